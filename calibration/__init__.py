@@ -1,0 +1,1 @@
+"""Representative datasets, and the measuring of activation ranges with them."""

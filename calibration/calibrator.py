@@ -1,0 +1,29 @@
+"""Calibration: the range of each activation over a representative dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgepack.progress import Update
+
+
+def calibrate(float_tflite: bytes, samples: NDArray[Any], update: Update) -> bytes:
+    """Run a float .tflite over the samples and record the minimum and maximum of each tensor.
+
+    ``samples`` has shape (samples, ...); the model takes one at a time. The result is the same
+    model with the ranges in its tensors' ``quantization.min`` and ``quantization.max``. This is
+    TensorFlow's own calibrator, as ``TFLiteConverter`` uses it; it needs TensorFlow.
+    """
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    def feed() -> Iterator[list[NDArray[Any]]]:
+        for done, sample in enumerate(samples):
+            update(done, len(samples))
+            yield [sample[None]]
+
+    calibrated: bytes = Calibrator(float_tflite).calibrate(feed)
+    update(len(samples), len(samples))
+    return calibrated

@@ -1,0 +1,73 @@
+"""What must hold for a model to pass on a target: small functions, each documented by its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgepack.target import Target
+from edgepack.validate import Deviation, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What validation found: by runtime, and the size of the model."""
+
+    model_bytes: int
+    runs: Mapping[str, Run]
+    deviations: Mapping[str, Deviation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a target can run the model, and if not, why."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+
+
+def interpreters_run(target: Target, evidence: Evidence) -> list[str]:
+    """Each of the target's interpreters that is installed here runs the model on every input."""
+    return [
+        f"{name} fails: {run.failure}"
+        for name, run in evidence.runs.items()
+        if name in target.interpreters and run.failure
+    ]
+
+
+def micro_is_bit_exact(target: Target, evidence: Evidence) -> list[str]:
+    """TensorFlow Lite Micro's outputs equal the reference kernels' bit for bit."""
+    found = evidence.deviations.get("tflm")
+    if "tflm" not in target.interpreters or found is None or found.max_lsb == 0:
+        return []
+    return [f"tflm differs from the reference kernels by up to {found.max_lsb} LSB"]
+
+
+def flash_fits(target: Target, evidence: Evidence) -> list[str]:
+    """The model alone is no larger than the flash."""
+    return _exceeds("the model", evidence.model_bytes, target.flash_bytes, "flash")
+
+
+def arena_fits(target: Target, evidence: Evidence) -> list[str]:
+    """The tensor arena alone, measured on this host, is no larger than the RAM."""
+    arenas = [
+        run.arena_bytes
+        for name, run in evidence.runs.items()
+        if name in target.interpreters and run.arena_bytes is not None
+    ]
+    return _exceeds("the tensor arena", max(arenas, default=0), target.ram_bytes, "RAM")
+
+
+def _exceeds(what: str, size: int, limit: int | None, where: str) -> list[str]:
+    if limit is None or size <= limit:
+        return []
+    return [f"{what} takes {size:,} bytes of {limit:,} bytes of {where}"]
+
+
+CHECKS = (interpreters_run, micro_is_bit_exact, flash_fits, arena_fits)
+
+
+def judge(target: Target, evidence: Evidence) -> Verdict:
+    """Apply every check to a target."""
+    reasons = tuple(reason for check in CHECKS for reason in check(target, evidence))
+    return Verdict(passed=not reasons, reasons=reasons)

@@ -1,0 +1,57 @@
+"""The command line: the only package that prints or exits. One file a command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from edgepack import __version__
+from edgepack.cli.export import export
+from edgepack.cli.targets import targets
+from edgepack.errors import EdgepackError
+
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+class _Group(click.Group):
+    """Turns every error that a user can cause or cure into one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except EdgepackError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted: nothing was written", err=True)
+            ctx.exit(_INTERRUPTED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Take a trained Keras model to phones and microcontrollers.
+
+    Exit status: 0 passed; 1 failed, or did not pass on a target; 2 wrong use or bad input;
+    3 a needed package is missing; 130 interrupted.
+    """
+
+
+cli.add_command(export)
+cli.add_command(targets)
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # ends as Ctrl-C does: workers ended, nothing half-written
+    cli(prog_name="edgepack")
+    sys.exit()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,118 @@
+"""``edgepack export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgepack.cli.progress import Bars
+from edgepack.errors import RecipeError
+from edgepack.pipeline import export as run_export
+from edgepack.recipe import DEFAULT_TARGETS, Prune, Recipe
+from edgepack.report.text import render_text
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=_PATH)
+@click.option(
+    "--representative",
+    metavar="DATA.npz",
+    type=_PATH,
+    required=True,
+    help="Representative dataset for calibration: inputs in 'x', shape (samples, ...).",
+)
+@click.option(
+    "--train",
+    metavar="DATA.npz",
+    type=_PATH,
+    help="Training data ('x', labels in 'y'): prune the model and fine-tune it on these.",
+)
+@click.option(
+    "--sparsity",
+    type=float,
+    help=f"Fraction of weights to prune; needs --train.  [default: {Prune.sparsity}]",
+)
+@click.option(
+    "--epochs",
+    type=int,
+    help=f"Epochs of fine-tuning; needs --train.  [default: {Prune.epochs}]",
+)
+@click.option(
+    "--test",
+    metavar="DATA.npz",
+    type=_PATH,
+    help="Samples to compare float and int8 on ('x', optionally 'y').  [default: those of"
+    " --representative]",
+)
+@click.option(
+    "--target",
+    "targets",
+    metavar="NAME",
+    multiple=True,
+    help=f"Device to validate for; repeatable.  [default: {' and '.join(DEFAULT_TARGETS)}]",
+)
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="accuracy, mse or reconstruction-mse.  [default: accuracy for whole-number labels, mse"
+    " for others]",
+)
+@click.option(
+    "--output", metavar="DIR", type=_PATH, required=True, help="Folder to write; must not exist."
+)
+@click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")
+@click.option("--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print.")
+@click.pass_context
+def export(
+    ctx: click.Context,
+    *,
+    model: Path,
+    representative: Path,
+    train: Path | None,
+    sparsity: float | None,
+    epochs: int | None,
+    test: Path | None,
+    targets: tuple[str, ...],
+    metric: str | None,
+    output: Path,
+    force: bool,
+    verbose: bool,
+) -> None:
+    """Export MODEL (.h5, .keras or a SavedModel folder) to TFLite, INT8 and C.
+
+    Writes DIR with float.tflite, int8.tflite, firmware/ (the model as a C array), report.json and
+    manifest.json, after running the INT8 model on the targets' interpreters.
+
+    \b
+    Example:
+      edgepack export model.h5 --representative calib.npz --test test.npz --output build/model
+    """
+    recipe = Recipe(
+        model=model,
+        representative=representative,
+        output=output,
+        test=test,
+        prune=_prune(train, sparsity, epochs),
+        targets=tuple(dict.fromkeys(targets)) or DEFAULT_TARGETS,
+        metric=metric,
+        force=force,
+    )
+    report = run_export(recipe, Bars(), verbose=verbose)
+    click.echo(render_text(report))
+    ctx.exit(0 if report.passed else 1)
+
+
+def _prune(train: Path | None, sparsity: float | None, epochs: int | None) -> Prune | None:
+    if train is None:
+        for name, value in (("--sparsity", sparsity), ("--epochs", epochs)):
+            if value is not None:
+                raise RecipeError(f"{name} {value} needs data to fine-tune on: give --train")
+        return None
+    return Prune(
+        train=train,
+        sparsity=Prune.sparsity if sparsity is None else sparsity,
+        epochs=Prune.epochs if epochs is None else epochs,
+    )

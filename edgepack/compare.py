@@ -1,0 +1,77 @@
+"""Compare the float model with the int8 model, on the same samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.metrics import Metric, classes
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One int8 interpreter against the float model.
+
+    ``value`` is the metric's, None without one. ``agreement`` is the fraction of samples that
+    both give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
+    the float outputs over that of the difference, in dB; None if there is no difference.
+    ``max_abs_error`` is in the unit of the outputs.
+    """
+
+    value: float | None
+    agreement: float | None
+    sqnr_db: float | None
+    max_abs_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The float model (as given), the pruned one if there is one, and int8 by interpreter.
+
+    ``data`` says which samples: ``test`` or ``representative``.
+    """
+
+    metric: str | None
+    data: str
+    samples: int
+    float: float | None
+    pruned: float | None
+    int8: dict[str, Score]
+
+
+def score(outputs: Array, float_outputs: Array, metric: Metric | None, wanted: Array | None) -> Score:
+    """Score real-valued int8 outputs; all arrays have shape (samples, ...)."""
+    has_classes = float_outputs.ndim == 2 and (metric is None or metric.is_fraction)  # noqa: PLR2004
+    return Score(
+        value=value(outputs, metric, wanted),
+        agreement=float((classes(outputs) == classes(float_outputs)).mean())
+        if has_classes
+        else None,
+        sqnr_db=sqnr_db(float_outputs, outputs),
+        max_abs_error=float(np.abs(outputs - float_outputs).max()),
+    )
+
+
+def value(outputs: Array, metric: Metric | None, wanted: Array | None) -> float | None:
+    """Compute the metric's value; None without a metric."""
+    return None if metric is None or wanted is None else metric.score(outputs, wanted)
+
+
+def sqnr_db(signal: Array, noisy: Array) -> float | None:
+    """Compute the signal-to-quantization-noise ratio, ``10 log10(sum s^2 / sum (s - n)^2)``, in dB.
+
+    None if there is no noise, or no signal.
+
+    >>> round(sqnr_db(np.array([10.0, 0.0]), np.array([9.0, 0.0])), 1)
+    20.0
+    """
+    signal, noisy = signal.astype(np.float64), noisy.astype(np.float64)
+    noise = float(np.square(signal - noisy).sum())
+    power = float(np.square(signal).sum())
+    return 10 * math.log10(power / noise) if noise and power else None

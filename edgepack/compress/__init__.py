@@ -1,0 +1,1 @@
+"""Techniques that change a Keras model before it is converted, one file each."""

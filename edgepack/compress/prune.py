@@ -1,0 +1,126 @@
+"""Magnitude pruning by TFMOT, with fine-tuning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.errors import ModelError
+from edgepack.load import KerasModel
+from edgepack.metrics import Loss
+from edgepack.progress import Update
+from edgepack.sparsity import Sparsity, measure
+
+_BATCH = 32
+_LEARNING_RATE = 1e-3
+_SEED = 0
+_PRUNING_UPDATES = 50
+_PRUNING_SHARE = 2 / 3  # of the steps; the last third trains what is left
+
+
+def prune(
+    loaded: KerasModel,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    *,
+    loss: Loss,
+    sparsity: float,
+    epochs: int,
+    update: Update,
+) -> KerasModel:
+    """Return a copy of the model, pruned to ``sparsity`` and fine-tuned on ``x`` and ``y``.
+
+    The smallest weights go first, on TFMOT's polynomial schedule (Zhu and Gupta, "To prune, or
+    not to prune", 2017, equation 1) from 0 to ``sparsity`` over the first two thirds of the
+    steps. Layers that TFMOT does not know are trained but not pruned. The same arguments give
+    the same weights.
+
+    Raises :class:`ModelError` if the model is not a tf-keras model, or nothing can be pruned.
+    """
+    if not loaded.is_legacy:
+        raise ModelError(
+            f"{loaded.path}: TFMOT prunes models of tf-keras (Keras 2) only, and Keras 3 saved this"
+            " one; save it with tf-keras, or leave out the pruning"
+        )
+    import tensorflow as tf
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(_SEED)
+    tf.config.experimental.enable_op_determinism()
+
+    steps = epochs * -(-len(x) // _BATCH)
+    end = max(1, int(steps * _PRUNING_SHARE))
+    frequency = max(1, end // _PRUNING_UPDATES)
+    schedule = tfmot.sparsity.keras.PolynomialDecay(
+        initial_sparsity=0.0,
+        final_sparsity=sparsity,
+        begin_step=0,
+        end_step=end - end % frequency,  # a step on which the schedule acts
+        frequency=frequency,
+    )
+    copy = tf_keras.models.clone_model(loaded.model)
+    copy.set_weights(loaded.model.get_weights())
+    wrapped = _wrap(tfmot, copy, schedule)
+    if not tfmot.sparsity.keras.collect_prunable_layers(wrapped):
+        raise ModelError(f"{loaded.path}: the model has no layer that TFMOT can prune")
+    wrapped.compile(
+        optimizer=tf_keras.optimizers.Adam(_LEARNING_RATE), loss=_loss(tf_keras, loss, copy)
+    )
+    done = iter(range(1, steps + 1))
+    wrapped.fit(
+        x,
+        y,
+        batch_size=_BATCH,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[
+            tfmot.sparsity.keras.UpdatePruningStep(),
+            tf_keras.callbacks.LambdaCallback(
+                on_train_batch_end=lambda batch, logs: update(next(done), steps)  # noqa: ARG005
+            ),
+        ],
+    )
+    stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
+    return KerasModel(stripped, tf_keras, loaded.path)
+
+
+def kernel_sparsity(loaded: KerasModel) -> Sparsity:
+    """Measure the zeros among the weights of each layer, biases and statistics left out."""
+    weights = {}
+    for layer in loaded.model._flatten_layers(include_self=False):  # noqa: SLF001
+        kernels = [np.asarray(w) for w in layer.trainable_weights if len(w.shape) > 1]
+        if kernels and not hasattr(layer, "layers"):
+            weights[layer.name] = np.concatenate([kernel.ravel() for kernel in kernels])
+    return measure(weights)
+
+
+def _wrap(tfmot: Any, model: Any, schedule: Any) -> Any:
+    """Wrap layer by layer: whole models with one layer that TFMOT does not know are refused."""
+    from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import (
+        PruneRegistry,
+    )
+
+    class Known(tfmot.sparsity.keras.PruningPolicy):  # type: ignore[misc]  # untyped base
+        """Prunes the layers that TFMOT knows and that have weights."""
+
+        def allow_pruning(self, layer: Any) -> bool:
+            return bool(PruneRegistry.supports(layer) and layer.trainable_weights)
+
+        def ensure_model_supports_pruning(self, model: Any) -> None:
+            """Every model is supported: what cannot be pruned is left as it is."""
+
+    return tfmot.sparsity.keras.prune_low_magnitude(
+        model, pruning_schedule=schedule, pruning_policy=Known()
+    )
+
+
+def _loss(keras: Any, loss: Loss, model: Any) -> Any:
+    if loss is Loss.MEAN_SQUARED_ERROR:
+        return keras.losses.MeanSquaredError()
+    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "")
+    if model.output_shape[-1] == 1:
+        return keras.losses.BinaryCrossentropy(from_logits=activation != "sigmoid")
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=activation != "softmax")

@@ -1,0 +1,38 @@
+"""Keras model to float .tflite."""
+
+from __future__ import annotations
+
+from edgepack.errors import ConversionError
+from edgepack.load import KerasModel
+
+
+def to_float_tflite(loaded: KerasModel, sample_shape: tuple[int, ...]) -> bytes:
+    """Convert a model with its batch fixed at 1, as microcontrollers need it.
+
+    ``sample_shape`` is the shape of one input without the batch; it fills in the dimensions that
+    the model leaves open. The variables are frozen into a graph first: the converter's own way,
+    which saves the model and loads it again, takes several times as long for the same result.
+
+    Raises :class:`ConversionError` if TensorFlow's converter refuses.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    spec = tf.TensorSpec((1, *sample_shape), loaded.input.dtype, name=loaded.input.name)
+    try:
+        function = tf.function(lambda x: loaded.model(x, training=False))
+        frozen = convert_variables_to_constants_v2(function.get_concrete_function(spec))
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+        tflite: bytes = converter.convert()
+    except Exception as error:
+        raise ConversionError(
+            f"{loaded.path}: TensorFlow's converter refuses the model: {_reason(error)}"
+        ) from error
+    return tflite
+
+
+def _reason(error: Exception) -> str:
+    """Pick the line that says why: the converter prints many, the useful one starts so."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if "error:" in line or "not supported" in line]
+    return next(iter(named or lines), type(error).__name__)

@@ -1,0 +1,1 @@
+"""Emitters: pure functions from a model to source text, one file each."""

@@ -1,0 +1,69 @@
+"""Every error that a user can cause or cure.
+
+::
+
+    EdgepackError               1  the work was started and failed
+    +-- ConversionError            TensorFlow's converter gave up, or left float behind
+    +-- WorkerCrashError           a worker process was killed by a signal
+    +-- UsageError              2  what was asked for cannot be done
+    |   +-- RecipeError            options that do not fit together
+    |   +-- ModelError             a model file that cannot be read or is not supported
+    |   |   +-- UnsafeModelError   a model file that would run its own code
+    |   +-- DatasetError           a dataset that cannot be read or does not fit the model
+    |   +-- TargetError            an unknown or malformed target
+    |   +-- OutputError            an output folder that cannot be written
+    +-- MissingToolError        3  a package that the work needs is not installed
+
+The number is the exit status of the command. A message names the thing, the rule and
+the cure. Anything else that is raised is a defect of edgepack and keeps its traceback.
+"""
+
+
+class EdgepackError(Exception):
+    """Base of every error a user can cause or cure."""
+
+    exit_code = 1
+
+
+class ConversionError(EdgepackError):
+    """TensorFlow's converter gave up, or left float tensors behind."""
+
+
+class WorkerCrashError(EdgepackError):
+    """A worker process ended without an answer."""
+
+
+class UsageError(EdgepackError):
+    """What was asked for cannot be done."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """Options that do not fit together."""
+
+
+class ModelError(UsageError):
+    """A model file that cannot be read, or a model that is not supported."""
+
+
+class UnsafeModelError(ModelError):
+    """A model file that would run its own code when loaded."""
+
+
+class DatasetError(UsageError):
+    """A dataset that cannot be read or does not fit the model."""
+
+
+class TargetError(UsageError):
+    """An unknown or malformed target."""
+
+
+class OutputError(UsageError):
+    """An output folder that cannot be written."""
+
+
+class MissingToolError(EdgepackError):
+    """A package that the work needs is not installed."""
+
+    exit_code = 3

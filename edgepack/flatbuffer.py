@@ -1,0 +1,106 @@
+"""Parse a .tflite file, without TensorFlow.
+
+The schema's accessors come from ai-edge-litert; the file is untrusted, so whatever they stumble
+over becomes a :class:`~edgepack.errors.ModelError`.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from edgepack.errors import ModelError
+from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
+
+_IDENTIFIER = b"TFL3"
+_IDENTIFIER_AT = slice(4, 8)
+
+
+def read_tflite(data: bytes) -> Model:
+    """Parse the bytes of a .tflite file. Raises :class:`ModelError` if they are none."""
+    if data[_IDENTIFIER_AT] != _IDENTIFIER:
+        raise ModelError("not a .tflite file: the identifier TFL3 is missing")
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        root = schema.Model.GetRootAs(data, 0)
+        codes = [root.OperatorCodes(i) for i in range(root.OperatorCodesLength())]
+        names = [(_operator_name(code), code.Version()) for code in codes]
+        buffers = [root.Buffers(i) for i in range(root.BuffersLength())]
+        subgraphs = tuple(
+            _graph(root.Subgraphs(i), names, buffers) for i in range(root.SubgraphsLength())
+        )
+    except (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"damaged .tflite file: {error}") from error
+    if not subgraphs:
+        raise ModelError("damaged .tflite file: it holds no graph")
+    return Model(subgraphs=subgraphs)
+
+
+def _graph(subgraph: Any, names: list[tuple[str, int]], buffers: list[Any]) -> Graph:
+    operators = []
+    for i in range(subgraph.OperatorsLength()):
+        operator = subgraph.Operators(i)
+        name, version = names[operator.OpcodeIndex()]
+        operators.append(
+            Operator(
+                name=name,
+                version=version,
+                inputs=_ints(operator.InputsAsNumpy()),
+                outputs=_ints(operator.OutputsAsNumpy()),
+            )
+        )
+    return Graph(
+        tensors=tuple(
+            _tensor(subgraph.Tensors(i), buffers) for i in range(subgraph.TensorsLength())
+        ),
+        operators=tuple(operators),
+        inputs=_ints(subgraph.InputsAsNumpy()),
+        outputs=_ints(subgraph.OutputsAsNumpy()),
+    )
+
+
+def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:
+    content = buffers[tensor.Buffer()].DataAsNumpy()
+    return Tensor(
+        name=(tensor.Name() or b"").decode("utf-8", "replace"),
+        shape=_ints(tensor.ShapeAsNumpy()),
+        dtype=_enum("TensorType")[tensor.Type()].lower(),
+        quant=_quant(tensor.Quantization()),
+        data=content.tobytes() if isinstance(content, np.ndarray) else b"",
+    )
+
+
+def _quant(quantization: Any) -> QuantParams | None:
+    if quantization is None or not quantization.ScaleLength():
+        return None
+    scale = tuple(float(value) for value in quantization.ScaleAsNumpy())
+    return QuantParams(
+        scale=scale,
+        zero_point=_ints(quantization.ZeroPointAsNumpy()),
+        axis=quantization.QuantizedDimension() if len(scale) > 1 else None,
+    )
+
+
+def _operator_name(code: Any) -> str:
+    """Name an operator; codes above 127 live in a field of their own, the old one is capped."""
+    if custom := code.CustomCode():
+        return str(custom.decode("utf-8", "replace"))
+    return _enum("BuiltinOperator")[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+
+
+@cache
+def _enum(name: str) -> dict[int, str]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    return {
+        value: key for key, value in vars(getattr(schema, name)).items() if isinstance(value, int)
+    }
+
+
+def _ints(array: Any) -> tuple[int, ...]:
+    """Convert what an AsNumpy accessor returns: 0 stands for an absent vector."""
+    return tuple(int(value) for value in array) if isinstance(array, np.ndarray) else ()

@@ -1,0 +1,218 @@
+"""Keras model files: told apart by content, refused if they would run code, loaded.
+
+Only :func:`load_keras` imports Keras, and with it TensorFlow.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import zipfile
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from edgepack.errors import ModelError, UnsafeModelError
+from edgepack.types import TensorSpec
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_ZIP_MAGIC = b"PK\x03\x04"
+
+
+class Format(str, Enum):
+    """How a model is stored."""
+
+    H5 = "legacy .h5"
+    KERAS = ".keras"
+    SAVED_MODEL = "SavedModel"
+
+
+def detect(path: Path) -> Format:
+    """Tell the format of a model by what the file or folder holds, whatever its name.
+
+    Raises :class:`ModelError` for what is missing or of another kind.
+    """
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return Format.SAVED_MODEL
+        raise ModelError(f"{path}: no SavedModel: the folder holds no saved_model.pb")
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_HDF5_MAGIC))
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file; check the path") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    if start == _HDF5_MAGIC:
+        return Format.H5
+    if start.startswith(_ZIP_MAGIC):
+        return Format.KERAS
+    raise ModelError(
+        f"{path}: not a Keras model: give a legacy .h5 file, a .keras file or a SavedModel folder"
+    )
+
+
+class KerasModel:
+    """A loaded model of one input and one output, and which of the two Kerases it belongs to.
+
+    ``keras`` is the module (``tf_keras`` for what Keras 2 saved, ``keras`` for Keras 3).
+    Raises :class:`ModelError` if the model has several inputs or outputs.
+    """
+
+    def __init__(self, model: Any, keras: Any, path: Path) -> None:
+        self.model = model
+        self.keras = keras
+        self.path = path
+        self.input = self._only("input")
+        self.output = self._only("output")
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether tf-keras (Keras 2) loaded it."""
+        return bool(self.keras.__name__ == "tf_keras")
+
+    def _only(self, kind: str) -> TensorSpec:
+        tensors = getattr(self.model, f"{kind}s", None)
+        if not tensors:
+            raise ModelError(
+                f"{self.path}: the model has no {kind} shape; build it, or give it an Input"
+                " layer, before saving"
+            )
+        if len(tensors) > 1:
+            raise ModelError(
+                f"{self.path}: the model has {len(tensors)} {kind}s; edgepack takes models with one"
+            )
+        (tensor,) = tensors
+        dtype = getattr(tensor.dtype, "name", tensor.dtype)
+        return TensorSpec(name=tensor.name, shape=tuple(tensor.shape)[1:], dtype=dtype)
+
+
+def load_keras(path: Path) -> KerasModel:
+    """Load a model, uncompiled, with the Keras that saved it.
+
+    Raises :class:`UnsafeModelError` if loading would run code from the file, and
+    :class:`ModelError` if the file is damaged, or holds what that Keras does not know.
+    """
+    try:
+        configs, version = _READERS[detect(path)](path)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(_damaged(path, error)) from error
+    for config in configs:
+        _refuse_code(path, config)
+    keras = _keras(legacy=int(version.split(".")[0]) < 3)  # noqa: PLR2004 (Keras 3)
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:
+        raise ModelError(_damaged(path, error)) from error
+    if not isinstance(model, keras.Model):
+        raise ModelError(
+            f"{path}: a SavedModel without its Keras layers; save the model with Keras itself"
+        )
+    return KerasModel(model, keras, path)
+
+
+def _keras(*, legacy: bool) -> Any:
+    if legacy:
+        import tf_keras
+
+        return tf_keras
+    import keras
+
+    return keras
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"{path}: cannot be loaded: {reason}"
+
+
+def _read_h5(path: Path) -> tuple[list[Any], str]:
+    import h5py
+
+    with h5py.File(path) as file:
+        if "model_config" not in file.attrs:
+            raise ModelError(
+                f"{path}: holds weights but no model; save the whole model with model.save()"
+            )
+        return [json.loads(file.attrs["model_config"])], str(file.attrs.get("keras_version", "2"))
+
+
+def _read_archive(path: Path) -> tuple[list[Any], str]:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if "config.json" not in names or "metadata.json" not in names:
+            raise ModelError(
+                f"{path}: a zip file, but no .keras model: it holds no config.json"
+                " or no metadata.json"
+            )
+        version = json.loads(archive.read("metadata.json"))["keras_version"]
+        config = json.loads(archive.read("config.json"))
+    config.pop("compile_config", None)  # never loaded, so what it names is never imported
+    return [config], version
+
+
+def _read_saved_model(path: Path) -> tuple[list[Any], str]:
+    """Find the layers' configurations: JSON texts inside the protocol buffers."""
+    metadata = path / "keras_metadata.pb"
+    blob = (metadata if metadata.is_file() else path / "saved_model.pb").read_bytes()
+    text = blob.decode("latin-1")  # one character a byte: JSON itself is ASCII
+    decoder = json.JSONDecoder()
+    configs: list[Any] = []
+    start = text.find('{"')
+    while start >= 0:
+        try:
+            config, end = decoder.raw_decode(text, start)
+            configs.append(config)
+        except json.JSONDecodeError:
+            end = start + 1
+        start = text.find('{"', end)
+    return configs, "2"
+
+
+_READERS = {
+    Format.H5: _read_h5,
+    Format.KERAS: _read_archive,
+    Format.SAVED_MODEL: _read_saved_model,
+}
+
+
+def _refuse_code(path: Path, config: Any) -> None:
+    """Raise :class:`UnsafeModelError` if a configuration brings code or names foreign modules."""
+    for entry in _dicts(config):
+        kind = entry.get("class_name")
+        if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
+            raise UnsafeModelError(
+                f"{path}: holds a Lambda layer: Python code that would run here on loading;"
+                " replace it by Keras layers and save the model again"
+            )
+        if kind and (foreign := _foreign(entry)):
+            raise UnsafeModelError(
+                f"{path}: names {foreign}, which is not Keras's own: loading it would import and"
+                " run code; use Keras's layers and functions and save the model again"
+            )
+
+
+def _foreign(entry: dict[str, Any]) -> str | None:
+    """Name the Python object that deserializing would import from outside Keras, if any.
+
+    For a function Keras writes the module ``builtins`` and looks among its own first.
+    """
+    module, name = str(entry.get("module") or "keras"), entry["class_name"]
+    if name == "function":
+        name = entry.get("config")
+    if module == "builtins":
+        return f"builtins.{name}" if hasattr(builtins, str(name)) else None
+    return None if module.split(".")[0] in ("keras", "tf_keras") else f"{module}.{name}"
+
+
+def _dicts(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from _dicts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _dicts(value)

@@ -1,0 +1,142 @@
+"""Metrics: how good a model's outputs are, as one number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.calibration.dataset import Dataset
+from edgepack.errors import DatasetError, RecipeError
+from edgepack.types import TensorSpec
+
+Array = NDArray[Any]
+
+
+class Loss(str, Enum):
+    """What fine-tuning minimizes, by the metric it serves."""
+
+    CROSS_ENTROPY = "cross-entropy"
+    MEAN_SQUARED_ERROR = "mean-squared-error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric by its name in recipes and reports.
+
+    ``reference`` picks from a dataset what the outputs are measured against, and raises
+    :class:`DatasetError` where it is missing or unfit. ``score`` takes outputs and reference.
+    ``is_fraction`` says that values are fractions of the samples, told in points.
+    """
+
+    name: str
+    reference: Callable[[Dataset, TensorSpec], Array]
+    score: Callable[[Array, Array], float]
+    loss: Loss
+    is_fraction: bool = False
+
+
+def classes(outputs: Array) -> Array:
+    """Turn outputs (samples, classes) into class numbers; a single output is a yes from 0.5 on."""
+    if outputs.shape[-1] == 1:
+        return np.asarray(outputs[..., 0] >= 0.5).astype(np.int64)  # noqa: PLR2004
+    return np.asarray(outputs.argmax(axis=-1))
+
+
+def accuracy(outputs: Array, labels: Array) -> float:
+    """Compute the fraction of samples whose class is their label."""
+    return float((classes(outputs) == labels).mean())
+
+
+def mean_squared_error(outputs: Array, values: Array) -> float:
+    """Compute the mean of the squared differences, over all samples and values, in float64."""
+    difference = outputs.astype(np.float64) - values.astype(np.float64)
+    return float(np.square(difference).mean())
+
+
+def _labels(dataset: Dataset, output: TensorSpec) -> Array:
+    where = f"{dataset.source}: metric 'accuracy'"
+    if len(output.shape) != 1:
+        raise RecipeError(
+            f"{where} needs one score for each class; the model gives {output}; choose another"
+        )
+    if dataset.y is None:
+        raise DatasetError(f"{where} needs labels in 'y', which is missing")
+    labels = dataset.y.reshape(len(dataset)) if dataset.y.size == len(dataset) else dataset.y
+    if labels.ndim != 1:
+        raise DatasetError(
+            f"{where} needs one class number for each sample; 'y' has shape {dataset.y.shape};"
+            " for one-hot labels save y.argmax(axis=1)"
+        )
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.trunc(labels)):
+        raise DatasetError(f"{where} needs class numbers; 'y' holds fractions")
+    count = max(output.shape[0] or 0, 2)
+    if labels.min() < 0 or labels.max() >= count:
+        raise DatasetError(
+            f"{where}: 'y' holds labels {labels.min():g} to {labels.max():g}; the model knows the"
+            f" classes 0 to {count - 1}"
+        )
+    return labels.astype(np.int64)
+
+
+def _values(dataset: Dataset, output: TensorSpec) -> Array:
+    where = f"{dataset.source}: metric 'mse'"
+    if dataset.y is None:
+        raise DatasetError(f"{where} needs the wanted outputs in 'y', which is missing")
+    if (dataset.y.ndim == 1 and output.shape == (1,)) or dataset.y.shape[1:] == output.shape:
+        return dataset.y.reshape(len(dataset), *output.shape)  # type: ignore[arg-type]
+    raise DatasetError(f"{where}: 'y' has shape {dataset.y.shape}; the model gives {output}")
+
+
+def _inputs(dataset: Dataset, output: TensorSpec) -> Array:
+    if dataset.x.shape[1:] != output.shape:
+        raise RecipeError(
+            f"{dataset.source}: metric 'reconstruction-mse' compares outputs with inputs; 'x' has"
+            f" shape {dataset.x.shape}, the model gives {output}; choose another metric"
+        )
+    return dataset.x
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="accuracy",
+            reference=_labels,
+            score=accuracy,
+            loss=Loss.CROSS_ENTROPY,
+            is_fraction=True,
+        ),
+        Metric(
+            name="mse",
+            reference=_values,
+            score=mean_squared_error,
+            loss=Loss.MEAN_SQUARED_ERROR,
+        ),
+        Metric(
+            name="reconstruction-mse",
+            reference=_inputs,
+            score=mean_squared_error,
+            loss=Loss.MEAN_SQUARED_ERROR,
+        ),
+    )
+}
+
+
+def choose(name: str | None, dataset: Dataset) -> Metric | None:
+    """Find a metric by name; without one, by the labels: whole numbers are classes, else values.
+
+    None means that there are no labels and none was asked for. Raises :class:`RecipeError` for
+    an unknown name.
+    """
+    if name is not None:
+        if name not in METRICS:
+            raise RecipeError(f"unknown metric {name!r}: known metrics: {', '.join(METRICS)}")
+        return METRICS[name]
+    if dataset.y is None:
+        return None
+    return METRICS["accuracy" if dataset.y.dtype.kind in "iu" else "mse"]

@@ -1,0 +1,352 @@
+"""The export, step by step: the only module that knows the order."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack import bundle, compare
+from edgepack.calibration.dataset import Dataset, load_npz
+from edgepack.checks import Evidence, judge
+from edgepack.emit.c_array import c_header, c_source
+from edgepack.emit.names import c_identifier
+from edgepack.errors import MissingToolError, RecipeError, WorkerCrashError
+from edgepack.flatbuffer import read_tflite
+from edgepack.load import detect
+from edgepack.metrics import Metric, choose
+from edgepack.progress import Progress, Silent
+from edgepack.quantize.affine import dequantize, quantize
+from edgepack.quantize.proof import require_full_integer
+from edgepack.recipe import Recipe
+from edgepack.report import Report, RuntimeReport, SparsityReport
+from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.sparsity import Sparsity, int8_sparsity
+from edgepack.target import Target, load_target
+from edgepack.types import Model, TensorSpec
+from edgepack.validate import Run, deviation, run_all
+from edgepack.worker import Worker
+
+Array = NDArray[Any]
+
+_DISTRIBUTIONS = (
+    "keras",
+    "numpy",
+    "tensorflow",
+    "tensorflow-model-optimization",
+    "tf-keras",
+)
+
+
+def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
+    """Export a Keras model: prune if asked to, quantize to INT8, emit C, validate and compare.
+
+    Writes ``recipe.output`` whole or not at all and returns the report that it holds. A model
+    that does not pass on a target is still written: ``report.passed`` tells. ``verbose`` lets
+    TensorFlow and the interpreters write to standard error.
+
+    Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
+    """
+    detect(recipe.model)
+    targets = [load_target(name) for name in recipe.targets]
+    runtimes, notes = _available(targets)
+    with (
+        bundle.stage(recipe.output, force=recipe.force) as folder,
+        tempfile.TemporaryDirectory(prefix="edgepack-") as work,
+        Worker("edgepack.session:KerasSession", label="TensorFlow", verbose=verbose) as keras,
+    ):
+        job = _Job(recipe, folder, Path(work), keras, progress or Silent())
+        data = _load(job)
+        _prune(job, data)
+        _convert(job, data)
+        model = _quantize(job, data)
+        _emit(job)
+        predictions = _predict(job, data)
+        runs = _validate(job, data, model, runtimes, verbose=verbose)
+        report = _report(job, data, model, runs, predictions, targets, notes)
+        bundle.write_json(folder / "report.json", report.to_dict())
+        bundle.write_json(folder / bundle.MANIFEST, _manifest(recipe, folder, runs))
+    return report
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An export under way: files to keep in ``folder``, arrays in ``work``, TensorFlow in ``keras``."""
+
+    recipe: Recipe
+    folder: Path
+    work: Path
+    keras: Worker
+    progress: Progress
+
+    @property
+    def float_tflite(self) -> Path:
+        return self.folder / "float.tflite"
+
+    @property
+    def int8_tflite(self) -> Path:
+        return self.folder / "int8.tflite"
+
+    def save(self, name: str, array: Array) -> str:
+        """Hand an array to a worker."""
+        path = self.work / f"{name}.npy"
+        np.save(path, array, allow_pickle=False)
+        return str(path)
+
+    def output(self, name: str) -> str:
+        """Name the file in which a worker hands an array back."""
+        return str(self.work / f"{name}.npy")
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The datasets of a recipe, cast to the model's input, and what the metric measures against."""
+
+    representative: Dataset
+    test: Dataset | None
+    train: Dataset | None
+    output: TensorSpec
+    metric: Metric | None
+
+    @property
+    def compared(self) -> Dataset:
+        """The samples that interpreters run and outputs are compared on."""
+        return self.test or self.representative
+
+
+def _available(targets: Iterable[Target]) -> tuple[list[Runtime], tuple[str, ...]]:
+    """Find the runtimes that the targets need, and say which are not to be had here."""
+    names = {name for target in targets for name in target.interpreters}
+    wanted = [REFERENCE, *(runtime for name, runtime in RUNTIMES.items() if name in names)]
+    found = [runtime for runtime in wanted if runtime.missing() is None]
+    notes = tuple(dict.fromkeys(reason for runtime in wanted if (reason := runtime.missing())))
+    if not names & {runtime.name for runtime in found}:
+        raise MissingToolError(f"none of the targets' interpreters is here: {'; '.join(notes)}")
+    return found, notes
+
+
+def _load(job: _Job) -> _Data:
+    recipe = job.recipe
+    with job.progress.step("load") as update:
+        representative = load_npz(recipe.representative)
+        test = load_npz(recipe.test) if recipe.test else None
+        train = load_npz(recipe.prune.train) if recipe.prune else None
+        signature = job.keras.call("load", update=update, model=str(recipe.model))
+        spec, output = (
+            TensorSpec(**(signature[kind] | {"shape": tuple(signature[kind]["shape"])}))
+            for kind in ("input", "output")
+        )
+        labelled = test or train
+        if labelled is None and recipe.metric is not None:
+            raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
+        return _Data(
+            representative=representative.conform(spec),
+            test=test and test.conform(spec),
+            train=train and train.conform(spec),
+            output=output,
+            metric=choose(recipe.metric, labelled) if labelled else None,
+        )
+
+
+def _prune(job: _Job, data: _Data) -> None:
+    if job.recipe.prune is None or data.train is None:
+        return
+    if data.metric is None:
+        raise RecipeError(
+            f"{job.recipe.prune.train}: fine-tuning needs labels in 'y', or the metric"
+            " 'reconstruction-mse'"
+        )
+    with job.progress.step("prune") as update:
+        job.keras.call(
+            "prune",
+            update=update,
+            x=job.save("train-x", data.train.x),
+            y=job.save("train-y", data.metric.reference(data.train, data.output)),
+            loss=data.metric.loss.value,
+            sparsity=job.recipe.prune.sparsity,
+            epochs=job.recipe.prune.epochs,
+        )
+
+
+def _convert(job: _Job, data: _Data) -> None:
+    with job.progress.step("convert") as update:
+        job.keras.call(
+            "convert",
+            update=update,
+            sample_shape=data.representative.x.shape[1:],
+            float_tflite=str(job.float_tflite),
+        )
+
+
+def _quantize(job: _Job, data: _Data) -> Model:
+    with job.progress.step("quantize") as update:
+        try:
+            job.keras.call(
+                "quantize",
+                update=update,
+                float_tflite=str(job.float_tflite),
+                representative=job.save("representative", data.representative.x),
+                int8_tflite=str(job.int8_tflite),
+            )
+        except WorkerCrashError as error:
+            main = read_tflite(job.float_tflite.read_bytes()).main
+            if any(operator.name == "WHILE" for operator in main.operators):
+                raise WorkerCrashError(
+                    f"{error}; the model holds a loop, such as a rolled LSTM, GRU or SimpleRNN,"
+                    " which the calibrator is known not to survive: build it with unroll=True"
+                ) from error
+            raise
+        model = read_tflite(job.int8_tflite.read_bytes())
+        require_full_integer(model)
+        return model
+
+
+def _emit(job: _Job) -> None:
+    symbol = f"{c_identifier(_name(job.recipe))}_model"
+    data = job.int8_tflite.read_bytes()
+    firmware = job.folder / "firmware"
+    firmware.mkdir()
+    (firmware / f"{symbol}.h").write_text(c_header(symbol, data), encoding="ascii")
+    (firmware / f"{symbol}.c").write_text(c_source(symbol, data), encoding="ascii")
+
+
+def _name(recipe: Recipe) -> str:
+    path = recipe.model.resolve()
+    return path.name if path.is_dir() else path.stem
+
+
+def _predict(job: _Job, data: _Data) -> dict[str, Future[Any]]:
+    """Let the Keras models predict, while the interpreters run."""
+    x = job.save("compared", data.compared.x)
+    stages = ["float", "pruned"] if job.recipe.prune else ["float"]
+    return {
+        stage: job.keras.start("predict", pruned=stage == "pruned", x=x, outputs=job.output(stage))
+        for stage in stages
+    }
+
+
+def _validate(
+    job: _Job, data: _Data, model: Model, runtimes: list[Runtime], *, verbose: bool
+) -> dict[str, Run]:
+    with job.progress.step("validate") as update:
+        return run_all(
+            runtimes,
+            model=job.int8_tflite,
+            inputs=Path(job.save("inputs", quantize(data.compared.x, model.main.input))),
+            work=job.work,
+            update=update,
+            verbose=verbose,
+        )
+
+
+def _report(
+    job: _Job,
+    data: _Data,
+    model: Model,
+    runs: dict[str, Run],
+    predictions: dict[str, Future[Any]],
+    targets: list[Target],
+    notes: tuple[str, ...],
+) -> Report:
+    output = model.main.output
+    reference = runs.pop(REFERENCE.name, None)
+    expected = None if reference is None else reference.outputs
+    if reference is not None and reference.failure:
+        notes += (f"the reference kernels of tflite-runtime fail: {reference.failure}",)
+    deviations = {
+        name: deviation(run.outputs, expected, output)
+        for name, run in runs.items()
+        if run.outputs is not None and expected is not None
+    }
+    with job.progress.step("compare") as update:
+        comparison = _compare(job, data, predictions, {
+            name: dequantize(run.outputs, output)
+            for name, run in runs.items()
+            if run.outputs is not None
+        })
+        sparsity = Sparsity(**job.keras.call("sparsity", update=update))
+    evidence = Evidence(
+        model_bytes=job.int8_tflite.stat().st_size, runs=runs, deviations=deviations
+    )
+    return Report(
+        model=_name(job.recipe),
+        artifacts=bundle.describe_all(job.folder),
+        comparison=comparison,
+        runtimes={
+            name: RuntimeReport(
+                version=run.version,
+                deviation=deviations.get(name),
+                arena_bytes=run.arena_bytes,
+                failure=run.failure,
+            )
+            for name, run in runs.items()
+        },
+        sparsity=SparsityReport(float=sparsity, int8=int8_sparsity(model)),
+        targets={target.name: judge(target, evidence) for target in targets},
+        notes=notes,
+    )
+
+
+def _compare(
+    job: _Job,
+    data: _Data,
+    predictions: dict[str, Future[Any]],
+    int8_outputs: dict[str, Array],
+) -> compare.Comparison:
+    metric = data.metric if data.test else None
+    wanted = metric.reference(data.compared, data.output) if metric else None
+    outputs = {}
+    for stage, prediction in predictions.items():
+        prediction.result()
+        outputs[stage] = np.load(job.output(stage), allow_pickle=False)
+    values = {stage: compare.value(array, metric, wanted) for stage, array in outputs.items()}
+    return compare.Comparison(
+        metric=metric.name if metric else None,
+        data="test" if data.test else "representative",
+        samples=len(data.compared),
+        float=values["float"],
+        pruned=values.get("pruned"),
+        int8={
+            name: compare.score(array, outputs["float"], metric, wanted)
+            for name, array in int8_outputs.items()
+        },
+    )
+
+
+def _manifest(recipe: Recipe, folder: Path, runs: dict[str, Run]) -> dict[str, Any]:
+    """Say what made the folder: content and names only, so that it is the same everywhere."""
+    prune = recipe.prune
+    inputs = {
+        "model": recipe.model,
+        "representative": recipe.representative,
+        "test": recipe.test,
+        "train": prune and prune.train,
+    }
+    described = {
+        role: {"name": path.resolve().name} | asdict(bundle.describe(path))
+        for role, path in inputs.items()
+        if path
+    }
+    return {
+        "schema": 1,
+        "artifacts": {
+            name: asdict(artifact) for name, artifact in bundle.describe_all(folder).items()
+        },
+        "recipe": described
+        | {
+            "prune": prune and {"sparsity": prune.sparsity, "epochs": prune.epochs},
+            "targets": list(recipe.targets),
+            "metric": recipe.metric,
+        },
+        "versions": {"edgepack": version("edgepack"), "python": platform.python_version()}
+        | {name: version(name) for name in _DISTRIBUTIONS}
+        | {RUNTIMES[name].distribution: run.version for name, run in runs.items()},
+    }

@@ -1,0 +1,1 @@
+"""A float .tflite and the ranges of its activations in, a quantized .tflite out."""

@@ -1,0 +1,42 @@
+"""The affine map between real values and integers: ``real = scale * (q - zero_point)``.
+
+As TFLite's QUANTIZE and DEQUANTIZE compute it (tensorflow/lite/kernels/internal/reference,
+``quantize.h`` and ``dequantize.h``): division and product in float32, halves away from zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.types import Tensor
+
+
+def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    """Map real values to the integers of a per-tensor quantized tensor, saturating.
+
+    >>> from edgepack.types import QuantParams
+    >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
+    >>> int8 = Tensor(name="x", shape=(1,), dtype="int8", quant=half, data=b"")
+    >>> quantize(np.array([0.0, 0.25, -0.25, 1000.0]), int8)
+    array([  1,   2,   0, 127], dtype=int8)
+    """
+    scale, zero_point = _per_tensor(tensor)
+    scaled = (values.astype(np.float32) / scale).astype(np.float64)
+    rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + zero_point
+    limits = np.iinfo(tensor.dtype)
+    return np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)
+
+
+def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
+    """Map the integers of a per-tensor quantized tensor to real values, float32."""
+    scale, zero_point = _per_tensor(tensor)
+    return ((values.astype(np.int32) - zero_point).astype(np.float32) * scale).astype(np.float32)
+
+
+def _per_tensor(tensor: Tensor) -> tuple[np.float32, int]:
+    if tensor.quant is None or len(tensor.quant.scale) != 1:
+        raise ValueError(f"{tensor.name} is not quantized per tensor")
+    return np.float32(tensor.quant.scale[0]), tensor.quant.zero_point[0]

@@ -1,0 +1,28 @@
+"""Full-integer INT8: int8 inputs, outputs, weights and operators."""
+
+from __future__ import annotations
+
+from edgepack.errors import ConversionError
+
+
+def quantize_int8(calibrated_tflite: bytes) -> bytes:
+    """Quantize a float .tflite whose tensors carry their ranges (``quantization.min/max``).
+
+    This is the second half of ``TFLiteConverter``'s full-integer conversion, called on its own
+    so that the ranges can be anyone's. It needs TensorFlow.
+
+    Raises :class:`ConversionError` if the quantizer refuses the model.
+    """
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    try:
+        quantized: bytes = mlir_quantize(
+            calibrated_tflite,
+            fully_quantize=True,
+            input_data_type=tf.int8,
+            output_data_type=tf.int8,
+        )
+    except Exception as error:
+        raise ConversionError(f"TensorFlow's quantizer refuses the model: {error}") from error
+    return quantized

@@ -1,0 +1,45 @@
+"""Proof, from the file itself, that a model is full-integer."""
+
+from __future__ import annotations
+
+from edgepack.errors import ConversionError
+from edgepack.types import Graph, Model
+
+_FLOATS = {"float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
+_NAMED = 5
+
+
+def float_tensors(model: Model) -> list[str]:
+    """Describe each tensor left in floating point, with the operator that makes or takes it."""
+    return [
+        f"{tensor.name} ({tensor.dtype}, {_user(graph, index)})"
+        for graph in model.subgraphs
+        for index, tensor in enumerate(graph.tensors)
+        if tensor.dtype in _FLOATS
+    ]
+
+
+def require_full_integer(model: Model) -> None:
+    """Raise :class:`ConversionError`, naming the tensors, unless all is integer, int8 in and out."""
+    if left := float_tensors(model):
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        raise ConversionError(
+            f"not full-integer: {len(left)} tensors are left in float:"
+            f" {'; '.join(left[:_NAMED])}{more}; replace the layers they belong to by ones that"
+            " TensorFlow Lite has in int8"
+        )
+    for kind, tensor in (("input", model.main.input), ("output", model.main.output)):
+        if tensor.dtype != "int8":
+            raise ConversionError(
+                f"not full-integer: the {kind} {tensor.name} is {tensor.dtype}, not int8"
+            )
+
+
+def _user(graph: Graph, index: int) -> str:
+    for operator in graph.operators:
+        if index in operator.outputs:
+            return f"made by {operator.name}"
+    for operator in graph.operators:
+        if index in operator.inputs:
+            return f"taken by {operator.name}"
+    return "used by no operator"

@@ -1,0 +1,74 @@
+"""The report: data first; :mod:`edgepack.report.text` is how a person reads it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from edgepack.bundle import Artifact
+from edgepack.checks import Verdict
+from edgepack.compare import Comparison
+from edgepack.sparsity import Sparsity
+from edgepack.validate import Deviation
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeReport:
+    """How one interpreter ran the int8 model.
+
+    ``deviation`` is from the reference kernels of tflite-runtime, None where those or the
+    interpreter did not run. ``arena_bytes`` is measured on this host.
+    """
+
+    version: str
+    deviation: Deviation | None
+    arena_bytes: int | None
+    failure: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields on one level."""
+        flat = asdict(self)
+        names = (field.name for field in fields(Deviation))
+        return (flat.pop("deviation") or dict.fromkeys(names)) | flat
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparsityReport:
+    """Zeros among the weights of the float model, and among those of the int8 file."""
+
+    float: Sparsity
+    int8: Sparsity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What an export made and how good it is. ``notes`` says what could not be checked."""
+
+    model: str
+    artifacts: dict[str, Artifact]
+    comparison: Comparison
+    runtimes: dict[str, RuntimeReport]
+    sparsity: SparsityReport
+    targets: dict[str, Verdict]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the model passed on every target."""
+        return all(verdict.passed for verdict in self.targets.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what report.json holds."""
+        return {
+            "schema": SCHEMA,
+            "model": self.model,
+            "passed": self.passed,
+            "artifacts": {name: asdict(artifact) for name, artifact in self.artifacts.items()},
+            "comparison": asdict(self.comparison),
+            "runtimes": {name: runtime.to_dict() for name, runtime in self.runtimes.items()},
+            "sparsity": asdict(self.sparsity.float) | {"int8": asdict(self.sparsity.int8)},
+            "targets": {name: asdict(verdict) for name, verdict in self.targets.items()},
+            "notes": list(self.notes),
+        }

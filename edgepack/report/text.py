@@ -1,0 +1,120 @@
+"""A report as a person reads it: a table, the targets, one verdict line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgepack.metrics import METRICS
+from edgepack.report import Report, RuntimeReport
+
+_NONE = "-"
+
+
+def render_text(report: Report) -> str:
+    """Write a report in a dozen lines of plain text."""
+    parts = [
+        _table(_rows(report)),
+        _facts(report),
+        "\n".join(f"note: {note}" for note in report.notes),
+        _targets(report),
+        _verdict(report),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _rows(report: Report) -> list[list[str]]:
+    comparison = report.comparison
+    heading = ["model", "interpreter", comparison.metric or _NONE, "agreement", "SQNR"]
+    rows = [[*heading, "max error", "off reference", "arena"]]
+    for stage, value in (("float", comparison.float), ("pruned", comparison.pruned)):
+        if stage == "float" or value is not None:
+            rows.append([stage, "Keras", _number(value), *[_NONE] * 5])
+    for name, runtime in report.runtimes.items():
+        score = comparison.int8.get(name)
+        cells = [_NONE] * 4
+        if score is not None:
+            cells = [
+                _number(score.value),
+                _NONE if score.agreement is None else f"{score.agreement:.2%}",
+                _NONE if score.sqnr_db is None else f"{score.sqnr_db:.1f} dB",
+                f"{score.max_abs_error:.3g}",
+            ]
+        arena = _NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
+        rows.append(["int8", name, *cells, _off_reference(runtime), arena])
+    if comparison.metric is None:
+        for row in rows:
+            del row[2]
+    return rows
+
+
+def _off_reference(runtime: RuntimeReport) -> str:
+    if runtime.failure:
+        return "failed"
+    if runtime.deviation is None:
+        return _NONE
+    return f"{runtime.deviation.max_lsb} LSB" if runtime.deviation.max_lsb else "bit-exact"
+
+
+def _facts(report: Report) -> str:
+    before, after = report.artifacts["float.tflite"].bytes, report.artifacts["int8.tflite"].bytes
+    lines = [f"size      float.tflite {before:,} B, int8.tflite {after:,} B"]
+    if report.comparison.pruned is not None or report.sparsity.float.overall > 0:
+        lines.append(
+            f"sparsity  {report.sparsity.float.overall:.1%} of the float weights,"
+            f" {report.sparsity.int8.overall:.1%} of the int8 weights"
+        )
+    return "\n".join(lines)
+
+
+def _targets(report: Report) -> str:
+    width = max(map(len, report.targets), default=0)
+    return "\n".join(
+        f"{name:<{width}}  {'passed' if verdict.passed else 'FAILED: ' + '; '.join(verdict.reasons)}"
+        for name, verdict in report.targets.items()
+    )
+
+
+def _verdict(report: Report) -> str:
+    comparison = report.comparison
+    word = "PASSED" if report.passed else "FAILED"
+    samples = f"{comparison.samples:,} {comparison.data} samples"
+    if not comparison.int8:
+        return f"{word}: no interpreter ran the int8 model"
+    if comparison.metric is None or comparison.float is None:
+        worst = min(comparison.int8.values(), key=lambda score: score.sqnr_db or float("inf"))
+        agreement = "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
+        noise = "no error" if worst.sqnr_db is None else f"SQNR {worst.sqnr_db:.1f} dB"
+        return f"{word}: int8 {agreement}{noise} ({samples})"
+    metric = METRICS[comparison.metric]
+    values = {name: score.value for name, score in comparison.int8.items() if score.value is not None}
+    pick = min if metric.is_fraction else max
+    name = pick(values, key=lambda key: values[key])
+    value, change = values[name], values[name] - comparison.float
+    amount = (
+        f"{100 * change:+.2f} points"
+        if metric.is_fraction or not comparison.float
+        else f"{change / comparison.float:+.2%}"
+    )
+    return (
+        f"{word}: int8 {metric.name} is {_number(value)} at worst ({name}), float"
+        f" {_number(comparison.float)}: {amount} ({samples})"
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return _NONE
+    return f"{value:.4f}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    left = 2  # the first columns are names, the others numbers
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

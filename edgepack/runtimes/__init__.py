@@ -1,0 +1,94 @@
+"""The interpreters that run .tflite files on devices, one file each.
+
+A runtime's module holds an ``Interpreter`` class (:class:`Interpreter`), served in a worker
+process of its own that never imports TensorFlow. Adding a runtime is adding its file, and its
+line to :data:`RUNTIMES`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+
+class Interpreter(Protocol):
+    """One model, loaded, of one input and one output with the batch fixed at 1."""
+
+    def __init__(self, model: bytes) -> None:
+        """Load a .tflite file and allocate its tensors."""
+
+    def invoke(self, sample: NDArray[Any]) -> NDArray[Any]:
+        """Run one input, without the batch, of the model's dtype; return its output likewise."""
+
+    def arena_bytes(self) -> int | None:
+        """Measure the tensor arena; None where the runtime has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """A runtime by its name in targets and reports.
+
+    ``distribution`` is the package that brings it, ``module`` the one here that drives it.
+    """
+
+    name: str
+    distribution: str
+    module: str
+    no_wheel: str
+
+    def version(self) -> str | None:
+        """Return the installed version; None if the package is not installed."""
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return None
+
+    def missing(self) -> str | None:
+        """Say in a sentence why the runtime cannot be used here; None if it can."""
+        if self.version() is not None:
+            return None
+        python = ".".join(str(part) for part in sys.version_info[:2])
+        return (
+            f"{self.distribution} is not installed on this Python {python} ({sys.platform});"
+            f" {self.no_wheel}"
+        )
+
+
+REFERENCE = Runtime(
+    name="tflite-runtime-reference",
+    distribution="tflite-runtime",
+    module="edgepack.runtimes.tflite_runtime_reference",
+    no_wheel="it has wheels for Linux and Python up to 3.11: without it outputs cannot be"
+    " compared with TensorFlow Lite's reference kernels",
+)
+"""What the others' outputs are held against: plain C++ kernels, the definition of each operator."""
+
+RUNTIMES = {
+    runtime.name: runtime
+    for runtime in (
+        Runtime(
+            name="tflite-runtime",
+            distribution="tflite-runtime",
+            module="edgepack.runtimes.tflite_runtime",
+            no_wheel="it has wheels for Linux and Python up to 3.11: use one of those to check"
+            " phones that still run TensorFlow Lite",
+        ),
+        Runtime(
+            name="litert",
+            distribution="ai-edge-litert",
+            module="edgepack.runtimes.litert",
+            no_wheel="install it to check phones that run LiteRT",
+        ),
+        Runtime(
+            name="tflm",
+            distribution="tflite-micro",
+            module="edgepack.runtimes.tflm",
+            no_wheel="it has wheels for Linux only: use that to check microcontrollers and to"
+            " measure the arena",
+        ),
+    )
+}

@@ -1,0 +1,14 @@
+"""LiteRT with its default delegate, XNNPACK: phones."""
+
+from __future__ import annotations
+
+from edgepack.runtimes.tflite_api import TfliteInterpreter
+
+
+class Interpreter(TfliteInterpreter):
+    """LiteRT as apps use it."""
+
+    def __init__(self, model: bytes) -> None:
+        from ai_edge_litert import interpreter
+
+        super().__init__(interpreter.Interpreter(model_content=model))

@@ -1,0 +1,14 @@
+"""tflite-runtime with its default kernels: phones, TensorFlow Lite 2.14."""
+
+from __future__ import annotations
+
+from edgepack.runtimes.tflite_api import TfliteInterpreter
+
+
+class Interpreter(TfliteInterpreter):
+    """tflite-runtime as apps use it."""
+
+    def __init__(self, model: bytes) -> None:
+        from tflite_runtime import interpreter
+
+        super().__init__(interpreter.Interpreter(model_content=model))

@@ -1,0 +1,19 @@
+"""tflite-runtime with its reference kernels: slow, and the definition of what is right."""
+
+from __future__ import annotations
+
+from edgepack.runtimes.tflite_api import TfliteInterpreter
+
+
+class Interpreter(TfliteInterpreter):
+    """tflite-runtime without optimized kernels or delegates."""
+
+    def __init__(self, model: bytes) -> None:
+        from tflite_runtime import interpreter
+
+        super().__init__(
+            interpreter.Interpreter(
+                model_content=model,
+                experimental_op_resolver_type=interpreter.OpResolverType.BUILTIN_REF,
+            )
+        )

@@ -1,0 +1,83 @@
+"""TensorFlow Lite Micro: microcontrollers."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.errors import ConversionError
+from edgepack.flatbuffer import read_tflite
+from edgepack.types import Model
+
+_STRUCTURES_BYTES = 1 << 20
+_CHANNEL_BYTES = 64
+
+
+class Interpreter:
+    """TFLM's interpreter with the reference kernels, built for this host.
+
+    Raises :class:`ConversionError`, with TFLM's own words, if it cannot run the model.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        from tflite_micro import runtime
+
+        with _standard_error() as words:
+            try:
+                self._interpreter = runtime.Interpreter.from_bytes(
+                    model, arena_size=_ample_arena(read_tflite(model))
+                )
+            except RuntimeError as error:
+                raise ConversionError(_reason(words) or str(error)) from error
+
+    def invoke(self, sample: NDArray[Any]) -> NDArray[Any]:
+        """Run one input."""
+        self._interpreter.set_input(sample[None], 0)
+        self._interpreter.invoke()
+        return np.array(self._interpreter.get_output(0)[0])
+
+    def arena_bytes(self) -> int:
+        """Read the smallest arena that holds the model on this host, off TFLM's own account."""
+        with _standard_error() as words:
+            self._interpreter.print_allocations()
+            words.seek(0)
+            (total,) = re.findall(rb"Arena allocation total (\d+) bytes", words.read())
+        return int(total)
+
+
+def _ample_arena(model: Model) -> int:
+    """Bound the arena from above: TFLM ends the process with a signal in one too small.
+
+    Every computed tensor at once, twice; kernels keep some bytes for each channel besides.
+    """
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    computed = sum(8 * prod(tensor.shape) for tensor in tensors if not tensor.is_constant)
+    channels = sum(len(tensor.quant.scale) for tensor in tensors if tensor.quant)
+    return 2 * computed + _CHANNEL_BYTES * channels + _STRUCTURES_BYTES
+
+
+@contextmanager
+def _standard_error() -> Iterator[BinaryIO]:
+    """Catch what native code writes to file descriptor 2: TFLM says there what went wrong."""
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield file
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _reason(words: BinaryIO) -> str:
+    words.seek(0)
+    lines = words.read().decode("utf-8", "replace").splitlines()
+    return next((line.strip() for line in lines if line.strip()), "")

@@ -1,0 +1,84 @@
+"""The inside of the TensorFlow worker process: one model, from loading to int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf  # at once, while the parent reads the data
+
+from edgepack.calibration.calibrator import calibrate
+from edgepack.compress.prune import kernel_sparsity, prune
+from edgepack.convert import to_float_tflite
+from edgepack.load import KerasModel, load_keras
+from edgepack.metrics import Loss
+from edgepack.progress import Update
+from edgepack.quantize.int8 import quantize_int8
+
+_BATCH = 64
+
+
+class KerasSession:
+    """Holds the model as given, and as it is after pruning.
+
+    Every method takes and returns JSON; ``update`` receives its progress. Paths name .npy arrays
+    and .tflite files to read or write.
+    """
+
+    _given: KerasModel
+    _current: KerasModel
+
+    def load(self, *, model: str, update: Update) -> dict[str, Any]:
+        """Load a model; returns its input and output (name, shape, dtype)."""
+        update(0, 1)
+        self._given = self._current = load_keras(Path(model))
+        return {
+            kind: {"name": spec.name, "shape": spec.shape, "dtype": spec.dtype}
+            for kind, spec in (("input", self._given.input), ("output", self._given.output))
+        }
+
+    def prune(
+        self, *, x: str, y: str, loss: str, sparsity: float, epochs: int, update: Update
+    ) -> None:
+        """Replace the current model by one that is pruned and fine-tuned."""
+        self._current = prune(
+            self._given,
+            np.load(x, allow_pickle=False),
+            np.load(y, allow_pickle=False),
+            loss=Loss(loss),
+            sparsity=sparsity,
+            epochs=epochs,
+            update=update,
+        )
+
+    def sparsity(self, *, update: Update) -> dict[str, Any]:
+        """Measure the zeros in the current model's weights."""
+        update(0, 1)
+        measured = kernel_sparsity(self._current)
+        return {"overall": measured.overall, "layers": measured.layers}
+
+    def convert(self, *, sample_shape: list[int], float_tflite: str, update: Update) -> None:
+        """Write the current model as a float .tflite."""
+        update(0, 1)
+        Path(float_tflite).write_bytes(to_float_tflite(self._current, tuple(sample_shape)))
+
+    def quantize(
+        self, *, float_tflite: str, representative: str, int8_tflite: str, update: Update
+    ) -> None:
+        """Write the full-integer form of a float .tflite."""
+        samples = np.load(representative, mmap_mode="r", allow_pickle=False)
+        calibrated = calibrate(Path(float_tflite).read_bytes(), samples, update)
+        Path(int8_tflite).write_bytes(quantize_int8(calibrated))
+
+    def predict(self, *, pruned: bool, x: str, outputs: str, update: Update) -> None:
+        """Write the outputs of the Keras model, as given or after pruning."""
+        model = (self._current if pruned else self._given).model
+        samples = np.load(x, mmap_mode="r", allow_pickle=False)
+        spec = tf.TensorSpec((None, *samples.shape[1:]), samples.dtype)
+        run = tf.function(lambda batch: model(batch, training=False), input_signature=[spec])
+        results = []
+        for start in range(0, len(samples), _BATCH):
+            results.append(run(samples[start : start + _BATCH]).numpy())
+            update(min(start + _BATCH, len(samples)), len(samples))
+        np.save(outputs, np.concatenate(results), allow_pickle=False)

@@ -1,0 +1,104 @@
+"""What the steps hand to each other. Imports nothing of edgepack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """One input or output of a Keras model.
+
+    ``shape`` leaves the batch out; None marks a dimension that the model leaves open.
+    ``dtype`` is numpy's name.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        """The shape as a person writes it, the batch named.
+
+        >>> str(TensorSpec(name="x", shape=(None, 8), dtype="float32"))
+        '(samples, ?, 8) float32'
+        """
+        sizes = ["samples", *("?" if size is None else str(size) for size in self.shape)]
+        return f"({', '.join(sizes)}) {self.dtype}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantParams:
+    """Affine quantization: ``real = scale * (q - zero_point)``.
+
+    One scale and zero point for the whole tensor, or one for each slice along ``axis``.
+    """
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None = None  # None means per-tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """A tensor of a .tflite file.
+
+    ``dtype`` is TFLite's type name in lower case (``int8``, ``float32``, ...); ``data`` holds
+    the little-endian bytes of a constant and is empty for what is computed.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quant: QuantParams | None
+    data: bytes
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the file itself holds the values."""
+        return bool(self.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """An operator of a .tflite file; ``inputs`` and ``outputs`` index the graph's tensors.
+
+    ``name`` is TFLite's (``CONV_2D``), or the custom code. An input of -1 is left out.
+    """
+
+    name: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """A subgraph of a .tflite file, operators in the order of execution."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    @property
+    def input(self) -> Tensor:
+        """The graph's first input."""
+        return self.tensors[self.inputs[0]]
+
+    @property
+    def output(self) -> Tensor:
+        """The graph's first output."""
+        return self.tensors[self.outputs[0]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A parsed .tflite file. Control-flow operators run the subgraphs after the first."""
+
+    subgraphs: tuple[Graph, ...]
+
+    @property
+    def main(self) -> Graph:
+        """The subgraph that an interpreter invokes."""
+        return self.subgraphs[0]
