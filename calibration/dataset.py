@@ -50,7 +50,8 @@ def load_npz(path: Path) -> Dataset:
     if "x" not in arrays:
         held = ", ".join(sorted(arrays)) or "nothing"
         raise DatasetError(
-            f"{path}: no array 'x'; it holds {held}; save it with np.savez(file, x=inputs, y=labels)"
+            f"{path}: no array 'x'; it holds {held};"
+            " save it with np.savez(file, x=inputs, y=labels)"
         )
     x, y = arrays["x"], arrays.get("y")
     for name, array in (("x", x), ("y", y)):
@@ -100,8 +101,8 @@ def _check_numbers(path: Path, name: str, array: NDArray[Any]) -> None:
     if not finite.all():
         where = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise DatasetError(
-            f"{path}: {name!r} is {array[where]} at {list(where)}, one of {int((~finite).sum())} values"
-            " that are not finite; remove or repair those samples"
+            f"{path}: {name!r} is {array[where]} at {list(where)}, one of"
+            f" {int((~finite).sum())} values that are not finite; remove or repair those samples"
         )
 
 
@@ -125,7 +126,9 @@ def _check_shape(dataset: Dataset, spec: TensorSpec) -> None:
 
 def _cast(dataset: Dataset, spec: TensorSpec) -> NDArray[Any]:
     x, wanted = dataset.x, np.dtype(spec.dtype)
-    refused = f"{dataset.source}: 'x' has dtype {x.dtype}; the model's input {spec.name!r} takes {wanted}"
+    refused = (
+        f"{dataset.source}: 'x' has dtype {x.dtype}; the model's input {spec.name!r} takes {wanted}"
+    )
     if wanted.kind in "iu" and (x.dtype.kind == "f" or not np.array_equal(x, x.astype(wanted))):
         raise DatasetError(f"{refused}; give integers in its range")
     if wanted.kind == "f" and x.dtype == np.int8:

@@ -12,11 +12,30 @@
 :class:`~edgepack.report.Report` that the command prints.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from edgepack.errors import EdgepackError
-from edgepack.pipeline import export
 from edgepack.recipe import Prune, Recipe
-from edgepack.report import Report
+
+if TYPE_CHECKING:
+    from edgepack.pipeline import export
+    from edgepack.report import Report
 
 __all__ = ["EdgepackError", "Prune", "Recipe", "Report", "__version__", "export"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs numpy when it is first asked for: ``edgepack --help`` does not."""
+    if name == "export":
+        from edgepack.pipeline import export
+
+        return export
+    if name == "Report":
+        from edgepack.report import Report
+
+        return Report
+    raise AttributeError(f"module 'edgepack' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What must hold for a model to pass on a target: small functions, each documented by its docstring."""
+"""What must hold for a model to pass on a target: small functions, documented by docstrings."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,25 @@ class Comparison:
     metric: str | None
     data: str
     samples: int
-    float: float | None
-    pruned: float | None
+    float_value: float | None
+    pruned_value: float | None
     int8: dict[str, Score]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as report.json names them."""
+        return {
+            "metric": self.metric,
+            "data": self.data,
+            "samples": self.samples,
+            "float": self.float_value,
+            "pruned": self.pruned_value,
+            "int8": {name: asdict(score) for name, score in self.int8.items()},
+        }
 
-def score(outputs: Array, float_outputs: Array, metric: Metric | None, wanted: Array | None) -> Score:
+
+def score(
+    outputs: Array, float_outputs: Array, metric: Metric | None, wanted: Array | None
+) -> Score:
     """Score real-valued int8 outputs; all arrays have shape (samples, ...)."""
     has_classes = float_outputs.ndim == 2 and (metric is None or metric.is_fraction)  # noqa: PLR2004
     return Score(

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from edgepack.errors import ModelError
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
@@ -23,8 +24,6 @@ def read_tflite(data: bytes) -> Model:
     """Parse the bytes of a .tflite file. Raises :class:`ModelError` if they are none."""
     if data[_IDENTIFIER_AT] != _IDENTIFIER:
         raise ModelError("not a .tflite file: the identifier TFL3 is missing")
-    from ai_edge_litert import schema_py_generated as schema
-
     try:
         root = schema.Model.GetRootAs(data, 0)
         codes = [root.OperatorCodes(i) for i in range(root.OperatorCodesLength())]
@@ -94,8 +93,6 @@ def _operator_name(code: Any) -> str:
 
 @cache
 def _enum(name: str) -> dict[int, str]:
-    from ai_edge_litert import schema_py_generated as schema
-
     return {
         value: key for key, value in vars(getattr(schema, name)).items() if isinstance(value, int)
     }

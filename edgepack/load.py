@@ -205,7 +205,7 @@ def _foreign(entry: dict[str, Any]) -> str | None:
         name = entry.get("config")
     if module == "builtins":
         return f"builtins.{name}" if hasattr(builtins, str(name)) else None
-    return None if module.split(".")[0] in ("keras", "tf_keras") else f"{module}.{name}"
+    return None if module.split(".", maxsplit=1)[0] in ("keras", "tf_keras") else f"{module}.{name}"
 
 
 def _dicts(node: Any) -> Iterator[dict[str, Any]]:

@@ -87,8 +87,10 @@ def _values(dataset: Dataset, output: TensorSpec) -> Array:
     where = f"{dataset.source}: metric 'mse'"
     if dataset.y is None:
         raise DatasetError(f"{where} needs the wanted outputs in 'y', which is missing")
-    if (dataset.y.ndim == 1 and output.shape == (1,)) or dataset.y.shape[1:] == output.shape:
-        return dataset.y.reshape(len(dataset), *output.shape)  # type: ignore[arg-type]
+    if dataset.y.ndim == 1 and output.shape == (1,):
+        return dataset.y[:, np.newaxis]
+    if dataset.y.shape[1:] == output.shape:
+        return dataset.y
     raise DatasetError(f"{where}: 'y' has shape {dataset.y.shape}; the model gives {output}")
 
 

@@ -32,7 +32,7 @@ from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.sparsity import Sparsity, int8_sparsity
 from edgepack.target import Target, load_target
 from edgepack.types import Model, TensorSpec
-from edgepack.validate import Run, deviation, run_all
+from edgepack.validate import Interpreters, Validation, hold_against_reference
 from edgepack.worker import Worker
 
 Array = NDArray[Any]
@@ -62,6 +62,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         bundle.stage(recipe.output, force=recipe.force) as folder,
         tempfile.TemporaryDirectory(prefix="edgepack-") as work,
         Worker("edgepack.session:KerasSession", label="TensorFlow", verbose=verbose) as keras,
+        Interpreters(runtimes, verbose=verbose) as interpreters,
     ):
         job = _Job(recipe, folder, Path(work), keras, progress or Silent())
         data = _load(job)
@@ -70,16 +71,31 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         model = _quantize(job, data)
         _emit(job)
         predictions = _predict(job, data)
-        runs = _validate(job, data, model, runtimes, verbose=verbose)
-        report = _report(job, data, model, runs, predictions, targets, notes)
+        validation = _validate(job, data, model, interpreters)
+        evidence = Evidence(
+            model_bytes=job.int8_tflite.stat().st_size,
+            runs=validation.runs,
+            deviations=validation.deviations,
+        )
+        report = Report(
+            model=_name(recipe),
+            artifacts=bundle.describe_all(folder),
+            comparison=_compare(job, data, model, validation, predictions),
+            runtimes=_runtime_reports(validation),
+            sparsity=SparsityReport(
+                float=Sparsity(**keras.call("sparsity")), int8=int8_sparsity(model)
+            ),
+            targets={target.name: judge(target, evidence) for target in targets},
+            notes=(*notes, *validation.notes),
+        )
         bundle.write_json(folder / "report.json", report.to_dict())
-        bundle.write_json(folder / bundle.MANIFEST, _manifest(recipe, folder, runs))
+        bundle.write_json(folder / bundle.MANIFEST, _manifest(recipe, folder, validation))
     return report
 
 
 @dataclass(frozen=True)
 class _Job:
-    """An export under way: files to keep in ``folder``, arrays in ``work``, TensorFlow in ``keras``."""
+    """Files to keep in ``folder``, arrays in ``work``, TensorFlow in ``keras``."""
 
     recipe: Recipe
     folder: Path
@@ -233,95 +249,61 @@ def _predict(job: _Job, data: _Data) -> dict[str, Future[Any]]:
     }
 
 
-def _validate(
-    job: _Job, data: _Data, model: Model, runtimes: list[Runtime], *, verbose: bool
-) -> dict[str, Run]:
+def _validate(job: _Job, data: _Data, model: Model, interpreters: Interpreters) -> Validation:
     with job.progress.step("validate") as update:
-        return run_all(
-            runtimes,
+        runs = interpreters.run(
             model=job.int8_tflite,
-            inputs=Path(job.save("inputs", quantize(data.compared.x, model.main.input))),
+            inputs=quantize(data.compared.x, model.main.input),
             work=job.work,
             update=update,
-            verbose=verbose,
         )
-
-
-def _report(
-    job: _Job,
-    data: _Data,
-    model: Model,
-    runs: dict[str, Run],
-    predictions: dict[str, Future[Any]],
-    targets: list[Target],
-    notes: tuple[str, ...],
-) -> Report:
-    output = model.main.output
-    reference = runs.pop(REFERENCE.name, None)
-    expected = None if reference is None else reference.outputs
-    if reference is not None and reference.failure:
-        notes += (f"the reference kernels of tflite-runtime fail: {reference.failure}",)
-    deviations = {
-        name: deviation(run.outputs, expected, output)
-        for name, run in runs.items()
-        if run.outputs is not None and expected is not None
-    }
-    with job.progress.step("compare") as update:
-        comparison = _compare(job, data, predictions, {
-            name: dequantize(run.outputs, output)
-            for name, run in runs.items()
-            if run.outputs is not None
-        })
-        sparsity = Sparsity(**job.keras.call("sparsity", update=update))
-    evidence = Evidence(
-        model_bytes=job.int8_tflite.stat().st_size, runs=runs, deviations=deviations
-    )
-    return Report(
-        model=_name(job.recipe),
-        artifacts=bundle.describe_all(job.folder),
-        comparison=comparison,
-        runtimes={
-            name: RuntimeReport(
-                version=run.version,
-                deviation=deviations.get(name),
-                arena_bytes=run.arena_bytes,
-                failure=run.failure,
-            )
-            for name, run in runs.items()
-        },
-        sparsity=SparsityReport(float=sparsity, int8=int8_sparsity(model)),
-        targets={target.name: judge(target, evidence) for target in targets},
-        notes=notes,
-    )
+        return hold_against_reference(runs, model.main.output)
 
 
 def _compare(
     job: _Job,
     data: _Data,
+    model: Model,
+    validation: Validation,
     predictions: dict[str, Future[Any]],
-    int8_outputs: dict[str, Array],
 ) -> compare.Comparison:
     metric = data.metric if data.test else None
     wanted = metric.reference(data.compared, data.output) if metric else None
     outputs = {}
-    for stage, prediction in predictions.items():
-        prediction.result()
-        outputs[stage] = np.load(job.output(stage), allow_pickle=False)
+    with job.progress.step("compare"):
+        for stage, prediction in predictions.items():
+            prediction.result()
+            outputs[stage] = np.load(job.output(stage), allow_pickle=False)
     values = {stage: compare.value(array, metric, wanted) for stage, array in outputs.items()}
     return compare.Comparison(
         metric=metric.name if metric else None,
         data="test" if data.test else "representative",
         samples=len(data.compared),
-        float=values["float"],
-        pruned=values.get("pruned"),
+        float_value=values["float"],
+        pruned_value=values.get("pruned"),
         int8={
-            name: compare.score(array, outputs["float"], metric, wanted)
-            for name, array in int8_outputs.items()
+            name: compare.score(
+                dequantize(run.outputs, model.main.output), outputs["float"], metric, wanted
+            )
+            for name, run in validation.runs.items()
+            if run.outputs is not None
         },
     )
 
 
-def _manifest(recipe: Recipe, folder: Path, runs: dict[str, Run]) -> dict[str, Any]:
+def _runtime_reports(validation: Validation) -> dict[str, RuntimeReport]:
+    return {
+        name: RuntimeReport(
+            version=run.version,
+            deviation=validation.deviations.get(name),
+            arena_bytes=run.arena_bytes,
+            failure=run.failure,
+        )
+        for name, run in validation.runs.items()
+    }
+
+
+def _manifest(recipe: Recipe, folder: Path, validation: Validation) -> dict[str, Any]:
     """Say what made the folder: content and names only, so that it is the same everywhere."""
     prune = recipe.prune
     inputs = {
@@ -348,5 +330,5 @@ def _manifest(recipe: Recipe, folder: Path, runs: dict[str, Run]) -> dict[str, A
         },
         "versions": {"edgepack": version("edgepack"), "python": platform.python_version()}
         | {name: version(name) for name in _DISTRIBUTIONS}
-        | {RUNTIMES[name].distribution: run.version for name, run in runs.items()},
+        | {RUNTIMES[name].distribution: run.version for name, run in validation.runs.items()},
     }

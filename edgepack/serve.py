@@ -22,8 +22,8 @@ from edgepack.errors import EdgepackError
 _PROGRESS_INTERVAL_S = 0.05
 
 
-def main(service: str) -> None:
-    """Serve ``module:Class`` until standard input ends."""
+def main(service: str, arguments: str) -> None:
+    """Serve a ``module:Class``, built with JSON arguments, until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what native code prints must not mix with the answers
     calls: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -33,7 +33,7 @@ def main(service: str) -> None:
     # takes a third of the time and frees nothing.
     gc.disable()
     try:
-        instance = getattr(importlib.import_module(module), name)()
+        instance = getattr(importlib.import_module(module), name)(**json.loads(arguments))
     except Exception as error:  # noqa: BLE001 (told to the first caller)
         _send(answers, {"error": _describe(error)})
         return

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,11 @@ from edgepack.errors import EdgepackError
 from edgepack.metrics import classes
 from edgepack.progress import Update
 from edgepack.quantize.affine import dequantize
-from edgepack.runtimes import Runtime
+from edgepack.runtimes import REFERENCE, Runtime
 from edgepack.types import Tensor
 from edgepack.worker import Worker
+
+_MAX_PROCESSES = 4  # a runtime: each takes 45 MB and a moment to start
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,76 +52,136 @@ class Deviation:
     argmax_disagreements: int
 
 
-def run_all(
-    runtimes: Iterable[Runtime],
-    *,
-    model: Path,
-    inputs: Path,
-    work: Path,
-    update: Update,
-    verbose: bool,
-) -> dict[str, Run]:
-    """Run a .tflite file on the same inputs, each runtime in a worker process, side by side.
+class Interpreters:
+    """The runtimes that a model is to run on, in worker processes of their own.
 
-    ``inputs`` is an .npy of the model's dtype, shape (samples, ...); ``work`` a folder for
-    outputs. A runtime that fails or dies is a result; the others go on.
+    The processes start with the context, so that they are ready when the model is. A runtime
+    that uses one core only has several processes, which share the samples.
     """
-    runtimes = list(runtimes)
-    counter = _Counter(update, len(runtimes))
-    with ExitStack() as workers:
-        answers: dict[str, Future[Any]] = {}
-        for runtime in runtimes:
-            worker = workers.enter_context(
-                Worker(
-                    "edgepack.runtimes.service:RunService", label=runtime.name, verbose=verbose
+
+    def __init__(self, runtimes: Iterable[Runtime], *, verbose: bool = False) -> None:
+        self._runtimes = list(runtimes)
+        self._verbose = verbose
+        self._workers: dict[str, list[Worker]] = {}
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Interpreters:
+        for runtime in self._runtimes:
+            self._workers[runtime.name] = [
+                self._exit.enter_context(
+                    Worker(
+                        "edgepack.runtimes.service:RunService",
+                        label=runtime.name,
+                        verbose=self._verbose,
+                        module=runtime.module,
+                    )
                 )
-            )
-            answers[runtime.name] = worker.start(
-                "run",
-                update=counter.part(runtime.name),
-                module=runtime.module,
-                model=str(model),
-                inputs=str(inputs),
-                outputs=str(work / f"{runtime.name}.npy"),
-            )
-        return {
-            runtime.name: _outcome(
-                runtime, answers[runtime.name], work / f"{runtime.name}.npy"
-            )
-            for runtime in runtimes
-        }
+                for _ in range(_processes(runtime))
+            ]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._exit.close()
+
+    def run(
+        self, *, model: Path, inputs: NDArray[Any], work: Path, update: Update
+    ) -> dict[str, Run]:
+        """Run a .tflite file on the same inputs, on all runtimes side by side.
+
+        ``inputs`` has the model's dtype and shape (samples, ...); ``work`` is a folder for
+        arrays. A runtime that fails or dies is a result; the others go on.
+        """
+        file = work / "inputs.npy"
+        np.save(file, inputs, allow_pickle=False)
+        counter = _Counter(update, total=len(inputs) * len(self._runtimes))
+        parts: dict[str, list[_Part]] = {}
+        for name, workers in self._workers.items():
+            bounds = np.linspace(0, len(inputs), len(workers) + 1).astype(int).tolist()
+            parts[name] = []
+            for worker, start, stop in zip(workers, bounds, bounds[1:], strict=False):
+                if start < stop:
+                    outputs = work / f"{name}-{start}.npy"
+                    answer = worker.start(
+                        "run",
+                        update=counter.part(f"{name}-{start}"),
+                        model=str(model),
+                        inputs=str(file),
+                        start=start,
+                        stop=stop,
+                        outputs=str(outputs),
+                    )
+                    parts[name].append((answer, outputs))
+        return {runtime.name: _join(runtime, parts[runtime.name]) for runtime in self._runtimes}
 
 
-def _outcome(runtime: Runtime, answer: Future[Any], outputs: Path) -> Run:
+_Part = tuple[Future[Any], Path]
+
+
+def _processes(runtime: Runtime) -> int:
+    return min(os.cpu_count() or 1, _MAX_PROCESSES) if runtime.is_single_threaded else 1
+
+
+def _join(runtime: Runtime, parts: list[_Part]) -> Run:
     version = runtime.version() or ""
     try:
-        arena_bytes = answer.result()["arena_bytes"]
+        answers = [answer.result() for answer, _ in parts]
     except (EdgepackError, RuntimeError) as error:
         # Of a worker's traceback, the last line names the exception.
         return Run(version=version, failure=str(error).strip().splitlines()[-1])
     return Run(
         version=version,
-        outputs=np.load(outputs, allow_pickle=False),
-        arena_bytes=arena_bytes,
+        outputs=np.concatenate([np.load(outputs, allow_pickle=False) for _, outputs in parts]),
+        arena_bytes=answers[0]["arena_bytes"],
     )
 
 
 class _Counter:
-    """Adds up the progress of parts that run side by side and have the same length."""
+    """Adds up the progress of parts that run side by side."""
 
-    def __init__(self, update: Update, parts: int) -> None:
+    def __init__(self, update: Update, total: int) -> None:
         self._update = update
-        self._parts = parts
+        self._total = total
         self._done: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def part(self, name: str) -> Callable[[int, int], None]:
-        def count(done: int, total: int) -> None:
+    def part(self, name: str) -> Update:
+        def count(done: int, total: int) -> None:  # noqa: ARG001 (a part's own total)
             with self._lock:
                 self._done[name] = done
-                self._update(sum(self._done.values()), total * self._parts)
+                self._update(sum(self._done.values()), self._total)
 
         return count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """The runs of the runtimes, and how far each is from the reference kernels where both ran.
+
+    ``notes`` says in sentences what could not be compared.
+    """
+
+    runs: dict[str, Run]
+    deviations: dict[str, Deviation]
+    notes: tuple[str, ...]
+
+
+def hold_against_reference(runs: dict[str, Run], output: Tensor) -> Validation:
+    """Take the reference kernels' run out of ``runs`` and compare the others with it."""
+    reference = runs.get(REFERENCE.name)
+    others = {name: run for name, run in runs.items() if name != REFERENCE.name}
+    deviations, notes = {}, []
+    if reference is not None and reference.outputs is not None:
+        for name, run in others.items():
+            if run.outputs is not None:
+                deviations[name] = deviation(run.outputs, reference.outputs, output)
+    elif reference is not None:
+        notes.append(f"nothing was compared with the reference kernels: {reference.failure}")
+    return Validation(runs=others, deviations=deviations, notes=tuple(notes))
 
 
 def deviation(outputs: NDArray[Any], reference: NDArray[Any], tensor: Tensor) -> Deviation:

@@ -22,21 +22,25 @@ from edgepack.progress import Update, ignore
 
 # The working folder is no place to import from: what lies there may be anyone's. `-c` puts it
 # first on the path, so the worker takes over this process's path before it imports anything.
-_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from edgepack.serve import main; main(sys.argv[1])"
+_BOOT = (
+    "import sys; sys.path[:] = sys.argv[3:]; from edgepack.serve import main; main(*sys.argv[1:3])"
+)
 
 
 class Worker:
     """A process that serves the methods of one object.
 
-    ``service`` is ``module:Class``; ``label`` names the process in messages. Its standard
-    error, and all that native code prints, is shown only if ``verbose``. Leaving the context
-    kills the process, whatever it is doing.
+    ``service`` is ``module:Class``, built with ``arguments`` as soon as the process runs;
+    ``label`` names the process in messages. Its standard error, and all that native code prints,
+    is shown only if ``verbose``. Leaving the context kills the process, whatever it is doing.
     """
 
-    def __init__(self, service: str, *, label: str, verbose: bool = False) -> None:
+    def __init__(
+        self, service: str, *, label: str, verbose: bool = False, **arguments: Any
+    ) -> None:
         self._label = label
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, service, *sys.path],
+        self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
+            [sys.executable, "-c", _BOOT, service, json.dumps(arguments), *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if verbose else subprocess.DEVNULL,
@@ -97,6 +101,9 @@ def _environment(verbose: bool) -> dict[str, str]:
     """Settings that must stand before TensorFlow is imported."""
     return {
         "TF_CPP_MIN_LOG_LEVEL": "0" if verbose else "3",
+        # `tf.keras` is tf-keras, as TFMOT wants it, whatever is imported first; and TensorFlow
+        # leaves Keras 3 alone, which takes a second to import, until a model asks for it.
+        "TF_USE_LEGACY_KERAS": "1",
         "PYTHONHASHSEED": "0",  # no order of a set may reach an exported file
         "PYTHONIOENCODING": "utf-8",
     }

@@ -48,10 +48,12 @@ cli.add_command(targets)
 def main() -> NoReturn:
     """Run the command line."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # ends as Ctrl-C does: workers ended, nothing half-written
+        signal.signal(
+            number, _interrupt
+        )  # ends as Ctrl-C does: workers ended, nothing half-written
     cli(prog_name="edgepack")
     sys.exit()
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt

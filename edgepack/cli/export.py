@@ -8,9 +8,7 @@ import click
 
 from edgepack.cli.progress import Bars
 from edgepack.errors import RecipeError
-from edgepack.pipeline import export as run_export
 from edgepack.recipe import DEFAULT_TARGETS, Prune, Recipe
-from edgepack.report.text import render_text
 
 _PATH = click.Path(path_type=Path)
 
@@ -81,7 +79,7 @@ def export(
     force: bool,
     verbose: bool,
 ) -> None:
-    """Export MODEL (.h5, .keras or a SavedModel folder) to TFLite, INT8 and C.
+    r"""Export MODEL (.h5, .keras or a SavedModel folder) to TFLite, INT8 and C.
 
     Writes DIR with float.tflite, int8.tflite, firmware/ (the model as a C array), report.json and
     manifest.json, after running the INT8 model on the targets' interpreters.
@@ -90,6 +88,9 @@ def export(
     Example:
       edgepack export model.h5 --representative calib.npz --test test.npz --output build/model
     """
+    from edgepack.pipeline import export as run_export
+    from edgepack.report.text import render_text
+
     recipe = Recipe(
         model=model,
         representative=representative,

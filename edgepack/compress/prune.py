@@ -90,7 +90,7 @@ def prune(
 def kernel_sparsity(loaded: KerasModel) -> Sparsity:
     """Measure the zeros among the weights of each layer, biases and statistics left out."""
     weights = {}
-    for layer in loaded.model._flatten_layers(include_self=False):  # noqa: SLF001
+    for layer in loaded.model._flatten_layers(include_self=False):
         kernels = [np.asarray(w) for w in layer.trainable_weights if len(w.shape) > 1]
         if kernels and not hasattr(layer, "layers"):
             weights[layer.name] = np.concatenate([kernel.ravel() for kernel in kernels])

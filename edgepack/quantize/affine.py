@@ -27,7 +27,8 @@ def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     scaled = (values.astype(np.float32) / scale).astype(np.float64)
     rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + zero_point
     limits = np.iinfo(tensor.dtype)
-    return np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)
+    integers: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)
+    return integers
 
 
 def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:

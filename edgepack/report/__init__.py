@@ -66,7 +66,7 @@ class Report:
             "model": self.model,
             "passed": self.passed,
             "artifacts": {name: asdict(artifact) for name, artifact in self.artifacts.items()},
-            "comparison": asdict(self.comparison),
+            "comparison": self.comparison.to_dict(),
             "runtimes": {name: runtime.to_dict() for name, runtime in self.runtimes.items()},
             "sparsity": asdict(self.sparsity.float) | {"int8": asdict(self.sparsity.int8)},
             "targets": {name: asdict(verdict) for name, verdict in self.targets.items()},

@@ -26,7 +26,7 @@ def _rows(report: Report) -> list[list[str]]:
     comparison = report.comparison
     heading = ["model", "interpreter", comparison.metric or _NONE, "agreement", "SQNR"]
     rows = [[*heading, "max error", "off reference", "arena"]]
-    for stage, value in (("float", comparison.float), ("pruned", comparison.pruned)):
+    for stage, value in (("float", comparison.float_value), ("pruned", comparison.pruned_value)):
         if stage == "float" or value is not None:
             rows.append([stage, "Keras", _number(value), *[_NONE] * 5])
     for name, runtime in report.runtimes.items():
@@ -58,7 +58,7 @@ def _off_reference(runtime: RuntimeReport) -> str:
 def _facts(report: Report) -> str:
     before, after = report.artifacts["float.tflite"].bytes, report.artifacts["int8.tflite"].bytes
     lines = [f"size      float.tflite {before:,} B, int8.tflite {after:,} B"]
-    if report.comparison.pruned is not None or report.sparsity.float.overall > 0:
+    if report.comparison.pruned_value is not None or report.sparsity.float.overall > 0:
         lines.append(
             f"sparsity  {report.sparsity.float.overall:.1%} of the float weights,"
             f" {report.sparsity.int8.overall:.1%} of the int8 weights"
@@ -69,7 +69,8 @@ def _facts(report: Report) -> str:
 def _targets(report: Report) -> str:
     width = max(map(len, report.targets), default=0)
     return "\n".join(
-        f"{name:<{width}}  {'passed' if verdict.passed else 'FAILED: ' + '; '.join(verdict.reasons)}"
+        f"{name:<{width}}  "
+        + ("passed" if verdict.passed else f"FAILED: {'; '.join(verdict.reasons)}")
         for name, verdict in report.targets.items()
     )
 
@@ -80,24 +81,27 @@ def _verdict(report: Report) -> str:
     samples = f"{comparison.samples:,} {comparison.data} samples"
     if not comparison.int8:
         return f"{word}: no interpreter ran the int8 model"
-    if comparison.metric is None or comparison.float is None:
+    if comparison.metric is None or comparison.float_value is None:
         worst = min(comparison.int8.values(), key=lambda score: score.sqnr_db or float("inf"))
-        agreement = "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
+        agreement = (
+            "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
+        )
         noise = "no error" if worst.sqnr_db is None else f"SQNR {worst.sqnr_db:.1f} dB"
         return f"{word}: int8 {agreement}{noise} ({samples})"
     metric = METRICS[comparison.metric]
-    values = {name: score.value for name, score in comparison.int8.items() if score.value is not None}
+    values = {
+        name: score.value for name, score in comparison.int8.items() if score.value is not None
+    }
     pick = min if metric.is_fraction else max
     name = pick(values, key=lambda key: values[key])
-    value, change = values[name], values[name] - comparison.float
-    amount = (
-        f"{100 * change:+.2f} points"
-        if metric.is_fraction or not comparison.float
-        else f"{change / comparison.float:+.2%}"
-    )
+    value, change = values[name], values[name] - comparison.float_value
+    if metric.is_fraction:
+        amount = f"{100 * change:+.2f} points"
+    else:
+        amount = f"{change / comparison.float_value:+.2%}" if comparison.float_value else "from 0"
     return (
         f"{word}: int8 {metric.name} is {_number(value)} at worst ({name}), float"
-        f" {_number(comparison.float)}: {amount} ({samples})"
+        f" {_number(comparison.float_value)}: {amount} ({samples})"
     )
 
 

@@ -32,13 +32,15 @@ class Interpreter(Protocol):
 class Runtime:
     """A runtime by its name in targets and reports.
 
-    ``distribution`` is the package that brings it, ``module`` the one here that drives it.
+    ``distribution`` is the package that brings it, ``module`` the one here that drives it, and
+    ``no_wheel`` says where the package is to be had and what is amiss without it.
     """
 
     name: str
     distribution: str
     module: str
     no_wheel: str
+    is_single_threaded: bool = False
 
     def version(self) -> str | None:
         """Return the installed version; None if the package is not installed."""
@@ -64,6 +66,7 @@ REFERENCE = Runtime(
     module="edgepack.runtimes.tflite_runtime_reference",
     no_wheel="it has wheels for Linux and Python up to 3.11: without it outputs cannot be"
     " compared with TensorFlow Lite's reference kernels",
+    is_single_threaded=True,
 )
 """What the others' outputs are held against: plain C++ kernels, the definition of each operator."""
 
@@ -89,6 +92,7 @@ RUNTIMES = {
             module="edgepack.runtimes.tflm",
             no_wheel="it has wheels for Linux only: use that to check microcontrollers and to"
             " measure the arena",
+            is_single_threaded=True,
         ),
     )
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ai_edge_litert import interpreter
+
 from edgepack.runtimes.tflite_api import TfliteInterpreter
 
 
@@ -9,6 +11,4 @@ class Interpreter(TfliteInterpreter):
     """LiteRT as apps use it."""
 
     def __init__(self, model: bytes) -> None:
-        from ai_edge_litert import interpreter
-
         super().__init__(interpreter.Interpreter(model_content=model))

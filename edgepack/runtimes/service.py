@@ -13,19 +13,20 @@ from edgepack.runtimes import Interpreter
 
 
 class RunService:
-    """Runs a .tflite file on many inputs."""
+    """Runs .tflite files on the runtime of a module, which is imported at once."""
+
+    def __init__(self, module: str) -> None:
+        self._build: type[Interpreter] = importlib.import_module(module).Interpreter
 
     def run(
-        self, *, module: str, model: str, inputs: str, outputs: str, update: Update
+        self, *, model: str, inputs: str, start: int, stop: int, outputs: str, update: Update
     ) -> dict[str, Any]:
-        """Run the samples of ``inputs``, an .npy, one by one, and write ``outputs``, an .npy.
+        """Run samples ``start`` to ``stop`` of ``inputs``, an .npy, and write ``outputs``, an .npy.
 
-        ``module`` is a runtime's. Returns the arena's bytes, or None, under ``arena_bytes``.
+        Returns the arena's bytes, or None, under ``arena_bytes``.
         """
-        interpreter: Interpreter = importlib.import_module(module).Interpreter(
-            Path(model).read_bytes()
-        )
-        samples = np.load(inputs, mmap_mode="r", allow_pickle=False)
+        interpreter = self._build(Path(model).read_bytes())
+        samples = np.load(inputs, mmap_mode="r", allow_pickle=False)[start:stop]
         results = []
         for done, sample in enumerate(samples, start=1):
             results.append(interpreter.invoke(sample))

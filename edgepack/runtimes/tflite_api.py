@@ -20,8 +20,8 @@ class TfliteInterpreter:
         """Run one input."""
         self._interpreter.set_tensor(self._input, sample[None])
         self._interpreter.invoke()
-        output: NDArray[Any] = self._interpreter.get_tensor(self._output)
-        return output[0]
+        output: NDArray[Any] = self._interpreter.get_tensor(self._output)[0]
+        return output
 
     def arena_bytes(self) -> None:
         """Return None: memory comes from the heap."""

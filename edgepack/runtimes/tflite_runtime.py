@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tflite_runtime import interpreter
+
 from edgepack.runtimes.tflite_api import TfliteInterpreter
 
 
@@ -9,6 +11,4 @@ class Interpreter(TfliteInterpreter):
     """tflite-runtime as apps use it."""
 
     def __init__(self, model: bytes) -> None:
-        from tflite_runtime import interpreter
-
         super().__init__(interpreter.Interpreter(model_content=model))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tflite_runtime import interpreter
+
 from edgepack.runtimes.tflite_api import TfliteInterpreter
 
 
@@ -9,8 +11,6 @@ class Interpreter(TfliteInterpreter):
     """tflite-runtime without optimized kernels or delegates."""
 
     def __init__(self, model: bytes) -> None:
-        from tflite_runtime import interpreter
-
         super().__init__(
             interpreter.Interpreter(
                 model_content=model,

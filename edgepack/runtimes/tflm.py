@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from tflite_micro import runtime
 
 from edgepack.errors import ConversionError
 from edgepack.flatbuffer import read_tflite
@@ -28,8 +29,6 @@ class Interpreter:
     """
 
     def __init__(self, model: bytes) -> None:
-        from tflite_micro import runtime
-
         with _standard_error() as words:
             try:
                 self._interpreter = runtime.Interpreter.from_bytes(
