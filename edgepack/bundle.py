@@ -115,7 +115,7 @@ def _explained(output: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(
-            f"{output}: cannot be written: {error.strerror or error};"
+            f"{output}: cannot be written: {error.strerror or f'the disk is full ({error})'};"
             " free space or choose another --output"
         ) from error
 

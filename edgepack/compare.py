@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One int8 interpreter against the float model.
+    """A pruned model, or an int8 interpreter, against the float model as given.
 
     ``value`` is the metric's, None without one. ``agreement`` is the fraction of samples that
     both give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
@@ -32,7 +32,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The float model (as given), the pruned one if there is one, and int8 by interpreter.
+    """The float model as given, the pruned one if there is one, and int8 by interpreter.
 
     ``data`` says which samples: ``test`` or ``representative``.
     """
@@ -41,7 +41,7 @@ class Comparison:
     data: str
     samples: int
     float_value: float | None
-    pruned_value: float | None
+    pruned: Score | None
     int8: dict[str, Score]
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Comparison:
             "data": self.data,
             "samples": self.samples,
             "float": self.float_value,
-            "pruned": self.pruned_value,
+            "pruned": asdict(self.pruned) if self.pruned else None,
             "int8": {name: asdict(score) for name, score in self.int8.items()},
         }
 

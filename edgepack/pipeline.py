@@ -60,7 +60,8 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     runtimes, notes = _available(targets)
     with (
         bundle.stage(recipe.output, force=recipe.force) as folder,
-        tempfile.TemporaryDirectory(prefix="edgepack-") as work,
+        # On the same disk as the output: if that is full, the message names the right one.
+        tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
         Worker("edgepack.session:KerasSession", label="TensorFlow", verbose=verbose) as keras,
         Interpreters(runtimes, verbose=verbose) as interpreters,
     ):
@@ -274,17 +275,18 @@ def _compare(
         for stage, prediction in predictions.items():
             prediction.result()
             outputs[stage] = np.load(job.output(stage), allow_pickle=False)
-    values = {stage: compare.value(array, metric, wanted) for stage, array in outputs.items()}
+
+    def score(array: Array) -> compare.Score:
+        return compare.score(array, outputs["float"], metric, wanted)
+
     return compare.Comparison(
         metric=metric.name if metric else None,
         data="test" if data.test else "representative",
         samples=len(data.compared),
-        float_value=values["float"],
-        pruned_value=values.get("pruned"),
+        float_value=compare.value(outputs["float"], metric, wanted),
+        pruned=score(outputs["pruned"]) if "pruned" in outputs else None,
         int8={
-            name: compare.score(
-                dequantize(run.outputs, model.main.output), outputs["float"], metric, wanted
-            )
+            name: score(dequantize(run.outputs, model.main.output))
             for name, run in validation.runs.items()
             if run.outputs is not None
         },

@@ -17,8 +17,6 @@ import time
 import traceback
 from typing import Any, TextIO
 
-from edgepack.errors import EdgepackError
-
 _PROGRESS_INTERVAL_S = 0.05
 
 
@@ -63,10 +61,9 @@ def _send(answers: TextIO, message: dict[str, Any]) -> None:
 
 
 def _describe(error: Exception) -> dict[str, str]:
-    if isinstance(error, OSError) and not isinstance(error, EdgepackError):
-        return {"type": "OutputError", "message": str(error), "traceback": ""}
     return {
-        "type": type(error).__name__,
+        # A worker reads models through Keras, which has its own errors: this is a failed write.
+        "type": "OSError" if isinstance(error, OSError) else type(error).__name__,
         "message": str(error),
         "traceback": "".join(traceback.format_exception(error)),
     }

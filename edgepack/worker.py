@@ -93,7 +93,7 @@ class Worker:
                 _raise(message["error"])
             update(*message["progress"])
         raise errors.WorkerCrashError(
-            f"{self._label} {_death(self._process.wait())} while it was to {method}"
+            f"{self._label} {_death(self._process.wait())} in the step {method!r}"
         )
 
 
@@ -110,6 +110,8 @@ def _environment(verbose: bool) -> dict[str, str]:
 
 
 def _raise(error: dict[str, str]) -> None:
+    if error["type"] == "OSError":
+        raise OSError(error["message"])
     kind = getattr(errors, error["type"], None)
     if isinstance(kind, type) and issubclass(kind, errors.EdgepackError):
         raise kind(error["message"])

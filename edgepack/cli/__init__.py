@@ -47,10 +47,10 @@ cli.add_command(targets)
 
 def main() -> NoReturn:
     """Run the command line."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(
-            number, _interrupt
-        )  # ends as Ctrl-C does: workers ended, nothing half-written
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # there is no SIGHUP on Windows
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+            signal.signal(number, _interrupt)  # as Ctrl-C: workers ended, nothing half-written
     cli(prog_name="edgepack")
     sys.exit()
 

@@ -47,6 +47,9 @@ def prune(
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tf_keras
+    from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (
+        collect_prunable_layers,
+    )
 
     tf_keras.utils.set_random_seed(_SEED)
     tf.config.experimental.enable_op_determinism()
@@ -64,7 +67,7 @@ def prune(
     copy = tf_keras.models.clone_model(loaded.model)
     copy.set_weights(loaded.model.get_weights())
     wrapped = _wrap(tfmot, copy, schedule)
-    if not tfmot.sparsity.keras.collect_prunable_layers(wrapped):
+    if not any(layer.layer.get_prunable_weights() for layer in collect_prunable_layers(wrapped)):
         raise ModelError(f"{loaded.path}: the model has no layer that TFMOT can prune")
     wrapped.compile(
         optimizer=tf_keras.optimizers.Adam(_LEARNING_RATE), loss=_loss(tf_keras, loss, copy)
@@ -91,8 +94,13 @@ def kernel_sparsity(loaded: KerasModel) -> Sparsity:
     """Measure the zeros among the weights of each layer, biases and statistics left out."""
     weights = {}
     for layer in loaded.model._flatten_layers(include_self=False):
-        kernels = [np.asarray(w) for w in layer.trainable_weights if len(w.shape) > 1]
-        if kernels and not hasattr(layer, "layers"):
+        kernels = [
+            np.asarray(weight)
+            for weight in layer.weights
+            if len(weight.shape) > 1 and "bias" not in weight.name  # a GRU's bias is a matrix
+        ]
+        is_leaf = not any(layer._flatten_layers(include_self=False, recursive=False))
+        if kernels and is_leaf:
             weights[layer.name] = np.concatenate([kernel.ravel() for kernel in kernels])
     return measure(weights)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgepack.compare import Score
 from edgepack.metrics import METRICS
 from edgepack.report import Report, RuntimeReport
 
@@ -25,26 +26,31 @@ def render_text(report: Report) -> str:
 def _rows(report: Report) -> list[list[str]]:
     comparison = report.comparison
     heading = ["model", "interpreter", comparison.metric or _NONE, "agreement", "SQNR"]
-    rows = [[*heading, "max error", "off reference", "arena"]]
-    for stage, value in (("float", comparison.float_value), ("pruned", comparison.pruned_value)):
-        if stage == "float" or value is not None:
-            rows.append([stage, "Keras", _number(value), *[_NONE] * 5])
+    rows = [
+        [*heading, "max error", "off reference", "arena"],
+        ["float", "Keras", _number(comparison.float_value), *[_NONE] * 5],
+    ]
+    if comparison.pruned:
+        rows.append(["pruned", "Keras", *_cells(comparison.pruned), _NONE, _NONE])
     for name, runtime in report.runtimes.items():
-        score = comparison.int8.get(name)
-        cells = [_NONE] * 4
-        if score is not None:
-            cells = [
-                _number(score.value),
-                _NONE if score.agreement is None else f"{score.agreement:.2%}",
-                _NONE if score.sqnr_db is None else f"{score.sqnr_db:.1f} dB",
-                f"{score.max_abs_error:.3g}",
-            ]
         arena = _NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
+        cells = _cells(comparison.int8.get(name))
         rows.append(["int8", name, *cells, _off_reference(runtime), arena])
     if comparison.metric is None:
         for row in rows:
             del row[2]
     return rows
+
+
+def _cells(score: Score | None) -> list[str]:
+    if score is None:
+        return [_NONE] * 4
+    return [
+        _number(score.value),
+        _NONE if score.agreement is None else f"{score.agreement:.2%}",
+        _NONE if score.sqnr_db is None else f"{score.sqnr_db:.1f} dB",
+        f"{score.max_abs_error:.3g}",
+    ]
 
 
 def _off_reference(runtime: RuntimeReport) -> str:
@@ -58,7 +64,9 @@ def _off_reference(runtime: RuntimeReport) -> str:
 def _facts(report: Report) -> str:
     before, after = report.artifacts["float.tflite"].bytes, report.artifacts["int8.tflite"].bytes
     lines = [f"size      float.tflite {before:,} B, int8.tflite {after:,} B"]
-    if report.comparison.pruned_value is not None or report.sparsity.float.overall > 0:
+    if any(runtime.arena_bytes is not None for runtime in report.runtimes.values()):
+        lines.append("arena     as TFLM's reference kernels take it on this host")
+    if report.comparison.pruned or report.sparsity.float.overall > 0:
         lines.append(
             f"sparsity  {report.sparsity.float.overall:.1%} of the float weights,"
             f" {report.sparsity.int8.overall:.1%} of the int8 weights"
