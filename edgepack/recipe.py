@@ -21,7 +21,7 @@ class Prune:
 
     train: Path
     sparsity: float = 0.5
-    epochs: int = 5
+    epochs: int = 10
 
     def __post_init__(self) -> None:
         if not 0 < self.sparsity < 1:

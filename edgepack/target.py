@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from edgepack.errors import TargetError
+from edgepack.runtimes import RUNTIMES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -67,7 +68,25 @@ def parse_target(name: str, text: str) -> Target:
     required = {key for key, field in keys.items() if field.default is MISSING}
     if missing := sorted(required - table.keys()):
         raise TargetError(f"target {name!r}: the key {missing[0]!r} is missing")
+    for key, value in table.items():
+        kind, wanted = _KINDS_OF_VALUE[keys[key].type.removesuffix(" | None")]
+        if not isinstance(value, kind):
+            raise TargetError(f"target {name!r}: {key!r} must be {wanted}, not {value!r}")
     if table["kind"] not in KINDS:
-        raise TargetError(f"target {name!r}: kind {table['kind']!r} is not one of {KINDS}")
-    table["interpreters"] = tuple(table["interpreters"])
-    return Target(name=name, **table)
+        raise TargetError(
+            f"target {name!r}: kind {table['kind']!r} is not one of {', '.join(KINDS)}"
+        )
+    for interpreter in table["interpreters"]:
+        if interpreter not in RUNTIMES:
+            raise TargetError(
+                f"target {name!r}: unknown interpreter {interpreter!r};"
+                f" the interpreters are {', '.join(RUNTIMES)}"
+            )
+    return Target(name=name, **(table | {"interpreters": tuple(table["interpreters"])}))
+
+
+_KINDS_OF_VALUE = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "tuple[str, ...]": (list, "a list of texts"),
+}

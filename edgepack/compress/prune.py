@@ -14,7 +14,7 @@ from edgepack.progress import Update
 from edgepack.sparsity import Sparsity, measure
 
 _BATCH = 32
-_LEARNING_RATE = 1e-3
+_LEARNING_RATE = 3e-4
 _SEED = 0
 _PRUNING_UPDATES = 50
 _PRUNING_SHARE = 2 / 3  # of the steps; the last third trains what is left

@@ -108,8 +108,8 @@ def _verdict(report: Report) -> str:
     else:
         amount = f"{change / comparison.float_value:+.2%}" if comparison.float_value else "from 0"
     return (
-        f"{word}: int8 {metric.name} is {_number(value)} at worst ({name}), float"
-        f" {_number(comparison.float_value)}: {amount} ({samples})"
+        f"{word}: int8 {metric.name} {_number(value)} at worst ({name}), float"
+        f" {_number(comparison.float_value)}: {amount} on {samples}"
     )
 
 

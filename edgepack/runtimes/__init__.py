@@ -1,8 +1,8 @@
 """The interpreters that run .tflite files on devices, one file each.
 
-A runtime's module holds an ``Interpreter`` class (:class:`Interpreter`), served in a worker
-process of its own that never imports TensorFlow. Adding a runtime is adding its file, and its
-line to :data:`RUNTIMES`.
+A runtime's module holds an ``Interpreter`` class (the protocol is in
+:mod:`edgepack.runtimes.service`), served in worker processes that never import TensorFlow. Adding
+a runtime is adding its file, and its entry to :data:`RUNTIMES`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
-
-
-class Interpreter(Protocol):
-    """One model, loaded, of one input and one output with the batch fixed at 1."""
-
-    def __init__(self, model: bytes) -> None:
-        """Load a .tflite file and allocate its tensors."""
-
-    def invoke(self, sample: NDArray[Any]) -> NDArray[Any]:
-        """Run one input, without the batch, of the model's dtype; return its output likewise."""
-
-    def arena_bytes(self) -> int | None:
-        """Measure the tensor arena; None where the runtime has none."""
 
 
 @dataclass(frozen=True, kw_only=True)

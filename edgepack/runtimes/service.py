@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgepack.progress import Update
-from edgepack.runtimes import Interpreter
+
+
+class Interpreter(Protocol):
+    """One model, loaded, of one input and one output with the batch fixed at 1."""
+
+    def __init__(self, model: bytes) -> None:
+        """Load a .tflite file and allocate its tensors."""
+
+    def invoke(self, sample: NDArray[Any]) -> NDArray[Any]:
+        """Run one input, without the batch, of the model's dtype; return its output likewise."""
+
+    def arena_bytes(self) -> int | None:
+        """Measure the tensor arena; None where the runtime has none."""
 
 
 class RunService:

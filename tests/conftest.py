@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MLPERF = ROOT.parent / "shared" / "data" / "mlperf_tiny"
+
+Edgepack = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def need(tool: str) -> str:
+    """Find a program; without it skip, but fail in CI, where it must be."""
+    if path := shutil.which(tool):
+        return path
+    if os.environ.get("CI"):
+        pytest.fail(f"{tool} is required here and missing")
+    pytest.skip(f"{tool} not found")
+
+
+def python(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run this Python in a process of its own; what it prints comes back."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **{"timeout": 300, **options},
+    )
+
+
+@pytest.fixture
+def edgepack(tmp_path: Path) -> Edgepack:
+    """Run the command line as a user does, in an empty folder."""
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+        return python("-m", "edgepack", *arguments, cwd=folder, **options)
+
+    return run
+
+
+def _script(script: str, folder: Path) -> Path:
+    done = python(ROOT / script, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small models and data (tests/models.py)."""
+    return _script("tests/models.py", tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with digits.h5, train.npz, calibration.npz and test.npz."""
+    return _script("scripts/digits.py", tmp_path_factory.mktemp("digits"))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An exported folder, its report, and what the command printed."""
+
+    folder: Path
+    report: dict[str, Any]
+    stdout: str
+    stderr: str
+
+
+def export(folder: Path, model: Path, *arguments: object) -> Bundle:
+    """Export a model that must pass."""
+    done = python("-m", "edgepack", "export", model, *arguments, "--output", folder)
+    assert done.returncode == 0, done.stderr + done.stdout
+    report = json.loads((folder / "report.json").read_text())
+    return Bundle(folder, report, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def pruned_digits(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The digits model, pruned by half and exported for both targets."""
+    return export(
+        tmp_path_factory.mktemp("exports") / "digits",
+        digits / "digits.h5",
+        *("--representative", digits / "calibration.npz", "--test", digits / "test.npz"),
+        *("--train", digits / "train.npz", "--sparsity", 0.5, "--epochs", 3),
+    )
+
+
+@pytest.fixture(scope="session")
+def cnn(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A small CNN with depthwise and pointwise layers, exported without labels or pruning."""
+    return export(
+        tmp_path_factory.mktemp("exports") / "cnn",
+        models / "cnn.h5",
+        *("--representative", models / "cnn.npz"),
+    )
+
+
+@pytest.fixture(scope="session")
+def mlperf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLPerf Tiny's data, prepared as a user would: kws_*.npz and ic_*.npz of real values."""
+    if not MLPERF.is_dir():
+        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
+    folder = tmp_path_factory.mktemp("mlperf")
+    for name in ("calibration", "test"):
+        arrays = np.load(MLPERF / "kws" / f"{name}_int8.npz")
+        real = (arrays["x"].astype(np.float32) - 83) * np.float32(0.5847029089927673)
+        np.savez(folder / f"kws_{name}.npz", x=real, y=arrays["y"])
+    images = np.load(MLPERF / "ic" / "train.npz")["x"][:200]
+    np.savez(folder / "ic_calibration.npz", x=images.astype(np.float32))
+    return folder

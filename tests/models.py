@@ -1,0 +1,96 @@
+"""Write the small models that the tests export, and data for them, into a folder.
+
+Run as a script, in a process of its own: the tests' process stays free of TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tf_keras
+
+SAMPLES = 24
+
+
+def data(path: Path, shape: tuple[int, ...], classes: int | None = None) -> None:
+    """Write seeded normal inputs, and labels if there are classes."""
+    random = np.random.default_rng(0)
+    arrays = {"x": random.normal(size=(SAMPLES, *shape)).astype(np.float32)}
+    if classes:
+        arrays["y"] = random.integers(0, classes, SAMPLES)
+    np.savez(path, **arrays)
+
+
+def cnn(kit: object) -> object:
+    """Build a classifier of 8 x 8 images, three classes."""
+    layers = kit.layers
+    return kit.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.DepthwiseConv2D(3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def main(folder: Path) -> None:
+    """Write every model."""
+    layers = tf_keras.layers
+    sequential = tf_keras.Sequential
+
+    tf_keras.utils.set_random_seed(0)
+    cnn(tf_keras).save(folder / "cnn.h5")
+    cnn(tf_keras).save(folder / "cnn_legacy.keras")
+    cnn(tf_keras).save(folder / "cnn_saved_model")
+    keras.utils.set_random_seed(0)
+    cnn(keras).save(folder / "cnn3.keras")
+    cnn(keras).save(folder / "cnn3.h5")
+    data(folder / "cnn.npz", (8, 8, 1), classes=3)
+
+    dense = sequential([layers.Input((6,)), layers.Dense(8, "relu"), layers.Dense(6)])
+    dense.save(folder / "autoencoder.h5")
+    data(folder / "vector.npz", (6,))
+    sequential([layers.Input((6,)), layers.Dense(1, "sigmoid")]).save(folder / "binary.h5")
+    sequential([layers.Input((6,)), layers.Dense(4, "gelu")]).save(folder / "gelu.h5")
+    sequential([layers.Input((6,)), layers.BatchNormalization()]).save(folder / "unprunable.h5")
+    sequential([layers.Input((10, 4)), layers.LSTM(8), layers.Dense(3)]).save(folder / "lstm.h5")
+    data(folder / "sequence.npz", (10, 4))
+    sequential(
+        [layers.Input((None, None, 1)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    ).save(folder / "open.h5")
+
+    first, second = layers.Input((6,)), layers.Input((6,))
+    tf_keras.Model([first, second], layers.Add()([first, second])).save(folder / "two.h5")
+    tokens = layers.Input((5,), dtype="int32")
+    embedded = layers.Flatten()(layers.Embedding(20, 4)(tokens))
+    tf_keras.Model(tokens, layers.Dense(3)(embedded)).save(folder / "tokens.h5")
+
+    dense.save_weights(folder / "weights.h5")
+    code = sequential([layers.Input((6,)), layers.Lambda(lambda x: x * 2)])
+    code.save(folder / "lambda.h5")
+    code.save(folder / "lambda.keras")
+    code.save(folder / "lambda_saved_model")
+    with zipfile.ZipFile(folder / "cnn_legacy.keras") as source:
+        config = json.loads(source.read("config.json"))
+        config["config"]["layers"][1]["config"]["activation"] = {
+            "module": "os",
+            "class_name": "function",
+            "config": "system",
+            "registered_name": "system",
+        }
+        with zipfile.ZipFile(folder / "foreign.keras", "w") as target:
+            for name in source.namelist():
+                content = json.dumps(config) if name == "config.json" else source.read(name)
+                target.writestr(name, content)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,62 @@
+"""Services for tests of worker processes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from typing import Any
+
+from edgepack.errors import ModelError
+
+
+class Service:
+    """Answers, fails and dies as it is told."""
+
+    def __init__(self, greeting: str = "hello") -> None:
+        self.greeting = greeting
+
+    def greet(self, *, name: str, update: Any) -> str:
+        update(1, 2)
+        update(2, 2)
+        return f"{self.greeting} {name}"
+
+    def print_to_everything(self, *, update: Any) -> str:
+        update(0, 1)
+        os.write(1, b"native noise\n")
+        sys.stdout.write("python noise\n")
+        sys.stdout.flush()
+        return "quiet"
+
+    def refuse(self, *, update: Any) -> None:
+        update(0, 1)
+        raise ModelError("model.h5: no")
+
+    def fill_the_disk(self, *, update: Any) -> None:
+        update(0, 1)
+        with open("/dev/full", "wb") as file:  # noqa: PTH123 (a device)
+            file.write(b"x")
+
+    def have_a_bug(self, *, update: Any) -> None:
+        update(0, 1)
+        raise ZeroDivisionError("a bug")
+
+    def crash(self, *, update: Any) -> None:
+        update(0, 1)
+        ctypes.string_at(0)
+
+    def leave(self, *, update: Any) -> None:
+        update(0, 1)
+        os._exit(3)
+
+    def sleep(self, *, update: Any) -> None:
+        update(0, 1)
+        time.sleep(600)
+
+
+class Unbuildable:
+    """Fails at once."""
+
+    def __init__(self) -> None:
+        raise ModelError("cannot start")

@@ -1,0 +1,214 @@
+"""Bad input: one clear line, a non-zero exit status, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Edgepack
+
+
+def npz(tmp_path: Path, **arrays: Any) -> Path:
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], said: str, status: int = 2) -> None:
+    assert done.returncode == status, done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.endswith(" s")]  # progress
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert said in lines[0]
+    assert done.stdout == ""
+
+
+@pytest.fixture
+def refused(edgepack: Edgepack, models: Path, tmp_path: Path) -> Any:
+    """Export with some arguments replaced; check the one line and that nothing was written."""
+
+    def run(said: str, *extra: object, status: int = 2, **replaced: object) -> None:
+        arguments = {"model": models / "cnn.h5", "representative": models / "cnn.npz"} | replaced
+        done = edgepack(
+            *("export", arguments["model"], "--representative", arguments["representative"]),
+            *("--output", "out", *extra),
+        )
+        assert_refused(done, said, status)
+        assert list((tmp_path / "cwd").iterdir()) == []
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("gone.h5", None, "gone.h5: no such model file; check the path"),
+        ("notes.h5", b"hello", "notes.h5: not a Keras model: give a legacy .h5 file"),
+        ("empty.keras", b"", "empty.keras: not a Keras model"),
+        ("photo.zip", "zip", "photo.zip: a zip file, but no .keras model"),
+        ("folder", "folder", "folder: no SavedModel: the folder holds no saved_model.pb"),
+        ("cut.h5", "cnn.h5", "cut.h5: cannot be loaded: "),
+        ("cut.keras", "cnn3.keras", "cut.keras: cannot be loaded: "),
+        ("cut", "cnn_saved_model", "cut: cannot be loaded: "),
+    ],
+)
+def test_a_model_that_is_none(
+    refused: Any, models: Path, tmp_path: Path, name: str, content: Any, said: str
+) -> None:
+    path = tmp_path / name
+    if content == "folder":
+        path.mkdir()
+    elif content == "zip":
+        np.savez(path.with_suffix(".npz"), x=1)
+        path.with_suffix(".npz").rename(path)
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content == "cnn_saved_model":
+        shutil.copytree(models / content, path)
+        (path / "saved_model.pb").write_bytes(b"\x08\x01garbage")
+        (path / "keras_metadata.pb").unlink()
+    elif content:
+        whole = (models / content).read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+    refused(said, model=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("weights.h5", "holds weights but no model; save the whole model with model.save()"),
+        ("two.h5", "the model has 2 inputs; edgepack takes models with one"),
+        ("lambda.h5", "holds a Lambda layer: Python code that would run here on loading"),
+        ("lambda.keras", "holds a Lambda layer: Python code"),
+        ("lambda_saved_model", "holds a Lambda layer: Python code"),
+        ("foreign.keras", "names os.system, which is not Keras's own"),
+    ],
+)
+def test_a_model_that_is_not_for_us(refused: Any, models: Path, name: str, said: str) -> None:
+    refused(said, model=models / name)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"images": np.ones((4, 8, 8, 1))}, "data.npz: no array 'x'; it holds images"),
+        ({"x": np.array([{}, {}])}, "data.npz: holds pickled objects"),
+        ({"x": np.full((4, 8, 8, 1), np.nan)}, "data.npz: 'x' is nan at [0, 0, 0, 0]"),
+        ({"x": np.full((4, 8, 8, 1), np.inf)}, "data.npz: 'x' is inf"),
+        ({"x": np.ones((0, 8, 8, 1))}, "data.npz: 'x' is empty"),
+        ({"x": np.ones((4, 9, 9, 1))}, "takes (samples, 8, 8, 1) float32"),
+        ({"x": np.ones((4, 64))}, "'x' has shape (4, 64)"),
+        ({"x": np.array(["a"] * 4)}, "give numbers"),
+        ({"x": np.ones((4, 8, 8, 1)), "y": np.arange(3)}, "'y' holds 3 values for 4 samples"),
+    ],
+)
+def test_a_representative_dataset_that_does_not_fit(
+    refused: Any, tmp_path: Path, arrays: dict[str, Any], said: str
+) -> None:
+    refused(said, representative=npz(tmp_path, **arrays))
+
+
+def test_a_dataset_that_is_not_there_or_of_another_kind(
+    refused: Any, models: Path, tmp_path: Path
+) -> None:
+    refused("gone.npz: no such dataset", representative=tmp_path / "gone.npz")
+    refused("cnn.h5: not an .npz file", representative=models / "cnn.h5")
+    refused("gone.npz: no such dataset", "--test", tmp_path / "gone.npz")
+
+
+def test_labels_that_the_model_does_not_know(refused: Any, tmp_path: Path) -> None:
+    data = npz(tmp_path, x=np.ones((4, 8, 8, 1)), y=np.arange(4))
+    refused("the model knows the classes 0 to 2", "--test", data)
+
+
+def test_options_that_make_no_sense(refused: Any, models: Path) -> None:
+    data = models / "cnn.npz"
+    refused("unknown target 'cortexm4': did you mean 'cortex-m4'?", "--target", "cortexm4")
+    refused("unknown metric 'acuracy': known metrics", "--test", data, "--metric", "acuracy")
+    refused("metric 'accuracy' needs samples to measure: give --test", "--metric", "accuracy")
+    refused("--sparsity 0.5 needs data to fine-tune on: give --train", "--sparsity", 0.5)
+    refused("sparsity 1.5: must lie between 0 and 1", "--train", data, "--sparsity", 1.5)
+    refused("epochs 0: fine-tuning needs at least 1", "--train", data, "--epochs", 0)
+
+
+def test_models_that_cannot_be_pruned(refused: Any, models: Path) -> None:
+    train = ("--train", models / "cnn.npz", "--epochs", 1)
+    refused("TFMOT prunes models of tf-keras (Keras 2) only", *train, model=models / "cnn3.keras")
+    vector = models / "vector.npz"
+    refused(
+        "the model has no layer that TFMOT can prune",
+        *("--train", vector, "--metric", "reconstruction-mse"),
+        model=models / "unprunable.h5",
+        representative=vector,
+    )
+    refused(
+        "fine-tuning needs labels in 'y'",
+        *("--train", vector),
+        model=models / "autoencoder.h5",
+        representative=vector,
+    )
+
+
+def test_an_output_that_exists_stays(edgepack: Edgepack, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    arguments = ["export", models / "cnn.h5", "--representative", models / "cnn.npz"]
+    arguments += ["--output", tmp_path / "out"]
+    assert_refused(edgepack(*arguments), "out: exists; replace it with --force")
+    (tmp_path / "out" / "mine").write_text("mine")
+    assert_refused(edgepack(*arguments, "--force"), "replaces only a folder that edgepack wrote")
+    assert (tmp_path / "out" / "mine").read_text() == "mine"
+
+
+def test_an_output_that_cannot_be_written(edgepack: Edgepack, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = edgepack(
+        "export", models / "cnn.h5", "--representative", models / "cnn.npz",
+        *("--output", tmp_path / "file" / "out"),
+    )  # fmt: skip
+    assert_refused(done, "file/out: cannot be written: ")
+
+
+@pytest.mark.parametrize("limit_bytes", [1_000, 5_000, 12_000])
+def test_files_that_cannot_grow_leave_nothing(
+    edgepack: Edgepack, models: Path, tmp_path: Path, limit_bytes: int
+) -> None:
+    """Every write fails past a limit: of the data, of the models, of the C array."""
+    done = edgepack(
+        "export", models / "cnn.h5", "--representative", models / "cnn.npz",
+        *("--output", tmp_path / "cwd" / "out"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes)),
+    )  # fmt: skip
+    assert_refused(done, "out: cannot be written: ")
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_nothing(models: Path, tmp_path: Path) -> None:
+    """A disk of 24 KiB, mounted for this process alone."""
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare not found: no disk can be mounted for the test alone")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = [sys.executable, "-m", "edgepack", "export", models / "cnn.h5"]
+    command += ["--representative", models / "cnn.npz", "--output", disk / "out"]
+    quoted = " ".join(f"'{part}'" for part in command)
+    script = (
+        f"mount -t tmpfs -o size=24k none '{disk}' || exit 77;"
+        f" {quoted}; status=$?; ls -A '{disk}'; exit $status"
+    )
+    as_root = [] if os.getuid() == 0 else ["--map-root-user"]
+    done = subprocess.run(
+        ["unshare", "--mount", *as_root, "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode in (1, 77) and "error:" not in done.stderr:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    assert_refused(done, "disk/out: cannot be written: No space left on device")

@@ -1,0 +1,116 @@
+"""A dataset is checked before anything is built on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgepack.calibration.dataset import Dataset, load_npz
+from edgepack.errors import DatasetError
+from edgepack.types import TensorSpec
+
+IMAGE = TensorSpec(name="image", shape=(8, 8, 1), dtype="float32")
+TOKENS = TensorSpec(name="tokens", shape=(5,), dtype="int32")
+
+
+def saved(tmp_path: Path, **arrays: Any) -> Path:
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def dataset(x: Any) -> Dataset:
+    return Dataset(source=Path("data.npz"), x=np.asarray(x), y=None)
+
+
+def test_inputs_and_labels_come_back(tmp_path: Path) -> None:
+    x, y = np.ones((3, 2), np.float32), np.arange(3)
+    loaded = load_npz(saved(tmp_path, x=x, y=y))
+    np.testing.assert_array_equal(loaded.x, x)
+    np.testing.assert_array_equal(loaded.y, y)
+    assert len(loaded) == 3
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"images": np.ones(3)}, "no array 'x'; it holds images"),
+        ({}, "no array 'x'; it holds nothing"),
+        ({"x": np.array([{"a": 1}])}, "pickled objects"),
+        ({"x": np.array([[1.0, np.nan], [np.inf, 1.0]])}, r"'x' is nan at \[0, 1\], one of 2"),
+        ({"x": np.ones((2, 1)), "y": np.array([1.0, np.inf])}, "'y' is inf"),
+        ({"x": np.ones((0, 4))}, "'x' is empty"),
+        ({"x": np.float32(1)}, "'x' is a single number"),
+        ({"x": np.array(["a", "b"])}, "dtype <U1"),
+        ({"x": np.ones(3, np.complex64)}, "dtype complex64"),
+        ({"x": np.ones(3, bool)}, "dtype bool"),
+        ({"x": np.ones((3, 1)), "y": np.arange(4)}, "'y' holds 4 values for 3 samples"),
+        ({"x": np.ones((3, 1)), "y": np.int64(4)}, "'y' holds one value for 3 samples"),
+    ],
+)
+def test_what_is_no_data_is_named(tmp_path: Path, arrays: dict[str, Any], said: str) -> None:
+    with pytest.raises(DatasetError, match=said) as error:
+        load_npz(saved(tmp_path, **arrays))
+    assert "data.npz" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    with pytest.raises(DatasetError, match="no such dataset"):
+        load_npz(path)
+    for content in (b"", b"hello", b"\x93NUMPY"):
+        path.write_bytes(content)
+        with pytest.raises(DatasetError, match=r"not an \.npz file"):
+            load_npz(path)
+    with pytest.raises(DatasetError, match="cannot be read: Is a directory"):
+        load_npz(tmp_path)
+
+
+def test_a_damaged_file_is_a_dataset_error_and_nothing_else(tmp_path: Path) -> None:
+    whole = saved(tmp_path, x=np.arange(64.0).reshape(8, 8)).read_bytes()
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        broken = bytearray(whole[: random.integers(1, len(whole) + 1)])
+        for _ in range(random.integers(0, 4)):
+            broken[random.integers(len(broken))] = random.integers(256)
+        path = tmp_path / "broken.npz"
+        path.write_bytes(broken)
+        try:
+            load_npz(path)
+        except DatasetError as error:
+            assert "broken.npz" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8, np.int64])
+def test_numbers_are_cast_to_the_models_input(dtype: type) -> None:
+    x = dataset(np.full((2, 8, 8, 1), 200, dtype)).conform(IMAGE).x
+    assert x.dtype == np.float32
+    assert (x == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "spec", "said"),
+    [
+        (np.ones((2, 8, 8)), IMAGE, r"add the last axis with x\[..., np.newaxis\]"),
+        (np.ones((2, 1, 8, 8)), IMAGE, "move the channels last"),
+        (np.ones((2, 9, 8, 1)), IMAGE, r"takes \(samples, 8, 8, 1\) float32"),
+        (np.ones((2, 8, 8, 1), np.int8), IMAGE, "int8 looks like quantized data"),
+        (np.full((2, 8, 8, 1), 1e300), IMAGE, "cannot hold the largest values"),
+        (np.ones((2, 5)), TOKENS, "give integers in its range"),
+        (np.full((2, 5), 2**40), TOKENS, "give integers in its range"),
+    ],
+)
+def test_data_that_do_not_fit_the_model_are_refused_with_the_cure(
+    x: Any, spec: TensorSpec, said: str
+) -> None:
+    with pytest.raises(DatasetError, match=said):
+        dataset(x).conform(spec)
+
+
+def test_an_open_dimension_takes_any_size() -> None:
+    spec = TensorSpec(name="image", shape=(None, None, 1), dtype="float32")
+    assert dataset(np.ones((2, 5, 7, 1))).conform(spec).x.shape == (2, 5, 7, 1)

@@ -1,0 +1,261 @@
+"""The whole export, as its users run it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Bundle, Edgepack, export, python
+
+from edgepack.flatbuffer import read_tflite
+from edgepack.quantize.proof import float_tensors
+
+INTERPRETERS = {"tflite-runtime", "litert", "tflm"}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_folder_holds_what_is_promised(pruned_digits: Bundle) -> None:
+    assert set(files(pruned_digits.folder)) == {
+        *("float.tflite", "int8.tflite", "report.json", "manifest.json"),
+        *("firmware/digits_model.h", "firmware/digits_model.c"),
+    }
+    assert float_tensors(read_tflite((pruned_digits.folder / "int8.tflite").read_bytes())) == []
+
+
+def test_the_report_says_what_was_measured(pruned_digits: Bundle) -> None:
+    report = pruned_digits.report
+    assert report["schema"] == 1
+    assert report["passed"] is True
+    comparison = report["comparison"]
+    assert comparison["metric"] == "accuracy"
+    assert comparison["samples"] == 400
+    assert comparison["float"] > 0.94
+    assert comparison["pruned"]["value"] > 0.94
+    assert set(comparison["int8"]) == INTERPRETERS == set(report["runtimes"])
+    for score in comparison["int8"].values():
+        assert score["value"] >= comparison["float"] - 0.02
+        assert score["agreement"] > 0.95
+    assert report["targets"] == {
+        "phone": {"passed": True, "reasons": []},
+        "cortex-m4": {"passed": True, "reasons": []},
+    }
+    assert report["notes"] == []
+
+
+def test_tflm_equals_the_reference_kernels_bit_for_bit(pruned_digits: Bundle, cnn: Bundle) -> None:
+    for bundle in (pruned_digits, cnn):
+        tflm = bundle.report["runtimes"]["tflm"]
+        assert (tflm["max_lsb"], tflm["mean_lsb"], tflm["argmax_disagreements"]) == (0, 0.0, 0)
+        assert 0 < tflm["arena_bytes"] < 262144
+        assert bundle.report["runtimes"]["litert"]["arena_bytes"] is None
+
+
+def test_sparsity_is_measured_by_layer_and_survives_quantization(pruned_digits: Bundle) -> None:
+    sparsity = pruned_digits.report["sparsity"]
+    assert sparsity["overall"] == pytest.approx(0.5, abs=0.005)
+    assert set(sparsity["layers"]) == {"conv2d", "conv2d_1", "dense", "dense_1"}
+    for value in sparsity["layers"].values():
+        assert value == pytest.approx(0.5, abs=0.01)
+    assert len(sparsity["int8"]["layers"]) == 4
+    assert sparsity["int8"]["overall"] >= sparsity["overall"]
+
+
+def test_artifacts_and_manifest_describe_the_files(pruned_digits: Bundle, digits: Path) -> None:
+    held = files(pruned_digits.folder)
+    manifest = json.loads(held["manifest.json"])
+    for listing in (pruned_digits.report["artifacts"], manifest["artifacts"]):
+        for name, artifact in listing.items():
+            assert artifact["bytes"] == len(held[name])
+            assert artifact["sha256"] == sha256(held[name]).hexdigest()
+    assert set(manifest["artifacts"]) == set(held) - {"manifest.json"}
+    recipe = manifest["recipe"]
+    assert recipe["model"] == {
+        "name": "digits.h5",
+        "bytes": (digits / "digits.h5").stat().st_size,
+        "sha256": sha256((digits / "digits.h5").read_bytes()).hexdigest(),
+    }
+    assert recipe["prune"] == {"sparsity": 0.5, "epochs": 3}
+    assert recipe["targets"] == ["phone", "cortex-m4"]
+    assert {"edgepack", "python", "tensorflow", "tflite-micro"} <= set(manifest["versions"])
+
+
+def test_nothing_in_the_folder_depends_on_where_or_when(
+    digits: Path, pruned_digits: Bundle, tmp_path: Path
+) -> None:
+    for name in ("digits.h5", "calibration.npz", "train.npz", "test.npz"):
+        (tmp_path / name).write_bytes((digits / name).read_bytes())
+    again = export(
+        tmp_path / "elsewhere" / "out",
+        tmp_path / "digits.h5",
+        *("--representative", tmp_path / "calibration.npz", "--test", tmp_path / "test.npz"),
+        *("--train", tmp_path / "train.npz", "--sparsity", 0.5, "--epochs", 3),
+    )
+    assert files(again.folder) == files(pruned_digits.folder)
+    assert again.stdout == pruned_digits.stdout
+
+
+def test_a_person_reads_the_result_at_a_glance(pruned_digits: Bundle) -> None:
+    lines = pruned_digits.stdout.splitlines()
+    assert lines[0].split() == [
+        *("model", "interpreter", "accuracy", "agreement", "SQNR"),
+        *("max", "error", "off", "reference", "arena"),
+    ]
+    assert [line.split()[0] for line in lines[1:6]] == ["float", "pruned", "int8", "int8", "int8"]
+    assert lines[-1].startswith("PASSED: int8 accuracy 0.9")
+    assert max(map(len, lines[:-1])) <= 100
+    steps = [line.split()[0] for line in pruned_digits.stderr.splitlines()]
+    assert steps == ["load", "prune", "convert", "quantize", "validate", "compare"]
+
+
+def test_without_labels_float_and_int8_are_compared_all_the_same(cnn: Bundle) -> None:
+    comparison = cnn.report["comparison"]
+    assert comparison["metric"] is None
+    assert comparison["data"] == "representative"
+    assert comparison["float"] is None
+    for score in comparison["int8"].values():
+        assert score["value"] is None
+        assert 0 <= score["agreement"] <= 1
+        assert score["sqnr_db"] > 10
+        assert score["max_abs_error"] > 0
+    assert "accuracy" not in cnn.stdout
+
+
+def test_an_autoencoder_is_measured_against_its_own_input(models: Path, tmp_path: Path) -> None:
+    data = models / "vector.npz"
+    report = export(
+        tmp_path / "out",
+        models / "autoencoder.h5",
+        *("--representative", data, "--test", data, "--metric", "reconstruction-mse"),
+    ).report
+    comparison = report["comparison"]
+    assert comparison["metric"] == "reconstruction-mse"
+    for score in comparison["int8"].values():
+        assert score["value"] == pytest.approx(comparison["float"], rel=0.05)
+        assert score["agreement"] is None
+
+
+@pytest.mark.parametrize("name", ["cnn_legacy.keras", "cnn_saved_model", "cnn3.keras", "cnn3.h5"])
+def test_every_format_of_both_kerases_exports(models: Path, tmp_path: Path, name: str) -> None:
+    data = models / "cnn.npz"
+    report = export(
+        tmp_path / "out",
+        models / name,
+        *("--representative", data, "--test", data, "--target", "cortex-m4"),
+    ).report
+    assert report["passed"]
+    assert set(report["runtimes"]) == {"tflm"}
+    assert report["comparison"]["metric"] == "accuracy"
+
+
+def test_open_dimensions_take_the_size_of_the_data(models: Path, tmp_path: Path) -> None:
+    exported = export(tmp_path / "out", models / "open.h5", "--representative", models / "cnn.npz")
+    graph = read_tflite((exported.folder / "int8.tflite").read_bytes()).main
+    assert graph.input.shape == (1, 8, 8, 1)
+
+
+def test_whole_number_inputs_stay_whole_numbers_or_the_export_fails_by_name(
+    models: Path, tmp_path: Path, edgepack: Edgepack
+) -> None:
+    data = tmp_path / "tokens.npz"
+    np.savez(data, x=np.random.default_rng(0).integers(0, 20, (30, 5)))
+    done = edgepack("export", models / "tokens.h5", "--representative", data, "--output", "out")
+    assert done.returncode == 1
+    assert "not full-integer: the input" in done.stderr
+    assert "is int32, not int8" in done.stderr
+
+
+def test_an_operator_that_a_target_lacks_fails_that_target_alone(
+    models: Path, edgepack: Edgepack, tmp_path: Path
+) -> None:
+    done = edgepack(
+        "export", models / "gelu.h5", "--representative", models / "vector.npz",
+        *("--output", tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["passed"] is False
+    assert report["targets"]["phone"] == {"passed": True, "reasons": []}
+    (reason,) = report["targets"]["cortex-m4"]["reasons"]
+    assert "tflm fails: Didn't find op for builtin opcode 'GELU'" in reason
+    assert report["comparison"]["int8"].keys() == {"tflite-runtime", "litert"}
+    assert "cortex-m4  FAILED: tflm fails" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("FAILED: ")
+
+
+def test_a_model_that_kills_the_converter_is_reported_with_step_and_signal(
+    models: Path, edgepack: Edgepack
+) -> None:
+    done = edgepack(
+        "export", models / "lstm.h5", "--representative", models / "sequence.npz",
+        *("--output", "out"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "error: TensorFlow was killed by SIGSEGV in the step 'quantize'" in done.stderr
+    assert "build it with unroll=True" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_python_interface_does_the_same(models: Path, tmp_path: Path, cnn: Bundle) -> None:
+    code = (
+        "import sys, edgepack; from pathlib import Path\n"
+        "models, output = map(Path, sys.argv[1:])\n"
+        "recipe = edgepack.Recipe(model=models / 'cnn.h5', representative=models / 'cnn.npz',"
+        " output=output)\n"
+        "report = edgepack.export(recipe)\n"
+        "assert isinstance(report, edgepack.Report) and report.passed\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    done = python("-c", code, models, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == done.stderr == ""
+    assert files(tmp_path / "out") == files(cnn.folder)
+
+
+def test_tensorflow_is_heard_only_when_asked(
+    models: Path, edgepack: Edgepack, tmp_path: Path, cnn: Bundle
+) -> None:
+    assert "oneDNN" not in cnn.stderr
+    done = edgepack(
+        "export", models / "cnn.h5", "--representative", models / "cnn.npz", "--verbose",
+        *("--output", tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "oneDNN" in done.stderr
+
+
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("step", ["load", "prune"])
+def test_an_interrupted_export_leaves_nothing(
+    digits: Path, tmp_path: Path, signal_name: str, step: str
+) -> None:
+    import signal
+
+    arguments = ["--representative", digits / "calibration.npz", "--output", tmp_path / "a" / "out"]
+    arguments += ["--train", digits / "train.npz", "--epochs", "100"]
+    command = [sys.executable, "-m", "edgepack", "export", digits / "digits.h5", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        if step == "prune":
+            assert process.stderr.readline().startswith("load")
+        else:
+            while not (tmp_path / "a").exists():
+                time.sleep(0.01)
+        time.sleep(0.5)
+        process.send_signal(signal.Signals[signal_name])
+        said = process.stderr.read()
+        assert process.wait(20) == 130
+    assert said.strip() == "interrupted: nothing was written"
+    assert list(tmp_path.iterdir()) == []

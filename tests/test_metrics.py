@@ -1,0 +1,110 @@
+"""Metrics and comparisons, on numbers that can be checked by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgepack.calibration.dataset import Dataset
+from edgepack.compare import score, sqnr_db
+from edgepack.errors import DatasetError, RecipeError
+from edgepack.metrics import METRICS, choose
+from edgepack.types import TensorSpec
+
+SCORES = TensorSpec(name="scores", shape=(3,), dtype="float32")
+YES = TensorSpec(name="yes", shape=(1,), dtype="float32")
+IMAGE = TensorSpec(name="image", shape=(4, 4, 1), dtype="float32")
+
+
+def dataset(y: Any, x: Any = None) -> Dataset:
+    y = None if y is None else np.asarray(y)
+    x = np.ones((2 if y is None else len(y), 3)) if x is None else x
+    return Dataset(source=Path("test.npz"), x=x, y=y)
+
+
+def test_accuracy_counts_the_samples_whose_class_is_their_label() -> None:
+    metric = METRICS["accuracy"]
+    outputs = np.array([[0.1, 0.8, 0.1], [0.9, 0.0, 0.1], [0.2, 0.3, 0.5], [0.2, 0.5, 0.3]])
+    labels = metric.reference(dataset([1, 0, 2, 2]), SCORES)
+    assert metric.score(outputs, labels) == 0.75
+
+
+def test_a_single_output_is_a_yes_from_one_half_on() -> None:
+    metric = METRICS["accuracy"]
+    labels = metric.reference(dataset([[1], [0], [1]]), YES)
+    assert metric.score(np.array([[0.5], [0.49], [0.2]]), labels) == pytest.approx(2 / 3)
+
+
+def test_mean_squared_error_is_over_all_values() -> None:
+    metric = METRICS["mse"]
+    values = metric.reference(dataset([1.0, 2.0]), YES)
+    assert metric.score(np.array([[1.0], [4.0]]), values) == 2.0
+
+
+def test_reconstruction_compares_outputs_with_inputs() -> None:
+    metric = METRICS["reconstruction-mse"]
+    inputs = metric.reference(dataset(None), SCORES)
+    assert metric.score(np.zeros((2, 3)), inputs) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "output", "said"),
+    [
+        ("accuracy", None, SCORES, "needs labels in 'y'"),
+        ("accuracy", [0, 3], SCORES, "labels 0 to 3; the model knows the classes 0 to 2"),
+        ("accuracy", [-1, 0], SCORES, "labels -1 to 0"),
+        ("accuracy", [0, 2], YES, "the classes 0 to 1"),
+        ("accuracy", [0.5, 1.0], SCORES, "'y' holds fractions"),
+        ("accuracy", [[1, 0, 0], [0, 1, 0]], SCORES, "for one-hot labels save y.argmax"),
+        ("mse", None, YES, "needs the wanted outputs"),
+        ("mse", [[1.0, 2.0]], SCORES, r"'y' has shape \(1, 2\)"),
+    ],
+)
+def test_unfit_labels_are_refused(name: str, y: Any, output: TensorSpec, said: str) -> None:
+    with pytest.raises(DatasetError, match=said):
+        METRICS[name].reference(dataset(y), output)
+
+
+def test_a_metric_that_does_not_fit_the_model_is_refused() -> None:
+    with pytest.raises(RecipeError, match="needs one score for each class"):
+        METRICS["accuracy"].reference(dataset([0, 1]), IMAGE)
+    with pytest.raises(RecipeError, match="compares outputs with inputs"):
+        METRICS["reconstruction-mse"].reference(dataset(None), IMAGE)
+
+
+def test_the_labels_choose_the_metric_unless_it_is_named() -> None:
+    def chosen(name: str | None, y: Any) -> str | None:
+        metric = choose(name, dataset(y))
+        return metric and metric.name
+
+    assert chosen(None, [0, 1]) == "accuracy"
+    assert chosen(None, [0.5, 1.0]) == "mse"
+    assert chosen(None, None) is None
+    assert chosen("mse", [0, 1]) == "mse"
+    with pytest.raises(RecipeError, match="unknown metric 'f2': known metrics: accuracy"):
+        choose("f2", dataset(None))
+
+
+def test_without_labels_a_score_tells_agreement_noise_and_the_largest_error() -> None:
+    float_outputs = np.array([[0.0, 1.0], [1.0, 0.0]])
+    found = score(np.array([[0.0, 0.9], [0.4, 0.5]]), float_outputs, None, None)
+    assert found.value is None
+    assert found.agreement == 0.5
+    assert found.max_abs_error == pytest.approx(0.6)
+    assert found.sqnr_db == pytest.approx(10 * np.log10(2 / 0.62))
+
+
+def test_agreement_is_told_only_where_outputs_are_classes() -> None:
+    images = np.ones((2, 4, 4, 1))
+    assert score(images, images, None, None).agreement is None
+    rows = np.ones((2, 3))
+    assert score(rows, rows, METRICS["mse"], rows).agreement is None
+
+
+def test_no_noise_has_no_ratio() -> None:
+    ones = np.ones((2, 2))
+    assert sqnr_db(ones, ones) is None
+    assert sqnr_db(np.zeros((2, 2)), ones) is None

@@ -1,0 +1,64 @@
+"""Real models with real data: MLPerf Tiny, where it lies beside the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import MLPERF, export
+
+
+def test_kws(mlperf: Path, tmp_path: Path) -> None:
+    report = export(
+        tmp_path / "kws",
+        MLPERF / "kws" / "kws_ref_model",
+        *("--representative", mlperf / "kws_calibration.npz"),
+        *("--test", mlperf / "kws_test.npz"),
+    ).report
+    assert report["comparison"]["samples"] == 400
+    assert report["comparison"]["float"] == 0.9
+    for score in report["comparison"]["int8"].values():
+        assert score["value"] >= 0.895
+    assert report["runtimes"]["tflm"]["max_lsb"] == 0
+
+
+def test_ic_takes_the_benchmarks_own_files(mlperf: Path, tmp_path: Path) -> None:
+    report = export(
+        tmp_path / "ic",
+        MLPERF / "ic" / "pretrainedResnet.h5",
+        *("--representative", mlperf / "ic_calibration.npz"),
+        *("--test", MLPERF / "ic" / "test.npz"),
+    ).report
+    assert report["comparison"]["samples"] == 423
+    assert round(report["comparison"]["float"], 4) == 0.896
+    for score in report["comparison"]["int8"].values():
+        assert score["value"] >= 0.88
+    assert report["runtimes"]["tflm"]["max_lsb"] == 0
+
+
+def test_ad(mlperf: Path, tmp_path: Path) -> None:
+    del mlperf
+    windows = MLPERF / "ad" / "windows.npz"
+    report = export(
+        tmp_path / "ad",
+        MLPERF / "ad" / "ad01.h5",
+        *("--representative", windows, "--test", windows, "--metric", "reconstruction-mse"),
+    ).report
+    assert report["comparison"]["float"] == pytest.approx(9.491290, abs=5e-5)
+    for score in report["comparison"]["int8"].values():
+        assert score["value"] == pytest.approx(report["comparison"]["float"], rel=0.01)
+    assert report["runtimes"]["tflm"]["max_lsb"] == 0
+
+
+@pytest.mark.slow
+def test_a_pruned_resnet_keeps_its_accuracy(mlperf: Path, tmp_path: Path) -> None:
+    report = export(
+        tmp_path / "ic",
+        MLPERF / "ic" / "pretrainedResnet.h5",
+        *("--representative", mlperf / "ic_calibration.npz"),
+        *("--test", MLPERF / "ic" / "test.npz", "--target", "phone"),
+        *("--train", MLPERF / "ic" / "train.npz", "--sparsity", 0.5, "--epochs", 10),
+    ).report
+    assert report["sparsity"]["overall"] == pytest.approx(0.5, abs=0.01)
+    for score in report["comparison"]["int8"].values():
+        assert score["value"] >= 0.83

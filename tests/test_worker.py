@@ -1,0 +1,116 @@
+"""Worker processes: what happens inside stays inside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from edgepack.errors import ModelError, WorkerCrashError
+from edgepack.worker import Worker
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    with Worker("services:Service", label="the service", greeting="good day") as running:
+        yield running
+
+
+def test_a_call_returns_its_result_and_tells_its_progress(worker: Worker) -> None:
+    seen: list[tuple[int, int]] = []
+    answer = worker.call("greet", name="you", update=lambda done, total: seen.append((done, total)))
+    assert answer == "good day you"
+    assert seen[-1] == (2, 2)
+
+
+def test_what_native_code_prints_is_no_answer(worker: Worker) -> None:
+    assert worker.call("print_to_everything") == "quiet"
+
+
+def test_an_error_of_ours_arrives_as_itself_and_the_worker_goes_on(worker: Worker) -> None:
+    with pytest.raises(ModelError, match=r"^model\.h5: no$"):
+        worker.call("refuse")
+    assert worker.call("greet", name="again") == "good day again"
+
+
+def test_a_full_disk_arrives_as_an_os_error(worker: Worker) -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        worker.call("fill_the_disk")
+
+
+def test_a_bug_keeps_its_traceback(worker: Worker) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)services\.py.*ZeroDivisionError: a bug"):
+        worker.call("have_a_bug")
+
+
+def test_a_crash_is_named_with_its_signal_and_step(worker: Worker) -> None:
+    with pytest.raises(WorkerCrashError, match="the service was killed by SIGSEGV in the step"):
+        worker.call("crash")
+    with pytest.raises(WorkerCrashError, match="killed by SIGSEGV"):
+        worker.call("greet", name="nobody")
+
+
+def test_a_process_that_leaves_is_named_with_its_status(worker: Worker) -> None:
+    with pytest.raises(WorkerCrashError, match="ended with status 3 in the step 'leave'"):
+        worker.call("leave")
+
+
+def test_a_service_that_cannot_be_built_tells_the_first_caller() -> None:
+    with Worker("services:Unbuildable", label="x") as broken, pytest.raises(ModelError):
+        broken.call("anything")
+
+
+def test_leaving_ends_a_worker_in_the_middle_of_a_call() -> None:
+    started = time.monotonic()
+    with Worker("services:Service", label="x") as sleeper:
+        sleeper.start("sleep")
+    assert time.monotonic() - started < 10
+
+
+def is_running(process: int) -> bool:
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return not stat.split(") ")[1].startswith("Z")  # a zombie waits for a parent that is gone
+
+
+def test_a_worker_ends_when_its_parent_is_killed() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from edgepack.worker import Worker\n"
+        "w = Worker('services:Service', label='x').__enter__()\n"
+        "w.start('sleep'); print(w._process.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(child)
+
+
+def test_nothing_is_imported_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "numpy", "sitecustomize", "queue"):
+        (tmp_path / f"{name}.py").write_text("import os; os._exit(77)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", os.curdir)])
+    with Worker("services:Service", label="x") as running:
+        assert running.call("greet", name="you") == "hello you"
