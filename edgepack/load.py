@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from enum import Enum
@@ -102,11 +103,11 @@ def load_keras(path: Path) -> KerasModel:
         raise ModelError(_damaged(path, error)) from error
     for config in configs:
         _refuse_code(path, config)
-    keras = _keras(legacy=int(version.split(".")[0]) < 3)  # noqa: PLR2004 (Keras 3)
+    keras = _keras(legacy=_release(version)[0] < 3)  # noqa: PLR2004 (Keras 3)
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:
-        raise ModelError(_damaged(path, error)) from error
+        raise ModelError(_damaged(path, error) + _newer(version, keras)) from error
     if not isinstance(model, keras.Model):
         raise ModelError(
             f"{path}: a SavedModel without its Keras layers; save the model with Keras itself"
@@ -125,8 +126,28 @@ def _keras(*, legacy: bool) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # Keras's messages can be pages long; the cause is where it says so.
+    reason = next((line for line in lines if line.startswith("Exception encountered:")), lines[0])
     return f"{path}: cannot be loaded: {reason}"
+
+
+def _newer(version: str, keras: Any) -> str:
+    """Say so if a Keras newer than the one here saved the model."""
+    if _release(version) <= _release(keras.__version__):
+        return ""
+    return f"; {keras.__name__} {version} saved it, and here is {keras.__version__}: upgrade"
+
+
+def _release(version: str) -> tuple[int, int]:
+    """Read the first two numbers of a version.
+
+    >>> _release("3.15.1"), _release("2.4.0-tf"), _release("2")
+    ((3, 15), (2, 4), (2, 0))
+    """
+    numbers = re.findall(r"\d+", version)[:2]
+    major, minor = (*numbers, "0")[:2]
+    return int(major), int(minor)
 
 
 def _read_h5(path: Path) -> tuple[list[Any], str]:

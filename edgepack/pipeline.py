@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgepack import bundle, compare
+from edgepack.arrays import load_array, save_array
 from edgepack.calibration.dataset import Dataset, load_npz
 from edgepack.checks import Evidence, judge
 from edgepack.emit.c_array import c_header, c_source
@@ -32,7 +32,7 @@ from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.sparsity import Sparsity, int8_sparsity
 from edgepack.target import Target, load_target
 from edgepack.types import Model, TensorSpec
-from edgepack.validate import Interpreters, Validation, hold_against_reference
+from edgepack.validate import Interpreters, Validation, hold_against_reference, interpreters
 from edgepack.worker import Worker
 
 Array = NDArray[Any]
@@ -63,7 +63,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         # On the same disk as the output: if that is full, the message names the right one.
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
         Worker("edgepack.session:KerasSession", label="TensorFlow", verbose=verbose) as keras,
-        Interpreters(runtimes, verbose=verbose) as interpreters,
+        interpreters(runtimes, verbose=verbose) as running,
     ):
         job = _Job(recipe, folder, Path(work), keras, progress or Silent())
         data = _load(job)
@@ -72,7 +72,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         model = _quantize(job, data)
         _emit(job)
         predictions = _predict(job, data)
-        validation = _validate(job, data, model, interpreters)
+        validation = _validate(job, data, model, running)
         evidence = Evidence(
             model_bytes=job.int8_tflite.stat().st_size,
             runs=validation.runs,
@@ -115,7 +115,7 @@ class _Job:
     def save(self, name: str, array: Array) -> str:
         """Hand an array to a worker."""
         path = self.work / f"{name}.npy"
-        np.save(path, array, allow_pickle=False)
+        save_array(path, array)
         return str(path)
 
     def output(self, name: str) -> str:
@@ -250,9 +250,9 @@ def _predict(job: _Job, data: _Data) -> dict[str, Future[Any]]:
     }
 
 
-def _validate(job: _Job, data: _Data, model: Model, interpreters: Interpreters) -> Validation:
+def _validate(job: _Job, data: _Data, model: Model, running: Interpreters) -> Validation:
     with job.progress.step("validate") as update:
-        runs = interpreters.run(
+        runs = running.run(
             model=job.int8_tflite,
             inputs=quantize(data.compared.x, model.main.input),
             work=job.work,
@@ -274,7 +274,7 @@ def _compare(
     with job.progress.step("compare"):
         for stage, prediction in predictions.items():
             prediction.result()
-            outputs[stage] = np.load(job.output(stage), allow_pickle=False)
+            outputs[stage] = load_array(Path(job.output(stage)))
 
     def score(array: Array) -> compare.Score:
         return compare.score(array, outputs["float"], metric, wanted)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf  # at once, while the parent reads the data
 
+from edgepack.arrays import load_array, save_array
 from edgepack.calibration.calibrator import calibrate
 from edgepack.compress.prune import kernel_sparsity, prune
 from edgepack.convert import to_float_tflite
@@ -44,8 +45,8 @@ class KerasSession:
         """Replace the current model by one that is pruned and fine-tuned."""
         self._current = prune(
             self._given,
-            np.load(x, allow_pickle=False),
-            np.load(y, allow_pickle=False),
+            load_array(Path(x)),
+            load_array(Path(y)),
             loss=Loss(loss),
             sparsity=sparsity,
             epochs=epochs,
@@ -67,18 +68,18 @@ class KerasSession:
         self, *, float_tflite: str, representative: str, int8_tflite: str, update: Update
     ) -> None:
         """Write the full-integer form of a float .tflite."""
-        samples = np.load(representative, mmap_mode="r", allow_pickle=False)
+        samples = load_array(Path(representative))
         calibrated = calibrate(Path(float_tflite).read_bytes(), samples, update)
         Path(int8_tflite).write_bytes(quantize_int8(calibrated))
 
     def predict(self, *, pruned: bool, x: str, outputs: str, update: Update) -> None:
         """Write the outputs of the Keras model, as given or after pruning."""
         model = (self._current if pruned else self._given).model
-        samples = np.load(x, mmap_mode="r", allow_pickle=False)
+        samples = load_array(Path(x))
         spec = tf.TensorSpec((None, *samples.shape[1:]), samples.dtype)
         run = tf.function(lambda batch: model(batch, training=False), input_signature=[spec])
         results = []
         for start in range(0, len(samples), _BATCH):
             results.append(run(samples[start : start + _BATCH]).numpy())
             update(min(start + _BATCH, len(samples)), len(samples))
-        np.save(outputs, np.concatenate(results), allow_pickle=False)
+        save_array(Path(outputs), np.concatenate(results))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.arrays import load_array, save_array
 from edgepack.errors import EdgepackError
 from edgepack.metrics import classes
 from edgepack.progress import Update
@@ -52,41 +52,37 @@ class Deviation:
     argmax_disagreements: int
 
 
-class Interpreters:
-    """The runtimes that a model is to run on, in worker processes of their own.
+@contextmanager
+def interpreters(runtimes: Iterable[Runtime], *, verbose: bool = False) -> Iterator[Interpreters]:
+    """Start the runtimes that a model is to run on, in worker processes of their own.
 
-    The processes start with the context, so that they are ready when the model is. A runtime
-    that uses one core only has several processes, which share the samples.
+    They start at once, so that they are ready when the model is. A runtime that uses one core
+    only has several processes, which share the samples.
     """
-
-    def __init__(self, runtimes: Iterable[Runtime], *, verbose: bool = False) -> None:
-        self._runtimes = list(runtimes)
-        self._verbose = verbose
-        self._workers: dict[str, list[Worker]] = {}
-        self._exit = ExitStack()
-
-    def __enter__(self) -> Interpreters:
-        for runtime in self._runtimes:
-            self._workers[runtime.name] = [
-                self._exit.enter_context(
-                    Worker(
-                        "edgepack.runtimes.service:RunService",
-                        label=runtime.name,
-                        verbose=self._verbose,
-                        module=runtime.module,
+    with ExitStack() as stack:
+        yield Interpreters(
+            {
+                runtime: [
+                    stack.enter_context(
+                        Worker(
+                            "edgepack.runtimes.service:RunService",
+                            label=runtime.name,
+                            verbose=verbose,
+                            module=runtime.module,
+                        )
                     )
-                )
-                for _ in range(_processes(runtime))
-            ]
-        return self
+                    for _ in range(_processes(runtime))
+                ]
+                for runtime in runtimes
+            }
+        )
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._exit.close()
+
+class Interpreters:
+    """Runtimes whose worker processes are running."""
+
+    def __init__(self, workers: dict[Runtime, list[Worker]]) -> None:
+        self._workers = workers
 
     def run(
         self, *, model: Path, inputs: NDArray[Any], work: Path, update: Update
@@ -97,26 +93,27 @@ class Interpreters:
         arrays. A runtime that fails or dies is a result; the others go on.
         """
         file = work / "inputs.npy"
-        np.save(file, inputs, allow_pickle=False)
-        counter = _Counter(update, total=len(inputs) * len(self._runtimes))
-        parts: dict[str, list[_Part]] = {}
-        for name, workers in self._workers.items():
+        save_array(file, inputs)
+        counter = _Counter(update, total=len(inputs) * len(self._workers))
+        parts: dict[Runtime, list[_Part]] = {runtime: [] for runtime in self._workers}
+        for runtime, workers in self._workers.items():
             bounds = np.linspace(0, len(inputs), len(workers) + 1).astype(int).tolist()
-            parts[name] = []
             for worker, start, stop in zip(workers, bounds, bounds[1:], strict=False):
-                if start < stop:
-                    outputs = work / f"{name}-{start}.npy"
-                    answer = worker.start(
-                        "run",
-                        update=counter.part(f"{name}-{start}"),
-                        model=str(model),
-                        inputs=str(file),
-                        start=start,
-                        stop=stop,
-                        outputs=str(outputs),
-                    )
-                    parts[name].append((answer, outputs))
-        return {runtime.name: _join(runtime, parts[runtime.name]) for runtime in self._runtimes}
+                if start == stop:
+                    continue
+                part = f"{runtime.name}-{start}"
+                outputs = work / f"{part}.npy"
+                answer = worker.start(
+                    "run",
+                    update=counter.part(part),
+                    model=str(model),
+                    inputs=str(file),
+                    start=start,
+                    stop=stop,
+                    outputs=str(outputs),
+                )
+                parts[runtime].append((answer, outputs))
+        return {runtime.name: _join(runtime, its_parts) for runtime, its_parts in parts.items()}
 
 
 _Part = tuple[Future[Any], Path]
@@ -135,7 +132,7 @@ def _join(runtime: Runtime, parts: list[_Part]) -> Run:
         return Run(version=version, failure=str(error).strip().splitlines()[-1])
     return Run(
         version=version,
-        outputs=np.concatenate([np.load(outputs, allow_pickle=False) for _, outputs in parts]),
+        outputs=np.concatenate([load_array(outputs) for _, outputs in parts]),
         arena_bytes=answers[0]["arena_bytes"],
     )
 

@@ -30,7 +30,7 @@ STEPS = {
     "pipeline": 10,
     "cli": 11,
 }
-LEAVES = {"errors", "types", "progress", "recipe", "worker", "serve", "bundle"}
+LEAVES = {"arrays", "errors", "types", "progress", "recipe", "worker", "serve", "bundle"}
 FILES = sorted(
     path
     for folder in ("edgepack", "calibration")

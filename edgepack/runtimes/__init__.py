@@ -17,7 +17,7 @@ class Runtime:
     """A runtime by its name in targets and reports.
 
     ``distribution`` is the package that brings it, ``module`` the one here that drives it, and
-    ``no_wheel`` says where the package is to be had and what is amiss without it.
+    ``no_wheel`` says where the package is to be had and what is left out without it.
     """
 
     name: str
@@ -44,12 +44,16 @@ class Runtime:
         )
 
 
+_NO_TFLITE_RUNTIME = (
+    "it has wheels for Linux and Python up to 3.11; without it phones that still run TensorFlow"
+    " Lite are not checked, and nothing is compared with TensorFlow Lite's reference kernels"
+)
+
 REFERENCE = Runtime(
     name="tflite-runtime-reference",
     distribution="tflite-runtime",
     module="edgepack.runtimes.tflite_runtime_reference",
-    no_wheel="it has wheels for Linux and Python up to 3.11: without it outputs cannot be"
-    " compared with TensorFlow Lite's reference kernels",
+    no_wheel=_NO_TFLITE_RUNTIME,
     is_single_threaded=True,
 )
 """What the others' outputs are held against: plain C++ kernels, the definition of each operator."""
@@ -61,21 +65,20 @@ RUNTIMES = {
             name="tflite-runtime",
             distribution="tflite-runtime",
             module="edgepack.runtimes.tflite_runtime",
-            no_wheel="it has wheels for Linux and Python up to 3.11: use one of those to check"
-            " phones that still run TensorFlow Lite",
+            no_wheel=_NO_TFLITE_RUNTIME,
         ),
         Runtime(
             name="litert",
             distribution="ai-edge-litert",
             module="edgepack.runtimes.litert",
-            no_wheel="install it to check phones that run LiteRT",
+            no_wheel="without it phones that run LiteRT are not checked",
         ),
         Runtime(
             name="tflm",
             distribution="tflite-micro",
             module="edgepack.runtimes.tflm",
-            no_wheel="it has wheels for Linux only: use that to check microcontrollers and to"
-            " measure the arena",
+            no_wheel="it has wheels for Linux only; without it microcontrollers are not checked,"
+            " and the arena is not measured",
             is_single_threaded=True,
         ),
     )

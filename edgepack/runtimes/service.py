@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.arrays import load_array, save_array
 from edgepack.progress import Update
 
 
@@ -39,10 +40,10 @@ class RunService:
         Returns the arena's bytes, or None, under ``arena_bytes``.
         """
         interpreter = self._build(Path(model).read_bytes())
-        samples = np.load(inputs, mmap_mode="r", allow_pickle=False)[start:stop]
+        samples = load_array(Path(inputs))[start:stop]
         results = []
         for done, sample in enumerate(samples, start=1):
             results.append(interpreter.invoke(sample))
             update(done, len(samples))
-        np.save(outputs, np.stack(results), allow_pickle=False)
+        save_array(Path(outputs), np.stack(results))
         return {"arena_bytes": interpreter.arena_bytes()}

@@ -1,0 +1,26 @@
+"""Arrays go through files whole, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgepack.arrays import load_array, save_array
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(6.0).reshape(2, 3), np.zeros((0, 2)), np.arange(8, dtype=np.int8)[::2]]
+)
+def test_an_array_comes_back(tmp_path: Path, array: np.ndarray) -> None:
+    save_array(tmp_path / "a.npy", array)
+    back = load_array(tmp_path / "a.npy")
+    assert back.dtype == array.dtype
+    np.testing.assert_array_equal(back, array)
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_full_disk_is_an_error(size: int) -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        save_array(Path("/dev/full"), np.zeros(size))

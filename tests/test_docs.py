@@ -1,0 +1,52 @@
+"""The README says what is so."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Bundle, python
+
+from edgepack.cli import cli
+
+README = (ROOT / "README.md").read_text()
+
+
+def block(language: str, containing: str) -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    (found,) = [text for text in blocks if containing in text]
+    return str(found)
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_a_command_and_its_options_are_documented(name: str) -> None:
+    command = cli.commands[name]
+    assert command.help
+    assert f"edgepack {name}" in README
+    for parameter in command.params:
+        for option in parameter.opts:
+            if option.startswith("--"):
+                assert option in README
+
+
+def test_the_targets_are_listed_as_they_are() -> None:
+    listed = python("-m", "edgepack", "targets").stdout
+    assert listed == block("", "Cortex-M4F")
+
+
+def test_the_table_has_the_columns_of_today(pruned_digits: Bundle) -> None:
+    shown = block("", "interpreter")
+    header, *_ = pruned_digits.stdout.splitlines()
+    assert shown.splitlines()[0].split() == header.split()
+    assert shown.splitlines()[-1].startswith("PASSED: int8 accuracy")
+
+
+def test_the_python_example_runs(models: Path, tmp_path: Path) -> None:
+    shutil.copy(models / "cnn.h5", tmp_path / "model.h5")
+    shutil.copy(models / "cnn.npz", tmp_path / "calibration.npz")
+    done = python("-c", block("python", "edgepack.Recipe"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("True ")
+    assert (tmp_path / "build" / "model" / "report.json").is_file()
