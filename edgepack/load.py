@@ -146,7 +146,7 @@ def _release(version: str) -> tuple[int, int]:
     ((3, 15), (2, 4), (2, 0))
     """
     numbers = re.findall(r"\d+", version)[:2]
-    major, minor = (*numbers, "0")[:2]
+    major, minor = (*numbers, "0", "0")[:2]
     return int(major), int(minor)
 
 
@@ -169,7 +169,7 @@ def _read_archive(path: Path) -> tuple[list[Any], str]:
                 f"{path}: a zip file, but no .keras model: it holds no config.json"
                 " or no metadata.json"
             )
-        version = json.loads(archive.read("metadata.json"))["keras_version"]
+        version = str(json.loads(archive.read("metadata.json"))["keras_version"])
         config = json.loads(archive.read("config.json"))
     config.pop("compile_config", None)  # never loaded, so what it names is never imported
     return [config], version
