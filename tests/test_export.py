@@ -116,7 +116,7 @@ def test_a_person_reads_the_result_at_a_glance(pruned_digits: Bundle) -> None:
     assert [line.split()[0] for line in lines[1:6]] == ["float", "pruned", "int8", "int8", "int8"]
     assert lines[-1].startswith("PASSED: int8 accuracy 0.9")
     assert max(map(len, lines[:-1])) <= 100
-    steps = [line.split()[0] for line in pruned_digits.stderr.splitlines()]
+    steps = [line.split()[0] for line in pruned_digits.stderr.split("\n\n")[0].splitlines()]
     assert steps == ["load", "prune", "convert", "quantize", "validate", "compare"]
 
 

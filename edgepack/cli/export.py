@@ -79,7 +79,7 @@ def export(
     force: bool,
     verbose: bool,
 ) -> None:
-    r"""Export MODEL (.h5, .keras or a SavedModel folder) to TFLite, INT8 and C.
+    """Export MODEL (.h5, .keras or a SavedModel folder) to TFLite, INT8 and C.
 
     Writes DIR with float.tflite, int8.tflite, firmware/ (the model as a C array), report.json and
     manifest.json, after running the INT8 model on the targets' interpreters.
@@ -87,7 +87,7 @@ def export(
     \b
     Example:
       edgepack export model.h5 --representative calib.npz --test test.npz --output build/model
-    """
+    """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline import export as run_export
     from edgepack.report.text import render_text
 
@@ -102,6 +102,7 @@ def export(
         force=force,
     )
     report = run_export(recipe, Bars(), verbose=verbose)
+    click.echo(err=True)
     click.echo(render_text(report))
     ctx.exit(0 if report.passed else 1)
 
