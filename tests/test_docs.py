@@ -15,8 +15,8 @@ README = (ROOT / "README.md").read_text()
 
 
 def block(language: str, containing: str) -> str:
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    (found,) = [text for text in blocks if containing in text]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    (found,) = [text for tag, text in blocks if tag == language and containing in text]
     return str(found)
 
 
