@@ -22,7 +22,7 @@ from edgepack.emit.names import c_identifier
 from edgepack.errors import MissingToolError, RecipeError, WorkerCrashError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load import detect
-from edgepack.metrics import Metric, choose
+from edgepack.metrics import Loss, Metric, choose
 from edgepack.progress import Progress, Silent
 from edgepack.quantize.affine import dequantize, quantize
 from edgepack.quantize.proof import require_full_integer
@@ -124,19 +124,32 @@ class _Job:
 
 
 @dataclass(frozen=True)
+class _Training:
+    """What fine-tuning learns: to give ``wanted`` for ``x``."""
+
+    x: Array
+    wanted: Array
+    loss: Loss
+
+
+@dataclass(frozen=True)
 class _Data:
-    """The datasets of a recipe, cast to the model's input, and what the metric measures against."""
+    """The datasets of a recipe, cast to the model's input and checked against its output.
+
+    Interpreters run, and outputs are compared, on ``compared``, which is the test data if there
+    are any. ``metric`` measures outputs against ``wanted``; both are None without test labels.
+    """
 
     representative: Dataset
-    test: Dataset | None
-    train: Dataset | None
-    output: TensorSpec
+    compared: Dataset
     metric: Metric | None
+    wanted: Array | None
+    training: _Training | None
 
     @property
-    def compared(self) -> Dataset:
-        """The samples that interpreters run and outputs are compared on."""
-        return self.test or self.representative
+    def is_tested(self) -> bool:
+        """Whether there are test data, other samples than those of the calibration."""
+        return self.compared is not self.representative
 
 
 def _available(targets: Iterable[Target]) -> tuple[list[Runtime], tuple[str, ...]]:
@@ -152,42 +165,49 @@ def _available(targets: Iterable[Target]) -> tuple[list[Runtime], tuple[str, ...
 
 def _load(job: _Job) -> _Data:
     recipe = job.recipe
+    if recipe.metric is not None and recipe.test is None and recipe.prune is None:
+        raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
     with job.progress.step("load") as update:
         representative = load_npz(recipe.representative)
         test = load_npz(recipe.test) if recipe.test else None
         train = load_npz(recipe.prune.train) if recipe.prune else None
+        metric = None if test is None else choose(recipe.metric, test)
+
         signature = job.keras.call("load", update=update, model=str(recipe.model))
         spec, output = (
             TensorSpec(**(signature[kind] | {"shape": tuple(signature[kind]["shape"])}))
             for kind in ("input", "output")
         )
-        labelled = test or train
-        if labelled is None and recipe.metric is not None:
-            raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
+        representative = representative.conform(spec)
+        compared = representative if test is None else test.conform(spec)
         return _Data(
-            representative=representative.conform(spec),
-            test=test and test.conform(spec),
-            train=train and train.conform(spec),
-            output=output,
-            metric=choose(recipe.metric, labelled) if labelled else None,
+            representative=representative,
+            compared=compared,
+            metric=metric,
+            wanted=None if metric is None else metric.reference(compared, output),
+            training=None if train is None else _training(recipe, train.conform(spec), output),
         )
+
+
+def _training(recipe: Recipe, train: Dataset, output: TensorSpec) -> _Training:
+    metric = choose(recipe.metric, train)
+    if metric is None:
+        raise RecipeError(
+            f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse'"
+        )
+    return _Training(x=train.x, wanted=metric.reference(train, output), loss=metric.loss)
 
 
 def _prune(job: _Job, data: _Data) -> None:
-    if job.recipe.prune is None or data.train is None:
+    if job.recipe.prune is None or data.training is None:
         return
-    if data.metric is None:
-        raise RecipeError(
-            f"{job.recipe.prune.train}: fine-tuning needs labels in 'y', or the metric"
-            " 'reconstruction-mse'"
-        )
     with job.progress.step("prune") as update:
         job.keras.call(
             "prune",
             update=update,
-            x=job.save("train-x", data.train.x),
-            y=job.save("train-y", data.metric.reference(data.train, data.output)),
-            loss=data.metric.loss.value,
+            x=job.save("train-x", data.training.x),
+            y=job.save("train-y", data.training.wanted),
+            loss=data.training.loss.value,
             sparsity=job.recipe.prune.sparsity,
             epochs=job.recipe.prune.epochs,
         )
@@ -268,8 +288,6 @@ def _compare(
     validation: Validation,
     predictions: dict[str, Future[Any]],
 ) -> compare.Comparison:
-    metric = data.metric if data.test else None
-    wanted = metric.reference(data.compared, data.output) if metric else None
     outputs = {}
     with job.progress.step("compare"):
         for stage, prediction in predictions.items():
@@ -277,13 +295,13 @@ def _compare(
             outputs[stage] = load_array(Path(job.output(stage)))
 
     def score(array: Array) -> compare.Score:
-        return compare.score(array, outputs["float"], metric, wanted)
+        return compare.score(array, outputs["float"], data.metric, data.wanted)
 
     return compare.Comparison(
-        metric=metric.name if metric else None,
-        data="test" if data.test else "representative",
+        metric=data.metric.name if data.metric else None,
+        data="test" if data.is_tested else "representative",
         samples=len(data.compared),
-        float_value=compare.value(outputs["float"], metric, wanted),
+        float_value=compare.value(outputs["float"], data.metric, data.wanted),
         pruned=score(outputs["pruned"]) if "pruned" in outputs else None,
         int8={
             name: score(dequantize(run.outputs, model.main.output))

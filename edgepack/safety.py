@@ -1,0 +1,49 @@
+"""Models that would run their own code: found in their configuration, before Keras reads it."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgepack.errors import UnsafeModelError
+
+
+def refuse_code(path: Path, config: Any) -> None:
+    """Raise :class:`UnsafeModelError` if a configuration brings code or names foreign modules."""
+    for entry in _dicts(config):
+        kind = entry.get("class_name")
+        if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
+            raise UnsafeModelError(
+                f"{path}: holds a Lambda layer: Python code that would run here on loading;"
+                " replace it by Keras layers and save the model again"
+            )
+        if kind and (foreign := _foreign(entry)):
+            raise UnsafeModelError(
+                f"{path}: names {foreign}, which is not Keras's own: loading it would import and"
+                " run code; use Keras's layers and functions and save the model again"
+            )
+
+
+def _foreign(entry: dict[str, Any]) -> str | None:
+    """Name the Python object that deserializing would import from outside Keras, if any.
+
+    For a function Keras writes the module ``builtins`` and looks among its own first.
+    """
+    module, name = str(entry.get("module") or "keras"), entry["class_name"]
+    if name == "function":
+        name = entry.get("config")
+    if module == "builtins":
+        return f"builtins.{name}" if hasattr(builtins, str(name)) else None
+    return None if module.split(".", maxsplit=1)[0] in ("keras", "tf_keras") else f"{module}.{name}"
+
+
+def _dicts(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from _dicts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _dicts(value)

@@ -1,0 +1,145 @@
+"""Interpreters run side by side; what happens to one does not happen to the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Bundle
+
+from edgepack.checks import CHECKS, Evidence, judge
+from edgepack.flatbuffer import read_tflite
+from edgepack.progress import ignore
+from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.target import Target, load_target
+from edgepack.types import QuantParams, Tensor
+from edgepack.validate import Deviation, Run, deviation, hold_against_reference, interpreters
+
+CRASHER = Runtime(name="crasher", distribution="numpy", module="crasher", no_wheel="")
+OUTPUT = Tensor(
+    name="out",
+    shape=(1, 2),
+    dtype="int8",
+    quant=QuantParams(scale=(1 / 256,), zero_point=(-128,)),
+    data=b"",
+)
+
+
+def run(cnn: Bundle, tmp_path: Path, *runtimes: Runtime) -> dict[str, Run]:
+    inputs = np.random.default_rng(0).integers(-128, 128, (7, 8, 8, 1), np.int8)
+    with interpreters(runtimes) as running:
+        return running.run(
+            model=cnn.folder / "int8.tflite",
+            inputs=inputs,
+            work=tmp_path,
+            update=ignore,
+        )
+
+
+def test_a_crash_is_named_with_its_signal_and_the_others_go_on(cnn: Bundle, tmp_path: Path) -> None:
+    runs = run(cnn, tmp_path, CRASHER, REFERENCE, RUNTIMES["tflm"])
+    assert runs["crasher"].failure == "crasher was killed by SIGSEGV in the step 'run'"
+    assert runs["crasher"].outputs is None
+    np.testing.assert_array_equal(runs["tflm"].outputs, runs[REFERENCE.name].outputs)
+    assert runs["tflm"].outputs is not None
+    assert runs["tflm"].outputs.shape == (7, 3)
+
+
+def test_samples_shared_by_processes_come_back_in_order(
+    cnn: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = []
+    for cores in (1, 3, 64):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        outputs.append(run(cnn, tmp_path, RUNTIMES["tflm"])["tflm"].outputs)
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    np.testing.assert_array_equal(outputs[0], outputs[2])
+
+
+def test_progress_counts_every_sample_of_every_runtime(cnn: Bundle, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    with interpreters([REFERENCE, RUNTIMES["litert"]]) as running:
+        running.run(
+            model=cnn.folder / "int8.tflite",
+            inputs=np.zeros((5, 8, 8, 1), np.int8),
+            work=tmp_path,
+            update=lambda done, total: seen.append((done, total)),
+        )
+    assert max(seen) == (10, 10)
+
+
+def test_a_file_that_is_no_model_is_a_failure_in_words(tmp_path: Path) -> None:
+    (tmp_path / "int8.tflite").write_bytes(b"hello")
+    bundle = Bundle(tmp_path, {}, "", "")
+    for name, found in run(bundle, tmp_path, *RUNTIMES.values()).items():
+        assert found.failure, name
+        assert "\n" not in found.failure
+
+
+def test_deviation_is_in_steps_and_in_samples_of_another_class() -> None:
+    reference = np.array([[0, 10], [50, 40], [1, 2]], np.int8)
+    outputs = np.array([[1, 10], [39, 40], [1, 2]], np.int8)
+    assert deviation(outputs, reference, OUTPUT) == Deviation(
+        max_lsb=11, mean_lsb=2.0, argmax_disagreements=1
+    )
+
+
+def test_a_lone_output_changes_class_at_one_half() -> None:
+    found = deviation(np.array([[0], [-1]], np.int8), np.array([[-1], [-2]], np.int8), OUTPUT)
+    assert found.argmax_disagreements == 1
+
+
+def test_without_the_reference_kernels_nothing_is_claimed() -> None:
+    outputs = np.zeros((1, 2), np.int8)
+    failed = {
+        REFERENCE.name: Run(version="", failure="gone"),
+        "tflm": Run(version="", outputs=outputs),
+    }
+    validation = hold_against_reference(failed, OUTPUT)
+    assert validation.deviations == {}
+    assert validation.notes == ("nothing was compared with the reference kernels: gone",)
+    assert hold_against_reference({"tflm": failed["tflm"]}, OUTPUT).notes == ()
+
+
+def judged(**evidence: Any) -> tuple[str, ...]:
+    runs = {"tflm": Run(version="", arena_bytes=1000)}
+    defaults = {"model_bytes": 1000, "runs": runs, "deviations": {}}
+    return judge(load_target("cortex-m4"), Evidence(**(defaults | evidence))).reasons
+
+
+def test_a_target_fails_for_a_named_reason() -> None:
+    exact = Deviation(max_lsb=0, mean_lsb=0.0, argmax_disagreements=0)
+    off = Deviation(max_lsb=2, mean_lsb=0.1, argmax_disagreements=0)
+    assert judged(deviations={"tflm": exact}) == ()
+    assert judged(deviations={"tflm": off}) == (
+        "tflm differs from the reference kernels by up to 2 LSB",
+    )
+    assert judged(runs={"tflm": Run(version="", failure="it broke")}) == ("tflm fails: it broke",)
+    assert judged(model_bytes=2_000_000) == (
+        "the model takes 2,000,000 bytes of 1,048,576 bytes of flash",
+    )
+    assert judged(runs={"tflm": Run(version="", arena_bytes=300_000)}) == (
+        "the tensor arena takes 300,000 bytes of 262,144 bytes of RAM",
+    )
+
+
+def test_a_phone_is_not_judged_by_what_microcontrollers_need() -> None:
+    phone = load_target("phone")
+    runs = {"tflm": Run(version="", failure="x"), "litert": Run(version="")}
+    evidence = Evidence(model_bytes=10**9, runs=runs, deviations={})
+    assert judge(phone, evidence).passed
+
+
+def test_every_check_documents_its_rule() -> None:
+    assert all(check.__doc__ and check.__doc__.endswith(".") for check in CHECKS)
+    assert isinstance(load_target("phone"), Target)
+
+
+def test_the_arena_holds_at_least_the_largest_tensor(cnn: Bundle) -> None:
+    graph = read_tflite((cnn.folder / "int8.tflite").read_bytes()).main
+    computed = [tensor for tensor in graph.tensors if not tensor.is_constant]
+    assert cnn.report["runtimes"]["tflm"]["arena_bytes"] > max(
+        int(np.prod(tensor.shape)) for tensor in computed
+    )
