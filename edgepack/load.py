@@ -76,8 +76,8 @@ class KerasModel:
         tensors = getattr(self.model, f"{kind}s", None)
         if not tensors:
             raise ModelError(
-                f"{self.path}: the model has no {kind} shape; build it, or give it an Input"
-                " layer, before saving"
+                f"{self.path}: the model has no {kind} of known shape; edgepack takes Sequential"
+                " models with an Input layer, and functional models"
             )
         if len(tensors) > 1:
             raise ModelError(

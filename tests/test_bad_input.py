@@ -139,8 +139,6 @@ def test_options_that_make_no_sense(refused: Any, models: Path) -> None:
 
 
 def test_models_that_cannot_be_pruned(refused: Any, models: Path) -> None:
-    train = ("--train", models / "cnn.npz", "--epochs", 1)
-    refused("TFMOT prunes models of tf-keras (Keras 2) only", *train, model=models / "cnn3.keras")
     vector = models / "vector.npz"
     refused(
         "the model has no layer that TFMOT can prune",

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.compress.carry import carry
 from edgepack.errors import ModelError
-from edgepack.load import KerasModel
+from edgepack.load import KerasModel, load_keras
 from edgepack.metrics import Loss
 from edgepack.progress import Update
 from edgepack.sparsity import Sparsity, measure
@@ -37,13 +38,10 @@ def prune(
     steps. Layers that TFMOT does not know are trained but not pruned. The same arguments give
     the same weights.
 
-    Raises :class:`ModelError` if the model is not a tf-keras model, or nothing can be pruned.
+    A Keras 3 model is carried to tf-keras first (:func:`~edgepack.compress.carry.carry`).
+
+    Raises :class:`ModelError` if it cannot be carried, or if nothing can be pruned.
     """
-    if not loaded.is_legacy:
-        raise ModelError(
-            f"{loaded.path}: TFMOT prunes models of tf-keras (Keras 2) only, and Keras 3 saved this"
-            " one; save it with tf-keras, or leave out the pruning"
-        )
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tf_keras
@@ -64,8 +62,9 @@ def prune(
         end_step=end - end % frequency,  # a step on which the schedule acts
         frequency=frequency,
     )
-    copy = tf_keras.models.clone_model(loaded.model)
-    copy.set_weights(loaded.model.get_weights())
+    # From the file again: fine-tuning changes the layers that it is given.
+    fresh = load_keras(loaded.path)
+    copy = fresh.model if fresh.is_legacy else carry(fresh, x).model
     wrapped = _wrap(tfmot, copy, schedule)
     if not any(layer.layer.get_prunable_weights() for layer in collect_prunable_layers(wrapped)):
         raise ModelError(f"{loaded.path}: the model has no layer that TFMOT can prune")

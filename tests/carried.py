@@ -1,0 +1,141 @@
+"""Carry Keras 3 models to tf-keras, and tell how far the outputs are apart, as JSON.
+
+Run as a script, in a process of its own, as the TensorFlow worker would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+import keras
+import numpy as np
+
+from edgepack.compress.carry import carry
+from edgepack.errors import ModelError
+from edgepack.load import KerasModel
+
+
+class Scale(keras.layers.Layer):
+    """A layer of one's own, with a weight."""
+
+    def build(self, shape: Any) -> None:
+        self.factor = self.add_weight(shape=(shape[-1],), initializer="random_normal")
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * self.factor
+
+
+class Subclassed(keras.Model):
+    """A model without a graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, inputs: Any) -> Any:
+        return self.dense(inputs)
+
+
+def models() -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """Build each model, with the shape of its input."""
+    layers, sequential = keras.layers, keras.Sequential
+    image, sequence = (12, 12, 3), (10, 4)
+
+    def residual() -> Any:
+        inputs = layers.Input(image)
+        shared = layers.Conv2D(3, 3, padding="same", activation="gelu")
+        hidden = shared(shared(inputs)) * 2.0 + inputs
+        hidden = keras.ops.concatenate([hidden, keras.ops.sin(inputs)], axis=-1)
+        return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(hidden)))
+
+    def attention() -> Any:
+        inputs = layers.Input(sequence)
+        attended = layers.MultiHeadAttention(2, 8)(inputs, inputs)
+        hidden = layers.LayerNormalization()(attended + inputs)
+        return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(hidden)))
+
+    activations = ["leaky_relu", "hard_sigmoid", "hard_silu", "relu6", "silu", "mish"]
+    statistics = layers.Normalization()
+    statistics.adapt(np.random.default_rng(0).normal(3, 2, (50, 3)))
+    return {
+        "residual with a shared layer and keras.ops": (residual(), image),
+        "attention": (attention(), sequence),
+        "activations with another formula": (
+            sequential(
+                [layers.Input(image), *(layers.Conv2D(3, 1, activation=a) for a in activations)]
+            ),
+            image,
+        ),
+        "preprocessing": (
+            sequential(
+                [
+                    *(layers.Input(image), layers.Rescaling(1 / 255), statistics),
+                    *(layers.Resizing(6, 6), layers.RandomFlip(), layers.Conv2D(4, 3)),
+                    *(layers.PReLU(alpha_initializer="ones"), layers.LeakyReLU()),
+                ]
+            ),
+            image,
+        ),
+        "recurrent": (
+            sequential(
+                [
+                    *(layers.Input(sequence), layers.LSTM(8, return_sequences=True)),
+                    layers.Bidirectional(layers.GRU(5, return_sequences=True)),
+                    *(layers.TimeDistributed(layers.Dense(6)), layers.SimpleRNN(4)),
+                ]
+            ),
+            sequence,
+        ),
+        "nested": (
+            sequential(
+                [
+                    *(layers.Input(image), sequential([layers.SeparableConv2D(4, 3)])),
+                    *(layers.Dropout(0.5), layers.BatchNormalization()),
+                    layers.Conv2DTranspose(2, 3),
+                ]
+            ),
+            image,
+        ),
+        "a layer of one's own": (
+            sequential([layers.Input(image), Scale(), layers.DepthwiseConv2D(3), layers.Dense(2)]),
+            image,
+        ),
+        "MobileNetV3Small": (
+            keras.applications.MobileNetV3Small(input_shape=(32, 32, 3), weights=None, classes=4),
+            (32, 32, 3),
+        ),
+        "ConvNeXtTiny": (
+            keras.applications.ConvNeXtTiny(input_shape=(32, 32, 3), weights=None, classes=4),
+            (32, 32, 3),
+        ),
+        "subclassed": (Subclassed(), (6,)),
+    }
+
+
+def main() -> None:
+    """Print, for each model, the largest difference, or what was refused."""
+    found = {}
+    for name, (model, shape) in models().items():
+        samples = np.random.default_rng(1).uniform(0, 1, (4, *shape)).astype(np.float32)
+        try:
+            carried = carry(KerasModel(model, keras, Path(name)), samples).model
+        except ModelError as error:
+            found[name] = str(error)
+            continue
+        original = np.asarray(model(samples, training=False))
+        difference = np.abs(original - np.asarray(carried(samples, training=False))).max()
+        found[name] = float(difference / np.abs(original).max())
+        found[f"{name}: weights"] = [
+            sum(int(np.prod(w.shape)) for w in kit.trainable_weights) for kit in (model, carried)
+        ]
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

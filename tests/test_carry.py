@@ -1,0 +1,63 @@
+"""Keras 3 models reach tf-keras unchanged, and are pruned there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, export, python
+
+
+@pytest.fixture(scope="module")
+def carried() -> dict[str, Any]:
+    done = python(ROOT / "tests" / "carried.py")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "residual with a shared layer and keras.ops",
+        "attention",
+        "activations with another formula",
+        "preprocessing",
+        "recurrent",
+        "nested",
+        "a layer of one's own",
+        "MobileNetV3Small",
+        "ConvNeXtTiny",
+    ],
+)
+def test_a_carried_model_gives_the_same_outputs_and_trains_the_same_weights(
+    carried: dict[str, Any], name: str
+) -> None:
+    assert isinstance(carried[name], float), carried[name]
+    assert carried[name] <= 1e-5
+    before, after = carried[f"{name}: weights"]
+    assert before == after > 0
+
+
+def test_a_subclassed_model_is_refused_with_the_reason(carried: dict[str, Any]) -> None:
+    assert "edgepack takes Sequential models" in carried["subclassed"]
+
+
+def test_a_keras_3_model_is_pruned_and_the_float_model_stays_as_given(
+    models: Path, tmp_path: Path
+) -> None:
+    data = ("--representative", models / "cnn.npz", "--test", models / "cnn.npz")
+    plain = export(tmp_path / "plain", models / "cnn3.keras", *data).report
+    pruned = export(
+        tmp_path / "pruned",
+        models / "cnn3.keras",
+        *(*data, "--train", models / "cnn.npz", "--sparsity", 0.5, "--epochs", 20),
+    ).report
+    assert pruned["comparison"]["float"] == plain["comparison"]["float"]
+    sparsity = pruned["sparsity"]["layers"]
+    assert sparsity["conv2d"] == pytest.approx(0.5, abs=0.03)
+    assert sparsity["dense"] == pytest.approx(0.5, abs=0.03)
+    assert sparsity["depthwise_conv2d"] == 0
+    assert pruned["comparison"]["pruned"]["agreement"] < 1
