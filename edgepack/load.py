@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgepack.errors import ModelError
@@ -20,12 +23,12 @@ _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
-class Format(str, Enum):
-    """How a model is stored."""
+class Format(Enum):
+    """How a model is stored, by the ending that Keras knows it by; a folder has none."""
 
-    H5 = "legacy .h5"
+    H5 = ".h5"
     KERAS = ".keras"
-    SAVED_MODEL = "SavedModel"
+    SAVED_MODEL = ""
 
 
 def detect(path: Path) -> Format:
@@ -94,8 +97,9 @@ def load_keras(path: Path) -> KerasModel:
     Raises :class:`UnsafeModelError` if loading would run code from the file, and
     :class:`ModelError` if the file is damaged, or holds what that Keras does not know.
     """
+    stored = detect(path)
     try:
-        configs, version = _READERS[detect(path)](path)
+        configs, version = _READERS[stored](path)
     except ModelError:
         raise
     except Exception as error:
@@ -104,7 +108,8 @@ def load_keras(path: Path) -> KerasModel:
         refuse_code(path, config)
     keras = _keras(legacy=_release(version)[0] < 3)  # noqa: PLR2004 (Keras 3)
     try:
-        model = keras.models.load_model(path, compile=False)
+        with _named(path, stored) as file:
+            model = keras.models.load_model(file, compile=False)
     except Exception as error:
         raise ModelError(_damaged(path, error) + _newer(version, keras)) from error
     if not isinstance(model, keras.Model):
@@ -112,6 +117,18 @@ def load_keras(path: Path) -> KerasModel:
             f"{path}: a SavedModel without its Keras layers; save the model with Keras itself"
         )
     return KerasModel(model, keras, path)
+
+
+@contextmanager
+def _named(path: Path, stored: Format) -> Iterator[Path]:
+    """Give a file the ending of its format: Keras goes by the name."""
+    if stored is Format.SAVED_MODEL or path.suffix == stored.value:
+        yield path
+        return
+    with TemporaryDirectory(prefix="edgepack-") as folder:
+        link = Path(folder) / f"model{stored.value}"
+        link.symlink_to(path.resolve())
+        yield link
 
 
 def _keras(*, legacy: bool) -> Any:

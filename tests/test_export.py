@@ -160,6 +160,16 @@ def test_every_format_of_both_kerases_exports(models: Path, tmp_path: Path, name
     assert report["comparison"]["metric"] == "accuracy"
 
 
+@pytest.mark.parametrize("name", ["cnn.h5", "cnn_legacy.keras", "cnn3.keras", "cnn3.h5"])
+def test_a_model_is_known_by_its_content_not_by_its_name(
+    models: Path, tmp_path: Path, name: str
+) -> None:
+    model = tmp_path / "checkpoint"
+    model.write_bytes((models / name).read_bytes())
+    exported = export(tmp_path / "out", model, "--representative", models / "cnn.npz")
+    assert (exported.folder / "firmware" / "checkpoint_model.h").is_file()
+
+
 def test_open_dimensions_take_the_size_of_the_data(models: Path, tmp_path: Path) -> None:
     exported = export(tmp_path / "out", models / "open.h5", "--representative", models / "cnn.npz")
     graph = read_tflite((exported.folder / "int8.tflite").read_bytes()).main
