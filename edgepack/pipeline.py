@@ -17,6 +17,7 @@ from edgepack import bundle, compare
 from edgepack.arrays import load_array, save_array
 from edgepack.calibration.dataset import Dataset, load_npz
 from edgepack.checks import Evidence, judge
+from edgepack.compress.prune import Pruning
 from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
 from edgepack.errors import MissingToolError, RecipeError, WorkerCrashError
@@ -67,7 +68,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     ):
         job = _Job(recipe, folder, Path(work), keras, progress or Silent())
         data = _load(job)
-        _prune(job, data)
+        pruning = _prune(job, data)
         _convert(job, data)
         model = _quantize(job, data)
         _emit(job)
@@ -82,6 +83,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
             model=_name(recipe),
             artifacts=bundle.describe_all(folder),
             comparison=_compare(job, data, model, validation, predictions),
+            pruning=pruning,
             runtimes=_runtime_reports(validation),
             sparsity=SparsityReport(
                 float=Sparsity(**keras.call("sparsity")), int8=int8_sparsity(model)
@@ -165,12 +167,12 @@ def _available(targets: Iterable[Target]) -> tuple[list[Runtime], tuple[str, ...
 
 def _load(job: _Job) -> _Data:
     recipe = job.recipe
-    if recipe.metric is not None and recipe.test is None and recipe.prune is None:
+    if recipe.metric is not None and recipe.test is None and recipe.train is None:
         raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
     with job.progress.step("load") as update:
         representative = load_npz(recipe.representative)
         test = load_npz(recipe.test) if recipe.test else None
-        train = load_npz(recipe.prune.train) if recipe.prune else None
+        train = load_npz(recipe.train) if recipe.train else None
         metric = None if test is None else choose(recipe.metric, test)
 
         signature = job.keras.call("load", update=update, model=str(recipe.model))
@@ -198,19 +200,25 @@ def _training(recipe: Recipe, train: Dataset, output: TensorSpec) -> _Training:
     return _Training(x=train.x, wanted=metric.reference(train, output), loss=metric.loss)
 
 
-def _prune(job: _Job, data: _Data) -> None:
-    if job.recipe.prune is None or data.training is None:
-        return
+def _prune(job: _Job, data: _Data) -> Pruning | None:
+    if job.recipe.prune is None:
+        return None
+    training = data.training
     with job.progress.step("prune") as update:
-        job.keras.call(
+        done = job.keras.call(
             "prune",
             update=update,
-            x=job.save("train-x", data.training.x),
-            y=job.save("train-y", data.training.wanted),
-            loss=data.training.loss.value,
+            samples=job.save("representative", data.representative.x),
             sparsity=job.recipe.prune.sparsity,
-            epochs=job.recipe.prune.epochs,
+            training=training
+            and {
+                "x": job.save("train-x", training.x),
+                "y": job.save("train-y", training.wanted),
+                "loss": training.loss.value,
+                "epochs": job.recipe.prune.epochs,
+            },
         )
+    return Pruning(**(done | {"left_out": tuple(done["left_out"])}))
 
 
 def _convert(job: _Job, data: _Data) -> None:
@@ -330,7 +338,7 @@ def _manifest(recipe: Recipe, folder: Path, validation: Validation) -> dict[str,
         "model": recipe.model,
         "representative": recipe.representative,
         "test": recipe.test,
-        "train": prune and prune.train,
+        "train": recipe.train,
     }
     described = {
         role: {"name": path.resolve().name} | asdict(bundle.describe(path))
@@ -344,7 +352,8 @@ def _manifest(recipe: Recipe, folder: Path, validation: Validation) -> dict[str,
         },
         "recipe": described
         | {
-            "prune": prune and {"sparsity": prune.sparsity, "epochs": prune.epochs},
+            "prune": prune
+            and {"sparsity": prune.sparsity, "epochs": prune.epochs if prune.train else None},
             "targets": list(recipe.targets),
             "metric": recipe.metric,
         },

@@ -12,15 +12,16 @@ DEFAULT_TARGETS = ("phone", "cortex-m4")
 
 @dataclass(frozen=True, kw_only=True)
 class Prune:
-    """Magnitude pruning with fine-tuning.
+    """Magnitude pruning.
 
-    ``train`` is an .npz as for the representative dataset, with the labels in ``y`` where the
-    metric needs them. ``sparsity`` is the fraction of zero weights to reach in each prunable
-    layer. Raises :class:`RecipeError` for a fraction or a number of epochs out of range.
+    ``sparsity`` is the fraction of zero weights to reach in each prunable layer. ``train`` is an
+    .npz as for the representative dataset, with the labels in ``y`` where the metric needs them:
+    the model is fine-tuned on it for ``epochs``. Without it the weights go in one shot. Raises
+    :class:`RecipeError` for a fraction or a number of epochs out of range.
     """
 
-    train: Path
     sparsity: float = 0.5
+    train: Path | None = None
     epochs: int = 10
 
     def __post_init__(self) -> None:
@@ -51,3 +52,8 @@ class Recipe:
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
     force: bool = False
+
+    @property
+    def train(self) -> Path | None:
+        """The data that pruning is fine-tuned on."""
+        return self.prune.train if self.prune else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import tensorflow as tf  # at once, while the parent reads the data
 
 from edgepack.arrays import load_array, save_array
 from edgepack.calibration.calibrator import calibrate
-from edgepack.compress.prune import kernel_sparsity, prune
+from edgepack.compress.prune import Training, kernel_sparsity, prune
 from edgepack.convert import to_float_tflite
 from edgepack.load import KerasModel, load_keras
 from edgepack.metrics import Loss
@@ -40,18 +41,28 @@ class KerasSession:
         }
 
     def prune(
-        self, *, x: str, y: str, loss: str, sparsity: float, epochs: int, update: Update
-    ) -> None:
-        """Replace the current model by one that is pruned and fine-tuned."""
-        self._current = prune(
+        self, *, samples: str, sparsity: float, training: dict[str, Any] | None, update: Update
+    ) -> dict[str, Any]:
+        """Replace the current model by one that is pruned.
+
+        ``training`` holds the fields of :class:`~edgepack.compress.prune.Training`, arrays as
+        paths. Returns the fields of :class:`~edgepack.compress.prune.Pruning`.
+        """
+        self._current, pruning = prune(
             self._given,
-            load_array(Path(x)),
-            load_array(Path(y)),
-            loss=Loss(loss),
+            load_array(Path(samples)),
             sparsity=sparsity,
-            epochs=epochs,
+            training=Training(
+                x=load_array(Path(training["x"])),
+                y=load_array(Path(training["y"])),
+                loss=Loss(training["loss"]),
+                epochs=training["epochs"],
+            )
+            if training
+            else None,
             update=update,
         )
+        return asdict(pruning)
 
     def sparsity(self, *, update: Update) -> dict[str, Any]:
         """Measure the zeros in the current model's weights."""

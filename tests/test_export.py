@@ -73,6 +73,40 @@ def test_sparsity_is_measured_by_layer_and_survives_quantization(pruned_digits: 
     assert sparsity["int8"]["overall"] >= sparsity["overall"]
 
 
+def test_the_report_says_how_the_model_was_pruned(pruned_digits: Bundle, cnn: Bundle) -> None:
+    assert pruned_digits.report["pruning"] == {
+        "is_fine_tuned": True,
+        "is_carried": False,
+        "left_out": [],
+    }
+    assert cnn.report["pruning"] is None
+    assert "pruned    fine-tuned; zeros: 50.0% of the float weights" in pruned_digits.stdout
+
+
+def test_without_training_data_the_weights_go_in_one_shot(models: Path, tmp_path: Path) -> None:
+    data = models / "cnn.npz"
+    found = {}
+    for name in ("cnn.h5", "cnn3.keras"):
+        exported = export(
+            tmp_path / name,
+            models / name,
+            *("--representative", data, "--test", data, "--sparsity", 0.75),
+        )
+        report = exported.report
+        assert "in one shot, not fine-tuned" in exported.stdout
+        assert "TFMOT cannot prune depthwise_conv2d" in exported.stdout
+        assert report["pruning"]["is_fine_tuned"] is False
+        assert report["pruning"]["left_out"] == ["depthwise_conv2d"]
+        found[name] = report["pruning"]["is_carried"]
+        layers = report["sparsity"]["layers"]
+        assert layers["conv2d"] == pytest.approx(0.75, abs=0.03)
+        assert layers["dense"] == pytest.approx(0.75, abs=0.03)
+        assert layers["depthwise_conv2d"] == 0
+        assert report["sparsity"]["int8"]["overall"] >= report["sparsity"]["overall"]
+        assert report["comparison"]["pruned"]["max_abs_error"] > 0
+    assert found == {"cnn.h5": False, "cnn3.keras": True}
+
+
 def test_artifacts_and_manifest_describe_the_files(pruned_digits: Bundle, digits: Path) -> None:
     held = files(pruned_digits.folder)
     manifest = json.loads(held["manifest.json"])

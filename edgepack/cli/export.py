@@ -26,12 +26,13 @@ _PATH = click.Path(path_type=Path)
     "--train",
     metavar="DATA.npz",
     type=_PATH,
-    help="Training data ('x', labels in 'y'): prune the model and fine-tune it on these.",
+    help="Prune the model, and fine-tune it on these: 'x', labels in 'y'.",
 )
 @click.option(
     "--sparsity",
     type=float,
-    help=f"Fraction of weights to prune; needs --train.  [default: {Prune.sparsity}]",
+    help="Prune this fraction of the weights; without --train in one shot."
+    f"  [default with --train: {Prune.sparsity}]",
 )
 @click.option(
     "--epochs",
@@ -108,10 +109,9 @@ def export(
 
 
 def _prune(train: Path | None, sparsity: float | None, epochs: int | None) -> Prune | None:
-    if train is None:
-        for name, value in (("--sparsity", sparsity), ("--epochs", epochs)):
-            if value is not None:
-                raise RecipeError(f"{name} {value} needs data to fine-tune on: give --train")
+    if train is None and epochs is not None:
+        raise RecipeError(f"--epochs {epochs} needs data to fine-tune on: give --train")
+    if train is None and sparsity is None:
         return None
     return Prune(
         train=train,

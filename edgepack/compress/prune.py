@@ -1,7 +1,8 @@
-"""Magnitude pruning by TFMOT, with fine-tuning."""
+"""Magnitude pruning by TFMOT: with fine-tuning, or in one shot."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,62 +22,108 @@ _PRUNING_UPDATES = 50
 _PRUNING_SHARE = 2 / 3  # of the steps; the last third trains what is left
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Training:
+    """What fine-tuning learns: to give ``y`` for ``x``, both of shape (samples, ...)."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    loss: Loss
+    epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """How a model was pruned.
+
+    ``is_fine_tuned`` tells fine-tuning from one shot, ``is_carried`` that Keras 3 saved the model
+    and tf-keras pruned it; ``left_out`` names the layers that TFMOT does not know how to prune.
+    """
+
+    is_fine_tuned: bool
+    is_carried: bool
+    left_out: tuple[str, ...]
+
+
 def prune(
     loaded: KerasModel,
-    x: NDArray[Any],
-    y: NDArray[Any],
+    samples: NDArray[Any],
     *,
-    loss: Loss,
     sparsity: float,
-    epochs: int,
+    training: Training | None,
     update: Update,
-) -> KerasModel:
-    """Return a copy of the model, pruned to ``sparsity`` and fine-tuned on ``x`` and ``y``.
+) -> tuple[KerasModel, Pruning]:
+    """Return a copy of the model with the smallest weights of each layer set to zero.
 
-    The smallest weights go first, on TFMOT's polynomial schedule (Zhu and Gupta, "To prune, or
-    not to prune", 2017, equation 1) from 0 to ``sparsity`` over the first two thirds of the
-    steps. Layers that TFMOT does not know are trained but not pruned. The same arguments give
-    the same weights.
+    With ``training`` they go on TFMOT's polynomial schedule (Zhu and Gupta, "To prune, or not to
+    prune", 2017, equation 1) from 0 to ``sparsity`` over the first two thirds of the steps, and
+    the model is fine-tuned meanwhile; without, all at once. Layers that TFMOT does not know are
+    not pruned. The same arguments give the same weights.
 
-    A Keras 3 model is carried to tf-keras first (:func:`~edgepack.compress.carry.carry`).
+    A Keras 3 model is carried to tf-keras first (:func:`~edgepack.compress.carry.carry`), and
+    compared with the original on ``samples``.
 
     Raises :class:`ModelError` if it cannot be carried, or if nothing can be pruned.
     """
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tf_keras
-    from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (
-        collect_prunable_layers,
-    )
 
     tf_keras.utils.set_random_seed(_SEED)
     tf.config.experimental.enable_op_determinism()
 
-    steps = epochs * -(-len(x) // _BATCH)
+    # From the file again: fine-tuning changes the layers that it is given.
+    fresh = load_keras(loaded.path)
+    model = fresh.model if fresh.is_legacy else carry(fresh, samples).model
+    if training is None:
+        schedule = tfmot.sparsity.keras.ConstantSparsity(sparsity, begin_step=0, frequency=1)
+        wrapped = _wrap(tfmot, model, schedule, loaded)
+        _mask(wrapped)
+    else:
+        steps = training.epochs * -(-len(training.x) // _BATCH)
+        wrapped = _wrap(tfmot, model, _gradual(tfmot, sparsity, steps), loaded)
+        wrapped.compile(
+            optimizer=tf_keras.optimizers.Adam(_LEARNING_RATE),
+            loss=_loss(tf_keras, training.loss, model),
+        )
+        _fine_tune(tfmot, wrapped, training, steps, update)
+    pruned = {layer.layer.name for layer in _pruned_layers(wrapped)}
+    result = KerasModel(tfmot.sparsity.keras.strip_pruning(wrapped), tf_keras, loaded.path)
+    left_out = tuple(name for name in kernel_sparsity(result).layers if name not in pruned)
+    return result, Pruning(
+        is_fine_tuned=training is not None, is_carried=not fresh.is_legacy, left_out=left_out
+    )
+
+
+def _gradual(tfmot: Any, sparsity: float, steps: int) -> Any:
     end = max(1, int(steps * _PRUNING_SHARE))
     frequency = max(1, end // _PRUNING_UPDATES)
-    schedule = tfmot.sparsity.keras.PolynomialDecay(
+    return tfmot.sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=sparsity,
         begin_step=0,
         end_step=end - end % frequency,  # a step on which the schedule acts
         frequency=frequency,
     )
-    # From the file again: fine-tuning changes the layers that it is given.
-    fresh = load_keras(loaded.path)
-    copy = fresh.model if fresh.is_legacy else carry(fresh, x).model
-    wrapped = _wrap(tfmot, copy, schedule)
-    if not any(layer.layer.get_prunable_weights() for layer in collect_prunable_layers(wrapped)):
-        raise ModelError(f"{loaded.path}: the model has no layer that TFMOT can prune")
-    wrapped.compile(
-        optimizer=tf_keras.optimizers.Adam(_LEARNING_RATE), loss=_loss(tf_keras, loss, copy)
-    )
+
+
+def _mask(wrapped: Any) -> None:
+    """Let TFMOT find its masks and apply them, as in its first step of training."""
+    for layer in _pruned_layers(wrapped):
+        layer.pruning_step.assign(1)
+        layer.pruning_obj.conditional_mask_update()
+        layer.pruning_obj.weight_mask_op()
+
+
+def _fine_tune(tfmot: Any, wrapped: Any, training: Training, steps: int, update: Update) -> None:
+    import tf_keras
+
     done = iter(range(1, steps + 1))
     wrapped.fit(
-        x,
-        y,
+        training.x,
+        training.y,
         batch_size=_BATCH,
-        epochs=epochs,
+        epochs=training.epochs,
         verbose=0,
         callbacks=[
             tfmot.sparsity.keras.UpdatePruningStep(),
@@ -85,8 +132,16 @@ def prune(
             ),
         ],
     )
-    stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
-    return KerasModel(stripped, tf_keras, loaded.path)
+
+
+def _pruned_layers(wrapped: Any) -> list[Any]:
+    """Find the wrapped layers that have something to prune."""
+    from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (
+        collect_prunable_layers,
+    )
+
+    layers = collect_prunable_layers(wrapped)
+    return [layer for layer in layers if layer.layer.get_prunable_weights()]
 
 
 def kernel_sparsity(loaded: KerasModel) -> Sparsity:
@@ -104,7 +159,7 @@ def kernel_sparsity(loaded: KerasModel) -> Sparsity:
     return measure(weights)
 
 
-def _wrap(tfmot: Any, model: Any, schedule: Any) -> Any:
+def _wrap(tfmot: Any, model: Any, schedule: Any, loaded: KerasModel) -> Any:
     """Wrap layer by layer: whole models with one layer that TFMOT does not know are refused."""
     from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import (
         PruneRegistry,
@@ -119,9 +174,12 @@ def _wrap(tfmot: Any, model: Any, schedule: Any) -> Any:
         def ensure_model_supports_pruning(self, model: Any) -> None:
             """Every model is supported: what cannot be pruned is left as it is."""
 
-    return tfmot.sparsity.keras.prune_low_magnitude(
+    wrapped = tfmot.sparsity.keras.prune_low_magnitude(
         model, pruning_schedule=schedule, pruning_policy=Known()
     )
+    if not _pruned_layers(wrapped):
+        raise ModelError(f"{loaded.path}: the model has no layer that TFMOT can prune")
+    return wrapped
 
 
 def _loss(keras: Any, loss: Loss, model: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from edgepack.bundle import Artifact
 from edgepack.checks import Verdict
 from edgepack.compare import Comparison
+from edgepack.compress.prune import Pruning
 from edgepack.sparsity import Sparsity
 from edgepack.validate import Deviation
 
@@ -49,6 +50,7 @@ class Report:
     model: str
     artifacts: dict[str, Artifact]
     comparison: Comparison
+    pruning: Pruning | None
     runtimes: dict[str, RuntimeReport]
     sparsity: SparsityReport
     targets: dict[str, Verdict]
@@ -67,6 +69,7 @@ class Report:
             "passed": self.passed,
             "artifacts": {name: asdict(artifact) for name, artifact in self.artifacts.items()},
             "comparison": self.comparison.to_dict(),
+            "pruning": asdict(self.pruning) if self.pruning else None,
             "runtimes": {name: runtime.to_dict() for name, runtime in self.runtimes.items()},
             "sparsity": asdict(self.sparsity.float) | {"int8": asdict(self.sparsity.int8)},
             "targets": {name: asdict(verdict) for name, verdict in self.targets.items()},

@@ -66,11 +66,14 @@ def _facts(report: Report) -> str:
     lines = [f"size      float.tflite {before:,} B, int8.tflite {after:,} B"]
     if any(runtime.arena_bytes is not None for runtime in report.runtimes.values()):
         lines.append("arena     as TFLM's reference kernels take it on this host")
-    if report.comparison.pruned or report.sparsity.float.overall > 0:
+    if report.pruning:
+        how = "fine-tuned" if report.pruning.is_fine_tuned else "in one shot, not fine-tuned"
         lines.append(
-            f"sparsity  {report.sparsity.float.overall:.1%} of the float weights,"
+            f"pruned    {how}; zeros: {report.sparsity.float.overall:.1%} of the float weights,"
             f" {report.sparsity.int8.overall:.1%} of the int8 weights"
         )
+        if report.pruning.left_out:
+            lines.append(f"          TFMOT cannot prune {', '.join(report.pruning.left_out)}")
     return "\n".join(lines)
 
 
