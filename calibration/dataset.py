@@ -33,7 +33,8 @@ class Dataset:
     def conform(self, spec: TensorSpec) -> Dataset:
         """Cast ``x`` to the model's input.
 
-        Raises :class:`DatasetError` if the shape differs, or the cast would change the values.
+        Raises :class:`DatasetError` if the shape differs, or the input's dtype cannot hold the
+        values (real numbers are rounded to it).
         """
         _check_shape(self, spec)
         return replace(self, x=_cast(self, spec))
@@ -72,19 +73,20 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
                     " save it with np.savez(file, x=inputs, y=labels)"
                 )
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: np.asarray(archive[name]) for name in archive.files}
+    except DatasetError:
+        raise
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such dataset; check the path") from None
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except Exception as error:
+        # A damaged file can break zipfile, zlib and numpy's parser in ways without a number.
         if "pickle" in str(error):
             raise DatasetError(
                 f"{path}: holds pickled objects, which could run code on loading;"
                 " save plain arrays of numbers, all samples of one shape"
             ) from error
-        raise DatasetError(f"{path}: damaged: {error}") from error
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, MemoryError) as error:
         raise DatasetError(f"{path}: damaged: {error or type(error).__name__}") from error
 
 

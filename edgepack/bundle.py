@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.errors import OutputError
+from edgepack.signals import uninterrupted
 
 MANIFEST = "manifest.json"
 
@@ -56,18 +58,18 @@ def stage(output: Path, *, force: bool) -> Iterator[Path]:
     Raises :class:`OutputError` if ``output`` exists and ``force`` is not set, if it is not a
     folder that edgepack wrote, or if it cannot be written; that includes a full disk.
     """
-    output = Path(os.path.realpath(output))
-    _check(output, force=force)
-    made = [parent for parent in output.parents if not parent.exists()]
     with ExitStack() as undo, _explained(output):
-        undo.callback(_remove_empty, made)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        output = Path(os.path.realpath(output))
+        _check(output, force=force)
+        undo.enter_context(_parents(output))
+        with uninterrupted():
+            folder = Path(tempfile.mkdtemp(prefix=f".{output.name[:64]}.", dir=output.parent))
+            undo.callback(_remove, folder)
         folder.chmod(0o777 & ~_umask())  # mkdtemp's folders are the user's alone
         yield folder
         _check(output, force=force)
-        _swap(folder, output)
+        with uninterrupted():
+            _swap(folder, output)
 
 
 def _check(output: Path, *, force: bool) -> None:
@@ -77,11 +79,23 @@ def _check(output: Path, *, force: bool) -> None:
         raise OutputError(f"{output}: exists and is no folder; choose another --output")
     if not force:
         raise OutputError(f"{output}: exists; replace it with --force, or choose another --output")
-    if any(output.iterdir()) and not (output / MANIFEST).is_file():
+    if any(output.iterdir()) and not _is_ours(output):
         raise OutputError(
             f"{output}: --force replaces only a folder that edgepack wrote, and this one holds"
-            f" no {MANIFEST}; choose another --output"
+            f" files that no {MANIFEST} of edgepack's lists; choose another --output"
         )
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder holds what an edgepack manifest in it lists, and nothing else."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        listed = {MANIFEST, *manifest["artifacts"]}
+        is_edgepacks = "edgepack" in manifest["versions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    files = (path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    return is_edgepacks and all(path.relative_to(folder).as_posix() in listed for path in files)
 
 
 def _swap(folder: Path, output: Path) -> None:
@@ -99,11 +113,22 @@ def _swap(folder: Path, output: Path) -> None:
     shutil.rmtree(old)
 
 
-def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders, inner ones first, but none that holds something."""
-    for folder in folders:
-        with suppress(OSError):
-            folder.rmdir()
+def _remove(folder: Path) -> None:
+    with uninterrupted():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _parents(output: Path) -> Iterator[None]:
+    """Make the folders above the output; those that are still empty at the end go again."""
+    made = [parent for parent in output.parents if not parent.exists()]
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for parent in made:
+            with suppress(OSError):
+                parent.rmdir()
 
 
 @contextmanager
@@ -111,12 +136,12 @@ def _explained(output: Path) -> Iterator[None]:
     """Turn the system's refusals into one sentence."""
     try:
         yield
-    except OutputError:
-        raise
     except OSError as error:
+        is_full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        reason = error.strerror or f"the disk is full ({error})"
+        cure = "free space" if is_full else "check the path and its rights"
         raise OutputError(
-            f"{output}: cannot be written: {error.strerror or f'the disk is full ({error})'};"
-            " free space or choose another --output"
+            f"{output}: cannot be written: {reason}; {cure}, or choose another --output"
         ) from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from edgepack.errors import OutputError
 
 def fill(output: Path, *, force: bool = False, text: str = "new") -> None:
     with stage(output, force=force) as folder:
-        (folder / MANIFEST).write_text(text)
+        (folder / "file").write_text(text)
+        manifest = {"artifacts": {"file": {}}, "versions": {"edgepack": "0"}}
+        (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def test_a_folder_appears_with_all_its_files_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -47,9 +51,9 @@ def test_an_existing_folder_stays_unless_forced(tmp_path: Path) -> None:
     fill(output, text="old")
     with pytest.raises(OutputError, match="exists; replace it with --force"):
         fill(output)
-    assert (output / MANIFEST).read_text() == "old"
+    assert (output / "file").read_text() == "old"
     fill(output, force=True)
-    assert (output / MANIFEST).read_text() == "new"
+    assert (output / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -58,7 +62,7 @@ def test_a_failure_leaves_the_old_folder_as_it_was(tmp_path: Path) -> None:
     fill(output, text="old")
     with pytest.raises(ValueError, match="stop"), stage(output, force=True):
         raise ValueError("stop")
-    assert (output / MANIFEST).read_text() == "old"
+    assert (output / "file").read_text() == "old"
 
 
 def test_force_never_replaces_what_edgepack_did_not_write(tmp_path: Path) -> None:
@@ -73,10 +77,47 @@ def test_force_never_replaces_what_edgepack_did_not_write(tmp_path: Path) -> Non
     fill(tmp_path / "empty", force=True)
 
 
+@pytest.mark.parametrize(
+    "manifest", ["{", "[]", '{"name": "my browser extension"}', '{"artifacts": {"mine": {}}}']
+)
+def test_force_is_not_fooled_by_another_programs_manifest(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / MANIFEST).write_text(manifest)
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+        fill(tmp_path, force=True)
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_force_keeps_what_a_user_added(tmp_path: Path) -> None:
+    fill(tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("precious")
+    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+        fill(tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "precious"
+
+
+def test_an_interruption_while_the_folder_is_put_in_place_comes_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        return rename(path, target)
+
+    fill(tmp_path / "out", text="old")
+    monkeypatch.setattr(Path, "rename", interrupted)
+    fill(tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for output in (tmp_path / "file" / "out", Path("/proc/edgepack/out")):
-        with pytest.raises(OutputError, match=r"out: cannot be written: .*; free space or choose"):
+        with pytest.raises(
+            OutputError, match=r"out: cannot be written: .*; check the path and its rights"
+        ):
             fill(output)
 
 
@@ -95,7 +136,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     fill(tmp_path / "link", force=True)
     assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "real" / MANIFEST).read_text() == "new"
+    assert (tmp_path / "real" / "file").read_text() == "new"
 
 
 def test_a_folder_is_described_by_its_content_alone(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ STEPS = {
     "pipeline": 10,
     "cli": 11,
 }
-LEAVES = {"arrays", "errors", "types", "progress", "recipe", "worker", "serve", "bundle"}
+LEAVES = {"arrays", "signals", "errors", "types", "progress", "recipe", "worker", "serve", "bundle"}
 FILES = sorted(
     path
     for folder in ("edgepack", "calibration")

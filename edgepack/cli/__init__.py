@@ -13,6 +13,7 @@ from edgepack import __version__
 from edgepack.cli.export import export
 from edgepack.cli.targets import targets
 from edgepack.errors import EdgepackError
+from edgepack.signals import INTERRUPTS
 
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -26,7 +27,10 @@ class _Group(click.Group):
         except EdgepackError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ImportError):
+            # numpy turns an interruption of its import into an ImportError.
+            if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+                raise
             click.echo("\ninterrupted: nothing was written", err=True)
             ctx.exit(_INTERRUPTED)
 
@@ -47,13 +51,15 @@ cli.add_command(targets)
 
 def main() -> NoReturn:
     """Run the command line."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # there is no SIGHUP on Windows
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
-            signal.signal(number, _interrupt)  # as Ctrl-C: workers ended, nothing half-written
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, _interrupt)
     cli(prog_name="edgepack")
     sys.exit()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End as Ctrl-C does: workers ended, nothing half-written; a second one would disturb that."""
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from edgepack.cli.progress import Bars
-from edgepack.errors import RecipeError
+from edgepack.errors import OutputError, RecipeError
 from edgepack.recipe import DEFAULT_TARGETS, Prune, Recipe
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
 
 
 @click.command()
@@ -104,8 +105,20 @@ def export(
     )
     report = run_export(recipe, Bars(), verbose=verbose)
     click.echo(err=True)
-    click.echo(render_text(report))
+    _print(render_text(report))
     ctx.exit(0 if report.passed else 1)
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise  # the reader has seen enough: click knows what to do
+    except OSError as error:
+        sys.stdout = None  # or Python tries once more at its end
+        raise OutputError(
+            f"standard output cannot be written: {error.strerror}; the exported folder is complete"
+        ) from error
 
 
 def _prune(train: Path | None, sparsity: float | None, epochs: int | None) -> Prune | None:
