@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgepack.errors import ConversionError, reason
 from edgepack.progress import Update
 
 
@@ -16,6 +17,8 @@ def calibrate(float_tflite: bytes, samples: NDArray[Any], update: Update) -> byt
     ``samples`` has shape (samples, ...); the model takes one at a time. The result is the same
     model with the ranges in its tensors' ``quantization.min`` and ``quantization.max``. This is
     TensorFlow's own calibrator, as ``TFLiteConverter`` uses it; it needs TensorFlow.
+
+    Raises :class:`ConversionError` if an operator cannot run on a sample.
     """
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
@@ -24,6 +27,12 @@ def calibrate(float_tflite: bytes, samples: NDArray[Any], update: Update) -> byt
             update(done, len(samples))
             yield [sample[None]]
 
-    calibrated: bytes = Calibrator(float_tflite).calibrate(feed)
+    try:
+        calibrated: bytes = Calibrator(float_tflite).calibrate(feed)
+    except Exception as error:
+        raise ConversionError(
+            "TensorFlow's calibrator cannot run the model on the representative dataset:"
+            f" {reason(error)}; check the values of its inputs"
+        ) from error
     update(len(samples), len(samples))
     return calibrated

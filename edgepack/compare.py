@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.metrics import Metric, classes
+from edgepack.metrics import Metric, are_probabilities, classes, decision_boundary
 
 Array = NDArray[Any]
 
@@ -20,7 +20,7 @@ class Score:
 
     ``value`` is the metric's, None without one. ``agreement`` is the fraction of samples that
     both give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
-    the float outputs over that of the difference, in dB; None if there is no difference.
+    the float outputs over that of the difference, in dB; None if either is zero.
     ``max_abs_error`` is in the unit of the outputs.
     """
 
@@ -59,27 +59,40 @@ class Comparison:
 def score(
     outputs: Array, float_outputs: Array, metric: Metric | None, wanted: Array | None
 ) -> Score:
-    """Score real-valued int8 outputs; all arrays have shape (samples, ...)."""
-    has_classes = float_outputs.ndim == 2 and (metric is None or metric.is_fraction)  # noqa: PLR2004
+    """Score real-valued outputs; all arrays have shape (samples, ...)."""
+    boundary = decision_boundary(float_outputs)
+    agreement = None
+    if _are_classes(float_outputs, metric):
+        same = classes(outputs, boundary) == classes(float_outputs, boundary)
+        agreement = float(same.mean())
     return Score(
-        value=value(outputs, metric, wanted),
-        agreement=float((classes(outputs) == classes(float_outputs)).mean())
-        if has_classes
-        else None,
+        value=value(outputs, metric, wanted, boundary),
+        agreement=agreement,
         sqnr_db=sqnr_db(float_outputs, outputs),
         max_abs_error=float(np.abs(outputs - float_outputs).max()),
     )
 
 
-def value(outputs: Array, metric: Metric | None, wanted: Array | None) -> float | None:
+def value(
+    outputs: Array, metric: Metric | None, wanted: Array | None, boundary: float
+) -> float | None:
     """Compute the metric's value; None without a metric."""
-    return None if metric is None or wanted is None else metric.score(outputs, wanted)
+    return None if metric is None or wanted is None else metric.score(outputs, wanted, boundary)
+
+
+def _are_classes(outputs: Array, metric: Metric | None) -> bool:
+    """Whether outputs tell classes; without a metric to say so, a lone logit might be a value."""
+    if outputs.ndim != 2:  # noqa: PLR2004 (samples, classes)
+        return False
+    if metric is not None:
+        return metric.is_fraction
+    return outputs.shape[1] > 1 or are_probabilities(outputs)
 
 
 def sqnr_db(signal: Array, noisy: Array) -> float | None:
     """Compute the signal-to-quantization-noise ratio, ``10 log10(sum s^2 / sum (s - n)^2)``, in dB.
 
-    None if there is no noise, or no signal.
+    None if there is no noise, or no signal to compare it with.
 
     >>> round(sqnr_db(np.array([10.0, 0.0]), np.array([9.0, 0.0])), 1)
     20.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgepack.errors import ConversionError
+from edgepack.errors import ConversionError, reason
 from edgepack.load import KerasModel
 
 
@@ -20,19 +20,12 @@ def to_float_tflite(loaded: KerasModel, sample_shape: tuple[int, ...]) -> bytes:
 
     spec = tf.TensorSpec((1, *sample_shape), loaded.input.dtype, name=loaded.input.name)
     try:
-        function = tf.function(lambda x: loaded.model(x, training=False))
+        function = tf.function(loaded)
         frozen = convert_variables_to_constants_v2(function.get_concrete_function(spec))
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
         tflite: bytes = converter.convert()
     except Exception as error:
         raise ConversionError(
-            f"{loaded.path}: TensorFlow's converter refuses the model: {_reason(error)}"
+            f"{loaded.path}: TensorFlow's converter refuses the model: {reason(error)}"
         ) from error
     return tflite
-
-
-def _reason(error: Exception) -> str:
-    """Pick the line that says why: the converter prints many, the useful one starts so."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = [line for line in lines if "error:" in line or "not supported" in line]
-    return next(iter(named or lines), type(error).__name__)

@@ -18,6 +18,12 @@ The number is the exit status of the command. A message names the thing, the rul
 the cure. Anything else that is raised is a defect of edgepack and keeps its traceback.
 """
 
+from __future__ import annotations
+
+import textwrap
+
+_REASON_LENGTH = 300
+
 
 class EdgepackError(Exception):
     """Base of every error a user can cause or cure."""
@@ -67,3 +73,11 @@ class MissingToolError(EdgepackError):
     """A package that the work needs is not installed."""
 
     exit_code = 3
+
+
+def reason(error: Exception) -> str:
+    """Pick the line of a foreign error that says why: TensorFlow and Keras write pages."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = ("error:", "not supported", "Exception encountered:")
+    named = [line for line in lines if any(words in line for words in telling)]
+    return textwrap.shorten(next(iter(named or lines), type(error).__name__), _REASON_LENGTH)

@@ -15,8 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from edgepack.errors import ModelError
-from edgepack.safety import refuse_code
+import numpy as np
+
+from edgepack.errors import ModelError, reason
+from edgepack.safety import refuse_code, refuse_operators
 from edgepack.types import TensorSpec
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -36,11 +38,11 @@ def detect(path: Path) -> Format:
 
     Raises :class:`ModelError` for what is missing or of another kind.
     """
-    if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            return Format.SAVED_MODEL
-        raise ModelError(f"{path}: no SavedModel: the folder holds no saved_model.pb")
     try:
+        if path.is_dir():
+            if (path / "saved_model.pb").is_file():
+                return Format.SAVED_MODEL
+            raise ModelError(f"{path}: no SavedModel: the folder holds no saved_model.pb")
         with path.open("rb") as file:
             start = file.read(len(_HDF5_MAGIC))
     except FileNotFoundError:
@@ -60,7 +62,8 @@ class KerasModel:
     """A loaded model of one input and one output, and which of the two Kerases it belongs to.
 
     ``keras`` is the module (``tf_keras`` for what Keras 2 saved, ``keras`` for Keras 3).
-    Raises :class:`ModelError` if the model has several inputs or outputs.
+    Raises :class:`ModelError` if the model has several inputs or outputs, or takes or gives
+    something else than arrays of numbers.
     """
 
     def __init__(self, model: Any, keras: Any, path: Path) -> None:
@@ -69,11 +72,28 @@ class KerasModel:
         self.path = path
         self.input = self._only("input")
         self.output = self._only("output")
+        if not self.output.shape:
+            raise ModelError(
+                f"{path}: the model gives a bare number for each sample; end it with Reshape((1,))"
+            )
 
     @property
     def is_legacy(self) -> bool:
         """Whether tf-keras (Keras 2) loaded it."""
         return bool(self.keras.__name__ == "tf_keras")
+
+    @property
+    def batch(self) -> int | None:
+        """The number of samples that the model takes at a time; None if it takes any."""
+        size: int | None = self.model.inputs[0].shape[0]
+        return size
+
+    def __call__(self, samples: Any) -> Any:
+        """Run the model on TensorFlow tensors or arrays, not training; return its one output."""
+        import tensorflow as tf
+
+        (output,) = tf.nest.flatten(self.model(samples, training=False))
+        return output
 
     def _only(self, kind: str) -> TensorSpec:
         tensors = getattr(self.model, f"{kind}s", None)
@@ -88,6 +108,8 @@ class KerasModel:
             )
         (tensor,) = tensors
         dtype = getattr(tensor.dtype, "name", tensor.dtype)
+        if dtype == "string":
+            raise ModelError(f"{self.path}: the {kind} is text; edgepack takes arrays of numbers")
         return TensorSpec(name=tensor.name, shape=tuple(tensor.shape)[1:], dtype=dtype)
 
 
@@ -116,7 +138,19 @@ def load_keras(path: Path) -> KerasModel:
         raise ModelError(
             f"{path}: a SavedModel without its Keras layers; save the model with Keras itself"
         )
-    return KerasModel(model, keras, path)
+    loaded = KerasModel(model, keras, path)
+    _require_finite(loaded)
+    return loaded
+
+
+def _require_finite(loaded: KerasModel) -> None:
+    for weight in loaded.model.weights:
+        values = np.asarray(weight)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            name = getattr(weight, "path", weight.name)
+            raise ModelError(
+                f"{loaded.path}: the weight {name!r} holds NaN or infinity; train the model again"
+            )
 
 
 @contextmanager
@@ -142,10 +176,7 @@ def _keras(*, legacy: bool) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    # Keras's messages can be pages long; the cause is where it says so.
-    reason = next((line for line in lines if line.startswith("Exception encountered:")), lines[0])
-    return f"{path}: cannot be loaded: {reason}"
+    return f"{path}: cannot be loaded: {reason(error)}"
 
 
 def _newer(version: str, keras: Any) -> str:
@@ -192,7 +223,17 @@ def _read_archive(path: Path) -> tuple[list[Any], str]:
 
 
 def _read_saved_model(path: Path) -> tuple[list[Any], str]:
-    """Find the layers' configurations: JSON texts inside the protocol buffers."""
+    """Find the layers' configurations: JSON texts inside the protocol buffers.
+
+    Raises :class:`UnsafeModelError` for a graph that reaches outside itself.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    for graph in (meta.graph_def for meta in saved.meta_graphs):
+        refuse_operators(path, (node.op for node in graph.node))
+        for function in graph.library.function:
+            refuse_operators(path, (node.op for node in function.node_def))
     metadata = path / "keras_metadata.pb"
     blob = (metadata if metadata.is_file() else path / "saved_model.pb").read_bytes()
     text = blob.decode("latin-1")  # one character a byte: JSON itself is ASCII

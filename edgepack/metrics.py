@@ -29,30 +29,41 @@ class Metric:
     """A metric by its name in recipes and reports.
 
     ``reference`` picks from a dataset what the outputs are measured against, and raises
-    :class:`DatasetError` where it is missing or unfit. ``score`` takes outputs and reference.
-    ``is_fraction`` says that values are fractions of the samples, told in points.
+    :class:`DatasetError` where it is missing or unfit. ``score`` takes outputs, reference and the
+    decision boundary. ``is_fraction`` says that values are fractions of the samples, told in
+    points.
     """
 
     name: str
     reference: Callable[[Dataset, TensorSpec], Array]
-    score: Callable[[Array, Array], float]
+    score: Callable[[Array, Array, float], float]
     loss: Loss
     is_fraction: bool = False
 
 
-def classes(outputs: Array) -> Array:
-    """Turn outputs (samples, classes) into class numbers; a single output is a yes from 0.5 on."""
+def are_probabilities(outputs: Array) -> bool:
+    """Whether outputs are probabilities rather than logits: all of them lie in 0 to 1."""
+    return bool(outputs.min() >= 0 and outputs.max() <= 1)
+
+
+def decision_boundary(outputs: Array) -> float:
+    """Find from where on a lone output of the float model means yes: 0.5, or 0 for logits."""
+    return 0.5 if are_probabilities(outputs) else 0.0
+
+
+def classes(outputs: Array, boundary: float) -> Array:
+    """Turn outputs (samples, classes) into class numbers; from the boundary on one means yes."""
     if outputs.shape[-1] == 1:
-        return np.asarray(outputs[..., 0] >= 0.5).astype(np.int64)  # noqa: PLR2004
+        return np.asarray(outputs[..., 0] >= boundary).astype(np.int64)
     return np.asarray(outputs.argmax(axis=-1))
 
 
-def accuracy(outputs: Array, labels: Array) -> float:
+def accuracy(outputs: Array, labels: Array, boundary: float) -> float:
     """Compute the fraction of samples whose class is their label."""
-    return float((classes(outputs) == labels).mean())
+    return float((classes(outputs, boundary) == labels).mean())
 
 
-def mean_squared_error(outputs: Array, values: Array) -> float:
+def mean_squared_error(outputs: Array, values: Array, boundary: float) -> float:  # noqa: ARG001
     """Compute the mean of the squared differences, over all samples and values, in float64."""
     difference = outputs.astype(np.float64) - values.astype(np.float64)
     return float(np.square(difference).mean())
@@ -87,11 +98,16 @@ def _values(dataset: Dataset, output: TensorSpec) -> Array:
     where = f"{dataset.source}: metric 'mse'"
     if dataset.y is None:
         raise DatasetError(f"{where} needs the wanted outputs in 'y', which is missing")
+    if np.abs(dataset.y).max() > np.finfo(np.float32).max:
+        raise DatasetError(f"{where}: 'y' holds values beyond float32; rescale them")
     if dataset.y.ndim == 1 and output.shape == (1,):
         return dataset.y[:, np.newaxis]
     if dataset.y.shape[1:] == output.shape:
         return dataset.y
-    raise DatasetError(f"{where}: 'y' has shape {dataset.y.shape}; the model gives {output}")
+    raise DatasetError(
+        f"{where} needs the wanted outputs; 'y' has shape {dataset.y.shape}, the model gives"
+        f" {output}; for class numbers choose the metric 'accuracy'"
+    )
 
 
 def _inputs(dataset: Dataset, output: TensorSpec) -> Array:
@@ -129,16 +145,27 @@ METRICS = {
 }
 
 
-def choose(name: str | None, dataset: Dataset) -> Metric | None:
-    """Find a metric by name; without one, by the labels: whole numbers are classes, else values.
+def require_known(name: str | None) -> None:
+    """Raise :class:`RecipeError` for the name of no metric."""
+    if name is not None and name not in METRICS:
+        raise RecipeError(f"unknown metric {name!r}: known metrics: {', '.join(METRICS)}")
 
-    None means that there are no labels and none was asked for. Raises :class:`RecipeError` for
-    an unknown name.
+
+def choose(name: str | None, dataset: Dataset, output: TensorSpec) -> Metric | None:
+    """Find a metric by name; without one, by the labels.
+
+    Whole numbers, one a sample, are class numbers if the model has several outputs, or if they
+    are no others than 0 and 1; everything else is values. None means that there are no labels and
+    none was asked for.
     """
+    require_known(name)
     if name is not None:
-        if name not in METRICS:
-            raise RecipeError(f"unknown metric {name!r}: known metrics: {', '.join(METRICS)}")
         return METRICS[name]
     if dataset.y is None:
         return None
-    return METRICS["accuracy" if dataset.y.dtype.kind in "iu" else "mse"]
+    y = dataset.y
+    is_one_a_sample = y.size == len(dataset) and len(output.shape) == 1
+    are_classes = is_one_a_sample and (
+        np.array_equal(y, np.trunc(y)) if output.shape[0] != 1 else bool(np.isin(y, (0, 1)).all())
+    )
+    return METRICS["accuracy" if are_classes else "mse"]

@@ -23,7 +23,7 @@ from edgepack.emit.names import c_identifier
 from edgepack.errors import MissingToolError, RecipeError, WorkerCrashError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load import detect
-from edgepack.metrics import Loss, Metric, choose
+from edgepack.metrics import Loss, Metric, choose, require_known
 from edgepack.progress import Progress, Silent
 from edgepack.quantize.affine import dequantize, quantize
 from edgepack.quantize.proof import require_full_integer
@@ -33,7 +33,13 @@ from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.sparsity import Sparsity, int8_sparsity
 from edgepack.target import Target, load_target
 from edgepack.types import Model, TensorSpec
-from edgepack.validate import Interpreters, Validation, hold_against_reference, interpreters
+from edgepack.validate import (
+    Interpreters,
+    Run,
+    Validation,
+    hold_against_reference,
+    interpreters,
+)
 from edgepack.worker import Worker
 
 Array = NDArray[Any]
@@ -57,6 +63,8 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
     """
     detect(recipe.model)
+    if not recipe.targets:
+        raise RecipeError("no target: name at least one, such as 'phone'")
     targets = [load_target(name) for name in recipe.targets]
     runtimes, notes = _available(targets)
     with (
@@ -68,12 +76,15 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     ):
         job = _Job(recipe, folder, Path(work), keras, progress or Silent())
         data = _load(job)
+        inputs = _describe_inputs(recipe)
         pruning = _prune(job, data)
         _convert(job, data)
         model = _quantize(job, data)
         _emit(job)
         predictions = _predict(job, data)
-        validation = _validate(job, data, model, running)
+        runs = _run(job, data, model, running)
+        outputs = _outputs(job, predictions)
+        validation = hold_against_reference(runs, model.main.output, outputs["float"])
         evidence = Evidence(
             model_bytes=job.int8_tflite.stat().st_size,
             runs=validation.runs,
@@ -82,7 +93,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         report = Report(
             model=_name(recipe),
             artifacts=bundle.describe_all(folder),
-            comparison=_compare(job, data, model, validation, predictions),
+            comparison=_compare(data, model, validation, outputs),
             pruning=pruning,
             runtimes=_runtime_reports(validation),
             sparsity=SparsityReport(
@@ -92,7 +103,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
             notes=(*notes, *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
-        bundle.write_json(folder / bundle.MANIFEST, _manifest(recipe, folder, validation))
+        bundle.write_json(folder / bundle.MANIFEST, _manifest(recipe, folder, inputs, runtimes))
     return report
 
 
@@ -167,14 +178,13 @@ def _available(targets: Iterable[Target]) -> tuple[list[Runtime], tuple[str, ...
 
 def _load(job: _Job) -> _Data:
     recipe = job.recipe
+    require_known(recipe.metric)
     if recipe.metric is not None and recipe.test is None and recipe.train is None:
         raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
     with job.progress.step("load") as update:
         representative = load_npz(recipe.representative)
         test = load_npz(recipe.test) if recipe.test else None
         train = load_npz(recipe.train) if recipe.train else None
-        metric = None if test is None else choose(recipe.metric, test)
-
         signature = job.keras.call("load", update=update, model=str(recipe.model))
         spec, output = (
             TensorSpec(**(signature[kind] | {"shape": tuple(signature[kind]["shape"])}))
@@ -182,6 +192,7 @@ def _load(job: _Job) -> _Data:
         )
         representative = representative.conform(spec)
         compared = representative if test is None else test.conform(spec)
+        metric = None if test is None else choose(recipe.metric, compared, output)
         return _Data(
             representative=representative,
             compared=compared,
@@ -192,7 +203,7 @@ def _load(job: _Job) -> _Data:
 
 
 def _training(recipe: Recipe, train: Dataset, output: TensorSpec) -> _Training:
-    metric = choose(recipe.metric, train)
+    metric = choose(recipe.metric, train, output)
     if metric is None:
         raise RecipeError(
             f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse'"
@@ -278,30 +289,27 @@ def _predict(job: _Job, data: _Data) -> dict[str, Future[Any]]:
     }
 
 
-def _validate(job: _Job, data: _Data, model: Model, running: Interpreters) -> Validation:
+def _run(job: _Job, data: _Data, model: Model, running: Interpreters) -> dict[str, Run]:
     with job.progress.step("validate") as update:
-        runs = running.run(
+        return running.run(
             model=job.int8_tflite,
             inputs=quantize(data.compared.x, model.main.input),
             work=job.work,
             update=update,
         )
-        return hold_against_reference(runs, model.main.output)
+
+
+def _outputs(job: _Job, predictions: dict[str, Future[Any]]) -> dict[str, Array]:
+    """Wait for what the Keras models predict."""
+    with job.progress.step("compare"):
+        for prediction in predictions.values():
+            prediction.result()
+    return {stage: load_array(Path(job.output(stage))) for stage in predictions}
 
 
 def _compare(
-    job: _Job,
-    data: _Data,
-    model: Model,
-    validation: Validation,
-    predictions: dict[str, Future[Any]],
+    data: _Data, model: Model, validation: Validation, outputs: dict[str, Array]
 ) -> compare.Comparison:
-    outputs = {}
-    with job.progress.step("compare"):
-        for stage, prediction in predictions.items():
-            prediction.result()
-            outputs[stage] = load_array(Path(job.output(stage)))
-
     def score(array: Array) -> compare.Score:
         return compare.score(array, outputs["float"], data.metric, data.wanted)
 
@@ -309,7 +317,7 @@ def _compare(
         metric=data.metric.name if data.metric else None,
         data="test" if data.is_tested else "representative",
         samples=len(data.compared),
-        float_value=compare.value(outputs["float"], data.metric, data.wanted),
+        float_value=score(outputs["float"]).value,
         pruned=score(outputs["pruned"]) if "pruned" in outputs else None,
         int8={
             name: score(dequantize(run.outputs, model.main.output))
@@ -331,26 +339,17 @@ def _runtime_reports(validation: Validation) -> dict[str, RuntimeReport]:
     }
 
 
-def _manifest(recipe: Recipe, folder: Path, validation: Validation) -> dict[str, Any]:
+def _manifest(
+    recipe: Recipe, folder: Path, inputs: dict[str, Any], runtimes: list[Runtime]
+) -> dict[str, Any]:
     """Say what made the folder: content and names only, so that it is the same everywhere."""
     prune = recipe.prune
-    inputs = {
-        "model": recipe.model,
-        "representative": recipe.representative,
-        "test": recipe.test,
-        "train": recipe.train,
-    }
-    described = {
-        role: {"name": path.resolve().name} | asdict(bundle.describe(path))
-        for role, path in inputs.items()
-        if path
-    }
     return {
         "schema": 1,
         "artifacts": {
             name: asdict(artifact) for name, artifact in bundle.describe_all(folder).items()
         },
-        "recipe": described
+        "recipe": inputs
         | {
             "prune": prune
             and {"sparsity": prune.sparsity, "epochs": prune.epochs if prune.train else None},
@@ -359,5 +358,19 @@ def _manifest(recipe: Recipe, folder: Path, validation: Validation) -> dict[str,
         },
         "versions": {"edgepack": version("edgepack"), "python": platform.python_version()}
         | {name: version(name) for name in _DISTRIBUTIONS}
-        | {RUNTIMES[name].distribution: run.version for name, run in validation.runs.items()},
+        | {runtime.distribution: str(runtime.version()) for runtime in runtimes},
+    }
+
+
+def _describe_inputs(recipe: Recipe) -> dict[str, Any]:
+    inputs = {
+        "model": recipe.model,
+        "representative": recipe.representative,
+        "test": recipe.test,
+        "train": recipe.train,
+    }
+    return {
+        role: {"name": path.resolve().name} | asdict(bundle.describe(path))
+        for role, path in inputs.items()
+        if path
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,24 @@ def refuse_code(path: Path, config: Any) -> None:
             raise UnsafeModelError(
                 f"{path}: names {foreign}, which is not Keras's own: loading it would import and"
                 " run code; use Keras's layers and functions and save the model again"
+            )
+
+
+_OUTSIDE = {
+    *("ReadFile", "WriteFile", "MatchingFiles", "ReaderReadV2", "ReaderReadUpToV2"),
+    *("PyFunc", "PyFuncStateless", "EagerPyFunc", "SaveDatasetV2", "LoadDataset"),
+    *("WriteGraphSummary", "CreateSummaryFileWriter", "RpcCall", "DebugIdentityV2"),
+}
+"""Operators of TensorFlow that read or write files, or call Python, when a graph is run."""
+
+
+def refuse_operators(path: Path, operators: Iterable[str]) -> None:
+    """Raise :class:`UnsafeModelError` if a graph reaches outside itself."""
+    for name in operators:
+        if name in _OUTSIDE:
+            raise UnsafeModelError(
+                f"{path}: its graph holds the operator {name}, which reaches files or programs of"
+                " this machine when the model is loaded or run; save the model without it"
             )
 
 

@@ -13,6 +13,7 @@ from edgepack.arrays import load_array, save_array
 from edgepack.calibration.calibrator import calibrate
 from edgepack.compress.prune import Training, kernel_sparsity, prune
 from edgepack.convert import to_float_tflite
+from edgepack.errors import ModelError, reason
 from edgepack.load import KerasModel, load_keras
 from edgepack.metrics import Loss
 from edgepack.progress import Update
@@ -85,12 +86,25 @@ class KerasSession:
 
     def predict(self, *, pruned: bool, x: str, outputs: str, update: Update) -> None:
         """Write the outputs of the Keras model, as given or after pruning."""
-        model = (self._current if pruned else self._given).model
+        loaded = self._current if pruned else self._given
         samples = load_array(Path(x))
-        spec = tf.TensorSpec((None, *samples.shape[1:]), samples.dtype)
-        run = tf.function(lambda batch: model(batch, training=False), input_signature=[spec])
+        spec = tf.TensorSpec((loaded.batch, *samples.shape[1:]), samples.dtype)
+        run = tf.function(loaded, input_signature=[spec])
+        batch = loaded.batch or _BATCH
         results = []
-        for start in range(0, len(samples), _BATCH):
-            results.append(run(samples[start : start + _BATCH]).numpy())
-            update(min(start + _BATCH, len(samples)), len(samples))
-        save_array(Path(outputs), np.concatenate(results))
+        for start in range(0, len(samples), batch):
+            try:
+                results.append(run(samples[start : start + batch]).numpy())
+            except Exception as error:
+                raise ModelError(
+                    f"{loaded.path}: TensorFlow cannot run the model on"
+                    f" {samples[:batch].shape} {samples.dtype}: {reason(error)}"
+                ) from error
+            update(min(start + batch, len(samples)), len(samples))
+        values = np.concatenate(results)
+        if not np.isfinite(values).all():
+            raise ModelError(
+                f"{loaded.path}: the float model gives NaN or infinity for these inputs; check"
+                " their scale"
+            )
+        save_array(Path(outputs), values)

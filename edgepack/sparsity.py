@@ -35,14 +35,33 @@ def measure(weights: Mapping[str, NDArray[Any]]) -> Sparsity:
     )
 
 
+_WEIGHT_INPUTS = {
+    "CONV_2D": (1,),
+    "CONV_3D": (1,),
+    "DEPTHWISE_CONV_2D": (1,),
+    "TRANSPOSE_CONV": (1,),
+    "FULLY_CONNECTED": (1,),
+    "BATCH_MATMUL": (0, 1),
+    "GATHER": (0,),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 9)),
+}
+"""Which inputs of an operator are weights, where the file holds them."""
+
+
 def int8_sparsity(model: Model) -> Sparsity:
-    """Count the zeros among the int8 weights of a .tflite file, by the weights' tensor names."""
+    """Count the weights of a .tflite file that mean zero, by the weights' tensor names."""
     weights: dict[str, NDArray[Any]] = {}
     for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            if tensor.is_constant and tensor.dtype == "int8" and len(tensor.shape) > 1:
+        found = {
+            operator.inputs[position]: graph.tensors[operator.inputs[position]]
+            for operator in graph.operators
+            for position in _WEIGHT_INPUTS.get(operator.name, ())
+            if position < len(operator.inputs) and operator.inputs[position] >= 0
+        }
+        for index, tensor in found.items():
+            if tensor.is_constant and tensor.dtype == "int8" and tensor.quant:
                 name = tensor.name.split(";")[0]
-                if name in weights:
-                    name = f"{name}#{len(weights)}"
-                weights[name] = np.frombuffer(tensor.data, np.int8)
+                name = f"{name}#{index}" if name in weights else name
+                zero_point = tensor.quant.zero_point[0]  # of weights, the same for every channel
+                weights[name] = np.frombuffer(tensor.data, np.int8).astype(np.int16) - zero_point
     return measure(weights)

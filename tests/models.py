@@ -12,6 +12,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 SAMPLES = 24
@@ -72,6 +73,30 @@ def main(folder: Path) -> None:
     tokens = layers.Input((5,), dtype="int32")
     embedded = layers.Flatten()(layers.Embedding(20, 4)(tokens))
     tf_keras.Model(tokens, layers.Dense(3)(embedded)).save(folder / "tokens.h5")
+
+    flat = layers.Input((6,))
+    tf_keras.Model(flat, flat[:, 0]).save(folder / "scalar.h5")
+    broken = sequential([layers.Input((6,)), layers.Dense(2)])
+    broken.layers[0].set_weights([np.full((6, 2), np.nan), np.zeros(2)])
+    broken.save(folder / "nan.h5")
+    logit = sequential([layers.Input((6,)), layers.Dense(1)])
+    logit.layers[0].set_weights([np.ones((6, 1)), np.zeros(1)])
+    logit.save(folder / "logit.h5")
+    sequence = sequential(
+        [layers.Input((10, 4)), layers.TimeDistributed(layers.Dense(5)), layers.Flatten()]
+    )
+    sequence.add(layers.Dense(3, "softmax"))
+    sequence.save(folder / "time_distributed.h5")
+
+    class Writer(tf.Module):
+        """A module that writes a file when it is loaded."""
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 6), tf.float32)])
+        def __call__(self, x: tf.Tensor) -> tf.Tensor:
+            tf.io.write_file("written", "by the model")
+            return x
+
+    tf.saved_model.save(Writer(), str(folder / "writer"))
 
     dense.save_weights(folder / "weights.h5")
     code = sequential([layers.Input((6,)), layers.Lambda(lambda x: x * 2)])

@@ -88,6 +88,9 @@ def test_a_model_that_is_none(
         ("lambda.h5", "holds a Lambda layer: Python code that would run here on loading"),
         ("lambda.keras", "holds a Lambda layer: Python code"),
         ("lambda_saved_model", "holds a Lambda layer: Python code"),
+        ("writer", "its graph holds the operator WriteFile, which reaches files or programs"),
+        ("scalar.h5", "the model gives a bare number for each sample; end it with Reshape((1,))"),
+        ("nan.h5", "holds NaN or infinity; train the model again"),
         ("foreign.keras", "names os.system, which is not Keras's own"),
     ],
 )
@@ -121,6 +124,38 @@ def test_a_dataset_that_is_not_there_or_of_another_kind(
     refused("gone.npz: no such dataset", representative=tmp_path / "gone.npz")
     refused("cnn.h5: not an .npz file", representative=models / "cnn.h5")
     refused("gone.npz: no such dataset", "--test", tmp_path / "gone.npz")
+
+
+def test_values_that_the_model_cannot_take(refused: Any, models: Path, tmp_path: Path) -> None:
+    huge = npz(tmp_path, x=np.full((4, 8, 8, 1), 3e38))
+    refused("the float model gives NaN or infinity for these inputs", representative=huge)
+    tokens = tmp_path / "tokens.npz"
+    np.savez(tokens, x=np.full((4, 5), 99))
+    refused(
+        "TensorFlow's calibrator cannot run the model on the representative dataset",
+        status=1,
+        model=models / "tokens.h5",
+        representative=tokens,
+    )
+
+
+def test_names_that_no_file_can_have(edgepack: Edgepack, models: Path) -> None:
+    name = "x" * 300
+    data = models / "cnn.npz"
+    done = edgepack("export", name, "--representative", data, "--output", "out")
+    assert_refused(done, "cannot be read: File name too long")
+    done = edgepack("export", models / "cnn.h5", "--representative", data, "--output", name)
+    assert_refused(done, "cannot be written: File name too long; check the path and its rights")
+
+
+def test_a_full_standard_output_is_told_and_the_folder_stays(models: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgepack", "export", models / "cnn.h5"]
+    command += ["--representative", models / "cnn.npz", "--output", tmp_path / "out"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: standard output cannot be written")
+    assert (tmp_path / "out" / "report.json").is_file()
 
 
 def test_labels_that_the_model_does_not_know(refused: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,21 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         load_npz(tmp_path)
 
 
+def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+        archive.writestr("x", "hello")
+    with pytest.raises(DatasetError, match="give numbers"):
+        load_npz(tmp_path / "data.npz")
+
+
 def test_a_damaged_file_is_a_dataset_error_and_nothing_else(tmp_path: Path) -> None:
-    whole = saved(tmp_path, x=np.arange(64.0).reshape(8, 8)).read_bytes()
+    x = np.arange(64.0).reshape(8, 8)
+    plain = saved(tmp_path, x=x).read_bytes()
+    np.savez_compressed(tmp_path / "small.npz", x=x)
+    files = (plain, (tmp_path / "small.npz").read_bytes())
     random = np.random.default_rng(0)
-    for _ in range(300):
+    for turn in range(1000):
+        whole = files[turn % 2]
         broken = bytearray(whole[: random.integers(1, len(whole) + 1)])
         for _ in range(random.integers(0, 4)):
             broken[random.integers(len(broken))] = random.integers(256)

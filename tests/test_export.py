@@ -221,6 +221,35 @@ def test_whole_number_inputs_stay_whole_numbers_or_the_export_fails_by_name(
     assert "is int32, not int8" in done.stderr
 
 
+def test_a_binary_model_that_gives_logits_is_measured_by_their_sign(
+    models: Path, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=(x.sum(axis=1) > 0).astype(int))
+    data = tmp_path / "data.npz"
+    report = export(
+        tmp_path / "out", models / "logit.h5", "--representative", data, "--test", data
+    ).report
+    assert report["comparison"]["float"] == 1.0
+
+
+def test_tflm_does_not_fail_for_a_defect_of_the_reference_kernels(
+    models: Path, tmp_path: Path
+) -> None:
+    """Those of tflite-runtime 2.14 compute a per-channel FULLY_CONNECTED of rank 3 wrongly."""
+    exported = export(
+        tmp_path / "out",
+        models / "time_distributed.h5",
+        *("--representative", models / "sequence.npz"),
+    )
+    (note,) = exported.report["notes"]
+    assert "they are in doubt" in note
+    assert f"note: {note}" in exported.stdout
+    assert exported.report["runtimes"]["tflm"]["max_lsb"] is None
+    for score in exported.report["comparison"]["int8"].values():
+        assert score["sqnr_db"] > 25
+
+
 def test_an_operator_that_a_target_lacks_fails_that_target_alone(
     models: Path, edgepack: Edgepack, tmp_path: Path
 ) -> None:

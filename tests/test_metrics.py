@@ -11,7 +11,7 @@ import pytest
 from edgepack.calibration.dataset import Dataset
 from edgepack.compare import score, sqnr_db
 from edgepack.errors import DatasetError, RecipeError
-from edgepack.metrics import METRICS, choose
+from edgepack.metrics import METRICS, choose, decision_boundary
 from edgepack.types import TensorSpec
 
 SCORES = TensorSpec(name="scores", shape=(3,), dtype="float32")
@@ -29,25 +29,33 @@ def test_accuracy_counts_the_samples_whose_class_is_their_label() -> None:
     metric = METRICS["accuracy"]
     outputs = np.array([[0.1, 0.8, 0.1], [0.9, 0.0, 0.1], [0.2, 0.3, 0.5], [0.2, 0.5, 0.3]])
     labels = metric.reference(dataset([1, 0, 2, 2]), SCORES)
-    assert metric.score(outputs, labels) == 0.75
+    assert metric.score(outputs, labels, 0.5) == 0.75
 
 
 def test_a_single_output_is_a_yes_from_one_half_on() -> None:
     metric = METRICS["accuracy"]
     labels = metric.reference(dataset([[1], [0], [1]]), YES)
-    assert metric.score(np.array([[0.5], [0.49], [0.2]]), labels) == pytest.approx(2 / 3)
+    outputs = np.array([[0.5], [0.49], [0.2]])
+    assert metric.score(outputs, labels, decision_boundary(outputs)) == pytest.approx(2 / 3)
+
+
+def test_a_single_logit_is_a_yes_from_zero_on() -> None:
+    metric = METRICS["accuracy"]
+    labels = metric.reference(dataset([1, 0, 1]), YES)
+    outputs = np.array([[0.1], [-0.1], [4.0]])
+    assert metric.score(outputs, labels, decision_boundary(outputs)) == 1.0
 
 
 def test_mean_squared_error_is_over_all_values() -> None:
     metric = METRICS["mse"]
     values = metric.reference(dataset([1.0, 2.0]), YES)
-    assert metric.score(np.array([[1.0], [4.0]]), values) == 2.0
+    assert metric.score(np.array([[1.0], [4.0]]), values, 0.0) == 2.0
 
 
 def test_reconstruction_compares_outputs_with_inputs() -> None:
     metric = METRICS["reconstruction-mse"]
     inputs = metric.reference(dataset(None), SCORES)
-    assert metric.score(np.zeros((2, 3)), inputs) == 1.0
+    assert metric.score(np.zeros((2, 3)), inputs, 0.0) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -61,6 +69,8 @@ def test_reconstruction_compares_outputs_with_inputs() -> None:
         ("accuracy", [[1, 0, 0], [0, 1, 0]], SCORES, "for one-hot labels save y.argmax"),
         ("mse", None, YES, "needs the wanted outputs"),
         ("mse", [[1.0, 2.0]], SCORES, r"'y' has shape \(1, 2\)"),
+        ("mse", [1.0, 2.0], SCORES, "for class numbers choose the metric 'accuracy'"),
+        ("mse", [1e300, 0.0], YES, "values beyond float32"),
     ],
 )
 def test_unfit_labels_are_refused(name: str, y: Any, output: TensorSpec, said: str) -> None:
@@ -76,16 +86,20 @@ def test_a_metric_that_does_not_fit_the_model_is_refused() -> None:
 
 
 def test_the_labels_choose_the_metric_unless_it_is_named() -> None:
-    def chosen(name: str | None, y: Any) -> str | None:
-        metric = choose(name, dataset(y))
+    def chosen(name: str | None, y: Any, output: TensorSpec) -> str | None:
+        metric = choose(name, dataset(y), output)
         return metric and metric.name
 
-    assert chosen(None, [0, 1]) == "accuracy"
-    assert chosen(None, [0.5, 1.0]) == "mse"
-    assert chosen(None, None) is None
-    assert chosen("mse", [0, 1]) == "mse"
+    assert chosen(None, [0, 1], SCORES) == "accuracy"
+    assert chosen(None, [0.0, 2.0], SCORES) == "accuracy"
+    assert chosen(None, [[0], [1]], YES) == "accuracy"
+    assert chosen(None, [3, 7], YES) == "mse"
+    assert chosen(None, [0.5, 1.0], YES) == "mse"
+    assert chosen(None, [[1, 0, 0], [0, 1, 0]], SCORES) == "mse"
+    assert chosen(None, None, SCORES) is None
+    assert chosen("mse", [0, 1], SCORES) == "mse"
     with pytest.raises(RecipeError, match="unknown metric 'f2': known metrics: accuracy"):
-        choose("f2", dataset(None))
+        choose("f2", dataset(None), SCORES)
 
 
 def test_without_labels_a_score_tells_agreement_noise_and_the_largest_error() -> None:
@@ -102,6 +116,9 @@ def test_agreement_is_told_only_where_outputs_are_classes() -> None:
     assert score(images, images, None, None).agreement is None
     rows = np.ones((2, 3))
     assert score(rows, rows, METRICS["mse"], rows).agreement is None
+    values, yes = np.array([[7.0], [9.0]]), np.array([[0.2], [0.9]])
+    assert score(values, values, None, None).agreement is None
+    assert score(yes, yes, None, None).agreement == 1.0
 
 
 def test_no_noise_has_no_ratio() -> None:

@@ -81,26 +81,44 @@ def test_a_file_that_is_no_model_is_a_failure_in_words(tmp_path: Path) -> None:
 def test_deviation_is_in_steps_and_in_samples_of_another_class() -> None:
     reference = np.array([[0, 10], [50, 40], [1, 2]], np.int8)
     outputs = np.array([[1, 10], [39, 40], [1, 2]], np.int8)
-    assert deviation(outputs, reference, OUTPUT) == Deviation(
+    assert deviation(outputs, reference, OUTPUT, 0.5) == Deviation(
         max_lsb=11, mean_lsb=2.0, argmax_disagreements=1
     )
 
 
 def test_a_lone_output_changes_class_at_one_half() -> None:
-    found = deviation(np.array([[0], [-1]], np.int8), np.array([[-1], [-2]], np.int8), OUTPUT)
+    found = deviation(np.array([[0], [-1]], np.int8), np.array([[-1], [-2]], np.int8), OUTPUT, 0.5)
     assert found.argmax_disagreements == 1
 
 
 def test_without_the_reference_kernels_nothing_is_claimed() -> None:
-    outputs = np.zeros((1, 2), np.int8)
-    failed = {
-        REFERENCE.name: Run(version="", failure="gone"),
-        "tflm": Run(version="", outputs=outputs),
-    }
-    validation = hold_against_reference(failed, OUTPUT)
+    floats = np.zeros((1, 2), np.float32)
+    runs = {"tflm": Run(version="", outputs=np.zeros((1, 2), np.int8))}
+    failed = runs | {REFERENCE.name: Run(version="", failure="gone")}
+    validation = hold_against_reference(failed, OUTPUT, floats)
     assert validation.deviations == {}
-    assert validation.notes == ("nothing was compared with the reference kernels: gone",)
-    assert hold_against_reference({"tflm": failed["tflm"]}, OUTPUT).notes == ()
+    assert validation.runs.keys() == {"tflm"}
+    (note,) = validation.notes
+    assert note.endswith("gone")
+    assert hold_against_reference(runs, OUTPUT, floats).notes == ()
+
+
+def test_reference_kernels_that_alone_are_far_from_float_are_in_doubt() -> None:
+    floats = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
+    right = Run(version="", outputs=np.array([[-63, 63], [1, 0]], np.int8))
+    wrong = Run(version="", outputs=np.array([[63, -63], [90, -90]], np.int8))
+
+    doubted = hold_against_reference(
+        {REFERENCE.name: wrong, "tflm": right, "litert": right}, OUTPUT, floats
+    )
+    assert doubted.deviations == {}
+    assert "they are in doubt, with an SQNR of" in doubted.notes[0]
+    assert "tflm reaches" in doubted.notes[0]
+
+    for runs in ({"tflm": wrong, "litert": right}, {"tflm": wrong}):
+        trusted = hold_against_reference({REFERENCE.name: right} | runs, OUTPUT, floats)
+        assert trusted.deviations["tflm"].max_lsb == 126
+        assert trusted.notes == ()
 
 
 def judged(**evidence: Any) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from edgepack.errors import EdgepackError
 from edgepack.signals import INTERRUPTS
 
 _INTERRUPTED = 128 + signal.SIGINT
+_interrupted = threading.Event()
 
 
 class _Group(click.Group):
@@ -29,7 +31,7 @@ class _Group(click.Group):
             ctx.exit(error.exit_code)
         except (KeyboardInterrupt, ImportError):
             # numpy turns an interruption of its import into an ImportError.
-            if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            if not _interrupted.is_set():
                 raise
             click.echo("\ninterrupted: nothing was written", err=True)
             ctx.exit(_INTERRUPTED)
@@ -62,4 +64,5 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     """End as Ctrl-C does: workers ended, nothing half-written; a second one would disturb that."""
     for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
+    _interrupted.set()
     raise KeyboardInterrupt

@@ -57,8 +57,8 @@ _PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is tol
 @click.option(
     "--metric",
     metavar="NAME",
-    help="accuracy, mse or reconstruction-mse.  [default: accuracy for whole-number labels, mse"
-    " for others]",
+    help="accuracy, mse or reconstruction-mse.  [default: accuracy for class numbers, mse for"
+    " others]",
 )
 @click.option(
     "--output", metavar="DIR", type=_PATH, required=True, help="Folder to write; must not exist."

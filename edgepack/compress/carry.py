@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.errors import ModelError
+from edgepack.errors import ModelError, reason
 from edgepack.load import KerasModel
 
 TOLERANCE = 1e-5
@@ -44,7 +44,7 @@ def carry(loaded: KerasModel, samples: NDArray[Any]) -> KerasModel:
     carrier = _Carrier(loaded)
     carried = KerasModel(carrier.rebuild(loaded.model), tf_keras, loaded.path)
     checked = np.asarray(samples[:_CHECKED_SAMPLES])
-    error = _difference(loaded.model, carried.model, checked)
+    error = _difference(loaded, carried, checked)
     if not error <= TOLERANCE:  # nor if it is no number
         raise ModelError(
             f"{loaded.path}: rebuilt in tf-keras for TFMOT, the model's outputs differ by"
@@ -60,8 +60,7 @@ def _functional(model: Any) -> Any:
 
 
 def _difference(original: Any, carried: Any, inputs: NDArray[Any]) -> float:
-    wanted = np.asarray(original(inputs, training=False))
-    found = np.asarray(carried(inputs, training=False))
+    wanted, found = np.asarray(original(inputs)), np.asarray(carried(inputs))
     scale = float(np.abs(wanted).max())
     return float(np.abs(wanted - found).max()) / (scale or 1.0)
 
@@ -123,7 +122,7 @@ class _Carrier:
         except Exception as error:
             raise ModelError(
                 f"{self._loaded.path}: layer {operation.name!r} ({type(operation).__name__}) cannot"
-                f" be rebuilt in tf-keras for TFMOT: {error}"
+                f" be rebuilt in tf-keras for TFMOT: {reason(error)}"
             ) from error
 
 

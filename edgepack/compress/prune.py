@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.compress.carry import carry
-from edgepack.errors import ModelError
+from edgepack.errors import ModelError, reason
 from edgepack.load import KerasModel, load_keras
-from edgepack.metrics import Loss
+from edgepack.metrics import Loss, are_probabilities
 from edgepack.progress import Update
 from edgepack.sparsity import Sparsity, measure
 
@@ -80,16 +81,28 @@ def prune(
         wrapped = _wrap(tfmot, model, schedule, loaded)
         _mask(wrapped)
     else:
-        steps = training.epochs * -(-len(training.x) // _BATCH)
+        batch = loaded.batch or _BATCH
+        steps = training.epochs * -(-len(training.x) // batch)
         wrapped = _wrap(tfmot, model, _gradual(tfmot, sparsity, steps), loaded)
         wrapped.compile(
             optimizer=tf_keras.optimizers.Adam(_LEARNING_RATE),
-            loss=_loss(tf_keras, training.loss, model),
+            loss=_loss(tf_keras, loaded, training),
         )
-        _fine_tune(tfmot, wrapped, training, steps, update)
-    pruned = {layer.layer.name for layer in _pruned_layers(wrapped)}
+        try:
+            _fine_tune(tfmot, wrapped, training, steps, batch, update)
+        except Exception as error:
+            raise ModelError(f"{loaded.path}: cannot be fine-tuned: {reason(error)}") from error
+    pruned = {
+        id(weight)
+        for layer in _pruned_layers(wrapped)
+        for weight in layer.layer.get_prunable_weights()
+    }
     result = KerasModel(tfmot.sparsity.keras.strip_pruning(wrapped), tf_keras, loaded.path)
-    left_out = tuple(name for name in kernel_sparsity(result).layers if name not in pruned)
+    left_out = tuple(
+        name
+        for name, kernels in _kernels(result.model)
+        if pruned.isdisjoint(id(weight) for weight in kernels)
+    )
     return result, Pruning(
         is_fine_tuned=training is not None, is_carried=not fresh.is_legacy, left_out=left_out
     )
@@ -115,14 +128,16 @@ def _mask(wrapped: Any) -> None:
         layer.pruning_obj.weight_mask_op()
 
 
-def _fine_tune(tfmot: Any, wrapped: Any, training: Training, steps: int, update: Update) -> None:
+def _fine_tune(
+    tfmot: Any, wrapped: Any, training: Training, steps: int, batch: int, update: Update
+) -> None:
     import tf_keras
 
     done = iter(range(1, steps + 1))
     wrapped.fit(
         training.x,
         training.y,
-        batch_size=_BATCH,
+        batch_size=batch,
         epochs=training.epochs,
         verbose=0,
         callbacks=[
@@ -146,17 +161,27 @@ def _pruned_layers(wrapped: Any) -> list[Any]:
 
 def kernel_sparsity(loaded: KerasModel) -> Sparsity:
     """Measure the zeros among the weights of each layer, biases and statistics left out."""
-    weights = {}
-    for layer in loaded.model._flatten_layers(include_self=False):
+    return measure(
+        {
+            name: np.concatenate([np.asarray(weight).ravel() for weight in kernels])
+            for name, kernels in _kernels(loaded.model)
+        }
+    )
+
+
+def _kernels(layer: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Find the weights of the layers inside a layer, by their path, such as ``encoder/dense``."""
+    for inner in layer._flatten_layers(include_self=False, recursive=False):
+        name = f"{path}{inner.name}"
         kernels = [
-            np.asarray(weight)
-            for weight in layer.weights
-            if len(weight.shape) > 1 and "bias" not in weight.name  # a GRU's bias is a matrix
+            weight
+            for weight in inner.weights
+            if "kernel" in weight.name or "embedding" in weight.name
         ]
-        is_leaf = not any(layer._flatten_layers(include_self=False, recursive=False))
-        if kernels and is_leaf:
-            weights[layer.name] = np.concatenate([kernel.ravel() for kernel in kernels])
-    return measure(weights)
+        if any(inner._flatten_layers(include_self=False, recursive=False)):
+            yield from _kernels(inner, f"{name}/")
+        elif kernels:
+            yield name, kernels
 
 
 def _wrap(tfmot: Any, model: Any, schedule: Any, loaded: KerasModel) -> Any:
@@ -182,10 +207,13 @@ def _wrap(tfmot: Any, model: Any, schedule: Any, loaded: KerasModel) -> Any:
     return wrapped
 
 
-def _loss(keras: Any, loss: Loss, model: Any) -> Any:
-    if loss is Loss.MEAN_SQUARED_ERROR:
+def _loss(keras: Any, loaded: KerasModel, training: Training) -> Any:
+    if training.loss is Loss.MEAN_SQUARED_ERROR:
         return keras.losses.MeanSquaredError()
-    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "")
-    if model.output_shape[-1] == 1:
-        return keras.losses.BinaryCrossentropy(from_logits=activation != "sigmoid")
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=activation != "softmax")
+    # By what the model gives, whatever layers stand behind its softmax or sigmoid.
+    outputs = np.asarray(loaded(np.asarray(training.x[: loaded.batch or _BATCH])))
+    is_binary = outputs.shape[-1] == 1
+    kind = (
+        keras.losses.BinaryCrossentropy if is_binary else keras.losses.SparseCategoricalCrossentropy
+    )
+    return kind(from_logits=not are_probabilities(outputs))

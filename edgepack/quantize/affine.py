@@ -24,7 +24,8 @@ def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     array([  1,   2,   0, 127], dtype=int8)
     """
     scale, zero_point = _per_tensor(tensor)
-    scaled = (values.astype(np.float32) / scale).astype(np.float64)
+    with np.errstate(over="ignore"):  # infinity saturates like any large value
+        scaled = (values.astype(np.float32) / scale).astype(np.float64)
     rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + zero_point
     limits = np.iinfo(tensor.dtype)
     integers: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)

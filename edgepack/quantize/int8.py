@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgepack.errors import ConversionError
+from edgepack.errors import ConversionError, reason
 
 
 def quantize_int8(calibrated_tflite: bytes) -> bytes:
@@ -24,5 +24,7 @@ def quantize_int8(calibrated_tflite: bytes) -> bytes:
             output_data_type=tf.int8,
         )
     except Exception as error:
-        raise ConversionError(f"TensorFlow's quantizer refuses the model: {error}") from error
+        raise ConversionError(
+            f"TensorFlow's quantizer refuses the model: {reason(error)}"
+        ) from error
     return quantized

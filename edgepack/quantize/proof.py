@@ -21,6 +21,8 @@ def float_tensors(model: Model) -> list[str]:
 
 def require_full_integer(model: Model) -> None:
     """Raise :class:`ConversionError`, naming the tensors, unless all is integer, int8 outside."""
+    if not model.main.operators:
+        raise ConversionError("the model computes nothing: it has no operator to quantize")
     if left := float_tensors(model):
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         raise ConversionError(

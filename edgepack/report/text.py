@@ -93,11 +93,13 @@ def _verdict(report: Report) -> str:
     if not comparison.int8:
         return f"{word}: no interpreter ran the int8 model"
     if comparison.metric is None or comparison.float_value is None:
-        worst = min(comparison.int8.values(), key=lambda score: score.sqnr_db or float("inf"))
+        worst = max(comparison.int8.values(), key=lambda score: score.max_abs_error)
         agreement = (
             "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
         )
-        noise = "no error" if worst.sqnr_db is None else f"SQNR {worst.sqnr_db:.1f} dB"
+        noise = f"max error {worst.max_abs_error:.3g}"
+        if worst.sqnr_db is not None:
+            noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
         return f"{word}: int8 {agreement}{noise} ({samples})"
     metric = METRICS[comparison.metric]
     values = {
