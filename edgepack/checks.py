@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgepack.runtimes.processes import Run
 from edgepack.target import Target
-from edgepack.validate import Deviation, Run
+from edgepack.validate import Deviation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,16 +30,11 @@ from edgepack.quantize.proof import require_full_integer
 from edgepack.recipe import Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.runtimes.processes import Interpreters, Run, interpreters
 from edgepack.sparsity import Sparsity, int8_sparsity
 from edgepack.target import Target, load_target
 from edgepack.types import Model, TensorSpec
-from edgepack.validate import (
-    Interpreters,
-    Run,
-    Validation,
-    hold_against_reference,
-    interpreters,
-)
+from edgepack.validate import Validation, hold_against_reference
 from edgepack.worker import Worker
 
 Array = NDArray[Any]

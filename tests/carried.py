@@ -44,6 +44,7 @@ class Subclassed(keras.Model):
 
 def models() -> dict[str, tuple[Any, tuple[int, ...]]]:
     """Build each model, with the shape of its input."""
+    keras.utils.set_random_seed(0)
     layers, sequential = keras.layers, keras.Sequential
     image, sequence = (12, 12, 3), (10, 4)
 

@@ -13,9 +13,10 @@ from edgepack.checks import CHECKS, Evidence, judge
 from edgepack.flatbuffer import read_tflite
 from edgepack.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.runtimes.processes import Run, interpreters
 from edgepack.target import Target, load_target
 from edgepack.types import QuantParams, Tensor
-from edgepack.validate import Deviation, Run, deviation, hold_against_reference, interpreters
+from edgepack.validate import Deviation, deviation, hold_against_reference
 
 CRASHER = Runtime(name="crasher", distribution="numpy", module="crasher", no_wheel="")
 OUTPUT = Tensor(
