@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ def refuse_code(path: Path, config: Any) -> None:
                 f"{path}: holds a Lambda layer: Python code that would run here on loading;"
                 " replace it by Keras layers and save the model again"
             )
+        if kind == "TFOpLambda":
+            refuse_functions(path, str(entry.get("config", {}).get("function")))
+        if kind == "TensorFlowOpLayer":
+            refuse_operators(path, _words(entry.get("config", {}).get("node_def")))
         if kind and (foreign := _foreign(entry)):
             raise UnsafeModelError(
                 f"{path}: names {foreign}, which is not Keras's own: loading it would import and"
@@ -34,6 +39,22 @@ _OUTSIDE = {
 """Operators of TensorFlow that read or write files, or call Python, when a graph is run."""
 
 
+_OUTSIDE_FUNCTIONS = {
+    *("io", "raw_ops", "py_function", "numpy_function", "load_library", "load_op_library"),
+    *("saved_model", "train", "data", "summary", "profiler", "debugging", "distribute", "tpu"),
+}
+"""Names under ``tf`` that reach as far."""
+
+
+def refuse_functions(path: Path, name: str) -> None:
+    """Raise :class:`UnsafeModelError` if a function of TensorFlow reaches outside its graph."""
+    if not _OUTSIDE_FUNCTIONS.isdisjoint(name.split(".")):
+        raise UnsafeModelError(
+            f"{path}: calls tf.{name}, which reaches files or programs of this machine when the"
+            " model is run; save the model without it"
+        )
+
+
 def refuse_operators(path: Path, operators: Iterable[str]) -> None:
     """Raise :class:`UnsafeModelError` if a graph reaches outside itself."""
     for name in operators:
@@ -42,6 +63,11 @@ def refuse_operators(path: Path, operators: Iterable[str]) -> None:
                 f"{path}: its graph holds the operator {name}, which reaches files or programs of"
                 " this machine when the model is loaded or run; save the model without it"
             )
+
+
+def _words(node: Any) -> list[str]:
+    """Split what a configuration holds into words: a node may be a mapping or its text."""
+    return re.findall(r"\w+", str(node))
 
 
 def _foreign(entry: dict[str, Any]) -> str | None:
