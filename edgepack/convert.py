@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgepack.errors import ConversionError, reason
-from edgepack.load import KerasModel
+from edgepack.keras_model import KerasModel
 
 
 def to_float_tflite(loaded: KerasModel, sample_shape: tuple[int, ...]) -> bytes:

@@ -14,7 +14,8 @@ from edgepack.calibration.calibrator import calibrate
 from edgepack.compress.prune import Training, kernel_sparsity, prune
 from edgepack.convert import to_float_tflite
 from edgepack.errors import ModelError, reason
-from edgepack.load import KerasModel, load_keras
+from edgepack.keras_model import KerasModel
+from edgepack.load import load_keras
 from edgepack.metrics import Loss
 from edgepack.progress import Update
 from edgepack.quantize.int8 import quantize_int8

@@ -18,7 +18,7 @@ import numpy as np
 
 from edgepack.compress.carry import carry
 from edgepack.errors import ModelError
-from edgepack.load import KerasModel
+from edgepack.keras_model import KerasModel
 
 
 class Scale(keras.layers.Layer):

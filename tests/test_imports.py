@@ -12,6 +12,7 @@ from conftest import ROOT, python
 # load -> compress -> quantize -> emit -> validate -> report; a later step may use an earlier one.
 STEPS = {
     "safety": 0,
+    "keras_model": 0,
     "load": 0,
     "calibration": 1,
     "metrics": 1,

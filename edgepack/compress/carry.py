@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.errors import ModelError, reason
-from edgepack.load import KerasModel
+from edgepack.keras_model import KerasModel
 
 TOLERANCE = 1e-5
 """Largest difference of an output, as a fraction of the largest output: float32 rounding."""

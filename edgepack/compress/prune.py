@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgepack.compress.carry import carry
 from edgepack.errors import ModelError, reason
-from edgepack.load import KerasModel, load_keras
+from edgepack.keras_model import KerasModel
+from edgepack.load import load_keras
 from edgepack.metrics import Loss, are_probabilities
 from edgepack.progress import Update
 from edgepack.sparsity import Sparsity, measure
