@@ -31,6 +31,17 @@ class Scale(keras.layers.Layer):
         return inputs * self.factor
 
 
+class Dense(Scale):
+    """A layer of one's own that bears the name of one of Keras's."""
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        self.dropout = keras.layers.Dropout(0.5)  # has a variable that is no weight: its seed
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return self.dropout(super().call(inputs), training=training)
+
+
 class Subclassed(keras.Model):
     """A model without a graph."""
 
@@ -105,6 +116,10 @@ def models() -> dict[str, tuple[Any, tuple[int, ...]]]:
         ),
         "a layer of one's own": (
             sequential([layers.Input(image), Scale(), layers.DepthwiseConv2D(3), layers.Dense(2)]),
+            image,
+        ),
+        "a layer of one's own named as one of Keras's": (
+            sequential([layers.Input(image), Dense(), layers.Conv2D(2, 3)]),
             image,
         ),
         "MobileNetV3Small": (

@@ -28,6 +28,7 @@ def carried() -> dict[str, Any]:
         "recurrent",
         "nested",
         "a layer of one's own",
+        "a layer of one's own named as one of Keras's",
         "MobileNetV3Small",
         "ConvNeXtTiny",
     ],

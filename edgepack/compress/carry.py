@@ -43,6 +43,8 @@ def carry(loaded: KerasModel, samples: NDArray[Any]) -> KerasModel:
 
     carrier = _Carrier(loaded)
     carried = KerasModel(carrier.rebuild(loaded.model), tf_keras, loaded.path)
+    for original, layer in carrier.rebuilt():
+        layer.set_weights(original.get_weights())
     checked = np.asarray(samples[:_CHECKED_SAMPLES])
     error = _difference(loaded, carried, checked)
     if not error <= TOLERANCE:  # nor if it is no number
@@ -82,21 +84,23 @@ class _Carrier:
         ]
         outputs = graph._run_through_graph(inputs, operation_fn=self._caller)
         single = len(inputs) == 1
-        carried = tf_keras.Model(inputs[0] if single else inputs, outputs, name=model.name)
-        for original, layer in self._carried.values():
-            if type(original).__name__ in _REBUILT and layer in carried.layers:
-                layer.set_weights(original.get_weights())
-        return carried
+        return tf_keras.Model(inputs[0] if single else inputs, outputs, name=model.name)
+
+    def rebuilt(self) -> list[tuple[Any, Any]]:
+        """Pair each layer that was rebuilt with its namesake in tf-keras."""
+        return [pair for pair in self._carried.values() if _is_rebuilt(pair[0])]
 
     def culprit(self) -> str | None:
         """Name the first rebuilt layer whose output differs on random inputs of its own."""
         random = np.random.default_rng(0)
-        for original, layer in self._carried.values():
-            if type(original).__name__ in _REBUILT and original.name != "Embedding":
-                shape = [size or 4 for size in original.input.shape]
-                inputs = random.normal(size=shape).astype(np.float32)
-                if _difference(original, layer, inputs) > TOLERANCE:
-                    return f"layer {original.name!r} ({type(original).__name__})"
+        for original, layer in self.rebuilt():
+            kind = type(original).__name__
+            shape = [size or 4 for size in original.input.shape]
+            inputs = random.normal(size=shape).astype(np.float32)
+            if kind == "Embedding":
+                inputs = np.zeros(shape, np.int32)
+            if not _difference(original, layer, inputs) <= TOLERANCE:
+                return f"layer {original.name!r} ({kind})"
         return None
 
     def _caller(self, operation: Any) -> Callable[..., Any]:
