@@ -66,18 +66,11 @@ def score(
         same = classes(outputs, boundary) == classes(float_outputs, boundary)
         agreement = float(same.mean())
     return Score(
-        value=value(outputs, metric, wanted, boundary),
+        value=None if metric is None or wanted is None else metric.score(outputs, wanted, boundary),
         agreement=agreement,
         sqnr_db=sqnr_db(float_outputs, outputs),
         max_abs_error=float(np.abs(outputs - float_outputs).max()),
     )
-
-
-def value(
-    outputs: Array, metric: Metric | None, wanted: Array | None, boundary: float
-) -> float | None:
-    """Compute the metric's value; None without a metric."""
-    return None if metric is None or wanted is None else metric.score(outputs, wanted, boundary)
 
 
 def _are_classes(outputs: Array, metric: Metric | None) -> bool:

@@ -17,17 +17,17 @@ from edgepack import bundle, compare
 from edgepack.arrays import load_array, save_array
 from edgepack.calibration.dataset import Dataset, load_npz
 from edgepack.checks import Evidence, judge
-from edgepack.compress.prune import Pruning
+from edgepack.compress.prune import Pruning, Training
 from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
 from edgepack.errors import MissingToolError, RecipeError, WorkerCrashError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load import detect
-from edgepack.metrics import Loss, Metric, choose, require_known
+from edgepack.metrics import Metric, choose, require_known
 from edgepack.progress import Progress, Silent
 from edgepack.quantize.affine import dequantize, quantize
 from edgepack.quantize.proof import require_full_integer
-from edgepack.recipe import Recipe
+from edgepack.recipe import Prune, Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.processes import Interpreters, Run, interpreters
@@ -74,7 +74,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         inputs = _describe_inputs(recipe)
         pruning = _prune(job, data)
         _convert(job, data)
-        model = _quantize(job, data)
+        model = _quantize(job)
         _emit(job)
         predictions = _predict(job, data)
         runs = _run(job, data, model, running)
@@ -98,7 +98,8 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
             notes=(*notes, *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
-        bundle.write_json(folder / bundle.MANIFEST, _manifest(recipe, folder, inputs, runtimes))
+        artifacts = report.artifacts | {"report.json": bundle.describe(folder / "report.json")}
+        bundle.write_json(folder / bundle.MANIFEST, _manifest(recipe, artifacts, inputs, runtimes))
     return report
 
 
@@ -120,24 +121,14 @@ class _Job:
     def int8_tflite(self) -> Path:
         return self.folder / "int8.tflite"
 
-    def save(self, name: str, array: Array) -> str:
-        """Hand an array to a worker."""
-        path = self.work / f"{name}.npy"
-        save_array(path, array)
-        return str(path)
-
-    def output(self, name: str) -> str:
-        """Name the file in which a worker hands an array back."""
+    def file(self, name: str) -> str:
+        """Name the file in which an array goes to a worker, or comes back."""
         return str(self.work / f"{name}.npy")
 
-
-@dataclass(frozen=True)
-class _Training:
-    """What fine-tuning learns: to give ``wanted`` for ``x``."""
-
-    x: Array
-    wanted: Array
-    loss: Loss
+    def save(self, name: str, array: Array) -> str:
+        """Hand an array to a worker."""
+        save_array(Path(self.file(name)), array)
+        return self.file(name)
 
 
 @dataclass(frozen=True)
@@ -152,7 +143,7 @@ class _Data:
     compared: Dataset
     metric: Metric | None
     wanted: Array | None
-    training: _Training | None
+    training: Training | None
 
     @property
     def is_tested(self) -> bool:
@@ -186,6 +177,7 @@ def _load(job: _Job) -> _Data:
             for kind in ("input", "output")
         )
         representative = representative.conform(spec)
+        job.save("representative", representative.x)
         compared = representative if test is None else test.conform(spec)
         metric = None if test is None else choose(recipe.metric, compared, output)
         return _Data(
@@ -193,17 +185,23 @@ def _load(job: _Job) -> _Data:
             compared=compared,
             metric=metric,
             wanted=None if metric is None else metric.reference(compared, output),
-            training=None if train is None else _training(recipe, train.conform(spec), output),
+            training=_training(recipe.prune, recipe.metric, train.conform(spec), output)
+            if recipe.prune and train is not None
+            else None,
         )
 
 
-def _training(recipe: Recipe, train: Dataset, output: TensorSpec) -> _Training:
-    metric = choose(recipe.metric, train, output)
+def _training(
+    prune: Prune, metric_name: str | None, train: Dataset, output: TensorSpec
+) -> Training:
+    metric = choose(metric_name, train, output)
     if metric is None:
         raise RecipeError(
             f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse'"
         )
-    return _Training(x=train.x, wanted=metric.reference(train, output), loss=metric.loss)
+    return Training(
+        x=train.x, y=metric.reference(train, output), loss=metric.loss, epochs=prune.epochs
+    )
 
 
 def _prune(job: _Job, data: _Data) -> Pruning | None:
@@ -214,14 +212,14 @@ def _prune(job: _Job, data: _Data) -> Pruning | None:
         done = job.keras.call(
             "prune",
             update=update,
-            samples=job.save("representative", data.representative.x),
+            samples=job.file("representative"),
             sparsity=job.recipe.prune.sparsity,
             training=training
             and {
                 "x": job.save("train-x", training.x),
-                "y": job.save("train-y", training.wanted),
+                "y": job.save("train-y", training.y),
                 "loss": training.loss.value,
-                "epochs": job.recipe.prune.epochs,
+                "epochs": training.epochs,
             },
         )
     return Pruning(**(done | {"left_out": tuple(done["left_out"])}))
@@ -237,14 +235,14 @@ def _convert(job: _Job, data: _Data) -> None:
         )
 
 
-def _quantize(job: _Job, data: _Data) -> Model:
+def _quantize(job: _Job) -> Model:
     with job.progress.step("quantize") as update:
         try:
             job.keras.call(
                 "quantize",
                 update=update,
                 float_tflite=str(job.float_tflite),
-                representative=job.save("representative", data.representative.x),
+                representative=job.file("representative"),
                 int8_tflite=str(job.int8_tflite),
             )
         except WorkerCrashError as error:
@@ -279,7 +277,7 @@ def _predict(job: _Job, data: _Data) -> dict[str, Future[Any]]:
     x = job.save("compared", data.compared.x)
     stages = ["float", "pruned"] if job.recipe.prune else ["float"]
     return {
-        stage: job.keras.start("predict", pruned=stage == "pruned", x=x, outputs=job.output(stage))
+        stage: job.keras.start("predict", pruned=stage == "pruned", x=x, outputs=job.file(stage))
         for stage in stages
     }
 
@@ -299,7 +297,7 @@ def _outputs(job: _Job, predictions: dict[str, Future[Any]]) -> dict[str, Array]
     with job.progress.step("compare"):
         for prediction in predictions.values():
             prediction.result()
-    return {stage: load_array(Path(job.output(stage))) for stage in predictions}
+    return {stage: load_array(Path(job.file(stage))) for stage in predictions}
 
 
 def _compare(
@@ -335,15 +333,16 @@ def _runtime_reports(validation: Validation) -> dict[str, RuntimeReport]:
 
 
 def _manifest(
-    recipe: Recipe, folder: Path, inputs: dict[str, Any], runtimes: list[Runtime]
+    recipe: Recipe,
+    artifacts: dict[str, bundle.Artifact],
+    inputs: dict[str, Any],
+    runtimes: list[Runtime],
 ) -> dict[str, Any]:
     """Say what made the folder: content and names only, so that it is the same everywhere."""
     prune = recipe.prune
     return {
         "schema": 1,
-        "artifacts": {
-            name: asdict(artifact) for name, artifact in bundle.describe_all(folder).items()
-        },
+        "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
         "recipe": inputs
         | {
             "prune": prune
