@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+"""Arrays by the name of a model's input or output, in the model's order."""
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
@@ -26,3 +30,18 @@ def load_array(path: Path) -> NDArray[Any]:
     """Map an .npy file into memory, to read."""
     array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
+
+
+def save_arrays(stem: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """Write one .npy file for each array, next to ``stem``; returns the paths by name."""
+    paths = {}
+    for index, (name, array) in enumerate(arrays.items()):
+        path = stem.with_name(f"{stem.name}-{index}.npy")  # a name may hold any character
+        save_array(path, array)
+        paths[name] = str(path)
+    return paths
+
+
+def load_arrays(paths: Mapping[str, str]) -> Arrays:
+    """Map what :func:`save_arrays` wrote into memory, to read."""
+    return {name: load_array(Path(path)) for name, path in paths.items()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.metrics import Metric, are_probabilities, classes, decision_boundary
+from edgepack.metrics import Measure, are_probabilities, classes, decision_boundary
 
 Array = NDArray[Any]
 
@@ -31,15 +32,13 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """The float model as given, the pruned one if there is one, and int8 by interpreter.
+class OutputComparison:
+    """One output of the float model, of the pruned one if there is one, and int8 by interpreter.
 
-    ``data`` says which samples: ``test`` or ``representative``.
+    ``metric`` and ``float_value`` are None where there is nothing to measure the output against.
     """
 
     metric: str | None
-    data: str
-    samples: int
     float_value: float | None
     pruned: Score | None
     int8: dict[str, Score]
@@ -48,37 +47,68 @@ class Comparison:
         """Return the fields as report.json names them."""
         return {
             "metric": self.metric,
-            "data": self.data,
-            "samples": self.samples,
             "float": self.float_value,
             "pruned": asdict(self.pruned) if self.pruned else None,
             "int8": {name: asdict(score) for name, score in self.int8.items()},
         }
 
 
-def score(
-    outputs: Array, float_outputs: Array, metric: Metric | None, wanted: Array | None
-) -> Score:
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The comparison of each output, by its name.
+
+    ``data`` says on which samples: ``test`` or ``representative``.
+    """
+
+    data: str
+    samples: int
+    outputs: dict[str, OutputComparison]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as report.json names them."""
+        return {
+            "data": self.data,
+            "samples": self.samples,
+            "outputs": {name: output.to_dict() for name, output in self.outputs.items()},
+        }
+
+
+def compare_output(
+    float_outputs: Array, pruned: Array | None, int8: Mapping[str, Array], measure: Measure | None
+) -> OutputComparison:
+    """Compare one output of the float model with those of the others.
+
+    ``int8`` has real values, by interpreter; all arrays have shape (samples, ...).
+    """
+    return OutputComparison(
+        metric=measure.metric.name if measure else None,
+        float_value=score(float_outputs, float_outputs, measure).value,
+        pruned=None if pruned is None else score(pruned, float_outputs, measure),
+        int8={name: score(outputs, float_outputs, measure) for name, outputs in int8.items()},
+    )
+
+
+def score(outputs: Array, float_outputs: Array, measure: Measure | None) -> Score:
     """Score real-valued outputs; all arrays have shape (samples, ...)."""
     boundary = decision_boundary(float_outputs)
     agreement = None
-    if _are_classes(float_outputs, metric):
+    if _are_classes(float_outputs, measure):
         same = classes(outputs, boundary) == classes(float_outputs, boundary)
         agreement = float(same.mean())
     return Score(
-        value=None if metric is None or wanted is None else metric.score(outputs, wanted, boundary),
+        value=measure.metric.score(outputs, measure.wanted, boundary) if measure else None,
         agreement=agreement,
         sqnr_db=sqnr_db(float_outputs, outputs),
         max_abs_error=float(np.abs(outputs - float_outputs).max()),
     )
 
 
-def _are_classes(outputs: Array, metric: Metric | None) -> bool:
+def _are_classes(outputs: Array, measure: Measure | None) -> bool:
     """Whether outputs tell classes; without a metric to say so, a lone logit might be a value."""
     if outputs.ndim != 2:  # noqa: PLR2004 (samples, classes)
         return False
-    if metric is not None:
-        return metric.is_fraction
+    if measure is not None:
+        return measure.metric.is_fraction
     return outputs.shape[1] > 1 or are_probabilities(outputs)
 
 

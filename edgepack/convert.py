@@ -1,31 +1,76 @@
-"""Keras model to float .tflite."""
+"""A loaded model to float .tflite."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from edgepack.errors import ConversionError, reason
-from edgepack.keras_model import KerasModel
+from edgepack.flatbuffer import read_tflite
+from edgepack.load.keras_model import KerasModel
+from edgepack.load.layers import unroll
+from edgepack.load.model import FloatModel, TensorFlowModel
+from edgepack.load.tflite_file import TfliteFile
+from edgepack.types import Model
 
 
-def to_float_tflite(loaded: KerasModel, sample_shape: tuple[int, ...]) -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """A float .tflite, and the recurrent layers that were unrolled for it."""
+
+    tflite: bytes
+    unrolled: tuple[str, ...] = ()
+
+
+def to_float_tflite(model: FloatModel, shapes: Sequence[tuple[int, ...]]) -> Converted:
     """Convert a model with its batch fixed at 1, as microcontrollers need it.
 
-    ``sample_shape`` is the shape of one input without the batch; it fills in the dimensions that
-    the model leaves open. The variables are frozen into a graph first: the converter's own way,
-    which saves the model and loads it again, takes several times as long for the same result.
+    ``shapes`` are those of the inputs, batch left out; they fill in the dimensions that the model
+    leaves open. A loop, which TensorFlow's calibrator does not survive, is taken out by unrolling
+    the recurrent layers of a Keras model: the same operations, step after step.
 
     Raises :class:`ConversionError` if TensorFlow's converter refuses.
+    """
+    if isinstance(model, TfliteFile):
+        return Converted(tflite=model.data)
+    if not isinstance(model, TensorFlowModel):
+        raise TypeError(f"{type(model).__name__} cannot be converted")
+    tflite = _convert(model, shapes)
+    unrolled: tuple[str, ...] = ()
+    if (
+        isinstance(model, KerasModel)
+        and has_loop(read_tflite(tflite))
+        and (unrolled := unroll(model.model))
+    ):
+        tflite = _convert(model, shapes)
+    return Converted(tflite=tflite, unrolled=unrolled)
+
+
+def has_loop(model: Model) -> bool:
+    """Whether a .tflite file holds a loop, such as that of a rolled LSTM."""
+    return any(op.name == "WHILE" for graph in model.subgraphs for op in graph.operators)
+
+
+def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes:
+    """Freeze the variables into a graph, and convert that.
+
+    The converter's own way, which saves the model and loads it again, takes several times as long
+    for the same result.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    spec = tf.TensorSpec((1, *sample_shape), loaded.input.dtype, name=loaded.input.name)
+    specs = [
+        tf.TensorSpec((1, *shape), spec.dtype, name=spec.name)
+        for spec, shape in zip(model.signature.inputs, shapes, strict=True)
+    ]
     try:
-        function = tf.function(loaded)
-        frozen = convert_variables_to_constants_v2(function.get_concrete_function(spec))
+        function = tf.function(model)
+        frozen = convert_variables_to_constants_v2(function.get_concrete_function(*specs))
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
         tflite: bytes = converter.convert()
     except Exception as error:
         raise ConversionError(
-            f"{loaded.path}: TensorFlow's converter refuses the model: {reason(error)}"
+            f"{model.path}: TensorFlow's converter refuses the model: {reason(error)}"
         ) from error
     return tflite

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from edgepack.errors import ModelError
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
@@ -37,6 +38,12 @@ def read_tflite(data: bytes) -> Model:
     if not subgraphs:
         raise ModelError("damaged .tflite file: it holds no graph")
     return Model(subgraphs=subgraphs)
+
+
+def buffer(data: bytearray, index: int) -> NDArray[np.uint8]:
+    """Give the bytes of a constant of a .tflite file, to change them in place."""
+    content: NDArray[np.uint8] = schema.Model.GetRootAs(data, 0).Buffers(index).DataAsNumpy()
+    return content
 
 
 def _graph(subgraph: Any, names: list[tuple[str, int]], buffers: list[Any]) -> Graph:
@@ -70,6 +77,7 @@ def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:
         dtype=_enum("TensorType")[tensor.Type()].lower(),
         quant=_quant(tensor.Quantization()),
         data=content.tobytes() if isinstance(content, np.ndarray) else b"",
+        buffer=tensor.Buffer(),
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.dataset import Dataset
-from edgepack.errors import DatasetError, RecipeError
-from edgepack.types import TensorSpec
+from edgepack.errors import DatasetError, RecipeError, UsageError
+from edgepack.types import Signature, TensorSpec
 
 Array = NDArray[Any]
 
@@ -28,17 +28,25 @@ class Loss(str, Enum):
 class Metric:
     """A metric by its name in recipes and reports.
 
-    ``reference`` picks from a dataset what the outputs are measured against, and raises
-    :class:`DatasetError` where it is missing or unfit. ``score`` takes outputs, reference and the
-    decision boundary. ``is_fraction`` says that values are fractions of the samples, told in
-    points.
+    ``wanted`` picks from a dataset what an output is measured against, and raises
+    :class:`DatasetError` where it is missing or unfit. ``score`` takes outputs, what was wanted
+    and the decision boundary. ``is_fraction`` says that values are fractions of the samples, told
+    in points.
     """
 
     name: str
-    reference: Callable[[Dataset, TensorSpec], Array]
+    wanted: Callable[[Dataset, TensorSpec], Array]
     score: Callable[[Array, Array, float], float]
     loss: Loss
     is_fraction: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measure:
+    """A metric and what it holds one output of a model against, shape (samples, ...)."""
+
+    metric: Metric
+    wanted: Array
 
 
 def are_probabilities(outputs: Array) -> bool:
@@ -71,16 +79,17 @@ def mean_squared_error(outputs: Array, values: Array, boundary: float) -> float:
 
 def _labels(dataset: Dataset, output: TensorSpec) -> Array:
     where = f"{dataset.source}: metric 'accuracy'"
+    y = dataset.labels.get(output.name)
     if len(output.shape) != 1:
         raise RecipeError(
             f"{where} needs one score for each class; the model gives {output}; choose another"
         )
-    if dataset.y is None:
+    if y is None:
         raise DatasetError(f"{where} needs labels in 'y', which is missing")
-    labels = dataset.y.reshape(len(dataset)) if dataset.y.size == len(dataset) else dataset.y
+    labels = y.reshape(len(dataset)) if y.size == len(dataset) else y
     if labels.ndim != 1:
         raise DatasetError(
-            f"{where} needs one class number for each sample; 'y' has shape {dataset.y.shape};"
+            f"{where} needs one class number for each sample; 'y' has shape {y.shape};"
             " for one-hot labels save y.argmax(axis=1)"
         )
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.trunc(labels)):
@@ -96,27 +105,37 @@ def _labels(dataset: Dataset, output: TensorSpec) -> Array:
 
 def _values(dataset: Dataset, output: TensorSpec) -> Array:
     where = f"{dataset.source}: metric 'mse'"
-    if dataset.y is None:
+    y = dataset.labels.get(output.name)
+    if y is None:
         raise DatasetError(f"{where} needs the wanted outputs in 'y', which is missing")
-    if np.abs(dataset.y).max() > np.finfo(np.float32).max:
+    if np.abs(y).max() > np.finfo(np.float32).max:
         raise DatasetError(f"{where}: 'y' holds values beyond float32; rescale them")
-    if dataset.y.ndim == 1 and output.shape == (1,):
-        return dataset.y[:, np.newaxis]
-    if dataset.y.shape[1:] == output.shape:
-        return dataset.y
+    if y.ndim == 1 and output.shape == (1,):
+        return y[:, np.newaxis]
+    if y.ndim == len(output.shape) + 1 and all(
+        size in (None, found) for size, found in zip(output.shape, y.shape[1:], strict=True)
+    ):
+        return y
     raise DatasetError(
-        f"{where} needs the wanted outputs; 'y' has shape {dataset.y.shape}, the model gives"
+        f"{where} needs the wanted outputs; 'y' has shape {y.shape}, the model gives"
         f" {output}; for class numbers choose the metric 'accuracy'"
     )
 
 
 def _inputs(dataset: Dataset, output: TensorSpec) -> Array:
-    if dataset.x.shape[1:] != output.shape:
+    where = f"{dataset.source}: metric 'reconstruction-mse'"
+    if len(dataset.inputs) > 1:
         raise RecipeError(
-            f"{dataset.source}: metric 'reconstruction-mse' compares outputs with inputs; 'x' has"
-            f" shape {dataset.x.shape}, the model gives {output}; choose another metric"
+            f"{where} compares outputs with the input; the model has {len(dataset.inputs)};"
+            " choose another metric"
         )
-    return dataset.x
+    (x,) = dataset.inputs.values()
+    if x.shape[1:] != output.shape:
+        raise RecipeError(
+            f"{where} compares outputs with inputs; 'x' has shape {x.shape}, the model gives"
+            f" {output}; choose another metric"
+        )
+    return x
 
 
 METRICS = {
@@ -124,20 +143,20 @@ METRICS = {
     for metric in (
         Metric(
             name="accuracy",
-            reference=_labels,
+            wanted=_labels,
             score=accuracy,
             loss=Loss.CROSS_ENTROPY,
             is_fraction=True,
         ),
         Metric(
             name="mse",
-            reference=_values,
+            wanted=_values,
             score=mean_squared_error,
             loss=Loss.MEAN_SQUARED_ERROR,
         ),
         Metric(
             name="reconstruction-mse",
-            reference=_inputs,
+            wanted=_inputs,
             score=mean_squared_error,
             loss=Loss.MEAN_SQUARED_ERROR,
         ),
@@ -151,21 +170,34 @@ def require_known(name: str | None) -> None:
         raise RecipeError(f"unknown metric {name!r}: known metrics: {', '.join(METRICS)}")
 
 
-def choose(name: str | None, dataset: Dataset, output: TensorSpec) -> Metric | None:
-    """Find a metric by name; without one, by the labels.
+def measures(name: str | None, dataset: Dataset, signature: Signature) -> dict[str, Measure]:
+    """Choose how each output is measured, by its name; outputs that are not are left out.
 
-    Whole numbers, one a sample, are class numbers if the model has several outputs, or if they
-    are no others than 0 and 1; everything else is values. None means that there are no labels and
-    none was asked for.
+    A metric that is named must fit an output at least. Without a name the labels choose: whole
+    numbers, one a sample, are class numbers if the output has several values, or if they are no
+    others than 0 and 1; everything else is values. Raises :class:`DatasetError` and
+    :class:`RecipeError` for labels that do not fit, or a metric that fits nowhere.
     """
     require_known(name)
-    if name is not None:
-        return METRICS[name]
-    if dataset.y is None:
-        return None
-    y = dataset.y
-    is_one_a_sample = y.size == len(dataset) and len(output.shape) == 1
-    are_classes = is_one_a_sample and (
-        np.array_equal(y, np.trunc(y)) if output.shape[0] != 1 else bool(np.isin(y, (0, 1)).all())
-    )
-    return METRICS["accuracy" if are_classes else "mse"]
+    found: dict[str, Measure] = {}
+    refusals: list[UsageError] = []
+    for output in signature.outputs:
+        labels = dataset.labels.get(output.name)
+        if name is None and labels is None:
+            continue
+        metric = METRICS[name or _by_labels(labels, output)]
+        try:
+            found[output.name] = Measure(metric=metric, wanted=metric.wanted(dataset, output))
+        except UsageError as error:
+            refusals.append(error)
+    if refusals and (name is None or not found):
+        raise refusals[0]
+    return found
+
+
+def _by_labels(labels: Array | None, output: TensorSpec) -> str:
+    if labels is None or labels.size != len(labels) or len(output.shape) != 1:
+        return "mse"
+    is_whole = np.array_equal(labels, np.trunc(labels))
+    are_classes = is_whole if output.shape[0] != 1 else bool(np.isin(labels, (0, 1)).all())
+    return "accuracy" if are_classes else "mse"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import tempfile
 from collections.abc import Iterable
@@ -11,33 +13,33 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from edgepack import bundle, compare
-from edgepack.arrays import load_array, save_array
+from edgepack import bundle
+from edgepack.arrays import Arrays, load_arrays, save_arrays
 from edgepack.calibration.dataset import Dataset, load_npz
 from edgepack.checks import Evidence, judge
-from edgepack.compress.prune import Pruning, Training
+from edgepack.compare import Comparison, compare_output
+from edgepack.compress.checkpoint import remove_checkpoint
+from edgepack.compress.prune import Pruning
+from edgepack.compress.training import Trained
+from edgepack.convert import has_loop
 from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
 from edgepack.errors import MissingToolError, RecipeError, WorkerCrashError
 from edgepack.flatbuffer import read_tflite
-from edgepack.load import detect
-from edgepack.metrics import Metric, choose, require_known
+from edgepack.load.formats import detect
+from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Progress, Silent
 from edgepack.quantize.affine import dequantize, quantize
 from edgepack.quantize.proof import require_full_integer
-from edgepack.recipe import Prune, Recipe
+from edgepack.recipe import DISTILLATION, Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.processes import Interpreters, Run, interpreters
-from edgepack.sparsity import Sparsity, int8_sparsity
+from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.target import Target, load_target
-from edgepack.types import Model, TensorSpec
+from edgepack.types import Model, Signature, Tensor, TensorSpec
 from edgepack.validate import Validation, hold_against_reference
 from edgepack.worker import Worker
-
-Array = NDArray[Any]
 
 _DISTRIBUTIONS = (
     "keras",
@@ -49,7 +51,7 @@ _DISTRIBUTIONS = (
 
 
 def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
-    """Export a Keras model: prune if asked to, quantize to INT8, emit C, validate and compare.
+    """Export a model: prune if asked to, quantize to INT8, emit C, validate and compare.
 
     Writes ``recipe.output`` whole or not at all and returns the report that it holds. A model
     that does not pass on a target is still written: ``report.passed`` tells. ``verbose`` lets
@@ -66,20 +68,20 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         bundle.stage(recipe.output, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
-        Worker("edgepack.session:KerasSession", label="TensorFlow", verbose=verbose) as keras,
+        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
         interpreters(runtimes, verbose=verbose) as running,
     ):
-        job = _Job(recipe, folder, Path(work), keras, progress or Silent())
-        data = _load(job)
+        job = _Job(recipe, folder, Path(work), session, progress or Silent())
         inputs = _describe_inputs(recipe)
-        pruning = _prune(job, data)
-        _convert(job, data)
-        model = _quantize(job)
+        data = _load(job)
+        pruning = _prune(job, data, inputs)
+        notes += _convert(job, data)
+        model = _quantize(job, data)
         _emit(job)
         predictions = _predict(job, data)
         runs = _run(job, data, model, running)
         outputs = _outputs(job, predictions)
-        validation = hold_against_reference(runs, model.main.output, outputs["float"])
+        validation = hold_against_reference(runs, _named_outputs(data, model), outputs["float"])
         evidence = Evidence(
             model_bytes=job.int8_tflite.stat().st_size,
             runs=validation.runs,
@@ -87,30 +89,31 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         )
         report = Report(
             model=_name(recipe),
+            float_runtime=data.runtime,
             artifacts=bundle.describe_all(folder),
             comparison=_compare(data, model, validation, outputs),
             pruning=pruning,
             runtimes=_runtime_reports(validation),
-            sparsity=SparsityReport(
-                float=Sparsity(**keras.call("sparsity")), int8=int8_sparsity(model)
-            ),
+            sparsity=_sparsity(job, model),
             targets={target.name: judge(target, evidence) for target in targets},
             notes=(*notes, *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
         artifacts = report.artifacts | {"report.json": bundle.describe(folder / "report.json")}
         bundle.write_json(folder / bundle.MANIFEST, _manifest(recipe, artifacts, inputs, runtimes))
+    if recipe.fine_tune and recipe.fine_tune.checkpoints:
+        remove_checkpoint(recipe.fine_tune.checkpoints)
     return report
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Files to keep in ``folder``, arrays in ``work``, TensorFlow in ``keras``."""
+    """Files to keep in ``folder``, arrays in ``work``, TensorFlow in ``session``."""
 
     recipe: Recipe
     folder: Path
     work: Path
-    keras: Worker
+    session: Worker
     progress: Progress
 
     @property
@@ -121,34 +124,39 @@ class _Job:
     def int8_tflite(self) -> Path:
         return self.folder / "int8.tflite"
 
-    def file(self, name: str) -> str:
-        """Name the file in which an array goes to a worker, or comes back."""
-        return str(self.work / f"{name}.npy")
-
-    def save(self, name: str, array: Array) -> str:
-        """Hand an array to a worker."""
-        save_array(Path(self.file(name)), array)
-        return self.file(name)
+    def save(self, name: str, arrays: Arrays) -> dict[str, str]:
+        """Hand arrays to a worker: the paths of their files."""
+        return save_arrays(self.work / name, arrays)
 
 
 @dataclass(frozen=True)
 class _Data:
-    """The datasets of a recipe, cast to the model's input and checked against its output.
+    """The datasets of a recipe, cast to the model's inputs and checked against its outputs.
 
-    Interpreters run, and outputs are compared, on ``compared``, which is the test data if there
-    are any. ``metric`` measures outputs against ``wanted``; both are None without test labels.
+    ``runtime`` is what runs the float model; ``representative_files`` has the representative
+    dataset for workers. Interpreters run, and outputs are compared, on ``compared``, which is the
+    test data if there are any. ``measures`` has an entry for each output that there are labels
+    for, ``taught`` for each output that fine-tuning has labels for in ``train``.
     """
 
+    signature: Signature
+    runtime: str
     representative: Dataset
+    representative_files: dict[str, str]
     compared: Dataset
-    metric: Metric | None
-    wanted: Array | None
-    training: Training | None
+    measures: dict[str, Measure]
+    train: Dataset | None
+    taught: dict[str, Measure]
 
     @property
     def is_tested(self) -> bool:
         """Whether there are test data, other samples than those of the calibration."""
         return self.compared is not self.representative
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the inputs, samples left out."""
+        return [array.shape[1:] for array in self.representative.inputs.values()]
 
 
 def _available(targets: Iterable[Target]) -> tuple[list[Runtime], tuple[str, ...]]:
@@ -163,98 +171,121 @@ def _available(targets: Iterable[Target]) -> tuple[list[Runtime], tuple[str, ...
 
 
 def _load(job: _Job) -> _Data:
-    recipe = job.recipe
+    recipe, fine_tune = job.recipe, job.recipe.fine_tune
     require_known(recipe.metric)
-    if recipe.metric is not None and recipe.test is None and recipe.train is None:
+    if recipe.metric is not None and recipe.test is None and fine_tune is None:
         raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
     with job.progress.step("load") as update:
-        representative = load_npz(recipe.representative)
-        test = load_npz(recipe.test) if recipe.test else None
-        train = load_npz(recipe.train) if recipe.train else None
-        signature = job.keras.call("load", update=update, model=str(recipe.model))
-        spec, output = (
-            TensorSpec(**(signature[kind] | {"shape": tuple(signature[kind]["shape"])}))
-            for kind in ("input", "output")
+        archives = {
+            path: load_npz(path)
+            for path in (recipe.representative, recipe.test, fine_tune and fine_tune.train)
+            if path
+        }
+        loaded = job.session.call("load", update=update, source=_as_json(recipe.source))
+        signature = Signature(
+            **{
+                kind: tuple(
+                    TensorSpec(**(spec | {"shape": tuple(spec["shape"])})) for spec in loaded[kind]
+                )
+                for kind in ("inputs", "outputs")
+            }
         )
-        representative = representative.conform(spec)
-        job.save("representative", representative.x)
-        compared = representative if test is None else test.conform(spec)
-        metric = None if test is None else choose(recipe.metric, compared, output)
+        representative = archives[recipe.representative].dataset(signature)
+        test = archives[recipe.test].dataset(signature) if recipe.test else None
+        train = archives[fine_tune.train].dataset(signature) if fine_tune else None
         return _Data(
+            signature=signature,
+            runtime=loaded["runtime"],
             representative=representative,
-            compared=compared,
-            metric=metric,
-            wanted=None if metric is None else metric.reference(compared, output),
-            training=_training(recipe.prune, recipe.metric, train.conform(spec), output)
-            if recipe.prune and train is not None
-            else None,
+            representative_files=job.save("representative", representative.inputs),
+            compared=test or representative,
+            measures=measures(recipe.metric, test, signature) if test else {},
+            train=train,
+            taught=_taught(recipe, train, signature) if train else {},
         )
 
 
-def _training(
-    prune: Prune, metric_name: str | None, train: Dataset, output: TensorSpec
-) -> Training:
-    metric = choose(metric_name, train, output)
-    if metric is None:
+def _taught(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:
+    if recipe.fine_tune and recipe.fine_tune.loss == DISTILLATION:
+        return {}  # the model's own outputs are learnt
+    taught = measures(recipe.metric, train, signature)
+    if not taught:
         raise RecipeError(
-            f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse'"
+            f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse',"
+            f" or the loss {DISTILLATION!r}, which needs none"
         )
-    return Training(
-        x=train.x, y=metric.reference(train, output), loss=metric.loss, epochs=prune.epochs
-    )
+    return taught
 
 
-def _prune(job: _Job, data: _Data) -> Pruning | None:
-    if job.recipe.prune is None:
+def _prune(job: _Job, data: _Data, inputs: dict[str, Any]) -> Pruning | None:
+    prune = job.recipe.prune
+    if prune is None:
         return None
-    training = data.training
     with job.progress.step("prune") as update:
-        done = job.keras.call(
+        done = job.session.call(
             "prune",
             update=update,
-            samples=job.file("representative"),
-            sparsity=job.recipe.prune.sparsity,
-            training=training
+            samples=data.representative_files,
+            settings=_as_json(prune),
+            training=data.train
             and {
-                "x": job.save("train-x", training.x),
-                "y": job.save("train-y", training.y),
-                "loss": training.loss.value,
-                "epochs": training.epochs,
+                "inputs": job.save("train-inputs", data.train.inputs),
+                "labels": job.save(
+                    "train-labels", {name: measure.wanted for name, measure in data.taught.items()}
+                ),
+                "losses": {name: measure.metric.loss for name, measure in data.taught.items()},
+                "fingerprint": _fingerprint(job.recipe, inputs),
             },
         )
-    return Pruning(**(done | {"left_out": tuple(done["left_out"])}))
+    return Pruning(**(done | {"trained": done["trained"] and Trained(**done["trained"])}))
 
 
-def _convert(job: _Job, data: _Data) -> None:
+def _fingerprint(recipe: Recipe, inputs: dict[str, Any]) -> str:
+    """Digest what decides the result of fine-tuning, for its checkpoints."""
+    decisive = {
+        "inputs": {role: inputs.get(role) for role in ("model", "weights", "train")},
+        "metric": recipe.metric,
+        "prune": _describe_prune(recipe),
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _convert(job: _Job, data: _Data) -> tuple[str, ...]:
+    """Write the float model; returns what there is to say about it."""
     with job.progress.step("convert") as update:
-        job.keras.call(
-            "convert",
-            update=update,
-            sample_shape=data.representative.x.shape[1:],
-            float_tflite=str(job.float_tflite),
+        done = job.session.call(
+            "convert", update=update, shapes=data.shapes, float_tflite=str(job.float_tflite)
         )
+    if not done["unrolled"]:
+        return ()
+    note = (
+        f"unrolled, because a loop cannot be quantized: {', '.join(done['unrolled'])}; the model"
+        " takes sequences of the representative dataset's length only"
+    )
+    return (note,)
 
 
-def _quantize(job: _Job) -> Model:
+def _quantize(job: _Job, data: _Data) -> Model:
     with job.progress.step("quantize") as update:
+        source = read_tflite(job.float_tflite.read_bytes())
         try:
-            job.keras.call(
+            job.session.call(
                 "quantize",
                 update=update,
                 float_tflite=str(job.float_tflite),
-                representative=job.file("representative"),
+                representative=data.representative_files,
                 int8_tflite=str(job.int8_tflite),
             )
         except WorkerCrashError as error:
-            main = read_tflite(job.float_tflite.read_bytes()).main
-            if any(operator.name == "WHILE" for operator in main.operators):
+            if has_loop(source):
                 raise WorkerCrashError(
                     f"{error}; the model holds a loop, such as a rolled LSTM, GRU or SimpleRNN,"
-                    " which the calibrator is known not to survive: build it with unroll=True"
+                    " which the calibrator is known not to survive: give the Keras model, whose"
+                    " layers edgepack unrolls, or build it with unroll=True"
                 ) from error
             raise
         model = read_tflite(job.int8_tflite.read_bytes())
-        require_full_integer(model)
+        require_full_integer(model, source)
         return model
 
 
@@ -273,50 +304,68 @@ def _name(recipe: Recipe) -> str:
 
 
 def _predict(job: _Job, data: _Data) -> dict[str, Future[Any]]:
-    """Let the Keras models predict, while the interpreters run."""
-    x = job.save("compared", data.compared.x)
+    """Let the float models predict, while the interpreters run."""
+    inputs = job.save("compared", data.compared.inputs)
     stages = ["float", "pruned"] if job.recipe.prune else ["float"]
     return {
-        stage: job.keras.start("predict", pruned=stage == "pruned", x=x, outputs=job.file(stage))
+        stage: job.session.start(
+            "predict", pruned=stage == "pruned", inputs=inputs, outputs=str(job.work / stage)
+        )
         for stage in stages
     }
 
 
 def _run(job: _Job, data: _Data, model: Model, running: Interpreters) -> dict[str, Run]:
+    inputs = zip(data.compared.inputs.items(), model.main.input_tensors, strict=True)
     with job.progress.step("validate") as update:
         return running.run(
             model=job.int8_tflite,
-            inputs=quantize(data.compared.x, model.main.input),
+            inputs={name: quantize(array, tensor) for (name, array), tensor in inputs},
+            outputs=list(_named_outputs(data, model)),
             work=job.work,
             update=update,
         )
 
 
-def _outputs(job: _Job, predictions: dict[str, Future[Any]]) -> dict[str, Array]:
-    """Wait for what the Keras models predict."""
+def _outputs(job: _Job, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
+    """Wait for what the float models predict: by stage, then by output."""
     with job.progress.step("compare"):
-        for prediction in predictions.values():
-            prediction.result()
-    return {stage: load_array(Path(job.file(stage))) for stage in predictions}
+        return {stage: load_arrays(made.result()) for stage, made in predictions.items()}
+
+
+def _named_outputs(data: _Data, model: Model) -> dict[str, Tensor]:
+    """Find the int8 model's outputs by the float model's names."""
+    names = (output.name for output in data.signature.outputs)
+    return dict(zip(names, model.main.output_tensors, strict=True))
 
 
 def _compare(
-    data: _Data, model: Model, validation: Validation, outputs: dict[str, Array]
-) -> compare.Comparison:
-    def score(array: Array) -> compare.Score:
-        return compare.score(array, outputs["float"], data.metric, data.wanted)
-
-    return compare.Comparison(
-        metric=data.metric.name if data.metric else None,
+    data: _Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
+) -> Comparison:
+    ran = {name: run.outputs for name, run in validation.runs.items() if run.outputs is not None}
+    return Comparison(
         data="test" if data.is_tested else "representative",
         samples=len(data.compared),
-        float_value=score(outputs["float"]).value,
-        pruned=score(outputs["pruned"]) if "pruned" in outputs else None,
-        int8={
-            name: score(dequantize(run.outputs, model.main.output))
-            for name, run in validation.runs.items()
-            if run.outputs is not None
+        outputs={
+            name: compare_output(
+                outputs["float"][name],
+                outputs["pruned"][name] if "pruned" in outputs else None,
+                {runtime: dequantize(made[name], tensor) for runtime, made in ran.items()},
+                data.measures.get(name),
+            )
+            for name, tensor in _named_outputs(data, model).items()
         },
+    )
+
+
+def _sparsity(job: _Job, model: Model) -> SparsityReport:
+    """Measure the zeros in the float model's layers, or else in its file, and in the int8 file."""
+    layers = job.session.call("sparsity")
+    return SparsityReport(
+        float=Sparsity(**layers)
+        if layers["layers"]
+        else weight_sparsity(read_tflite(job.float_tflite.read_bytes())),
+        int8=weight_sparsity(model),
     )
 
 
@@ -324,7 +373,7 @@ def _runtime_reports(validation: Validation) -> dict[str, RuntimeReport]:
     return {
         name: RuntimeReport(
             version=run.version,
-            deviation=validation.deviations.get(name),
+            deviations=validation.deviations.get(name, {}),
             arena_bytes=run.arena_bytes,
             failure=run.failure,
         )
@@ -339,14 +388,14 @@ def _manifest(
     runtimes: list[Runtime],
 ) -> dict[str, Any]:
     """Say what made the folder: content and names only, so that it is the same everywhere."""
-    prune = recipe.prune
     return {
         "schema": 1,
         "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
         "recipe": inputs
         | {
-            "prune": prune
-            and {"sparsity": prune.sparsity, "epochs": prune.epochs if prune.train else None},
+            "custom_objects": list(recipe.custom_objects),
+            "allow_unsafe": recipe.allow_unsafe,
+            "prune": _describe_prune(recipe),
             "targets": list(recipe.targets),
             "metric": recipe.metric,
         },
@@ -356,12 +405,30 @@ def _manifest(
     }
 
 
+def _describe_prune(recipe: Recipe) -> dict[str, Any] | None:
+    """Describe pruning, but for files, which are named with the inputs."""
+    if recipe.prune is None:
+        return None
+    described: dict[str, Any] = _as_json(recipe.prune)
+    if described["fine_tune"]:
+        for key in ("train", "checkpoints", "resume"):
+            del described["fine_tune"][key]
+    return described
+
+
+def _as_json(settings: Any) -> dict[str, Any]:
+    """Turn a dataclass of settings into JSON values, paths into texts."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
+    return values
+
+
 def _describe_inputs(recipe: Recipe) -> dict[str, Any]:
     inputs = {
         "model": recipe.model,
+        "weights": recipe.weights,
         "representative": recipe.representative,
         "test": recipe.test,
-        "train": recipe.train,
+        "train": recipe.fine_tune and recipe.fine_tune.train,
     }
     return {
         role: {"name": path.resolve().name} | asdict(bundle.describe(path))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-Update = Callable[[int, int], None]
-"""Called with how much is done and how much there is in all."""
+
+class Update(Protocol):
+    """Called with how much is done, how much there is in all, and a word on how it goes."""
+
+    def __call__(self, done: int, total: int, detail: str = "") -> None:
+        """Take the news."""
 
 
-def ignore(done: int, total: int) -> None:
+def ignore(done: int, total: int, detail: str = "") -> None:
     """Take an update and do nothing with it."""
 
 

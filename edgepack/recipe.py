@@ -2,44 +2,184 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgepack.errors import RecipeError
 
 DEFAULT_TARGETS = ("phone", "cortex-m4")
+DEFAULT_SPARSITY = 0.5
+SCHEDULES = ("polynomial", "constant")
+DISTILLATION = "distillation"
+"""The loss of giving other outputs than the model gave before it was pruned."""
+
+STRATEGIES = ("mirrored", "multi-worker")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A model and what is needed to load it.
+
+    ``weights`` belong to the JSON text of ``model.to_json()``. ``custom_objects`` names the
+    user's own classes and functions as ``module:NAME``; they are imported. ``allow_unsafe`` lets
+    the file run code of its own.
+    """
+
+    path: Path
+    weights: Path | None = None
+    custom_objects: tuple[str, ...] = ()
+    allow_unsafe: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """When weights go, in steps of fine-tuning, a batch each.
+
+    ``polynomial``: from none at ``begin_step`` to all at ``end_step``, fewer and fewer at a time;
+    ``constant``: all at ``begin_step``. Masks are chosen anew every ``frequency`` steps until
+    ``end_step``. None leaves the choice to edgepack: the first two thirds of the steps, fifty
+    choices. Raises :class:`RecipeError` for numbers that do not fit.
+    """
+
+    kind: str = "polynomial"
+    begin_step: int = 0
+    end_step: int | None = None
+    frequency: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in SCHEDULES:
+            raise RecipeError(f"schedule {self.kind!r}: the schedules are {', '.join(SCHEDULES)}")
+        if self.begin_step < 0:
+            raise RecipeError(f"begin step {self.begin_step}: steps count from 0")
+        if self.end_step is not None and self.end_step <= self.begin_step:
+            raise RecipeError(
+                f"end step {self.end_step}: must lie behind the begin step {self.begin_step}"
+            )
+        if self.frequency is not None and self.frequency < 1:
+            raise RecipeError(f"frequency {self.frequency}: masks are chosen every 1 step or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTune:
+    """Training while pruning.
+
+    ``train`` is an .npz as for the representative dataset, with the labels where the metric needs
+    them. ``loss`` and ``optimizer`` are Keras's names; with None they are those that the model
+    was compiled with, else what suits the metric, and Adam. The loss ``distillation`` needs no
+    labels: the model learns to give what it gave before it was pruned. ``learning_rate`` is where
+    a cosine decay to 0 begins. ``patience`` stops once the loss on held-out samples,
+    ``validation_split`` of all, has not fallen for so many epochs at the final sparsity, and keeps
+    the best weights.
+    ``checkpoints`` is a folder in which every epoch is saved, so that a run that was cut off can
+    ``resume``. ``strategy`` is one of TensorFlow's: ``mirrored`` for all devices of this host,
+    ``multi-worker`` for several hosts (TF_CONFIG). Raises :class:`RecipeError` for what does not
+    fit.
+    """
+
+    train: Path
+    epochs: int = 10
+    loss: str | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    validation_split: float = 0.1
+    patience: int | None = None
+    schedule: Schedule = field(default_factory=Schedule)
+    checkpoints: Path | None = None
+    resume: bool = False
+    strategy: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise RecipeError(f"epochs {self.epochs}: fine-tuning needs at least 1")
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise RecipeError(f"learning rate {self.learning_rate}: must be above 0, such as 0.001")
+        if self.patience is not None and self.patience < 1:
+            raise RecipeError(f"patience {self.patience}: wait at least 1 epoch")
+        if not 0 < self.validation_split < 1:
+            raise RecipeError(
+                f"validation split {self.validation_split}: must lie between 0 and 1, such as 0.1"
+            )
+        if self.resume and self.checkpoints is None:
+            raise RecipeError("resume: say where the checkpoints of the run that was cut off are")
+        if self.strategy not in (None, *STRATEGIES):
+            raise RecipeError(
+                f"strategy {self.strategy!r}: the strategies are {', '.join(STRATEGIES)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prune:
-    """Magnitude pruning.
+    """Magnitude pruning: the smallest weights of each layer become zero.
 
-    ``sparsity`` is the fraction of zero weights to reach in each prunable layer. ``train`` is an
-    .npz as for the representative dataset, with the labels in ``y`` where the metric needs them:
-    the model is fine-tuned on it for ``epochs``. Without it the weights go in one shot. Raises
-    :class:`RecipeError` for a fraction or a number of epochs out of range.
+    How many: a fraction (``sparsity``, 0.5 if nothing is said); ``n_of_m``, such as (2, 4): two
+    of four neighbours; or all below a ``threshold``, over the whole model. ``layers`` pairs name
+    patterns with a fraction of their own, 0 to leave a layer out; the last that matches counts.
+    ``block`` lets weights of two dimensions go in blocks of (rows, columns). Without
+    ``fine_tune`` they go in one shot. Raises :class:`RecipeError` for what does not fit.
     """
 
-    sparsity: float = 0.5
-    train: Path | None = None
-    epochs: int = 10
+    sparsity: float | None = None
+    layers: tuple[tuple[str, float], ...] = ()
+    threshold: float | None = None
+    n_of_m: tuple[int, int] | None = None
+    block: tuple[int, int] | None = None
+    fine_tune: FineTune | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.sparsity < 1:
+        ways = {
+            "a sparsity": self.sparsity,
+            "a threshold": self.threshold,
+            "N of M": self.n_of_m,
+        }
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) > 1:
+            raise RecipeError(f"{given[0]} and {given[1]} cannot both be reached: choose one")
+        if self.sparsity is not None and not 0 < self.sparsity < 1:
             raise RecipeError(
                 f"sparsity {self.sparsity}: must lie between 0 and 1, such as 0.5 for half"
                 " of the weights"
             )
-        if self.epochs < 1:
-            raise RecipeError(f"epochs {self.epochs}: fine-tuning needs at least 1")
+        for pattern, sparsity in self.layers:
+            if not 0 <= sparsity < 1:
+                raise RecipeError(
+                    f"sparsity {sparsity} of the layers {pattern!r}: must lie between 0, to leave"
+                    " them out, and 1"
+                )
+            if sparsity and (self.threshold is not None or self.n_of_m is not None):
+                raise RecipeError(
+                    f"layers {pattern!r}: {given[0]} is for all layers; they can only be left out,"
+                    " with 0"
+                )
+        if self.threshold is not None:
+            self._check_threshold(self.threshold)
+        if self.n_of_m is not None and not 0 < self.n_of_m[0] < self.n_of_m[1]:
+            n, m = self.n_of_m
+            raise RecipeError(f"{n} of {m}: give fewer zeros than there are, such as 2 of 4")
+        if self.block is not None:
+            if min(self.block) < 1:
+                raise RecipeError(f"block {self.block[0]}x{self.block[1]}: sides count from 1")
+            if self.n_of_m is not None:
+                raise RecipeError("blocks and N of M cannot both be reached: choose one")
+
+    def _check_threshold(self, threshold: float) -> None:
+        if not 0 < threshold < float("inf"):
+            raise RecipeError(f"threshold {threshold}: must be above 0, such as 0.01")
+        if self.fine_tune is not None:
+            raise RecipeError(
+                "a threshold acts in one shot, without training data; give a sparsity to fine-tune"
+            )
+        if self.block is not None:
+            raise RecipeError("a threshold acts on single weights, not on blocks: choose one")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One export.
 
-    ``representative`` and ``test`` are .npz files with the inputs in ``x``, shape (samples,
-    ...), and optionally labels or values in ``y``. ``metric`` is a name of
+    ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in :class:`Source`.
+    ``representative`` and ``test`` are .npz files with the inputs in ``x``, or under their names,
+    shape (samples, ...), and optionally labels or values in ``y``, or under the names of the
+    outputs. ``metric`` is a name of
     :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
     write; an existing one is replaced only with ``force``.
     """
@@ -47,6 +187,9 @@ class Recipe:
     model: Path
     representative: Path
     output: Path
+    weights: Path | None = None
+    custom_objects: tuple[str, ...] = ()
+    allow_unsafe: bool = False
     test: Path | None = None
     prune: Prune | None = None
     targets: tuple[str, ...] = DEFAULT_TARGETS
@@ -54,6 +197,16 @@ class Recipe:
     force: bool = False
 
     @property
-    def train(self) -> Path | None:
-        """The data that pruning is fine-tuned on."""
-        return self.prune.train if self.prune else None
+    def source(self) -> Source:
+        """The model and what is needed to load it."""
+        return Source(
+            path=self.model,
+            weights=self.weights,
+            custom_objects=self.custom_objects,
+            allow_unsafe=self.allow_unsafe,
+        )
+
+    @property
+    def fine_tune(self) -> FineTune | None:
+        """The training while pruning, if there is any."""
+        return self.prune.fine_tune if self.prune else None

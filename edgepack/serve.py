@@ -76,8 +76,8 @@ class _Reporter:
         self._answers = answers
         self._next = 0.0
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, detail: str = "") -> None:
         now = time.monotonic()
         if now >= self._next or done == total:
             self._next = now + _PROGRESS_INTERVAL_S
-            _send(self._answers, {"progress": [done, total]})
+            _send(self._answers, {"progress": [done, total, detail]})

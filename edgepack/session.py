@@ -7,105 +7,156 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf  # at once, while the parent reads the data
+import tensorflow as tf  # noqa: F401 (at once, while the parent reads the data)
 
-from edgepack.arrays import load_array, save_array
+from edgepack.arrays import load_arrays, save_arrays
 from edgepack.calibration.calibrator import calibrate
-from edgepack.compress.prune import Training, kernel_sparsity, prune
+from edgepack.compress.kernels import kernel_sparsity
+from edgepack.compress.prune import Pruning, prune
+from edgepack.compress.prune_file import prune_file
+from edgepack.compress.training import Training
 from edgepack.convert import to_float_tflite
-from edgepack.errors import ModelError, reason
-from edgepack.keras_model import KerasModel
-from edgepack.load import load_keras
+from edgepack.errors import ModelError
+from edgepack.flatbuffer import read_tflite
+from edgepack.load import load_model
+from edgepack.load.formats import compiled
+from edgepack.load.keras_model import KerasModel
+from edgepack.load.model import FloatModel
+from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
 from edgepack.progress import Update
 from edgepack.quantize.int8 import quantize_int8
+from edgepack.recipe import FineTune, Prune, Schedule, Source
+from edgepack.sparsity import weight_sparsity
 
-_BATCH = 64
 
-
-class KerasSession:
+class ModelSession:
     """Holds the model as given, and as it is after pruning.
 
-    Every method takes and returns JSON; ``update`` receives its progress. Paths name .npy arrays
-    and .tflite files to read or write.
+    Every method takes and returns JSON; ``update`` receives its progress. Arrays are paths of
+    .npy files by name, in the model's order.
     """
 
-    _given: KerasModel
-    _current: KerasModel
+    _source: Source
+    _given: FloatModel
+    _current: FloatModel
 
-    def load(self, *, model: str, update: Update) -> dict[str, Any]:
-        """Load a model; returns its input and output (name, shape, dtype)."""
+    def load(self, *, source: dict[str, Any], update: Update) -> dict[str, Any]:
+        """Load a model; returns its signature, and what runs it."""
         update(0, 1)
-        self._given = self._current = load_keras(Path(model))
-        return {
-            kind: {"name": spec.name, "shape": spec.shape, "dtype": spec.dtype}
-            for kind, spec in (("input", self._given.input), ("output", self._given.output))
-        }
+        self._source = Source(
+            path=Path(source["path"]),
+            weights=source["weights"] and Path(source["weights"]),
+            custom_objects=tuple(source["custom_objects"]),
+            allow_unsafe=source["allow_unsafe"],
+        )
+        self._given = self._current = load_model(self._source)
+        return asdict(self._given.signature) | {"runtime": self._given.runtime}
 
     def prune(
-        self, *, samples: str, sparsity: float, training: dict[str, Any] | None, update: Update
+        self,
+        *,
+        samples: dict[str, str],
+        settings: dict[str, Any],
+        training: dict[str, Any] | None,
+        update: Update,
     ) -> dict[str, Any]:
         """Replace the current model by one that is pruned.
 
-        ``training`` holds the fields of :class:`~edgepack.compress.prune.Training`, arrays as
-        paths. Returns the fields of :class:`~edgepack.compress.prune.Pruning`.
+        ``settings`` holds the fields of :class:`~edgepack.recipe.Prune`, ``training`` those of
+        :class:`~edgepack.compress.training.Training` that are not among them. Returns the fields
+        of :class:`~edgepack.compress.prune.Pruning`.
         """
-        self._current, pruning = prune(
-            self._given,
-            load_array(Path(samples)),
-            sparsity=sparsity,
-            training=Training(
-                x=load_array(Path(training["x"])),
-                y=load_array(Path(training["y"])),
-                loss=Loss(training["loss"]),
-                epochs=training["epochs"],
+        wanted = _prune_settings(settings)
+        arrays = load_arrays(samples)
+        if isinstance(self._given, KerasModel):
+            taught = training and Training(
+                inputs=load_arrays(training["inputs"]),
+                labels=load_arrays(training["labels"]),
+                losses={name: Loss(loss) for name, loss in training["losses"].items()},
+                settings=wanted.fine_tune or FineTune(train=Path()),
+                compiled=compiled(self._source.path),
+                fingerprint=training["fingerprint"],
             )
-            if training
-            else None,
-            update=update,
-        )
+            self._current, pruning = prune(self._load_keras, arrays, wanted, taught or None, update)
+        else:
+            self._current, pruning = self._prune_file(arrays, wanted)
         return asdict(pruning)
 
     def sparsity(self, *, update: Update) -> dict[str, Any]:
         """Measure the zeros in the current model's weights."""
         update(0, 1)
-        measured = kernel_sparsity(self._current)
-        return {"overall": measured.overall, "layers": measured.layers}
+        if isinstance(self._current, KerasModel):
+            return asdict(kernel_sparsity(self._current))
+        if isinstance(self._current, TfliteFile):
+            return asdict(weight_sparsity(read_tflite(self._current.data)))
+        return {"overall": None, "layers": {}}
 
-    def convert(self, *, sample_shape: list[int], float_tflite: str, update: Update) -> None:
-        """Write the current model as a float .tflite."""
+    def convert(
+        self, *, shapes: list[list[int]], float_tflite: str, update: Update
+    ) -> dict[str, Any]:
+        """Write the current model as a float .tflite; returns the layers that were unrolled."""
         update(0, 1)
-        Path(float_tflite).write_bytes(to_float_tflite(self._current, tuple(sample_shape)))
+        converted = to_float_tflite(self._current, [tuple(shape) for shape in shapes])
+        Path(float_tflite).write_bytes(converted.tflite)
+        return {"unrolled": converted.unrolled}
 
     def quantize(
-        self, *, float_tflite: str, representative: str, int8_tflite: str, update: Update
+        self, *, float_tflite: str, representative: dict[str, str], int8_tflite: str, update: Update
     ) -> None:
         """Write the full-integer form of a float .tflite."""
-        samples = load_array(Path(representative))
+        samples = list(load_arrays(representative).values())
         calibrated = calibrate(Path(float_tflite).read_bytes(), samples, update)
         Path(int8_tflite).write_bytes(quantize_int8(calibrated))
 
-    def predict(self, *, pruned: bool, x: str, outputs: str, update: Update) -> None:
-        """Write the outputs of the Keras model, as given or after pruning."""
-        loaded = self._current if pruned else self._given
-        samples = load_array(Path(x))
-        spec = tf.TensorSpec((loaded.batch, *samples.shape[1:]), samples.dtype)
-        run = tf.function(loaded, input_signature=[spec])
-        batch = loaded.batch or _BATCH
-        results = []
-        for start in range(0, len(samples), batch):
-            try:
-                results.append(run(samples[start : start + batch]).numpy())
-            except Exception as error:
-                raise ModelError(
-                    f"{loaded.path}: TensorFlow cannot run the model on"
-                    f" {samples[:batch].shape} {samples.dtype}: {reason(error)}"
-                ) from error
-            update(min(start + batch, len(samples)), len(samples))
-        values = np.concatenate(results)
-        if not np.isfinite(values).all():
+    def predict(
+        self, *, pruned: bool, inputs: dict[str, str], outputs: str, update: Update
+    ) -> dict[str, str]:
+        """Run the float model, as given or after pruning; returns its outputs."""
+        model = self._current if pruned else self._given
+        values = model.predict(list(load_arrays(inputs).values()), update)
+        if not all(np.isfinite(array).all() for array in values):
             raise ModelError(
-                f"{loaded.path}: the float model gives NaN or infinity for these inputs; check"
+                f"{model.path}: the float model gives NaN or infinity for these inputs; check"
                 " their scale"
             )
-        save_array(Path(outputs), values)
+        names = [output.name for output in model.signature.outputs]
+        return save_arrays(Path(outputs), dict(zip(names, values, strict=True)))
+
+    def _load_keras(self) -> KerasModel:
+        loaded = load_model(self._source)
+        assert isinstance(loaded, KerasModel)  # noqa: S101 (as it was before)
+        return loaded
+
+    def _prune_file(self, samples: dict[str, Any], wanted: Prune) -> tuple[TfliteFile, Pruning]:
+        path = self._given.path
+        if wanted.fine_tune is not None:
+            raise ModelError(
+                f"{path}: holds no Keras layers, so it cannot be trained: leave the training data"
+                " out to prune it in one shot, or give the Keras model"
+            )
+        shapes = [array.shape[1:] for array in samples.values()]
+        tflite = to_float_tflite(self._given, shapes).tflite
+        pruned, pruning = prune_file(path, tflite, wanted)
+        return TfliteFile(path, pruned, self._given.signature), pruning
+
+
+def _prune_settings(fields: dict[str, Any]) -> Prune:
+    fine_tune = fields["fine_tune"]
+    return Prune(
+        **fields
+        | {
+            "layers": tuple((pattern, sparsity) for pattern, sparsity in fields["layers"]),
+            "n_of_m": fields["n_of_m"] and tuple(fields["n_of_m"]),
+            "block": fields["block"] and tuple(fields["block"]),
+            "fine_tune": fine_tune
+            and FineTune(
+                **fine_tune
+                | {
+                    "train": Path(fine_tune["train"]),
+                    "schedule": Schedule(**fine_tune["schedule"]),
+                    "checkpoints": fine_tune["checkpoints"] and Path(fine_tune["checkpoints"]),
+                }
+            ),
+        }
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.types import Model
+from edgepack.types import Model, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,20 +48,40 @@ _WEIGHT_INPUTS = {
 """Which inputs of an operator are weights, where the file holds them."""
 
 
-def int8_sparsity(model: Model) -> Sparsity:
-    """Count the weights of a .tflite file that mean zero, by the weights' tensor names."""
-    weights: dict[str, NDArray[Any]] = {}
+@dataclass(frozen=True, kw_only=True)
+class WeightTensor:
+    """A constant that an operator of a .tflite file takes as its weights."""
+
+    tensor: Tensor
+    operator: str
+
+
+def weight_tensors(model: Model) -> dict[str, WeightTensor]:
+    """Find the weights of a .tflite file by their tensors' names, in int8 or float."""
+    weights: dict[str, WeightTensor] = {}
     for graph in model.subgraphs:
         found = {
-            operator.inputs[position]: graph.tensors[operator.inputs[position]]
+            operator.inputs[position]: operator.name
             for operator in graph.operators
             for position in _WEIGHT_INPUTS.get(operator.name, ())
             if position < len(operator.inputs) and operator.inputs[position] >= 0
         }
-        for index, tensor in found.items():
-            if tensor.is_constant and tensor.dtype == "int8" and tensor.quant:
+        for index, operator_name in found.items():
+            tensor = graph.tensors[index]
+            if tensor.is_constant and tensor.dtype in ("int8", "float32"):
                 name = tensor.name.split(";")[0]
                 name = f"{name}#{index}" if name in weights else name
-                zero_point = tensor.quant.zero_point[0]  # of weights, the same for every channel
-                weights[name] = np.frombuffer(tensor.data, np.int8).astype(np.int16) - zero_point
-    return measure(weights)
+                weights[name] = WeightTensor(tensor=tensor, operator=operator_name)
+    return weights
+
+
+def weight_sparsity(model: Model) -> Sparsity:
+    """Count the weights of a .tflite file that mean zero, by the weights' tensor names."""
+    values = {}
+    for name, weight in weight_tensors(model).items():
+        tensor = weight.tensor
+        array = np.frombuffer(tensor.data, np.dtype(tensor.dtype))
+        if tensor.quant:
+            array = array.astype(np.int16) - tensor.quant.zero_point[0]  # the same for all channels
+        values[name] = array
+    return measure(values)

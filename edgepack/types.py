@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class TensorSpec:
-    """One input or output of a Keras model.
+    """One input or output of a model.
 
     ``shape`` leaves the batch out; None marks a dimension that the model leaves open.
     ``dtype`` is numpy's name.
@@ -28,6 +28,14 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signature:
+    """What a model takes and gives, in the order of the .tflite file's inputs and outputs."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantParams:
     """Affine quantization: ``real = scale * (q - zero_point)``.
 
@@ -44,7 +52,8 @@ class Tensor:
     """A tensor of a .tflite file.
 
     ``dtype`` is TFLite's type name in lower case (``int8``, ``float32``, ...); ``data`` holds
-    the little-endian bytes of a constant and is empty for what is computed.
+    the little-endian bytes of a constant and is empty for what is computed; ``buffer`` is where
+    the file holds them.
     """
 
     name: str
@@ -52,6 +61,7 @@ class Tensor:
     dtype: str
     quant: QuantParams | None
     data: bytes
+    buffer: int = 0
 
     @property
     def is_constant(self) -> bool:
@@ -82,14 +92,14 @@ class Graph:
     outputs: tuple[int, ...]
 
     @property
-    def input(self) -> Tensor:
-        """The graph's first input."""
-        return self.tensors[self.inputs[0]]
+    def input_tensors(self) -> tuple[Tensor, ...]:
+        """What the graph takes, in order."""
+        return tuple(self.tensors[index] for index in self.inputs)
 
     @property
-    def output(self) -> Tensor:
-        """The graph's first output."""
-        return self.tensors[self.outputs[0]]
+    def output_tensors(self) -> tuple[Tensor, ...]:
+        """What the graph gives, in order."""
+        return tuple(self.tensors[index] for index in self.outputs)
 
 
 @dataclass(frozen=True, kw_only=True)

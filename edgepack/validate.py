@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.arrays import Arrays
 from edgepack.compare import sqnr_db
 from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
@@ -33,19 +35,21 @@ class Deviation:
 class Validation:
     """The runs of the runtimes, and how far each is from the reference kernels where both ran.
 
-    ``notes`` says in sentences what could not be compared.
+    ``deviations`` is by runtime, then by output. ``notes`` says in sentences what could not be
+    compared.
     """
 
     runs: dict[str, Run]
-    deviations: dict[str, Deviation]
+    deviations: dict[str, dict[str, Deviation]]
     notes: tuple[str, ...]
 
 
 def hold_against_reference(
-    runs: dict[str, Run], output: Tensor, float_outputs: NDArray[Any]
+    runs: dict[str, Run], tensors: Mapping[str, Tensor], float_outputs: Arrays
 ) -> Validation:
     """Take the reference kernels' run out of ``runs`` and compare the others with it.
 
+    ``tensors`` and ``float_outputs`` are the outputs, by name, of the int8 and the float model.
     Reference kernels have defects too: where their outputs are farther from the float model's
     than every other interpreter's by :data:`DOUBT_DB`, they are not taken for the truth.
     """
@@ -53,14 +57,21 @@ def hold_against_reference(
     others = {name: run for name, run in runs.items() if name != REFERENCE.name}
     if reference is None:
         return Validation(runs=others, deviations={}, notes=())
-    doubt = reference.failure or _doubt(reference, others, output, float_outputs)
+    doubt = reference.failure or _doubt(reference, others, tensors, float_outputs)
     if doubt or reference.outputs is None:
         note = f"nothing was compared with the reference kernels of tflite-runtime: {doubt}"
         return Validation(runs=others, deviations={}, notes=(note,))
-    boundary = decision_boundary(float_outputs)
     deviations = {
-        name: deviation(run.outputs, reference.outputs, output, boundary)
-        for name, run in others.items()
+        runtime: {
+            name: deviation(
+                outputs,
+                reference.outputs[name],
+                tensors[name],
+                decision_boundary(float_outputs[name]),
+            )
+            for name, outputs in run.outputs.items()
+        }
+        for runtime, run in others.items()
         if run.outputs is not None
     }
     return Validation(runs=others, deviations=deviations, notes=())
@@ -71,20 +82,23 @@ DOUBT_DB = 6.0
 
 
 def _doubt(
-    reference: Run, others: dict[str, Run], output: Tensor, float_outputs: NDArray[Any]
+    reference: Run, others: dict[str, Run], tensors: Mapping[str, Tensor], float_outputs: Arrays
 ) -> str | None:
-    def ratio(run: Run) -> float:
+    def ratio(run: Run, output: str) -> float:
         assert run.outputs is not None  # noqa: S101 (only runs that have outputs)
-        found = sqnr_db(float_outputs, dequantize(run.outputs, output))
+        found = sqnr_db(float_outputs[output], dequantize(run.outputs[output], tensors[output]))
         return float("inf") if found is None else found
 
-    made = {name: ratio(run) for name, run in others.items() if run.outputs is not None}
-    if not made or min(made.values()) < ratio(reference) + DOUBT_DB:
-        return None
-    return (
-        f"they are in doubt, with an SQNR of {ratio(reference):.1f} dB against the float model"
-        f" where {', '.join(f'{name} reaches {found:.1f} dB' for name, found in made.items())}"
-    )
+    ran = {name: run for name, run in others.items() if run.outputs is not None}
+    for output in tensors:
+        wanted = ratio(reference, output)
+        made = {name: ratio(run, output) for name, run in ran.items()}
+        if made and min(made.values()) >= wanted + DOUBT_DB:
+            return (
+                f"they are in doubt, with an SQNR of {wanted:.1f} dB against the float model where"
+                f" {', '.join(f'{name} reaches {found:.1f} dB' for name, found in made.items())}"
+            )
+    return None
 
 
 def deviation(

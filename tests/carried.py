@@ -18,7 +18,7 @@ import numpy as np
 
 from edgepack.compress.carry import carry
 from edgepack.errors import ModelError
-from edgepack.keras_model import KerasModel
+from edgepack.load.keras_model import KerasModel
 
 
 class Scale(keras.layers.Layer):
@@ -138,14 +138,15 @@ def main() -> None:
     """Print, for each model, the largest difference, or what was refused."""
     found = {}
     for name, (model, shape) in models().items():
-        samples = np.random.default_rng(1).uniform(0, 1, (4, *shape)).astype(np.float32)
+        inputs = np.random.default_rng(1).uniform(0, 1, (4, *shape)).astype(np.float32)
         try:
-            carried = carry(KerasModel(model, keras, Path(name)), samples).model
+            loaded = KerasModel(model, keras, Path(name))
+            carried = carry(loaded, {loaded.signature.inputs[0].name: inputs}).model
         except ModelError as error:
             found[name] = str(error)
             continue
-        original = np.asarray(model(samples, training=False))
-        difference = np.abs(original - np.asarray(carried(samples, training=False))).max()
+        original = np.asarray(model(inputs, training=False))
+        difference = np.abs(original - np.asarray(carried(inputs, training=False))).max()
         found[name] = float(difference / np.abs(original).max())
         found[f"{name}: weights"] = [
             sum(int(np.prod(w.shape)) for w in kit.trainable_weights) for kit in (model, carried)

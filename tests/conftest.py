@@ -79,6 +79,18 @@ class Bundle:
     stderr: str
 
 
+def only(report: dict[str, Any]) -> dict[str, Any]:
+    """Find the comparison of a model's only output."""
+    (output,) = report["comparison"]["outputs"].values()
+    return output
+
+
+def lsb(report: dict[str, Any], runtime: str) -> int | None:
+    """Find how far a runtime is from the reference kernels at most; None if it was not compared."""
+    found = report["runtimes"][runtime]["deviations"].values()
+    return max((deviation["max_lsb"] for deviation in found), default=None)
+
+
 def export(folder: Path, model: Path, *arguments: object) -> Bundle:
     """Export a model that must pass."""
     done = python("-m", "edgepack", "export", model, *arguments, "--output", folder)

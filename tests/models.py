@@ -88,6 +88,11 @@ def main(folder: Path) -> None:
     sequence.add(layers.Dense(3, "softmax"))
     sequence.save(folder / "time_distributed.h5")
 
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        sequential([layers.Input((10, 4), batch_size=1), layers.GRU(4), layers.Dense(3)])
+    )
+    (folder / "loop.tflite").write_bytes(converter.convert())
+
     class Writer(tf.Module):
         """A module that writes a file when it is loaded."""
 

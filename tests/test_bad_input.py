@@ -50,8 +50,8 @@ def refused(edgepack: Edgepack, models: Path, tmp_path: Path) -> Any:
     ("name", "content", "said"),
     [
         ("gone.h5", None, "gone.h5: no such model file; check the path"),
-        ("notes.h5", b"hello", "notes.h5: not a Keras model: give a legacy .h5 file"),
-        ("empty.keras", b"", "empty.keras: not a Keras model"),
+        ("notes.h5", b"hello", "notes.h5: not a model: give a .keras file"),
+        ("empty.keras", b"", "empty.keras: not a model"),
         ("photo.zip", "zip", "photo.zip: a zip file, but no .keras model"),
         ("folder", "folder", "folder: no SavedModel: the folder holds no saved_model.pb"),
         ("cut.h5", "cnn.h5", "cut.h5: cannot be loaded: "),
@@ -83,13 +83,15 @@ def test_a_model_that_is_none(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("weights.h5", "holds weights but no model; save the whole model with model.save()"),
-        ("two.h5", "the model has 2 inputs; edgepack takes models with one"),
+        (
+            "weights.h5",
+            "holds weights but no model; save the whole model with model.save(), or give the JSON",
+        ),
         ("lambda.h5", "holds a Lambda layer: Python code that would run here on loading"),
         ("lambda.keras", "holds a Lambda layer: Python code"),
         ("lambda_saved_model", "holds a Lambda layer: Python code"),
         ("writer", "its graph holds the operator WriteFile, which reaches files or programs"),
-        ("scalar.h5", "the model gives a bare number for each sample; end it with Reshape((1,))"),
+        ("scalar.h5", "is a bare number for each sample; end the model with Reshape((1,))"),
         ("nan.h5", "holds NaN or infinity; train the model again"),
         ("foreign.keras", "names os.system, which is not Keras's own"),
     ],
@@ -179,7 +181,7 @@ def test_options_that_make_no_sense(refused: Any, models: Path) -> None:
 def test_models_that_cannot_be_pruned(refused: Any, models: Path) -> None:
     vector = models / "vector.npz"
     refused(
-        "the model has no layer that TFMOT can prune",
+        "the model has no layer that TFMOT can prune, so there is nothing to prune",
         *("--train", vector, "--metric", "reconstruction-mse"),
         model=models / "unprunable.h5",
         representative=vector,

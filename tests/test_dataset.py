@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.calibration.dataset import Dataset, load_npz
+from edgepack.calibration.dataset import Archive, Dataset, load_npz
 from edgepack.errors import DatasetError
-from edgepack.types import TensorSpec
+from edgepack.types import Signature, TensorSpec
 
 IMAGE = TensorSpec(name="image", shape=(8, 8, 1), dtype="float32")
 TOKENS = TensorSpec(name="tokens", shape=(5,), dtype="int32")
@@ -23,16 +23,72 @@ def saved(tmp_path: Path, **arrays: Any) -> Path:
     return path
 
 
-def dataset(x: Any) -> Dataset:
-    return Dataset(source=Path("data.npz"), x=np.asarray(x), y=None)
+def signature(*inputs: TensorSpec, outputs: tuple[TensorSpec, ...] = ()) -> Signature:
+    scores = TensorSpec(name="scores", shape=(3,), dtype="float32")
+    return Signature(inputs=inputs, outputs=outputs or (scores,))
+
+
+def vectors(*shape: int) -> Signature:
+    return signature(TensorSpec(name="vector", shape=shape, dtype="float32"))
+
+
+def dataset(x: Any, spec: TensorSpec) -> Dataset:
+    archive = Archive(source=Path("data.npz"), arrays={"x": np.asarray(x)})
+    return archive.dataset(signature(spec))
 
 
 def test_inputs_and_labels_come_back(tmp_path: Path) -> None:
     x, y = np.ones((3, 2), np.float32), np.arange(3)
-    loaded = load_npz(saved(tmp_path, x=x, y=y))
-    np.testing.assert_array_equal(loaded.x, x)
-    np.testing.assert_array_equal(loaded.y, y)
+    loaded = load_npz(saved(tmp_path, x=x, y=y)).dataset(vectors(2))
+    np.testing.assert_array_equal(loaded.inputs["vector"], x)
+    np.testing.assert_array_equal(loaded.labels["scores"], y)
     assert len(loaded) == 3
+
+
+TWO = signature(
+    TensorSpec(name="left", shape=(2,), dtype="float32"),
+    TensorSpec(name="right", shape=(1,), dtype="float32"),
+    outputs=(
+        TensorSpec(name="scores", shape=(3,), dtype="float32"),
+        TensorSpec(name="value", shape=(1,), dtype="float32"),
+    ),
+)
+
+
+def test_several_inputs_and_outputs_go_by_their_names(tmp_path: Path) -> None:
+    arrays = {"right": np.ones((3, 1)), "left": np.zeros((3, 2)), "value": np.arange(3)}
+    loaded = load_npz(saved(tmp_path, **arrays)).dataset(TWO)
+    assert list(loaded.inputs) == ["left", "right"]
+    assert loaded.inputs["right"].dtype == np.float32
+    assert list(loaded.labels) == ["value"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        (
+            {"x": np.ones((3, 2))},
+            r"no array 'left'; it holds x; save it with np.savez\(file, left=..., right=...\)",
+        ),
+        (
+            {"left": np.ones((3, 2)), "right": np.ones((2, 1))},
+            "'right' holds 2 samples, 'left' 3; give the same samples in all",
+        ),
+        (
+            {"left": np.ones((3, 2)), "right": np.ones((3, 1)), "y": np.arange(3)},
+            "'y' does not say of which output; the model's outputs are scores, value",
+        ),
+        (
+            {"left": np.ones((3, 2)), "right": np.ones((3, 1)), "value": np.arange(2)},
+            "'value' holds 2 values for 3 samples",
+        ),
+    ],
+)
+def test_arrays_that_are_no_samples_of_the_model_are_named(
+    tmp_path: Path, arrays: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DatasetError, match=said):
+        load_npz(saved(tmp_path, **arrays)).dataset(TWO)
 
 
 @pytest.mark.parametrize(
@@ -41,20 +97,20 @@ def test_inputs_and_labels_come_back(tmp_path: Path) -> None:
         ({"images": np.ones(3)}, "no array 'x'; it holds images"),
         ({}, "no array 'x'; it holds nothing"),
         ({"x": np.array([{"a": 1}])}, "pickled objects"),
-        ({"x": np.array([[1.0, np.nan], [np.inf, 1.0]])}, r"'x' is nan at \[0, 1\], one of 2"),
+        ({"x": np.array([[1.0], [np.nan], [np.inf]])}, r"'x' is nan at \[1, 0\], one of 2"),
         ({"x": np.ones((2, 1)), "y": np.array([1.0, np.inf])}, "'y' is inf"),
         ({"x": np.ones((0, 4))}, "'x' is empty"),
         ({"x": np.float32(1)}, "'x' is a single number"),
         ({"x": np.array(["a", "b"])}, "dtype <U1"),
-        ({"x": np.ones(3, np.complex64)}, "dtype complex64"),
-        ({"x": np.ones(3, bool)}, "dtype bool"),
+        ({"x": np.ones((3, 1), np.complex64)}, "dtype complex64"),
+        ({"x": np.ones((3, 1), bool)}, "dtype bool"),
         ({"x": np.ones((3, 1)), "y": np.arange(4)}, "'y' holds 4 values for 3 samples"),
         ({"x": np.ones((3, 1)), "y": np.int64(4)}, "'y' holds one value for 3 samples"),
     ],
 )
 def test_what_is_no_data_is_named(tmp_path: Path, arrays: dict[str, Any], said: str) -> None:
     with pytest.raises(DatasetError, match=said) as error:
-        load_npz(saved(tmp_path, **arrays))
+        load_npz(saved(tmp_path, **arrays)).dataset(vectors(1))
     assert "data.npz" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -75,7 +131,7 @@ def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
         archive.writestr("x", "hello")
     with pytest.raises(DatasetError, match="give numbers"):
-        load_npz(tmp_path / "data.npz")
+        load_npz(tmp_path / "data.npz").dataset(vectors(1))
 
 
 def test_a_damaged_file_is_a_dataset_error_and_nothing_else(tmp_path: Path) -> None:
@@ -92,14 +148,14 @@ def test_a_damaged_file_is_a_dataset_error_and_nothing_else(tmp_path: Path) -> N
         path = tmp_path / "broken.npz"
         path.write_bytes(broken)
         try:
-            load_npz(path)
+            load_npz(path).dataset(vectors(8))
         except DatasetError as error:
             assert "broken.npz" in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8, np.int64])
 def test_numbers_are_cast_to_the_models_input(dtype: type) -> None:
-    x = dataset(np.full((2, 8, 8, 1), 200, dtype)).conform(IMAGE).x
+    x = dataset(np.full((2, 8, 8, 1), 200, dtype), IMAGE).inputs["image"]
     assert x.dtype == np.float32
     assert (x == 200).all()
 
@@ -120,9 +176,9 @@ def test_data_that_do_not_fit_the_model_are_refused_with_the_cure(
     x: Any, spec: TensorSpec, said: str
 ) -> None:
     with pytest.raises(DatasetError, match=said):
-        dataset(x).conform(spec)
+        dataset(x, spec)
 
 
 def test_an_open_dimension_takes_any_size() -> None:
     spec = TensorSpec(name="image", shape=(None, None, 1), dtype="float32")
-    assert dataset(np.ones((2, 5, 7, 1))).conform(spec).x.shape == (2, 5, 7, 1)
+    assert dataset(np.ones((2, 5, 7, 1)), spec).inputs["image"].shape == (2, 5, 7, 1)

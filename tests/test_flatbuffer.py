@@ -10,7 +10,7 @@ from conftest import Bundle
 from edgepack.errors import ConversionError, ModelError
 from edgepack.flatbuffer import read_tflite
 from edgepack.quantize.proof import float_tensors, require_full_integer
-from edgepack.sparsity import int8_sparsity
+from edgepack.sparsity import weight_sparsity
 
 
 def test_tensors_are_read_as_litert_reads_them(cnn: Bundle) -> None:
@@ -44,15 +44,16 @@ def test_operators_are_named_in_order(cnn: Bundle) -> None:
 def test_a_full_integer_file_is_proved_and_a_float_file_is_not(cnn: Bundle) -> None:
     int8 = read_tflite((cnn.folder / "int8.tflite").read_bytes())
     assert float_tensors(int8) == []
-    require_full_integer(int8)
+    source = read_tflite((cnn.folder / "float.tflite").read_bytes())
+    require_full_integer(int8, source)
     with pytest.raises(
         ConversionError, match=r"tensors are left in float: .*float32, taken by CONV_2D"
     ):
-        require_full_integer(read_tflite((cnn.folder / "float.tflite").read_bytes()))
+        require_full_integer(source, source)
 
 
 def test_weights_of_every_layer_are_measured(cnn: Bundle) -> None:
-    sparsity = int8_sparsity(read_tflite((cnn.folder / "int8.tflite").read_bytes()))
+    sparsity = weight_sparsity(read_tflite((cnn.folder / "int8.tflite").read_bytes()))
     assert len(sparsity.layers) == 3
     assert 0 <= sparsity.overall < 0.2
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgepack.errors import UnsafeModelError
-from edgepack.safety import refuse_code, refuse_operators
+from edgepack.load.safety import refuse_code, refuse_operators
 
 MODEL = Path("model.h5")
 

@@ -33,7 +33,8 @@ def run(cnn: Bundle, tmp_path: Path, *runtimes: Runtime) -> dict[str, Run]:
     with interpreters(runtimes) as running:
         return running.run(
             model=cnn.folder / "int8.tflite",
-            inputs=inputs,
+            inputs={"image": inputs},
+            outputs=["scores"],
             work=tmp_path,
             update=ignore,
         )
@@ -43,9 +44,11 @@ def test_a_crash_is_named_with_its_signal_and_the_others_go_on(cnn: Bundle, tmp_
     runs = run(cnn, tmp_path, CRASHER, REFERENCE, RUNTIMES["tflm"])
     assert runs["crasher"].failure == "crasher was killed by SIGSEGV in the step 'run'"
     assert runs["crasher"].outputs is None
-    np.testing.assert_array_equal(runs["tflm"].outputs, runs[REFERENCE.name].outputs)
-    assert runs["tflm"].outputs is not None
-    assert runs["tflm"].outputs.shape == (7, 3)
+    tflm, reference = (runs[name].outputs for name in ("tflm", REFERENCE.name))
+    assert tflm is not None
+    assert reference is not None
+    np.testing.assert_array_equal(tflm["scores"], reference["scores"])
+    assert tflm["scores"].shape == (7, 3)
 
 
 def test_samples_shared_by_processes_come_back_in_order(
@@ -54,7 +57,7 @@ def test_samples_shared_by_processes_come_back_in_order(
     outputs = []
     for cores in (1, 3, 64):
         monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
-        outputs.append(run(cnn, tmp_path, RUNTIMES["tflm"])["tflm"].outputs)
+        outputs.append(run(cnn, tmp_path, RUNTIMES["tflm"])["tflm"].outputs["scores"])
     np.testing.assert_array_equal(outputs[0], outputs[1])
     np.testing.assert_array_equal(outputs[0], outputs[2])
 
@@ -64,9 +67,10 @@ def test_progress_counts_every_sample_of_every_runtime(cnn: Bundle, tmp_path: Pa
     with interpreters([REFERENCE, RUNTIMES["litert"]]) as running:
         running.run(
             model=cnn.folder / "int8.tflite",
-            inputs=np.zeros((5, 8, 8, 1), np.int8),
+            inputs={"image": np.zeros((5, 8, 8, 1), np.int8)},
+            outputs=["scores"],
             work=tmp_path,
-            update=lambda done, total: seen.append((done, total)),
+            update=lambda done, total, _detail="": seen.append((done, total)),
         )
     assert max(seen) == (10, 10)
 
@@ -93,32 +97,32 @@ def test_a_lone_output_changes_class_at_one_half() -> None:
 
 
 def test_without_the_reference_kernels_nothing_is_claimed() -> None:
-    floats = np.zeros((1, 2), np.float32)
-    runs = {"tflm": Run(version="", outputs=np.zeros((1, 2), np.int8))}
+    floats = {"out": np.zeros((1, 2), np.float32)}
+    runs = {"tflm": Run(version="", outputs={"out": np.zeros((1, 2), np.int8)})}
     failed = runs | {REFERENCE.name: Run(version="", failure="gone")}
-    validation = hold_against_reference(failed, OUTPUT, floats)
+    validation = hold_against_reference(failed, {"out": OUTPUT}, floats)
     assert validation.deviations == {}
     assert validation.runs.keys() == {"tflm"}
     (note,) = validation.notes
     assert note.endswith("gone")
-    assert hold_against_reference(runs, OUTPUT, floats).notes == ()
+    assert hold_against_reference(runs, {"out": OUTPUT}, floats).notes == ()
 
 
 def test_reference_kernels_that_alone_are_far_from_float_are_in_doubt() -> None:
-    floats = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
-    right = Run(version="", outputs=np.array([[-63, 63], [1, 0]], np.int8))
-    wrong = Run(version="", outputs=np.array([[63, -63], [90, -90]], np.int8))
+    floats = {"out": np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)}
+    right = Run(version="", outputs={"out": np.array([[-63, 63], [1, 0]], np.int8)})
+    wrong = Run(version="", outputs={"out": np.array([[63, -63], [90, -90]], np.int8)})
 
     doubted = hold_against_reference(
-        {REFERENCE.name: wrong, "tflm": right, "litert": right}, OUTPUT, floats
+        {REFERENCE.name: wrong, "tflm": right, "litert": right}, {"out": OUTPUT}, floats
     )
     assert doubted.deviations == {}
     assert "they are in doubt, with an SQNR of" in doubted.notes[0]
     assert "tflm reaches" in doubted.notes[0]
 
     for runs in ({"tflm": wrong, "litert": right}, {"tflm": wrong}):
-        trusted = hold_against_reference({REFERENCE.name: right} | runs, OUTPUT, floats)
-        assert trusted.deviations["tflm"].max_lsb == 126
+        trusted = hold_against_reference({REFERENCE.name: right} | runs, {"out": OUTPUT}, floats)
+        assert trusted.deviations["tflm"]["out"].max_lsb == 126
         assert trusted.notes == ()
 
 
@@ -131,8 +135,8 @@ def judged(**evidence: Any) -> tuple[str, ...]:
 def test_a_target_fails_for_a_named_reason() -> None:
     exact = Deviation(max_lsb=0, mean_lsb=0.0, argmax_disagreements=0)
     off = Deviation(max_lsb=2, mean_lsb=0.1, argmax_disagreements=0)
-    assert judged(deviations={"tflm": exact}) == ()
-    assert judged(deviations={"tflm": off}) == (
+    assert judged(deviations={"tflm": {"a": exact}}) == ()
+    assert judged(deviations={"tflm": {"a": exact, "b": off}}) == (
         "tflm differs from the reference kernels by up to 2 LSB",
     )
     assert judged(runs={"tflm": Run(version="", failure="it broke")}) == ("tflm fails: it broke",)

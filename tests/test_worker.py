@@ -25,7 +25,9 @@ def worker() -> Iterator[Worker]:
 
 def test_a_call_returns_its_result_and_tells_its_progress(worker: Worker) -> None:
     seen: list[tuple[int, int]] = []
-    answer = worker.call("greet", name="you", update=lambda done, total: seen.append((done, total)))
+    answer = worker.call(
+        "greet", name="you", update=lambda done, total, _detail="": seen.append((done, total))
+    )
     assert answer == "good day you"
     assert seen[-1] == (2, 2)
 

@@ -4,48 +4,76 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from edgepack.cli.options import GroupedCommand, Pair, TwoNumbers
 from edgepack.cli.progress import Bars
 from edgepack.errors import OutputError, RecipeError
-from edgepack.recipe import DEFAULT_TARGETS, Prune, Recipe
+from edgepack.recipe import (
+    DEFAULT_SPARSITY,
+    DEFAULT_TARGETS,
+    SCHEDULES,
+    STRATEGIES,
+    FineTune,
+    Prune,
+    Recipe,
+    Schedule,
+)
 
 _PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
 
 
-@click.command()
+class _Export(GroupedCommand):
+    groups = {  # noqa: RUF012 (of the class)
+        "representative": "Data (.npz: an array for each input, labels by output; or 'x' and 'y')",
+        "weights": "Loading",
+        "targets": "Result",
+        "sparsity": "Pruning",
+        "train": "Fine-tuning while pruning",
+        "help": "Other",
+    }
+
+
+@click.command(cls=_Export)
 @click.argument("model", type=_PATH)
 @click.option(
     "--representative",
     metavar="DATA.npz",
     type=_PATH,
     required=True,
-    help="Representative dataset for calibration: inputs in 'x', shape (samples, ...).",
-)
-@click.option(
-    "--train",
-    metavar="DATA.npz",
-    type=_PATH,
-    help="Prune the model, and fine-tune it on these: 'x', labels in 'y'.",
-)
-@click.option(
-    "--sparsity",
-    type=float,
-    help="Prune this fraction of the weights; without --train in one shot."
-    f"  [default with --train: {Prune.sparsity}]",
-)
-@click.option(
-    "--epochs",
-    type=int,
-    help=f"Epochs of fine-tuning; needs --train.  [default: {Prune.epochs}]",
+    help="Representative dataset for calibration: shape (samples, ...).",
 )
 @click.option(
     "--test",
     metavar="DATA.npz",
     type=_PATH,
-    help="Samples to compare float and int8 on ('x', optionally 'y').  [default: those of"
+    help="Samples to compare float and int8 on, optionally with labels.  [default: those of"
     " --representative]",
+)
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="accuracy, mse or reconstruction-mse.  [default: accuracy for class numbers, mse for"
+    " others]",
+)
+@click.option(
+    "--weights",
+    metavar="FILE",
+    type=_PATH,
+    help="Weights for a MODEL that is the JSON text of model.to_json().",
+)
+@click.option(
+    "--custom-objects",
+    metavar="MODULE:NAME",
+    multiple=True,
+    help="Import a class or function of your own that the model is built of; repeatable.",
+)
+@click.option(
+    "--allow-unsafe",
+    is_flag=True,
+    help="Let the model file run code of its own, with your rights: Lambda layers, other modules.",
 )
 @click.option(
     "--target",
@@ -55,53 +83,124 @@ _PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is tol
     help=f"Device to validate for; repeatable.  [default: {' and '.join(DEFAULT_TARGETS)}]",
 )
 @click.option(
-    "--metric",
-    metavar="NAME",
-    help="accuracy, mse or reconstruction-mse.  [default: accuracy for class numbers, mse for"
-    " others]",
-)
-@click.option(
     "--output", metavar="DIR", type=_PATH, required=True, help="Folder to write; must not exist."
 )
 @click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")
 @click.option("--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print.")
+@click.option(
+    "--sparsity",
+    type=float,
+    help="Set this fraction of each layer's weights to zero; without --train in one shot."
+    f"  [default with --train: {DEFAULT_SPARSITY}]",
+)
+@click.option(
+    "--layer-sparsity",
+    "layers",
+    metavar="PATTERN=FRACTION",
+    type=Pair(),
+    multiple=True,
+    help="A fraction for the layers of a name pattern, 0 to leave them out; repeatable, the last"
+    " that matches counts.",
+)
+@click.option(
+    "--n-of-m", metavar="N:M", type=TwoNumbers(":", "2:4"), help="N zeros of every M neighbours."
+)
+@click.option(
+    "--block",
+    metavar="ROWSxCOLUMNS",
+    type=TwoNumbers("x", "4x1"),
+    help="Prune in blocks; only weights of two dimensions.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    help="Set all weights of a smaller magnitude to zero, in one shot.",
+)
+@click.option(
+    "--train",
+    metavar="DATA.npz",
+    type=_PATH,
+    help="Prune the model, and fine-tune it on these samples and labels.",
+)
+@click.option("--epochs", type=int, help=f"[default: {FineTune.epochs}]")
+@click.option(
+    "--loss",
+    metavar="NAME",
+    help="A loss of Keras, or distillation: learn the model's own outputs, labels or not."
+    "  [default: the compiled one, or the metric's]",
+)
+@click.option(
+    "--optimizer",
+    metavar="NAME",
+    help="An optimizer of Keras.  [default: the compiled one, or adam]",
+)
+@click.option(
+    "--learning-rate",
+    type=float,
+    help="Where a cosine decay to 0 begins.  [default: the compiled one from 0.0001 on, or 0.001]",
+)
+@click.option(
+    "--schedule",
+    metavar="NAME",
+    help=f"{' or '.join(SCHEDULES)}: how the sparsity grows.  [default: {Schedule.kind}]",
+)
+@click.option("--begin-step", type=int, help="First step (batch) that prunes.  [default: 0]")
+@click.option(
+    "--end-step", type=int, help="Step of the final sparsity.  [default: after two thirds of all]"
+)
+@click.option(
+    "--frequency",
+    type=int,
+    help="Steps from one choice of weights to the next.  [default: 50 choices in all]",
+)
+@click.option(
+    "--patience",
+    type=int,
+    help="Stop when the loss on held-out samples has not fallen for so many epochs at the final"
+    " sparsity; keep the best.",
+)
+@click.option(
+    "--validation-split",
+    type=float,
+    help=f"Fraction to hold out; needs --patience.  [default: {FineTune.validation_split}]",
+)
+@click.option(
+    "--checkpoints", metavar="DIR", type=_PATH, help="Save every epoch here until the export ends."
+)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint.")
+@click.option(
+    "--strategy",
+    metavar="NAME",
+    help=f"{' or '.join(STRATEGIES)}: train on all devices, or on several hosts (TF_CONFIG).",
+)
 @click.pass_context
 def export(
     ctx: click.Context,
+    /,
     *,
-    model: Path,
-    representative: Path,
-    train: Path | None,
-    sparsity: float | None,
-    epochs: int | None,
-    test: Path | None,
     targets: tuple[str, ...],
-    metric: str | None,
-    output: Path,
-    force: bool,
     verbose: bool,
+    **options: Any,
 ) -> None:
-    """Export MODEL (.h5, .keras or a SavedModel folder) to TFLite, INT8 and C.
+    """Export MODEL to TFLite, INT8 and C.
+
+    MODEL is a .keras file, a legacy .h5 file, a SavedModel folder, the JSON text of
+    model.to_json() with --weights, or a float .tflite file.
 
     Writes DIR with float.tflite, int8.tflite, firmware/ (the model as a C array), report.json and
     manifest.json, after running the INT8 model on the targets' interpreters.
 
     \b
     Example:
-      edgepack export model.h5 --representative calib.npz --test test.npz --output build/model
+      edgepack export model.keras --representative calib.npz --test test.npz --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline import export as run_export
     from edgepack.report.text import render_text
 
     recipe = Recipe(
-        model=model,
-        representative=representative,
-        output=output,
-        test=test,
-        prune=_prune(train, sparsity, epochs),
+        prune=_prune(options),
         targets=tuple(dict.fromkeys(targets)) or DEFAULT_TARGETS,
-        metric=metric,
-        force=force,
+        **options,
     )
     report = run_export(recipe, Bars(), verbose=verbose)
     click.echo(err=True)
@@ -121,13 +220,34 @@ def _print(text: str) -> None:
         ) from error
 
 
-def _prune(train: Path | None, sparsity: float | None, epochs: int | None) -> Prune | None:
-    if train is None and epochs is not None:
-        raise RecipeError(f"--epochs {epochs} needs data to fine-tune on: give --train")
-    if train is None and sparsity is None:
+_SCHEDULE = {"schedule": "kind", "begin_step": "begin_step", "end_step": "end_step"}
+_SCHEDULE |= {"frequency": "frequency"}
+_FINE_TUNE = (
+    *("epochs", "loss", "optimizer", "learning_rate", "patience", "validation_split"),
+    *("checkpoints", "resume", "strategy"),
+)
+_PRUNE = ("sparsity", "n_of_m", "block", "threshold")
+
+
+def _prune(options: dict[str, Any]) -> Prune | None:
+    """Take the options of pruning out of all options."""
+    train, layers = options.pop("train"), options.pop("layers")
+    schedule = _given(options, _SCHEDULE)
+    tuning = _given(options, _FINE_TUNE)
+    settings = _given(options, _PRUNE)
+    if train is None and (unused := next(iter(schedule | tuning), None)):
+        option = next((name for name, key in _SCHEDULE.items() if key == unused), unused)
+        raise RecipeError(f"--{option.replace('_', '-')} needs data to fine-tune on: give --train")
+    if "validation_split" in tuning and "patience" not in tuning:
+        raise RecipeError("--validation-split holds out samples for --patience: give both")
+    if train is None and not settings and not layers:
         return None
-    return Prune(
-        train=train,
-        sparsity=Prune.sparsity if sparsity is None else sparsity,
-        epochs=Prune.epochs if epochs is None else epochs,
-    )
+    fine_tune = train and FineTune(train=train, schedule=Schedule(**schedule), **tuning)
+    return Prune(layers=layers, fine_tune=fine_tune, **settings)
+
+
+def _given(options: dict[str, Any], names: Any) -> dict[str, Any]:
+    """Take out the options that were given, by the names of the fields that they fill."""
+    fields = names if isinstance(names, dict) else dict(zip(names, names, strict=True))
+    taken = {field: options.pop(name) for name, field in fields.items()}
+    return {field: value for field, value in taken.items() if value not in (None, False)}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from edgepack.progress import Update
+from edgepack.progress import Update, ignore
 
 _LABEL_WIDTH = 8
 
@@ -23,16 +23,21 @@ class Bars:
         started = time.monotonic()
         text = f"{label:<{_LABEL_WIDTH}}"
         if not sys.stderr.isatty():
-            yield lambda done, total: None  # noqa: ARG005
+            yield ignore
             click.echo(f"{text}  {time.monotonic() - started:.1f} s", err=True)
             return
         with click.progressbar(
-            length=1, label=text, file=sys.stderr, show_eta=True, width=30
+            length=1,
+            label=text,
+            file=sys.stderr,
+            show_eta=True,
+            width=30,
+            item_show_func=lambda detail: detail,
         ) as bar:
 
-            def update(done: int, total: int) -> None:
+            def update(done: int, total: int, detail: str = "") -> None:
                 bar.length = total
-                bar.update(done - bar.pos)
+                bar.update(done - bar.pos, detail)
 
             yield update
             update(1, 1)

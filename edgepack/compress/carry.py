@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgepack.arrays import Arrays
 from edgepack.errors import ModelError, reason
-from edgepack.keras_model import KerasModel
+from edgepack.load.keras_model import KerasModel
 
 TOLERANCE = 1e-5
 """Largest difference of an output, as a fraction of the largest output: float32 rounding."""
@@ -32,10 +32,10 @@ _RECURRENT = {"LSTM", "GRU", "SimpleRNN"}
 _LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
 
 
-def carry(loaded: KerasModel, samples: NDArray[Any]) -> KerasModel:
+def carry(loaded: KerasModel, samples: Arrays) -> KerasModel:
     """Build the tf-keras equal of a Keras 3 model, weights included.
 
-    ``samples``, shape (samples, ...), are what the two are compared on. Raises
+    ``samples``, by input, shape (samples, ...), are what the two are compared on. Raises
     :class:`ModelError`, naming the layer, if one cannot be rebuilt, or if an output differs by
     more than :data:`TOLERANCE`.
     """
@@ -45,8 +45,8 @@ def carry(loaded: KerasModel, samples: NDArray[Any]) -> KerasModel:
     carried = KerasModel(carrier.rebuild(loaded.model), tf_keras, loaded.path)
     for original, layer in carrier.rebuilt():
         layer.set_weights(original.get_weights())
-    checked = np.asarray(samples[:_CHECKED_SAMPLES])
-    error = _difference(loaded, carried, checked)
+    checked = [np.asarray(array[: _checked(loaded)]) for array in samples.values()]
+    error = max(map(_difference, loaded(*checked), carried(*checked)))
     if not error <= TOLERANCE:  # nor if it is no number
         raise ModelError(
             f"{loaded.path}: rebuilt in tf-keras for TFMOT, the model's outputs differ by"
@@ -61,8 +61,12 @@ def _functional(model: Any) -> Any:
     return getattr(model, "_functional", None) or model
 
 
-def _difference(original: Any, carried: Any, inputs: NDArray[Any]) -> float:
-    wanted, found = np.asarray(original(inputs)), np.asarray(carried(inputs))
+def _checked(loaded: KerasModel) -> int:
+    return loaded.batch or _CHECKED_SAMPLES
+
+
+def _difference(wanted: Any, found: Any) -> float:
+    wanted, found = np.asarray(wanted), np.asarray(found)
     scale = float(np.abs(wanted).max())
     return float(np.abs(wanted - found).max()) / (scale or 1.0)
 
@@ -99,7 +103,7 @@ class _Carrier:
             inputs = random.normal(size=shape).astype(np.float32)
             if kind == "Embedding":
                 inputs = np.zeros(shape, np.int32)
-            if not _difference(original, layer, inputs) <= TOLERANCE:
+            if not _difference(original(inputs), layer(inputs)) <= TOLERANCE:
                 return f"layer {original.name!r} ({kind})"
         return None
 
@@ -163,6 +167,8 @@ def _adopt(operation: Any) -> Any:
 
     class Adopted(tf_keras.layers.Layer):  # type: ignore[misc]  # untyped base
         """Runs an operation of Keras 3."""
+
+        adopted_operation = operation  # of the class: tf-keras would track one of the object
 
         def __init__(self) -> None:
             super().__init__(name=operation.name)

@@ -2,219 +2,216 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgepack.arrays import Arrays
+from edgepack.compress import wrappers
 from edgepack.compress.carry import carry
-from edgepack.errors import ModelError, reason
-from edgepack.keras_model import KerasModel
-from edgepack.load import load_keras
-from edgepack.metrics import Loss, are_probabilities
+from edgepack.compress.fine_tune import SEED, Trainer, batch_of
+from edgepack.compress.kernels import kernels, variable
+from edgepack.compress.masks import Masks, callback
+from edgepack.compress.schedule import Plan
+from edgepack.compress.threshold import zero_below
+from edgepack.compress.training import Trained, Training
+from edgepack.errors import EdgepackError, ModelError, reason
+from edgepack.load.keras_model import KerasModel
 from edgepack.progress import Update
-from edgepack.sparsity import Sparsity, measure
+from edgepack.recipe import Prune
 
-_BATCH = 32
-_LEARNING_RATE = 3e-4
-_SEED = 0
-_PRUNING_UPDATES = 50
-_PRUNING_SHARE = 2 / 3  # of the steps; the last third trains what is left
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Training:
-    """What fine-tuning learns: to give ``y`` for ``x``, both of shape (samples, ...)."""
-
-    x: NDArray[Any]
-    y: NDArray[Any]
-    loss: Loss
-    epochs: int
+UNKNOWN = "TFMOT does not prune such layers"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pruning:
     """How a model was pruned.
 
-    ``is_fine_tuned`` tells fine-tuning from one shot, ``is_carried`` that Keras 3 saved the model
-    and tf-keras pruned it; ``left_out`` names the layers that TFMOT does not know how to prune.
+    ``way`` is ``wrappers`` (TFMOT's, on a model of tf-keras), ``carried`` (those, on a Keras 3
+    model rebuilt in tf-keras), ``callback`` (TFMOT's schedules and masks on the model itself),
+    ``file`` (TFMOT's masks on the weights of a .tflite file) or ``threshold``; ``runtime`` runs
+    the pruned model. ``why_not_carried`` says why a model was not. ``left_out`` has the layers
+    that were not pruned though nobody said so, with the reason. ``trained`` is None in one shot.
     """
 
-    is_fine_tuned: bool
-    is_carried: bool
-    left_out: tuple[str, ...]
+    way: str
+    runtime: str
+    trained: Trained | None
+    left_out: dict[str, str]
+    why_not_carried: str | None = None
 
 
 def prune(
-    loaded: KerasModel,
-    samples: NDArray[Any],
-    *,
-    sparsity: float,
+    load: Callable[[], KerasModel],
+    samples: Arrays,
+    settings: Prune,
     training: Training | None,
     update: Update,
 ) -> tuple[KerasModel, Pruning]:
-    """Return a copy of the model with the smallest weights of each layer set to zero.
+    """Return a model with the smallest weights set to zero, and how it came about.
 
-    With ``training`` they go on TFMOT's polynomial schedule (Zhu and Gupta, "To prune, or not to
-    prune", 2017, equation 1) from 0 to ``sparsity`` over the first two thirds of the steps, and
-    the model is fine-tuned meanwhile; without, all at once. Layers that TFMOT does not know are
-    not pruned. The same arguments give the same weights.
+    ``load`` gives the model anew: training changes the layers that it is given. With ``training``
+    weights go on TFMOT's schedule while the model is fine-tuned; without, all at once. The same
+    arguments give the same weights.
 
     A Keras 3 model is carried to tf-keras first (:func:`~edgepack.compress.carry.carry`), and
-    compared with the original on ``samples``.
+    compared with the original on ``samples``. Where that fails, or no graph of layers can be
+    wrapped, TFMOT's schedules and masks act on the model itself.
 
-    Raises :class:`ModelError` if it cannot be carried, or if nothing can be pruned.
+    Raises :class:`ModelError` if nothing can be pruned, or training fails.
     """
     import tensorflow as tf
-    import tensorflow_model_optimization as tfmot
     import tf_keras
+    from tensorflow_model_optimization.sparsity.keras import strip_pruning
 
-    tf_keras.utils.set_random_seed(_SEED)
+    tf_keras.utils.set_random_seed(SEED)
     tf.config.experimental.enable_op_determinism()
 
-    # From the file again: fine-tuning changes the layers that it is given.
-    fresh = load_keras(loaded.path)
-    model = fresh.model if fresh.is_legacy else carry(fresh, samples).model
-    if training is None:
-        schedule = tfmot.sparsity.keras.ConstantSparsity(sparsity, begin_step=0, frequency=1)
-        wrapped = _wrap(tfmot, model, schedule, loaded)
-        _mask(wrapped)
+    loaded = load()
+    plan = Plan(settings, training.steps(batch_of(loaded)) if training else None)
+    plan.check_patterns([name for name, _ in kernels(loaded.model)])
+    if settings.threshold is not None:
+        zero_below(loaded.model, settings.threshold, plan)
+        return loaded, Pruning(way="threshold", runtime=loaded.runtime, trained=None, left_out={})
+    strategy = training.settings.strategy if training else None
+    with _scope(strategy):
+        candidate, why = _wrappable(load() if strategy else loaded, samples)
+        wrapped = candidate and wrappers.wrap(candidate.model, plan)
+    if candidate is None:
+        if strategy:
+            raise ModelError(
+                f"{loaded.path}: a strategy of tf.distribute needs a model that TFMOT can wrap;"
+                f" this one cannot be: {why}"
+            )
+        weights, trained = _prune_by_callback(loaded, plan, training, update)
+        way, result = "callback", loaded
     else:
-        batch = loaded.batch or _BATCH
-        steps = training.epochs * -(-len(training.x) // batch)
-        wrapped = _wrap(tfmot, model, _gradual(tfmot, sparsity, steps), loaded)
-        wrapped.compile(
-            optimizer=tf_keras.optimizers.Adam(_LEARNING_RATE),
-            loss=_loss(tf_keras, loaded, training),
-        )
-        try:
-            _fine_tune(tfmot, wrapped, training, steps, batch, update)
-        except Exception as error:
-            raise ModelError(f"{loaded.path}: cannot be fine-tuned: {reason(error)}") from error
-    pruned = {
-        id(weight)
-        for layer in _pruned_layers(wrapped)
-        for weight in layer.layer.get_prunable_weights()
-    }
-    result = KerasModel(tfmot.sparsity.keras.strip_pruning(wrapped), tf_keras, loaded.path)
-    left_out = tuple(
-        name
-        for name, kernels in _kernels(result.model)
-        if pruned.isdisjoint(id(weight) for weight in kernels)
-    )
+        weights, trained = _prune_by_wrappers(candidate, wrapped, plan, training, update)
+        way = "wrappers" if loaded.is_legacy else "carried"
+        result = KerasModel(strip_pruning(wrapped), candidate.keras, candidate.path)
+    left_out = _left_out(result, plan, weights)
+    if strategy:
+        # The variables of a strategy live on its devices: the rest goes on with plain ones.
+        plain, _ = _wrappable(load(), samples)
+        assert plain is not None  # noqa: S101 (it was above)
+        plain.model.set_weights(result.model.get_weights())
+        result = plain
     return result, Pruning(
-        is_fine_tuned=training is not None, is_carried=not fresh.is_legacy, left_out=left_out
+        way=way, runtime=result.runtime, trained=trained, left_out=left_out, why_not_carried=why
     )
 
 
-def _gradual(tfmot: Any, sparsity: float, steps: int) -> Any:
-    end = max(1, int(steps * _PRUNING_SHARE))
-    frequency = max(1, end // _PRUNING_UPDATES)
-    return tfmot.sparsity.keras.PolynomialDecay(
-        initial_sparsity=0.0,
-        final_sparsity=sparsity,
-        begin_step=0,
-        end_step=end - end % frequency,  # a step on which the schedule acts
-        frequency=frequency,
+def _wrappable(loaded: KerasModel, samples: Arrays) -> tuple[KerasModel | None, str | None]:
+    """Find the model of tf-keras that TFMOT can wrap, or why there is none."""
+    if not loaded.is_graph:
+        return None, "code, not a graph, calls its layers"
+    if loaded.is_legacy:
+        return loaded, None
+    try:
+        return carry(loaded, samples), None
+    except ModelError as error:
+        return None, str(error).removeprefix(f"{loaded.path}: ")
+
+
+def _prune_by_wrappers(
+    loaded: KerasModel, wrapped: Any, plan: Plan, training: Training | None, update: Update
+) -> tuple[list[Any], Trained | None]:
+    """Prune the wrapped layers; returns the weights under masks, and how they were trained."""
+    from tensorflow_model_optimization.sparsity.keras import UpdatePruningStep
+
+    weights = wrappers.pruned_weights(wrapped)
+    if not weights:
+        raise nothing_to_prune(loaded.path, plan)
+    if training is None:
+        wrappers.mask(wrapped)
+        return weights, None
+    trained = _train(
+        Trainer(loaded, wrapped, training, _scope(training.settings.strategy)),
+        loaded,
+        callbacks=[UpdatePruningStep()],
+        final_step=plan.final_step,
+        variables=wrapped.variables,
+        sparsity=lambda: _zeros(weights),
+        update=update,
     )
+    return weights, trained
 
 
-def _mask(wrapped: Any) -> None:
-    """Let TFMOT find its masks and apply them, as in its first step of training."""
-    for layer in _pruned_layers(wrapped):
-        layer.pruning_step.assign(1)
-        layer.pruning_obj.conditional_mask_update()
-        layer.pruning_obj.weight_mask_op()
-
-
-def _fine_tune(
-    tfmot: Any, wrapped: Any, training: Training, steps: int, batch: int, update: Update
-) -> None:
-    import tf_keras
-
-    done = iter(range(1, steps + 1))
-    wrapped.fit(
-        training.x,
-        training.y,
-        batch_size=batch,
-        epochs=training.epochs,
-        verbose=0,
-        callbacks=[
-            tfmot.sparsity.keras.UpdatePruningStep(),
-            tf_keras.callbacks.LambdaCallback(
-                on_train_batch_end=lambda batch, logs: update(next(done), steps)  # noqa: ARG005
-            ),
-        ],
+def _prune_by_callback(
+    loaded: KerasModel, plan: Plan, training: Training | None, update: Update
+) -> tuple[list[Any], Trained | None]:
+    """Prune a model's own variables; returns those under masks, and how they were trained."""
+    masks = Masks(loaded.model, plan)
+    if not masks.weights:
+        raise nothing_to_prune(loaded.path, plan)
+    if training is None:
+        masks.advance()
+        return masks.weights, None
+    trained = _train(
+        Trainer(loaded, loaded.model, training, nullcontext()),
+        loaded,
+        callbacks=[callback(loaded.keras, masks)],
+        final_step=plan.final_step,
+        variables=masks.variables,
+        sparsity=lambda: _zeros(masks.weights),
+        update=update,
     )
+    masks.apply()
+    return masks.weights, trained
 
 
-def _pruned_layers(wrapped: Any) -> list[Any]:
-    """Find the wrapped layers that have something to prune."""
-    from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (
-        collect_prunable_layers,
-    )
-
-    layers = collect_prunable_layers(wrapped)
-    return [layer for layer in layers if layer.layer.get_prunable_weights()]
-
-
-def kernel_sparsity(loaded: KerasModel) -> Sparsity:
-    """Measure the zeros among the weights of each layer, biases and statistics left out."""
-    return measure(
-        {
-            name: np.concatenate([np.asarray(weight).ravel() for weight in kernels])
-            for name, kernels in _kernels(loaded.model)
-        }
-    )
+def _train(trainer: Trainer, loaded: KerasModel, **arguments: Any) -> Trained:
+    try:
+        return trainer.run(**arguments)
+    except EdgepackError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{loaded.path}: cannot be fine-tuned: {reason(error)}") from error
 
 
-def _kernels(layer: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """Find the weights of the layers inside a layer, by their path, such as ``encoder/dense``."""
-    for inner in layer._flatten_layers(include_self=False, recursive=False):
-        name = f"{path}{inner.name}"
-        kernels = [
-            weight
-            for weight in inner.weights
-            if "kernel" in weight.name or "embedding" in weight.name
-        ]
-        if any(inner._flatten_layers(include_self=False, recursive=False)):
-            yield from _kernels(inner, f"{name}/")
-        elif kernels:
-            yield name, kernels
+def nothing_to_prune(path: Path, plan: Plan) -> ModelError:
+    """Say why no layer of a model is pruned."""
+    why = next(iter(plan.left_out.values()), "the model has no layer that TFMOT can prune")
+    return ModelError(f"{path}: {why}, so there is nothing to prune")
 
 
-def _wrap(tfmot: Any, model: Any, schedule: Any, loaded: KerasModel) -> Any:
-    """Wrap layer by layer: whole models with one layer that TFMOT does not know are refused."""
-    from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import (
-        PruneRegistry,
-    )
-
-    class Known(tfmot.sparsity.keras.PruningPolicy):  # type: ignore[misc]  # untyped base
-        """Prunes the layers that TFMOT knows and that have weights."""
-
-        def allow_pruning(self, layer: Any) -> bool:
-            return bool(PruneRegistry.supports(layer) and layer.trainable_weights)
-
-        def ensure_model_supports_pruning(self, model: Any) -> None:
-            """Every model is supported: what cannot be pruned is left as it is."""
-
-    wrapped = tfmot.sparsity.keras.prune_low_magnitude(
-        model, pruning_schedule=schedule, pruning_policy=Known()
-    )
-    if not _pruned_layers(wrapped):
-        raise ModelError(f"{loaded.path}: the model has no layer that TFMOT can prune")
-    return wrapped
+def _left_out(loaded: KerasModel, plan: Plan, pruned: list[Any]) -> dict[str, str]:
+    """Name the layers that keep all their weights though nobody said so."""
+    ids = {id(weight) for weight in pruned}
+    return {
+        name: plan.left_out.get(name, UNKNOWN)
+        for name, weights in kernels(loaded.model)
+        if plan.sparsity(name) and ids.isdisjoint(id(variable(weight)) for weight in weights)
+    }
 
 
-def _loss(keras: Any, loaded: KerasModel, training: Training) -> Any:
-    if training.loss is Loss.MEAN_SQUARED_ERROR:
-        return keras.losses.MeanSquaredError()
-    # By what the model gives, whatever layers stand behind its softmax or sigmoid.
-    outputs = np.asarray(loaded(np.asarray(training.x[: loaded.batch or _BATCH])))
-    is_binary = outputs.shape[-1] == 1
-    kind = (
-        keras.losses.BinaryCrossentropy if is_binary else keras.losses.SparseCategoricalCrossentropy
-    )
-    return kind(from_logits=not are_probabilities(outputs))
+def _zeros(weights: list[Any]) -> float:
+    zeros = sum(int(weight.shape.num_elements()) - _nonzeros(weight) for weight in weights)
+    return zeros / sum(int(weight.shape.num_elements()) for weight in weights)
+
+
+def _nonzeros(weight: Any) -> int:
+    return int(np.count_nonzero(np.asarray(weight)))
+
+
+def _scope(strategy: str | None) -> AbstractContextManager[Any]:
+    """Enter one of TensorFlow's strategies for several devices or hosts."""
+    if strategy is None:
+        return nullcontext()
+    scope: AbstractContextManager[Any] = _strategy(strategy).scope()
+    return scope
+
+
+@cache
+def _strategy(name: str) -> Any:
+    import tensorflow as tf
+
+    if name == "multi-worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])

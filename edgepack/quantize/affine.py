@@ -17,12 +17,16 @@ from edgepack.types import Tensor
 def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     """Map real values to the integers of a per-tensor quantized tensor, saturating.
 
+    What is not quantized, such as token numbers, is returned as it is.
+
     >>> from edgepack.types import QuantParams
     >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
     >>> int8 = Tensor(name="x", shape=(1,), dtype="int8", quant=half, data=b"")
     >>> quantize(np.array([0.0, 0.25, -0.25, 1000.0]), int8)
     array([  1,   2,   0, 127], dtype=int8)
     """
+    if tensor.quant is None:
+        return values.astype(tensor.dtype)
     scale, zero_point = _per_tensor(tensor)
     with np.errstate(over="ignore"):  # infinity saturates like any large value
         scaled = (values.astype(np.float32) / scale).astype(np.float64)
@@ -33,7 +37,12 @@ def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
 
 
 def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
-    """Map the integers of a per-tensor quantized tensor to real values, float32."""
+    """Map the integers of a per-tensor quantized tensor to real values, float32.
+
+    What is not quantized, such as class numbers, keeps its values.
+    """
+    if tensor.quant is None:
+        return values.astype(np.float32)
     scale, zero_point = _per_tensor(tensor)
     return ((values.astype(np.int32) - zero_point).astype(np.float32) * scale).astype(np.float32)
 

@@ -19,8 +19,12 @@ def float_tensors(model: Model) -> list[str]:
     ]
 
 
-def require_full_integer(model: Model) -> None:
-    """Raise :class:`ConversionError`, naming the tensors, unless all is integer, int8 outside."""
+def require_full_integer(model: Model, source: Model) -> None:
+    """Raise :class:`ConversionError`, naming the tensors, unless all that was float is int8.
+
+    ``source`` is the float model: inputs and outputs that are whole numbers there, such as token
+    numbers, stay what they are.
+    """
     if not model.main.operators:
         raise ConversionError("the model computes nothing: it has no operator to quantize")
     if left := float_tensors(model):
@@ -30,11 +34,15 @@ def require_full_integer(model: Model) -> None:
             f" {'; '.join(left[:_NAMED])}{more}; replace the layers they belong to by ones that"
             " TensorFlow Lite has in int8"
         )
-    for kind, tensor in (("input", model.main.input), ("output", model.main.output)):
-        if tensor.dtype != "int8":
-            raise ConversionError(
-                f"not full-integer: the {kind} {tensor.name} is {tensor.dtype}, not int8"
-            )
+    for kind, found, before in (
+        ("input", model.main.input_tensors, source.main.input_tensors),
+        ("output", model.main.output_tensors, source.main.output_tensors),
+    ):
+        for tensor, original in zip(found, before, strict=True):
+            if tensor.dtype != ("int8" if original.dtype in _FLOATS else original.dtype):
+                raise ConversionError(
+                    f"not full-integer: the {kind} {tensor.name} is {tensor.dtype}, not int8"
+                )
 
 
 def _user(graph: Graph, index: int) -> str:

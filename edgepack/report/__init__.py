@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.bundle import Artifact
@@ -19,20 +19,14 @@ SCHEMA = 1
 class RuntimeReport:
     """How one interpreter ran the int8 model.
 
-    ``deviation`` is from the reference kernels of tflite-runtime, None where those or the
-    interpreter did not run. ``arena_bytes`` is measured on this host.
+    ``deviations`` are from the reference kernels of tflite-runtime, by output; none where those
+    or the interpreter did not run. ``arena_bytes`` is measured on this host.
     """
 
     version: str
-    deviation: Deviation | None
+    deviations: dict[str, Deviation]
     arena_bytes: int | None
     failure: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields on one level."""
-        flat = asdict(self)
-        names = (field.name for field in fields(Deviation))
-        return (flat.pop("deviation") or dict.fromkeys(names)) | flat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +39,13 @@ class SparsityReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What an export made and how good it is. ``notes`` says what could not be checked."""
+    """What an export made and how good it is.
+
+    ``float_runtime`` is what ran the float model; ``notes`` says what could not be checked.
+    """
 
     model: str
+    float_runtime: str
     artifacts: dict[str, Artifact]
     comparison: Comparison
     pruning: Pruning | None
@@ -66,11 +64,12 @@ class Report:
         return {
             "schema": SCHEMA,
             "model": self.model,
+            "float_runtime": self.float_runtime,
             "passed": self.passed,
             "artifacts": {name: asdict(artifact) for name, artifact in self.artifacts.items()},
             "comparison": self.comparison.to_dict(),
             "pruning": asdict(self.pruning) if self.pruning else None,
-            "runtimes": {name: runtime.to_dict() for name, runtime in self.runtimes.items()},
+            "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
             "sparsity": asdict(self.sparsity.float) | {"int8": asdict(self.sparsity.int8)},
             "targets": {name: asdict(verdict) for name, verdict in self.targets.items()},
             "notes": list(self.notes),

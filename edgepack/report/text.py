@@ -1,10 +1,11 @@
-"""A report as a person reads it: a table, the targets, one verdict line."""
+"""A report as a person reads it: a table for each output, the targets, one verdict line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from edgepack.compare import Score
+from edgepack.compare import OutputComparison, Score
+from edgepack.compress.prune import Pruning
 from edgepack.metrics import METRICS
 from edgepack.report import Report, RuntimeReport
 
@@ -14,7 +15,7 @@ _NONE = "-"
 def render_text(report: Report) -> str:
     """Write a report in a dozen lines of plain text."""
     parts = [
-        _table(_rows(report)),
+        *_tables(report),
         _facts(report),
         "\n".join(f"note: {note}" for note in report.notes),
         _targets(report),
@@ -23,19 +24,27 @@ def render_text(report: Report) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _rows(report: Report) -> list[list[str]]:
-    comparison = report.comparison
+def _tables(report: Report) -> Iterator[str]:
+    outputs = report.comparison.outputs
+    for name in outputs:
+        title = f"output {name}\n" if len(outputs) > 1 else ""
+        yield title + _table(_rows(report, name))
+
+
+def _rows(report: Report, output: str) -> list[list[str]]:
+    comparison = report.comparison.outputs[output]
     heading = ["model", "interpreter", comparison.metric or _NONE, "agreement", "SQNR"]
     rows = [
         [*heading, "max error", "off reference", "arena"],
-        ["float", "Keras", _number(comparison.float_value), *[_NONE] * 5],
+        ["float", report.float_runtime, _number(comparison.float_value), *[_NONE] * 5],
     ]
-    if comparison.pruned:
-        rows.append(["pruned", "Keras", *_cells(comparison.pruned), _NONE, _NONE])
+    if comparison.pruned and report.pruning:
+        cells = _cells(comparison.pruned)
+        rows.append(["pruned", report.pruning.runtime, *cells, _NONE, _NONE])
     for name, runtime in report.runtimes.items():
         arena = _NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
         cells = _cells(comparison.int8.get(name))
-        rows.append(["int8", name, *cells, _off_reference(runtime), arena])
+        rows.append(["int8", name, *cells, _off_reference(runtime, output), arena])
     if comparison.metric is None:
         for row in rows:
             del row[2]
@@ -53,12 +62,13 @@ def _cells(score: Score | None) -> list[str]:
     ]
 
 
-def _off_reference(runtime: RuntimeReport) -> str:
+def _off_reference(runtime: RuntimeReport, output: str) -> str:
     if runtime.failure:
         return "failed"
-    if runtime.deviation is None:
+    deviation = runtime.deviations.get(output)
+    if deviation is None:
         return _NONE
-    return f"{runtime.deviation.max_lsb} LSB" if runtime.deviation.max_lsb else "bit-exact"
+    return f"{deviation.max_lsb} LSB" if deviation.max_lsb else "bit-exact"
 
 
 def _facts(report: Report) -> str:
@@ -67,14 +77,55 @@ def _facts(report: Report) -> str:
     if any(runtime.arena_bytes is not None for runtime in report.runtimes.values()):
         lines.append("arena     as TFLM's reference kernels take it on this host")
     if report.pruning:
-        how = "fine-tuned" if report.pruning.is_fine_tuned else "in one shot, not fine-tuned"
-        lines.append(
-            f"pruned    {how}; zeros: {report.sparsity.float.overall:.1%} of the float weights,"
-            f" {report.sparsity.int8.overall:.1%} of the int8 weights"
-        )
-        if report.pruning.left_out:
-            lines.append(f"          TFMOT cannot prune {', '.join(report.pruning.left_out)}")
+        lines += _pruning(report, report.pruning)
     return "\n".join(lines)
+
+
+_WAYS = {
+    "wrappers": "by TFMOT",
+    "carried": "by TFMOT, rebuilt in tf-keras",
+    "callback": "by TFMOT's schedules and masks on the model itself",
+    "file": "by TFMOT's masks on the file's weights",
+    "threshold": "by a threshold",
+}
+
+
+def _pruning(report: Report, pruning: Pruning) -> Iterator[str]:
+    how = "in one shot, not fine-tuned"
+    if trained := pruning.trained:
+        how = (
+            f"fine-tuned {_count(trained.epochs, 'epoch')}, {trained.optimizer} from"
+            f" {trained.learning_rate:g}, {', '.join(sorted(set(trained.losses.values())))}"
+        )
+    yield f"pruned    {_WAYS[pruning.way]}; {how}"
+    if pruning.why_not_carried:
+        yield f"          not rebuilt in tf-keras: {pruning.why_not_carried}"
+    yield (
+        f"zeros     {report.sparsity.float.overall:.1%} of the float weights,"
+        f" {report.sparsity.int8.overall:.1%} of the int8 weights"
+    )
+    for reason in dict.fromkeys(pruning.left_out.values()):
+        names = [name for name, why in pruning.left_out.items() if why == reason]
+        yield f"          not pruned ({reason}): {shorten(names)}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+_NAMED = 6
+
+
+def shorten(names: Sequence[str]) -> str:
+    """List names, the first few if there are many.
+
+    >>> shorten(["a", "b"])
+    'a, b'
+    >>> shorten(["a"] * 9)
+    'a, a, a, a, a, a and 3 more'
+    """
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _targets(report: Report) -> str:
@@ -89,9 +140,18 @@ def _targets(report: Report) -> str:
 def _verdict(report: Report) -> str:
     comparison = report.comparison
     word = "PASSED" if report.passed else "FAILED"
-    samples = f"{comparison.samples:,} {comparison.data} samples"
-    if not comparison.int8:
+    if not all(output.int8 for output in comparison.outputs.values()):
         return f"{word}: no interpreter ran the int8 model"
+    several = len(comparison.outputs) > 1
+    said = "; ".join(
+        f"{name}: {_worst(output)}" if several else _worst(output)
+        for name, output in comparison.outputs.items()
+    )
+    return f"{word}: {said} on {comparison.samples:,} {comparison.data} samples"
+
+
+def _worst(comparison: OutputComparison) -> str:
+    """Say in one sentence what int8 costs an output."""
     if comparison.metric is None or comparison.float_value is None:
         worst = max(comparison.int8.values(), key=lambda score: score.max_abs_error)
         agreement = (
@@ -100,7 +160,7 @@ def _verdict(report: Report) -> str:
         noise = f"max error {worst.max_abs_error:.3g}"
         if worst.sqnr_db is not None:
             noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
-        return f"{word}: int8 {agreement}{noise} ({samples})"
+        return f"int8 {agreement}{noise}"
     metric = METRICS[comparison.metric]
     values = {
         name: score.value for name, score in comparison.int8.items() if score.value is not None
@@ -113,8 +173,8 @@ def _verdict(report: Report) -> str:
     else:
         amount = f"{change / comparison.float_value:+.2%}" if comparison.float_value else "from 0"
     return (
-        f"{word}: int8 {metric.name} {_number(value)} at worst ({name}), float"
-        f" {_number(comparison.float_value)}: {amount} on {samples}"
+        f"int8 {metric.name} {_number(value)} at worst ({name}), float"
+        f" {_number(comparison.float_value)}: {amount}"
     )
 
 

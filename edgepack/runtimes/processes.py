@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgepack.arrays import load_array, save_array
+from edgepack.arrays import Arrays, load_array, save_arrays
 from edgepack.errors import EdgepackError
 from edgepack.progress import Update
 from edgepack.runtimes import Runtime
@@ -25,13 +24,13 @@ _MAX_PROCESSES = 4  # a runtime: each takes 45 MB and a moment to start
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
-    """What a runtime made of a model: int8 ``outputs`` (samples, ...), or why it failed.
+    """What a runtime made of a model: integer ``outputs`` (samples, ...), or why it failed.
 
     ``arena_bytes`` is measured on this host, whose pointers may be wider than the device's.
     """
 
     version: str
-    outputs: NDArray[Any] | None = None
+    outputs: Arrays | None = None
     arena_bytes: int | None = None
     failure: str | None = None
 
@@ -69,38 +68,41 @@ class Interpreters:
         self._workers = workers
 
     def run(
-        self, *, model: Path, inputs: NDArray[Any], work: Path, update: Update
+        self, *, model: Path, inputs: Arrays, outputs: Sequence[str], work: Path, update: Update
     ) -> dict[str, Run]:
         """Run a .tflite file on the same inputs, on all runtimes side by side.
 
-        ``inputs`` has the model's dtype and shape (samples, ...); ``work`` is a folder for
-        arrays. A runtime that fails or dies is a result; the others go on.
+        ``inputs`` has the model's dtypes and shapes (samples, ...), in the model's order, and
+        ``outputs`` names what comes out, in that order; ``work`` is a folder for arrays. A
+        runtime that fails or dies is a result; the others go on.
         """
-        file = work / "inputs.npy"
-        save_array(file, inputs)
-        counter = _Counter(update, total=len(inputs) * len(self._workers))
+        files = list(save_arrays(work / "inputs", inputs).values())
+        samples = len(next(iter(inputs.values())))
+        counter = _Counter(update, total=samples * len(self._workers))
         parts: dict[Runtime, list[_Part]] = {runtime: [] for runtime in self._workers}
         for runtime, workers in self._workers.items():
-            bounds = np.linspace(0, len(inputs), len(workers) + 1).astype(int).tolist()
+            bounds = np.linspace(0, samples, len(workers) + 1).astype(int).tolist()
             for worker, start, stop in zip(workers, bounds, bounds[1:], strict=False):
                 if start == stop:
                     continue
                 part = f"{runtime.name}-{start}"
-                outputs = work / f"{part}.npy"
+                made = {
+                    name: str(work / f"{part}-{index}.npy") for index, name in enumerate(outputs)
+                }
                 answer = worker.start(
                     "run",
                     update=counter.part(part),
                     model=str(model),
-                    inputs=str(file),
+                    inputs=files,
                     start=start,
                     stop=stop,
-                    outputs=str(outputs),
+                    outputs=list(made.values()),
                 )
-                parts[runtime].append((answer, outputs))
+                parts[runtime].append((answer, made))
         return {runtime.name: _join(runtime, its_parts) for runtime, its_parts in parts.items()}
 
 
-_Part = tuple[Future[Any], Path]
+_Part = tuple[Future[Any], dict[str, str]]
 
 
 def _processes(runtime: Runtime) -> int:
@@ -116,7 +118,10 @@ def _join(runtime: Runtime, parts: list[_Part]) -> Run:
         return Run(version=version, failure=str(error).strip().splitlines()[-1])
     return Run(
         version=version,
-        outputs=np.concatenate([load_array(outputs) for _, outputs in parts]),
+        outputs={
+            name: np.concatenate([load_array(Path(made[name])) for _, made in parts])
+            for name in parts[0][1]
+        },
         arena_bytes=answers[0]["arena_bytes"],
     )
 
@@ -131,7 +136,7 @@ class _Counter:
         self._lock = threading.Lock()
 
     def part(self, name: str) -> Update:
-        def count(done: int, total: int) -> None:  # noqa: ARG001 (a part's own total)
+        def count(done: int, total: int, detail: str = "") -> None:  # noqa: ARG001 (its own)
             with self._lock:
                 self._done[name] = done
                 self._update(sum(self._done.values()), self._total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,13 +15,16 @@ from edgepack.progress import Update
 
 
 class Interpreter(Protocol):
-    """One model, loaded, of one input and one output with the batch fixed at 1."""
+    """One model, loaded, with the batch fixed at 1."""
 
     def __init__(self, model: bytes) -> None:
         """Load a .tflite file and allocate its tensors."""
 
-    def invoke(self, sample: NDArray[Any]) -> NDArray[Any]:
-        """Run one input, without the batch, of the model's dtype; return its output likewise."""
+    def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run one sample, an array for each input in the model's order; return each output.
+
+        Arrays have the model's dtypes, and a batch of 1.
+        """
 
     def arena_bytes(self) -> int | None:
         """Measure the tensor arena; None where the runtime has none."""
@@ -33,17 +37,25 @@ class RunService:
         self._build: type[Interpreter] = importlib.import_module(module).Interpreter
 
     def run(
-        self, *, model: str, inputs: str, start: int, stop: int, outputs: str, update: Update
+        self,
+        *,
+        model: str,
+        inputs: list[str],
+        start: int,
+        stop: int,
+        outputs: list[str],
+        update: Update,
     ) -> dict[str, Any]:
-        """Run samples ``start`` to ``stop`` of ``inputs``, an .npy, and write ``outputs``, an .npy.
+        """Run samples ``start`` to ``stop`` of ``inputs`` and write ``outputs``, all .npy files.
 
         Returns the arena's bytes, or None, under ``arena_bytes``.
         """
         interpreter = self._build(Path(model).read_bytes())
-        samples = load_array(Path(inputs))[start:stop]
+        arrays = [load_array(Path(path)) for path in inputs]
         results = []
-        for done, sample in enumerate(samples, start=1):
-            results.append(interpreter.invoke(sample))
-            update(done, len(samples))
-        save_array(Path(outputs), np.stack(results))
+        for index in range(start, stop):
+            results.append(interpreter.invoke([array[index : index + 1] for array in arrays]))
+            update(index + 1 - start, stop - start)
+        for path, parts in zip(outputs, zip(*results, strict=True), strict=True):
+            save_array(Path(path), np.concatenate(parts))
         return {"arena_bytes": interpreter.arena_bytes()}

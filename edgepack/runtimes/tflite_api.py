@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,15 +14,15 @@ class TfliteInterpreter:
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
         interpreter.allocate_tensors()
-        self._input = interpreter.get_input_details()[0]["index"]
-        self._output = interpreter.get_output_details()[0]["index"]
+        self._inputs = [tensor["index"] for tensor in interpreter.get_input_details()]
+        self._outputs = [tensor["index"] for tensor in interpreter.get_output_details()]
 
-    def invoke(self, sample: NDArray[Any]) -> NDArray[Any]:
-        """Run one input."""
-        self._interpreter.set_tensor(self._input, sample[None])
+    def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run one sample."""
+        for index, array in zip(self._inputs, sample, strict=True):
+            self._interpreter.set_tensor(index, array)
         self._interpreter.invoke()
-        output: NDArray[Any] = self._interpreter.get_tensor(self._output)[0]
-        return output
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
 
     def arena_bytes(self) -> None:
         """Return None: memory comes from the heap."""

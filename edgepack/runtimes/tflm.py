@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any, BinaryIO
@@ -31,17 +31,20 @@ class Interpreter:
     def __init__(self, model: bytes) -> None:
         with _standard_error() as words:
             try:
+                parsed = read_tflite(model)
+                self._outputs = range(len(parsed.main.outputs))
                 self._interpreter = runtime.Interpreter.from_bytes(
-                    model, arena_size=_ample_arena(read_tflite(model))
+                    model, arena_size=_ample_arena(parsed)
                 )
             except RuntimeError as error:
                 raise ConversionError(_reason(words) or str(error)) from error
 
-    def invoke(self, sample: NDArray[Any]) -> NDArray[Any]:
-        """Run one input."""
-        self._interpreter.set_input(sample[None], 0)
+    def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run one sample."""
+        for index, array in enumerate(sample):
+            self._interpreter.set_input(array, index)
         self._interpreter.invoke()
-        return np.array(self._interpreter.get_output(0)[0])
+        return [np.array(self._interpreter.get_output(index)) for index in self._outputs]
 
     def arena_bytes(self) -> int:
         """Read the smallest arena that holds the model on this host, off TFLM's own account."""

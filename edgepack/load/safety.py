@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from edgepack.errors import UnsafeModelError
 
+_TRUST = "--allow-unsafe if you trust whoever made the file"
 
-def refuse_code(path: Path, config: Any) -> None:
-    """Raise :class:`UnsafeModelError` if a configuration brings code or names foreign modules."""
-    for entry in _dicts(config):
+
+def refuse_code(path: Path, config: Any, *, known: Container[str] = ()) -> None:
+    """Raise :class:`UnsafeModelError` if a configuration brings code or names foreign modules.
+
+    ``known`` are the registered names of classes and functions that the user vouches for.
+    """
+    for entry in entries(config):
         kind = entry.get("class_name")
         if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
             raise UnsafeModelError(
-                f"{path}: holds a Lambda layer: Python code that would run here on loading;"
-                " replace it by Keras layers and save the model again"
+                f"{path}: holds a Lambda layer: Python code that would run here on loading, with"
+                " your rights; replace it by Keras layers and save the model again, or give"
+                f" {_TRUST}"
             )
         if kind == "TFOpLambda":
             refuse_functions(path, str(entry.get("config", {}).get("function")))
         if kind == "TensorFlowOpLayer":
             refuse_operators(path, _words(entry.get("config", {}).get("node_def")))
-        if kind and (foreign := _foreign(entry)):
+        if kind and registered_name(entry) not in known and (foreign := _foreign(entry)):
+            module, _, name = foreign.rpartition(".")
             raise UnsafeModelError(
                 f"{path}: names {foreign}, which is not Keras's own: loading it would import and"
-                " run code; use Keras's layers and functions and save the model again"
+                f" run code with your rights; if it is yours, name it: --custom-objects"
+                f" {module}:{name}, or give {_TRUST}"
             )
 
 
@@ -51,7 +59,7 @@ def refuse_functions(path: Path, name: str) -> None:
     if not _OUTSIDE_FUNCTIONS.isdisjoint(name.split(".")):
         raise UnsafeModelError(
             f"{path}: calls tf.{name}, which reaches files or programs of this machine when the"
-            " model is run; save the model without it"
+            f" model is run; save the model without it, or give {_TRUST}"
         )
 
 
@@ -61,7 +69,8 @@ def refuse_operators(path: Path, operators: Iterable[str]) -> None:
         if name in _OUTSIDE:
             raise UnsafeModelError(
                 f"{path}: its graph holds the operator {name}, which reaches files or programs of"
-                " this machine when the model is loaded or run; save the model without it"
+                f" this machine when the model is loaded or run; save the model without it, or give"
+                f" {_TRUST}"
             )
 
 
@@ -83,11 +92,20 @@ def _foreign(entry: dict[str, Any]) -> str | None:
     return None if module.split(".", maxsplit=1)[0] in ("keras", "tf_keras") else f"{module}.{name}"
 
 
-def _dicts(node: Any) -> Iterator[dict[str, Any]]:
+def registered_name(entry: dict[str, Any]) -> str | None:
+    """Find the name by which Keras looks an object up among the user's own."""
+    name = entry.get("registered_name") or entry.get("class_name")
+    if name == "function":
+        name = entry.get("config")
+    return name if isinstance(name, str) else None
+
+
+def entries(node: Any) -> Iterator[dict[str, Any]]:
+    """Go through the mappings of a configuration, at every depth."""
     if isinstance(node, dict):
         yield node
         for value in node.values():
-            yield from _dicts(value)
+            yield from entries(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _dicts(value)
+            yield from entries(value)

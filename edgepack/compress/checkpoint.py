@@ -1,0 +1,105 @@
+"""Checkpoints of fine-tuning: the state after an epoch, in one file that is whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.errors import OutputError, RecipeError
+
+_FILE = "fine-tuning.npz"
+
+
+@dataclass
+class Standing:
+    """How far a training is: epochs done, and the best loss on held-out samples so far.
+
+    ``waited`` counts the epochs since then. The loss is None while there is none.
+    """
+
+    epochs: int = 0
+    best_loss: float | None = None
+    waited: int = 0
+
+
+class Checkpoint:
+    """The checkpoint of one training in a folder; ``fingerprint`` is of all that decides it.
+
+    Raises :class:`RecipeError` if the folder holds a checkpoint that is not to be resumed, or the
+    one to resume is missing or of another training.
+    """
+
+    def __init__(self, folder: Path, *, fingerprint: str, resume: bool) -> None:
+        self._path = folder / _FILE
+        self._fingerprint = fingerprint
+        self._resume = resume
+        if resume and not self._path.is_file():
+            raise RecipeError(f"{folder}: holds no checkpoint to resume; run without --resume")
+        if not resume and self._path.exists():
+            raise RecipeError(
+                f"{folder}: holds the checkpoint of a run that was cut off; go on from it with"
+                " --resume, or remove it"
+            )
+
+    def restore(self) -> tuple[Standing, list[NDArray[Any]], list[NDArray[Any]]] | None:
+        """Read the standing, the state and the best weights; None if there is nothing to resume."""
+        if not self._resume:
+            return None
+        try:
+            with np.load(self._path, allow_pickle=False) as arrays:
+                held = json.loads(str(arrays["standing"]))
+                fingerprint = held.pop("fingerprint")
+                state, best = (
+                    [
+                        arrays[f"{kind}-{index}"]
+                        for index in range(sum(name.startswith(f"{kind}-") for name in arrays))
+                    ]
+                    for kind in ("state", "best")
+                )
+                standing = Standing(**held)
+        except Exception as error:
+            raise RecipeError(f"{self._path}: damaged; run without --resume") from error
+        if fingerprint != self._fingerprint:
+            raise RecipeError(
+                f"{self._path}: is of another model, other data or other options; repeat those of"
+                " the run that was cut off, or remove it"
+            )
+        return standing, state, best
+
+    def save(
+        self,
+        standing: Standing,
+        state: Sequence[NDArray[Any]],
+        best: Sequence[NDArray[Any]],
+    ) -> None:
+        """Replace the checkpoint. Raises :class:`OutputError` if it cannot be written."""
+        text = json.dumps(asdict(standing) | {"fingerprint": self._fingerprint})
+        arrays = {f"state-{index}": array for index, array in enumerate(state)}
+        arrays |= {f"best-{index}": array for index, array in enumerate(best)}
+        partial = self._path.with_suffix(".partial")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                np.savez(file, standing=np.array(text), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path)
+        except OSError as error:
+            raise OutputError(
+                f"{self._path}: cannot be written: {error.strerror or error}; free space, or choose"
+                " another --checkpoints"
+            ) from error
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove what :class:`Checkpoint` wrote, and the folder if nothing else is in it."""
+    (folder / _FILE).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,198 @@
+"""Training while pruning, for models of either Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.compress import optimizers
+from edgepack.compress.checkpoint import Checkpoint, Standing
+from edgepack.compress.losses import lessons
+from edgepack.compress.training import Trained, Training
+from edgepack.errors import RecipeError
+from edgepack.load.keras_model import KerasModel
+from edgepack.progress import Update
+
+SEED = 0
+_BATCH = 32
+_MEASUREMENTS = 100  # of the sparsity, over all steps
+
+
+def batch_of(loaded: KerasModel) -> int:
+    """Tell how many samples a step takes."""
+    return loaded.batch or _BATCH
+
+
+class Trainer:
+    """Trains a Keras model, a batch a step.
+
+    ``loaded`` is the model as it was given, ``model`` the one to train: the same, or one whose
+    layers TFMOT wrapped. The same arguments give the same weights.
+
+    Raises :class:`RecipeError` for a loss or an optimizer that Keras does not know.
+    """
+
+    def __init__(
+        self, loaded: KerasModel, model: Any, training: Training, strategy_scope: Any
+    ) -> None:
+        self._training = training
+        self._loaded = loaded
+        self._batch = batch_of(loaded)
+        self._steps = training.steps(self._batch)
+        self._train, self._held_out = self._split()
+        self._lessons = lessons(loaded, training)
+        keras = loaded.keras
+        kind, config = optimizers.choose(keras, training)
+        rate = config["learning_rate"]
+        with strategy_scope:
+            self._model = self._taught(model) if loaded.is_graph else model
+            decay = keras.optimizers.schedules.CosineDecay(rate, self._steps)
+            self._optimizer = kind(**(config | {"learning_rate": decay}))
+            losses = {name: lesson.loss for name, lesson in self._lessons.items()}
+            self._model.compile(optimizer=self._optimizer, loss=self._arranged(losses))
+            self._optimizer.build(self._model.trainable_variables)
+        self._said = Trained(
+            losses={name: lesson.name for name, lesson in self._lessons.items()},
+            optimizer=kind.__name__,
+            learning_rate=rate,
+            epochs=training.settings.epochs,
+        )
+
+    def run(
+        self,
+        *,
+        callbacks: Sequence[Any],
+        final_step: int,
+        variables: Sequence[Any],
+        sparsity: Callable[[], float],
+        update: Update,
+    ) -> Trained:
+        """Train all epochs, or until held-out samples say that it is enough.
+
+        ``final_step`` is the step from which on the sparsity is final; ``variables`` are saved
+        with the model's, and ``sparsity`` measures how far pruning is.
+        """
+        settings = self._training.settings
+        checkpoint = settings.checkpoints and Checkpoint(
+            settings.checkpoints, fingerprint=self._training.fingerprint, resume=settings.resume
+        )
+        # An optimizer of tf-keras gives its variables as a list that can be called.
+        state = [*self._model.variables, *list(self._optimizer.variables), *variables]
+        state = list({id(variable): variable for variable in state}.values())
+        standing = Standing()
+        best: list[NDArray[Any]] = []
+        if checkpoint and (restored := checkpoint.restore()):
+            standing, values, best = restored
+            for variable, value in zip(state, values, strict=True):
+                variable.assign(value)
+        ticker = _ticker(self._loaded.keras, standing.epochs, self._per_epoch, self._steps)
+        ticker.report = lambda done, loss: update(
+            done, self._steps, f"loss {loss:.3f}, sparsity {ticker.measured(sparsity, done):.1%}"
+        )
+        while standing.epochs < settings.epochs and not self._is_enough(standing):
+            self._epoch(standing.epochs, [*callbacks, ticker])
+            standing.epochs += 1
+            if settings.patience and standing.epochs * self._per_epoch >= final_step:
+                loss = self._held_out_loss()
+                standing.waited += 1
+                if standing.best_loss is None or loss < standing.best_loss:
+                    standing.best_loss, standing.waited = loss, 0
+                    best = _values(self._model.variables)
+            if checkpoint:
+                checkpoint.save(standing, _values(state), best)
+        for variable, value in zip(self._model.variables if best else (), best, strict=True):
+            variable.assign(value)
+        return replace(self._said, epochs=standing.epochs)
+
+    @property
+    def _per_epoch(self) -> int:
+        return -(-len(self._train) // self._batch)
+
+    def _is_enough(self, standing: Standing) -> bool:
+        patience = self._training.settings.patience
+        return patience is not None and standing.waited >= patience
+
+    def _split(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Choose the samples to train on, and those to hold out."""
+        order = np.random.default_rng(SEED).permutation(len(self._training))
+        held_out = self._training.held_out
+        if len(order) - held_out < 1:
+            raise RecipeError(
+                f"{len(order)} training samples are too few to hold some out; give more, or no"
+                " patience"
+            )
+        return order[held_out:], order[:held_out]
+
+    def _epoch(self, epoch: int, callbacks: list[Any]) -> None:
+        order = np.random.default_rng((SEED, epoch)).permutation(self._train)
+        x, y = self._arrays(order)
+        self._model.fit(
+            x,
+            y,
+            batch_size=self._batch,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
+
+    def _held_out_loss(self) -> float:
+        x, y = self._arrays(self._held_out)
+        found = self._model.evaluate(x, y, batch_size=self._batch, verbose=0)
+        return float(np.ravel(found)[0])
+
+    def _taught(self, model: Any) -> Any:
+        """Take the part of a graph that leads to the outputs that are taught."""
+        names = [output.name for output in self._loaded.signature.outputs]
+        outputs = [model.outputs[names.index(name)] for name in self._lessons]
+        return self._loaded.keras.Model(
+            model.inputs[0] if len(model.inputs) == 1 else model.inputs,
+            outputs[0] if len(outputs) == 1 else outputs,
+        )
+
+    def _arrays(self, order: NDArray[Any]) -> tuple[Any, Any]:
+        inputs = [array[order] for array in self._training.inputs.values()]
+        wanted = {name: lesson.wanted[order] for name, lesson in self._lessons.items()}
+        return self._loaded.pack(inputs), self._arranged(wanted)
+
+    def _arranged(self, by_output: dict[str, Any]) -> Any:
+        """Give what belongs to outputs the structure in which the trained model gives them."""
+        if self._loaded.is_graph or len(self._loaded.signature.outputs) == 1:
+            values = list(by_output.values())
+            return values[0] if len(values) == 1 else values
+        return by_output
+
+
+def _values(variables: Sequence[Any]) -> list[NDArray[Any]]:
+    return [np.array(variable) for variable in variables]
+
+
+def _ticker(keras: Any, epochs: int, per_epoch: int, total: int) -> Any:
+    """Make the callback that tells the progress, and measures the sparsity now and then."""
+
+    class Ticker(keras.callbacks.Callback):  # type: ignore[misc]  # untyped base
+        """Counts steps."""
+
+        report: Callable[[int, float], None]
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._done = epochs * per_epoch
+            self._sparsity = 0.0
+            self._every = max(1, total // _MEASUREMENTS)
+
+        def measured(self, sparsity: Callable[[], float], done: int) -> float:
+            if done % self._every in (0, 1) or done == total:
+                self._sparsity = sparsity()
+            return self._sparsity
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+            self._done += 1
+            self.report(self._done, float((logs or {}).get("loss", float("nan"))))
+
+    return Ticker()

@@ -1,0 +1,63 @@
+"""One-shot pruning of a float .tflite file, for models that are no Keras models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgepack.compress.masks import one_shot
+from edgepack.compress.prune import UNKNOWN, Pruning, nothing_to_prune
+from edgepack.compress.schedule import Plan
+from edgepack.flatbuffer import buffer, read_tflite
+from edgepack.load.tflite_file import TfliteFile
+from edgepack.recipe import Prune
+from edgepack.sparsity import weight_tensors
+
+_AXES_IN_KERAS = {
+    "CONV_2D": (1, 2, 3, 0),  # here (outputs, height, width, inputs)
+    "TRANSPOSE_CONV": (1, 2, 0, 3),
+    "FULLY_CONNECTED": (1, 0),
+    "BATCH_MATMUL": (0, 1),
+    "GATHER": (0, 1),
+}
+"""The operators whose weights TFMOT prunes in Keras, and the order of the axes there."""
+
+
+def prune_file(path: Path, tflite: bytes, settings: Prune) -> tuple[bytes, Pruning]:
+    """Set the smallest weights of a float .tflite file to zero, by TFMOT's masks.
+
+    ``path`` names the model in messages. Raises :class:`ModelError` if nothing can be pruned.
+    """
+    plan = Plan(settings, None)
+    weights = weight_tensors(read_tflite(tflite))
+    plan.check_patterns(weights)
+    data = bytearray(tflite)
+    pruned = set()
+    for name, weight in weights.items():
+        if not plan.sparsity(name):
+            continue
+        values = buffer(data, weight.tensor.buffer).view(np.float32)
+        values = values.reshape(weight.tensor.shape)
+        if settings.threshold is not None:
+            values[np.abs(values) < settings.threshold] = 0
+            pruned.add(name)
+            continue
+        axes = _AXES_IN_KERAS.get(weight.operator)
+        if axes is None or len(axes) != values.ndim:
+            continue
+        if (chosen := plan.settings(name, [values.ndim])) is not None:
+            transposed = values.transpose(axes)
+            transposed *= one_shot(transposed, chosen)
+            pruned.add(name)
+    left_out = {
+        name: plan.left_out.get(name, UNKNOWN)
+        for name in weights
+        if name not in pruned and plan.sparsity(name)
+    }
+    if not pruned:
+        raise nothing_to_prune(path, plan)
+    way = "file" if settings.threshold is None else "threshold"
+    return bytes(data), Pruning(
+        way=way, runtime=TfliteFile.runtime, trained=None, left_out=left_out
+    )

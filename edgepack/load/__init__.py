@@ -1,0 +1,139 @@
+"""Model files, told apart by content, refused if they would run code, loaded.
+
+Only :func:`load_model` imports Keras, and with it TensorFlow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from edgepack.errors import ModelError, reason
+from edgepack.load.custom import aliases, import_objects
+from edgepack.load.formats import Format, Stored, detect, read, weights_ending
+from edgepack.load.keras_model import KerasModel
+from edgepack.load.layers import compute_in_float32
+from edgepack.load.model import FloatModel
+from edgepack.load.safety import refuse_code, refuse_operators
+from edgepack.load.saved_function import SavedFunction
+from edgepack.load.tflite_file import TfliteFile
+from edgepack.recipe import Source
+
+
+def load_model(source: Source) -> FloatModel:
+    """Load a model, uncompiled, with the Keras that saved it if one did.
+
+    Raises :class:`UnsafeModelError` if loading would run code from the file and ``source`` does
+    not allow it, and :class:`ModelError` if the file is damaged, or holds what is not known here.
+    """
+    path = source.path
+    stored = detect(path)
+    if source.weights is not None and stored is not Format.JSON:
+        raise ModelError(
+            f"{source.weights}: {path} has weights of its own; --weights goes with the JSON text of"
+            " model.to_json()"
+        )
+    if stored is Format.TFLITE:
+        return TfliteFile(path)
+    held = read(path, stored)
+    objects = import_objects(source.custom_objects)
+    objects |= aliases(held.configs, objects)
+    if not source.allow_unsafe:
+        refuse_operators(path, held.operators)
+        for config in held.configs:
+            refuse_code(path, config, known=set(objects))
+    if stored is Format.SAVED_MODEL and not held.is_keras:
+        return SavedFunction(path)
+    keras = _keras(legacy=_release(held.version)[0] < 3)  # noqa: PLR2004 (Keras 3)
+    try:
+        model = _load(source, stored, keras, objects)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{path}: cannot be loaded: {_explain(error, held, keras)}") from error
+    if not isinstance(model, keras.Model):
+        return SavedFunction(path)
+    compute_in_float32(model)
+    loaded = KerasModel(model, keras, path)
+    loaded.require_finite()
+    return loaded
+
+
+def _load(source: Source, stored: Format, keras: Any, objects: dict[str, Any]) -> Any:
+    if stored is not Format.JSON:
+        with _named(source.path, stored.value) as file:
+            return keras.models.load_model(
+                file,
+                compile=False,
+                custom_objects=objects,
+                safe_mode=not source.allow_unsafe,
+            )
+    if source.weights is None:
+        raise ModelError(f"{source.path}: holds no weights; give them with --weights")
+    if source.allow_unsafe and keras.__name__ == "keras":
+        keras.config.enable_unsafe_deserialization()
+    model = keras.models.model_from_json(source.path.read_text("utf-8"), custom_objects=objects)
+    with _named(source.weights, weights_ending(source.weights)) as file:
+        try:
+            model.load_weights(file)
+        except Exception as error:
+            raise ModelError(
+                f"{source.weights}: does not fit the model of {source.path}: {reason(error)}"
+            ) from error
+    return model
+
+
+@contextmanager
+def _named(path: Path, ending: str) -> Iterator[Path]:
+    """Give a file the ending of its format: Keras goes by the name."""
+    if not ending or path.name.endswith(ending):
+        yield path
+        return
+    with TemporaryDirectory(prefix="edgepack-") as folder:
+        link = Path(folder) / f"model{ending}"
+        link.symlink_to(path.resolve())
+        yield link
+
+
+def _keras(*, legacy: bool) -> Any:
+    if legacy:
+        import tf_keras
+
+        return tf_keras
+    import keras
+
+    return keras
+
+
+_UNKNOWN = re.compile(r"Unknown (\w+): '?(?:\w+>)?(\w+)|Could not locate (\w+) '(?:\w+>)?(\w+)'")
+
+
+def _explain(error: Exception, held: Stored, keras: Any) -> str:
+    """Say why, and the cure for a class of one's own, or a Keras newer than the one here."""
+    why = reason(error)
+    if unknown := _UNKNOWN.search(str(error)):
+        kind, name = (part for part in unknown.groups() if part)
+        why = (
+            f"{keras.__name__} knows no {kind} {name!r}; if it is your own, name it:"
+            f" --custom-objects MODULE:{name}"
+        )
+    if _release(held.version) <= _release(keras.__version__):
+        return why
+    return (
+        f"{why}; {keras.__name__} {held.version} saved it, and here is {keras.__version__}: upgrade"
+    )
+
+
+def _release(version: str) -> tuple[int, int]:
+    """Read the first two numbers of a version.
+
+    >>> _release("3.15.1"), _release("2.4.0-tf"), _release("2")
+    ((3, 15), (2, 4), (2, 0))
+    """
+    numbers = re.findall(r"\d+", version)[:2]
+    major, minor = (*numbers, "0", "0")[:2]
+    return int(major), int(minor)

@@ -1,0 +1,55 @@
+"""Classes and functions of the user's own that a model is built of."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from edgepack.errors import ModelError, reason
+from edgepack.load.safety import entries, registered_name
+
+
+def import_objects(names: Iterable[str]) -> dict[str, Any]:
+    """Import ``module:NAME`` each, from the path or the working folder; by the name in models.
+
+    Raises :class:`ModelError` for what cannot be imported.
+    """
+    found: dict[str, Any] = {}
+    for entry in names:
+        module, _, name = entry.partition(":")
+        if not module or not name.isidentifier():
+            raise ModelError(
+                f"custom object {entry!r}: write module:NAME, such as my_layers:Attention"
+            )
+        try:
+            found[name] = getattr(_import(module), name)
+        except AttributeError:
+            raise ModelError(f"custom object {entry!r}: {module} has no {name}") from None
+        except Exception as error:
+            raise ModelError(
+                f"custom object {entry!r}: {module} cannot be imported: {reason(error)}"
+            ) from error
+    return found
+
+
+def _import(module: str) -> Any:
+    here = str(Path.cwd())
+    sys.path.append(here)  # last: a file here must not stand in for an installed module
+    try:
+        return importlib.import_module(module)
+    finally:
+        sys.path.remove(here)
+
+
+def aliases(configs: Iterable[Any], objects: dict[str, Any]) -> dict[str, Any]:
+    """Find the names, such as ``package>Scale``, by which a model asks for known objects."""
+    found = {}
+    for config in configs:
+        for entry in entries(config):
+            name = registered_name(entry)
+            if name and name.rpartition(">")[2] in objects:
+                found[name] = objects[name.rpartition(">")[2]]
+    return found

@@ -1,0 +1,79 @@
+"""A float .tflite file as a model: to quantize and to run, but not to train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgepack.errors import ModelError
+from edgepack.flatbuffer import read_tflite
+from edgepack.load.model import FloatModel, Runner
+from edgepack.types import Signature, Tensor, TensorSpec
+
+_QUANTIZED = {"int8", "uint8", "int16", "float16", "int4", "int2"}
+
+
+class TfliteFile(FloatModel):
+    """The bytes of a float .tflite file of batch 1.
+
+    ``data`` and ``signature`` are read from the file unless they are given. Raises
+    :class:`ModelError` if the file is damaged, quantized already, or has another batch.
+    """
+
+    runtime = "LiteRT"
+
+    def __init__(
+        self, path: Path, data: bytes | None = None, signature: Signature | None = None
+    ) -> None:
+        self.data = path.read_bytes() if data is None else data
+        super().__init__(path, signature or self._read(path))
+
+    def _read(self, path: Path) -> Signature:
+        try:
+            graph = read_tflite(self.data).main
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from None
+        for tensor in graph.tensors:
+            if tensor.quant or (tensor.is_constant and tensor.dtype in _QUANTIZED):
+                raise ModelError(
+                    f"{path}: is quantized already ({tensor.name} is {tensor.dtype}); give the"
+                    " float model"
+                )
+        return Signature(
+            inputs=tuple(_spec(path, tensor) for tensor in graph.input_tensors),
+            outputs=tuple(_spec(path, tensor) for tensor in graph.output_tensors),
+        )
+
+    @property
+    def batch(self) -> int:
+        """Return 1."""
+        return 1
+
+    def runner(self, shapes: Sequence[tuple[int, ...]]) -> Runner:  # noqa: ARG002 (its own)
+        """Run the file in LiteRT."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_content=self.data)
+        interpreter.allocate_tensors()
+        inputs = [tensor["index"] for tensor in interpreter.get_input_details()]
+        outputs = [tensor["index"] for tensor in interpreter.get_output_details()]
+
+        def run(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
+            for index, array in zip(inputs, arrays, strict=True):
+                interpreter.set_tensor(index, array)
+            interpreter.invoke()
+            return [interpreter.get_tensor(index) for index in outputs]
+
+        return run
+
+
+def _spec(path: Path, tensor: Tensor) -> TensorSpec:
+    if tensor.shape[:1] != (1,):
+        raise ModelError(
+            f"{path}: {tensor.name!r} has shape {list(tensor.shape)}; convert the model with a"
+            " batch of 1"
+        )
+    return TensorSpec(name=tensor.name, shape=tensor.shape[1:], dtype=tensor.dtype)
