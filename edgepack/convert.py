@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edgepack.errors import ConversionError, reason
 from edgepack.flatbuffer import read_tflite
@@ -67,6 +68,7 @@ def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes
     try:
         function = tf.function(model)
         frozen = convert_variables_to_constants_v2(function.get_concrete_function(*specs))
+        frozen = _without_negations(frozen)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
         tflite: bytes = converter.convert()
     except Exception as error:
@@ -74,3 +76,26 @@ def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes
             f"{model.path}: TensorFlow's converter refuses the model: {reason(error)}"
         ) from error
     return tflite
+
+
+def _without_negations(frozen: Any) -> Any:
+    """Write ``-x`` as ``x * -1`` in a frozen graph: TensorFlow Lite has no NEG in int8.
+
+    The layer normalization of Keras 3 is full of them.
+    """
+    import tensorflow as tf
+    from tensorflow.python.eager.wrap_function import function_from_graph_def
+
+    graph = frozen.graph.as_graph_def()
+    negations = [node for node in graph.node if node.op == "Neg"]
+    if not negations:
+        return frozen
+    for node in negations:
+        minus_one = graph.node.add(name=f"{node.name}/minus_one", op="Const")
+        minus_one.attr["dtype"].CopyFrom(node.attr["T"])
+        value = tf.make_tensor_proto(-1, tf.as_dtype(node.attr["T"].type))
+        minus_one.attr["value"].tensor.CopyFrom(value)
+        node.op = "Mul"
+        node.input.append(minus_one.name)
+    ends = ([tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs))
+    return function_from_graph_def(graph, *ends)

@@ -78,7 +78,9 @@ class ModelSession:
                 compiled=compiled(self._source.path),
                 fingerprint=training["fingerprint"],
             )
-            self._current, pruning = prune(self._load_keras, arrays, wanted, taught or None, update)
+            self._current, pruning = prune(
+                self._given, self._load_keras, arrays, wanted, taught or None, update
+            )
         else:
             self._current, pruning = self._prune_file(arrays, wanted)
         return asdict(pruning)

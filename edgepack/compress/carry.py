@@ -113,7 +113,10 @@ class _Carrier:
         def call(*inputs: Any, training: Any = None, **arguments: Any) -> Any:  # noqa: ARG001
             # A graph of Keras 3 records the default that training had when it was built; whoever
             # calls the model decides.
-            return layer(*inputs, **arguments)
+            if not hasattr(layer, "adopt_call"):
+                return layer(*inputs, **arguments)
+            tensors, number = layer.adopt_call(inputs, arguments)
+            return layer(tensors, number=number)
 
         return call
 
@@ -161,9 +164,11 @@ def _rebuild(layer: Any) -> Any:
 
 def _adopt(operation: Any) -> Any:
     """Wrap an operation of Keras 3 in a tf-keras layer that owns its variables."""
+    import tensorflow as tf
     import tf_keras
 
     takes_training = "training" in inspect.signature(operation.call).parameters
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
     class Adopted(tf_keras.layers.Layer):  # type: ignore[misc]  # untyped base
         """Runs an operation of Keras 3."""
@@ -174,9 +179,29 @@ def _adopt(operation: Any) -> Any:
             super().__init__(name=operation.name)
             self.adopted = [variable.value for variable in getattr(operation, "variables", [])]
 
-        def call(self, *inputs: Any, training: bool | None = None, **arguments: Any) -> Any:
+        def adopt_call(
+            self, inputs: tuple[Any, ...], arguments: dict[str, Any]
+        ) -> tuple[list[Any], int]:
+            """Keep what a call passes beside tensors; returns these, and the call's number.
+
+            Copying a graph, as TFMOT does, keeps no more than one structure of tensors.
+            """
+            flat = tf.nest.flatten((inputs, arguments))
+            calls.append((inputs, arguments))
+            return [value for value in flat if _is_symbolic(value)], len(calls) - 1
+
+        def call(self, tensors: Any, number: int, training: bool | None = None) -> Any:
+            given = iter(tf.nest.flatten(tensors))
+            inputs, arguments = tf.nest.map_structure(
+                lambda value: next(given) if _is_symbolic(value) else value, calls[number]
+            )
             if takes_training:
                 arguments["training"] = bool(training)
             return operation(*inputs, **arguments)
 
     return Adopted()
+
+
+def _is_symbolic(value: Any) -> bool:
+    """Whether a value is a tensor of a graph that is being built in tf-keras."""
+    return hasattr(value, "_keras_history")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgepack.compress import optimizers
 from edgepack.compress.checkpoint import Checkpoint, Standing
-from edgepack.compress.losses import lessons
+from edgepack.compress.losses import lessons, name_of
 from edgepack.compress.training import Trained, Training
 from edgepack.errors import RecipeError
 from edgepack.load.keras_model import KerasModel
@@ -31,15 +31,22 @@ class Trainer:
     """Trains a Keras model, a batch a step.
 
     ``loaded`` is the model as it was given, ``model`` the one to train: the same, or one whose
-    layers TFMOT wrapped. The same arguments give the same weights.
+    layers TFMOT wrapped; ``teacher`` is a copy of the first, to learn from by distillation. The
+    same arguments give the same weights.
 
     Raises :class:`RecipeError` for a loss or an optimizer that Keras does not know.
     """
 
     def __init__(
-        self, loaded: KerasModel, model: Any, training: Training, strategy_scope: Any
+        self,
+        loaded: KerasModel,
+        model: Any,
+        teacher: KerasModel,
+        training: Training,
+        strategy_scope: Any,
     ) -> None:
         self._training = training
+        self._teacher = teacher
         self._loaded = loaded
         self._batch = batch_of(loaded)
         self._steps = training.steps(self._batch)
@@ -56,7 +63,7 @@ class Trainer:
             self._model.compile(optimizer=self._optimizer, loss=self._arranged(losses))
             self._optimizer.build(self._model.trainable_variables)
         self._said = Trained(
-            losses={name: lesson.name for name, lesson in self._lessons.items()},
+            losses={name: name_of(lesson.loss) for name, lesson in self._lessons.items()},
             optimizer=kind.__name__,
             learning_rate=rate,
             epochs=training.settings.epochs,
@@ -128,8 +135,8 @@ class Trainer:
         return order[held_out:], order[:held_out]
 
     def _epoch(self, epoch: int, callbacks: list[Any]) -> None:
-        order = np.random.default_rng((SEED, epoch)).permutation(self._train)
-        x, y = self._arrays(order)
+        random = np.random.default_rng((SEED, epoch))
+        x, y = self._arrays(random.permutation(self._train), random)
         self._model.fit(
             x,
             y,
@@ -155,9 +162,21 @@ class Trainer:
             outputs[0] if len(outputs) == 1 else outputs,
         )
 
-    def _arrays(self, order: NDArray[Any]) -> tuple[Any, Any]:
+    def _arrays(
+        self, order: NDArray[Any], random: np.random.Generator | None = None
+    ) -> tuple[Any, Any]:
+        """Take samples, and what is wanted for them, as the model's training takes them."""
         inputs = [array[order] for array in self._training.inputs.values()]
-        wanted = {name: lesson.wanted[order] for name, lesson in self._lessons.items()}
+        if not self._training.is_distillation:
+            wanted = {
+                name: lesson.wanted[order]
+                for name, lesson in self._lessons.items()
+                if lesson.wanted is not None
+            }
+        else:
+            if random is not None:
+                inputs = _mixed(inputs, random)
+            wanted = dict(zip(self._lessons, self._teacher.predict(inputs), strict=True))
         return self._loaded.pack(inputs), self._arranged(wanted)
 
     def _arranged(self, by_output: dict[str, Any]) -> Any:
@@ -166,6 +185,22 @@ class Trainer:
             values = list(by_output.values())
             return values[0] if len(values) == 1 else values
         return by_output
+
+
+def _mixed(inputs: list[NDArray[Any]], random: np.random.Generator) -> list[NDArray[Any]]:
+    """Mix each sample with another, so that a few samples show more of what a teacher knows.
+
+    Mixup, as Beyer and others distill in "A good teacher is patient and consistent", 2022. Whole
+    numbers, such as tokens, cannot be mixed.
+    """
+    if any(array.dtype.kind != "f" for array in inputs):
+        return inputs
+    other = random.permutation(len(inputs[0]))
+    share = random.uniform(0.5, 1.0, len(other))
+    shares = [share.reshape(-1, *[1] * (array.ndim - 1)).astype(array.dtype) for array in inputs]
+    return [
+        part * array + (1 - part) * array[other] for part, array in zip(shares, inputs, strict=True)
+    ]
 
 
 def _values(variables: Sequence[Any]) -> list[NDArray[Any]]:

@@ -22,15 +22,18 @@ _LEAST = 1e-7  # a probability whose logarithm is still a number
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lesson:
-    """What an output shall give, shape (samples, ...), and the loss of giving something else."""
+    """What an output shall give, shape (samples, ...), and the loss of giving something else.
 
-    wanted: NDArray[Any]
+    In distillation the model as it was before says what is wanted: then ``wanted`` is None.
+    """
+
+    wanted: NDArray[Any] | None
     loss: Any
 
-    @property
-    def name(self) -> str:
-        """The loss by Keras's name."""
-        return str(getattr(self.loss, "name", None) or self.loss.__name__)
+
+def name_of(loss: Any) -> str:
+    """Tell a loss by Keras's name."""
+    return str(getattr(loss, "name", None) or loss.__name__)
 
 
 def lessons(loaded: KerasModel, training: Training) -> dict[str, Lesson]:
@@ -39,25 +42,20 @@ def lessons(loaded: KerasModel, training: Training) -> dict[str, Lesson]:
     Raises :class:`RecipeError` for a loss that Keras does not know.
     """
     losses = loaded.keras.losses
-    outputs = loaded.signature.outputs
-    if training.settings.loss == DISTILLATION:
-        teacher = loaded.predict(list(training.inputs.values()))
-        return {
-            output.name: Lesson(wanted=given, loss=_distilled(losses, given))
-            for output, given in zip(outputs, teacher, strict=True)
-        }
     first = loaded.predict([array[:_LOOKED_AT] for array in training.inputs.values()])
     taught = {}
-    for output, given in zip(outputs, first, strict=True):
+    for output, given in zip(loaded.signature.outputs, first, strict=True):
+        if training.is_distillation:
+            taught[output.name] = Lesson(wanted=None, loss=_distilled(losses, given))
+            continue
         if output.name not in training.labels:
             continue
         labels, kind = training.labels[output.name], training.losses[output.name]
         loss = _named(losses, training) or _usual(losses, kind, training, given)
-        lesson = Lesson(wanted=labels, loss=loss)
-        if kind is Loss.CROSS_ENTROPY and given.shape[-1] > 1 and "sparse" not in lesson.name:
-            one_hot = np.eye(given.shape[-1], dtype=np.float32)[labels]
-            lesson = Lesson(wanted=one_hot, loss=loss)
-        taught[output.name] = lesson
+        classes = given.shape[-1]
+        if kind is Loss.CROSS_ENTROPY and classes > 1 and "sparse" not in name_of(loss):
+            labels = np.eye(classes, dtype=np.float32)[labels]
+        taught[output.name] = Lesson(wanted=labels, loss=loss)
     return taught
 
 

@@ -47,6 +47,7 @@ class Pruning:
 
 
 def prune(
+    given: KerasModel,
     load: Callable[[], KerasModel],
     samples: Arrays,
     settings: Prune,
@@ -55,9 +56,9 @@ def prune(
 ) -> tuple[KerasModel, Pruning]:
     """Return a model with the smallest weights set to zero, and how it came about.
 
-    ``load`` gives the model anew: training changes the layers that it is given. With ``training``
-    weights go on TFMOT's schedule while the model is fine-tuned; without, all at once. The same
-    arguments give the same weights.
+    ``given`` is the model, which stays as it is; ``load`` gives it anew, to be changed. With
+    ``training`` weights go on TFMOT's schedule while the model is fine-tuned; without, all at
+    once. The same arguments give the same weights.
 
     A Keras 3 model is carried to tf-keras first (:func:`~edgepack.compress.carry.carry`), and
     compared with the original on ``samples``. Where that fails, or no graph of layers can be
@@ -72,30 +73,33 @@ def prune(
     tf_keras.utils.set_random_seed(SEED)
     tf.config.experimental.enable_op_determinism()
 
-    loaded = load()
-    plan = Plan(settings, training.steps(batch_of(loaded)) if training else None)
-    plan.check_patterns([name for name, _ in kernels(loaded.model)])
+    plan = Plan(settings, training.steps(batch_of(given)) if training else None)
+    plan.check_patterns([name for name, _ in kernels(given.model)])
     if settings.threshold is not None:
-        zero_below(loaded.model, settings.threshold, plan)
-        return loaded, Pruning(way="threshold", runtime=loaded.runtime, trained=None, left_out={})
-    strategy = training.settings.strategy if training else None
-    with _scope(strategy):
-        candidate, why = _wrappable(load() if strategy else loaded, samples)
-        wrapped = candidate and wrappers.wrap(candidate.model, plan)
+        result = load()
+        zero_below(result.model, settings.threshold, plan)
+        return result, Pruning(way="threshold", runtime=result.runtime, trained=None, left_out={})
+    job = _Job(given, plan, training, update)
+    with job.scope():
+        candidate, why = _wrappable(load(), samples)
+        try:
+            wrapped = candidate and wrappers.wrap(candidate.model, plan)
+        except Exception as error:  # noqa: BLE001 (TFMOT copies the graph: any layer may object)
+            candidate, why = None, f"TFMOT cannot copy its graph: {reason(error)}"
     if candidate is None:
-        if strategy:
+        if job.strategy:
             raise ModelError(
-                f"{loaded.path}: a strategy of tf.distribute needs a model that TFMOT can wrap;"
+                f"{given.path}: a strategy of tf.distribute needs a model that TFMOT can wrap;"
                 f" this one cannot be: {why}"
             )
-        weights, trained = _prune_by_callback(loaded, plan, training, update)
-        way, result = "callback", loaded
+        way, result = "callback", load()
+        weights, trained = _prune_by_callback(job, result)
     else:
-        weights, trained = _prune_by_wrappers(candidate, wrapped, plan, training, update)
-        way = "wrappers" if loaded.is_legacy else "carried"
+        way = "wrappers" if given.is_legacy else "carried"
+        weights, trained = _prune_by_wrappers(job, candidate, wrapped)
         result = KerasModel(strip_pruning(wrapped), candidate.keras, candidate.path)
     left_out = _left_out(result, plan, weights)
-    if strategy:
+    if job.strategy:
         # The variables of a strategy live on its devices: the rest goes on with plain ones.
         plain, _ = _wrappable(load(), samples)
         assert plain is not None  # noqa: S101 (it was above)
@@ -104,6 +108,41 @@ def prune(
     return result, Pruning(
         way=way, runtime=result.runtime, trained=trained, left_out=left_out, why_not_carried=why
     )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What both ways of pruning need."""
+
+    given: KerasModel
+    plan: Plan
+    training: Training | None
+    update: Update
+
+    @property
+    def strategy(self) -> str | None:
+        """The strategy of tf.distribute to train with, if any."""
+        return self.training.settings.strategy if self.training else None
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Enter the strategy."""
+        return _strategy(self.strategy).scope() if self.strategy else nullcontext()
+
+    def train(self, loaded: KerasModel, model: Any, callback: Any, **arguments: Any) -> Trained:
+        """Train a model while a callback prunes it."""
+        assert self.training is not None  # noqa: S101 (there is something to learn)
+        try:
+            trainer = Trainer(loaded, model, self.given, self.training, self.scope())
+            return trainer.run(
+                callbacks=[callback],
+                final_step=self.plan.final_step,
+                update=self.update,
+                **arguments,
+            )
+        except EdgepackError:
+            raise
+        except Exception as error:
+            raise ModelError(f"{loaded.path}: cannot be fine-tuned: {reason(error)}") from error
 
 
 def _wrappable(loaded: KerasModel, samples: Arrays) -> tuple[KerasModel | None, str | None]:
@@ -119,59 +158,43 @@ def _wrappable(loaded: KerasModel, samples: Arrays) -> tuple[KerasModel | None, 
 
 
 def _prune_by_wrappers(
-    loaded: KerasModel, wrapped: Any, plan: Plan, training: Training | None, update: Update
+    job: _Job, loaded: KerasModel, wrapped: Any
 ) -> tuple[list[Any], Trained | None]:
     """Prune the wrapped layers; returns the weights under masks, and how they were trained."""
     from tensorflow_model_optimization.sparsity.keras import UpdatePruningStep
 
     weights = wrappers.pruned_weights(wrapped)
     if not weights:
-        raise nothing_to_prune(loaded.path, plan)
-    if training is None:
+        raise nothing_to_prune(loaded.path, job.plan)
+    if job.training is None:
         wrappers.mask(wrapped)
         return weights, None
-    trained = _train(
-        Trainer(loaded, wrapped, training, _scope(training.settings.strategy)),
+    return weights, job.train(
         loaded,
-        callbacks=[UpdatePruningStep()],
-        final_step=plan.final_step,
+        wrapped,
+        UpdatePruningStep(),
         variables=wrapped.variables,
         sparsity=lambda: _zeros(weights),
-        update=update,
     )
-    return weights, trained
 
 
-def _prune_by_callback(
-    loaded: KerasModel, plan: Plan, training: Training | None, update: Update
-) -> tuple[list[Any], Trained | None]:
+def _prune_by_callback(job: _Job, loaded: KerasModel) -> tuple[list[Any], Trained | None]:
     """Prune a model's own variables; returns those under masks, and how they were trained."""
-    masks = Masks(loaded.model, plan)
+    masks = Masks(loaded.model, job.plan)
     if not masks.weights:
-        raise nothing_to_prune(loaded.path, plan)
-    if training is None:
+        raise nothing_to_prune(loaded.path, job.plan)
+    if job.training is None:
         masks.advance()
         return masks.weights, None
-    trained = _train(
-        Trainer(loaded, loaded.model, training, nullcontext()),
+    trained = job.train(
         loaded,
-        callbacks=[callback(loaded.keras, masks)],
-        final_step=plan.final_step,
+        loaded.model,
+        callback(loaded.keras, masks),
         variables=masks.variables,
         sparsity=lambda: _zeros(masks.weights),
-        update=update,
     )
     masks.apply()
     return masks.weights, trained
-
-
-def _train(trainer: Trainer, loaded: KerasModel, **arguments: Any) -> Trained:
-    try:
-        return trainer.run(**arguments)
-    except EdgepackError:
-        raise
-    except Exception as error:
-        raise ModelError(f"{loaded.path}: cannot be fine-tuned: {reason(error)}") from error
 
 
 def nothing_to_prune(path: Path, plan: Plan) -> ModelError:
@@ -197,14 +220,6 @@ def _zeros(weights: list[Any]) -> float:
 
 def _nonzeros(weight: Any) -> int:
     return int(np.count_nonzero(np.asarray(weight)))
-
-
-def _scope(strategy: str | None) -> AbstractContextManager[Any]:
-    """Enter one of TensorFlow's strategies for several devices or hosts."""
-    if strategy is None:
-        return nullcontext()
-    scope: AbstractContextManager[Any] = _strategy(strategy).scope()
-    return scope
 
 
 @cache

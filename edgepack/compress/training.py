@@ -7,7 +7,7 @@ from typing import Any
 
 from edgepack.arrays import Arrays
 from edgepack.metrics import Loss
-from edgepack.recipe import FineTune
+from edgepack.recipe import DISTILLATION, FineTune
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +28,11 @@ class Training:
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
+
+    @property
+    def is_distillation(self) -> bool:
+        """Whether the model learns from itself, as it was before it was pruned."""
+        return self.settings.loss == DISTILLATION
 
     @property
     def held_out(self) -> int:

@@ -74,13 +74,20 @@ class FloatModel(ABC):
 class TensorFlowModel(FloatModel):
     """A model that TensorFlow runs."""
 
+    def __init__(self, path: Path, signature: Signature) -> None:
+        super().__init__(path, signature)
+        self._runners: dict[tuple[tuple[int, ...], ...], Runner] = {}
+
     @abstractmethod
     def __call__(self, *inputs: Any) -> list[Any]:
         """Run the model on TensorFlow tensors or arrays, not training; return its outputs."""
 
     def runner(self, shapes: Sequence[tuple[int, ...]]) -> Runner:
-        """Trace the model once, for batches of its own size or of any."""
+        """Trace the model, for batches of its own size or of any; once for inputs of a shape."""
         import tensorflow as tf
+
+        if tuple(shapes) in self._runners:
+            return self._runners[tuple(shapes)]
 
         specs = [
             tf.TensorSpec((self.batch, *shape), spec.dtype)
@@ -91,4 +98,5 @@ class TensorFlowModel(FloatModel):
         def run(*inputs: NDArray[Any]) -> list[NDArray[Any]]:
             return [output.numpy() for output in traced(*inputs)]
 
+        self._runners[tuple(shapes)] = run
         return run

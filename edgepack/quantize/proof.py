@@ -19,6 +19,17 @@ def float_tensors(model: Model) -> list[str]:
     ]
 
 
+def float_operators(model: Model) -> set[str]:
+    """Name the operators that compute in floating point, not those that convert from and to it."""
+    return {
+        operator.name
+        for graph in model.subgraphs
+        for operator in graph.operators
+        if any(graph.tensors[index].dtype in _FLOATS for index in operator.outputs)
+        and any(graph.tensors[index].dtype in _FLOATS for index in operator.inputs if index >= 0)
+    }
+
+
 def require_full_integer(model: Model, source: Model) -> None:
     """Raise :class:`ConversionError`, naming the tensors, unless all that was float is int8.
 

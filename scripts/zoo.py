@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""Take models of many kinds through load, prune 50 % in one shot, int8, LiteRT and TFLM.
+
+Prints a table: each row works, or names the reason why not.
+
+    .venv/bin/python scripts/zoo.py                   # all, some ten minutes
+    .venv/bin/python scripts/zoo.py 'VAE*' 'LSTM'     # those that match
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgepack import EdgepackError, Prune, Recipe, Report, export
+from edgepack.worker import Worker
+
+SPARSITY = 0.5
+SAMPLES = 12
+CLASSES = 10
+IMAGE = (32, 32, 3)
+SEQUENCE = (20, 6)
+LATENT = 8
+APPLICATIONS = {
+    "MobileNet": IMAGE,
+    "MobileNetV2": IMAGE,
+    "MobileNetV3Small": IMAGE,
+    "EfficientNetB0": IMAGE,
+    "EfficientNetV2B0": IMAGE,
+    "ResNet50": IMAGE,
+    "DenseNet121": IMAGE,
+    "Xception": (71, 71, 3),
+    "NASNetMobile": IMAGE,
+    "InceptionV3": (75, 75, 3),
+    "ConvNeXtTiny": IMAGE,
+}
+
+
+def application(name: str) -> Callable[[Any], Any]:
+    """Build a model of keras.applications with random weights."""
+
+    def build(kit: Any) -> Any:
+        return getattr(kit.applications, name)(
+            input_shape=APPLICATIONS[name], weights=None, classes=CLASSES
+        )
+
+    return build
+
+
+def unet(kit: Any) -> Any:
+    layers = kit.layers
+    inputs = layers.Input(IMAGE)
+    skips, hidden = [], inputs
+    for width in (8, 16):
+        hidden = layers.Conv2D(width, 3, padding="same", activation="relu")(hidden)
+        skips.append(hidden)
+        hidden = layers.MaxPooling2D()(hidden)
+    hidden = layers.Conv2D(32, 3, padding="same", activation="relu")(hidden)
+    for width in (16, 8):
+        hidden = layers.Conv2DTranspose(width, 3, strides=2, padding="same")(hidden)
+        hidden = layers.Concatenate()([hidden, skips.pop()])
+        hidden = layers.Conv2D(width, 3, padding="same", activation="relu")(hidden)
+    return kit.Model(inputs, layers.Conv2D(1, 1, activation="sigmoid")(hidden))
+
+
+def two_in_two_out(kit: Any) -> Any:
+    layers = kit.layers
+    image, numbers = layers.Input(IMAGE, name="image"), layers.Input((6,), name="numbers")
+    hidden = layers.Conv2D(8, 3, strides=2, activation="relu")(image)
+    hidden = layers.Concatenate()(
+        [layers.GlobalAveragePooling2D()(hidden), layers.Dense(8, "relu")(numbers)]
+    )
+    outputs = {
+        "kind": layers.Dense(CLASSES, "softmax", name="kind")(hidden),
+        "value": layers.Dense(1, name="value")(hidden),
+    }
+    return kit.Model([image, numbers], list(outputs.values()))
+
+
+def conv1d(kit: Any) -> Any:
+    layers = kit.layers
+    return kit.Sequential(
+        [
+            *(layers.Input(SEQUENCE), layers.Conv1D(16, 3, activation="relu")),
+            *(layers.MaxPooling1D(), layers.Conv1D(16, 3), layers.BatchNormalization()),
+            *(layers.ReLU(), layers.GlobalAveragePooling1D(), layers.Dense(CLASSES, "softmax")),
+        ]
+    )
+
+
+def recurrent(*make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Build a classifier of sequences with these layers in front."""
+
+    def build(kit: Any) -> Any:
+        return kit.Sequential(
+            [
+                kit.layers.Input(SEQUENCE),
+                *(layer(kit.layers) for layer in make),
+                kit.layers.Dense(CLASSES, "softmax"),
+            ]
+        )
+
+    return build
+
+
+def transformer(kit: Any) -> Any:
+    layers = kit.layers
+    inputs = layers.Input(SEQUENCE)
+    hidden = layers.Dense(16)(inputs)
+    attended = layers.MultiHeadAttention(2, 8)(hidden, hidden)
+    hidden = layers.LayerNormalization()(layers.Add()([hidden, attended]))
+    mixed = layers.Dense(16)(layers.Dense(32, "relu")(hidden))
+    hidden = layers.LayerNormalization()(layers.Add()([hidden, mixed]))
+    return kit.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling1D()(hidden)))
+
+
+def generator(kit: Any) -> Any:
+    layers = kit.layers
+    model = kit.Sequential(
+        [layers.Input((LATENT,)), layers.Dense(4 * 4 * 16), layers.Reshape((4, 4, 16))]
+    )
+    for width in (16, 8):
+        model.add(layers.Conv2DTranspose(width, 4, strides=2, padding="same", use_bias=False))
+        model.add(layers.BatchNormalization())
+        model.add(layers.LeakyReLU())
+    model.add(layers.Conv2DTranspose(3, 4, strides=2, padding="same", activation="tanh"))
+    return model
+
+
+def latent(kit: Any, hidden: Any, *, always: bool) -> Any:
+    """Add the mean, the variance and the sampling of a VAE."""
+    import zoo_layers
+
+    kind = "AlwaysSampling" if always else "Sampling"
+    sampling = getattr(zoo_layers, kind if kit.__name__ == "keras" else f"Legacy{kind}")
+    layers = kit.layers
+    return sampling()([layers.Dense(LATENT)(hidden), layers.Dense(LATENT)(hidden)])
+
+
+def vae(kit: Any, *, always: bool = False) -> Any:
+    layers = kit.layers
+    inputs = layers.Input((16, 16, 1))
+    hidden = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(inputs)
+    hidden = latent(kit, layers.Flatten()(hidden), always=always)
+    hidden = layers.Reshape((8, 8, 4))(layers.Dense(8 * 8 * 4, "relu")(hidden))
+    outputs = layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation="sigmoid")(hidden)
+    return kit.Model(inputs, outputs)
+
+
+def recurrent_vae(kit: Any) -> Any:
+    layers = kit.layers
+    inputs = layers.Input(SEQUENCE)
+    hidden = latent(kit, layers.LSTM(16)(inputs), always=False)
+    hidden = layers.RepeatVector(SEQUENCE[0])(hidden)
+    hidden = layers.LSTM(16, return_sequences=True)(hidden)
+    return kit.Model(inputs, layers.TimeDistributed(layers.Dense(SEQUENCE[1]))(hidden))
+
+
+MODELS: dict[str, Callable[[Any], Any]] = {
+    **{name: application(name) for name in APPLICATIONS},
+    "U-Net": unet,
+    "two in, two out": two_in_two_out,
+    "Sequential of Conv1D": conv1d,
+    "LSTM": recurrent(lambda layers: layers.LSTM(16)),
+    "GRU": recurrent(lambda layers: layers.GRU(16)),
+    "Bidirectional": recurrent(lambda layers: layers.Bidirectional(layers.LSTM(8))),
+    "MultiHeadAttention block": transformer,
+    "GAN generator": generator,
+    "VAE": vae,
+    "VAE, sampling in use": lambda kit: vae(kit, always=True),
+    "recurrent VAE": recurrent_vae,
+}
+
+
+class Builder:
+    """Builds and saves models, in a process of its own: Keras stays out of this one."""
+
+    def build(self, *, name: str, kit: str, folder: str, update: Any) -> str:
+        """Save a model and data for it into a folder; returns the model's path."""
+        import importlib
+
+        update(0, 1)
+        keras = importlib.import_module(kit)
+        keras.utils.set_random_seed(0)
+        model = MODELS[name](keras)
+        random = np.random.default_rng(0)
+        arrays = {
+            tensor._keras_history[0].name: random.normal(size=(SAMPLES, *tensor.shape[1:]))
+            for tensor in model.inputs
+        }
+        np.savez(Path(folder) / "data.npz", **arrays)
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return str(path)
+
+
+def objects(kit: str, name: str) -> tuple[str, ...]:
+    """Name the layers of one's own that a model is built of."""
+    if "VAE" not in name:
+        return ()
+    kind = "AlwaysSampling" if name.endswith("in use") else "Sampling"
+    return (f"zoo_layers:{kind if kit == 'keras' else f'Legacy{kind}'}",)
+
+
+def row(name: str, kit: str, builder: Worker) -> list[str]:
+    """Export a model; tell how it went in a row of the table."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(builder.call("build", name=name, kit=kit, folder=folder))
+        recipe = Recipe(
+            model=model,
+            custom_objects=objects(kit, name),
+            representative=Path(folder) / "data.npz",
+            output=Path(folder) / "out",
+            prune=Prune(sparsity=SPARSITY),
+        )
+        try:
+            told = tell(export(recipe))
+        except EdgepackError as error:
+            told = ["-", "-", f"{type(error).__name__}: {str(error).replace(f'{folder}/', '')}", ""]
+    return [name, kit, *told, f"{time.monotonic() - started:.0f} s"]
+
+
+def tell(report: Report) -> list[str]:
+    """Say how a model was pruned and how it runs."""
+    assert report.pruning is not None
+    runs = []
+    for name in ("litert", "tflm"):
+        runtime = report.runtimes[name]
+        ratios = [
+            output.int8[name].sqnr_db
+            for output in report.comparison.outputs.values()
+            if name in output.int8
+        ]
+        known = [ratio for ratio in ratios if ratio is not None]
+        told = f"{min(known):.1f} dB" if known else "equal"
+        off = max((found.max_lsb for found in runtime.deviations.values()), default=None)
+        if name == "tflm" and off is not None:
+            told += ", bit-exact" if off == 0 else f", off by {off} LSB"
+        runs.append(runtime.failure or told)
+    return [report.pruning.way, f"{report.sparsity.int8.overall:.1%}", *runs]
+
+
+def main(patterns: list[str]) -> None:
+    """Print the table, row by row."""
+    names = [
+        name
+        for name in MODELS
+        if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+    if not names:
+        sys.exit(f"no model is named {' or '.join(patterns)}: the models are {', '.join(MODELS)}")
+    print("| model | saved by | pruned | zeros in int8 | LiteRT | TFLM | time |")
+    print("|---|---|---|---|---|---|---|")
+    with Worker("zoo:Builder", label="the builder") as builder:
+        for name in names:
+            for kit in ("keras", "tf_keras"):
+                print(f"| {' | '.join(row(name, kit, builder))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
