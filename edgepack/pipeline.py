@@ -181,7 +181,12 @@ def _load(job: _Job) -> _Data:
             for path in (recipe.representative, recipe.test, fine_tune and fine_tune.train)
             if path
         }
-        loaded = job.session.call("load", update=update, source=_as_json(recipe.source))
+        loaded = job.session.call(
+            "load",
+            update=update,
+            source=_as_json(recipe.source),
+            strategy=fine_tune and fine_tune.strategy,
+        )
         signature = Signature(
             **{
                 kind: tuple(

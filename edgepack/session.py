@@ -14,6 +14,7 @@ from edgepack.calibration.calibrator import calibrate
 from edgepack.compress.kernels import kernel_sparsity
 from edgepack.compress.prune import Pruning, prune
 from edgepack.compress.prune_file import prune_file
+from edgepack.compress.strategy import strategy as start_strategy
 from edgepack.compress.training import Training
 from edgepack.convert import to_float_tflite
 from edgepack.errors import ModelError
@@ -41,9 +42,16 @@ class ModelSession:
     _given: FloatModel
     _current: FloatModel
 
-    def load(self, *, source: dict[str, Any], update: Update) -> dict[str, Any]:
-        """Load a model; returns its signature, and what runs it."""
+    def load(
+        self, *, source: dict[str, Any], strategy: str | None, update: Update
+    ) -> dict[str, Any]:
+        """Load a model; returns its signature, and what runs it.
+
+        ``strategy`` is how it will be trained: hosts are joined before TensorFlow does anything.
+        """
         update(0, 1)
+        if strategy:
+            start_strategy(strategy)
         self._source = Source(
             path=Path(source["path"]),
             weights=source["weights"] and Path(source["weights"]),

@@ -19,8 +19,8 @@ from edgepack.compress.schedule import Plan
 class Masks:
     """Masks over the prunable weights of a model of either Keras.
 
-    ``variables`` are the masks and what else has to be kept to go on later; ``weights`` are the
-    masked variables.
+    ``weights`` are the masked variables and ``masks`` their masks, 1 to keep; ``variables`` is
+    what has to be kept to go on later.
     """
 
     def __init__(self, model: Any, plan: Plan) -> None:
@@ -30,9 +30,10 @@ class Masks:
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.variables: list[Any] = [self._step]
         self.weights: list[Any] = []
+        self.masks: list[Any] = []
         self._prunings = []
         for name, weights in prunable(model):
-            settings = plan.settings(name, (weight.shape.rank for weight in weights))
+            settings = plan.settings(name, (weight.shape.as_list() for weight in weights))
             if settings is None:
                 continue
             masked = [
@@ -44,6 +45,7 @@ class Masks:
                 for weight in weights
             ]
             self.weights += weights
+            self.masks += [mask for _, mask, _ in masked]
             self.variables += [variable for _, *pair in masked for variable in pair]
             self._prunings.append(
                 Pruning(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from edgepack.compress.fine_tune import SEED, Trainer, batch_of
 from edgepack.compress.kernels import kernels, variable
 from edgepack.compress.masks import Masks, callback
 from edgepack.compress.schedule import Plan
+from edgepack.compress.strategy import strategy
 from edgepack.compress.threshold import zero_below
 from edgepack.compress.training import Trained, Training
 from edgepack.errors import EdgepackError, ModelError, reason
@@ -126,7 +126,7 @@ class _Job:
 
     def scope(self) -> AbstractContextManager[Any]:
         """Enter the strategy."""
-        return _strategy(self.strategy).scope() if self.strategy else nullcontext()
+        return strategy(self.strategy).scope() if self.strategy else nullcontext()
 
     def train(self, loaded: KerasModel, model: Any, callback: Any, **arguments: Any) -> Trained:
         """Train a model while a callback prunes it."""
@@ -174,7 +174,7 @@ def _prune_by_wrappers(
         wrapped,
         UpdatePruningStep(),
         variables=wrapped.variables,
-        sparsity=lambda: _zeros(weights),
+        sparsity=lambda: _zeros(wrappers.masks(wrapped)),
     )
 
 
@@ -191,7 +191,7 @@ def _prune_by_callback(job: _Job, loaded: KerasModel) -> tuple[list[Any], Traine
         loaded.model,
         callback(loaded.keras, masks),
         variables=masks.variables,
-        sparsity=lambda: _zeros(masks.weights),
+        sparsity=lambda: _zeros(masks.masks),
     )
     masks.apply()
     return masks.weights, trained
@@ -213,20 +213,8 @@ def _left_out(loaded: KerasModel, plan: Plan, pruned: list[Any]) -> dict[str, st
     }
 
 
-def _zeros(weights: list[Any]) -> float:
-    zeros = sum(int(weight.shape.num_elements()) - _nonzeros(weight) for weight in weights)
-    return zeros / sum(int(weight.shape.num_elements()) for weight in weights)
-
-
-def _nonzeros(weight: Any) -> int:
-    return int(np.count_nonzero(np.asarray(weight)))
-
-
-@cache
-def _strategy(name: str) -> Any:
-    import tensorflow as tf
-
-    if name == "multi-worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+def _zeros(masks: list[Any]) -> float:
+    """Measure the fraction of weights that masks set to zero."""
+    sizes = [int(mask.shape.num_elements()) for mask in masks]
+    kept = sum(int(np.count_nonzero(np.asarray(mask))) for mask in masks)
+    return 1 - kept / sum(sizes)

@@ -46,8 +46,8 @@ def prune_file(path: Path, tflite: bytes, settings: Prune) -> tuple[bytes, Pruni
         axes = _AXES_IN_KERAS.get(weight.operator)
         if axes is None or len(axes) != values.ndim:
             continue
-        if (chosen := plan.settings(name, [values.ndim])) is not None:
-            transposed = values.transpose(axes)
+        transposed = values.transpose(axes)
+        if (chosen := plan.settings(name, [transposed.shape])) is not None:
             transposed *= one_shot(transposed, chosen)
             pruned.add(name)
     left_out = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,7 +14,6 @@ _UPDATES = 50
 _SHARE = 2 / 3  # of the steps; the last third trains what is left
 _POWER = 3  # Zhu and Gupta, "To prune, or not to prune", 2017, equation 1
 _N_OF_M_RANKS = (2, 4)  # TFMOT's: Dense and Conv2D
-_BLOCK_RANK = 2
 
 
 @dataclass
@@ -37,22 +36,31 @@ class Plan:
                 wanted = sparsity
         return wanted
 
-    def settings(self, name: str, ranks: Iterable[int]) -> dict[str, Any] | None:
-        """Tell TFMOT's settings for a layer whose weights have these ranks; None leaves it out."""
+    def settings(self, name: str, shapes: Iterable[Sequence[int]]) -> dict[str, Any] | None:
+        """Tell TFMOT's settings for a layer whose weights have these shapes; None leaves it out."""
         if not self.sparsity(name):
             return None
-        ranks = set(ranks)
-        if self.prune.block and ranks != {_BLOCK_RANK}:
-            self.left_out[name] = "blocks need weights of two dimensions"
-            return None
-        if self.prune.n_of_m and not ranks <= set(_N_OF_M_RANKS):
-            self.left_out[name] = "N of M needs weights of two or four dimensions"
+        if unfit := self._unfit(list(shapes)):
+            self.left_out[name] = unfit
             return None
         return {
             "pruning_schedule": self._schedule(self.sparsity(name)),
             "block_size": self.prune.block or (1, 1),
             "sparsity_m_by_n": self.prune.n_of_m,
         }
+
+    def _unfit(self, shapes: Sequence[Sequence[int]]) -> str | None:
+        """Say why weights of these shapes cannot be pruned as wanted, if so."""
+        if self.prune.n_of_m and any(len(shape) not in _N_OF_M_RANKS for shape in shapes):
+            return "N of M needs weights of two or four dimensions"
+        if self.prune.block is None:
+            return None
+        if any(len(shape) != len(self.prune.block) for shape in shapes):
+            return "blocks need weights of two dimensions"
+        sides = [pair for shape in shapes for pair in zip(shape, self.prune.block, strict=True)]
+        if any(side <= block for side, block in sides):
+            return "blocks need weights of more than one block a side"
+        return None
 
     @property
     def final_step(self) -> int:

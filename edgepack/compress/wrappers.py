@@ -32,7 +32,7 @@ def wrap(model: Any, plan: Plan) -> Any:
             weights = PruneRegistry.make_prunable(layer).get_prunable_weights()
             if not weights:
                 return layer
-            settings = plan.settings(name, (weight.shape.rank for weight in weights))
+            settings = plan.settings(name, (weight.shape.as_list() for weight in weights))
             return prune_low_magnitude(layer, **settings) if settings else layer
 
         return wrap_one
@@ -56,6 +56,11 @@ def mask(model: Any) -> None:
         layer.pruning_step.assign(1)
         layer.pruning_obj.conditional_mask_update()
         layer.pruning_obj.weight_mask_op()
+
+
+def masks(model: Any) -> list[Any]:
+    """Find TFMOT's masks, 1 for weights to keep."""
+    return [mask for layer in wrapped_layers(model) for _, mask, _ in layer.pruning_vars]
 
 
 def pruned_weights(model: Any) -> list[Any]:
