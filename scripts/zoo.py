@@ -55,6 +55,7 @@ def application(name: str) -> Callable[[Any], Any]:
 
 
 def unet(kit: Any) -> Any:
+    """Build a U-Net."""
     layers = kit.layers
     inputs = layers.Input(IMAGE)
     skips, hidden = [], inputs
@@ -71,6 +72,7 @@ def unet(kit: Any) -> Any:
 
 
 def two_in_two_out(kit: Any) -> Any:
+    """Build a model of an image and numbers, a class and a value."""
     layers = kit.layers
     image, numbers = layers.Input(IMAGE, name="image"), layers.Input((6,), name="numbers")
     hidden = layers.Conv2D(8, 3, strides=2, activation="relu")(image)
@@ -85,6 +87,7 @@ def two_in_two_out(kit: Any) -> Any:
 
 
 def conv1d(kit: Any) -> Any:
+    """Build a classifier of sequences."""
     layers = kit.layers
     return kit.Sequential(
         [
@@ -111,6 +114,7 @@ def recurrent(*make: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def transformer(kit: Any) -> Any:
+    """Build a block of a transformer."""
     layers = kit.layers
     inputs = layers.Input(SEQUENCE)
     hidden = layers.Dense(16)(inputs)
@@ -122,6 +126,7 @@ def transformer(kit: Any) -> Any:
 
 
 def generator(kit: Any) -> Any:
+    """Build the generator of a GAN."""
     layers = kit.layers
     model = kit.Sequential(
         [layers.Input((LATENT,)), layers.Dense(4 * 4 * 16), layers.Reshape((4, 4, 16))]
@@ -145,6 +150,7 @@ def latent(kit: Any, hidden: Any, *, always: bool) -> Any:
 
 
 def vae(kit: Any, *, always: bool = False) -> Any:
+    """Build a variational autoencoder of images."""
     layers = kit.layers
     inputs = layers.Input((16, 16, 1))
     hidden = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(inputs)
@@ -155,6 +161,7 @@ def vae(kit: Any, *, always: bool = False) -> Any:
 
 
 def recurrent_vae(kit: Any) -> Any:
+    """Build one of sequences."""
     layers = kit.layers
     inputs = layers.Input(SEQUENCE)
     hidden = latent(kit, layers.LSTM(16)(inputs), always=False)
@@ -179,6 +186,21 @@ MODELS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def adapt(model: Any, inputs: list[Any]) -> None:
+    """Let batch normalization see the data once.
+
+    With its first statistics the activations of a deep model with random weights fade away, until
+    no interpreter can tell them from zero.
+    """
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "moving_mean")]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    model(inputs[0] if len(inputs) == 1 else inputs, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
 class Builder:
     """Builds and saves models, in a process of its own: Keras stays out of this one."""
 
@@ -192,9 +214,12 @@ class Builder:
         model = MODELS[name](keras)
         random = np.random.default_rng(0)
         arrays = {
-            tensor._keras_history[0].name: random.normal(size=(SAMPLES, *tensor.shape[1:]))
+            tensor._keras_history[0].name: random.normal(size=(SAMPLES, *tensor.shape[1:])).astype(
+                np.float32
+            )
             for tensor in model.inputs
         }
+        adapt(model, list(arrays.values()))
         np.savez(Path(folder) / "data.npz", **arrays)
         path = Path(folder) / "model.keras"
         model.save(path)
@@ -230,7 +255,6 @@ def row(name: str, kit: str, builder: Worker) -> list[str]:
 
 def tell(report: Report) -> list[str]:
     """Say how a model was pruned and how it runs."""
-    assert report.pruning is not None
     runs = []
     for name in ("litert", "tflm"):
         runtime = report.runtimes[name]
@@ -245,7 +269,11 @@ def tell(report: Report) -> list[str]:
         if name == "tflm" and off is not None:
             told += ", bit-exact" if off == 0 else f", off by {off} LSB"
         runs.append(runtime.failure or told)
-    return [report.pruning.way, f"{report.sparsity.int8.overall:.1%}", *runs]
+    return [
+        report.pruning.way if report.pruning else "-",
+        f"{report.sparsity.int8.overall:.1%}",
+        *runs,
+    ]
 
 
 def main(patterns: list[str]) -> None:

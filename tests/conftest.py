@@ -46,13 +46,14 @@ def edgepack(tmp_path: Path) -> Edgepack:
     folder.mkdir()
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-        return python("-m", "edgepack", *arguments, cwd=folder, **options)
+        return python("-m", "edgepack", *arguments, **{"cwd": folder, **options})
 
     return run
 
 
-def _script(script: str, folder: Path) -> Path:
-    done = python(ROOT / script, folder)
+def script(name: str, folder: Path) -> Path:
+    """Run a script of the project that fills a folder."""
+    done = python(ROOT / name, folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -60,13 +61,13 @@ def _script(script: str, folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small models and data (tests/models.py)."""
-    return _script("tests/models.py", tmp_path_factory.mktemp("models"))
+    return script("tests/models.py", tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with digits.h5, train.npz, calibration.npz and test.npz."""
-    return _script("scripts/digits.py", tmp_path_factory.mktemp("digits"))
+    return script("scripts/digits.py", tmp_path_factory.mktemp("digits"))
 
 
 @dataclass(frozen=True)

@@ -88,11 +88,6 @@ def main(folder: Path) -> None:
     sequence.add(layers.Dense(3, "softmax"))
     sequence.save(folder / "time_distributed.h5")
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(
-        sequential([layers.Input((10, 4), batch_size=1), layers.GRU(4), layers.Dense(3)])
-    )
-    (folder / "loop.tflite").write_bytes(converter.convert())
-
     class Writer(tf.Module):
         """A module that writes a file when it is loaded."""
 
@@ -103,6 +98,22 @@ def main(folder: Path) -> None:
 
     tf.saved_model.save(Writer(), str(folder / "writer"))
 
+    unsafe(folder, dense)
+    loop(folder)
+
+
+def loop(folder: Path) -> None:
+    """Write a .tflite file with a loop in it."""
+    layers, sequential = tf_keras.layers, tf_keras.Sequential
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        sequential([layers.Input((10, 4), batch_size=1), layers.GRU(4), layers.Dense(3)])
+    )
+    (folder / "loop.tflite").write_bytes(converter.convert())
+
+
+def unsafe(folder: Path, dense: object) -> None:
+    """Write what holds no model, or would run code of its own."""
+    layers, sequential = tf_keras.layers, tf_keras.Sequential
     dense.save_weights(folder / "weights.h5")
     code = sequential([layers.Input((6,)), layers.Lambda(lambda x: x * 2)])
     code.save(folder / "lambda.h5")

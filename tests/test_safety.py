@@ -52,6 +52,7 @@ def test_what_reaches_outside_is_refused(config: dict[str, Any], said: str) -> N
         layer("TFOpLambda", config={"function": "math.multiply"}),
         layer("TensorFlowOpLayer", config={"node_def": {"op": "AddV2"}}),
         layer("Conv2D"),
+        layer("Constant", module="tensorflow.python.ops.init_ops_v2", config={"value": 0}),
     ],
 )
 def test_keras_own_is_let_through(config: dict[str, Any]) -> None:

@@ -79,6 +79,10 @@ def _words(node: Any) -> list[str]:
     return re.findall(r"\w+", str(node))
 
 
+_INITIALIZERS = "tensorflow.python.ops.init_ops_v2"
+"""Where tf-keras finds some of its initializers; nothing else is there."""
+
+
 def _foreign(entry: dict[str, Any]) -> str | None:
     """Name the Python object that deserializing would import from outside Keras, if any.
 
@@ -89,6 +93,8 @@ def _foreign(entry: dict[str, Any]) -> str | None:
         name = entry.get("config")
     if module == "builtins":
         return f"builtins.{name}" if hasattr(builtins, str(name)) else None
+    if module == _INITIALIZERS:
+        return None
     return None if module.split(".", maxsplit=1)[0] in ("keras", "tf_keras") else f"{module}.{name}"
 
 

@@ -1,0 +1,230 @@
+"""Models in every format and of every kind are taken in, or refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT, Bundle, Edgepack, export, lsb, only, script
+
+from edgepack.flatbuffer import read_tflite
+
+KERASES = ("keras", "tf_keras")
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models of every kind, and data (tests/kinds.py)."""
+    return script("tests/kinds.py", tmp_path_factory.mktemp("kinds"))
+
+
+def taken(kinds: Path, folder: Path, model: str, data: str, *options: object) -> Bundle:
+    """Export a model on its data, which are tested too."""
+    files = ("--representative", kinds / data, "--test", kinds / data)
+    return export(folder / "out", kinds / model, *files, *options)
+
+
+def assert_close_to_float(report: dict[str, Any]) -> None:
+    for output in report["comparison"]["outputs"].values():
+        assert set(output["int8"]) == {"tflite-runtime", "litert", "tflm"}
+        for score in output["int8"].values():
+            assert score["sqnr_db"] > 15
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "options", "runtime"),
+    [
+        ("depthwise.h5", "image.npz", (), "Keras"),
+        ("two_keras.keras", "two.npz", (), "Keras"),
+        ("two_keras.json", "two.npz", ("--weights", "two_keras.weights.h5"), "Keras"),
+        ("two_tf_keras.json", "two.npz", ("--weights", "two_tf_keras.weights.h5"), "Keras"),
+        ("two_tf_keras.json", "two.npz", ("--weights", "two_legacy_weights.h5"), "Keras"),
+        ("two_tf_keras.json", "two.npz", ("--weights", "two_checkpoint"), "Keras"),
+        ("exported", "two.npz", (), "TensorFlow"),
+        ("plain", "vector.npz", (), "TensorFlow"),
+        ("image.tflite", "image.npz", (), "LiteRT"),
+        ("subclassed_saved_model", "sequence.npz", (), "Keras"),
+    ],
+)
+def test_every_format_is_taken_in(
+    kinds: Path,
+    tmp_path: Path,
+    model: str,
+    data: str,
+    options: tuple[str, ...],
+    runtime: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(kinds)
+    if data == "sequence.npz":
+        arrays = dict(np.load(kinds / data))
+        np.savez(tmp_path / data, x=arrays["x"])  # 'y' does not say of which of two outputs
+        kinds_data = tmp_path / data
+        report = export(
+            tmp_path / "out", kinds / model, "--representative", kinds_data, *options
+        ).report
+        assert set(report["comparison"]["outputs"]) == {"scores", "hidden"}
+    else:
+        report = taken(kinds, tmp_path, model, data, *options).report
+    assert report["float_runtime"] == runtime
+    assert_close_to_float(report)
+    assert report["sparsity"]["layers"]
+
+
+def test_inputs_and_outputs_go_by_name(kinds: Path, tmp_path: Path) -> None:
+    exported = taken(kinds, tmp_path, "two_keras.keras", "two.npz")
+    outputs = exported.report["comparison"]["outputs"]
+    assert {name: output["metric"] for name, output in outputs.items()} == {
+        "kind": "accuracy",
+        "value": "mse",
+    }
+    assert lsb(exported.report, "tflm") == 0
+    graph = read_tflite((exported.folder / "int8.tflite").read_bytes()).main
+    assert [tensor.shape for tensor in graph.input_tensors] == [(1, 6), (1, 4)]
+    assert [tensor.shape for tensor in graph.output_tensors] == [(1, 3), (1, 1)]
+    assert "output kind\n" in exported.stdout
+    assert "output value\n" in exported.stdout
+    last = exported.stdout.splitlines()[-1]
+    assert last.startswith("PASSED: kind: int8 accuracy")
+    assert "; value: int8 mse" in last
+
+
+def test_the_order_of_the_arrays_in_a_file_does_not_matter(kinds: Path, tmp_path: Path) -> None:
+    arrays = dict(np.load(kinds / "two.npz"))
+    np.savez(tmp_path / "reversed.npz", **dict(reversed(arrays.items())))
+    one = taken(kinds, tmp_path / "one", "two_keras.keras", "two.npz")
+    other = taken(kinds, tmp_path / "other", "two_keras.keras", tmp_path / "reversed.npz")
+    assert one.report["comparison"] == other.report["comparison"]
+
+
+@pytest.mark.parametrize("kit", KERASES)
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("preprocessed", "image.npz"), ("channels_first", "first.npz"), ("mixed", "image.npz")],
+)
+def test_known_walls_are_passed(
+    kinds: Path, tmp_path: Path, kind: str, data: str, kit: str
+) -> None:
+    report = taken(kinds, tmp_path, f"{kind}_{kit}.keras", data, "--sparsity", 0.5).report
+    for score in only(report)["int8"].values():
+        assert score["sqnr_db"] > only(report)["pruned"]["sqnr_db"] - 1
+    assert report["pruning"]["way"] == ("carried" if kit == "keras" else "wrappers")
+    assert report["sparsity"]["overall"] > 0.3
+
+
+@pytest.mark.parametrize("kit", KERASES)
+@pytest.mark.parametrize("kind", ["rolled", "open_sequence"])
+def test_rolled_layers_are_unrolled_and_the_report_says_so(
+    kinds: Path, tmp_path: Path, kind: str, kit: str
+) -> None:
+    exported = taken(kinds, tmp_path, f"{kind}_{kit}.keras", "sequence.npz")
+    (note,) = [note for note in exported.report["notes"] if note.startswith("unrolled")]
+    assert note.startswith("unrolled, because a loop cannot be quantized: ")
+    assert "lstm" in note
+    assert f"note: {note}" in exported.stdout
+    assert_close_to_float(exported.report)
+    assert lsb(exported.report, "tflm") in (0, None)  # the reference kernels may be in doubt
+
+
+def test_unrolled_layers_give_the_same_bytes_every_time(kinds: Path, tmp_path: Path) -> None:
+    models = [
+        (
+            taken(kinds, tmp_path / str(turn), "rolled_tf_keras.keras", "sequence.npz").folder
+            / "int8.tflite"
+        ).read_bytes()
+        for turn in range(3)
+    ]
+    assert models[0] == models[1] == models[2]
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "name"),
+    [
+        ("scale.keras", "vector.npz", "Scale"),
+        ("twice.h5", "vector.npz", "Twice"),
+        ("subclassed.keras", "sequence.npz", "Subclassed"),
+    ],
+)
+def test_objects_of_ones_own_are_imported_if_they_are_named(
+    kinds: Path,
+    tmp_path: Path,
+    model: str,
+    data: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT / "tests")  # where own_layers.py is
+    options = ("--custom-objects", f"own_layers:{name}", "--sparsity", 0.5)
+    report = taken(kinds, tmp_path, model, data, *options).report
+    assert (
+        report["pruning"]["way"]
+        == {
+            "scale.keras": "carried",
+            "twice.h5": "wrappers",
+            "subclassed.keras": "callback",
+        }[model]
+    )
+    assert report["sparsity"]["int8"]["overall"] > 0.4
+
+
+def refused(edgepack: Edgepack, kinds: Path, *arguments: object) -> str:
+    done = edgepack("export", *arguments, "--output", "out", cwd=kinds)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (kinds / "out").exists()
+    return done.stderr.splitlines()[-1]
+
+
+def test_what_is_not_known_is_refused_with_the_cure(edgepack: Edgepack, kinds: Path) -> None:
+    def said(model: str, *options: object, data: str = "vector.npz") -> str:
+        return refused(edgepack, kinds, model, "--representative", data, *options)
+
+    assert "names own_layers.Scale, which is not Keras's own: loading it would import" in said(
+        "scale.keras"
+    )
+    assert "--custom-objects own_layers:Scale, or give --allow-unsafe" in said("scale.keras")
+    assert "tf_keras knows no layer 'Twice'; if it is your own, name it" in said("twice.h5")
+    assert "math has no Twice" in said("twice.h5", "--custom-objects", "math:Twice")
+    assert "nowhere cannot be imported" in said("twice.h5", "--custom-objects", "nowhere:Twice")
+    assert "write module:NAME" in said("twice.h5", "--custom-objects", "Twice")
+    assert "holds no weights; give them with --weights" in said("two_keras.json")
+    assert "has weights of its own" in said("twice.h5", "--weights", "two_legacy_weights.h5")
+    assert "no such file of weights" in said("two_keras.json", "--weights", "gone.h5")
+    assert "no weights of Keras" in said("two_keras.json", "--weights", "two.npz")
+    assert "does not fit the model of two_keras.json" in said(
+        "two_keras.json", "--weights", "depthwise.h5", data="two.npz"
+    )
+    assert "is quantized already" in said("dynamic.tflite", data="image.npz")
+    assert "no array 'left'; it holds x, y" in said("two_keras.keras")
+
+
+@pytest.mark.parametrize("model", ["plain", "image.tflite"])
+def test_what_has_no_layers_is_pruned_in_one_shot_but_not_trained(
+    edgepack: Edgepack, kinds: Path, tmp_path: Path, model: str
+) -> None:
+    data = "image.npz" if model == "image.tflite" else "vector.npz"
+    arguments = (model, "--representative", data, "--train", data)
+    said = refused(edgepack, kinds, *arguments)
+    assert "holds no Keras layers, so it cannot be trained" in said
+    assert "prune it in one shot, or give the Keras model" in said
+    exported = taken(kinds, tmp_path, model, data, "--sparsity", 0.5)
+    assert exported.report["pruning"]["way"] == "file"
+    assert exported.report["sparsity"]["int8"]["overall"] > 0.4
+    assert "by TFMOT's masks on the file's weights" in exported.stdout
+
+
+@pytest.mark.parametrize("name", ["lambda.h5", "lambda.keras", "lambda_saved_model"])
+def test_unsafe_models_are_loaded_if_that_is_allowed(
+    models: Path, tmp_path: Path, name: str
+) -> None:
+    exported = export(
+        tmp_path / "out",
+        models / name,
+        *("--representative", models / "vector.npz", "--allow-unsafe"),
+    )
+    manifest = json.loads((exported.folder / "manifest.json").read_text())
+    assert manifest["recipe"]["allow_unsafe"] is True
+    assert exported.report["passed"]
