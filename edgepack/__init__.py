@@ -17,13 +17,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgepack.errors import EdgepackError
-from edgepack.recipe import Prune, Recipe
+from edgepack.recipe import FineTune, Prune, Recipe, Schedule
 
 if TYPE_CHECKING:
     from edgepack.pipeline import export
     from edgepack.report import Report
 
-__all__ = ["EdgepackError", "Prune", "Recipe", "Report", "__version__", "export"]
+__all__ = [
+    "EdgepackError",
+    "FineTune",
+    "Prune",
+    "Recipe",
+    "Report",
+    "Schedule",
+    "__version__",
+    "export",
+]
 
 __version__ = "0.1.0"
 

@@ -117,6 +117,8 @@ def main(folder: Path) -> None:
     tf.saved_model.save(Plain(), str(folder / "plain"))
     converter = tf.lite.TFLiteConverter.from_keras_model(image(tf_keras))
     (folder / "image.tflite").write_bytes(converter.convert())
+    wide = tf_keras.Sequential([tf_keras.layers.Input((64,)), tf_keras.layers.Dense(64)])
+    converter = tf.lite.TFLiteConverter.from_keras_model(wide)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     (folder / "dynamic.tflite").write_bytes(converter.convert())
 

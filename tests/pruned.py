@@ -21,6 +21,7 @@ import tf_keras
 
 from edgepack.compress.kernels import kernels
 from edgepack.compress.prune import prune
+from edgepack.compress.strategy import strategy
 from edgepack.compress.training import Training
 from edgepack.errors import EdgepackError
 from edgepack.load.keras_model import KerasModel
@@ -200,11 +201,12 @@ def main() -> None:
             Prune(sparsity=0.5, fine_tune=tuned(strategy="mirrored")),
         ),
     }
-    found = {
+    found: dict[str, Any] = {
         f"{kit.__name__}: {name}": tell(build, kit, settings)
         for kit in (keras, tf_keras)
         for name, (build, settings) in wanted.items()
     }
+    found["replicas"] = strategy("mirrored").num_replicas_in_sync
     sys.stdout.write(json.dumps(found))
 
 

@@ -23,6 +23,7 @@ def carried() -> dict[str, Any]:
     [
         "residual with a shared layer and keras.ops",
         "attention",
+        "attention by keyword",
         "activations with another formula",
         "preprocessing",
         "recurrent",
@@ -40,10 +41,7 @@ def test_a_carried_model_gives_the_same_outputs_and_trains_the_same_weights(
     assert carried[name] <= 1e-5
     before, after = carried[f"{name}: weights"]
     assert before == after > 0
-
-
-def test_a_subclassed_model_is_refused_with_the_reason(carried: dict[str, Any]) -> None:
-    assert "edgepack takes Sequential models" in carried["subclassed"]
+    assert carried[f"{name}: wrapped"] <= 1e-5
 
 
 def test_a_keras_3_model_is_pruned_and_the_float_model_stays_as_given(

@@ -56,7 +56,8 @@ class GroupedCommand(click.Command):
         for param in self.get_params(ctx):
             if (title := self.groups.get(param.name or "")) is not None:
                 sections.append((title, []))
-            if (record := param.get_help_record(ctx)) is not None:
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
                 sections[-1][1].append(record)
         for title, records in sections:
             if records:
