@@ -72,8 +72,14 @@ def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
         tflite: bytes = converter.convert()
     except Exception as error:
+        why = reason(error)
+        if "AssignVariableOp" in str(error):
+            why = (
+                "it changes a variable when it is used, such as the state of random numbers; let"
+                " it draw them in training only"
+            )
         raise ConversionError(
-            f"{model.path}: TensorFlow's converter refuses the model: {reason(error)}"
+            f"{model.path}: TensorFlow's converter refuses the model: {why}"
         ) from error
     return tflite
 
@@ -81,13 +87,18 @@ def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes
 def _without_negations(frozen: Any) -> Any:
     """Write ``-x`` as ``x * -1`` in a frozen graph: TensorFlow Lite has no NEG in int8.
 
-    The layer normalization of Keras 3 is full of them.
+    The layer normalization of Keras 3 is full of them. Those on the way to an Erfc stay: the
+    converter knows a GELU by them.
     """
     import tensorflow as tf
     from tensorflow.python.eager.wrap_function import function_from_graph_def
 
     graph = frozen.graph.as_graph_def()
-    negations = [node for node in graph.node if node.op == "Neg"]
+    ends_in_erfc = {name for node in graph.node if node.op == "Erfc" for name in node.input}
+    ends_in_erfc |= {
+        name for node in graph.node if node.name in ends_in_erfc for name in node.input
+    }
+    negations = [node for node in graph.node if node.op == "Neg" and node.name not in ends_in_erfc]
     if not negations:
         return frozen
     for node in negations:
