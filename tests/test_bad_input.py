@@ -173,9 +173,12 @@ def test_options_that_make_no_sense(refused: Any, models: Path) -> None:
     refused("unknown target 'cortexm4': did you mean 'cortex-m4'?", "--target", "cortexm4")
     refused("unknown metric 'acuracy': known metrics", "--test", data, "--metric", "acuracy")
     refused("metric 'accuracy' needs samples to measure: give --test", "--metric", "accuracy")
-    refused("--epochs 3 needs data to fine-tune on: give --train", "--epochs", 3)
+    refused("--epochs needs data to fine-tune on: give --train", "--epochs", 3)
     refused("sparsity 1.5: must lie between 0 and 1", "--train", data, "--sparsity", 1.5)
     refused("epochs 0: fine-tuning needs at least 1", "--train", data, "--epochs", 0)
+    refused("patience 0: wait at least 1 epoch", "--train", data, "--patience", 0)
+    refused("--end-step needs data to fine-tune on", "--end-step", 5)
+    refused("--validation-split holds out samples for --patience", "--validation-split", 0.2)
 
 
 def test_models_that_cannot_be_pruned(refused: Any, models: Path) -> None:

@@ -250,4 +250,6 @@ def _given(options: dict[str, Any], names: Any) -> dict[str, Any]:
     """Take out the options that were given, by the names of the fields that they fill."""
     fields = names if isinstance(names, dict) else dict(zip(names, names, strict=True))
     taken = {field: options.pop(name) for name, field in fields.items()}
-    return {field: value for field, value in taken.items() if value not in (None, False)}
+    return {
+        field: value for field, value in taken.items() if value is not None and value is not False
+    }
