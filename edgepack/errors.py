@@ -20,9 +20,14 @@ the cure. Anything else that is raised is a defect of edgepack and keeps its tra
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 _REASON_LENGTH = 300
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_CALLING = re.compile(r"Exception encountered when calling")
+_EMPTY = re.compile(rf'^File "|:$|^Detected at node|{_CALLING.pattern}')
+_TELLING = re.compile(r"error:|Error:|not supported|Exception encountered:")
 
 
 class EdgepackError(Exception):
@@ -77,7 +82,12 @@ class MissingToolError(EdgepackError):
 
 def reason(error: Exception) -> str:
     """Pick the line of a foreign error that says why: TensorFlow and Keras write pages."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = ("error:", "not supported", "Exception encountered:")
-    named = [line for line in lines if any(words in line for words in telling)]
-    return textwrap.shorten(next(iter(named or lines), type(error).__name__), _REASON_LENGTH)
+    text = _COLOUR.sub("", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if not _EMPTY.search(line)]
+    # What Keras was told by TensorFlow stands behind the heading that says which layer it was.
+    begun = next((i for i, line in enumerate(lines) if _CALLING.search(line)), 0)
+    named = [line for line in telling if _TELLING.search(line)]
+    after = [line for line in lines[begun:] if begun and line in telling]
+    told = next(iter(named or after or telling or lines), type(error).__name__)
+    return textwrap.shorten(told, _REASON_LENGTH)

@@ -27,6 +27,7 @@ from edgepack.emit.names import c_identifier
 from edgepack.errors import MissingToolError, RecipeError, WorkerCrashError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.formats import detect
+from edgepack.load.keras_model import KerasModel
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Progress, Silent
 from edgepack.quantize.affine import dequantize, quantize
@@ -283,10 +284,12 @@ def _quantize(job: _Job, data: _Data) -> Model:
             )
         except WorkerCrashError as error:
             if has_loop(source):
+                cure = "give the Keras model, whose recurrent layers edgepack unrolls"
+                if data.runtime == KerasModel.runtime:
+                    cure = "replace the layer, such as a ConvLSTM2D, which cannot be unrolled"
                 raise WorkerCrashError(
-                    f"{error}; the model holds a loop, such as a rolled LSTM, GRU or SimpleRNN,"
-                    " which the calibrator is known not to survive: give the Keras model, whose"
-                    " layers edgepack unrolls, or build it with unroll=True"
+                    f"{error}; the model holds a loop, which the calibrator is known not to"
+                    f" survive: {cure}"
                 ) from error
             raise
         model = read_tflite(job.int8_tflite.read_bytes())

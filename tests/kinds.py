@@ -28,6 +28,16 @@ def two(kit: Any) -> Any:
     return kit.Model([left, right], [kind, layers.Dense(1, name="value")(hidden)])
 
 
+def swapped(kit: Any) -> Any:
+    """Build a model whose dictionary of inputs has other names than its layers."""
+    layers = kit.layers
+    a, b = layers.Input((4,), name="a"), layers.Input((4,), name="b")
+    difference = layers.Subtract()([layers.Dense(4)(a), layers.Dense(4)(b)])
+    model = kit.Model({"b": a, "a": b}, {"out": layers.Dense(2)(difference)})
+    model.compile("adam", "mae")
+    return model
+
+
 def image(kit: Any, *front: Any) -> Any:
     """Build a classifier of 8 x 8 images, with some layers in front."""
     layers = kit.layers
@@ -100,6 +110,7 @@ def main(folder: Path) -> None:
         "channels_first": channels_first,
         "mixed": mixed,
         "two": two,
+        "swapped": swapped,
         "rolled": lambda kit: recurrent(kit, "LSTM", "GRU", "SimpleRNN"),
         "open_sequence": lambda kit: recurrent(kit, "LSTM", steps=None),
     }
@@ -132,7 +143,18 @@ def main(folder: Path) -> None:
     subclassed.save(folder / "subclassed.keras")
     legacy.save(folder / "subclassed_saved_model")
 
+    tokens = [layers.Input((5,)), layers.Embedding(9, 4), layers.Flatten(), layers.Dense(3)]
+    keras.Sequential(tokens).save(folder / "float_tokens.keras")
     random = np.random.default_rng(0)
+    for kit in (keras, tf_keras):
+        model = kit.models.load_model(folder / f"swapped_{kit.__name__}.keras")
+        inputs = {name: random.normal(size=(SAMPLES, 4)).astype(np.float32) for name in "ab"}
+        np.savez(
+            folder / f"swapped_{kit.__name__}.npz",
+            **inputs,
+            out=model.predict(inputs, verbose=0)["out"],
+        )
+    np.savez(folder / "tokens.npz", x=random.integers(0, 9, (SAMPLES, 5)))
     shapes = {"vector": (6,), "sequence": SEQUENCE, "image": (8, 8, 1), "first": (1, 8, 8)}
     for name, shape in shapes.items():
         x = random.normal(size=(SAMPLES, *shape)).astype(np.float32)

@@ -286,7 +286,7 @@ def test_a_model_that_kills_the_converter_is_reported_with_step_and_signal(
     )  # fmt: skip
     assert done.returncode == 1
     assert "error: TensorFlow was killed by SIGSEGV in the step 'quantize'" in done.stderr
-    assert "give the Keras model, whose layers edgepack unrolls" in done.stderr
+    assert "give the Keras model, whose recurrent layers edgepack unrolls" in done.stderr
     assert "Traceback" not in done.stderr
 
 

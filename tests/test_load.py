@@ -92,6 +92,27 @@ def test_inputs_and_outputs_go_by_name(kinds: Path, tmp_path: Path) -> None:
     assert "; value: int8 mse" in last
 
 
+@pytest.mark.parametrize("kit", KERASES)
+def test_a_dictionary_of_inputs_goes_by_its_keys(kinds: Path, tmp_path: Path, kit: str) -> None:
+    model, data = f"swapped_{kit}.keras", f"swapped_{kit}.npz"
+    training = ("--train", kinds / data, "--epochs", 2)
+    report = taken(kinds, tmp_path, model, data, *training).report
+    assert only(report)["float"] == pytest.approx(0, abs=1e-6)
+    assert_close_to_float(taken(kinds, tmp_path / "plain", model, data).report)
+    trained = report["pruning"]["trained"]  # as it was compiled
+    assert trained["losses"] == {"out": "mean_absolute_error"} or "mae" in str(trained["losses"])
+    assert trained["optimizer"] == "Adam"
+
+
+def test_whole_numbers_in_a_float_input_are_named(edgepack: Edgepack, kinds: Path) -> None:
+    done = edgepack(
+        *("export", kinds / "float_tokens.keras"),
+        *("--representative", kinds / "tokens.npz", "--output", "out"),
+    )
+    assert done.returncode == 1
+    assert "give its Input layer dtype='int32'" in done.stderr
+
+
 def test_the_order_of_the_arrays_in_a_file_does_not_matter(kinds: Path, tmp_path: Path) -> None:
     arrays = dict(np.load(kinds / "two.npz"))
     np.savez(tmp_path / "reversed.npz", **dict(reversed(arrays.items())))

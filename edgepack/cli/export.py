@@ -91,7 +91,7 @@ class _Export(GroupedCommand):
     "--sparsity",
     type=float,
     help="Set this fraction of each layer's weights to zero; without --train in one shot."
-    f"  [default with --train: {DEFAULT_SPARSITY}]",
+    f"  [default with --train or --layer-sparsity: {DEFAULT_SPARSITY}]",
 )
 @click.option(
     "--layer-sparsity",

@@ -33,13 +33,20 @@ class Checkpoint:
     """The checkpoint of one training in a folder; ``fingerprint`` is of all that decides it.
 
     Raises :class:`RecipeError` if the folder holds a checkpoint that is not to be resumed, or the
-    one to resume is missing or of another training.
+    one to resume is missing or of another training, and :class:`OutputError` if it cannot be made.
     """
 
     def __init__(self, folder: Path, *, fingerprint: str, resume: bool) -> None:
         self._path = folder / _FILE
         self._fingerprint = fingerprint
         self._resume = resume
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: checkpoints cannot be kept there: {error.strerror}; name a folder, or"
+                " one that can be made"
+            ) from error
         if resume and not self._path.is_file():
             raise RecipeError(f"{folder}: holds no checkpoint to resume; run without --resume")
         if not resume and self._path.exists():
@@ -65,7 +72,7 @@ class Checkpoint:
                 )
                 standing = Standing(**held)
         except Exception as error:
-            raise RecipeError(f"{self._path}: damaged; run without --resume") from error
+            raise RecipeError(f"{self._path}: damaged; remove it, and begin anew") from error
         if fingerprint != self._fingerprint:
             raise RecipeError(
                 f"{self._path}: is of another model, other data or other options; repeat those of"
@@ -85,7 +92,6 @@ class Checkpoint:
         arrays |= {f"best-{index}": array for index, array in enumerate(best)}
         partial = self._path.with_suffix(".partial")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 np.savez(file, standing=np.array(text), **arrays)
                 file.flush()

@@ -13,7 +13,6 @@ from edgepack.compress import optimizers
 from edgepack.compress.checkpoint import Checkpoint, Standing
 from edgepack.compress.losses import lessons, name_of
 from edgepack.compress.training import Trained, Training
-from edgepack.errors import RecipeError
 from edgepack.load.keras_model import KerasModel
 from edgepack.progress import Update
 
@@ -34,7 +33,8 @@ class Trainer:
     layers TFMOT wrapped; ``teacher`` is a copy of the first, to learn from by distillation. The
     same arguments give the same weights.
 
-    Raises :class:`RecipeError` for a loss or an optimizer that Keras does not know.
+    Raises :class:`~edgepack.errors.RecipeError` for a loss or an optimizer that Keras does not
+    know.
     """
 
     def __init__(
@@ -127,11 +127,6 @@ class Trainer:
         """Choose the samples to train on, and those to hold out."""
         order = np.random.default_rng(SEED).permutation(len(self._training))
         held_out = self._training.held_out
-        if len(order) - held_out < 1:
-            raise RecipeError(
-                f"{len(order)} training samples are too few to hold some out; give more, or no"
-                " patience"
-            )
         return order[held_out:], order[:held_out]
 
     def _epoch(self, epoch: int, callbacks: list[Any]) -> None:
@@ -177,7 +172,9 @@ class Trainer:
             if random is not None:
                 inputs = _mixed(inputs, random)
             wanted = dict(zip(self._lessons, self._teacher.predict(inputs), strict=True))
-        return self._loaded.pack(inputs), self._arranged(wanted)
+        x = inputs if self._loaded.is_graph else self._loaded.pack(inputs)
+        is_single = self._loaded.is_graph and len(inputs) == 1
+        return inputs[0] if is_single else x, self._arranged(wanted)
 
     def _arranged(self, by_output: dict[str, Any]) -> Any:
         """Give what belongs to outputs the structure in which the trained model gives them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -44,14 +45,16 @@ def lessons(loaded: KerasModel, training: Training) -> dict[str, Lesson]:
     losses = loaded.keras.losses
     first = loaded.predict([array[:_LOOKED_AT] for array in training.inputs.values()])
     taught = {}
-    for output, given in zip(loaded.signature.outputs, first, strict=True):
+    for position, (output, given) in enumerate(zip(loaded.signature.outputs, first, strict=True)):
         if training.is_distillation:
             taught[output.name] = Lesson(wanted=None, loss=_distilled(losses, given))
             continue
         if output.name not in training.labels:
             continue
         labels, kind = training.labels[output.name], training.losses[output.name]
-        loss = _named(losses, training) or _usual(losses, kind, training, given)
+        loss = _named(losses, training) or _usual(
+            losses, kind, _compiled(losses, training, output.name, position), given
+        )
         classes = given.shape[-1]
         if kind is Loss.CROSS_ENTROPY and classes > 1 and "sparse" not in name_of(loss):
             labels = np.eye(classes, dtype=np.float32)[labels]
@@ -72,16 +75,43 @@ def _named(losses: Any, training: Training) -> Any:
         ) from error
 
 
-def _usual(losses: Any, kind: Loss, training: Training, given: NDArray[Any]) -> Any:
-    """Take the compiled loss if it goes with values, or what goes with the labels."""
+_BY_OUTPUT = {"categoricalcrossentropy", "sparsecategoricalcrossentropy", "binarycrossentropy"}
+"""Losses that :func:`_usual` chooses too, with or without logits as the outputs are."""
+
+
+def _compiled(losses: Any, training: Training, output: str, position: int) -> Any:
+    """Find the loss of Keras's that an output was compiled with; None if it has none."""
+    found = training.compiled.get("loss")
+    if isinstance(found, list):
+        found = found[position] if position < len(found) else None
+    if isinstance(found, dict) and "class_name" not in found:
+        found = found.get(output)
+    if isinstance(found, str):
+        try:
+            return losses.get(found)
+        except (ValueError, TypeError):  # one of the user's own
+            return None
+    if not isinstance(found, dict):
+        return None
+    kind = getattr(losses, str(found["class_name"]), None)
+    if not isinstance(kind, type) or not issubclass(kind, losses.Loss):
+        return None
+    config = found.get("config") or {}
+    taken = inspect.signature(kind).parameters
+    return kind(**{key: config[key] for key in config if key in taken and key in _PLAIN})
+
+
+_PLAIN = {"from_logits", "label_smoothing", "axis", "delta", "alpha", "gamma"}
+_PLAIN |= {"apply_class_balancing"}
+
+
+def _usual(losses: Any, kind: Loss, compiled: Any, given: NDArray[Any]) -> Any:
+    """Take the compiled loss if it goes with the labels, or what goes with them."""
+    name = "" if compiled is None else name_of(compiled).replace("_", "").lower()
     if kind is Loss.MEAN_SQUARED_ERROR:
-        compiled = training.compiled.get("loss")
-        if isinstance(compiled, str) and "entropy" not in compiled:
-            try:
-                return losses.get(compiled)
-            except (ValueError, TypeError):  # one of the user's own
-                pass
-        return losses.MeanSquaredError()
+        return losses.MeanSquaredError() if not name or "sparse" in name else compiled
+    if name and name not in _BY_OUTPUT and ("entropy" in name or "hinge" in name):
+        return compiled
     # By what the model gives, whatever layers stand behind its softmax or sigmoid.
     from_logits = not are_probabilities(given)
     if given.shape[-1] == 1:

@@ -21,6 +21,8 @@ def choose(keras: Any, training: Training) -> tuple[Any, dict[str, Any]]:
     """
     settings = training.settings
     compiled = training.compiled.get("optimizer") or {}
+    if isinstance(compiled, str):
+        compiled = {"class_name": compiled}
     compiled_name = str(compiled.get("class_name", "")).rpartition(">")[2].lower()
     known = _known(keras)
     if settings.optimizer and settings.optimizer.lower() not in known:
@@ -37,6 +39,8 @@ def choose(keras: Any, training: Training) -> tuple[Any, dict[str, Any]]:
 
 def _rate(compiled: dict[str, Any]) -> float:
     rate = compiled.get("learning_rate")
+    if isinstance(rate, dict):  # a schedule of its own: ours begins where it began
+        rate = (rate.get("config") or {}).get("initial_learning_rate")
     return rate if isinstance(rate, float) and rate >= _DECAYED else _LEARNING_RATE
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgepack.arrays import Arrays
+from edgepack.errors import RecipeError
 from edgepack.metrics import Loss
 from edgepack.recipe import DISTILLATION, FineTune
 
@@ -42,7 +43,12 @@ class Training:
         return max(1, int(len(self) * self.settings.validation_split))
 
     def steps(self, batch: int) -> int:
-        """Count the batches of all epochs."""
+        """Count the batches of all epochs. Raises :class:`RecipeError` if there are none."""
+        if len(self) <= self.held_out:
+            raise RecipeError(
+                f"{self.settings.train}: of {len(self)} training samples none are left to train on"
+                " if some are held out; give more, or no patience"
+            )
         return self.settings.epochs * -(-(len(self) - self.held_out) // batch)
 
 

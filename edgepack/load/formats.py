@@ -176,6 +176,7 @@ def _read_saved_model(path: Path) -> Stored:
 
     saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     graphs = [meta.graph_def for meta in saved.meta_graphs]
+    roots = [list(meta.object_graph_def.nodes)[:1] for meta in saved.meta_graphs]
     nodes = [node for graph in graphs for node in graph.node]
     nodes += [
         node
@@ -200,7 +201,8 @@ def _read_saved_model(path: Path) -> Stored:
         configs=configs,
         version="2",
         operators=tuple(dict.fromkeys(node.op for node in nodes)),
-        is_keras=metadata.is_file() or b"_tf_keras_" in blob,
+        is_keras=metadata.is_file()
+        or any(node.user_object.identifier.startswith("_tf_keras_") for (node,) in roots),
     )
 
 

@@ -75,21 +75,14 @@ class _Graph:
 
     def __init__(self, model: Any) -> None:
         graph = getattr(model, "_functional", None) or model
-        nested: Any = getattr(graph, "_outputs_struct", getattr(graph, "_nested_outputs", None))
-        # Both Kerases flatten a dictionary in the order of its sorted keys.
-        is_named = isinstance(nested, dict) and len(nested) == len(model.outputs)
-        self.inputs = _unique((_layer(tensor), tensor) for tensor in model.inputs)
-        self.outputs = _unique(
-            (name, tensor)
-            for name, tensor in zip(
-                sorted(nested) if is_named else map(_layer, model.outputs),
-                model.outputs,
-                strict=True,
-            )
-        )
+        self._keys = _keys(graph, "inputs")
+        self.inputs = _named(self._keys, model.inputs)
+        self.outputs = _named(_keys(graph, "outputs"), model.outputs)
         self.batch: int | None = model.inputs[0].shape[0]
 
     def pack(self, inputs: Sequence[Any]) -> Any:
+        if self._keys:
+            return dict(zip(self._keys, inputs, strict=True))
         return inputs[0] if len(inputs) == 1 else list(inputs)
 
 
@@ -155,9 +148,20 @@ def _by_key(structure: Any, kind: str) -> _Named:
     return _unique(zip(names, flat, strict=True))
 
 
-def _layer(tensor: Any) -> str:
-    name: str = tensor._keras_history[0].name
-    return name
+def _keys(graph: Any, kind: str) -> list[str] | None:
+    """Find the keys of a graph's inputs or outputs, if they are a dictionary.
+
+    In the order of the graph's tensors: both Kerases flatten a dictionary by its sorted keys.
+    """
+    nested = getattr(graph, f"_{kind}_struct", getattr(graph, f"_nested_{kind}", None))
+    is_flat = isinstance(nested, dict) and len(nested) == len(getattr(graph, kind))
+    return sorted(nested) if is_flat else None  # type: ignore[arg-type]  # a dictionary
+
+
+def _named(keys: list[str] | None, tensors: Sequence[Any]) -> _Named:
+    """Name tensors by their keys, or by the layers that they come from."""
+    names = keys or [tensor._keras_history[0].name for tensor in tensors]
+    return _unique(zip(names, tensors, strict=True))
 
 
 def _unique(named: Iterable[tuple[str, Any]]) -> _Named:
@@ -183,4 +187,9 @@ def _spec(path: Path, kind: str, name: str, tensor: Any) -> TensorSpec:
     dtype = getattr(tensor.dtype, "name", tensor.dtype)
     if dtype == "string":
         raise ModelError(f"{path}: the {kind} {name!r} is text; edgepack takes arrays of numbers")
+    if dtype == "float64":
+        raise ModelError(
+            f"{path}: the {kind} {name!r} is float64; int8 is made from float32: build the model"
+            " with floatx float32 and load the weights into it"
+        )
     return TensorSpec(name=name, shape=tuple(tensor.shape)[1:], dtype=dtype)

@@ -40,10 +40,10 @@ def require_full_integer(model: Model, source: Model) -> None:
         raise ConversionError("the model computes nothing: it has no operator to quantize")
     if left := float_tensors(model):
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        count = "1 tensor is" if len(left) == 1 else f"{len(left)} tensors are"
         raise ConversionError(
-            f"not full-integer: {len(left)} tensors are left in float:"
-            f" {'; '.join(left[:_NAMED])}{more}; replace the layers they belong to by ones that"
-            " TensorFlow Lite has in int8"
+            f"not full-integer: {count} left in float: {'; '.join(left[:_NAMED])}{more};"
+            f" {_cure(source)}"
         )
     for kind, found, before in (
         ("input", model.main.input_tensors, source.main.input_tensors),
@@ -54,6 +54,23 @@ def require_full_integer(model: Model, source: Model) -> None:
                 raise ConversionError(
                     f"not full-integer: the {kind} {tensor.name} is {tensor.dtype}, not int8"
                 )
+
+
+def _cure(source: Model) -> str:
+    """Say what to change in the float model."""
+    graph = source.main
+    takers = {op.name for op in graph.operators if set(op.inputs) & set(graph.inputs)}
+    if "CAST" in takers:
+        return (
+            "an input in float is used as whole numbers, as by an Embedding: give its Input layer"
+            " dtype='int32'"
+        )
+    if any(op.name == "NOT_EQUAL" for op in graph.operators):
+        return (
+            "values are compared to find masked steps, as by Masking or mask_zero, which TensorFlow"
+            " Lite cannot do in int8: build the model without masks"
+        )
+    return "replace the layers they belong to by ones that TensorFlow Lite has in int8"
 
 
 def _user(graph: Graph, index: int) -> str:

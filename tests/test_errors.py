@@ -1,0 +1,45 @@
+"""Of foreign errors, which are pages long, the line that says why is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgepack.errors import reason
+
+STATEFUL = """in user code:
+
+    File "rnn.py", line 396, in call
+        raise ValueError(
+
+    ValueError: Exception encountered when calling LSTM.call().
+
+    \x1b[1mIf an RNN is stateful, the batch size must be the same.\x1b[0m
+
+    Arguments received by LSTM.call():
+"""
+
+GRAPH = """Graph execution error:
+
+Detected at node loss defined at (most recent call last):
+  File "<string>", line 1, in <module>
+Received a label value of 7 which is outside the valid range.
+\t [[{{node loss}}]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (STATEFUL, "If an RNN is stateful, the batch size must be the same."),
+        (GRAPH, "Received a label value of 7 which is outside the valid range."),
+        (
+            "loc(1): error: 'tf.X' op is neither\nnote: called from",
+            "loc(1): error: 'tf.X' op is neither",
+        ),
+        ("in user code:\n\n  TypeError: no such thing\n", "TypeError: no such thing"),
+        ("plain", "plain"),
+        ("", "ValueError"),
+    ],
+)
+def test_the_line_that_says_why_is_told(text: str, told: str) -> None:
+    assert reason(ValueError(text)) == told
