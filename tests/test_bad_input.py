@@ -178,7 +178,8 @@ def test_options_that_make_no_sense(refused: Any, models: Path) -> None:
     refused("epochs 0: fine-tuning needs at least 1", "--train", data, "--epochs", 0)
     refused("patience 0: wait at least 1 epoch", "--train", data, "--patience", 0)
     refused("--end-step needs data to fine-tune on", "--end-step", 5)
-    refused("--validation-split holds out samples for --patience", "--validation-split", 0.2)
+    split = ("--train", data, "--validation-split", 0.2)
+    refused("--validation-split holds out samples for --patience", *split)
 
 
 def test_models_that_cannot_be_pruned(refused: Any, models: Path) -> None:

@@ -132,6 +132,15 @@ def test_training_ends_at_the_wanted_sparsity(pruned: dict[str, Any], kit: str, 
     assert min(changed) > 0.9  # the weights that stayed were trained
 
 
+def test_layers_that_are_not_trained_are_pruned_all_the_same(
+    pruned: dict[str, Any], kit: str
+) -> None:
+    told = pruned[f"{kit}: two, one taught"]
+    assert list(told["trained"]["losses"]) == ["kind"]
+    assert zeros(told)["value"] == pytest.approx(0.5, abs=0.05)
+    assert zeros(told)["scores"] == pytest.approx(0.5, abs=0.05)
+
+
 def sparsities(told: dict[str, Any]) -> list[str]:
     return [said.rpartition(" ")[2] for said in told["said"]]
 

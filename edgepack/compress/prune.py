@@ -166,16 +166,18 @@ def _prune_by_wrappers(
     weights = wrappers.pruned_weights(wrapped)
     if not weights:
         raise nothing_to_prune(loaded.path, job.plan)
-    if job.training is None:
-        wrappers.mask(wrapped)
-        return weights, None
-    return weights, job.train(
-        loaded,
-        wrapped,
-        UpdatePruningStep(),
-        variables=wrapped.variables,
-        sparsity=lambda: _zeros(wrappers.masks(wrapped)),
-    )
+    trained = None
+    if job.training is not None:
+        trained = job.train(
+            loaded,
+            wrapped,
+            UpdatePruningStep(),
+            variables=wrapped.variables,
+            sparsity=lambda: _zeros(wrappers.masks(wrapped)),
+        )
+    # Without training all layers, with it those that lead to outputs that are not taught.
+    wrappers.mask(wrapped, job.plan.final_step)
+    return weights, trained
 
 
 def _prune_by_callback(job: _Job, loaded: KerasModel) -> tuple[list[Any], Trained | None]:

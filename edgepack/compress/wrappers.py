@@ -50,12 +50,16 @@ def wrapped_layers(model: Any) -> list[Any]:
     return list({id(layer): layer for layer in layers}.values())
 
 
-def mask(model: Any) -> None:
-    """Let TFMOT find its masks and apply them, as in its first step of training."""
+def mask(model: Any, final_step: int) -> None:
+    """Let TFMOT find its masks for layers that were not trained, and apply them.
+
+    ``final_step`` is the step at which the schedule reaches its final sparsity.
+    """
     for layer in wrapped_layers(model):
-        layer.pruning_step.assign(1)
-        layer.pruning_obj.conditional_mask_update()
-        layer.pruning_obj.weight_mask_op()
+        if int(layer.pruning_step.numpy()) < 1:
+            layer.pruning_step.assign(1 if layer.sparsity_m_by_n else final_step)
+            layer.pruning_obj.conditional_mask_update()
+            layer.pruning_obj.weight_mask_op()
 
 
 def masks(model: Any) -> list[Any]:
