@@ -85,6 +85,20 @@ def subclassed(kit: Any) -> Any:
     return model
 
 
+def noisy(kit: Any) -> Any:
+    """Build a graph that gives something else every time, so that it cannot be carried."""
+
+    class Noise(kit.layers.Layer):  # type: ignore[misc]  # untyped base
+        """Adds noise, in use too."""
+
+        def call(self, inputs: Any) -> Any:
+            """Add noise."""
+            return inputs + tf.random.normal(tf.shape(inputs))
+
+    layers = kit.layers
+    return kit.Sequential([layers.Input((6,)), Noise(), layers.Dense(3, name="scores")])
+
+
 def data(model: KerasModel) -> tuple[dict[str, Any], dict[str, Any], dict[str, Loss]]:
     """Make inputs, and labels that can be learnt from them."""
     random = np.random.default_rng(0)
@@ -201,6 +215,7 @@ def main() -> None:
         "two, trained": (two, Prune(sparsity=0.5, fine_tune=tuned())),
         "two, one taught": (one_taught, Prune(sparsity=0.5, fine_tune=tuned())),
         "two, distilled": (two, Prune(sparsity=0.5, fine_tune=tuned(loss="distillation"))),
+        "noisy": (noisy, half),
         "subclassed": (subclassed, half),
         "subclassed, trained": (subclassed, Prune(sparsity=0.5, fine_tune=tuned())),
         "mirrored": (cnn, Prune(sparsity=0.5, fine_tune=tuned(strategy="mirrored"))),

@@ -101,8 +101,11 @@ def _compiled(losses: Any, training: Training, output: str, position: int) -> An
     return kind(**{key: config[key] for key in config if key in taken and key in _PLAIN})
 
 
-_PLAIN = {"from_logits", "label_smoothing", "axis", "delta", "alpha", "gamma"}
-_PLAIN |= {"apply_class_balancing"}
+_PLAIN = {
+    *("from_logits", "label_smoothing", "axis", "delta", "alpha", "gamma"),
+    "apply_class_balancing",
+}
+"""The settings of losses that are numbers."""
 
 
 def _usual(losses: Any, kind: Loss, compiled: Any, given: NDArray[Any]) -> Any:

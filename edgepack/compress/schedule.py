@@ -67,7 +67,7 @@ class Plan:
         """The step from which on the sparsity is the final one; 0 in one shot."""
         if self.steps is None:
             return 0
-        when = self._when(self.prune.fine_tune.schedule if self.prune.fine_tune else Schedule())
+        when = self._when()
         return when.begin_step if when.kind == "constant" else when.end_step or 0
 
     def _schedule(self, sparsity: float) -> Any:
@@ -75,7 +75,7 @@ class Plan:
 
         if self.steps is None:
             return ConstantSparsity(sparsity, begin_step=0, frequency=1)
-        when = self._when(self.prune.fine_tune.schedule if self.prune.fine_tune else Schedule())
+        when = self._when()
         if when.kind == "constant":
             return ConstantSparsity(
                 sparsity,
@@ -92,11 +92,12 @@ class Plan:
             frequency=when.frequency,
         )
 
-    def _when(self, schedule: Schedule) -> Schedule:
-        """Fill in what the user left open.
+    def _when(self) -> Schedule:
+        """Tell the schedule, what the user left open filled in.
 
         Raises :class:`ModelError` if training ends before the schedule does.
         """
+        schedule = self.prune.fine_tune.schedule if self.prune.fine_tune else Schedule()
         steps = self.steps or 0
         begin = schedule.begin_step
         end = schedule.end_step or max(begin + 1, int(begin + (steps - begin) * _SHARE))
