@@ -84,6 +84,8 @@ def prune(
         candidate, why = _wrappable(load(), samples)
         try:
             wrapped = candidate and wrappers.wrap(candidate.model, plan)
+        except EdgepackError:
+            raise
         except Exception as error:  # noqa: BLE001 (TFMOT copies the graph: any layer may object)
             candidate, why = None, f"TFMOT cannot copy its graph: {reason(error)}"
     if candidate is None:
