@@ -371,7 +371,7 @@ def _sparsity(job: _Job, model: Model) -> SparsityReport:
     layers = job.session.call("sparsity")
     return SparsityReport(
         float=Sparsity(**layers)
-        if layers["layers"]
+        if layers and layers["layers"]
         else weight_sparsity(read_tflite(job.float_tflite.read_bytes())),
         int8=weight_sparsity(model),
     )

@@ -18,7 +18,6 @@ from edgepack.compress.strategy import strategy as start_strategy
 from edgepack.compress.training import Training
 from edgepack.convert import to_float_tflite
 from edgepack.errors import ModelError
-from edgepack.flatbuffer import read_tflite
 from edgepack.load import load_model
 from edgepack.load.formats import compiled
 from edgepack.load.keras_model import KerasModel
@@ -28,7 +27,6 @@ from edgepack.metrics import Loss
 from edgepack.progress import Update
 from edgepack.quantize.int8 import quantize_int8
 from edgepack.recipe import FineTune, Prune, Schedule, Source
-from edgepack.sparsity import weight_sparsity
 
 
 class ModelSession:
@@ -93,14 +91,12 @@ class ModelSession:
             self._current, pruning = self._prune_file(arrays, wanted)
         return asdict(pruning)
 
-    def sparsity(self, *, update: Update) -> dict[str, Any]:
-        """Measure the zeros in the current model's weights."""
+    def sparsity(self, *, update: Update) -> dict[str, Any] | None:
+        """Measure the zeros in the current model's layers; None if it has none of Keras's."""
         update(0, 1)
-        if isinstance(self._current, KerasModel):
-            return asdict(kernel_sparsity(self._current))
-        if isinstance(self._current, TfliteFile):
-            return asdict(weight_sparsity(read_tflite(self._current.data)))
-        return {"overall": None, "layers": {}}
+        if not isinstance(self._current, KerasModel):
+            return None
+        return asdict(kernel_sparsity(self._current))
 
     def convert(
         self, *, shapes: list[list[int]], float_tflite: str, update: Update

@@ -70,6 +70,14 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return script("scripts/digits.py", tmp_path_factory.mktemp("digits"))
 
 
+def told_by(name: str) -> dict[str, Any]:
+    """Run a script of the tests that needs TensorFlow; what it tells is its last line, JSON."""
+    done = python(ROOT / "tests" / name)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 @dataclass(frozen=True)
 class Bundle:
     """An exported folder, its report, and what the command printed."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, export, only, python
+from conftest import export, only, told_by
 
 
 @pytest.fixture(scope="module")
 def carried() -> dict[str, Any]:
-    done = python(ROOT / "tests" / "carried.py")
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return told_by("carried.py")
 
 
 @pytest.mark.parametrize(

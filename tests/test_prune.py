@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, Bundle, Edgepack, export, only, python
+from conftest import Bundle, Edgepack, export, only, told_by
 
 from edgepack.errors import RecipeError
 from edgepack.flatbuffer import read_tflite
@@ -26,10 +26,7 @@ TRAIN = Path("train.npz")
 @pytest.fixture(scope="module")
 def pruned() -> dict[str, Any]:
     """What became of small models (tests/pruned.py), by Keras and way of pruning."""
-    done = python(ROOT / "tests" / "pruned.py")
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return told_by("pruned.py")
 
 
 @pytest.fixture(params=KERASES)

@@ -96,10 +96,8 @@ class Trainer:
             standing, values, best = restored
             for variable, value in zip(state, values, strict=True):
                 variable.assign(value)
-        ticker = _ticker(self._loaded.keras, standing.epochs, self._per_epoch, self._steps)
-        ticker.report = lambda done, loss: update(
-            done, self._steps, f"loss {loss:.3f}, sparsity {ticker.measured(sparsity, done):.1%}"
-        )
+        begun = standing.epochs * self._per_epoch
+        ticker = _ticker(self._loaded.keras, begun, self._steps, sparsity, update)
         while standing.epochs < settings.epochs and not self._is_enough(standing):
             self._epoch(standing.epochs, [*callbacks, ticker])
             standing.epochs += 1
@@ -152,10 +150,7 @@ class Trainer:
         """Take the part of a graph that leads to the outputs that are taught."""
         names = [output.name for output in self._loaded.signature.outputs]
         outputs = [model.outputs[names.index(name)] for name in self._lessons]
-        return self._loaded.keras.Model(
-            model.inputs[0] if len(model.inputs) == 1 else model.inputs,
-            outputs[0] if len(outputs) == 1 else outputs,
-        )
+        return self._loaded.keras.Model(_lone_or_all(model.inputs), _lone_or_all(outputs))
 
     def _arrays(
         self, order: NDArray[Any], random: np.random.Generator | None = None
@@ -172,16 +167,19 @@ class Trainer:
             if random is not None:
                 inputs = _mixed(inputs, random)
             wanted = dict(zip(self._lessons, self._teacher.predict(inputs), strict=True))
-        x = inputs if self._loaded.is_graph else self._loaded.pack(inputs)
-        is_single = self._loaded.is_graph and len(inputs) == 1
-        return inputs[0] if is_single else x, self._arranged(wanted)
+        x = _lone_or_all(inputs) if self._loaded.is_graph else self._loaded.pack(inputs)
+        return x, self._arranged(wanted)
 
     def _arranged(self, by_output: dict[str, Any]) -> Any:
         """Give what belongs to outputs the structure in which the trained model gives them."""
         if self._loaded.is_graph or len(self._loaded.signature.outputs) == 1:
-            values = list(by_output.values())
-            return values[0] if len(values) == 1 else values
+            return _lone_or_all(list(by_output.values()))
         return by_output
+
+
+def _lone_or_all(values: Sequence[Any]) -> Any:
+    """Give one value as it is, several as a list, as Keras takes them."""
+    return values[0] if len(values) == 1 else values
 
 
 def _mixed(inputs: list[NDArray[Any]], random: np.random.Generator) -> list[NDArray[Any]]:
@@ -204,27 +202,28 @@ def _values(variables: Sequence[Any]) -> list[NDArray[Any]]:
     return [np.array(variable) for variable in variables]
 
 
-def _ticker(keras: Any, epochs: int, per_epoch: int, total: int) -> Any:
-    """Make the callback that tells the progress, and measures the sparsity now and then."""
+def _ticker(
+    keras: Any, begun: int, total: int, sparsity: Callable[[], float], update: Update
+) -> Any:
+    """Make the callback that tells the progress, and measures the sparsity now and then.
+
+    ``begun`` of the ``total`` steps are done already.
+    """
 
     class Ticker(keras.callbacks.Callback):  # type: ignore[misc]  # untyped base
         """Counts steps."""
 
-        report: Callable[[int, float], None]
-
         def __init__(self) -> None:
             super().__init__()
-            self._done = epochs * per_epoch
+            self._done = begun
             self._sparsity = 0.0
             self._every = max(1, total // _MEASUREMENTS)
 
-        def measured(self, sparsity: Callable[[], float], done: int) -> float:
-            if done % self._every in (0, 1) or done == total:
-                self._sparsity = sparsity()
-            return self._sparsity
-
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
             self._done += 1
-            self.report(self._done, float((logs or {}).get("loss", float("nan"))))
+            if self._done % self._every in (0, 1) or self._done == total:
+                self._sparsity = sparsity()
+            loss = float((logs or {}).get("loss", float("nan")))
+            update(self._done, total, f"loss {loss:.3f}, sparsity {self._sparsity:.1%}")
 
     return Ticker()

@@ -27,7 +27,7 @@ class KerasModel(TensorFlowModel):
         self.model = model
         self.keras = keras
         self._ends = _Graph(model) if getattr(model, "inputs", None) else _Subclassed(model, path)
-        super().__init__(path, _signature(path, self._ends.inputs, self._ends.outputs))
+        super().__init__(path, _signature(self._ends.inputs, self._ends.outputs))
 
     @property
     def is_legacy(self) -> bool:
@@ -75,9 +75,10 @@ class _Graph:
 
     def __init__(self, model: Any) -> None:
         graph = getattr(model, "_functional", None) or model
-        self._keys = _keys(graph, "inputs")
+        self._keys = _keys(_nested(graph, "inputs"), len(model.inputs))
         self.inputs = _named(self._keys, model.inputs)
-        self.outputs = _named(_keys(graph, "outputs"), model.outputs)
+        keys = _keys(_nested(graph, "outputs"), len(model.outputs))
+        self.outputs = _named(keys, model.outputs)
         self.batch: int | None = model.inputs[0].shape[0]
 
     def pack(self, inputs: Sequence[Any]) -> Any:
@@ -143,19 +144,22 @@ def _by_key(structure: Any, kind: str) -> _Named:
     import tensorflow as tf
 
     flat = tf.nest.flatten(structure)
-    is_named = isinstance(structure, dict) and len(structure) == len(flat)
-    names = sorted(structure) if is_named else [kind] * len(flat)
+    names = _keys(structure, len(flat)) or [kind] * len(flat)
     return _unique(zip(names, flat, strict=True))
 
 
-def _keys(graph: Any, kind: str) -> list[str] | None:
-    """Find the keys of a graph's inputs or outputs, if they are a dictionary.
+def _nested(graph: Any, kind: str) -> Any:
+    """Find the structure in which a graph takes its inputs, or gives its outputs."""
+    return getattr(graph, f"_{kind}_struct", getattr(graph, f"_nested_{kind}", None))
 
-    In the order of the graph's tensors: both Kerases flatten a dictionary by its sorted keys.
+
+def _keys(structure: Any, count: int) -> list[str] | None:
+    """Find the keys of so many tensors, if they are a dictionary, in the tensors' order.
+
+    TensorFlow and both Kerases flatten a dictionary by its sorted keys.
     """
-    nested = getattr(graph, f"_{kind}_struct", getattr(graph, f"_nested_{kind}", None))
-    is_flat = isinstance(nested, dict) and len(nested) == len(getattr(graph, kind))
-    return sorted(nested) if is_flat else None  # type: ignore[arg-type]  # a dictionary
+    is_flat = isinstance(structure, dict) and len(structure) == count
+    return sorted(structure) if is_flat else None
 
 
 def _named(keys: list[str] | None, tensors: Sequence[Any]) -> _Named:
@@ -176,20 +180,13 @@ def _unique(named: Iterable[tuple[str, Any]]) -> _Named:
     return list(found.items())
 
 
-def _signature(path: Path, inputs: _Named, outputs: _Named) -> Signature:
+def _signature(inputs: _Named, outputs: _Named) -> Signature:
     return Signature(
-        inputs=tuple(_spec(path, "input", name, tensor) for name, tensor in inputs),
-        outputs=tuple(_spec(path, "output", name, tensor) for name, tensor in outputs),
+        inputs=tuple(_spec(name, tensor) for name, tensor in inputs),
+        outputs=tuple(_spec(name, tensor) for name, tensor in outputs),
     )
 
 
-def _spec(path: Path, kind: str, name: str, tensor: Any) -> TensorSpec:
+def _spec(name: str, tensor: Any) -> TensorSpec:
     dtype = getattr(tensor.dtype, "name", tensor.dtype)
-    if dtype == "string":
-        raise ModelError(f"{path}: the {kind} {name!r} is text; edgepack takes arrays of numbers")
-    if dtype == "float64":
-        raise ModelError(
-            f"{path}: the {kind} {name!r} is float64; int8 is made from float32: build the model"
-            " with floatx float32 and load the weights into it"
-        )
     return TensorSpec(name=name, shape=tuple(tensor.shape)[1:], dtype=dtype)

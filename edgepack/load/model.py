@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgepack.errors import ModelError, reason
 from edgepack.progress import Update, ignore
-from edgepack.types import Signature
+from edgepack.types import Signature, TensorSpec
 
 _BATCH = 64
 
@@ -29,6 +29,9 @@ class FloatModel(ABC):
     def __init__(self, path: Path, signature: Signature) -> None:
         self.path = path
         self.signature = signature
+        for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
+            for spec in specs:
+                _check_dtype(path, kind, spec)
         for output in signature.outputs:
             if not output.shape:
                 raise ModelError(
@@ -69,6 +72,18 @@ class FloatModel(ABC):
             results.append([output[: total - start] for output in made])
             update(min(start + batch, total), total)
         return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+
+def _check_dtype(path: Path, kind: str, spec: TensorSpec) -> None:
+    if spec.dtype == "string":
+        raise ModelError(
+            f"{path}: the {kind} {spec.name!r} is text; edgepack takes arrays of numbers"
+        )
+    if spec.dtype == "float64":
+        raise ModelError(
+            f"{path}: the {kind} {spec.name!r} is float64; int8 is made from float32: build the"
+            " model with floatx float32 and load the weights into it"
+        )
 
 
 class TensorFlowModel(FloatModel):

@@ -71,8 +71,6 @@ def _choose(path: Path, signatures: dict[str, Any]) -> Any:
 
 
 def _spec(path: Path, name: str, tensor: Any) -> TensorSpec:
-    if tensor.dtype.name == "string":
-        raise ModelError(f"{path}: {name!r} is text; edgepack takes arrays of numbers")
     if tensor.shape.rank in (None, 0):
         raise ModelError(
             f"{path}: {name!r} has no known shape (samples, ...); save the signature with one"

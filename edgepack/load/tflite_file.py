@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from edgepack.errors import ModelError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.model import FloatModel, Runner
+from edgepack.tflite_api import TfliteInterpreter
 from edgepack.types import Signature, Tensor, TensorSpec
 
 _QUANTIZED = {"int8", "uint8", "int16", "float16", "int4", "int2"}
@@ -56,18 +54,8 @@ class TfliteFile(FloatModel):
         """Run the file in LiteRT."""
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_content=self.data)
-        interpreter.allocate_tensors()
-        inputs = [tensor["index"] for tensor in interpreter.get_input_details()]
-        outputs = [tensor["index"] for tensor in interpreter.get_output_details()]
-
-        def run(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
-            for index, array in zip(inputs, arrays, strict=True):
-                interpreter.set_tensor(index, array)
-            interpreter.invoke()
-            return [interpreter.get_tensor(index) for index in outputs]
-
-        return run
+        interpreter = TfliteInterpreter(Interpreter(model_content=self.data))
+        return lambda *arrays: interpreter.invoke(arrays)
 
 
 def _spec(path: Path, tensor: Tensor) -> TensorSpec:
