@@ -31,7 +31,7 @@ STEPS = {
 }
 LEAVES = {
     *("arrays", "bundle", "errors", "flatbuffer", "progress", "recipe", "serve", "signals"),
-    *("tflite_api", "types", "worker"),
+    *("rewrite", "tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path
