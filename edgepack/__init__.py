@@ -20,7 +20,7 @@ from edgepack.errors import EdgepackError
 from edgepack.recipe import FineTune, Prune, Recipe, Schedule
 
 if TYPE_CHECKING:
-    from edgepack.pipeline import export
+    from edgepack.pipeline.export import export
     from edgepack.report import Report
 
 __all__ = [
@@ -40,7 +40,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Import what needs numpy when it is first asked for: ``edgepack --help`` does not."""
     if name == "export":
-        from edgepack.pipeline import export
+        from edgepack.pipeline.export import export
 
         return export
     if name == "Report":

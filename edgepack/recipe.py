@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from edgepack.errors import RecipeError
 
@@ -210,3 +212,9 @@ class Recipe:
     def fine_tune(self) -> FineTune | None:
         """The training while pruning, if there is any."""
         return self.prune.fine_tune if self.prune else None
+
+
+def as_json(settings: Any) -> dict[str, Any]:
+    """Turn a dataclass of settings into JSON values, paths into texts."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
+    return values

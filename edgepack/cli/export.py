@@ -194,7 +194,7 @@ def export(
     Example:
       edgepack export model.keras --representative calib.npz --test test.npz --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline import export as run_export
+    from edgepack.pipeline.export import export as run_export
     from edgepack.report.text import render_text
 
     recipe = Recipe(

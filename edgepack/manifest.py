@@ -1,0 +1,71 @@
+"""The manifest: what made an exported folder."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from edgepack import bundle
+from edgepack.recipe import Recipe, as_json
+from edgepack.runtimes import Runtime
+
+_DISTRIBUTIONS = (
+    "keras",
+    "numpy",
+    "tensorflow",
+    "tensorflow-model-optimization",
+    "tf-keras",
+)
+
+
+def manifest(
+    recipe: Recipe,
+    artifacts: dict[str, bundle.Artifact],
+    inputs: dict[str, Any],
+    runtimes: list[Runtime],
+) -> dict[str, Any]:
+    """Say what made the folder: content and names only, so that it is the same everywhere."""
+    return {
+        "schema": 1,
+        "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
+        "recipe": inputs
+        | {
+            "custom_objects": list(recipe.custom_objects),
+            "allow_unsafe": recipe.allow_unsafe,
+            "prune": describe_prune(recipe),
+            "targets": list(recipe.targets),
+            "metric": recipe.metric,
+        },
+        "versions": {"edgepack": version("edgepack"), "python": platform.python_version()}
+        | {name: version(name) for name in _DISTRIBUTIONS}
+        | {runtime.distribution: str(runtime.version()) for runtime in runtimes},
+    }
+
+
+def describe_prune(recipe: Recipe) -> dict[str, Any] | None:
+    """Describe pruning, but for files, which are named with the inputs."""
+    if recipe.prune is None:
+        return None
+    described: dict[str, Any] = as_json(recipe.prune)
+    if described["fine_tune"]:
+        for key in ("train", "checkpoints", "resume"):
+            del described["fine_tune"][key]
+    return described
+
+
+def describe_inputs(recipe: Recipe) -> dict[str, Any]:
+    """Name the files that go in, with their SHA-256 and bytes, by their roles."""
+    inputs = {
+        "model": recipe.model,
+        "weights": recipe.weights,
+        "representative": recipe.representative,
+        "test": recipe.test,
+        "train": recipe.fine_tune and recipe.fine_tune.train,
+    }
+    return {
+        role: {"name": path.resolve().name} | asdict(bundle.describe(path))
+        for role, path in inputs.items()
+        if path
+    }

@@ -1,0 +1,176 @@
+"""The steps that pipelines are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import Future
+from typing import Any
+
+from edgepack.arrays import Arrays, load_arrays
+from edgepack.compare import Comparison, compare_output
+from edgepack.compress.prune import Pruning
+from edgepack.compress.training import Trained
+from edgepack.convert import has_loop
+from edgepack.emit.c_array import c_header, c_source
+from edgepack.emit.names import c_identifier
+from edgepack.errors import WorkerCrashError
+from edgepack.flatbuffer import read_tflite
+from edgepack.load.keras_model import KerasModel
+from edgepack.manifest import describe_prune
+from edgepack.pipeline.job import Data, Job
+from edgepack.quantize import affine
+from edgepack.quantize.proof import require_full_integer
+from edgepack.recipe import Recipe, as_json
+from edgepack.runtimes.processes import Interpreters, Run
+from edgepack.types import Model, Tensor
+from edgepack.validate import Validation
+
+
+def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
+    """Prune the model if asked to; ``inputs`` are those of the manifest."""
+    wanted = job.recipe.prune
+    if wanted is None:
+        return None
+    with job.progress.step("prune") as update:
+        done = job.session.call(
+            "prune",
+            update=update,
+            samples=data.representative_files,
+            settings=as_json(wanted),
+            training=data.train
+            and {
+                "inputs": job.save("train-inputs", data.train.inputs),
+                "labels": job.save(
+                    "train-labels", {name: measure.wanted for name, measure in data.taught.items()}
+                ),
+                "losses": {name: measure.metric.loss for name, measure in data.taught.items()},
+                "fingerprint": _fingerprint(job.recipe, inputs),
+            },
+        )
+    return Pruning(**(done | {"trained": done["trained"] and Trained(**done["trained"])}))
+
+
+def _fingerprint(recipe: Recipe, inputs: dict[str, Any]) -> str:
+    """Digest what decides the result of fine-tuning, for its checkpoints."""
+    decisive = {
+        "inputs": {role: inputs.get(role) for role in ("model", "weights", "train")},
+        "metric": recipe.metric,
+        "prune": describe_prune(recipe),
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def convert(job: Job, data: Data) -> tuple[str, ...]:
+    """Write the float model; returns what there is to say about it."""
+    with job.progress.step("convert") as update:
+        done = job.session.call(
+            "convert", update=update, shapes=data.shapes, float_tflite=str(job.float_tflite)
+        )
+    if not done["unrolled"]:
+        return ()
+    note = (
+        f"unrolled, because a loop cannot be quantized: {', '.join(done['unrolled'])}; the model"
+        " takes sequences of the representative dataset's length only"
+    )
+    return (note,)
+
+
+def quantize(job: Job, data: Data) -> Model:
+    """Calibrate the float model and write the quantized one; returns what its file holds."""
+    with job.progress.step("quantize") as update:
+        source = read_tflite(job.float_tflite.read_bytes())
+        try:
+            job.session.call(
+                "quantize",
+                update=update,
+                float_tflite=str(job.float_tflite),
+                representative=data.representative_files,
+                int8_tflite=str(job.int8_tflite),
+            )
+        except WorkerCrashError as error:
+            if has_loop(source):
+                cure = "give the Keras model, whose recurrent layers edgepack unrolls"
+                if data.runtime == KerasModel.runtime:
+                    cure = "replace the layer, such as a ConvLSTM2D, which cannot be unrolled"
+                raise WorkerCrashError(
+                    f"{error}; the model holds a loop, which the calibrator is known not to"
+                    f" survive: {cure}"
+                ) from error
+            raise
+        model = read_tflite(job.int8_tflite.read_bytes())
+        require_full_integer(model, source)
+        return model
+
+
+def emit(job: Job) -> None:
+    """Write the quantized model as C."""
+    symbol = f"{c_identifier(model_name(job.recipe))}_model"
+    data = job.int8_tflite.read_bytes()
+    firmware = job.folder / "firmware"
+    firmware.mkdir()
+    (firmware / f"{symbol}.h").write_text(c_header(symbol, data), encoding="ascii")
+    (firmware / f"{symbol}.c").write_text(c_source(symbol, data), encoding="ascii")
+
+
+def model_name(recipe: Recipe) -> str:
+    """Name the model as its file is named."""
+    path = recipe.model.resolve()
+    return path.name if path.is_dir() else path.stem
+
+
+def predict(job: Job, data: Data) -> dict[str, Future[Any]]:
+    """Let the float models predict, while the interpreters run."""
+    inputs = job.save("compared", data.compared.inputs)
+    stages = ["float", "pruned"] if job.recipe.prune else ["float"]
+    return {
+        stage: job.session.start(
+            "predict", pruned=stage == "pruned", inputs=inputs, outputs=str(job.work / stage)
+        )
+        for stage in stages
+    }
+
+
+def run(job: Job, data: Data, model: Model, running: Interpreters) -> dict[str, Run]:
+    """Run the quantized model on the interpreters."""
+    inputs = zip(data.compared.inputs.items(), model.main.input_tensors, strict=True)
+    with job.progress.step("validate") as update:
+        return running.run(
+            model=job.int8_tflite,
+            inputs={name: affine.quantize(array, tensor) for (name, array), tensor in inputs},
+            outputs=list(named_outputs(data, model)),
+            work=job.work,
+            update=update,
+        )
+
+
+def predicted(job: Job, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
+    """Wait for what the float models predict: by stage, then by output."""
+    with job.progress.step("compare"):
+        return {stage: load_arrays(made.result()) for stage, made in predictions.items()}
+
+
+def named_outputs(data: Data, model: Model) -> dict[str, Tensor]:
+    """Find the int8 model's outputs by the float model's names."""
+    names = (output.name for output in data.signature.outputs)
+    return dict(zip(names, model.main.output_tensors, strict=True))
+
+
+def compare(
+    data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
+) -> Comparison:
+    """Compare what the float models and the interpreters gave."""
+    ran = {name: run.outputs for name, run in validation.runs.items() if run.outputs is not None}
+    return Comparison(
+        data="test" if data.is_tested else "representative",
+        samples=len(data.compared),
+        outputs={
+            name: compare_output(
+                outputs["float"][name],
+                outputs["pruned"][name] if "pruned" in outputs else None,
+                {runtime: affine.dequantize(made[name], tensor) for runtime, made in ran.items()},
+                data.measures.get(name),
+            )
+            for name, tensor in named_outputs(data, model).items()
+        },
+    )
