@@ -10,6 +10,7 @@
     |   +-- ModelError             a model file that cannot be read or is not supported
     |   |   +-- UnsafeModelError   a model file that would run its own code
     |   +-- DatasetError           a dataset that cannot be read or does not fit the model
+    |   +-- CalibrationError       a file of ranges that cannot be read or does not fit the model
     |   +-- TargetError            an unknown or malformed target
     |   +-- OutputError            an output folder that cannot be written
     +-- MissingToolError        3  a package that the work needs is not installed
@@ -64,6 +65,10 @@ class UnsafeModelError(ModelError):
 
 class DatasetError(UsageError):
     """A dataset that cannot be read or does not fit the model."""
+
+
+class CalibrationError(UsageError):
+    """A file of activation ranges that cannot be read or does not fit the model."""
 
 
 class TargetError(UsageError):

@@ -34,6 +34,7 @@ def manifest(
         | {
             "custom_objects": list(recipe.custom_objects),
             "allow_unsafe": recipe.allow_unsafe,
+            "observer": recipe.observer,
             "prune": describe_prune(recipe),
             "targets": list(recipe.targets),
             "metric": recipe.metric,
@@ -62,6 +63,7 @@ def describe_inputs(recipe: Recipe) -> dict[str, Any]:
         "weights": recipe.weights,
         "representative": recipe.representative,
         "test": recipe.test,
+        "ranges": recipe.ranges,
         "train": recipe.fine_tune and recipe.fine_tune.train,
     }
     return {

@@ -181,7 +181,9 @@ class Recipe:
     ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in :class:`Source`.
     ``representative`` and ``test`` are .npz files with the inputs in ``x``, or under their names,
     shape (samples, ...), and optionally labels or values in ``y``, or under the names of the
-    outputs. ``metric`` is a name of
+    outputs. ``observer`` names what chooses the ranges of activations, of
+    :data:`edgepack.calibration.observers.OBSERVERS`; with ``ranges``, a calibration.json, nothing
+    is observed. ``metric`` is a name of
     :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
     write; an existing one is replaced only with ``force``.
     """
@@ -193,6 +195,8 @@ class Recipe:
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
     test: Path | None = None
+    observer: str = "min-max"
+    ranges: Path | None = None
     prune: Prune | None = None
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf  # noqa: F401 (at once, while the parent reads the data)
 
 from edgepack.arrays import load_arrays, save_arrays
-from edgepack.calibration.calibrator import calibrate
+from edgepack.calibration.fused import calibrate_fused
 from edgepack.compress.kernels import kernel_sparsity
 from edgepack.compress.prune import Pruning, prune
 from edgepack.compress.prune_file import prune_file
@@ -107,13 +107,23 @@ class ModelSession:
         Path(float_tflite).write_bytes(converted.tflite)
         return {"unrolled": converted.unrolled}
 
-    def quantize(
-        self, *, float_tflite: str, representative: dict[str, str], int8_tflite: str, update: Update
+    def calibrate_fused(
+        self,
+        *,
+        float_tflite: str,
+        representative: dict[str, str],
+        calibrated_tflite: str,
+        update: Update,
     ) -> None:
-        """Write the full-integer form of a float .tflite."""
+        """Write the ranges of a model with fused recurrent operators into a float .tflite."""
         samples = list(load_arrays(representative).values())
-        calibrated = calibrate(Path(float_tflite).read_bytes(), samples, update)
-        Path(int8_tflite).write_bytes(quantize_int8(calibrated))
+        calibrated = calibrate_fused(Path(float_tflite).read_bytes(), samples, update)
+        Path(calibrated_tflite).write_bytes(calibrated)
+
+    def quantize(self, *, calibrated_tflite: str, int8_tflite: str, update: Update) -> None:
+        """Write the full-integer form of a float .tflite that carries its ranges."""
+        update(0, 1)
+        Path(int8_tflite).write_bytes(quantize_int8(Path(calibrated_tflite).read_bytes()))
 
     def predict(
         self, *, pruned: bool, inputs: dict[str, str], outputs: str, update: Update

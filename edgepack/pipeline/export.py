@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 
 from edgepack import bundle
+from edgepack.calibration.calibrator import observers_at_work
+from edgepack.calibration.ranges import Calibration
 from edgepack.checks import Evidence, judge
 from edgepack.compress.checkpoint import remove_checkpoint
 from edgepack.errors import RecipeError
@@ -15,8 +17,9 @@ from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.job import Job, available, load
 from edgepack.progress import Progress, Silent
+from edgepack.quantize.effect import effects
 from edgepack.recipe import Recipe
-from edgepack.report import Report, RuntimeReport, SparsityReport
+from edgepack.report import CalibrationReport, Report, RuntimeReport, SparsityReport
 from edgepack.runtimes.processes import interpreters
 from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.target import load_target
@@ -45,13 +48,15 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
         Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
         interpreters(runtimes, verbose=verbose) as running,
+        observers_at_work(verbose=verbose) as calibrator,
     ):
         job = Job(recipe, folder, Path(work), session, progress or Silent())
         inputs = describe_inputs(recipe)
         data = load(job)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)
-        model = steps.quantize(job, data)
+        calibration = steps.calibrate(job, data, calibrator)
+        model = steps.quantize(job)
         steps.emit(job)
         predictions = steps.predict(job, data)
         runs = steps.run(job, data, model, running)
@@ -70,6 +75,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
             artifacts=bundle.describe_all(folder),
             comparison=steps.compare(data, model, validation, outputs),
             pruning=pruning,
+            calibration=_calibration_report(recipe, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
             targets={target.name: judge(target, evidence) for target in targets},
@@ -81,6 +87,18 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     if recipe.fine_tune and recipe.fine_tune.checkpoints:
         remove_checkpoint(recipe.fine_tune.checkpoints)
     return report
+
+
+def _calibration_report(
+    recipe: Recipe, calibration: Calibration, model: Model
+) -> CalibrationReport:
+    observed = calibration.observed
+    return CalibrationReport(
+        observer=None if recipe.ranges else recipe.observer,
+        samples=observed.samples if observed else None,
+        growth=observed.growth if observed else (),
+        activations=effects(model, calibration.ranges),
+    )
 
 
 def _sparsity(job: Job, model: Model) -> SparsityReport:

@@ -38,6 +38,11 @@ class Job:
         """The quantized model."""
         return self.folder / "int8.tflite"
 
+    @property
+    def calibrated_tflite(self) -> Path:
+        """The float model with the ranges of its activations."""
+        return self.work / "calibrated.tflite"
+
     def save(self, name: str, arrays: Arrays) -> dict[str, str]:
         """Hand arrays to a worker: the paths of their files."""
         return save_arrays(self.work / name, arrays)

@@ -8,17 +8,30 @@ from concurrent.futures import Future
 from typing import Any
 
 from edgepack.arrays import Arrays, load_arrays
+from edgepack.calibration.calibrator import Calibrator
+from edgepack.calibration.fused import is_fused
+from edgepack.calibration.observers import DEFAULT_OBSERVER, observer
+from edgepack.calibration.ranges import (
+    Calibration,
+    Ranges,
+    choose,
+    inject,
+    load_ranges,
+    recorded,
+    save_ranges,
+)
 from edgepack.compare import Comparison, compare_output
 from edgepack.compress.prune import Pruning
 from edgepack.compress.training import Trained
 from edgepack.convert import has_loop
 from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
-from edgepack.errors import WorkerCrashError
+from edgepack.errors import ConversionError, RecipeError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.keras_model import KerasModel
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
+from edgepack.progress import Update
 from edgepack.quantize import affine
 from edgepack.quantize.proof import require_full_integer
 from edgepack.recipe import Recipe, as_json
@@ -76,30 +89,66 @@ def convert(job: Job, data: Data) -> tuple[str, ...]:
     return (note,)
 
 
-def quantize(job: Job, data: Data) -> Model:
-    """Calibrate the float model and write the quantized one; returns what its file holds."""
-    with job.progress.step("quantize") as update:
-        source = read_tflite(job.float_tflite.read_bytes())
-        try:
-            job.session.call(
-                "quantize",
-                update=update,
-                float_tflite=str(job.float_tflite),
-                representative=data.representative_files,
-                int8_tflite=str(job.int8_tflite),
+def calibrate(job: Job, data: Data, calibrator: Calibrator) -> Calibration:
+    """Find the range of each activation, or take it from a file, and write calibration.json."""
+    recipe = job.recipe
+    source = read_tflite(job.float_tflite.read_bytes())
+    with job.progress.step("calibrate") as update:
+        if has_loop(source):
+            cure = "give the Keras model, whose recurrent layers edgepack unrolls"
+            if data.runtime == KerasModel.runtime:
+                cure = "replace the layer, such as a ConvLSTM2D, which cannot be unrolled"
+            raise ConversionError(
+                f"{recipe.model}: holds a loop, whose activations cannot be quantized: {cure}"
             )
-        except WorkerCrashError as error:
-            if has_loop(source):
-                cure = "give the Keras model, whose recurrent layers edgepack unrolls"
-                if data.runtime == KerasModel.runtime:
-                    cure = "replace the layer, such as a ConvLSTM2D, which cannot be unrolled"
-                raise WorkerCrashError(
-                    f"{error}; the model holds a loop, which the calibrator is known not to"
-                    f" survive: {cure}"
-                ) from error
-            raise
+        observed = None
+        if recipe.ranges:
+            ranges = load_ranges(recipe.ranges, source.main)
+        elif is_fused(source.main):
+            ranges = _ranges_of_fused(job, data, update)
+        else:
+            observed = calibrator.observe(
+                job.float_tflite.read_bytes(),
+                data.representative_files,
+                samples=len(data.representative),
+                histograms=observer(recipe.observer).needs_histogram,
+                work=job.work,
+                update=update,
+            )
+            ranges = choose(source.main, observed, recipe.observer)
+    calibrated = inject(job.float_tflite.read_bytes(), ranges)
+    job.calibrated_tflite.write_bytes(calibrated)
+    save_ranges(job.folder / "calibration.json", ranges, recipe.observer, observed)
+    return Calibration(ranges=ranges, observed=observed)
+
+
+def _ranges_of_fused(job: Job, data: Data, update: Update) -> Ranges:
+    if job.recipe.observer != DEFAULT_OBSERVER:
+        raise RecipeError(
+            f"{job.recipe.model}: has fused recurrent operators, which only TensorFlow's calibrator"
+            f" can watch; its observer is {DEFAULT_OBSERVER!r}"
+        )
+    job.session.call(
+        "calibrate_fused",
+        update=update,
+        float_tflite=str(job.float_tflite),
+        representative=data.representative_files,
+        calibrated_tflite=str(job.calibrated_tflite),
+    )
+    return recorded(job.calibrated_tflite.read_bytes())
+
+
+def quantize(job: Job) -> Model:
+    """Write the quantized model; returns what its file holds."""
+    with job.progress.step("quantize") as update:
+        job.session.call(
+            "quantize",
+            update=update,
+            calibrated_tflite=str(job.calibrated_tflite),
+            int8_tflite=str(job.int8_tflite),
+        )
         model = read_tflite(job.int8_tflite.read_bytes())
-        require_full_integer(model, source)
+        require_full_integer(model, read_tflite(job.float_tflite.read_bytes()))
         return model
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from edgepack.compare import OutputComparison, Score
 from edgepack.compress.prune import Pruning
 from edgepack.metrics import METRICS
-from edgepack.report import Report, RuntimeReport
+from edgepack.report import CalibrationReport, Report, RuntimeReport
 
 _NONE = "-"
 
@@ -71,11 +71,25 @@ def _off_reference(runtime: RuntimeReport, output: str) -> str:
     return f"{deviation.max_lsb} LSB" if deviation.max_lsb else "bit-exact"
 
 
+def _ranges(calibration: CalibrationReport) -> str:
+    if calibration.observer is None:
+        return "ranges    as given"
+    told = f"ranges    {calibration.observer}"
+    if calibration.growth:
+        half = calibration.growth[-1]
+        told += (
+            f" over {calibration.samples} samples; the first {half.samples} had shown all but"
+            f" {half.mean:.1%} of a range on average, {half.largest:.1%} at most"
+        )
+    return told
+
+
 def _facts(report: Report) -> str:
     before, after = report.artifacts["float.tflite"].bytes, report.artifacts["int8.tflite"].bytes
     lines = [f"size      float.tflite {before:,} B, int8.tflite {after:,} B"]
     if any(runtime.arena_bytes is not None for runtime in report.runtimes.values()):
         lines.append("arena     as TFLM's reference kernels take it on this host")
+    lines.append(_ranges(report.calibration))
     if report.pruning:
         lines += _pruning(report, report.pruning)
     return "\n".join(lines)
