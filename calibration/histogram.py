@@ -20,6 +20,7 @@ MAX_BINS = 4096
 """At least half as many are in use: eight bins and more for each step of an int8."""
 
 _MANTISSA_BITS = 23  # of float32
+_MAX_SHIFT = 63  # of int64
 _SMALLEST_EXPONENT = -120  # float32 ends at 2**-126: widths below are of no use, and of no size
 
 
@@ -52,6 +53,11 @@ class Histogram:
         """How many values there are, zeros among them."""
         return int(self.counts.sum()) + self.zeros
 
+    def bins(self, exponent: int) -> NDArray[np.int64]:
+        """Number the bins as they would be with a larger exponent."""
+        own = self.first + np.arange(len(self.counts), dtype=np.int64)
+        return own >> min(exponent - self.exponent, _MAX_SHIFT)
+
     def merged(self, other: Histogram) -> Histogram:
         """Add another histogram.
 
@@ -77,8 +83,7 @@ class Histogram:
             first, last = _bounds((self, other), exponent)
         counts = np.zeros(last - first + 1, np.int64)
         for each in (self, other):
-            bins = (each.first + np.arange(len(each.counts))) >> (exponent - each.exponent)
-            np.add.at(counts, bins - first, each.counts)
+            np.add.at(counts, each.bins(exponent) - first, each.counts)
         return Histogram(
             exponent=exponent, first=first, counts=counts, zeros=self.zeros + other.zeros
         )
@@ -97,8 +102,8 @@ def histogram(values: NDArray[Any]) -> Histogram:
     least, most = float(some.min()), float(some.max())
     exponent = _exponent(least, most)
     first, last = _bin(least, exponent), _bin(most, exponent)
-    # Scaling by a power of two is exact, so the bins are right to the last bit.
-    bins = np.floor(some * np.float32(2.0**-exponent)).astype(np.int64) - first
+    # Scaling by a power of two is exact in float64, so the bins are right to the last bit.
+    bins = np.floor(np.multiply(some, 2.0**-exponent, dtype=np.float64)).astype(np.int64) - first
     counts = np.bincount(bins, minlength=last - first + 1)
     return Histogram(exponent=exponent, first=first, counts=counts, zeros=zeros)
 
@@ -120,6 +125,5 @@ def _bin(value: float, exponent: int) -> int:
 
 def _bounds(several: tuple[Histogram, ...], exponent: int) -> tuple[int, int]:
     """Find the first and the last bin in use, were the exponent the given one."""
-    firsts = [each.first >> (exponent - each.exponent) for each in several]
-    lasts = [(each.first + len(each.counts) - 1) >> (exponent - each.exponent) for each in several]
-    return min(firsts), max(lasts)
+    ends = [each.bins(exponent)[[0, -1]] for each in several]
+    return int(min(first for first, _ in ends)), int(max(last for _, last in ends))

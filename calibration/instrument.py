@@ -71,4 +71,5 @@ def _open_batches(rewrite: Rewrite) -> None:
             sizes[0] = -1
             opened = rewrite.add_tensor("shape", [sizes.size], "int32", values=sizes)
             operator.inputs = [int(operator.inputs[0]), opened]
-            operator.builtinOptions.newShape = sizes.tolist()
+            operator.builtinOptions = None  # the shape there would be the old one
+            operator.builtinOptionsType = schema.BuiltinOptions.NONE

@@ -115,7 +115,7 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
     model or names another, for a range that is no range or leaves zero out, and for activations
     that must share a scale but have different ranges.
     """
-    entries = _entries(path)
+    entries = read_entries(path)
     names = activation_names(graph, activations(graph))
     known = activation_names(graph, range(len(graph.tensors)))
     for name in entries:
@@ -140,7 +140,8 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
     return ranges
 
 
-def _entries(path: Path) -> dict[str, Any]:
+def read_entries(path: Path) -> dict[str, Any]:
+    """Read the activations of a calibration.json as they are; see :func:`load_ranges`."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -71,6 +71,10 @@ class Statistics:
     highs: MovingAverage
     histogram: Histogram | None = None
 
+    def clip(self, low: float, high: float) -> tuple[float, float]:
+        """Bring the ends of a range to within what was seen."""
+        return min(max(low, self.min), self.max), max(min(high, self.max), self.min)
+
     def then(self, later: Statistics) -> Statistics:
         """Join the samples that follow; histograms are joined apart, for their order is free."""
         return replace(

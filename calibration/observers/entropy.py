@@ -14,6 +14,7 @@ from edgepack.calibration.statistics import Statistics
 _LEVELS_ONE_SIDED = 256
 _LEVELS_TWO_SIDED = 128
 _CANDIDATES = 128
+_SOME = 1e-4  # of a value, in a last bin that is empty but for what was clipped
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Entropy:
         # The widest of equals.
         best = sizes[len(sizes) - 1 - int(np.argmin(divergences[::-1]))]
         threshold = float(best * seen.histogram.width)
-        return max(seen.min, -threshold), min(seen.max, threshold)
+        return seen.clip(-threshold, threshold)
 
 
 def _magnitudes(histogram: Histogram) -> NDArray[Any]:
@@ -62,8 +63,7 @@ def _divergence(counts: NDArray[Any], size: int, levels: int) -> float:
     fills = np.bincount(level, weights=filled, minlength=levels)
     # Each level's values, spread over those of its bins that hold any.
     given = np.where(filled, sums[level] / np.maximum(fills[level], 1), 0.0)
+    given[-1] = max(given[-1], _SOME)
     here = wanted > 0
-    if not given[here].all():
-        return float("inf")
     p, q = wanted[here] / wanted.sum(), given[here] / given.sum()
     return float((p * np.log(p / q)).sum())

@@ -12,7 +12,7 @@ from edgepack.calibration.histogram import Histogram
 from edgepack.calibration.statistics import Statistics
 
 _LEVELS = 255  # steps of an int8
-_FRACTIONS = np.linspace(0.3, 1.0, 71)
+_FRACTIONS = np.geomspace(0.02, 1.0, 128)
 _ROUNDS = 2
 
 
@@ -20,8 +20,8 @@ _ROUNDS = 2
 class MinimalError:
     """The range with the least mean of ``|x - q(x)| ** power`` over the values; 2 is the MSE.
 
-    ``q`` is int8's rounding and clipping. Both ends are searched in turn, by hundredths of what
-    was seen. Powers above 2 mind clipped values more (Nahshan et al. 2019,
+    ``q`` is int8's rounding and clipping. Both ends are searched in turn, from a fiftieth of what
+    was seen up to all of it. Powers above 2 mind clipped values more (Nahshan et al. 2019,
     https://arxiv.org/abs/1911.07190, compare them).
     """
 
@@ -41,7 +41,7 @@ class MinimalError:
         for _ in range(_ROUNDS):
             high = self._best(histogram, [(low, full[1] * part) for part in _FRACTIONS])[1]
             low = self._best(histogram, [(full[0] * part, high) for part in _FRACTIONS])[0]
-        return max(low, seen.min), min(high, seen.max)
+        return seen.clip(low, high)
 
     def _best(
         self, histogram: Histogram, candidates: list[tuple[float, float]]

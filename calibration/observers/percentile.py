@@ -37,4 +37,4 @@ class Percentile:
             float(np.interp(share * total, below, edges))
             for share in (1 - self.percent / 100, self.percent / 100)
         )
-        return max(low, seen.min), min(high, seen.max)
+        return seen.clip(low, high)

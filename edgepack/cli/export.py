@@ -29,6 +29,7 @@ class _Export(GroupedCommand):
     groups = {  # noqa: RUF012 (of the class)
         "representative": "Data (.npz: an array for each input, labels by output; or 'x' and 'y')",
         "weights": "Loading",
+        "observer": "Calibration",
         "targets": "Result",
         "sparsity": "Pruning",
         "train": "Fine-tuning while pruning",
@@ -74,6 +75,20 @@ class _Export(GroupedCommand):
     "--allow-unsafe",
     is_flag=True,
     help="Let the model file run code of its own, with your rights: Lambda layers, other modules.",
+)
+@click.option(
+    "--observer",
+    metavar="NAME",
+    default=Recipe.observer,
+    show_default=True,
+    help="How ranges are chosen: min-max, moving-average, percentile[:PERCENT], mse, lp[:POWER] or"
+    " entropy.",
+)
+@click.option(
+    "--ranges",
+    metavar="FILE",
+    type=_PATH,
+    help="Take the ranges of a calibration.json, edited or not; nothing is observed.",
 )
 @click.option(
     "--target",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from edgepack.arrays import Arrays, save_arrays
 from edgepack.calibration.dataset import Dataset, load_npz
+from edgepack.calibration.observers import observer
+from edgepack.calibration.ranges import read_entries
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Progress
@@ -93,6 +95,9 @@ def load(job: Job) -> Data:
     """Load the model and the datasets, and check that they fit."""
     recipe, fine_tune = job.recipe, job.recipe.fine_tune
     require_known(recipe.metric)
+    observer(recipe.observer)
+    if recipe.ranges:
+        read_entries(recipe.ranges)
     if recipe.metric is not None and recipe.test is None and fine_tune is None:
         raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
     with job.progress.step("load") as update:
