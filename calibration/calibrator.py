@@ -30,7 +30,7 @@ def observers_at_work(*, verbose: bool = False) -> Iterator[Calibrator]:
             [
                 stack.enter_context(
                     Worker(
-                        "edgepack.calibration.service:ObserveService",
+                        "edgepack.calibration.observing:ObserveService",
                         label="the calibration",
                         verbose=verbose,
                     )

@@ -160,7 +160,7 @@ MEMORY = """
 import resource, sys
 import numpy as np
 from edgepack.calibration.instrument import instrument
-from edgepack.calibration.service import ObserveService
+from edgepack.calibration.observing import ObserveService
 from edgepack.progress import ignore
 model, data, samples = sys.argv[1], sys.argv[2], int(sys.argv[3])
 made = instrument(open(model, "rb").read())
