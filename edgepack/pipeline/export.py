@@ -46,9 +46,10 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
         interpreters(runtimes, verbose=verbose) as running,
     ):
-        job = Job(recipe, folder, Path(work), session, progress or Silent())
-        inputs = describe_inputs(recipe)
+        job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
         data = load(job)
+        notes += data.notes
+        inputs = describe_inputs(recipe)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)
         model = steps.quantize(job, data)

@@ -36,13 +36,13 @@ def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
         done = job.session.call(
             "prune",
             update=update,
-            samples=data.representative_files,
+            samples=dict(data.representative.files),
             settings=as_json(wanted),
             training=data.train
             and {
-                "inputs": job.save("train-inputs", data.train.inputs),
+                "inputs": dict(data.train.files),
                 "labels": job.save(
-                    "train-labels", {name: measure.wanted for name, measure in data.taught.items()}
+                    "taught", {name: measure.wanted for name, measure in data.taught.items()}
                 ),
                 "losses": {name: measure.metric.loss for name, measure in data.taught.items()},
                 "fingerprint": _fingerprint(job.recipe, inputs),
@@ -85,7 +85,7 @@ def quantize(job: Job, data: Data) -> Model:
                 "quantize",
                 update=update,
                 float_tflite=str(job.float_tflite),
-                representative=data.representative_files,
+                representative=dict(data.representative.files),
                 int8_tflite=str(job.int8_tflite),
             )
         except WorkerCrashError as error:
@@ -121,7 +121,7 @@ def model_name(recipe: Recipe) -> str:
 
 def predict(job: Job, data: Data) -> dict[str, Future[Any]]:
     """Let the float models predict, while the interpreters run."""
-    inputs = job.save("compared", data.compared.inputs)
+    inputs = dict(data.compared.files)
     stages = ["float", "pruned"] if job.recipe.prune else ["float"]
     return {
         stage: job.session.start(
