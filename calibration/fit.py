@@ -134,6 +134,7 @@ class InputColumn(Column):
     ) -> None:
         super().__init__(source, name, spool)
         self._spec = spec
+        self._after = " after preprocessing" if described != Preprocessing() else ""
         self._described = _with_colors(described, spec) if source.kind == "images" else described
 
     def _prepared(self, array: Array, row: int) -> Array:
@@ -158,9 +159,8 @@ class InputColumn(Column):
         if len(array.shape[1:]) != len(wanted) or any(
             want not in (None, got) for got, want in zip(array.shape[1:], wanted, strict=True)
         ):
-            after = " after preprocessing" if self._described != Preprocessing() else ""
             raise DatasetError(
-                f"{self.where} has shape {self._shape(array)}{after}; the model's input"
+                f"{self.where} has shape {self._shape(array)}{self._after}; the model's input"
                 f" {self._spec.name!r} takes {self._spec}; {self._cure(array.shape[1:])}"
             )
         return self._cast(array)

@@ -65,16 +65,20 @@ class Audio:
     coefficients: int = 13
 
     def __post_init__(self) -> None:
-        if self.features not in (None, *FEATURES):
-            raise RecipeError(f"features {self.features!r}: known are {', '.join(FEATURES)}")
-        if self.features and (self.frame_length is None or self.frame_step is None):
-            raise RecipeError(f"{self.features} needs a frame_length and a frame_step, in samples")
-        if not self.features and self.frame_length is not None:
-            raise RecipeError(f"frame_length needs features: {' or '.join(FEATURES)}")
         for name in ("sample_rate", "clip_samples", "frame_length", "frame_step", "mel_bins"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise RecipeError(f"{name} {value}: must be at least 1")
-        if self.fft_length is not None and self.fft_length < (self.frame_length or 1):
+        if self.features is not None:
+            self._check_features()
+        elif self.frame_length is not None:
+            raise RecipeError(f"frame_length needs features: {' or '.join(FEATURES)}")
+
+    def _check_features(self) -> None:
+        if self.features not in FEATURES:
+            raise RecipeError(f"features {self.features!r}: known are {', '.join(FEATURES)}")
+        if self.frame_length is None or self.frame_step is None:
+            raise RecipeError(f"{self.features} needs a frame_length and a frame_step, in samples")
+        if self.fft_size < self.frame_length:
             raise RecipeError(
                 f"fft_length {self.fft_length}: must hold a frame of {self.frame_length} samples"
             )
