@@ -31,8 +31,8 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "bundle", "errors", "flatbuffer", "progress", "recipe", "serve", "signals"),
-    *("rewrite", "tflite_api", "types", "worker"),
+    *("arrays", "bundle", "errors", "flatbuffer", "importing", "preprocessing", "progress"),
+    *("recipe", "recipe_file", "rewrite", "serve", "signals", "tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path

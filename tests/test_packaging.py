@@ -21,7 +21,11 @@ def test_every_package_on_disk_is_listed() -> None:
         ".".join(path.parent.relative_to(ROOT).parts)
         for path in (ROOT / "edgepack").rglob("__init__.py")
     }
-    found |= {f"edgepack.{name}" for name in ("targets", "calibration")}
+    found |= {
+        ".".join(("edgepack", *path.parent.relative_to(ROOT).parts))
+        for name in ("targets", "calibration")
+        for path in (ROOT / name).rglob("__init__.py")
+    }
     assert listed == found
 
 

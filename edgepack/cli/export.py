@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from edgepack.cli.options import GroupedCommand, Pair, TwoNumbers
+from edgepack.cli.options import (
+    DATA,
+    DATA_GROUP,
+    PATH,
+    GroupedCommand,
+    Pair,
+    TwoNumbers,
+    data_options,
+    loading_options,
+)
 from edgepack.cli.progress import Bars
 from edgepack.errors import OutputError, RecipeError
 from edgepack.recipe import (
@@ -22,12 +30,10 @@ from edgepack.recipe import (
     Schedule,
 )
 
-_PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
-
 
 class _Export(GroupedCommand):
     groups = {  # noqa: RUF012 (of the class)
-        "representative": "Data (.npz: an array for each input, labels by output; or 'x' and 'y')",
+        "representative": DATA_GROUP,
         "weights": "Loading",
         "observer": "Calibration",
         "targets": "Result",
@@ -38,44 +44,15 @@ class _Export(GroupedCommand):
 
 
 @click.command(cls=_Export)
-@click.argument("model", type=_PATH)
-@click.option(
-    "--representative",
-    metavar="DATA.npz",
-    type=_PATH,
-    required=True,
-    help="Representative dataset for calibration: shape (samples, ...).",
-)
-@click.option(
-    "--test",
-    metavar="DATA.npz",
-    type=_PATH,
-    help="Samples to compare float and int8 on, optionally with labels.  [default: those of"
-    " --representative]",
-)
+@click.argument("model", type=PATH)
+@data_options
 @click.option(
     "--metric",
     metavar="NAME",
     help="accuracy, mse or reconstruction-mse.  [default: accuracy for class numbers, mse for"
     " others]",
 )
-@click.option(
-    "--weights",
-    metavar="FILE",
-    type=_PATH,
-    help="Weights for a MODEL that is the JSON text of model.to_json().",
-)
-@click.option(
-    "--custom-objects",
-    metavar="MODULE:NAME",
-    multiple=True,
-    help="Import a class or function of your own that the model is built of; repeatable.",
-)
-@click.option(
-    "--allow-unsafe",
-    is_flag=True,
-    help="Let the model file run code of its own, with your rights: Lambda layers, other modules.",
-)
+@loading_options
 @click.option(
     "--observer",
     metavar="NAME",
@@ -87,7 +64,7 @@ class _Export(GroupedCommand):
 @click.option(
     "--ranges",
     metavar="FILE",
-    type=_PATH,
+    type=PATH,
     help="Take the ranges of a calibration.json, edited or not; nothing is observed.",
 )
 @click.option(
@@ -98,7 +75,7 @@ class _Export(GroupedCommand):
     help=f"Device to validate for; repeatable.  [default: {' and '.join(DEFAULT_TARGETS)}]",
 )
 @click.option(
-    "--output", metavar="DIR", type=_PATH, required=True, help="Folder to write; must not exist."
+    "--output", metavar="DIR", type=PATH, required=True, help="Folder to write; must not exist."
 )
 @click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")
 @click.option("--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print.")
@@ -133,8 +110,8 @@ class _Export(GroupedCommand):
 )
 @click.option(
     "--train",
-    metavar="DATA.npz",
-    type=_PATH,
+    metavar="DATA",
+    type=DATA,
     help="Prune the model, and fine-tune it on these samples and labels.",
 )
 @click.option("--epochs", type=int, help=f"[default: {FineTune.epochs}]")
@@ -180,7 +157,7 @@ class _Export(GroupedCommand):
     help=f"Fraction to hold out; needs --patience.  [default: {FineTune.validation_split}]",
 )
 @click.option(
-    "--checkpoints", metavar="DIR", type=_PATH, help="Save every epoch here until the export ends."
+    "--checkpoints", metavar="DIR", type=PATH, help="Save every epoch here until the export ends."
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint.")
 @click.option(

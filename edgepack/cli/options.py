@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+from edgepack.recipe import DEFAULT_SEED, is_function_name
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
+
+
+class Data(click.ParamType[Any]):
+    """Samples: a path, or ``module:function`` if there is no file of that name."""
+
+    name = "data"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 (as click calls it)
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> Path | str:
+        """Tell a path from the name of a function."""
+        return value if is_function_name(str(value)) else Path(value)
+
+
+DATA = Data()
 
 
 class Pair(click.ParamType[Any]):
@@ -63,3 +89,86 @@ class GroupedCommand(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+DATA_GROUP = (
+    "Data (.npz, .npy, .csv or TFRecord file, folder of images or WAV files, or MODULE:FUNCTION)"
+)
+
+
+def data_options(command: _Command) -> _Command:
+    """Add --representative, --test, --recipe (``recipe_file``), --samples and --seed."""
+    return _with(
+        command,
+        click.option(
+            "--representative",
+            metavar="DATA",
+            type=DATA,
+            required=True,
+            help="Representative dataset for calibration: shape (samples, ...).",
+        ),
+        click.option(
+            "--test",
+            metavar="DATA",
+            type=DATA,
+            help="Samples to compare float and int8 on, optionally with labels.  [default: those of"
+            " --representative]",
+        ),
+        *_READING,
+    )
+
+
+def reading_options(command: _Command) -> _Command:
+    """Add what :func:`data_options` adds, but for the data: for commands that take them as DATA."""
+    return _with(command, *_READING)
+
+
+def loading_options(command: _Command) -> _Command:
+    """Add --weights, --custom-objects and --allow-unsafe."""
+    return _with(
+        command,
+        click.option(
+            "--weights",
+            metavar="FILE",
+            type=PATH,
+            help="Weights for a MODEL that is the JSON text of model.to_json().",
+        ),
+        click.option(
+            "--custom-objects",
+            metavar="MODULE:NAME",
+            multiple=True,
+            help="Import a class or function of your own that the model is built of; repeatable.",
+        ),
+        click.option(
+            "--allow-unsafe",
+            is_flag=True,
+            help="Let the model file run code of its own, with your rights: Lambda layers, other"
+            " modules.",
+        ),
+    )
+
+
+_READING = (
+    click.option(
+        "--recipe",
+        "recipe_file",
+        metavar="FILE",
+        type=PATH,
+        help="TOML file that describes the preprocessing of all data.",
+    ),
+    click.option(
+        "--samples",
+        type=int,
+        help="Calibrate with this many samples of the representative dataset, of each label its"
+        " share.  [default: all]",
+    ),
+    click.option(
+        "--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Decides which samples."
+    ),
+)
+
+
+def _with(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
+    for option in reversed(options):  # as if they were written above the command in this order
+        command = option(command)
+    return command

@@ -50,9 +50,10 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         interpreters(runtimes, verbose=verbose) as running,
         observers_at_work(verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, folder, Path(work), session, progress or Silent())
-        inputs = describe_inputs(recipe)
+        job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
         data = load(job)
+        notes += data.notes
+        inputs = describe_inputs(recipe)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)
         calibration = steps.calibrate(job, data, calibrator)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.arrays import Arrays, save_arrays
-from edgepack.calibration.dataset import Dataset, load_npz
+from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
+from edgepack.calibration.reader import reader
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Progress
 from edgepack.recipe import DISTILLATION, Recipe, as_json
+from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.target import Target
-from edgepack.types import Signature, TensorSpec
+from edgepack.types import Signature
 from edgepack.worker import Worker
 
 
@@ -29,6 +31,7 @@ class Job:
     work: Path
     session: Worker
     progress: Progress
+    verbose: bool = False
 
     @property
     def float_tflite(self) -> Path:
@@ -54,20 +57,20 @@ class Job:
 class Data:
     """The datasets of a recipe, cast to the model's inputs and checked against its outputs.
 
-    ``runtime`` is what runs the float model; ``representative_files`` has the representative
-    dataset for workers. Interpreters run, and outputs are compared, on ``compared``, which is the
-    test data if there are any. ``measures`` has an entry for each output that there are labels
-    for, ``taught`` for each output that fine-tuning has labels for in ``train``.
+    ``runtime`` is what runs the float model. Interpreters run, and outputs are compared, on
+    ``compared``, which is the test data if there are any. ``measures`` has an entry for each
+    output that there are labels for, ``taught`` for each output that fine-tuning has labels for in
+    ``train``. ``notes`` is what there is to say about reading them.
     """
 
     signature: Signature
     runtime: str
     representative: Dataset
-    representative_files: dict[str, str]
     compared: Dataset
     measures: dict[str, Measure]
     train: Dataset | None
     taught: dict[str, Measure]
+    notes: tuple[str, ...]
 
     @property
     def is_tested(self) -> bool:
@@ -100,39 +103,49 @@ def load(job: Job) -> Data:
         read_entries(recipe.ranges)
     if recipe.metric is not None and recipe.test is None and fine_tune is None:
         raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
-    with job.progress.step("load") as update:
-        archives = {
-            path: load_npz(path)
-            for path in (recipe.representative, recipe.test, fine_tune and fine_tune.train)
-            if path
-        }
+    recipe_file = read_recipe_file(recipe.recipe_file)
+    wanted = {
+        "representative": recipe.representative,
+        "test": recipe.test,
+        "train": fine_tune and fine_tune.train,
+    }
+    given = {role: data for role, data in wanted.items() if data is not None}
+    with (
+        job.progress.step("load") as update,
+        reader(given.values(), recipe_file, verbose=job.verbose) as reading,
+    ):
         loaded = job.session.call(
             "load",
             update=update,
             source=as_json(recipe.source),
             strategy=fine_tune and fine_tune.strategy,
         )
-        signature = Signature(
-            **{
-                kind: tuple(
-                    TensorSpec(**(spec | {"shape": tuple(spec["shape"])})) for spec in loaded[kind]
-                )
-                for kind in ("inputs", "outputs")
-            }
-        )
-        representative = archives[recipe.representative].dataset(signature)
-        test = archives[recipe.test].dataset(signature) if recipe.test else None
-        train = archives[fine_tune.train].dataset(signature) if fine_tune else None
-        return Data(
-            signature=signature,
-            runtime=loaded["runtime"],
-            representative=representative,
-            representative_files=job.save("representative", representative.inputs),
-            compared=test or representative,
-            measures=measures(recipe.metric, test, signature) if test else {},
-            train=train,
-            taught=_taught(recipe, train, signature) if train else {},
-        )
+        signature = Signature.of(loaded)
+        spooled = {
+            role: reading.read(
+                data,
+                signature,
+                job.work / role,
+                samples=recipe.samples if role == "representative" else None,
+                seed=recipe.seed,
+                update=update,
+            )
+            for role, data in given.items()
+        }
+    datasets = {role: each.dataset() for role, each in spooled.items()}
+    representative = datasets["representative"]
+    test, train = datasets.get("test"), datasets.get("train")
+    require_same_classes(datasets.values())
+    return Data(
+        signature=signature,
+        runtime=loaded["runtime"],
+        representative=representative,
+        compared=test or representative,
+        measures=measures(recipe.metric, test, signature) if test else {},
+        train=train,
+        taught=_taught(recipe, train, signature) if train else {},
+        notes=tuple(note for each in spooled.values() for note in each.notes),
+    )
 
 
 def _taught(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:

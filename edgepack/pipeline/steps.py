@@ -49,13 +49,13 @@ def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
         done = job.session.call(
             "prune",
             update=update,
-            samples=data.representative_files,
+            samples=dict(data.representative.files),
             settings=as_json(wanted),
             training=data.train
             and {
-                "inputs": job.save("train-inputs", data.train.inputs),
+                "inputs": dict(data.train.files),
                 "labels": job.save(
-                    "train-labels", {name: measure.wanted for name, measure in data.taught.items()}
+                    "taught", {name: measure.wanted for name, measure in data.taught.items()}
                 ),
                 "losses": {name: measure.metric.loss for name, measure in data.taught.items()},
                 "fingerprint": _fingerprint(job.recipe, inputs),
@@ -109,7 +109,7 @@ def calibrate(job: Job, data: Data, calibrator: Calibrator) -> Calibration:
         else:
             observed = calibrator.observe(
                 job.float_tflite.read_bytes(),
-                data.representative_files,
+                dict(data.representative.files),
                 samples=len(data.representative),
                 histograms=observer(recipe.observer).needs_histogram,
                 work=job.work,
@@ -132,7 +132,7 @@ def _ranges_of_fused(job: Job, data: Data, update: Update) -> Ranges:
         "calibrate_fused",
         update=update,
         float_tflite=str(job.float_tflite),
-        representative=data.representative_files,
+        representative=dict(data.representative.files),
         calibrated_tflite=str(job.calibrated_tflite),
     )
     return recorded(job.calibrated_tflite.read_bytes())
@@ -170,7 +170,7 @@ def model_name(recipe: Recipe) -> str:
 
 def predict(job: Job, data: Data) -> dict[str, Future[Any]]:
     """Let the float models predict, while the interpreters run."""
-    inputs = job.save("compared", data.compared.inputs)
+    inputs = dict(data.compared.files)
     stages = ["float", "pruned"] if job.recipe.prune else ["float"]
     return {
         stage: job.session.start(
