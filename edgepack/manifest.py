@@ -35,6 +35,7 @@ def manifest(
             "custom_objects": list(recipe.custom_objects),
             "allow_unsafe": recipe.allow_unsafe,
             "prune": describe_prune(recipe),
+            "quantization": as_json(recipe.quantization),
             "targets": list(recipe.targets),
             "metric": recipe.metric,
         },

@@ -249,12 +249,11 @@ class Quantization:
             return "float32"
         return "int16" if self.scheme == INT16 else "int8"
 
-    @property
-    def is_dense_per_tensor(self) -> bool:
-        """Whether one scale serves all outputs of a dense layer."""
+    def is_dense_per_tensor(self, scheme: str) -> bool:
+        """Whether one scale serves all outputs of a dense layer in a scheme."""
         if self.dense is None:
-            # Older kernels know no others: FULLY_CONNECTED in int4, or with activations in float.
-            return self.scheme in (INT4, DYNAMIC_RANGE)
+            # All that most kernels know of FULLY_CONNECTED in int4, or with float activations.
+            return scheme in (INT4, DYNAMIC_RANGE)
         return self.dense == "per-tensor"
 
 

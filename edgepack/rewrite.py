@@ -157,7 +157,9 @@ def tensor_type(dtype: str) -> int:
     return int(getattr(schema.TensorType, dtype.upper()))
 
 
-def quantization(scale: Sequence[float], zero_point: Sequence[int], axis: int | None = None) -> Any:
+def quantization(
+    scale: Sequence[float] | NDArray[Any], zero_point: Sequence[int], axis: int | None = None
+) -> Any:
     """Make the ``QuantizationParametersT`` of an affine quantization."""
     parameters = schema.QuantizationParametersT()
     parameters.scale = np.asarray(scale, np.float32)

@@ -1,4 +1,4 @@
-"""The inside of the TensorFlow worker process: one model, from loading to int8."""
+"""The inside of the TensorFlow worker process: one model, from loading to quantization."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from edgepack.load.model import FloatModel
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
 from edgepack.progress import Update
-from edgepack.quantize.int8 import quantize_int8
-from edgepack.recipe import FineTune, Prune, Schedule, Source
+from edgepack.quantize.scheme import quantize, quantize_constants
+from edgepack.recipe import FineTune, Prune, Quantization, Schedule, Source
 
 
 class ModelSession:
@@ -108,12 +108,27 @@ class ModelSession:
         return {"unrolled": converted.unrolled}
 
     def quantize(
-        self, *, float_tflite: str, representative: dict[str, str], int8_tflite: str, update: Update
+        self,
+        *,
+        float_tflite: str,
+        representative: dict[str, str],
+        settings: dict[str, Any],
+        quantized_tflite: str,
+        update: Update,
     ) -> None:
-        """Write the full-integer form of a float .tflite."""
-        samples = list(load_arrays(representative).values())
-        calibrated = calibrate(Path(float_tflite).read_bytes(), samples, update)
-        Path(int8_tflite).write_bytes(quantize_int8(calibrated))
+        """Write the quantized form of a float .tflite.
+
+        ``settings`` holds the fields of :class:`~edgepack.recipe.Quantization`.
+        """
+        layers = tuple((pattern, scheme) for pattern, scheme in settings["layers"])
+        wanted = Quantization(**settings | {"layers": layers})
+        tflite = Path(float_tflite).read_bytes()
+        if wanted.needs_ranges:
+            samples = list(load_arrays(representative).values())
+            quantized = quantize(tflite, calibrate(tflite, samples, update), wanted)
+        else:
+            quantized = quantize_constants(tflite, wanted)
+        Path(quantized_tflite).write_bytes(quantized)
 
     def predict(
         self, *, pruned: bool, inputs: dict[str, str], outputs: str, update: Update

@@ -25,6 +25,7 @@ STEPS = {
     "target": 7,
     "validate": 7,
     "checks": 8,
+    "support": 8,
     "report": 9,
     "manifest": 9,
     "pipeline": 10,
@@ -32,7 +33,7 @@ STEPS = {
 }
 LEAVES = {
     *("arrays", "bundle", "errors", "flatbuffer", "progress", "recipe", "serve", "signals"),
-    *("rewrite", "tflite_api", "types", "worker"),
+    *("nibbles", "rewrite", "tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path

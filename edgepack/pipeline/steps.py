@@ -20,8 +20,10 @@ from edgepack.load.keras_model import KerasModel
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
 from edgepack.quantize import affine
-from edgepack.quantize.proof import require_full_integer
+from edgepack.quantize.layers import assign
+from edgepack.quantize.proof import require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
+from edgepack.report import QuantizationReport
 from edgepack.runtimes.processes import Interpreters, Run
 from edgepack.types import Model, Tensor
 from edgepack.validate import Validation
@@ -76,17 +78,23 @@ def convert(job: Job, data: Data) -> tuple[str, ...]:
     return (note,)
 
 
-def quantize(job: Job, data: Data) -> Model:
-    """Calibrate the float model and write the quantized one; returns what its file holds."""
+def quantize(job: Job, data: Data) -> tuple[Model, QuantizationReport]:
+    """Quantize the float model, calibrated if the scheme needs ranges, and prove what came of it.
+
+    Returns what the file holds.
+    """
+    settings = job.recipe.quantization
     with job.progress.step("quantize") as update:
         source = read_tflite(job.float_tflite.read_bytes())
+        assign(source.main, settings.scheme, settings.layers)  # a wrong name costs no calibration
         try:
             job.session.call(
                 "quantize",
                 update=update,
                 float_tflite=str(job.float_tflite),
                 representative=data.representative_files,
-                int8_tflite=str(job.int8_tflite),
+                settings=as_json(settings),
+                quantized_tflite=str(job.quantized_tflite),
             )
         except WorkerCrashError as error:
             if has_loop(source):
@@ -98,15 +106,18 @@ def quantize(job: Job, data: Data) -> Model:
                     f" survive: {cure}"
                 ) from error
             raise
-        model = read_tflite(job.int8_tflite.read_bytes())
-        require_full_integer(model, source)
-        return model
+        model = read_tflite(job.quantized_tflite.read_bytes())
+        if settings.needs_ranges:
+            in_float = require_full_integer(model, source, settings)
+        else:
+            in_float = require_quantized_weights(model, settings.scheme)
+        return model, QuantizationReport(settings=settings, in_float=in_float)
 
 
 def emit(job: Job) -> None:
     """Write the quantized model as C."""
     symbol = f"{c_identifier(model_name(job.recipe))}_model"
-    data = job.int8_tflite.read_bytes()
+    data = job.quantized_tflite.read_bytes()
     firmware = job.folder / "firmware"
     firmware.mkdir()
     (firmware / f"{symbol}.h").write_text(c_header(symbol, data), encoding="ascii")
@@ -136,7 +147,7 @@ def run(job: Job, data: Data, model: Model, running: Interpreters) -> dict[str, 
     inputs = zip(data.compared.inputs.items(), model.main.input_tensors, strict=True)
     with job.progress.step("validate") as update:
         return running.run(
-            model=job.int8_tflite,
+            model=job.quantized_tflite,
             inputs={name: affine.quantize(array, tensor) for (name, array), tensor in inputs},
             outputs=list(named_outputs(data, model)),
             work=job.work,
@@ -151,17 +162,18 @@ def predicted(job: Job, predictions: dict[str, Future[Any]]) -> dict[str, Arrays
 
 
 def named_outputs(data: Data, model: Model) -> dict[str, Tensor]:
-    """Find the int8 model's outputs by the float model's names."""
+    """Find the quantized model's outputs by the float model's names."""
     names = (output.name for output in data.signature.outputs)
     return dict(zip(names, model.main.output_tensors, strict=True))
 
 
 def compare(
-    data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
+    job: Job, data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
 ) -> Comparison:
     """Compare what the float models and the interpreters gave."""
     ran = {name: run.outputs for name, run in validation.runs.items() if run.outputs is not None}
     return Comparison(
+        scheme=job.recipe.quantization.scheme,
         data="test" if data.is_tested else "representative",
         samples=len(data.compared),
         outputs={

@@ -38,19 +38,20 @@ class RealValues:
         known = self._values.get(tensor.name)
         if known is not None and list(known.shape) == list(tensor.shape):
             return known.astype(np.float64)
-        return dequantized(rewrite, index)
+        return _dequantized(rewrite, index)
 
 
-def dequantized(rewrite: Rewrite, index: int) -> NDArray[np.float64]:
+def _dequantized(rewrite: Rewrite, index: int) -> NDArray[np.float64]:
     """Compute ``scale * (q - zero_point)`` of a constant, per tensor or along its axis."""
     quantization = rewrite.graph.tensors[index].quantization
     values: Any = rewrite.values(index)
-    shape = along(values.ndim, quantization)
+    shape = _along(values.ndim, quantization)
     scale = np.asarray(quantization.scale, np.float64).reshape(shape)
-    return (values.astype(np.float64) - np.asarray(quantization.zeroPoint).reshape(shape)) * scale
+    centred: NDArray[np.float64] = values - np.asarray(quantization.zeroPoint).reshape(shape)
+    return centred * scale
 
 
-def along(rank: int, quantization: Any) -> tuple[int, ...]:
+def _along(rank: int, quantization: Any) -> tuple[int, ...]:
     """Give the shape in which scales, one or one for each slice, go with values of a rank."""
     count = len(quantization.scale)
     if count == 1:

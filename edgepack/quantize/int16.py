@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.errors import ConversionError
-from edgepack.quantize.constants import WEIGHTS_AND_BIAS, RealValues, along, is_integer
+from edgepack.quantize.constants import WEIGHTS_AND_BIAS, RealValues, is_integer
 from edgepack.rewrite import Rewrite, quantization, tensor_type
 
 VERSIONS = {
@@ -127,25 +127,33 @@ def _choose(rewrite: Rewrite, wide: Callable[[str], bool]) -> set[int]:
         and wide(graph.tensors[operator.outputs[0]].name.decode())
     }
     for place in reversed(range(len(names))):
-        made = set(graph.operators[place].outputs)
-        takers = {i for i, op in enumerate(graph.operators) if made & set(op.inputs)}
-        if names[place] == "QUANTIZE" and takers and takers <= chosen:
-            chosen.add(place)
-    for place, operator in enumerate(graph.operators):
-        makers = {i for i, op in enumerate(graph.operators) if operator.inputs[0] in op.outputs}
-        if names[place] == "DEQUANTIZE" and makers and makers <= chosen:
-            chosen.add(place)
+        if names[place] == "QUANTIZE":
+            (made,) = graph.operators[place].outputs
+            takers = {i for i, op in enumerate(graph.operators) if made in op.inputs}
+            if takers and takers <= chosen:
+                chosen.add(place)
+    for place, name in enumerate(names):
+        if name == "DEQUANTIZE":
+            (taken,) = graph.operators[place].inputs
+            makers = {i for i, op in enumerate(graph.operators) if taken in op.outputs}
+            if makers and makers <= chosen:
+                chosen.add(place)
     for place in sorted(chosen):
-        weights, _ = WEIGHTS_AND_BIAS.get(names[place], (None, None))
-        computed = weights and rewrite.values(graph.operators[place].inputs[weights]) is None
-        if names[place] not in VERSIONS or computed:
-            (first, *_) = graph.operators[place].outputs
-            name = graph.tensors[first].name.decode().split(";")[0]
-            raise ConversionError(
-                f"{name}: {names[place]} has no kernel in int16: keep it in int8 with --layer"
-                f" '{name}=int8'"
-            )
+        _require_kernel(rewrite, graph.operators[place])
     return chosen
+
+
+def _require_kernel(rewrite: Rewrite, operator: Any) -> None:
+    kind = rewrite.name(operator)
+    weights, _ = WEIGHTS_AND_BIAS.get(kind, (None, None))
+    if kind in VERSIONS and (
+        weights is None or rewrite.values(operator.inputs[weights]) is not None
+    ):
+        return
+    name = rewrite.graph.tensors[operator.outputs[0]].name.decode().split(";")[0]
+    raise ConversionError(
+        f"{name}: {kind} has no kernel in int16; keep it in int8 with --layer '{name}=int8'"
+    )
 
 
 class _Widening:
@@ -189,7 +197,7 @@ class _Widening:
                     self._set_int16(index)
             if bias is not None and bias < len(inputs) and inputs[bias] >= 0:
                 taken = next(index for index in inputs if is_integer(self._rewrite, index, "int16"))
-                inputs[bias] = self._bias(inputs[bias], inputs[weights], taken)
+                inputs[bias] = self._bias(inputs[bias], inputs[weights or 0], taken)
             self._upgrade(operator, name)
         operator.inputs = inputs
 

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from edgepack.errors import ConversionError
 from edgepack.quantize.layers import assign
-from edgepack.recipe import FLOAT, Quantization
+from edgepack.recipe import DYNAMIC_RANGE, FLOAT, Quantization
+from edgepack.sparsity import weight_tensors
 from edgepack.types import Graph, Model, Operator
 
 _FLOATS = {"float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
@@ -81,19 +82,21 @@ def require_full_integer(
     )
 
 
-def require_constants(model: Model, source: Model) -> tuple[str, ...]:
-    """Prove that a scheme that quantizes constants alone has done something.
+def require_quantized_weights(model: Model, scheme: str) -> tuple[str, ...]:
+    """Prove that a scheme that computes in float has quantized weights.
 
-    Returns the names of the constants that stayed in float32. Raises :class:`ConversionError` if
+    Returns the names of the weights that stayed in float32. Raises :class:`ConversionError` if
     all of them did.
     """
-    before, after = (_float32_constants(each) for each in (source, model))
-    if len(after) == len(before):
+    weights = weight_tensors(model)
+    left = [name for name, weight in weights.items() if weight.tensor.dtype == "float32"]
+    if len(left) == len(weights):
+        limit = " of 1,024 weights or more" if scheme == DYNAMIC_RANGE else ""
         raise ConversionError(
-            "nothing was quantized: no layer has weights enough (1,024 for dynamic-range) or in"
-            " reach of float16; choose another --scheme"
+            f"nothing was quantized: no layer{limit} was left to the scheme {scheme}; choose"
+            " another, such as int8"
         )
-    return tuple(after)
+    return tuple(left)
 
 
 def _allowed(
@@ -122,15 +125,6 @@ def _computes_in_float(graph: Graph, operator: Operator) -> bool:
         for ends in (operator.outputs, operator.inputs)
     )
     return made and taken
-
-
-def _float32_constants(model: Model) -> list[str]:
-    return [
-        tensor.name
-        for graph in model.subgraphs
-        for tensor in graph.tensors
-        if tensor.is_constant and tensor.dtype == "float32"
-    ]
 
 
 def _cure(source: Model) -> str:

@@ -12,7 +12,7 @@ from edgepack.quantize.int4 import narrow
 from edgepack.quantize.int8 import quantize_int8
 from edgepack.quantize.int16 import widen
 from edgepack.quantize.layers import assign
-from edgepack.recipe import DYNAMIC_RANGE, FLOAT, FLOAT16, INT4, INT16, Quantization
+from edgepack.recipe import DYNAMIC_RANGE, FLOAT, FLOAT16, INT4, INT8, INT16, Quantization
 
 
 def quantize_constants(float_tflite: bytes, settings: Quantization) -> bytes:
@@ -21,7 +21,9 @@ def quantize_constants(float_tflite: bytes, settings: Quantization) -> bytes:
     if settings.scheme == FLOAT16:
         return halve(float_tflite, is_in(FLOAT16))
     return quantize_weights(
-        float_tflite, is_in(DYNAMIC_RANGE), per_tensor_dense=settings.is_dense_per_tensor
+        float_tflite,
+        is_in(DYNAMIC_RANGE),
+        per_tensor_dense=settings.is_dense_per_tensor(DYNAMIC_RANGE),
     )
 
 
@@ -37,10 +39,15 @@ def quantize(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantizati
     tflite = quantize_int8(
         calibrated_tflite,
         in_float=[name for name in made if is_in(FLOAT)(name)],
-        per_tensor_dense=settings.is_dense_per_tensor,
+        per_tensor_dense=settings.is_dense_per_tensor(INT8),
     )
     if any(map(is_in(INT4), made)):
-        tflite = narrow(tflite, float_tflite, is_in(INT4))
+        tflite = narrow(
+            tflite,
+            float_tflite,
+            is_in(INT4),
+            per_tensor_dense=settings.is_dense_per_tensor(INT4),
+        )
     if any(map(is_in(INT16), made)):
         tflite = widen(
             tflite,
