@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+import os
+import re
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path, PurePath
 from typing import Any
 
 from edgepack.errors import RecipeError
+from edgepack.schemes import Quantization
 
 DEFAULT_TARGETS = ("phone", "cortex-m4")
 DEFAULT_SPARSITY = 0.5
@@ -17,14 +19,9 @@ DISTILLATION = "distillation"
 """The loss of giving other outputs than the model gave before it was pruned."""
 
 STRATEGIES = ("mirrored", "multi-worker")
+DEFAULT_SEED = 0
 
-INT8, INT16, INT4 = "int8", "int16", "int4"
-FLOAT16, DYNAMIC_RANGE = "float16", "dynamic-range"
-FLOAT = "float"
-SCHEMES = (INT8, INT16, INT4, DYNAMIC_RANGE, FLOAT16)
-LAYER_SCHEMES = (INT8, INT16, INT4, FLOAT)
-END_TYPES = ("int8", "uint8", "int16", "float32")
-DENSE = ("per-channel", "per-tensor")
+_FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +71,7 @@ class Schedule:
 class FineTune:
     """Training while pruning.
 
-    ``train`` is an .npz as for the representative dataset, with the labels where the metric needs
+    ``train`` is data as the representative dataset is, with the labels where the metric needs
     them. ``loss`` and ``optimizer`` are Keras's names; with None they are those that the model
     was compiled with, else what suits the metric, and Adam. The loss ``distillation`` needs no
     labels: the model learns to give what it gave before it was pruned. ``learning_rate`` is where
@@ -87,7 +84,7 @@ class FineTune:
     fit.
     """
 
-    train: Path
+    train: Any
     epochs: int = 10
     loss: str | None = None
     optimizer: str | None = None
@@ -184,106 +181,31 @@ class Prune:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantization:
-    """What a model is quantized to.
-
-    ``scheme``: ``int8``; ``int16`` (activations; weights in int8); ``int4`` (weights; activations
-    in int8); ``dynamic-range`` (weights in int8, activations in float); ``float16`` (weights).
-    ``layers`` pairs name patterns with a scheme of their own, ``int8``, ``int16``, ``int4`` or
-    ``float``; the last that matches counts. ``input_type`` and ``output_type`` are of
-    :data:`END_TYPES`; None leaves them as the operators compute. ``dense`` says whether each output
-    of a dense layer has a scale of its own or one serves all; None chooses what most interpreters
-    run. Raises :class:`RecipeError` for what does not fit.
-    """
-
-    scheme: str = INT8
-    layers: tuple[tuple[str, str], ...] = ()
-    input_type: str | None = None
-    output_type: str | None = None
-    dense: str | None = None
-
-    def __post_init__(self) -> None:
-        _require_one_of("scheme", self.scheme, SCHEMES)
-        for pattern, scheme in self.layers:
-            _require_one_of(f"scheme of the layers {pattern!r}", scheme, LAYER_SCHEMES)
-            if not self.needs_ranges and scheme != FLOAT:
-                raise RecipeError(
-                    f"layers {pattern!r} in {scheme}: the scheme {self.scheme} computes in float;"
-                    " its layers can only be left out, with float"
-                )
-        for end in ("input", "output"):
-            wanted = getattr(self, f"{end}_type")
-            if wanted is None:
-                continue
-            _require_one_of(f"{end} type", wanted, END_TYPES)
-            if not self.needs_ranges and wanted != "float32":
-                raise RecipeError(
-                    f"{end} type {wanted}: the scheme {self.scheme} computes in float, so inputs"
-                    " and outputs are float32; choose int8, int16 or int4"
-                )
-            if wanted == "int16" and self.scheme != INT16:
-                raise RecipeError(f"{end} type int16: needs the scheme int16, not {self.scheme}")
-        if self.dense is not None:
-            _require_one_of("dense", self.dense, DENSE)
-            if self.scheme == FLOAT16:
-                raise RecipeError(f"dense {self.dense}: the scheme float16 has no scales")
-
-    @property
-    def needs_ranges(self) -> bool:
-        """Whether activations are integers, for whose ranges the model is calibrated."""
-        return self.scheme in (INT8, INT16, INT4)
-
-    @property
-    def inputs(self) -> str:
-        """The type of the model's inputs."""
-        return self.input_type or self._ends
-
-    @property
-    def outputs(self) -> str:
-        """The type of the model's outputs."""
-        return self.output_type or self._ends
-
-    @property
-    def _ends(self) -> str:
-        if not self.needs_ranges:
-            return "float32"
-        return "int16" if self.scheme == INT16 else "int8"
-
-    def is_dense_per_tensor(self, scheme: str) -> bool:
-        """Whether one scale serves all outputs of a dense layer in a scheme."""
-        if self.dense is None:
-            # All that most kernels know of FULLY_CONNECTED in int4, or with float activations.
-            return scheme in (INT4, DYNAMIC_RANGE)
-        return self.dense == "per-tensor"
-
-
-def _require_one_of(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        near = difflib.get_close_matches(value, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise RecipeError(f"{what} {value!r}: {hint}choose one of {', '.join(known)}")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One export.
 
     ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in :class:`Source`.
-    ``representative`` and ``test`` are .npz files with the inputs in ``x``, or under their names,
-    shape (samples, ...), and optionally labels or values in ``y``, or under the names of the
-    outputs. ``metric`` is a name of
+    ``representative`` and ``test`` are files or folders of a kind in
+    :mod:`edgepack.calibration.sources`, names of functions as ``module:function``, or objects that
+    give samples: arrays, an iterable, a Keras Sequence, a tf.data.Dataset. ``recipe_file`` is a
+    file that describes their preprocessing (:mod:`edgepack.recipe_file`). Of the representative
+    dataset ``samples`` are taken, all with None; ``seed`` decides which. ``metric`` is a name of
     :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
-    write; an existing one is replaced only with ``force``. Raises :class:`RecipeError` without a
-    representative dataset if the scheme needs one, and without any samples to compare on.
+    write; an existing one is replaced only with ``force``. Raises :class:`RecipeError` for numbers
+    that do not fit, without a representative dataset if the scheme needs one, and without any
+    samples to compare on.
     """
 
     model: Path
     output: Path
-    representative: Path | None = None
+    representative: Any = None
     weights: Path | None = None
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
-    test: Path | None = None
+    test: Any = None
+    recipe_file: Path | None = None
+    samples: int | None = None
+    seed: int = DEFAULT_SEED
     prune: Prune | None = None
     quantization: Quantization = field(default_factory=Quantization)
     targets: tuple[str, ...] = DEFAULT_TARGETS
@@ -301,6 +223,10 @@ class Recipe:
                 f"scheme {scheme} needs samples to compare float with: give --test or"
                 " --representative"
             )
+        if self.samples is not None and self.samples < 1:
+            raise RecipeError(f"samples {self.samples}: calibration needs at least 1")
+        if self.seed < 0:
+            raise RecipeError(f"seed {self.seed}: must not be negative")
 
     @property
     def source(self) -> Source:
@@ -318,7 +244,22 @@ class Recipe:
         return self.prune.fine_tune if self.prune else None
 
 
+def is_function_name(text: str) -> bool:
+    """Whether a text is ``module:function``, and no file or folder has that name.
+
+    >>> is_function_name("my_data:samples"), is_function_name("data/x.npz")
+    (True, False)
+    """
+    return bool(_FUNCTION.fullmatch(text)) and not os.path.exists(text)  # noqa: PTH110 (of any length)
+
+
 def as_json(settings: Any) -> dict[str, Any]:
-    """Turn a dataclass of settings into JSON values, paths into texts."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
+    """Turn a dataclass of settings into JSON values, paths into texts, data into their type."""
+    values: dict[str, Any] = json.loads(json.dumps(settings, default=_plain))
     return values
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return str(value) if isinstance(value, PurePath) else type(value).__qualname__

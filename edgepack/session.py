@@ -26,7 +26,8 @@ from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
 from edgepack.progress import Update
 from edgepack.quantize.scheme import quantize, quantize_constants
-from edgepack.recipe import FineTune, Prune, Quantization, Schedule, Source
+from edgepack.recipe import FineTune, Prune, Schedule, Source
+from edgepack.schemes import Quantization
 
 
 class ModelSession:

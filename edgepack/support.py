@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.errors import TargetError
-from edgepack.recipe import DYNAMIC_RANGE, FLOAT16, INT4, INT8, INT16, Quantization
 from edgepack.runtimes import REFERENCE, RUNTIMES
+from edgepack.schemes import DYNAMIC_RANGE, FLOAT16, INT4, INT8, INT16, Quantization
 from edgepack.target import Target, load_target, target_names
 
 _MIXED = "int16 beside int8"

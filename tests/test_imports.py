@@ -33,7 +33,7 @@ STEPS = {
 }
 LEAVES = {
     *("arrays", "bundle", "errors", "flatbuffer", "progress", "recipe", "serve", "signals"),
-    *("nibbles", "rewrite", "tflite_api", "types", "worker"),
+    *("nibbles", "rewrite", "schemes", "tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path

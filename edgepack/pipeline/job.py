@@ -11,8 +11,9 @@ from edgepack.calibration.dataset import Dataset, load_npz
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Progress
-from edgepack.recipe import DISTILLATION, Quantization, Recipe, as_json
+from edgepack.recipe import DISTILLATION, Recipe, as_json
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.schemes import Quantization
 from edgepack.support import unsupported
 from edgepack.types import Signature, TensorSpec
 from edgepack.worker import Worker

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from edgepack.errors import ConversionError
 from edgepack.quantize.layers import assign
-from edgepack.recipe import DYNAMIC_RANGE, FLOAT, Quantization
+from edgepack.schemes import DYNAMIC_RANGE, FLOAT, Quantization
 from edgepack.sparsity import weight_tensors
 from edgepack.types import Graph, Model, Operator
 

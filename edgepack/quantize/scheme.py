@@ -12,7 +12,7 @@ from edgepack.quantize.int4 import narrow
 from edgepack.quantize.int8 import quantize_int8
 from edgepack.quantize.int16 import widen
 from edgepack.quantize.layers import assign
-from edgepack.recipe import DYNAMIC_RANGE, FLOAT, FLOAT16, INT4, INT8, INT16, Quantization
+from edgepack.schemes import DYNAMIC_RANGE, FLOAT, FLOAT16, INT4, INT8, INT16, Quantization
 
 
 def quantize_constants(float_tflite: bytes, settings: Quantization) -> bytes:

@@ -9,7 +9,8 @@ from edgepack.bundle import Artifact
 from edgepack.checks import Verdict
 from edgepack.compare import Comparison
 from edgepack.compress.prune import Pruning
-from edgepack.recipe import Quantization, as_json
+from edgepack.recipe import as_json
+from edgepack.schemes import Quantization
 from edgepack.sparsity import Sparsity
 from edgepack.validate import Deviation
 
