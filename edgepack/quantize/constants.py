@@ -9,13 +9,9 @@ from numpy.typing import NDArray
 
 from edgepack.rewrite import Rewrite, dtype
 
-WEIGHTS_AND_BIAS = {
-    "CONV_2D": (1, 2),
-    "DEPTHWISE_CONV_2D": (1, 2),
-    "FULLY_CONNECTED": (1, 2),
-    "TRANSPOSE_CONV": (1, 3),
-}
-"""The inputs of an operator that are its weights and its bias."""
+WEIGHTS = 1
+BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+"""The place of the bias among the inputs of the operators that have weights."""
 
 
 class RealValues:

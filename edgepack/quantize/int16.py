@@ -8,13 +8,13 @@ computes wrongly without a word and the others refuse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgepack.errors import ConversionError
-from edgepack.quantize.constants import WEIGHTS_AND_BIAS, RealValues, is_integer
+from edgepack.quantize.constants import BIAS, WEIGHTS, RealValues, is_integer
 from edgepack.rewrite import Rewrite, quantization, tensor_type
 
 VERSIONS = {
@@ -145,15 +145,17 @@ def _choose(rewrite: Rewrite, wide: Callable[[str], bool]) -> set[int]:
 
 def _require_kernel(rewrite: Rewrite, operator: Any) -> None:
     kind = rewrite.name(operator)
-    weights, _ = WEIGHTS_AND_BIAS.get(kind, (None, None))
-    if kind in VERSIONS and (
-        weights is None or rewrite.values(operator.inputs[weights]) is not None
-    ):
+    weights_known = kind not in BIAS or rewrite.values(operator.inputs[WEIGHTS]) is not None
+    if kind in VERSIONS and weights_known:
         return
     name = rewrite.graph.tensors[operator.outputs[0]].name.decode().split(";")[0]
     raise ConversionError(
         f"{name}: {kind} has no kernel in int16; keep it in int8 with --layer '{name}=int8'"
     )
+
+
+def _is_weight(name: str, position: int) -> bool:
+    return name in BIAS and position == WEIGHTS
 
 
 class _Widening:
@@ -184,20 +186,18 @@ class _Widening:
 
     def _change(self, operator: Any, *, wide: bool) -> None:
         name = self._rewrite.name(operator)
-        weights, bias = WEIGHTS_AND_BIAS.get(name, (None, None))
         inputs = list(operator.inputs)
         for position, index in enumerate(inputs):
             if not wide and index in self._in_int8:
                 inputs[position] = self._convert(index, "int8")
-            elif wide and position != weights and is_integer(self._rewrite, index):
+            elif wide and is_integer(self._rewrite, index) and not _is_weight(name, position):
                 inputs[position] = self._convert(index, "int16")
         if wide:
             for index in operator.outputs:
                 if is_integer(self._rewrite, index):
                     self._set_int16(index)
-            if bias is not None and bias < len(inputs) and inputs[bias] >= 0:
-                taken = next(index for index in inputs if is_integer(self._rewrite, index, "int16"))
-                inputs[bias] = self._bias(inputs[bias], inputs[weights or 0], taken)
+            if name in BIAS:
+                inputs[BIAS[name] :] = [self._bias(inputs, *inputs[BIAS[name] :])]
             self._upgrade(operator, name)
         operator.inputs = inputs
 
@@ -240,15 +240,27 @@ class _Widening:
         self._converted[index] = made
         return made
 
-    def _bias(self, bias: int, weights: int, taken: int) -> int:
-        """Add a bias in int64, ``round(bias / (input scale * weight scale))``."""
+    def _bias(self, inputs: Sequence[int], bias: int = -1) -> int:
+        """Add a bias in int64, ``round(bias / (input scale * weight scale))``.
+
+        Without one it is zeros: TFLM takes a bias that is left out for one in int32, and rounds
+        otherwise then.
+        """
         rewrite, tensors = self._rewrite, self._rewrite.graph.tensors
-        of_weights = tensors[weights].quantization
-        scales = np.asarray(of_weights.scale, np.float64) * tensors[taken].quantization.scale[0]
-        values = np.rint(self._real.of(rewrite, bias) / scales.reshape(-1))
+        weights = tensors[inputs[WEIGHTS]]
+        (taken, *_) = (index for index in inputs if is_integer(rewrite, index, "int16"))
+        scales = np.asarray(weights.quantization.scale, np.float64)
+        scales = scales * tensors[taken].quantization.scale[0]
+        name, values = (
+            weights.name,
+            np.zeros(weights.shape[weights.quantization.quantizedDimension]),
+        )
+        if bias >= 0:
+            name, values = tensors[bias].name, self._real.of(rewrite, bias)
+        values = np.rint(values / scales)
         return rewrite.add_tensor(
-            f"{tensors[bias].name.decode()}_int64",
-            tensors[bias].shape,
+            f"{name.decode()}_int64",
+            values.shape,
             "int64",
             quantization=quantization(scales, [0] * len(scales), axis=0),
             values=values.astype(np.int64),
