@@ -192,8 +192,7 @@ class Recipe:
     dataset ``samples`` are taken, all with None; ``seed`` decides which. ``metric`` is a name of
     :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
     write; an existing one is replaced only with ``force``. Raises :class:`RecipeError` for numbers
-    that do not fit, without a representative dataset if the scheme needs one, and without any
-    samples to compare on.
+    that do not fit.
     """
 
     model: Path
@@ -213,16 +212,6 @@ class Recipe:
     force: bool = False
 
     def __post_init__(self) -> None:
-        scheme = self.quantization.scheme
-        if self.representative is None and self.quantization.needs_ranges:
-            raise RecipeError(
-                f"scheme {scheme} needs the ranges of activations: give --representative"
-            )
-        if self.representative is None and self.test is None:
-            raise RecipeError(
-                f"scheme {scheme} needs samples to compare float with: give --test or"
-                " --representative"
-            )
         if self.samples is not None and self.samples < 1:
             raise RecipeError(f"samples {self.samples}: calibration needs at least 1")
         if self.seed < 0:

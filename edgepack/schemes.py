@@ -95,3 +95,26 @@ def _require_one_of(what: str, value: str, known: tuple[str, ...]) -> None:
         near = difflib.get_close_matches(value, known, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}? " if near else ""
         raise RecipeError(f"{what} {value!r}: {hint}choose one of {', '.join(known)}")
+
+
+NEAREST, STOCHASTIC = "nearest", "stochastic"
+ROUNDINGS = (NEAREST, STOCHASTIC)
+FEWEST_BITS, MOST_BITS = 2, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedPoint:
+    """A study of weights in fixed point: each number of bits with each way of rounding.
+
+    Raises :class:`RecipeError` for what does not fit.
+    """
+
+    bits: tuple[int, ...] = tuple(range(FEWEST_BITS, MOST_BITS + 1))
+    roundings: tuple[str, ...] = ROUNDINGS
+
+    def __post_init__(self) -> None:
+        for bits in self.bits:
+            if not FEWEST_BITS <= bits <= MOST_BITS:
+                raise RecipeError(f"bits {bits}: choose {FEWEST_BITS} to {MOST_BITS}")
+        for rounding in self.roundings:
+            _require_one_of("rounding", rounding, ROUNDINGS)

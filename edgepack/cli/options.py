@@ -76,6 +76,25 @@ class TwoNumbers(click.ParamType[Any]):
             self.fail(f"{value!r}: write two whole numbers, such as {self._example}", param, ctx)
 
 
+class Range(click.ParamType[Any]):
+    """A whole number, or all from one to another, such as ``2-8``."""
+
+    name = "range"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> range:
+        """Split at the dash, if there is one."""
+        first, _, last = str(value).partition("-")
+        try:
+            numbers = range(int(first), int(last or first) + 1)
+            if not numbers:
+                raise ValueError
+            return numbers
+        except ValueError:
+            self.fail(f"{value!r}: write a whole number or two, such as 4 or 2-8", param, ctx)
+
+
 class GroupedCommand(click.Command):
     """A command whose help lists its options in groups, by their place."""
 
@@ -164,7 +183,7 @@ def metric_option(command: _Command) -> _Command:
 
 
 def result_options(default_targets: str) -> Callable[[_Command], _Command]:
-    """Add --target, --output, --force and --verbose."""
+    """Add --target and what :func:`output_options` adds."""
     return lambda command: _with(
         command,
         click.option(
@@ -174,6 +193,14 @@ def result_options(default_targets: str) -> Callable[[_Command], _Command]:
             multiple=True,
             help=f"Device to validate for; repeatable.  [default: {default_targets}]",
         ),
+        output_options,
+    )
+
+
+def output_options(command: _Command) -> _Command:
+    """Add --output, --force and --verbose."""
+    return _with(
+        command,
         click.option(
             "--output",
             metavar="DIR",
@@ -182,15 +209,10 @@ def result_options(default_targets: str) -> Callable[[_Command], _Command]:
             help="Folder to write; must not exist.",
         ),
         click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it."),
-        verbose_option,
+        click.option(
+            "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
+        ),
     )
-
-
-def verbose_option(command: _Command) -> _Command:
-    """Add --verbose."""
-    return click.option(
-        "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
-    )(command)
 
 
 QUANTIZATION_GROUP = "Quantization"
@@ -240,14 +262,15 @@ def quantization(options: dict[str, Any]) -> Quantization:
     )
 
 
+recipe_option = click.option(
+    "--recipe",
+    "recipe_file",
+    metavar="FILE",
+    type=PATH,
+    help="TOML file that describes the preprocessing of all data.",
+)
 _READING = (
-    click.option(
-        "--recipe",
-        "recipe_file",
-        metavar="FILE",
-        type=PATH,
-        help="TOML file that describes the preprocessing of all data.",
-    ),
+    recipe_option,
     click.option(
         "--samples",
         type=int,

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgepack import bundle
 from edgepack.checks import Evidence, judge
 from edgepack.compress.checkpoint import remove_checkpoint
+from edgepack.errors import RecipeError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
@@ -37,9 +38,11 @@ def produce(
 ) -> Report:
     """Prune if asked to, quantize, validate on the runtimes and compare; write the folder.
 
-    ``firmware`` adds the model as C.
+    ``firmware`` adds the model as C. Raises :class:`RecipeError` without the data that the scheme
+    needs.
     """
     detect(recipe.model)
+    _require_data(recipe)
     require_supported(recipe.quantization, targets)
     found, notes = available(runtimes, recipe.quantization)
     with (
@@ -86,6 +89,16 @@ def produce(
     if recipe.fine_tune and recipe.fine_tune.checkpoints:
         remove_checkpoint(recipe.fine_tune.checkpoints)
     return report
+
+
+def _require_data(recipe: Recipe) -> None:
+    scheme = recipe.quantization.scheme
+    if recipe.representative is None and recipe.quantization.needs_ranges:
+        raise RecipeError(f"scheme {scheme} needs the ranges of activations: give --representative")
+    if recipe.representative is None and recipe.test is None:
+        raise RecipeError(
+            f"scheme {scheme} needs samples to compare float with: give --test or --representative"
+        )
 
 
 def _sparsity(job: Job, model: Model) -> SparsityReport:

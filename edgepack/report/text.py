@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgepack.compare import OutputComparison, Score
+from edgepack.compare import OutputComparison
 from edgepack.compress.prune import Pruning
 from edgepack.metrics import METRICS
 from edgepack.report import Report, RuntimeReport
-
-_NONE = "-"
+from edgepack.report.table import NONE, cells, number, table
 
 
 def render_text(report: Report) -> str:
@@ -28,24 +27,24 @@ def _tables(report: Report) -> Iterator[str]:
     outputs = report.comparison.outputs
     for name in outputs:
         title = f"output {name}\n" if len(outputs) > 1 else ""
-        yield title + _table(_rows(report, name))
+        yield title + table(_rows(report, name))
 
 
 def _rows(report: Report, output: str) -> list[list[str]]:
     comparison = report.comparison.outputs[output]
-    heading = ["model", "interpreter", comparison.metric or _NONE, "agreement", "SQNR"]
+    heading = ["model", "interpreter", comparison.metric or NONE, "agreement", "SQNR"]
     rows = [
         [*heading, "max error", "off reference", "arena"],
-        ["float", report.float_runtime, _number(comparison.float_value), *[_NONE] * 5],
+        ["float", report.float_runtime, number(comparison.float_value), *[NONE] * 5],
     ]
     if comparison.pruned and report.pruning:
-        cells = _cells(comparison.pruned)
-        rows.append(["pruned", report.pruning.runtime, *cells, _NONE, _NONE])
+        scored = cells(comparison.pruned)
+        rows.append(["pruned", report.pruning.runtime, *scored, NONE, NONE])
     for name, runtime in report.runtimes.items():
-        arena = _NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
-        cells = _cells(comparison.quantized.get(name))
+        arena = NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
+        scored = cells(comparison.quantized.get(name))
         rows.append(
-            [report.comparison.scheme, name, *cells, _off_reference(runtime, output), arena]
+            [report.comparison.scheme, name, *scored, _off_reference(runtime, output), arena]
         )
     if comparison.metric is None:
         for row in rows:
@@ -53,23 +52,12 @@ def _rows(report: Report, output: str) -> list[list[str]]:
     return rows
 
 
-def _cells(score: Score | None) -> list[str]:
-    if score is None:
-        return [_NONE] * 4
-    return [
-        _number(score.value),
-        _NONE if score.agreement is None else f"{score.agreement:.2%}",
-        _NONE if score.sqnr_db is None else f"{score.sqnr_db:.1f} dB",
-        f"{score.max_abs_error:.3g}",
-    ]
-
-
 def _off_reference(runtime: RuntimeReport, output: str) -> str:
     if runtime.failure:
         return "failed"
     deviation = runtime.deviations.get(output)
     if deviation is None:
-        return _NONE
+        return NONE
     return deviation.largest if deviation.max_lsb else "bit-exact"
 
 
@@ -181,25 +169,6 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
     else:
         amount = f"{change / comparison.float_value:+.2%}" if comparison.float_value else "from 0"
     return (
-        f"{scheme} {metric.name} {_number(value)} at worst ({name}), float"
-        f" {_number(comparison.float_value)}: {amount}"
+        f"{scheme} {metric.name} {number(value)} at worst ({name}), float"
+        f" {number(comparison.float_value)}: {amount}"
     )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return _NONE
-    return f"{value:.4f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    left = 2  # the first columns are names, the others numbers
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
