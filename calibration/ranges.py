@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from edgepack.calibration.instrument import activation_names, activations
-from edgepack.calibration.observers import DEFAULT_OBSERVER, observer
+from edgepack.calibration.observers import observer
 from edgepack.calibration.shared_scale import sharing_groups
 from edgepack.calibration.statistics import Observed
 from edgepack.errors import CalibrationError
 from edgepack.flatbuffer import read_tflite
+from edgepack.recipe import DEFAULT_OBSERVER
 from edgepack.rewrite import Rewrite, quantization
 from edgepack.types import Graph
 

@@ -39,6 +39,7 @@ def manifest(
             "prune": describe_prune(recipe),
             "samples": recipe.samples,
             "seed": recipe.seed,
+            "quantization": as_json(recipe.quantization),
             "targets": list(recipe.targets),
             "metric": recipe.metric,
         },

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from edgepack.errors import RecipeError
+from edgepack.schemes import Quantization
 
 DEFAULT_TARGETS = ("phone", "cortex-m4")
 DEFAULT_SPARSITY = 0.5
@@ -18,6 +19,7 @@ DISTILLATION = "distillation"
 """The loss of giving other outputs than the model gave before it was pruned."""
 
 STRATEGIES = ("mirrored", "multi-worker")
+DEFAULT_OBSERVER = "min-max"
 DEFAULT_SEED = 0
 
 _FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
@@ -197,8 +199,8 @@ class Recipe:
     """
 
     model: Path
-    representative: Any
     output: Path
+    representative: Any = None
     weights: Path | None = None
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
@@ -206,9 +208,10 @@ class Recipe:
     recipe_file: Path | None = None
     samples: int | None = None
     seed: int = DEFAULT_SEED
-    observer: str = "min-max"
+    observer: str = DEFAULT_OBSERVER
     ranges: Path | None = None
     prune: Prune | None = None
+    quantization: Quantization = field(default_factory=Quantization)
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
     force: bool = False

@@ -1,4 +1,4 @@
-"""The inside of the TensorFlow worker process: one model, from loading to int8."""
+"""The inside of the TensorFlow worker process: one model, from loading to quantization."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from edgepack.load.model import FloatModel
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
 from edgepack.progress import Update
-from edgepack.quantize.int8 import quantize_int8
+from edgepack.quantize.scheme import quantize, quantize_constants
 from edgepack.recipe import FineTune, Prune, Schedule, Source
+from edgepack.schemes import Quantization
 
 
 class ModelSession:
@@ -120,10 +121,29 @@ class ModelSession:
         calibrated = calibrate_fused(Path(float_tflite).read_bytes(), samples, update)
         Path(calibrated_tflite).write_bytes(calibrated)
 
-    def quantize(self, *, calibrated_tflite: str, int8_tflite: str, update: Update) -> None:
-        """Write the full-integer form of a float .tflite that carries its ranges."""
+    def quantize(
+        self,
+        *,
+        float_tflite: str,
+        calibrated_tflite: str,
+        settings: dict[str, Any],
+        quantized_tflite: str,
+        update: Update,
+    ) -> None:
+        """Write the quantized form of a float .tflite.
+
+        ``calibrated_tflite`` carries its ranges, if the scheme needs them. ``settings`` holds the
+        fields of :class:`~edgepack.schemes.Quantization`.
+        """
         update(0, 1)
-        Path(int8_tflite).write_bytes(quantize_int8(Path(calibrated_tflite).read_bytes()))
+        layers = tuple((pattern, scheme) for pattern, scheme in settings["layers"])
+        wanted = Quantization(**settings | {"layers": layers})
+        tflite = Path(float_tflite).read_bytes()
+        if wanted.needs_ranges:
+            quantized = quantize(tflite, Path(calibrated_tflite).read_bytes(), wanted)
+        else:
+            quantized = quantize_constants(tflite, wanted)
+        Path(quantized_tflite).write_bytes(quantized)
 
     def predict(
         self, *, pruned: bool, inputs: dict[str, str], outputs: str, update: Update

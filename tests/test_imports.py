@@ -25,14 +25,16 @@ STEPS = {
     "target": 7,
     "validate": 7,
     "checks": 8,
+    "support": 8,
     "report": 9,
     "manifest": 9,
     "pipeline": 10,
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "bundle", "errors", "flatbuffer", "importing", "preprocessing", "progress"),
-    *("recipe", "recipe_file", "rewrite", "serve", "signals", "tflite_api", "types", "worker"),
+    *("arrays", "bundle", "errors", "flatbuffer", "importing", "nibbles", "preprocessing"),
+    *("progress", "recipe", "recipe_file", "rewrite", "schemes", "serve", "signals"),
+    *("tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path

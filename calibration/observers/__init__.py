@@ -18,8 +18,6 @@ from edgepack.calibration.observers.percentile import Percentile
 from edgepack.calibration.statistics import Statistics
 from edgepack.errors import RecipeError
 
-DEFAULT_OBSERVER = "min-max"
-
 
 class Observer(Protocol):
     """Chooses the range of an activation.

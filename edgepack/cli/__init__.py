@@ -12,6 +12,8 @@ import click
 
 from edgepack import __version__
 from edgepack.cli.export import export
+from edgepack.cli.quantize import quantize
+from edgepack.cli.study import study
 from edgepack.cli.targets import targets
 from edgepack.errors import EdgepackError
 from edgepack.signals import INTERRUPTS
@@ -48,6 +50,8 @@ def cli() -> None:
 
 
 cli.add_command(export)
+cli.add_command(quantize)
+cli.add_command(study)
 cli.add_command(targets)
 
 

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from edgepack.recipe import DEFAULT_SEED, is_function_name
+from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, is_function_name
+from edgepack.schemes import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -34,21 +35,25 @@ DATA = Data()
 
 
 class Pair(click.ParamType[Any]):
-    """``NAME=NUMBER``."""
+    """``NAME=VALUE``, the value of a type, such as float."""
 
     name = "pair"
 
+    def __init__(self, of: Callable[[str], Any], example: str) -> None:
+        self._of = of
+        self._example = example
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float]:
+    ) -> tuple[str, Any]:
         """Split at the last equals sign."""
-        name, _, number = str(value).rpartition("=")
+        name, _, text = str(value).rpartition("=")
         try:
             if not name:
                 raise ValueError
-            return name, float(number)
+            return name, self._of(text)
         except ValueError:
-            self.fail(f"{value!r}: write NAME=NUMBER, such as 'conv*=0.8'", param, ctx)
+            self.fail(f"{value!r}: write NAME=VALUE, such as {self._example}", param, ctx)
 
 
 class TwoNumbers(click.ParamType[Any]):
@@ -69,6 +74,25 @@ class TwoNumbers(click.ParamType[Any]):
             return int(first), int(second)
         except ValueError:
             self.fail(f"{value!r}: write two whole numbers, such as {self._example}", param, ctx)
+
+
+class Range(click.ParamType[Any]):
+    """A whole number, or all from one to another, such as ``2-8``."""
+
+    name = "range"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> range:
+        """Split at the dash, if there is one."""
+        first, _, last = str(value).partition("-")
+        try:
+            numbers = range(int(first), int(last or first) + 1)
+            if not numbers:
+                raise ValueError
+            return numbers
+        except ValueError:
+            self.fail(f"{value!r}: write a whole number or two, such as 4 or 2-8", param, ctx)
 
 
 class GroupedCommand(click.Command):
@@ -104,15 +128,15 @@ def data_options(command: _Command) -> _Command:
             "--representative",
             metavar="DATA",
             type=DATA,
-            required=True,
-            help="Representative dataset for calibration: shape (samples, ...).",
+            help="Representative dataset for calibration: shape (samples, ...); needed for int8,"
+            " int16 and int4.",
         ),
         click.option(
             "--test",
             metavar="DATA",
             type=DATA,
-            help="Samples to compare float and int8 on, optionally with labels.  [default: those of"
-            " --representative]",
+            help="Samples to compare float and quantized on, optionally with labels.  [default:"
+            " those of --representative]",
         ),
         *_READING,
     )
@@ -148,14 +172,129 @@ def loading_options(command: _Command) -> _Command:
     )
 
 
+def metric_option(command: _Command) -> _Command:
+    """Add --metric."""
+    return click.option(
+        "--metric",
+        metavar="NAME",
+        help="accuracy, mse or reconstruction-mse.  [default: accuracy for class numbers, mse for"
+        " others]",
+    )(command)
+
+
+def result_options(default_targets: str) -> Callable[[_Command], _Command]:
+    """Add --target and what :func:`output_options` adds."""
+    return lambda command: _with(
+        command,
+        click.option(
+            "--target",
+            "targets",
+            metavar="NAME",
+            multiple=True,
+            help=f"Device to validate for; repeatable.  [default: {default_targets}]",
+        ),
+        output_options,
+    )
+
+
+def output_options(command: _Command) -> _Command:
+    """Add --output, --force and --verbose."""
+    return _with(
+        command,
+        click.option(
+            "--output",
+            metavar="DIR",
+            type=PATH,
+            required=True,
+            help="Folder to write; must not exist.",
+        ),
+        click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it."),
+        click.option(
+            "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
+        ),
+    )
+
+
+CALIBRATION_GROUP = "Calibration"
+
+
+def calibration_options(command: _Command) -> _Command:
+    """Add --observer and --ranges."""
+    return _with(
+        command,
+        click.option(
+            "--observer",
+            metavar="NAME",
+            default=DEFAULT_OBSERVER,
+            show_default=True,
+            help="How the range of an activation is chosen: min-max, moving-average,"
+            " percentile[:PERCENT], mse, lp[:POWER] or entropy.",
+        ),
+        click.option(
+            "--ranges",
+            metavar="FILE",
+            type=PATH,
+            help="Take the ranges of a calibration.json, edited or not; nothing is observed.",
+        ),
+    )
+
+
+QUANTIZATION_GROUP = "Quantization"
+
+
+def quantization_options(command: _Command) -> _Command:
+    """Add --scheme, --layer, --input-type, --output-type and --dense; see :func:`quantization`."""
+    return _with(
+        command,
+        click.option(
+            "--scheme",
+            metavar="NAME",
+            default=Quantization.scheme,
+            show_default=True,
+            help=f"{', '.join(SCHEMES)}: int16 has int8 weights, int4 weights have int8"
+            " activations, the last two compute in float.",
+        ),
+        click.option(
+            "--layer",
+            "layer_schemes",
+            metavar="PATTERN=SCHEME",
+            type=Pair(str, "'block_1/*=int16'"),
+            multiple=True,
+            help=f"{', '.join(LAYER_SCHEMES)} for the layers of a name pattern; repeatable,"
+            " the last that matches counts.",
+        ),
+        click.option(
+            "--input-type",
+            metavar="TYPE",
+            help=f"{', '.join(END_TYPES)}.  [default: as the scheme computes]",
+        ),
+        click.option("--output-type", metavar="TYPE", help="Likewise."),
+        click.option(
+            "--dense",
+            metavar="SCALES",
+            help=f"{' or '.join(DENSE)} scales for the weights of dense layers.  [default:"
+            " per-tensor in int4 and dynamic-range]",
+        ),
+    )
+
+
+def quantization(options: dict[str, Any]) -> Quantization:
+    """Take the options of quantization out of all options."""
+    return Quantization(
+        layers=options.pop("layer_schemes"),
+        **{name: options.pop(name) for name in ("scheme", "input_type", "output_type", "dense")},
+    )
+
+
+recipe_option = click.option(
+    "--recipe",
+    "recipe_file",
+    metavar="FILE",
+    type=PATH,
+    help="TOML file that describes the preprocessing of all data.",
+)
 _READING = (
-    click.option(
-        "--recipe",
-        "recipe_file",
-        metavar="FILE",
-        type=PATH,
-        help="TOML file that describes the preprocessing of all data.",
-    ),
+    recipe_option,
     click.option(
         "--samples",
         type=int,

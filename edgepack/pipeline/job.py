@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from edgepack.progress import Progress
 from edgepack.recipe import DISTILLATION, Recipe, as_json
 from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
-from edgepack.target import Target
+from edgepack.schemes import Quantization
+from edgepack.support import unsupported
 from edgepack.types import Signature
 from edgepack.worker import Worker
 
@@ -39,9 +40,9 @@ class Job:
         return self.folder / "float.tflite"
 
     @property
-    def int8_tflite(self) -> Path:
-        """The quantized model."""
-        return self.folder / "int8.tflite"
+    def quantized_tflite(self) -> Path:
+        """The quantized model, named by its scheme."""
+        return self.folder / f"{self.recipe.quantization.scheme}.tflite"
 
     @property
     def calibrated_tflite(self) -> Path:
@@ -57,25 +58,22 @@ class Job:
 class Data:
     """The datasets of a recipe, cast to the model's inputs and checked against its outputs.
 
-    ``runtime`` is what runs the float model. Interpreters run, and outputs are compared, on
-    ``compared``, which is the test data if there are any. ``measures`` has an entry for each
-    output that there are labels for, ``taught`` for each output that fine-tuning has labels for in
-    ``train``. ``notes`` is what there is to say about reading them.
+    ``runtime`` is what runs the float model; ``representative`` are the test data where the scheme
+    needs no others. Interpreters run, and outputs are compared, on ``compared``: the test data if
+    there are any, which ``is_tested`` tells. ``measures`` has an entry for each output that there
+    are labels for, ``taught`` for each output that fine-tuning has labels for in ``train``.
+    ``notes`` is what there is to say about reading them.
     """
 
     signature: Signature
     runtime: str
     representative: Dataset
     compared: Dataset
+    is_tested: bool
     measures: dict[str, Measure]
     train: Dataset | None
     taught: dict[str, Measure]
     notes: tuple[str, ...]
-
-    @property
-    def is_tested(self) -> bool:
-        """Whether there are test data, other samples than those of the calibration."""
-        return self.compared is not self.representative
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -83,15 +81,24 @@ class Data:
         return [array.shape[1:] for array in self.representative.inputs.values()]
 
 
-def available(targets: Iterable[Target]) -> tuple[list[Runtime], tuple[str, ...]]:
-    """Find the runtimes that the targets need, and say which are not to be had here."""
-    names = {name for target in targets for name in target.interpreters}
-    wanted = [REFERENCE, *(runtime for name, runtime in RUNTIMES.items() if name in names)]
+def available(
+    names: Collection[str], quantization: Quantization
+) -> tuple[list[Runtime], tuple[str, ...]]:
+    """Find runtimes and the reference kernels, and say which are not to be had here.
+
+    The reference kernels are left out where they do not run the quantization.
+    """
+    wanted = [runtime for name, runtime in RUNTIMES.items() if name in names]
+    why = unsupported(quantization, REFERENCE.name)
+    if why is None:
+        wanted.insert(0, REFERENCE)
     found = [runtime for runtime in wanted if runtime.missing() is None]
-    notes = tuple(dict.fromkeys(reason for runtime in wanted if (reason := runtime.missing())))
-    if not names & {runtime.name for runtime in found}:
+    notes = list(dict.fromkeys(reason for runtime in wanted if (reason := runtime.missing())))
+    if not {runtime.name for runtime in found} & set(names):
         raise MissingToolError(f"none of the targets' interpreters is here: {'; '.join(notes)}")
-    return found, notes
+    if why is not None:
+        notes.append(f"nothing was compared with the reference kernels of tflite-runtime: {why}")
+    return found, tuple(notes)
 
 
 def load(job: Job) -> Data:
@@ -133,14 +140,16 @@ def load(job: Job) -> Data:
             for role, data in given.items()
         }
     datasets = {role: each.dataset() for role, each in spooled.items()}
-    representative = datasets["representative"]
     test, train = datasets.get("test"), datasets.get("train")
+    representative = datasets.get("representative", test)
+    assert representative is not None  # noqa: S101 (a recipe has one of them)
     require_same_classes(datasets.values())
     return Data(
         signature=signature,
         runtime=loaded["runtime"],
         representative=representative,
         compared=test or representative,
+        is_tested=test is not None,
         measures=measures(recipe.metric, test, signature) if test else {},
         train=train,
         taught=_taught(recipe, train, signature) if train else {},

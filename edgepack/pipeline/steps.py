@@ -10,7 +10,7 @@ from typing import Any
 from edgepack.arrays import Arrays, load_arrays
 from edgepack.calibration.calibrator import Calibrator
 from edgepack.calibration.fused import is_fused
-from edgepack.calibration.observers import DEFAULT_OBSERVER, observer
+from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import (
     Calibration,
     Ranges,
@@ -33,8 +33,10 @@ from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
 from edgepack.progress import Update
 from edgepack.quantize import affine
-from edgepack.quantize.proof import require_full_integer
-from edgepack.recipe import Recipe, as_json
+from edgepack.quantize.layers import assign
+from edgepack.quantize.proof import require_full_integer, require_quantized_weights
+from edgepack.recipe import DEFAULT_OBSERVER, Recipe, as_json
+from edgepack.report import QuantizationReport
 from edgepack.runtimes.processes import Interpreters, Run
 from edgepack.types import Model, Tensor
 from edgepack.validate import Validation
@@ -89,10 +91,14 @@ def convert(job: Job, data: Data) -> tuple[str, ...]:
     return (note,)
 
 
-def calibrate(job: Job, data: Data, calibrator: Calibrator) -> Calibration:
-    """Find the range of each activation, or take it from a file, and write calibration.json."""
+def calibrate(job: Job, data: Data, calibrator: Calibrator | None) -> Calibration:
+    """Find the range of each activation, or take it from a file, and write calibration.json.
+
+    Without a ``calibrator`` the recipe names the file.
+    """
     recipe = job.recipe
     source = read_tflite(job.float_tflite.read_bytes())
+    assign(source.main, recipe.quantization.scheme, recipe.quantization.layers)  # before the work
     with job.progress.step("calibrate") as update:
         if has_loop(source):
             cure = "give the Keras model, whose recurrent layers edgepack unrolls"
@@ -107,6 +113,7 @@ def calibrate(job: Job, data: Data, calibrator: Calibrator) -> Calibration:
         elif is_fused(source.main):
             ranges = _ranges_of_fused(job, data, update)
         else:
+            assert calibrator is not None  # noqa: S101 (see above)
             observed = calibrator.observe(
                 job.float_tflite.read_bytes(),
                 dict(data.representative.files),
@@ -138,24 +145,31 @@ def _ranges_of_fused(job: Job, data: Data, update: Update) -> Ranges:
     return recorded(job.calibrated_tflite.read_bytes())
 
 
-def quantize(job: Job) -> Model:
-    """Write the quantized model; returns what its file holds."""
+def quantize(job: Job) -> tuple[Model, QuantizationReport]:
+    """Write the quantized model, and prove what came of it; returns what its file holds."""
+    settings = job.recipe.quantization
     with job.progress.step("quantize") as update:
+        source = read_tflite(job.float_tflite.read_bytes())
         job.session.call(
             "quantize",
             update=update,
+            float_tflite=str(job.float_tflite),
             calibrated_tflite=str(job.calibrated_tflite),
-            int8_tflite=str(job.int8_tflite),
+            settings=as_json(settings),
+            quantized_tflite=str(job.quantized_tflite),
         )
-        model = read_tflite(job.int8_tflite.read_bytes())
-        require_full_integer(model, read_tflite(job.float_tflite.read_bytes()))
-        return model
+        model = read_tflite(job.quantized_tflite.read_bytes())
+        if settings.needs_ranges:
+            in_float = require_full_integer(model, source, settings)
+        else:
+            in_float = require_quantized_weights(model, settings.scheme)
+        return model, QuantizationReport(settings=settings, in_float=in_float)
 
 
 def emit(job: Job) -> None:
     """Write the quantized model as C."""
     symbol = f"{c_identifier(model_name(job.recipe))}_model"
-    data = job.int8_tflite.read_bytes()
+    data = job.quantized_tflite.read_bytes()
     firmware = job.folder / "firmware"
     firmware.mkdir()
     (firmware / f"{symbol}.h").write_text(c_header(symbol, data), encoding="ascii")
@@ -185,7 +199,7 @@ def run(job: Job, data: Data, model: Model, running: Interpreters) -> dict[str, 
     inputs = zip(data.compared.inputs.items(), model.main.input_tensors, strict=True)
     with job.progress.step("validate") as update:
         return running.run(
-            model=job.int8_tflite,
+            model=job.quantized_tflite,
             inputs={name: affine.quantize(array, tensor) for (name, array), tensor in inputs},
             outputs=list(named_outputs(data, model)),
             work=job.work,
@@ -200,17 +214,18 @@ def predicted(job: Job, predictions: dict[str, Future[Any]]) -> dict[str, Arrays
 
 
 def named_outputs(data: Data, model: Model) -> dict[str, Tensor]:
-    """Find the int8 model's outputs by the float model's names."""
+    """Find the quantized model's outputs by the float model's names."""
     names = (output.name for output in data.signature.outputs)
     return dict(zip(names, model.main.output_tensors, strict=True))
 
 
 def compare(
-    data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
+    job: Job, data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
 ) -> Comparison:
     """Compare what the float models and the interpreters gave."""
     ran = {name: run.outputs for name, run in validation.runs.items() if run.outputs is not None}
     return Comparison(
+        scheme=job.recipe.quantization.scheme,
         data="test" if data.is_tested else "representative",
         samples=len(data.compared),
         outputs={
