@@ -183,7 +183,8 @@ class Recipe:
     shape (samples, ...), and optionally labels or values in ``y``, or under the names of the
     outputs. ``metric`` is a name of
     :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
-    write; an existing one is replaced only with ``force``.
+    write; an existing one is replaced only with ``force``. ``strict`` turns what the linter
+    finds in the data into an error.
     """
 
     model: Path
@@ -197,6 +198,7 @@ class Recipe:
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
     force: bool = False
+    strict: bool = False
 
     @property
     def source(self) -> Source:

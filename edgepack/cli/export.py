@@ -86,6 +86,7 @@ class _Export(GroupedCommand):
     "--output", metavar="DIR", type=_PATH, required=True, help="Folder to write; must not exist."
 )
 @click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")
+@click.option("--strict", is_flag=True, help="Fail if the linter finds anything in the data.")
 @click.option("--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print.")
 @click.option(
     "--sparsity",

@@ -14,6 +14,7 @@ from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.job import Job, available, load
+from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
@@ -49,6 +50,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         job = Job(recipe, folder, Path(work), session, progress or Silent())
         inputs = describe_inputs(recipe)
         data = load(job)
+        notes += warnings(job, data)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)
         model = steps.quantize(job, data)
