@@ -19,7 +19,7 @@ _SUM = 1e-3
 _BLIND = 0.02
 _SEEING = 0.2
 _SATURATED = 46.0
-_SURE = 23.0
+_SURE = 35.0
 """Information in nats; margins as natural logarithms of odds, 46 is 1e20 to 1."""
 
 
