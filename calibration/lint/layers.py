@@ -48,7 +48,7 @@ def training_statistics(evidence: Evidence) -> Told | None:
 
 
 def _changed(before: tuple[Shift, ...], after: tuple[Shift, ...]) -> Iterator[tuple[Shift, Shift]]:
-    return ((one, other) for one, other in zip(before, after, strict=True) if one != other)
+    return ((one, other) for one, other in zip(before, after, strict=False) if one != other)
 
 
 def rescaling(evidence: Evidence) -> Told | None:

@@ -18,7 +18,7 @@ from edgepack.load.keras_model import KerasModel
 from edgepack.load.layers import walk
 from edgepack.load.model import FloatModel
 
-Values = NDArray[np.float64]
+Values = NDArray[Any]
 
 _EPSILON = 1e-7  # Keras's own
 
@@ -100,10 +100,11 @@ class _Moments:
     def add(self, taken: Values, given: Values) -> None:  # noqa: ARG002 (as for a span)
         kept = {axis % taken.ndim for axis in self.axes}
         others = tuple(axis for axis in range(taken.ndim) if axis not in kept)
-        total = taken.sum(axis=others).ravel()
+        total = taken.sum(axis=others, dtype=np.float64).ravel()
         self.count += taken.size // total.size
         self.total = self.total + total
-        self.squares = self.squares + np.square(taken).sum(axis=others).ravel()
+        squares = np.square(taken).sum(axis=others, dtype=np.float64)
+        self.squares = self.squares + squares.ravel()
 
     def shift(self) -> Shift:
         """Compute ln(s / s') + (s'^2 + (m - m')^2) / (2 s^2) - 1/2 (Kullback and Leibler)."""
@@ -163,7 +164,7 @@ def _watch(
         if tf.executing_eagerly():  # in a loop that TensorFlow traces there are no values
             if gauge not in seen:
                 seen.append(gauge)
-            gauge.add(np.asarray(inputs, np.float64), np.asarray(made, np.float64))
+            gauge.add(np.asarray(inputs), np.asarray(made))
         return made
 
     return watched
