@@ -70,8 +70,8 @@ def certainty(outputs: NDArray[np.float32]) -> Certainty | None:
     """Measure probabilities of shape (samples, ..., classes); None if they are something else."""
     if not np.isfinite(outputs).all() or not are_probabilities(outputs):
         return None
-    rows = outputs.reshape(-1, outputs.shape[-1])
-    rows = rows[:: -(-len(rows) // _ROWS)].astype(np.float64)
+    samples = outputs.reshape(-1, outputs.shape[-1])
+    rows = samples[:: -(-len(samples) // _ROWS)].astype(np.float64)
     if rows.shape[-1] == 1:
         rows = np.concatenate([1 - rows, rows], axis=-1)
     if np.abs(rows.sum(axis=-1) - 1).max() > _SUM:
