@@ -26,6 +26,7 @@ import textwrap
 
 _REASON_LENGTH = 300
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_OPERATOR = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\] name:")
 _CALLING = re.compile(r"Exception encountered when calling")
 _EMPTY = re.compile(rf'^File "|:$|^Detected at node|{_CALLING.pattern}')
 _TELLING = re.compile(r"error:|Error:|not supported|Exception encountered:")
@@ -87,7 +88,7 @@ class MissingToolError(EdgepackError):
 
 def reason(error: Exception) -> str:
     """Pick the line of a foreign error that says why: TensorFlow and Keras write pages."""
-    text = _COLOUR.sub("", str(error))
+    text = _OPERATOR.sub("", _COLOUR.sub("", str(error)))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if not _EMPTY.search(line)]
     # What Keras was told by TensorFlow stands behind the heading that says which layer it was.

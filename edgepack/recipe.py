@@ -194,8 +194,8 @@ class Recipe:
     chooses the ranges of activations, of :data:`edgepack.calibration.observers.OBSERVERS`; with
     ``ranges``, a calibration.json, nothing is observed. ``metric`` is a name of
     :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
-    write; an existing one is replaced only with ``force``. Raises :class:`RecipeError` for numbers
-    that do not fit.
+    write; an existing one is replaced only with ``force``. ``strict`` turns what the linter
+    finds in the data into an error. Raises :class:`RecipeError` for numbers that do not fit.
     """
 
     model: Path
@@ -215,6 +215,7 @@ class Recipe:
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
     force: bool = False
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:

@@ -11,6 +11,7 @@ import tensorflow as tf  # noqa: F401 (at once, while the parent reads the data)
 
 from edgepack.arrays import load_arrays, save_arrays
 from edgepack.calibration.fused import calibrate_fused
+from edgepack.calibration.lint.training import lint_training
 from edgepack.compress.kernels import kernel_sparsity
 from edgepack.compress.prune import Pruning, prune
 from edgepack.compress.prune_file import prune_file
@@ -59,6 +60,19 @@ class ModelSession:
         )
         self._given = self._current = load_model(self._source)
         return asdict(self._given.signature) | {"runtime": self._given.runtime}
+
+    def lint(
+        self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
+    ) -> dict[str, Any]:
+        """Hold samples and their class numbers against what the model shows of its training.
+
+        Returns the fields of the findings, and what the model shows.
+        """
+        update(0, 1)
+        findings, witnesses = lint_training(
+            self._given, role, load_arrays(inputs), load_arrays(labels)
+        )
+        return {"findings": [asdict(finding) for finding in findings], "witnesses": witnesses}
 
     def prune(
         self,

@@ -219,7 +219,7 @@ CALIBRATION_GROUP = "Calibration"
 
 
 def calibration_options(command: _Command) -> _Command:
-    """Add --observer and --ranges."""
+    """Add --observer, --ranges and --strict."""
     return _with(
         command,
         click.option(
@@ -235,6 +235,9 @@ def calibration_options(command: _Command) -> _Command:
             metavar="FILE",
             type=PATH,
             help="Take the ranges of a calibration.json, edited or not; nothing is observed.",
+        ),
+        click.option(
+            "--strict", is_flag=True, help="Fail if the linter finds anything in the data."
         ),
     )
 

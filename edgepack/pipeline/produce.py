@@ -18,6 +18,7 @@ from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.job import Job, available, load
+from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
 from edgepack.quantize.effect import effects
 from edgepack.recipe import Recipe
@@ -62,7 +63,7 @@ def produce(
     ):
         job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
         data = load(job)
-        notes += data.notes
+        notes += (*data.notes, *warnings(job, data))
         inputs = describe_inputs(recipe)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)
