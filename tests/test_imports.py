@@ -26,6 +26,7 @@ STEPS = {
     "validate": 7,
     "checks": 8,
     "report": 9,
+    "debug": 9,
     "manifest": 9,
     "pipeline": 10,
     "cli": 11,

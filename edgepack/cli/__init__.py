@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from edgepack import __version__
+from edgepack.cli.debug import debug
 from edgepack.cli.export import export
 from edgepack.cli.targets import targets
 from edgepack.errors import EdgepackError
@@ -47,6 +48,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(debug)
 cli.add_command(export)
 cli.add_command(targets)
 

@@ -28,7 +28,7 @@ def _tables(report: Report) -> Iterator[str]:
     outputs = report.comparison.outputs
     for name in outputs:
         title = f"output {name}\n" if len(outputs) > 1 else ""
-        yield title + _table(_rows(report, name))
+        yield title + table(_rows(report, name))
 
 
 def _rows(report: Report, output: str) -> list[list[str]]:
@@ -184,9 +184,10 @@ def _number(value: float | None) -> str:
     return f"{value:.4f}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Align rows of cells: the first two columns are names, the others numbers."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    left = 2  # the first columns are names, the others numbers
+    left = 2
     lines = []
     for row in rows:
         cells = [
