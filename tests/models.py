@@ -56,6 +56,15 @@ def main(folder: Path) -> None:
     cnn(keras).save(folder / "cnn3.h5")
     data(folder / "cnn.npz", (8, 8, 1), classes=3)
 
+    image = layers.Input((8, 8, 1))
+    wide = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    branch = layers.Conv2D(8, 3, padding="same")(wide)
+    shortcut = layers.Conv2D(8, 1)(wide)
+    joined = layers.ReLU()(layers.Add()([shortcut, branch]))
+    pooled = layers.Flatten()(layers.AveragePooling2D(8)(joined))
+    residual = tf_keras.Model(image, layers.Dense(3, "softmax")(pooled))
+    residual.save(folder / "residual.h5")
+
     dense = sequential([layers.Input((6,)), layers.Dense(8, "relu"), layers.Dense(6)])
     dense.save(folder / "autoencoder.h5")
     data(folder / "vector.npz", (6,))

@@ -94,7 +94,7 @@ def fixed(case: Case) -> Finding | None:
     return Finding(
         cause="fixed range",
         why=f"TensorFlow Lite fixes the range of {figures.operator} at {_text(figures)}",
-        cure=f"leave it as it is, or take more bits: {_int16(figures)}",
+        cure=f"leave it as it is, or take more bits: {_int16(case)}",
     )
 
 
@@ -115,16 +115,17 @@ def mixed_channels(case: Case) -> Finding | None:
 
 
 def weights(case: Case) -> Finding | None:
-    """The rounding of the weights makes most of the error."""
+    """The rounding of the weights, or of another constant, makes most of the error."""
     figures = case.figures
     if _largest(figures) != "constants":
         return None
+    stored = figures.weight_dtype or figures.dtype
+    more = "int8" if stored == "int4" else "float"
     return Finding(
         cause="weights",
-        why="most of its error is the rounding of its weights, whatever the ranges",
+        why=f"most of its error is the rounding of its weights to {stored}",
         cure=(
-            "no calibration changes that: leave it as it is, or in float:"
-            f" {_option(figures, 'float')}"
+            f"no range changes that: leave it as it is, or take more bits: {_option(figures, more)}"
         ),
     )
 
@@ -145,7 +146,7 @@ def shared(case: Case) -> Finding | None:
             f"it must have the range of {sharing[0]}, {_text(figures)}, of which its own values use"
             f" {_used(figures):.0%}: its steps are coarse"
         ),
-        cure=f"give it finer steps: {_int16(figures)}",
+        cure=f"give it finer steps: {_int16(case)}",
     )
 
 
@@ -180,7 +181,7 @@ def outliers(case: Case) -> Finding | None:
         ),
         cure=(
             "clip them with --observer mse or percentile, or for this layer only with a range set"
-            f" by hand in calibration.json (--ranges); or take more bits: {_int16(figures)}"
+            f" by hand in calibration.json (--ranges); or take more bits: {_int16(case)}"
         ),
     )
 
@@ -194,7 +195,7 @@ def coarse(case: Case) -> Finding:
             f"its values use its range {_text(figures)} well, but {figures.dtype} has too few steps"
             " for what the layers behind it make of them"
         ),
-        cure=f"take more bits: {_int16(figures)}",
+        cure=f"take more bits: {_int16(case)}",
     )
 
 
@@ -246,8 +247,12 @@ def _show(values: Range) -> str:
     return f"{values[0]:.4g} to {values[1]:.4g}"
 
 
-def _int16(figures: Figures) -> str:
-    return "--scheme int16" if figures.operator == "input" else _option(figures, "int16")
+def _int16(case: Case) -> str:
+    """Write the options that give a layer 16 bits: what takes it must take them too."""
+    takers = [each for each in case.layers.values() if case.figures.name in each.sources]
+    if case.figures.operator == "input":
+        return "--scheme int16"
+    return " ".join(_option(each, "int16") for each in (case.figures, *takers))
 
 
 def _option(figures: Figures, scheme: str) -> str:

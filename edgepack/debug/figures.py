@@ -23,9 +23,9 @@ class Figures:
     and of that, ``constants`` of the quantized weights alone, ``clipping`` of the values outside
     ``quantized_range`` and ``rounding`` of those inside. ``saturation`` is the fraction of values
     more than half a step outside. ``bulk_range`` has all but a thousandth of the values, and zero.
-    ``weight_spread`` is how many times larger the weights of one output channel are than those of
-    another, where all share one scale; None where each has its own. ``histogram`` counts float
-    values in equal bins over ``float_range``.
+    ``weight_dtype`` is that of the weights, None without any; ``weight_spread`` how many times
+    larger those of one output channel are than those of another, where all share one scale, None
+    where each has its own. ``histogram`` counts float values in equal bins over ``float_range``.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Figures:
     quantized_range: Range | None
     scale: float | None
     zero_point: int | None
+    weight_dtype: str | None
     weight_spread: float | None
     histogram: tuple[int, ...]
 
@@ -93,12 +94,14 @@ class DebugReport:
 
     ``outputs`` compares the whole models, by output; ``layers`` are ranked by their share, the
     worst first. ``unmatched`` names layers that only the float file has. ``data`` says on which
-    samples: ``test`` or ``representative``.
+    samples: ``test`` or ``representative``; ``kernels`` which of LiteRT's ran the quantized model:
+    ``reference`` or ``optimized``.
     """
 
     model: str
     data: str
     samples: int
+    kernels: str
     outputs: dict[str, Score]
     layers: tuple[LayerReport, ...]
     unmatched: tuple[str, ...]
@@ -111,6 +114,7 @@ class DebugReport:
             "model": self.model,
             "data": self.data,
             "samples": self.samples,
+            "kernels": self.kernels,
             "outputs": {name: asdict(score) for name, score in self.outputs.items()},
             "layers": [layer.to_dict() for layer in self.layers],
             "unmatched": list(self.unmatched),

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from edgepack.debug.layers import Layer
+from edgepack.debug.layers import Layer, real_values
 from edgepack.rewrite import Rewrite, quantization
 from edgepack.types import Tensor
 
@@ -78,9 +78,10 @@ def _like(rewrite: Rewrite, index: int) -> int:
 
 
 def _with_constants(rewrite: Rewrite, operator: Any, layer: Layer) -> list[int]:
-    """Give the operator's inputs, with new tensors for those of other values."""
+    """Give the operator's inputs, its constants as the quantized file has them, in float32."""
     inputs = [int(index) for index in operator.inputs]
-    for place, values in layer.constants.items():
+    for place, tensor in layer.constants.items():
+        values = real_values(tensor)
         inputs[place] = rewrite.add_tensor(
             f"{layer.name}:{place}", values.shape, "float32", values=values
         )

@@ -14,8 +14,8 @@ from edgepack.types import Graph, Operator, Tensor
 
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
 _INPUT = "input"
-_CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
-"""Of the output channels, in the weights."""
+_CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
+"""Of the output channels in the weights, which are the second input."""
 
 _FLOAT = "float32"
 
@@ -26,9 +26,9 @@ class Layer:
 
     ``operator`` writes it, the one at ``position`` in the float file; -1 for an input of the
     model. ``index`` and ``quantized_index`` are the tensor's in the two files, ``quantized`` is
-    what it became. ``constants`` has the real values of the operator's quantized constants, by
-    the place among its inputs; ``weight_spread`` is that of
-    :class:`~edgepack.debug.figures.Figures`. ``sources`` names the layers that it takes.
+    what it became. ``constants`` has the operator's constants as the quantized file holds them, by
+    the place among its inputs, those that it holds in float32 left out. ``sources`` names the
+    layers that it takes.
     """
 
     name: str
@@ -37,9 +37,13 @@ class Layer:
     index: int
     quantized_index: int
     quantized: Tensor
-    constants: dict[int, NDArray[np.float32]]
-    weight_spread: float | None
+    constants: dict[int, Tensor]
     sources: tuple[str, ...]
+
+    @property
+    def weights(self) -> Tensor | None:
+        """The weights as the quantized file holds them, if the layer has any."""
+        return self.constants.get(1) if self.operator in _CHANNEL_AXIS else None
 
 
 def match(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str]]:
@@ -70,7 +74,6 @@ def match(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str]]:
                     quantized_index=counterpart.outputs[place],
                     quantized=quantized.tensors[counterpart.outputs[place]],
                     constants=_constants(source, operator, quantized, counterpart),
-                    weight_spread=_weight_spread(quantized, counterpart),
                     sources=tuple(names[i] for i in operator.inputs if i in names),
                 )
             )
@@ -95,6 +98,20 @@ def real_values(tensor: Tensor) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
+def weight_spread(layer: Layer) -> float | None:
+    """Divide the largest weight of one output channel by that of another, at most.
+
+    None without weights, and where each channel has a scale of its own.
+    """
+    weights = layer.weights
+    if weights is None or weights.quant is None or weights.quant.axis is not None:
+        return None
+    channels = np.moveaxis(real_values(weights), _CHANNEL_AXIS[layer.operator], 0)
+    largest = np.abs(channels).reshape(len(channels), -1).max(axis=1)
+    used = largest[largest > 0]
+    return float(used.max() / used.min()) if used.size else None
+
+
 def _inputs(source: Graph, quantized: Graph, names: dict[int, str]) -> Iterator[Layer]:
     """Give each real input of the model as a layer; behind a border in float the quantized one."""
     for index, own in zip(source.inputs, quantized.inputs, strict=True):
@@ -112,7 +129,6 @@ def _inputs(source: Graph, quantized: Graph, names: dict[int, str]) -> Iterator[
             quantized_index=found,
             quantized=quantized.tensors[found],
             constants={},
-            weight_spread=None,
             sources=(),
         )
 
@@ -141,8 +157,8 @@ def _outputs(graph: Graph, operator: Operator) -> tuple[str, ...]:
 
 def _constants(
     source: Graph, operator: Operator, quantized: Graph, counterpart: Operator
-) -> dict[int, NDArray[np.float32]]:
-    """Find the constants whose values the quantized file holds in another format."""
+) -> dict[int, Tensor]:
+    """Find the constants that the quantized file holds in another format."""
     stored = {
         converted.outputs[0]: converted.inputs[0]
         for converted in quantized.operators
@@ -154,16 +170,5 @@ def _constants(
             continue
         tensor = quantized.tensors[stored.get(other, other)]
         if source.tensors[index].is_constant and tensor.is_constant and tensor.dtype != _FLOAT:
-            found[place] = real_values(tensor)
+            found[place] = tensor
     return found
-
-
-def _weight_spread(graph: Graph, operator: Operator) -> float | None:
-    axis = _CHANNEL_AXIS.get(operator.name)
-    weights = graph.tensors[operator.inputs[1]] if axis is not None else None
-    if axis is None or weights is None or weights.quant is None or len(weights.quant.scale) > 1:
-        return None
-    others = tuple(i for i in range(len(weights.shape)) if i != axis)
-    largest = np.abs(real_values(weights)).max(axis=others)
-    used = largest[largest > 0]
-    return float(used.max() / used.min()) if used.size else None

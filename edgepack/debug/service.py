@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,23 +28,12 @@ Array = NDArray[Any]
 Sample = list[Array]
 
 
-class _Reference(TfliteInterpreter):
-    """LiteRT's reference kernels, of all kernels here the closest to an operator's definition."""
-
-    def __init__(self, model: bytes) -> None:
-        super().__init__(
-            interpreter.Interpreter(
-                model_content=model,
-                experimental_op_resolver_type=interpreter.OpResolverType.BUILTIN_REF,
-            )
-        )
-
-
 class DebugService:
     """Compares a float .tflite with the quantized one that was made of it, on the same samples.
 
     ``inputs`` are paths of .npy files by name, shape (samples, ...), in the order of the files'
-    inputs. Float models run on LiteRT as apps use it, the quantized one on its reference kernels.
+    inputs. Float models run on LiteRT as apps use it, the quantized one on LiteRT's reference
+    kernels.
     """
 
     def __init__(self, float_tflite: str, quantized_tflite: str, inputs: dict[str, str]) -> None:
@@ -65,12 +55,13 @@ class DebugService:
         """Compare layer by layer, in two runs over the samples: the first finds the ranges.
 
         Returns the fields of :class:`~edgepack.debug.figures.Figures` in the order of execution,
-        and under ``unmatched`` the names of the layers that only the float file has.
+        under ``unmatched`` the names of the layers that only the float file has, and which
+        ``kernels`` ran the quantized model.
         """
         total = 2 * self._samples
-        real = _load(litert.Interpreter, observed_with_twins(self._float, self._computed))
-        made = _load(
-            _Reference, observed(self._quantized, [each.quantized_index for each in self._computed])
+        real = _load_float(observed_with_twins(self._float, self._computed))
+        kernels, made = _load_quantized(
+            observed(self._quantized, [layer.quantized_index for layer in self._computed])
         )
         spans = [(np.inf, -np.inf) for _ in self._layers]
         for done, sample in enumerate(self._each()):
@@ -90,6 +81,7 @@ class DebugService:
         return {
             "layers": [asdict(tally.figures(place)) for place, tally in enumerate(tallies)],
             "unmatched": self._unmatched,
+            "kernels": kernels,
         }
 
     def isolate(self, *, update: Update) -> dict[str, Any]:
@@ -99,17 +91,18 @@ class DebugService:
         and for each layer ``alone``, in the order of execution, the worst of all outputs.
         """
         total = len(self._layers)
-        expected = self._run(litert.Interpreter, self._float)
-        outputs = zip(
-            self._run(_Reference, self._quantized),
-            self._quantized_graph.output_tensors,
-            strict=True,
-        )
-        whole = [affine.dequantize(array, tensor) for array, tensor in outputs]
+        expected = self._run(_load_float(self._float))
+        _, quantized = _load_quantized(self._quantized)
+        made = [quantized.invoke(self._integers(sample)) for sample in self._each()]
+        tensors = self._quantized_graph.output_tensors
+        whole = [
+            affine.dequantize(np.concatenate(arrays), tensor)
+            for arrays, tensor in zip(zip(*made, strict=True), tensors, strict=True)
+        ]
         alone = []
         for done, layer in enumerate(self._layers):
             update(done, total, layer.name)
-            got = self._run(litert.Interpreter, quantized_alone(self._float, layer))
+            got = self._run(_load_float(quantized_alone(self._float, layer)))
             alone.append(_worst(expected, got))
         return {
             "whole": [asdict(score(*pair, None)) for pair in zip(whole, expected, strict=True)],
@@ -120,15 +113,10 @@ class DebugService:
         for index in range(self._samples):
             yield [array[index : index + 1] for array in self._inputs]
 
-    def _run(self, kernels: type[TfliteInterpreter], model: bytes) -> list[Array]:
-        """Run a model on all samples; gives its outputs, shape (samples, ...)."""
-        running = _load(kernels, model)
-        quantized = model is self._quantized
-        made = [
-            running.invoke(self._integers(sample) if quantized else sample)
-            for sample in self._each()
-        ]
-        return [np.concatenate(parts) for parts in zip(*made, strict=True)]
+    def _run(self, real: TfliteInterpreter) -> list[Array]:
+        """Run a model with real inputs on all samples; gives its outputs, shape (samples, ...)."""
+        made = [real.invoke(sample) for sample in self._each()]
+        return [np.concatenate(arrays) for arrays in zip(*made, strict=True)]
 
     def _integers(self, sample: Sample) -> Sample:
         """Quantize a sample to the inputs of the quantized model."""
@@ -168,11 +156,31 @@ class DebugService:
                 )
 
 
-def _load(kernels: type[TfliteInterpreter], model: bytes) -> TfliteInterpreter:
+def _load_float(model: bytes) -> TfliteInterpreter:
     try:
-        return kernels(model)
+        return litert.Interpreter(model)
     except (RuntimeError, ValueError) as error:
-        raise ConversionError(f"LiteRT cannot run the model: {reason(error)}") from error
+        raise ConversionError(f"LiteRT cannot run the float model: {reason(error)}") from error
+
+
+def _load_quantized(model: bytes) -> tuple[str, TfliteInterpreter]:
+    """Load a model on the kernels closest to what its operators are defined to give, and name them.
+
+    Not every operator has reference kernels: a depthwise convolution of 4-bit weights has not.
+    """
+    kinds = interpreter.OpResolverType
+    with suppress(RuntimeError, ValueError):
+        return "reference", _load(model, kinds.BUILTIN_REF)
+    try:
+        return "optimized", _load(model, kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(f"LiteRT cannot run the quantized model: {reason(error)}") from error
+
+
+def _load(model: bytes, kernels: Any) -> TfliteInterpreter:
+    return TfliteInterpreter(
+        interpreter.Interpreter(model_content=model, experimental_op_resolver_type=kernels)
+    )
 
 
 def _worst(expected: list[Array], got: list[Array]) -> dict[str, float | None]:

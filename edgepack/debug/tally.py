@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.debug.figures import Figures
-from edgepack.debug.layers import Layer
+from edgepack.debug.layers import Layer, weight_spread
 from edgepack.quantize import affine
 from edgepack.types import Tensor
 
@@ -75,7 +75,8 @@ class Tally:
             quantized_range=self._limits,
             scale=quant.scale[0] if quant else None,
             zero_point=quant.zero_point[0] if quant else None,
-            weight_spread=layer.weight_spread,
+            weight_dtype=layer.weights.dtype if layer.weights else None,
+            weight_spread=weight_spread(layer),
             histogram=tuple(self._counts.reshape(BINS, -1).sum(axis=1).tolist()),
         )
 

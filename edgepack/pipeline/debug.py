@@ -57,6 +57,7 @@ def debug(
             model=steps.model_name(recipe),
             data="test" if data.is_tested else "representative",
             samples=len(next(iter(samples.values()))),
+            kernels=compared["kernels"],
             outputs=dict(zip(steps.named_outputs(data, model), scores, strict=True)),
             layers=rank(
                 [_figures(fields) for fields in compared["layers"]],
