@@ -12,6 +12,7 @@ from edgepack.report.text import shorten, table
 _ROWS = 20
 _SENTENCES = 5
 _WIDTH = 100
+_CLOSE_DB = 40.0  # a hundredth of the amplitude
 _NONE = "-"
 _LEGEND = """\
 share      of the output's noise: this layer alone quantized over the whole model quantized
@@ -69,6 +70,9 @@ def _row(layer: LayerReport) -> list[str]:
 
 
 def _sentences(report: DebugReport) -> Iterator[str]:
+    found = [score.sqnr_db for score in report.outputs.values() if score.sqnr_db is not None]
+    if not found or min(found) >= _CLOSE_DB:
+        yield "The quantized model gives nearly what float gives: there is little left to gain."
     worst = [layer for layer in report.layers if layer.share >= SMALL_SHARE][:_SENTENCES]
     for number, layer in enumerate(worst, start=1):
         finding = layer.finding
