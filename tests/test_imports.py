@@ -27,6 +27,7 @@ STEPS = {
     "checks": 8,
     "support": 8,
     "report": 9,
+    "debug": 9,
     "manifest": 9,
     "pipeline": 10,
     "cli": 11,

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from edgepack import __version__
+from edgepack.cli.debug import debug
 from edgepack.cli.export import export
 from edgepack.cli.lint import lint
 from edgepack.cli.quantize import quantize
@@ -50,6 +51,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(debug)
 cli.add_command(export)
 cli.add_command(lint)
 cli.add_command(quantize)

@@ -208,11 +208,21 @@ def output_options(command: _Command) -> _Command:
             required=True,
             help="Folder to write; must not exist.",
         ),
-        click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it."),
-        click.option(
-            "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
-        ),
+        force_option,
+        verbose_option,
     )
+
+
+def force_option(command: _Command) -> _Command:
+    """Add --force."""
+    return click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")(command)
+
+
+def verbose_option(command: _Command) -> _Command:
+    """Add --verbose."""
+    return click.option(
+        "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
+    )(command)
 
 
 CALIBRATION_GROUP = "Calibration"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.arrays import Arrays, save_arrays
+from edgepack.calibration.calibrator import Calibrator, observers_at_work
 from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
@@ -99,6 +101,31 @@ def available(
     if why is not None:
         notes.append(f"nothing was compared with the reference kernels of tflite-runtime: {why}")
     return found, tuple(notes)
+
+
+def require_data(recipe: Recipe) -> None:
+    """Raise :class:`RecipeError` without the data that the scheme needs."""
+    scheme, needs_ranges = recipe.quantization.scheme, recipe.quantization.needs_ranges
+    if recipe.representative is None and recipe.ranges is None and needs_ranges:
+        raise RecipeError(
+            f"scheme {scheme} needs the ranges of activations: give --representative, or --ranges"
+        )
+    if recipe.ranges and not needs_ranges:
+        raise RecipeError(f"scheme {scheme} has no use for ranges: leave --ranges out")
+    if recipe.representative is None and recipe.test is None:
+        raise RecipeError(
+            f"scheme {scheme} needs samples to compare float with: give --test or --representative"
+        )
+
+
+@contextmanager
+def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]:
+    """Start what watches activations; None if the scheme needs no ranges, or they are given."""
+    if recipe.ranges or not recipe.quantization.needs_ranges:
+        yield None
+        return
+    with observers_at_work(verbose=verbose) as calibrator:
+        yield calibrator
 
 
 def load(job: Job) -> Data:

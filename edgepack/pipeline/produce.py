@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from edgepack import bundle
-from edgepack.calibration.calibrator import observers_at_work
 from edgepack.calibration.ranges import Calibration
 from edgepack.checks import Evidence, judge
 from edgepack.compress.checkpoint import remove_checkpoint
-from edgepack.errors import RecipeError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
-from edgepack.pipeline.job import Job, available, load
+from edgepack.pipeline.job import Job, available, calibrating, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
 from edgepack.quantize.effect import effects
@@ -47,19 +44,16 @@ def produce(
     needs.
     """
     detect(recipe.model)
-    _require_data(recipe)
+    require_data(recipe)
     require_supported(recipe.quantization, targets)
     found, notes = available(runtimes, recipe.quantization)
-    needs_ranges = recipe.quantization.needs_ranges
     with (
         bundle.stage(recipe.output, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
         Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
         interpreters(found, verbose=verbose) as running,
-        observers_at_work(verbose=verbose)
-        if needs_ranges and not recipe.ranges
-        else nullcontext() as calibrator,
+        calibrating(recipe, verbose=verbose) as calibrator,
     ):
         job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
         data = load(job)
@@ -67,7 +61,7 @@ def produce(
         inputs = describe_inputs(recipe)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)
-        calibration = steps.calibrate(job, data, calibrator) if needs_ranges else None
+        calibration = steps.calibrate(job, data, calibrator)
         model, quantization = steps.quantize(job)
         if firmware:
             steps.emit(job)
@@ -101,20 +95,6 @@ def produce(
     if recipe.fine_tune and recipe.fine_tune.checkpoints:
         remove_checkpoint(recipe.fine_tune.checkpoints)
     return report
-
-
-def _require_data(recipe: Recipe) -> None:
-    scheme, needs_ranges = recipe.quantization.scheme, recipe.quantization.needs_ranges
-    if recipe.representative is None and recipe.ranges is None and needs_ranges:
-        raise RecipeError(
-            f"scheme {scheme} needs the ranges of activations: give --representative, or --ranges"
-        )
-    if recipe.ranges and not needs_ranges:
-        raise RecipeError(f"scheme {scheme} has no use for ranges: leave --ranges out")
-    if recipe.representative is None and recipe.test is None:
-        raise RecipeError(
-            f"scheme {scheme} needs samples to compare float with: give --test or --representative"
-        )
 
 
 def _calibration_report(

@@ -91,12 +91,14 @@ def convert(job: Job, data: Data) -> tuple[str, ...]:
     return (note,)
 
 
-def calibrate(job: Job, data: Data, calibrator: Calibrator | None) -> Calibration:
+def calibrate(job: Job, data: Data, calibrator: Calibrator | None) -> Calibration | None:
     """Find the range of each activation, or take it from a file, and write calibration.json.
 
-    Without a ``calibrator`` the recipe names the file.
+    Returns None if the scheme needs no ranges. A ``calibrator`` is there if they must be found.
     """
     recipe = job.recipe
+    if not recipe.quantization.needs_ranges:
+        return None
     source = read_tflite(job.float_tflite.read_bytes())
     assign(source.main, recipe.quantization.scheme, recipe.quantization.layers)  # before the work
     with job.progress.step("calibrate") as update:

@@ -1,0 +1,79 @@
+"""What debugging finds as a picture: the noise along the model, and the worst layers' values."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from edgepack.debug.causes import SMALL_SHARE
+from edgepack.debug.figures import DebugReport, LayerReport
+
+_WORST = 6
+_COLUMNS = 3
+_NAMED = 60  # layers: beyond, names would lie upon each other
+_SETTINGS: Any = {"svg.hashsalt": "edgepack", "font.size": 8, "axes.titlesize": 9}
+
+
+def has_matplotlib() -> bool:
+    """Whether there is something to draw with: matplotlib is an extra."""
+    return find_spec("matplotlib") is not None
+
+
+def draw(report: DebugReport) -> bytes:
+    """Draw a report as SVG with matplotlib, the same bytes for the same report."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    worst = [layer for layer in report.layers if layer.share >= SMALL_SHARE][:_WORST]
+    rows = -(-len(worst) // _COLUMNS)
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(11, 4 + 2.4 * rows), layout="constrained")
+        grid = figure.add_gridspec(1 + rows, _COLUMNS, height_ratios=[4, *[2.4] * rows])
+        _along(figure.add_subplot(grid[0, :]), report, worst)
+        for index, layer in enumerate(worst):
+            place = grid[1 + index // _COLUMNS, index % _COLUMNS]
+            _values(figure.add_subplot(place), layer)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()
+
+
+def _along(axes: Any, report: DebugReport, worst: Sequence[LayerReport]) -> None:
+    """Draw the SQNR of each layer in the order of execution, the worst layers marked."""
+    layers = sorted(report.layers, key=lambda layer: layer.figures.place)
+    lines = {
+        "at the layer": [layer.figures.sqnr_db["total"] for layer in layers],
+        "at the layer, own error only": [layer.figures.sqnr_db["own"] for layer in layers],
+        "at the output, this layer alone quantized": [layer.alone.sqnr_db for layer in layers],
+    }
+    for (label, values), style in zip(lines.items(), ("o-", "o:", "s-"), strict=True):
+        axes.plot([np.nan if v is None else v for v in values], style, label=label, ms=3, lw=1)
+    for layer in worst:
+        if layer.alone.sqnr_db is not None:
+            axes.plot(layer.figures.place, layer.alone.sqnr_db, "rs", ms=6, fillstyle="none")
+    if len(layers) <= _NAMED:
+        names = [layer.figures.name for layer in layers]
+        axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
+    else:
+        axes.set_xlabel("layers in the order of execution")
+    axes.set_ylabel("SQNR (dB)")
+    axes.set_title(f"{report.model}: where quantization adds noise (lower is worse)")
+    axes.grid(visible=True, lw=0.3)
+    axes.legend()
+
+
+def _values(axes: Any, layer: LayerReport) -> None:
+    """Draw the histogram of a layer's float values, and the range that it is quantized in."""
+    figures = layer.figures
+    edges = np.linspace(*figures.float_range, len(figures.histogram) + 1)
+    axes.stairs(figures.histogram, edges, fill=True)
+    if figures.quantized_range is not None:
+        axes.axvspan(*figures.quantized_range, color="moccasin", zorder=0, label="quantized range")
+        axes.legend()
+    axes.set_yscale("log")
+    axes.set_title(f"{figures.name}: {layer.finding.cause}")
+    axes.set_ylabel("float values")
