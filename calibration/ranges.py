@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from edgepack.calibration.instrument import activation_names, activations
 from edgepack.calibration.observers import observer
-from edgepack.calibration.shared_scale import sharing_groups
+from edgepack.calibration.shared_scale import averaged, sharing_groups
 from edgepack.calibration.statistics import Observed
 from edgepack.errors import CalibrationError
 from edgepack.flatbuffer import read_tflite
@@ -55,16 +55,19 @@ def choose(graph: Graph, observed: Observed, how: str) -> Ranges:
     chosen, unclipped = observer(how), observer(DEFAULT_OBSERVER)
     names = activation_names(graph, activations(graph))
     ends = {*graph.inputs, *graph.outputs}
-    ranges = {}
-    for name, index in names.items():
-        low, high = (unclipped if index in ends else chosen).range(observed.activations[name])
-        ranges[name] = Range(min=_float32(min(low, 0.0)), max=_float32(max(high, 0.0)))
-    for group in _groups(graph, names):
-        wide = Range(
-            min=min(ranges[name].min for name in group), max=max(ranges[name].max for name in group)
+    pooled = averaged(graph)
+    ranges: Ranges = {}
+    for together in _groups(graph, names):
+        is_end = any(names[name] in ends for name in together)
+        seen = [
+            replace(observed.activations[name], averaged=pooled.get(names[name], 1.0))
+            for name in together
+        ]
+        low, high = (unclipped if is_end else chosen).range(seen)
+        ranges |= dict.fromkeys(
+            together, Range(min=_float32(min(low, 0.0)), max=_float32(max(high, 0.0)))
         )
-        ranges |= dict.fromkeys(group, wide)
-    return ranges
+    return {name: ranges[name] for name in names}
 
 
 def inject(float_tflite: bytes, ranges: Mapping[str, Range]) -> bytes:
@@ -177,8 +180,13 @@ def _range(path: Path, name: str, entry: Any) -> Range:
 
 
 def _groups(graph: Graph, names: Mapping[str, int]) -> Iterable[list[str]]:
-    for group in sharing_groups(graph):
+    """Put the activations that share a scale together, the others each by itself."""
+    shared = sharing_groups(graph)
+    for group in shared:
         yield [name for name, index in names.items() if index in group]
+    for name, index in names.items():
+        if not any(index in group for group in shared):
+            yield [name]
 
 
 def _float32(value: float) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from math import prod
+
 from edgepack.types import Graph
 
 SHARING = frozenset(
@@ -57,3 +60,19 @@ def sharing_groups(graph: Graph) -> list[set[int]]:
         merged = set().union(together, *(group_of.get(index, set()) for index in together))
         group_of |= dict.fromkeys(merged, merged)
     return list({id(group): group for group in group_of.values() if len(group) > 1}.values())
+
+
+def averaged(graph: Graph) -> dict[int, float]:
+    """Tell how many values of a tensor, by index, an average pooling makes one of.
+
+    Tensors that other operators take too are left out.
+    """
+    takers = Counter(index for operator in graph.operators for index in set(operator.inputs))
+    sizes = [prod(tensor.shape) for tensor in graph.tensors]
+    return {
+        operator.inputs[0]: sizes[operator.inputs[0]] / sizes[operator.outputs[0]]
+        for operator in graph.operators
+        if operator.name == "AVERAGE_POOL_2D"
+        and takers[operator.inputs[0]] == 1
+        and operator.inputs[0] not in graph.outputs
+    }

@@ -62,7 +62,8 @@ class Statistics:
     """One activation over some samples, in the unit of the activation.
 
     ``lows`` and ``highs`` average the smallest and the largest value of each sample.
-    ``histogram`` is None where no observer asked for it.
+    ``histogram`` is None where no observer asked for it. So many of the values as ``averaged``
+    says are averaged into one before anything else uses them.
     """
 
     min: float
@@ -70,6 +71,7 @@ class Statistics:
     lows: MovingAverage
     highs: MovingAverage
     histogram: Histogram | None = None
+    averaged: float = 1.0
 
     def clip(self, low: float, high: float) -> tuple[float, float]:
         """Bring the ends of a range to within what was seen."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,15 +73,15 @@ def test_a_range_lies_within_what_was_seen(name: str) -> None:
         np.full((3, 1), 1e-40),
     ):
         statistics = seen(samples.astype(np.float32))
-        low, high = observer(name).range(statistics)
+        low, high = observer(name).range([statistics])
         assert statistics.min <= low <= high <= statistics.max
 
 
 def test_min_max_clips_nothing_and_the_moving_average_forgets() -> None:
     samples = np.tile(np.array([-1.0, 1.0], np.float32), (200, 1))
     samples[0] = -9, 9
-    assert observer("min-max").range(seen(samples)) == (-9, 9)
-    low, high = observer("moving-average").range(seen(samples))
+    assert observer("min-max").range([seen(samples)]) == (-9, 9)
+    low, high = observer("moving-average").range([seen(samples)])
     assert (low, high) == (pytest.approx(-1, abs=1e-3), pytest.approx(1, abs=1e-3))
 
 
@@ -87,7 +89,7 @@ def test_a_percentile_is_that_of_the_values() -> None:
     samples = np.random.default_rng(0).normal(size=(100, 1000)).astype(np.float32)
     samples[samples < -1] = 0
     for percent in (90, 99, 99.99):
-        low, high = observer(f"percentile:{percent}").range(seen(samples))
+        low, high = observer(f"percentile:{percent}").range([seen(samples)])
         assert high == pytest.approx(np.percentile(samples, percent), abs=5e-3)
         assert low == pytest.approx(np.percentile(samples, 100 - percent), abs=5e-3)
 
@@ -101,7 +103,7 @@ def test_no_other_range_has_a_smaller_error(name: str, power: float) -> None:
         return float((np.abs(samples - fake_quantize(samples, low, high)) ** power).mean())
 
     statistics = seen(samples)
-    low, high = observer(name).range(statistics)
+    low, high = observer(name).range([statistics])
     best = min(
         error(statistics.min * a, statistics.max * b)
         for a in np.linspace(0.3, 1, 15)
@@ -113,7 +115,7 @@ def test_no_other_range_has_a_smaller_error(name: str, power: float) -> None:
 def test_entropy_clips_what_is_rare_and_far() -> None:
     samples = np.maximum(np.random.default_rng(0).normal(size=(100, 500)), 0).astype(np.float32)
     samples[0, 0] = 40
-    low, high = observer("entropy").range(seen(samples))
+    low, high = observer("entropy").range([seen(samples)])
     assert low == 0
     assert 3 < high < 20
 
@@ -132,3 +134,19 @@ def test_entropy_clips_what_is_rare_and_far() -> None:
 def test_an_observer_that_is_none_is_told_in_a_line(text: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         observer(text)
+
+
+def test_what_is_averaged_may_be_clipped_for_the_sake_of_the_average() -> None:
+    random = np.random.default_rng(0)
+    pooled = np.maximum(random.normal(size=(200, 64 * 8)) * 4 - 4, 0).astype(np.float32)
+    average = pooled.reshape(200, 8, 64).mean(axis=2)
+    before, after = seen(pooled), seen(average)
+    alone = observer("mse").range([before])[1]
+    together = observer("mse").range([replace(before, averaged=64), after])[1]
+    assert after.max < together < 0.9 * alone
+
+    def error(high: float) -> float:
+        clipped = fake_quantize(pooled, 0, high).reshape(average.shape + (64,)).mean(axis=2)
+        return float(((fake_quantize(clipped, 0, high) - average) ** 2).mean())
+
+    assert error(together) < 0.8 * error(alone)

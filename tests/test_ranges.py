@@ -12,7 +12,7 @@ from conftest import Bundle, Edgepack
 
 from edgepack.calibration.instrument import activation_names, activations
 from edgepack.calibration.ranges import Range, choose, inject, load_ranges, recorded, save_ranges
-from edgepack.calibration.shared_scale import sharing_groups
+from edgepack.calibration.shared_scale import averaged, sharing_groups
 from edgepack.calibration.statistics import Observed, Statistics, moving_average
 from edgepack.errors import CalibrationError
 from edgepack.flatbuffer import read_tflite
@@ -72,6 +72,14 @@ def test_what_must_share_a_scale_gets_the_widest_range_and_zero_is_in_all() -> N
     assert ranges["t0"] == Range(min=0, max=2)
     assert {ranges[f"t{i}"] for i in (1, 2, 3, 4)} == {Range(min=-3, max=5)}
     assert ranges["t5"] == Range(min=0, max=1)
+
+
+def test_what_an_average_pooling_takes_is_known_to_be_averaged() -> None:
+    assert averaged(POOLED) == {}
+    alone = graph(op("AVERAGE_POOL_2D", (0,), 1), op("SOFTMAX", (1,), 2), tensors=3)
+    assert averaged(alone) == {0: 1.0}
+    also_taken = graph(op("AVERAGE_POOL_2D", (0,), 1), op("ADD", (0, 1), 2), tensors=3)
+    assert averaged(also_taken) == {}
 
 
 def test_inputs_and_outputs_are_never_clipped() -> None:

@@ -6,7 +6,7 @@ entry to :data:`OBSERVERS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -27,8 +27,11 @@ class Observer(Protocol):
 
     needs_histogram: ClassVar[bool]
 
-    def range(self, seen: Statistics) -> tuple[float, float]:
-        """Choose the least and the largest value to represent, within what was seen."""
+    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
+        """Choose the least and the largest value to represent, within what was seen.
+
+        ``seen`` has one activation, or all those that must share a scale.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -28,8 +29,12 @@ class Entropy:
 
     needs_histogram: ClassVar[bool] = True
 
-    def range(self, seen: Statistics) -> tuple[float, float]:
-        """Clip what was seen at the threshold, on both sides."""
+    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
+        """Clip what was seen at the threshold, on both sides; the widest of several."""
+        ranges = [self._range(each) for each in seen]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def _range(self, seen: Statistics) -> tuple[float, float]:
         if seen.histogram is None or not len(seen.histogram.counts):
             return seen.min, seen.max
         two_sided = seen.min < 0 < seen.max

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +15,6 @@ class MinMax:
 
     needs_histogram: ClassVar[bool] = False
 
-    def range(self, seen: Statistics) -> tuple[float, float]:
+    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
         """Take all that was seen."""
-        return seen.min, seen.max
+        return min(each.min for each in seen), max(each.max for each in seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +18,6 @@ class MovingAverages:
 
     needs_histogram: ClassVar[bool] = False
 
-    def range(self, seen: Statistics) -> tuple[float, float]:
+    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
         """Take the averages."""
-        return seen.lows.value, seen.highs.value
+        return min(each.lows.value for each in seen), max(each.highs.value for each in seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,8 +25,12 @@ class Percentile:
         if not 50 < self.percent <= 100:  # noqa: PLR2004
             raise ValueError("a percentile lies above 50 and at most at 100, such as 99.99")
 
-    def range(self, seen: Statistics) -> tuple[float, float]:
-        """Interpolate within the bins of the histogram."""
+    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
+        """Interpolate within the bins of the histograms; the widest of several."""
+        ranges = [self._range(each) for each in seen]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def _range(self, seen: Statistics) -> tuple[float, float]:
         histogram = seen.histogram
         if histogram is None or not histogram.total:
             return seen.min, seen.max
