@@ -104,7 +104,7 @@ def test_an_npy_is_the_lone_input(folder: Folder) -> None:
     folder.refused("no array 'left'; it holds x; an .npy holds one", folder.path / "data.npy", TWO)
     whole = (folder.path / "data.npy").read_bytes()
     (folder.path / "cut.npy").write_bytes(whole[:-1])
-    folder.refused("cut.npy: the array is damaged: of shape", folder.path / "cut.npy", PAIR)
+    folder.refused("cut.npy: damaged: the array, of shape", folder.path / "cut.npy", PAIR)
 
 
 def test_images_are_read_with_their_classes(folder: Folder) -> None:
@@ -173,6 +173,9 @@ def test_folders_that_are_no_data(folder: Folder) -> None:
     folder.image("data/a.png")
     folder.image("data/cat/b.png")
     folder.refused("data: a.png lies beside the subfolders, which are the classes", data, IMAGE)
+    (data / "dog").symlink_to(data / "cat")
+    folder.refused("data: dog is a link; give the folder itself", data, IMAGE)
+    (data / "dog").unlink()
     folder.sound("data/c.wav")
     folder.refused("data: holds images and WAV files, such as a.png and c.wav", data, IMAGE)
     folder.refused("gone: no such dataset; check the path", folder.path / "gone", IMAGE)
