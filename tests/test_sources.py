@@ -19,6 +19,9 @@ from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
 from edgepack.errors import DatasetError, MissingToolError
+from edgepack.manifest import describe_inputs
+from edgepack.metrics import measures
+from edgepack.recipe import FineTune, Prune, Recipe, as_json
 from edgepack.recipe_file import read_recipe_file
 from edgepack.types import Signature, TensorSpec
 
@@ -393,6 +396,28 @@ def test_files_are_chosen_from_by_label(folder: Folder, kind: str) -> None:
     assert (found.inputs["x"][:, 0] % 3 == found.labels["scores"]).all()
     notes = folder.spooled(path, PAIR, "", 4000).notes
     assert notes == (f"{path}: 4000 samples are wanted and it has 3000: all are taken",)
+
+
+def test_subfolders_must_be_the_models_classes() -> None:
+    inputs = {"x": np.zeros((3, 2))}
+    labels = {"scores": np.array([0, 1, 1])}
+    found = Dataset(source="photos", inputs=inputs, labels=labels, classes=("cat", "dog"))
+    with pytest.raises(DatasetError, match="the subfolders are 2 classes, the model knows 3; make"):
+        measures(None, found, PAIR)
+
+
+def test_objects_are_described_by_their_type() -> None:
+    recipe = Recipe(
+        model=ROOT / "README.md",
+        representative=(x for x in ()),
+        test="mine:data",
+        output=Path("out"),
+        prune=Prune(fine_tune=FineTune(train={"x": np.ones(2)})),
+    )
+    described = describe_inputs(recipe)
+    assert described["representative"] == {"object": "generator"}
+    assert described["test"] == {"function": "mine:data"}
+    assert as_json(recipe)["prune"]["fine_tune"]["train"] == "dict"
 
 
 def test_classes_must_be_the_same_in_all_data() -> None:

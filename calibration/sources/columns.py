@@ -126,8 +126,8 @@ class Stored:
     """An array in the format of .npy, in a file of its own or in an archive.
 
     ``open_file`` opens it anew, ``size`` is how many bytes it has; ``source`` and ``name`` are
-    for messages. Raises :class:`DatasetError` for pickled objects, which are never read, and for a size other
-    than its head announces.
+    for messages. Raises :class:`DatasetError` for pickled objects, which are never read, and for a
+    size other than its head announces.
     """
 
     def __init__(
