@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,14 @@ def log_mel(audio: Audio, waves: Array) -> Array:
     return np.asarray(np.log(mel + audio.log_offset), np.float32)
 
 
+@cache
 def hann_window(length: int) -> Array:
     """Compute the window of ``tf.signal.hann_window``: periodic for even lengths only."""
     period = length if length % 2 == 0 else max(length - 1, 1)
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / period))
 
 
+@cache
 def mel_matrix(audio: Audio) -> Array:
     """Compute the triangles of ``tf.signal.linear_to_mel_weight_matrix``.
 
@@ -62,6 +65,7 @@ def mel_matrix(audio: Audio) -> Array:
     return np.asarray(np.pad(triangles, ((1, 0), (0, 0))))
 
 
+@cache
 def dct_matrix(audio: Audio) -> Array:
     """Compute the DCT-II of ``tf.signal.mfccs_from_log_mel_spectrograms``.
 

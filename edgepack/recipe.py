@@ -22,6 +22,7 @@ STRATEGIES = ("mirrored", "multi-worker")
 DEFAULT_OBSERVER = "min-max"
 DEFAULT_SEED = 0
 
+_DATA = {"is_data": True}
 _FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
@@ -85,7 +86,7 @@ class FineTune:
     fit.
     """
 
-    train: Any
+    train: Any = field(metadata=_DATA)
     epochs: int = 10
     loss: str | None = None
     optimizer: str | None = None
@@ -200,11 +201,11 @@ class Recipe:
 
     model: Path
     output: Path
-    representative: Any = None
+    representative: Any = field(default=None, metadata=_DATA)
     weights: Path | None = None
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
-    test: Any = None
+    test: Any = field(default=None, metadata=_DATA)
     recipe_file: Path | None = None
     samples: int | None = None
     seed: int = DEFAULT_SEED
@@ -255,6 +256,12 @@ def as_json(settings: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return str(value) if isinstance(value, PurePath) else type(value).__qualname__
+    if not is_dataclass(value):
+        return str(value)
+    named = {field: getattr(value, field.name) for field in fields(value)}
+    return {
+        field.name: type(value).__qualname__
+        if field.metadata == _DATA and not isinstance(value, (str, PurePath, type(None)))
+        else value
+        for field, value in named.items()
+    }

@@ -146,7 +146,7 @@ def test_what_is_averaged_may_be_clipped_for_the_sake_of_the_average() -> None:
     assert after.max < together < 0.9 * alone
 
     def error(high: float) -> float:
-        clipped = fake_quantize(pooled, 0, high).reshape(average.shape + (64,)).mean(axis=2)
+        clipped = fake_quantize(pooled, 0, high).reshape((*average.shape, 64)).mean(axis=2)
         return float(((fake_quantize(clipped, 0, high) - average) ** 2).mean())
 
     assert error(together) < 0.8 * error(alone)

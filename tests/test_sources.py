@@ -19,6 +19,9 @@ from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
 from edgepack.errors import DatasetError, MissingToolError
+from edgepack.manifest import describe_inputs
+from edgepack.metrics import measures
+from edgepack.recipe import FineTune, Prune, Recipe, as_json
 from edgepack.recipe_file import read_recipe_file
 from edgepack.types import Signature, TensorSpec
 
@@ -104,7 +107,7 @@ def test_an_npy_is_the_lone_input(folder: Folder) -> None:
     folder.refused("no array 'left'; it holds x; an .npy holds one", folder.path / "data.npy", TWO)
     whole = (folder.path / "data.npy").read_bytes()
     (folder.path / "cut.npy").write_bytes(whole[:-1])
-    folder.refused("cut.npy: the array is damaged: of shape", folder.path / "cut.npy", PAIR)
+    folder.refused("cut.npy: damaged: the array, of shape", folder.path / "cut.npy", PAIR)
 
 
 def test_images_are_read_with_their_classes(folder: Folder) -> None:
@@ -173,6 +176,9 @@ def test_folders_that_are_no_data(folder: Folder) -> None:
     folder.image("data/a.png")
     folder.image("data/cat/b.png")
     folder.refused("data: a.png lies beside the subfolders, which are the classes", data, IMAGE)
+    (data / "dog").symlink_to(data / "cat")
+    folder.refused("data: dog is a link; give the folder itself", data, IMAGE)
+    (data / "dog").unlink()
     folder.sound("data/c.wav")
     folder.refused("data: holds images and WAV files, such as a.png and c.wav", data, IMAGE)
     folder.refused("gone: no such dataset; check the path", folder.path / "gone", IMAGE)
@@ -390,6 +396,28 @@ def test_files_are_chosen_from_by_label(folder: Folder, kind: str) -> None:
     assert (found.inputs["x"][:, 0] % 3 == found.labels["scores"]).all()
     notes = folder.spooled(path, PAIR, "", 4000).notes
     assert notes == (f"{path}: 4000 samples are wanted and it has 3000: all are taken",)
+
+
+def test_subfolders_must_be_the_models_classes() -> None:
+    inputs = {"x": np.zeros((3, 2))}
+    labels = {"scores": np.array([0, 1, 1])}
+    found = Dataset(source="photos", inputs=inputs, labels=labels, classes=("cat", "dog"))
+    with pytest.raises(DatasetError, match="the subfolders are 2 classes, the model knows 3; make"):
+        measures(None, found, PAIR)
+
+
+def test_objects_are_described_by_their_type() -> None:
+    recipe = Recipe(
+        model=ROOT / "README.md",
+        representative=(x for x in ()),
+        test="mine:data",
+        output=Path("out"),
+        prune=Prune(fine_tune=FineTune(train={"x": np.ones(2)})),
+    )
+    described = describe_inputs(recipe)
+    assert described["representative"] == {"object": "generator"}
+    assert described["test"] == {"function": "mine:data"}
+    assert as_json(recipe)["prune"]["fine_tune"]["train"] == "dict"
 
 
 def test_classes_must_be_the_same_in_all_data() -> None:

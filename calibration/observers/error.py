@@ -62,7 +62,7 @@ class MinimalError:
         values = histogram.centers
         error = np.abs(values - fake_quantize(values, low, high)) ** self.power
         # Independent errors: the mean of n is smaller by the square root of n.
-        left = seen.averaged ** (-self.power / 2)
+        left: float = seen.averaged ** (-self.power / 2)
         return left * float((histogram.counts * error).sum()) / histogram.total
 
 

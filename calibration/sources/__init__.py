@@ -89,16 +89,16 @@ def _file(path: Path) -> Found:
 
 
 def _folder(path: Path) -> Found:
-    kinds: dict[str, list[Path]] = {"image": [], "sound": []}
+    kinds: dict[str, list[str]] = {"image": [], "sound": []}
     files = files_below(path)
-    for file in files:
-        if kind := _kind(file):
-            kinds[kind].append(file)
+    for name in files:
+        if kind := _kind(path / name):
+            kinds[kind].append(name)
     pictures, waves = kinds.values()
     if pictures and waves:
         raise DatasetError(
-            f"{path}: holds images and WAV files, such as {min(pictures).name} and"
-            f" {min(waves).name}; give a folder of one kind"
+            f"{path}: holds images and WAV files, such as {min(pictures)} and"
+            f" {min(waves)}; give a folder of one kind"
         )
     if pictures:
         _require("PIL", "Pillow", "images", path)
@@ -112,7 +112,7 @@ def _folder(path: Path) -> Found:
     raise DatasetError(f"{path}: a folder without images and without WAV files: {held}")
 
 
-def _sounds(path: Path, files: list[Path], context: Context) -> Sounds:
+def _sounds(path: Path, files: list[str], context: Context) -> Sounds:
     described = context.recipe_file.described(context.signature).values()
     return Sounds(path, files, next(iter(described)).audio)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -124,37 +125,35 @@ class InMemory:
 class Stored:
     """An array in the format of .npy, in a file of its own or in an archive.
 
-    ``open_file`` opens it anew, ``size`` is how many bytes it has; ``where`` names it in messages.
-    Raises :class:`DatasetError` for pickled objects, which are never read, and for a size other
-    than its head announces.
+    ``open_file`` opens it anew, ``size`` is how many bytes it has; ``source`` and ``name`` are
+    for messages. Raises :class:`DatasetError` for pickled objects, which are never read, and for a
+    size other than its head announces.
     """
 
     def __init__(
-        self, where: str, open_file: Callable[[], AbstractContextManager[IO[bytes]]], size: int
+        self,
+        source: str,
+        name: str,
+        open_file: Callable[[], AbstractContextManager[IO[bytes]]],
+        size: int,
     ) -> None:
-        self._where = where
         self._open = open_file
         with open_file() as file:
-            self.shape, self._is_fortran, self.dtype = self._head(file)
+            head = _head(file)
             self._start = file.tell()
+        if head is None:
+            raise DatasetError(f"{source}: {name} is no array of numbers; give numbers")
+        self.shape, self._is_fortran, self.dtype = head
         if self.dtype.hasobject:
             raise DatasetError(
-                f"{where} holds pickled objects, which could run code on loading;"
+                f"{source}: holds pickled objects, which could run code on loading;"
                 " save plain arrays of numbers, all samples of one shape"
             )
         if math.prod(self.shape) * self.dtype.itemsize != size - self._start:
             raise DatasetError(
-                f"{where} is damaged: of shape {self.shape} {self.dtype}, it has"
+                f"{source}: damaged: {name}, of shape {self.shape} {self.dtype}, has"
                 f" {size - self._start} bytes"
             )
-
-    def _head(self, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-        readers = {b"\1\0": _FORMAT.read_array_header_1_0, b"\2\0": _FORMAT.read_array_header_2_0}
-        magic, version = file.read(len(_FORMAT.MAGIC_PREFIX)), file.read(2)
-        if magic != _FORMAT.MAGIC_PREFIX or version not in readers:
-            raise DatasetError(f"{self._where} is no array of numbers; give numbers")
-        head: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](file)
-        return head
 
     def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
         """Read the file once."""
@@ -170,12 +169,26 @@ class Stored:
             file.read(1)  # at its end an archive compares the checksum
 
     def _transposed(self, rows: int) -> Iterator[NDArray[Any]]:
-        """Read an array whose columns lie together, which cannot be streamed, from a copy."""
+        """Read an array whose columns lie together, from a copy that can be read anywhere."""
+        columns = math.prod(self.shape[1:])
         with tempfile.TemporaryFile() as copy, self._open() as file:
             file.read(self._start)
-            while data := file.read(BLOCK_BYTES):
-                copy.write(data)
-            copy.flush()
-            mapped = np.memmap(copy, self.dtype, "r", shape=self.shape, order="F")
+            shutil.copyfileobj(file, copy)
             for start in range(0, self.shape[0], rows):
-                yield np.ascontiguousarray(mapped[start : start + rows])
+                count = min(rows, self.shape[0] - start)
+                parts = []
+                for column in range(columns):
+                    copy.seek((column * self.shape[0] + start) * self.dtype.itemsize)
+                    parts.append(copy.read(count * self.dtype.itemsize))
+                block = np.frombuffer(b"".join(parts), self.dtype)
+                yield np.ascontiguousarray(block.reshape(*self.shape[:0:-1], count).T)
+
+
+def _head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]] | None:
+    """Read shape, order and dtype; None if there is no head of an array of numbers."""
+    readers = {b"\1\0": _FORMAT.read_array_header_1_0, b"\2\0": _FORMAT.read_array_header_2_0}
+    magic, version = file.read(len(_FORMAT.MAGIC_PREFIX)), file.read(2)
+    if magic != _FORMAT.MAGIC_PREFIX or version not in readers:
+        return None
+    head: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](file)
+    return head

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -27,17 +28,17 @@ class Folder(ABC):
     kind: str
     cure = "a folder is one input: save an .npz with np.savez(file, {arguments})"
 
-    def __init__(self, path: Path, files: Iterable[Path]) -> None:
+    def __init__(self, path: Path, files: Iterable[str]) -> None:
         self.name = str(path)
         self._path = path
-        self._files = sorted(files, key=lambda file: file.relative_to(path).parts)
+        self._files = sorted(files, key=lambda name: name.replace("/", "\0"))
         self.total: int | None = len(self._files)
-        folders = (entry for entry in path.iterdir() if entry.is_dir())
-        self.classes = tuple(sorted(each.name for each in folders if not is_hidden(each)))
-        loose = [file for file in self._files if file.parent == path]
+        folders = (entry.name for entry in path.iterdir() if entry.is_dir())
+        self.classes = tuple(sorted(name for name in folders if not name.startswith(".")))
+        loose = [name for name in self._files if "/" not in name]
         if self.classes and loose:
             raise DatasetError(
-                f"{path}: {loose[0].name} lies beside the subfolders, which are the classes;"
+                f"{path}: {loose[0]} lies beside the subfolders, which are the classes;"
                 " move it into the folder of its class"
             )
 
@@ -49,7 +50,7 @@ class Folder(ABC):
         return ("x", "y") if self.classes else ("x",)
 
     def sample(self, row: int) -> str:  # noqa: D102
-        return self._files[row].relative_to(self._path).as_posix()
+        return self._files[row]
 
     def survey(self, fields: Fields) -> Survey:  # noqa: ARG002, D102
         return Survey(count=len(self._files), labels=self._labels() if self.classes else None)
@@ -59,26 +60,31 @@ class Folder(ABC):
         labels = self._labels() if fields.labels else None
         for start in range(0, len(rows), _BLOCK_FILES):
             part = rows[start : start + _BLOCK_FILES]
-            block = Block(rows=part, values={"x": [self.read(self._files[row]) for row in part]})
+            samples = [self.read(self._path / self._files[row]) for row in part]
+            block = Block(rows=part, values={"x": samples})
             if labels is not None:
                 block.values["y"] = labels[part]
             yield block
 
     def _labels(self) -> NDArray[np.int64]:
         numbers = {name: number for number, name in enumerate(self.classes)}
-        return np.array([numbers[file.relative_to(self._path).parts[0]] for file in self._files])
+        return np.array([numbers[name.partition("/")[0]] for name in self._files])
 
 
-def is_hidden(path: Path) -> bool:
-    """Whether a name says that this is no sample: ``.DS_Store``, ``.git``."""
-    return path.name.startswith(".")
+def files_below(folder: Path) -> list[str]:
+    """Find the files in a folder and its subfolders, as paths in it, without hidden ones.
 
+    Raises :class:`DatasetError` for a subfolder that is a link, and OSError.
+    """
 
-def files_below(folder: Path) -> list[Path]:
-    """Find the files of a folder and its subfolders, without hidden ones."""
-    return [
-        path
-        for path in folder.rglob("*")
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    ]
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found: list[str] = []
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        inside = Path(place).relative_to(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if links := [name for name in folders if (Path(place) / name).is_symlink()]:
+            raise DatasetError(f"{folder}: {inside / links[0]} is a link; give the folder itself")
+        found += [(inside / name).as_posix() for name in files if not name.startswith(".")]
+    return found

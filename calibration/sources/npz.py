@@ -18,7 +18,7 @@ def open_npz(path: Path, context: Context) -> Columns:  # noqa: ARG001 (as every
         sizes = {info.filename: info.file_size for info in archive.infolist()}
 
     def column(member: str, name: str) -> Callable[[], Stored]:
-        return lambda: Stored(f"{path}: {name!r}", lambda: _member(path, member), sizes[member])
+        return lambda: Stored(str(path), repr(name), lambda: _member(path, member), sizes[member])
 
     names = {member: member.removesuffix(".npy") for member in sizes}
     return Columns(
@@ -32,7 +32,7 @@ def open_npy(path: Path, context: Context) -> Columns:  # noqa: ARG001 (as every
     """Open an .npy: the array of a lone input."""
 
     def column() -> Stored:
-        return Stored(f"{path}: the array", lambda: path.open("rb"), path.stat().st_size)
+        return Stored(str(path), "the array", lambda: path.open("rb"), path.stat().st_size)
 
     cure = "an .npy holds one array: save an .npz with np.savez(file, {arguments})"
     return Columns(str(path), {"x": column}, cure)

@@ -29,7 +29,7 @@ class Sounds(Folder):
 
     kind = "sounds"
 
-    def __init__(self, path: Path, files: Iterable[Path], audio: Audio | None) -> None:
+    def __init__(self, path: Path, files: Iterable[str], audio: Audio | None) -> None:
         super().__init__(path, files)
         self._rate = audio and audio.sample_rate
         self._clip = (audio and audio.clip_samples) or -1

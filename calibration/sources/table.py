@@ -22,7 +22,7 @@ from edgepack.calibration.sources.source import (
 )
 from edgepack.errors import DatasetError
 
-_BLOCK_ROWS = 1024
+_BLOCK_CELLS = 1 << 16
 
 
 class Table:
@@ -103,7 +103,8 @@ class Table:
 
     def _parts(self) -> Iterator[tuple[int, list[list[str]]]]:
         rows, start = islice(self._rows(), 1, None), 0
-        while part := list(islice(rows, _BLOCK_ROWS)):
+        count = max(1, _BLOCK_CELLS // len(self._header))
+        while part := list(islice(rows, count)):
             for index, row in enumerate(part, start):
                 if len(row) != len(self._header):
                     raise DatasetError(
