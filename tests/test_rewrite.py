@@ -44,3 +44,26 @@ def test_an_operator_is_added_that_runs(cnn: Bundle) -> None:
     (details,) = running.get_output_details()
     assert details["dtype"] == np.int16
     assert read_tflite(data).main.operators[-1].name == "QUANTIZE"
+
+
+def test_what_nothing_uses_is_taken_out(cnn: Bundle) -> None:
+    data = (cnn.folder / "float.tflite").read_bytes()
+    rewrite = Rewrite(data)
+    rewrite.add_tensor("left over", [1000], "float32", values=np.ones(1000, np.float32))
+    assert len(rewrite.to_bytes()) > len(data)
+    rewrite.drop_unused()
+    again = rewrite.to_bytes()
+    assert len(again) < len(data) + 1000
+    assert [t.name for t in read_tflite(again).main.tensors] == [
+        t.name for t in read_tflite(data).main.tensors
+    ]
+    runner = interpreter.Interpreter(model_content=again).get_signature_runner()
+    assert list(runner.get_input_details()) == ["image"]
+
+
+def test_another_input_is_the_signatures_too(cnn: Bundle) -> None:
+    rewrite = Rewrite((cnn.folder / "float.tflite").read_bytes())
+    (old,) = rewrite.graph.inputs
+    new = rewrite.add_tensor("wide", rewrite.graph.tensors[old].shape, "float32")
+    rewrite.replace_input(int(old), new)
+    assert [named.tensorIndex for named in rewrite.model.signatureDefs[0].inputs] == [new]

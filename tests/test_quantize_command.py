@@ -1,0 +1,110 @@
+"""``edgepack quantize`` as its users run it, and what it refuses before the work starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Edgepack, lsb, only
+from test_bad_input import assert_refused
+
+
+def test_a_scheme_with_layers_and_ends_of_their_own(
+    models: Path, edgepack: Edgepack, tmp_path: Path
+) -> None:
+    data, output = models / "cnn.npz", tmp_path / "out"
+    done = edgepack(
+        *("quantize", models / "cnn.h5", "--representative", data, "--test", data),
+        *("--scheme", "int16", "--layer", "dense=float", "--output-type", "float32"),
+        *("--output", output),
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in output.iterdir()} == {
+        *("float.tflite", "int16.tflite", "report.json", "manifest.json"),
+    }
+    report = json.loads((output / "report.json").read_text())
+    (in_float,) = report["quantization"].pop("in_float")
+    assert "dense" in in_float
+    assert report["quantization"] == {
+        "scheme": "int16",
+        "layers": [["dense", "float"]],
+        "input_type": "int16",
+        "output_type": "float32",
+        "dense": "per-channel",
+    }
+    assert set(only(report)["int16"]) == {"tflite-runtime", "litert", "tflm"}
+    assert lsb(report, "tflm") == 0
+    assert set(report["targets"]) == {"phone", "cortex-m4"}
+    assert "in float  " in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("PASSED: int16 accuracy")
+    recipe = json.loads((output / "manifest.json").read_text())["recipe"]
+    assert recipe["quantization"]["scheme"] == "int16"
+
+
+def test_a_scheme_that_computes_in_float_needs_no_representative_dataset(
+    models: Path, edgepack: Edgepack, tmp_path: Path
+) -> None:
+    done = edgepack(
+        *("quantize", models / "cnn.h5", "--test", models / "cnn.npz", "--scheme", "float16"),
+        *("--output", tmp_path / "out"),
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert set(report["targets"]) == {"phone"}
+    for score in only(report)["float16"].values():
+        assert score["sqnr_db"] > 60
+    # The sparsity of weights that stand behind a DEQUANTIZE is measured all the same.
+    assert len(report["sparsity"]["float16"]["layers"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        ("tflm does not run float16: its DEQUANTIZE takes", "--scheme float16 --target cortex-m4"),
+        ("does not run int16 beside int8", "--layer first=int16 --target phone"),
+        ("scheme 'int44': did you mean int4? choose", "--scheme int44"),
+        ("layers 'a' 'int3': did you mean int8? choose", "--layer a=int3"),
+        ("layers 'a' in int8: the scheme float16 computes in", "--scheme float16 --layer a=int8"),
+        ("input type int8: the scheme float16 computes in", "--scheme float16 --input-type int8"),
+        ("output type int16: needs the scheme int16, not int8", "--output-type int16"),
+        ("dense 'row': choose one of per-channel, per-tensor", "--dense row"),
+        (
+            "dense per-tensor: the scheme float16 has no scales",
+            "--scheme float16 --dense per-tensor",
+        ),
+    ],
+)
+def test_wrong_use_is_told_before_the_work_starts(
+    models: Path, edgepack: Edgepack, said: str, arguments: str
+) -> None:
+    done = edgepack(
+        *("quantize", models / "cnn.h5", "--representative", models / "cnn.npz"),
+        *("--output", "out", *arguments.split()),
+    )
+    assert_refused(done, said)
+    assert "load" not in done.stderr
+
+
+def test_the_data_that_a_scheme_needs(models: Path, edgepack: Edgepack) -> None:
+    model = models / "cnn.h5"
+    done = edgepack("quantize", model, "--test", models / "cnn.npz", "--output", "out")
+    assert_refused(done, "scheme int8 needs the ranges of activations: give --representative")
+    done = edgepack("quantize", model, "--scheme", "float16", "--output", "out")
+    assert_refused(done, "needs samples to compare float with: give --test or --representative")
+
+
+def test_a_layer_that_there_is_not(models: Path, edgepack: Edgepack) -> None:
+    done = edgepack(
+        *("quantize", models / "cnn.h5", "--representative", models / "cnn.npz"),
+        *("--output", "out", "--layer", "cnv2d=float"),
+    )
+    assert_refused(done, "no layer is named 'cnv2d'; near it are conv2d")
+
+
+def test_a_scheme_that_finds_nothing_to_do(models: Path, edgepack: Edgepack) -> None:
+    done = edgepack(
+        *("quantize", models / "cnn.h5", "--representative", models / "cnn.npz"),
+        *("--output", "out", "--scheme", "dynamic-range"),
+    )
+    assert_refused(done, "nothing was quantized: no layer of 1,024 weights or more", status=1)

@@ -1,0 +1,244 @@
+"""Every scheme on every interpreter: who runs it, to the bit, and how near to float it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import interpreter as litert
+from conftest import script
+from quantizations import QUANTIZATIONS
+
+from edgepack.compare import sqnr_db
+from edgepack.errors import ConversionError, ModelError, TargetError
+from edgepack.flatbuffer import read_tflite
+from edgepack.nibbles import unpack
+from edgepack.progress import ignore
+from edgepack.quantize.affine import dequantize, quantize
+from edgepack.quantize.int16 import widen
+from edgepack.quantize.layers import assign
+from edgepack.quantize.proof import require_full_integer, require_quantized_weights
+from edgepack.rewrite import Rewrite
+from edgepack.runtimes import REFERENCE, RUNTIMES
+from edgepack.runtimes.processes import Run, interpreters
+from edgepack.schemes import Quantization
+from edgepack.support import able_targets, require_supported, unsupported
+from edgepack.target import load_target
+from edgepack.tflite_api import TfliteInterpreter
+from edgepack.types import Model
+
+Runs = Callable[[str], dict[str, Run]]
+SOME = 20  # outputs that differ, or their equality would tell little
+INTEGERS = [name for name, settings in QUANTIZATIONS.items() if settings.needs_ranges]
+
+
+@pytest.fixture(scope="session")
+def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model in every scheme (tests/quantized.py)."""
+    return script("tests/quantized.py", tmp_path_factory.mktemp("quantized"))
+
+
+@pytest.fixture(scope="module")
+def runs(quantized: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """Run one of the files on all interpreters, on the images that it was calibrated with."""
+    images = np.load(quantized / "images.npy")
+    found: dict[str, dict[str, Run]] = {}
+    wanted = [REFERENCE, *RUNTIMES.values()]
+    if missing := [reason for runtime in wanted if (reason := runtime.missing())]:
+        pytest.skip(missing[0])
+    with interpreters(wanted) as running:
+
+        def run(name: str) -> dict[str, Run]:
+            if name not in found:
+                (taken,) = model(quantized, name).main.input_tensors
+                found[name] = running.run(
+                    model=quantized / f"{name}.tflite",
+                    inputs={"image": quantize(images, taken)},
+                    outputs=["scores"],
+                    work=tmp_path_factory.mktemp("runs"),
+                    update=ignore,
+                )
+            return found[name]
+
+        yield run
+
+
+def model(folder: Path, name: str) -> Model:
+    return read_tflite((folder / f"{name}.tflite").read_bytes())
+
+
+def scores(run: Run) -> np.ndarray:
+    assert run.outputs is not None, run.failure
+    return run.outputs["scores"]
+
+
+def decibels(runs: Runs, folder: Path, name: str, runtime: str = "litert") -> float:
+    """Compute the SQNR of a file's outputs against the float model's."""
+    (given,) = model(folder, name).main.output_tensors
+    made = dequantize(scores(runs(name)[runtime]), given)
+    return sqnr_db(scores(runs("float")["litert"]), made) or np.inf
+
+
+@pytest.mark.parametrize("name", sorted(QUANTIZATIONS.keys() - {"int16-then-int8"}))
+def test_the_interpreters_run_what_the_table_says(runs: Runs, name: str) -> None:
+    for runtime, run in runs(name).items():
+        assert (unsupported(QUANTIZATIONS[name], runtime) is None) == (run.failure is None), (
+            runtime,
+            run.failure,
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["int8", "uint8-to-float", "int16", "int16-float-ends", "int8-per-tensor"]
+)
+def test_tflm_equals_the_reference_kernels(runs: Runs, name: str) -> None:
+    reference = scores(runs(name)[REFERENCE.name])
+    assert len(np.unique(reference, axis=0)) > SOME
+    np.testing.assert_array_equal(scores(runs(name)["tflm"]), reference)
+
+
+def test_int16_goes_on_in_int8_to_the_bit(quantized: Path, runs: Runs) -> None:
+    """No int8 becomes int16 here, which the table cannot know: the reference kernels run it."""
+    int16_then_int8 = runs("int16-then-int8")
+    np.testing.assert_array_equal(
+        scores(int16_then_int8["tflm"]), scores(int16_then_int8[REFERENCE.name])
+    )
+    graph = model(quantized, "int16-then-int8").main
+    assert [graph.input_tensors[0].dtype, graph.output_tensors[0].dtype] == ["int16", "int8"]
+    assert [op.name for op in graph.operators].count("QUANTIZE") == 1
+
+
+def test_int8_goes_on_in_int16_to_the_bit(quantized: Path, runs: Runs) -> None:
+    """Against LiteRT's reference kernels, on the convolutions, where they round as TFLM does."""
+    rewrite = Rewrite((quantized / "int8-and-int16.tflite").read_bytes())
+    operators = rewrite.graph.operators
+    kinds = [rewrite.name(operator) for operator in operators]
+    assert kinds[:2] == ["CONV_2D", "QUANTIZE"]
+    assert kinds.count("QUANTIZE") == 3  # one for each tensor that changes its type
+    images = np.load(quantized / "images.npy")
+    reference = TfliteInterpreter(
+        litert.Interpreter(
+            model_content=(quantized / "int8-and-int16.tflite").read_bytes(),
+            experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
+        )
+    )
+    given = model(quantized, "int8-and-int16").main.input_tensors[0]
+    made = np.concatenate([reference.invoke([quantize(image[None], given)])[0] for image in images])
+    tflm = scores(runs("int8-and-int16")["tflm"])
+    assert np.abs(made.astype(int) - tflm).max() <= 1
+    assert len(np.unique(tflm, axis=0)) > SOME
+
+
+def test_int16_is_nearer_to_float_than_int8_and_as_near_as_the_converters(
+    quantized: Path, runs: Runs
+) -> None:
+    int16 = decibels(runs, quantized, "int16")
+    assert int16 > decibels(runs, quantized, "int8") + 3
+    assert int16 == pytest.approx(decibels(runs, quantized, "plain-int16"), abs=1)
+    assert decibels(runs, quantized, "int8-and-int16") > decibels(runs, quantized, "int8") - 1
+    for tensor in model(quantized, "int16").main.tensors:
+        if tensor.dtype == "int16":
+            assert tensor.quant
+            assert tensor.quant.zero_point == (0,)
+
+
+@pytest.mark.parametrize("runtime", ["tflite-runtime", "tflm"])
+def test_int4_weights_give_what_the_same_numbers_give_in_int8(runs: Runs, runtime: str) -> None:
+    packed, in_bytes = (scores(runs(name)[runtime]) for name in ("int4", "int4-in-bytes"))
+    np.testing.assert_array_equal(packed, in_bytes)
+
+
+def test_int4_weights_are_minus_7_to_7_and_halve_the_file(quantized: Path) -> None:
+    whole = {
+        tensor.name: np.frombuffer(tensor.data, np.int8)
+        for tensor in model(quantized, "int4-in-bytes").main.tensors
+        if tensor.dtype == "int8" and tensor.is_constant
+    }
+    packed = [t for t in model(quantized, "int4").main.tensors if t.dtype == "int4"]
+    assert {tensor.name for tensor in packed} == whole.keys()
+    assert len(packed) == 6
+    for tensor in packed:
+        values = unpack(np.frombuffer(tensor.data, np.uint8), int(np.prod(tensor.shape)))
+        np.testing.assert_array_equal(values, whole[tensor.name])
+        assert np.abs(values).max() == 7
+    versions = {op.name: op.version for op in model(quantized, "int4").main.operators}
+    wanted = {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7, "FULLY_CONNECTED": 10}
+    assert wanted.items() <= versions.items()
+
+
+@pytest.mark.parametrize("name", ["float16", "dynamic-range"])
+def test_weights_without_ranges_are_those_of_the_converter(
+    quantized: Path, runs: Runs, name: str
+) -> None:
+    ours, plain = (model(quantized, each).main for each in (name, f"plain-{name}"))
+    assert sorted(t.data for t in ours.tensors) == sorted(t.data for t in plain.tensors)
+    for runtime in ("tflite-runtime", "litert"):
+        np.testing.assert_array_equal(
+            scores(runs(name)[runtime]), scores(runs(f"plain-{name}")[runtime])
+        )
+
+
+def test_other_ends_carry_the_same_numbers(quantized: Path, runs: Runs) -> None:
+    (given,) = model(quantized, "int8").main.output_tensors
+    for runtime in runs("int8"):
+        wanted = dequantize(scores(runs("int8")[runtime]), given)
+        np.testing.assert_array_equal(scores(runs("uint8-to-float")[runtime]), wanted)
+    graph = model(quantized, "uint8-to-float").main
+    assert [graph.input_tensors[0].dtype, graph.output_tensors[0].dtype] == ["uint8", "float32"]
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_what_is_left_in_float_is_proved_from_the_file(quantized: Path, name: str) -> None:
+    source, found = model(quantized, "float"), model(quantized, name)
+    in_float = require_full_integer(found, source, QUANTIZATIONS[name])
+    assert [("deep" in layer) for layer in in_float] == [True] * (name == "float-layer")
+
+
+def test_float_that_nobody_asked_for_is_named(quantized: Path) -> None:
+    source, found = model(quantized, "float"), model(quantized, "float-layer")
+    with pytest.raises(ConversionError, match=r"left in float: .*deep.*by DEPTHWISE_CONV_2D"):
+        require_full_integer(found, source, Quantization())
+    with pytest.raises(ConversionError, match=r"the input .*_uint8 is uint8, not int8"):
+        require_full_integer(
+            model(quantized, "uint8-to-float"), source, Quantization(output_type="float32")
+        )
+    with pytest.raises(ConversionError, match="nothing was quantized: no layer of 1,024"):
+        require_quantized_weights(source, "dynamic-range")
+    left = require_quantized_weights(model(quantized, "dynamic-range"), "dynamic-range")
+    assert [("scores" in name) for name in left] == [True]
+
+
+def test_layers_go_by_runs_of_whole_names(quantized: Path) -> None:
+    graph = model(quantized, "float").main
+
+    def chosen(*patterns: str) -> int:
+        layers = [(pattern, "int16") for pattern in patterns]
+        return list(assign(graph, "int8", layers).values()).count("int16")
+
+    assert chosen("deep") == chosen("deep/*") == chosen("*/deep/*") == 1
+    assert chosen("side_?") == 2
+    assert list(assign(graph, "int8", [("*", "int16"), ("*", "int4")]).values()).count("int16") == 0
+    with pytest.raises(ModelError, match=r"no layer is named 'side'; near it are side_., side_."):
+        chosen("side")
+
+
+def test_an_operator_without_a_kernel_in_int16_is_named(quantized: Path) -> None:
+    rewrite = Rewrite((quantized / "int8.tflite").read_bytes())
+    last = rewrite.graph.operators[-1]
+    last.opcodeIndex = rewrite.operator_code("LOG_SOFTMAX", 2)
+    with pytest.raises(ConversionError, match=r"LOG_SOFTMAX has no kernel in int16; keep it in in"):
+        widen(rewrite.to_bytes(), (quantized / "float.tflite").read_bytes(), lambda _: True)
+
+
+def test_a_target_that_lacks_the_scheme_is_refused_with_the_one_that_has_it() -> None:
+    with pytest.raises(TargetError) as error:
+        require_supported(Quantization(scheme="float16"), [load_target("cortex-m4")])
+    assert str(error.value) == (
+        "scheme float16 for the target cortex-m4: tflm does not run float16: its DEQUANTIZE takes"
+        " no float16; it runs on phone"
+    )
+    with pytest.raises(TargetError, match="quantize without --target runs it on litert"):
+        require_supported(QUANTIZATIONS["int4-per-channel"], [load_target("phone")])
+    assert [target.name for target in able_targets(Quantization())] == ["cortex-m4", "phone"]
