@@ -29,6 +29,11 @@ class Trials:
         self._inputs = inputs
         self._made: list[Trial] | None = None
 
+    @property
+    def inputs(self) -> int:
+        """The number of the model's inputs."""
+        return len(self._inputs)
+
     def __iter__(self) -> Iterator[Trial]:
         if self._made is None:
             self._made = [

@@ -24,10 +24,12 @@ _FILLED = (0.3, 2.2)
 def training_statistics(evidence: Evidence) -> Told | None:
     """What enters a normalization layer has the mean and variance that it had in training.
 
-    A cure is judged by the first layer that it changes: those after it see less of the input.
+    A cure is judged by the first layer that it changes: those after it see less of the input. So
+    the first layers alone, as many as there are inputs, decide whether cures are looked for.
     """
     shifts = evidence.shown.shifts
-    if max((shift.divergence for shift in shifts), default=0) < _NOTICED:
+    first = shifts[: evidence.trials.inputs]
+    if all(shift.divergence < _NOTICED for shift in first):
         return None
     found = [
         (after.divergence, before, trial.cure)
