@@ -15,6 +15,7 @@ from conftest import Bundle, Edgepack, python
 from numpy.typing import NDArray
 
 from edgepack.arrays import save_arrays
+from edgepack.compare import sqnr_db
 from edgepack.debug.causes import Case, diagnose
 from edgepack.debug.figures import Alone, Figures, LayerReport
 from edgepack.debug.instrument import observed
@@ -197,6 +198,23 @@ def test_figures_are_what_they_are_called() -> None:
     assert figures.bulk_range == pytest.approx((low, high), abs=5)
 
 
+def test_a_better_range_gains_what_is_promised() -> None:
+    random = np.random.default_rng(0)
+    real = np.append(random.normal(0, 1, 400_000), 12).astype(np.float32)
+    quant = QuantParams(scale=(12 / 127,), zero_point=(0,))
+    tensor = Tensor(name="t", shape=real.shape, dtype="int8", quant=quant, data=b"")
+    tally = Tally(layer(tensor), (float(real.min()), float(real.max())))
+    tally.add(real, real, affine.quantize(real, tensor))
+    figures = tally.figures(0)
+    assert figures.best_range is not None
+    assert figures.sqnr_db["total"] is not None
+    narrower = replace(tensor, quant=replace(quant, scale=(figures.best_range[1] / 127,)))
+    kept = affine.dequantize(affine.quantize(real, narrower), narrower)
+    gain = sqnr_db(real, kept) - figures.sqnr_db["total"]
+    assert gain > 3
+    assert figures.gain_db == pytest.approx(gain, abs=0.2)
+
+
 def layer(quantized: Tensor, **fields: Any) -> Layer:
     return Layer(
         **{
@@ -226,6 +244,8 @@ BASE = Figures(
     float_range=(0, 60),
     bulk_range=(0, 50),
     quantized_range=(0, 64),
+    best_range=(0, 64),
+    gain_db=0.0,
     scale=0.25,
     zero_point=-128,
     weight_dtype="int8",
@@ -240,8 +260,11 @@ BASE = Figures(
         ({}, "coarse steps", '--layer "b=int16" --layer "c=int16"'),
         ({"float_range": (0, 0)}, "zeros", "check the samples"),
         ({"float_range": (0, 5), "bulk_range": (0, 5)}, "range too wide", "--ranges"),
-        ({"bulk_range": (0, 5)}, "outliers", "--observer mse or percentile"),
-        ({"bulk_range": (0, 5), "operator": "MAX_POOL_2D"}, "range of another", "b=int16"),
+        (
+            {"best_range": (0, 9), "gain_db": 4.0},
+            *("outliers", "0 to 9 would lower its error by 4.0 dB"),
+        ),
+        ({"bulk_range": (0, 5), "operator": "AVERAGE_POOL_2D"}, "range of another", "b=int16"),
         ({"operator": "SOFTMAX"}, "fixed range", "leave it"),
         ({"sqnr_db": BASE.sqnr_db | {"clipping": 10}}, "range too narrow", "--observer min-max"),
         ({"sqnr_db": BASE.sqnr_db | {"constants": 10}}, "weights", '--layer "b=float"'),

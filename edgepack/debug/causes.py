@@ -13,16 +13,15 @@ SMALL_SHARE = 0.01
 _FIXED = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
 """Operators whose output TensorFlow Lite quantizes in a range of its own."""
 
-_SHARING = {
-    *("AVERAGE_POOL_2D", "BATCH_TO_SPACE_ND", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS"),
-    *("GATHER", "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "PACK", "PAD", "PADV2", "RESHAPE"),
-    *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SLICE", "SPACE_TO_BATCH_ND"),
-    *("SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE"),
-    "UNPACK",
-}
-"""Operators whose input and output must have the same range."""
+_KEEPING = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
+"""Operators that must give the range of their input, though their values may need less."""
+
+_JOINING = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
+"""Operators whose inputs must all have one range, though the values of some may need less."""
 
 _LITTLE_USED = 0.25  # of the range: two of eight bits are lost
+_NAMED = 2
+_WORTH_DB = 3.0  # half of the noise
 _WIDE_SPREAD = 8.0  # three bits are lost on the channel of the smallest weights
 
 
@@ -33,6 +32,11 @@ class Case:
     figures: Figures
     share: float
     layers: Mapping[str, Figures]
+
+    @property
+    def takers(self) -> list[Figures]:
+        """The layers that take this one."""
+        return [each for each in self.layers.values() if self.figures.name in each.sources]
 
 
 def diagnose(case: Case) -> Finding:
@@ -131,14 +135,16 @@ def weights(case: Case) -> Finding | None:
 
 
 def shared(case: Case) -> Finding | None:
-    """The operator takes over a range that is far wider than its own values need."""
+    """The layer must have a range that is far wider than its own values need."""
     figures = case.figures
+    joined = [each.name for each in case.takers if each.operator in _JOINING]
+    kept = figures.sources if figures.operator in _KEEPING else ()
     sharing = [
         name
-        for name in figures.sources
+        for name in (*kept, *joined)
         if name in case.layers and case.layers[name].quantized_range == figures.quantized_range
     ]
-    if figures.operator not in _SHARING or not sharing or _used(figures) > _LITTLE_USED:
+    if not sharing or _used(figures) > _LITTLE_USED:
         return None
     return Finding(
         cause="range of another",
@@ -171,7 +177,7 @@ def wide(case: Case) -> Finding | None:
 def outliers(case: Case) -> Finding | None:
     """A few large values make the range wide for all others."""
     figures = case.figures
-    if _used(figures) > _LITTLE_USED:
+    if figures.gain_db < _WORTH_DB or figures.best_range is None:
         return None
     return Finding(
         cause="outliers",
@@ -180,8 +186,9 @@ def outliers(case: Case) -> Finding | None:
             " few large ones make so wide: its steps are coarse"
         ),
         cure=(
-            "clip them with --observer mse or percentile, or for this layer only with a range set"
-            f" by hand in calibration.json (--ranges); or take more bits: {_int16(case)}"
+            f"clip them: {_show(figures.best_range)} would lower its error by"
+            f" {figures.gain_db:.1f} dB; --observer mse finds such ranges, or set it by hand in"
+            f" calibration.json (--ranges); or take more bits: {_int16(case)}"
         ),
     )
 
@@ -249,10 +256,12 @@ def _show(values: Range) -> str:
 
 def _int16(case: Case) -> str:
     """Write the options that give a layer 16 bits: what takes it must take them too."""
-    takers = [each for each in case.layers.values() if case.figures.name in each.sources]
-    if case.figures.operator == "input":
+    figures, takers = case.figures, case.takers
+    if figures.operator == "input":
         return "--scheme int16"
-    return " ".join(_option(each, "int16") for each in (case.figures, *takers))
+    if len(takers) > _NAMED:
+        return f"{_option(figures, 'int16')}, and so for the {len(takers)} layers that take it"
+    return " ".join(_option(each, "int16") for each in (figures, *takers))
 
 
 def _option(figures: Figures, scheme: str) -> str:

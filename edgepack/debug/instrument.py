@@ -53,7 +53,8 @@ def quantized_alone(data: bytes, layer: Layer) -> bytes:
     if layer.constants:
         operator = operators[layer.position]
         operator.inputs = _with_constants(rewrite, operator, layer)
-    if (made := layer.quantized).quant is not None and made.dtype in _VERSIONS:
+    made = layer.quantized
+    if made.quant is not None and made.dtype in _VERSIONS and not layer.moves:
         shape = rewrite.graph.tensors[layer.index].shape
         there, back = _VERSIONS[made.dtype]
         integers = rewrite.add_tensor("integers", shape, made.dtype, quantization=_affine(made))

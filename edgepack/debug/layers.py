@@ -14,6 +14,14 @@ from edgepack.types import Graph, Operator, Tensor
 
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
 _INPUT = "input"
+_MOVES = {
+    *("BATCH_TO_SPACE_ND", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "MAXIMUM"),
+    *("MAX_POOL_2D", "MINIMUM", "PACK", "PAD", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "SLICE"),
+    *("SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE"),
+    *("TILE", "TRANSPOSE", "UNPACK"),
+}
+"""Operators that compute nothing: each value that they give is one that they took, or zero."""
+
 _CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
 """Of the output channels in the weights, which are the second input."""
 
@@ -28,7 +36,8 @@ class Layer:
     model. ``index`` and ``quantized_index`` are the tensor's in the two files, ``quantized`` is
     what it became. ``constants`` has the operator's constants as the quantized file holds them, by
     the place among its inputs, those that it holds in float32 left out. ``sources`` names the
-    layers that it takes.
+    layers that it takes. ``moves`` is set where quantized values pass unchanged: then the layer
+    adds no error to its sources', whose range it has.
     """
 
     name: str
@@ -39,6 +48,7 @@ class Layer:
     quantized: Tensor
     constants: dict[int, Tensor]
     sources: tuple[str, ...]
+    moves: bool = False
 
     @property
     def weights(self) -> Tensor | None:
@@ -75,6 +85,7 @@ def match(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str]]:
                     quantized=quantized.tensors[counterpart.outputs[place]],
                     constants=_constants(source, operator, quantized, counterpart),
                     sources=tuple(names[i] for i in operator.inputs if i in names),
+                    moves=_moves(quantized, counterpart, place),
                 )
             )
     return layers, unmatched
@@ -96,6 +107,13 @@ def real_values(tensor: Tensor) -> NDArray[np.float32]:
         scale = np.asarray(tensor.quant.scale).reshape(shape)
         values = (values - np.reshape(tensor.quant.zero_point, shape)) * scale
     return values.astype(np.float32)
+
+
+def _moves(graph: Graph, operator: Operator, place: int) -> bool:
+    made = graph.tensors[operator.outputs[place]].quant
+    computed = {index for each in graph.operators for index in each.outputs} | set(graph.inputs)
+    taken = [graph.tensors[index].quant for index in operator.inputs if index in computed]
+    return operator.name in _MOVES and made is not None and set(taken) == {made}
 
 
 def weight_spread(layer: Layer) -> float | None:

@@ -15,6 +15,16 @@ from edgepack.debug.figures import DebugReport, LayerReport
 _WORST = 6
 _COLUMNS = 3
 _NAMED = 60  # layers: beyond, names would lie upon each other
+
+# Inches. The layouts of matplotlib's own that come out well differ in the last bits each time.
+_WIDTH = 11.0
+_LEFT = 0.6
+_RIGHT = 0.15
+_TITLE = 0.35
+_CHART = 3.0
+_ROW = 2.2
+_LETTER = 0.055  # of the height of a slanted name
+
 _SETTINGS: Any = {"svg.hashsalt": "edgepack", "font.size": 8, "axes.titlesize": 9}
 
 
@@ -29,14 +39,24 @@ def draw(report: DebugReport) -> bytes:
     from matplotlib.figure import Figure
 
     worst = [layer for layer in report.layers if layer.share >= SMALL_SHARE][:_WORST]
-    rows = -(-len(worst) // _COLUMNS)
+    longest = max(len(layer.figures.name) for layer in report.layers)
+    names = 0.3 + _LETTER * longest if len(report.layers) <= _NAMED else 0.6
+    below = _ROW * -(-len(worst) // _COLUMNS)
+    height = _TITLE + _CHART + names + below
     with mpl.rc_context(_SETTINGS):
-        figure = Figure(figsize=(11, 4 + 2.4 * rows), layout="constrained")
-        grid = figure.add_gridspec(1 + rows, _COLUMNS, height_ratios=[4, *[2.4] * rows])
-        _along(figure.add_subplot(grid[0, :]), report, worst)
+        figure = Figure(figsize=(_WIDTH, height))
+
+        def axes(left: float, top: float, width: float, tall: float) -> Any:
+            """Make room for a chart, in inches from the upper left."""
+            bottom = height - top - tall
+            return figure.add_axes((left / _WIDTH, bottom / height, width / _WIDTH, tall / height))
+
+        _along(axes(_LEFT, _TITLE, _WIDTH - _LEFT - _RIGHT, _CHART), report, worst)
+        column = _WIDTH / _COLUMNS
         for index, layer in enumerate(worst):
-            place = grid[1 + index // _COLUMNS, index % _COLUMNS]
-            _values(figure.add_subplot(place), layer)
+            left = _LEFT + index % _COLUMNS * column
+            top = height - below + index // _COLUMNS * _ROW + _TITLE
+            _values(axes(left, top, column - _LEFT - _RIGHT, _ROW - 2 * _TITLE), layer)
         drawn = io.BytesIO()
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()
@@ -55,6 +75,7 @@ def _along(axes: Any, report: DebugReport, worst: Sequence[LayerReport]) -> None
     for layer in worst:
         if layer.alone.sqnr_db is not None:
             axes.plot(layer.figures.place, layer.alone.sqnr_db, "rs", ms=6, fillstyle="none")
+    axes.set_xlim(-0.5, len(layers) - 0.5)
     if len(layers) <= _NAMED:
         names = [layer.figures.name for layer in layers]
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")

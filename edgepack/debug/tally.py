@@ -19,6 +19,7 @@ Range = tuple[float, float]
 BINS = 64
 _FINE = 32  # parts of a bin, to find the bulk
 _BULK = 0.999
+_PARTS = [part / 50 for part in range(1, 50)]  # of a range, to look for a better one
 _NOISES = ("total", "own", "constants", "clipping", "rounding")
 
 
@@ -42,13 +43,16 @@ class Tally:
         tensor = self._layer.quantized
         real = real.ravel().astype(np.float64)
         made = affine.dequantize(quantized, tensor).ravel().astype(np.float64)
-        error = np.square(_rounded(real, tensor) - real)
+        rounded, own = _rounded(real, tensor), _rounded(twin.ravel(), tensor)
+        if self._layer.moves:
+            rounded = own = real
+        error = np.square(rounded - real)
         outside = self._is_outside(real)
         self._signal += float(real @ real)
         self._power += float(made @ made)
         self._dot += float(real @ made)
         self._noise["total"] += float(np.square(made - real).sum())
-        self._noise["own"] += float(np.square(_rounded(twin.ravel(), tensor) - real).sum())
+        self._noise["own"] += float(np.square(own - real).sum())
         self._noise["constants"] += float(np.square(twin.ravel() - real).sum())
         self._noise["clipping"] += float(error[outside].sum())
         self._noise["rounding"] += float(error[~outside].sum())
@@ -60,6 +64,7 @@ class Tally:
         """Sum up; ``place`` is the layer's in the order of execution."""
         layer, quant = self._layer, self._layer.quantized.quant
         powers = self._signal * self._power
+        narrowed, gain = self._best()
         return Figures(
             name=layer.name,
             place=place,
@@ -73,6 +78,8 @@ class Tally:
             float_range=self._span,
             bulk_range=self._bulk(),
             quantized_range=self._limits,
+            best_range=self._limits and (self._limits[0] * narrowed, self._limits[1] * narrowed),
+            gain_db=gain,
             scale=quant.scale[0] if quant else None,
             zero_point=quant.zero_point[0] if quant else None,
             weight_dtype=layer.weights.dtype if layer.weights else None,
@@ -87,6 +94,27 @@ class Tally:
         low, high = self._limits
         half = self._layer.quantized.quant.scale[0] / 2
         return (real < low - half) | (real > high + half)
+
+    def _best(self) -> tuple[float, float]:
+        """Find how much narrower the range would best be, and what is gained, in dB.
+
+        The noise of rounding goes with the square of the step, that of clipping comes from the
+        histogram.
+        """
+        now = self._noise["rounding"] + self._noise["clipping"]
+        if self._limits is None or not now:
+            return 1.0, 0.0
+        edges = np.linspace(*self._span, self._counts.size + 1)
+        values = (edges[1:] + edges[:-1]) / 2
+        low, high = self._limits
+        noises = {
+            part: self._noise["rounding"] * part**2
+            + float(self._counts @ np.square(values - np.clip(values, low * part, high * part)))
+            for part in _PARTS
+        }
+        best = min(noises, key=lambda part: noises[part])
+        gain = 10 * math.log10(now / noises[best])
+        return (best, gain) if gain > 0 else (1.0, 0.0)
 
     def _bulk(self) -> Range:
         """Find the range, zero included, that all but a thousandth of the values lie in."""
