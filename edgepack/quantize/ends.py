@@ -21,12 +21,14 @@ def change_ends(tflite: bytes, input_type: str, output_type: str) -> bytes:
     beside an operator in float is joined to it directly.
     """
     rewrite = Rewrite(tflite)
-    for index in list(rewrite.graph.inputs):
-        if _differs(rewrite, index, input_type):
-            _take(rewrite, index, input_type)
-    for index in list(rewrite.graph.outputs):
-        if _differs(rewrite, index, output_type):
-            _give(rewrite, index, output_type)
+    taken = [index for index in rewrite.graph.inputs if _differs(rewrite, index, input_type)]
+    given = [index for index in rewrite.graph.outputs if _differs(rewrite, index, output_type)]
+    if not taken and not given:
+        return tflite
+    for index in taken:
+        _take(rewrite, index, input_type)
+    for index in dict.fromkeys(given):
+        _give(rewrite, index, output_type)
     rewrite.drop_unused()
     return rewrite.to_bytes()
 
