@@ -82,7 +82,7 @@ def best_scales(weights: NDArray[Any], axes: tuple[int, ...] | None) -> NDArray[
 
 
 def _round(weights: NDArray[Any], scales: NDArray[Any]) -> NDArray[Any]:
-    return np.clip(np.rint(weights / scales), -_LARGEST, _LARGEST)
+    return np.asarray(np.clip(np.rint(weights / scales), -_LARGEST, _LARGEST))
 
 
 def _weights(
