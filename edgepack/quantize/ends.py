@@ -21,14 +21,13 @@ def change_ends(tflite: bytes, input_type: str, output_type: str) -> bytes:
     beside an operator in float is joined to it directly.
     """
     rewrite = Rewrite(tflite)
-    graph = rewrite.graph
-    inputs = [index for index in graph.inputs if _differs(rewrite, index, input_type)]
-    outputs = [index for index in graph.outputs if _differs(rewrite, index, output_type)]
-    if not inputs and not outputs:
+    taken = [index for index in rewrite.graph.inputs if _differs(rewrite, index, input_type)]
+    given = [index for index in rewrite.graph.outputs if _differs(rewrite, index, output_type)]
+    if not taken and not given:
         return tflite
-    for index in inputs:
+    for index in taken:
         _take(rewrite, index, input_type)
-    for index in outputs:
+    for index in dict.fromkeys(given):
         _give(rewrite, index, output_type)
     rewrite.drop_unused()
     return rewrite.to_bytes()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgepack.nibbles import pack
 from edgepack.quantize.constants import RealValues, is_integer
@@ -17,6 +19,7 @@ From tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc. Earlier kerne
 weights as int8: the version keeps them away.
 """
 
+_LEAST_OF_RANGE, _TRIED = 0.4, 25
 _BIAS = 2  # its place among the inputs
 _LARGEST_BIAS = 2**31 - 1
 _LARGEST = 7  # of -8..7: symmetric, so that a weight and its negative weigh the same
@@ -60,6 +63,28 @@ def narrow(
     return rewrite.to_bytes()
 
 
+def best_scales(weights: NDArray[Any], axes: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """Find the scales of the least squared error over some axes, all of them with None.
+
+    With so few steps it pays to clip the largest weights: the range is tried at full size and in
+    steps down to :data:`_LEAST_OF_RANGE` of it.
+    """
+    largest = np.abs(weights).max(axis=axes, keepdims=True)
+    full = np.where(largest > 0, largest, 1) / _LARGEST
+    best: NDArray[np.float32] = full.astype(np.float32)
+    least = np.full(full.shape, np.inf)
+    for fraction in np.linspace(1, _LEAST_OF_RANGE, _TRIED):
+        scales = (full * fraction).astype(np.float32)
+        error = np.square(_round(weights, scales) * scales - weights).sum(axis=axes, keepdims=True)
+        best = np.where(error < least, scales, best)
+        least = np.minimum(error, least)
+    return best
+
+
+def _round(weights: NDArray[Any], scales: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.clip(np.rint(weights / scales), -_LARGEST, _LARGEST))
+
+
 def _weights(
     rewrite: Rewrite, index: int, real: RealValues, *, per_tensor: bool, packed: bool
 ) -> int:
@@ -70,9 +95,8 @@ def _weights(
         others = None
     else:
         others = tuple(each for each in range(weights.ndim) if each != axis)
-    largest = np.abs(weights).max(axis=others, keepdims=True)
-    scales = (np.where(largest > 0, largest, 1) / _LARGEST).astype(np.float32)
-    values = np.clip(np.rint(weights / scales), -_LARGEST, _LARGEST).astype(np.int8)
+    scales = best_scales(weights, others)
+    values = _round(weights, scales).astype(np.int8)
     scale = scales.reshape(-1)
     return rewrite.add_tensor(
         old.name.decode(),
