@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgepack.errors import EdgepackError
 from edgepack.recipe import FineTune, Prune, Recipe, Schedule
+from edgepack.schemes import Quantization
 
 if TYPE_CHECKING:
     from edgepack.pipeline.export import export
@@ -27,6 +28,7 @@ __all__ = [
     "EdgepackError",
     "FineTune",
     "Prune",
+    "Quantization",
     "Recipe",
     "Report",
     "Schedule",

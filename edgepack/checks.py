@@ -41,8 +41,10 @@ def micro_is_bit_exact(target: Target, evidence: Evidence) -> list[str]:
     if "tflm" not in target.interpreters:
         return []
     found = evidence.deviations.get("tflm", {}).values()
-    largest = max((deviation.max_lsb for deviation in found), default=0)
-    return [f"tflm differs from the reference kernels by up to {largest} LSB"] if largest else []
+    worst = max(found, key=lambda deviation: deviation.max_lsb, default=None)
+    if worst is None or not worst.max_lsb:
+        return []
+    return [f"tflm differs from the reference kernels by up to {worst.largest}"]
 
 
 def flash_fits(target: Target, evidence: Evidence) -> list[str]:

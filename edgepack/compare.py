@@ -1,4 +1,4 @@
-"""Compare the float model with the int8 model, on the same samples."""
+"""Compare the float model with the quantized model, on the same samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A pruned model, or an int8 interpreter, against the float model as given.
+    """A pruned model, or a quantized one on an interpreter, against the float model as given.
 
     ``value`` is the metric's, None without one. ``agreement`` is the fraction of samples that
     both give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
@@ -33,7 +33,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputComparison:
-    """One output of the float model, of the pruned one if there is one, and int8 by interpreter.
+    """One output of the float model, the pruned one if there is one, the quantized by interpreter.
 
     ``metric`` and ``float_value`` are None where there is nothing to measure the output against.
     """
@@ -41,15 +41,15 @@ class OutputComparison:
     metric: str | None
     float_value: float | None
     pruned: Score | None
-    int8: dict[str, Score]
+    quantized: dict[str, Score]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, scheme: str) -> dict[str, Any]:
         """Return the fields as report.json names them."""
         return {
             "metric": self.metric,
             "float": self.float_value,
             "pruned": asdict(self.pruned) if self.pruned else None,
-            "int8": {name: asdict(score) for name, score in self.int8.items()},
+            scheme: {name: asdict(score) for name, score in self.quantized.items()},
         }
 
 
@@ -57,9 +57,11 @@ class OutputComparison:
 class Comparison:
     """The comparison of each output, by its name.
 
-    ``data`` says on which samples: ``test`` or ``representative``.
+    ``scheme`` names what the model was quantized to, ``data`` the samples: ``test`` or
+    ``representative``.
     """
 
+    scheme: str
     data: str
     samples: int
     outputs: dict[str, OutputComparison]
@@ -69,22 +71,27 @@ class Comparison:
         return {
             "data": self.data,
             "samples": self.samples,
-            "outputs": {name: output.to_dict() for name, output in self.outputs.items()},
+            "outputs": {name: output.to_dict(self.scheme) for name, output in self.outputs.items()},
         }
 
 
 def compare_output(
-    float_outputs: Array, pruned: Array | None, int8: Mapping[str, Array], measure: Measure | None
+    float_outputs: Array,
+    pruned: Array | None,
+    quantized: Mapping[str, Array],
+    measure: Measure | None,
 ) -> OutputComparison:
     """Compare one output of the float model with those of the others.
 
-    ``int8`` has real values, by interpreter; all arrays have shape (samples, ...).
+    ``quantized`` has real values, by interpreter; all arrays have shape (samples, ...).
     """
     return OutputComparison(
         metric=measure.metric.name if measure else None,
         float_value=score(float_outputs, float_outputs, measure).value,
         pruned=None if pruned is None else score(pruned, float_outputs, measure),
-        int8={name: score(outputs, float_outputs, measure) for name, outputs in int8.items()},
+        quantized={
+            name: score(outputs, float_outputs, measure) for name, outputs in quantized.items()
+        },
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+import os
+import re
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path, PurePath
 from typing import Any
 
 from edgepack.errors import RecipeError
+from edgepack.schemes import Quantization
 
 DEFAULT_TARGETS = ("phone", "cortex-m4")
 DEFAULT_SPARSITY = 0.5
@@ -16,6 +19,10 @@ DISTILLATION = "distillation"
 """The loss of giving other outputs than the model gave before it was pruned."""
 
 STRATEGIES = ("mirrored", "multi-worker")
+DEFAULT_OBSERVER = "min-max"
+DEFAULT_SEED = 0
+
+_FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +72,7 @@ class Schedule:
 class FineTune:
     """Training while pruning.
 
-    ``train`` is an .npz as for the representative dataset, with the labels where the metric needs
+    ``train`` is data as the representative dataset is, with the labels where the metric needs
     them. ``loss`` and ``optimizer`` are Keras's names; with None they are those that the model
     was compiled with, else what suits the metric, and Adam. The loss ``distillation`` needs no
     labels: the model learns to give what it gave before it was pruned. ``learning_rate`` is where
@@ -78,7 +85,7 @@ class FineTune:
     fit.
     """
 
-    train: Path
+    train: Any
     epochs: int = 10
     loss: str | None = None
     optimizer: str | None = None
@@ -179,24 +186,42 @@ class Recipe:
     """One export.
 
     ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in :class:`Source`.
-    ``representative`` and ``test`` are .npz files with the inputs in ``x``, or under their names,
-    shape (samples, ...), and optionally labels or values in ``y``, or under the names of the
-    outputs. ``metric`` is a name of
+    ``representative`` and ``test`` are files or folders of a kind in
+    :mod:`edgepack.calibration.sources`, names of functions as ``module:function``, or objects that
+    give samples: arrays, an iterable, a Keras Sequence, a tf.data.Dataset. ``recipe_file`` is a
+    file that describes their preprocessing (:mod:`edgepack.recipe_file`). Of the representative
+    dataset ``samples`` are taken, all with None; ``seed`` decides which. ``observer`` names what
+    chooses the ranges of activations, of :data:`edgepack.calibration.observers.OBSERVERS`; with
+    ``ranges``, a calibration.json, nothing is observed. ``metric`` is a name of
     :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
-    write; an existing one is replaced only with ``force``.
+    write; an existing one is replaced only with ``force``. ``strict`` turns what the linter
+    finds in the data into an error. Raises :class:`RecipeError` for numbers that do not fit.
     """
 
     model: Path
-    representative: Path
     output: Path
+    representative: Any = None
     weights: Path | None = None
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
-    test: Path | None = None
+    test: Any = None
+    recipe_file: Path | None = None
+    samples: int | None = None
+    seed: int = DEFAULT_SEED
+    observer: str = DEFAULT_OBSERVER
+    ranges: Path | None = None
     prune: Prune | None = None
+    quantization: Quantization = field(default_factory=Quantization)
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
     force: bool = False
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.samples is not None and self.samples < 1:
+            raise RecipeError(f"samples {self.samples}: calibration needs at least 1")
+        if self.seed < 0:
+            raise RecipeError(f"seed {self.seed}: must not be negative")
 
     @property
     def source(self) -> Source:
@@ -214,7 +239,22 @@ class Recipe:
         return self.prune.fine_tune if self.prune else None
 
 
+def is_function_name(text: str) -> bool:
+    """Whether a text is ``module:function``, and no file or folder has that name.
+
+    >>> is_function_name("my_data:samples"), is_function_name("data/x.npz")
+    (True, False)
+    """
+    return bool(_FUNCTION.fullmatch(text)) and not os.path.exists(text)  # noqa: PTH110 (of any length)
+
+
 def as_json(settings: Any) -> dict[str, Any]:
-    """Turn a dataclass of settings into JSON values, paths into texts."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
+    """Turn a dataclass of settings into JSON values, paths into texts, data into their type."""
+    values: dict[str, Any] = json.loads(json.dumps(settings, default=_plain))
     return values
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return str(value) if isinstance(value, PurePath) else type(value).__qualname__

@@ -36,6 +36,14 @@ class Rewrite:
         builder.Finish(self.model.Pack(builder), _IDENTIFIER)
         return bytes(builder.Output())
 
+    def values(self, index: int) -> NDArray[Any] | None:
+        """Read a constant in its dtype and shape; None for a tensor that is computed."""
+        tensor = self.graph.tensors[index]
+        data = self.model.buffers[tensor.buffer].data
+        if data is None or not len(data):
+            return None
+        return np.asarray(data, np.uint8).view(np.dtype(dtype(tensor))).reshape(tensor.shape)
+
     def add_tensor(
         self,
         name: str,
@@ -67,6 +75,44 @@ class Rewrite:
         self.model.buffers.append(buffer)
         return len(self.model.buffers) - 1
 
+    def replace_input(self, old: int, new: int) -> None:
+        """Let the graph, and its signature, take another tensor in the place of one."""
+        self._replace("inputs", old, new)
+
+    def replace_output(self, old: int, new: int) -> None:
+        """Let the graph, and its signature, give another tensor in the place of one."""
+        self._replace("outputs", old, new)
+
+    def _replace(self, ends: str, old: int, new: int) -> None:
+        setattr(self.graph, ends, [new if i == old else i for i in getattr(self.graph, ends)])
+        for signature in self.model.signatureDefs or ():
+            for named in getattr(signature, ends):
+                if signature.subgraphIndex == 0 and named.tensorIndex == old:
+                    named.tensorIndex = new
+
+    def drop_unused(self) -> None:
+        """Take out the graph's tensors that nothing uses, and the constants of no tensor."""
+        operators = self.graph.operators
+        used = {*self.graph.inputs, *self.graph.outputs}
+        used.update(*([*op.inputs, *op.outputs, *_list(op.intermediates)] for op in operators))
+        kept = [index for index in range(len(self.graph.tensors)) if index in used]
+        place = {-1: -1} | {old: new for new, old in enumerate(kept)}
+        self.graph.tensors = [self.graph.tensors[index] for index in kept]
+        for holder in (self.graph, *operators):
+            holder.inputs = [place[index] for index in holder.inputs]
+            holder.outputs = [place[index] for index in holder.outputs]
+        for operator in operators:
+            operator.intermediates = [place[index] for index in _list(operator.intermediates)]
+        for signature in self.model.signatureDefs or ():
+            for named in (*signature.inputs, *signature.outputs):
+                if signature.subgraphIndex == 0:
+                    named.tensorIndex = place[named.tensorIndex]
+        named_by = {tensor.buffer for graph in self.model.subgraphs for tensor in graph.tensors}
+        named_by |= {entry.buffer for entry in self.model.metadata or ()}
+        for index, buffer in enumerate(self.model.buffers):
+            if index not in named_by:
+                buffer.data = None
+
     def operator(
         self, name: str, version: int, inputs: Sequence[int], outputs: Sequence[int]
     ) -> Any:
@@ -91,10 +137,19 @@ class Rewrite:
         codes.append(code)
         return len(codes) - 1
 
+    def name(self, operator: Any) -> str:
+        """Name the built-in operator that an ``OperatorT`` is, such as ``CONV_2D``."""
+        return _OPERATORS[self.builtin(self.model.operatorCodes[operator.opcodeIndex])]
+
     @staticmethod
     def builtin(code: Any) -> int:
         """Read the number of a built-in operator from its ``OperatorCodeT``."""
         return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
+
+
+def dtype(tensor: Any) -> str:
+    """Name the type of a ``TensorT``, such as ``int8``."""
+    return _TYPES[tensor.type]
 
 
 def tensor_type(dtype: str) -> int:
@@ -102,13 +157,28 @@ def tensor_type(dtype: str) -> int:
     return int(getattr(schema.TensorType, dtype.upper()))
 
 
-def quantization(scale: Sequence[float], zero_point: Sequence[int], axis: int | None = None) -> Any:
+def quantization(
+    scale: Sequence[float] | NDArray[Any], zero_point: Sequence[int], axis: int | None = None
+) -> Any:
     """Make the ``QuantizationParametersT`` of an affine quantization."""
     parameters = schema.QuantizationParametersT()
     parameters.scale = np.asarray(scale, np.float32)
     parameters.zeroPoint = np.asarray(zero_point, np.int64)
     parameters.quantizedDimension = axis or 0
     return parameters
+
+
+def _names(enumeration: Any) -> dict[int, str]:
+    return {number: name for name, number in vars(enumeration).items() if isinstance(number, int)}
+
+
+_OPERATORS = _names(schema.BuiltinOperator)
+_TYPES = {number: name.lower() for number, name in _names(schema.TensorType).items()}
+
+
+def _list(vector: Any) -> list[int]:
+    """Read a vector that may be absent."""
+    return [] if vector is None else list(vector)
 
 
 class _Builder(flatbuffers.Builder):  # type: ignore[misc]  # it publishes no types

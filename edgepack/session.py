@@ -1,4 +1,4 @@
-"""The inside of the TensorFlow worker process: one model, from loading to int8."""
+"""The inside of the TensorFlow worker process: one model, from loading to quantization."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf  # noqa: F401 (at once, while the parent reads the data)
 
 from edgepack.arrays import load_arrays, save_arrays
-from edgepack.calibration.calibrator import calibrate
+from edgepack.calibration.fused import calibrate_fused
+from edgepack.calibration.lint.training import lint_training
 from edgepack.compress.kernels import kernel_sparsity
 from edgepack.compress.prune import Pruning, prune
 from edgepack.compress.prune_file import prune_file
@@ -25,8 +26,9 @@ from edgepack.load.model import FloatModel
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
 from edgepack.progress import Update
-from edgepack.quantize.int8 import quantize_int8
+from edgepack.quantize.scheme import quantize, quantize_constants
 from edgepack.recipe import FineTune, Prune, Schedule, Source
+from edgepack.schemes import Quantization
 
 
 class ModelSession:
@@ -58,6 +60,19 @@ class ModelSession:
         )
         self._given = self._current = load_model(self._source)
         return asdict(self._given.signature) | {"runtime": self._given.runtime}
+
+    def lint(
+        self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
+    ) -> dict[str, Any]:
+        """Hold samples and their class numbers against what the model shows of its training.
+
+        Returns the fields of the findings, and what the model shows.
+        """
+        update(0, 1)
+        findings, witnesses = lint_training(
+            self._given, role, load_arrays(inputs), load_arrays(labels)
+        )
+        return {"findings": [asdict(finding) for finding in findings], "witnesses": witnesses}
 
     def prune(
         self,
@@ -107,13 +122,42 @@ class ModelSession:
         Path(float_tflite).write_bytes(converted.tflite)
         return {"unrolled": converted.unrolled}
 
-    def quantize(
-        self, *, float_tflite: str, representative: dict[str, str], int8_tflite: str, update: Update
+    def calibrate_fused(
+        self,
+        *,
+        float_tflite: str,
+        representative: dict[str, str],
+        calibrated_tflite: str,
+        update: Update,
     ) -> None:
-        """Write the full-integer form of a float .tflite."""
+        """Write the ranges of a model with fused recurrent operators into a float .tflite."""
         samples = list(load_arrays(representative).values())
-        calibrated = calibrate(Path(float_tflite).read_bytes(), samples, update)
-        Path(int8_tflite).write_bytes(quantize_int8(calibrated))
+        calibrated = calibrate_fused(Path(float_tflite).read_bytes(), samples, update)
+        Path(calibrated_tflite).write_bytes(calibrated)
+
+    def quantize(
+        self,
+        *,
+        float_tflite: str,
+        calibrated_tflite: str,
+        settings: dict[str, Any],
+        quantized_tflite: str,
+        update: Update,
+    ) -> None:
+        """Write the quantized form of a float .tflite.
+
+        ``calibrated_tflite`` carries its ranges, if the scheme needs them. ``settings`` holds the
+        fields of :class:`~edgepack.schemes.Quantization`.
+        """
+        update(0, 1)
+        layers = tuple((pattern, scheme) for pattern, scheme in settings["layers"])
+        wanted = Quantization(**settings | {"layers": layers})
+        tflite = Path(float_tflite).read_bytes()
+        if wanted.needs_ranges:
+            quantized = quantize(tflite, Path(calibrated_tflite).read_bytes(), wanted)
+        else:
+            quantized = quantize_constants(tflite, wanted)
+        Path(quantized_tflite).write_bytes(quantized)
 
     def predict(
         self, *, pruned: bool, inputs: dict[str, str], outputs: str, update: Update

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.nibbles import unpack
 from edgepack.types import Model, Tensor
 
 
@@ -47,6 +49,8 @@ _WEIGHT_INPUTS = {
 }
 """Which inputs of an operator are weights, where the file holds them."""
 
+_DTYPES = ("int4", "int8", "float16", "float32")
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeightTensor:
@@ -57,9 +61,13 @@ class WeightTensor:
 
 
 def weight_tensors(model: Model) -> dict[str, WeightTensor]:
-    """Find the weights of a .tflite file by their tensors' names, in int8 or float."""
+    """Find the weights of a .tflite file by their tensors' names.
+
+    Those in float16 stand behind the DEQUANTIZE that turns them back.
+    """
     weights: dict[str, WeightTensor] = {}
     for graph in model.subgraphs:
+        widened = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DEQUANTIZE"}
         found = {
             operator.inputs[position]: operator.name
             for operator in graph.operators
@@ -67,8 +75,8 @@ def weight_tensors(model: Model) -> dict[str, WeightTensor]:
             if position < len(operator.inputs) and operator.inputs[position] >= 0
         }
         for index, operator_name in found.items():
-            tensor = graph.tensors[index]
-            if tensor.is_constant and tensor.dtype in ("int8", "float32"):
+            tensor = graph.tensors[widened.get(index, index)]
+            if tensor.is_constant and tensor.dtype in _DTYPES:
                 name = tensor.name.split(";")[0]
                 name = f"{name}#{index}" if name in weights else name
                 weights[name] = WeightTensor(tensor=tensor, operator=operator_name)
@@ -80,8 +88,14 @@ def weight_sparsity(model: Model) -> Sparsity:
     values = {}
     for name, weight in weight_tensors(model).items():
         tensor = weight.tensor
-        array = np.frombuffer(tensor.data, np.dtype(tensor.dtype))
+        array = _values(tensor)
         if tensor.quant:
             array = array.astype(np.int16) - tensor.quant.zero_point[0]  # the same for all channels
         values[name] = array
     return measure(values)
+
+
+def _values(tensor: Tensor) -> NDArray[Any]:
+    if tensor.dtype == "int4":
+        return unpack(np.frombuffer(tensor.data, np.uint8), prod(tensor.shape))
+    return np.frombuffer(tensor.data, np.dtype(tensor.dtype))

@@ -22,13 +22,20 @@ from edgepack.types import Tensor
 class Deviation:
     """How far outputs are from the reference kernels', over all samples.
 
-    ``max_lsb`` and ``mean_lsb`` are absolute differences of the integers;
+    ``max_lsb`` and ``mean_lsb`` are absolute differences of the integers; outputs in float are
+    counted in steps of an int8 that would cover the reference's.
     ``argmax_disagreements`` counts the samples that get another class anywhere in their output.
     """
 
-    max_lsb: int
+    max_lsb: float
     mean_lsb: float
     argmax_disagreements: int
+
+    @property
+    def largest(self) -> str:
+        """The largest difference in words."""
+        number = self.max_lsb
+        return f"{number:,} LSB" if isinstance(number, int) else f"{number:.2g} LSB"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +56,8 @@ def hold_against_reference(
 ) -> Validation:
     """Take the reference kernels' run out of ``runs`` and compare the others with it.
 
-    ``tensors`` and ``float_outputs`` are the outputs, by name, of the int8 and the float model.
+    ``tensors`` and ``float_outputs`` are the outputs, by name, of the quantized and the float
+    model.
     Reference kernels have defects too: where their outputs are farther from the float model's
     than every other interpreter's by :data:`DOUBT_DB`, they are not taken for the truth.
     """
@@ -76,6 +84,8 @@ def hold_against_reference(
     }
     return Validation(runs=others, deviations=deviations, notes=())
 
+
+_STEPS_OF_INT8 = 255
 
 DOUBT_DB = 6.0
 """A difference twice as large; rounding alone moves the interpreters by fractions of this."""
@@ -109,11 +119,16 @@ def deviation(
     ``tensor`` is the model's output, whose scale, with the decision boundary, tells a lone
     output's class.
     """
-    lsb = np.abs(outputs.astype(np.int32) - reference.astype(np.int32))
+    lsb: NDArray[Any]
+    if outputs.dtype.kind == "f":
+        steps = float(np.ptp(reference)) / _STEPS_OF_INT8 or 1.0
+        lsb = np.abs(outputs.astype(np.float64) - reference) / steps
+    else:
+        lsb = np.abs(outputs.astype(np.int64) - reference.astype(np.int64))
     found, wanted = (classes(dequantize(q, tensor), boundary) for q in (outputs, reference))
     differs = found != wanted
     return Deviation(
-        max_lsb=int(lsb.max()),
+        max_lsb=lsb.max().item(),
         mean_lsb=float(lsb.mean()),
         argmax_disagreements=int(differs.reshape(len(differs), -1).any(axis=1).sum()),
     )

@@ -263,9 +263,9 @@ def tell(report: Report) -> list[str]:
     for name in ("litert", "tflm"):
         runtime = report.runtimes[name]
         ratios = [
-            output.int8[name].sqnr_db
+            output.quantized[name].sqnr_db
             for output in report.comparison.outputs.values()
-            if name in output.int8
+            if name in output.quantized
         ]
         known = [ratio for ratio in ratios if ratio is not None]
         told = f"{min(known):.1f} dB" if known else "equal"
@@ -277,7 +277,7 @@ def tell(report: Report) -> list[str]:
         runs.append(runtime.failure or told)
     return [
         report.pruning.way if report.pruning else "-",
-        f"{report.sparsity.int8.overall:.1%}",
+        f"{report.sparsity.quantized.overall:.1%}",
         *runs,
     ]
 

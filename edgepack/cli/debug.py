@@ -8,62 +8,49 @@ from typing import Any
 
 import click
 
-from edgepack.cli.options import GroupedCommand
+from edgepack.cli.options import (
+    CALIBRATION_GROUP,
+    DATA_GROUP,
+    PATH,
+    QUANTIZATION_GROUP,
+    GroupedCommand,
+    calibration_options,
+    data_options,
+    force_option,
+    loading_options,
+    quantization,
+    quantization_options,
+    verbose_option,
+)
 from edgepack.cli.progress import Bars
 from edgepack.recipe import Recipe
-
-_PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
 
 
 class _Debug(GroupedCommand):
     groups = {  # noqa: RUF012 (of the class)
-        "representative": "Data (.npz: an array for each input, or 'x')",
+        "representative": DATA_GROUP,
         "weights": "Loading",
+        "observer": CALIBRATION_GROUP,
+        "scheme": QUANTIZATION_GROUP,
         "output": "Result",
         "help": "Other",
     }
 
 
 @click.command(cls=_Debug)
-@click.argument("model", type=_PATH)
-@click.option(
-    "--representative",
-    metavar="DATA.npz",
-    type=_PATH,
-    required=True,
-    help="Representative dataset for calibration: shape (samples, ...).",
-)
-@click.option(
-    "--test",
-    metavar="DATA.npz",
-    type=_PATH,
-    help="Samples to look at the layers with.  [default: those of --representative]",
-)
-@click.option(
-    "--weights",
-    metavar="FILE",
-    type=_PATH,
-    help="Weights for a MODEL that is the JSON text of model.to_json().",
-)
-@click.option(
-    "--custom-objects",
-    metavar="MODULE:NAME",
-    multiple=True,
-    help="Import a class or function of your own that the model is built of; repeatable.",
-)
-@click.option(
-    "--allow-unsafe",
-    is_flag=True,
-    help="Let the model file run code of its own, with your rights: Lambda layers, other modules.",
-)
+@click.argument("model", type=PATH)
+@data_options
+@loading_options
+@calibration_options
+@quantization_options
 @click.option(
     "--output",
     metavar="DIR",
-    type=_PATH,
+    type=PATH,
     help="Folder to write debug.json, debug.svg and both models to; must not exist.",
 )
-@click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")
-@click.option("--verbose", is_flag=True, help="Show what TensorFlow and LiteRT print.")
+@force_option
+@verbose_option
 def debug(*, output: Path | None, verbose: bool, **options: Any) -> None:
     """Find the layers that MODEL loses its accuracy in when it is quantized, and say why.
 
@@ -79,6 +66,7 @@ def debug(*, output: Path | None, verbose: bool, **options: Any) -> None:
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = output or Path(temporary) / "debug"
-        report = run_debug(Recipe(output=folder, targets=(), **options), Bars(), verbose=verbose)
+        recipe = Recipe(output=folder, targets=(), quantization=quantization(options), **options)
+        report = run_debug(recipe, Bars(), verbose=verbose)
     click.echo(err=True)
     click.echo(render_debug(report))

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from edgepack.cli.options import GroupedCommand, Pair, TwoNumbers
+from edgepack.cli.options import (
+    CALIBRATION_GROUP,
+    DATA,
+    DATA_GROUP,
+    PATH,
+    QUANTIZATION_GROUP,
+    GroupedCommand,
+    Pair,
+    TwoNumbers,
+    calibration_options,
+    data_options,
+    loading_options,
+    metric_option,
+    quantization,
+    quantization_options,
+    result_options,
+)
+from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
-from edgepack.errors import OutputError, RecipeError
+from edgepack.errors import RecipeError
 from edgepack.recipe import (
     DEFAULT_SPARSITY,
     DEFAULT_TARGETS,
@@ -22,13 +37,13 @@ from edgepack.recipe import (
     Schedule,
 )
 
-_PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
-
 
 class _Export(GroupedCommand):
     groups = {  # noqa: RUF012 (of the class)
-        "representative": "Data (.npz: an array for each input, labels by output; or 'x' and 'y')",
+        "representative": DATA_GROUP,
         "weights": "Loading",
+        "observer": CALIBRATION_GROUP,
+        "scheme": QUANTIZATION_GROUP,
         "targets": "Result",
         "sparsity": "Pruning",
         "train": "Fine-tuning while pruning",
@@ -37,56 +52,13 @@ class _Export(GroupedCommand):
 
 
 @click.command(cls=_Export)
-@click.argument("model", type=_PATH)
-@click.option(
-    "--representative",
-    metavar="DATA.npz",
-    type=_PATH,
-    required=True,
-    help="Representative dataset for calibration: shape (samples, ...).",
-)
-@click.option(
-    "--test",
-    metavar="DATA.npz",
-    type=_PATH,
-    help="Samples to compare float and int8 on, optionally with labels.  [default: those of"
-    " --representative]",
-)
-@click.option(
-    "--metric",
-    metavar="NAME",
-    help="accuracy, mse or reconstruction-mse.  [default: accuracy for class numbers, mse for"
-    " others]",
-)
-@click.option(
-    "--weights",
-    metavar="FILE",
-    type=_PATH,
-    help="Weights for a MODEL that is the JSON text of model.to_json().",
-)
-@click.option(
-    "--custom-objects",
-    metavar="MODULE:NAME",
-    multiple=True,
-    help="Import a class or function of your own that the model is built of; repeatable.",
-)
-@click.option(
-    "--allow-unsafe",
-    is_flag=True,
-    help="Let the model file run code of its own, with your rights: Lambda layers, other modules.",
-)
-@click.option(
-    "--target",
-    "targets",
-    metavar="NAME",
-    multiple=True,
-    help=f"Device to validate for; repeatable.  [default: {' and '.join(DEFAULT_TARGETS)}]",
-)
-@click.option(
-    "--output", metavar="DIR", type=_PATH, required=True, help="Folder to write; must not exist."
-)
-@click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")
-@click.option("--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print.")
+@click.argument("model", type=PATH)
+@data_options
+@metric_option
+@loading_options
+@calibration_options
+@quantization_options
+@result_options(" and ".join(DEFAULT_TARGETS))
 @click.option(
     "--sparsity",
     type=float,
@@ -97,7 +69,7 @@ class _Export(GroupedCommand):
     "--layer-sparsity",
     "layers",
     metavar="PATTERN=FRACTION",
-    type=Pair(),
+    type=Pair(float, "'conv*=0.8'"),
     multiple=True,
     help="A fraction for the layers of a name pattern, 0 to leave them out; repeatable, the last"
     " that matches counts.",
@@ -118,8 +90,8 @@ class _Export(GroupedCommand):
 )
 @click.option(
     "--train",
-    metavar="DATA.npz",
-    type=_PATH,
+    metavar="DATA",
+    type=DATA,
     help="Prune the model, and fine-tune it on these samples and labels.",
 )
 @click.option("--epochs", type=int, help=f"[default: {FineTune.epochs}]")
@@ -165,7 +137,7 @@ class _Export(GroupedCommand):
     help=f"Fraction to hold out; needs --patience.  [default: {FineTune.validation_split}]",
 )
 @click.option(
-    "--checkpoints", metavar="DIR", type=_PATH, help="Save every epoch here until the export ends."
+    "--checkpoints", metavar="DIR", type=PATH, help="Save every epoch here until the export ends."
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint.")
 @click.option(
@@ -182,13 +154,13 @@ def export(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Export MODEL to TFLite, INT8 and C.
+    """Export MODEL to TFLite, quantized, and C.
 
     MODEL is a .keras file, a legacy .h5 file, a SavedModel folder, the JSON text of
     model.to_json() with --weights, or a float .tflite file.
 
-    Writes DIR with float.tflite, int8.tflite, firmware/ (the model as a C array), report.json and
-    manifest.json, after running the INT8 model on the targets' interpreters.
+    Writes DIR with float.tflite, int8.tflite (or another scheme's), firmware/ (the model as a C
+    array), report.json and manifest.json, after running the model on the targets' interpreters.
 
     \b
     Example:
@@ -199,25 +171,14 @@ def export(
 
     recipe = Recipe(
         prune=_prune(options),
+        quantization=quantization(options),
         targets=tuple(dict.fromkeys(targets)) or DEFAULT_TARGETS,
         **options,
     )
     report = run_export(recipe, Bars(), verbose=verbose)
     click.echo(err=True)
-    _print(render_text(report))
+    print_result(render_text(report))
     ctx.exit(0 if report.passed else 1)
-
-
-def _print(text: str) -> None:
-    try:
-        click.echo(text)
-    except BrokenPipeError:
-        raise  # the reader has seen enough: click knows what to do
-    except OSError as error:
-        sys.stdout = None  # or Python tries once more at its end
-        raise OutputError(
-            f"standard output cannot be written: {error.strerror}; the exported folder is complete"
-        ) from error
 
 
 _SCHEDULE = {"schedule": "kind", "begin_step": "begin_step", "end_step": "end_step"}

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, is_function_name
+from edgepack.schemes import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
+
+
+class Data(click.ParamType[Any]):
+    """Samples: a path, or ``module:function`` if there is no file of that name."""
+
+    name = "data"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 (as click calls it)
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> Path | str:
+        """Tell a path from the name of a function."""
+        return value if is_function_name(str(value)) else Path(value)
+
+
+DATA = Data()
+
 
 class Pair(click.ParamType[Any]):
-    """``NAME=NUMBER``."""
+    """``NAME=VALUE``, the value of a type, such as float."""
 
     name = "pair"
 
+    def __init__(self, of: Callable[[str], Any], example: str) -> None:
+        self._of = of
+        self._example = example
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float]:
+    ) -> tuple[str, Any]:
         """Split at the last equals sign."""
-        name, _, number = str(value).rpartition("=")
+        name, _, text = str(value).rpartition("=")
         try:
             if not name:
                 raise ValueError
-            return name, float(number)
+            return name, self._of(text)
         except ValueError:
-            self.fail(f"{value!r}: write NAME=NUMBER, such as 'conv*=0.8'", param, ctx)
+            self.fail(f"{value!r}: write NAME=VALUE, such as {self._example}", param, ctx)
 
 
 class TwoNumbers(click.ParamType[Any]):
@@ -45,6 +76,25 @@ class TwoNumbers(click.ParamType[Any]):
             self.fail(f"{value!r}: write two whole numbers, such as {self._example}", param, ctx)
 
 
+class Range(click.ParamType[Any]):
+    """A whole number, or all from one to another, such as ``2-8``."""
+
+    name = "range"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> range:
+        """Split at the dash, if there is one."""
+        first, _, last = str(value).partition("-")
+        try:
+            numbers = range(int(first), int(last or first) + 1)
+            if not numbers:
+                raise ValueError
+            return numbers
+        except ValueError:
+            self.fail(f"{value!r}: write a whole number or two, such as 4 or 2-8", param, ctx)
+
+
 class GroupedCommand(click.Command):
     """A command whose help lists its options in groups, by their place."""
 
@@ -63,3 +113,214 @@ class GroupedCommand(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+DATA_GROUP = (
+    "Data (.npz, .npy, .csv or TFRecord file, folder of images or WAV files, or MODULE:FUNCTION)"
+)
+
+
+def data_options(command: _Command) -> _Command:
+    """Add --representative, --test, --recipe (``recipe_file``), --samples and --seed."""
+    return _with(
+        command,
+        click.option(
+            "--representative",
+            metavar="DATA",
+            type=DATA,
+            help="Representative dataset for calibration: shape (samples, ...); needed for int8,"
+            " int16 and int4.",
+        ),
+        click.option(
+            "--test",
+            metavar="DATA",
+            type=DATA,
+            help="Samples to compare float and quantized on, optionally with labels.  [default:"
+            " those of --representative]",
+        ),
+        *_READING,
+    )
+
+
+def reading_options(command: _Command) -> _Command:
+    """Add what :func:`data_options` adds, but for the data: for commands that take them as DATA."""
+    return _with(command, *_READING)
+
+
+def loading_options(command: _Command) -> _Command:
+    """Add --weights, --custom-objects and --allow-unsafe."""
+    return _with(
+        command,
+        click.option(
+            "--weights",
+            metavar="FILE",
+            type=PATH,
+            help="Weights for a MODEL that is the JSON text of model.to_json().",
+        ),
+        click.option(
+            "--custom-objects",
+            metavar="MODULE:NAME",
+            multiple=True,
+            help="Import a class or function of your own that the model is built of; repeatable.",
+        ),
+        click.option(
+            "--allow-unsafe",
+            is_flag=True,
+            help="Let the model file run code of its own, with your rights: Lambda layers, other"
+            " modules.",
+        ),
+    )
+
+
+def metric_option(command: _Command) -> _Command:
+    """Add --metric."""
+    return click.option(
+        "--metric",
+        metavar="NAME",
+        help="accuracy, mse or reconstruction-mse.  [default: accuracy for class numbers, mse for"
+        " others]",
+    )(command)
+
+
+def result_options(default_targets: str) -> Callable[[_Command], _Command]:
+    """Add --target and what :func:`output_options` adds."""
+    return lambda command: _with(
+        command,
+        click.option(
+            "--target",
+            "targets",
+            metavar="NAME",
+            multiple=True,
+            help=f"Device to validate for; repeatable.  [default: {default_targets}]",
+        ),
+        output_options,
+    )
+
+
+def output_options(command: _Command) -> _Command:
+    """Add --output, --force and --verbose."""
+    return _with(
+        command,
+        click.option(
+            "--output",
+            metavar="DIR",
+            type=PATH,
+            required=True,
+            help="Folder to write; must not exist.",
+        ),
+        force_option,
+        verbose_option,
+    )
+
+
+def force_option(command: _Command) -> _Command:
+    """Add --force."""
+    return click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")(command)
+
+
+def verbose_option(command: _Command) -> _Command:
+    """Add --verbose."""
+    return click.option(
+        "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
+    )(command)
+
+
+CALIBRATION_GROUP = "Calibration"
+
+
+def calibration_options(command: _Command) -> _Command:
+    """Add --observer, --ranges and --strict."""
+    return _with(
+        command,
+        click.option(
+            "--observer",
+            metavar="NAME",
+            default=DEFAULT_OBSERVER,
+            show_default=True,
+            help="How the range of an activation is chosen: min-max, moving-average,"
+            " percentile[:PERCENT], mse, lp[:POWER] or entropy.",
+        ),
+        click.option(
+            "--ranges",
+            metavar="FILE",
+            type=PATH,
+            help="Take the ranges of a calibration.json, edited or not; nothing is observed.",
+        ),
+        click.option(
+            "--strict", is_flag=True, help="Fail if the linter finds anything in the data."
+        ),
+    )
+
+
+QUANTIZATION_GROUP = "Quantization"
+
+
+def quantization_options(command: _Command) -> _Command:
+    """Add --scheme, --layer, --input-type, --output-type and --dense; see :func:`quantization`."""
+    return _with(
+        command,
+        click.option(
+            "--scheme",
+            metavar="NAME",
+            default=Quantization.scheme,
+            show_default=True,
+            help=f"{', '.join(SCHEMES)}: int16 has int8 weights, int4 weights have int8"
+            " activations, the last two compute in float.",
+        ),
+        click.option(
+            "--layer",
+            "layer_schemes",
+            metavar="PATTERN=SCHEME",
+            type=Pair(str, "'block_1/*=int16'"),
+            multiple=True,
+            help=f"{', '.join(LAYER_SCHEMES)} for the layers of a name pattern; repeatable,"
+            " the last that matches counts.",
+        ),
+        click.option(
+            "--input-type",
+            metavar="TYPE",
+            help=f"{', '.join(END_TYPES)}.  [default: as the scheme computes]",
+        ),
+        click.option("--output-type", metavar="TYPE", help="Likewise."),
+        click.option(
+            "--dense",
+            metavar="SCALES",
+            help=f"{' or '.join(DENSE)} scales for the weights of dense layers.  [default:"
+            " per-tensor in int4 and dynamic-range]",
+        ),
+    )
+
+
+def quantization(options: dict[str, Any]) -> Quantization:
+    """Take the options of quantization out of all options."""
+    return Quantization(
+        layers=options.pop("layer_schemes"),
+        **{name: options.pop(name) for name in ("scheme", "input_type", "output_type", "dense")},
+    )
+
+
+recipe_option = click.option(
+    "--recipe",
+    "recipe_file",
+    metavar="FILE",
+    type=PATH,
+    help="TOML file that describes the preprocessing of all data.",
+)
+_READING = (
+    recipe_option,
+    click.option(
+        "--samples",
+        type=int,
+        help="Calibrate with this many samples of the representative dataset, of each label its"
+        " share.  [default: all]",
+    ),
+    click.option(
+        "--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Decides which samples."
+    ),
+)
+
+
+def _with(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
+    for option in reversed(options):  # as if they were written above the command in this order
+        command = option(command)
+    return command

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from edgepack.debug.causes import SMALL_SHARE
 from edgepack.debug.figures import DebugReport, LayerReport
-from edgepack.report.text import shorten, table
+from edgepack.report.table import table
+from edgepack.report.text import shorten
 
 _ROWS = 20
 _SENTENCES = 5

@@ -17,7 +17,8 @@ from edgepack.debug.plot import draw, has_matplotlib
 from edgepack.debug.ranking import rank
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
-from edgepack.pipeline.job import Job, load
+from edgepack.pipeline.job import Job, calibrating, load, require_data
+from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.runtimes import RUNTIMES
@@ -40,16 +41,20 @@ def debug(
 
     Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
     """
+    require_data(recipe)
     with (
         bundle.stage(recipe.output, force=recipe.force) as folder,
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
         Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, folder, Path(work), session, progress or Silent())
-        inputs = describe_inputs(recipe)
+        job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
         data = load(job)
-        notes = steps.convert(job, data)
-        model = steps.quantize(job, data)
+        notes = (*data.notes, *warnings(job, data))
+        inputs = describe_inputs(recipe)
+        notes += steps.convert(job, data)
+        steps.calibrate(job, data, calibrator)
+        model, _ = steps.quantize(job)
         samples = _spread(data.compared.inputs)
         compared, isolated = _look(job, samples, verbose=verbose)
         scores = [Score(**score) for score in isolated["whole"]]
@@ -89,7 +94,7 @@ def _look(job: Job, samples: Arrays, *, verbose: bool) -> tuple[dict[str, Any], 
         label="LiteRT",
         verbose=verbose,
         float_tflite=str(job.float_tflite),
-        quantized_tflite=str(job.int8_tflite),
+        quantized_tflite=str(job.quantized_tflite),
         inputs=job.save("debugged", samples),
     ) as service:
         with job.progress.step("compare") as update:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from edgepack.errors import ConversionError, reason
 from edgepack.flatbuffer import read_tflite
 from edgepack.quantize.proof import float_operators
@@ -9,8 +12,13 @@ from edgepack.quantize.proof import float_operators
 _ATTEMPTS = 50
 
 
-def quantize_int8(calibrated_tflite: bytes) -> bytes:
+def quantize_int8(
+    calibrated_tflite: bytes, *, in_float: Sequence[str] = (), per_tensor_dense: bool = False
+) -> bytes:
     """Quantize a float .tflite whose tensors carry their ranges (``quantization.min/max``).
+
+    Operators stay in float whose first outputs are named ``in_float``; ``per_tensor_dense`` gives
+    the weights of a dense layer one scale instead of one for each output.
 
     This is the second half of ``TFLiteConverter``'s full-integer conversion, called on its own
     so that the ranges can be anyone's. It needs TensorFlow.
@@ -20,15 +28,19 @@ def quantize_int8(calibrated_tflite: bytes) -> bytes:
 
     Raises :class:`ConversionError` if the quantizer refuses the model.
     """
-    quantized = _quantize(calibrated_tflite)
+    settings = {
+        "denylisted_nodes": list(in_float),
+        "disable_per_channel_for_dense_layers": per_tensor_dense,
+    }
+    quantized = _quantize(calibrated_tflite, settings)
     for _ in range(_ATTEMPTS):
-        if float_operators(read_tflite(quantized)) != {"SPLIT"}:
+        if float_operators(read_tflite(quantized), in_float) != {"SPLIT"}:
             break
-        quantized = _quantize(calibrated_tflite)
+        quantized = _quantize(calibrated_tflite, settings)
     return quantized
 
 
-def _quantize(calibrated_tflite: bytes) -> bytes:
+def _quantize(calibrated_tflite: bytes, settings: dict[str, Any]) -> bytes:
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
@@ -38,6 +50,7 @@ def _quantize(calibrated_tflite: bytes) -> bytes:
             fully_quantize=True,
             input_data_type=tf.int8,
             output_data_type=tf.int8,
+            **settings,
         )
     except Exception as error:
         raise ConversionError(

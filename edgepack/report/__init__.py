@@ -6,9 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.bundle import Artifact
+from edgepack.calibration.statistics import Growth
 from edgepack.checks import Verdict
 from edgepack.compare import Comparison
 from edgepack.compress.prune import Pruning
+from edgepack.quantize.effect import Effect
+from edgepack.recipe import as_json
+from edgepack.schemes import Quantization
 from edgepack.sparsity import Sparsity
 from edgepack.validate import Deviation
 
@@ -17,7 +21,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeReport:
-    """How one interpreter ran the int8 model.
+    """How one interpreter ran the quantized model.
 
     ``deviations`` are from the reference kernels of tflite-runtime, by output; none where those
     or the interpreter did not run. ``arena_bytes`` is measured on this host.
@@ -30,11 +34,49 @@ class RuntimeReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationReport:
+    """Where the ranges of activations come from, and what became of them in the quantized file.
+
+    ``observer`` is None where the ranges were given, ``samples`` where edgepack did not observe
+    them itself; then there is no ``growth`` either.
+    """
+
+    observer: str | None
+    samples: int | None
+    growth: tuple[Growth, ...]
+    activations: dict[str, Effect]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SparsityReport:
-    """Zeros among the weights of the float model, and among those of the int8 file."""
+    """Zeros among the weights of the float model, and among those of the quantized file."""
 
     float: Sparsity
-    int8: Sparsity
+    quantized: Sparsity
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationReport:
+    """What a model was quantized to.
+
+    ``in_float`` names what is left in float on purpose: layers that compute in float, or, where the
+    scheme computes in float, weights that it left.
+    """
+
+    settings: Quantization
+    in_float: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as they took effect, and what is in float."""
+        settings = self.settings
+        return as_json(settings) | {
+            "input_type": settings.inputs,
+            "output_type": settings.outputs,
+            "dense": "per-tensor"
+            if settings.is_dense_per_tensor(settings.scheme)
+            else "per-channel",
+            "in_float": list(self.in_float),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +89,10 @@ class Report:
     model: str
     float_runtime: str
     artifacts: dict[str, Artifact]
+    quantization: QuantizationReport
     comparison: Comparison
     pruning: Pruning | None
+    calibration: CalibrationReport | None
     runtimes: dict[str, RuntimeReport]
     sparsity: SparsityReport
     targets: dict[str, Verdict]
@@ -67,10 +111,13 @@ class Report:
             "float_runtime": self.float_runtime,
             "passed": self.passed,
             "artifacts": {name: asdict(artifact) for name, artifact in self.artifacts.items()},
+            "quantization": self.quantization.to_dict(),
             "comparison": self.comparison.to_dict(),
             "pruning": asdict(self.pruning) if self.pruning else None,
+            "calibration": asdict(self.calibration) if self.calibration else None,
             "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
-            "sparsity": asdict(self.sparsity.float) | {"int8": asdict(self.sparsity.int8)},
+            "sparsity": asdict(self.sparsity.float)
+            | {self.comparison.scheme: asdict(self.sparsity.quantized)},
             "targets": {name: asdict(verdict) for name, verdict in self.targets.items()},
             "notes": list(self.notes),
         }

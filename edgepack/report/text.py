@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgepack.compare import OutputComparison, Score
+from edgepack.compare import OutputComparison
 from edgepack.compress.prune import Pruning
 from edgepack.metrics import METRICS
-from edgepack.report import Report, RuntimeReport
-
-_NONE = "-"
+from edgepack.report import CalibrationReport, Report, RuntimeReport
+from edgepack.report.table import NONE, cells, number, table
 
 
 def render_text(report: Report) -> str:
@@ -33,33 +32,24 @@ def _tables(report: Report) -> Iterator[str]:
 
 def _rows(report: Report, output: str) -> list[list[str]]:
     comparison = report.comparison.outputs[output]
-    heading = ["model", "interpreter", comparison.metric or _NONE, "agreement", "SQNR"]
+    heading = ["model", "interpreter", comparison.metric or NONE, "agreement", "SQNR"]
     rows = [
         [*heading, "max error", "off reference", "arena"],
-        ["float", report.float_runtime, _number(comparison.float_value), *[_NONE] * 5],
+        ["float", report.float_runtime, number(comparison.float_value), *[NONE] * 5],
     ]
     if comparison.pruned and report.pruning:
-        cells = _cells(comparison.pruned)
-        rows.append(["pruned", report.pruning.runtime, *cells, _NONE, _NONE])
+        scored = cells(comparison.pruned)
+        rows.append(["pruned", report.pruning.runtime, *scored, NONE, NONE])
     for name, runtime in report.runtimes.items():
-        arena = _NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
-        cells = _cells(comparison.int8.get(name))
-        rows.append(["int8", name, *cells, _off_reference(runtime, output), arena])
+        arena = NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
+        scored = cells(comparison.quantized.get(name))
+        rows.append(
+            [report.comparison.scheme, name, *scored, _off_reference(runtime, output), arena]
+        )
     if comparison.metric is None:
         for row in rows:
             del row[2]
     return rows
-
-
-def _cells(score: Score | None) -> list[str]:
-    if score is None:
-        return [_NONE] * 4
-    return [
-        _number(score.value),
-        _NONE if score.agreement is None else f"{score.agreement:.2%}",
-        _NONE if score.sqnr_db is None else f"{score.sqnr_db:.1f} dB",
-        f"{score.max_abs_error:.3g}",
-    ]
 
 
 def _off_reference(runtime: RuntimeReport, output: str) -> str:
@@ -67,15 +57,34 @@ def _off_reference(runtime: RuntimeReport, output: str) -> str:
         return "failed"
     deviation = runtime.deviations.get(output)
     if deviation is None:
-        return _NONE
-    return f"{deviation.max_lsb} LSB" if deviation.max_lsb else "bit-exact"
+        return NONE
+    return deviation.largest if deviation.max_lsb else "bit-exact"
+
+
+def _ranges(calibration: CalibrationReport) -> str:
+    if calibration.observer is None:
+        return "ranges    as given"
+    told = f"ranges    {calibration.observer}"
+    if calibration.growth:
+        half = calibration.growth[-1]
+        told += (
+            f" over {calibration.samples} samples; the first {half.samples} had shown all but"
+            f" {half.mean:.1%} of a range on average, {half.largest:.1%} at most"
+        )
+    return told
 
 
 def _facts(report: Report) -> str:
-    before, after = report.artifacts["float.tflite"].bytes, report.artifacts["int8.tflite"].bytes
-    lines = [f"size      float.tflite {before:,} B, int8.tflite {after:,} B"]
+    names = ("float.tflite", f"{report.comparison.scheme}.tflite")
+    sizes = [f"{name} {report.artifacts[name].bytes:,} B" for name in names]
+    lines = [f"size      {', '.join(sizes)}"]
+    if report.quantization.in_float:
+        left = [name.split(";")[0] for name in report.quantization.in_float]
+        lines.append(f"in float  {shorten(left)}")
     if any(runtime.arena_bytes is not None for runtime in report.runtimes.values()):
         lines.append("arena     as TFLM's reference kernels take it on this host")
+    if report.calibration:
+        lines.append(_ranges(report.calibration))
     if report.pruning:
         lines += _pruning(report, report.pruning)
     return "\n".join(lines)
@@ -102,7 +111,7 @@ def _pruning(report: Report, pruning: Pruning) -> Iterator[str]:
         yield f"          not rebuilt in tf-keras: {pruning.why_not_carried}"
     yield (
         f"zeros     {report.sparsity.float.overall:.1%} of the float weights,"
-        f" {report.sparsity.int8.overall:.1%} of the int8 weights"
+        f" {report.sparsity.quantized.overall:.1%} of the {report.comparison.scheme} weights"
     )
     for reason in dict.fromkeys(pruning.left_out.values()):
         names = [name for name, why in pruning.left_out.items() if why == reason]
@@ -140,30 +149,32 @@ def _targets(report: Report) -> str:
 def _verdict(report: Report) -> str:
     comparison = report.comparison
     word = "PASSED" if report.passed else "FAILED"
-    if not all(output.int8 for output in comparison.outputs.values()):
-        return f"{word}: no interpreter ran the int8 model"
+    if not all(output.quantized for output in comparison.outputs.values()):
+        return f"{word}: no interpreter ran the {comparison.scheme} model"
     several = len(comparison.outputs) > 1
     said = "; ".join(
-        f"{name}: {_worst(output)}" if several else _worst(output)
+        f"{name}: {_worst(output, comparison.scheme)}"
+        if several
+        else _worst(output, comparison.scheme)
         for name, output in comparison.outputs.items()
     )
     return f"{word}: {said} on {comparison.samples:,} {comparison.data} samples"
 
 
-def _worst(comparison: OutputComparison) -> str:
-    """Say in one sentence what int8 costs an output."""
+def _worst(comparison: OutputComparison, scheme: str) -> str:
+    """Say in one sentence what quantization costs an output."""
     if comparison.metric is None or comparison.float_value is None:
-        worst = max(comparison.int8.values(), key=lambda score: score.max_abs_error)
+        worst = max(comparison.quantized.values(), key=lambda score: score.max_abs_error)
         agreement = (
             "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
         )
         noise = f"max error {worst.max_abs_error:.3g}"
         if worst.sqnr_db is not None:
             noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
-        return f"int8 {agreement}{noise}"
+        return f"{scheme} {agreement}{noise}"
     metric = METRICS[comparison.metric]
     values = {
-        name: score.value for name, score in comparison.int8.items() if score.value is not None
+        name: score.value for name, score in comparison.quantized.items() if score.value is not None
     }
     pick = min if metric.is_fraction else max
     name = pick(values, key=lambda key: values[key])
@@ -173,26 +184,6 @@ def _worst(comparison: OutputComparison) -> str:
     else:
         amount = f"{change / comparison.float_value:+.2%}" if comparison.float_value else "from 0"
     return (
-        f"int8 {metric.name} {_number(value)} at worst ({name}), float"
-        f" {_number(comparison.float_value)}: {amount}"
+        f"{scheme} {metric.name} {number(value)} at worst ({name}), float"
+        f" {number(comparison.float_value)}: {amount}"
     )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return _NONE
-    return f"{value:.4f}"
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Align rows of cells: the first two columns are names, the others numbers."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    left = 2
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)

@@ -1,0 +1,86 @@
+"""``edgepack study``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgepack.cli.options import (
+    DATA,
+    DATA_GROUP,
+    PATH,
+    GroupedCommand,
+    Range,
+    loading_options,
+    metric_option,
+    output_options,
+    recipe_option,
+)
+from edgepack.cli.printing import print_result
+from edgepack.cli.progress import Bars
+from edgepack.recipe import DEFAULT_SEED, Recipe
+from edgepack.schemes import FEWEST_BITS, MOST_BITS, ROUNDINGS, FixedPoint
+
+
+class _Study(GroupedCommand):
+    groups = {  # noqa: RUF012 (of the class)
+        "test": DATA_GROUP,
+        "weights": "Loading",
+        "bits": "Fixed point",
+        "output": "Result",
+        "help": "Other",
+    }
+
+
+@click.command(cls=_Study)
+@click.argument("model", type=PATH)
+@click.option(
+    "--test",
+    metavar="DATA",
+    type=DATA,
+    required=True,
+    help="Samples to run the model on, optionally with labels.",
+)
+@recipe_option
+@metric_option
+@loading_options
+@click.option(
+    "--bits",
+    metavar="K or K-L",
+    type=Range(),
+    default=f"{FEWEST_BITS}-{MOST_BITS}",
+    show_default=True,
+    help="Bits of each weight.",
+)
+@click.option(
+    "--rounding",
+    metavar="NAME",
+    help=f"{' or '.join(ROUNDINGS)}: up with a probability equal to the fraction.  [default: both]",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=DEFAULT_SEED,
+    show_default=True,
+    help="Decides how stochastic rounding falls.",
+)
+@output_options
+def study(*, verbose: bool, bits: range, rounding: str | None, **options: Any) -> None:
+    """Simulate MODEL with weights of few bits: accuracy against bits.
+
+    MODEL is what export takes. Its weights are rounded to fixed point, tensor by tensor, and the
+    float model with those weights runs on LiteRT. Writes DIR with float.tflite, study.json and
+    manifest.json.
+
+    \b
+    Example:
+      edgepack study model.keras --test test.npz --bits 2-8 --output build/study
+    """  # noqa: D301 (click reads the backspace: keep these lines as they are)
+    from edgepack.pipeline.study import study as run_study
+    from edgepack.report.study import render_study
+
+    settings = FixedPoint(bits=tuple(bits), roundings=(rounding,) if rounding else ROUNDINGS)
+    report = run_study(Recipe(**options), settings, Bars(), verbose=verbose)
+    click.echo(err=True)
+    print_result(render_study(report))

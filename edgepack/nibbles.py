@@ -1,0 +1,29 @@
+"""Numbers of 4 bits, two in a byte, as TensorFlow Lite stores them: the first in the lower half."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def pack(values: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Put the numbers -8..7 of an array into bytes.
+
+    >>> pack(np.array([1, -1, 7], np.int8)).tolist()
+    [241, 7]
+    """
+    halves = np.append(values.reshape(-1), np.zeros(values.size % 2, np.int8)).view(np.uint8)
+    return np.asarray((halves[0::2] & 0x0F) | (halves[1::2] << 4), np.uint8)
+
+
+def unpack(packed: NDArray[Any], count: int) -> NDArray[np.int8]:
+    """Take so many numbers out of bytes again.
+
+    >>> unpack(np.array([241, 7], np.uint8), 3).tolist()
+    [1, -1, 7]
+    """
+    halves = np.stack([packed << 4, packed & 0xF0], axis=-1).reshape(-1)[:count]
+    numbers: NDArray[np.int8] = halves.view(np.int8) >> 4
+    return numbers

@@ -1,0 +1,134 @@
+"""From a recipe to a folder: what ``export`` and ``quantize`` have in common."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgepack import bundle
+from edgepack.calibration.ranges import Calibration
+from edgepack.checks import Evidence, judge
+from edgepack.compress.checkpoint import remove_checkpoint
+from edgepack.flatbuffer import read_tflite
+from edgepack.load.formats import detect
+from edgepack.manifest import describe_inputs, manifest
+from edgepack.pipeline import steps
+from edgepack.pipeline.job import Job, available, calibrating, load, require_data
+from edgepack.pipeline.lint import warnings
+from edgepack.progress import Progress, Silent
+from edgepack.quantize.effect import effects
+from edgepack.recipe import Recipe
+from edgepack.report import CalibrationReport, Report, RuntimeReport, SparsityReport
+from edgepack.runtimes.processes import interpreters
+from edgepack.sparsity import Sparsity, weight_sparsity
+from edgepack.support import require_supported
+from edgepack.target import Target
+from edgepack.types import Model
+from edgepack.validate import Validation, hold_against_reference
+from edgepack.worker import Worker
+
+
+def produce(
+    recipe: Recipe,
+    targets: Sequence[Target],
+    runtimes: Sequence[str],
+    progress: Progress | None,
+    *,
+    firmware: bool,
+    verbose: bool,
+) -> Report:
+    """Prune if asked to, quantize, validate on the runtimes and compare; write the folder.
+
+    ``firmware`` adds the model as C. Raises :class:`RecipeError` without the data that the scheme
+    needs.
+    """
+    detect(recipe.model)
+    require_data(recipe)
+    require_supported(recipe.quantization, targets)
+    found, notes = available(runtimes, recipe.quantization)
+    with (
+        bundle.stage(recipe.output, force=recipe.force) as folder,
+        # On the same disk as the output: if that is full, the message names the right one.
+        tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
+        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        interpreters(found, verbose=verbose) as running,
+        calibrating(recipe, verbose=verbose) as calibrator,
+    ):
+        job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
+        data = load(job)
+        notes += (*data.notes, *warnings(job, data))
+        inputs = describe_inputs(recipe)
+        pruning = steps.prune(job, data, inputs)
+        notes += steps.convert(job, data)
+        calibration = steps.calibrate(job, data, calibrator)
+        model, quantization = steps.quantize(job)
+        if firmware:
+            steps.emit(job)
+        predictions = steps.predict(job, data)
+        runs = steps.run(job, data, model, running)
+        outputs = steps.predicted(job, predictions)
+        validation = hold_against_reference(
+            runs, steps.named_outputs(data, model), outputs["float"]
+        )
+        evidence = Evidence(
+            model_bytes=job.quantized_tflite.stat().st_size,
+            runs=validation.runs,
+            deviations=validation.deviations,
+        )
+        report = Report(
+            model=steps.model_name(recipe),
+            float_runtime=data.runtime,
+            artifacts=bundle.describe_all(folder),
+            quantization=quantization,
+            comparison=steps.compare(job, data, model, validation, outputs),
+            pruning=pruning,
+            calibration=_calibration_report(recipe, calibration, model),
+            runtimes=_runtime_reports(validation),
+            sparsity=_sparsity(job, model),
+            targets={target.name: judge(target, evidence) for target in targets},
+            notes=(*notes, *validation.notes),
+        )
+        bundle.write_json(folder / "report.json", report.to_dict())
+        artifacts = report.artifacts | {"report.json": bundle.describe(folder / "report.json")}
+        bundle.write_json(folder / bundle.MANIFEST, manifest(recipe, artifacts, inputs, found))
+    if recipe.fine_tune and recipe.fine_tune.checkpoints:
+        remove_checkpoint(recipe.fine_tune.checkpoints)
+    return report
+
+
+def _calibration_report(
+    recipe: Recipe, calibration: Calibration | None, model: Model
+) -> CalibrationReport | None:
+    if calibration is None:
+        return None
+    observed = calibration.observed
+    return CalibrationReport(
+        observer=None if recipe.ranges else recipe.observer,
+        samples=observed.samples if observed else None,
+        growth=observed.growth if observed else (),
+        activations=effects(model, calibration.ranges),
+    )
+
+
+def _sparsity(job: Job, model: Model) -> SparsityReport:
+    """Measure the zeros in the float model's layers, or else in its file, and when quantized."""
+    layers = job.session.call("sparsity")
+    return SparsityReport(
+        float=Sparsity(**layers)
+        if layers and layers["layers"]
+        else weight_sparsity(read_tflite(job.float_tflite.read_bytes())),
+        quantized=weight_sparsity(model),
+    )
+
+
+def _runtime_reports(validation: Validation) -> dict[str, RuntimeReport]:
+    return {
+        name: RuntimeReport(
+            version=run.version,
+            deviations=validation.deviations.get(name, {}),
+            arena_bytes=run.arena_bytes,
+            failure=run.failure,
+        )
+        for name, run in validation.runs.items()
+    }

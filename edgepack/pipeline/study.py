@@ -1,0 +1,102 @@
+"""Weights in fixed point, simulated: accuracy against bits."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from edgepack import bundle
+from edgepack.arrays import Arrays
+from edgepack.compare import score
+from edgepack.errors import ConversionError, RecipeError
+from edgepack.load.formats import detect
+from edgepack.manifest import describe_inputs, manifest
+from edgepack.pipeline import steps
+from edgepack.pipeline.job import Data, Job, load
+from edgepack.progress import Progress, Silent, ignore
+from edgepack.quantize.fixed_point import fixed_point
+from edgepack.recipe import Recipe
+from edgepack.report.study import Simulated, StudyReport
+from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes.processes import Interpreters, interpreters
+from edgepack.schemes import FixedPoint
+from edgepack.worker import Worker
+
+_LITERT = RUNTIMES["litert"]
+
+
+def study(
+    recipe: Recipe,
+    settings: FixedPoint,
+    progress: Progress | None = None,
+    *,
+    verbose: bool = False,
+) -> StudyReport:
+    """Round the float model's weights to few bits and run it on the test data, on LiteRT.
+
+    Of the recipe, the model, the test data, the metric, the output and the seed count. Writes the
+    float model, study.json and the manifest.
+
+    Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
+    """
+    detect(recipe.model)
+    if recipe.test is None:
+        raise RecipeError("a study needs samples to run the model on: give --test")
+    with (
+        bundle.stage(recipe.output, force=recipe.force) as folder,
+        tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
+        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        interpreters([_LITERT], verbose=verbose) as running,
+    ):
+        job = Job(recipe, folder, Path(work), session, progress or Silent())
+        inputs = describe_inputs(recipe)
+        data = load(job)
+        steps.convert(job, data)
+        report = _study(job, data, settings, running)
+        bundle.write_json(folder / "study.json", report.to_dict())
+        made = manifest(recipe, bundle.describe_all(folder), inputs, [_LITERT])
+        bundle.write_json(folder / bundle.MANIFEST, made)
+    return report
+
+
+def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) -> StudyReport:
+    names = [output.name for output in data.signature.outputs]
+    model = job.float_tflite.read_bytes()
+    wanted = _run(job, data, model, running)
+    simulated = []
+    pairs = [(bits, rounding) for bits in settings.bits for rounding in settings.roundings]
+    with job.progress.step("study") as update:
+        for done, (bits, rounding) in enumerate(pairs):
+            update(done, len(pairs), f"{bits} bits, {rounding}")
+            outputs = _run(job, data, fixed_point(model, bits, rounding, job.recipe.seed), running)
+            scores = {
+                name: score(outputs[name], wanted[name], data.measures.get(name)) for name in names
+            }
+            simulated.append(Simulated(bits=bits, rounding=rounding, outputs=scores))
+    measures = {name: data.measures.get(name) for name in names}
+    return StudyReport(
+        model=steps.model_name(job.recipe),
+        samples=len(data.compared),
+        seed=job.recipe.seed,
+        metrics={name: found.metric.name if found else None for name, found in measures.items()},
+        float_values={
+            name: score(wanted[name], wanted[name], found).value for name, found in measures.items()
+        },
+        simulated=tuple(simulated),
+    )
+
+
+def _run(job: Job, data: Data, model: bytes, running: Interpreters) -> Arrays:
+    path = job.work / "simulated.tflite"
+    path.write_bytes(model)
+    runs = running.run(
+        model=path,
+        inputs=data.compared.inputs,
+        outputs=[output.name for output in data.signature.outputs],
+        work=job.work,
+        update=ignore,
+    )
+    run = runs[_LITERT.name]
+    if run.outputs is None:
+        raise ConversionError(f"LiteRT cannot run the float model: {run.failure}")
+    return run.outputs

@@ -1,0 +1,42 @@
+"""Tables of plain text, and numbers as they stand in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgepack.compare import Score
+
+NONE = "-"
+
+
+def cells(score: Score | None) -> list[str]:
+    """Write a score: the metric, the agreement, the SQNR and the largest error."""
+    if score is None:
+        return [NONE] * 4
+    return [
+        number(score.value),
+        NONE if score.agreement is None else f"{score.agreement:.2%}",
+        NONE if score.sqnr_db is None else f"{score.sqnr_db:.1f} dB",
+        f"{score.max_abs_error:.3g}",
+    ]
+
+
+def number(value: float | None) -> str:
+    """Write a metric's value."""
+    if value is None:
+        return NONE
+    return f"{value:.4f}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Align rows of equal length: the first two columns are names, the others numbers."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    left = 2  # the first columns are names, the others numbers
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

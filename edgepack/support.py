@@ -1,0 +1,86 @@
+"""Which interpreters run which quantization: known before the work starts.
+
+Everything here was run, on the versions of the interpreters that edgepack requires (TensorFlow
+Lite Micro of 2026, LiteRT 2.3, tflite-runtime 2.14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from edgepack.errors import TargetError
+from edgepack.runtimes import REFERENCE, RUNTIMES
+from edgepack.schemes import DYNAMIC_RANGE, FLOAT16, INT4, INT8, INT16, Quantization
+from edgepack.target import Target, load_target, target_names
+
+_MIXED = "int16 beside int8"
+_CHANNELS = "with per-channel dense layers"
+_WITHOUT = {
+    FLOAT16: {"tflm": "its DEQUANTIZE takes no float16"},
+    DYNAMIC_RANGE: {"tflm": "it has no kernels for int8 weights with float activations"},
+    f"{DYNAMIC_RANGE} {_CHANNELS}": dict.fromkeys(
+        ("tflite-runtime", REFERENCE.name),
+        "it has FULLY_CONNECTED up to version 10, such layers need 12",
+    ),
+    INT4: {REFERENCE.name: "they have none for int4 weights"},
+    f"{INT4} {_CHANNELS}": dict.fromkeys(
+        ("tflite-runtime", "tflm"),
+        "its FULLY_CONNECTED takes int4 weights of one scale only; leave --dense per-channel out",
+    ),
+    _MIXED: dict.fromkeys(
+        ("tflite-runtime", REFERENCE.name), "its QUANTIZE makes no int16 of int8"
+    ),
+}
+"""The interpreters that lack something a quantization may have, and why."""
+
+
+def unsupported(settings: Quantization, interpreter: str) -> str | None:
+    """Say what of a quantization an interpreter does not run, and why; None if it runs all."""
+    for feature in _features(settings):
+        if why := _WITHOUT.get(feature, {}).get(interpreter):
+            return f"{interpreter} does not run {feature}: {why}"
+    return None
+
+
+def require_supported(settings: Quantization, targets: Sequence[Target]) -> None:
+    """Raise :class:`TargetError` for a target with an interpreter that lacks what is asked for."""
+    for target in targets:
+        for interpreter in target.interpreters:
+            if why := unsupported(settings, interpreter):
+                able = [each.name for each in able_targets(settings)]
+                cure = (
+                    f"it runs on {', '.join(able)}"
+                    if able
+                    else "no target has the right interpreters; quantize without --target runs it"
+                    f" on {', '.join(able_runtimes(settings))}"
+                )
+                raise TargetError(
+                    f"scheme {settings.scheme} for the target {target.name}: {why}; {cure}"
+                )
+
+
+def able_targets(settings: Quantization) -> list[Target]:
+    """Find the targets all of whose interpreters run a quantization."""
+    return [
+        target
+        for target in map(load_target, target_names())
+        if not any(unsupported(settings, name) for name in target.interpreters)
+    ]
+
+
+def able_runtimes(settings: Quantization) -> list[str]:
+    """Find the runtimes that run a quantization."""
+    return [name for name in RUNTIMES if not unsupported(settings, name)]
+
+
+def _features(settings: Quantization) -> Iterator[str]:
+    """Name what not every interpreter has. A layer may be named that the model has not."""
+    schemes = {settings.scheme, *(scheme for _, scheme in settings.layers)}
+    for scheme in (FLOAT16, DYNAMIC_RANGE, INT4):
+        if scheme in schemes:
+            yield scheme
+            if not settings.is_dense_per_tensor(scheme):
+                yield f"{scheme} {_CHANNELS}"
+    ends = {settings.inputs, settings.outputs}
+    if INT16 in schemes and (schemes & {INT8, INT4} or ends & {"int8", "uint8"}):
+        yield _MIXED
