@@ -66,7 +66,9 @@ def test_it_says_which_layers_matter_and_why(debugged: Bundle) -> None:
 
 def test_the_folder_holds_the_models_and_a_plot(debugged: Bundle) -> None:
     manifest = json.loads((debugged.folder / "manifest.json").read_text())
-    assert set(manifest["artifacts"]) == {"debug.json", "debug.svg", "float.tflite", "int8.tflite"}
+    assert set(manifest["artifacts"]) == {
+        *("calibration.json", "debug.json", "debug.svg", "float.tflite", "int8.tflite")
+    }
     drawn = (debugged.folder / "debug.svg").read_text()
     assert drawn.startswith("<?xml")
     assert "<dc:date>" not in drawn
