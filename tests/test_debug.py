@@ -20,11 +20,11 @@ from edgepack.debug.causes import Case, diagnose
 from edgepack.debug.figures import Alone, Figures, LayerReport
 from edgepack.debug.instrument import observed
 from edgepack.debug.layers import Layer, match, real_values, weight_spread
-from edgepack.debug.names import layer_names
 from edgepack.debug.ranking import rank
 from edgepack.debug.service import DebugService
 from edgepack.debug.tally import Tally
 from edgepack.flatbuffer import read_tflite
+from edgepack.layer_names import layer_names
 from edgepack.progress import ignore
 from edgepack.quantize import affine
 from edgepack.rewrite import Rewrite

@@ -34,7 +34,7 @@ STEPS = {
 }
 LEAVES = {
     *("arrays", "bundle", "errors", "flatbuffer", "importing", "nibbles", "preprocessing"),
-    *("progress", "recipe", "recipe_file", "rewrite", "schemes", "serve", "signals"),
+    *("layer_names", "progress", "recipe", "recipe_file", "rewrite", "schemes", "serve", "signals"),
     *("tflite_api", "types", "worker"),
 }
 FILES = sorted(

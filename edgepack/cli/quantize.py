@@ -64,12 +64,14 @@ def quantize(
       edgepack quantize model.keras --representative calib.npz --scheme int16 --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.quantize import quantize as run_quantize
-    from edgepack.report.text import render_text
+    from edgepack.report.text import render_ranges, render_text
 
     recipe = Recipe(
         quantization=quantization(options), targets=tuple(dict.fromkeys(targets)), **options
     )
     report = run_quantize(recipe, Bars(), verbose=verbose)
     click.echo(err=True)
+    if report.calibration:
+        print_result(f"{render_ranges(report.calibration)}\n")
     print_result(render_text(report))
     ctx.exit(0 if report.passed else 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgepack.calibration.ranges import Range
+from edgepack.layer_names import layer_names
 from edgepack.types import Model, Tensor
 
 _SAME = 0.01  # of a scale: the zero point's rounding stretches a range by half a step
@@ -15,13 +16,14 @@ _SAME = 0.01  # of a scale: the zero point's rounding stretches a range by half 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """An activation of the quantized file.
+    """An activation of the quantized file, by the ``layer`` that makes it.
 
     ``asked`` is its range before, ``represented`` what its integers stand for, in the unit of the
     activation. ``fixed_by`` names the operator that has a scale of its own, such as SOFTMAX, and
     is None where the range asked for was taken.
     """
 
+    layer: str
     asked: Range
     represented: Range
     dtype: str
@@ -36,6 +38,7 @@ def effects(model: Model, ranges: Mapping[str, Range]) -> dict[str, Effect]:
     Activations that are not quantized, or are not in the file any more, are left out.
     """
     makers = {index: op.name for op in model.main.operators for index in op.outputs}
+    names = layer_names(model.main)
     found = {}
     for index, tensor in enumerate(model.main.tensors):
         asked = ranges.get(tensor.name)
@@ -45,6 +48,7 @@ def effects(model: Model, ranges: Mapping[str, Range]) -> dict[str, Effect]:
         limits = np.iinfo(tensor.dtype)
         taken = abs(scale - _scale(tensor, asked)) <= _SAME * scale
         found[tensor.name] = Effect(
+            layer=names.get(index, tensor.name),
             asked=asked,
             represented=Range(
                 min=float(limits.min - zero_point) * scale,

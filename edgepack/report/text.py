@@ -61,6 +61,19 @@ def _off_reference(runtime: RuntimeReport, output: str) -> str:
     return deviation.largest if deviation.max_lsb else "bit-exact"
 
 
+def render_ranges(calibration: CalibrationReport) -> str:
+    """Tell each activation's range and what the quantized file made of it."""
+    rows = [["activation", "type", "range asked for", "represented", "scale", "zero point"]]
+    for effect in calibration.activations.values():
+        ends = [f"{ends.min:.4g} to {ends.max:.4g}" for ends in (effect.asked, effect.represented)]
+        if effect.fixed_by:
+            ends[1] += f" (by {effect.fixed_by})"
+        rows.append(
+            [effect.layer, effect.dtype, *ends, f"{effect.scale:.5g}", str(effect.zero_point)]
+        )
+    return table(rows)
+
+
 def _ranges(calibration: CalibrationReport) -> str:
     if calibration.observer is None:
         return "ranges    as given"
