@@ -79,6 +79,8 @@ def _sentences(report: DebugReport) -> Iterator[str]:
         finding = layer.finding
         yield _wrapped(f"{number}. {layer.figures.name}, {finding.cause}: {finding.why}.")
         yield _wrapped(f"   To do: {finding.cure}.")
+    if len(worst) > 1:
+        yield "Mend the first, then look again: errors cancel in part, and the rest will change."
 
 
 def _wrapped(text: str) -> str:
