@@ -152,8 +152,15 @@ def shared(case: Case) -> Finding | None:
             f"it must have the range of {sharing[0]}, {_text(figures)}, of which its own values use"
             f" {_used(figures):.0%}: its steps are coarse"
         ),
-        cure=f"give it finer steps: {_int16(case)}",
+        cure=(
+            f"give it finer steps: {_int16(case)}"
+            + ("; or let its values decide: --observer lp" if _is_pooled(figures) else "")
+        ),
     )
+
+
+def _is_pooled(figures: Figures) -> bool:
+    return figures.operator == "AVERAGE_POOL_2D"
 
 
 def wide(case: Case) -> Finding | None:
