@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,7 +14,7 @@ import numpy as np
 from edgepack.calibration.histogram import Histogram
 from edgepack.calibration.instrument import instrument
 from edgepack.calibration.statistics import Growth, MovingAverage, Observed, Statistics
-from edgepack.progress import Update
+from edgepack.progress import Parts, Update
 from edgepack.worker import Worker
 
 _MAX_PROCESSES = 4
@@ -81,11 +80,11 @@ class Calibrator:
         files = list(inputs.values())
         block = self._workers[0].call("block", inputs=files)
         stretches = _stretches(samples, block)
-        counter = _Counter(update, samples)
+        counter = Parts(update, samples)
         answers = [
             self._workers[number % len(self._workers)].start(
                 "observe",
-                update=counter.part(number),
+                update=counter.part(str(number)),
                 inputs=files,
                 start=start,
                 stop=stop,
@@ -167,21 +166,3 @@ def _growth(until: list[int], joined: list[dict[str, Statistics]]) -> tuple[Grow
 def _missing(early: Statistics, final: Statistics) -> float:
     width = final.max - final.min
     return 1 - (early.max - early.min) / width if width > 0 else 0.0
-
-
-class _Counter:
-    """Adds up the progress of stretches that run side by side."""
-
-    def __init__(self, update: Update, total: int) -> None:
-        self._update = update
-        self._total = total
-        self._done: dict[int, int] = {}
-        self._lock = threading.Lock()
-
-    def part(self, number: int) -> Update:
-        def count(done: int, total: int, detail: str = "") -> None:  # noqa: ARG001 (its own)
-            with self._lock:
-                self._done[number] = done
-                self._update(sum(self._done.values()), self._total)
-
-        return count

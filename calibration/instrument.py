@@ -25,17 +25,15 @@ class Instrumented:
 
 
 def instrument(float_tflite: bytes) -> Instrumented:
-    """Make every activation an output.
+    """Make every activation an output, so that no operator writes over it.
 
-    An interpreter lets an operator such as ADD write over its input, if nobody needs that any
-    more; what is an output it keeps. Shapes that fix the batch at 1 are left open, so that the
+    Shapes that fix the batch at 1 are left open, so that the
     inputs can be resized.
     """
     rewrite = Rewrite(float_tflite)
     graph = read_tflite(float_tflite).main
     found = activations(graph)
-    rewrite.graph.outputs = [*graph.outputs, *(i for i in found if i not in graph.outputs)]
-    rewrite.model.signatureDefs = []
+    rewrite.give([*graph.outputs, *(index for index in found if index not in graph.outputs)])
     _open_batches(rewrite)
     return Instrumented(tflite=rewrite.to_bytes(), activations=activation_names(graph, found))
 

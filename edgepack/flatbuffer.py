@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from edgepack.errors import ModelError
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
 
+DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError)
+"""What the schema's accessors stumble over in a file that is none, or damaged."""
+
 _IDENTIFIER = b"TFL3"
 _IDENTIFIER_AT = slice(4, 8)
 
@@ -33,7 +36,7 @@ def read_tflite(data: bytes) -> Model:
         subgraphs = tuple(
             _graph(root.Subgraphs(i), names, buffers) for i in range(root.SubgraphsLength())
         )
-    except (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError) as error:
+    except DAMAGE as error:
         raise ModelError(f"damaged .tflite file: {error}") from error
     if not subgraphs:
         raise ModelError("damaged .tflite file: it holds no graph")

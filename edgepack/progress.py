@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -29,3 +30,23 @@ class Silent:
 
     def step(self, label: str) -> AbstractContextManager[Update]:  # noqa: ARG002, D102 (protocol)
         return nullcontext(ignore)
+
+
+class Parts:
+    """Adds up the progress of parts that run side by side, to ``total``."""
+
+    def __init__(self, update: Update, total: int) -> None:
+        self._update = update
+        self._total = total
+        self._done: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def part(self, name: str) -> Update:
+        """Take the news of one part."""
+
+        def count(done: int, total: int, detail: str = "") -> None:  # noqa: ARG001 (its own)
+            with self._lock:
+                self._done[name] = done
+                self._update(sum(self._done.values()), self._total)
+
+        return count

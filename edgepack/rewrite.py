@@ -15,6 +15,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from edgepack.errors import ModelError
+from edgepack.flatbuffer import DAMAGE
+
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
 _OLD_CODES_END = 127  # of BuiltinOperator, which once was a byte
@@ -24,17 +27,30 @@ class Rewrite:
     """A .tflite file taken apart, to be changed and put together again.
 
     ``model`` is its ``ModelT`` and ``graph`` the ``SubGraphT`` that an interpreter invokes.
+    Raises :class:`~edgepack.errors.ModelError` for a damaged file.
     """
 
     def __init__(self, data: bytes) -> None:
-        self.model = schema.ModelT.InitFromPackedBuf(data, 0)
-        self.graph = self.model.subgraphs[0]
+        try:
+            self.model = schema.ModelT.InitFromPackedBuf(data, 0)
+            self.graph = self.model.subgraphs[0]
+        except DAMAGE as error:
+            raise ModelError(f"damaged .tflite file: {error}") from error
 
     def to_bytes(self) -> bytes:
         """Put the file together, each constant at a multiple of 16 bytes."""
         builder = _Builder(1024)
         builder.Finish(self.model.Pack(builder), _IDENTIFIER)
         return bytes(builder.Output())
+
+    def give(self, tensors: Iterable[int]) -> None:
+        """Make tensors the outputs, in this order.
+
+        Interpreters compute in place: what lies in the middle of a graph may be overwritten before
+        it is read, an output may not.
+        """
+        self.graph.outputs = list(tensors)
+        self.model.signatureDefs = []  # they name the outputs that were
 
     def values(self, index: int) -> NDArray[Any] | None:
         """Read a constant in its dtype and shape; None for a tensor that is computed."""

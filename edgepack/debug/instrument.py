@@ -15,13 +15,9 @@ _VERSIONS = {"int8": (1, 2), "uint8": (1, 1), "int16": (2, 3)}
 
 
 def observed(data: bytes, tensors: Iterable[int]) -> bytes:
-    """Make a file give these tensors, in this order.
-
-    Interpreters compute in place: what lies in the middle of a graph may be overwritten before
-    it is read, an output may not.
-    """
+    """Make a file give these tensors, in this order."""
     rewrite = Rewrite(data)
-    _give(rewrite, tensors)
+    rewrite.give(tensors)
     return rewrite.to_bytes()
 
 
@@ -42,7 +38,7 @@ def observed_with_twins(data: bytes, layers: Sequence[Layer]) -> bytes:
         operator.inputs = _with_constants(rewrite, operator, layer)
         graph.operators.append(operator)
         twins.append(operator.outputs[list(before[layer.position].outputs).index(layer.index)])
-    _give(rewrite, [*(layer.index for layer in layers), *twins])
+    rewrite.give([*(layer.index for layer in layers), *twins])
     return rewrite.to_bytes()
 
 
@@ -66,11 +62,6 @@ def quantized_alone(data: bytes, layer: Layer) -> bytes:
             rewrite.operator("DEQUANTIZE", back, [integers], [real]),
         ]
     return rewrite.to_bytes()
-
-
-def _give(rewrite: Rewrite, tensors: Iterable[int]) -> None:
-    rewrite.graph.outputs = list(tensors)
-    rewrite.model.signatureDefs = []  # they name the outputs that were
 
 
 def _like(rewrite: Rewrite, index: int) -> int:
@@ -98,5 +89,4 @@ def _replace(rewrite: Rewrite, old: int, new: int) -> None:
     """Let all that takes a tensor, operators and outputs of the model, take another."""
     for operator in rewrite.graph.operators:
         operator.inputs = [new if index == old else int(index) for index in operator.inputs]
-    rewrite.graph.outputs = [new if index == old else index for index in rewrite.graph.outputs]
-    rewrite.model.signatureDefs = []
+    rewrite.give(new if index == old else index for index in rewrite.graph.outputs)

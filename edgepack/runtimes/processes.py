@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ import numpy as np
 
 from edgepack.arrays import Arrays, load_array, save_arrays
 from edgepack.errors import EdgepackError
-from edgepack.progress import Update
+from edgepack.progress import Parts, Update
 from edgepack.runtimes import Runtime
 from edgepack.worker import Worker
 
@@ -78,7 +77,7 @@ class Interpreters:
         """
         files = list(save_arrays(work / "inputs", inputs).values())
         samples = len(next(iter(inputs.values())))
-        counter = _Counter(update, total=samples * len(self._workers))
+        counter = Parts(update, total=samples * len(self._workers))
         parts: dict[Runtime, list[_Part]] = {runtime: [] for runtime in self._workers}
         for runtime, workers in self._workers.items():
             bounds = np.linspace(0, samples, len(workers) + 1).astype(int).tolist()
@@ -124,21 +123,3 @@ def _join(runtime: Runtime, parts: list[_Part]) -> Run:
         },
         arena_bytes=answers[0]["arena_bytes"],
     )
-
-
-class _Counter:
-    """Adds up the progress of parts that run side by side."""
-
-    def __init__(self, update: Update, total: int) -> None:
-        self._update = update
-        self._total = total
-        self._done: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def part(self, name: str) -> Update:
-        def count(done: int, total: int, detail: str = "") -> None:  # noqa: ARG001 (its own)
-            with self._lock:
-                self._done[name] = done
-                self._update(sum(self._done.values()), self._total)
-
-        return count
