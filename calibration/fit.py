@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.preprocess import preprocess
 from edgepack.calibration.sources.source import Source
-from edgepack.calibration.spool import Spool
 from edgepack.errors import DatasetError
 from edgepack.preprocessing import Image, Preprocessing
+from edgepack.spool import Spool
 from edgepack.types import TensorSpec
 
 _NUMBER_KINDS = "fiu"

@@ -13,8 +13,8 @@ from edgepack.calibration.fit import Column, InputColumn
 from edgepack.calibration.sampling import choose
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
-from edgepack.calibration.spool import Spool
 from edgepack.progress import Update, ignore
+from edgepack.spool import Spool
 
 
 @dataclass(frozen=True, kw_only=True)

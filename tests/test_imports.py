@@ -34,7 +34,17 @@ STEPS = {
 }
 LEAVES = {
     *("arrays", "bundle", "errors", "flatbuffer", "importing", "nibbles", "preprocessing"),
-    *("layer_names", "progress", "recipe", "recipe_file", "rewrite", "schemes", "serve", "signals"),
+    *(
+        "layer_names",
+        "progress",
+        "recipe",
+        "recipe_file",
+        "rewrite",
+        "schemes",
+        "serve",
+        "signals",
+        "spool",
+    ),
     *("tflite_api", "types", "worker"),
 }
 FILES = sorted(

@@ -7,7 +7,7 @@ import json
 from concurrent.futures import Future
 from typing import Any
 
-from edgepack.arrays import Arrays, load_arrays
+from edgepack.arrays import Arrays, load_array, load_arrays
 from edgepack.calibration.calibrator import Calibrator
 from edgepack.calibration.fused import is_fused
 from edgepack.calibration.observers import observer
@@ -38,8 +38,11 @@ from edgepack.quantize.proof import require_full_integer, require_quantized_weig
 from edgepack.recipe import DEFAULT_OBSERVER, Recipe, as_json
 from edgepack.report import QuantizationReport
 from edgepack.runtimes.processes import Interpreters, Run
+from edgepack.spool import Spool
 from edgepack.types import Model, Tensor
 from edgepack.validate import Validation
+
+_BLOCK_BYTES = 1 << 22
 
 
 def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
@@ -198,15 +201,27 @@ def predict(job: Job, data: Data) -> dict[str, Future[Any]]:
 
 def run(job: Job, data: Data, model: Model, running: Interpreters) -> dict[str, Run]:
     """Run the quantized model on the interpreters."""
-    inputs = zip(data.compared.inputs.items(), model.main.input_tensors, strict=True)
     with job.progress.step("validate") as update:
         return running.run(
             model=job.quantized_tflite,
-            inputs={name: affine.quantize(array, tensor) for (name, array), tensor in inputs},
+            inputs=_quantized_inputs(job, data, model),
             outputs=list(named_outputs(data, model)),
             work=job.work,
             update=update,
         )
+
+
+def _quantized_inputs(job: Job, data: Data, model: Model) -> Arrays:
+    """Write the inputs as the quantized model takes them, a block at a time."""
+    made: Arrays = {}
+    inputs = zip(data.compared.inputs.items(), model.main.input_tensors, strict=True)
+    for number, ((name, array), tensor) in enumerate(inputs):
+        with Spool(job.work / f"quantized-{number}.npy") as spool:
+            rows = max(1, _BLOCK_BYTES // max(array[:1].nbytes, 1))
+            for start in range(0, len(array), rows):
+                spool.add(affine.quantize(array[start : start + rows], tensor))
+        made[name] = load_array(spool.path)
+    return made
 
 
 def predicted(job: Job, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
