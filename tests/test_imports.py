@@ -45,7 +45,7 @@ LEAVES = {
         "signals",
         "spool",
     ),
-    *("tflite_api", "types", "worker"),
+    *("spool", "tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path
