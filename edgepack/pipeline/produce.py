@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack import bundle
-from edgepack.checks import Evidence, judge
+from edgepack.checks import Evidence, judge, tolerated_lsb
 from edgepack.compress.checkpoint import remove_checkpoint
 from edgepack.errors import RecipeError
 from edgepack.flatbuffer import read_tflite
@@ -68,6 +68,7 @@ def produce(
         )
         evidence = Evidence(
             model_bytes=job.quantized_tflite.stat().st_size,
+            tolerated_lsb=tolerated_lsb(model),
             runs=validation.runs,
             deviations=validation.deviations,
         )
