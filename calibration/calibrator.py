@@ -1,41 +1,187 @@
-"""Calibration: the range of each activation over a representative dataset."""
+"""Calibration: what each activation of a float model looks like over a representative dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
 
-from edgepack.errors import ConversionError, reason
+from edgepack.calibration.histogram import Histogram
+from edgepack.calibration.instrument import instrument
+from edgepack.calibration.statistics import Growth, MovingAverage, Observed, Statistics
 from edgepack.progress import Update
+from edgepack.worker import Worker
+
+_MAX_PROCESSES = 4
+_STRETCHES = 16
 
 
-def calibrate(float_tflite: bytes, samples: Sequence[NDArray[Any]], update: Update) -> bytes:
-    """Run a float .tflite over the samples and record the minimum and maximum of each tensor.
+@contextmanager
+def observers_at_work(*, verbose: bool = False) -> Iterator[Calibrator]:
+    """Start the worker processes of a calibration, so that they are ready when the model is."""
+    with ExitStack() as stack:
+        yield Calibrator(
+            [
+                stack.enter_context(
+                    Worker(
+                        "edgepack.calibration.observing:ObserveService",
+                        label="the calibration",
+                        verbose=verbose,
+                    )
+                )
+                for _ in range(min(os.cpu_count() or 1, _MAX_PROCESSES))
+            ]
+        )
 
-    ``samples`` has one array of shape (samples, ...) for each input, in the file's order; the
-    model takes one sample at a time. The result is the same model with the ranges in its tensors'
-    ``quantization.min`` and ``quantization.max``. This is TensorFlow's own calibrator, as
-    ``TFLiteConverter`` uses it; it needs TensorFlow.
 
-    Raises :class:`ConversionError` if an operator cannot run on a sample.
-    """
-    from tensorflow.lite.python.optimize.calibrator import Calibrator
+class Calibrator:
+    """Worker processes that run a float model, each its share of the samples."""
 
-    total = len(samples[0])
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
 
-    def feed() -> Iterator[list[NDArray[Any]]]:
-        for done in range(total):
-            update(done, total)
-            yield [array[done : done + 1] for array in samples]
+    def observe(
+        self,
+        float_tflite: bytes,
+        inputs: Mapping[str, str],
+        *,
+        samples: int,
+        histograms: bool,
+        work: Path,
+        update: Update,
+    ) -> Observed:
+        """Run a float .tflite over a representative dataset, once.
 
-    try:
-        calibrated: bytes = Calibrator(float_tflite).calibrate(feed)
-    except Exception as error:
-        raise ConversionError(
-            "TensorFlow's calibrator cannot run the model on the representative dataset:"
-            f" {reason(error)}; check the values of its inputs"
-        ) from error
-    update(total, total)
-    return calibrated
+        ``inputs`` are .npy files of shape (samples, ...) in the order of the file's inputs, with
+        their dtypes; they are read in blocks. ``histograms`` asks for those too; ``work`` is a
+        folder for files. The result does not depend on the number of processes.
+
+        Raises :class:`~edgepack.errors.ConversionError` if LiteRT cannot run the model, and
+        :class:`~edgepack.errors.DatasetError` if it computes what is not finite.
+        """
+        model = work / "instrumented.tflite"
+        instrumented = instrument(float_tflite)
+        model.write_bytes(instrumented.tflite)
+        for opened in [
+            worker.start(
+                "open",
+                model=str(model),
+                activations=instrumented.activations,
+                histograms=histograms,
+            )
+            for worker in self._workers
+        ]:
+            opened.result()
+        files = list(inputs.values())
+        block = self._workers[0].call("block", inputs=files)
+        stretches = _stretches(samples, block)
+        counter = _Counter(update, samples)
+        answers = [
+            self._workers[number % len(self._workers)].start(
+                "observe",
+                update=counter.part(number),
+                inputs=files,
+                start=start,
+                stop=stop,
+                block=block,
+            )
+            for number, (start, stop) in enumerate(stretches)
+        ]
+        parts = [
+            {name: _statistics(fields) for name, fields in answer.result().items()}
+            for answer in answers
+        ]
+        until = [stop for _, stop in stretches]
+        joined = list(_joined(parts))
+        activations = joined[-1]
+        if histograms:
+            merged = self._histograms(work)
+            activations = {
+                name: replace(seen, histogram=merged[name]) for name, seen in activations.items()
+            }
+        return Observed(samples=samples, activations=activations, growth=_growth(until, joined))
+
+    def _histograms(self, work: Path) -> dict[str, Histogram]:
+        merged: dict[str, Histogram] = {}
+        for number, worker in enumerate(self._workers):
+            path = work / f"histograms-{number}.npy"
+            shapes = worker.call("histograms", path=str(path))
+            counts = np.load(path)
+            for name, shape in shapes.items():
+                bins = shape.pop("bins")
+                own, counts = counts[:bins], counts[bins:]
+                found = Histogram(counts=own, **shape)
+                merged[name] = merged[name].merged(found) if name in merged else found
+        return merged
+
+
+def _stretches(samples: int, block: int) -> list[tuple[int, int]]:
+    """Cut the samples into stretches of whole blocks: the work is shared out in these."""
+    blocks = -(-samples // block)
+    length = -(-blocks // _STRETCHES) * block
+    return [(start, min(start + length, samples)) for start in range(0, samples, length)]
+
+
+def _statistics(fields: dict[str, Any]) -> Statistics:
+    averages = {key: MovingAverage(**fields[key]) for key in ("lows", "highs")}
+    return Statistics(**(fields | averages))
+
+
+def _joined(parts: list[dict[str, Statistics]]) -> Iterator[dict[str, Statistics]]:
+    """Join the stretches in order: the first, the first two, ... all."""
+    whole: dict[str, Statistics] = {}
+    for part in parts:
+        whole = {
+            name: whole[name].then(seen) if name in whole else seen for name, seen in part.items()
+        }
+        yield whole
+
+
+def _growth(until: list[int], joined: list[dict[str, Statistics]]) -> tuple[Growth, ...]:
+    """Compare the ranges after half of the stretches, a quarter, ... with those after all."""
+    found = []
+    count = len(joined) // 2
+    while count:
+        missing = {
+            name: _missing(joined[count - 1][name], final) for name, final in joined[-1].items()
+        }
+        worst = max(missing, key=missing.__getitem__)
+        found.append(
+            Growth(
+                samples=until[count - 1],
+                mean=float(np.mean(list(missing.values()))),
+                largest=missing[worst],
+                activation=worst,
+            )
+        )
+        count //= 2
+    return tuple(reversed(found))
+
+
+def _missing(early: Statistics, final: Statistics) -> float:
+    width = final.max - final.min
+    return 1 - (early.max - early.min) / width if width > 0 else 0.0
+
+
+class _Counter:
+    """Adds up the progress of stretches that run side by side."""
+
+    def __init__(self, update: Update, total: int) -> None:
+        self._update = update
+        self._total = total
+        self._done: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def part(self, number: int) -> Update:
+        def count(done: int, total: int, detail: str = "") -> None:  # noqa: ARG001 (its own)
+            with self._lock:
+                self._done[number] = done
+                self._update(sum(self._done.values()), self._total)
+
+        return count

@@ -32,6 +32,23 @@ def load_array(path: Path) -> NDArray[Any]:
     return array
 
 
+def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
+    """Read some rows of an .npy file in C order, and no others.
+
+    What is mapped counts as memory of the process once it was touched; what is read this way does
+    not outlast its use.
+    """
+    with path.open("rb") as file:
+        form: Any = np.lib.format  # typed from numpy 2 on
+        version = form.read_magic(file)
+        read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+        shape, _, dtype = read(file)
+        row = shape[1:]
+        size = int(np.prod(row))
+        file.seek(start * size * dtype.itemsize, 1)
+        return np.fromfile(file, dtype, (stop - start) * size).reshape(stop - start, *row)
+
+
 def save_arrays(stem: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
     """Write one .npy file for each array, next to ``stem``; returns the paths by name."""
     paths = {}

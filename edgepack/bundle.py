@@ -18,6 +18,7 @@ from edgepack.errors import OutputError
 from edgepack.signals import uninterrupted
 
 MANIFEST = "manifest.json"
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,13 @@ class Artifact:
 
 def describe(path: Path) -> Artifact:
     """Measure a file, or a folder as the sequence of its files, names and contents."""
-    if path.is_file():
-        data = path.read_bytes()
-        return Artifact(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
     digest, size = hashlib.sha256(), 0
+    if path.is_file():
+        with path.open("rb") as file:
+            while data := file.read(_BLOCK_BYTES):
+                digest.update(data)
+                size += len(data)
+        return Artifact(bytes=size, sha256=digest.hexdigest())
     for name, artifact in sorted(describe_all(path).items()):
         digest.update(f"{artifact.sha256}  {name}\n".encode())
         size += artifact.bytes

@@ -22,13 +22,14 @@ class Score:
     ``value`` is the metric's, None without one. ``agreement`` is the fraction of samples that
     both give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
     the float outputs over that of the difference, in dB; None if either is zero.
-    ``max_abs_error`` is in the unit of the outputs.
+    ``max_abs_error`` and ``mean_abs_error`` are in the unit of the outputs.
     """
 
     value: float | None
     agreement: float | None
     sqnr_db: float | None
     max_abs_error: float
+    mean_abs_error: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,7 @@ def compare_output(
 def score(outputs: Array, float_outputs: Array, measure: Measure | None) -> Score:
     """Score real-valued outputs; all arrays have shape (samples, ...)."""
     boundary = decision_boundary(float_outputs)
+    difference = np.abs(outputs - float_outputs)
     agreement = None
     if _are_classes(float_outputs, measure):
         same = classes(outputs, boundary) == classes(float_outputs, boundary)
@@ -106,7 +108,8 @@ def score(outputs: Array, float_outputs: Array, measure: Measure | None) -> Scor
         value=measure.metric.score(outputs, measure.wanted, boundary) if measure else None,
         agreement=agreement,
         sqnr_db=sqnr_db(float_outputs, outputs),
-        max_abs_error=float(np.abs(outputs - float_outputs).max()),
+        max_abs_error=float(difference.max()),
+        mean_abs_error=float(difference.mean()),
     )
 
 

@@ -10,6 +10,7 @@
     |   +-- ModelError             a model file that cannot be read or is not supported
     |   |   +-- UnsafeModelError   a model file that would run its own code
     |   +-- DatasetError           a dataset that cannot be read or does not fit the model
+    |   +-- CalibrationError       a file of ranges that cannot be read or does not fit the model
     |   +-- TargetError            an unknown or malformed target
     |   +-- OutputError            an output folder that cannot be written
     +-- MissingToolError        3  a package that the work needs is not installed
@@ -25,6 +26,7 @@ import textwrap
 
 _REASON_LENGTH = 300
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_OPERATOR = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\] name:")
 _CALLING = re.compile(r"Exception encountered when calling")
 _EMPTY = re.compile(rf'^File "|:$|^Detected at node|{_CALLING.pattern}')
 _TELLING = re.compile(r"error:|Error:|not supported|Exception encountered:")
@@ -66,6 +68,10 @@ class DatasetError(UsageError):
     """A dataset that cannot be read or does not fit the model."""
 
 
+class CalibrationError(UsageError):
+    """A file of activation ranges that cannot be read or does not fit the model."""
+
+
 class TargetError(UsageError):
     """An unknown or malformed target."""
 
@@ -82,7 +88,7 @@ class MissingToolError(EdgepackError):
 
 def reason(error: Exception) -> str:
     """Pick the line of a foreign error that says why: TensorFlow and Keras write pages."""
-    text = _COLOUR.sub("", str(error))
+    text = _OPERATOR.sub("", _COLOUR.sub("", str(error)))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if not _EMPTY.search(line)]
     # What Keras was told by TensorFlow stands behind the heading that says which layer it was.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from edgepack import bundle
-from edgepack.recipe import Recipe, as_json
+from edgepack.recipe import Recipe, as_json, is_function_name
 from edgepack.runtimes import Runtime
 
 _DISTRIBUTIONS = (
@@ -34,7 +35,10 @@ def manifest(
         | {
             "custom_objects": list(recipe.custom_objects),
             "allow_unsafe": recipe.allow_unsafe,
+            "observer": recipe.observer,
             "prune": describe_prune(recipe),
+            "samples": recipe.samples,
+            "seed": recipe.seed,
             "quantization": as_json(recipe.quantization),
             "targets": list(recipe.targets),
             "metric": recipe.metric,
@@ -57,16 +61,23 @@ def describe_prune(recipe: Recipe) -> dict[str, Any] | None:
 
 
 def describe_inputs(recipe: Recipe) -> dict[str, Any]:
-    """Name the files that go in, with their SHA-256 and bytes, by their roles."""
+    """Name what goes in by its role: files and folders with their SHA-256 and bytes."""
     inputs = {
         "model": recipe.model,
         "weights": recipe.weights,
         "representative": recipe.representative,
         "test": recipe.test,
+        "ranges": recipe.ranges,
         "train": recipe.fine_tune and recipe.fine_tune.train,
+        "recipe_file": recipe.recipe_file,
     }
-    return {
-        role: {"name": path.resolve().name} | asdict(bundle.describe(path))
-        for role, path in inputs.items()
-        if path
-    }
+    return {role: _describe(data) for role, data in inputs.items() if data is not None}
+
+
+def _describe(data: Any) -> dict[str, Any]:
+    if isinstance(data, str) and is_function_name(data):
+        return {"function": data}
+    if not isinstance(data, (str, Path)):
+        return {"object": type(data).__qualname__}
+    path = Path(data)
+    return {"name": path.resolve().name} | asdict(bundle.describe(path))

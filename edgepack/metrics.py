@@ -95,6 +95,11 @@ def _labels(dataset: Dataset, output: TensorSpec) -> Array:
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.trunc(labels)):
         raise DatasetError(f"{where} needs class numbers; 'y' holds fractions")
     count = max(output.shape[0] or 0, 2)
+    if dataset.classes and len(dataset.classes) != count:
+        raise DatasetError(
+            f"{where}: the subfolders are {len(dataset.classes)} classes, the model knows {count};"
+            " make an empty one for each that has no samples, or choose another metric"
+        )
     if labels.min() < 0 or labels.max() >= count:
         raise DatasetError(
             f"{where}: 'y' holds labels {labels.min():g} to {labels.max():g}; the model knows the"

@@ -19,8 +19,10 @@ DISTILLATION = "distillation"
 """The loss of giving other outputs than the model gave before it was pruned."""
 
 STRATEGIES = ("mirrored", "multi-worker")
+DEFAULT_OBSERVER = "min-max"
 DEFAULT_SEED = 0
 
+_DATA = {"is_data": True}
 _FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
@@ -84,7 +86,7 @@ class FineTune:
     fit.
     """
 
-    train: Any
+    train: Any = field(metadata=_DATA)
     epochs: int = 10
     loss: str | None = None
     optimizer: str | None = None
@@ -189,27 +191,32 @@ class Recipe:
     :mod:`edgepack.calibration.sources`, names of functions as ``module:function``, or objects that
     give samples: arrays, an iterable, a Keras Sequence, a tf.data.Dataset. ``recipe_file`` is a
     file that describes their preprocessing (:mod:`edgepack.recipe_file`). Of the representative
-    dataset ``samples`` are taken, all with None; ``seed`` decides which. ``metric`` is a name of
+    dataset ``samples`` are taken, all with None; ``seed`` decides which. ``observer`` names what
+    chooses the ranges of activations, of :data:`edgepack.calibration.observers.OBSERVERS`; with
+    ``ranges``, a calibration.json, nothing is observed. ``metric`` is a name of
     :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
-    write; an existing one is replaced only with ``force``. Raises :class:`RecipeError` for numbers
-    that do not fit.
+    write; an existing one is replaced only with ``force``. ``strict`` turns what the linter
+    finds in the data into an error. Raises :class:`RecipeError` for numbers that do not fit.
     """
 
     model: Path
     output: Path
-    representative: Any = None
+    representative: Any = field(default=None, metadata=_DATA)
     weights: Path | None = None
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
-    test: Any = None
+    test: Any = field(default=None, metadata=_DATA)
     recipe_file: Path | None = None
     samples: int | None = None
     seed: int = DEFAULT_SEED
+    observer: str = DEFAULT_OBSERVER
+    ranges: Path | None = None
     prune: Prune | None = None
     quantization: Quantization = field(default_factory=Quantization)
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
     force: bool = False
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:
@@ -249,6 +256,12 @@ def as_json(settings: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return str(value) if isinstance(value, PurePath) else type(value).__qualname__
+    if not is_dataclass(value):
+        return str(value)
+    named = {field: getattr(value, field.name) for field in fields(value)}
+    return {
+        field.name: type(value).__qualname__
+        if field.metadata == _DATA and not isinstance(value, (str, PurePath, type(None)))
+        else value
+        for field, value in named.items()
+    }

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf  # noqa: F401 (at once, while the parent reads the data)
 
 from edgepack.arrays import load_arrays, save_arrays
-from edgepack.calibration.calibrator import calibrate
+from edgepack.calibration.fused import calibrate_fused
+from edgepack.calibration.lint.training import lint_training
 from edgepack.compress.kernels import kernel_sparsity
 from edgepack.compress.prune import Pruning, prune
 from edgepack.compress.prune_file import prune_file
@@ -60,6 +61,19 @@ class ModelSession:
         self._given = self._current = load_model(self._source)
         return asdict(self._given.signature) | {"runtime": self._given.runtime}
 
+    def lint(
+        self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
+    ) -> dict[str, Any]:
+        """Hold samples and their class numbers against what the model shows of its training.
+
+        Returns the fields of the findings, and what the model shows.
+        """
+        update(0, 1)
+        findings, witnesses = lint_training(
+            self._given, role, load_arrays(inputs), load_arrays(labels)
+        )
+        return {"findings": [asdict(finding) for finding in findings], "witnesses": witnesses}
+
     def prune(
         self,
         *,
@@ -108,25 +122,39 @@ class ModelSession:
         Path(float_tflite).write_bytes(converted.tflite)
         return {"unrolled": converted.unrolled}
 
-    def quantize(
+    def calibrate_fused(
         self,
         *,
         float_tflite: str,
         representative: dict[str, str],
+        calibrated_tflite: str,
+        update: Update,
+    ) -> None:
+        """Write the ranges of a model with fused recurrent operators into a float .tflite."""
+        samples = list(load_arrays(representative).values())
+        calibrated = calibrate_fused(Path(float_tflite).read_bytes(), samples, update)
+        Path(calibrated_tflite).write_bytes(calibrated)
+
+    def quantize(
+        self,
+        *,
+        float_tflite: str,
+        calibrated_tflite: str,
         settings: dict[str, Any],
         quantized_tflite: str,
         update: Update,
     ) -> None:
         """Write the quantized form of a float .tflite.
 
-        ``settings`` holds the fields of :class:`~edgepack.recipe.Quantization`.
+        ``calibrated_tflite`` carries its ranges, if the scheme needs them. ``settings`` holds the
+        fields of :class:`~edgepack.schemes.Quantization`.
         """
+        update(0, 1)
         layers = tuple((pattern, scheme) for pattern, scheme in settings["layers"])
         wanted = Quantization(**settings | {"layers": layers})
         tflite = Path(float_tflite).read_bytes()
         if wanted.needs_ranges:
-            samples = list(load_arrays(representative).values())
-            quantized = quantize(tflite, calibrate(tflite, samples, update), wanted)
+            quantized = quantize(tflite, Path(calibrated_tflite).read_bytes(), wanted)
         else:
             quantized = quantize_constants(tflite, wanted)
         Path(quantized_tflite).write_bytes(quantized)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,18 @@ class Signature:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Signature:
+        """Build a signature from what :func:`dataclasses.asdict` made of one, or from its JSON."""
+        return cls(
+            **{
+                kind: tuple(
+                    TensorSpec(**(spec | {"shape": tuple(spec["shape"])})) for spec in values[kind]
+                )
+                for kind in ("inputs", "outputs")
+            }
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,12 @@ def script(name: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def data_check() -> dict[str, Any]:
+    """Find what tests/data_check.py tells of data that need TensorFlow."""
+    return told_by("data_check.py")
+
+
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small models and data (tests/models.py)."""
     return script("tests/models.py", tmp_path_factory.mktemp("models"))

@@ -100,6 +100,7 @@ def main(folder: Path) -> None:
 
     unsafe(folder, dense)
     loop(folder)
+    residual(folder)
 
 
 def loop(folder: Path) -> None:
@@ -109,6 +110,19 @@ def loop(folder: Path) -> None:
         sequential([layers.Input((10, 4), batch_size=1), layers.GRU(4), layers.Dense(3)])
     )
     (folder / "loop.tflite").write_bytes(converter.convert())
+
+
+def residual(folder: Path) -> None:
+    """Write a network with a shortcut, whose ADD interpreters compute in place."""
+    layers = tf_keras.layers
+    image = layers.Input((8, 8, 1), name="image")
+    stem = layers.Conv2D(8, 3, padding="same", activation="relu", name="stem")(image)
+    branch = layers.Conv2D(8, 3, padding="same", name="branch")(stem)
+    shortcut = layers.Conv2D(8, 1, name="shortcut")(stem)
+    joined = layers.ReLU()(layers.Add(name="join")([shortcut, branch]))
+    pooled = layers.Flatten()(layers.AveragePooling2D(8, name="pool")(joined))
+    scores = layers.Dense(3, "softmax", name="scores")(pooled)
+    tf_keras.Model(image, scores).save(folder / "residual.h5")
 
 
 def unsafe(folder: Path, dense: object) -> None:

@@ -137,8 +137,7 @@ def test_values_that_the_model_cannot_take(refused: Any, models: Path, tmp_path:
     tokens = tmp_path / "tokens.npz"
     np.savez(tokens, x=np.full((4, 5), 99))
     refused(
-        "TensorFlow's calibrator cannot run the model on the representative dataset",
-        status=1,
+        "Keras cannot run the model on (4, 5) int32: indices[0,0] = 99 is not in [0, 20)",
         model=models / "tokens.h5",
         representative=tokens,
     )
@@ -253,4 +252,5 @@ def test_a_disk_that_fills_up_leaves_nothing(models: Path, tmp_path: Path) -> No
     )
     if done.returncode in (1, 77) and "error:" not in done.stderr:
         pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
-    assert_refused(done, "disk/out: cannot be written: No space left on device")
+    assert_refused(done, "No space left on device")
+    assert "disk/out: cannot be written: " in done.stderr

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.calibration.dataset import Archive, Dataset, load_npz
+from edgepack.calibration.dataset import Dataset
+from edgepack.calibration.reading import read
+from edgepack.calibration.sources.source import Context
 from edgepack.errors import DatasetError
+from edgepack.recipe_file import RecipeFile
 from edgepack.types import Signature, TensorSpec
 
 IMAGE = TensorSpec(name="image", shape=(8, 8, 1), dtype="float32")
@@ -32,14 +35,19 @@ def vectors(*shape: int) -> Signature:
     return signature(TensorSpec(name="vector", shape=shape, dtype="float32"))
 
 
-def dataset(x: Any, spec: TensorSpec) -> Dataset:
-    archive = Archive(source=Path("data.npz"), arrays={"x": np.asarray(x)})
-    return archive.dataset(signature(spec))
+def load(path: Path, signature: Signature) -> Dataset:
+    context = Context(signature=signature, recipe_file=RecipeFile())
+    return read(path, context, path.with_name("spool")).dataset()
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Any:
+    return lambda x, spec: load(saved(tmp_path, x=x), signature(spec))
 
 
 def test_inputs_and_labels_come_back(tmp_path: Path) -> None:
     x, y = np.ones((3, 2), np.float32), np.arange(3)
-    loaded = load_npz(saved(tmp_path, x=x, y=y)).dataset(vectors(2))
+    loaded = load(saved(tmp_path, x=x, y=y), vectors(2))
     np.testing.assert_array_equal(loaded.inputs["vector"], x)
     np.testing.assert_array_equal(loaded.labels["scores"], y)
     assert len(loaded) == 3
@@ -57,7 +65,7 @@ TWO = signature(
 
 def test_several_inputs_and_outputs_go_by_their_names(tmp_path: Path) -> None:
     arrays = {"right": np.ones((3, 1)), "left": np.zeros((3, 2)), "value": np.arange(3)}
-    loaded = load_npz(saved(tmp_path, **arrays)).dataset(TWO)
+    loaded = load(saved(tmp_path, **arrays), TWO)
     assert list(loaded.inputs) == ["left", "right"]
     assert loaded.inputs["right"].dtype == np.float32
     assert list(loaded.labels) == ["value"]
@@ -88,7 +96,7 @@ def test_arrays_that_are_no_samples_of_the_model_are_named(
     tmp_path: Path, arrays: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(DatasetError, match=said):
-        load_npz(saved(tmp_path, **arrays)).dataset(TWO)
+        load(saved(tmp_path, **arrays), TWO)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +118,7 @@ def test_arrays_that_are_no_samples_of_the_model_are_named(
 )
 def test_what_is_no_data_is_named(tmp_path: Path, arrays: dict[str, Any], said: str) -> None:
     with pytest.raises(DatasetError, match=said) as error:
-        load_npz(saved(tmp_path, **arrays)).dataset(vectors(1))
+        load(saved(tmp_path, **arrays), vectors(1))
     assert "data.npz" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -118,20 +126,18 @@ def test_what_is_no_data_is_named(tmp_path: Path, arrays: dict[str, Any], said: 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     with pytest.raises(DatasetError, match="no such dataset"):
-        load_npz(path)
+        load(path, vectors(1))
     for content in (b"", b"hello", b"\x93NUMPY"):
         path.write_bytes(content)
         with pytest.raises(DatasetError, match=r"not an \.npz file"):
-            load_npz(path)
-    with pytest.raises(DatasetError, match="cannot be read: Is a directory"):
-        load_npz(tmp_path)
+            load(path, vectors(1))
 
 
 def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
         archive.writestr("x", "hello")
     with pytest.raises(DatasetError, match="give numbers"):
-        load_npz(tmp_path / "data.npz").dataset(vectors(1))
+        load(tmp_path / "data.npz", vectors(1))
 
 
 def test_a_damaged_file_is_a_dataset_error_and_nothing_else(tmp_path: Path) -> None:
@@ -148,13 +154,13 @@ def test_a_damaged_file_is_a_dataset_error_and_nothing_else(tmp_path: Path) -> N
         path = tmp_path / "broken.npz"
         path.write_bytes(broken)
         try:
-            load_npz(path).dataset(vectors(8))
+            load(path, vectors(8))
         except DatasetError as error:
             assert "broken.npz" in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8, np.int64])
-def test_numbers_are_cast_to_the_models_input(dtype: type) -> None:
+def test_numbers_are_cast_to_the_models_input(dataset: Any, dtype: type) -> None:
     x = dataset(np.full((2, 8, 8, 1), 200, dtype), IMAGE).inputs["image"]
     assert x.dtype == np.float32
     assert (x == 200).all()
@@ -173,12 +179,12 @@ def test_numbers_are_cast_to_the_models_input(dtype: type) -> None:
     ],
 )
 def test_data_that_do_not_fit_the_model_are_refused_with_the_cure(
-    x: Any, spec: TensorSpec, said: str
+    dataset: Any, x: Any, spec: TensorSpec, said: str
 ) -> None:
     with pytest.raises(DatasetError, match=said):
         dataset(x, spec)
 
 
-def test_an_open_dimension_takes_any_size() -> None:
+def test_an_open_dimension_takes_any_size(dataset: Any) -> None:
     spec = TensorSpec(name="image", shape=(None, None, 1), dtype="float32")
     assert dataset(np.ones((2, 5, 7, 1)), spec).inputs["image"].shape == (2, 5, 7, 1)

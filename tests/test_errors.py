@@ -27,9 +27,19 @@ Received a label value of 7 which is outside the valid range.
 """
 
 
+EAGER = """Exception encountered when calling layer 'embedding' (type Embedding).
+
+{{function_node __wrapped__ResourceGather}} indices[0,0] = 99 [Op:ResourceGather] name:
+
+Call arguments received by layer 'embedding' (type Embedding):
+  \N{BULLET} inputs=tf.Tensor(shape=(4, 5), dtype=int32)
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (EAGER, "indices[0,0] = 99"),
         (STATEFUL, "If an RNN is stateful, the batch size must be the same."),
         (GRAPH, "Received a label value of 7 which is outside the valid range."),
         (

@@ -161,7 +161,7 @@ def test_a_person_reads_the_result_at_a_glance(pruned_digits: Bundle) -> None:
     assert lines[-1].startswith("PASSED: int8 accuracy 0.9")
     assert max(map(len, lines[:-1])) <= 100
     steps = [line.split()[0] for line in pruned_digits.stderr.split("\n\n")[0].splitlines()]
-    assert steps == ["load", "prune", "convert", "quantize", "validate", "compare"]
+    assert steps == ["load", "lint", "prune", "convert", "quantize", "validate", "compare"]
 
 
 def test_without_labels_float_and_int8_are_compared_all_the_same(cnn: Bundle) -> None:
@@ -331,7 +331,8 @@ def test_an_interrupted_export_leaves_nothing(
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         if step == "prune":
-            assert process.stderr.readline().startswith("load")
+            for before in ("load", "lint"):
+                assert process.stderr.readline().startswith(before)
         else:
             while not (tmp_path / "a").exists():
                 time.sleep(0.01)

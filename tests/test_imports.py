@@ -27,13 +27,15 @@ STEPS = {
     "checks": 8,
     "support": 8,
     "report": 9,
+    "debug": 9,
     "manifest": 9,
     "pipeline": 10,
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "bundle", "errors", "flatbuffer", "progress", "recipe", "serve", "signals"),
-    *("nibbles", "rewrite", "schemes", "tflite_api", "types", "worker"),
+    *("arrays", "bundle", "errors", "flatbuffer", "importing", "nibbles", "preprocessing"),
+    *("layer_names", "progress", "recipe", "recipe_file", "rewrite", "schemes", "serve", "signals"),
+    *("tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path
@@ -83,8 +85,10 @@ def test_importing_edgepack_and_asking_for_help_is_light() -> None:
         "import edgepack",
         "from edgepack.cli import cli; cli(['--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['export', '--help'], standalone_mode=False)",
+        "from edgepack.cli import cli; cli(['lint', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['quantize', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['study', '--help'], standalone_mode=False)",
+        "from edgepack.cli import cli; cli(['debug', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['targets'], standalone_mode=False)",
     ):
         done = python("-c", f"{code}\nimport sys; sys.exit(str({heavy} & set(sys.modules)))")

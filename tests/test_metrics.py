@@ -126,6 +126,7 @@ def test_without_labels_a_score_tells_agreement_noise_and_the_largest_error() ->
     assert found.value is None
     assert found.agreement == 0.5
     assert found.max_abs_error == pytest.approx(0.6)
+    assert 0 < found.mean_abs_error < 0.6
     assert found.sqnr_db == pytest.approx(10 * np.log10(2 / 0.62))
 
 

@@ -11,7 +11,9 @@ from typing import NoReturn
 import click
 
 from edgepack import __version__
+from edgepack.cli.debug import debug
 from edgepack.cli.export import export
+from edgepack.cli.lint import lint
 from edgepack.cli.quantize import quantize
 from edgepack.cli.study import study
 from edgepack.cli.targets import targets
@@ -44,12 +46,14 @@ class _Group(click.Group):
 def cli() -> None:
     """Take a trained Keras model to phones and microcontrollers.
 
-    Exit status: 0 passed; 1 failed, or did not pass on a target; 2 wrong use or bad input;
-    3 a needed package is missing; 130 interrupted.
+    Exit status: 0 passed; 1 failed, did not pass on a target, or lint --strict found something;
+    2 wrong use or bad input; 3 a needed package is missing; 130 interrupted.
     """
 
 
+cli.add_command(debug)
 cli.add_command(export)
+cli.add_command(lint)
 cli.add_command(quantize)
 cli.add_command(study)
 cli.add_command(targets)

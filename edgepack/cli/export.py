@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from edgepack.cli.options import (
+    CALIBRATION_GROUP,
     DATA,
     DATA_GROUP,
     PATH,
@@ -14,6 +15,7 @@ from edgepack.cli.options import (
     GroupedCommand,
     Pair,
     TwoNumbers,
+    calibration_options,
     data_options,
     loading_options,
     metric_option,
@@ -40,6 +42,7 @@ class _Export(GroupedCommand):
     groups = {  # noqa: RUF012 (of the class)
         "representative": DATA_GROUP,
         "weights": "Loading",
+        "observer": CALIBRATION_GROUP,
         "scheme": QUANTIZATION_GROUP,
         "targets": "Result",
         "sparsity": "Pruning",
@@ -53,6 +56,7 @@ class _Export(GroupedCommand):
 @data_options
 @metric_option
 @loading_options
+@calibration_options
 @quantization_options
 @result_options(" and ".join(DEFAULT_TARGETS))
 @click.option(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from edgepack.recipe import DEFAULT_SEED, is_function_name
+from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, is_function_name
 from edgepack.schemes import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -208,9 +208,46 @@ def output_options(command: _Command) -> _Command:
             required=True,
             help="Folder to write; must not exist.",
         ),
-        click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it."),
+        force_option,
+        verbose_option,
+    )
+
+
+def force_option(command: _Command) -> _Command:
+    """Add --force."""
+    return click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")(command)
+
+
+def verbose_option(command: _Command) -> _Command:
+    """Add --verbose."""
+    return click.option(
+        "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
+    )(command)
+
+
+CALIBRATION_GROUP = "Calibration"
+
+
+def calibration_options(command: _Command) -> _Command:
+    """Add --observer, --ranges and --strict."""
+    return _with(
+        command,
         click.option(
-            "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
+            "--observer",
+            metavar="NAME",
+            default=DEFAULT_OBSERVER,
+            show_default=True,
+            help="How the range of an activation is chosen: min-max, moving-average,"
+            " percentile[:PERCENT], mse, lp[:POWER] or entropy.",
+        ),
+        click.option(
+            "--ranges",
+            metavar="FILE",
+            type=PATH,
+            help="Take the ranges of a calibration.json, edited or not; nothing is observed.",
+        ),
+        click.option(
+            "--strict", is_flag=True, help="Fail if the linter finds anything in the data."
         ),
     )
 

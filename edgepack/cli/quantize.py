@@ -7,10 +7,12 @@ from typing import Any
 import click
 
 from edgepack.cli.options import (
+    CALIBRATION_GROUP,
     DATA_GROUP,
     PATH,
     QUANTIZATION_GROUP,
     GroupedCommand,
+    calibration_options,
     data_options,
     loading_options,
     metric_option,
@@ -27,6 +29,7 @@ class _Quantize(GroupedCommand):
     groups = {  # noqa: RUF012 (of the class)
         "representative": DATA_GROUP,
         "weights": "Loading",
+        "observer": CALIBRATION_GROUP,
         "scheme": QUANTIZATION_GROUP,
         "targets": "Result",
         "help": "Other",
@@ -38,6 +41,7 @@ class _Quantize(GroupedCommand):
 @data_options
 @metric_option
 @loading_options
+@calibration_options
 @quantization_options
 @result_options("all that run the scheme")
 @click.pass_context
@@ -52,20 +56,22 @@ def quantize(
     """Quantize MODEL and compare it with float.
 
     MODEL is what export takes. Writes DIR with float.tflite, the quantized model, named by its
-    scheme, report.json and manifest.json, after running the model on the interpreters that run the
-    scheme.
+    scheme, calibration.json, report.json and manifest.json, after running the model on the
+    interpreters that run the scheme.
 
     \b
     Example:
       edgepack quantize model.keras --representative calib.npz --scheme int16 --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.quantize import quantize as run_quantize
-    from edgepack.report.text import render_text
+    from edgepack.report.text import render_ranges, render_text
 
     recipe = Recipe(
         quantization=quantization(options), targets=tuple(dict.fromkeys(targets)), **options
     )
     report = run_quantize(recipe, Bars(), verbose=verbose)
     click.echo(err=True)
+    if report.calibration:
+        print_result(f"{render_ranges(report.calibration)}\n")
     print_result(render_text(report))
     ctx.exit(0 if report.passed else 1)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from edgepack.errors import ModelError, reason
+from edgepack.importing import import_module
 from edgepack.load.safety import entries, registered_name
 
 
@@ -25,7 +23,7 @@ def import_objects(names: Iterable[str]) -> dict[str, Any]:
                 f"custom object {entry!r}: write module:NAME, such as my_layers:Attention"
             )
         try:
-            found[name] = getattr(_import(module), name)
+            found[name] = getattr(import_module(module), name)
         except AttributeError:
             raise ModelError(f"custom object {entry!r}: {module} has no {name}") from None
         except Exception as error:
@@ -33,15 +31,6 @@ def import_objects(names: Iterable[str]) -> dict[str, Any]:
                 f"custom object {entry!r}: {module} cannot be imported: {reason(error)}"
             ) from error
     return found
-
-
-def _import(module: str) -> Any:
-    here = str(Path.cwd())
-    sys.path.append(here)  # last: a file here must not stand in for an installed module
-    try:
-        return importlib.import_module(module)
-    finally:
-        sys.path.remove(here)
 
 
 def aliases(configs: Iterable[Any], objects: dict[str, Any]) -> dict[str, Any]:

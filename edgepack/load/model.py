@@ -55,7 +55,12 @@ class FloatModel(ABC):
 
         Raises :class:`ModelError` if it cannot be run on them.
         """
-        run = self.runner([array.shape[1:] for array in inputs])
+        return self.run(self.runner([array.shape[1:] for array in inputs]), inputs, update)
+
+    def run(
+        self, runner: Runner, inputs: Sequence[NDArray[Any]], update: Update = ignore
+    ) -> list[NDArray[Any]]:
+        """Predict with a runner of one's own."""
         batch, total = self.batch or _BATCH, len(inputs[0])
         results = []
         for start in range(0, total, batch):
@@ -63,7 +68,7 @@ class FloatModel(ABC):
             chosen = np.arange(start, start + batch if self.batch else min(start + batch, total))
             given = [array.take(chosen, axis=0, mode="wrap") for array in inputs]
             try:
-                made = run(*given)
+                made = runner(*given)
             except Exception as error:
                 shapes = ", ".join(f"{array.shape} {array.dtype}" for array in given)
                 raise ModelError(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.arrays import Arrays, save_arrays
-from edgepack.calibration.dataset import Dataset, load_npz
+from edgepack.calibration.calibrator import Calibrator, observers_at_work
+from edgepack.calibration.dataset import Dataset, require_same_classes
+from edgepack.calibration.observers import observer
+from edgepack.calibration.ranges import read_entries
+from edgepack.calibration.reader import reader
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Progress
 from edgepack.recipe import DISTILLATION, Recipe, as_json
+from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.schemes import Quantization
 from edgepack.support import unsupported
-from edgepack.types import Signature, TensorSpec
+from edgepack.types import Signature
 from edgepack.worker import Worker
 
 
@@ -28,6 +34,7 @@ class Job:
     work: Path
     session: Worker
     progress: Progress
+    verbose: bool = False
 
     @property
     def float_tflite(self) -> Path:
@@ -39,6 +46,11 @@ class Job:
         """The quantized model, named by its scheme."""
         return self.folder / f"{self.recipe.quantization.scheme}.tflite"
 
+    @property
+    def calibrated_tflite(self) -> Path:
+        """The float model with the ranges of its activations."""
+        return self.work / "calibrated.tflite"
+
     def save(self, name: str, arrays: Arrays) -> dict[str, str]:
         """Hand arrays to a worker: the paths of their files."""
         return save_arrays(self.work / name, arrays)
@@ -49,21 +61,21 @@ class Data:
     """The datasets of a recipe, cast to the model's inputs and checked against its outputs.
 
     ``runtime`` is what runs the float model; ``representative`` are the test data where the scheme
-    needs no others, and ``representative_files`` has them for workers. Interpreters run, and
-    outputs are compared, on ``compared``: the test data if there are any, which ``is_tested``
-    tells. ``measures`` has an entry for each output that there are labels
-    for, ``taught`` for each output that fine-tuning has labels for in ``train``.
+    needs no others. Interpreters run, and outputs are compared, on ``compared``: the test data if
+    there are any, which ``is_tested`` tells. ``measures`` has an entry for each output that there
+    are labels for, ``taught`` for each output that fine-tuning has labels for in ``train``.
+    ``notes`` is what there is to say about reading them.
     """
 
     signature: Signature
     runtime: str
     representative: Dataset
-    representative_files: dict[str, str]
     compared: Dataset
     is_tested: bool
     measures: dict[str, Measure]
     train: Dataset | None
     taught: dict[str, Measure]
+    notes: tuple[str, ...]
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -91,49 +103,85 @@ def available(
     return found, tuple(notes)
 
 
+def require_data(recipe: Recipe) -> None:
+    """Raise :class:`RecipeError` without the data that the scheme needs."""
+    scheme, needs_ranges = recipe.quantization.scheme, recipe.quantization.needs_ranges
+    if recipe.representative is None and recipe.ranges is None and needs_ranges:
+        raise RecipeError(
+            f"scheme {scheme} needs the ranges of activations: give --representative, or --ranges"
+        )
+    if recipe.ranges and not needs_ranges:
+        raise RecipeError(f"scheme {scheme} has no use for ranges: leave --ranges out")
+    if recipe.representative is None and recipe.test is None:
+        raise RecipeError(
+            f"scheme {scheme} needs samples to compare float with: give --test or --representative"
+        )
+
+
+@contextmanager
+def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]:
+    """Start what watches activations; None if the scheme needs no ranges, or they are given."""
+    if recipe.ranges or not recipe.quantization.needs_ranges:
+        yield None
+        return
+    with observers_at_work(verbose=verbose) as calibrator:
+        yield calibrator
+
+
 def load(job: Job) -> Data:
     """Load the model and the datasets, and check that they fit."""
     recipe, fine_tune = job.recipe, job.recipe.fine_tune
     require_known(recipe.metric)
+    observer(recipe.observer)
+    if recipe.ranges:
+        read_entries(recipe.ranges)
     if recipe.metric is not None and recipe.test is None and fine_tune is None:
         raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
-    with job.progress.step("load") as update:
-        archives = {
-            path: load_npz(path)
-            for path in (recipe.representative, recipe.test, fine_tune and fine_tune.train)
-            if path
-        }
+    recipe_file = read_recipe_file(recipe.recipe_file)
+    wanted = {
+        "representative": recipe.representative,
+        "test": recipe.test,
+        "train": fine_tune and fine_tune.train,
+    }
+    given = {role: data for role, data in wanted.items() if data is not None}
+    with (
+        job.progress.step("load") as update,
+        reader(given.values(), recipe_file, verbose=job.verbose) as reading,
+    ):
         loaded = job.session.call(
             "load",
             update=update,
             source=as_json(recipe.source),
             strategy=fine_tune and fine_tune.strategy,
         )
-        signature = Signature(
-            **{
-                kind: tuple(
-                    TensorSpec(**(spec | {"shape": tuple(spec["shape"])})) for spec in loaded[kind]
-                )
-                for kind in ("inputs", "outputs")
-            }
-        )
-        test = archives[recipe.test].dataset(signature) if recipe.test else None
-        representative = (
-            archives[recipe.representative].dataset(signature) if recipe.representative else test
-        )
-        assert representative is not None  # noqa: S101 (a recipe has one of them)
-        train = archives[fine_tune.train].dataset(signature) if fine_tune else None
-        return Data(
-            signature=signature,
-            runtime=loaded["runtime"],
-            representative=representative,
-            representative_files=job.save("representative", representative.inputs),
-            compared=test or representative,
-            is_tested=test is not None,
-            measures=measures(recipe.metric, test, signature) if test else {},
-            train=train,
-            taught=_taught(recipe, train, signature) if train else {},
-        )
+        signature = Signature.of(loaded)
+        spooled = {
+            role: reading.read(
+                data,
+                signature,
+                job.work / role,
+                samples=recipe.samples if role == "representative" else None,
+                seed=recipe.seed,
+                update=update,
+            )
+            for role, data in given.items()
+        }
+    datasets = {role: each.dataset() for role, each in spooled.items()}
+    test, train = datasets.get("test"), datasets.get("train")
+    representative = datasets.get("representative", test)
+    assert representative is not None  # noqa: S101 (a recipe has one of them)
+    require_same_classes(datasets.values())
+    return Data(
+        signature=signature,
+        runtime=loaded["runtime"],
+        representative=representative,
+        compared=test or representative,
+        is_tested=test is not None,
+        measures=measures(recipe.metric, test, signature) if test else {},
+        train=train,
+        taught=_taught(recipe, train, signature) if train else {},
+        notes=tuple(note for each in spooled.values() for note in each.notes),
+    )
 
 
 def _taught(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:

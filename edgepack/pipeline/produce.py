@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack import bundle
+from edgepack.calibration.ranges import Calibration
 from edgepack.checks import Evidence, judge, tolerated_lsb
 from edgepack.compress.checkpoint import remove_checkpoint
-from edgepack.errors import RecipeError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
-from edgepack.pipeline.job import Job, available, load
+from edgepack.pipeline.job import Job, available, calibrating, load, require_data
+from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
+from edgepack.quantize.effect import effects
 from edgepack.recipe import Recipe
-from edgepack.report import Report, RuntimeReport, SparsityReport
+from edgepack.report import CalibrationReport, Report, RuntimeReport, SparsityReport
 from edgepack.runtimes.processes import interpreters
 from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.support import require_supported
@@ -42,7 +44,7 @@ def produce(
     needs.
     """
     detect(recipe.model)
-    _require_data(recipe)
+    require_data(recipe)
     require_supported(recipe.quantization, targets)
     found, notes = available(runtimes, recipe.quantization)
     with (
@@ -51,13 +53,16 @@ def produce(
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
         Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
         interpreters(found, verbose=verbose) as running,
+        calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, folder, Path(work), session, progress or Silent())
-        inputs = describe_inputs(recipe)
+        job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
         data = load(job)
+        notes += (*data.notes, *warnings(job, data))
+        inputs = describe_inputs(recipe)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)
-        model, quantization = steps.quantize(job, data)
+        calibration = steps.calibrate(job, data, calibrator)
+        model, quantization = steps.quantize(job)
         if firmware:
             steps.emit(job)
         predictions = steps.predict(job, data)
@@ -79,6 +84,7 @@ def produce(
             quantization=quantization,
             comparison=steps.compare(job, data, model, validation, outputs),
             pruning=pruning,
+            calibration=_calibration_report(recipe, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
             targets={target.name: judge(target, evidence) for target in targets},
@@ -92,14 +98,18 @@ def produce(
     return report
 
 
-def _require_data(recipe: Recipe) -> None:
-    scheme = recipe.quantization.scheme
-    if recipe.representative is None and recipe.quantization.needs_ranges:
-        raise RecipeError(f"scheme {scheme} needs the ranges of activations: give --representative")
-    if recipe.representative is None and recipe.test is None:
-        raise RecipeError(
-            f"scheme {scheme} needs samples to compare float with: give --test or --representative"
-        )
+def _calibration_report(
+    recipe: Recipe, calibration: Calibration | None, model: Model
+) -> CalibrationReport | None:
+    if calibration is None:
+        return None
+    observed = calibration.observed
+    return CalibrationReport(
+        observer=None if recipe.ranges else recipe.observer,
+        samples=observed.samples if observed else None,
+        growth=observed.growth if observed else (),
+        activations=effects(model, calibration.ranges),
+    )
 
 
 def _sparsity(job: Job, model: Model) -> SparsityReport:

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.bundle import Artifact
+from edgepack.calibration.statistics import Growth
 from edgepack.checks import Verdict
 from edgepack.compare import Comparison
 from edgepack.compress.prune import Pruning
+from edgepack.quantize.effect import Effect
 from edgepack.recipe import as_json
 from edgepack.schemes import Quantization
 from edgepack.sparsity import Sparsity
@@ -29,6 +31,20 @@ class RuntimeReport:
     deviations: dict[str, Deviation]
     arena_bytes: int | None
     failure: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationReport:
+    """Where the ranges of activations come from, and what became of them in the quantized file.
+
+    ``observer`` is None where the ranges were given, ``samples`` where edgepack did not observe
+    them itself; then there is no ``growth`` either.
+    """
+
+    observer: str | None
+    samples: int | None
+    growth: tuple[Growth, ...]
+    activations: dict[str, Effect]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +92,7 @@ class Report:
     quantization: QuantizationReport
     comparison: Comparison
     pruning: Pruning | None
+    calibration: CalibrationReport | None
     runtimes: dict[str, RuntimeReport]
     sparsity: SparsityReport
     targets: dict[str, Verdict]
@@ -97,6 +114,7 @@ class Report:
             "quantization": self.quantization.to_dict(),
             "comparison": self.comparison.to_dict(),
             "pruning": asdict(self.pruning) if self.pruning else None,
+            "calibration": asdict(self.calibration) if self.calibration else None,
             "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
             "sparsity": asdict(self.sparsity.float)
             | {self.comparison.scheme: asdict(self.sparsity.quantized)},

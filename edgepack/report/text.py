@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from edgepack.compare import OutputComparison
 from edgepack.compress.prune import Pruning
 from edgepack.metrics import METRICS
-from edgepack.report import Report, RuntimeReport
+from edgepack.report import CalibrationReport, Report, RuntimeReport
 from edgepack.report.table import NONE, cells, number, table
 
 
@@ -61,6 +61,32 @@ def _off_reference(runtime: RuntimeReport, output: str) -> str:
     return deviation.largest if deviation.max_lsb else "bit-exact"
 
 
+def render_ranges(calibration: CalibrationReport) -> str:
+    """Tell each activation's range and what the quantized file made of it."""
+    rows = [["activation", "type", "range asked for", "represented", "scale", "zero point"]]
+    for effect in calibration.activations.values():
+        ends = [f"{ends.min:.4g} to {ends.max:.4g}" for ends in (effect.asked, effect.represented)]
+        if effect.fixed_by:
+            ends[1] += f" (by {effect.fixed_by})"
+        rows.append(
+            [effect.layer, effect.dtype, *ends, f"{effect.scale:.5g}", str(effect.zero_point)]
+        )
+    return table(rows)
+
+
+def _ranges(calibration: CalibrationReport) -> str:
+    if calibration.observer is None:
+        return "ranges    as given"
+    told = f"ranges    {calibration.observer}"
+    if calibration.growth:
+        half = calibration.growth[-1]
+        told += (
+            f" over {calibration.samples} samples; the first {half.samples} had shown all but"
+            f" {half.mean:.1%} of a range on average, {half.largest:.1%} at most"
+        )
+    return told
+
+
 def _facts(report: Report) -> str:
     names = ("float.tflite", f"{report.comparison.scheme}.tflite")
     sizes = [f"{name} {report.artifacts[name].bytes:,} B" for name in names]
@@ -70,6 +96,8 @@ def _facts(report: Report) -> str:
         lines.append(f"in float  {shorten(left)}")
     if any(runtime.arena_bytes is not None for runtime in report.runtimes.values()):
         lines.append("arena     as TFLM's reference kernels take it on this host")
+    if report.calibration:
+        lines.append(_ranges(report.calibration))
     if report.pruning:
         lines += _pruning(report, report.pruning)
     return "\n".join(lines)

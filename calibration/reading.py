@@ -1,0 +1,91 @@
+"""Reading a dataset: from its source, checked and preprocessed, to files that are mapped."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack.arrays import load_arrays
+from edgepack.calibration.dataset import Dataset
+from edgepack.calibration.fields import find_fields
+from edgepack.calibration.fit import Column, InputColumn
+from edgepack.calibration.sampling import choose
+from edgepack.calibration.sources import find
+from edgepack.calibration.sources.source import Context
+from edgepack.calibration.spool import Spool
+from edgepack.progress import Update, ignore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spooled:
+    """A dataset on disk: .npy files by input and by output, and what there is to say about it."""
+
+    source: str
+    inputs: dict[str, str]
+    labels: dict[str, str]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def dataset(self) -> Dataset:
+        """Map the files."""
+        return Dataset(
+            source=self.source,
+            inputs=load_arrays(self.inputs),
+            labels=load_arrays(self.labels),
+            files=self.inputs,
+            classes=tuple(self.classes),
+        )
+
+
+def read(
+    data: object, context: Context, stem: Path, *, seed: int = 0, update: Update = ignore
+) -> Spooled:
+    """Read data of any kind into .npy files next to ``stem``, in little memory.
+
+    Of a stream the first ``context.samples`` are taken; of everything else those that
+    :func:`~edgepack.calibration.sampling.choose` chooses. Raises
+    :class:`~edgepack.errors.DatasetError` for what cannot be read or does not fit the model, and
+    OSError if the disk is full.
+    """
+    source = find(data).open(context)
+    fields = find_fields(source, context.signature)
+    survey = source.survey(fields) if context.samples is not None else None
+    chosen = choose(survey, context.samples or 0, seed) if survey else None
+    described = context.recipe_file.described(context.signature)
+    specs = {spec.name: spec for spec in context.signature.inputs}
+    with ExitStack() as files:
+
+        def spool(kind: str, index: int) -> Spool:
+            return files.enter_context(Spool(stem.with_name(f"{stem.name}-{kind}{index}.npy")))
+
+        inputs = {
+            name: InputColumn(source, field, spool("", index), specs[name], described[name])
+            for index, (name, field) in enumerate(fields.inputs.items())
+        }
+        labels = {
+            name: Column(source, field, spool("labels-", index))
+            for index, (name, field) in enumerate(fields.labels.items())
+        }
+        columns = [
+            *zip(fields.inputs.values(), inputs.values(), strict=True),
+            *zip(fields.labels.values(), labels.values(), strict=True),
+        ]
+        total = len(chosen) if chosen is not None else source.total or context.samples or 0
+        done = 0
+        for block in source.blocks(fields, chosen):
+            for field, column in columns:
+                column.add(block.rows, block.values[field])
+            done += len(block.rows)
+            update(done, max(done, total))
+        for _, column in columns:
+            column.end()
+    is_short = survey is not None and survey.count < (context.samples or 0)
+    note = f"{source.name}: {context.samples} samples are wanted and it has {done}: all are taken"
+    return Spooled(
+        source=source.name,
+        inputs={name: str(column.path) for name, column in inputs.items()},
+        labels={name: str(column.path) for name, column in labels.items()},
+        classes=source.classes,
+        notes=(note,) if is_short else (),
+    )

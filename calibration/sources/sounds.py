@@ -1,0 +1,57 @@
+"""A folder of WAV files; soundfile decodes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.calibration.sources.folder import Folder
+from edgepack.errors import DatasetError
+from edgepack.preprocessing import Audio
+
+SUFFIXES = (".wav", ".wave")
+
+
+def is_sound(head: bytes) -> bool:
+    """Whether bytes begin as a WAV file does."""
+    return head[:4] in (b"RIFF", b"RIFX") and head[8:12] == b"WAVE"
+
+
+class Sounds(Folder):
+    """A folder of WAV files: float32 (time,) in -1 to 1, the channels averaged.
+
+    All must have the described sample rate, or without a description that of the first.
+    """
+
+    kind = "sounds"
+
+    def __init__(self, path: Path, files: Iterable[str], audio: Audio | None) -> None:
+        super().__init__(path, files)
+        self._rate = audio and audio.sample_rate
+        self._clip = (audio and audio.clip_samples) or -1
+        self._wanted = f"the recipe file says {self._rate}"
+
+    def read(self, file: Path) -> NDArray[Any]:
+        """Decode a file, no more of it than is described."""
+        import soundfile
+
+        try:
+            with soundfile.SoundFile(file) as opened:
+                rate = opened.samplerate
+                waves = opened.read(self._clip, dtype="float32", always_2d=True)
+        except Exception as error:
+            raise DatasetError(
+                f"{file}: no WAV file that can be decoded: {error}; remove or repair it"
+            ) from error
+        if self._rate is None:
+            self._rate, self._wanted = rate, f"{file.name} has {rate}"
+        if rate != self._rate:
+            raise DatasetError(
+                f"{file}: has a sample rate of {rate} Hz, and {self._wanted}; convert the files"
+                " to one rate"
+            )
+        return np.asarray(waves.mean(axis=1))

@@ -1,0 +1,72 @@
+"""``edgepack debug``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgepack.cli.options import (
+    CALIBRATION_GROUP,
+    DATA_GROUP,
+    PATH,
+    QUANTIZATION_GROUP,
+    GroupedCommand,
+    calibration_options,
+    data_options,
+    force_option,
+    loading_options,
+    quantization,
+    quantization_options,
+    verbose_option,
+)
+from edgepack.cli.progress import Bars
+from edgepack.recipe import Recipe
+
+
+class _Debug(GroupedCommand):
+    groups = {  # noqa: RUF012 (of the class)
+        "representative": DATA_GROUP,
+        "weights": "Loading",
+        "observer": CALIBRATION_GROUP,
+        "scheme": QUANTIZATION_GROUP,
+        "output": "Result",
+        "help": "Other",
+    }
+
+
+@click.command(cls=_Debug)
+@click.argument("model", type=PATH)
+@data_options
+@loading_options
+@calibration_options
+@quantization_options
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=PATH,
+    help="Folder to write debug.json, debug.svg and both models to; must not exist.",
+)
+@force_option
+@verbose_option
+def debug(*, output: Path | None, verbose: bool, **options: Any) -> None:
+    """Find the layers that MODEL loses its accuracy in when it is quantized, and say why.
+
+    Quantizes MODEL as export does, and compares float and quantized, layer by layer: on samples
+    spread evenly over the data, 64 at most.
+
+    \b
+    Example:
+      edgepack debug model.keras --representative calib.npz
+    """  # noqa: D301 (click reads the backspace: keep these lines as they are)
+    from edgepack.debug.text import render_debug
+    from edgepack.pipeline.debug import debug as run_debug
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = output or Path(temporary) / "debug"
+        recipe = Recipe(output=folder, targets=(), quantization=quantization(options), **options)
+        report = run_debug(recipe, Bars(), verbose=verbose)
+    click.echo(err=True)
+    click.echo(render_debug(report))

@@ -1,0 +1,63 @@
+"""``edgepack lint``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgepack.cli.options import (
+    DATA,
+    PATH,
+    GroupedCommand,
+    loading_options,
+    reading_options,
+    verbose_option,
+)
+from edgepack.cli.progress import Bars
+from edgepack.recipe import Recipe
+
+
+class _Lint(GroupedCommand):
+    groups = {"weights": "Loading", "strict": "Result", "help": "Other"}  # noqa: RUF012 (of the class)
+
+
+@click.command(cls=_Lint)
+@click.argument("model", type=PATH)
+@click.argument("data", type=DATA)
+@click.option("--test", metavar="DATA", type=DATA, help="Check the test data too.")
+@reading_options
+@loading_options
+@click.option("--strict", is_flag=True, help="End with status 1 if anything is found.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@verbose_option
+@click.pass_context
+def lint(
+    ctx: click.Context,
+    /,
+    *,
+    data: Path | str,
+    strict: bool,
+    as_json: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Look for what is likely wrong with DATA, the representative dataset of MODEL.
+
+    Holds the data against themselves and against what the model shows of its training: the mean
+    and variance in its normalization layers, a leading Rescaling, its probabilities and labels.
+
+    \b
+    Example:
+      edgepack lint model.keras calib.npz --test test.npz
+    """  # noqa: D301 (click reads the backspace: keep these lines as they are)
+    from edgepack.pipeline.lint import lint as run_lint
+    from edgepack.report.lint import render_lint
+
+    recipe = Recipe(representative=data, output=Path(), **options)  # nothing is written
+    report = run_lint(recipe, Bars(), verbose=verbose)
+    click.echo(err=True)
+    click.echo(json.dumps(report.to_dict(), indent=2) if as_json else render_lint(report))
+    ctx.exit(1 if strict and report.findings else 0)

@@ -1,0 +1,59 @@
+"""Names of layers as people know them, from the names of a .tflite file's tensors.
+
+The converter joins the names of all that it fused with semicolons, such as
+``model/activation/Relu;model/conv2d/BiasAdd;model/conv2d/Conv2D1``: scopes of Keras layers, each
+ending in the name of an operation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from edgepack.types import Graph, Operator
+
+_COMPUTES = re.compile(r"/(Conv\w*D\w*|conv\w*|depthwise|separable_conv\w*|MatMul|Einsum)\d*$")
+
+
+def layer_names(graph: Graph) -> dict[int, str]:
+    """Name each tensor that an operator writes, and each input, by index; no name comes twice.
+
+    A name is the scope of the Keras layer, without that of the model: ``block_1/conv2d``. Where
+    several operators share a scope, as in an unrolled LSTM, that of the operation is kept.
+    """
+    paths = {
+        index: _path(graph, operator, index)
+        for operator in graph.operators
+        for index in operator.outputs
+    }
+    deep = [path for path in paths.values() if len(path) > 1]
+    if len({path[0] for path in deep}) == 1:  # the model's own name
+        paths = {index: path[1:] if len(path) > 1 else path for index, path in paths.items()}
+    short = {index: "/".join(path[:-1] or path) for index, path in paths.items()}
+    counts = Counter(short.values())
+    names = {index: graph.tensors[index].name for index in graph.inputs}
+    for index, path in paths.items():
+        names[index] = short[index] if counts[short[index]] == 1 else "/".join(path)
+    return _distinct(names)
+
+
+def _path(graph: Graph, operator: Operator, index: int) -> list[str]:
+    """Split the part of a fused name that says most; the output of a model has none."""
+    weights = [graph.tensors[i].name for i in operator.inputs[1:2] if i >= 0]
+    for name in (graph.tensors[index].name, *weights):
+        parts = [part for part in name.split(";") if "/" in part]
+        if parts:
+            computing = [part for part in parts if _COMPUTES.search(part)]
+            return (computing or parts)[-1].split("/")
+    return [operator.name.lower()]
+
+
+def _distinct(names: dict[int, str]) -> dict[int, str]:
+    """Number the names that come again, in the order of the graph."""
+    counts = Counter(names.values())
+    seen: Counter[str] = Counter()
+    for index, name in names.items():
+        if counts[name] > 1:
+            seen[name] += 1
+            names[index] = f"{name}#{seen[name]}"
+    return names

@@ -1,0 +1,111 @@
+"""Finding the layers that a quantized model loses its accuracy in."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgepack import bundle
+from edgepack.arrays import Arrays
+from edgepack.compare import Score
+from edgepack.debug.figures import Alone, DebugReport, Figures
+from edgepack.debug.plot import draw, has_matplotlib
+from edgepack.debug.ranking import rank
+from edgepack.manifest import describe_inputs, manifest
+from edgepack.pipeline import steps
+from edgepack.pipeline.job import Job, calibrating, load, require_data
+from edgepack.pipeline.lint import warnings
+from edgepack.progress import Progress, Silent
+from edgepack.recipe import Recipe
+from edgepack.runtimes import RUNTIMES
+from edgepack.worker import Worker
+
+MAX_SAMPLES = 64
+"""Every value of every layer is looked at: so many samples tell enough."""
+
+_NO_PLOT = "no debug.svg: matplotlib is not installed; pip install 'edgepack[plot]'"
+
+
+def debug(
+    recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False
+) -> DebugReport:
+    """Quantize a model and compare it with its float model, layer by layer.
+
+    Looks at samples spread evenly over the test data, or else the representative dataset. Writes
+    ``recipe.output`` whole or not at all: both models, debug.json, debug.svg where matplotlib is
+    installed, and the manifest. ``verbose`` lets TensorFlow and LiteRT write to standard error.
+
+    Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
+    """
+    require_data(recipe)
+    with (
+        bundle.stage(recipe.output, force=recipe.force) as folder,
+        tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
+        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        calibrating(recipe, verbose=verbose) as calibrator,
+    ):
+        job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
+        data = load(job)
+        notes = (*data.notes, *warnings(job, data))
+        inputs = describe_inputs(recipe)
+        notes += steps.convert(job, data)
+        steps.calibrate(job, data, calibrator)
+        model, _ = steps.quantize(job)
+        samples = _spread(data.compared.inputs)
+        compared, isolated = _look(job, samples, verbose=verbose)
+        scores = [Score(**score) for score in isolated["whole"]]
+        report = DebugReport(
+            model=steps.model_name(recipe),
+            data="test" if data.is_tested else "representative",
+            samples=len(next(iter(samples.values()))),
+            kernels=compared["kernels"],
+            outputs=dict(zip(steps.named_outputs(data, model), scores, strict=True)),
+            layers=rank(
+                [_figures(fields) for fields in compared["layers"]],
+                [Alone(**fields) for fields in isolated["alone"]],
+                min((score.sqnr_db for score in scores if score.sqnr_db is not None), default=None),
+            ),
+            unmatched=tuple(compared["unmatched"]),
+            notes=notes if has_matplotlib() else (*notes, _NO_PLOT),
+        )
+        bundle.write_json(folder / "debug.json", report.to_dict())
+        if has_matplotlib():
+            (folder / "debug.svg").write_bytes(draw(report))
+        made = manifest(recipe, bundle.describe_all(folder), inputs, [RUNTIMES["litert"]])
+        bundle.write_json(folder / bundle.MANIFEST, made)
+    return report
+
+
+def _spread(inputs: Arrays) -> Arrays:
+    """Take samples at equal distances: datasets are often sorted by class."""
+    count = len(next(iter(inputs.values())))
+    taken = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
+    return {name: array[taken] for name, array in inputs.items()}
+
+
+def _look(job: Job, samples: Arrays, *, verbose: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run both models: the layers compared, and each of them quantized alone."""
+    with Worker(
+        "edgepack.debug.service:DebugService",
+        label="LiteRT",
+        verbose=verbose,
+        float_tflite=str(job.float_tflite),
+        quantized_tflite=str(job.quantized_tflite),
+        inputs=job.save("debugged", samples),
+    ) as service:
+        with job.progress.step("compare") as update:
+            compared = service.call("compare", update=update)
+        with job.progress.step("isolate") as update:
+            isolated = service.call("isolate", update=update)
+    return compared, isolated
+
+
+def _figures(fields: Mapping[str, Any]) -> Figures:
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    }
+    return Figures(**values)

@@ -1,0 +1,86 @@
+"""The linter: alone, and as a step before the data calibrate anything."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from edgepack.calibration.dataset import Dataset
+from edgepack.calibration.lint import REPRESENTATIVE, TEST, Finding
+from edgepack.calibration.lint.data import lint_data
+from edgepack.calibration.lint.profile import class_labels, profile
+from edgepack.calibration.lint.training import choose
+from edgepack.errors import DatasetError
+from edgepack.load.formats import detect
+from edgepack.pipeline.job import Data, Job, load
+from edgepack.pipeline.steps import model_name
+from edgepack.progress import Progress, Silent
+from edgepack.recipe import Recipe
+from edgepack.report.lint import LintReport
+from edgepack.worker import Worker
+
+
+def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> LintReport:
+    """Look for what is likely wrong with the datasets of a recipe; nothing is written.
+
+    Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
+    """
+    detect(recipe.model)
+    with (
+        tempfile.TemporaryDirectory(prefix="edgepack-") as work,
+        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+    ):
+        job = Job(recipe, Path(work), Path(work), session, progress or Silent(), verbose)
+        return find(job, load(job))
+
+
+def warnings(job: Job, data: Data) -> tuple[str, ...]:
+    """Say what the linter finds, for a report.
+
+    Raises :class:`DatasetError` instead if the recipe is strict.
+    """
+    findings = find(job, data).findings
+    if findings and job.recipe.strict:
+        more = f" (and {len(findings) - 1} more: see edgepack lint)" if len(findings) > 1 else ""
+        raise DatasetError(f"{findings[0]}{more}")
+    return tuple(f"warning: {finding}" for finding in findings)
+
+
+def find(job: Job, data: Data) -> LintReport:
+    """Apply every rule: those on data here, those on the model where TensorFlow runs."""
+    datasets = {REPRESENTATIVE: data.representative}
+    if data.is_tested:
+        datasets[TEST] = data.compared
+    with job.progress.step("lint"):
+        asked = [_ask(job, data, role, dataset) for role, dataset in datasets.items()]
+        profiles = {
+            role: profile(role, dataset, data.signature) for role, dataset in datasets.items()
+        }
+        findings = lint_data(profiles[REPRESENTATIVE], profiles.get(TEST))
+        answers = [answer.result() for answer in asked]
+    told = [Finding(**fields) for answer in answers for fields in answer["findings"]]
+    return LintReport(
+        model=model_name(job.recipe),
+        samples={role: known.samples for role, known in profiles.items()},
+        witnesses={
+            role: tuple(answer["witnesses"]) for role, answer in zip(datasets, answers, strict=True)
+        },
+        findings=(*told, *findings),
+    )
+
+
+def _ask(job: Job, data: Data, role: str, dataset: Dataset) -> Future[Any]:
+    """Let TensorFlow hold some samples of a dataset against the model."""
+    inputs, chosen = choose(dataset)
+    labels = class_labels(dataset, data.signature)
+    stem = role.replace(" ", "-")
+    return job.session.start(
+        "lint",
+        role=role,
+        inputs=job.save(f"{stem}-lint-inputs", inputs),
+        labels=job.save(
+            f"{stem}-lint-labels", {name: array[chosen] for name, array in labels.items()}
+        ),
+    )

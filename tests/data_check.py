@@ -1,0 +1,155 @@
+"""Compare preprocessing with TensorFlow's, and read data that need it.
+
+Run as a script, in a process of its own: the tests' process stays free of TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image as Picture
+
+from edgepack.calibration.preprocess import preprocess
+from edgepack.calibration.reading import read
+from edgepack.calibration.sources import find
+from edgepack.calibration.sources.source import Context
+from edgepack.errors import DatasetError
+from edgepack.preprocessing import Audio, Image, Preprocessing
+from edgepack.recipe_file import RecipeFile
+from edgepack.types import Signature, TensorSpec
+
+WAVE = np.random.default_rng(0).uniform(-1, 1, (2, 16000)).astype(np.float32)
+
+
+def by_tensorflow(audio: Audio) -> np.ndarray:
+    """Compute features as the documentation of tf.signal does."""
+    spectrum = tf.abs(tf.signal.stft(WAVE, audio.frame_length, audio.frame_step, audio.fft_length))
+    matrix = tf.signal.linear_to_mel_weight_matrix(
+        audio.mel_bins, spectrum.shape[-1], audio.sample_rate, audio.lower_hz, audio.top_hz
+    )
+    mel = tf.math.log(tf.tensordot(spectrum, matrix, 1) + audio.log_offset)
+    if audio.features == "log-mel":
+        return mel.numpy()
+    return tf.signal.mfccs_from_log_mel_spectrograms(mel)[..., : audio.coefficients].numpy()
+
+
+def differences() -> dict[str, float]:
+    """Find the largest difference of each case."""
+    found = {}
+    for features, length, step, fft in (
+        ("log-mel", 480, 320, None),
+        ("mfcc", 480, 320, None),
+        ("mfcc", 1024, 512, 2048),
+        ("log-mel", 401, 160, 512),
+    ):
+        audio = Audio(
+            sample_rate=16000,
+            features=features,
+            frame_length=length,
+            frame_step=step,
+            fft_length=fft,
+            upper_hz=4000.0 if length == 480 else None,
+        )
+        ours = preprocess(Preprocessing(audio=audio), WAVE)
+        found[f"{features} {length}"] = float(np.abs(ours - by_tensorflow(audio)).max())
+    for size in ((8, 8), (5, 31), (48, 10), (37, 53)):
+        images = np.random.default_rng(1).integers(0, 256, (2, 37, 23, 3)).astype(np.uint8)
+        ours = preprocess(Preprocessing(image=Image(resize=size)), images)
+        found[f"resize {size}"] = float(np.abs(ours - tf.image.resize(images, size).numpy()).max())
+    return found
+
+
+class Batches(keras.utils.PyDataset):
+    """Three batches of two samples."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Any:
+        return np.full((2, 2), index), np.full(2, index)
+
+
+def records(path: Path, *features: dict[str, Any], compression: str = "") -> Path:
+    """Write examples."""
+    kinds = {bytes: "bytes_list", int: "int64_list", float: "float_list"}
+    with tf.io.TFRecordWriter(str(path), compression) as writer:
+        for feature in features:
+            example = tf.train.Example()
+            for name, values in feature.items():
+                kind = kinds[type(values[0])]
+                getattr(example.features.feature[name], kind).value.extend(values)
+            writer.write(example.SerializeToString())
+    return path
+
+
+def tell(
+    folder: Path,
+    data: Any,
+    *shape: int,
+    samples: int | None = None,
+    label: str | None = None,
+) -> Any:
+    """Read data; returns the inputs' first values and the labels, or what is refused."""
+    signature = Signature(
+        inputs=(TensorSpec(name="image", shape=shape or (2,), dtype="float32"),),
+        outputs=(TensorSpec(name="scores", shape=(3,), dtype="float32"),),
+    )
+    context = Context(signature=signature, recipe_file=RecipeFile(label=label), samples=samples)
+    try:
+        found = read(data, context, folder / "spool").dataset()
+    except DatasetError as error:
+        return str(error).replace(f"{folder}/", "")
+    inputs = found.inputs["image"].reshape(len(found), -1)[:, 0].tolist()
+    return [inputs, found.labels["scores"].tolist() if found.labels else None]
+
+
+def reading(folder: Path) -> dict[str, Any]:
+    """Read data of each kind."""
+    pairs = tf.data.Dataset.from_tensor_slices((np.arange(8.0).reshape(4, 2), np.arange(4)))
+    lists = [{"image": [float(i), 0.5], "label": [i]} for i in range(4)]
+    path = records(folder / "d.tfrecord", *lists)
+    (folder / "cut").write_bytes(path.read_bytes()[:-3])
+    Picture.new("RGB", (3, 2), (9, 8, 7)).save(folder / "a.png")
+    encoded = {"image": [(folder / "a.png").read_bytes()], "y": [1]}
+    raw = {"image": [bytes(range(18))], "y": [1]}
+    return {
+        "tf.data": tell(folder, pairs),
+        "tf.data in batches": tell(folder, pairs.batch(3)),
+        "tf.data by name": tell(folder, pairs.map(lambda x, y: ({"image": x}, y))),
+        "tf.data, endless": tell(folder, pairs.repeat()),
+        "tf.data, endless, first": tell(folder, pairs.repeat(), samples=5),
+        "tf.data that ends": tell(folder, pairs, samples=5),
+        "tf.data without samples": tell(folder, pairs.take(0)),
+        "Sequence": tell(folder, Batches()),
+        "records": tell(folder, path, label="label"),
+        "records, two": tell(folder, path, label="label", samples=2),
+        "records, compressed": tell(folder, records(folder / "z", *lists, compression="GZIP")),
+        "records, cut": tell(folder, folder / "cut"),
+        "records of images": tell(folder, records(folder / "i", encoded, raw), 2, 3, 3),
+        "records, label missing": tell(folder, records(folder / "m", *lists, {"image": [0.5]})),
+        "records, one without label": tell(
+            folder, records(folder / "m", *lists, {"image": [0.5]}), label="label"
+        ),
+        "records, no such label": tell(folder, path, label="kind"),
+        "records without the input": tell(folder, records(folder / "n", {"x1": [1]})),
+        "no records": tell(folder, records(folder / "empty")),
+        "is isolated": find(path).is_isolated,
+    }
+
+
+def main() -> None:
+    """Print what was found."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = {"differences": differences(), "reading": reading(Path(folder))}
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

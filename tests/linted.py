@@ -1,0 +1,174 @@
+"""Hold data against models, as they should be and wrongly prepared; tell the findings as JSON.
+
+Run as a script with a folder of the digits model, and perhaps folders of MLPerf Tiny's models and
+data, in a process of its own, as the TensorFlow worker would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+import keras
+import numpy as np
+import tf_keras
+
+from edgepack.calibration.dataset import load_npz
+from edgepack.calibration.lint import REPRESENTATIVE
+from edgepack.calibration.lint.training import choose, lint_training
+from edgepack.load import load_model
+from edgepack.load.keras_model import KerasModel
+from edgepack.load.model import FloatModel
+from edgepack.recipe import Source
+
+IMAGE = (8, 8, 3)
+Arrays = dict[str, np.ndarray]
+Told = list[list[str]]
+
+
+def told(model: FloatModel, inputs: Arrays, labels: Arrays | None = None) -> Told:
+    findings, _ = lint_training(model, REPRESENTATIVE, inputs, labels or {})
+    return [[finding.rule, finding.cure] for finding in findings]
+
+
+def settle(model: Any, inputs: Any) -> Any:
+    """Let batch normalization remember the inputs, as long training would."""
+    for layer in model._flatten_layers():
+        if hasattr(layer, "moving_mean"):
+            layer.momentum = 0.0
+    model(inputs, training=True)
+    return model
+
+
+def sequential(kit: Any) -> Any:
+    layers = kit.layers
+    return kit.Sequential(
+        [
+            *(layers.Input(IMAGE), layers.Conv2D(6, 3, activation="relu")),
+            *(layers.BatchNormalization(), layers.Flatten(), layers.Dense(4)),
+        ]
+    )
+
+
+def nested(kit: Any) -> Any:
+    """Build a model in a model, channels not last."""
+    layers = kit.layers
+    inner = kit.Sequential([layers.Input((3, 8, 8)), layers.BatchNormalization(axis=1)])
+    inputs = layers.Input(IMAGE)
+    hidden = inner(layers.Permute((3, 1, 2))(layers.Dense(3)(inputs)))
+    return kit.Model(inputs, layers.Dense(2)(layers.Flatten()(hidden)))
+
+
+def subclassed(kit: Any) -> Any:
+    class Own(kit.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = kit.layers.Dense(5, activation="relu")
+            self.normalize = kit.layers.BatchNormalization()
+
+        def call(self, inputs: Any, training: bool = False) -> Any:
+            return self.normalize(self.first(inputs), training=training)
+
+    model = Own()
+    model(np.zeros((1, *IMAGE), np.float32))
+    if kit is tf_keras:
+        model._set_save_spec(np.zeros((1, *IMAGE), np.float32))
+    return model
+
+
+def rescaled(kit: Any) -> Any:
+    layers = kit.layers
+    front = (layers.Input(IMAGE), layers.RandomFlip(), layers.Rescaling(1 / 255))
+    return kit.Sequential([*front, layers.Conv2D(4, 3), layers.Flatten()])
+
+
+def standardized(kit: Any) -> Any:
+    statistics = kit.layers.Normalization()
+    statistics.adapt(images() * 255)
+    return kit.Sequential([kit.layers.Input(IMAGE), statistics, kit.layers.Flatten()])
+
+
+def images() -> np.ndarray:
+    return np.random.default_rng(0).beta(2, 3, (40, *IMAGE)).astype(np.float32)
+
+
+BUILT_FOR: dict[Callable[[Any], Any], float] = {
+    sequential: 1,
+    nested: 1,
+    subclassed: 1,
+    rescaled: 255,
+    standardized: 255,
+}
+
+
+def small() -> Iterator[tuple[str, Told]]:
+    """Hold images of 0..1 and 0..255 against models of both Kerases."""
+    for kit in (keras, tf_keras):
+        kit.utils.set_random_seed(0)
+        loaded = KerasModel(sequential(kit), kit, Path("model"))
+        name = loaded.signature.inputs[0].name
+        yield f"{kit.__name__} untrained", told(loaded, {name: images() * 255})
+        for build, scale in BUILT_FOR.items():
+            model = settle(build(kit), images() * scale)
+            loaded = KerasModel(model, kit, Path("model"))
+            name = loaded.signature.inputs[0].name
+            for given in (1, 255):
+                found = told(loaded, {name: images() * given})
+                yield f"{kit.__name__} {build.__name__} given 0..{given}", found
+            assert not any("call" in vars(layer) for layer in model._flatten_layers())
+        yield f"{kit.__name__} exchanged", exchanged(kit)
+
+
+def exchanged(kit: Any) -> Told:
+    """Give each of two inputs what belongs to the other."""
+    layers, random = kit.layers, np.random.default_rng(0)
+    left, right = layers.Input((6,), name="left"), layers.Input((6,), name="right")
+    branches = [layers.BatchNormalization()(layers.Dense(6)(each)) for each in (left, right)]
+    given = {
+        "left": random.normal(0, 1, (40, 6)).astype(np.float32),
+        "right": random.normal(5, 3, (40, 6)).astype(np.float32),
+    }
+    model = settle(kit.Model([left, right], layers.Add()(branches)), list(given.values()))
+    loaded = KerasModel(model, kit, Path("model"))
+    assert told(loaded, given) == []
+    return told(loaded, {"left": given["right"], "right": given["left"]})
+
+
+def files(name: str, model: Path, *datasets: Path) -> Iterator[tuple[str, Told]]:
+    """Hold datasets of a trained model against it, as they are and wrongly scaled."""
+    loaded = load_model(Source(path=model))
+    for path in datasets:
+        dataset = load_npz(path).dataset(loaded.signature)
+        inputs, chosen = choose(dataset)
+        ways = {"as it is": 1, "times 255": 255, "over 255": 1 / 255, "times 16": 16}
+        for with_labels in {False, bool(dataset.labels)}:
+            known = {key: array.reshape(-1)[chosen] for key, array in dataset.labels.items()}
+            labels = known if with_labels else {}
+            for way, factor in ways.items():
+                given = {key: array * np.float32(factor) for key, array in inputs.items()}
+                label = f"{name} {path.stem} {way}{', with labels' * with_labels}"
+                yield label, told(loaded, given, labels)
+
+
+def main(digits: Path, models: Path | None = None, data: Path | None = None) -> None:
+    """Print the rules that found something, with the cures, by case."""
+    found = dict(small())
+    sets = [digits / f"{name}.npz" for name in ("calibration", "test")]
+    found |= files("digits", digits / "digits.h5", *sets)
+    if models and data:
+        kws = [data / f"kws_{name}.npz" for name in ("calibration", "test")]
+        found |= files("kws", models / "kws" / "kws_ref_model", *kws)
+        ic = [data / "ic_calibration.npz", models / "ic" / "test.npz"]
+        found |= files("ic", models / "ic" / "pretrainedResnet.h5", *ic)
+        found |= files("ad", models / "ad" / "ad01.h5", models / "ad" / "windows.npz")
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,229 @@
+"""The linter finds what is wrong with data, names the cure, and is silent about good data."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MLPERF, ROOT, Edgepack, python
+
+from edgepack.calibration.dataset import Dataset
+from edgepack.calibration.lint import REPRESENTATIVE, TEST, Finding
+from edgepack.calibration.lint.data import lint_data
+from edgepack.calibration.lint.profile import Profile, profile
+from edgepack.types import Signature, TensorSpec
+
+RANDOM = np.random.default_rng(0)
+GOOD = RANDOM.normal(size=(200, 4, 4, 3)).astype(np.float32)
+LABELS = np.arange(200) % 4
+
+
+def profiled(x: np.ndarray, y: np.ndarray | None = None, *, role: str = REPRESENTATIVE) -> Profile:
+    signature = Signature(
+        inputs=(TensorSpec(name="x", shape=x.shape[1:], dtype=x.dtype.name),),
+        outputs=(TensorSpec(name="y", shape=(4,), dtype="float32"),),
+    )
+    labels = {} if y is None else {"y": y}
+    return profile(role, Dataset(source=Path(), inputs={"x": x}, labels=labels), signature)
+
+
+def lint(x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = None) -> list[str]:
+    return [finding.rule for finding in findings(x, y, test)]
+
+
+def findings(
+    x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = None
+) -> list[Finding]:
+    return lint_data(profiled(x, y), None if test is None else profiled(test, role=TEST))
+
+
+def test_good_data_raise_no_alarm() -> None:
+    digits_like = RANDOM.integers(0, 17, (100, 64)).astype(np.float32)
+    digits_like[:, :20] = 0  # the border
+    tokens = RANDOM.integers(0, 9, (100, 5))
+    tokens[:, 0] = 1  # each begins with the same
+    for x in (GOOD, GOOD[:24], digits_like, tokens, RANDOM.normal(size=50)):
+        assert lint(x) == []
+    assert lint(GOOD, LABELS, RANDOM.normal(size=(50, 4, 4, 3))) == []
+    assert lint(GOOD, np.zeros((200, 4))) == []  # no class numbers
+
+
+def test_too_few_samples_are_told_by_what_they_leave_open() -> None:
+    (finding,) = findings(GOOD[:9])
+    assert finding.rule == "few-samples"
+    assert "9 samples" in finding.sentence
+    assert "probability of 20%" in finding.sentence
+
+
+def test_duplicates_are_counted() -> None:
+    (finding,) = findings(np.concatenate([GOOD, GOOD[:30]]))
+    assert finding.rule == "duplicates"
+    assert finding.sentence == "30 of 230 samples equal an earlier one"
+
+
+def test_a_channel_that_never_changes_is_named() -> None:
+    dead = GOOD.copy()
+    dead[..., 1] = 0.5
+    (finding,) = findings(dead)
+    assert finding.rule == "constant-channels"
+    assert finding.name == "x"
+    assert "in the channels 1 (always 0.5), 1 of 3" in finding.sentence
+    assert lint(np.ones((1, 3), np.float32)) == ["few-samples"]
+    assert "constant-channels" in lint(np.ones((50, 8, 8, 1), np.float32))
+    columns = RANDOM.normal(size=(50, 64)).astype(np.float32)
+    columns[:, 10:] = 0
+    assert lint(columns) == ["constant-channels"]
+
+
+def test_class_imbalance_is_told() -> None:
+    (finding,) = findings(GOOD, np.where(LABELS == 3, 2, 0))
+    assert finding.rule == "class-imbalance"
+    assert finding.sentence.startswith("class 0 of 'y' has 150 of 200 samples")
+    (finding,) = findings(GOOD, LABELS % 3)
+    assert finding.sentence == "no sample is of the classes 3 of 'y'"
+
+
+def test_test_data_are_held_against_the_representative_dataset() -> None:
+    others = RANDOM.normal(size=(50, 4, 4, 3)).astype(np.float32)
+    (finding,) = findings(GOOD, test=np.concatenate([others, GOOD[:25]]))
+    assert (finding.rule, finding.dataset) == ("overlap", TEST)
+    assert finding.sentence.startswith("25 of 75 samples")
+    assert lint(GOOD, test=others * 255) == ["other-scale"]
+
+
+def test_memory_does_not_grow_with_the_data() -> None:
+    peaks = []
+    for samples in (20, 80):
+        x = np.zeros((samples, 1 << 18), np.float32)
+        tracemalloc.start()
+        profiled(x)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def linted(digits: Path, request: pytest.FixtureRequest) -> dict[str, list[list[str]]]:
+    folders = [digits]
+    if MLPERF.is_dir():
+        folders += [MLPERF, request.getfixturevalue("mlperf")]
+    done = python(ROOT / "tests" / "linted.py", *folders)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[list[str]]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("kit", ["keras", "tf_keras"])
+@pytest.mark.parametrize(
+    ("model", "good", "bad", "rule", "cure"),
+    [
+        ("sequential", 1, 255, "training-statistics", "divide"),
+        ("nested", 1, 255, "training-statistics", "divide"),
+        ("subclassed", 1, 255, "training-statistics", "divide"),
+        ("rescaled", 255, 1, "rescaling", "multiply"),
+        ("standardized", 255, 1, "training-statistics", "multiply"),
+    ],
+)
+def test_layers_tell_what_they_were_trained_on(
+    linted: dict[str, list[list[str]]],
+    *,
+    kit: str,
+    model: str,
+    good: int,
+    bad: int,
+    rule: str,
+    cure: str,
+) -> None:
+    assert linted[f"{kit} {model} given 0..{good}"] == []
+    ((found, told),) = linted[f"{kit} {model} given 0..{bad}"]
+    assert found == rule
+    assert told.startswith(cure)
+    assert told.endswith("by 255")
+
+
+@pytest.mark.parametrize("kit", ["keras", "tf_keras"])
+def test_exchanged_inputs_are_found_and_untrained_layers_tell_nothing(
+    linted: dict[str, list[list[str]]], kit: str
+) -> None:
+    assert linted[f"{kit} exchanged"] == [["training-statistics", "exchange 'left' and 'right'"]]
+    assert linted[f"{kit} untrained"] == []
+
+
+def assert_scale_is_checked(linted: dict[str, list[list[str]]], name: str) -> int:
+    """Good data raise nothing; scaled ones name the cure, in each dataset of a model."""
+    cases = {case: found for case, found in linted.items() if case.startswith(f"{name} ")}
+    for case, found in cases.items():
+        if "as it is" in case:
+            assert found == [], case
+        elif "times 255" in case or "over 255" in case:
+            ((_, cure),) = found
+            word = "divide" if "times" in case else "multiply"
+            assert cure == f"{word} 'input_1' by 255", case
+    return len(cases)
+
+
+def test_outputs_tell_where_no_layer_does(linted: dict[str, list[list[str]]]) -> None:
+    assert assert_scale_is_checked(linted, "digits") == 12
+    ((rule, cure),) = linted["digits calibration times 16"]
+    assert rule == "saturated-outputs"
+    assert cure == "divide 'input_1' by its largest value, 16"
+
+
+@pytest.mark.usefixtures("mlperf")
+@pytest.mark.parametrize(("name", "cases"), [("kws", 16), ("ic", 12), ("ad", 4)])
+def test_real_models_tell_how_their_data_were_scaled(
+    linted: dict[str, list[list[str]]], name: str, cases: int
+) -> None:
+    assert assert_scale_is_checked(linted, name) == cases
+
+
+def test_lint_is_silent_about_good_data(edgepack: Edgepack, digits: Path) -> None:
+    files = (digits / "digits.h5", digits / "calibration.npz", "--test", digits / "test.npz")
+    done = edgepack("lint", *files, "--strict")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "no findings"
+    assert "test data: 400 samples, held against probabilities, labels" in done.stdout
+
+
+def test_lint_shows_each_finding_with_its_cure(
+    edgepack: Edgepack, digits: Path, tmp_path: Path
+) -> None:
+    test = np.load(digits / "test.npz")
+    np.savez(tmp_path / "wrong.npz", x=test["x"] * 255, y=test["y"])
+    files = (digits / "digits.h5", tmp_path / "wrong.npz")
+    done = edgepack("lint", *files, "--test", digits / "test.npz")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("saturated-outputs\n  representative dataset: the output")
+    assert "\n  likely cure: divide 'input_1' by 255\n" in done.stdout
+    assert "\nother-scale\n" in done.stdout
+    assert done.stdout.splitlines()[-1] == "2 findings"
+
+    strict = edgepack("lint", *files, "--strict", "--json")
+    assert strict.returncode == 1
+    report = json.loads(strict.stdout)
+    assert report["witnesses"] == {REPRESENTATIVE: ["probabilities", "labels"]}
+    assert [finding["rule"] for finding in report["findings"]] == ["saturated-outputs"]
+
+
+def test_an_export_warns_and_a_strict_one_writes_nothing(
+    edgepack: Edgepack, models: Path, tmp_path: Path
+) -> None:
+    data = np.load(models / "vector.npz")["x"]
+    np.savez(tmp_path / "few.npz", x=data[[0, 1, 2, 3, 3]])
+    command = ("export", models / "autoencoder.h5", "--representative", tmp_path / "few.npz")
+    command += ("--output", tmp_path / "out")
+    strict = edgepack(*command, "--strict")
+    assert strict.returncode == 2
+    (error,) = [line for line in strict.stderr.splitlines() if line.startswith("error: ")]
+    assert "with 5 samples the next one leaves" in error
+    assert error.endswith("(and 1 more: see edgepack lint)")
+    assert not (tmp_path / "out").exists()
+
+    done = edgepack(*command, "--target", "phone")
+    assert done.returncode == 0, done.stderr
+    assert "note: warning: representative dataset: with 5 samples" in done.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [note.startswith("warning: ") for note in report["notes"]] == [True, True]

@@ -1,0 +1,140 @@
+"""What is described is done, as TensorFlow does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgepack.calibration.preprocess import crop, preprocess, recolor
+from edgepack.errors import DatasetError, RecipeError
+from edgepack.preprocessing import Audio, Image, Preprocessing
+from edgepack.recipe_file import read_recipe_file
+from edgepack.types import Signature, TensorSpec
+
+
+def test_features_and_resizing_are_those_of_tensorflow(data_check: dict[str, Any]) -> None:
+    differences = data_check["differences"]
+    assert len(differences) == 8
+    for name, difference in differences.items():
+        assert difference <= 1e-4, name
+
+
+def test_values_are_scaled_shifted_and_standardized_in_this_order() -> None:
+    described = Preprocessing(scale=0.5, offset=1, mean=(1, 2, 3), std=(2, 4, 8))
+    made = preprocess(described, np.full((2, 1, 1, 3), 10, np.uint8))
+    assert made.dtype == np.float32
+    np.testing.assert_array_equal(made[1, 0, 0], [(6 - 1) / 2, (6 - 2) / 4, (6 - 3) / 8])
+
+
+def test_what_is_not_described_is_left_as_it_is() -> None:
+    samples = np.arange(6, dtype=np.int16)
+    assert preprocess(Preprocessing(), samples) is samples
+
+
+def test_the_centre_is_cropped() -> None:
+    image = np.arange(5 * 4).reshape(5, 4, 1)
+    np.testing.assert_array_equal(crop(image, (2, 2))[..., 0], [[5, 6], [9, 10]])
+    with pytest.raises(DatasetError, match="5 x 4 pixels holds no crop of 6 x 2; resize it first"):
+        crop(image, (6, 2))
+
+
+def test_colors_are_reordered() -> None:
+    red = np.array([[[200, 0, 100]]], np.uint8)
+    assert recolor(red, "rgb") is red
+    np.testing.assert_array_equal(recolor(red, "bgr"), [[[100, 0, 200]]])
+    np.testing.assert_allclose(recolor(red, "gray"), [[[0.299 * 200 + 0.114 * 100]]], rtol=1e-6)
+    gray = np.array([[[7]]], np.uint8)
+    assert recolor(gray, "gray") is gray
+    np.testing.assert_array_equal(recolor(gray, "bgr"), [[[7, 7, 7]]])
+
+
+def test_clips_are_cut_off_or_filled_up_with_zeros() -> None:
+    described = Preprocessing(audio=Audio(sample_rate=8000, clip_samples=4))
+    short = preprocess(described, np.array([16384, -32768], np.int16))
+    np.testing.assert_array_equal(short, np.array([0.5, -1, 0, 0], np.float32))
+    np.testing.assert_array_equal(preprocess(described, np.arange(6.0)), [0, 1, 2, 3])
+
+
+def test_sound_shorter_than_a_frame_and_odd_channels_are_refused() -> None:
+    audio = Audio(sample_rate=8000, features="mfcc", frame_length=8, frame_step=4)
+    with pytest.raises(DatasetError, match="5 samples of sound are shorter than a frame of 8"):
+        preprocess(Preprocessing(audio=audio), np.zeros(5))
+    with pytest.raises(DatasetError, match="mean has 2 numbers, a sample 3 channels"):
+        preprocess(Preprocessing(mean=(1, 2)), np.zeros((2, 3)))
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "edgepack.toml"
+    path.write_text(text)
+    return path
+
+
+def signature(*names: str) -> Signature:
+    specs = (TensorSpec(name=name, shape=(2,), dtype="float32") for name in names)
+    return Signature(inputs=tuple(specs), outputs=())
+
+
+def test_a_recipe_file_describes_the_lone_input(tmp_path: Path) -> None:
+    text = '[data]\nlabel = "species"\n[preprocessing]\nresize = [96, 64]\nscale = 2\nmean = [1, 2]'
+    found = read_recipe_file(written(tmp_path, text))
+    assert found.label == "species"
+    assert found.described(signature("a")) == {
+        "a": Preprocessing(image=Image(resize=(96, 64)), scale=2.0, mean=(1.0, 2.0))
+    }
+
+
+def test_a_recipe_file_describes_several_inputs_by_name(tmp_path: Path) -> None:
+    text = '[preprocessing.wave]\nsample_rate = 8000\n[preprocessing."scale"]\noffset = -1'
+    found = read_recipe_file(written(tmp_path, text)).described(signature("scale", "wave", "b"))
+    assert found["wave"].audio == Audio(sample_rate=8000)
+    assert found["scale"] == Preprocessing(offset=-1)
+    assert found["b"] == Preprocessing()
+
+
+MFCC = "[preprocessing]\nsample_rate = 8000\nfeatures = 'mfcc'\nframe_length = 8\nframe_step = 4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[preprocessing]\nresise = 3", "unknown key 'resise'; the keys are resize, crop, colors"),
+        ("[prep]", "unknown key 'prep'; the tables are data, preprocessing"),
+        ("preprocessing = 3", r"'preprocessing' must be a table: write \[preprocessing\]"),
+        ("[data]\nlabels = 3", r"unknown key 'labels'; \[data\] knows the key label"),
+        ("[data]\nlabel = 3", "'label' must be text, not 3"),
+        ("[preprocessing]\nresize = 96", "'resize' must be height and width"),
+        ("[preprocessing]\nresize = [0, 9]", r"resize \[0, 9\]: give height and width"),
+        ("[preprocessing]\nscale = true", "'scale' must be a number, not True"),
+        ("[preprocessing]\nscale = 0", "scale 0: must not be 0"),
+        ("[preprocessing]\nstd = [1, -1]", "std -1: must not be 0"),
+        ("[preprocessing]\nmean = [1, nan]", r"mean \[1.0, nan\]: give finite numbers"),
+        ("[preprocessing]\ncolors = 'rbg'", "colors 'rbg': the orders are rgb, bgr, gray"),
+        ("[preprocessing]\nfeatures = 'mfcc'", "audio needs a 'sample_rate'"),
+        ("[preprocessing]\nsample_rate = 9\ncrop = [1, 1]", "a sample is an image or audio"),
+        ("[preprocessing]\nsample_rate = 9\nfeatures = 'mel'", "features 'mel': known are"),
+        ("[preprocessing]\nsample_rate = 9\nfeatures = 'mfcc'", "mfcc needs a frame_length and"),
+        (f"{MFCC}lower_hz = 5e3", "lower_hz 5000 and upper_hz 4000: must rise"),
+        (f"{MFCC}fft_length = 4", "fft_length 4: must hold a frame of 8 samples"),
+        (f"{MFCC}mel_bins = 8", "coefficients 13: must be 1 to 8, the mel_bins"),
+        ("[preprocessing]\n[preprocessing", "not valid TOML"),
+    ],
+)
+def test_a_recipe_file_that_makes_no_sense(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said) as error:
+        read_recipe_file(written(tmp_path, text))
+    assert str(error.value).startswith(str(tmp_path / "edgepack.toml"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_description_of_no_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no such recipe file"):
+        read_recipe_file(tmp_path / "gone.toml")
+    lone: Any = read_recipe_file(written(tmp_path, "[preprocessing]\nscale = 2"))
+    with pytest.raises(RecipeError, match=r'write \[preprocessing.a\] and \[preprocessing."b:0"\]'):
+        lone.described(signature("a", "b:0"))
+    named = read_recipe_file(written(tmp_path, "[preprocessing.c]\nscale = 2"))
+    with pytest.raises(RecipeError, match="the model has no input 'c'; its inputs are a, b"):
+        named.described(signature("a", "b"))

@@ -1,0 +1,197 @@
+"""Ranges are kept in a file that people read and edit, and they take effect."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Bundle, Edgepack
+
+from edgepack.calibration.instrument import activation_names, activations
+from edgepack.calibration.ranges import Range, choose, inject, load_ranges, recorded, save_ranges
+from edgepack.calibration.shared_scale import averaged, sharing_groups
+from edgepack.calibration.statistics import Observed, Statistics, moving_average
+from edgepack.errors import CalibrationError
+from edgepack.flatbuffer import read_tflite
+from edgepack.types import Graph, Operator, Tensor
+
+
+def graph(*operators: Operator, tensors: int) -> Graph:
+    return Graph(
+        tensors=tuple(
+            Tensor(name=f"t{i}", shape=(1, 4), dtype="float32", quant=None, data=b"")
+            for i in range(tensors)
+        ),
+        operators=operators,
+        inputs=(0,),
+        outputs=(tensors - 1,),
+    )
+
+
+def op(name: str, inputs: tuple[int, ...], *outputs: int) -> Operator:
+    return Operator(name=name, version=1, inputs=inputs, outputs=outputs)
+
+
+POOLED = graph(
+    op("CONV_2D", (0,), 1),
+    op("MAX_POOL_2D", (1,), 2),
+    op("CONV_2D", (0,), 3),
+    op("CONCATENATION", (2, 3), 4),
+    op("SOFTMAX", (4,), 5),
+    tensors=6,
+)
+
+
+def statistics(low: float, high: float) -> Statistics:
+    return Statistics(
+        min=low,
+        max=high,
+        lows=moving_average(np.array([low])),
+        highs=moving_average(np.array([high])),
+    )
+
+
+def observed(**ranges: tuple[float, float]) -> Observed:
+    return Observed(
+        samples=1,
+        activations={name: statistics(*ends) for name, ends in ranges.items()},
+        growth=(),
+    )
+
+
+def test_what_must_share_a_scale_gets_the_widest_range_and_zero_is_in_all() -> None:
+    assert sharing_groups(POOLED) == [{1, 2, 3, 4}]
+    ranges = choose(
+        POOLED,
+        observed(t0=(1, 2), t1=(0, 5), t2=(1, 5), t3=(-3, 1), t4=(-3, 5), t5=(0, 1)),
+        "min-max",
+    )
+    assert ranges["t0"] == Range(min=0, max=2)
+    assert {ranges[f"t{i}"] for i in (1, 2, 3, 4)} == {Range(min=-3, max=5)}
+    assert ranges["t5"] == Range(min=0, max=1)
+
+
+def test_what_an_average_pooling_takes_is_known_to_be_averaged() -> None:
+    assert averaged(POOLED) == {}
+    alone = graph(op("AVERAGE_POOL_2D", (0,), 1), op("SOFTMAX", (1,), 2), tensors=3)
+    assert averaged(alone) == {0: 1.0}
+    also_taken = graph(op("AVERAGE_POOL_2D", (0,), 1), op("ADD", (0, 1), 2), tensors=3)
+    assert averaged(also_taken) == {}
+
+
+def test_inputs_and_outputs_are_never_clipped() -> None:
+    last = [statistics(-9, 9), *[statistics(-1, 1)] * 200]
+    seen = last[0]
+    for later in last[1:]:
+        seen = seen.then(later)
+    whole = Observed(samples=201, activations={f"t{i}": seen for i in range(6)}, growth=())
+    ranges = choose(POOLED, whole, "moving-average")
+    assert ranges["t0"] == ranges["t5"] == Range(min=-9, max=9)
+    assert ranges["t1"].max < 1.1
+
+
+def test_ranges_are_written_into_the_model_and_read_back(cnn: Bundle) -> None:
+    data = (cnn.folder / "float.tflite").read_bytes()
+    graph = read_tflite(data).main
+    ranges = {
+        name: Range(min=-float(index), max=0.5 * index)
+        for name, index in activation_names(graph, activations(graph)).items()
+    }
+    assert recorded(inject(data, ranges)) == ranges
+
+
+@pytest.fixture
+def edited(cnn: Bundle, tmp_path: Path) -> Any:
+    """A calibration.json of the cnn, to be edited: its path, its content and the graph."""
+    content = json.loads((cnn.folder / "calibration.json").read_text())
+    graph = read_tflite((cnn.folder / "float.tflite").read_bytes()).main
+    path = tmp_path / "calibration.json"
+
+    def load() -> Any:
+        path.write_text(json.dumps(content))
+        return load_ranges(path, graph)
+
+    return content, load
+
+
+def test_a_file_of_ranges_is_read_as_it_was_written(cnn: Bundle, edited: Any) -> None:
+    content, load = edited
+    ranges = load()
+    assert {name: vars(each) for name, each in ranges.items()} == content["activations"]
+    assert content["observer"] == "min-max"
+    assert content["samples"] == 24
+    again = cnn.folder.parent / "again.json"
+    save_ranges(again, ranges, "min-max", None)
+    assert json.loads(again.read_text())["activations"] == content["activations"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda c, n: c["activations"][n].update(min=float("nan")),
+            "needs a finite number as 'min'",
+        ),
+        (lambda c, n: c["activations"][n].update(max="9"), "needs a finite number"),
+        (lambda c, n: c["activations"][n].update(max=True), "needs a finite number"),
+        (lambda c, n: c["activations"].update({n: 3}), "needs a finite number"),
+        (lambda c, n: c["activations"][n].update(min=1, max=2), "leaves zero out"),
+        (lambda c, n: c["activations"][n].update(min=2, max=-2), "leaves zero out"),
+        (lambda c, n: c["activations"].pop(n), "no range for .*; calibrate this model anew"),
+        (
+            lambda c, n: c["activations"].update({n[:-1] + "x": c["activations"][n]}),
+            "has no activation .*did you mean",
+        ),
+        (lambda c, _: c.update(schema=2), "reads schema 1"),
+        (lambda c, _: c.pop("activations"), "holds no 'activations'"),
+    ],
+)
+def test_what_is_edited_badly_is_told_in_a_line(edited: Any, change: Any, said: str) -> None:
+    content, load = edited
+    change(content, list(content["activations"])[2])
+    with pytest.raises(CalibrationError, match=said):
+        load()
+
+
+def test_activations_that_share_a_scale_must_be_edited_together(tmp_path: Path) -> None:
+    ranges = choose(POOLED, observed(**{f"t{i}": (0.0, 1.0) for i in range(6)}), "min-max")
+    save_ranges(tmp_path / "c.json", ranges | {"t2": Range(min=0, max=2)}, "min-max", None)
+    with pytest.raises(CalibrationError, match="'t1' and 't2' share one scale"):
+        load_ranges(tmp_path / "c.json", POOLED)
+
+
+def test_a_range_set_by_hand_takes_effect(
+    cnn: Bundle, models: Path, edgepack: Edgepack, tmp_path: Path
+) -> None:
+    content = json.loads((cnn.folder / "calibration.json").read_text())
+    name = next(name for name in content["activations"] if "onv2d" in name)
+    content["activations"][name] = {"min": 0, "max": 51}
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(content))
+    done = edgepack(
+        *("export", models / "cnn.h5", "--representative", models / "cnn.npz"),
+        *("--ranges", path, "--output", tmp_path / "out"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "as given" in done.stdout
+    model = read_tflite((tmp_path / "out" / "int8.tflite").read_bytes()).main
+    quant = next(tensor.quant for tensor in model.tensors if tensor.name == name)
+    assert quant is not None
+    assert quant.scale[0] == pytest.approx(0.2)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())["calibration"]
+    effect = report["activations"][name]
+    assert (effect["asked"], effect["fixed_by"]) == ({"min": 0.0, "max": 51.0}, None)
+    assert effect["scale"] == quant.scale[0]
+
+
+def test_every_scale_is_read_back_from_the_file(cnn: Bundle) -> None:
+    model = read_tflite((cnn.folder / "int8.tflite").read_bytes()).main
+    effects = cnn.report["calibration"]["activations"]
+    assert effects
+    for tensor in model.tensors:
+        if tensor.name in effects and tensor.quant:
+            assert effects[tensor.name]["scale"] == tensor.quant.scale[0]
+            assert effects[tensor.name]["zero_point"] == tensor.quant.zero_point[0]
