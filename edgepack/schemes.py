@@ -85,8 +85,9 @@ class Quantization:
     def is_dense_per_tensor(self, scheme: str) -> bool:
         """Whether one scale serves all outputs of a dense layer in a scheme."""
         if self.dense is None:
-            # All that most kernels know of FULLY_CONNECTED in int4, or with float activations.
-            return scheme in (INT4, DYNAMIC_RANGE)
+            # All that most kernels know of FULLY_CONNECTED in int4, or with float activations; in
+            # int16 tflite-runtime computes others wrongly.
+            return scheme in (INT16, INT4, DYNAMIC_RANGE)
         return self.dense == "per-tensor"
 
 

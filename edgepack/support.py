@@ -27,6 +27,11 @@ _WITHOUT = {
         ("tflite-runtime", "tflm"),
         "its FULLY_CONNECTED takes int4 weights of one scale only; leave --dense per-channel out",
     ),
+    f"{INT16} {_CHANNELS}": dict.fromkeys(
+        ("tflite-runtime", REFERENCE.name),
+        "it computes them wrongly, without a word, from inputs of more than two dimensions; leave"
+        " --dense per-channel out",
+    ),
     _MIXED: dict.fromkeys(
         ("tflite-runtime", REFERENCE.name), "its QUANTIZE makes no int16 of int8"
     ),
@@ -76,7 +81,7 @@ def able_runtimes(settings: Quantization) -> list[str]:
 def _features(settings: Quantization) -> Iterator[str]:
     """Name what not every interpreter has. A layer may be named that the model has not."""
     schemes = {settings.scheme, *(scheme for _, scheme in settings.layers)}
-    for scheme in (FLOAT16, DYNAMIC_RANGE, INT4):
+    for scheme in (FLOAT16, DYNAMIC_RANGE, INT4, INT16):
         if scheme in schemes:
             yield scheme
             if not settings.is_dense_per_tensor(scheme):

@@ -21,7 +21,7 @@ def test_a_scheme_with_layers_and_ends_of_their_own(
     )
     assert done.returncode == 0, done.stderr
     assert {path.name for path in output.iterdir()} == {
-        *("float.tflite", "int16.tflite", "report.json", "manifest.json"),
+        *("float.tflite", "calibration.json", "int16.tflite", "report.json", "manifest.json"),
     }
     report = json.loads((output / "report.json").read_text())
     (in_float,) = report["quantization"].pop("in_float")
@@ -31,7 +31,7 @@ def test_a_scheme_with_layers_and_ends_of_their_own(
         "layers": [["dense", "float"]],
         "input_type": "int16",
         "output_type": "float32",
-        "dense": "per-channel",
+        "dense": "per-tensor",
     }
     assert set(only(report)["int16"]) == {"tflite-runtime", "litert", "tflm"}
     assert lsb(report, "tflm") == 0
@@ -62,6 +62,7 @@ def test_a_scheme_that_computes_in_float_needs_no_representative_dataset(
     ("said", "arguments"),
     [
         ("tflm does not run float16: its DEQUANTIZE takes", "--scheme float16 --target cortex-m4"),
+        ("computes them wrongly", "--scheme int16 --dense per-channel --target phone"),
         ("does not run int16 beside int8", "--layer first=int16 --target phone"),
         ("scheme 'int44': did you mean int4? choose", "--scheme int44"),
         ("layers 'a' 'int3': did you mean int8? choose", "--layer a=int3"),

@@ -11,6 +11,7 @@ from ai_edge_litert import interpreter as litert
 from conftest import script
 from quantizations import QUANTIZATIONS
 
+from edgepack.checks import tolerated_lsb
 from edgepack.compare import sqnr_db
 from edgepack.errors import ConversionError, ModelError, TargetError
 from edgepack.flatbuffer import read_tflite
@@ -94,10 +95,14 @@ def test_the_interpreters_run_what_the_table_says(runs: Runs, name: str) -> None
 @pytest.mark.parametrize(
     "name", ["int8", "uint8-to-float", "int16", "int16-float-ends", "int8-per-tensor"]
 )
-def test_tflm_equals_the_reference_kernels(runs: Runs, name: str) -> None:
-    reference = scores(runs(name)[REFERENCE.name])
+def test_tflm_equals_the_reference_kernels(quantized: Path, runs: Runs, name: str) -> None:
+    reference, tflm = (scores(runs(name)[runtime]) for runtime in (REFERENCE.name, "tflm"))
     assert len(np.unique(reference, axis=0)) > SOME
-    np.testing.assert_array_equal(scores(runs(name)["tflm"]), reference)
+    if tolerated_lsb(model(quantized, name)):  # in SOFTMAX, one in thousands
+        np.testing.assert_allclose(tflm, reference, rtol=0, atol=1)
+        assert (tflm != reference).mean() < 0.02
+    else:
+        np.testing.assert_array_equal(tflm, reference)
 
 
 def test_int16_goes_on_in_int8_to_the_bit(quantized: Path, runs: Runs) -> None:
@@ -137,7 +142,7 @@ def test_int16_is_nearer_to_float_than_int8_and_as_near_as_the_converters(
 ) -> None:
     int16 = decibels(runs, quantized, "int16")
     assert int16 > decibels(runs, quantized, "int8") + 3
-    assert int16 == pytest.approx(decibels(runs, quantized, "plain-int16"), abs=1)
+    assert int16 > decibels(runs, quantized, "plain-int16") - 1
     assert decibels(runs, quantized, "int8-and-int16") > decibels(runs, quantized, "int8") - 1
     for tensor in model(quantized, "int16").main.tensors:
         if tensor.dtype == "int16":

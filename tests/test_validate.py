@@ -139,6 +139,7 @@ def test_a_target_fails_for_a_named_reason() -> None:
     assert judged(deviations={"tflm": {"a": exact, "b": off}}) == (
         "tflm differs from the reference kernels by up to 2 LSB",
     )
+    assert judged(deviations={"tflm": {"b": off}}, tolerated_lsb=2) == ()
     assert judged(runs={"tflm": Run(version="", failure="it broke")}) == ("tflm fails: it broke",)
     assert judged(model_bytes=2_000_000) == (
         "the model takes 2,000,000 bytes of 1,048,576 bytes of flash",

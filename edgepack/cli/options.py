@@ -286,7 +286,7 @@ def quantization_options(command: _Command) -> _Command:
             "--dense",
             metavar="SCALES",
             help=f"{' or '.join(DENSE)} scales for the weights of dense layers.  [default:"
-            " per-tensor in int4 and dynamic-range]",
+            " per-channel in int8]",
         ),
     )
 

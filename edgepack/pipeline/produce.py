@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgepack import bundle
 from edgepack.calibration.ranges import Calibration
-from edgepack.checks import Evidence, judge
+from edgepack.checks import Evidence, judge, tolerated_lsb
 from edgepack.compress.checkpoint import remove_checkpoint
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.formats import detect
@@ -73,6 +73,7 @@ def produce(
         )
         evidence = Evidence(
             model_bytes=job.quantized_tflite.stat().st_size,
+            tolerated_lsb=tolerated_lsb(model),
             runs=validation.runs,
             deviations=validation.deviations,
         )

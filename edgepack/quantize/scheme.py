@@ -39,7 +39,7 @@ def quantize(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantizati
     tflite = quantize_int8(
         calibrated_tflite,
         in_float=[name for name in made if is_in(FLOAT)(name)],
-        per_tensor_dense=settings.is_dense_per_tensor(INT8),
+        per_tensor_dense=settings.is_dense_per_tensor(INT16 if settings.scheme == INT16 else INT8),
     )
     if any(map(is_in(INT4), made)):
         tflite = narrow(
