@@ -19,13 +19,14 @@ import keras
 import numpy as np
 import tf_keras
 
-from edgepack.calibration.dataset import load_npz
+from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.lint import REPRESENTATIVE
 from edgepack.calibration.lint.training import choose, lint_training
 from edgepack.load import load_model
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.model import FloatModel
 from edgepack.recipe import Source
+from edgepack.types import Signature
 
 IMAGE = (8, 8, 3)
 Arrays = dict[str, np.ndarray]
@@ -144,7 +145,7 @@ def files(name: str, model: Path, *datasets: Path) -> Iterator[tuple[str, Told]]
     """Hold datasets of a trained model against it, as they are and wrongly scaled."""
     loaded = load_model(Source(path=model))
     for path in datasets:
-        dataset = load_npz(path).dataset(loaded.signature)
+        dataset = read(path, loaded.signature)
         inputs, chosen = choose(dataset)
         ways = {"as it is": 1, "times 255": 255, "over 255": 1 / 255, "times 16": 16}
         for with_labels in {False, bool(dataset.labels)}:
@@ -154,6 +155,14 @@ def files(name: str, model: Path, *datasets: Path) -> Iterator[tuple[str, Told]]
                 given = {key: array * np.float32(factor) for key, array in inputs.items()}
                 label = f"{name} {path.stem} {way}{', with labels' * with_labels}"
                 yield label, told(loaded, given, labels)
+
+
+def read(path: Path, signature: Signature) -> Dataset:
+    """Read an .npz of a model with one input and one output."""
+    arrays = np.load(path)
+    (taken,), (given,) = signature.inputs, signature.outputs
+    labels = {given.name: arrays["y"]} if "y" in arrays else {}
+    return Dataset(source=path, inputs={taken.name: arrays["x"].astype(taken.dtype)}, labels=labels)
 
 
 def main(digits: Path, models: Path | None = None, data: Path | None = None) -> None:

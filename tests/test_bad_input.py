@@ -130,7 +130,7 @@ def test_a_dataset_that_is_not_there_or_of_another_kind(
 
 def test_values_that_the_model_cannot_take(refused: Any, models: Path, tmp_path: Path) -> None:
     refused(
-        "the float model gives NaN or infinity for these inputs",
+        "the float model computes NaN or infinity in 'Identity'",
         model=models / "logit.h5",
         representative=npz(tmp_path, x=np.full((4, 6), 3e38)),
     )

@@ -80,9 +80,10 @@ def _ranges(calibration: CalibrationReport) -> str:
     told = f"ranges    {calibration.observer}"
     if calibration.growth:
         half = calibration.growth[-1]
+        mean, largest = f"{half.mean:.1%}", f"{half.largest:.1%}"
         told += (
-            f" over {calibration.samples} samples; the first {half.samples} had shown all but"
-            f" {half.mean:.1%} of a range on average, {half.largest:.1%} at most"
+            f" over {calibration.samples:,} samples;\n          the first {half.samples:,} showed"
+            f" all but {mean} of a range on average, {largest} at most"
         )
     return told
 
