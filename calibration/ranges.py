@@ -99,9 +99,12 @@ def recorded(calibrated_tflite: bytes) -> Ranges:
 
 
 def save_ranges(
-    path: Path, ranges: Mapping[str, Range], how: str, observed: Observed | None
+    path: Path, ranges: Mapping[str, Range], how: str | None, observed: Observed | None
 ) -> None:
-    """Write calibration.json: what was done, then the ranges, to be read, edited and used again."""
+    """Write calibration.json: by which observer, None if ranges were given, and what was seen.
+
+    Then the ranges, to be read, edited and used again.
+    """
     content = {
         "schema": SCHEMA,
         "observer": how,

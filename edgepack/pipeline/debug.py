@@ -17,7 +17,8 @@ from edgepack.debug.plot import draw, has_matplotlib
 from edgepack.debug.ranking import rank
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
-from edgepack.pipeline.job import Job, calibrating, load, require_data
+from edgepack.pipeline.calibrate import calibrate, calibrating
+from edgepack.pipeline.job import Job, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
@@ -53,7 +54,7 @@ def debug(
         notes = (*data.notes, *warnings(job, data))
         inputs = describe_inputs(recipe)
         notes += steps.convert(job, data)
-        steps.calibrate(job, data, calibrator)
+        calibrate(job, data, calibrator)
         model, _ = steps.quantize(job)
         samples = _spread(data.compared.inputs)
         compared, isolated = _look(job, samples, verbose=verbose)

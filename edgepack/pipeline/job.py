@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.arrays import Arrays, save_arrays
-from edgepack.calibration.calibrator import Calibrator, observers_at_work
 from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
@@ -16,7 +14,7 @@ from edgepack.calibration.reader import reader
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Progress
-from edgepack.recipe import DISTILLATION, Recipe, as_json
+from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe, as_json
 from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.schemes import Quantization
@@ -110,22 +108,17 @@ def require_data(recipe: Recipe) -> None:
         raise RecipeError(
             f"scheme {scheme} needs the ranges of activations: give --representative, or --ranges"
         )
+    if recipe.ranges and recipe.observer != DEFAULT_OBSERVER:
+        raise RecipeError(
+            f"observer {recipe.observer!r}: has nothing to choose, since --ranges are given; leave"
+            " one of the two out"
+        )
     if recipe.ranges and not needs_ranges:
         raise RecipeError(f"scheme {scheme} has no use for ranges: leave --ranges out")
     if recipe.representative is None and recipe.test is None:
         raise RecipeError(
             f"scheme {scheme} needs samples to compare float with: give --test or --representative"
         )
-
-
-@contextmanager
-def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]:
-    """Start what watches activations; None if the scheme needs no ranges, or they are given."""
-    if recipe.ranges or not recipe.quantization.needs_ranges:
-        yield None
-        return
-    with observers_at_work(verbose=verbose) as calibrator:
-        yield calibrator
 
 
 def load(job: Job) -> Data:

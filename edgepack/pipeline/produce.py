@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack import bundle
-from edgepack.calibration.ranges import Calibration
 from edgepack.checks import Evidence, judge, tolerated_lsb
 from edgepack.compress.checkpoint import remove_checkpoint
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
-from edgepack.pipeline.job import Job, available, calibrating, load, require_data
+from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
+from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
-from edgepack.quantize.effect import effects
 from edgepack.recipe import Recipe
-from edgepack.report import CalibrationReport, Report, RuntimeReport, SparsityReport
+from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.runtimes.processes import interpreters
 from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.support import require_supported
@@ -61,7 +60,7 @@ def produce(
         inputs = describe_inputs(recipe)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)
-        calibration = steps.calibrate(job, data, calibrator)
+        calibration = calibrate(job, data, calibrator)
         model, quantization = steps.quantize(job)
         if firmware:
             steps.emit(job)
@@ -84,7 +83,7 @@ def produce(
             quantization=quantization,
             comparison=steps.compare(job, data, model, validation, outputs),
             pruning=pruning,
-            calibration=_calibration_report(recipe, calibration, model),
+            calibration=calibration_report(recipe, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
             targets={target.name: judge(target, evidence) for target in targets},
@@ -96,20 +95,6 @@ def produce(
     if recipe.fine_tune and recipe.fine_tune.checkpoints:
         remove_checkpoint(recipe.fine_tune.checkpoints)
     return report
-
-
-def _calibration_report(
-    recipe: Recipe, calibration: Calibration | None, model: Model
-) -> CalibrationReport | None:
-    if calibration is None:
-        return None
-    observed = calibration.observed
-    return CalibrationReport(
-        observer=None if recipe.ranges else recipe.observer,
-        samples=observed.samples if observed else None,
-        growth=observed.growth if observed else (),
-        activations=effects(model, calibration.ranges),
-    )
 
 
 def _sparsity(job: Job, model: Model) -> SparsityReport:

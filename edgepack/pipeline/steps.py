@@ -8,34 +8,17 @@ from concurrent.futures import Future
 from typing import Any
 
 from edgepack.arrays import Arrays, load_array, load_arrays
-from edgepack.calibration.calibrator import Calibrator
-from edgepack.calibration.fused import is_fused
-from edgepack.calibration.observers import observer
-from edgepack.calibration.ranges import (
-    Calibration,
-    Ranges,
-    choose,
-    inject,
-    load_ranges,
-    recorded,
-    save_ranges,
-)
 from edgepack.compare import Comparison, compare_output
 from edgepack.compress.prune import Pruning
 from edgepack.compress.training import Trained
-from edgepack.convert import has_loop
 from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
-from edgepack.errors import ConversionError, RecipeError
 from edgepack.flatbuffer import read_tflite
-from edgepack.load.keras_model import KerasModel
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
-from edgepack.progress import Update
 from edgepack.quantize import affine
-from edgepack.quantize.layers import assign
 from edgepack.quantize.proof import require_full_integer, require_quantized_weights
-from edgepack.recipe import DEFAULT_OBSERVER, Recipe, as_json
+from edgepack.recipe import Recipe, as_json
 from edgepack.report import QuantizationReport
 from edgepack.runtimes.processes import Interpreters, Run
 from edgepack.spool import Spool
@@ -92,62 +75,6 @@ def convert(job: Job, data: Data) -> tuple[str, ...]:
         " takes sequences of the representative dataset's length only"
     )
     return (note,)
-
-
-def calibrate(job: Job, data: Data, calibrator: Calibrator | None) -> Calibration | None:
-    """Find the range of each activation, or take it from a file, and write calibration.json.
-
-    Returns None if the scheme needs no ranges. A ``calibrator`` is there if they must be found.
-    """
-    recipe = job.recipe
-    if not recipe.quantization.needs_ranges:
-        return None
-    source = read_tflite(job.float_tflite.read_bytes())
-    assign(source.main, recipe.quantization.scheme, recipe.quantization.layers)  # before the work
-    with job.progress.step("calibrate") as update:
-        if has_loop(source):
-            cure = "give the Keras model, whose recurrent layers edgepack unrolls"
-            if data.runtime == KerasModel.runtime:
-                cure = "replace the layer, such as a ConvLSTM2D, which cannot be unrolled"
-            raise ConversionError(
-                f"{recipe.model}: holds a loop, whose activations cannot be quantized: {cure}"
-            )
-        observed = None
-        if recipe.ranges:
-            ranges = load_ranges(recipe.ranges, source.main)
-        elif is_fused(source.main):
-            ranges = _ranges_of_fused(job, data, update)
-        else:
-            assert calibrator is not None  # noqa: S101 (see above)
-            observed = calibrator.observe(
-                job.float_tflite.read_bytes(),
-                dict(data.representative.files),
-                samples=len(data.representative),
-                histograms=observer(recipe.observer).needs_histogram,
-                work=job.work,
-                update=update,
-            )
-            ranges = choose(source.main, observed, recipe.observer)
-    calibrated = inject(job.float_tflite.read_bytes(), ranges)
-    job.calibrated_tflite.write_bytes(calibrated)
-    save_ranges(job.folder / "calibration.json", ranges, recipe.observer, observed)
-    return Calibration(ranges=ranges, observed=observed)
-
-
-def _ranges_of_fused(job: Job, data: Data, update: Update) -> Ranges:
-    if job.recipe.observer != DEFAULT_OBSERVER:
-        raise RecipeError(
-            f"{job.recipe.model}: has fused recurrent operators, which only TensorFlow's calibrator"
-            f" can watch; its observer is {DEFAULT_OBSERVER!r}"
-        )
-    job.session.call(
-        "calibrate_fused",
-        update=update,
-        float_tflite=str(job.float_tflite),
-        representative=dict(data.representative.files),
-        calibrated_tflite=str(job.calibrated_tflite),
-    )
-    return recorded(job.calibrated_tflite.read_bytes())
 
 
 def quantize(job: Job) -> tuple[Model, QuantizationReport]:
