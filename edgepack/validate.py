@@ -15,7 +15,7 @@ from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.processes import Run
-from edgepack.types import Tensor
+from edgepack.types import Model, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,20 +52,24 @@ class Validation:
 
 
 def hold_against_reference(
-    runs: dict[str, Run], tensors: Mapping[str, Tensor], float_outputs: Arrays
+    runs: dict[str, Run],
+    tensors: Mapping[str, Tensor],
+    float_outputs: Arrays,
+    defect: str | None = None,
 ) -> Validation:
     """Take the reference kernels' run out of ``runs`` and compare the others with it.
 
     ``tensors`` and ``float_outputs`` are the outputs, by name, of the quantized and the float
     model.
     Reference kernels have defects too: where their outputs are farther from the float model's
-    than every other interpreter's by :data:`DOUBT_DB`, they are not taken for the truth.
+    than every other interpreter's by :data:`DOUBT_DB`, they are not taken for the truth; nor if
+    there is a ``defect``, as :func:`known_defect` tells it.
     """
     reference = runs.get(REFERENCE.name)
     others = {name: run for name, run in runs.items() if name != REFERENCE.name}
     if reference is None:
         return Validation(runs=others, deviations={}, notes=())
-    doubt = reference.failure or _doubt(reference, others, tensors, float_outputs)
+    doubt = reference.failure or defect or _doubt(reference, others, tensors, float_outputs)
     if doubt or reference.outputs is None:
         note = f"nothing was compared with the reference kernels of tflite-runtime: {doubt}"
         return Validation(runs=others, deviations={}, notes=(note,))
@@ -85,6 +89,22 @@ def hold_against_reference(
     return Validation(runs=others, deviations=deviations, notes=())
 
 
+def known_defect(model: Model) -> str | None:
+    """Say what in a file the reference kernels of tflite-runtime 2.14 compute wrongly."""
+    tensors = model.main.tensors
+    for operator in model.main.operators:
+        if operator.name == "FULLY_CONNECTED":
+            taken, weights = (tensors[index] for index in operator.inputs[:2])
+            per_channel = weights.quant is not None and weights.quant.axis is not None
+            if len(taken.shape) > _MATRIX and per_channel:
+                return (
+                    f"they are in doubt: FULLY_CONNECTED of {len(taken.shape)} dimensions, with a"
+                    " scale for each channel, is wrong there"
+                )
+    return None
+
+
+_MATRIX = 2
 _STEPS_OF_INT8 = 255
 
 DOUBT_DB = 6.0

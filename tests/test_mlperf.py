@@ -52,7 +52,7 @@ def test_ad(mlperf: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_pruned_resnet_keeps_its_accuracy(mlperf: Path, tmp_path: Path) -> None:
-    def accuracies(name: str, *options: object) -> dict[str, float]:
+    def worst(name: str, *options: object) -> float:
         report = export(
             tmp_path / name,
             MLPERF / "ic" / "pretrainedResnet.h5",
@@ -60,10 +60,8 @@ def test_a_pruned_resnet_keeps_its_accuracy(mlperf: Path, tmp_path: Path) -> Non
             *("--test", MLPERF / "ic" / "test.npz", "--target", "phone", *options),
         ).report
         assert report["sparsity"]["int8"]["overall"] >= (0.499 if options else 0)
-        return {runtime: score["value"] for runtime, score in only(report)["int8"].items()}
+        return float(min(score["value"] for score in only(report)["int8"].values()))
 
-    before = accuracies("whole")
+    before = worst("whole")
     training = ("--train", MLPERF / "ic" / "train.npz", "--epochs", 40, "--loss", "distillation")
-    after = accuracies("pruned", *training, "--sparsity", 0.5)
-    for runtime, accuracy in after.items():
-        assert accuracy >= before[runtime] - 0.02
+    assert worst("pruned", *training, "--sparsity", 0.5) >= before - 0.02

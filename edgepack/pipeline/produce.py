@@ -24,7 +24,7 @@ from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.support import require_supported
 from edgepack.target import Target
 from edgepack.types import Model
-from edgepack.validate import Validation, hold_against_reference
+from edgepack.validate import Validation, hold_against_reference, known_defect
 from edgepack.worker import Worker
 
 
@@ -68,7 +68,7 @@ def produce(
         runs = steps.run(job, data, model, running)
         outputs = steps.predicted(job, predictions)
         validation = hold_against_reference(
-            runs, steps.named_outputs(data, model), outputs["float"]
+            runs, steps.named_outputs(data, model), outputs["float"], known_defect(model)
         )
         evidence = Evidence(
             model_bytes=job.quantized_tflite.stat().st_size,
