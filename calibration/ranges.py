@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from edgepack.rewrite import Rewrite, quantization
 from edgepack.types import Graph
 
 SCHEMA = 1
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +128,8 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
     for name in entries:
         if name not in known:
             near = difflib.get_close_matches(name, names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise CalibrationError(f"{path}: the model has no activation {name!r}{hint}")
+            hint = f"did you mean {near[0]!r}?" if near else "is the file of another model?"
+            raise CalibrationError(f"{path}: the model has no activation {name!r}; {hint}")
     if missing := [name for name in names if name not in entries]:
         raise CalibrationError(
             f"{path}: no range for {missing[0]!r}, one of {len(missing)} activations that it lacks;"
@@ -171,7 +171,7 @@ def read_entries(path: Path) -> dict[str, Any]:
 
 def _range(path: Path, name: str, entry: Any) -> Range:
     ends: list[Any] = [entry.get("min"), entry.get("max")] if isinstance(entry, dict) else []
-    if not ends or not all(type(end) in (int, float) and math.isfinite(end) for end in ends):
+    if not ends or not all(type(end) in (int, float) and abs(end) <= _LARGEST for end in ends):
         raise CalibrationError(f"{path}: {name!r} needs a finite number as 'min' and as 'max'")
     low, high = map(_float32, ends)
     if not low <= 0 <= high:

@@ -33,7 +33,7 @@ def load_array(path: Path) -> NDArray[Any]:
 
 
 def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
-    """Read some rows of an .npy file in C order, and no others.
+    """Read some rows of an .npy file in C order, and no others; fewer if there are fewer.
 
     What is mapped counts as memory of the process once it was touched; what is read this way does
     not outlast its use.
@@ -44,6 +44,7 @@ def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
         read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
         shape, _, dtype = read(file)
         row = shape[1:]
+        stop = min(stop, shape[0])
         size = int(np.prod(row))
         file.seek(start * size * dtype.itemsize, 1)
         return np.fromfile(file, dtype, (stop - start) * size).reshape(stop - start, *row)

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
@@ -39,12 +40,14 @@ class Worker:
         self, service: str, *, label: str, verbose: bool = False, **arguments: Any
     ) -> None:
         self._label = label
+        # What TensorFlow writes for itself; it is killed, and cannot take it away.
+        self._scratch = tempfile.TemporaryDirectory(prefix="edgepack-")
         self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
             [sys.executable, "-c", _BOOT, service, json.dumps(arguments), *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if verbose else subprocess.DEVNULL,
-            env=os.environ | _environment(verbose),
+            env=os.environ | _environment(verbose) | {"TMPDIR": self._scratch.name},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
             text=True,
         )
@@ -65,6 +68,7 @@ class Worker:
             with contextlib.suppress(OSError):  # what was left to write has no reader
                 pipe.close()  # type: ignore[union-attr]  # both were asked for
         self._process.wait()
+        self._scratch.cleanup()
 
     def start(self, method: str, *, update: Update = ignore, **arguments: Any) -> Future[Any]:
         """Call a method of the service; it begins when the calls before it are answered."""

@@ -147,6 +147,15 @@ def test_growth_tells_how_much_of_the_ranges_more_samples_added(
     assert half.largest >= 0.7 >= half.mean > 0
 
 
+def test_one_sample_is_enough_to_measure(
+    calibrator: Calibrator, tmp_path: Path, folder: Path
+) -> None:
+    np.save(tmp_path / "joined.npy", np.load(folder / "joined.npy")[:1])
+    (tmp_path / "joined.tflite").write_bytes((folder / "joined.tflite").read_bytes())
+    observed = observe(calibrator, tmp_path, "joined", tmp_path)
+    assert (observed.samples, observed.growth) == (1, ())
+
+
 def test_a_model_that_computes_nan_is_told_by_the_activation(
     calibrator: Calibrator, tmp_path: Path, folder: Path
 ) -> None:

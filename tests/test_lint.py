@@ -37,7 +37,8 @@ def lint(x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = N
 def findings(
     x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = None
 ) -> list[Finding]:
-    return lint_data(profiled(x, y), None if test is None else profiled(test, role=TEST))
+    others = [] if test is None else [profiled(test, role=TEST)]
+    return lint_data(profiled(x, y), *others)
 
 
 def test_good_data_raise_no_alarm() -> None:

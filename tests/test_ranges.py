@@ -135,6 +135,7 @@ def test_a_file_of_ranges_is_read_as_it_was_written(cnn: Bundle, edited: Any) ->
             lambda c, n: c["activations"][n].update(min=float("nan")),
             "needs a finite number as 'min'",
         ),
+        (lambda c, n: c["activations"][n].update(max=1e300), "needs a finite number"),
         (lambda c, n: c["activations"][n].update(max="9"), "needs a finite number"),
         (lambda c, n: c["activations"][n].update(max=True), "needs a finite number"),
         (lambda c, n: c["activations"].update({n: 3}), "needs a finite number"),

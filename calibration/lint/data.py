@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -152,11 +153,10 @@ RULES = (few_samples, duplicates, constant_channels, class_imbalance)
 PAIR_RULES = (overlap, other_scale)
 
 
-def lint_data(representative: Profile, test: Profile | None) -> list[Finding]:
-    """Apply every rule to the representative dataset and to the test data, if there are any."""
-    profiles = [representative, test] if test else [representative]
+def lint_data(*profiles: Profile) -> list[Finding]:
+    """Apply every rule to the representative dataset, or the test data, or to both in order."""
     findings = [finding for data in profiles for rule in RULES for finding in rule(data)]
-    if test:
+    for representative, test in pairwise(profiles):
         findings += [finding for rule in PAIR_RULES for finding in rule(representative, test)]
     return findings
 

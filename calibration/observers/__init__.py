@@ -57,15 +57,16 @@ def observer(text: str) -> Observer:
 
     Raises :class:`RecipeError` for a name that is none, or a number that does not fit.
     """
-    name, _, number = text.partition(":")
+    name, colon, number = text.partition(":")
     kind = OBSERVERS.get(name)
     if kind is None:
         raise RecipeError(f"unknown observer {name!r}: known observers: {', '.join(OBSERVERS)}")
-    if not number:
+    if not colon:
         return kind.make()
     if kind.parameter is None:
         raise RecipeError(f"observer {text!r}: {name} takes no number; write {name}")
     try:
         return kind.make(float(number))
     except ValueError as error:
-        raise RecipeError(f"observer {text!r}: {error}") from None
+        why = f"write {name}:NUMBER" if "could not convert" in str(error) else error
+        raise RecipeError(f"observer {text!r}: {why}") from None

@@ -113,6 +113,10 @@ def require_data(recipe: Recipe) -> None:
             f"observer {recipe.observer!r}: has nothing to choose, since --ranges are given; leave"
             " one of the two out"
         )
+    if recipe.observer != DEFAULT_OBSERVER and not needs_ranges:
+        raise RecipeError(
+            f"observer {recipe.observer!r}: scheme {scheme} has no ranges to choose; leave it out"
+        )
     if recipe.ranges and not needs_ranges:
         raise RecipeError(f"scheme {scheme} has no use for ranges: leave --ranges out")
     if recipe.representative is None and recipe.test is None:

@@ -50,7 +50,9 @@ def warnings(job: Job, data: Data) -> tuple[str, ...]:
 
 def find(job: Job, data: Data) -> LintReport:
     """Apply every rule: those on data here, those on the model where TensorFlow runs."""
-    datasets = {REPRESENTATIVE: data.representative}
+    datasets = {}
+    if job.recipe.representative is not None:
+        datasets[REPRESENTATIVE] = data.representative
     if data.is_tested:
         datasets[TEST] = data.compared
     with job.progress.step("lint"):
@@ -58,7 +60,7 @@ def find(job: Job, data: Data) -> LintReport:
         profiles = {
             role: profile(role, dataset, data.signature) for role, dataset in datasets.items()
         }
-        findings = lint_data(profiles[REPRESENTATIVE], profiles.get(TEST))
+        findings = lint_data(*profiles.values())
         answers = [answer.result() for answer in asked]
     told = [Finding(**fields) for answer in answers for fields in answer["findings"]]
     return LintReport(

@@ -78,12 +78,14 @@ def _ranges(calibration: CalibrationReport) -> str:
     if calibration.observer is None:
         return "ranges    as given"
     told = f"ranges    {calibration.observer}"
+    if calibration.samples:
+        told += f" over {calibration.samples:,} samples"
     if calibration.growth:
         half = calibration.growth[-1]
         mean, largest = f"{half.mean:.1%}", f"{half.largest:.1%}"
         told += (
-            f" over {calibration.samples:,} samples;\n          the first {half.samples:,} showed"
-            f" all but {mean} of a range on average, {largest} at most"
+            f";\n          the first {half.samples:,} showed all but {mean} of a range on average,"
+            f" {largest} at most"
         )
     return told
 
