@@ -173,7 +173,7 @@ def test_a_range_set_by_hand_takes_effect(
     path = tmp_path / "calibration.json"
     path.write_text(json.dumps(content))
     done = edgepack(
-        *("export", models / "cnn.h5", "--representative", models / "cnn.npz"),
+        *("export", models / "cnn.h5", "--test", models / "cnn.npz", "--strict"),
         *("--ranges", path, "--output", tmp_path / "out"),
     )
     assert done.returncode == 0, done.stderr
