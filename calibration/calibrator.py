@@ -79,7 +79,7 @@ class Calibrator:
             opened.result()
         files = list(inputs.values())
         block = self._workers[0].call("block", inputs=files)
-        stretches = _stretches(samples)
+        stretches = _stretches(samples, block)
         counter = Parts(update, samples)
         answers = [
             self._workers[number % len(self._workers)].start(
@@ -120,9 +120,11 @@ class Calibrator:
         return merged
 
 
-def _stretches(samples: int) -> list[tuple[int, int]]:
-    """Cut the samples into stretches, in which the work is shared out."""
+def _stretches(samples: int, block: int) -> list[tuple[int, int]]:
+    """Cut the samples into stretches, of whole blocks if long: the work is shared out in them."""
     length = -(-samples // _STRETCHES)
+    if length > block:
+        length = -(-length // block) * block
     return [(start, min(start + length, samples)) for start in range(0, samples, length)]
 
 

@@ -151,3 +151,8 @@ def test_what_is_averaged_may_be_clipped_for_the_sake_of_the_average() -> None:
         return float(((fake_quantize(clipped, 0, high) - average) ** 2).mean())
 
     assert error(together) < 0.8 * error(alone)
+
+
+def test_entropy_does_not_throw_everything_away() -> None:
+    samples = np.random.default_rng(0).uniform(0.9, 3.7, size=(100, 50)).astype(np.float32)
+    assert observer("entropy").range([seen(samples)])[1] > 3

@@ -70,5 +70,6 @@ def _divergence(counts: NDArray[Any], size: int, levels: int) -> float:
     given = np.where(filled, sums[level] / np.maximum(fills[level], 1), 0.0)
     given[-1] = max(given[-1], _SOME)
     here = wanted > 0
-    p, q = wanted[here] / wanted.sum(), given[here] / given.sum()
-    return float((p * np.log(p / q)).sum())
+    # Both by the same total: what lies beyond the threshold is missing in the levels.
+    p, q = wanted[here] / wanted.sum(), given[here] / wanted.sum()
+    return float((p * np.log(p / q) - p + q).sum())

@@ -17,7 +17,7 @@ from edgepack.flatbuffer import read_tflite
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
 from edgepack.quantize import affine
-from edgepack.quantize.proof import require_full_integer, require_quantized_weights
+from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
 from edgepack.report import QuantizationReport
 from edgepack.runtimes.processes import Interpreters, Run
@@ -95,7 +95,9 @@ def quantize(job: Job) -> tuple[Model, QuantizationReport]:
             in_float = require_full_integer(model, source, settings)
         else:
             in_float = require_quantized_weights(model, settings.scheme)
-        return model, QuantizationReport(settings=settings, in_float=in_float)
+        return model, QuantizationReport(
+            settings=settings, in_float=in_float, dense=dense_scales(model)
+        )
 
 
 def emit(job: Job) -> None:

@@ -99,6 +99,20 @@ def require_quantized_weights(model: Model, scheme: str) -> tuple[str, ...]:
     return tuple(left)
 
 
+def dense_scales(model: Model) -> str | None:
+    """Tell whether dense layers have a scale for each output, or one; None without such layers."""
+    weights = [
+        graph.tensors[operator.inputs[1]].quant
+        for graph in model.subgraphs
+        for operator in graph.operators
+        if operator.name == "FULLY_CONNECTED"
+    ]
+    known = [quant for quant in weights if quant is not None]
+    if not known:
+        return None
+    return "per-channel" if any(quant.axis is not None for quant in known) else "per-tensor"
+
+
 def _allowed(
     model: Model, in_float: Collection[str], settings: Quantization
 ) -> set[tuple[int, int]]:

@@ -13,6 +13,9 @@ from edgepack.quantize.int8 import quantize_int8
 from edgepack.quantize.int16 import widen
 from edgepack.quantize.layers import assign
 from edgepack.schemes import DYNAMIC_RANGE, FLOAT, FLOAT16, INT4, INT8, INT16, Quantization
+from edgepack.types import Graph
+
+_MATRIX = 2
 
 
 def quantize_constants(float_tflite: bytes, settings: Quantization) -> bytes:
@@ -39,7 +42,7 @@ def quantize(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantizati
     tflite = quantize_int8(
         calibrated_tflite,
         in_float=[name for name in made if is_in(FLOAT)(name)],
-        per_tensor_dense=settings.is_dense_per_tensor(INT16 if settings.scheme == INT16 else INT8),
+        per_tensor_dense=_is_dense_per_tensor(settings, graph),
     )
     if any(map(is_in(INT4), made)):
         tflite = narrow(
@@ -57,6 +60,20 @@ def quantize(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantizati
             outputs=settings.outputs in ("int16", "float32"),
         )
     return change_ends(tflite, settings.inputs, settings.outputs)
+
+
+def _is_dense_per_tensor(settings: Quantization, graph: Graph) -> bool:
+    """Whether one scale serves all outputs of a dense layer, int4 apart.
+
+    In int16 tflite-runtime computes others wrongly, but only from more than two dimensions.
+    """
+    if settings.scheme != INT16 or settings.dense is not None:
+        return settings.is_dense_per_tensor(INT16 if settings.scheme == INT16 else INT8)
+    return any(
+        operator.name == "FULLY_CONNECTED"
+        and len(graph.tensors[operator.inputs[0]].shape) > _MATRIX
+        for operator in graph.operators
+    )
 
 
 def _assigned(

@@ -60,11 +60,13 @@ class QuantizationReport:
     """What a model was quantized to.
 
     ``in_float`` names what is left in float on purpose: layers that compute in float, or, where the
-    scheme computes in float, weights that it left.
+    scheme computes in float, weights that it left. ``dense`` tells the scales of dense layers as
+    the file has them; None if it has no such layers.
     """
 
     settings: Quantization
     in_float: tuple[str, ...]
+    dense: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as they took effect, and what is in float."""
@@ -72,9 +74,7 @@ class QuantizationReport:
         return as_json(settings) | {
             "input_type": settings.inputs,
             "output_type": settings.outputs,
-            "dense": "per-tensor"
-            if settings.is_dense_per_tensor(settings.scheme)
-            else "per-channel",
+            "dense": self.dense,
             "in_float": list(self.in_float),
         }
 
