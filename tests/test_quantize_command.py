@@ -31,7 +31,7 @@ def test_a_scheme_with_layers_and_ends_of_their_own(
         "layers": [["dense", "float"]],
         "input_type": "int16",
         "output_type": "float32",
-        "dense": "per-tensor",
+        "dense": None,
     }
     assert set(only(report)["int16"]) == {"tflite-runtime", "litert", "tflm"}
     assert lsb(report, "tflm") == 0
