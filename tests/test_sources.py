@@ -231,6 +231,11 @@ def test_sounds_of_another_rate_or_kind_are_named(folder: Folder) -> None:
     folder.refused("b.wav: has a sample rate of 16000 Hz, and a.wav has 8000", data, wanted)
     folder.text("data/b.wav", "hello")
     folder.refused("b.wav: no WAV file that can be decoded", data, wanted)
+    whole = folder.sound("data/b.wav").read_bytes()
+    (data / "b.wav").write_bytes(whole[:-2])
+    folder.refused("b.wav: cut off: its head announces 44 bytes, and it has 42", data, wanted)
+    folder.sound("data/b.wav", samples=0)
+    folder.refused("b.wav: holds no sound", data, wanted, "[preprocessing]\nsample_rate = 8000")
 
 
 def test_a_table_gives_its_columns_in_order(folder: Folder) -> None:
@@ -450,6 +455,8 @@ def test_what_tensorflow_gives_is_read(data_check: dict[str, Any]) -> None:
         ("tf.data that ends", "ends after 4 samples, and 5 are wanted"),
         ("tf.data without samples", "_TakeDataset: gives no samples"),
         ("records, cut", "cut: damaged: a record is cut off or changed; write the file again"),
+        ("records, cut in a head", "cut in a head: damaged: a record is cut off or changed"),
+        ("records, cut, zipped", "cut, zipped: damaged: a record is cut off or changed"),
         ("records, label missing", "record 0 is of shape (2,), record 4 of shape (1,)"),
         ("records, one without label", "record 4 has no feature 'label', as others have"),
         ("records, no such label", "no feature 'kind' for the labels; its features are image"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from edgepack.errors import DatasetError
 from edgepack.types import TensorSpec
 
 _GZIP = b"\x1f\x8b"
-_HEAD_BYTES = 12
+_HEAD_BYTES = 12  # a length and its checksum, before the data
+_FOOT_BYTES = 4
 _BLOCK_RECORDS = 16
 
 
@@ -39,6 +41,7 @@ class Records:
         self._specs = {spec.name: spec for spec in context.signature.inputs}
         if len(self._specs) == 1:
             self._specs["x"] = context.signature.inputs[0]
+        _require_whole(path)
         first = next(self._features(), None)
         if first is None:
             raise DatasetError(f"{path}: holds no records; give some samples")
@@ -95,9 +98,7 @@ class Records:
                 for record in tf.data.TFRecordDataset(str(self._path), compression):
                     yield tf.train.Example.FromString(record.numpy()).features.feature
             except tf.errors.DataLossError as error:
-                raise DatasetError(
-                    f"{self.name}: damaged: a record is cut off or changed; write the file again"
-                ) from error
+                raise _damaged(self.name) from error
 
     def _value(self, name: str, features: Any, row: int) -> NDArray[Any]:
         feature = self._label if self._label and name == "y" else name
@@ -116,6 +117,24 @@ class Records:
             with explained(f"{self.name}: {self.sample(row)}"):
                 return decode_bytes(data)
         return _shaped(np.frombuffer(data, np.uint8), spec)
+
+
+def _damaged(name: str) -> DatasetError:
+    return DatasetError(f"{name}: damaged: a record is cut off or changed; write the file again")
+
+
+def _require_whole(path: Path) -> None:
+    """Raise :class:`DatasetError` for an end within a record's head, which TensorFlow skips."""
+    with path.open("rb") as raw:
+        is_compressed = raw.read(len(_GZIP)) == _GZIP
+    with explained(str(path)), gzip.open(path) if is_compressed else path.open("rb") as file:
+        try:
+            while head := file.read(_HEAD_BYTES):
+                if len(head) < _HEAD_BYTES:
+                    raise _damaged(str(path))
+                file.seek(int.from_bytes(head[:8], "little") + _FOOT_BYTES, os.SEEK_CUR)
+        except (EOFError, OverflowError) as error:
+            raise _damaged(str(path)) from error
 
 
 def _bytes(feature: Any) -> bytes:
