@@ -18,7 +18,7 @@ from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
-from edgepack.errors import DatasetError, MissingToolError
+from edgepack.errors import DatasetError, MissingToolError, RecipeError
 from edgepack.manifest import describe_inputs
 from edgepack.metrics import measures
 from edgepack.recipe import FineTune, Prune, Recipe, as_json
@@ -310,6 +310,8 @@ def test_a_stream_gives_samples_or_batches(folder: Folder, stream: Any) -> None:
 def test_of_a_stream_the_first_are_taken(folder: Folder) -> None:
     endless = (np.full((3, 2), i) for i in itertools.count())
     assert folder.read(endless, PAIR, "", 4).inputs["x"][:, 0].tolist() == [0, 0, 0, 1]
+    notes = folder.spooled(samples(4), PAIR, "", 2).notes
+    assert notes == ("generator: the first 2 of a stream are taken; shuffle it if it is sorted",)
     folder.refused("ends after 3 samples, and 4 are wanted", samples(3), PAIR, "", 4)
 
 
@@ -385,6 +387,26 @@ def test_samples_are_chosen_by_label_before_files_are_decoded(folder: Folder) ->
     chosen = folder.spooled(folder.path / "data", IMAGE, "", 4)
     assert chosen.dataset().labels["scores"].tolist() == [0, 0, 0, 1]
     assert chosen.notes == ()
+
+
+def test_the_array_of_the_labels_is_named(folder: Folder) -> None:
+    path, recipe = folder.path / "d.npz", "[data]\nlabel = 'kinds'"
+    np.savez(path, x=np.ones((2, 2)), y=[0, 0], kinds=[1, 2])
+    assert folder.read(path, PAIR, recipe).labels["scores"].tolist() == [1, 2]
+    said = "d.npz: no array 'kind' for the labels; its arrays are x, y, kinds"
+    folder.refused(said, path, PAIR, "[data]\nlabel = 'kind'")
+    two = model(spec("x", 2), outputs=("a", "b"))
+    folder.refused("'kinds' does not say of which output", path, two, recipe)
+    folder.image("data/cat/a.png")
+    data = folder.path / "data"
+    folder.refused("data: the subfolders are the classes; leave label", data, IMAGE, recipe)
+
+
+def test_what_the_recipe_file_describes_is_what_a_folder_holds(folder: Folder) -> None:
+    folder.image("data/a.png")
+    said = "edgepack.toml: describes audio samples, and .*data holds images; describe those"
+    with pytest.raises(RecipeError, match=said):
+        folder.read(folder.path / "data", IMAGE, "[preprocessing]\nsample_rate = 8000")
 
 
 @pytest.mark.parametrize("kind", ["npz", "csv"])

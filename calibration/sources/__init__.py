@@ -102,7 +102,11 @@ def _folder(path: Path) -> Found:
         )
     if pictures:
         _require("PIL", "Pillow", "images", path)
-        return Found(name=str(path), open=lambda _: Images(path, pictures), is_isolated=True)
+        return Found(
+            name=str(path),
+            open=lambda context: Images(path, pictures, context.recipe_file.label),
+            is_isolated=True,
+        )
     if waves:
         _require("soundfile", "soundfile", "audio", path)
         return Found(
@@ -114,7 +118,7 @@ def _folder(path: Path) -> Found:
 
 def _sounds(path: Path, files: list[str], context: Context) -> Sounds:
     described = context.recipe_file.described(context.signature).values()
-    return Sounds(path, files, next(iter(described)).audio)
+    return Sounds(path, files, context.recipe_file.label, next(iter(described)).audio)
 
 
 def _kind(file: Path) -> str | None:

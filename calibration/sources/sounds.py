@@ -32,8 +32,10 @@ class Sounds(Folder):
 
     kind = "sounds"
 
-    def __init__(self, path: Path, files: Iterable[str], audio: Audio | None) -> None:
-        super().__init__(path, files)
+    def __init__(
+        self, path: Path, files: Iterable[str], label: str | None, audio: Audio | None
+    ) -> None:
+        super().__init__(path, files, label)
         self._rate = audio and audio.sample_rate
         self._clip = (audio and audio.clip_samples) or -1
         self._wanted = f"the recipe file says {self._rate}"

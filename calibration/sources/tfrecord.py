@@ -37,7 +37,7 @@ class Records:
     def __init__(self, path: Path, context: Context) -> None:
         self.name = str(path)
         self._path = path
-        self._label = context.recipe_file.label
+        label = context.recipe_file.label
         self._specs = {spec.name: spec for spec in context.signature.inputs}
         if len(self._specs) == 1:
             self._specs["x"] = context.signature.inputs[0]
@@ -45,9 +45,9 @@ class Records:
         first = next(self._features(), None)
         if first is None:
             raise DatasetError(f"{path}: holds no records; give some samples")
-        if self._label is not None and self._label not in first:
+        if label is not None and label not in first:
             raise DatasetError(
-                f"{path}: no feature {self._label!r} for the labels; its features are"
+                f"{path}: no feature {label!r} for the labels; its features are"
                 f" {', '.join(sorted(first))}"
             )
         self._names = sorted(first)
@@ -55,7 +55,7 @@ class Records:
         self.kind = "images" if any(is_image(data) for data in encoded) else "numbers"
 
     def names(self) -> Sequence[str]:  # noqa: D102 (of the protocol)
-        return [*self._names, *(["y"] if self._label else [])]
+        return self._names
 
     def sample(self, row: int) -> str:  # noqa: D102
         return f"record {row}"
@@ -101,18 +101,17 @@ class Records:
                 raise _damaged(self.name) from error
 
     def _value(self, name: str, features: Any, row: int) -> NDArray[Any]:
-        feature = self._label if self._label and name == "y" else name
-        kind = features[feature].WhichOneof("kind") if feature in features else None
+        kind = features[name].WhichOneof("kind") if name in features else None
         if kind is None:
             raise DatasetError(
-                f"{self.name}: {self.sample(row)} has no feature {feature!r}, as others have"
+                f"{self.name}: {self.sample(row)} has no feature {name!r}, as others have"
             )
         spec = self._specs.get(name)
         if kind != "bytes_list":
-            numbers = getattr(features[feature], kind).value
+            numbers = getattr(features[name], kind).value
             dtype = np.int64 if kind == "int64_list" else np.float32
             return _shaped(np.array(numbers, dtype), spec)
-        data = _bytes(features[feature])
+        data = _bytes(features[name])
         if is_image(data):
             with explained(f"{self.name}: {self.sample(row)}"):
                 return decode_bytes(data)
