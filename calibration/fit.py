@@ -106,7 +106,9 @@ class Column:
         if not self._not_finite:
             place = tuple(int(index) for index in np.argwhere(~finite)[0])
             where = [rows[place[0]], *place[1:]]
-            self._where_not_finite = f"{array[place]} at {where}"
+            sample = self._source.sample(rows[place[0]])
+            file = f" of {sample}" if self._source.kind in ("images", "sounds") else ""
+            self._where_not_finite = f"{array[place]} at {where}{file}"
         self._not_finite += int((~finite).sum())
 
     def _write(self, row: int, array: Array) -> None:
@@ -146,10 +148,16 @@ class InputColumn(Column):
                 f" of shape ({wanted})"
             )
         try:
-            return preprocess(self._described, array)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told
+                return preprocess(self._described, array)
         except DatasetError as error:
             raise DatasetError(
                 f"{self._source.name}: {self._source.sample(row)}: {error}"
+            ) from error
+        except MemoryError as error:
+            raise DatasetError(
+                f"{self.where}: there is too little memory for the preprocessing; describe smaller"
+                " sizes in the recipe file"
             ) from error
 
     def _fitted(self, array: Array) -> Array:
