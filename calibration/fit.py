@@ -176,15 +176,34 @@ class InputColumn(Column):
     def _cure(self, shape: tuple[int, ...]) -> str:
         wanted, name = self._spec.shape, self._name
         if self._source.kind == "images" and len(wanted) == len(shape):
-            size = [side or "any" for side in wanted[:2]]
-            return f"say resize = {size} under [preprocessing] in the recipe file"
+            return f"say {self._image_key(shape)} under [preprocessing] in the recipe file"
         if self._source.kind == "sounds":
-            return "say clip_samples and features under [preprocessing] in the recipe file"
+            return f"say {self._audio_key(shape)} under [preprocessing] in the recipe file"
         if shape == wanted[:-1] and wanted[-1] == 1:
             return f"add the last axis with {name}[..., np.newaxis]"
         if wanted and shape == (wanted[-1], *wanted[:-1]):
             return f"move the channels last with np.moveaxis({name}, 1, -1)"
         return "give one sample in each row"
+
+    def _image_key(self, shape: tuple[int, ...]) -> str:
+        """Say which key of the recipe file gives images the input's shape."""
+        wanted = self._spec.shape
+        colors = _COLORS_OF_CHANNELS.get(wanted[-1] or 0)
+        if colors and all(
+            want in (None, got) for want, got in zip(wanted[:2], shape, strict=False)
+        ):
+            return f'colors = "{colors}"'
+        return f"resize = {[side or 'any' for side in wanted[:2]]}"
+
+    def _audio_key(self, shape: tuple[int, ...]) -> str:
+        """Say which keys of the recipe file give sound the input's shape."""
+        wanted, audio = self._spec.shape, self._described.audio
+        if audio is None or audio.features is None or len(wanted) < len(shape):
+            return "clip_samples and features"
+        if wanted[0] in (None, shape[0]):
+            bins = "coefficients" if audio.features == "mfcc" else "mel_bins"
+            return f"{bins} = {wanted[1]}"
+        return "clip_samples and frame_step"
 
     def _cast(self, array: Array) -> Array:
         wanted = np.dtype(self._spec.dtype)
