@@ -35,6 +35,7 @@ class Column:
         self._name = name
         self._spool = spool
         self._first: tuple[int, tuple[int, ...]] | None = None
+        self._after = ""
         self._not_finite = 0
         self._where_not_finite = ""
 
@@ -61,8 +62,9 @@ class Column:
         """Raise what only the whole shows."""
         if self._not_finite:
             raise DatasetError(
-                f"{self.where} is {self._where_not_finite}, one of {self._not_finite} values that"
-                " are not finite; remove or repair those samples"
+                f"{self.where} is {self._where_not_finite}{self._after}, one of"
+                f" {self._not_finite} values that are not finite; remove or repair those samples"
+                f"{', or describe smaller numbers' if self._after else ''}"
             )
         if not self._spool.rows:
             raise DatasetError(f"{self.where} is empty; give some samples")

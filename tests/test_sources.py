@@ -243,6 +243,8 @@ def test_sounds_of_another_rate_or_kind_are_named(folder: Folder) -> None:
     folder.refused("b.wav: cut off: its head announces 44 bytes, and it has 42", data, wanted)
     soundfile.write(data / "b.wav", np.full(4, np.nan), 8000, "FLOAT")
     folder.refused(r"'x' is nan at \[1, 0\] of b.wav, one of 4 values", data, wanted)
+    loud = "[preprocessing]\nscale = 1e38\noffset = 3e38"
+    folder.refused("inf at .* of a.wav after .*, or describe smaller numbers", data, wanted, loud)
     folder.sound("data/b.wav", samples=0)
     folder.refused("b.wav: holds no sound", data, wanted, "[preprocessing]\nsample_rate = 8000")
 

@@ -74,7 +74,8 @@ def _require_whole(file: Path) -> None:
     announced = int.from_bytes(head[4:], "big" if head.startswith(b"RIFX") else "little")
     held = file.stat().st_size - _HEAD_BYTES
     # Some writers count a last byte that pads, and leave it out.
-    if head[:4] in (b"RIFF", b"RIFX") and held + 1 < announced < _UNKNOWN_BYTES:
+    is_short = held >= 0 and held + 1 < announced < _UNKNOWN_BYTES
+    if head[:4] in (b"RIFF", b"RIFX") and is_short:
         raise DatasetError(
             f"{file}: cut off: its head announces {announced} bytes, and it has {held};"
             " remove it, or copy it again"
