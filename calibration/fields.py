@@ -9,19 +9,19 @@ from edgepack.errors import DatasetError
 from edgepack.types import Signature, TensorSpec
 
 
-def find_fields(source: Source, signature: Signature) -> Fields:
+def find_fields(source: Source, signature: Signature, label: str | None = None) -> Fields:
     """Find the arrays of a model's inputs and outputs.
 
     An array bears the name of its input or output; that of a lone input may be called ``x``,
-    that of a lone output ``y``. Names that count the classes of a folder are no output's if there
-    are several. Raises :class:`DatasetError` for an input without an array.
+    that of a lone output ``label``, or ``y``. Names that count the classes of a folder are no
+    output's if there are several. Raises :class:`DatasetError` for an input without an array.
     """
     names = source.names()
     inputs = {spec.name: _of_input(source, names, spec, signature) for spec in signature.inputs}
     labels = {
-        output.name: label
+        output.name: found
         for output in signature.outputs
-        if (label := _of_output(source, names, output, inputs, signature)) is not None
+        if (found := _of_output(source, names, output, inputs, signature, label)) is not None
     }
     return Fields(inputs=inputs, labels=labels)
 
@@ -48,17 +48,20 @@ def _of_output(
     output: TensorSpec,
     inputs: dict[str, str],
     signature: Signature,
+    label: str | None,
 ) -> str | None:
-    if output.name in names and output.name not in inputs.values():
+    free = [name for name in names if name not in inputs.values()]
+    lone = label if label in free else "y"
+    if output.name in free and lone != label:
         return output.name
-    if "y" not in names or "y" in inputs.values():
+    if lone not in free:
         return None
     if len(signature.outputs) > 1:
         if source.classes:
             return None
         outputs = ", ".join(each.name for each in signature.outputs)
         raise DatasetError(
-            f"{source.name}: 'y' does not say of which output; the model's outputs are {outputs}:"
-            " name the arrays after them"
+            f"{source.name}: {lone!r} does not say of which output; the model's outputs are"
+            f" {outputs}: name the arrays after them"
         )
-    return "y"
+    return lone

@@ -35,6 +35,7 @@ class Column:
         self._name = name
         self._spool = spool
         self._first: tuple[int, tuple[int, ...]] | None = None
+        self._after = ""
         self._not_finite = 0
         self._where_not_finite = ""
 
@@ -61,8 +62,9 @@ class Column:
         """Raise what only the whole shows."""
         if self._not_finite:
             raise DatasetError(
-                f"{self.where} is {self._where_not_finite}, one of {self._not_finite} values that"
-                " are not finite; remove or repair those samples"
+                f"{self.where} is {self._where_not_finite}{self._after}, one of"
+                f" {self._not_finite} values that are not finite; remove or repair those samples"
+                f"{', or describe smaller numbers' if self._after else ''}"
             )
         if not self._spool.rows:
             raise DatasetError(f"{self.where} is empty; give some samples")
@@ -106,7 +108,9 @@ class Column:
         if not self._not_finite:
             place = tuple(int(index) for index in np.argwhere(~finite)[0])
             where = [rows[place[0]], *place[1:]]
-            self._where_not_finite = f"{array[place]} at {where}"
+            sample = self._source.sample(rows[place[0]])
+            file = f" of {sample}" if self._source.kind in ("images", "sounds") else ""
+            self._where_not_finite = f"{array[place]} at {where}{file}"
         self._not_finite += int((~finite).sum())
 
     def _write(self, row: int, array: Array) -> None:
@@ -146,10 +150,16 @@ class InputColumn(Column):
                 f" of shape ({wanted})"
             )
         try:
-            return preprocess(self._described, array)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told
+                return preprocess(self._described, array)
         except DatasetError as error:
             raise DatasetError(
                 f"{self._source.name}: {self._source.sample(row)}: {error}"
+            ) from error
+        except MemoryError as error:
+            raise DatasetError(
+                f"{self.where}: there is too little memory for the preprocessing; describe smaller"
+                " sizes in the recipe file"
             ) from error
 
     def _fitted(self, array: Array) -> Array:
@@ -168,15 +178,34 @@ class InputColumn(Column):
     def _cure(self, shape: tuple[int, ...]) -> str:
         wanted, name = self._spec.shape, self._name
         if self._source.kind == "images" and len(wanted) == len(shape):
-            size = [side or "any" for side in wanted[:2]]
-            return f"say resize = {size} under [preprocessing] in the recipe file"
+            return f"say {self._image_key(shape)} under [preprocessing] in the recipe file"
         if self._source.kind == "sounds":
-            return "say clip_samples and features under [preprocessing] in the recipe file"
+            return f"say {self._audio_key(shape)} under [preprocessing] in the recipe file"
         if shape == wanted[:-1] and wanted[-1] == 1:
             return f"add the last axis with {name}[..., np.newaxis]"
         if wanted and shape == (wanted[-1], *wanted[:-1]):
             return f"move the channels last with np.moveaxis({name}, 1, -1)"
         return "give one sample in each row"
+
+    def _image_key(self, shape: tuple[int, ...]) -> str:
+        """Say which key of the recipe file gives images the input's shape."""
+        wanted = self._spec.shape
+        colors = _COLORS_OF_CHANNELS.get(wanted[-1] or 0)
+        if colors and all(
+            want in (None, got) for want, got in zip(wanted[:2], shape, strict=False)
+        ):
+            return f'colors = "{colors}"'
+        return f"resize = {[side or 'any' for side in wanted[:2]]}"
+
+    def _audio_key(self, shape: tuple[int, ...]) -> str:
+        """Say which keys of the recipe file give sound the input's shape."""
+        wanted, audio = self._spec.shape, self._described.audio
+        if audio is None or audio.features is None or len(wanted) < len(shape):
+            return "clip_samples and features"
+        if wanted[0] in (None, shape[0]):
+            bins = "coefficients" if audio.features == "mfcc" else "mel_bins"
+            return f"{bins} = {wanted[1]}"
+        return "clip_samples and frame_step"
 
     def _cast(self, array: Array) -> Array:
         wanted = np.dtype(self._spec.dtype)

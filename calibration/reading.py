@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from edgepack.calibration.fields import find_fields
 from edgepack.calibration.fit import Column, InputColumn
 from edgepack.calibration.sampling import choose
 from edgepack.calibration.sources import find
-from edgepack.calibration.sources.source import Context
+from edgepack.calibration.sources.source import Context, Source, Survey
+from edgepack.errors import RecipeError
+from edgepack.preprocessing import Preprocessing
 from edgepack.progress import Update, ignore
+from edgepack.recipe_file import RecipeFile
 from edgepack.spool import Spool
 
 
@@ -49,11 +53,12 @@ def read(
     OSError if the disk is full.
     """
     source = find(data).open(context)
-    fields = find_fields(source, context.signature)
+    fields = find_fields(source, context.signature, context.recipe_file.label)
     survey = source.survey(fields) if context.samples is not None else None
     chosen = choose(survey, context.samples or 0, seed) if survey else None
     described = context.recipe_file.described(context.signature)
     specs = {spec.name: spec for spec in context.signature.inputs}
+    _require_kind(source, described, context.recipe_file)
     with ExitStack() as files:
 
         def spool(kind: str, index: int) -> Spool:
@@ -80,12 +85,30 @@ def read(
             update(done, max(done, total))
         for _, column in columns:
             column.end()
-    is_short = survey is not None and survey.count < (context.samples or 0)
-    note = f"{source.name}: {context.samples} samples are wanted and it has {done}: all are taken"
     return Spooled(
         source=source.name,
         inputs={name: str(column.path) for name, column in inputs.items()},
         labels={name: str(column.path) for name, column in labels.items()},
         classes=source.classes,
-        notes=(note,) if is_short else (),
+        notes=tuple(_notes(source.name, context.samples, survey)),
     )
+
+
+def _require_kind(
+    source: Source, described: Mapping[str, Preprocessing], recipe_file: RecipeFile
+) -> None:
+    """Raise :class:`RecipeError` for images that are described as sound, and the reverse."""
+    kinds = {"images": "audio", "sounds": "image"}
+    for each in described.values():
+        if source.kind in kinds and getattr(each, kinds[source.kind]):
+            raise RecipeError(
+                f"{recipe_file.path}: describes {kinds[source.kind]} samples, and {source.name}"
+                f" holds {source.kind}; describe those"
+            )
+
+
+def _notes(name: str, wanted: int | None, survey: Survey | None) -> Iterator[str]:
+    if wanted is not None and survey is None:
+        yield f"{name}: the first {wanted} of a stream are taken; shuffle it if it is sorted"
+    elif wanted is not None and survey is not None and survey.count < wanted:
+        yield f"{name}: {wanted} samples are wanted and it has {survey.count}: all are taken"

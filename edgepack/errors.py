@@ -22,9 +22,9 @@ the cure. Anything else that is raised is a defect of edgepack and keeps its tra
 from __future__ import annotations
 
 import re
-import textwrap
 
 _REASON_LENGTH = 300
+_CUT = " [...]"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _OPERATOR = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\] name:")
 _CALLING = re.compile(r"Exception encountered when calling")
@@ -96,4 +96,5 @@ def reason(error: Exception) -> str:
     named = [line for line in telling if _TELLING.search(line)]
     after = [line for line in lines[begun:] if begun and line in telling]
     told = next(iter(named or after or telling or lines), type(error).__name__)
-    return textwrap.shorten(told, _REASON_LENGTH)
+    told = " ".join(told.split())
+    return told if len(told) <= _REASON_LENGTH else f"{told[: _REASON_LENGTH - len(_CUT)]}{_CUT}"

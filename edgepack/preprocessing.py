@@ -6,12 +6,31 @@ device; :mod:`edgepack.calibration.preprocess` carries them out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from edgepack.errors import RecipeError
 
 COLORS = ("rgb", "bgr", "gray")
 FEATURES = ("log-mel", "mfcc")
+
+_MAX_SIDE = 1 << 12
+_MOST = {
+    "sample_rate": 1 << 20,
+    "clip_samples": 1 << 24,
+    "frame_length": 1 << 16,
+    "frame_step": 1 << 24,
+    "fft_length": 1 << 16,
+    "mel_bins": 1 << 10,
+    "coefficients": 1 << 10,
+}
+"""Far more than a device takes, and still little enough to be computed here."""
+_OF_FEATURES = (
+    *("frame_length", "frame_step", "fft_length", "mel_bins", "lower_hz", "upper_hz", "log_offset"),
+    "coefficients",  # the last: of MFCCs only
+)
+_LARGEST = (2 - 2**-23) * 2.0**127
+_SMALLEST = 2.0**-126
+"""Of normal float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +50,10 @@ class Image:
 
     def __post_init__(self) -> None:
         for name, size in (("resize", self.resize), ("crop", self.crop)):
-            if size is not None and min(size) < 1:
-                raise RecipeError(f"{name} {list(size)}: give height and width in pixels, from 1")
+            if size is not None and not 1 <= min(size) <= max(size) <= _MAX_SIDE:
+                raise RecipeError(
+                    f"{name} {list(size)}: give height and width in pixels, 1 to {_MAX_SIDE}"
+                )
         if self.colors not in (None, *COLORS):
             raise RecipeError(f"colors {self.colors!r}: the orders are {', '.join(COLORS)}")
 
@@ -65,13 +86,20 @@ class Audio:
     coefficients: int = 13
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate", "clip_samples", "frame_length", "frame_step", "mel_bins"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise RecipeError(f"{name} {value}: must be at least 1")
+        for name, most in _MOST.items():
+            if (value := getattr(self, name)) is not None and not 1 <= value <= most:
+                raise RecipeError(f"{name} {value}: must be 1 to {most}")
         if self.features is not None:
             self._check_features()
-        elif self.frame_length is not None:
-            raise RecipeError(f"frame_length needs features: {' or '.join(FEATURES)}")
+        for name in self._unused():
+            needed = "mfcc" if self.features else " or ".join(FEATURES)
+            raise RecipeError(f"{name} needs features: {needed}")
+
+    def _unused(self) -> list[str]:
+        """Name what differs from its default and is of no use to the features."""
+        used = {None: 0, "log-mel": -1, "mfcc": len(_OF_FEATURES)}[self.features]
+        defaults = {each.name: each.default for each in fields(self)}
+        return [name for name in _OF_FEATURES[used:] if getattr(self, name) != defaults[name]]
 
     def _check_features(self) -> None:
         if self.features not in FEATURES:
@@ -87,7 +115,7 @@ class Audio:
                 f"lower_hz {self.lower_hz:g} and upper_hz {self.top_hz:g}: must rise, and end at"
                 f" half the sample rate, {self.sample_rate / 2:g}, at most"
             )
-        if not 1 <= self.coefficients <= self.mel_bins:
+        if self.features == "mfcc" and self.coefficients > self.mel_bins:
             raise RecipeError(
                 f"coefficients {self.coefficients}: must be 1 to {self.mel_bins}, the mel_bins"
             )
@@ -126,11 +154,12 @@ class Preprocessing:
             raise RecipeError("a sample is an image or audio: describe one of them")
         numbers = {"scale": (self.scale,), "offset": (self.offset,)}
         for name, values in (numbers | {"mean": self.mean, "std": self.std}).items():
-            if not values or not all(abs(value) < float("inf") for value in values):
-                raise RecipeError(f"{name} {list(values)}: give finite numbers")
-        if min(self.std) <= 0 or self.scale == 0:
-            wrong = "scale 0" if self.scale == 0 else f"std {min(self.std):g}"
-            raise RecipeError(f"{wrong}: must not be 0, and std is above 0")
+            if not values or not all(abs(value) <= _LARGEST for value in values):
+                raise RecipeError(f"{name} {list(values)}: give finite numbers, as float32 holds")
+        if min(self.std) < _SMALLEST or abs(self.scale) < _SMALLEST:
+            is_scale = abs(self.scale) < _SMALLEST
+            wrong = f"scale {self.scale:g}" if is_scale else f"std {min(self.std):g}"
+            raise RecipeError(f"{wrong}: must not be 0 in float32, and std is above 0")
 
     @property
     def changes_values(self) -> bool:

@@ -3,7 +3,7 @@
 ::
 
     [data]
-    label = "species"        # the column of a CSV, or the feature of TFRecords
+    label = "species"        # a column of CSV, a feature of TFRecords, an array of .npz
 
     [preprocessing]          # of the lone input; of several: [preprocessing.NAME]
     resize = [96, 96]
@@ -34,8 +34,8 @@ _LONE = ""
 class RecipeFile:
     """What a file says.
 
-    ``label`` is the column or feature that holds the labels. ``preprocessing`` is by the input's
-    name, or under the empty name for a lone input.
+    ``label`` is the column, feature or array that holds the labels. ``preprocessing`` is by the
+    input's name, or under the empty name for a lone input.
     """
 
     path: Path | None = None
@@ -148,7 +148,10 @@ def _whole(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, float) or _whole(value) is not None else None
+    try:
+        return float(value) if isinstance(value, float) or _whole(value) is not None else None
+    except OverflowError:  # TOML has whole numbers of any length
+        return float("inf")
 
 
 def _two(value: Any) -> Any:

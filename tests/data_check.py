@@ -5,6 +5,7 @@ Run as a script, in a process of its own: the tests' process stays free of Tenso
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import tempfile
@@ -115,7 +116,10 @@ def reading(folder: Path) -> dict[str, Any]:
     pairs = tf.data.Dataset.from_tensor_slices((np.arange(8.0).reshape(4, 2), np.arange(4)))
     lists = [{"image": [float(i), 0.5], "label": [i]} for i in range(4)]
     path = records(folder / "d.tfrecord", *lists)
-    (folder / "cut").write_bytes(path.read_bytes()[:-3])
+    whole = path.read_bytes()
+    (folder / "cut").write_bytes(whole[:-3])
+    (folder / "cut in a head").write_bytes(whole + whole[:11])
+    (folder / "cut, zipped").write_bytes(gzip.compress(whole)[:-9])
     Picture.new("RGB", (3, 2), (9, 8, 7)).save(folder / "a.png")
     encoded = {"image": [(folder / "a.png").read_bytes()], "y": [1]}
     raw = {"image": [bytes(range(18))], "y": [1]}
@@ -132,6 +136,8 @@ def reading(folder: Path) -> dict[str, Any]:
         "records, two": tell(folder, path, label="label", samples=2),
         "records, compressed": tell(folder, records(folder / "z", *lists, compression="GZIP")),
         "records, cut": tell(folder, folder / "cut"),
+        "records, cut in a head": tell(folder, folder / "cut in a head"),
+        "records, cut, zipped": tell(folder, folder / "cut, zipped"),
         "records of images": tell(folder, records(folder / "i", encoded, raw), 2, 3, 3),
         "records, label missing": tell(folder, records(folder / "m", *lists, {"image": [0.5]})),
         "records, one without label": tell(

@@ -48,6 +48,7 @@ Call arguments received by layer 'embedding' (type Embedding):
         ),
         ("in user code:\n\n  TypeError: no such thing\n", "TypeError: no such thing"),
         ("plain", "plain"),
+        ("z" * 5000, "z" * 294 + " [...]"),
         ("", "ValueError"),
     ],
 )

@@ -97,6 +97,13 @@ def test_a_recipe_file_describes_several_inputs_by_name(tmp_path: Path) -> None:
 MFCC = "[preprocessing]\nsample_rate = 8000\nfeatures = 'mfcc'\nframe_length = 8\nframe_step = 4\n"
 
 
+def test_mel_spectrograms_need_no_more_bins_than_mfccs(tmp_path: Path) -> None:
+    text = f"{MFCC}mel_bins = 10".replace("mfcc", "log-mel")
+    audio = read_recipe_file(written(tmp_path, text)).described(signature("a"))["a"].audio
+    assert audio is not None
+    assert audio.mel_bins == 10
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -118,6 +125,17 @@ MFCC = "[preprocessing]\nsample_rate = 8000\nfeatures = 'mfcc'\nframe_length = 8
         ("[preprocessing]\nsample_rate = 9\nfeatures = 'mfcc'", "mfcc needs a frame_length and"),
         (f"{MFCC}lower_hz = 5e3", "lower_hz 5000 and upper_hz 4000: must rise"),
         (f"{MFCC}fft_length = 4", "fft_length 4: must hold a frame of 8 samples"),
+        ("[preprocessing]\nscale = 1e300", r"scale \[1e\+300\]: give finite numbers, as float32"),
+        (f"[preprocessing]\noffset = {10**400}", r"offset \[inf\]: give finite numbers"),
+        ("[preprocessing]\nstd = 1e-50", "std 1e-50: must not be 0 in float32"),
+        ("[preprocessing]\nresize = [9, 1000000]", r"resize \[9, 1000000\]: .* 1 to 4096"),
+        (f"{MFCC}clip_samples = 1000000000000", "clip_samples 1000000000000: must be 1 to"),
+        (f"{MFCC}fft_length = 100000000", "fft_length 100000000: must be 1 to 65536"),
+        ("[preprocessing]\nsample_rate = 9\nmel_bins = 8", "mel_bins needs features: log-mel or"),
+        (
+            f"{MFCC}coefficients = 9".replace("mfcc", "log-mel"),
+            "coefficients needs features: mfcc",
+        ),
         (f"{MFCC}mel_bins = 8", "coefficients 13: must be 1 to 8, the mel_bins"),
         ("[preprocessing]\n[preprocessing", "not valid TOML"),
     ],

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import ROOT, Edgepack, python
 from PIL import Image as Picture
 
@@ -18,7 +19,7 @@ from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
-from edgepack.errors import DatasetError, MissingToolError
+from edgepack.errors import DatasetError, MissingToolError, RecipeError
 from edgepack.manifest import describe_inputs
 from edgepack.metrics import measures
 from edgepack.recipe import FineTune, Prune, Recipe, as_json
@@ -148,6 +149,8 @@ def test_images_that_do_not_fit(folder: Folder) -> None:
         data,
         model(spec("image", 9, 9, 3)),
     )
+    gray = "[preprocessing]\ncolors = 'gray'"
+    folder.refused(r"takes \(samples, 3, 4, 3\) float32; say colors = \"rgb\"", data, IMAGE, gray)
     folder.refused("no array 'left'; it holds x; a folder is one input", data, TWO)
     folder.refused(
         r"a.png: an image of 3 x 4 pixels holds no crop of 5 x 5",
@@ -207,6 +210,10 @@ def test_sounds_are_read_and_described(folder: Folder) -> None:
     assert found.labels["scores"].tolist() == [0, 1]
     recipe += "features = 'mfcc'\nframe_length = 4\nframe_step = 2\ncoefficients = 5"
     assert folder.read(data, model(spec("m", 2, 5)), recipe).inputs["m"].shape == (2, 2, 5)
+    for shape, said in (((2, 4, 1), "coefficients = 4"), ((3, 5), "clip_samples and frame_step")):
+        folder.refused(
+            f"takes .* float32; say {said} under", data, model(spec("m", *shape)), recipe
+        )
     folder.refused(
         r"no/a.wav is of shape \(4,\), yes/b.wav of shape \(8,\); say clip_samples",
         data,
@@ -231,6 +238,15 @@ def test_sounds_of_another_rate_or_kind_are_named(folder: Folder) -> None:
     folder.refused("b.wav: has a sample rate of 16000 Hz, and a.wav has 8000", data, wanted)
     folder.text("data/b.wav", "hello")
     folder.refused("b.wav: no WAV file that can be decoded", data, wanted)
+    whole = folder.sound("data/b.wav").read_bytes()
+    (data / "b.wav").write_bytes(whole[:-2])
+    folder.refused("b.wav: cut off: its head announces 44 bytes, and it has 42", data, wanted)
+    soundfile.write(data / "b.wav", np.full(4, np.nan), 8000, "FLOAT")
+    folder.refused(r"'x' is nan at \[1, 0\] of b.wav, one of 4 values", data, wanted)
+    loud = "[preprocessing]\nscale = 1e38\noffset = 3e38"
+    folder.refused("inf at .* of a.wav after .*, or describe smaller numbers", data, wanted, loud)
+    folder.sound("data/b.wav", samples=0)
+    folder.refused("b.wav: holds no sound", data, wanted, "[preprocessing]\nsample_rate = 8000")
 
 
 def test_a_table_gives_its_columns_in_order(folder: Folder) -> None:
@@ -254,11 +270,16 @@ def test_a_table_gives_its_columns_in_order(folder: Folder) -> None:
         ("a;b\n1;2\n", "separate the columns by commas"),
         ("a,b\n", "'x' is empty"),
         ("a,b\n1,nan\n", r"'x' is nan at \[0, 1\]"),
-        ("a,b,c\n1,2,3\n", r"'x' has shape \(samples, 3\)"),
+        ("a,b,c,d\n1,2,3,4\n", r"'x' has shape \(samples, 4\)"),
+        ("a,b,c\n1,2,3\n", "name the one of the labels by .*--recipe.*; the columns are a, b, c"),
+        ("", "d.csv: is empty; give a header row"),
+        ("a,\N{LATIN SMALL LETTER E WITH ACUTE}\n1,2\n", "d.csv: not UTF-8; save it"),
+        ("a,b\n" + "1,2\n" * 2000 + "\N{DEGREE SIGN}", "d.csv: not UTF-8; save it"),
     ],
 )
 def test_a_table_that_is_none(folder: Folder, text: str, said: str) -> None:
-    folder.refused(said, folder.text("d.csv", text), PAIR)
+    folder.text("d.csv", "").write_bytes(text.encode("latin-1"))
+    folder.refused(said, folder.path / "d.csv", PAIR)
 
 
 def test_a_table_is_one_input_and_has_the_column_that_is_named(folder: Folder) -> None:
@@ -305,6 +326,8 @@ def test_a_stream_gives_samples_or_batches(folder: Folder, stream: Any) -> None:
 def test_of_a_stream_the_first_are_taken(folder: Folder) -> None:
     endless = (np.full((3, 2), i) for i in itertools.count())
     assert folder.read(endless, PAIR, "", 4).inputs["x"][:, 0].tolist() == [0, 0, 0, 1]
+    notes = folder.spooled(samples(4), PAIR, "", 2).notes
+    assert notes == ("generator: the first 2 of a stream are taken; shuffle it if it is sorted",)
     folder.refused("ends after 3 samples, and 4 are wanted", samples(3), PAIR, "", 4)
 
 
@@ -362,13 +385,20 @@ def test_a_function_is_called(folder: Folder, monkeypatch: pytest.MonkeyPatch) -
         "import numpy as np\n"
         "def samples():\n    return (np.full(2, i) for i in range(3))\n"
         "def nothing():\n    pass\n"
-        "def broken():\n    raise ValueError('no disk\\nat all')\n",
+        "def broken():\n    raise ValueError('no disk\\nat all')\n"
+        "def bare():\n    raise RuntimeError\n"
+        "def exits():\n    yield np.ones(2)\n    raise SystemExit(3)\n",
     )
+    folder.text(f"{name}_exits.py", "raise SystemExit(3)")
     monkeypatch.chdir(folder.path)
     assert find(f"{name}:samples").is_isolated
     assert len(folder.read(f"{name}:samples", PAIR)) == 3
     folder.refused(f"{name}:nothing: gives a NoneType; give arrays", f"{name}:nothing", PAIR)
     folder.refused(f"{name}:broken: raised ValueError: no disk", f"{name}:broken", PAIR)
+    folder.refused(f"{name}:bare: raised RuntimeError$", f"{name}:bare", PAIR)
+    folder.refused(rf"{name}:exits: called sys.exit\(3\)", f"{name}:exits", PAIR)
+    said = rf"{name}_exits cannot be imported: it called sys.exit\(3\)"
+    folder.refused(said, f"{name}_exits:f", PAIR)
     folder.refused(f"{name}:gone: {name} has no function gone", f"{name}:gone", PAIR)
     folder.refused("no_such:f: no_such cannot be imported: No module", "no_such:f", PAIR)
 
@@ -380,6 +410,26 @@ def test_samples_are_chosen_by_label_before_files_are_decoded(folder: Folder) ->
     chosen = folder.spooled(folder.path / "data", IMAGE, "", 4)
     assert chosen.dataset().labels["scores"].tolist() == [0, 0, 0, 1]
     assert chosen.notes == ()
+
+
+def test_the_array_of_the_labels_is_named(folder: Folder) -> None:
+    path, recipe = folder.path / "d.npz", "[data]\nlabel = 'kinds'"
+    np.savez(path, x=np.ones((2, 2)), y=[0, 0], kinds=[1, 2])
+    assert folder.read(path, PAIR, recipe).labels["scores"].tolist() == [1, 2]
+    said = "d.npz: no array 'kind' for the labels; its arrays are x, y, kinds"
+    folder.refused(said, path, PAIR, "[data]\nlabel = 'kind'")
+    two = model(spec("x", 2), outputs=("a", "b"))
+    folder.refused("'kinds' does not say of which output", path, two, recipe)
+    folder.image("data/cat/a.png")
+    data = folder.path / "data"
+    folder.refused("data: the subfolders are the classes; leave label", data, IMAGE, recipe)
+
+
+def test_what_the_recipe_file_describes_is_what_a_folder_holds(folder: Folder) -> None:
+    folder.image("data/a.png")
+    said = "edgepack.toml: describes audio samples, and .*data holds images; describe those"
+    with pytest.raises(RecipeError, match=said):
+        folder.read(folder.path / "data", IMAGE, "[preprocessing]\nsample_rate = 8000")
 
 
 @pytest.mark.parametrize("kind", ["npz", "csv"])
@@ -450,6 +500,8 @@ def test_what_tensorflow_gives_is_read(data_check: dict[str, Any]) -> None:
         ("tf.data that ends", "ends after 4 samples, and 5 are wanted"),
         ("tf.data without samples", "_TakeDataset: gives no samples"),
         ("records, cut", "cut: damaged: a record is cut off or changed; write the file again"),
+        ("records, cut in a head", "cut in a head: damaged: a record is cut off or changed"),
+        ("records, cut, zipped", "cut, zipped: damaged: a record is cut off or changed"),
         ("records, label missing", "record 0 is of shape (2,), record 4 of shape (1,)"),
         ("records, one without label", "record 4 has no feature 'label', as others have"),
         ("records, no such label", "no feature 'kind' for the labels; its features are image"),

@@ -27,7 +27,7 @@ from edgepack.calibration.sources.npz import open_npy, open_npz
 from edgepack.calibration.sources.sounds import Sounds
 from edgepack.calibration.sources.source import Context, Source, explained
 from edgepack.calibration.sources.stream import open_object
-from edgepack.calibration.sources.table import Table
+from edgepack.calibration.sources.table import NOT_UTF_8, Table
 from edgepack.calibration.sources.tfrecord import Records, is_tfrecord
 from edgepack.errors import DatasetError, MissingToolError
 from edgepack.recipe import is_function_name
@@ -82,6 +82,9 @@ def _file(path: Path) -> Found:
         return Found(name=name, open=lambda context: Records(path, context), is_isolated=True)
     if _is_table(path, head):
         return Found(name=name, open=lambda context: Table(path, context))
+    if path.suffix.lower() == ".csv":
+        wrong = NOT_UTF_8 if head.strip() else "is empty; give a header row and rows of numbers"
+        raise DatasetError(f"{path}: {wrong}")
     raise DatasetError(
         f"{path}: not an .npz file, or a damaged one, nor .npy, .csv or TFRecord;"
         " save it with np.savez(file, x=inputs, y=labels)"
@@ -102,7 +105,11 @@ def _folder(path: Path) -> Found:
         )
     if pictures:
         _require("PIL", "Pillow", "images", path)
-        return Found(name=str(path), open=lambda _: Images(path, pictures), is_isolated=True)
+        return Found(
+            name=str(path),
+            open=lambda context: Images(path, pictures, context.recipe_file.label),
+            is_isolated=True,
+        )
     if waves:
         _require("soundfile", "soundfile", "audio", path)
         return Found(
@@ -114,7 +121,7 @@ def _folder(path: Path) -> Found:
 
 def _sounds(path: Path, files: list[str], context: Context) -> Sounds:
     described = context.recipe_file.described(context.signature).values()
-    return Sounds(path, files, next(iter(described)).audio)
+    return Sounds(path, files, context.recipe_file.label, next(iter(described)).audio)
 
 
 def _kind(file: Path) -> str | None:
@@ -137,7 +144,9 @@ def _is_table(path: Path, head: bytes) -> bool:
             return False
         text = head[: error.start].decode("utf-8-sig")
     first = text.partition("\n")[0]
-    return "\0" not in text and ("," in first or (path.suffix.lower() == ".csv" and bool(first)))
+    return "\0" not in text and (
+        "," in first or (path.suffix.lower() == ".csv" and bool(text.strip()))
+    )
 
 
 def _require(module: str, package: str, extra: str, path: Path) -> None:

@@ -28,13 +28,18 @@ class Folder(ABC):
     kind: str
     cure = "a folder is one input: save an .npz with np.savez(file, {arguments})"
 
-    def __init__(self, path: Path, files: Iterable[str]) -> None:
+    def __init__(self, path: Path, files: Iterable[str], label: str | None) -> None:
         self.name = str(path)
         self._path = path
         self._files = sorted(files, key=lambda name: name.replace("/", "\0"))
         self.total: int | None = len(self._files)
         folders = (entry.name for entry in path.iterdir() if entry.is_dir())
         self.classes = tuple(sorted(name for name in folders if not name.startswith(".")))
+        if self.classes and label is not None:
+            raise DatasetError(
+                f"{path}: the subfolders are the classes; leave label = {label!r} out of the"
+                " recipe file"
+            )
         loose = [name for name in self._files if "/" not in name]
         if self.classes and loose:
             raise DatasetError(

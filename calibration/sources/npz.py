@@ -10,10 +10,14 @@ from typing import IO
 
 from edgepack.calibration.sources.columns import Columns, Stored
 from edgepack.calibration.sources.source import Context, explained
+from edgepack.errors import DatasetError
 
 
-def open_npz(path: Path, context: Context) -> Columns:  # noqa: ARG001 (as every source)
-    """Open an .npz: an array for each input and output."""
+def open_npz(path: Path, context: Context) -> Columns:
+    """Open an .npz: an array for each input and output.
+
+    Raises :class:`DatasetError` if there is none for the described label.
+    """
     with explained(str(path)), zipfile.ZipFile(path) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
 
@@ -21,6 +25,11 @@ def open_npz(path: Path, context: Context) -> Columns:  # noqa: ARG001 (as every
         return lambda: Stored(str(path), repr(name), lambda: _member(path, member), sizes[member])
 
     names = {member: member.removesuffix(".npy") for member in sizes}
+    label = context.recipe_file.label
+    if label is not None and label not in names.values():
+        raise DatasetError(
+            f"{path}: no array {label!r} for the labels; its arrays are {', '.join(names.values())}"
+        )
     return Columns(
         str(path),
         {name: column(member, name) for member, name in names.items()},

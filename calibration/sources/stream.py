@@ -126,8 +126,12 @@ def called(name: str) -> Iterator[None]:
         yield
     except EdgepackError:
         raise
+    except SystemExit as error:
+        raise DatasetError(f"{name}: called sys.exit({error.code!r})") from error
     except Exception as error:
-        raise DatasetError(f"{name}: raised {type(error).__name__}: {reason(error)}") from error
+        kind = type(error).__name__
+        said = f"{kind}: {reason(error)}" if str(error) else kind
+        raise DatasetError(f"{name}: raised {said}") from error
 
 
 def _is_endless(value: Any) -> bool:

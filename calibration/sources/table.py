@@ -21,8 +21,12 @@ from edgepack.calibration.sources.source import (
     picked,
 )
 from edgepack.errors import DatasetError
+from edgepack.types import TensorSpec
+
+NOT_UTF_8 = "not UTF-8; save it with that encoding"
 
 _BLOCK_CELLS = 1 << 16
+_LISTED = 8
 
 
 class Table:
@@ -49,6 +53,8 @@ class Table:
         known = [wanted] if wanted else [*outputs, "y"]
         self._label = next((header.index(name) for name in known if name in header), None)
         self._header = header
+        if self._label is None and len(context.signature.inputs) == 1:
+            self._check_width(context.signature.inputs[0])
 
     def _check(self, header: list[str], label: str | None) -> None:
         if not header or all(_is_number(name) for name in header):
@@ -59,6 +65,17 @@ class Table:
             raise DatasetError(
                 f"{self.name}: no column {label!r} for the labels; its columns are"
                 f" {', '.join(header)}"
+            )
+
+    def _check_width(self, spec: TensorSpec) -> None:
+        """Raise :class:`DatasetError` for one column too many, which holds labels, most likely."""
+        if None not in spec.shape and len(self._header) - 1 == _size(spec.shape):
+            more = ", ..." if len(self._header) > _LISTED else ""
+            raise DatasetError(
+                f"{self.name}: has {len(self._header)} columns, and the model's input"
+                f" {spec.name!r} takes {_size(spec.shape)}; name the one of the labels by"
+                ' label = "..." under [data] in a recipe file (--recipe); the columns are'
+                f" {', '.join(self._header[:_LISTED])}{more}"
             )
 
     def names(self) -> Sequence[str]:  # noqa: D102 (of the protocol)
@@ -90,7 +107,7 @@ class Table:
 
     def _samples(self, numbers: NDArray[Any]) -> NDArray[Any]:
         shape = self._input.shape
-        if None not in shape and math.prod(size or 0 for size in shape) == numbers.shape[1]:
+        if None not in shape and _size(shape) == numbers.shape[1]:
             numbers = numbers.reshape(-1, *(size or 0 for size in shape))
         is_whole = np.dtype(self._input.dtype).kind in "iu" and np.array_equal(
             numbers, np.trunc(numbers)
@@ -98,8 +115,11 @@ class Table:
         return numbers.astype(np.int64) if is_whole else numbers
 
     def _rows(self) -> Iterator[list[str]]:
-        with self._path.open(encoding="utf-8-sig", newline="") as file:
-            yield from (row for row in csv.reader(file) if row)
+        try:
+            with self._path.open(encoding="utf-8-sig", newline="") as file:
+                yield from (row for row in csv.reader(file) if row)
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.name}: {NOT_UTF_8}") from error
 
     def _parts(self) -> Iterator[tuple[int, list[list[str]]]]:
         rows, start = islice(self._rows(), 1, None), 0
@@ -130,6 +150,10 @@ class Table:
             f" {self.sample(start + row)}: {part[row][column]!r}; leave the column out, or turn it"
             " into numbers"
         )
+
+
+def _size(shape: tuple[int | None, ...]) -> int:
+    return math.prod(size or 0 for size in shape)
 
 
 def _is_number(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from edgepack.errors import DatasetError
 from edgepack.types import TensorSpec
 
 _GZIP = b"\x1f\x8b"
-_HEAD_BYTES = 12
+_HEAD_BYTES = 12  # a length and its checksum, before the data
+_FOOT_BYTES = 4
 _BLOCK_RECORDS = 16
 
 
@@ -35,16 +37,17 @@ class Records:
     def __init__(self, path: Path, context: Context) -> None:
         self.name = str(path)
         self._path = path
-        self._label = context.recipe_file.label
+        label = context.recipe_file.label
         self._specs = {spec.name: spec for spec in context.signature.inputs}
         if len(self._specs) == 1:
             self._specs["x"] = context.signature.inputs[0]
+        _require_whole(path)
         first = next(self._features(), None)
         if first is None:
             raise DatasetError(f"{path}: holds no records; give some samples")
-        if self._label is not None and self._label not in first:
+        if label is not None and label not in first:
             raise DatasetError(
-                f"{path}: no feature {self._label!r} for the labels; its features are"
+                f"{path}: no feature {label!r} for the labels; its features are"
                 f" {', '.join(sorted(first))}"
             )
         self._names = sorted(first)
@@ -52,7 +55,7 @@ class Records:
         self.kind = "images" if any(is_image(data) for data in encoded) else "numbers"
 
     def names(self) -> Sequence[str]:  # noqa: D102 (of the protocol)
-        return [*self._names, *(["y"] if self._label else [])]
+        return self._names
 
     def sample(self, row: int) -> str:  # noqa: D102
         return f"record {row}"
@@ -95,27 +98,42 @@ class Records:
                 for record in tf.data.TFRecordDataset(str(self._path), compression):
                     yield tf.train.Example.FromString(record.numpy()).features.feature
             except tf.errors.DataLossError as error:
-                raise DatasetError(
-                    f"{self.name}: damaged: a record is cut off or changed; write the file again"
-                ) from error
+                raise _damaged(self.name) from error
 
     def _value(self, name: str, features: Any, row: int) -> NDArray[Any]:
-        feature = self._label if self._label and name == "y" else name
-        kind = features[feature].WhichOneof("kind") if feature in features else None
+        kind = features[name].WhichOneof("kind") if name in features else None
         if kind is None:
             raise DatasetError(
-                f"{self.name}: {self.sample(row)} has no feature {feature!r}, as others have"
+                f"{self.name}: {self.sample(row)} has no feature {name!r}, as others have"
             )
         spec = self._specs.get(name)
         if kind != "bytes_list":
-            numbers = getattr(features[feature], kind).value
+            numbers = getattr(features[name], kind).value
             dtype = np.int64 if kind == "int64_list" else np.float32
             return _shaped(np.array(numbers, dtype), spec)
-        data = _bytes(features[feature])
+        data = _bytes(features[name])
         if is_image(data):
             with explained(f"{self.name}: {self.sample(row)}"):
                 return decode_bytes(data)
         return _shaped(np.frombuffer(data, np.uint8), spec)
+
+
+def _damaged(name: str) -> DatasetError:
+    return DatasetError(f"{name}: damaged: a record is cut off or changed; write the file again")
+
+
+def _require_whole(path: Path) -> None:
+    """Raise :class:`DatasetError` for an end within a record's head, which TensorFlow skips."""
+    with path.open("rb") as raw:
+        is_compressed = raw.read(len(_GZIP)) == _GZIP
+    with explained(str(path)), gzip.open(path) if is_compressed else path.open("rb") as file:
+        try:
+            while head := file.read(_HEAD_BYTES):
+                if len(head) < _HEAD_BYTES:
+                    raise _damaged(str(path))
+                file.seek(int.from_bytes(head[:8], "little") + _FOOT_BYTES, os.SEEK_CUR)
+        except (EOFError, OverflowError) as error:
+            raise _damaged(str(path)) from error
 
 
 def _bytes(feature: Any) -> bytes:
