@@ -29,7 +29,7 @@ _WITHOUT = {
     ),
     f"{INT16} {_CHANNELS}": dict.fromkeys(
         ("tflite-runtime", REFERENCE.name),
-        "it computes them wrongly, without a word, from inputs of more than two dimensions; leave"
+        "it computes them wrongly, without a word, if they give more than two dimensions; leave"
         " --dense per-channel out",
     ),
     _MIXED: dict.fromkeys(

@@ -94,12 +94,12 @@ def known_defect(model: Model) -> str | None:
     tensors = model.main.tensors
     for operator in model.main.operators:
         if operator.name == "FULLY_CONNECTED":
-            taken, weights = (tensors[index] for index in operator.inputs[:2])
+            weights, made = tensors[operator.inputs[1]], tensors[operator.outputs[0]]
             per_channel = weights.quant is not None and weights.quant.axis is not None
-            if len(taken.shape) > _MATRIX and per_channel:
+            if len(made.shape) > _MATRIX and per_channel:
                 return (
-                    f"they are in doubt: FULLY_CONNECTED of {len(taken.shape)} dimensions, with a"
-                    " scale for each channel, is wrong there"
+                    f"they are in doubt: a FULLY_CONNECTED that gives {len(made.shape)} dimensions,"
+                    " with a scale for each channel, is wrong there"
                 )
     return None
 

@@ -65,13 +65,13 @@ def quantize(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantizati
 def _is_dense_per_tensor(settings: Quantization, graph: Graph) -> bool:
     """Whether one scale serves all outputs of a dense layer, int4 apart.
 
-    In int16 tflite-runtime computes others wrongly, but only from more than two dimensions.
+    In int16 tflite-runtime computes others wrongly where they give more than two dimensions.
     """
     if settings.scheme != INT16 or settings.dense is not None:
         return settings.is_dense_per_tensor(INT16 if settings.scheme == INT16 else INT8)
     return any(
         operator.name == "FULLY_CONNECTED"
-        and len(graph.tensors[operator.inputs[0]].shape) > _MATRIX
+        and len(graph.tensors[operator.outputs[0]].shape) > _MATRIX
         for operator in graph.operators
     )
 
