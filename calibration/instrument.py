@@ -27,8 +27,7 @@ class Instrumented:
 def instrument(float_tflite: bytes) -> Instrumented:
     """Make every activation an output, so that no operator writes over it.
 
-    Shapes that fix the batch at 1 are left open, so that the
-    inputs can be resized.
+    Shapes that fix the batch at 1 are left open, so that the inputs can be resized.
     """
     rewrite = Rewrite(float_tflite)
     graph = read_tflite(float_tflite).main
@@ -55,19 +54,14 @@ def activation_names(graph: Graph, indexes: Iterable[int]) -> dict[str, int]:
 
 def _open_batches(rewrite: Rewrite) -> None:
     """Let RESHAPE find the batch: a first size of 1 becomes -1, if no other size is open."""
-    graph = rewrite.graph
-    for operator in graph.operators:
-        code = rewrite.model.operatorCodes[operator.opcodeIndex]
-        if rewrite.builtin(code) != schema.BuiltinOperator.RESHAPE:
+    for operator in rewrite.graph.operators:
+        if rewrite.name(operator) != "RESHAPE":
             continue
-        tensor = graph.tensors[int(operator.inputs[1])]
-        data = rewrite.model.buffers[tensor.buffer].data
-        if data is None:
-            continue
-        sizes = np.frombuffer(bytes(data), np.int32).copy()
-        if sizes.size and sizes[0] == 1 and (sizes != -1).all():
-            sizes[0] = -1
-            opened = rewrite.add_tensor("shape", [sizes.size], "int32", values=sizes)
+        sizes = rewrite.values(int(operator.inputs[1]))
+        if sizes is not None and sizes.ndim == 1 and sizes[0] == 1 and (sizes != -1).all():
+            opened = rewrite.add_tensor(
+                "shape", [sizes.size], "int32", values=np.array([-1, *sizes[1:]], np.int32)
+            )
             operator.inputs = [int(operator.inputs[0]), opened]
             operator.builtinOptions = None  # the shape there would be the old one
             operator.builtinOptionsType = schema.BuiltinOptions.NONE

@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert import interpreter
 from numpy.typing import NDArray
 
-from edgepack.arrays import read_rows
+from edgepack.arrays import read_rows, save_array
 from edgepack.calibration.histogram import EMPTY, Histogram, histogram
 from edgepack.calibration.statistics import Statistics, moving_average
 from edgepack.errors import ConversionError, DatasetError, reason
@@ -72,7 +72,7 @@ class ObserveService:
         """Write the counts of all samples observed, one after the other, as an .npy file."""
         update(0, 1)
         counts = [each.counts for each in self._histograms.values()]
-        np.save(path, np.concatenate(counts) if counts else EMPTY.counts)
+        save_array(Path(path), np.concatenate(counts) if counts else EMPTY.counts)
         return {
             name: {
                 "exponent": each.exponent,

@@ -48,9 +48,10 @@ def calibrate(job: Job, data: Data, calibrator: Calibrator | None) -> Calibratio
     if not recipe.quantization.needs_ranges:
         return None
     float_tflite = job.float_tflite.read_bytes()
-    graph = read_tflite(float_tflite).main
+    model = read_tflite(float_tflite)
+    graph = model.main
     assign(graph, recipe.quantization.scheme, recipe.quantization.layers)  # before the work
-    _require_no_loop(job, data)
+    _require_no_loop(job, data, model)
     with job.progress.step("calibrate") as update:
         if recipe.ranges:
             done = Calibration(ranges=load_ranges(recipe.ranges, graph), observed=None)
@@ -110,8 +111,8 @@ def _calibrate_fused(job: Job, data: Data, update: Update) -> Calibration:
     return Calibration(ranges=recorded(job.calibrated_tflite.read_bytes()), observed=None)
 
 
-def _require_no_loop(job: Job, data: Data) -> None:
-    if not has_loop(read_tflite(job.float_tflite.read_bytes())):
+def _require_no_loop(job: Job, data: Data, model: Model) -> None:
+    if not has_loop(model):
         return
     cure = "give the Keras model, whose recurrent layers edgepack unrolls"
     if data.runtime == KerasModel.runtime:
