@@ -6,7 +6,7 @@
 ...     model=Path("model.h5"), representative=Path("train.npz"), output=Path("build/model")
 ... )
 >>> recipe.targets
-('phone', 'cortex-m4')
+('android-arm64', 'nano-33-ble-sense')
 
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
 :class:`~edgepack.report.Report` that the command prints.

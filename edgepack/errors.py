@@ -5,6 +5,7 @@
     EdgepackError               1  the work was started and failed
     +-- ConversionError            TensorFlow's converter gave up, or left float behind
     +-- WorkerCrashError           a worker process was killed by a signal
+    +-- AlteredError               a file is not the one that its manifest lists
     +-- UsageError              2  what was asked for cannot be done
     |   +-- RecipeError            options that do not fit together
     |   +-- ModelError             a model file that cannot be read or is not supported
@@ -12,6 +13,7 @@
     |   +-- DatasetError           a dataset that cannot be read or does not fit the model
     |   +-- CalibrationError       a file of ranges that cannot be read or does not fit the model
     |   +-- TargetError            an unknown or malformed target
+    |   +-- TableError             a table of TOML, or a budget, that does not fit
     |   +-- OutputError            an output folder that cannot be written
     +-- MissingToolError        3  a package that the work needs is not installed
 
@@ -46,6 +48,10 @@ class WorkerCrashError(EdgepackError):
     """A worker process ended without an answer."""
 
 
+class AlteredError(EdgepackError):
+    """A file is not the one that its manifest lists."""
+
+
 class UsageError(EdgepackError):
     """What was asked for cannot be done."""
 
@@ -74,6 +80,10 @@ class CalibrationError(UsageError):
 
 class TargetError(UsageError):
     """An unknown or malformed target."""
+
+
+class TableError(UsageError):
+    """A table of TOML that does not fit; who reads it says of what file."""
 
 
 class OutputError(UsageError):

@@ -49,8 +49,8 @@ def test_the_report_says_what_was_measured(pruned_digits: Bundle) -> None:
         assert score["value"] >= comparison["float"] - 0.02
         assert score["agreement"] > 0.95
     assert report["targets"] == {
-        "phone": {"passed": True, "reasons": []},
-        "cortex-m4": {"passed": True, "reasons": []},
+        "android-arm64": {"passed": True, "reasons": []},
+        "nano-33-ble-sense": {"passed": True, "reasons": []},
     }
     assert report["notes"] == []
 
@@ -132,7 +132,7 @@ def test_artifacts_and_manifest_describe_the_files(pruned_digits: Bundle, digits
     }
     assert recipe["prune"]["sparsity"] == 0.5
     assert recipe["prune"]["fine_tune"]["epochs"] == 3
-    assert recipe["targets"] == ["phone", "cortex-m4"]
+    assert recipe["targets"] == ["android-arm64", "nano-33-ble-sense"]
     assert {"edgepack", "python", "tensorflow", "tflite-micro"} <= set(manifest["versions"])
 
 
@@ -198,7 +198,7 @@ def test_every_format_of_both_kerases_exports(models: Path, tmp_path: Path, name
     report = export(
         tmp_path / "out",
         models / name,
-        *("--representative", data, "--test", data, "--target", "cortex-m4"),
+        *("--representative", data, "--test", data, "--target", "nano-33-ble-sense"),
     ).report
     assert report["passed"]
     assert set(report["runtimes"]) == {"tflm"}
@@ -270,8 +270,8 @@ def test_an_operator_that_a_target_lacks_fails_that_target_alone(
     assert done.returncode == 1
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["passed"] is False
-    assert report["targets"]["phone"] == {"passed": True, "reasons": []}
-    (reason,) = report["targets"]["cortex-m4"]["reasons"]
+    assert report["targets"]["android-arm64"] == {"passed": True, "reasons": []}
+    (reason,) = report["targets"]["nano-33-ble-sense"]["reasons"]
     assert "tflm fails: Didn't find op for builtin opcode 'GELU'" in reason
     assert only(report)["int8"].keys() == {"tflite-runtime", "litert"}
     assert "cortex-m4  FAILED: tflm fails" in done.stdout

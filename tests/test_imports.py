@@ -22,8 +22,9 @@ STEPS = {
     "emit": 5,
     "compare": 6,
     "runtimes": 6,
+    "footprint": 6,
     "target": 7,
-    "validate": 7,
+    "deviation": 7,
     "checks": 8,
     "support": 8,
     "report": 9,
@@ -33,19 +34,9 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "bundle", "errors", "flatbuffer", "importing", "nibbles", "preprocessing"),
-    *(
-        "layer_names",
-        "progress",
-        "recipe",
-        "recipe_file",
-        "rewrite",
-        "schemes",
-        "serve",
-        "signals",
-        "spool",
-    ),
-    *("spool", "tflite_api", "types", "worker"),
+    *("arrays", "budgets", "bundle", "errors", "findings", "flatbuffer", "gate", "importing"),
+    *("layer_names", "nibbles", "preprocessing", "progress", "recipe", "recipe_file", "rewrite"),
+    *("schemes", "serve", "signals", "spool", "tables", "tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path

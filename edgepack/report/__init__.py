@@ -10,11 +10,11 @@ from edgepack.calibration.statistics import Growth
 from edgepack.checks import Verdict
 from edgepack.compare import Comparison
 from edgepack.compress.prune import Pruning
+from edgepack.deviation import Deviation
 from edgepack.quantize.effect import Effect
 from edgepack.recipe import as_json
 from edgepack.schemes import Quantization
 from edgepack.sparsity import Sparsity
-from edgepack.validate import Deviation
 
 SCHEMA = 1
 
@@ -118,6 +118,6 @@ class Report:
             "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
             "sparsity": asdict(self.sparsity.float)
             | {self.comparison.scheme: asdict(self.sparsity.quantized)},
-            "targets": {name: asdict(verdict) for name, verdict in self.targets.items()},
+            "targets": {name: verdict.to_dict() for name, verdict in self.targets.items()},
             "notes": list(self.notes),
         }

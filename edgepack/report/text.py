@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgepack.compare import OutputComparison
+from edgepack.compare import OutputComparison, drop
 from edgepack.compress.prune import Pruning
+from edgepack.deviation import Deviation
 from edgepack.metrics import METRICS
-from edgepack.report import CalibrationReport, Report, RuntimeReport
+from edgepack.report import CalibrationReport, Report
 from edgepack.report.table import NONE, cells, number, table
 
 
@@ -42,20 +43,19 @@ def _rows(report: Report, output: str) -> list[list[str]]:
         rows.append(["pruned", report.pruning.runtime, *scored, NONE, NONE])
     for name, runtime in report.runtimes.items():
         arena = NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
+        off = off_reference(runtime.failure, runtime.deviations.get(output))
         scored = cells(comparison.quantized.get(name))
-        rows.append(
-            [report.comparison.scheme, name, *scored, _off_reference(runtime, output), arena]
-        )
+        rows.append([report.comparison.scheme, name, *scored, off, arena])
     if comparison.metric is None:
         for row in rows:
             del row[2]
     return rows
 
 
-def _off_reference(runtime: RuntimeReport, output: str) -> str:
-    if runtime.failure:
+def off_reference(failure: str | None, deviation: Deviation | None) -> str:
+    """Say how far an interpreter is from the reference kernels."""
+    if failure:
         return "failed"
-    deviation = runtime.deviations.get(output)
     if deviation is None:
         return NONE
     return deviation.largest if deviation.max_lsb else "bit-exact"
@@ -194,11 +194,11 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
     }
     pick = min if metric.is_fraction else max
     name = pick(values, key=lambda key: values[key])
-    value, change = values[name], values[name] - comparison.float_value
+    value, cost = values[name], drop(metric, comparison.float_value, values[name])
     if metric.is_fraction:
-        amount = f"{100 * change:+.2f} points"
+        amount = f"{-cost.amount:+.2f} points"
     else:
-        amount = f"{change / comparison.float_value:+.2%}" if comparison.float_value else "from 0"
+        amount = f"{cost.amount:+.2f}%" if comparison.float_value else "from 0"
     return (
         f"{scheme} {metric.name} {number(value)} at worst ({name}), float"
         f" {number(comparison.float_value)}: {amount}"

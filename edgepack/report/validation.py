@@ -1,0 +1,109 @@
+"""The report of a validation: data first, written by the modules beside this one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgepack.bundle import Artifact
+from edgepack.checks import Verdict
+from edgepack.compare import Comparison
+from edgepack.deviation import Deviation
+from edgepack.footprint import Footprint
+from edgepack.runtimes.latency import Latency
+from edgepack.target import Target
+
+SCHEMA = 1
+PASSED, FAILED, NOT_CHECKED = "passed", "FAILED", "not checked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeValidation:
+    """How one interpreter ran the model, on this machine.
+
+    ``deviations`` are from the reference kernels of tflite-runtime, by output. ``latency`` and
+    ``latency_ratio``, to the float model's, are this machine's and say nothing of a device's.
+    ``peak_memory_bytes`` is that of the interpreter's process.
+    """
+
+    version: str
+    failure: str | None
+    deviations: dict[str, Deviation]
+    latency: Latency | None
+    latency_ratio: float | None
+    peak_memory_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetValidation:
+    """What a target says of the model.
+
+    ``flash_bytes`` counts the model, and the runtime on a microcontroller; ``footprint`` is what
+    the model takes there. ``verdict`` is that of the checks.
+    """
+
+    target: Target
+    verdict: Verdict
+    flash_bytes: int
+    footprint: Footprint | None
+
+    @property
+    def word(self) -> str:
+        """The outcome in a word."""
+        if not self.verdict.passed:
+            return FAILED
+        return NOT_CHECKED if self.verdict.missing else PASSED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {
+            "verdict": self.word.lower(),
+            "flash_bytes": self.flash_bytes,
+            "flash_limit_bytes": self.target.model_flash_bytes,
+            "ram_limit_bytes": self.target.model_ram_bytes,
+            "footprint": asdict(self.footprint) if self.footprint else None,
+        } | self.verdict.to_dict()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationReport:
+    """What a validation found.
+
+    ``model`` is the file's name, ``data`` what it ran on: ``test`` or ``random``. ``comparison``
+    with the float model is None where there was none. ``notes`` says what could not be compared.
+    """
+
+    model: str
+    artifact: Artifact
+    data: str
+    samples: int
+    comparison: Comparison | None
+    runtimes: dict[str, RuntimeValidation]
+    targets: dict[str, TargetValidation]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the model was checked, and passed, on every target."""
+        return all(target.word == PASSED for target in self.targets.values())
+
+    @property
+    def exit_status(self) -> int:
+        """0 passed, 1 failed on a target, 3 could not be checked for one."""
+        words = {target.word for target in self.targets.values()}
+        return 1 if FAILED in words else 3 if NOT_CHECKED in words else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON has it."""
+        return {
+            "schema": SCHEMA,
+            "model": self.model,
+            "passed": self.passed,
+            "artifact": asdict(self.artifact),
+            "data": self.data,
+            "samples": self.samples,
+            "comparison": self.comparison.to_dict() if self.comparison else None,
+            "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
+            "targets": {name: target.to_dict() for name, target in self.targets.items()},
+            "notes": list(self.notes),
+        }
