@@ -177,10 +177,7 @@ def test_a_budget_fails_for_a_named_reason(limit: dict[str, float], said: str) -
     lost_on = {"tflm": 0.75, "litert": 9.0}
     showed: dict[str, Any] = {
         "footprints": taking(900, 100),
-        "drops": {
-            "tflm": Drop(amount=0.75, is_fraction=True),
-            "litert": Drop(amount=9, is_fraction=True),
-        },
+        "drops": {name: Drop(amount=lost, is_fraction=True) for name, lost in lost_on.items()},
         "latency_ratios": {"tflm": 1.5},
     }
     (reason,) = judged(**showed, budgets={"the command": Budgets(**limit)})

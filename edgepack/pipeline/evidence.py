@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from edgepack.budgets import Budgets
+from edgepack.checks import judge
 from edgepack.checks.evidence import Evidence
+from edgepack.checks.memory import flash_bytes, footprint_on
 from edgepack.compare import Comparison
 from edgepack.deviation import Validation
 from edgepack.errors import RecipeError
 from edgepack.footprint import Footprint, footprint
 from edgepack.recipe_file import RecipeFile
+from edgepack.report.target import TargetReport
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Run
 from edgepack.target import Target
@@ -75,7 +78,20 @@ def _all(
     yield from ((f"the target {target.name}", target.budgets) for target in targets)
 
 
-def missing_for(target: Target) -> tuple[str, ...]:
+def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, TargetReport]:
+    """Apply the checks to every target."""
+    return {
+        target.name: TargetReport(
+            target=target,
+            verdict=judge(target, evidence, _missing(target)),
+            flash_bytes=flash_bytes(target, evidence),
+            footprint=footprint_on(target, evidence),
+        )
+        for target in targets
+    }
+
+
+def _missing(target: Target) -> tuple[str, ...]:
     """Say in sentences which of a target's interpreters are not to be had here."""
     said = (RUNTIMES[name].missing() for name in target.interpreters)
     return tuple(sentence for sentence in said if sentence)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack import bundle
-from edgepack.checks import judge
 from edgepack.compress.checkpoint import remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.flatbuffer import read_tflite
@@ -15,7 +14,7 @@ from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
-from edgepack.pipeline.evidence import gather, require_measurable
+from edgepack.pipeline.evidence import gather, judge_all, require_measurable
 from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
@@ -91,7 +90,7 @@ def produce(
             calibration=calibration_report(recipe, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
-            targets={target.name: judge(target, evidence) for target in targets},
+            targets=judge_all(targets, evidence),
             notes=(*notes, *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from edgepack import bundle
 from edgepack.arrays import Arrays
-from edgepack.checks import judge
-from edgepack.checks.memory import flash_bytes, footprint_on
 from edgepack.compare import Comparison, compare_output
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.errors import ModelError
@@ -16,7 +14,7 @@ from edgepack.gate import Gate
 from edgepack.pipeline.evidence import (
     budgets_of,
     gather,
-    missing_for,
+    judge_all,
     require_float,
     require_measurable,
 )
@@ -25,7 +23,7 @@ from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe_file import read_recipe_file
-from edgepack.report.validation import RuntimeValidation, TargetValidation, ValidationReport
+from edgepack.report.validation import RuntimeValidation, ValidationReport
 from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import interpreters
 from edgepack.target import load_target
@@ -83,15 +81,7 @@ def validate(
         samples=len(inputs),
         comparison=comparison,
         runtimes=_runtimes(validation),
-        targets={
-            target.name: TargetValidation(
-                target=target,
-                verdict=judge(target, evidence, missing_for(target)),
-                flash_bytes=flash_bytes(target, evidence),
-                footprint=footprint_on(target, evidence),
-            )
-            for target in targets
-        },
+        targets=judge_all(targets, evidence),
         notes=validation.notes,
     )
 

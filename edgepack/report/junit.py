@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from edgepack.report.validation import TargetValidation, ValidationReport
+from edgepack.report.target import TargetReport
+from edgepack.report.validation import ValidationReport
 
 
 def render_junit(report: ValidationReport) -> str:
@@ -16,7 +17,7 @@ def render_junit(report: ValidationReport) -> str:
     return tostring(suites, encoding="unicode", xml_declaration=True)
 
 
-def _suite(name: str, target: TargetValidation) -> Element:
+def _suite(name: str, target: TargetReport) -> Element:
     results, missing = target.verdict.results, target.verdict.missing
     suite = Element(
         "testsuite",

@@ -6,15 +6,11 @@ from collections.abc import Iterator
 
 from edgepack.compare import OutputComparison
 from edgepack.deviation import Deviation
-from edgepack.report.table import NONE, cells, table
-from edgepack.report.text import off_reference, shorten
-from edgepack.report.validation import (
-    FAILED,
-    NOT_CHECKED,
-    RuntimeValidation,
-    TargetValidation,
-    ValidationReport,
-)
+from edgepack.report.table import NONE, cells, shorten, table
+from edgepack.report.target import FAILED, NOT_CHECKED
+from edgepack.report.target_text import render_findings, render_targets
+from edgepack.report.text import off_reference
+from edgepack.report.validation import RuntimeValidation, ValidationReport
 
 _MIB = 1 << 20
 
@@ -23,35 +19,13 @@ def render_validation(report: ValidationReport) -> str:
     """Write a report in plain text."""
     parts = [
         f"{report.model}  {report.artifact.bytes:,} B",
-        _targets(report),
+        render_targets(report.targets),
         *_interpreters(report),
-        "\n".join(_findings(report)),
+        render_findings(report.targets),
         "\n".join(f"note: {note}" for note in report.notes),
         _verdict(report),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def _targets(report: ValidationReport) -> str:
-    rows = [["target", "verdict", "flash", "of", "RAM", "of", "arena"]]
-    for name, found in report.targets.items():
-        footprint = found.footprint
-        rows.append(
-            [
-                name,
-                found.word,
-                _bytes(found.flash_bytes),
-                _bytes(found.target.model_flash_bytes),
-                _bytes(footprint.ram_bytes if footprint else None),
-                _bytes(found.target.model_ram_bytes if footprint else None),
-                _bytes(footprint.arena.total if footprint else None),
-            ]
-        )
-    return table(rows)
-
-
-def _bytes(size: int | None) -> str:
-    return NONE if size is None else f"{size:,}"
 
 
 def _interpreters(report: ValidationReport) -> Iterator[str]:
@@ -102,24 +76,6 @@ def _costs(runtime: RuntimeValidation) -> list[str]:
         NONE if ratio is None else f"{ratio:.2f}",
         NONE if memory is None else f"{memory / _MIB:.0f} MiB",
     ]
-
-
-def _findings(report: ValidationReport) -> Iterator[str]:
-    """Tell what was found, the same of several targets once."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for name, found in report.targets.items():
-        for word, text in _said(found):
-            said.setdefault((word, text), []).append(name)
-    for (word, text), names in said.items():
-        yield f"{word}  {shorten(names)}: {text}"
-
-
-def _said(found: TargetValidation) -> Iterator[tuple[str, str]]:
-    for finding in found.verdict.findings:
-        where = f" ({finding.layer})" if finding.layer else ""
-        yield "note  " if finding.is_note else FAILED, f"{finding}{where}"
-    for sentence in found.verdict.missing:
-        yield NOT_CHECKED, sentence
 
 
 def _verdict(report: ValidationReport) -> str:
