@@ -129,8 +129,9 @@ def _run(folder: Path, accelerator: str, data: bytes, time_limit_s: float) -> st
     if done.returncode < 0:
         raise _FailureError(f"was killed by {signal.Signals(-done.returncode).name}")
     if done.returncode > 0:
-        last = done.stderr.strip().splitlines()[-1:]
-        raise _FailureError("fails: " + (last[0] if last else f"status {done.returncode}"))
+        (*_, last) = ["", *done.stderr.strip().splitlines()]
+        why = last.removeprefix("RuntimeError: ") or f"status {done.returncode}"
+        raise _FailureError(f"fails: {why}")
     return done.stdout + done.stderr
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.checks.evidence import Evidence
-from edgepack.delegates import Left, Split
+from edgepack.delegates import Left
 from edgepack.delegates.gpu import gpu_takes
 from edgepack.findings import Finding
 from edgepack.target import Target
@@ -17,25 +17,32 @@ def gpu_takes_all(model: Model, target: Target) -> Iterator[Finding]:
     if "gpu" not in target.delegates:
         return
     split = gpu_takes(model)
-    if not split.is_whole:
-        more = split.partitions > 1
-        yield _note(
-            f"the GPU delegate takes {_parts(split)}"
-            + (", the largest alone unless the application asks for more," if more else "")
-            + f" and {split.crossing_bytes:,} bytes pass between CPU and GPU in each inference",
-            split.left,
-            "raise max_delegated_partitions, or replace what it leaves" if more else None,
-        )
+    if split.is_whole:
+        return
+    several = split.partitions > 1
+    yield _note(
+        f"the GPU delegate takes {split.taken} of {split.operators} operators"
+        + (f", the largest of {split.partitions} parts" if several else ""),
+        _rest("the CPU runs", split.left),
+        f"{split.crossing_bytes:,} bytes pass between CPU and GPU in each inference",
+        left=split.left,
+        cure="let it take more parts, by max_delegated_partitions" if several else None,
+    )
 
 
 def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """XNNPACK takes the whole graph; where it splits, the interpreter's own kernels run the rest."""
+    """XNNPACK takes the whole graph; where it splits, other kernels of the CPU run the rest."""
     if "xnnpack" not in target.delegates:
         return
     for name in target.interpreters:
         split = evidence.splits.get(name)
         if split and not split.is_whole:
-            yield _note(f"XNNPACK in {name} takes {_parts(split)}", split.left)
+            yield _note(
+                f"XNNPACK takes {split.taken} of {split.operators} operators"
+                + (f", in {split.partitions} parts" if split.partitions > 1 else ""),
+                _rest(f"{name}'s own kernels run", split.left),
+                left=split.left,
+            )
 
 
 def npu_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
@@ -50,7 +57,11 @@ def npu_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
         )
     elif left := compiled.plan.left:
         taken = compiled.plan.operators - len(left)
-        yield _note(f"the NPU takes {taken} of {compiled.plan.operators} operators", left)
+        yield _note(
+            f"the NPU takes {taken} of {compiled.plan.operators} operators",
+            _rest("the CPU runs", left),
+            left=left,
+        )
 
 
 def npu_plan_fits(target: Target, evidence: Evidence) -> Iterator[Finding]:
@@ -69,25 +80,23 @@ def npu_plan_fits(target: Target, evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _parts(split: Split) -> str:
-    """Say how much is taken.
+def _rest(told: str, left: Sequence[Left]) -> str:
+    """Say who runs what is left, each kind of operator once, and why the first is left.
 
-    >>> _parts(Split(operators=9, left=(), partitions=2, taken=8, crossing_bytes=0))
-    '8 of 9 operators, which are in 2 parts'
+    >>> left = [Left(index=3, operator="GATHER", layer="embedding", why="no such operator")]
+    >>> _rest("the CPU runs", left)
+    'the CPU runs GATHER (no such operator)'
     """
-    told = f"{split.taken} of {split.operators} operators"
-    return told if split.partitions <= 1 else f"{told}, which are in {split.partitions} parts"
-
-
-def _note(told: str, left: Sequence[Left], cure: str | None = None) -> Finding:
-    """Make a note that names the kinds of operators that are left, and where the first lies."""
     kinds = ", ".join(dict.fromkeys(each.operator for each in left))
-    first = left[0] if left else None
-    why = f" ({first.why})" if first and first.why else ""
+    return f"{told} {kinds}" + (f" ({left[0].why})" if left[0].why else "")
+
+
+def _note(*told: str, left: Sequence[Left], cure: str | None = None) -> Finding:
+    """Make a note that lies where the first operator is left."""
     return Finding(
-        message=f"{told}; the CPU runs {kinds}{why}" if first else told,
+        message="; ".join(told),
         cure=cure,
-        operator=first.operator if first else None,
-        layer=first.layer if first else None,
+        operator=left[0].operator,
+        layer=left[0].layer,
         is_note=True,
     )

@@ -41,7 +41,7 @@ class Split:
     @property
     def is_whole(self) -> bool:
         """Whether the delegate takes every operator."""
-        return self.taken == self.operators
+        return not self.left
 
 
 def split(graph: Graph, left: Mapping[int, str | None], *, largest_only: bool = False) -> Split:
