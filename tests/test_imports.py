@@ -36,7 +36,7 @@ STEPS = {
 LEAVES = {
     *("arrays", "budgets", "bundle", "errors", "findings", "flatbuffer", "gate", "importing"),
     *("layer_names", "nibbles", "preprocessing", "progress", "recipe", "recipe_file", "rewrite"),
-    *("schemes", "serve", "signals", "spool", "tables", "tflite_api", "types", "worker"),
+    *("schemes", "serve", "signals", "spool", "tflite_api", "toml", "types", "worker"),
 }
 FILES = sorted(
     path
