@@ -33,19 +33,21 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "bundle", "errors", "flatbuffer", "importing", "nibbles", "preprocessing"),
+    *("arrays", "bundle", "damage", "errors", "flatbuffer", "importing", "nibbles"),
     *(
         "layer_names",
+        "preprocessing",
         "progress",
         "recipe",
         "recipe_file",
         "rewrite",
+        "samples",
         "schemes",
         "serve",
         "signals",
         "spool",
     ),
-    *("spool", "tflite_api", "types", "worker"),
+    *("spool", "tables", "tflite_api", "types", "worker"),
 }
 FILES = sorted(
     path
