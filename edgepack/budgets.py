@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from edgepack.errors import TableError
-from edgepack.tables import require_known, require_table, values
+from edgepack.toml import require_known, require_table, values
 
 
 @dataclass(frozen=True, kw_only=True)

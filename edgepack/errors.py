@@ -6,6 +6,7 @@
     +-- ConversionError            TensorFlow's converter gave up, or left float behind
     +-- WorkerCrashError           a worker process was killed by a signal
     +-- AlteredError               a file is not the one that its manifest lists
+    +-- WorkerLimitError           a worker process needed more time or memory than it may
     +-- UsageError              2  what was asked for cannot be done
     |   +-- RecipeError            options that do not fit together
     |   +-- ModelError             a model file that cannot be read or is not supported
@@ -45,7 +46,19 @@ class ConversionError(EdgepackError):
 
 
 class WorkerCrashError(EdgepackError):
-    """A worker process ended without an answer."""
+    """A worker process ended without an answer; ``signal`` names what killed it, if one did."""
+
+    def __init__(self, message: str, signal: str | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
+class WorkerLimitError(EdgepackError):
+    """A worker process needed more than its limit of ``resource``, "time" or "memory"."""
+
+    def __init__(self, message: str, resource: str) -> None:
+        super().__init__(message)
+        self.resource = resource
 
 
 class AlteredError(EdgepackError):

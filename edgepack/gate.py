@@ -9,8 +9,9 @@ from typing import Any
 from edgepack.budgets import Budgets
 from edgepack.errors import RecipeError
 from edgepack.recipe import DEFAULT_TARGETS
+from edgepack.worker import Limits
 
-DEFAULT_TIME_LIMIT_S = 120.0
+DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_MEMORY_LIMIT_MIB = 4096
 
 
@@ -23,8 +24,8 @@ class Gate:
     ``float.tflite`` beside the model is taken, if there is one. ``test``, ``recipe_file`` and
     ``metric`` are as in :class:`~edgepack.recipe.Recipe`; without test data the interpreters run
     on random inputs. ``budgets`` count besides those of the recipe file and of the targets.
-    ``jobs`` interpreters run side by side, one a core with None, each within ``time_limit_s``
-    seconds and ``memory_limit_mib`` MiB. Raises :class:`RecipeError` for numbers that do not fit.
+    ``jobs`` interpreters run side by side, one a core with None, each within ``memory_limit_mib``
+    MiB, and ``time_limit_s`` seconds to load the model, and for each sample. Raises :class:`RecipeError` for numbers that do not fit.
     """
 
     model: Path
@@ -50,6 +51,11 @@ class Gate:
                 f"memory limit {self.memory_limit_mib} MiB: an interpreter needs {_LEAST_MIB}"
                 " to start"
             )
+
+    @property
+    def limits(self) -> Limits:
+        """What each interpreter may take."""
+        return Limits(time_s=self.time_limit_s, memory_bytes=self.memory_limit_mib << 20)
 
 
 _LEAST_MIB = 512

@@ -23,7 +23,7 @@ from typing import Any
 from edgepack.budgets import Budgets, parse_budgets
 from edgepack.errors import RecipeError, TableError
 from edgepack.preprocessing import Audio, Image, Preprocessing
-from edgepack.tables import parse_toml, require_known, require_table, value, values
+from edgepack.toml import parse_toml, require_known, require_table, value, values
 from edgepack.types import Signature
 
 _LONE = ""

@@ -1,109 +1,126 @@
-"""TOML tables: their keys and values, checked against the fields of dataclasses."""
+"""A FlatBuffer of unknown origin, read within its bounds.
+
+A table's fields are found as the FlatBuffers format lays them down: the table begins with the
+distance back to its vtable, which holds the place of each field. Nothing here trusts a length or an
+offset: what leads out of the file raises :class:`Damage`, and so do tables that share so much that
+reading all of them would take far longer than the file is large.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
+import struct
 from typing import Any
 
-from edgepack.errors import TableError
+import numpy as np
+from numpy.typing import NDArray
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+_VISITS_A_BYTE = 4
+"""Writers share next to nothing: a whole file is read about once."""
 
+_TABLE_COST = 16
+_FIRST_FIELD = 4  # of a vtable, behind its own size and the table's
+_FIELD_BYTES = 2
 
-def parse_toml(text: str) -> dict[str, Any]:
-    """Parse TOML. Raises :class:`TableError` for anything else."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TableError(f"not valid TOML: {error}") from error
-
-
-def values(kind: type, table: dict[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:
-    """Take the fields of a dataclass out of a table, all or the named, converted to their types.
-
-    Raises :class:`TableError` for a value of another type, and for a missing one that has no
-    default.
-    """
-    wanted = None if names is None else set(names)
-    found = {}
-    for field in fields(kind):
-        if wanted is not None and field.name not in wanted:
-            continue
-        if field.name in table:
-            found[field.name] = value(field.name, table[field.name], str(field.type))
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise TableError(f"the key {field.name!r} is missing")
-    return found
-
-
-def value(name: str, given: Any, kind: str) -> Any:
-    """Convert a value to a type, by its annotation. Raises :class:`TableError` if it is none."""
-    wanted, convert = _KINDS_OF_VALUE[kind.removesuffix(" | None")]
-    converted = convert(given)
-    if converted is None:
-        raise TableError(f"{name!r} must be {wanted}, not {given!r}")
-    return converted
-
-
-def require_known(table: dict[str, Any], known: Iterable[str], said: str) -> None:
-    """Raise :class:`TableError` for a key that is not among the known ones."""
-    if unknown := sorted(table.keys() - set(known)):
-        raise TableError(f"unknown key {unknown[0]!r}; {said} {', '.join(known)}")
-
-
-def require_table(name: str, given: Any) -> dict[str, Any]:
-    """Return a table. Raises :class:`TableError` for a value in its place."""
-    if not isinstance(given, dict):
-        raise TableError(f"{name!r} must be a table: write [{name}]")
-    return given
-
-
-def _text(given: Any) -> Any:
-    return given if isinstance(given, str) else None
-
-
-def _whole(given: Any) -> Any:
-    return given if isinstance(given, int) and not isinstance(given, bool) else None
-
-
-def _number(given: Any) -> Any:
-    try:
-        return float(given) if isinstance(given, float) or _whole(given) is not None else None
-    except OverflowError:  # TOML has whole numbers of any length
-        return float("inf")
-
-
-def _two(given: Any) -> Any:
-    is_two = isinstance(given, list) and len(given) == 2  # noqa: PLR2004 (height and width)
-    return tuple(given) if is_two and all(_whole(each) is not None for each in given) else None
-
-
-def _numbers(given: Any) -> Any:
-    found = tuple(map(_number, given if isinstance(given, list) else [given]))
-    return None if None in found else found
-
-
-def _texts(given: Any) -> Any:
-    are_texts = isinstance(given, list) and all(isinstance(each, str) for each in given)
-    return tuple(given) if are_texts else None
-
-
-def _texts_by_name(given: Any) -> Any:
-    are_texts = isinstance(given, dict) and all(isinstance(each, str) for each in given.values())
-    return dict(given) if are_texts else None
-
-
-_KINDS_OF_VALUE: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "str": ("text", _text),
-    "int": ("a whole number", _whole),
-    "float": ("a number", _number),
-    "tuple[int, int]": ("height and width, such as [96, 96]", _two),
-    "tuple[float, ...]": ("a number, or a list of one for each channel", _numbers),
-    "tuple[str, ...]": ("a list of texts", _texts),
-    "Mapping[str, str]": ("a table of texts", _texts_by_name),
+_FORMATS = {
+    np.dtype(name): struct.Struct(f"<{code}")
+    for name, code in {"u1": "B", "i1": "b", "i4": "i", "u4": "I"}.items()
 }
+_OFFSET = struct.Struct("<I")
+_VTABLE = struct.Struct("<i")
+_PLACE = struct.Struct("<H")
+
+
+class Damage(Exception):  # noqa: N818 (it is what it says)
+    """What is wrong with a file, in words that follow its name."""
+
+
+class File:
+    """The bytes of a FlatBuffer, and how many more of them may be visited."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._visits = _VISITS_A_BYTE * len(data) + _TABLE_COST
+
+    def root(self) -> Table:
+        """The table that the file begins with."""
+        return Table(self, self.follow(0))
+
+    def unpack(self, form: struct.Struct, at: int) -> int:
+        """Read a number."""
+        if not 0 <= at <= len(self.data) - form.size:
+            raise Damage("an offset leads out of the file")
+        number: int = form.unpack_from(self.data, at)[0]
+        return number
+
+    def follow(self, at: int) -> int:
+        """Find the place that an offset leads to."""
+        return at + self.unpack(_OFFSET, at)
+
+    def visit(self, count: int) -> None:
+        """Count so many bytes as visited."""
+        self._visits -= count
+        if self._visits < 0:
+            raise Damage("its tables overlap")
+
+
+class Table:
+    """A table of the file; fields are named by their number in the schema, from 0."""
+
+    def __init__(self, file: File, at: int) -> None:
+        file.visit(_TABLE_COST)
+        self._file = file
+        self._at = at
+        self._vtable = at - file.unpack(_VTABLE, at)
+        self._vtable_bytes = file.unpack(_PLACE, self._vtable)
+
+    def _place(self, field: int) -> int | None:
+        """Find where a field lies; None if the table leaves it out."""
+        entry = _FIRST_FIELD + _FIELD_BYTES * field
+        if entry + _FIELD_BYTES > self._vtable_bytes:
+            return None
+        place = self._file.unpack(_PLACE, self._vtable + entry)
+        return self._at + place if place else None
+
+    def number(self, field: int, dtype: str) -> int:
+        """Read an integer of a numpy type; 0 if it is left out."""
+        place = self._place(field)
+        return 0 if place is None else self._file.unpack(_FORMATS[np.dtype(dtype)], place)
+
+    def table(self, field: int) -> Table | None:
+        """Read a table; None if it is left out."""
+        place = self._place(field)
+        return None if place is None else Table(self._file, self._file.follow(place))
+
+    def tables(self, field: int) -> list[Table]:
+        """Read a vector of tables, empty if it is left out."""
+        start, count = self._vector(field, _OFFSET.size)
+        return [
+            Table(self._file, self._file.follow(start + _OFFSET.size * index))
+            for index in range(count)
+        ]
+
+    def numbers(self, field: int, dtype: str) -> NDArray[Any]:
+        """View a vector of numbers of a numpy type, empty if it is left out."""
+        kind = np.dtype(dtype).newbyteorder("<")
+        start, count = self._vector(field, kind.itemsize)
+        return np.frombuffer(self._file.data, kind, count, start)
+
+    def text(self, field: int) -> str:
+        """Read a string, empty if it is left out."""
+        try:
+            return self.numbers(field, "u1").tobytes().decode()
+        except UnicodeDecodeError:
+            raise Damage("a name is no UTF-8") from None
+
+    def _vector(self, field: int, width: int) -> tuple[int, int]:
+        """Find where a vector's elements of so many bytes begin, and how many there are."""
+        place = self._place(field)
+        if place is None:
+            return 0, 0
+        length = self._file.follow(place)
+        count = self._file.unpack(_OFFSET, length)
+        start = length + _OFFSET.size
+        if count * width > len(self._file.data) - start:
+            raise Damage("a vector leads out of the file")
+        self._file.visit(count * width)
+        return start, count

@@ -18,7 +18,7 @@ from typing import Any
 from edgepack.budgets import Budgets, parse_budgets
 from edgepack.errors import TableError, TargetError
 from edgepack.runtimes import RUNTIMES
-from edgepack.tables import parse_toml, require_known, values
+from edgepack.toml import parse_toml, require_known, values
 
 KINDS = ("phone", "board", "microcontroller")
 QUANTIZATIONS = ("full-integer", "any")

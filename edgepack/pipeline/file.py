@@ -16,7 +16,9 @@ from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Update
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
+from edgepack.recipe import DEFAULT_SEED
 from edgepack.recipe_file import RecipeFile
+from edgepack.samples import random_inputs
 from edgepack.types import Model, Signature, Tensor
 
 _FLOAT = "float.tflite"
@@ -106,6 +108,8 @@ def _shapes(file: File) -> str:
 RANDOM_SAMPLES = 16
 """So many random inputs show a kernel that computes otherwise, in a moment."""
 
+_SHARE = 8  # of the memory, for the inputs
+
 
 def read_inputs(
     gate: Gate, file: File, recipe_file: RecipeFile, work: Path, update: Update
@@ -115,13 +119,16 @@ def read_inputs(
     if gate.test is None:
         if gate.metric is not None:
             raise RecipeError(f"metric {gate.metric!r} needs samples to measure: give --test")
-        taken = random_inputs(file.model, RANDOM_SAMPLES)
-        names = [spec.name for spec in file.signature.inputs]
+        taken = random_inputs(
+            file.model, RANDOM_SAMPLES, DEFAULT_SEED, (gate.memory_limit_mib << 20) // _SHARE
+        )
         real = {
             name: dequantize(array, tensor) if tensor.quant else array
-            for name, array, tensor in zip(names, taken, file.model.main.input_tensors, strict=True)
+            for (name, array), tensor in zip(
+                taken.items(), file.model.main.input_tensors, strict=True
+            )
         }
-        return Inputs(real=real, taken=dict(zip(names, taken, strict=True)), measures={})
+        return Inputs(real=real, taken=taken, measures={})
     with reader([gate.test], recipe_file) as reading:
         spooled = reading.read(gate.test, file.signature, work / "test", update=update)
     test = spooled.dataset()
@@ -130,18 +137,3 @@ def read_inputs(
         taken=quantize_inputs(test.inputs, file.model.main.input_tensors, work),
         measures=measures(gate.metric, test, file.signature),
     )
-
-
-def random_inputs(model: Model, samples: int):
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    out = []
-    for t in model.main.input_tensors:
-        shape = (samples, *t.shape[1:])
-        if t.dtype.startswith("float"):
-            out.append(rng.standard_normal(shape).astype(t.dtype))
-        else:
-            info = np.iinfo(t.dtype)
-            out.append(rng.integers(info.min, info.max + 1, shape).astype(t.dtype))
-    return out

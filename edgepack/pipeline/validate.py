@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack import bundle
@@ -24,11 +25,13 @@ from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe_file import read_recipe_file
 from edgepack.report.validation import RuntimeValidation, ValidationReport
-from edgepack.runtimes import REFERENCE, RUNTIMES
-from edgepack.runtimes.processes import interpreters
-from edgepack.target import load_target
+from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.runtimes.latency import Latency
+from edgepack.runtimes.processes import Interpreters, interpreters
+from edgepack.target import Target, load_target
 
 _LITERT = RUNTIMES["litert"]
+_FILE, _FLOAT = "file", "float"
 
 
 def validate(
@@ -48,20 +51,16 @@ def validate(
     floating = read_float(gate, file)
     if floating is None:
         require_float(budgets, targets)
-    wanted = {REFERENCE.name, *(name for target in targets for name in target.interpreters)}
-    runtimes = [
-        runtime
-        for runtime in (REFERENCE, *RUNTIMES.values())
-        if runtime.name in wanted and runtime.missing() is None
-    ]
     with (
         tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
-        interpreters(runtimes, verbose=verbose) as running,
+        interpreters(_runtimes(targets), jobs=gate.jobs, limits=gate.limits, verbose=verbose) as (
+            running
+        ),
     ):
         work = Path(temporary)
         with progress.step("load") as update:
             inputs = read_inputs(gate, file, recipe_file, work, update)
-        require_measurable(budgets, targets, measured=bool(inputs.measures))
+            require_measurable(budgets, targets, measured=bool(inputs.measures))
         with progress.step("run") as update:
             runs = running.run(
                 model=file.path,
@@ -70,27 +69,45 @@ def validate(
                 work=work,
                 update=update,
             )
-        real = _run_float(floating, inputs, work) if floating else None
-        validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
-        comparison = _compare(gate, file, inputs, validation, real)
-        evidence = gather(file.model, len(file.data), targets, validation, comparison, budgets)
+        with progress.step("compare"):
+            real = _run_float(gate, floating, inputs, work) if floating else None
+            validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
+            comparison = _compare(gate, file, inputs, validation, real)
+        with progress.step("time"):
+            latencies = _time(running, file, floating, inputs, work)
+    ratios = {
+        name: each[_FILE].median_ms / each[_FLOAT].median_ms
+        for name, each in latencies.items()
+        if _FLOAT in each
+    }
+    evidence = gather(file.model, len(file.data), targets, validation, comparison, budgets, ratios)
     return ValidationReport(
         model=file.path.name,
         artifact=bundle.describe(file.path),
         data="test" if gate.test is not None else "random",
         samples=len(inputs),
         comparison=comparison,
-        runtimes=_runtimes(validation),
+        runtimes=_reports(validation, latencies, ratios),
         targets=judge_all(targets, evidence),
         notes=validation.notes,
     )
 
 
-def _run_float(floating: File, inputs: Inputs, work: Path) -> Arrays:
+def _runtimes(targets: Sequence[Target]) -> list[Runtime]:
+    """Find the interpreters of the targets that are to be had here, and the reference kernels."""
+    wanted = {REFERENCE.name, *(name for target in targets for name in target.interpreters)}
+    return [
+        runtime
+        for runtime in (REFERENCE, *RUNTIMES.values())
+        if runtime.name in wanted and runtime.missing() is None
+    ]
+
+
+def _run_float(gate: Gate, floating: File, inputs: Inputs, work: Path) -> Arrays:
     """Run the float model on LiteRT; returns its outputs, in real values."""
-    folder = work / "float"
+    folder = work / _FLOAT
     folder.mkdir()
-    with interpreters([_LITERT]) as running:
+    with interpreters([_LITERT], jobs=gate.jobs, limits=gate.limits) as running:
         run = running.run(
             model=floating.path,
             inputs=quantize_inputs(inputs.real, floating.model.main.input_tensors, folder),
@@ -103,6 +120,20 @@ def _run_float(floating: File, inputs: Inputs, work: Path) -> Arrays:
     return {
         name: dequantize(run.outputs[name], tensor) for name, tensor in floating.tensors.items()
     }
+
+
+def _time(
+    running: Interpreters, file: File, floating: File | None, inputs: Inputs, work: Path
+) -> dict[str, dict[str, Latency]]:
+    """Time the file, in turn with its float model if there is one, by interpreter."""
+    timed = {_FILE: file, _FLOAT: floating} if floating else {_FILE: file}
+    taken = {_FILE: inputs.taken, _FLOAT: inputs.real}
+    found = running.latencies(
+        models={name: each.path for name, each in timed.items() if each},
+        inputs={name: taken[name] for name in timed},
+        work=work,
+    )
+    return {name: each for name, each in found.items() if name != REFERENCE.name}
 
 
 def _compare(
@@ -128,15 +159,17 @@ def _compare(
     )
 
 
-def _runtimes(validation: Validation) -> dict[str, RuntimeValidation]:
+def _reports(
+    validation: Validation, latencies: dict[str, dict[str, Latency]], ratios: dict[str, float]
+) -> dict[str, RuntimeValidation]:
     return {
         name: RuntimeValidation(
             version=run.version,
             failure=run.failure,
             deviations=validation.deviations.get(name, {}),
-            latency=None,
-            latency_ratio=None,
-            peak_memory_bytes=None,
+            latency=latencies.get(name, {}).get(_FILE),
+            latency_ratio=ratios.get(name),
+            peak_memory_bytes=run.peak_memory_bytes,
         )
         for name, run in validation.runs.items()
     }
