@@ -15,7 +15,12 @@ def interpreters_run(target: Target, evidence: Evidence) -> Iterator[Finding]:
     for name in target.interpreters:
         run = evidence.runs.get(name)
         if run and run.failure:
-            yield Finding(message=f"{name} fails: {run.failure}")
+            blamed = run.culprit
+            yield Finding(
+                message=f"{name} fails: {run.failure}",
+                operator=blamed.operator if blamed else None,
+                layer=blamed.layer if blamed else None,
+            )
 
 
 def micro_is_bit_exact(target: Target, evidence: Evidence) -> Iterator[Finding]:
