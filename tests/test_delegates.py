@@ -14,6 +14,7 @@ from edgepack.checks.evidence import Evidence
 from edgepack.delegates import split
 from edgepack.delegates.gpu import gpu_takes
 from edgepack.flatbuffer import read_tflite
+from edgepack.runtimes.processes import Run
 from edgepack.target import load_target
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
 
@@ -106,7 +107,7 @@ def test_the_gpu_takes_an_operator_or_says_why_not(
 ) -> None:
     found = gpu_takes(model(operator))
     if why is None:
-        assert found.is_whole
+        assert not found.left
     else:
         (left,) = found.left
         assert left.why
@@ -115,7 +116,7 @@ def test_the_gpu_takes_an_operator_or_says_why_not(
 
 def test_a_comparison_is_taken_before_a_cast_and_float16_weights_are_constants() -> None:
     comparison = ("GREATER", 1, [constant("float32", 1)], tensor("bool"))
-    assert gpu_takes(model(comparison, ("CAST", 1, [], FLOAT))).is_whole
+    assert not gpu_takes(model(comparison, ("CAST", 1, [], FLOAT))).left
     stored, restored = constant("float16", 4, 3, 3, 4), tensor("float32", (4, 3, 3, 4))
     bias = constant("float32", 4)
     graph = Graph(
@@ -127,7 +128,7 @@ def test_a_comparison_is_taken_before_a_cast_and_float16_weights_are_constants()
         inputs=(0,),
         outputs=(4,),
     )
-    assert gpu_takes(Model(subgraphs=(graph,))).is_whole
+    assert not gpu_takes(Model(subgraphs=(graph,))).left
 
 
 def test_a_split_tells_its_parts_and_what_crosses() -> None:
@@ -142,11 +143,13 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 from {package} import interpreter
-from edgepack.runtimes.delegated import measured_split
+from edgepack.delegates.measured import left_by_delegates
 for path in sys.argv[1:]:
     running = interpreter.Interpreter(model_content=Path(path).read_bytes())
     running.allocate_tensors()
-    print(json.dumps(measured_split(running)))
+    nodes = running._get_ops_details()
+    parts = sum(node["op_name"] == "DELEGATE" for node in nodes)
+    print(json.dumps({{"left": left_by_delegates(running), "partitions": parts}}))
 """
 
 
@@ -164,7 +167,6 @@ def test_a_graph_is_parted_as_interpreters_part_it(package: str, cnn: Bundle) ->
     for path, found in zip(paths, measured(package, paths), strict=True):
         graph = read_tflite(path.read_bytes()).main
         made = split(graph, dict.fromkeys(found["left"]))
-        assert found["operators"] == len(graph.operators)
         assert found["partitions"] == made.partitions
         assert made.taken == made.operators - len(made.left)
 
@@ -182,8 +184,11 @@ def test_checks_tell_a_split_as_a_note_and_nothing_of_a_whole() -> None:
         " (the GPU delegate has no such operator); 2,048 bytes pass between CPU and GPU in each"
         " inference"
     )
-    splits = {"litert": split(parted.main, {1: None}), "tflite-runtime": split(whole.main, {})}
-    (note,) = xnnpack_takes_all(BOARD, Evidence(model=parted, model_bytes=0, splits=splits))
+    runs = {
+        "litert": Run(version="", left_by_delegates=[1]),
+        "tflite-runtime": Run(version="", left_by_delegates=[]),
+    }
+    (note,) = xnnpack_takes_all(BOARD, Evidence(model=parted, model_bytes=0, runs=runs))
     assert note.message == (
         "XNNPACK takes 2 of 3 operators, in 2 parts; litert's own kernels run REVERSE_V2"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.checks.evidence import Evidence
-from edgepack.delegates import Left
+from edgepack.delegates import Left, split
 from edgepack.delegates.gpu import gpu_takes
 from edgepack.findings import Finding
 from edgepack.target import Target
@@ -16,16 +16,16 @@ def gpu_takes_all(model: Model, target: Target) -> Iterator[Finding]:
     """The GPU delegate takes the whole graph; where it splits, the CPU runs the rest."""
     if "gpu" not in target.delegates:
         return
-    split = gpu_takes(model)
-    if split.is_whole:
+    found = gpu_takes(model)
+    if not found.left:
         return
-    several = split.partitions > 1
+    several = found.partitions > 1
     yield _note(
-        f"the GPU delegate takes {split.taken} of {split.operators} operators"
-        + (f", the largest of {split.partitions} parts" if several else ""),
-        _rest("the CPU runs", split.left),
-        f"{split.crossing_bytes:,} bytes pass between CPU and GPU in each inference",
-        left=split.left,
+        f"the GPU delegate takes {found.taken} of {found.operators} operators"
+        + (f", the largest of {found.partitions} parts" if several else ""),
+        _rest("the CPU runs", found.left),
+        f"{found.crossing_bytes:,} bytes pass between CPU and GPU in each inference",
+        left=found.left,
         cure="let it take more parts, by max_delegated_partitions" if several else None,
     )
 
@@ -35,14 +35,16 @@ def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
     if "xnnpack" not in target.delegates:
         return
     for name in target.interpreters:
-        split = evidence.splits.get(name)
-        if split and not split.is_whole:
-            yield _note(
-                f"XNNPACK takes {split.taken} of {split.operators} operators"
-                + (f", in {split.partitions} parts" if split.partitions > 1 else ""),
-                _rest(f"{name}'s own kernels run", split.left),
-                left=split.left,
-            )
+        run = evidence.runs.get(name)
+        if run is None or not run.left_by_delegates:
+            continue
+        found = split(evidence.model.main, dict.fromkeys(run.left_by_delegates))
+        yield _note(
+            f"XNNPACK takes {found.taken} of {found.operators} operators"
+            + (f", in {found.partitions} parts" if found.partitions > 1 else ""),
+            _rest(f"{name}'s own kernels run", found.left),
+            left=found.left,
+        )
 
 
 def npu_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:

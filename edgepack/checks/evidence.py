@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from edgepack.budgets import Budgets
 from edgepack.compare import Drop
-from edgepack.delegates import Split
 from edgepack.deviation import Deviation
 from edgepack.footprint import Footprint
 from edgepack.runtimes.processes import Run
@@ -22,8 +21,8 @@ class Evidence:
     ``runs`` and ``deviations`` from the reference kernels are by runtime, the latter then by
     output. ``footprints`` are by TFLM's kernels (:data:`edgepack.target.KERNELS`). ``drops`` and
     ``latency_ratios``, of this machine, compare with the float model, by runtime. ``budgets`` are
-    by who set them; the target's own count besides. ``splits`` tell what XNNPACK took, by runtime,
-    and ``compilations`` what Vela made of the model, by accelerator.
+    by who set them; the target's own count besides. ``compilations`` are what Vela made of the
+    model, by accelerator.
     """
 
     model: Model
@@ -34,5 +33,4 @@ class Evidence:
     drops: Mapping[str, Drop] = field(default_factory=dict)
     latency_ratios: Mapping[str, float] = field(default_factory=dict)
     budgets: Mapping[str, Budgets] = field(default_factory=dict)
-    splits: Mapping[str, Split] = field(default_factory=dict)
     compilations: Mapping[str, Compilation] = field(default_factory=dict)

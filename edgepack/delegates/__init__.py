@@ -38,11 +38,6 @@ class Split:
     taken: int
     crossing_bytes: int
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the delegate takes every operator."""
-        return not self.left
-
 
 def split(graph: Graph, left: Mapping[int, str | None], *, largest_only: bool = False) -> Split:
     """Split a graph at the operators that a delegate leaves, given by index with the reason.

@@ -1,4 +1,4 @@
-"""What a delegate takes of a model, read off an interpreter that has it: in worker processes."""
+"""What delegates took of a model, read off an interpreter that has them: in worker processes."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ from typing import Any
 _DELEGATE = "DELEGATE"
 
 
-def measured_split(interpreter: Any) -> dict[str, Any] | None:
-    """Tell what delegates took of the main graph: LiteRT has XNNPACK without being asked.
+def left_by_delegates(interpreter: Any) -> list[int] | None:
+    """Tell which operators of the main graph no delegate took; XNNPACK needs no asking.
 
     ``interpreter`` is an ``Interpreter`` of TensorFlow Lite's Python interface, of LiteRT or
-    tflite-runtime, its tensors allocated. Returns ``operators``, how many there are, ``left``,
-    the indices of those that no delegate took, and ``partitions``, how many parts were taken;
-    None if this version does not tell. The values are JSON.
+    tflite-runtime, its tensors allocated. Returns indices, or None if this version does not tell.
     """
     list_nodes = getattr(interpreter, "_get_ops_details", None)
     if list_nodes is None:
         return None
     nodes = list_nodes()
-    delegates = [node for node in nodes if node["op_name"] == _DELEGATE]
     operators = {node["index"]: node for node in nodes if node["op_name"] != _DELEGATE}
+    delegates = [node for node in nodes if node["op_name"] == _DELEGATE]
     taken = {index for delegate in delegates for index in _replaced(delegate, operators)}
-    return {
-        "operators": len(operators),
-        "left": sorted(operators.keys() - taken),
-        "partitions": len(delegates),
-    }
+    return sorted(operators.keys() - taken)
 
 
 def _replaced(delegate: dict[str, Any], operators: dict[int, dict[str, Any]]) -> set[int]:
