@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from edgepack.errors import MissingToolError, TargetError
 from edgepack.flatbuffer import read_tflite
 from edgepack.layer_names import layer_names
 from edgepack.types import Graph
+from edgepack.worker import Limits
 
-TIME_LIMIT_S = 60.0
+LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 
 _PACKAGE = "ethos-u-vela"
 _ON_NPU = "ethos-u"
@@ -27,13 +29,15 @@ _MODEL, _WRITTEN = "model.tflite", "model_vela.tflite"
 # The reason ends in the names of tensors, as long as they are.
 _REASON = re.compile(r"operator: \w+, ofm: '(.*)'\nReason: (.*?)\.?(?: \(.*\))?\n")
 _CHOICES = re.compile(r"--accelerator-config: invalid choice: .*\(choose from (.*)\)")
-_MEMORY_BYTES = 4 << 30
-# Vela runs in an empty folder of ours, and takes no more memory than a model needs that it fits.
-_BOOT = (
-    "import resource, sys;"
-    f"resource.setrlimit(resource.RLIMIT_AS, ({_MEMORY_BYTES}, {_MEMORY_BYTES}));"
-    "from ethosu.vela.vela import main; sys.exit(main(sys.argv[1:]))"
-)
+# It runs in an empty folder of ours, so that what it imports is what is installed.
+_BOOT = """
+import resource, sys
+for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, int(sys.argv[1]))):
+    hard = resource.getrlimit(what)[1]
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+from ethosu.vela.vela import main
+sys.exit(main(sys.argv[2:]))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +82,12 @@ def missing() -> str | None:
     return None
 
 
-def compile_for(
-    accelerator: str, data: bytes, *, time_limit_s: float = TIME_LIMIT_S
-) -> Compilation:
+def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Compilation:
     """Compile the bytes of a .tflite file for an accelerator, named as Vela does: ethos-u55-128.
 
-    A model that Vela fails on, or takes longer for, is a result. Raises :class:`MissingToolError`
-    without Vela, :class:`TargetError` for an accelerator that it does not know, and
-    :class:`~edgepack.errors.ModelError` if the bytes are no .tflite file.
+    A model that Vela fails on, or that needs more than the limits, is a result. Raises
+    :class:`MissingToolError` without Vela, :class:`TargetError` for an accelerator that it does
+    not know, and :class:`~edgepack.errors.ModelError` if the bytes are no .tflite file.
     """
     if said := missing():
         raise MissingToolError(said)
@@ -93,7 +95,7 @@ def compile_for(
     plan, failure = None, None
     with tempfile.TemporaryDirectory(prefix="edgepack-") as folder:
         try:
-            told = _run(Path(folder), accelerator, data, time_limit_s)
+            told = _run(Path(folder), accelerator, data, limits)
             plan = _plan(graph, Path(folder), told)
         except _FailureError as error:
             failure = str(error)
@@ -106,10 +108,11 @@ class _FailureError(Exception):
     """Why Vela made nothing of a model."""
 
 
-def _run(folder: Path, accelerator: str, data: bytes, time_limit_s: float) -> str:
+def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
     """Let Vela write into a folder; returns what it prints."""
     (folder / _MODEL).write_bytes(data)
-    arguments = (_MODEL, "--output-dir", ".", f"--accelerator-config={accelerator}")
+    memory = str(limits.memory_bytes or resource.RLIM_INFINITY)
+    arguments = (memory, _MODEL, "--output-dir", ".", f"--accelerator-config={accelerator}")
     try:
         done = subprocess.run(  # noqa: S603 (this Python; the name is one argument)
             [sys.executable, "-c", _BOOT, *arguments],
@@ -118,11 +121,11 @@ def _run(folder: Path, accelerator: str, data: bytes, time_limit_s: float) -> st
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=time_limit_s,
+            timeout=limits.time_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _FailureError(f"took longer than {time_limit_s:g} s") from None
+        raise _FailureError(f"took longer than {limits.time_s:g} s") from None
     if known := _CHOICES.search(done.stderr):
         names = known[1].replace("'", "")
         raise TargetError(f"unknown accelerator {accelerator!r}; Vela knows {names}")

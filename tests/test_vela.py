@@ -16,6 +16,7 @@ from edgepack.errors import MissingToolError, TargetError
 from edgepack.target import load_target
 from edgepack.types import Graph, Model
 from edgepack.vela import Compilation, Plan, compile_for
+from edgepack.worker import Limits
 
 NPU = load_target("ethos-u55")
 ACCELERATOR = "ethos-u55-128"
@@ -81,7 +82,7 @@ def test_a_vela_that_fails_is_a_finding(
 ) -> None:
     monkeypatch.setattr(vela, "_BOOT", program)
     data = (cnn.folder / "int8.tflite").read_bytes()
-    found = compile_for(ACCELERATOR, data, time_limit_s=0.5)
+    found = compile_for(ACCELERATOR, data, limits=Limits(time_s=0.5))
     assert found.plan is None
     assert found.failure == said
     evidence = Evidence(model=EMPTY, model_bytes=0, compilations={ACCELERATOR: found})

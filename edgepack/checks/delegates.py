@@ -21,7 +21,7 @@ def gpu_takes_all(model: Model, target: Target) -> Iterator[Finding]:
         return
     several = found.partitions > 1
     yield _note(
-        f"the GPU delegate takes {found.taken} of {found.operators} operators"
+        f"the GPU delegate takes {found.taken or 'none'} of {found.operators} operators"
         + (f", the largest of {found.partitions} parts" if several else ""),
         _rest("the CPU runs", found.left),
         f"{found.crossing_bytes:,} bytes pass between CPU and GPU in each inference",
@@ -40,7 +40,7 @@ def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
             continue
         found = split(evidence.model.main, dict.fromkeys(run.left_by_delegates))
         yield _note(
-            f"XNNPACK takes {found.taken} of {found.operators} operators"
+            f"XNNPACK takes {found.taken or 'none'} of {found.operators} operators"
             + (f", in {found.partitions} parts" if found.partitions > 1 else ""),
             _rest(f"{name}'s own kernels run", found.left),
             left=found.left,
@@ -60,7 +60,7 @@ def npu_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
     elif left := compiled.plan.left:
         taken = compiled.plan.operators - len(left)
         yield _note(
-            f"the NPU takes {taken} of {compiled.plan.operators} operators",
+            f"the NPU takes {taken or 'none'} of {compiled.plan.operators} operators",
             _rest("the CPU runs", left),
             left=left,
         )
@@ -83,14 +83,16 @@ def npu_plan_fits(target: Target, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _rest(told: str, left: Sequence[Left]) -> str:
-    """Say who runs what is left, each kind of operator once, and why the first is left.
+    """Say who runs what is left, each kind of operator once, and why its first is left.
 
     >>> left = [Left(index=3, operator="GATHER", layer="embedding", why="no such operator")]
     >>> _rest("the CPU runs", left)
     'the CPU runs GATHER (no such operator)'
     """
-    kinds = ", ".join(dict.fromkeys(each.operator for each in left))
-    return f"{told} {kinds}" + (f" ({left[0].why})" if left[0].why else "")
+    kinds: dict[str, str] = {}
+    for each in left:
+        kinds.setdefault(each.operator, f" ({each.why})" if each.why else "")
+    return f"{told} " + ", ".join(kind + why for kind, why in kinds.items())
 
 
 def _note(*told: str, left: Sequence[Left], cure: str | None = None) -> Finding:

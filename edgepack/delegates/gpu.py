@@ -54,7 +54,7 @@ def _objections(graph: _Graph, operator: Operator) -> Iterator[str]:
             if (why := rule(graph, operator)) is not None:
                 yield why
     except (IndexError, ValueError):  # the file may hold anything
-        yield "it lacks inputs or outputs"
+        yield "too few inputs or outputs"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ _Rule = Callable[[_Graph, Operator], str | None]
 
 def _is_known(_: _Graph, operator: Operator) -> str | None:
     """The delegate has the operator."""
-    return None if operator.name in NEWEST else "the GPU delegate has no such operator"
+    return None if operator.name in NEWEST else "no such operator"
 
 
 def _is_of_known_version(_: _Graph, operator: Operator) -> str | None:
@@ -114,7 +114,7 @@ def _is_of_known_version(_: _Graph, operator: Operator) -> str | None:
     newest = NEWEST[operator.name]
     if operator.version <= newest:
         return None
-    return f"the GPU delegate has it up to version {newest}, this is version {operator.version}"
+    return f"version {operator.version}, taken up to {newest}"
 
 
 def _types_are_taken(graph: _Graph, operator: Operator) -> str | None:
@@ -127,9 +127,9 @@ def _types_are_taken(graph: _Graph, operator: Operator) -> str | None:
     for tensors, besides in sides:
         for tensor in tensors:
             if tensor.dtype in BYTES and (tensor.quant is None or tensor.quant.axis is not None):
-                return f"its {tensor.dtype} activations need one scale for all"
+                return f"{tensor.dtype} activations without one scale for all"
             if tensor.dtype not in FLOATS | BYTES | besides:
-                return f"activations of {tensor.dtype} stay on the CPU"
+                return f"activations of {tensor.dtype}"
     return None
 
 
@@ -139,7 +139,7 @@ def _constants_are_taken(graph: _Graph, operator: Operator) -> str | None:
         if i >= 0 and i not in graph.computed:
             dtype = graph.graph.tensors[i].dtype
             if dtype not in CONSTANTS:
-                return f"the GPU delegate cannot read constants of {dtype}"
+                return f"constants of {dtype}"
     return None
 
 
@@ -147,10 +147,10 @@ def _shapes_are_static(graph: _Graph, operator: Operator) -> str | None:
     """Tensors have at most 4 dimensions, and sizes that are known before the first inference."""
     for tensor in (*graph.inputs(operator), *graph.outputs(operator)):
         if len(tensor.shape) > _MAX_RANK:
-            return f"tensors of {len(tensor.shape)} dimensions stay on the CPU"
+            return f"tensors of {len(tensor.shape)} dimensions"
     for tensor in (*graph.computed_inputs(operator), *graph.outputs(operator)):
         if any(size <= 0 for size in tensor.shape):
-            return "the sizes of its tensors are not known in advance"
+            return "sizes that are not known in advance"
     return None
 
 
@@ -158,20 +158,20 @@ def _operands_are_taken(graph: _Graph, operator: Operator) -> str | None:
     """What the delegate wants as constants, such as axes and shapes, is constant."""
     computed = len(graph.computed_inputs(operator))
     if operator.name in ONE_COMPUTED and computed != 1:
-        return f"it has {computed} computed inputs, the GPU delegate takes 1"
+        return f"{computed} computed inputs for 1"
     if operator.name in UP_TO_TWO and not 1 <= computed <= 2:  # noqa: PLR2004 (its name)
-        return f"it has {computed} computed inputs, the GPU delegate takes 1 or 2"
+        return f"{computed} computed inputs for 1 or 2"
     if operator.name in BINARY and (len(operator.inputs) != 2 or computed == 0):  # noqa: PLR2004
-        return f"it has {len(operator.inputs)} inputs, the GPU delegate takes 2"
+        return f"{len(operator.inputs)} inputs for 2"
     if operator.name == "FULLY_CONNECTED" and operator.inputs[0] not in graph.computed:
-        return "its input is a constant"
+        return "a constant as its input"
     return None
 
 
 def _operands_differ(_: _Graph, operator: Operator) -> str | None:
     """The two operands of an operator differ; the delegate makes a SQUARE of x * x."""
     if operator.name in BINARY - {"ADD", "MUL"} and operator.inputs[0] == operator.inputs[1]:
-        return "both operands are the same tensor"
+        return "twice the same operand"
     return None
 
 
@@ -186,7 +186,7 @@ def _operands_broadcast(graph: _Graph, operator: Operator) -> str | None:
         fits = operator.name == "ADD" or not crossed
     else:
         fits = len(first) <= 1 or _fits(second, first)
-    return None if fits else f"it cannot broadcast {list(first)} and {list(second)}"
+    return None if fits else f"broadcasting of {list(first)} to {list(second)}"
 
 
 def _fits(longer: tuple[int, ...], shorter: tuple[int, ...]) -> bool:
@@ -207,51 +207,51 @@ def _is_consumed_as_float(graph: _Graph, operator: Operator) -> str | None:
         (given,) = graph.outputs(readers[0])
         if given.dtype in FLOATS:
             return None
-    return "the GPU delegate takes a comparison only before one CAST or SELECT that gives float"
+    return "not before one CAST or SELECT that gives float"
 
 
 def _is_a_slice_of_images(graph: _Graph, operator: Operator) -> str | None:
     """Slices are taken of 3 or 4 dimensions, and keep them."""
     taken, given = len(graph.inputs(operator)[0].shape), len(graph.outputs(operator)[0].shape)
     if taken not in (3, 4):
-        return f"slices are taken of 3 or 4 dimensions, not of {taken}"
-    return None if taken == given else "a slice that drops or adds a dimension stays on the CPU"
+        return f"a slice of {taken} dimensions, taken of 3 or 4"
+    return None if taken == given else "a slice that drops or adds a dimension"
 
 
 def _multiplies_one_channel(graph: _Graph, operator: Operator) -> str | None:
     """A depthwise convolution gives as many channels as it takes, or takes one."""
     taken, given = graph.inputs(operator)[0].shape[-1], graph.outputs(operator)[0].shape[-1]
-    return None if taken in (1, given) else "a depth multiplier is taken of one channel only"
+    return None if taken in (1, given) else "a depth multiplier of several channels"
 
 
 def _keeps_its_channels(graph: _Graph, operator: Operator) -> str | None:
     """The last dimension of a dense layer's input is that of its weights."""
     taken, weights = graph.inputs(operator)[:2]
-    return None if taken.shape[-1:] == weights.shape[-1:] else "it flattens its input itself"
+    return None if taken.shape[-1:] == weights.shape[-1:] else "an input that it flattens itself"
 
 
 def _selects_floats(graph: _Graph, operator: Operator) -> str | None:
     """SELECT chooses between float tensors."""
     choices = {tensor.dtype for tensor in graph.inputs(operator)[1:]}
-    return None if choices <= FLOATS else "it is taken in float only"
+    return None if choices <= FLOATS else "taken in float only"
 
 
 def _sums_floats(graph: _Graph, operator: Operator) -> str | None:
     """CUMSUM is taken in float."""
-    return None if graph.outputs(operator)[0].dtype in FLOATS else "it is taken in float only"
+    return None if graph.outputs(operator)[0].dtype in FLOATS else "taken in float only"
 
 
 def _gathers_by_list(graph: _Graph, operator: Operator) -> str | None:
     """GATHER takes a list of indices, and no int32 to choose from."""
     choices, indices = graph.inputs(operator)[:2]
     fits = len(indices.shape) == 1 and choices.dtype != "int32"
-    return None if fits else "it is taken with a list of indices only, and not of int32"
+    return None if fits else "taken with a list of indices only, and not of int32"
 
 
 def _pads_images(graph: _Graph, operator: Operator) -> str | None:
     """Padding is taken of 3 or 4 dimensions."""
     fits = graph.inputs(operator)[1].shape in ((3, 2), (4, 2))
-    return None if fits else "padding is taken of 3 or 4 dimensions only"
+    return None if fits else "taken of 3 or 4 dimensions only"
 
 
 _OF_KINDS: dict[str, _Rule] = {

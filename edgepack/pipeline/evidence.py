@@ -16,9 +16,10 @@ from edgepack.footprint import Footprint, footprint
 from edgepack.recipe_file import RecipeFile
 from edgepack.report.target import TargetReport
 from edgepack.runtimes import RUNTIMES
-from edgepack.runtimes.processes import Run
+from edgepack.runtimes.processes import LIMITS, Run
 from edgepack.target import Target
 from edgepack.types import Model
+from edgepack.worker import Limits
 
 _TFLM = RUNTIMES["tflm"]
 
@@ -31,10 +32,11 @@ def gather(
     comparison: Comparison | None,
     budgets: Mapping[str, Budgets],
     latency_ratios: Mapping[str, float] | None = None,
+    limits: Limits = LIMITS,
 ) -> Evidence:
     """Put together what is known of a model, and of the ``data`` of its file.
 
-    ``budgets`` are by who set them.
+    ``budgets`` are by who set them; ``limits`` are those of Vela.
     """
     runs = validation.runs
     return Evidence(
@@ -46,7 +48,7 @@ def gather(
         drops=comparison.drops(runs) if comparison else {},
         latency_ratios=latency_ratios or {},
         budgets=budgets,
-        compilations=_compilations(data, targets),
+        compilations=_compilations(data, targets, limits),
     )
 
 
@@ -105,12 +107,14 @@ def _missing(target: Target) -> tuple[str, ...]:
     return tuple(sentence for sentence in said if sentence)
 
 
-def _compilations(data: bytes, targets: Iterable[Target]) -> dict[str, vela.Compilation]:
+def _compilations(
+    data: bytes, targets: Iterable[Target], limits: Limits
+) -> dict[str, vela.Compilation]:
     """Let Vela compile a file for the accelerators of targets, if it is installed."""
     if vela.missing():
         return {}
     names = {target.accelerator for target in targets if target.accelerator}
-    return {name: vela.compile_for(name, data) for name in sorted(names)}
+    return {name: vela.compile_for(name, data, limits=limits) for name in sorted(names)}
 
 
 def _footprints(
