@@ -34,7 +34,7 @@ _BOOT = """
 import resource, sys
 for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, int(sys.argv[1]))):
     hard = resource.getrlimit(what)[1]
-    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    resource.setrlimit(what, (most if hard < 0 or 0 <= most < hard else hard, hard))
 from ethosu.vela.vela import main
 sys.exit(main(sys.argv[2:]))
 """
