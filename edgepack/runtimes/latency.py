@@ -48,6 +48,7 @@ def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Lat
     for model in models:
         for _ in range(_WARM_UP_RUNS):
             model.again()
+            update(0, _MAX_RUNS)
     taken: list[list[int]] = [[] for _ in models]
     while not all(map(_is_enough, taken)):
         for model, times in zip(models, taken, strict=True):

@@ -21,6 +21,7 @@ from edgepack.runtimes.latency import latencies
 from edgepack.spool import Spool
 
 _PROCESS = Path("/proc/self")
+_BLOCK_BYTES = 1 << 20
 _KIB = 1 << 10
 _MOMENT_S = 0.5
 """A process that crashed told of its progress less than so long before."""
@@ -106,11 +107,21 @@ class RunService:
 def _invoked(
     interpreter: Interpreter, inputs: list[str], start: int, stop: int, update: Update
 ) -> Iterator[list[NDArray[Any]]]:
-    paths = [Path(path) for path in inputs]
     update(0, stop - start)  # it is loaded
-    for index in range(start, stop):
-        yield interpreter.invoke([read_rows(path, index, index + 1) for path in paths])
-        update(index + 1 - start, stop - start)
+    for done, sample in enumerate(_samples([Path(path) for path in inputs], start, stop), start=1):
+        yield interpreter.invoke(sample)
+        update(done, stop - start)
+
+
+def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[Any]]]:
+    """Read samples in blocks, which do not fill the memory as mapped files would."""
+    sample_bytes = sum(read_rows(path, start, start + 1).nbytes for path in paths)
+    rows = max(1, _BLOCK_BYTES // max(1, sample_bytes))
+    for begin in range(start, stop, rows):
+        count = min(rows, stop - begin)
+        block = [read_rows(path, begin, begin + count) for path in paths]
+        for row in range(count):
+            yield [array[row : row + 1] for array in block]
 
 
 def _forget_peak() -> None:
