@@ -7,6 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgepack.delegates.measured import left_by_delegates
+
 
 class TfliteInterpreter:
     """Drives an ``Interpreter`` of TensorFlow Lite's Python interface."""
@@ -27,6 +29,10 @@ class TfliteInterpreter:
     def again(self) -> None:
         """Run the sample that was run last."""
         self._interpreter.invoke()
+
+    def left_by_delegates(self) -> list[int] | None:
+        """Tell which operators no delegate took."""
+        return left_by_delegates(self._interpreter)
 
     def arena_bytes(self) -> None:
         """Return None: memory comes from the heap."""

@@ -19,5 +19,8 @@ class Interpreter:
         self._left -= 1
         return sample
 
+    def left_by_delegates(self) -> None:
+        """Return None."""
+
     def arena_bytes(self) -> None:
         """Return None."""

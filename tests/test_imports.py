@@ -34,10 +34,10 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "budgets", "bundle", "damage", "errors", "findings", "flatbuffer", "gate"),
-    *("importing", "layer_names", "nibbles", "preprocessing", "progress", "recipe", "recipe_file"),
-    *("rewrite", "samples", "schemes", "serve", "signals", "spool", "tables", "tflite_api", "toml"),
-    *("types", "worker"),
+    *("arrays", "budgets", "bundle", "damage", "delegates", "errors", "findings", "flatbuffer"),
+    *("gate", "importing", "layer_names", "nibbles", "preprocessing", "progress", "recipe"),
+    *("recipe_file", "rewrite", "samples", "schemes", "serve", "signals", "spool", "tables"),
+    *("tflite_api", "toml", "types", "vela", "worker"),
 }
 FILES = sorted(
     path

@@ -16,6 +16,12 @@ from edgepack.checks.budgets import (
     flash_is_in_budget,
     latency_is_in_budget,
 )
+from edgepack.checks.delegates import (
+    gpu_takes_all,
+    npu_plan_fits,
+    npu_takes_all,
+    xnnpack_takes_all,
+)
 from edgepack.checks.evidence import Evidence
 from edgepack.checks.memory import flash_fits, ram_fits
 from edgepack.checks.runs import interpreters_run, micro_is_bit_exact
@@ -23,12 +29,15 @@ from edgepack.findings import Finding
 from edgepack.target import Target
 from edgepack.types import Model
 
-OF_THE_FILE: tuple[Callable[[Model, Target], Iterator[Finding]], ...] = ()
+OF_THE_FILE: tuple[Callable[[Model, Target], Iterator[Finding]], ...] = (gpu_takes_all,)
 OF_ITS_RUNS: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
     interpreters_run,
     micro_is_bit_exact,
     flash_fits,
     ram_fits,
+    xnnpack_takes_all,
+    npu_takes_all,
+    npu_plan_fits,
     drop_is_in_budget,
     flash_is_in_budget,
     arena_is_in_budget,

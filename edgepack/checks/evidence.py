@@ -11,6 +11,7 @@ from edgepack.deviation import Deviation
 from edgepack.footprint import Footprint
 from edgepack.runtimes.processes import Run
 from edgepack.types import Model
+from edgepack.vela import Compilation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,7 +21,8 @@ class Evidence:
     ``runs`` and ``deviations`` from the reference kernels are by runtime, the latter then by
     output. ``footprints`` are by TFLM's kernels (:data:`edgepack.target.KERNELS`). ``drops`` and
     ``latency_ratios``, of this machine, compare with the float model, by runtime. ``budgets`` are
-    by who set them; the target's own count besides.
+    by who set them; the target's own count besides. ``compilations`` are what Vela made of the
+    model, by accelerator.
     """
 
     model: Model
@@ -31,3 +33,4 @@ class Evidence:
     drops: Mapping[str, Drop] = field(default_factory=dict)
     latency_ratios: Mapping[str, float] = field(default_factory=dict)
     budgets: Mapping[str, Budgets] = field(default_factory=dict)
+    compilations: Mapping[str, Compilation] = field(default_factory=dict)

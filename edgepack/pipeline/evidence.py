@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from edgepack import vela
 from edgepack.budgets import Budgets
 from edgepack.checks import judge
 from edgepack.checks.evidence import Evidence
@@ -15,32 +16,39 @@ from edgepack.footprint import Footprint, footprint
 from edgepack.recipe_file import RecipeFile
 from edgepack.report.target import TargetReport
 from edgepack.runtimes import RUNTIMES
-from edgepack.runtimes.processes import Run
+from edgepack.runtimes.processes import LIMITS, Run
 from edgepack.target import Target
 from edgepack.types import Model
+from edgepack.worker import Limits
 
 _TFLM = RUNTIMES["tflm"]
 
 
 def gather(
     model: Model,
-    model_bytes: int,
+    data: bytes,
     targets: Iterable[Target],
     validation: Validation,
     comparison: Comparison | None,
     budgets: Mapping[str, Budgets],
     latency_ratios: Mapping[str, float] | None = None,
+    limits: Limits = LIMITS,
 ) -> Evidence:
-    """Put together what is known of a model; ``budgets`` are by who set them."""
+    """Put together what is known of a model, and of the ``data`` of its file.
+
+    ``budgets`` are by who set them; ``limits`` are those of Vela.
+    """
+    runs = validation.runs
     return Evidence(
         model=model,
-        model_bytes=model_bytes,
-        runs=validation.runs,
+        model_bytes=len(data),
+        runs=runs,
         deviations=validation.deviations,
-        footprints=_footprints(model, model_bytes, targets, validation.runs.get(_TFLM.name)),
-        drops=comparison.drops(validation.runs) if comparison else {},
+        footprints=_footprints(model, len(data), targets, runs.get(_TFLM.name)),
+        drops=comparison.drops(runs) if comparison else {},
         latency_ratios=latency_ratios or {},
         budgets=budgets,
+        compilations=_compilations(data, targets, limits),
     )
 
 
@@ -92,9 +100,21 @@ def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, Target
 
 
 def _missing(target: Target) -> tuple[str, ...]:
-    """Say in sentences which of a target's interpreters are not to be had here."""
-    said = (RUNTIMES[name].missing() for name in target.interpreters)
+    """Say in sentences which of a target's interpreters and tools are not to be had here."""
+    said = [RUNTIMES[name].missing() for name in target.interpreters]
+    if target.accelerator:
+        said.append(vela.missing())
     return tuple(sentence for sentence in said if sentence)
+
+
+def _compilations(
+    data: bytes, targets: Iterable[Target], limits: Limits
+) -> dict[str, vela.Compilation]:
+    """Let Vela compile a file for the accelerators of targets, if it is installed."""
+    if vela.missing():
+        return {}
+    names = {target.accelerator for target in targets if target.accelerator}
+    return {name: vela.compile_for(name, data, limits=limits) for name in sorted(names)}
 
 
 def _footprints(

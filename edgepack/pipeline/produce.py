@@ -74,7 +74,7 @@ def produce(
         comparison = steps.compare(job, data, model, validation, outputs)
         evidence = gather(
             model,
-            job.quantized_tflite.stat().st_size,
+            job.quantized_tflite.read_bytes(),
             targets,
             validation,
             comparison,

@@ -80,7 +80,9 @@ def validate(
         for name, each in latencies.items()
         if _FLOAT in each
     }
-    evidence = gather(file.model, len(file.data), targets, validation, comparison, budgets, ratios)
+    evidence = gather(
+        file.model, file.data, targets, validation, comparison, budgets, ratios, gate.limits
+    )
     return ValidationReport(
         model=file.path.name,
         artifact=bundle.describe(file.path),

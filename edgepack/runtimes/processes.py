@@ -39,14 +39,17 @@ class Run:
     """What a runtime made of a model: integer ``outputs`` (samples, ...), or why it failed.
 
     ``arena_bytes`` and ``peak_memory_bytes``, which is the whole process's, are measured on this
-    host, whose pointers may be wider than the device's. After a crash, ``signal`` names what ended
-    the process, and ``culprit`` the operator that was being run, if that can be told.
+    host, whose pointers may be wider than the device's. ``left_by_delegates`` has the indices of
+    the operators that no delegate took; None where that is not told. After a crash, ``signal``
+    names what ended the process, and ``culprit`` the operator that was being run, if that can be
+    told.
     """
 
     version: str
     outputs: Arrays | None = None
     arena_bytes: int | None = None
     peak_memory_bytes: int | None = None
+    left_by_delegates: Sequence[int] | None = None
     latency: Latency | None = None
     failure: str | None = None
     signal: str | None = None
@@ -213,6 +216,7 @@ class Interpreters:
             },
             arena_bytes=answers[0]["arena_bytes"],
             peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
+            left_by_delegates=answers[0]["left_by_delegates"],
         )
 
     def _memory_note(self, part: _Part) -> str:

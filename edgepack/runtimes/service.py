@@ -42,6 +42,9 @@ class Interpreter(Protocol):
     def again(self) -> None:
         """Run the sample that was run last, without copying anything."""
 
+    def left_by_delegates(self) -> list[int] | None:
+        """Tell which operators, by index, no delegate took; None where the runtime has none."""
+
     def arena_bytes(self) -> int | None:
         """Measure the tensor arena; None where the runtime has none."""
 
@@ -67,8 +70,9 @@ class RunService:
     ) -> dict[str, Any]:
         """Run samples and write ``outputs``, all .npy files.
 
-        Returns the arena's bytes, or None, under ``arena_bytes``, and the most memory that the
-        process had meanwhile under ``peak_memory_bytes``.
+        Returns the arena's bytes, or None, under ``arena_bytes``, the most memory that the process
+        had meanwhile under ``peak_memory_bytes``, and under ``left_by_delegates`` the indices of
+        the operators that no delegate took, or None.
         """
         _forget_peak()
         interpreter = self._build(Path(model).read_bytes())
@@ -77,7 +81,11 @@ class RunService:
             for results in _invoked(interpreter, inputs, start, stop, update):
                 for spool, result in zip(spools, results, strict=True):
                     spool.add(result if result.shape[:1] == (1,) else result[None])
-        return {"arena_bytes": interpreter.arena_bytes(), "peak_memory_bytes": _peak()}
+        return {
+            "arena_bytes": interpreter.arena_bytes(),
+            "peak_memory_bytes": _peak(),
+            "left_by_delegates": interpreter.left_by_delegates(),
+        }
 
     def try_out(
         self, *, model: str, inputs: list[str], start: int, stop: int, update: Update

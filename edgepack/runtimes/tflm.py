@@ -53,6 +53,9 @@ class Interpreter:
         """Run the sample that was run last."""
         self._interpreter.invoke()
 
+    def left_by_delegates(self) -> None:
+        """Return None: it has no delegates."""
+
     def arena_bytes(self) -> int:
         """Read the smallest arena that holds the model on this host, off TFLM's own account."""
         with _standard_error() as words:

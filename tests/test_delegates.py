@@ -1,0 +1,194 @@
+"""Delegates take a graph, or parts of it; a split is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import MLPERF, Bundle, python
+
+from edgepack.checks.delegates import gpu_takes_all, xnnpack_takes_all
+from edgepack.checks.evidence import Evidence
+from edgepack.delegates import split
+from edgepack.delegates.gpu import gpu_takes
+from edgepack.flatbuffer import read_tflite
+from edgepack.runtimes.processes import Run
+from edgepack.target import load_target
+from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
+
+IMAGE = (1, 8, 8, 4)
+PHONE = load_target("android-arm64")
+BOARD = load_target("raspberry-pi-4")
+
+
+def tensor(kind: str, shape: tuple[int, ...] = IMAGE, *, constant: bool = False) -> Tensor:
+    """Make a tensor; ``int8*`` has a scale for each channel."""
+    channels = shape[-1] if kind.endswith("*") else 1
+    kind = kind.removesuffix("*")
+    quant = QuantParams(
+        scale=(0.5,) * channels, zero_point=(0,) * channels, axis=3 if channels > 1 else None
+    )
+    return Tensor(
+        name="",
+        shape=shape,
+        dtype=kind,
+        quant=quant if kind == "int8" else None,
+        data=b"\0" if constant else b"",
+    )
+
+
+def constant(kind: str, *shape: int) -> Tensor:
+    return tensor(kind, shape, constant=True)
+
+
+def model(*chain: tuple[str, int, list[Tensor], Tensor]) -> Model:
+    """Chain operators (name, version, other inputs, output) behind an image of the last's type."""
+    tensors = [tensor(chain[0][3].dtype if chain[0][3].dtype != "bool" else "float32")]
+    operators = []
+    for name, version, inputs, output in chain:
+        taken = (len(tensors) - 1, *range(len(tensors), len(tensors) + len(inputs)))
+        tensors += [*inputs, output]
+        operators.append(
+            Operator(name=name, version=version, inputs=taken, outputs=(len(tensors) - 1,))
+        )
+    graph = Graph(
+        tensors=tuple(tensors),
+        operators=tuple(operators),
+        inputs=(0, *(i for i, each in enumerate(tensors) if each.name == "input")),
+        outputs=(len(tensors) - 1,),
+    )
+    return Model(subgraphs=(graph,))
+
+
+FLOAT, INT8 = tensor("float32"), tensor("int8")
+WEIGHTS = [constant("int8", 4, 3, 3, 4), constant("int32", 4)]
+
+
+@pytest.mark.parametrize(
+    ("operator", "why"),
+    [
+        (("CONV_2D", 3, WEIGHTS, INT8), None),
+        (("CONV_2D", 7, WEIGHTS, INT8), "version 7, taken up to 6"),
+        (("CONV_2D", 3, [constant("int4", 4, 3, 3, 4)], INT8), "constants of int4"),
+        (("CONV_2D", 3, WEIGHTS, tensor("int16")), "activations of int16"),
+        (("RELU", 1, [], tensor("int8*")), "without one scale"),
+        (("RELU", 1, [], tensor("float32", (1, 2, 3, 4, 5))), "tensors of 5 dimensions"),
+        (("RELU", 1, [], tensor("float32", (0, 8, 8, 4))), "sizes that are not known"),
+        (("SHAPE", 1, [], tensor("int32", (4,))), "no such operator"),
+        (("RESHAPE", 1, [constant("int32", 2)], tensor("float32", (1, 256))), None),
+        (("MEAN", 1, [constant("int32", 2)], tensor("float32", (1, 4))), None),
+        (("ADD", 1, [constant("float32", 8, 4)], FLOAT), "broadcasting of"),
+        (("ADD", 1, [constant("float32", 8, 8, 4)], FLOAT), None),
+        (("MUL", 1, [constant("float32", 1, 8, 1, 9)], FLOAT), "broadcasting of"),
+        (("SUB", 1, [], FLOAT), "1 inputs for 2"),
+        (("LESS", 1, [constant("float32", 1)], tensor("bool")), "not before one CAST or SELECT"),
+        (
+            ("STRIDED_SLICE", 1, [constant("int32", 4)] * 3, tensor("float32", (1, 8, 4))),
+            "drops or adds a dimension",
+        ),
+        (
+            ("DEPTHWISE_CONV_2D", 1, [constant("float32", 1, 3, 3, 8)], tensor("float32", (1, 8))),
+            "a depth multiplier of several channels",
+        ),
+        (
+            ("FULLY_CONNECTED", 1, [constant("float32", 3, 256)], tensor("float32", (1, 3))),
+            "an input that it flattens itself",
+        ),
+        (("PAD", 1, [constant("int32", 2, 2)], FLOAT), "taken of 3 or 4 dimensions only"),
+        (("GATHER", 1, [constant("int32", 2, 2)], FLOAT), "taken with a list of indices only"),
+        (("FULLY_CONNECTED", 1, [], FLOAT), "too few inputs"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_the_gpu_takes_an_operator_or_says_why_not(
+    operator: tuple[str, int, list[Tensor], Tensor], why: str | None
+) -> None:
+    found = gpu_takes(model(operator))
+    if why is None:
+        assert not found.left
+    else:
+        (left,) = found.left
+        assert left.why
+        assert why in left.why
+
+
+def test_a_comparison_is_taken_before_a_cast_and_float16_weights_are_constants() -> None:
+    comparison = ("GREATER", 1, [constant("float32", 1)], tensor("bool"))
+    assert not gpu_takes(model(comparison, ("CAST", 1, [], FLOAT))).left
+    stored, restored = constant("float16", 4, 3, 3, 4), tensor("float32", (4, 3, 3, 4))
+    bias = constant("float32", 4)
+    graph = Graph(
+        tensors=(FLOAT, stored, restored, bias, FLOAT),
+        operators=(
+            Operator(name="DEQUANTIZE", version=3, inputs=(1,), outputs=(2,)),
+            Operator(name="CONV_2D", version=1, inputs=(0, 2, 3), outputs=(4,)),
+        ),
+        inputs=(0,),
+        outputs=(4,),
+    )
+    assert not gpu_takes(Model(subgraphs=(graph,))).left
+
+
+def test_a_split_tells_its_parts_and_what_crosses() -> None:
+    relu, odd = ("RELU", 1, [], FLOAT), ("REVERSE_V2", 1, [], FLOAT)
+    found = gpu_takes(model(relu, odd, relu, relu, odd))
+    assert (found.operators, found.partitions, found.taken) == (5, 2, 2)
+    assert [left.index for left in found.left] == [1, 4]
+    assert found.crossing_bytes == 2 * 1024  # into the largest part, and out of it
+
+
+MEASURE = """
+import json, sys
+from pathlib import Path
+from {package} import interpreter
+from edgepack.delegates.measured import left_by_delegates
+for path in sys.argv[1:]:
+    running = interpreter.Interpreter(model_content=Path(path).read_bytes())
+    running.allocate_tensors()
+    nodes = running._get_ops_details()
+    parts = sum(node["op_name"] == "DELEGATE" for node in nodes)
+    print(json.dumps({{"left": left_by_delegates(running), "partitions": parts}}))
+"""
+
+
+def measured(package: str, paths: list[Path]) -> list[dict[str, Any]]:
+    done = python("-c", MEASURE.format(package=package), *paths)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("package", ["ai_edge_litert", "tflite_runtime"])
+def test_a_graph_is_parted_as_interpreters_part_it(package: str, cnn: Bundle) -> None:
+    pytest.importorskip(package)
+    paths = [cnn.folder / "int8.tflite", cnn.folder / "float.tflite"]
+    paths += sorted(MLPERF.glob("*/reference_*.tflite"))
+    for path, found in zip(paths, measured(package, paths), strict=True):
+        graph = read_tflite(path.read_bytes()).main
+        made = split(graph, dict.fromkeys(found["left"]))
+        assert found["partitions"] == made.partitions
+        assert made.taken == made.operators - len(made.left)
+
+
+def test_checks_tell_a_split_as_a_note_and_nothing_of_a_whole() -> None:
+    whole = model(("RELU", 1, [], FLOAT))
+    parted = model(("RELU", 1, [], FLOAT), ("REVERSE_V2", 1, [], FLOAT), ("TANH", 1, [], FLOAT))
+    assert not list(gpu_takes_all(whole, PHONE))
+    assert not list(gpu_takes_all(parted, BOARD))
+    (note,) = gpu_takes_all(parted, PHONE)
+    assert note.is_note
+    assert note.operator == "REVERSE_V2"
+    assert note.message == (
+        "the GPU delegate takes 1 of 3 operators, the largest of 2 parts; the CPU runs REVERSE_V2"
+        " (no such operator); 2,048 bytes pass between CPU and GPU in each"
+        " inference"
+    )
+    runs = {
+        "litert": Run(version="", left_by_delegates=[1]),
+        "tflite-runtime": Run(version="", left_by_delegates=[]),
+    }
+    (note,) = xnnpack_takes_all(BOARD, Evidence(model=parted, model_bytes=0, runs=runs))
+    assert note.message == (
+        "XNNPACK takes 2 of 3 operators, in 2 parts; litert's own kernels run REVERSE_V2"
+    )

@@ -1,0 +1,123 @@
+"""Arm's compiler Vela plans models for Ethos-U; what it cannot do is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import MLPERF, Bundle
+
+from edgepack import vela
+from edgepack.checks.delegates import npu_plan_fits, npu_takes_all
+from edgepack.checks.evidence import Evidence
+from edgepack.delegates import Left
+from edgepack.errors import MissingToolError, TargetError
+from edgepack.target import load_target
+from edgepack.types import Graph, Model
+from edgepack.vela import Compilation, Plan, compile_for
+from edgepack.worker import Limits
+
+NPU = load_target("ethos-u55")
+ACCELERATOR = "ethos-u55-128"
+EMPTY = Model(subgraphs=(Graph(tensors=(), operators=(), inputs=(), outputs=()),))
+
+
+@pytest.fixture
+def installed() -> None:
+    """Skip without Vela, but fail in CI, where it must be."""
+    if said := vela.missing():
+        if os.environ.get("CI"):
+            pytest.fail(said)
+        pytest.skip(said)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("name", ["kws", "ic", "ad"])
+def test_the_npu_takes_every_operator_of_mlperf_tiny(name: str) -> None:
+    if not MLPERF.is_dir():
+        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
+    found = compile_for(ACCELERATOR, (MLPERF / name / "reference_int8.tflite").read_bytes())
+    assert found.plan
+    assert found.plan.left == ()
+    # The activations alone take 16,000, 49,152 and 768 bytes.
+    least = {"kws": 16_000, "ic": 49_152, "ad": 768}[name]
+    assert least <= found.plan.sram_bytes <= 1.5 * least
+    assert found.plan.cycles / found.plan.clock_hz == pytest.approx(found.plan.inference_s)
+    evidence = Evidence(model=EMPTY, model_bytes=0, compilations={ACCELERATOR: found})
+    assert not [*npu_takes_all(NPU, evidence), *npu_plan_fits(NPU, evidence)]
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_stays_on_the_cpu_is_named_with_its_layer_and_the_reason(cnn: Bundle) -> None:
+    found = compile_for(ACCELERATOR, (cnn.folder / "float.tflite").read_bytes())
+    assert found.plan
+    assert len(found.plan.left) == found.plan.operators
+    assert found.plan.left[0].why == "Operation has tensor with unsupported DataType Float32"
+    assert found.plan.left[0].layer
+    quantized = compile_for(ACCELERATOR, (cnn.folder / "int8.tflite").read_bytes())
+    assert quantized.plan
+    assert not quantized.plan.left
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_name_that_vela_does_not_know_is_refused(cnn: Bundle) -> None:
+    data = (cnn.folder / "int8.tflite").read_bytes()
+    with pytest.raises(TargetError, match="'ethos-u99'; Vela knows ethos-u55-32, ethos-u55-64"):
+        compile_for("ethos-u99", data)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "was killed by SIGSEGV"),
+        ("raise RuntimeError('Compilation failed')", "fails: Compilation failed"),
+        ("import sys; sys.exit(9)", "fails: status 9"),
+        ("import time; time.sleep(9)", "took longer than 0.5 s"),
+    ],
+)
+def test_a_vela_that_fails_is_a_finding(
+    program: str, said: str, cnn: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vela, "_BOOT", program)
+    data = (cnn.folder / "int8.tflite").read_bytes()
+    found = compile_for(ACCELERATOR, data, limits=Limits(time_s=0.5))
+    assert found.plan is None
+    assert found.failure == said
+    evidence = Evidence(model=EMPTY, model_bytes=0, compilations={ACCELERATOR: found})
+    (finding,) = [*npu_takes_all(NPU, evidence), *npu_plan_fits(NPU, evidence)]
+    assert not finding.is_note
+    assert said in finding.message
+
+
+def test_without_vela_the_cure_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(vela, "_PACKAGE", tmp_path.name)
+    with pytest.raises(MissingToolError, match=r"pip install 'edgepack\[ethos-u\]'"):
+        compile_for(ACCELERATOR, b"")
+
+
+def test_checks_tell_what_is_left_as_a_note_and_what_does_not_fit_as_a_failure() -> None:
+    plan = Plan(
+        operators=9,
+        left=(Left(index=3, operator="GATHER", layer="embedding", why="Unsupported opType"),),
+        sram_bytes=1 << 21,
+        file_bytes=1 << 21,
+        cycles=1,
+        inference_s=1.0,
+        system="",
+        clock_hz=1.0,
+    )
+    compiled = Compilation(accelerator=ACCELERATOR, version="5", plan=plan)
+    evidence = Evidence(model=EMPTY, model_bytes=0, compilations={ACCELERATOR: compiled})
+    (note,) = npu_takes_all(NPU, evidence)
+    assert note.is_note
+    assert note.layer == "embedding"
+    assert note.message == (
+        "the NPU takes 8 of 9 operators; the CPU runs GATHER (Unsupported opType)"
+    )
+    ram, flash = npu_plan_fits(NPU, evidence)
+    assert not ram.is_note
+    assert "2,097,152 of 1,572,864 bytes of RAM" in ram.message
+    assert "2,097,152 of 1,572,864 bytes of flash" in flash.message
+    assert not list(npu_takes_all(load_target("corstone-300"), evidence))
