@@ -81,6 +81,7 @@ def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:
         quant=_quant(tensor.Quantization()),
         data=content.tobytes() if isinstance(content, np.ndarray) else b"",
         buffer=tensor.Buffer(),
+        is_variable=bool(tensor.IsVariable()),
     )
 
 

@@ -22,6 +22,7 @@ STEPS = {
     "emit": 5,
     "compare": 6,
     "runtimes": 6,
+    "footprint": 7,
     "target": 7,
     "validate": 7,
     "checks": 8,

@@ -16,6 +16,7 @@ from edgepack.arrays import Arrays, load_array, save_arrays
 from edgepack.errors import EdgepackError
 from edgepack.progress import Parts, Update
 from edgepack.runtimes import Runtime
+from edgepack.types import Allocations
 from edgepack.worker import Worker
 
 _MAX_PROCESSES = 4  # a runtime: each takes 45 MB and a moment to start
@@ -25,12 +26,14 @@ _MAX_PROCESSES = 4  # a runtime: each takes 45 MB and a moment to start
 class Run:
     """What a runtime made of a model: integer ``outputs`` (samples, ...), or why it failed.
 
-    ``arena_bytes`` is measured on this host, whose pointers may be wider than the device's.
+    ``arena_bytes`` is measured on this host, whose pointers may be wider than the device's;
+    ``allocations`` is TFLM's own account of it.
     """
 
     version: str
     outputs: Arrays | None = None
     arena_bytes: int | None = None
+    allocations: Allocations | None = None
     failure: str | None = None
 
 
@@ -122,4 +125,5 @@ def _join(runtime: Runtime, parts: list[_Part]) -> Run:
             for name in parts[0][1]
         },
         arena_bytes=answers[0]["arena_bytes"],
+        allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
     )

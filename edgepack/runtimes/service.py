@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import load_array, save_array
 from edgepack.progress import Update
+from edgepack.types import Allocations
 
 
 class Interpreter(Protocol):
@@ -28,6 +30,9 @@ class Interpreter(Protocol):
 
     def arena_bytes(self) -> int | None:
         """Measure the tensor arena; None where the runtime has none."""
+
+    def allocations(self) -> Allocations | None:
+        """Give the runtime's own account of the tensor arena; None where it has none."""
 
 
 class RunService:
@@ -48,7 +53,8 @@ class RunService:
     ) -> dict[str, Any]:
         """Run samples ``start`` to ``stop`` of ``inputs`` and write ``outputs``, all .npy files.
 
-        Returns the arena's bytes, or None, under ``arena_bytes``.
+        Returns the arena's bytes, or None, under ``arena_bytes``, and the runtime's account of
+        it, or None, under ``allocations``.
         """
         interpreter = self._build(Path(model).read_bytes())
         arrays = [load_array(Path(path)) for path in inputs]
@@ -58,4 +64,8 @@ class RunService:
             update(index + 1 - start, stop - start)
         for path, parts in zip(outputs, zip(*results, strict=True), strict=True):
             save_array(Path(path), np.concatenate(parts))
-        return {"arena_bytes": interpreter.arena_bytes()}
+        allocations = interpreter.allocations()
+        return {
+            "arena_bytes": interpreter.arena_bytes(),
+            "allocations": asdict(allocations) if allocations else None,
+        }

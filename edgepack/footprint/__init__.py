@@ -1,0 +1,59 @@
+"""The flash and RAM that a model takes on a microcontroller with TensorFlow Lite Micro.
+
+Pure functions of a parsed model and of what TFLM measured of it on this host; no interpreter is
+imported. The arena is computed exactly where TFLM's structs are known, the runtime's flash is
+estimated; both stay on the safe side, and the result says where.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgepack.errors import ModelError
+from edgepack.footprint.arena import Arena, arena
+from edgepack.footprint.flash import flash_notes, runtime_flash_bytes, runtime_ram_bytes
+from edgepack.footprint.scratch import KERNELS
+from edgepack.types import Allocations, Model
+
+__all__ = ["KERNELS", "Arena", "Footprint", "arena", "footprint"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What a model takes on a device, in bytes; ``notes`` say what is estimated."""
+
+    arena: Arena
+    model_bytes: int
+    runtime_flash_bytes: int
+    runtime_ram_bytes: int
+    notes: tuple[str, ...]
+
+    @property
+    def flash_bytes(self) -> int:
+        """The model and the runtime."""
+        return self.model_bytes + self.runtime_flash_bytes
+
+    @property
+    def ram_bytes(self) -> int:
+        """The smallest arena that TFLM can start in, and the runtime's own."""
+        return self.arena.least + self.runtime_ram_bytes
+
+
+def footprint(model: Model, model_bytes: int, allocations: Allocations, kernels: str) -> Footprint:
+    """Compute what a .tflite file takes with the given kernels, one of :data:`KERNELS`.
+
+    Raises :class:`ModelError` if its operators lack what every interpreter asks of them.
+    """
+    try:
+        computed = arena(model, allocations, kernels)
+    except (IndexError, ValueError, ZeroDivisionError) as error:
+        raise ModelError(
+            f"damaged .tflite file: tensors do not fit an operator: {error}"
+        ) from error
+    return Footprint(
+        arena=computed,
+        model_bytes=model_bytes,
+        runtime_flash_bytes=runtime_flash_bytes(model, kernels),
+        runtime_ram_bytes=runtime_ram_bytes(kernels),
+        notes=(*computed.notes, *flash_notes(model, kernels)),
+    )
