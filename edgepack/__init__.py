@@ -6,34 +6,44 @@
 ...     model=Path("model.h5"), representative=Path("train.npz"), output=Path("build/model")
 ... )
 >>> recipe.targets
-('phone', 'cortex-m4')
+('android-arm64', 'nano-33-ble-sense')
 
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
-:class:`~edgepack.report.Report` that the command prints.
+:class:`~edgepack.report.Report` that the command prints; ``edgepack.validate(gate)`` likewise
+what ``edgepack validate`` does.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from edgepack.budgets import Budgets
 from edgepack.errors import EdgepackError
+from edgepack.gate import Gate
 from edgepack.recipe import FineTune, Prune, Recipe, Schedule
 from edgepack.schemes import Quantization
 
 if TYPE_CHECKING:
     from edgepack.pipeline.export import export
+    from edgepack.pipeline.validate import validate
     from edgepack.report import Report
+    from edgepack.report.validation import ValidationReport
 
 __all__ = [
+    "Budgets",
     "EdgepackError",
     "FineTune",
+    "Gate",
     "Prune",
     "Quantization",
     "Recipe",
     "Report",
     "Schedule",
+    "ValidationReport",
     "__version__",
     "export",
+    "validate",
 ]
 
 __version__ = "0.1.0"
@@ -41,12 +51,14 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Import what needs numpy when it is first asked for: ``edgepack --help`` does not."""
-    if name == "export":
-        from edgepack.pipeline.export import export
+    if name not in _LATER:
+        raise AttributeError(f"module 'edgepack' has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
 
-        return export
-    if name == "Report":
-        from edgepack.report import Report
 
-        return Report
-    raise AttributeError(f"module 'edgepack' has no attribute {name!r}")
+_LATER = {
+    "Report": "edgepack.report",
+    "ValidationReport": "edgepack.report.validation",
+    "export": "edgepack.pipeline.export",
+    "validate": "edgepack.pipeline.validate",
+}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import OutputError
+from edgepack.errors import AlteredError, OutputError
 from edgepack.signals import uninterrupted
 
 MANIFEST = "manifest.json"
@@ -48,6 +48,36 @@ def describe_all(folder: Path) -> dict[str, Artifact]:
     """Measure every file below a folder, by its path in the folder, in alphabetical order."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): describe(path) for path in files}
+
+
+def listed_in_manifest(path: Path) -> Artifact | None:
+    """Find what an edgepack manifest beside a file lists of it; None if none does."""
+    manifest = _manifest(path.parent)
+    listed = manifest and manifest["artifacts"].get(path.name)
+    try:
+        return Artifact(**listed) if listed else None
+    except TypeError:
+        return None
+
+
+def require_unaltered(path: Path) -> None:
+    """Raise :class:`AlteredError` if a file is not the one that the manifest beside it lists."""
+    listed = listed_in_manifest(path)
+    if listed is not None and listed != describe(path):
+        raise AlteredError(
+            f"{path}: is not the file that {MANIFEST} beside it lists (its SHA-256 is another);"
+            " export it again, or move it elsewhere if it is meant to differ"
+        )
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """Read the manifest of a folder that edgepack wrote; None if it is no such folder."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        is_edgepacks = "edgepack" in manifest["versions"] and manifest["artifacts"].keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return manifest if is_edgepacks else None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -92,14 +122,11 @@ def _check(output: Path, *, force: bool) -> None:
 
 def _is_ours(folder: Path) -> bool:
     """Whether a folder holds what an edgepack manifest in it lists, and nothing else."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        listed = {MANIFEST, *manifest["artifacts"]}
-        is_edgepacks = "edgepack" in manifest["versions"]
-    except (OSError, ValueError, KeyError, TypeError):
+    if (manifest := _manifest(folder)) is None:
         return False
+    listed = {MANIFEST, *manifest["artifacts"]}
     files = (path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
-    return is_edgepacks and all(path.relative_to(folder).as_posix() in listed for path in files)
+    return all(path.relative_to(folder).as_posix() in listed for path in files)
 
 
 def _swap(folder: Path, output: Path) -> None:

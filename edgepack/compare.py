@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.metrics import Measure, are_probabilities, classes, decision_boundary
+from edgepack.metrics import METRICS, Measure, Metric, are_probabilities, classes, decision_boundary
 
 Array = NDArray[Any]
 
@@ -33,6 +33,34 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drop:
+    """What quantization costs: points of a fraction such as accuracy, else percent of an error.
+
+    A gain is negative. An error that was 0 in float costs infinitely much.
+    """
+
+    amount: float
+    is_fraction: bool
+
+    def __str__(self) -> str:
+        """The amount with its unit.
+
+        >>> str(Drop(amount=0.75, is_fraction=True)), str(Drop(amount=3.0, is_fraction=False))
+        ('0.75 points', '3.00%')
+        """
+        return f"{self.amount:.2f} points" if self.is_fraction else f"{self.amount:.2f}%"
+
+
+def drop(metric: Metric, float_value: float, value: float) -> Drop:
+    """Compare the value of a metric with the float model's."""
+    if metric.is_fraction:
+        return Drop(amount=100 * (float_value - value), is_fraction=True)
+    worse = value - float_value
+    amount = 100 * worse / float_value if float_value else math.inf if worse else 0.0
+    return Drop(amount=amount, is_fraction=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputComparison:
     """One output of the float model, the pruned one if there is one, the quantized by interpreter.
 
@@ -43,6 +71,13 @@ class OutputComparison:
     float_value: float | None
     pruned: Score | None
     quantized: dict[str, Score]
+
+    def drop(self, runtime: str) -> Drop | None:
+        """Tell what quantization costs on an interpreter; None without a metric."""
+        score = self.quantized.get(runtime)
+        if self.metric is None or self.float_value is None or score is None or score.value is None:
+            return None
+        return drop(METRICS[self.metric], self.float_value, score.value)
 
     def to_dict(self, scheme: str) -> dict[str, Any]:
         """Return the fields as report.json names them."""
@@ -66,6 +101,16 @@ class Comparison:
     data: str
     samples: int
     outputs: dict[str, OutputComparison]
+
+    def drops(self, runtimes: Iterable[str]) -> dict[str, Drop]:
+        """Tell what quantization costs on each interpreter: of the output that it costs most."""
+        drops = {
+            name: [drop for output in self.outputs.values() if (drop := output.drop(name))]
+            for name in runtimes
+        }
+        return {
+            name: max(each, key=lambda drop: drop.amount) for name, each in drops.items() if each
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as report.json names them."""

@@ -5,6 +5,8 @@
     EdgepackError               1  the work was started and failed
     +-- ConversionError            TensorFlow's converter gave up, or left float behind
     +-- WorkerCrashError           a worker process was killed by a signal
+    +-- AlteredError               a file is not the one that its manifest lists
+    +-- WorkerLimitError           a worker process needed more time or memory than it may
     +-- UsageError              2  what was asked for cannot be done
     |   +-- RecipeError            options that do not fit together
     |   +-- ModelError             a model file that cannot be read or is not supported
@@ -12,6 +14,7 @@
     |   +-- DatasetError           a dataset that cannot be read or does not fit the model
     |   +-- CalibrationError       a file of ranges that cannot be read or does not fit the model
     |   +-- TargetError            an unknown or malformed target
+    |   +-- TableError             a table of TOML, or a budget, that does not fit
     |   +-- OutputError            an output folder that cannot be written
     +-- MissingToolError        3  a package that the work needs is not installed
 
@@ -43,7 +46,23 @@ class ConversionError(EdgepackError):
 
 
 class WorkerCrashError(EdgepackError):
-    """A worker process ended without an answer."""
+    """A worker process ended without an answer; ``signal`` names what killed it, if one did."""
+
+    def __init__(self, message: str, signal: str | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
+class WorkerLimitError(EdgepackError):
+    """A worker process needed more than its limit of ``resource``, "time" or "memory"."""
+
+    def __init__(self, message: str, resource: str) -> None:
+        super().__init__(message)
+        self.resource = resource
+
+
+class AlteredError(EdgepackError):
+    """A file is not the one that its manifest lists."""
 
 
 class UsageError(EdgepackError):
@@ -74,6 +93,10 @@ class CalibrationError(UsageError):
 
 class TargetError(UsageError):
     """An unknown or malformed target."""
+
+
+class TableError(UsageError):
+    """A table of TOML that does not fit; who reads it says of what file."""
 
 
 class OutputError(UsageError):

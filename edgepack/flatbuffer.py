@@ -14,6 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from edgepack.damage import require_whole
 from edgepack.errors import ModelError
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
 
@@ -28,18 +29,17 @@ def read_tflite(data: bytes) -> Model:
     """Parse the bytes of a .tflite file. Raises :class:`ModelError` if they are none."""
     if data[_IDENTIFIER_AT] != _IDENTIFIER:
         raise ModelError("not a .tflite file: the identifier TFL3 is missing")
+    require_whole(data)
     try:
         root = schema.Model.GetRootAs(data, 0)
         codes = [root.OperatorCodes(i) for i in range(root.OperatorCodesLength())]
         names = [(_operator_name(code), code.Version()) for code in codes]
-        buffers = [root.Buffers(i) for i in range(root.BuffersLength())]
+        buffers = [_bytes(root.Buffers(i).DataAsNumpy()) for i in range(root.BuffersLength())]
         subgraphs = tuple(
             _graph(root.Subgraphs(i), names, buffers) for i in range(root.SubgraphsLength())
         )
     except DAMAGE as error:
         raise ModelError(f"damaged .tflite file: {error}") from error
-    if not subgraphs:
-        raise ModelError("damaged .tflite file: it holds no graph")
     return Model(subgraphs=subgraphs)
 
 
@@ -49,7 +49,7 @@ def buffer(data: bytearray, index: int) -> NDArray[np.uint8]:
     return content
 
 
-def _graph(subgraph: Any, names: list[tuple[str, int]], buffers: list[Any]) -> Graph:
+def _graph(subgraph: Any, names: list[tuple[str, int]], buffers: list[bytes]) -> Graph:
     operators = []
     for i in range(subgraph.OperatorsLength()):
         operator = subgraph.Operators(i)
@@ -72,14 +72,13 @@ def _graph(subgraph: Any, names: list[tuple[str, int]], buffers: list[Any]) -> G
     )
 
 
-def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:
-    content = buffers[tensor.Buffer()].DataAsNumpy()
+def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
     return Tensor(
-        name=(tensor.Name() or b"").decode("utf-8", "replace"),
+        name=_printable(tensor.Name() or b""),
         shape=_ints(tensor.ShapeAsNumpy()),
         dtype=_enum("TensorType")[tensor.Type()].lower(),
         quant=_quant(tensor.Quantization()),
-        data=content.tobytes() if isinstance(content, np.ndarray) else b"",
+        data=buffers[tensor.Buffer()],
         buffer=tensor.Buffer(),
         is_variable=bool(tensor.IsVariable()),
     )
@@ -99,8 +98,11 @@ def _quant(quantization: Any) -> QuantParams | None:
 def _operator_name(code: Any) -> str:
     """Name an operator; codes above 127 live in a field of their own, the old one is capped."""
     if custom := code.CustomCode():
-        return str(custom.decode("utf-8", "replace"))
-    return _enum("BuiltinOperator")[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        return _printable(custom)
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if number not in _enum("BuiltinOperator"):
+        raise ValueError(f"it holds operator {number}, which does not exist")
+    return _enum("BuiltinOperator")[number]
 
 
 @cache
@@ -108,6 +110,17 @@ def _enum(name: str) -> dict[int, str]:
     return {
         value: key for key, value in vars(getattr(schema, name)).items() if isinstance(value, int)
     }
+
+
+def _printable(text: bytes) -> str:
+    """Read a name for people: it may stand in a message of one line, on a terminal."""
+    name = text.decode("utf-8", "replace")
+    return name if name.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in name)
+
+
+def _bytes(array: Any) -> bytes:
+    """Copy what an AsNumpy accessor returns: 0 stands for an absent vector."""
+    return array.tobytes() if isinstance(array, np.ndarray) else b""
 
 
 def _ints(array: Any) -> tuple[int, ...]:

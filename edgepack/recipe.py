@@ -12,7 +12,7 @@ from typing import Any
 from edgepack.errors import RecipeError
 from edgepack.schemes import Quantization
 
-DEFAULT_TARGETS = ("phone", "cortex-m4")
+DEFAULT_TARGETS = ("android-arm64", "nano-33-ble-sense")
 DEFAULT_SPARSITY = 0.5
 SCHEDULES = ("polynomial", "constant")
 DISTILLATION = "distillation"

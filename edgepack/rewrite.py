@@ -15,6 +15,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from edgepack.damage import require_whole
 from edgepack.errors import ModelError
 from edgepack.flatbuffer import DAMAGE
 
@@ -31,6 +32,7 @@ class Rewrite:
     """
 
     def __init__(self, data: bytes) -> None:
+        require_whole(data)
         try:
             self.model = schema.ModelT.InitFromPackedBuf(data, 0)
             self.graph = self.model.subgraphs[0]

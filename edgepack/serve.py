@@ -11,6 +11,8 @@ import importlib
 import json
 import os
 import queue
+import resource
+import signal
 import sys
 import threading
 import time
@@ -18,10 +20,19 @@ import traceback
 from typing import Any, TextIO
 
 _PROGRESS_INTERVAL_S = 0.05
+_MAX_TEXT = 20_000
 
 
-def main(service: str, arguments: str) -> None:
-    """Serve a ``module:Class``, built with JSON arguments, until standard input ends."""
+def main(service: str, arguments: str, limits: str) -> None:
+    """Serve a ``module:Class``, built with JSON arguments, until standard input ends.
+
+    ``limits`` are the fields of :class:`~edgepack.worker.Limits`, as JSON.
+    """
+    time_s, memory_bytes = map(json.loads(limits).get, ("time_s", "memory_bytes"))
+    _limit(resource.RLIMIT_CORE, 0)
+    if memory_bytes:
+        _limit(resource.RLIMIT_AS, memory_bytes)
+        _limit(resource.RLIMIT_FSIZE, memory_bytes)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what native code prints must not mix with the answers
     calls: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -40,12 +51,19 @@ def main(service: str, arguments: str) -> None:
         gc.enable()
     while True:
         call = calls.get()
+        reporter = _Reporter(answers, time_s)
         try:
             method = getattr(instance, call["method"])
-            answer = {"result": method(**call["arguments"], update=_Reporter(answers))}
+            answer = {"result": method(**call["arguments"], update=reporter)}
         except Exception as error:  # noqa: BLE001 (told to the caller)
             answer = {"error": _describe(error)}
+        reporter.rest()
         _send(answers, answer)
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _listen(calls: queue.Queue[dict[str, Any]]) -> None:
@@ -61,22 +79,33 @@ def _send(answers: TextIO, message: dict[str, Any]) -> None:
 
 
 def _describe(error: Exception) -> dict[str, str]:
+    # A worker reads models through Keras, which has its own errors: this is a failed write.
+    kinds = (kind for kind in (OSError, MemoryError) if isinstance(error, kind))
     return {
-        # A worker reads models through Keras, which has its own errors: this is a failed write.
-        "type": "OSError" if isinstance(error, OSError) else type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
+        "type": next(kinds, type(error)).__name__,
+        "message": str(error)[:_MAX_TEXT],
+        "traceback": "".join(traceback.format_exception(error))[-_MAX_TEXT:],
     }
 
 
 class _Reporter:
-    """Sends updates, but not so many that sending them takes time."""
+    """Sends updates, but not so many that sending them takes time.
 
-    def __init__(self, answers: TextIO) -> None:
+    The system ends the process by SIGALRM if none comes for ``time_s``, whatever native code does.
+    """
+
+    def __init__(self, answers: TextIO, time_s: float | None) -> None:
         self._answers = answers
         self._next = 0.0
+        self._time_s = time_s or 0.0  # a timer of 0 never runs out
+        signal.setitimer(signal.ITIMER_REAL, self._time_s)
+
+    def rest(self) -> None:
+        """Stop the clock."""
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def __call__(self, done: int, total: int, detail: str = "") -> None:
+        signal.setitimer(signal.ITIMER_REAL, self._time_s)
         now = time.monotonic()
         if now >= self._next or done == total:
             self._next = now + _PROGRESS_INTERVAL_S

@@ -6,7 +6,7 @@ Lite Micro of 2026, LiteRT 2.3, tflite-runtime 2.14).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from edgepack.errors import TargetError
 from edgepack.runtimes import REFERENCE, RUNTIMES
@@ -39,6 +39,9 @@ _WITHOUT = {
 """The interpreters that lack something a quantization may have, and why."""
 
 
+_NAMED = 3
+
+
 def unsupported(settings: Quantization, interpreter: str) -> str | None:
     """Say what of a quantization an interpreter does not run, and why; None if it runs all."""
     for feature in _features(settings):
@@ -52,9 +55,9 @@ def require_supported(settings: Quantization, targets: Sequence[Target]) -> None
     for target in targets:
         for interpreter in target.interpreters:
             if why := unsupported(settings, interpreter):
-                able = [each.name for each in able_targets(settings)]
+                able = [each.name for each in able_targets(settings, target_names())]
                 cure = (
-                    f"it runs on {', '.join(able)}"
+                    f"it runs on {', '.join(able[:_NAMED])}{' and others' * (len(able) > _NAMED)}"
                     if able
                     else "no target has the right interpreters; quantize without --target runs it"
                     f" on {', '.join(able_runtimes(settings))}"
@@ -64,11 +67,11 @@ def require_supported(settings: Quantization, targets: Sequence[Target]) -> None
                 )
 
 
-def able_targets(settings: Quantization) -> list[Target]:
-    """Find the targets all of whose interpreters run a quantization."""
+def able_targets(settings: Quantization, names: Iterable[str]) -> list[Target]:
+    """Find those of the named targets all of whose interpreters run a quantization."""
     return [
         target
-        for target in map(load_target, target_names())
+        for target in map(load_target, names)
         if not any(unsupported(settings, name) for name in target.interpreters)
     ]
 

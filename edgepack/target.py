@@ -1,92 +1,164 @@
-"""Targets: TOML files, found by name in :mod:`edgepack.targets`."""
+"""Targets: TOML files, found by name or by path.
+
+A name is that of a file in :mod:`edgepack.targets`, or in the user's own folder of targets:
+``edgepack/targets`` in ``$XDG_CONFIG_HOME``, which is ``~/.config`` if it is not set. A target of
+the user's own goes before one of the same name that comes with edgepack.
+"""
 
 from __future__ import annotations
 
 import difflib
-import sys
-from dataclasses import MISSING, dataclass, fields
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from edgepack.errors import TargetError
+from edgepack.budgets import Budgets, parse_budgets
+from edgepack.errors import TableError, TargetError
+from edgepack.footprint import KERNELS
 from edgepack.runtimes import RUNTIMES
+from edgepack.toml import parse_toml, require_known, values
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+KINDS = ("phone", "board", "microcontroller")
+QUANTIZATIONS = ("full-integer", "any")
+DELEGATES = ("xnnpack", "gpu")
 
-KINDS = ("phone", "microcontroller")
+_SUFFIX = ".toml"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A device.
 
-    ``interpreters`` name the runtimes of :mod:`edgepack.runtimes` that run the model there.
-    ``flash_bytes`` and ``ram_bytes`` are what the whole device has; None means no limit.
-    ``source`` says where the figures come from.
+    ``sources`` name the documents that the figures come from. ``interpreters`` maps runtimes of
+    :mod:`edgepack.runtimes` that run the model there to the oldest version that it must run on.
+    ``quantization`` is ``full-integer`` where nothing may be left in float but the model's ends.
+    ``data_types`` are those of tensors; ``operators`` those it takes, all that its interpreters
+    know if there are none. ``kernels`` are those of TensorFlow Lite Micro (:data:`KERNELS`).
+    ``flash_bytes`` and ``ram_bytes`` are what the device has, None for no limit; of each a share,
+    a fraction, is left for the application. ``accelerator`` is an Ethos-U as Vela names it.
     """
 
     name: str
     description: str
     kind: str
-    interpreters: tuple[str, ...]
-    source: str
+    processor: str
+    clock_mhz: float
+    sources: tuple[str, ...]
+    interpreters: Mapping[str, str]
+    quantization: str
+    data_types: tuple[str, ...]
+    operators: tuple[str, ...] = ()
+    kernels: str | None = None
     flash_bytes: int | None = None
     ram_bytes: int | None = None
+    application_flash_share: float = 0.0
+    application_ram_share: float = 0.0
+    delegates: tuple[str, ...] = ()
+    accelerator: str | None = None
+    budgets: Budgets = field(default_factory=Budgets)
+
+    @property
+    def model_flash_bytes(self) -> int | None:
+        """The flash that is left for the model and the runtime."""
+        return _left(self.flash_bytes, self.application_flash_share)
+
+    @property
+    def model_ram_bytes(self) -> int | None:
+        """The RAM that is left for the model and the runtime."""
+        return _left(self.ram_bytes, self.application_ram_share)
+
+
+def _left(whole: int | None, share: float) -> int | None:
+    return None if whole is None else int(whole * (1 - share))
 
 
 def target_names() -> list[str]:
-    """The names of the targets that come with edgepack, in alphabetical order."""
-    names = (entry.name for entry in files("edgepack.targets").iterdir())
-    return sorted(name[: -len(".toml")] for name in names if name.endswith(".toml"))
+    """The names of all targets that are found by name, in alphabetical order."""
+    return sorted({*_names(files("edgepack.targets")), *_names(_own_folder())})
 
 
 def load_target(name: str) -> Target:
-    """Read a target by its name. Raises :class:`TargetError`, with the nearest known name."""
-    known = target_names()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise TargetError(f"unknown target {name!r}: {hint}known targets: {', '.join(known)}")
-    text = files("edgepack.targets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return parse_target(name, text)
+    """Read a target by its name, or by the path of its file.
+
+    Raises :class:`TargetError`, with the nearest known name.
+    """
+    if name.endswith(_SUFFIX) or os.sep in name:
+        return parse_target(name, _read(Path(name)))
+    for folder in (_own_folder(), files("edgepack.targets")):
+        if name in _names(folder):
+            return parse_target(name, _read(folder.joinpath(f"{name}{_SUFFIX}")))
+    near = difflib.get_close_matches(name, target_names(), n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise TargetError(
+        f"unknown target {name!r}: {hint}edgepack targets lists all; or give the path of a"
+        f" {_SUFFIX} file"
+    )
+
+
+def _own_folder() -> Path:
+    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(config) / "edgepack" / "targets"
+
+
+def _names(folder: Any) -> list[str]:
+    if not folder.is_dir():
+        return []
+    names = (entry.name for entry in folder.iterdir())
+    return [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+
+
+def _read(path: Any) -> str:
+    try:
+        return str(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TargetError(f"{path}: no such target file; check the path") from None
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise TargetError(f"{path}: not valid TOML: {error}") from error
 
 
 def parse_target(name: str, text: str) -> Target:
-    """Build a target from TOML text. Raises :class:`TargetError` for an unknown or missing key."""
+    """Build a target from TOML text. Raises :class:`TargetError` for what does not fit."""
     try:
-        table: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TargetError(f"target {name!r}: not valid TOML: {error}") from error
-    keys = {field.name: field for field in fields(Target) if field.name != "name"}
-    if unknown := sorted(table.keys() - keys.keys()):
-        raise TargetError(
-            f"target {name!r}: unknown key {unknown[0]!r}; the keys are {', '.join(keys)}"
-        )
-    required = {key for key, field in keys.items() if field.default is MISSING}
-    if missing := sorted(required - table.keys()):
-        raise TargetError(f"target {name!r}: the key {missing[0]!r} is missing")
-    for key, value in table.items():
-        kind, wanted = _KINDS_OF_VALUE[keys[key].type.removesuffix(" | None")]
-        if not isinstance(value, kind):
-            raise TargetError(f"target {name!r}: {key!r} must be {wanted}, not {value!r}")
-    if table["kind"] not in KINDS:
-        raise TargetError(
-            f"target {name!r}: kind {table['kind']!r} is not one of {', '.join(KINDS)}"
-        )
-    for interpreter in table["interpreters"]:
-        if interpreter not in RUNTIMES:
-            raise TargetError(
-                f"target {name!r}: unknown interpreter {interpreter!r};"
-                f" the interpreters are {', '.join(RUNTIMES)}"
-            )
-    return Target(name=name, **(table | {"interpreters": tuple(table["interpreters"])}))
+        return _parse(Path(name).stem if name.endswith(_SUFFIX) else name, parse_toml(text))
+    except TableError as error:
+        raise TargetError(f"target {name!r}: {error}") from error
 
 
-_KINDS_OF_VALUE = {
-    "str": (str, "text"),
-    "int": (int, "a whole number"),
-    "tuple[str, ...]": (list, "a list of texts"),
-}
+def _parse(name: str, table: dict[str, Any]) -> Target:
+    keys = [each.name for each in fields(Target) if each.name != "name"]
+    require_known(table, keys, "the keys are")
+    budgets = parse_budgets(table.pop("budgets", {}))
+    target = Target(**values(Target, table | {"name": name}, {*keys, "name"} - {"budgets"}))
+    for key, known in (
+        ("kind", KINDS),
+        ("quantization", QUANTIZATIONS),
+        ("kernels", (None, *KERNELS)),
+    ):
+        if (given := getattr(target, key)) not in known:
+            raise TableError(f"{key} {given!r} is not one of {', '.join(filter(None, known))}")
+    _require_all(target.interpreters, RUNTIMES, "interpreter")
+    _require_all(target.delegates, DELEGATES, "delegate")
+    if not target.interpreters:
+        raise TableError(f"no interpreter; the interpreters are {', '.join(RUNTIMES)}")
+    for key in ("flash_bytes", "ram_bytes", "clock_mhz"):
+        if (number := getattr(target, key)) is not None and not 0 < number < float("inf"):
+            raise TableError(f"{key} {number}: must be above 0")
+    for key in ("application_flash_share", "application_ram_share"):
+        if not 0 <= getattr(target, key) < 1:
+            raise TableError(f"{key} {getattr(target, key)}: is a fraction, from 0 to below 1")
+    if target.kind == "microcontroller":
+        for key in ("kernels", "flash_bytes", "ram_bytes"):
+            if getattr(target, key) is None:
+                raise TableError(f"the key {key!r} is missing, which a microcontroller needs")
+    return replace(target, budgets=budgets)
+
+
+def _require_all(given: Any, known: Any, what: str) -> None:
+    for name in given:
+        if name not in known:
+            raise TableError(f"unknown {what} {name!r}; the {what}s are {', '.join(known)}")

@@ -14,15 +14,19 @@ class TfliteInterpreter:
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
         interpreter.allocate_tensors()
-        self._inputs = [tensor["index"] for tensor in interpreter.get_input_details()]
+        self._inputs = interpreter.get_input_details()
         self._outputs = [tensor["index"] for tensor in interpreter.get_output_details()]
 
     def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run one sample."""
-        for index, array in zip(self._inputs, sample, strict=True):
-            self._interpreter.set_tensor(index, array)
+        for tensor, array in zip(self._inputs, sample, strict=True):
+            self._interpreter.set_tensor(tensor["index"], array.reshape(tensor["shape"]))
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+    def again(self) -> None:
+        """Run the sample that was run last."""
+        self._interpreter.invoke()
 
     def arena_bytes(self) -> None:
         """Return None: memory comes from the heap."""

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
@@ -24,8 +25,22 @@ from edgepack.progress import Update, ignore
 # The working folder is no place to import from: what lies there may be anyone's. `-c` puts it
 # first on the path, so the worker takes over this process's path before it imports anything.
 _BOOT = (
-    "import sys; sys.path[:] = sys.argv[3:]; from edgepack.serve import main; main(*sys.argv[1:3])"
+    "import sys; sys.path[:] = sys.argv[4:]; from edgepack.serve import main; main(*sys.argv[1:4])"
 )
+_MIB = 1 << 20
+_LAST_WORDS_BYTES = 1 << 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a worker process may take; None means no limit.
+
+    ``time_s`` is how long it may work without telling of progress, ``memory_bytes`` its address
+    space, and as much it may write to a file.
+    """
+
+    time_s: float | None = None
+    memory_bytes: int | None = None
 
 
 class Worker:
@@ -34,20 +49,30 @@ class Worker:
     ``service`` is ``module:Class``, built with ``arguments`` as soon as the process runs;
     ``label`` names the process in messages. Its standard error, and all that native code prints,
     is shown only if ``verbose``. Leaving the context kills the process, whatever it is doing.
+    It leaves no core dump.
     """
 
     def __init__(
-        self, service: str, *, label: str, verbose: bool = False, **arguments: Any
+        self,
+        service: str,
+        *,
+        label: str,
+        verbose: bool = False,
+        limits: Limits | None = None,
+        **arguments: Any,
     ) -> None:
         self._label = label
+        self._limits = limits or Limits()
         # What TensorFlow writes for itself; it is killed, and cannot take it away.
         self._scratch = tempfile.TemporaryDirectory(prefix="edgepack-")
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
+        told = [json.dumps(arguments), json.dumps(asdict(self._limits))]
         self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
-            [sys.executable, "-c", _BOOT, service, json.dumps(arguments), *sys.path],
+            [sys.executable, "-c", _BOOT, service, *told, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None if verbose else subprocess.DEVNULL,
-            env=os.environ | _environment(verbose) | {"TMPDIR": self._scratch.name},
+            stderr=None if verbose else self._words if limits else subprocess.DEVNULL,
+            env=os.environ | _environment(verbose, self._limits) | {"TMPDIR": self._scratch.name},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
             text=True,
         )
@@ -68,6 +93,7 @@ class Worker:
             with contextlib.suppress(OSError):  # what was left to write has no reader
                 pipe.close()  # type: ignore[union-attr]  # both were asked for
         self._process.wait()
+        self._words.close()
         self._scratch.cleanup()
 
     def start(self, method: str, *, update: Update = ignore, **arguments: Any) -> Future[Any]:
@@ -78,8 +104,9 @@ class Worker:
         """Call a method of the service and wait for what it returns.
 
         Raises what the method raised if that was an :class:`~edgepack.errors.EdgepackError`,
-        :class:`~edgepack.errors.WorkerCrashError` if the process died, and RuntimeError with
-        the worker's traceback for anything else.
+        :class:`~edgepack.errors.WorkerCrashError` if the process died,
+        :class:`~edgepack.errors.WorkerLimitError` if that was for its limits, or if the method
+        had no more memory, and RuntimeError with the worker's traceback for anything else.
         """
         return self.start(method, update=update, **arguments).result()
 
@@ -90,20 +117,59 @@ class Worker:
             self._process.stdin.write(json.dumps({"method": method, "arguments": arguments}) + "\n")
             self._process.stdin.flush()
         for line in self._process.stdout:
+            if not line.endswith("\n"):  # it died while it wrote
+                break
             message = json.loads(line)
             if "result" in message:
                 return message["result"]
             if "error" in message:
-                _raise(message["error"])
+                self._raise(message["error"], method)
             update(*message["progress"])
-        raise errors.WorkerCrashError(
-            f"{self._label} {_death(self._process.wait())} in the step {method!r}"
+        raise self._death(self._process.wait(), method)
+
+    def _raise(self, error: dict[str, str], method: str) -> None:
+        if error["type"] == "OSError":
+            raise OSError(error["message"])
+        if error["type"] == "MemoryError" and self._limits.memory_bytes:
+            raise self._out_of_memory(method)
+        kind = getattr(errors, error["type"], None)
+        if isinstance(kind, type) and issubclass(kind, errors.EdgepackError):
+            raise kind(error["message"])
+        raise RuntimeError(f"in a worker process:\n{error['traceback']}")
+
+    def _death(self, status: int, method: str) -> errors.EdgepackError:
+        """Say how the process ended."""
+        limits, killer = self._limits, signal_name(status)
+        if killer == "SIGALRM" and limits.time_s:
+            return errors.WorkerLimitError(
+                f"{self._label} was stopped after {limits.time_s:g} s in the step {method!r}",
+                resource="time",
+            )
+        if limits.memory_bytes and b"bad_alloc" in self._last_words():
+            return self._out_of_memory(method)
+        end = f"was killed by {killer}" if killer else f"ended with status {status}"
+        return errors.WorkerCrashError(f"{self._label} {end} in the step {method!r}", killer)
+
+    def _out_of_memory(self, method: str) -> errors.WorkerLimitError:
+        memory = (self._limits.memory_bytes or 0) // _MIB
+        return errors.WorkerLimitError(
+            f"{self._label} cannot do the step {method!r} within its memory limit of"
+            f" {memory:,} MiB",
+            resource="memory",
         )
 
+    def _last_words(self) -> bytes:
+        """Read the end of what native code wrote, which says why it gave up."""
+        size = self._words.seek(0, os.SEEK_END)
+        self._words.seek(max(0, size - _LAST_WORDS_BYTES))
+        return self._words.read()
 
-def _environment(verbose: bool) -> dict[str, str]:
-    """Settings that must stand before TensorFlow is imported."""
-    return {
+
+def _environment(verbose: bool, limits: Limits) -> dict[str, str]:
+    """Settings that must stand before TensorFlow or numpy is imported."""
+    # numpy's threads, for which interpreters have no use, take address space by the core.
+    lean = {"OPENBLAS_NUM_THREADS": "1"} if limits.memory_bytes else {}
+    return lean | {
         "TF_CPP_MIN_LOG_LEVEL": "0" if verbose else "3",
         # `tf.keras` is tf-keras, as TFMOT wants it, whatever is imported first; and TensorFlow
         # leaves Keras 3 alone, which takes a second to import, until a model asks for it.
@@ -113,27 +179,15 @@ def _environment(verbose: bool) -> dict[str, str]:
     }
 
 
-def _raise(error: dict[str, str]) -> None:
-    if error["type"] == "OSError":
-        raise OSError(error["message"])
-    kind = getattr(errors, error["type"], None)
-    if isinstance(kind, type) and issubclass(kind, errors.EdgepackError):
-        raise kind(error["message"])
-    raise RuntimeError(f"in a worker process:\n{error['traceback']}")
+def signal_name(status: int) -> str | None:
+    """Name the signal that ended a process; None if it ended by itself.
 
-
-def _death(status: int) -> str:
-    """Say how a process ended.
-
-    >>> _death(-11)
-    'was killed by SIGSEGV'
-    >>> _death(3)
-    'ended with status 3'
+    >>> signal_name(-11)
+    'SIGSEGV'
     """
     if status >= 0:
-        return f"ended with status {status}"
+        return None
     try:
-        name = signal.Signals(-status).name
+        return signal.Signals(-status).name
     except ValueError:
-        name = f"signal {-status}"
-    return f"was killed by {name}"
+        return f"signal {-status}"

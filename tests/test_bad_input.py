@@ -169,7 +169,7 @@ def test_labels_that_the_model_does_not_know(refused: Any, tmp_path: Path) -> No
 
 def test_options_that_make_no_sense(refused: Any, models: Path) -> None:
     data = models / "cnn.npz"
-    refused("unknown target 'cortexm4': did you mean 'cortex-m4'?", "--target", "cortexm4")
+    refused("unknown target 'rp2400': did you mean 'rp2040'?", "--target", "rp2400")
     refused("unknown metric 'acuracy': known metrics", "--test", data, "--metric", "acuracy")
     refused("metric 'accuracy' needs samples to measure: give --test", "--metric", "accuracy")
     refused("--epochs needs data to fine-tune on: give --train", "--epochs", 3)

@@ -22,9 +22,9 @@ STEPS = {
     "emit": 5,
     "compare": 6,
     "runtimes": 6,
-    "footprint": 7,
+    "footprint": 6,
     "target": 7,
-    "validate": 7,
+    "deviation": 7,
     "checks": 8,
     "support": 8,
     "report": 9,
@@ -34,19 +34,10 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "bundle", "errors", "flatbuffer", "importing", "nibbles", "preprocessing"),
-    *(
-        "layer_names",
-        "progress",
-        "recipe",
-        "recipe_file",
-        "rewrite",
-        "schemes",
-        "serve",
-        "signals",
-        "spool",
-    ),
-    *("spool", "tflite_api", "types", "worker"),
+    *("arrays", "budgets", "bundle", "damage", "errors", "findings", "flatbuffer", "gate"),
+    *("importing", "layer_names", "nibbles", "preprocessing", "progress", "recipe", "recipe_file"),
+    *("rewrite", "samples", "schemes", "serve", "signals", "spool", "tables", "tflite_api", "toml"),
+    *("types", "worker"),
 }
 FILES = sorted(
     path

@@ -223,7 +223,7 @@ def test_an_export_warns_and_a_strict_one_writes_nothing(
     assert error.endswith("(and 1 more: see edgepack lint)")
     assert not (tmp_path / "out").exists()
 
-    done = edgepack(*command, "--target", "phone")
+    done = edgepack(*command, "--target", "android-arm64")
     assert done.returncode == 0, done.stderr
     assert "note: warning: representative dataset: with 5 samples" in done.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())

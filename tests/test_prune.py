@@ -271,7 +271,7 @@ def test_options_of_the_command_line_reach_the_model(digits: Path, tmp_path: Pat
         *("--layer-sparsity", "conv*=0.25", "--layer-sparsity", "dense_1=0", "--patience", 1),
         *("--schedule", "constant", "--begin-step", 2, "--end-step", 40, "--frequency", 2),
         *("--optimizer", "nadam", "--learning-rate", 0.002, "--loss", "distillation"),
-        *("--validation-split", 0.2, "--target", "phone"),
+        *("--validation-split", 0.2, "--target", "android-arm64"),
     )
     layers = exported.report["sparsity"]["layers"]
     assert layers["conv2d"] == layers["conv2d_1"] == pytest.approx(0.25, abs=0.01)
@@ -302,7 +302,7 @@ def test_distillation_needs_no_labels(digits: Path, tmp_path: Path) -> None:
 def test_a_run_that_was_killed_resumes_and_ends_the_same(
     digits: Path, tmp_path: Path, edgepack: Edgepack
 ) -> None:
-    training = ("--train", digits / "train.npz", "--epochs", 12, "--target", "phone")
+    training = ("--train", digits / "train.npz", "--epochs", 12, "--target", "android-arm64")
     whole = export(tmp_path / "whole", *arguments(digits, *training))
     checkpoints = tmp_path / "checkpoints"
     kept = (*training, "--checkpoints", checkpoints)

@@ -11,8 +11,8 @@ from ai_edge_litert import interpreter as litert
 from conftest import script
 from quantizations import QUANTIZATIONS
 
-from edgepack.checks import tolerated_lsb
 from edgepack.compare import sqnr_db
+from edgepack.deviation import tolerated_lsb
 from edgepack.errors import ConversionError, ModelError, TargetError
 from edgepack.flatbuffer import read_tflite
 from edgepack.nibbles import unpack
@@ -27,7 +27,7 @@ from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import Run, interpreters
 from edgepack.schemes import Quantization
 from edgepack.support import able_targets, require_supported, unsupported
-from edgepack.target import load_target
+from edgepack.target import load_target, target_names
 from edgepack.tflite_api import TfliteInterpreter
 from edgepack.types import Model
 
@@ -253,11 +253,12 @@ def test_an_operator_without_a_kernel_in_int16_is_named(quantized: Path) -> None
 
 def test_a_target_that_lacks_the_scheme_is_refused_with_the_one_that_has_it() -> None:
     with pytest.raises(TargetError) as error:
-        require_supported(Quantization(scheme="float16"), [load_target("cortex-m4")])
+        require_supported(Quantization(scheme="float16"), [load_target("nano-33-ble-sense")])
     assert str(error.value) == (
-        "scheme float16 for the target cortex-m4: tflm does not run float16: its DEQUANTIZE takes"
-        " no float16; it runs on phone"
+        "scheme float16 for the target nano-33-ble-sense: tflm does not run float16: its"
+        " DEQUANTIZE takes no float16; it runs on android-arm64, galaxy-a55, galaxy-s24-ultra and"
+        " others"
     )
-    with pytest.raises(TargetError, match="quantize without --target runs it on litert"):
-        require_supported(QUANTIZATIONS["int4-per-channel"], [load_target("phone")])
-    assert [target.name for target in able_targets(Quantization())] == ["cortex-m4", "phone"]
+    with pytest.raises(TargetError, match="leave --dense per-channel out; it runs on galaxy-a55"):
+        require_supported(QUANTIZATIONS["int4-per-channel"], [load_target("android-arm64")])
+    assert [each.name for each in able_targets(Quantization(), target_names())] == target_names()

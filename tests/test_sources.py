@@ -559,7 +559,7 @@ def test_an_export_reads_folders_and_functions(
     )
     arguments = ("export", models / "cnn.h5", "--representative", folder.path / "photos")
     arguments += ("--recipe", folder.path / "edgepack.toml", "--output", "out")
-    arguments += ("--samples", 6, "--target", "cortex-m4")
+    arguments += ("--samples", 6, "--target", "nano-33-ble-sense")
     done = edgepack(*arguments, "--test", "own_data:broken")
     assert done.returncode == 2, done.stderr
     said = "error: own_data:broken: raised OSError: the disk is gone"

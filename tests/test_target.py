@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from conftest import Edgepack
+
+from edgepack.budgets import Budgets
 from edgepack.errors import TargetError
 from edgepack.runtimes import RUNTIMES
 from edgepack.target import load_target, parse_target, target_names
@@ -11,35 +15,46 @@ from edgepack.target import load_target, parse_target, target_names
 GOOD = """
 description = "d"
 kind = "phone"
-interpreters = ["litert"]
-source = "s"
+processor = "p"
+clock_mhz = 1000
+sources = ["s"]
+quantization = "any"
+data_types = ["int8"]
+interpreters = { litert = "2.3.0" }
 """
 
 
 @pytest.mark.parametrize("name", target_names())
-def test_every_target_file_loads_and_names_known_interpreters(name: str) -> None:
+def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str) -> None:
     target = load_target(name)
     assert target.name == name
     assert set(target.interpreters) <= set(RUNTIMES)
-    assert target.source
-
-
-def test_a_microcontroller_states_its_memory() -> None:
-    for target in map(load_target, target_names()):
-        if target.kind == "microcontroller":
-            assert target.flash_bytes
-            assert target.ram_bytes
+    assert all(source.strip() for source in target.sources)
+    assert target.sources
+    if target.kind == "microcontroller":
+        assert target.model_flash_bytes is not None
+        assert target.flash_bytes is not None
+        assert 0 < target.model_flash_bytes < target.flash_bytes
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         (GOOD + "flash_byte = 1", "unknown key 'flash_byte'"),
-        (GOOD.replace('source = "s"', ""), "the key 'source' is missing"),
+        (GOOD.replace('sources = ["s"]', ""), "the key 'sources' is missing"),
         (GOOD.replace("phone", "toaster"), "kind 'toaster' is not one of"),
-        (GOOD.replace('["litert"]', '["tflite"]'), "unknown interpreter 'tflite'"),
-        (GOOD.replace('["litert"]', '"litert"'), "'interpreters' must be a list of texts"),
+        (GOOD.replace('"any"', '"int7"'), "quantization 'int7' is not one of full-integer, any"),
+        (GOOD.replace("litert", "tflite"), "unknown interpreter 'tflite'"),
+        (GOOD.replace('{ litert = "2.3.0" }', '"litert"'), "'interpreters' must be a table"),
+        (GOOD.replace('{ litert = "2.3.0" }', "{}"), "no interpreter"),
         (GOOD + "ram_bytes = 'much'", "'ram_bytes' must be a whole number"),
+        (GOOD + "ram_bytes = 0", "ram_bytes 0: must be above 0"),
+        (GOOD + "application_ram_share = 1.0", "is a fraction, from 0 to below 1"),
+        (GOOD + "delegates = ['tpu']", "unknown delegate 'tpu'"),
+        (GOOD.replace("phone", "microcontroller"), "the key 'kernels' is missing"),
+        (GOOD + "[budgets]\nmax_drops = 1", "unknown key 'max_drops'; [budgets] knows the keys"),
+        (GOOD + "[budgets]\nmax_drop = -1", "max_drop -1.0: must be a number from 0 on"),
+        (GOOD + "budgets = 3", "'budgets' must be a table"),
         ("kind = ", "not valid TOML"),
     ],
 )
@@ -49,6 +64,27 @@ def test_a_malformed_target_is_refused_by_name(text: str, said: str) -> None:
     assert said in str(error.value)
 
 
+def test_a_target_of_ones_own_is_found_by_path_and_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "edgepack" / "targets"
+    folder.mkdir(parents=True)
+    (folder / "my-board.toml").write_text(GOOD + "[budgets]\nmax_arena = 20000")
+    by_path = load_target(str(folder / "my-board.toml"))
+    assert (by_path.name, by_path.budgets) == ("my-board", Budgets(max_arena=20000))
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert "my-board" in target_names()
+    assert load_target("my-board") == by_path
+    with pytest.raises(TargetError, match="no such target file"):
+        load_target("./gone.toml")
+
+
 def test_an_unknown_target_gets_the_nearest_name() -> None:
-    with pytest.raises(TargetError, match="did you mean 'cortex-m4'"):
-        load_target("cortex-m5")
+    with pytest.raises(TargetError, match="did you mean 'stm32f746'"):
+        load_target("stm32f764")
+
+
+def test_the_checks_are_listed_with_their_rules(edgepack: Edgepack) -> None:
+    listed = edgepack("targets", "--checks").stdout
+    assert "flash_fits\n    The model and the runtime fit into the flash" in listed

@@ -17,6 +17,7 @@ from edgepack.cli.lint import lint
 from edgepack.cli.quantize import quantize
 from edgepack.cli.study import study
 from edgepack.cli.targets import targets
+from edgepack.cli.validate import validate
 from edgepack.errors import EdgepackError
 from edgepack.signals import INTERRUPTS
 
@@ -46,8 +47,8 @@ class _Group(click.Group):
 def cli() -> None:
     """Take a trained Keras model to phones and microcontrollers.
 
-    Exit status: 0 passed; 1 failed, did not pass on a target, or lint --strict found something;
-    2 wrong use or bad input; 3 a needed package is missing; 130 interrupted.
+    Exit status: 0 passed; 1 failed, did not pass on a target or a budget, or lint --strict found
+    something; 2 wrong use or bad input; 3 a needed package is missing; 130 interrupted.
     """
 
 
@@ -57,6 +58,7 @@ cli.add_command(lint)
 cli.add_command(quantize)
 cli.add_command(study)
 cli.add_command(targets)
+cli.add_command(validate)
 
 
 def main() -> NoReturn:

@@ -11,7 +11,6 @@ import click
 from edgepack.cli.options import (
     CALIBRATION_GROUP,
     DATA_GROUP,
-    PATH,
     QUANTIZATION_GROUP,
     GroupedCommand,
     calibration_options,
@@ -23,6 +22,7 @@ from edgepack.cli.options import (
     verbose_option,
 )
 from edgepack.cli.progress import Bars
+from edgepack.cli.values import PATH
 from edgepack.recipe import Recipe
 
 

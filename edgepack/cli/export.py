@@ -8,13 +8,9 @@ import click
 
 from edgepack.cli.options import (
     CALIBRATION_GROUP,
-    DATA,
     DATA_GROUP,
-    PATH,
     QUANTIZATION_GROUP,
     GroupedCommand,
-    Pair,
-    TwoNumbers,
     calibration_options,
     data_options,
     loading_options,
@@ -25,6 +21,7 @@ from edgepack.cli.options import (
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
+from edgepack.cli.values import DATA, PATH, Pair, TwoNumbers
 from edgepack.errors import RecipeError
 from edgepack.recipe import (
     DEFAULT_SPARSITY,

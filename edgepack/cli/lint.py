@@ -9,14 +9,13 @@ from typing import Any
 import click
 
 from edgepack.cli.options import (
-    DATA,
-    PATH,
     GroupedCommand,
     loading_options,
     reading_options,
     verbose_option,
 )
 from edgepack.cli.progress import Bars
+from edgepack.cli.values import DATA, PATH
 from edgepack.recipe import Recipe
 
 

@@ -1,98 +1,17 @@
-"""Values and groups of options of the command line."""
+"""Groups of options that commands share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, is_function_name
+from edgepack.cli.values import DATA, PATH, Pair
+from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED
 from edgepack.schemes import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
-
-
-class Data(click.ParamType[Any]):
-    """Samples: a path, or ``module:function`` if there is no file of that name."""
-
-    name = "data"
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 (as click calls it)
-        ctx: click.Context | None,  # noqa: ARG002
-    ) -> Path | str:
-        """Tell a path from the name of a function."""
-        return value if is_function_name(str(value)) else Path(value)
-
-
-DATA = Data()
-
-
-class Pair(click.ParamType[Any]):
-    """``NAME=VALUE``, the value of a type, such as float."""
-
-    name = "pair"
-
-    def __init__(self, of: Callable[[str], Any], example: str) -> None:
-        self._of = of
-        self._example = example
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Any]:
-        """Split at the last equals sign."""
-        name, _, text = str(value).rpartition("=")
-        try:
-            if not name:
-                raise ValueError
-            return name, self._of(text)
-        except ValueError:
-            self.fail(f"{value!r}: write NAME=VALUE, such as {self._example}", param, ctx)
-
-
-class TwoNumbers(click.ParamType[Any]):
-    """Two whole numbers with a sign between them, such as ``2:4`` or ``4x1``."""
-
-    name = "numbers"
-
-    def __init__(self, sign: str, example: str) -> None:
-        self._sign = sign
-        self._example = example
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Split at the sign."""
-        first, _, second = str(value).partition(self._sign)
-        try:
-            return int(first), int(second)
-        except ValueError:
-            self.fail(f"{value!r}: write two whole numbers, such as {self._example}", param, ctx)
-
-
-class Range(click.ParamType[Any]):
-    """A whole number, or all from one to another, such as ``2-8``."""
-
-    name = "range"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> range:
-        """Split at the dash, if there is one."""
-        first, _, last = str(value).partition("-")
-        try:
-            numbers = range(int(first), int(last or first) + 1)
-            if not numbers:
-                raise ValueError
-            return numbers
-        except ValueError:
-            self.fail(f"{value!r}: write a whole number or two, such as 4 or 2-8", param, ctx)
 
 
 class GroupedCommand(click.Command):
@@ -186,14 +105,20 @@ def result_options(default_targets: str) -> Callable[[_Command], _Command]:
     """Add --target and what :func:`output_options` adds."""
     return lambda command: _with(
         command,
-        click.option(
-            "--target",
-            "targets",
-            metavar="NAME",
-            multiple=True,
-            help=f"Device to validate for; repeatable.  [default: {default_targets}]",
-        ),
+        target_option(default_targets),
         output_options,
+    )
+
+
+def target_option(default_targets: str, more: str = "") -> Callable[[_Command], _Command]:
+    """Add --target (``targets``); ``more`` is what else may be given."""
+    return click.option(
+        "--target",
+        "targets",
+        metavar="NAME",
+        multiple=True,
+        help=f"Device to validate for, or the path of its .toml file; repeatable{more}."
+        f"  [default: {default_targets}]",
     )
 
 

@@ -9,7 +9,6 @@ import click
 from edgepack.cli.options import (
     CALIBRATION_GROUP,
     DATA_GROUP,
-    PATH,
     QUANTIZATION_GROUP,
     GroupedCommand,
     calibration_options,
@@ -22,6 +21,7 @@ from edgepack.cli.options import (
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
+from edgepack.cli.values import PATH
 from edgepack.recipe import Recipe
 
 

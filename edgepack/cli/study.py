@@ -7,11 +7,8 @@ from typing import Any
 import click
 
 from edgepack.cli.options import (
-    DATA,
     DATA_GROUP,
-    PATH,
     GroupedCommand,
-    Range,
     loading_options,
     metric_option,
     output_options,
@@ -19,6 +16,7 @@ from edgepack.cli.options import (
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
+from edgepack.cli.values import DATA, PATH, Range
 from edgepack.recipe import DEFAULT_SEED, Recipe
 from edgepack.schemes import FEWEST_BITS, MOST_BITS, ROUNDINGS, FixedPoint
 

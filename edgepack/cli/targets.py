@@ -8,8 +8,15 @@ from edgepack.target import load_target, target_names
 
 
 @click.command()
-def targets() -> None:
-    """List the targets."""
+@click.option("--checks", is_flag=True, help="List what is checked on a target instead.")
+def targets(*, checks: bool) -> None:
+    """List the devices to validate for, your own in ~/.config/edgepack/targets among them."""
+    if checks:
+        from edgepack.checks import documentation
+
+        for name, rule in documentation().items():
+            click.echo(f"{name}\n    {rule}")
+        return
     names = target_names()
     width = max(map(len, names))
     for name in names:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from edgepack.debug.causes import SMALL_SHARE
 from edgepack.debug.figures import DebugReport, LayerReport
-from edgepack.report.table import table
-from edgepack.report.text import shorten
+from edgepack.report.table import shorten, table
 
 _ROWS = 20
 _SENTENCES = 5

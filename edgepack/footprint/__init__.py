@@ -20,23 +20,18 @@ __all__ = ["KERNELS", "Arena", "Footprint", "arena", "footprint"]
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What a model takes on a device, in bytes; ``notes`` say what is estimated."""
+    """What a model takes on a device, in bytes; ``notes`` say what is estimated.
+
+    ``flash_bytes`` counts the model and the runtime, ``ram_bytes`` the smallest arena that TFLM
+    can start in and the runtime's static data and stack.
+    """
 
     arena: Arena
-    model_bytes: int
     runtime_flash_bytes: int
     runtime_ram_bytes: int
+    flash_bytes: int
+    ram_bytes: int
     notes: tuple[str, ...]
-
-    @property
-    def flash_bytes(self) -> int:
-        """The model and the runtime."""
-        return self.model_bytes + self.runtime_flash_bytes
-
-    @property
-    def ram_bytes(self) -> int:
-        """The smallest arena that TFLM can start in, and the runtime's own."""
-        return self.arena.least + self.runtime_ram_bytes
 
 
 def footprint(model: Model, model_bytes: int, allocations: Allocations, kernels: str) -> Footprint:
@@ -50,10 +45,12 @@ def footprint(model: Model, model_bytes: int, allocations: Allocations, kernels:
         raise ModelError(
             f"damaged .tflite file: tensors do not fit an operator: {error}"
         ) from error
+    flash, ram = runtime_flash_bytes(model, kernels), runtime_ram_bytes(kernels)
     return Footprint(
         arena=computed,
-        model_bytes=model_bytes,
-        runtime_flash_bytes=runtime_flash_bytes(model, kernels),
-        runtime_ram_bytes=runtime_ram_bytes(kernels),
+        runtime_flash_bytes=flash,
+        runtime_ram_bytes=ram,
+        flash_bytes=model_bytes + flash,
+        ram_bytes=computed.least + ram,
         notes=(*computed.notes, *flash_notes(model, kernels)),
     )

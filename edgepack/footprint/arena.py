@@ -32,22 +32,18 @@ class Arena:
     """What a model takes of the arena, in bytes.
 
     ``planned`` holds activations and ``scratch``, what the kernels' scratch buffers add to them;
-    ``persistent`` TFLM's structs and the kernels' data. ``total`` is what TFLM calls the arena's
-    used bytes. ``least`` is the smallest array, aligned to 16 bytes at both ends, that TFLM can
-    start in: while it plans, notes on each tensor lie where activations will, and may take more
-    than these.
+    ``persistent`` TFLM's structs and the kernels' data. ``total`` of the three is what TFLM calls
+    the arena's used bytes. ``least`` is the smallest array that TFLM can start in, aligned to 16
+    bytes at both ends: while it plans, notes on each tensor lie where activations will, and may
+    take more than these.
     """
 
     planned: int
     scratch: int
     persistent: int
+    total: int
     least: int
     notes: tuple[str, ...] = ()
-
-    @property
-    def total(self) -> int:
-        """All bytes in use while the model runs."""
-        return self.planned + self.scratch + self.persistent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +105,7 @@ def _account(model: Model, machine: _Machine, *, unplanned: int = 0, unknown: in
         planned=planned,
         scratch=head - planned,
         persistent=persistent,
+        total=head + persistent,
         least=align(least, ALIGNMENT),
     )
 

@@ -9,7 +9,7 @@ from edgepack.errors import ModelError
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.model import FloatModel, Runner
 from edgepack.tflite_api import TfliteInterpreter
-from edgepack.types import Signature, Tensor, TensorSpec
+from edgepack.types import Graph, Signature, Tensor, TensorSpec
 
 _QUANTIZED = {"int8", "uint8", "int16", "float16", "int4", "int2"}
 
@@ -40,10 +40,7 @@ class TfliteFile(FloatModel):
                     f"{path}: is quantized already ({tensor.name} is {tensor.dtype}); give the"
                     " float model"
                 )
-        return Signature(
-            inputs=tuple(_spec(path, tensor) for tensor in graph.input_tensors),
-            outputs=tuple(_spec(path, tensor) for tensor in graph.output_tensors),
-        )
+        return real_signature(path, graph)
 
     @property
     def batch(self) -> int:
@@ -58,10 +55,32 @@ class TfliteFile(FloatModel):
         return lambda *arrays: interpreter.invoke(arrays)
 
 
+def real_signature(path: Path, graph: Graph) -> Signature:
+    """Tell what a .tflite file of batch 1 takes and gives, in real values where it is quantized.
+
+    Raises :class:`ModelError` for another batch, for names that come twice, and for an input or
+    output with more than one scale.
+    """
+    return Signature(
+        inputs=_specs(path, graph.input_tensors), outputs=_specs(path, graph.output_tensors)
+    )
+
+
+def _specs(path: Path, tensors: Sequence[Tensor]) -> tuple[TensorSpec, ...]:
+    specs = tuple(_spec(path, tensor) for tensor in tensors)
+    names = [spec.name for spec in specs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ModelError(f"{path}: has two inputs or outputs called {twice[0]!r}; rename one")
+    return specs
+
+
 def _spec(path: Path, tensor: Tensor) -> TensorSpec:
     if tensor.shape[:1] != (1,):
         raise ModelError(
             f"{path}: {tensor.name!r} has shape {list(tensor.shape)}; convert the model with a"
             " batch of 1"
         )
-    return TensorSpec(name=tensor.name, shape=tensor.shape[1:], dtype=tensor.dtype)
+    if tensor.quant and tensor.quant.axis is not None:
+        raise ModelError(f"{path}: {tensor.name!r} has a scale for each channel; give it one")
+    dtype = "float32" if tensor.quant else tensor.dtype
+    return TensorSpec(name=tensor.name, shape=tensor.shape[1:], dtype=dtype)

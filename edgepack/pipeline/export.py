@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgepack.errors import RecipeError
 from edgepack.pipeline.produce import produce
 from edgepack.progress import Progress
-from edgepack.recipe import Recipe
+from edgepack.recipe import DEFAULT_TARGETS, Recipe
 from edgepack.report import Report
 from edgepack.target import load_target
 
@@ -20,7 +20,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
     """
     if not recipe.targets:
-        raise RecipeError("no target: name at least one, such as 'phone'")
+        raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
     targets = [load_target(name) for name in recipe.targets]
     runtimes = [name for target in targets for name in target.interpreters]
     return produce(recipe, targets, runtimes, progress, firmware=True, verbose=verbose)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.arrays import Arrays, save_arrays
+from edgepack.budgets import Budgets
 from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
 from edgepack.calibration.reader import reader
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, measures, require_known
+from edgepack.pipeline.evidence import budgets_of
 from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe, as_json
 from edgepack.recipe_file import read_recipe_file
@@ -62,7 +64,8 @@ class Data:
     needs no others. Interpreters run, and outputs are compared, on ``compared``: the test data if
     there are any, which ``is_tested`` tells. ``measures`` has an entry for each output that there
     are labels for, ``taught`` for each output that fine-tuning has labels for in ``train``.
-    ``notes`` is what there is to say about reading them.
+    ``budgets`` are those of the recipe file, by its name. ``notes`` is what there is to say about
+    reading them.
     """
 
     signature: Signature
@@ -73,6 +76,7 @@ class Data:
     measures: dict[str, Measure]
     train: Dataset | None
     taught: dict[str, Measure]
+    budgets: dict[str, Budgets]
     notes: tuple[str, ...]
 
     @property
@@ -177,6 +181,7 @@ def load(job: Job) -> Data:
         measures=measures(recipe.metric, test, signature) if test else {},
         train=train,
         taught=_taught(recipe, train, signature) if train else {},
+        budgets=budgets_of(recipe_file),
         notes=tuple(note for each in spooled.values() for note in each.notes),
     )
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack import bundle
-from edgepack.checks import Evidence, judge, tolerated_lsb
 from edgepack.compress.checkpoint import remove_checkpoint
+from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.flatbuffer import read_tflite
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
+from edgepack.pipeline.evidence import gather, judge_all, require_measurable
 from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
@@ -24,7 +25,6 @@ from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.support import require_supported
 from edgepack.target import Target
 from edgepack.types import Model
-from edgepack.validate import Validation, hold_against_reference, known_defect
 from edgepack.worker import Worker
 
 
@@ -56,6 +56,7 @@ def produce(
     ):
         job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
         data = load(job)
+        require_measurable(data.budgets, targets, measured=bool(data.measures))
         notes += (*data.notes, *warnings(job, data))
         inputs = describe_inputs(recipe)
         pruning = steps.prune(job, data, inputs)
@@ -70,23 +71,26 @@ def produce(
         validation = hold_against_reference(
             runs, steps.named_outputs(data, model), outputs["float"], known_defect(model)
         )
-        evidence = Evidence(
-            model_bytes=job.quantized_tflite.stat().st_size,
-            tolerated_lsb=tolerated_lsb(model),
-            runs=validation.runs,
-            deviations=validation.deviations,
+        comparison = steps.compare(job, data, model, validation, outputs)
+        evidence = gather(
+            model,
+            job.quantized_tflite.stat().st_size,
+            targets,
+            validation,
+            comparison,
+            data.budgets,
         )
         report = Report(
             model=steps.model_name(recipe),
             float_runtime=data.runtime,
             artifacts=bundle.describe_all(folder),
             quantization=quantization,
-            comparison=steps.compare(job, data, model, validation, outputs),
+            comparison=comparison,
             pruning=pruning,
             calibration=calibration_report(recipe, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
-            targets={target.name: judge(target, evidence) for target in targets},
+            targets=judge_all(targets, evidence),
             notes=(*notes, *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())

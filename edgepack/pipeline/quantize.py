@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgepack.pipeline.produce import produce
 from edgepack.progress import Progress
-from edgepack.recipe import Recipe
+from edgepack.recipe import DEFAULT_TARGETS, Recipe
 from edgepack.report import Report
 from edgepack.support import able_runtimes, able_targets
 from edgepack.target import load_target
@@ -13,13 +13,13 @@ from edgepack.target import load_target
 def quantize(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
     """Quantize a model, run it on the interpreters and compare it with float.
 
-    Like :func:`~edgepack.pipeline.export.export`, without C. If the recipe names no target, all
-    that run the scheme are taken, and all interpreters that do.
+    Like :func:`~edgepack.pipeline.export.export`, without C. If the recipe names no target, those
+    of the default ones are taken that run the scheme, and all interpreters that do.
     """
     if recipe.targets:
         targets = [load_target(name) for name in recipe.targets]
         runtimes = [name for target in targets for name in target.interpreters]
     else:
-        targets = able_targets(recipe.quantization)
+        targets = able_targets(recipe.quantization, DEFAULT_TARGETS)
         runtimes = able_runtimes(recipe.quantization)
     return produce(recipe, targets, runtimes, progress, firmware=False, verbose=verbose)

@@ -7,25 +7,23 @@ import json
 from concurrent.futures import Future
 from typing import Any
 
-from edgepack.arrays import Arrays, load_array, load_arrays
+from edgepack.arrays import Arrays, load_arrays
 from edgepack.compare import Comparison, compare_output
 from edgepack.compress.prune import Pruning
 from edgepack.compress.training import Trained
+from edgepack.deviation import Validation
 from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
 from edgepack.flatbuffer import read_tflite
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
 from edgepack.quantize import affine
+from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
 from edgepack.report import QuantizationReport
 from edgepack.runtimes.processes import Interpreters, Run
-from edgepack.spool import Spool
 from edgepack.types import Model, Tensor
-from edgepack.validate import Validation
-
-_BLOCK_BYTES = 1 << 22
 
 
 def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
@@ -133,24 +131,11 @@ def run(job: Job, data: Data, model: Model, running: Interpreters) -> dict[str, 
     with job.progress.step("validate") as update:
         return running.run(
             model=job.quantized_tflite,
-            inputs=_quantized_inputs(job, data, model),
+            inputs=quantize_inputs(data.compared.inputs, model.main.input_tensors, job.work),
             outputs=list(named_outputs(data, model)),
             work=job.work,
             update=update,
         )
-
-
-def _quantized_inputs(job: Job, data: Data, model: Model) -> Arrays:
-    """Write the inputs as the quantized model takes them, a block at a time."""
-    made: Arrays = {}
-    inputs = zip(data.compared.inputs.items(), model.main.input_tensors, strict=True)
-    for number, ((name, array), tensor) in enumerate(inputs):
-        with Spool(job.work / f"quantized-{number}.npy") as spool:
-            rows = max(1, _BLOCK_BYTES // max(array[:1].nbytes, 1))
-            for start in range(0, len(array), rows):
-                spool.add(affine.quantize(array[start : start + rows], tensor))
-        made[name] = load_array(spool.path)
-    return made
 
 
 def predicted(job: Job, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from edgepack.bundle import Artifact
 from edgepack.calibration.statistics import Growth
-from edgepack.checks import Verdict
 from edgepack.compare import Comparison
 from edgepack.compress.prune import Pruning
+from edgepack.deviation import Deviation
 from edgepack.quantize.effect import Effect
 from edgepack.recipe import as_json
+from edgepack.report.target import TargetReport
 from edgepack.schemes import Quantization
 from edgepack.sparsity import Sparsity
-from edgepack.validate import Deviation
 
 SCHEMA = 1
 
@@ -95,13 +95,13 @@ class Report:
     calibration: CalibrationReport | None
     runtimes: dict[str, RuntimeReport]
     sparsity: SparsityReport
-    targets: dict[str, Verdict]
+    targets: dict[str, TargetReport]
     notes: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
         """Whether the model passed on every target."""
-        return all(verdict.passed for verdict in self.targets.values())
+        return all(target.verdict.passed for target in self.targets.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Return what report.json holds."""
@@ -118,6 +118,6 @@ class Report:
             "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
             "sparsity": asdict(self.sparsity.float)
             | {self.comparison.scheme: asdict(self.sparsity.quantized)},
-            "targets": {name: asdict(verdict) for name, verdict in self.targets.items()},
+            "targets": {name: target.to_dict() for name, target in self.targets.items()},
             "notes": list(self.notes),
         }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgepack.compare import Score
 
 NONE = "-"
+_NAMED = 6
 
 
 def cells(score: Score | None) -> list[str]:
@@ -40,3 +41,15 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def shorten(names: Sequence[str]) -> str:
+    """List names, the first few if there are many.
+
+    >>> shorten(["a", "b"])
+    'a, b'
+    >>> shorten(["a"] * 9)
+    'a, a, a, a, a, a and 3 more'
+    """
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from edgepack.compare import OutputComparison
+from edgepack.compare import OutputComparison, drop
 from edgepack.compress.prune import Pruning
+from edgepack.deviation import Deviation
 from edgepack.metrics import METRICS
-from edgepack.report import CalibrationReport, Report, RuntimeReport
-from edgepack.report.table import NONE, cells, number, table
+from edgepack.report import CalibrationReport, Report
+from edgepack.report.table import NONE, cells, number, shorten, table
+from edgepack.report.target_text import render_findings, render_targets
 
 
 def render_text(report: Report) -> str:
@@ -17,7 +19,8 @@ def render_text(report: Report) -> str:
         *_tables(report),
         _facts(report),
         "\n".join(f"note: {note}" for note in report.notes),
-        _targets(report),
+        render_targets(report.targets),
+        render_findings(report.targets),
         _verdict(report),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -34,28 +37,26 @@ def _rows(report: Report, output: str) -> list[list[str]]:
     comparison = report.comparison.outputs[output]
     heading = ["model", "interpreter", comparison.metric or NONE, "agreement", "SQNR"]
     rows = [
-        [*heading, "max error", "off reference", "arena"],
-        ["float", report.float_runtime, number(comparison.float_value), *[NONE] * 5],
+        [*heading, "max error", "off reference"],
+        ["float", report.float_runtime, number(comparison.float_value), *[NONE] * 4],
     ]
     if comparison.pruned and report.pruning:
         scored = cells(comparison.pruned)
-        rows.append(["pruned", report.pruning.runtime, *scored, NONE, NONE])
+        rows.append(["pruned", report.pruning.runtime, *scored, NONE])
     for name, runtime in report.runtimes.items():
-        arena = NONE if runtime.arena_bytes is None else f"{runtime.arena_bytes:,} B"
+        off = off_reference(runtime.failure, runtime.deviations.get(output))
         scored = cells(comparison.quantized.get(name))
-        rows.append(
-            [report.comparison.scheme, name, *scored, _off_reference(runtime, output), arena]
-        )
+        rows.append([report.comparison.scheme, name, *scored, off])
     if comparison.metric is None:
         for row in rows:
             del row[2]
     return rows
 
 
-def _off_reference(runtime: RuntimeReport, output: str) -> str:
-    if runtime.failure:
+def off_reference(failure: str | None, deviation: Deviation | None) -> str:
+    """Say how far an interpreter is from the reference kernels."""
+    if failure:
         return "failed"
-    deviation = runtime.deviations.get(output)
     if deviation is None:
         return NONE
     return deviation.largest if deviation.max_lsb else "bit-exact"
@@ -97,8 +98,6 @@ def _facts(report: Report) -> str:
     if report.quantization.in_float:
         left = [name.split(";")[0] for name in report.quantization.in_float]
         lines.append(f"in float  {shorten(left)}")
-    if any(runtime.arena_bytes is not None for runtime in report.runtimes.values()):
-        lines.append("arena     as TFLM's reference kernels take it on this host")
     if report.calibration:
         lines.append(_ranges(report.calibration))
     if report.pruning:
@@ -138,30 +137,6 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-_NAMED = 6
-
-
-def shorten(names: Sequence[str]) -> str:
-    """List names, the first few if there are many.
-
-    >>> shorten(["a", "b"])
-    'a, b'
-    >>> shorten(["a"] * 9)
-    'a, a, a, a, a, a and 3 more'
-    """
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
-
-
-def _targets(report: Report) -> str:
-    width = max(map(len, report.targets), default=0)
-    return "\n".join(
-        f"{name:<{width}}  "
-        + ("passed" if verdict.passed else f"FAILED: {'; '.join(verdict.reasons)}")
-        for name, verdict in report.targets.items()
-    )
-
-
 def _verdict(report: Report) -> str:
     comparison = report.comparison
     word = "PASSED" if report.passed else "FAILED"
@@ -194,11 +169,11 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
     }
     pick = min if metric.is_fraction else max
     name = pick(values, key=lambda key: values[key])
-    value, change = values[name], values[name] - comparison.float_value
+    value, cost = values[name], drop(metric, comparison.float_value, values[name])
     if metric.is_fraction:
-        amount = f"{100 * change:+.2f} points"
+        amount = f"{-cost.amount:+.2f} points"
     else:
-        amount = f"{change / comparison.float_value:+.2%}" if comparison.float_value else "from 0"
+        amount = f"{cost.amount:+.2f}%" if comparison.float_value else "from 0"
     return (
         f"{scheme} {metric.name} {number(value)} at worst ({name}), float"
         f" {number(comparison.float_value)}: {amount}"

@@ -10,5 +10,5 @@ from edgepack.tflite_api import TfliteInterpreter
 class Interpreter(TfliteInterpreter):
     """LiteRT as apps use it."""
 
-    def __init__(self, model: bytes) -> None:
-        super().__init__(interpreter.Interpreter(model_content=model))
+    def __init__(self, model: bytes, threads: int | None = None) -> None:
+        super().__init__(interpreter.Interpreter(model_content=model, num_threads=threads))

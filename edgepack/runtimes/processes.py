@@ -1,73 +1,101 @@
-"""Run a .tflite file on several runtimes side by side, in worker processes."""
+"""Run .tflite files on several runtimes side by side, in worker processes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+import queue
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgepack.arrays import Arrays, load_array, save_arrays
-from edgepack.errors import EdgepackError
-from edgepack.progress import Parts, Update
+from edgepack.errors import EdgepackError, ModelError, WorkerCrashError
+from edgepack.flatbuffer import read_tflite
+from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
+from edgepack.runtimes.culprit import Culprit, Fate, culprit
+from edgepack.runtimes.latency import Latency
+from edgepack.runtimes.process import Process
+from edgepack.samples import tensor_bytes
 from edgepack.types import Allocations
-from edgepack.worker import Worker
+from edgepack.worker import Limits
+
+LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
+"""Loading a model, and each sample, may take so long: reference kernels are slow."""
 
 _MAX_PROCESSES = 4  # a runtime: each takes 45 MB and a moment to start
+_SEARCH_S = 5.0
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
     """What a runtime made of a model: integer ``outputs`` (samples, ...), or why it failed.
 
-    ``arena_bytes`` is measured on this host, whose pointers may be wider than the device's;
-    ``allocations`` is TFLM's own account of it.
+    ``arena_bytes`` and ``peak_memory_bytes``, which is the whole process's, are measured on this
+    host, whose pointers may be wider than the device's; ``allocations`` is TFLM's own account of
+    the arena. After a crash, ``signal`` names what ended the process, and ``culprit`` the operator
+    that was being run, if that can be told.
     """
 
     version: str
     outputs: Arrays | None = None
     arena_bytes: int | None = None
     allocations: Allocations | None = None
+    peak_memory_bytes: int | None = None
+    latency: Latency | None = None
     failure: str | None = None
+    signal: str | None = None
+    culprit: Culprit | None = None
 
 
 @contextmanager
-def interpreters(runtimes: Iterable[Runtime], *, verbose: bool = False) -> Iterator[Interpreters]:
-    """Start the runtimes that a model is to run on, in worker processes of their own.
+def interpreters(
+    runtimes: Iterable[Runtime],
+    *,
+    jobs: int | None = None,
+    limits: Limits = LIMITS,
+    verbose: bool = False,
+) -> Iterator[Interpreters]:
+    """Start the runtimes that models are to run on, in worker processes of their own.
 
     They start at once, so that they are ready when the model is. A runtime that uses one core
-    only has several processes, which share the samples.
+    only has several processes, which share the samples. At most ``jobs`` of all processes work at
+    a time; None stands for as many as there are cores.
     """
+    jobs = jobs or os.cpu_count() or 1
     with ExitStack() as stack:
-        yield Interpreters(
-            {
-                runtime: [
-                    stack.enter_context(
-                        Worker(
-                            "edgepack.runtimes.service:RunService",
-                            label=runtime.name,
-                            verbose=verbose,
-                            module=runtime.module,
-                        )
-                    )
-                    for _ in range(_processes(runtime))
-                ]
-                for runtime in runtimes
-            }
-        )
+        pool = ThreadPoolExecutor(max_workers=jobs)
+        stack.callback(pool.shutdown)
+        processes = {
+            runtime: [
+                stack.enter_context(Process(runtime, limits, verbose=verbose))
+                for _ in range(min(jobs, _MAX_PROCESSES) if runtime.is_single_threaded else 1)
+            ]
+            for runtime in runtimes
+        }
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        yield Interpreters(processes, pool, limits)
 
 
 class Interpreters:
     """Runtimes whose worker processes are running."""
 
-    def __init__(self, workers: dict[Runtime, list[Worker]]) -> None:
-        self._workers = workers
+    def __init__(
+        self, processes: dict[Runtime, list[Process]], pool: ThreadPoolExecutor, limits: Limits
+    ) -> None:
+        self._counts = {runtime: len(its) for runtime, its in processes.items()}
+        self._free = {runtime: _queue(its) for runtime, its in processes.items()}
+        self._pool = pool
+        self._limits = limits
+        self._begun: list[Future[Any]] = []
 
     def run(
         self, *, model: Path, inputs: Arrays, outputs: Sequence[str], work: Path, update: Update
@@ -76,54 +104,190 @@ class Interpreters:
 
         ``inputs`` has the model's dtypes and shapes (samples, ...), in the model's order, and
         ``outputs`` names what comes out, in that order; ``work`` is a folder for arrays. A
-        runtime that fails or dies is a result; the others go on.
+        runtime that fails, dies or needs more than its limits is a result; the others go on.
         """
-        files = list(save_arrays(work / "inputs", inputs).values())
+        started = self.start(model=model, inputs=inputs, outputs=outputs, work=work, update=update)
+        return started()
+
+    def start(
+        self, *, model: Path, inputs: Arrays, outputs: Sequence[str], work: Path, update: Update
+    ) -> Callable[[], dict[str, Run]]:
+        """Begin what :meth:`run` does; what is returned waits for it.
+
+        Files whose runs overlap have names of their own.
+        """
+        files = _save(work / f"{model.stem}-inputs", inputs)
         samples = len(next(iter(inputs.values())))
-        counter = Parts(update, total=samples * len(self._workers))
-        parts: dict[Runtime, list[_Part]] = {runtime: [] for runtime in self._workers}
-        for runtime, workers in self._workers.items():
-            bounds = np.linspace(0, samples, len(workers) + 1).astype(int).tolist()
-            for worker, start, stop in zip(workers, bounds, bounds[1:], strict=False):
-                if start == stop:
-                    continue
-                part = f"{runtime.name}-{start}"
-                made = {
-                    name: str(work / f"{part}-{index}.npy") for index, name in enumerate(outputs)
-                }
-                answer = worker.start(
-                    "run",
-                    update=counter.part(part),
-                    model=str(model),
-                    inputs=files,
-                    start=start,
-                    stop=stop,
-                    outputs=list(made.values()),
+        counter = Parts(update, total=samples * len(self._counts))
+        parts: dict[Runtime, list[_Part]] = {}
+        for runtime, count in self._counts.items():
+            bounds = np.linspace(0, samples, min(count, samples) + 1).astype(int).tolist()
+            parts[runtime] = []
+            for start, stop in pairwise(bounds):
+                name = f"{model.stem}-{runtime.name}-{start}"
+                part = _Part(
+                    asked={"model": str(model), "inputs": files, "start": start, "stop": stop},
+                    made={key: str(work / f"{name}-{i}.npy") for i, key in enumerate(outputs)},
+                    cut=work / f"{name}-cut.tflite",
+                    update=counter.part(name),
                 )
-                parts[runtime].append((answer, made))
-        return {runtime.name: _join(runtime, its_parts) for runtime, its_parts in parts.items()}
+                part.answer = self._submit(
+                    runtime, "run", update=part.note, outputs=list(part.made.values()), **part.asked
+                )
+                parts[runtime].append(part)
+        return partial(self._finish, parts)
+
+    def latencies(
+        self,
+        *,
+        models: Mapping[str, Path],
+        inputs: Mapping[str, Arrays],
+        work: Path,
+        threads: int = 1,
+    ) -> dict[str, dict[str, Latency]]:
+        """Time .tflite files in turn on the first sample of each one's inputs, all by name.
+
+        Waits until nothing else runs, then measures one runtime after the other. Returns the
+        latencies by runtime, then by model; a runtime that does not run all of them is left out.
+        """
+        wait(self._begun)
+        files = {name: _save(work / f"{name}-sample", _first(inputs[name])) for name in models}
+        found: dict[str, dict[str, Latency]] = {}
+        for runtime in self._counts:
+            answer = self._submit(
+                runtime,
+                "latencies",
+                models=[str(path) for path in models.values()],
+                inputs=[files[name] for name in models],
+                threads=threads,
+            )
+            try:
+                taken = [Latency(**fields) for fields in answer.result()]
+            except (EdgepackError, RuntimeError):
+                continue
+            found[runtime.name] = dict(zip(models, taken, strict=True))
+        return found
+
+    def _submit(
+        self, runtime: Runtime, method: str, *, update: Update = ignore, **arguments: Any
+    ) -> Future[Any]:
+        answer = self._pool.submit(self._call, runtime, method, update=update, **arguments)
+        self._begun = [each for each in self._begun if not each.done()] + [answer]
+        return answer
+
+    def _call(self, runtime: Runtime, method: str, *, update: Update, **arguments: Any) -> Any:
+        process = self._free[runtime].get()
+        try:
+            return process.call(method, update=update, **arguments)
+        finally:
+            self._free[runtime].put(process)
+
+    def _finish(self, parts: dict[Runtime, list[_Part]]) -> dict[str, Run]:
+        """Wait for the parts, then look for what crashed them."""
+        runs = {runtime: self._join(runtime, its) for runtime, its in parts.items()}
+        searches = {
+            runtime: self._pool.submit(self._search, runtime, parts[runtime])
+            for runtime, run in runs.items()
+            if run.signal
+        }
+        for runtime, search in searches.items():
+            if found := search.result():
+                told = f"{runtime.name} was killed by {runs[runtime].signal} in {found}"
+                runs[runtime] = replace(runs[runtime], culprit=found, failure=told)
+        return {runtime.name: run for runtime, run in runs.items()}
+
+    def _join(self, runtime: Runtime, parts: list[_Part]) -> Run:
+        version = runtime.version() or ""
+        try:
+            answers = [part.answer.result() for part in parts]
+        except (EdgepackError, RuntimeError) as error:
+            # Of a worker's traceback, the last line names the exception.
+            told = str(error).strip().splitlines()[-1]
+            return Run(
+                version=version,
+                failure=told + self._memory_note(parts[0]),
+                signal=error.signal if isinstance(error, WorkerCrashError) else None,
+            )
+        return Run(
+            version=version,
+            outputs={
+                name: np.concatenate([load_array(Path(part.made[name])) for part in parts])
+                for name in parts[0].made
+            },
+            arena_bytes=answers[0]["arena_bytes"],
+            allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
+            peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
+        )
+
+    def _memory_note(self, part: _Part) -> str:
+        """Say what a model needs if that is near the limit: not every runtime says why it fails."""
+        limit = self._limits.memory_bytes
+        try:
+            graphs = read_tflite(Path(part.asked["model"]).read_bytes()).subgraphs
+        except ModelError:
+            return ""
+        needed = sum(tensor_bytes(tensor) for graph in graphs for tensor in graph.tensors)
+        if limit is None or needed <= limit // 2:
+            return ""
+        return (
+            f" (the model's tensors take {needed // _MIB:,} MiB, and the memory limit is"
+            f" {limit // _MIB:,} MiB)"
+        )
+
+    def _search(self, runtime: Runtime, parts: list[_Part]) -> Culprit | None:
+        """Find the operator that ended the process of one of the parts."""
+        part = next(part for part in parts if isinstance(part.crash, WorkerCrashError))
+        begin = part.asked["start"] + part.done
+
+        def fate(model: bytes) -> Fate:
+            part.cut.write_bytes(model)
+            asked = part.asked | {"model": str(part.cut), "start": begin}
+            try:
+                self._call(runtime, "try_out", update=ignore, **asked)
+            except WorkerCrashError as crash:
+                return Fate.CRASHED if crash.signal else Fate.REFUSED
+            except (EdgepackError, RuntimeError):
+                return Fate.REFUSED
+            return Fate.RAN
+
+        return culprit(Path(part.asked["model"]).read_bytes(), fate, _SEARCH_S)
 
 
-_Part = tuple[Future[Any], dict[str, str]]
+class _Part:
+    """The samples of a run that one process takes."""
+
+    answer: Future[Any]
+
+    def __init__(self, asked: dict[str, Any], made: dict[str, str], cut: Path, update: Update):
+        self.asked = asked
+        self.made = made
+        self.cut = cut
+        self.done = 0
+        self._update = update
+
+    def note(self, done: int, total: int, detail: str = "") -> None:
+        """Take the news of the part."""
+        self.done = done
+        self._update(done, total, detail)
+
+    @property
+    def crash(self) -> BaseException | None:
+        """What the part raised, if it is over."""
+        return self.answer.exception() if self.answer.done() else None
 
 
-def _processes(runtime: Runtime) -> int:
-    return min(os.cpu_count() or 1, _MAX_PROCESSES) if runtime.is_single_threaded else 1
+def _queue(processes: Iterable[Process]) -> queue.SimpleQueue[Process]:
+    free: queue.SimpleQueue[Process] = queue.SimpleQueue()
+    for process in processes:
+        free.put(process)
+    return free
 
 
-def _join(runtime: Runtime, parts: list[_Part]) -> Run:
-    version = runtime.version() or ""
-    try:
-        answers = [answer.result() for answer, _ in parts]
-    except (EdgepackError, RuntimeError) as error:
-        # Of a worker's traceback, the last line names the exception.
-        return Run(version=version, failure=str(error).strip().splitlines()[-1])
-    return Run(
-        version=version,
-        outputs={
-            name: np.concatenate([load_array(Path(made[name])) for _, made in parts])
-            for name in parts[0][1]
-        },
-        arena_bytes=answers[0]["arena_bytes"],
-        allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
-    )
+def _save(stem: Path, inputs: Arrays) -> list[str]:
+    """Write inputs so that processes can read them row by row: in C order."""
+    ordered = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+    return list(save_arrays(stem, ordered).values())
+
+
+def _first(inputs: Arrays) -> Arrays:
+    return {name: array[:1] for name, array in inputs.items()}

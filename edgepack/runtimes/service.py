@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import load_array, save_array
-from edgepack.progress import Update
+from edgepack.arrays import read_rows
+from edgepack.progress import Update, ignore
+from edgepack.runtimes.latency import latencies
+from edgepack.spool import Spool
 from edgepack.types import Allocations
+
+_PROCESS = Path("/proc/self")
+_KIB = 1 << 10
+_MOMENT_S = 0.5
+"""A process that crashed told of its progress less than so long before."""
 
 
 class Interpreter(Protocol):
-    """One model, loaded, with the batch fixed at 1."""
+    """One model, loaded."""
 
-    def __init__(self, model: bytes) -> None:
-        """Load a .tflite file and allocate its tensors."""
+    def __init__(self, model: bytes, threads: int | None = None) -> None:
+        """Load a .tflite file and allocate its tensors; None leaves the threads to the runtime."""
 
     def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run one sample, an array for each input in the model's order; return each output.
 
-        Arrays have the model's dtypes, and a batch of 1.
+        Arrays have the model's dtypes; inputs have a batch of 1, or none where the model has none.
         """
+
+    def again(self) -> None:
+        """Run the sample that was run last, without copying anything."""
 
     def arena_bytes(self) -> int | None:
         """Measure the tensor arena; None where the runtime has none."""
@@ -36,7 +50,10 @@ class Interpreter(Protocol):
 
 
 class RunService:
-    """Runs .tflite files on the runtime of a module, which is imported at once."""
+    """Runs .tflite files on the runtime of a module, which is imported at once.
+
+    Samples are rows ``start`` to ``stop`` of ``inputs``, paths of .npy files in the model's order.
+    """
 
     def __init__(self, module: str) -> None:
         self._build: type[Interpreter] = importlib.import_module(module).Interpreter
@@ -51,21 +68,72 @@ class RunService:
         outputs: list[str],
         update: Update,
     ) -> dict[str, Any]:
-        """Run samples ``start`` to ``stop`` of ``inputs`` and write ``outputs``, all .npy files.
+        """Run samples and write ``outputs``, all .npy files.
 
-        Returns the arena's bytes, or None, under ``arena_bytes``, and the runtime's account of
-        it, or None, under ``allocations``.
+        Returns the arena's bytes, or None, under ``arena_bytes``, the runtime's account of it, or
+        None, under ``allocations``, and the most memory that the process had meanwhile under
+        ``peak_memory_bytes``.
         """
+        _forget_peak()
         interpreter = self._build(Path(model).read_bytes())
-        arrays = [load_array(Path(path)) for path in inputs]
-        results = []
-        for index in range(start, stop):
-            results.append(interpreter.invoke([array[index : index + 1] for array in arrays]))
-            update(index + 1 - start, stop - start)
-        for path, parts in zip(outputs, zip(*results, strict=True), strict=True):
-            save_array(Path(path), np.concatenate(parts))
-        allocations = interpreter.allocations()
+        with ExitStack() as stack:
+            spools = [stack.enter_context(Spool(Path(path))) for path in outputs]
+            for results in _invoked(interpreter, inputs, start, stop, update):
+                for spool, result in zip(spools, results, strict=True):
+                    spool.add(result if result.shape[:1] == (1,) else result[None])
+        account = interpreter.allocations()
         return {
             "arena_bytes": interpreter.arena_bytes(),
-            "allocations": asdict(allocations) if allocations else None,
+            "allocations": asdict(account) if account else None,
+            "peak_memory_bytes": _peak(),
         }
+
+    def try_out(
+        self, *, model: str, inputs: list[str], start: int, stop: int, update: Update
+    ) -> None:
+        """Run samples, for no more than a moment, to see what happens to the process."""
+        interpreter = self._build(Path(model).read_bytes())
+        until = time.monotonic() + _MOMENT_S
+        for _ in _invoked(interpreter, inputs, start, stop, update):
+            if time.monotonic() > until:
+                return
+
+    def latencies(
+        self, *, models: list[str], inputs: list[list[str]], threads: int, update: Update
+    ) -> list[dict[str, Any]]:
+        """Time models in turn on their first sample.
+
+        Returns the fields of :class:`~edgepack.runtimes.latency.Latency` for each.
+        """
+        timed: list[Interpreter] = []
+        for model, paths in zip(models, inputs, strict=True):
+            timed.append(self._build(Path(model).read_bytes(), threads))
+            for _ in _invoked(timed[-1], paths, 0, 1, ignore):
+                pass
+        return [asdict(latency) for latency in latencies(timed, threads, update)]
+
+
+def _invoked(
+    interpreter: Interpreter, inputs: list[str], start: int, stop: int, update: Update
+) -> Iterator[list[NDArray[Any]]]:
+    paths = [Path(path) for path in inputs]
+    update(0, stop - start)  # it is loaded
+    for index in range(start, stop):
+        yield interpreter.invoke([read_rows(path, index, index + 1) for path in paths])
+        update(index + 1 - start, stop - start)
+
+
+def _forget_peak() -> None:
+    """Let the kernel measure the peak of the memory from here on."""
+    with suppress(OSError):  # without Linux, it is that of the process's whole life
+        (_PROCESS / "clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    """Read the most memory, in bytes, that the process had at once."""
+    with suppress(OSError):
+        # Not what getrusage says: that begins with the memory of the process that started this.
+        status = (_PROCESS / "status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * _KIB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * _KIB

@@ -10,10 +10,11 @@ from edgepack.tflite_api import TfliteInterpreter
 class Interpreter(TfliteInterpreter):
     """tflite-runtime without optimized kernels or delegates."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, threads: int | None = None) -> None:
         super().__init__(
             interpreter.Interpreter(
                 model_content=model,
+                num_threads=threads,
                 experimental_op_resolver_type=interpreter.OpResolverType.BUILTIN_REF,
             )
         )

@@ -20,6 +20,8 @@ from edgepack.types import Allocations, Model
 
 _STRUCTURES_BYTES = 1 << 20
 _CHANNEL_BYTES = 64
+_MAX_ARENA = (1 << 31) - 1
+_MAX_WORDS = 1 << 16
 
 
 class Interpreter:
@@ -28,10 +30,11 @@ class Interpreter:
     Raises :class:`ConversionError`, with TFLM's own words, if it cannot run the model.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, threads: int | None = None) -> None:  # noqa: ARG002 (it has one)
         with _standard_error() as words:
             try:
                 parsed = read_tflite(model)
+                self._shapes = [tensor.shape for tensor in parsed.main.input_tensors]
                 self._outputs = range(len(parsed.main.outputs))
                 self._interpreter = runtime.Interpreter.from_bytes(
                     model, arena_size=_ample_arena(parsed)
@@ -42,9 +45,13 @@ class Interpreter:
     def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run one sample."""
         for index, array in enumerate(sample):
-            self._interpreter.set_input(array, index)
+            self._interpreter.set_input(array.reshape(self._shapes[index]), index)
         self._interpreter.invoke()
         return [np.array(self._interpreter.get_output(index)) for index in self._outputs]
+
+    def again(self) -> None:
+        """Run the sample that was run last."""
+        self._interpreter.invoke()
 
     def arena_bytes(self) -> int:
         """Read the smallest arena that holds the model on this host, off TFLM's own account."""
@@ -68,12 +75,13 @@ class Interpreter:
 def _ample_arena(model: Model) -> int:
     """Bound the arena from above: TFLM ends the process with a signal in one too small.
 
-    Every computed tensor at once, twice; kernels keep some bytes for each channel besides.
+    Every computed tensor at once, twice; kernels keep some bytes for each channel besides. TFLM
+    counts in 32 bits.
     """
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     computed = sum(8 * prod(tensor.shape) for tensor in tensors if not tensor.is_constant)
     channels = sum(len(tensor.quant.scale) for tensor in tensors if tensor.quant)
-    return 2 * computed + _CHANNEL_BYTES * channels + _STRUCTURES_BYTES
+    return min(2 * computed + _CHANNEL_BYTES * channels + _STRUCTURES_BYTES, _MAX_ARENA)
 
 
 @contextmanager
@@ -91,5 +99,5 @@ def _standard_error() -> Iterator[BinaryIO]:
 
 def _reason(words: BinaryIO) -> str:
     words.seek(0)
-    lines = words.read().decode("utf-8", "replace").splitlines()
+    lines = words.read(_MAX_WORDS).decode("utf-8", "replace").splitlines()
     return next((line.strip() for line in lines if line.strip()), "")

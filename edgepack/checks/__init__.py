@@ -1,0 +1,111 @@
+"""What must hold for a model to pass on a target: small functions, documented by docstrings.
+
+A check gives what it found, nothing if all is well. Those of the file look at the model alone;
+those of its runs look at what the interpreters showed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgepack.checks.budgets import (
+    arena_is_in_budget,
+    drop_is_in_budget,
+    flash_is_in_budget,
+    latency_is_in_budget,
+)
+from edgepack.checks.evidence import Evidence
+from edgepack.checks.memory import flash_fits, ram_fits
+from edgepack.checks.runs import interpreters_run, micro_is_bit_exact
+from edgepack.findings import Finding
+from edgepack.target import Target
+from edgepack.types import Model
+
+OF_THE_FILE: tuple[Callable[[Model, Target], Iterator[Finding]], ...] = ()
+OF_ITS_RUNS: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
+    interpreters_run,
+    micro_is_bit_exact,
+    flash_fits,
+    ram_fits,
+    drop_is_in_budget,
+    flash_is_in_budget,
+    arena_is_in_budget,
+    latency_is_in_budget,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one check, by its name, found."""
+
+    check: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """The findings that are more than notes."""
+        return tuple(finding for finding in self.findings if not finding.is_note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a target can run the model, and if not, why.
+
+    ``results`` has an entry for each check; ``missing`` says in sentences what could not be
+    checked, because a package is not installed here.
+    """
+
+    results: tuple[Result, ...]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return not any(result.failures for result in self.results)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that was found, in the order of the checks."""
+        return tuple(finding for result in self.results for finding in result.findings)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the model fails."""
+        failures = (finding for result in self.results for finding in result.failures)
+        return tuple(dict.fromkeys(map(str, failures)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as reports name them."""
+        return {
+            "passed": self.passed,
+            "reasons": list(self.reasons),
+            "findings": [
+                {"check": result.check} | asdict(finding)
+                for result in self.results
+                for finding in result.findings
+            ],
+            "missing": list(self.missing),
+        }
+
+
+def judge(target: Target, evidence: Evidence, missing: tuple[str, ...] = ()) -> Verdict:
+    """Apply every check to a target."""
+    of_the_file = [(check, tuple(check(evidence.model, target))) for check in OF_THE_FILE]
+    of_its_runs = [(check, tuple(check(target, evidence))) for check in OF_ITS_RUNS]
+    return Verdict(
+        results=tuple(
+            Result(check=check.__name__, findings=found)
+            for check, found in (*of_the_file, *of_its_runs)
+        ),
+        missing=missing,
+    )
+
+
+def documentation() -> dict[str, str]:
+    """Tell the rule of each check, by its name: its docstring."""
+    return {
+        check.__name__: " ".join((check.__doc__ or "").split())
+        for check in (*OF_THE_FILE, *OF_ITS_RUNS)
+    }

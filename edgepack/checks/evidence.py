@@ -1,0 +1,33 @@
+"""What checks look at besides the file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgepack.budgets import Budgets
+from edgepack.compare import Drop
+from edgepack.deviation import Deviation
+from edgepack.footprint import Footprint
+from edgepack.runtimes.processes import Run
+from edgepack.types import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """A model, and what running it showed.
+
+    ``runs`` and ``deviations`` from the reference kernels are by runtime, the latter then by
+    output. ``footprints`` are by TFLM's kernels (:data:`edgepack.footprint.KERNELS`). ``drops`` and
+    ``latency_ratios``, of this machine, compare with the float model, by runtime. ``budgets`` are
+    by who set them; the target's own count besides.
+    """
+
+    model: Model
+    model_bytes: int
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    deviations: Mapping[str, Mapping[str, Deviation]] = field(default_factory=dict)
+    footprints: Mapping[str, Footprint] = field(default_factory=dict)
+    drops: Mapping[str, Drop] = field(default_factory=dict)
+    latency_ratios: Mapping[str, float] = field(default_factory=dict)
+    budgets: Mapping[str, Budgets] = field(default_factory=dict)

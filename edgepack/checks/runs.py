@@ -1,0 +1,33 @@
+"""Checks of how the model runs on the interpreters, here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.checks.evidence import Evidence
+from edgepack.deviation import tolerated_lsb
+from edgepack.findings import Finding
+from edgepack.target import Target
+
+
+def interpreters_run(target: Target, evidence: Evidence) -> Iterator[Finding]:
+    """Each of the target's interpreters that is installed here runs the model on every input."""
+    for name in target.interpreters:
+        run = evidence.runs.get(name)
+        if run and run.failure:
+            blamed = run.culprit
+            yield Finding(
+                message=f"{name} fails: {run.failure}",
+                operator=blamed.operator if blamed else None,
+                layer=blamed.layer if blamed else None,
+            )
+
+
+def micro_is_bit_exact(target: Target, evidence: Evidence) -> Iterator[Finding]:
+    """TensorFlow Lite Micro's outputs equal the reference kernels', but for what is tolerated."""
+    if "tflm" not in target.interpreters:
+        return
+    found = evidence.deviations.get("tflm", {}).values()
+    worst = max(found, key=lambda deviation: deviation.max_lsb, default=None)
+    if worst is not None and worst.max_lsb > tolerated_lsb(evidence.model):
+        yield Finding(message=f"tflm differs from the reference kernels by up to {worst.largest}")

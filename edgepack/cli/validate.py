@@ -1,0 +1,158 @@
+"""``edgepack validate``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from edgepack.budgets import Budgets
+from edgepack.cli.options import (
+    GroupedCommand,
+    metric_option,
+    recipe_option,
+    target_option,
+    verbose_option,
+)
+from edgepack.cli.printing import print_result
+from edgepack.cli.progress import Bars
+from edgepack.cli.values import DATA, PATH
+from edgepack.gate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, Gate
+from edgepack.recipe import DEFAULT_TARGETS
+
+_FORMATS = ("text", "json", "junit", "github")
+_ALL = "all"
+
+
+class _Validate(GroupedCommand):
+    groups = {  # noqa: RUF012 (of the class)
+        "float_model": "Data",
+        "max_drop": "Budgets",
+        "jobs": "Running",
+        "form": "Result",
+        "help": "Other",
+    }
+
+
+@click.command(cls=_Validate)
+@click.argument("model", type=PATH)
+@target_option(f"{' and '.join(DEFAULT_TARGETS)}", f"; {_ALL} for every target")
+@click.option(
+    "--float",
+    "float_model",
+    metavar="FILE",
+    type=PATH,
+    help="Float .tflite file to compare with.  [default: float.tflite beside MODEL, if there]",
+)
+@click.option(
+    "--test",
+    metavar="DATA",
+    type=DATA,
+    help="Samples to run, as the float model takes them, optionally with labels.  [default: random"
+    " inputs]",
+)
+@recipe_option
+@metric_option
+@click.option(
+    "--max-drop",
+    metavar="NUMBER",
+    type=float,
+    help="What quantization may cost: points of accuracy, or percent of an error.",
+)
+@click.option(
+    "--max-flash", metavar="BYTES", type=int, help="Flash that model and runtime may take."
+)
+@click.option("--max-arena", metavar="BYTES", type=int, help="Arena on a microcontroller.")
+@click.option(
+    "--max-latency-ratio",
+    metavar="NUMBER",
+    type=float,
+    help="Time of MODEL over that of the float model, both on this machine.",
+)
+@click.option(
+    "--jobs", type=int, help="Interpreters to run side by side.  [default: one for each core]"
+)
+@click.option(
+    "--time-limit",
+    "time_limit_s",
+    metavar="SECONDS",
+    type=float,
+    default=DEFAULT_TIME_LIMIT_S,
+    show_default=True,
+    help="Of each interpreter.",
+)
+@click.option(
+    "--memory-limit",
+    "memory_limit_mib",
+    metavar="MIB",
+    type=int,
+    default=DEFAULT_MEMORY_LIMIT_MIB,
+    show_default=True,
+    help="Of each interpreter.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    default=_FORMATS[0],
+    show_default=True,
+    help="How to print the result; github: annotations of GitHub Actions.",
+)
+@verbose_option
+@click.pass_context
+def validate(
+    ctx: click.Context, /, *, targets: tuple[str, ...], form: str, verbose: bool, **options: Any
+) -> None:
+    """Tell whether MODEL, a .tflite file, will run on devices.
+
+    Holds its operators, data types and sizes against each target, and runs it on the target's
+    interpreters, here. Exit status: 0 passed; 1 a check or a budget failed; 2 wrong use or a
+    damaged file; 3 an interpreter or a tool that a target needs is not installed.
+
+    \b
+    Example:
+      edgepack validate build/model/int8.tflite --target stm32l4r5zi --test test.npz --max-drop 1
+    """  # noqa: D301 (click reads the backspace: keep these lines as they are)
+    from edgepack.pipeline.validate import validate as run_validate
+
+    budgets = Budgets(**{name: options.pop(name) for name in [*options] if name.startswith("max_")})
+    gate = Gate(targets=_targets(targets), budgets=budgets, **options)
+    report = run_validate(gate, Bars(), verbose=verbose)
+    if form == _FORMATS[0]:
+        click.echo(err=True)
+    print_result(_RENDER[form](report))
+    ctx.exit(report.exit_status)
+
+
+def _targets(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out what is named twice, and tell what ``all`` means."""
+    from edgepack.target import target_names
+
+    names = [each for name in given for each in (target_names() if name == _ALL else [name])]
+    return tuple(dict.fromkeys(names)) or DEFAULT_TARGETS
+
+
+def _json(report: Any) -> str:
+    return json.dumps(report.to_dict(), indent=2, allow_nan=False)
+
+
+def _junit(report: Any) -> str:
+    from edgepack.report.junit import render_junit
+
+    return render_junit(report)
+
+
+def _github(report: Any) -> str:
+    from edgepack.report.github import render_github
+
+    return render_github(report)
+
+
+def _text(report: Any) -> str:
+    from edgepack.report.validation_text import render_validation
+
+    return render_validation(report)
+
+
+_RENDER = {"text": _text, "json": _json, "junit": _junit, "github": _github}

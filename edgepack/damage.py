@@ -1,0 +1,189 @@
+"""What makes a .tflite file damaged: found before anything else looks at the file.
+
+The fields' numbers and types are those of TensorFlow Lite's ``schema.fbs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from edgepack.errors import ModelError
+from edgepack.tables import Damage, File, Table
+
+_MAX_DIMENSIONS = 32
+"""As many as numpy takes; interpreters take fewer."""
+
+_MAX_BYTES = 2**63 - 1
+"""Interpreters count the bytes of a tensor in 64 bits."""
+
+_BITS = {
+    "COMPLEX128": 128,
+    **dict.fromkeys(("INT64", "UINT64", "FLOAT64", "COMPLEX64"), 64),
+    **dict.fromkeys(("INT32", "UINT32", "FLOAT32"), 32),
+    **dict.fromkeys(("INT16", "UINT16", "FLOAT16", "BFLOAT16"), 16),
+    **dict.fromkeys(("INT8", "UINT8", "BOOL"), 8),
+    "INT4": 4,
+    "INT2": 2,
+}
+_TYPES = {number: name for name, number in vars(schema.TensorType).items() if name.isupper()}
+_ZERO_POINTS = {"INT8": (-(2**7), 2**7 - 1), "UINT8": (0, 2**8 - 1), "INT16": (-(2**15), 2**15 - 1)}
+_QUANTIZED = {*_ZERO_POINTS, "INT4", "INT2", "INT32"}
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """What decides how a tensor may be used."""
+
+    is_constant: bool
+    is_given: bool  # it has a value before any operator ran
+
+
+def require_whole(data: bytes) -> None:
+    """Raise :class:`ModelError` if a .tflite file is damaged, in time and memory of its size.
+
+    Whatever indexes or counts something else in the file is held against it, constants against
+    their shapes, quantization against its tensor, and the operators' order against what they take.
+    """
+    try:
+        _require_model(File(data).root())
+    except Damage as damage:
+        raise ModelError(f"damaged .tflite file: {damage}") from None
+
+
+def _require_model(model: Table) -> None:
+    are_custom = [bool(code.text(1)) for code in model.tables(1)]
+    buffers = [_buffer(table) for table in model.tables(4)]
+    graphs = model.tables(2)
+    if not graphs:
+        raise Damage("it holds no graph")
+    counts = [_require_graph(graph, are_custom, buffers) for graph in graphs]
+    for entry in model.tables(6):
+        entry.text(0)
+        _require_index("metadata", entry.number(1, "u4"), "buffer", len(buffers))
+    for signature in model.tables(7):
+        graph = signature.number(4, "u4")
+        _require_index("a signature", graph, "graph", len(graphs))
+        for end in (*signature.tables(0), *signature.tables(1)):
+            end.text(0)
+            _require_index("a signature", end.number(1, "u4"), "tensor", counts[graph])
+
+
+def _buffer(table: Table) -> int | None:
+    """Find how many bytes a constant has; 0 for none, None where they lie behind the FlatBuffer."""
+    length = len(table.numbers(0, "u1"))
+    is_behind = table.number(1, "u4") > 1  # its offset in the file
+    return None if is_behind else length
+
+
+def _require_graph(graph: Table, are_custom: list[bool], buffers: list[int | None]) -> int:
+    """Check a graph; returns how many tensors it has."""
+    tensors = [_tensor(index, table, buffers) for index, table in enumerate(graph.tables(0))]
+    inputs, outputs = graph.numbers(1, "i4"), graph.numbers(2, "i4")
+    _require_indices("the graph", inputs, len(tensors))
+    _require_indices("the graph", outputs, len(tensors))
+    known = {index for index, tensor in enumerate(tensors) if tensor.is_given}
+    known.update(inputs.tolist())
+    fixed = {index for index, tensor in enumerate(tensors) if tensor.is_constant}
+    fixed.update(inputs.tolist())
+    for position, operator in enumerate(graph.tables(3)):
+        name = f"operator {position}"
+        code = operator.number(0, "u4")
+        _require_index(name, code, "operator code", len(are_custom))
+        taken, made = operator.numbers(1, "i4"), operator.numbers(2, "i4")
+        between = operator.numbers(8, "i4")
+        _require_indices(name, taken[taken != -1], len(tensors))
+        _require_indices(name, made, len(tensors))
+        _require_indices(name, between[between != -1], len(tensors))
+        if not are_custom[code]:  # Ethos-U's takes its scratch memory as tensors
+            _require_known(name, taken[taken != -1].tolist(), known)
+        if again := fixed.intersection(made.tolist()):
+            raise Damage(f"{name} writes tensor {min(again)}, which has its value already")
+        known.update(made.tolist())
+        fixed.update(made.tolist())
+    _require_known("the graph", outputs.tolist(), known)
+    return len(tensors)
+
+
+def _tensor(index: int, table: Table, buffers: list[int | None]) -> _Tensor:
+    """Check a tensor by itself."""
+    name = f"tensor {index}"
+    table.text(3)
+    kind, buffer = _TYPES.get(table.number(1, "i1")), table.number(2, "u4")
+    if kind is None:
+        raise Damage(f"{name} is of a type that does not exist")
+    _require_index(name, buffer, "buffer", len(buffers))
+    shape = table.numbers(0, "i4").tolist()
+    table.numbers(7, "i4")
+    for variant in table.tables(9):
+        variant.numbers(0, "i4")
+    if len(shape) > _MAX_DIMENSIONS or min(shape, default=0) < 0:
+        raise Damage(f"{name} has no shape that exists")
+    held, is_sparse = buffers[buffer], _visit_sparsity(table.table(6))
+    needed = (prod(shape) * _BITS.get(kind, 8) + 7) // 8
+    if needed > _MAX_BYTES:
+        raise Damage(f"{name} is larger than any memory")
+    if held and held != needed and kind in _BITS and not is_sparse:
+        raise Damage(f"{name} has {held:,} bytes where its shape needs {needed:,}")
+    is_external, is_variable = table.number(10, "u4") > 0, table.number(5, "u1") > 0
+    is_constant = held != 0 or is_external
+    _require_quantization(name, table.table(4), kind, shape, is_constant=is_constant)
+    return _Tensor(is_constant, is_given=is_constant or is_variable or not needed)
+
+
+def _visit_sparsity(sparsity: Table | None) -> bool:
+    """Visit what says where a sparse tensor's values belong; returns whether there is any."""
+    if sparsity is None:
+        return False
+    sparsity.numbers(0, "i4")
+    sparsity.numbers(1, "i4")
+    sparsity.tables(2)
+    return True
+
+
+def _require_quantization(
+    name: str, table: Table | None, kind: str, shape: list[int], *, is_constant: bool
+) -> None:
+    """Hold scales and zero points against their tensor, as TensorFlow Lite does when it loads."""
+    if table is None:
+        return
+    for field in (0, 1):  # the ranges that a calibrator wrote
+        table.numbers(field, "f4")
+    scales, zero_points = table.numbers(2, "f4"), table.numbers(3, "i8")
+    if not len(scales) or kind not in _QUANTIZED or table.number(4, "u1"):
+        return
+    axis = table.number(6, "i4")
+    if not np.isfinite(scales).all() or scales.min() < 0 or not (is_constant or scales.all()):
+        raise Damage(f"{name} has scales that are no positive numbers")
+    if len(zero_points) != len(scales):
+        raise Damage(f"{name} has {len(scales)} scales and {len(zero_points)} zero points")
+    if shape and not 0 <= axis < len(shape):
+        raise Damage(f"{name} is quantized along an axis that it has not")
+    if shape and len(scales) not in (1, shape[axis]):
+        raise Damage(f"{name} has {len(scales)} scales for {shape[axis]} channels")
+    least, most = _ZERO_POINTS.get(kind, (-np.inf, np.inf))
+    if not least <= zero_points.min() <= zero_points.max() <= most:
+        raise Damage(f"{name} has a zero point that is no {kind.lower()}")
+
+
+def _require_index(user: str, index: int, what: str, count: int) -> None:
+    if index >= count:
+        raise Damage(f"{user} names {what} {index:,} of {count:,}")
+
+
+def _require_indices(user: str, indices: NDArray[Any], count: int) -> None:
+    wrong = indices[(indices < 0) | (indices >= count)]
+    if len(wrong):
+        raise Damage(f"{user} names tensor {wrong[0]:,} of {count:,}")
+
+
+def _require_known(user: str, indices: Iterable[int], known: set[int]) -> None:
+    for index in indices:
+        if index not in known:
+            raise Damage(f"{user} takes tensor {index}, which nothing gives a value before")

@@ -1,0 +1,107 @@
+"""What the interpreters showed, made ready for the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from edgepack.budgets import Budgets
+from edgepack.checks import judge
+from edgepack.checks.evidence import Evidence
+from edgepack.checks.memory import flash_bytes, footprint_on
+from edgepack.compare import Comparison
+from edgepack.deviation import Validation
+from edgepack.errors import RecipeError
+from edgepack.footprint import Footprint, footprint
+from edgepack.recipe_file import RecipeFile
+from edgepack.report.target import TargetReport
+from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes.processes import Run
+from edgepack.target import Target
+from edgepack.types import Model
+
+_TFLM = RUNTIMES["tflm"]
+
+
+def gather(
+    model: Model,
+    model_bytes: int,
+    targets: Iterable[Target],
+    validation: Validation,
+    comparison: Comparison | None,
+    budgets: Mapping[str, Budgets],
+    latency_ratios: Mapping[str, float] | None = None,
+) -> Evidence:
+    """Put together what is known of a model; ``budgets`` are by who set them."""
+    return Evidence(
+        model=model,
+        model_bytes=model_bytes,
+        runs=validation.runs,
+        deviations=validation.deviations,
+        footprints=_footprints(model, model_bytes, targets, validation.runs.get(_TFLM.name)),
+        drops=comparison.drops(validation.runs) if comparison else {},
+        latency_ratios=latency_ratios or {},
+        budgets=budgets,
+    )
+
+
+def budgets_of(recipe_file: RecipeFile) -> dict[str, Budgets]:
+    """Give the budgets of a recipe file, by its name."""
+    return {str(recipe_file.path): recipe_file.budgets} if recipe_file.path else {}
+
+
+def require_measurable(
+    budgets: Mapping[str, Budgets], targets: Iterable[Target], *, measured: bool
+) -> None:
+    """Raise :class:`RecipeError` for a max_drop without labels to measure anything with."""
+    for whose, each in _all(budgets, targets):
+        if each.max_drop is not None and not measured:
+            raise RecipeError(
+                f"max_drop of {whose}: there is nothing to measure a drop with; give --test with"
+                " labels, or --metric reconstruction-mse"
+            )
+
+
+def require_float(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> None:
+    """Raise :class:`RecipeError` for a budget that only a float model can be held against."""
+    for whose, each in _all(budgets, targets):
+        for name in ("max_drop", "max_latency_ratio"):
+            if getattr(each, name) is not None:
+                raise RecipeError(
+                    f"{name} of {whose}: there is no float model to compare with; give --float"
+                )
+
+
+def _all(
+    budgets: Mapping[str, Budgets], targets: Iterable[Target]
+) -> Iterator[tuple[str, Budgets]]:
+    yield from budgets.items()
+    yield from ((f"the target {target.name}", target.budgets) for target in targets)
+
+
+def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, TargetReport]:
+    """Apply the checks to every target."""
+    return {
+        target.name: TargetReport(
+            target=target,
+            verdict=judge(target, evidence, _missing(target)),
+            flash_bytes=flash_bytes(target, evidence),
+            footprint=footprint_on(target, evidence),
+        )
+        for target in targets
+    }
+
+
+def _missing(target: Target) -> tuple[str, ...]:
+    """Say in sentences which of a target's interpreters are not to be had here."""
+    said = (RUNTIMES[name].missing() for name in target.interpreters)
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _footprints(
+    model: Model, model_bytes: int, targets: Iterable[Target], run: Run | None
+) -> dict[str, Footprint]:
+    """Compute what the model takes on microcontrollers, by their kernels, if TFLM runs it."""
+    if run is None or run.allocations is None:
+        return {}
+    kernels = {target.kernels for target in targets if target.kernels}
+    return {name: footprint(model, model_bytes, run.allocations, name) for name in sorted(kernels)}

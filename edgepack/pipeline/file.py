@@ -1,0 +1,139 @@
+"""A .tflite file that is validated, and what it is run on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack import bundle
+from edgepack.arrays import Arrays
+from edgepack.calibration.reader import reader
+from edgepack.errors import ModelError, RecipeError
+from edgepack.flatbuffer import read_tflite
+from edgepack.gate import Gate
+from edgepack.load.tflite_file import real_signature
+from edgepack.metrics import Measure, measures, require_known
+from edgepack.progress import Update
+from edgepack.quantize.affine import dequantize
+from edgepack.quantize.inputs import quantize_inputs
+from edgepack.recipe import DEFAULT_SEED
+from edgepack.recipe_file import RecipeFile
+from edgepack.samples import random_inputs
+from edgepack.types import Model, Signature, Tensor
+
+_FLOAT = "float.tflite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A .tflite file, parsed. ``signature`` tells what it takes and gives in real values."""
+
+    path: Path
+    data: bytes
+    model: Model
+    signature: Signature
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the outputs."""
+        return [output.name for output in self.signature.outputs]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The outputs by their names."""
+        return dict(zip(self.outputs, self.model.main.output_tensors, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inputs:
+    """What a file runs on: arrays (samples, ...), by input.
+
+    ``real`` is as the float model takes them, ``taken`` as the file does. ``measures`` has an
+    entry for each output that there are labels for.
+    """
+
+    real: Arrays
+    taken: Arrays
+    measures: dict[str, Measure]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.real.values())))
+
+
+def read_file(path: Path) -> File:
+    """Read a .tflite file of batch 1.
+
+    Raises :class:`ModelError` if it is none, or damaged, and
+    :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
+    """
+    try:
+        data = path.read_bytes()
+        bundle.require_unaltered(path)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        model = read_tflite(data)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
+
+
+def read_float(gate: Gate, file: File) -> File | None:
+    """Read the float model that a file came from; None if there is none."""
+    path = gate.float_model
+    if path is None:
+        path = file.path.with_name(_FLOAT)
+        if path.name == file.path.name or bundle.listed_in_manifest(path) is None:
+            return None
+    floating = read_file(path)
+    for its, wanted in (
+        (floating.signature.inputs, file.signature.inputs),
+        (floating.signature.outputs, file.signature.outputs),
+    ):
+        if [each.shape for each in its] != [each.shape for each in wanted]:
+            raise ModelError(
+                f"{path}: takes and gives {_shapes(floating)}, {file.path} {_shapes(file)}; give"
+                " the float model that it was made of"
+            )
+    return floating
+
+
+def _shapes(file: File) -> str:
+    ends = (file.signature.inputs, file.signature.outputs)
+    return " and ".join(", ".join(map(str, specs)) for specs in ends)
+
+
+RANDOM_SAMPLES = 16
+"""So many random inputs show a kernel that computes otherwise, in a moment."""
+
+_SHARE = 8  # of the memory, for the inputs
+
+
+def read_inputs(
+    gate: Gate, file: File, recipe_file: RecipeFile, work: Path, update: Update
+) -> Inputs:
+    """Read the test data, or make random inputs if there are none."""
+    require_known(gate.metric)
+    if gate.test is None:
+        if gate.metric is not None:
+            raise RecipeError(f"metric {gate.metric!r} needs samples to measure: give --test")
+        taken = random_inputs(
+            file.model, RANDOM_SAMPLES, DEFAULT_SEED, (gate.memory_limit_mib << 20) // _SHARE
+        )
+        real = {
+            name: dequantize(array, tensor) if tensor.quant else array
+            for (name, array), tensor in zip(
+                taken.items(), file.model.main.input_tensors, strict=True
+            )
+        }
+        return Inputs(real=real, taken=taken, measures={})
+    with reader([gate.test], recipe_file) as reading:
+        spooled = reading.read(gate.test, file.signature, work / "test", update=update)
+    test = spooled.dataset()
+    return Inputs(
+        real=test.inputs,
+        taken=quantize_inputs(test.inputs, file.model.main.input_tensors, work),
+        measures=measures(gate.metric, test, file.signature),
+    )

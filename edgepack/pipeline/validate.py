@@ -1,0 +1,175 @@
+"""Validation of a .tflite file, whoever made it, without TensorFlow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgepack import bundle
+from edgepack.arrays import Arrays
+from edgepack.compare import Comparison, compare_output
+from edgepack.deviation import Validation, hold_against_reference, known_defect
+from edgepack.errors import ModelError
+from edgepack.gate import Gate
+from edgepack.pipeline.evidence import (
+    budgets_of,
+    gather,
+    judge_all,
+    require_float,
+    require_measurable,
+)
+from edgepack.pipeline.file import File, Inputs, read_file, read_float, read_inputs
+from edgepack.progress import Progress, Silent, ignore
+from edgepack.quantize.affine import dequantize
+from edgepack.quantize.inputs import quantize_inputs
+from edgepack.recipe_file import read_recipe_file
+from edgepack.report.validation import RuntimeValidation, ValidationReport
+from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.runtimes.latency import Latency
+from edgepack.runtimes.processes import Interpreters, interpreters
+from edgepack.target import Target, load_target
+
+_LITERT = RUNTIMES["litert"]
+_FILE, _FLOAT = "file", "float"
+
+
+def validate(
+    gate: Gate, progress: Progress | None = None, *, verbose: bool = False
+) -> ValidationReport:
+    """Hold a .tflite file against targets, and run it on their interpreters.
+
+    ``verbose`` lets the interpreters write to standard error. Raises an
+    :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure; that a model fails
+    on a target is a result.
+    """
+    progress = progress or Silent()
+    targets = [load_target(name) for name in gate.targets]
+    recipe_file = read_recipe_file(gate.recipe_file)
+    budgets = {"the command": gate.budgets} | budgets_of(recipe_file)
+    file = read_file(gate.model)
+    floating = read_float(gate, file)
+    if floating is None:
+        require_float(budgets, targets)
+    with (
+        tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
+        interpreters(_runtimes(targets), jobs=gate.jobs, limits=gate.limits, verbose=verbose) as (
+            running
+        ),
+    ):
+        work = Path(temporary)
+        with progress.step("load") as update:
+            inputs = read_inputs(gate, file, recipe_file, work, update)
+            require_measurable(budgets, targets, measured=bool(inputs.measures))
+        with progress.step("run") as update:
+            runs = running.run(
+                model=file.path,
+                inputs=inputs.taken,
+                outputs=file.outputs,
+                work=work,
+                update=update,
+            )
+        with progress.step("compare"):
+            real = _run_float(gate, floating, inputs, work) if floating else None
+            validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
+            comparison = _compare(gate, file, inputs, validation, real)
+        with progress.step("time"):
+            latencies = _time(running, file, floating, inputs, work)
+    ratios = {
+        name: each[_FILE].median_ms / each[_FLOAT].median_ms
+        for name, each in latencies.items()
+        if _FLOAT in each
+    }
+    evidence = gather(file.model, len(file.data), targets, validation, comparison, budgets, ratios)
+    return ValidationReport(
+        model=file.path.name,
+        artifact=bundle.describe(file.path),
+        data="test" if gate.test is not None else "random",
+        samples=len(inputs),
+        comparison=comparison,
+        runtimes=_reports(validation, latencies, ratios),
+        targets=judge_all(targets, evidence),
+        notes=validation.notes,
+    )
+
+
+def _runtimes(targets: Sequence[Target]) -> list[Runtime]:
+    """Find the interpreters of the targets that are to be had here, and the reference kernels."""
+    wanted = {REFERENCE.name, *(name for target in targets for name in target.interpreters)}
+    return [
+        runtime
+        for runtime in (REFERENCE, *RUNTIMES.values())
+        if runtime.name in wanted and runtime.missing() is None
+    ]
+
+
+def _run_float(gate: Gate, floating: File, inputs: Inputs, work: Path) -> Arrays:
+    """Run the float model on LiteRT; returns its outputs, in real values."""
+    folder = work / _FLOAT
+    folder.mkdir()
+    with interpreters([_LITERT], jobs=gate.jobs, limits=gate.limits) as running:
+        run = running.run(
+            model=floating.path,
+            inputs=quantize_inputs(inputs.real, floating.model.main.input_tensors, folder),
+            outputs=floating.outputs,
+            work=folder,
+            update=ignore,
+        )[_LITERT.name]
+    if run.outputs is None:
+        raise ModelError(f"{floating.path}: LiteRT cannot run it: {run.failure}")
+    return {
+        name: dequantize(run.outputs[name], tensor) for name, tensor in floating.tensors.items()
+    }
+
+
+def _time(
+    running: Interpreters, file: File, floating: File | None, inputs: Inputs, work: Path
+) -> dict[str, dict[str, Latency]]:
+    """Time the file, in turn with its float model if there is one, by interpreter."""
+    timed = {_FILE: file, _FLOAT: floating} if floating else {_FILE: file}
+    taken = {_FILE: inputs.taken, _FLOAT: inputs.real}
+    found = running.latencies(
+        models={name: each.path for name, each in timed.items() if each},
+        inputs={name: taken[name] for name in timed},
+        work=work,
+    )
+    return {name: each for name, each in found.items() if name != REFERENCE.name}
+
+
+def _compare(
+    gate: Gate, file: File, inputs: Inputs, validation: Validation, real: Arrays | None
+) -> Comparison | None:
+    """Compare what the interpreters gave with the float model's outputs; None without those."""
+    if real is None:
+        return None
+    ran = {name: run.outputs for name, run in validation.runs.items() if run.outputs is not None}
+    return Comparison(
+        scheme=file.path.stem,
+        data="test" if gate.test is not None else "random",
+        samples=len(inputs),
+        outputs={
+            name: compare_output(
+                wanted,
+                None,
+                {runtime: dequantize(made[name], tensor) for runtime, made in ran.items()},
+                inputs.measures.get(name),
+            )
+            for (name, tensor), wanted in zip(file.tensors.items(), real.values(), strict=True)
+        },
+    )
+
+
+def _reports(
+    validation: Validation, latencies: dict[str, dict[str, Latency]], ratios: dict[str, float]
+) -> dict[str, RuntimeValidation]:
+    return {
+        name: RuntimeValidation(
+            version=run.version,
+            failure=run.failure,
+            deviations=validation.deviations.get(name, {}),
+            latency=latencies.get(name, {}).get(_FILE),
+            latency_ratio=ratios.get(name),
+            peak_memory_bytes=run.peak_memory_bytes,
+        )
+        for name, run in validation.runs.items()
+    }

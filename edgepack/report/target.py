@@ -1,0 +1,43 @@
+"""What a target says of a model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgepack.checks import Verdict
+from edgepack.footprint import Footprint
+from edgepack.target import Target
+
+PASSED, FAILED, NOT_CHECKED = "passed", "FAILED", "not checked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetReport:
+    """What a target says of the model.
+
+    ``flash_bytes`` counts the model, and the runtime on a microcontroller; ``footprint`` is what
+    the model takes there. ``verdict`` is that of the checks.
+    """
+
+    target: Target
+    verdict: Verdict
+    flash_bytes: int
+    footprint: Footprint | None
+
+    @property
+    def word(self) -> str:
+        """The outcome in a word."""
+        if not self.verdict.passed:
+            return FAILED
+        return NOT_CHECKED if self.verdict.missing else PASSED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {
+            "verdict": self.word.lower(),
+            "flash_bytes": self.flash_bytes,
+            "flash_limit_bytes": self.target.model_flash_bytes,
+            "ram_limit_bytes": self.target.model_ram_bytes,
+            "footprint": asdict(self.footprint) if self.footprint else None,
+        } | self.verdict.to_dict()

@@ -1,0 +1,48 @@
+"""What targets say of a model, as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from edgepack.report.table import NONE, shorten, table
+from edgepack.report.target import FAILED, NOT_CHECKED, TargetReport
+
+
+def render_targets(targets: Mapping[str, TargetReport]) -> str:
+    """Write a table: what the model takes of each, and of how much."""
+    rows = [["target", "verdict", "flash", "of", "RAM", "of", "arena"]]
+    for name, found in targets.items():
+        footprint = found.footprint
+        rows.append(
+            [
+                name,
+                found.word,
+                _bytes(found.flash_bytes),
+                _bytes(found.target.model_flash_bytes),
+                _bytes(footprint.ram_bytes if footprint else None),
+                _bytes(found.target.model_ram_bytes if footprint else None),
+                _bytes(footprint.arena.total if footprint else None),
+            ]
+        )
+    return table(rows)
+
+
+def _bytes(size: int | None) -> str:
+    return NONE if size is None else f"{size:,}"
+
+
+def render_findings(targets: Mapping[str, TargetReport]) -> str:
+    """Tell what was found, a line each; the same of several targets once."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for name, found in targets.items():
+        for word, text in _said(found):
+            said.setdefault((word, text), []).append(name)
+    return "\n".join(f"{word}  {shorten(names)}: {text}" for (word, text), names in said.items())
+
+
+def _said(found: TargetReport) -> Iterator[tuple[str, str]]:
+    for finding in found.verdict.findings:
+        where = f" ({finding.layer})" if finding.layer else ""
+        yield "note  " if finding.is_note else FAILED, f"{finding}{where}"
+    for sentence in found.verdict.missing:
+        yield NOT_CHECKED, sentence

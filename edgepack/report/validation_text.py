@@ -1,0 +1,91 @@
+"""A validation as a person reads it: targets, interpreters, what was found, one verdict line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.compare import OutputComparison
+from edgepack.deviation import Deviation
+from edgepack.report.table import NONE, cells, shorten, table
+from edgepack.report.target import FAILED, NOT_CHECKED
+from edgepack.report.target_text import render_findings, render_targets
+from edgepack.report.text import off_reference
+from edgepack.report.validation import RuntimeValidation, ValidationReport
+
+_MIB = 1 << 20
+
+
+def render_validation(report: ValidationReport) -> str:
+    """Write a report in plain text."""
+    parts = [
+        f"{report.model}  {report.artifact.bytes:,} B",
+        render_targets(report.targets),
+        *_interpreters(report),
+        render_findings(report.targets),
+        "\n".join(f"note: {note}" for note in report.notes),
+        _verdict(report),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _interpreters(report: ValidationReport) -> Iterator[str]:
+    """Tell how the interpreters ran the model: a table for each output that is compared."""
+    if not report.runtimes:
+        return
+    outputs = report.comparison.outputs if report.comparison else {}
+    for name in outputs or [None]:
+        title = f"output {name}\n" if len(outputs) > 1 else ""
+        yield title + table(list(_rows(report, name, outputs.get(name) if name else None)))
+    ran = f"{report.samples:,} {report.data} {'input' if report.samples == 1 else 'inputs'}"
+    yield f"ran       {ran}; time and memory are this machine's, not a device's"
+
+
+def _rows(
+    report: ValidationReport, output: str | None, compared: OutputComparison | None
+) -> Iterator[list[str]]:
+    metric = [compared.metric] if compared and compared.metric else []
+    against = [*metric, "agreement", "SQNR", "max error"] if compared else []
+    yield ["interpreter", "version", *against, "off reference", *_COSTS]
+    for name, runtime in report.runtimes.items():
+        scored = cells(compared.quantized.get(name)) if compared else []
+        yield [
+            name,
+            runtime.version,
+            *scored[-len(against) :],
+            off_reference(runtime.failure, _deviation(runtime, output)),
+            *_costs(runtime),
+        ]
+
+
+_COSTS = ("median", "p90", "of float", "memory")
+
+
+def _deviation(runtime: RuntimeValidation, output: str | None) -> Deviation | None:
+    """Find the deviation of an output, or the largest where outputs are not told apart."""
+    if output:
+        return runtime.deviations.get(output)
+    return max(runtime.deviations.values(), key=lambda each: each.max_lsb, default=None)
+
+
+def _costs(runtime: RuntimeValidation) -> list[str]:
+    latency, ratio = runtime.latency, runtime.latency_ratio
+    memory = runtime.peak_memory_bytes
+    return [
+        NONE if latency is None else f"{latency.median_ms:.3f} ms",
+        NONE if latency is None else f"{latency.p90_ms:.3f} ms",
+        NONE if ratio is None else f"{ratio:.2f}",
+        NONE if memory is None else f"{memory / _MIB:.0f} MiB",
+    ]
+
+
+def _verdict(report: ValidationReport) -> str:
+    words = {
+        word: [name for name, found in report.targets.items() if found.word == word]
+        for word in (FAILED, NOT_CHECKED)
+    }
+    told = [f"{word.upper()} on {shorten(names)}" for word, names in words.items() if names]
+    count = len(report.targets)
+    passed = count - sum(map(len, words.values()))
+    if not told:
+        return f"PASSED on {count} {'target' if count == 1 else 'targets'}"
+    return "; ".join([*told, f"passed on {passed} of {count}"])

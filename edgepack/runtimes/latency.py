@@ -1,0 +1,84 @@
+"""How long a model takes on this machine, which is not the device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from edgepack.progress import Update
+
+_WARM_UP_RUNS = 3
+_MIN_RUNS = 10
+_MAX_RUNS = 2_000
+_ENOUGH_S = 0.5
+_TOO_LONG_S = 10.0
+_TURN_S = 0.02
+_NS_PER_S = 1e9
+_NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Times of single invocations on this machine, inputs in place, in milliseconds."""
+
+    median_ms: float
+    p90_ms: float
+    runs: int
+    warm_up_runs: int
+    threads: int
+
+
+class Timed(Protocol):
+    """A loaded model that has run a sample."""
+
+    def again(self) -> None:
+        """Run the sample again."""
+
+
+def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Latency]:
+    """Time models in turn, so that what slows the machine down slows all of them.
+
+    A model runs at least 10 times and for half a second, but not for longer than 10, nor more
+    than 2,000 times.
+    """
+    for model in models:
+        for _ in range(_WARM_UP_RUNS):
+            model.again()
+    taken: list[list[int]] = [[] for _ in models]
+    while not all(map(_is_enough, taken)):
+        for model, times in zip(models, taken, strict=True):
+            _take_turn(model, times)
+        update(min(map(len, taken)), _MAX_RUNS)
+    return [
+        Latency(
+            median_ms=float(np.median(times)) / _NS_PER_MS,
+            p90_ms=float(np.percentile(times, 90)) / _NS_PER_MS,
+            runs=len(times),
+            warm_up_runs=_WARM_UP_RUNS,
+            threads=threads,
+        )
+        for times in taken
+    ]
+
+
+def _is_enough(times: Sequence[int]) -> bool:
+    seconds = sum(times) / _NS_PER_S
+    is_sure = len(times) >= _MIN_RUNS and seconds >= _ENOUGH_S
+    return is_sure or seconds >= _TOO_LONG_S or len(times) >= _MAX_RUNS
+
+
+def _take_turn(model: Timed, times: list[int]) -> None:
+    """Time one run, or as many as fit into a moment: a turn begins with a cold cache."""
+    until = time.perf_counter_ns() + _TURN_S * _NS_PER_S
+    model.again()
+    while True:
+        started = time.perf_counter_ns()
+        model.again()
+        ended = time.perf_counter_ns()
+        times.append(ended - started)
+        if ended >= until:
+            return

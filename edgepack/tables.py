@@ -1,0 +1,126 @@
+"""A FlatBuffer of unknown origin, read within its bounds.
+
+A table's fields are found as the FlatBuffers format lays them down: the table begins with the
+distance back to its vtable, which holds the place of each field. Nothing here trusts a length or an
+offset: what leads out of the file raises :class:`Damage`, and so do tables that share so much that
+reading all of them would take far longer than the file is large.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_VISITS_A_BYTE = 4
+"""Writers share next to nothing: a whole file is read about once."""
+
+_TABLE_COST = 16
+_FIRST_FIELD = 4  # of a vtable, behind its own size and the table's
+_FIELD_BYTES = 2
+
+_FORMATS = {
+    np.dtype(name): struct.Struct(f"<{code}")
+    for name, code in {"u1": "B", "i1": "b", "i4": "i", "u4": "I"}.items()
+}
+_OFFSET = struct.Struct("<I")
+_VTABLE = struct.Struct("<i")
+_PLACE = struct.Struct("<H")
+
+
+class Damage(Exception):  # noqa: N818 (it is what it says)
+    """What is wrong with a file, in words that follow its name."""
+
+
+class File:
+    """The bytes of a FlatBuffer, and how many more of them may be visited."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._visits = _VISITS_A_BYTE * len(data) + _TABLE_COST
+
+    def root(self) -> Table:
+        """The table that the file begins with."""
+        return Table(self, self.follow(0))
+
+    def unpack(self, form: struct.Struct, at: int) -> int:
+        """Read a number."""
+        if not 0 <= at <= len(self.data) - form.size:
+            raise Damage("an offset leads out of the file")
+        number: int = form.unpack_from(self.data, at)[0]
+        return number
+
+    def follow(self, at: int) -> int:
+        """Find the place that an offset leads to."""
+        return at + self.unpack(_OFFSET, at)
+
+    def visit(self, count: int) -> None:
+        """Count so many bytes as visited."""
+        self._visits -= count
+        if self._visits < 0:
+            raise Damage("its tables overlap")
+
+
+class Table:
+    """A table of the file; fields are named by their number in the schema, from 0."""
+
+    def __init__(self, file: File, at: int) -> None:
+        file.visit(_TABLE_COST)
+        self._file = file
+        self._at = at
+        self._vtable = at - file.unpack(_VTABLE, at)
+        self._vtable_bytes = file.unpack(_PLACE, self._vtable)
+
+    def _place(self, field: int) -> int | None:
+        """Find where a field lies; None if the table leaves it out."""
+        entry = _FIRST_FIELD + _FIELD_BYTES * field
+        if entry + _FIELD_BYTES > self._vtable_bytes:
+            return None
+        place = self._file.unpack(_PLACE, self._vtable + entry)
+        return self._at + place if place else None
+
+    def number(self, field: int, dtype: str) -> int:
+        """Read an integer of a numpy type; 0 if it is left out."""
+        place = self._place(field)
+        return 0 if place is None else self._file.unpack(_FORMATS[np.dtype(dtype)], place)
+
+    def table(self, field: int) -> Table | None:
+        """Read a table; None if it is left out."""
+        place = self._place(field)
+        return None if place is None else Table(self._file, self._file.follow(place))
+
+    def tables(self, field: int) -> list[Table]:
+        """Read a vector of tables, empty if it is left out."""
+        start, count = self._vector(field, _OFFSET.size)
+        return [
+            Table(self._file, self._file.follow(start + _OFFSET.size * index))
+            for index in range(count)
+        ]
+
+    def numbers(self, field: int, dtype: str) -> NDArray[Any]:
+        """View a vector of numbers of a numpy type, empty if it is left out."""
+        kind = np.dtype(dtype).newbyteorder("<")
+        start, count = self._vector(field, kind.itemsize)
+        return np.frombuffer(self._file.data, kind, count, start)
+
+    def text(self, field: int) -> str:
+        """Read a string, empty if it is left out."""
+        try:
+            return self.numbers(field, "u1").tobytes().decode()
+        except UnicodeDecodeError:
+            raise Damage("a name is no UTF-8") from None
+
+    def _vector(self, field: int, width: int) -> tuple[int, int]:
+        """Find where a vector's elements of so many bytes begin, and how many there are."""
+        place = self._place(field)
+        if place is None:
+            return 0, 0
+        length = self._file.follow(place)
+        count = self._file.unpack(_OFFSET, length)
+        start = length + _OFFSET.size
+        if count * width > len(self._file.data) - start:
+            raise Damage("a vector leads out of the file")
+        self._file.visit(count * width)
+        return start, count

@@ -1,0 +1,109 @@
+"""TOML tables: their keys and values, checked against the fields of dataclasses."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from typing import Any
+
+from edgepack.errors import TableError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML. Raises :class:`TableError` for anything else."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TableError(f"not valid TOML: {error}") from error
+
+
+def values(kind: type, table: dict[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Take the fields of a dataclass out of a table, all or the named, converted to their types.
+
+    Raises :class:`TableError` for a value of another type, and for a missing one that has no
+    default.
+    """
+    wanted = None if names is None else set(names)
+    found = {}
+    for field in fields(kind):
+        if wanted is not None and field.name not in wanted:
+            continue
+        if field.name in table:
+            found[field.name] = value(field.name, table[field.name], str(field.type))
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise TableError(f"the key {field.name!r} is missing")
+    return found
+
+
+def value(name: str, given: Any, kind: str) -> Any:
+    """Convert a value to a type, by its annotation. Raises :class:`TableError` if it is none."""
+    wanted, convert = _KINDS_OF_VALUE[kind.removesuffix(" | None")]
+    converted = convert(given)
+    if converted is None:
+        raise TableError(f"{name!r} must be {wanted}, not {given!r}")
+    return converted
+
+
+def require_known(table: dict[str, Any], known: Iterable[str], said: str) -> None:
+    """Raise :class:`TableError` for a key that is not among the known ones."""
+    if unknown := sorted(table.keys() - set(known)):
+        raise TableError(f"unknown key {unknown[0]!r}; {said} {', '.join(known)}")
+
+
+def require_table(name: str, given: Any) -> dict[str, Any]:
+    """Return a table. Raises :class:`TableError` for a value in its place."""
+    if not isinstance(given, dict):
+        raise TableError(f"{name!r} must be a table: write [{name}]")
+    return given
+
+
+def _text(given: Any) -> Any:
+    return given if isinstance(given, str) else None
+
+
+def _whole(given: Any) -> Any:
+    return given if isinstance(given, int) and not isinstance(given, bool) else None
+
+
+def _number(given: Any) -> Any:
+    try:
+        return float(given) if isinstance(given, float) or _whole(given) is not None else None
+    except OverflowError:  # TOML has whole numbers of any length
+        return float("inf")
+
+
+def _two(given: Any) -> Any:
+    is_two = isinstance(given, list) and len(given) == 2  # noqa: PLR2004 (height and width)
+    return tuple(given) if is_two and all(_whole(each) is not None for each in given) else None
+
+
+def _numbers(given: Any) -> Any:
+    found = tuple(map(_number, given if isinstance(given, list) else [given]))
+    return None if None in found else found
+
+
+def _texts(given: Any) -> Any:
+    are_texts = isinstance(given, list) and all(isinstance(each, str) for each in given)
+    return tuple(given) if are_texts else None
+
+
+def _texts_by_name(given: Any) -> Any:
+    are_texts = isinstance(given, dict) and all(isinstance(each, str) for each in given.values())
+    return dict(given) if are_texts else None
+
+
+_KINDS_OF_VALUE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "str": ("text", _text),
+    "int": ("a whole number", _whole),
+    "float": ("a number", _number),
+    "tuple[int, int]": ("height and width, such as [96, 96]", _two),
+    "tuple[float, ...]": ("a number, or a list of one for each channel", _numbers),
+    "tuple[str, ...]": ("a list of texts", _texts),
+    "Mapping[str, str]": ("a table of texts", _texts_by_name),
+}

@@ -1,0 +1,162 @@
+"""``edgepack validate``: will the file run on the device? A gate for CI."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from conftest import Bundle, Edgepack, lsb, python
+
+from edgepack.target import target_names
+
+
+@pytest.fixture(scope="module")
+def digits_report(pruned_digits: Bundle, digits: Path) -> dict:
+    """The digits model on every target, with its test data."""
+    done = python(
+        *("-m", "edgepack", "validate", pruned_digits.folder / "int8.tflite", "--target", "all"),
+        *("--test", digits / "test.npz", "--format", "json"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_good_model_passes_on_every_target(digits_report: dict) -> None:
+    assert digits_report["passed"]
+    assert list(digits_report["targets"]) == target_names()
+    assert all(found["verdict"] == "passed" for found in digits_report["targets"].values())
+    assert all(found["failure"] is None for found in digits_report["runtimes"].values())
+
+
+def test_it_is_compared_with_the_float_model_that_lies_beside_it(
+    digits_report: dict, pruned_digits: Bundle
+) -> None:
+    (output,) = digits_report["comparison"]["outputs"].values()
+    (exported,) = pruned_digits.report["comparison"]["outputs"].values()
+    assert output["metric"] == "accuracy"
+    for name, score in exported["int8"].items():
+        assert output["int8"][name]["value"] == score["value"]
+    assert lsb(digits_report, "tflm") == 0
+
+
+def test_time_and_memory_are_told_as_this_machines(
+    digits_report: dict, edgepack: Edgepack, pruned_digits: Bundle
+) -> None:
+    for name in ("litert", "tflite-runtime", "tflm"):
+        runtime = digits_report["runtimes"][name]
+        assert 0 < runtime["latency"]["median_ms"] <= runtime["latency"]["p90_ms"]
+        assert runtime["latency"]["threads"] == 1
+        assert runtime["latency_ratio"] > 0
+        assert runtime["peak_memory_bytes"] > 1 << 20
+    done = edgepack("validate", pruned_digits.folder / "int8.tflite")
+    assert "time and memory are this machine's, not a device's" in done.stdout
+    assert done.stdout.splitlines()[-1] == "PASSED on 2 targets"
+
+
+def test_a_budget_that_does_not_hold_ends_with_status_1(
+    edgepack: Edgepack, pruned_digits: Bundle, digits: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "edgepack.toml").write_text("[budgets]\nmax_arena = 100\n")
+    done = edgepack(
+        *("validate", pruned_digits.folder / "int8.tflite", "--target", "stm32l4r5zi"),
+        *("--test", digits / "test.npz", "--recipe", tmp_path / "edgepack.toml"),
+        *("--max-flash", 1000, "--max-drop", 50, "--format", "junit"),
+    )
+    assert done.returncode == 1
+    suite = ElementTree.fromstring(done.stdout).find("testsuite")
+    assert suite is not None
+    failed = {
+        case.get("name"): failure.get("message", "")
+        for case in suite
+        if (failure := case.find("failure")) is not None
+    }
+    assert failed.keys() == {"flash_is_in_budget", "arena_is_in_budget"}
+    assert "more than max_flash 1,000 of the command" in failed["flash_is_in_budget"]
+    assert "edgepack.toml" in failed["arena_is_in_budget"]
+
+
+def test_annotations_of_github_are_one_a_line(edgepack: Edgepack, pruned_digits: Bundle) -> None:
+    done = edgepack(
+        *("validate", pruned_digits.folder / "int8.tflite", "--target", "rp2040"),
+        *("--max-flash", 1000, "--format", "github"),
+    )
+    assert done.returncode == 1
+    (error,) = [line for line in done.stdout.splitlines() if line.startswith("::error")]
+    assert error.startswith("::error title=int8.tflite on rp2040::takes ")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--max-drop", "1"), "max_drop of the command: there is nothing to measure a drop with"),
+        (("--max-drop", "-1"), "max_drop -1.0: must be a number from 0 on"),
+        (("--metric", "accuracy"), "metric 'accuracy' needs samples to measure: give --test"),
+        (("--target", "toaster"), "unknown target 'toaster'"),
+        (("--jobs", "0"), "jobs 0: at least 1 interpreter has to run"),
+        (("--time-limit", "0"), "time limit 0 s: must be above 0"),
+        (("--memory-limit", "1"), "memory limit 1 MiB: an interpreter needs"),
+        (("--float", "gone.tflite"), "gone.tflite: no such file"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(
+    edgepack: Edgepack, pruned_digits: Bundle, options: tuple[str, ...], said: str
+) -> None:
+    done = edgepack("validate", pruned_digits.folder / "int8.tflite", *options)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if not line.endswith(" s")]
+    assert line.startswith("error: ")
+    assert said in line
+
+
+def test_without_a_float_model_nothing_can_drop(
+    edgepack: Edgepack, pruned_digits: Bundle, tmp_path: Path
+) -> None:
+    shutil.copy(pruned_digits.folder / "int8.tflite", tmp_path / "alone.tflite")
+    done = edgepack("validate", tmp_path / "alone.tflite", "--max-latency-ratio", 1)
+    assert done.returncode == 2
+    assert "there is no float model to compare with; give --float" in done.stderr
+
+
+def test_a_file_that_is_not_what_its_manifest_says_does_not_pass(
+    edgepack: Edgepack, pruned_digits: Bundle, tmp_path: Path
+) -> None:
+    shutil.copytree(pruned_digits.folder, tmp_path / "bundle")
+    path = tmp_path / "bundle" / "int8.tflite"
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    done = edgepack("validate", path)
+    assert done.returncode == 1
+    assert "is not the file that manifest.json beside it lists" in done.stderr
+
+
+def test_a_damaged_file_is_refused_in_one_line(edgepack: Edgepack, tmp_path: Path) -> None:
+    (tmp_path / "x.tflite").write_bytes(b"\0\0\0\0TFL3" + b"\xff" * 40)
+    done = edgepack("validate", tmp_path / "x.tflite")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path / 'x.tflite'}: damaged .tflite file")
+
+
+def test_an_interpreter_that_is_not_installed_ends_with_status_3(
+    pruned_digits: Bundle, tmp_path: Path
+) -> None:
+    """The runtime's package is hidden: its metadata are what tells that it is installed."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.metadata as metadata\n"
+        "found = metadata.version\n"
+        "def version(name):\n"
+        "    if name == 'tflite-runtime':\n"
+        "        raise metadata.PackageNotFoundError(name)\n"
+        "    return found(name)\n"
+        "metadata.version = version\n"
+    )
+    path = pruned_digits.folder / "int8.tflite"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import sitecustomize;"
+    code += f"sys.argv[1:] = ['validate', {str(path)!r}, '--target', 'android-arm64'];"
+    done = python("-c", code + "from edgepack.cli import main; main()")
+    assert done.returncode == 3
+    assert "not checked  android-arm64: tflite-runtime is not installed" in done.stdout
+    assert done.stdout.splitlines()[-1] == "NOT CHECKED on android-arm64; passed on 0 of 1"
