@@ -80,6 +80,7 @@ def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
         quant=_quant(tensor.Quantization()),
         data=buffers[tensor.Buffer()],
         buffer=tensor.Buffer(),
+        is_variable=bool(tensor.IsVariable()),
     )
 
 

@@ -67,7 +67,7 @@ class Tensor:
 
     ``dtype`` is TFLite's type name in lower case (``int8``, ``float32``, ...); ``data`` holds
     the little-endian bytes of a constant and is empty for what is computed; ``buffer`` is where
-    the file holds them.
+    the file holds them. A variable keeps its value from one run to the next.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Tensor:
     quant: QuantParams | None
     data: bytes
     buffer: int = 0
+    is_variable: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -126,3 +127,27 @@ class Model:
     def main(self) -> Graph:
         """The subgraph that an interpreter invokes."""
         return self.subgraphs[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allocations:
+    """TFLM's own account of the tensor arena on the host that it ran on, in bytes.
+
+    ``head_bytes`` is the planned part: activations and scratch buffers; ``tail_bytes`` the
+    persistent one. ``kinds`` tells what TFLM recorded of the latter: bytes and count by kind.
+    """
+
+    head_bytes: int
+    tail_bytes: int
+    kinds: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Allocations:
+        """Build an account from what :func:`dataclasses.asdict` made of one, or from its JSON."""
+        kinds = {kind: (int(size), int(count)) for kind, (size, count) in values["kinds"].items()}
+        return cls(head_bytes=values["head_bytes"], tail_bytes=values["tail_bytes"], kinds=kinds)
+
+    @property
+    def total_bytes(self) -> int:
+        """The whole arena."""
+        return self.head_bytes + self.tail_bytes

@@ -24,6 +24,7 @@ from edgepack.runtimes.culprit import Culprit, Fate, culprit
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.process import Process
 from edgepack.samples import tensor_bytes
+from edgepack.types import Allocations
 from edgepack.worker import Limits
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
@@ -39,15 +40,16 @@ class Run:
     """What a runtime made of a model: integer ``outputs`` (samples, ...), or why it failed.
 
     ``arena_bytes`` and ``peak_memory_bytes``, which is the whole process's, are measured on this
-    host, whose pointers may be wider than the device's. ``left_by_delegates`` has the indices of
-    the operators that no delegate took; None where that is not told. After a crash, ``signal``
-    names what ended the process, and ``culprit`` the operator that was being run, if that can be
-    told.
+    host, whose pointers may be wider than the device's; ``allocations`` is TFLM's own account of
+    the arena. ``left_by_delegates`` has the indices of the operators that no delegate took; None
+    where that is not told. After a crash, ``signal`` names what ended the process, and ``culprit``
+    the operator that was being run, if that can be told.
     """
 
     version: str
     outputs: Arrays | None = None
     arena_bytes: int | None = None
+    allocations: Allocations | None = None
     peak_memory_bytes: int | None = None
     left_by_delegates: Sequence[int] | None = None
     latency: Latency | None = None
@@ -215,6 +217,7 @@ class Interpreters:
                 for name in parts[0].made
             },
             arena_bytes=answers[0]["arena_bytes"],
+            allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
             peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
             left_by_delegates=answers[0]["left_by_delegates"],
         )

@@ -19,6 +19,7 @@ from edgepack.arrays import read_rows
 from edgepack.progress import Update, ignore
 from edgepack.runtimes.latency import latencies
 from edgepack.spool import Spool
+from edgepack.types import Allocations
 
 _PROCESS = Path("/proc/self")
 _BLOCK_BYTES = 1 << 20
@@ -48,6 +49,9 @@ class Interpreter(Protocol):
     def arena_bytes(self) -> int | None:
         """Measure the tensor arena; None where the runtime has none."""
 
+    def allocations(self) -> Allocations | None:
+        """Give the runtime's own account of the tensor arena; None where it has none."""
+
 
 class RunService:
     """Runs .tflite files on the runtime of a module, which is imported at once.
@@ -70,9 +74,10 @@ class RunService:
     ) -> dict[str, Any]:
         """Run samples and write ``outputs``, all .npy files.
 
-        Returns the arena's bytes, or None, under ``arena_bytes``, the most memory that the process
-        had meanwhile under ``peak_memory_bytes``, and under ``left_by_delegates`` the indices of
-        the operators that no delegate took, or None.
+        Returns the arena's bytes, or None, under ``arena_bytes``, the runtime's account of it, or
+        None, under ``allocations``, the most memory that the process had meanwhile under
+        ``peak_memory_bytes``, and under ``left_by_delegates`` the indices of the operators that no
+        delegate took, or None.
         """
         _forget_peak()
         interpreter = self._build(Path(model).read_bytes())
@@ -81,8 +86,10 @@ class RunService:
             for results in _invoked(interpreter, inputs, start, stop, update):
                 for spool, result in zip(spools, results, strict=True):
                     spool.add(result if result.shape[:1] == (1,) else result[None])
+        account = interpreter.allocations()
         return {
             "arena_bytes": interpreter.arena_bytes(),
+            "allocations": asdict(account) if account else None,
             "peak_memory_bytes": _peak(),
             "left_by_delegates": interpreter.left_by_delegates(),
         }
