@@ -25,7 +25,8 @@ class Gate:
     ``metric`` are as in :class:`~edgepack.recipe.Recipe`; without test data the interpreters run
     on random inputs. ``budgets`` count besides those of the recipe file and of the targets.
     ``jobs`` interpreters run side by side, one a core with None, each within ``memory_limit_mib``
-    MiB, and ``time_limit_s`` seconds to load the model, and for each sample. Raises :class:`RecipeError` for numbers that do not fit.
+    MiB, and ``time_limit_s`` seconds to load the model, and for each sample. Raises
+    :class:`RecipeError` for numbers that do not fit.
     """
 
     model: Path

@@ -14,13 +14,21 @@ from itertools import chain
 
 from edgepack.footprint import structs
 from edgepack.footprint.planner import ALIGNMENT, buffers, plan, tensor_bytes
-from edgepack.footprint.scratch import CMSIS_NN_MVE, ESP_NN, REFERENCE, is_convolution, scratch
+from edgepack.footprint.scratch import (
+    CMSIS_NN_MVE,
+    ESP_NN,
+    ESP_NN_S3,
+    REFERENCE,
+    is_convolution,
+    scratch,
+)
 from edgepack.footprint.structs import ARM, HOST, OTHER, Abi, align, alignof, sizeof
 from edgepack.types import Allocations, Graph, Model, Operator, Tensor
 
 _PLANNED_BUFFER_BYTES = 40  # what the planner notes of a buffer, on any machine
 _REQUESTS_AHEAD = 12  # kMaxScratchBuffersPerOp
 _LSTM_SUMS = 8
+_ESP = (ESP_NN, ESP_NN_S3)
 _SOFTMAX_TABLE_BYTES = 2 * 513
 
 _Allocation = tuple[int, int]
@@ -59,7 +67,7 @@ class _Machine:
 
     def op_data(self, name: str) -> str:
         """Give the fields that the kernel of an operator keeps; none if they are not known."""
-        tables = {REFERENCE: structs.OP_DATA, ESP_NN: structs.ESP_NN_OP_DATA}
+        tables = {REFERENCE: structs.OP_DATA} | dict.fromkeys(_ESP, structs.ESP_NN_OP_DATA)
         known = tables.get(self.kernels, structs.CMSIS_NN_OP_DATA)
         return (structs.HOST_OP_DATA if self.is_host else known).get(name, "")
 
@@ -73,7 +81,7 @@ def arena(model: Model, allocations: Allocations, kernels: str) -> Arena:
     expected = host_arena(model)
     unplanned = max(0, allocations.head_bytes - expected.planned - expected.scratch)
     unknown = max(0, allocations.tail_bytes - expected.persistent)
-    device = _Machine(abi=OTHER if kernels == ESP_NN else ARM, kernels=kernels)
+    device = _Machine(abi=OTHER if kernels in _ESP else ARM, kernels=kernels)
     computed = _account(model, device, unplanned=unplanned, unknown=unknown)
     notes = list(_notes(model, kernels, unplanned, unknown))
     if kernels == REFERENCE:
@@ -191,7 +199,7 @@ def _svdf(inputs: list[Tensor], _: Tensor, kernels: str) -> list[int]:
 
 def _lstm(inputs: list[Tensor], output: Tensor, kernels: str) -> list[int]:
     """CMSIS-NN keeps the sums of the weights of each gate: of the input and of the state."""
-    if inputs[0].dtype == "float32" or kernels in (REFERENCE, ESP_NN):
+    if inputs[0].dtype == "float32" or kernels in (REFERENCE, *_ESP):
         return []
     return [(4 if inputs[0].dtype == "int8" else 8) * output.shape[-1]] * _LSTM_SUMS
 
@@ -262,8 +270,8 @@ def _notes(model: Model, kernels: str, unplanned: int, unknown: int) -> Iterator
         yield f"arena: {unplanned:,} bytes are planned as on this host, for what is unknown"
     if unknown:
         yield f"arena: {unknown:,} bytes of kernels' data are taken to be as large as on this host"
-    if kernels == ESP_NN:
-        yield "arena: ESP-NN's scratch buffers are bounds for the ESP32-S3; others take less"
+    if kernels == ESP_NN_S3:
+        yield "arena: ESP-NN's scratch buffers are bounds"
     dense = sum(operator.name == "FULLY_CONNECTED" for _, operator in _operators(model))
     if dense:
         yield f"arena: TFLM since September 2026 may take {16 * dense:,} bytes more"

@@ -14,14 +14,28 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-from edgepack.footprint.scratch import CMSIS_NN, CMSIS_NN_DSP, CMSIS_NN_MVE, ESP_NN, REFERENCE
+from edgepack.footprint.scratch import (
+    CMSIS_NN,
+    CMSIS_NN_DSP,
+    CMSIS_NN_MVE,
+    ESP_NN,
+    ESP_NN_S3,
+    REFERENCE,
+)
 from edgepack.types import Model
 
 _THUMB = 0.56
 """Thumb-2 code of GCC -Os and -O2 to x86-64 code: 0.53 between kws and ad, 0.559 between ic and
 ad."""
 _LIBRARY_BYTES = 1_000  # of the C library, among it arithmetic in double precision
-_DENSITY = {REFERENCE: 1.0, CMSIS_NN: 1.3, CMSIS_NN_DSP: 1.0, CMSIS_NN_MVE: 1.0, ESP_NN: 1.4}
+_DENSITY = {
+    REFERENCE: 1.0,
+    CMSIS_NN: 1.3,
+    CMSIS_NN_DSP: 1.0,
+    CMSIS_NN_MVE: 1.0,
+    ESP_NN: 1.4,
+    ESP_NN_S3: 1.4,
+}
 """How much larger code may be than on a Cortex-M4F. Cortex-M0+ lacks Thumb-2 and a floating-point
 unit; Xtensa and RISC-V have longer instructions. Assumed, not measured."""
 

@@ -14,16 +14,18 @@ from edgepack.footprint.planner import Scratch
 from edgepack.footprint.structs import align
 from edgepack.types import Graph, Model, Operator, Tensor
 
-REFERENCE, CMSIS_NN, CMSIS_NN_DSP, CMSIS_NN_MVE, ESP_NN = KERNELS = (
+REFERENCE, CMSIS_NN, CMSIS_NN_DSP, CMSIS_NN_MVE, ESP_NN, ESP_NN_S3 = KERNELS = (
     "reference",
     "cmsis-nn",
     "cmsis-nn-dsp",
     "cmsis-nn-mve",
     "esp-nn",
+    "esp-nn-s3",
 )
 """The kernels of a build of TFLM. ``cmsis-nn`` is for processors without the DSP extension
 (Cortex-M0+, M3), ``cmsis-nn-dsp`` for those with it (M4, M7, M33), ``cmsis-nn-mve`` for those with
-Helium (M55, M85)."""
+Helium (M55, M85); ``esp-nn`` is ESP-NN in plain C (ESP32, ESP32-C3), ``esp-nn-s3`` with the vector
+instructions of the ESP32-S3."""
 
 _MVE_CHANNELS = 124  # CH_IN_BLOCK_MVE
 _FAST_WINDOW = 3  # depthwise kernels of 3 x 3 need no buffer without Helium
@@ -42,7 +44,7 @@ def scratch(model: Model, kernels: str) -> list[Scratch]:
 
 
 def _sizes(graph: Graph, operator: Operator, kernels: str) -> list[int]:
-    own = {REFERENCE: {}, ESP_NN: _ESP_NN}.get(kernels, _CMSIS_NN)
+    own = {REFERENCE: {}, ESP_NN: _ESP_NN, ESP_NN_S3: _ESP_NN_S3}.get(kernels, _CMSIS_NN)
     if operator.name not in own | _REFERENCE:
         return []
     inputs = [graph.tensors[index] for index in operator.inputs if index >= 0]
@@ -228,8 +230,5 @@ def _esp_softmax(inputs: list[Tensor], _: Tensor, __: str) -> list[int]:
     return [4 * inputs[0].shape[-1]]
 
 
-_ESP_NN: dict[str, _Sizes] = {
-    "CONV_2D": _esp_convolution,
-    "DEPTHWISE_CONV_2D": _esp_depthwise,
-    "SOFTMAX": _esp_softmax,
-}
+_ESP_NN: dict[str, _Sizes] = {"SOFTMAX": _esp_softmax}
+_ESP_NN_S3 = _ESP_NN | {"CONV_2D": _esp_convolution, "DEPTHWISE_CONV_2D": _esp_depthwise}
