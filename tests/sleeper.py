@@ -18,3 +18,9 @@ class Interpreter:
 
     def arena_bytes(self) -> None:
         """Return None."""
+
+    def left_by_delegates(self) -> None:
+        """Return None: there are no delegates."""
+
+    def allocations(self) -> None:
+        """Return None: there is no arena."""

@@ -14,7 +14,7 @@ from edgepack.progress import Update
 _WARM_UP_RUNS = 3
 _MIN_RUNS = 10
 _MAX_RUNS = 2_000
-_ENOUGH_S = 0.5
+_ENOUGH_S = 0.2
 _TOO_LONG_S = 10.0
 _TURN_S = 0.02
 _NS_PER_S = 1e9
@@ -42,7 +42,7 @@ class Timed(Protocol):
 def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Latency]:
     """Time models in turn, so that what slows the machine down slows all of them.
 
-    A model runs at least 10 times and for half a second, but not for longer than 10, nor more
+    A model runs at least 10 times and for a fifth of a second, but not for longer than 10, nor more
     than 2,000 times.
     """
     for model in models:
