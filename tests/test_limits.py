@@ -207,7 +207,7 @@ def test_models_are_run_and_timed_in_one_pool(cnn: Bundle, tmp_path: Path) -> No
         outputs = [found.outputs["y"] for found in runs[name].values() if found.outputs]
         assert [each.dtype for each in outputs] == [dtype, dtype]
         np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-5)
-    assert taken.keys() == {REFERENCE.name, "tflm"}
+    assert taken.keys() == {"tflm"}  # the reference kernels are slow by design
     for latency in (each for of in taken.values() for each in of.values()):
         assert 0 < latency.median_ms <= latency.p90_ms
         assert latency.runs >= 10

@@ -150,8 +150,8 @@ class Interpreters:
         """Time .tflite files in turn on the first sample of each one's inputs, all by name.
 
         Waits until nothing else runs, then measures one runtime after the other. Returns the
-        latencies by runtime, then by model; a runtime that does not run all of them is left out, and
-        so is one whose times tell nothing.
+        latencies by runtime, then by model; a runtime that does not run all of them is left out,
+        and so is one whose times tell nothing.
         """
         wait(self._begun)
         files = {name: _save(work / f"{name}-sample", _first(inputs[name])) for name in models}
