@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.arrays import Arrays, load_array, save_arrays
-from edgepack.errors import EdgepackError, ModelError, WorkerCrashError
+from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
 from edgepack.flatbuffer import read_tflite
 from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
@@ -200,9 +200,10 @@ class Interpreters:
         except (EdgepackError, RuntimeError) as error:
             # Of a worker's traceback, the last line names the exception.
             told = str(error).strip().splitlines()[-1]
+            is_told = isinstance(error, WorkerLimitError)
             return Run(
                 version=version,
-                failure=told + self._memory_note(parts[0]),
+                failure=told if is_told else told + self._memory_note(parts[0]),
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
         return Run(
@@ -226,7 +227,7 @@ class Interpreters:
         if limit is None or needed <= limit // 2:
             return ""
         return (
-            f" (the model's tensors take {needed // _MIB:,} MiB, and the memory limit is"
+            f" (the model's tensors take {needed // _MIB:,} MiB of a memory limit of"
             f" {limit // _MIB:,} MiB)"
         )
 
