@@ -145,25 +145,31 @@ class Interpreters:
         """Time .tflite files in turn on the first sample of each one's inputs, all by name.
 
         Waits until nothing else runs, then measures one runtime after the other. Returns the
-        latencies by runtime, then by model; a runtime that does not run all of them is left out.
+        latencies by runtime, then by model; what a runtime does not run is left out.
         """
         wait(self._begun)
-        files = {name: _save(work / f"{name}-sample", _first(inputs[name])) for name in models}
-        found: dict[str, dict[str, Latency]] = {}
-        for runtime in self._counts:
-            answer = self._submit(
-                runtime,
-                "latencies",
-                models=[str(path) for path in models.values()],
-                inputs=[files[name] for name in models],
-                threads=threads,
-            )
-            try:
-                taken = [Latency(**fields) for fields in answer.result()]
-            except (EdgepackError, RuntimeError):
-                continue
-            found[runtime.name] = dict(zip(models, taken, strict=True))
-        return found
+        timed = {
+            name: {
+                "model": str(path),
+                "inputs": _save(work / f"{name}-sample", _first(inputs[name])),
+            }
+            for name, path in models.items()
+        }
+        return {runtime.name: self._time(runtime, timed, threads) for runtime in self._counts}
+
+    def _time(
+        self, runtime: Runtime, timed: dict[str, dict[str, Any]], threads: int
+    ) -> dict[str, Latency]:
+        models = list(timed.values())
+        answer = self._submit(runtime, "latencies", models=models, threads=threads)
+        try:
+            taken = [Latency(**fields) for fields in answer.result()]
+        except (EdgepackError, RuntimeError):
+            if len(timed) == 1:
+                return {}
+            alone = (self._time(runtime, {name: model}, threads) for name, model in timed.items())
+            return {name: latency for each in alone for name, latency in each.items()}
+        return dict(zip(timed, taken, strict=True))
 
     def _submit(
         self, runtime: Runtime, method: str, *, update: Update = ignore, **arguments: Any
