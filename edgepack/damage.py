@@ -67,6 +67,7 @@ def _require_model(model: Table) -> None:
         entry.text(0)
         _require_index("metadata", entry.number(1, "u4"), "buffer", len(buffers))
     for signature in model.tables(7):
+        signature.text(2)
         graph = signature.number(4, "u4")
         _require_index("a signature", graph, "graph", len(counts))
         for end in (*signature.tables(0), *signature.tables(1)):
@@ -104,6 +105,7 @@ def _require_graph(graph: Table, are_custom: list[bool], buffers: list[int | Non
         _require_index(name, code, "operator code", len(are_custom))
         taken, made = operator.numbers(1, "i4"), operator.numbers(2, "i4")
         between = operator.numbers(8, "i4")
+        operator.numbers(5, "u1")  # custom options
         _require_indices(name, taken[taken != -1], len(tensors))
         _require_indices(name, made, len(tensors))
         _require_indices(name, between[between != -1], len(tensors))

@@ -59,9 +59,9 @@ class Service:
         time.sleep(600)
 
     def work_for_long(self, *, update: Any) -> str:
-        for done in range(8):
+        for done in range(12):
             time.sleep(0.1)
-            update(done + 1, 8)
+            update(done + 1, 12)
         return "done"
 
     def hang_in_native_code(self, *, update: Any) -> None:

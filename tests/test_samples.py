@@ -59,3 +59,5 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         random_inputs(model(("int8", (1, 10**9))), 2, 0, 1 << 20)
     with pytest.raises(ModelError, match="input 'x' is of type string, which has no random values"):
         random_inputs(model(("string", (1,))), 2, 0, 1 << 20)
+    with pytest.raises(ModelError, match="the model takes no inputs"):
+        random_inputs(model(), 2, 0, 1 << 20)

@@ -79,7 +79,7 @@ def validate(
     ratios = {
         name: each[_FILE].median_ms / each[_FLOAT].median_ms
         for name, each in latencies.items()
-        if _FLOAT in each
+        if each.keys() >= {_FILE, _FLOAT}
     }
     evidence = gather(
         file.model, file.data, targets, validation, comparison, budgets, ratios, gate.limits

@@ -52,7 +52,8 @@ def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Lat
     taken: list[list[int]] = [[] for _ in models]
     while not all(map(_is_enough, taken)):
         for model, times in zip(models, taken, strict=True):
-            _take_turn(model, times)
+            if len(times) < _MAX_RUNS:
+                _take_turn(model, times)
         update(min(map(len, taken)), _MAX_RUNS)
     return [
         Latency(
@@ -81,5 +82,5 @@ def _take_turn(model: Timed, times: list[int]) -> None:
         model.again()
         ended = time.perf_counter_ns()
         times.append(ended - started)
-        if ended >= until:
+        if ended >= until or len(times) >= _MAX_RUNS:
             return

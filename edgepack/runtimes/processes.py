@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.arrays import Arrays, load_array, save_arrays
-from edgepack.errors import EdgepackError, ModelError, WorkerCrashError
+from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
 from edgepack.flatbuffer import read_tflite
 from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
@@ -150,26 +150,36 @@ class Interpreters:
         """Time .tflite files in turn on the first sample of each one's inputs, all by name.
 
         Waits until nothing else runs, then measures one runtime after the other. Returns the
-        latencies by runtime, then by model; a runtime that does not run all of them is left out,
-        and so is one whose times tell nothing.
+        latencies by runtime, then by model; what a runtime does not run is left out, and so is a
+        runtime whose times tell nothing.
         """
         wait(self._begun)
-        files = {name: _save(work / f"{name}-sample", _first(inputs[name])) for name in models}
-        found: dict[str, dict[str, Latency]] = {}
-        for runtime in filter(lambda each: each.is_timed, self._counts):
-            answer = self._submit(
-                runtime,
-                "latencies",
-                models=[str(path) for path in models.values()],
-                inputs=[files[name] for name in models],
-                threads=threads,
-            )
-            try:
-                taken = [Latency(**fields) for fields in answer.result()]
-            except (EdgepackError, RuntimeError):
-                continue
-            found[runtime.name] = dict(zip(models, taken, strict=True))
-        return found
+        timed = {
+            name: {
+                "model": str(path),
+                "inputs": _save(work / f"{name}-sample", _first(inputs[name])),
+            }
+            for name, path in models.items()
+        }
+        return {
+            runtime.name: self._time(runtime, timed, threads)
+            for runtime in self._counts
+            if runtime.is_timed
+        }
+
+    def _time(
+        self, runtime: Runtime, timed: dict[str, dict[str, Any]], threads: int
+    ) -> dict[str, Latency]:
+        models = list(timed.values())
+        answer = self._submit(runtime, "latencies", models=models, threads=threads)
+        try:
+            taken = [Latency(**fields) for fields in answer.result()]
+        except (EdgepackError, RuntimeError):
+            if len(timed) == 1:
+                return {}
+            alone = (self._time(runtime, {name: model}, threads) for name, model in timed.items())
+            return {name: latency for each in alone for name, latency in each.items()}
+        return dict(zip(timed, taken, strict=True))
 
     def _submit(
         self, runtime: Runtime, method: str, *, update: Update = ignore, **arguments: Any
@@ -206,9 +216,10 @@ class Interpreters:
         except (EdgepackError, RuntimeError) as error:
             # Of a worker's traceback, the last line names the exception.
             told = str(error).strip().splitlines()[-1]
+            is_told = isinstance(error, WorkerLimitError)
             return Run(
                 version=version,
-                failure=told + self._memory_note(parts[0]),
+                failure=told if is_told else told + self._memory_note(parts[0]),
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
         return Run(
@@ -234,7 +245,7 @@ class Interpreters:
         if limit is None or needed <= limit // 2:
             return ""
         return (
-            f" (the model's tensors take {needed // _MIB:,} MiB, and the memory limit is"
+            f" (the model's tensors take {needed // _MIB:,} MiB of a memory limit of"
             f" {limit // _MIB:,} MiB)"
         )
 

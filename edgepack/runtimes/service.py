@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from edgepack.arrays import read_rows
-from edgepack.progress import Update, ignore
+from edgepack.progress import Update
 from edgepack.runtimes.latency import latencies
 from edgepack.spool import Spool
 from edgepack.types import Allocations
@@ -105,16 +105,16 @@ class RunService:
                 return
 
     def latencies(
-        self, *, models: list[str], inputs: list[list[str]], threads: int, update: Update
+        self, *, models: list[dict[str, Any]], threads: int, update: Update
     ) -> list[dict[str, Any]]:
-        """Time models in turn on their first sample.
+        """Time models in turn, each a ``model`` on the first sample of its ``inputs``.
 
         Returns the fields of :class:`~edgepack.runtimes.latency.Latency` for each.
         """
         timed: list[Interpreter] = []
-        for model, paths in zip(models, inputs, strict=True):
-            timed.append(self._build(Path(model).read_bytes(), threads))
-            for _ in _invoked(timed[-1], paths, 0, 1, ignore):
+        for each in models:
+            timed.append(self._build(Path(each["model"]).read_bytes(), threads))
+            for _ in _invoked(timed[-1], each["inputs"], 0, 1, update):
                 pass
         return [asdict(latency) for latency in latencies(timed, threads, update)]
 
