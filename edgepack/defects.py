@@ -21,7 +21,8 @@ class Defect:
     ``what`` completes "CONV_2D with ...". ``wrong`` maps interpreters that compute them wrongly,
     without a word, to the first release that does not; None if there is none. ``refused`` maps
     those that refuse them, or crash. Interpreters are named as in :mod:`edgepack.runtimes`, among
-    them tflite-runtime's reference kernels. Without ``operators`` it is all that the rule ``holds`` for.
+    them tflite-runtime's reference kernels. Without ``operators`` it is all that the rule ``holds``
+    for.
     """
 
     what: str
