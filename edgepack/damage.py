@@ -58,21 +58,28 @@ def require_whole(data: bytes) -> None:
 
 
 def _require_model(model: Table) -> None:
-    are_custom = [bool(code.text(1)) for code in model.tables(1)]
+    are_custom = [_is_custom(code) for code in model.tables(1)]
     buffers = [_buffer(table) for table in model.tables(4)]
-    graphs = model.tables(2)
-    if not graphs:
+    counts = [_require_graph(graph, are_custom, buffers) for graph in model.tables(2)]
+    if not counts:
         raise Damage("it holds no graph")
-    counts = [_require_graph(graph, are_custom, buffers) for graph in graphs]
     for entry in model.tables(6):
         entry.text(0)
         _require_index("metadata", entry.number(1, "u4"), "buffer", len(buffers))
     for signature in model.tables(7):
+        signature.text(2)
         graph = signature.number(4, "u4")
-        _require_index("a signature", graph, "graph", len(graphs))
+        _require_index("a signature", graph, "graph", len(counts))
         for end in (*signature.tables(0), *signature.tables(1)):
             end.text(0)
             _require_index("a signature", end.number(1, "u4"), "tensor", counts[graph])
+
+
+def _is_custom(code: Table) -> bool:
+    """Check an operator code; returns whether it names an operator of someone's own."""
+    for field, dtype in ((0, "i1"), (2, "i4"), (3, "i4")):
+        code.number(field, dtype)
+    return bool(code.text(1))
 
 
 def _buffer(table: Table) -> int | None:
@@ -98,6 +105,7 @@ def _require_graph(graph: Table, are_custom: list[bool], buffers: list[int | Non
         _require_index(name, code, "operator code", len(are_custom))
         taken, made = operator.numbers(1, "i4"), operator.numbers(2, "i4")
         between = operator.numbers(8, "i4")
+        operator.numbers(5, "u1")  # custom options
         _require_indices(name, taken[taken != -1], len(tensors))
         _require_indices(name, made, len(tensors))
         _require_indices(name, between[between != -1], len(tensors))
@@ -143,7 +151,8 @@ def _visit_sparsity(sparsity: Table | None) -> bool:
         return False
     sparsity.numbers(0, "i4")
     sparsity.numbers(1, "i4")
-    sparsity.tables(2)
+    for _ in sparsity.tables(2):
+        pass
     return True
 
 

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays
 from edgepack.compare import sqnr_db
+from edgepack.defects import DEFECTS
 from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.processes import Run
 from edgepack.types import Model, Tensor
+from edgepack.uses import Use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,20 +115,14 @@ def tolerated_lsb(model: Model) -> int:
 
 def known_defect(model: Model) -> str | None:
     """Say what in a file the reference kernels of tflite-runtime 2.14 compute wrongly."""
-    tensors = model.main.tensors
     for operator in model.main.operators:
-        if operator.name == "FULLY_CONNECTED":
-            weights, made = tensors[operator.inputs[1]], tensors[operator.outputs[0]]
-            per_channel = weights.quant is not None and weights.quant.axis is not None
-            if len(made.shape) > _MATRIX and per_channel:
-                return (
-                    f"they are in doubt: a FULLY_CONNECTED that gives {len(made.shape)} dimensions,"
-                    " with a scale for each channel, is wrong there"
-                )
+        use = Use.of(model.main, operator)
+        for defect in DEFECTS:
+            if REFERENCE.name in defect.wrong and defect.is_in(use):
+                return f"they are in doubt: {operator.name} with {defect.what} is wrong there"
     return None
 
 
-_MATRIX = 2
 _STEPS_OF_INT8 = 255
 
 DOUBT_DB = 6.0

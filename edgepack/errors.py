@@ -56,7 +56,7 @@ class WorkerCrashError(EdgepackError):
 class WorkerLimitError(EdgepackError):
     """A worker process needed more than its limit of ``resource``, "time" or "memory"."""
 
-    def __init__(self, message: str, resource: str) -> None:
+    def __init__(self, message: str, resource: str | None = None) -> None:
         super().__init__(message)
         self.resource = resource
 

@@ -6,7 +6,9 @@ over becomes a :class:`~edgepack.errors.ModelError`.
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -33,7 +35,7 @@ def read_tflite(data: bytes) -> Model:
     try:
         root = schema.Model.GetRootAs(data, 0)
         codes = [root.OperatorCodes(i) for i in range(root.OperatorCodesLength())]
-        names = [(_operator_name(code), code.Version()) for code in codes]
+        names = [(_operator_name(code), code.Version(), bool(code.CustomCode())) for code in codes]
         buffers = [_bytes(root.Buffers(i).DataAsNumpy()) for i in range(root.BuffersLength())]
         subgraphs = tuple(
             _graph(root.Subgraphs(i), names, buffers) for i in range(root.SubgraphsLength())
@@ -49,17 +51,19 @@ def buffer(data: bytearray, index: int) -> NDArray[np.uint8]:
     return content
 
 
-def _graph(subgraph: Any, names: list[tuple[str, int]], buffers: list[bytes]) -> Graph:
+def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[bytes]) -> Graph:
     operators = []
     for i in range(subgraph.OperatorsLength()):
         operator = subgraph.Operators(i)
-        name, version = names[operator.OpcodeIndex()]
+        name, version, is_custom = names[operator.OpcodeIndex()]
         operators.append(
             Operator(
                 name=name,
                 version=version,
                 inputs=_ints(operator.InputsAsNumpy()),
                 outputs=_ints(operator.OutputsAsNumpy()),
+                is_custom=is_custom,
+                options=_options(operator),
             )
         )
     return Graph(
@@ -80,7 +84,39 @@ def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
         quant=_quant(tensor.Quantization()),
         data=buffers[tensor.Buffer()],
         buffer=tensor.Buffer(),
+        signature=_ints(tensor.ShapeSignatureAsNumpy()),
+        is_sparse=tensor.Sparsity() is not None,
+        is_blockwise=_is_blockwise(tensor.Quantization()),
+        is_variable=bool(tensor.IsVariable()),
     )
+
+
+def _is_blockwise(quantization: Any) -> bool:
+    details = schema.QuantizationDetails.BlockwiseQuantization
+    return quantization is not None and quantization.DetailsType() == details
+
+
+def _options(operator: Any) -> dict[str, float]:
+    """Read the numbers of an operator's builtin options that are not 0."""
+    content = operator.BuiltinOptions()
+    kind = _enum("BuiltinOptions").get(operator.BuiltinOptionsType(), "NONE")
+    if content is None or kind == "NONE":
+        return {}
+    options = getattr(schema, kind)()
+    options.Init(content.Bytes, content.Pos)
+    return {name: value for name, read in _numbers(kind) if (value := read(options))}
+
+
+@cache
+def _numbers(kind: str) -> list[tuple[str, Callable[[Any], float]]]:
+    """List a table's fields that are numbers: name, and what reads it. Others take arguments."""
+    defaults = vars(getattr(schema, f"{kind}T")())
+    return [
+        (re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), getattr(getattr(schema, kind), accessor))
+        for name, value in defaults.items()
+        if isinstance(value, bool | int | float)
+        and hasattr(getattr(schema, kind), accessor := name[0].upper() + name[1:])
+    ]
 
 
 def _quant(quantization: Any) -> QuantParams | None:

@@ -24,8 +24,10 @@ class Gate:
     ``float.tflite`` beside the model is taken, if there is one. ``test``, ``recipe_file`` and
     ``metric`` are as in :class:`~edgepack.recipe.Recipe`; without test data the interpreters run
     on random inputs. ``budgets`` count besides those of the recipe file and of the targets.
+    ``arm64`` is a folder in which the arm64 build of tflite-runtime runs besides.
     ``jobs`` interpreters run side by side, one a core with None, each within ``memory_limit_mib``
-    MiB, and ``time_limit_s`` seconds to load the model, and for each sample. Raises :class:`RecipeError` for numbers that do not fit.
+    MiB, and ``time_limit_s`` seconds to load the model, and for each sample. Raises
+    :class:`RecipeError` for numbers that do not fit.
     """
 
     model: Path
@@ -35,6 +37,7 @@ class Gate:
     recipe_file: Path | None = None
     metric: str | None = None
     budgets: Budgets = field(default_factory=Budgets)
+    arm64: Path | None = None
     jobs: int | None = None
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
     memory_limit_mib: int = DEFAULT_MEMORY_LIMIT_MIB

@@ -34,9 +34,12 @@ def random_inputs(model: Model, samples: int, seed: int, max_bytes: int) -> Arra
     Integers of 8 bits, and int16, are quantized: uniform over the type's range. Wider ones are
     indices: of the embedding that takes them, or else 0 or 1. Float is standard normal. A batch
     of 1 is left out of the shape. Raises :class:`ModelError` for a type that has no random values
-    here, or if all samples together would take more than ``max_bytes``.
+    here, for a model that takes nothing, or if all samples together would take more than
+    ``max_bytes``.
     """
     graph = model.main
+    if not graph.inputs:
+        raise ModelError("the model takes no inputs: there is nothing to run it on")
     tensors = dict(zip(input_names(graph), graph.input_tensors, strict=True))
     needed = samples * sum(map(tensor_bytes, tensors.values()))
     if needed > max_bytes:

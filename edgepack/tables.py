@@ -9,6 +9,7 @@ reading all of them would take far longer than the file is large.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,8 @@ class File:
 class Table:
     """A table of the file; fields are named by their number in the schema, from 0."""
 
+    __slots__ = ("_at", "_file", "_vtable", "_vtable_bytes")
+
     def __init__(self, file: File, at: int) -> None:
         file.visit(_TABLE_COST)
         self._file = file
@@ -91,13 +94,11 @@ class Table:
         place = self._place(field)
         return None if place is None else Table(self._file, self._file.follow(place))
 
-    def tables(self, field: int) -> list[Table]:
-        """Read a vector of tables, empty if it is left out."""
+    def tables(self, field: int) -> Iterator[Table]:
+        """Read a vector of tables one by one, none if it is left out."""
         start, count = self._vector(field, _OFFSET.size)
-        return [
-            Table(self._file, self._file.follow(start + _OFFSET.size * index))
-            for index in range(count)
-        ]
+        for index in range(count):
+            yield Table(self._file, self._file.follow(start + _OFFSET.size * index))
 
     def numbers(self, field: int, dtype: str) -> NDArray[Any]:
         """View a vector of numbers of a numpy type, empty if it is left out."""

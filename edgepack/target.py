@@ -17,12 +17,12 @@ from typing import Any
 
 from edgepack.budgets import Budgets, parse_budgets
 from edgepack.errors import TableError, TargetError
+from edgepack.footprint import KERNELS
 from edgepack.runtimes import RUNTIMES
 from edgepack.toml import parse_toml, require_known, values
 
 KINDS = ("phone", "board", "microcontroller")
 QUANTIZATIONS = ("full-integer", "any")
-KERNELS = ("reference", "cmsis-nn", "cmsis-nn-dsp", "cmsis-nn-mve", "esp-nn")
 DELEGATES = ("xnnpack", "gpu")
 
 _SUFFIX = ".toml"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -67,7 +67,10 @@ class Tensor:
 
     ``dtype`` is TFLite's type name in lower case (``int8``, ``float32``, ...); ``data`` holds
     the little-endian bytes of a constant and is empty for what is computed; ``buffer`` is where
-    the file holds them.
+    the file holds them. ``signature`` is the shape with -1 for what may change from run to run,
+    empty where nothing may. ``is_sparse``: of a constant only the blocks that are not zero are
+    stored. ``is_blockwise``: a scale for each few values, which ``quant`` does not tell. A
+    variable keeps its value from one run to the next.
     """
 
     name: str
@@ -76,6 +79,10 @@ class Tensor:
     quant: QuantParams | None
     data: bytes
     buffer: int = 0
+    signature: tuple[int, ...] = ()
+    is_sparse: bool = False
+    is_blockwise: bool = False
+    is_variable: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -87,13 +94,17 @@ class Tensor:
 class Operator:
     """An operator of a .tflite file; ``inputs`` and ``outputs`` index the graph's tensors.
 
-    ``name`` is TFLite's (``CONV_2D``), or the custom code. An input of -1 is left out.
+    ``name`` is TFLite's (``CONV_2D``), or the custom code if it ``is_custom``. An input of -1 is
+    left out. ``options`` holds those numbers of its builtin options that are not 0, under the
+    names of TFLite's schema (``dilation_w_factor``).
     """
 
     name: str
     version: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    is_custom: bool = False
+    options: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,3 +137,27 @@ class Model:
     def main(self) -> Graph:
         """The subgraph that an interpreter invokes."""
         return self.subgraphs[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allocations:
+    """TFLM's own account of the tensor arena on the host that it ran on, in bytes.
+
+    ``head_bytes`` is the planned part: activations and scratch buffers; ``tail_bytes`` the
+    persistent one. ``kinds`` tells what TFLM recorded of the latter: bytes and count by kind.
+    """
+
+    head_bytes: int
+    tail_bytes: int
+    kinds: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Allocations:
+        """Build an account from what :func:`dataclasses.asdict` made of one, or from its JSON."""
+        kinds = {kind: (int(size), int(count)) for kind, (size, count) in values["kinds"].items()}
+        return cls(head_bytes=values["head_bytes"], tail_bytes=values["tail_bytes"], kinds=kinds)
+
+    @property
+    def total_bytes(self) -> int:
+        """The whole arena."""
+        return self.head_bytes + self.tail_bytes

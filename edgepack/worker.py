@@ -43,13 +43,21 @@ class Limits:
     memory_bytes: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Python:
+    """A Python to run a worker with: its command, and the folders that it imports from."""
+
+    command: tuple[str, ...]
+    path: tuple[str, ...]
+
+
 class Worker:
     """A process that serves the methods of one object.
 
     ``service`` is ``module:Class``, built with ``arguments`` as soon as the process runs;
-    ``label`` names the process in messages. Its standard error, and all that native code prints,
-    is shown only if ``verbose``. Leaving the context kills the process, whatever it is doing.
-    It leaves no core dump.
+    ``label`` names the process in messages; ``python`` is this one unless another is given. Its
+    standard error, and all that native code prints, is shown only if ``verbose``. Leaving the
+    context kills the process, whatever it is doing. It leaves no core dump.
     """
 
     def __init__(
@@ -59,6 +67,7 @@ class Worker:
         label: str,
         verbose: bool = False,
         limits: Limits | None = None,
+        python: Python | None = None,
         **arguments: Any,
     ) -> None:
         self._label = label
@@ -66,9 +75,10 @@ class Worker:
         # What TensorFlow writes for itself; it is killed, and cannot take it away.
         self._scratch = tempfile.TemporaryDirectory(prefix="edgepack-")
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
+        python = python or Python(command=(sys.executable,), path=tuple(sys.path))
         told = [json.dumps(arguments), json.dumps(asdict(self._limits))]
         self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
-            [sys.executable, "-c", _BOOT, service, *told, *sys.path],
+            [*python.command, "-c", _BOOT, service, *told, *python.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if verbose else self._words if limits else subprocess.DEVNULL,

@@ -76,6 +76,12 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return script("scripts/digits.py", tmp_path_factory.mktemp("digits"))
 
 
+@pytest.fixture(scope="session")
+def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model in every scheme (tests/quantized.py)."""
+    return script("tests/quantized.py", tmp_path_factory.mktemp("quantized"))
+
+
 def told_by(name: str) -> dict[str, Any]:
     """Run a script of the tests that needs TensorFlow; what it tells is its last line, JSON."""
     done = python(ROOT / "tests" / name)

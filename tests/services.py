@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+import resource
 import sys
 import time
 from typing import Any
+
+import numpy as np
 
 from edgepack.errors import ModelError
 
@@ -53,6 +57,29 @@ class Service:
     def sleep(self, *, update: Any) -> None:
         update(0, 1)
         time.sleep(600)
+
+    def work_for_long(self, *, update: Any) -> str:
+        for done in range(12):
+            time.sleep(0.1)
+            update(done + 1, 12)
+        return "done"
+
+    def hang_in_native_code(self, *, update: Any) -> None:
+        update(0, 1)
+        re.match(r"(a|a)*b", "a" * 40)  # without giving Python a chance, for years
+
+    def take(self, *, size: int, update: Any) -> int:
+        update(0, 1)
+        return len(np.ones(size, np.uint8))
+
+    def abort_without_memory(self, *, update: Any) -> None:
+        update(0, 1)
+        os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+        os.abort()
+
+    def core_dump_bytes(self, *, update: Any) -> int:
+        update(0, 1)
+        return resource.getrlimit(resource.RLIMIT_CORE)[0]
 
 
 class Unbuildable:

@@ -19,7 +19,8 @@ KERNELS = {
     "Cortex-M7F": "cmsis-nn-dsp",
     "Cortex-M33F": "cmsis-nn-dsp",
     "Cortex-M55": "cmsis-nn-mve",
-    "Xtensa": "esp-nn",
+    "Xtensa LX6": "esp-nn",
+    "Xtensa LX7": "esp-nn-s3",
     "RISC-V": "esp-nn",
 }
 

@@ -34,10 +34,18 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "budgets", "bundle", "damage", "delegates", "errors", "findings", "flatbuffer"),
-    *("gate", "importing", "layer_names", "nibbles", "preprocessing", "progress", "recipe"),
-    *("recipe_file", "rewrite", "samples", "schemes", "serve", "signals", "spool", "tables"),
-    *("tflite_api", "toml", "types", "vela", "worker"),
+    *("arrays", "budgets", "bundle", "damage", "defects", "delegates", "errors", "findings"),
+    *(
+        "flatbuffer",
+        "gate",
+        "importing",
+        "layer_names",
+        "nibbles",
+        "operator_versions",
+        "preprocessing",
+    ),
+    *("progress", "recipe", "recipe_file", "rewrite", "samples", "schemes", "serve", "signals"),
+    *("spool", "tables", "tflite_api", "toml", "types", "uses", "vela", "worker"),
 }
 FILES = sorted(
     path

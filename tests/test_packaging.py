@@ -37,6 +37,7 @@ def test_the_wheel_holds_edgepack_alone_with_its_targets(tmp_path: Path) -> None
         "edgepack/targets/phone.toml",
         "edgepack/calibration/dataset.py",
         "edgepack/calibration/lint/data.py",
+        "edgepack/footprint/kernel_bytes.json",
         "edgepack/py.typed",
     } <= set(names)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import interpreter as litert
-from conftest import script
 from quantizations import QUANTIZATIONS
 
 from edgepack.compare import sqnr_db
@@ -34,12 +33,6 @@ from edgepack.types import Model
 Runs = Callable[[str], dict[str, Run]]
 SOME = 20  # outputs that differ, or their equality would tell little
 INTEGERS = [name for name, settings in QUANTIZATIONS.items() if settings.needs_ranges]
-
-
-@pytest.fixture(scope="session")
-def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model in every scheme (tests/quantized.py)."""
-    return script("tests/quantized.py", tmp_path_factory.mktemp("quantized"))
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def judged(name: str = "nano-33-ble-sense", **evidence: Any) -> tuple[str, ...]:
 
 
 def taking(flash: int, arena: int) -> dict[str, Footprint]:
-    made = Arena(planned=arena, persistent=0, scratch=0, total=arena)
+    made = Arena(planned=arena, persistent=0, scratch=0, total=arena, least=arena)
     return {
         "cmsis-nn-dsp": Footprint(
             arena=made,

@@ -16,6 +16,7 @@ from edgepack.checks.budgets import (
     flash_is_in_budget,
     latency_is_in_budget,
 )
+from edgepack.checks.combinations import combinations_are_run, combinations_come_out_right
 from edgepack.checks.delegates import (
     gpu_takes_all,
     npu_plan_fits,
@@ -23,13 +24,25 @@ from edgepack.checks.delegates import (
     xnnpack_takes_all,
 )
 from edgepack.checks.evidence import Evidence
+from edgepack.checks.full_integer import nothing_is_left_in_float
 from edgepack.checks.memory import flash_fits, ram_fits
+from edgepack.checks.operators import data_types_are_taken, operators_are_known, operators_are_taken
 from edgepack.checks.runs import interpreters_run, micro_is_bit_exact
+from edgepack.checks.shapes import shapes_are_fixed
 from edgepack.findings import Finding
 from edgepack.target import Target
 from edgepack.types import Model
 
-OF_THE_FILE: tuple[Callable[[Model, Target], Iterator[Finding]], ...] = (gpu_takes_all,)
+OF_THE_FILE: tuple[Callable[[Model, Target], Iterator[Finding]], ...] = (
+    operators_are_known,
+    operators_are_taken,
+    data_types_are_taken,
+    combinations_are_run,
+    combinations_come_out_right,
+    shapes_are_fixed,
+    nothing_is_left_in_float,
+    gpu_takes_all,
+)
 OF_ITS_RUNS: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
     interpreters_run,
     micro_is_bit_exact,

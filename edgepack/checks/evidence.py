@@ -19,7 +19,7 @@ class Evidence:
     """A model, and what running it showed.
 
     ``runs`` and ``deviations`` from the reference kernels are by runtime, the latter then by
-    output. ``footprints`` are by TFLM's kernels (:data:`edgepack.target.KERNELS`). ``drops`` and
+    output. ``footprints`` are by TFLM's kernels (:data:`edgepack.footprint.KERNELS`). ``drops`` and
     ``latency_ratios``, of this machine, compare with the float model, by runtime. ``budgets`` are
     by who set them; the target's own count besides. ``compilations`` are what Vela made of the
     model, by accelerator.

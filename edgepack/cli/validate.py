@@ -29,7 +29,7 @@ class _Validate(GroupedCommand):
     groups = {  # noqa: RUF012 (of the class)
         "float_model": "Data",
         "max_drop": "Budgets",
-        "jobs": "Running",
+        "arm64": "Running",
         "form": "Result",
         "help": "Other",
     }
@@ -69,6 +69,12 @@ class _Validate(GroupedCommand):
     metavar="NUMBER",
     type=float,
     help="Time of MODEL over that of the float model, both on this machine.",
+)
+@click.option(
+    "--arm64",
+    metavar="DIR",
+    type=PATH,
+    help="Run tflite-runtime's arm64 build too, in a folder that scripts/arm64 made.",
 )
 @click.option(
     "--jobs", type=int, help="Interpreters to run side by side.  [default: one for each core]"

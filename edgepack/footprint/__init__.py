@@ -1,22 +1,31 @@
-"""Placeholder."""
+"""The flash and RAM that a model takes on a microcontroller with TensorFlow Lite Micro.
+
+Pure functions of a parsed model and of what TFLM measured of it on this host; no interpreter is
+imported. The arena is computed exactly where TFLM's structs are known, the runtime's flash is
+estimated; both stay on the safe side, and the result says where.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgepack.types import Model
+from edgepack.errors import ModelError
+from edgepack.footprint.arena import Arena, arena
+from edgepack.footprint.flash import flash_notes, runtime_flash_bytes, runtime_ram_bytes
+from edgepack.footprint.scratch import KERNELS
+from edgepack.types import Allocations, Model
 
-
-@dataclass(frozen=True, kw_only=True)
-class Arena:
-    planned: int
-    persistent: int
-    scratch: int
-    total: int
+__all__ = ["KERNELS", "Arena", "Footprint", "arena", "footprint"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
+    """What a model takes on a device, in bytes; ``notes`` say what is estimated.
+
+    ``flash_bytes`` counts the model and the runtime, ``ram_bytes`` the smallest arena that TFLM
+    can start in and the runtime's static data and stack.
+    """
+
     arena: Arena
     runtime_flash_bytes: int
     runtime_ram_bytes: int
@@ -25,12 +34,23 @@ class Footprint:
     notes: tuple[str, ...]
 
 
-def footprint(model: Model, model_bytes: int, allocations: int, kernels: str) -> Footprint:
+def footprint(model: Model, model_bytes: int, allocations: Allocations, kernels: str) -> Footprint:
+    """Compute what a .tflite file takes with the given kernels, one of :data:`KERNELS`.
+
+    Raises :class:`ModelError` if its operators lack what every interpreter asks of them.
+    """
+    try:
+        computed = arena(model, allocations, kernels)
+    except (IndexError, ValueError, ZeroDivisionError) as error:
+        raise ModelError(
+            f"damaged .tflite file: tensors do not fit an operator: {error}"
+        ) from error
+    flash, ram = runtime_flash_bytes(model, kernels), runtime_ram_bytes(kernels)
     return Footprint(
-        arena=Arena(planned=allocations, persistent=0, scratch=0, total=allocations),
-        runtime_flash_bytes=50000,
-        runtime_ram_bytes=2000,
-        flash_bytes=model_bytes + 50000,
-        ram_bytes=allocations + 2000,
-        notes=(),
+        arena=computed,
+        runtime_flash_bytes=flash,
+        runtime_ram_bytes=ram,
+        flash_bytes=model_bytes + flash,
+        ram_bytes=computed.least + ram,
+        notes=(*computed.notes, *flash_notes(model, kernels)),
     )

@@ -121,7 +121,7 @@ def _footprints(
     model: Model, model_bytes: int, targets: Iterable[Target], run: Run | None
 ) -> dict[str, Footprint]:
     """Compute what the model takes on microcontrollers, by their kernels, if TFLM runs it."""
-    if run is None or run.arena_bytes is None:
+    if run is None or run.allocations is None:
         return {}
     kernels = {target.kernels for target in targets if target.kernels}
-    return {name: footprint(model, model_bytes, run.arena_bytes, name) for name in sorted(kernels)}
+    return {name: footprint(model, model_bytes, run.allocations, name) for name in sorted(kernels)}

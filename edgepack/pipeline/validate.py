@@ -26,6 +26,7 @@ from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe_file import read_recipe_file
 from edgepack.report.validation import RuntimeValidation, ValidationReport
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.runtimes.arm64 import arm64_runtime
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.target import Target, load_target
@@ -53,9 +54,9 @@ def validate(
         require_float(budgets, targets)
     with (
         tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
-        interpreters(_runtimes(targets), jobs=gate.jobs, limits=gate.limits, verbose=verbose) as (
-            running
-        ),
+        interpreters(
+            _runtimes(gate, targets), jobs=gate.jobs, limits=gate.limits, verbose=verbose
+        ) as (running),
     ):
         work = Path(temporary)
         with progress.step("load") as update:
@@ -78,7 +79,7 @@ def validate(
     ratios = {
         name: each[_FILE].median_ms / each[_FLOAT].median_ms
         for name, each in latencies.items()
-        if _FLOAT in each
+        if each.keys() >= {_FILE, _FLOAT}
     }
     evidence = gather(
         file.model, file.data, targets, validation, comparison, budgets, ratios, gate.limits
@@ -95,14 +96,16 @@ def validate(
     )
 
 
-def _runtimes(targets: Sequence[Target]) -> list[Runtime]:
+def _runtimes(gate: Gate, targets: Sequence[Target]) -> list[Runtime]:
     """Find the interpreters of the targets that are to be had here, and the reference kernels."""
+    emulated = [arm64_runtime(gate.arm64)] if gate.arm64 else []
     wanted = {REFERENCE.name, *(name for target in targets for name in target.interpreters)}
-    return [
+    here = [
         runtime
         for runtime in (REFERENCE, *RUNTIMES.values())
         if runtime.name in wanted and runtime.missing() is None
     ]
+    return here + emulated
 
 
 def _run_float(gate: Gate, floating: File, inputs: Inputs, work: Path) -> Arrays:
@@ -130,12 +133,11 @@ def _time(
     """Time the file, in turn with its float model if there is one, by interpreter."""
     timed = {_FILE: file, _FLOAT: floating} if floating else {_FILE: file}
     taken = {_FILE: inputs.taken, _FLOAT: inputs.real}
-    found = running.latencies(
+    return running.latencies(
         models={name: each.path for name, each in timed.items() if each},
         inputs={name: taken[name] for name in timed},
         work=work,
     )
-    return {name: each for name, each in found.items() if name != REFERENCE.name}
 
 
 def _compare(

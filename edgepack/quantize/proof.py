@@ -10,7 +10,7 @@ from edgepack.schemes import DYNAMIC_RANGE, FLOAT, Quantization
 from edgepack.sparsity import weight_tensors
 from edgepack.types import Graph, Model, Operator
 
-_FLOATS = {"float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
+FLOATS = {"float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
 _NAMED = 5
 _FULL_INT8 = Quantization()
 
@@ -24,7 +24,7 @@ def float_tensors(model: Model, allowed: Collection[tuple[int, int]] = ()) -> li
         f"{tensor.name} ({tensor.dtype}, {_user(graph, index)})"
         for number, graph in enumerate(model.subgraphs)
         for index, tensor in enumerate(graph.tensors)
-        if tensor.dtype in _FLOATS and (number, index) not in allowed
+        if tensor.dtype in FLOATS and (number, index) not in allowed
     ]
 
 
@@ -70,7 +70,7 @@ def require_full_integer(
         ("output", settings.outputs, model.main.output_tensors, source.main.output_tensors),
     ):
         for tensor, original in zip(found, before, strict=True):
-            if tensor.dtype != (wanted if original.dtype in _FLOATS else original.dtype):
+            if tensor.dtype != (wanted if original.dtype in FLOATS else original.dtype):
                 raise ConversionError(
                     f"not full-integer: the {kind} {tensor.name} is {tensor.dtype}, not {wanted}"
                 )
@@ -135,7 +135,7 @@ def _allowed(
 
 def _computes_in_float(graph: Graph, operator: Operator) -> bool:
     made, taken = (
-        any(graph.tensors[index].dtype in _FLOATS for index in ends if index >= 0)
+        any(graph.tensors[index].dtype in FLOATS for index in ends if index >= 0)
         for ends in (operator.outputs, operator.inputs)
     )
     return made and taken

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
+
+from edgepack.worker import Python
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +19,8 @@ class Runtime:
     """A runtime by its name in targets and reports.
 
     ``distribution`` is the package that brings it, ``module`` the one here that drives it, and
-    ``no_wheel`` says where the package is to be had and what is left out without it.
+    ``no_wheel`` says where the package is to be had and what is left out without it. ``python`` is
+    what runs it, if not this one. Nothing is told by the times of one that is not ``is_timed``.
     """
 
     name: str
@@ -25,9 +28,14 @@ class Runtime:
     module: str
     no_wheel: str
     is_single_threaded: bool = False
+    is_timed: bool = True
+    python: Python | None = None
 
     def version(self) -> str | None:
         """Return the installed version; None if the package is not installed."""
+        if self.python is not None:
+            found = distributions(name=self.distribution, path=list(self.python.path))
+            return next((each.version for each in found), None)
         try:
             return version(self.distribution)
         except PackageNotFoundError:
@@ -55,6 +63,7 @@ REFERENCE = Runtime(
     module="edgepack.runtimes.tflite_runtime_reference",
     no_wheel=_NO_TFLITE_RUNTIME,
     is_single_threaded=True,
+    is_timed=False,
 )
 """What the others' outputs are held against: plain C++ kernels, the definition of each operator."""
 

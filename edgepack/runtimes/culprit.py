@@ -41,12 +41,25 @@ def culprit(model: bytes, fate: Callable[[bytes], Fate], time_s: float) -> Culpr
     is to blame: for a damaged file, if the model without operators ends the process too, or if the
     whole does not do it again; and after ``time_s``.
     """
-    deadline = time.monotonic() + time_s
     try:
         graph = read_tflite(model).main
+        position = _first_crash(model, len(graph.operators), fate, time.monotonic() + time_s)
     except ModelError:
         return None
-    runs, crashes = 0, len(graph.operators)
+    if position is None:
+        return None
+    blamed = graph.operators[position]
+    return Culprit(
+        operator=blamed.name,
+        layer=layer_names(graph)[blamed.outputs[0]] if blamed.outputs else blamed.name,
+        position=position,
+    )
+
+
+def _first_crash(
+    model: bytes, count: int, fate: Callable[[bytes], Fate], deadline: float
+) -> int | None:
+    runs, crashes = 0, count
     if fate(first_operators(model, crashes)) is not Fate.CRASHED:
         return None
     before = fate(first_operators(model, runs))
@@ -61,14 +74,8 @@ def culprit(model: bytes, fate: Callable[[bytes], Fate], time_s: float) -> Culpr
             crashes = middle
         else:
             runs, before = middle, found
-    if runs and before is Fate.REFUSED:  # what was cut off may have mattered
-        return None
-    blamed = graph.operators[runs]
-    return Culprit(
-        operator=blamed.name,
-        layer=layer_names(graph)[blamed.outputs[0]] if blamed.outputs else blamed.name,
-        position=runs,
-    )
+    # What was cut off may have mattered to what is left, if that does not run.
+    return None if runs and before is Fate.REFUSED else runs
 
 
 def first_operators(model: bytes, count: int) -> bytes:

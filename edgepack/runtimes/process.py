@@ -59,6 +59,7 @@ class Process:
             label=self._runtime.name,
             verbose=self._verbose,
             limits=self._limits,
+            python=self._runtime.python,
             module=self._runtime.module,
         )
 

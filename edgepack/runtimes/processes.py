@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.arrays import Arrays, load_array, save_arrays
-from edgepack.errors import EdgepackError, ModelError, WorkerCrashError
+from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
 from edgepack.flatbuffer import read_tflite
 from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
@@ -24,6 +24,7 @@ from edgepack.runtimes.culprit import Culprit, Fate, culprit
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.process import Process
 from edgepack.samples import tensor_bytes
+from edgepack.types import Allocations
 from edgepack.worker import Limits
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
@@ -39,15 +40,16 @@ class Run:
     """What a runtime made of a model: integer ``outputs`` (samples, ...), or why it failed.
 
     ``arena_bytes`` and ``peak_memory_bytes``, which is the whole process's, are measured on this
-    host, whose pointers may be wider than the device's. ``left_by_delegates`` has the indices of
-    the operators that no delegate took; None where that is not told. After a crash, ``signal``
-    names what ended the process, and ``culprit`` the operator that was being run, if that can be
-    told.
+    host, whose pointers may be wider than the device's; ``allocations`` is TFLM's own account of
+    the arena. ``left_by_delegates`` has the indices of the operators that no delegate took; None
+    where that is not told. After a crash, ``signal`` names what ended the process, and ``culprit``
+    the operator that was being run, if that can be told.
     """
 
     version: str
     outputs: Arrays | None = None
     arena_bytes: int | None = None
+    allocations: Allocations | None = None
     peak_memory_bytes: int | None = None
     left_by_delegates: Sequence[int] | None = None
     latency: Latency | None = None
@@ -148,25 +150,36 @@ class Interpreters:
         """Time .tflite files in turn on the first sample of each one's inputs, all by name.
 
         Waits until nothing else runs, then measures one runtime after the other. Returns the
-        latencies by runtime, then by model; a runtime that does not run all of them is left out.
+        latencies by runtime, then by model; what a runtime does not run is left out, and so is a
+        runtime whose times tell nothing.
         """
         wait(self._begun)
-        files = {name: _save(work / f"{name}-sample", _first(inputs[name])) for name in models}
-        found: dict[str, dict[str, Latency]] = {}
-        for runtime in self._counts:
-            answer = self._submit(
-                runtime,
-                "latencies",
-                models=[str(path) for path in models.values()],
-                inputs=[files[name] for name in models],
-                threads=threads,
-            )
-            try:
-                taken = [Latency(**fields) for fields in answer.result()]
-            except (EdgepackError, RuntimeError):
-                continue
-            found[runtime.name] = dict(zip(models, taken, strict=True))
-        return found
+        timed = {
+            name: {
+                "model": str(path),
+                "inputs": _save(work / f"{name}-sample", _first(inputs[name])),
+            }
+            for name, path in models.items()
+        }
+        return {
+            runtime.name: self._time(runtime, timed, threads)
+            for runtime in self._counts
+            if runtime.is_timed
+        }
+
+    def _time(
+        self, runtime: Runtime, timed: dict[str, dict[str, Any]], threads: int
+    ) -> dict[str, Latency]:
+        models = list(timed.values())
+        answer = self._submit(runtime, "latencies", models=models, threads=threads)
+        try:
+            taken = [Latency(**fields) for fields in answer.result()]
+        except (EdgepackError, RuntimeError):
+            if len(timed) == 1:
+                return {}
+            alone = (self._time(runtime, {name: model}, threads) for name, model in timed.items())
+            return {name: latency for each in alone for name, latency in each.items()}
+        return dict(zip(timed, taken, strict=True))
 
     def _submit(
         self, runtime: Runtime, method: str, *, update: Update = ignore, **arguments: Any
@@ -203,9 +216,10 @@ class Interpreters:
         except (EdgepackError, RuntimeError) as error:
             # Of a worker's traceback, the last line names the exception.
             told = str(error).strip().splitlines()[-1]
+            is_told = isinstance(error, WorkerLimitError)
             return Run(
                 version=version,
-                failure=told + self._memory_note(parts[0]),
+                failure=told if is_told else told + self._memory_note(parts[0]),
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
         return Run(
@@ -215,6 +229,7 @@ class Interpreters:
                 for name in parts[0].made
             },
             arena_bytes=answers[0]["arena_bytes"],
+            allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
             peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
             left_by_delegates=answers[0]["left_by_delegates"],
         )
@@ -230,7 +245,7 @@ class Interpreters:
         if limit is None or needed <= limit // 2:
             return ""
         return (
-            f" (the model's tensors take {needed // _MIB:,} MiB, and the memory limit is"
+            f" (the model's tensors take {needed // _MIB:,} MiB of a memory limit of"
             f" {limit // _MIB:,} MiB)"
         )
 

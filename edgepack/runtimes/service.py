@@ -16,11 +16,13 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from edgepack.arrays import read_rows
-from edgepack.progress import Update, ignore
+from edgepack.progress import Update
 from edgepack.runtimes.latency import latencies
 from edgepack.spool import Spool
+from edgepack.types import Allocations
 
 _PROCESS = Path("/proc/self")
+_BLOCK_BYTES = 1 << 20
 _KIB = 1 << 10
 _MOMENT_S = 0.5
 """A process that crashed told of its progress less than so long before."""
@@ -47,6 +49,9 @@ class Interpreter(Protocol):
     def arena_bytes(self) -> int | None:
         """Measure the tensor arena; None where the runtime has none."""
 
+    def allocations(self) -> Allocations | None:
+        """Give the runtime's own account of the tensor arena; None where it has none."""
+
 
 class RunService:
     """Runs .tflite files on the runtime of a module, which is imported at once.
@@ -69,9 +74,10 @@ class RunService:
     ) -> dict[str, Any]:
         """Run samples and write ``outputs``, all .npy files.
 
-        Returns the arena's bytes, or None, under ``arena_bytes``, the most memory that the process
-        had meanwhile under ``peak_memory_bytes``, and under ``left_by_delegates`` the indices of
-        the operators that no delegate took, or None.
+        Returns the arena's bytes, or None, under ``arena_bytes``, the runtime's account of it, or
+        None, under ``allocations``, the most memory that the process had meanwhile under
+        ``peak_memory_bytes``, and under ``left_by_delegates`` the indices of the operators that no
+        delegate took, or None.
         """
         _forget_peak()
         interpreter = self._build(Path(model).read_bytes())
@@ -80,8 +86,10 @@ class RunService:
             for results in _invoked(interpreter, inputs, start, stop, update):
                 for spool, result in zip(spools, results, strict=True):
                     spool.add(result if result.shape[:1] == (1,) else result[None])
+        account = interpreter.allocations()
         return {
             "arena_bytes": interpreter.arena_bytes(),
+            "allocations": asdict(account) if account else None,
             "peak_memory_bytes": _peak(),
             "left_by_delegates": interpreter.left_by_delegates(),
         }
@@ -97,16 +105,16 @@ class RunService:
                 return
 
     def latencies(
-        self, *, models: list[str], inputs: list[list[str]], threads: int, update: Update
+        self, *, models: list[dict[str, Any]], threads: int, update: Update
     ) -> list[dict[str, Any]]:
-        """Time models in turn on their first sample.
+        """Time models in turn, each a ``model`` on the first sample of its ``inputs``.
 
         Returns the fields of :class:`~edgepack.runtimes.latency.Latency` for each.
         """
         timed: list[Interpreter] = []
-        for model, paths in zip(models, inputs, strict=True):
-            timed.append(self._build(Path(model).read_bytes(), threads))
-            for _ in _invoked(timed[-1], paths, 0, 1, ignore):
+        for each in models:
+            timed.append(self._build(Path(each["model"]).read_bytes(), threads))
+            for _ in _invoked(timed[-1], each["inputs"], 0, 1, update):
                 pass
         return [asdict(latency) for latency in latencies(timed, threads, update)]
 
@@ -114,11 +122,21 @@ class RunService:
 def _invoked(
     interpreter: Interpreter, inputs: list[str], start: int, stop: int, update: Update
 ) -> Iterator[list[NDArray[Any]]]:
-    paths = [Path(path) for path in inputs]
     update(0, stop - start)  # it is loaded
-    for index in range(start, stop):
-        yield interpreter.invoke([read_rows(path, index, index + 1) for path in paths])
-        update(index + 1 - start, stop - start)
+    for done, sample in enumerate(_samples([Path(path) for path in inputs], start, stop), start=1):
+        yield interpreter.invoke(sample)
+        update(done, stop - start)
+
+
+def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[Any]]]:
+    """Read samples in blocks, which do not fill the memory as mapped files would."""
+    sample_bytes = sum(read_rows(path, start, start + 1).nbytes for path in paths)
+    rows = max(1, _BLOCK_BYTES // max(1, sample_bytes))
+    for begin in range(start, stop, rows):
+        count = min(rows, stop - begin)
+        block = [read_rows(path, begin, begin + count) for path in paths]
+        for row in range(count):
+            yield [array[row : row + 1] for array in block]
 
 
 def _forget_peak() -> None:

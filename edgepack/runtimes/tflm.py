@@ -16,7 +16,7 @@ from tflite_micro import runtime
 
 from edgepack.errors import ConversionError
 from edgepack.flatbuffer import read_tflite
-from edgepack.types import Model
+from edgepack.types import Allocations, Model
 
 _STRUCTURES_BYTES = 1 << 20
 _CHANNEL_BYTES = 64
@@ -58,11 +58,21 @@ class Interpreter:
 
     def arena_bytes(self) -> int:
         """Read the smallest arena that holds the model on this host, off TFLM's own account."""
+        return self.allocations().total_bytes
+
+    def allocations(self) -> Allocations:
+        """Read TFLM's own account of the arena."""
         with _standard_error() as words:
             self._interpreter.print_allocations()
             words.seek(0)
-            (total,) = re.findall(rb"Arena allocation total (\d+) bytes", words.read())
-        return int(total)
+            text = words.read().decode()
+        parts = dict(re.findall(r"Arena allocation (head|tail) (\d+) bytes", text))
+        kinds = re.findall(r"'(.+)' used (\d+) bytes .* for (\d+) ", text)
+        return Allocations(
+            head_bytes=int(parts["head"]),
+            tail_bytes=int(parts["tail"]),
+            kinds={kind: (int(size), int(count)) for kind, size, count in kinds},
+        )
 
 
 def _ample_arena(model: Model) -> int:

@@ -1,0 +1,64 @@
+"""Checks of what an interpreter has in its version, but not with these data types or scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from edgepack.checks.places import listed, places
+from edgepack.defects import DEFECTS, Defect
+from edgepack.findings import Finding
+from edgepack.runtimes.registered import version_key
+from edgepack.target import Target
+from edgepack.types import Model
+
+
+def combinations_come_out_right(model: Model, target: Target) -> Iterator[Finding]:
+    """No operator has data types or scales that an interpreter computes wrongly, without a word.
+
+    They are those of :data:`edgepack.defects.DEFECTS`; the oldest release that the target
+    names decides.
+    """
+    for defect in DEFECTS:
+        names = [name for name in target.interpreters if _lasts(target, name, defect.wrong)]
+        yield from _found(model, target, defect, names, "comes out wrong, without a word, in")
+
+
+def combinations_are_run(model: Model, target: Target) -> Iterator[Finding]:
+    """No operator has data types or scales that an interpreter has no kernel for.
+
+    They are those of :data:`edgepack.defects.DEFECTS`; the oldest release that the target
+    names decides.
+    """
+    for defect in DEFECTS:
+        names = [
+            name
+            for name in target.interpreters
+            if _lasts(target, name, defect.refused) and not _lasts(target, name, defect.wrong)
+        ]
+        yield from _found(model, target, defect, names, "is not run by")
+
+
+def _lasts(target: Target, interpreter: str, until: Mapping[str, str | None]) -> bool:
+    """Whether the oldest release of an interpreter still has a defect."""
+    if interpreter not in until:
+        return False
+    cured = until[interpreter]
+    return cured is None or version_key(target.interpreters[interpreter]) < version_key(cured)
+
+
+def _found(
+    model: Model, target: Target, defect: Defect, interpreters: list[str], told: str
+) -> Iterator[Finding]:
+    if not interpreters:
+        return
+    where = [place for place in places(model) if defect.is_in(place.use)]
+    for name in interpreters if where else ():
+        until = [each[name] for each in (defect.wrong, defect.refused) if name in each]
+        cured = None if None in until else max(filter(None, until), key=version_key)
+        yield Finding(
+            message=f"{listed(place.operator for place in where)} with {defect.what} {told} {name}"
+            f" {target.interpreters[name]}",
+            cure=f"{defect.cure}; {name} runs it from {cured} on" if cured else defect.cure,
+            operator=where[0].operator,
+            layer=listed(place.layer for place in where),
+        )

@@ -1,0 +1,329 @@
+"""What interpreters refuse, or compute wrongly without a word, whatever versions they register.
+
+Each was run on every release of the interpreters that ``edgepack/runtimes/operators.json`` names:
+one operator by itself, its outputs held against the same sums in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from edgepack.uses import Use
+
+_Until = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defect:
+    """Operators that some interpreters do not compute as the file says.
+
+    ``what`` completes "CONV_2D with ...". ``wrong`` maps interpreters that compute them wrongly,
+    without a word, to the first release that does not; None if there is none. ``refused`` maps
+    those that refuse them, or crash. Interpreters are named as in :mod:`edgepack.runtimes`, among
+    them tflite-runtime's reference kernels. Without ``operators`` it is all that the rule ``holds``
+    for.
+    """
+
+    what: str
+    cure: str
+    operators: tuple[str, ...] = ()
+    holds: Callable[[Use], bool]
+    wrong: _Until = field(default_factory=dict)
+    refused: _Until = field(default_factory=dict)
+
+    def is_in(self, use: Use) -> bool:
+        """Whether an operator is one of these."""
+        return (not self.operators or use.operator.name in self.operators) and self.holds(use)
+
+
+def _has(activations: str, weights: str) -> Callable[[Use], bool]:
+    return lambda use: (use.dtype(), use.dtype(1)) == (activations, weights)
+
+
+def _by_channel(*activations: str, weights: str, matrix: bool = True) -> Callable[[Use], bool]:
+    """Whether weights have a scale for each output, which are more than a matrix if not that."""
+    return lambda use: (
+        use.dtype() in activations
+        and use.dtype(1) == weights
+        and use.is_per_channel(1)
+        and (matrix or any(len(tensor.shape) > _MATRIX for tensor in use.outputs))
+    )
+
+
+def _is_hybrid(use: Use) -> bool:
+    weights = [tensor for tensor in use.inputs if tensor and tensor.is_constant]
+    return use.gives == "float32" and any(tensor.dtype in _INTEGERS for tensor in weights)
+
+
+def _is_asymmetric(use: Use) -> bool:
+    tensors = [*(tensor for tensor in use.inputs if tensor), *use.outputs]
+    return any(
+        tensor.dtype == "int16" and tensor.quant and any(tensor.quant.zero_point)
+        for tensor in tensors
+    )
+
+
+def _is_biased_in_int32(use: Use) -> bool:
+    return (use.dtype(), use.dtype(2)) == ("int16", "int32")
+
+
+def _takes(dtype: str) -> Callable[[Use], bool]:
+    return lambda use: any(tensor.dtype == dtype for tensor in use.inputs if tensor)
+
+
+_MATRIX = 2  # dimensions
+_INTEGERS = ("int2", "int4", "int8", "uint8")
+_INT32 = 2  # of TensorType, as the option quantized_bias_type says it
+_REFERENCE = {"tflite-runtime-reference": None}
+_PHONES = dict.fromkeys(("litert", "tflite-runtime"))
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+
+_INT8 = "quantize to int8: edgepack quantize --scheme int8"
+_INT8_WEIGHTS = "keep weights in int8"
+_INT16_BY_EDGEPACK = "quantize with edgepack quantize --scheme int16"
+_PER_TENSOR = "quantize with --dense per-tensor"
+_DENSE = "convert without EXPERIMENTAL_SPARSITY: zeros stay where they are"
+
+_EACH_OUTPUT = "weights of a scale for each output"
+_NO_MATRIX = "and an output of more than two dimensions"
+_ZERO_POINT = "int16 tensors of a zero point other than 0"
+_INT32_BIAS = "int16 activations and an int32 bias"
+
+DEFECTS = (
+    Defect(
+        what="float activations and integer weights (hybrid, as dynamic range makes it)",
+        cure="quantize activations too: edgepack quantize --scheme int8",
+        operators=(
+            *(*_CONVOLUTIONS, "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL", "SVDF"),
+            *("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"),
+        ),
+        holds=_is_hybrid,
+        refused={"tflm": None},
+    ),
+    Defect(
+        what="float activations and int8 weights",
+        cure=_INT8,
+        operators=("TRANSPOSE_CONV",),
+        holds=lambda use: use.gives == "float32" and use.dtype(1) == "int8",
+        refused={"tflite-runtime": None},
+    ),
+    Defect(
+        what="float activations and int8 weights of one scale",
+        cure="give each channel a scale",
+        operators=("DEPTHWISE_CONV_2D",),
+        holds=lambda use: _has("float32", "int8")(use) and not use.is_per_channel(1),
+        refused=_PHONES,
+    ),
+    # FULLY_CONNECTED of version 12, which files may not say that they need.
+    Defect(
+        what=f"float activations and int8 {_EACH_OUTPUT}",
+        cure=_PER_TENSOR,
+        operators=("FULLY_CONNECTED",),
+        holds=_by_channel("float32", weights="int8"),
+        wrong=_REFERENCE,
+    ),
+    Defect(
+        what="a scale for each channel",
+        cure="quantize activations too, or give weights one scale",
+        operators=("DEQUANTIZE",),
+        holds=lambda use: use.is_per_channel(0),
+        wrong={"tflm": None},
+    ),
+    Defect(
+        what="float16",
+        cure="keep weights in float32, or quantize to int8",
+        operators=("DEQUANTIZE",),
+        holds=_takes("float16"),
+        refused={"tflm": None},
+    ),
+    Defect(
+        what="int4",
+        cure=_INT8_WEIGHTS,
+        operators=("DEQUANTIZE",),
+        holds=_takes("int4"),
+        refused={"tflm": None},
+    ),
+    Defect(
+        what="sparse weights",
+        cure=_DENSE,
+        operators=("FULLY_CONNECTED",),
+        holds=lambda use: any(tensor.is_sparse for tensor in use.inputs if tensor),
+        wrong={"tflm": None},
+    ),
+    Defect(
+        what="sparse int8 weights",
+        cure=_DENSE,
+        operators=("DENSIFY",),
+        holds=_takes("int8"),
+        refused={"litert": None},  # its reference kernels run it
+    ),
+    # TFLM refuses them since its pull request 2602, and computes them since 2673.
+    Defect(
+        what=f"int8 {_EACH_OUTPUT}",
+        cure=_PER_TENSOR,
+        operators=("FULLY_CONNECTED",),
+        holds=_by_channel("int8", weights="int8"),
+        wrong={"tflm": "0.dev20240529040542", "tflite-runtime": "2.10.0"},
+        refused={"tflm": "0.dev20241025232721"},
+    ),
+    Defect(
+        what=f"int8 {_EACH_OUTPUT} {_NO_MATRIX}",
+        cure=_PER_TENSOR,
+        operators=("FULLY_CONNECTED",),
+        holds=_by_channel("int8", weights="int8", matrix=False),
+        wrong=_REFERENCE,
+        refused={"tflm": "0.dev20250116215618"},
+    ),
+    Defect(
+        what=f"int16 activations, {_EACH_OUTPUT}",
+        cure=_PER_TENSOR,
+        operators=("FULLY_CONNECTED",),
+        holds=_by_channel("int16", weights="int8"),
+        wrong={"tflm": "0.dev20240529040542", "tflite-runtime": "2.10.0"},
+        refused={"tflm": "0.dev20250320222729"},
+    ),
+    Defect(
+        what=f"int16 activations, {_EACH_OUTPUT} {_NO_MATRIX}",
+        cure=_PER_TENSOR,
+        operators=("FULLY_CONNECTED",),
+        holds=_by_channel("int16", weights="int8", matrix=False),
+        wrong={"litert": "1.1.0", "tflite-runtime": None} | _REFERENCE,
+    ),
+    Defect(
+        what="int16 activations",
+        cure=_INT8,
+        operators=("FULLY_CONNECTED",),
+        holds=_takes("int16"),
+        wrong={"tflite-runtime": "2.9.1"},
+    ),
+    Defect(
+        what=_ZERO_POINT,
+        cure=_INT16_BY_EDGEPACK,
+        operators=_CONVOLUTIONS,
+        holds=_is_asymmetric,
+        wrong={"tflm": None},
+        refused=_PHONES,
+    ),
+    Defect(
+        what=_ZERO_POINT,
+        cure=_INT16_BY_EDGEPACK,
+        operators=("ADD", "DEQUANTIZE", "FULLY_CONNECTED", "MEAN"),
+        holds=_is_asymmetric,
+        refused=_PHONES,
+    ),
+    Defect(
+        what=_ZERO_POINT,
+        cure=_INT16_BY_EDGEPACK,
+        operators=("LOGISTIC", "MUL"),
+        holds=_is_asymmetric,
+        refused=_PHONES | {"tflm": None},
+    ),
+    Defect(
+        what=_INT32_BIAS,
+        cure=_INT16_BY_EDGEPACK,
+        operators=("DEPTHWISE_CONV_2D",),
+        holds=_is_biased_in_int32,
+        wrong={"tflm": None},
+        refused=_PHONES,
+    ),
+    Defect(
+        what=_INT32_BIAS,
+        cure=_INT16_BY_EDGEPACK,
+        operators=("FULLY_CONNECTED",),
+        holds=_is_biased_in_int32,
+        refused={"tflm": "0.dev20250320222729"},
+    ),
+    Defect(
+        what=f"{_INT32_BIAS} that its option quantized_bias_type does not tell",
+        cure=_INT16_BY_EDGEPACK,
+        operators=("CONV_2D",),
+        holds=lambda use: (
+            _is_biased_in_int32(use) and use.operator.options.get("quantized_bias_type") != _INT32
+        ),
+        wrong={"litert": None},
+        refused={"tflite-runtime": "2.9.1"},
+    ),
+    Defect(
+        what=f"int4 {_EACH_OUTPUT}",
+        cure=f"{_PER_TENSOR}, or {_INT8_WEIGHTS}",
+        operators=("FULLY_CONNECTED",),
+        holds=_by_channel("int8", weights="int4"),
+        wrong={"tflm": "0.dev20240529040542"},
+        refused={"litert": "1.1.0", "tflite-runtime": None, "tflm": None},
+    ),
+    Defect(
+        what="float activations and int4 weights",
+        cure=_INT8_WEIGHTS,
+        operators=("CONV_2D",),
+        holds=_has("float32", "int4"),
+        wrong={"litert": "1.1.0", "tflite-runtime": None} | _REFERENCE,
+    ),
+    Defect(
+        what="float activations and int4 weights",
+        cure=_INT8_WEIGHTS,
+        operators=("FULLY_CONNECTED",),
+        holds=_has("float32", "int4"),
+        wrong={"tflite-runtime": "2.14.0"},
+        refused={"litert": "1.3.0"},
+    ),
+    Defect(
+        what="float activations and int4 weights",
+        cure=_INT8_WEIGHTS,
+        operators=("DEPTHWISE_CONV_2D",),
+        holds=_has("float32", "int4"),
+        refused=_PHONES,
+    ),
+    Defect(
+        what="int16 activations and int4 weights",
+        cure=_INT8_WEIGHTS,
+        operators=("CONV_2D",),
+        holds=_has("int16", "int4"),
+        wrong={"litert": "1.1.0", "tflite-runtime": None} | _REFERENCE,
+        refused={"tflm": None},
+    ),
+    Defect(
+        what="int16 activations and int4 weights",
+        cure=_INT8_WEIGHTS,
+        operators=("DEPTHWISE_CONV_2D",),
+        holds=_has("int16", "int4"),
+        wrong=_PHONES | _REFERENCE,
+        refused={"tflm": None},
+    ),
+    Defect(
+        what="int16 activations and int4 weights",
+        cure=_INT8_WEIGHTS,
+        operators=("FULLY_CONNECTED",),
+        holds=_has("int16", "int4"),
+        wrong=_REFERENCE,
+        refused={"tflm": None},
+    ),
+    Defect(
+        what="weights of a scale for each block",
+        cure="give weights a scale for each channel",
+        holds=lambda use: any(tensor.is_blockwise for tensor in use.inputs if tensor),
+        wrong={"litert": "2.1.0", "tflite-runtime": None} | _REFERENCE,
+        refused={"tflm": None},
+    ),
+    Defect(
+        what="int2 weights",
+        cure=_INT8_WEIGHTS,
+        operators=("CONV_2D",),
+        holds=_takes("int2"),
+        wrong={"litert": None},
+    ),
+    Defect(
+        what="int2",
+        cure=_INT8_WEIGHTS,
+        holds=_takes("int2"),
+        refused={"litert": "2.1.2", "tflite-runtime": None, "tflm": None},
+    ),
+    Defect(
+        what="an input in int8 and an output in int16",
+        cure="keep the whole model in one of them",
+        operators=("QUANTIZE",),
+        holds=lambda use: (use.dtype(), use.gives) == ("int8", "int16"),
+        refused={"litert": "2.1.4", "tflite-runtime": None},
+    ),
+)
+"""Measured on LiteRT 1.0 to 2.3, tflite-runtime 2.7 to 2.14 and TFLM of 2023-10 to 2026-10."""

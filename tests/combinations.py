@@ -1,0 +1,148 @@
+"""Files of one operator with its inputs and what comes out in float64, by what is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tiny import Value, one_operator
+
+SAMPLES, CHANNELS = 6, 8
+LARGEST = {"int4": 7, "int8": 127, "int16": 32767}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file, what it is fed with, and the numbers that its output stands for."""
+
+    data: bytes
+    taken: np.ndarray
+    given: np.ndarray
+
+
+def weighted(
+    operator: str,
+    activations: str,
+    weights: str,
+    *,
+    by_channel: bool = True,
+    bias: str | None = None,
+    dimensions: int = 2,
+    zero_point: int = 0,
+) -> Case:
+    """Make a dense layer, or a convolution with kernels of 1 x 1, so that both are products."""
+    random = np.random.default_rng(0)
+    is_dense, is_depthwise = operator == "FULLY_CONNECTED", operator == "DEPTHWISE_CONV_2D"
+    spread = np.logspace(-1, 1, CHANNELS)  # channels differ, or one scale would do for all
+    real = random.normal(size=(1 if is_depthwise else CHANNELS, CHANNELS))
+    real = real * (spread if is_depthwise else spread[:, None])
+    largest = np.abs(real).max(axis=0 if is_depthwise else 1) if by_channel else np.abs(real).max()
+    scales = np.atleast_1d(largest / LARGEST[weights])
+    stored = np.rint(real / (scales if is_depthwise else scales[:, None]))
+    real = stored * (scales if is_depthwise else scales[:, None])
+    shape = (1, *(3,) * (dimensions - 2 if is_dense else 2), CHANNELS)
+    inputs, taken, scale = _quantized(
+        random.normal(size=(SAMPLES, *shape[1:])), activations, zero_point
+    )
+    shift = np.rint(random.normal(size=CHANNELS) * 99) if bias else np.zeros(CHANNELS)
+    step = scales * scale
+    given = (taken * real if is_depthwise else taken @ real.T) + shift * step
+    made = np.abs(given).max() / LARGEST.get(activations, 1) * 1.2
+    strides = {"strideW": 1, "strideH": 1}
+    options: dict[str, dict[str, Any]] = {
+        "FULLY_CONNECTED": {"table": "FullyConnectedOptions", "keepNumDims": dimensions > 2},
+        "CONV_2D": {"table": "Conv2DOptions", **strides},
+        "DEPTHWISE_CONV_2D": {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1, **strides},
+    }
+    is_float = activations == "float32"
+    data = one_operator(
+        operator,
+        [
+            Value(shape, activations, None if is_float else scale, zero_point),
+            Value(
+                real.shape if is_dense else (len(real), 1, 1, CHANNELS),
+                weights,
+                scales.tolist(),
+                axis=3 if is_depthwise else 0,
+                values=stored,
+            ),
+            Value(
+                (CHANNELS,),
+                bias,
+                None if bias == "float32" else step.tolist(),
+                values=shift * step if bias == "float32" else shift,
+            )
+            if bias
+            else None,
+        ],
+        [Value(shape, activations, None if is_float else made, zero_point)],
+        **options[operator],
+    )
+    return Case(data=data, taken=inputs, given=given)
+
+
+def dequantized(dtype: str) -> Case:
+    """Make a conversion to float of int8 with a scale for each channel, or of float16."""
+    random = np.random.default_rng(0)
+    scales = np.logspace(-1, 1, CHANNELS)
+    taken = random.integers(-99, 99, (SAMPLES, CHANNELS)).astype(dtype)
+    value = Value((1, CHANNELS), dtype, scales.tolist() if dtype == "int8" else None, axis=1)
+    data = one_operator("DEQUANTIZE", [value], [Value((1, CHANNELS))])
+    return Case(data=data, taken=taken, given=taken * (scales if dtype == "int8" else 1.0))
+
+
+def widened() -> Case:
+    """Make a conversion of int8 to int16."""
+    taken = np.arange(SAMPLES * CHANNELS, dtype=np.int8).reshape(SAMPLES, CHANNELS)
+    taken_as, given_as = (
+        Value((1, CHANNELS), dtype, scale) for dtype, scale in (("int8", 0.1), ("int16", 0.001))
+    )
+    return Case(one_operator("QUANTIZE", [taken_as], [given_as]), taken, taken * 0.1)
+
+
+def _quantized(
+    real: np.ndarray, dtype: str, zero_point: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    if dtype == "float32":
+        return real.astype(np.float32), real, 1.0
+    scale = np.abs(real).max() / LARGEST[dtype] * 1.2
+    stored = np.rint(real / scale) + zero_point
+    return stored.astype(dtype), (stored - zero_point) * scale, float(scale)
+
+
+def cases() -> dict[str, Case]:
+    """Make every case, by its name."""
+    dense, conv, depthwise = "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"
+    found = {
+        "dense int8": weighted(dense, "int8", "int8", bias="int32"),
+        "dense int8, 3 dimensions": weighted(dense, "int8", "int8", bias="int32", dimensions=3),
+        "dense int4": weighted(dense, "int8", "int4", bias="int32"),
+        "dense int4, one scale": weighted(dense, "int8", "int4", bias="int32", by_channel=False),
+        "dense int16": weighted(dense, "int16", "int8", bias="int64"),
+        "dense int16, 3 dimensions": weighted(dense, "int16", "int8", bias="int64", dimensions=3),
+        "dense int16 asymmetric": weighted(dense, "int16", "int8", bias="int64", zero_point=5000),
+        "dense int16, int4": weighted(dense, "int16", "int4", bias="int64", by_channel=False),
+        "dense hybrid": weighted(dense, "float32", "int8", bias="float32"),
+        "dense hybrid, one scale": weighted(
+            dense, "float32", "int8", bias="float32", by_channel=False
+        ),
+        "dequantize by channel": dequantized("int8"),
+        "dequantize float16": dequantized("float16"),
+        "quantize int8 to int16": widened(),
+    }
+    for operator in (conv, depthwise):
+        name = operator.lower()
+        found |= {
+            f"{name} int8": weighted(operator, "int8", "int8", bias="int32"),
+            f"{name} int4": weighted(operator, "int8", "int4", bias="int32"),
+            f"{name} int16": weighted(operator, "int16", "int8", bias="int64"),
+            f"{name} int16, int32 bias": weighted(operator, "int16", "int8", bias="int32"),
+            f"{name} int16 asymmetric": weighted(
+                operator, "int16", "int8", bias="int64", zero_point=5000
+            ),
+            f"{name} int16, int4": weighted(operator, "int16", "int4", bias="int64"),
+            f"{name} hybrid": weighted(operator, "float32", "int8", bias="float32"),
+            f"{name} hybrid int4": weighted(operator, "float32", "int4", bias="float32"),
+        }
+    return found

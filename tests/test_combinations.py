@@ -1,0 +1,209 @@
+"""What interpreters refuse or compute wrongly, held against what they do here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from combinations import Case, cases
+from conftest import MLPERF, Bundle
+from test_operators import MICRO, one, read, target
+from tiny import Tiny, Value, one_operator
+
+from edgepack.checks.combinations import combinations_are_run, combinations_come_out_right
+from edgepack.checks.full_integer import nothing_is_left_in_float
+from edgepack.checks.operators import operators_are_known
+from edgepack.checks.shapes import shapes_are_fixed
+from edgepack.compare import sqnr_db
+from edgepack.deviation import known_defect
+from edgepack.flatbuffer import read_tflite
+from edgepack.progress import ignore
+from edgepack.quantize.affine import dequantize
+from edgepack.runtimes import REFERENCE, RUNTIMES
+from edgepack.runtimes.processes import Run, interpreters
+from edgepack.target import load_target, target_names
+
+CHECKS = (
+    *(combinations_come_out_right, combinations_are_run),
+    *(nothing_is_left_in_float, shapes_are_fixed),
+)
+RIGHT_DB = 15.0  # quantization alone leaves 30, a wrong kernel less than 10
+BOARD = target(kind="microcontroller", quantization="full-integer", interpreters={"tflm": MICRO})
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Run]]:
+    """Run every case on every interpreter that is installed."""
+    work = tmp_path_factory.mktemp("runs")
+    found = {}
+    installed = [each for each in (REFERENCE, *RUNTIMES.values()) if not each.missing()]
+    with interpreters(installed) as running:
+        for name, case in CASES.items():
+            model = work / "one.tflite"
+            model.write_bytes(case.data)
+            inputs = {"x": case.taken}
+            found[name] = running.run(
+                model=model, inputs=inputs, outputs=["y"], work=work, update=ignore
+            )
+    return found
+
+
+CASES = cases()
+
+
+def outcome(case: Case, run: Run) -> str:
+    if run.outputs is None:
+        return "refused"
+    (tensor,) = read_tflite(case.data).main.output_tensors
+    made = dequantize(run.outputs["y"], tensor)
+    ratio = sqnr_db(case.given.astype(np.float32), made.reshape(case.given.shape))
+    return "right" if ratio is None or ratio > RIGHT_DB else "wrong"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_table_says_what_the_interpreters_do(
+    runs: dict[str, dict[str, Run]], name: str
+) -> None:
+    model = read_tflite(CASES[name].data)
+    for interpreter, run in runs[name].items():
+        if interpreter == REFERENCE.name:
+            assert bool(known_defect(model)) == (outcome(CASES[name], run) == "wrong")
+            continue
+        here = target(interpreters={interpreter: run.version})
+        if any(operators_are_known(model, here)):
+            continue  # told by its version already
+        said = "right"
+        if any(combinations_are_run(model, here)):
+            said = "refused"
+        elif any(combinations_come_out_right(model, here)):
+            said = "wrong"
+        assert said == outcome(CASES[name], run), (interpreter, run.failure)
+
+
+@pytest.mark.parametrize(
+    ("name", "interpreter", "oldest", "said"),
+    [
+        ("dense int8", "tflm", "0.dev20240524170235", "wrong"),
+        ("dense int8", "tflm", "0.dev20240529040542", "refused"),
+        ("dense int8", "tflm", "0.dev20241025232721", "right"),
+        ("dense int8, 3 dimensions", "tflm", "0.dev20241025232721", "refused"),
+        ("dense int8", "tflite-runtime", "2.9.1", "wrong"),
+        ("dense int16, 3 dimensions", "litert", "1.0.1", "wrong"),
+        ("dense int16, 3 dimensions", "tflite-runtime", "2.14.0", "wrong"),
+        ("quantize int8 to int16", "litert", "2.1.2", "refused"),
+        ("quantize int8 to int16", "litert", "2.1.4", "right"),
+    ],
+)
+def test_the_oldest_release_decides(name: str, interpreter: str, oldest: str, said: str) -> None:
+    """As measured on those releases."""
+    model, old = read_tflite(CASES[name].data), target(interpreters={interpreter: oldest})
+    wrong, refused = (list(check(model, old)) for check in CHECKS[:2])
+    assert [said == "wrong", said == "refused"] == [bool(wrong), bool(refused)]
+
+
+def test_a_finding_tells_what_is_wrong_where_and_since_when_it_is_right() -> None:
+    old = target(interpreters={"tflm": "0.dev20240102222236"})
+    finding = one(combinations_come_out_right(read_tflite(CASES["dense int8"].data), old))
+    assert finding.message == (
+        "FULLY_CONNECTED with int8 weights of a scale for each output comes out wrong, without a"
+        " word, in tflm 0.dev20240102222236"
+    )
+    assert finding.cure == (
+        "quantize with --dense per-tensor; tflm runs it from 0.dev20241025232721 on"
+    )
+    assert (finding.operator, finding.layer) == ("FULLY_CONNECTED", "layer")
+
+
+def test_sparse_and_blockwise_weights_are_found() -> None:
+    def dense(**kind: bool) -> Any:
+        weights = Value(
+            (4, 8), "float32" if "is_sparse" in kind else "int4", values=[1] * 32, **kind
+        )
+        return read_tflite(
+            one_operator("FULLY_CONNECTED", [Value((1, 8)), weights], [Value((1, 4))])
+        )
+
+    sparse = one(combinations_come_out_right(dense(is_sparse=True), BOARD))
+    assert "with sparse weights" in sparse.message
+    phone = target(interpreters={"litert": "2.3.0", "tflite-runtime": "2.14.0"})
+    block = one(combinations_come_out_right(dense(is_blockwise=True), phone))
+    assert "a scale for each block comes out wrong, without a word, in tflite-run" in block.message
+
+
+def test_a_hybrid_model_is_not_run_by_tflm(quantized: Path) -> None:
+    model = read(quantized / "dynamic-range.tflite")
+    finding = one(combinations_are_run(model, BOARD))
+    assert finding.message.startswith(
+        "CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED with float activations and integer weights"
+    )
+    assert finding.layer == "first, deep, side_a, side_b, hidden"
+    left = one(nothing_is_left_in_float(model, BOARD))
+    assert left.message.startswith("weights are stored in int8, but the model computes in float")
+    assert "--scheme int8, with a representative dataset" in str(left.cure)
+
+
+def test_a_float_model_and_one_of_float16_are_told_apart(quantized: Path, models: Path) -> None:
+    for path in (quantized / "float.tflite", models / "loop.tflite"):
+        finding = one(nothing_is_left_in_float(read(path), BOARD))
+        assert finding.message.startswith("the model is not quantized: it computes in float")
+    half = read(quantized / "float16.tflite")
+    assert "stored in float16" in one(nothing_is_left_in_float(half, BOARD)).message
+    assert "DEQUANTIZE with float16 is not run" in one(combinations_are_run(half, BOARD)).message
+
+
+def test_an_island_of_float_is_named_by_its_layers(quantized: Path) -> None:
+    finding = one(nothing_is_left_in_float(read(quantized / "float-layer.tflite"), BOARD))
+    assert finding.message == (
+        "DEPTHWISE_CONV_2D computes in float, 1 of 12 operators; mine demands integers throughout"
+    )
+    assert finding.layer == "deep"
+    for name in ("int8", "int16", "uint8-to-float", "int16-float-ends"):
+        assert list(nothing_is_left_in_float(read(quantized / f"{name}.tflite"), BOARD)) == []
+
+
+def test_an_lstm_with_a_gate_left_in_float_is_found() -> None:
+    tiny = Tiny()
+    state, gates = Value((1, 4), "int8", 0.1), Value((1, 8), "int8", 0.1)
+    taken = tiny.tensor("serving_default_x", state)
+    weights = tiny.tensor("kernel", Value((8, 4), "int8", [0.1] * 8, values=[1] * 32))
+    product = tiny.tensor("model/lstm/lstm_cell/MatMul", gates)
+    as_float = tiny.tensor("model/lstm/lstm_cell/MatMul1", Value((1, 8)))
+    axis = tiny.tensor("axis", Value((), "int32", values=[1]))
+    halves = [tiny.tensor(f"model/lstm/lstm_cell/split{i}", Value((1, 4))) for i in "ab"]
+    gate = tiny.tensor("model/lstm/lstm_cell/Sigmoid", Value((1, 4)))
+    given = tiny.tensor("model/lstm/lstm_cell/mul", state)
+    tiny.operator("FULLY_CONNECTED", [taken, weights, -1], [product], version=4)
+    tiny.operator("DEQUANTIZE", [product], [as_float], version=2)
+    tiny.operator("SPLIT", [axis, as_float], halves)
+    tiny.operator("LOGISTIC", halves[:1], [gate])
+    tiny.operator("QUANTIZE", [gate], [given])
+    model = read_tflite(tiny.to_bytes([taken], [given]))
+    finding = one(nothing_is_left_in_float(model, BOARD))
+    assert finding.message.startswith("SPLIT, LOGISTIC compute in float, 2 of 5 operators")
+    assert finding.layer == "lstm/lstm_cell/splita, lstm/lstm_cell/Sigmoid"
+
+
+def test_shapes_on_microcontrollers_are_fixed() -> None:
+    def pool(signature: tuple[int, ...]) -> Any:
+        taken = Value((1, 1, 1, 4), signature=signature)
+        return read_tflite(one_operator("MEAN", [taken], [Value((1, 4))]))
+
+    assert list(shapes_are_fixed(pool((-1, 1, 1, 4)), BOARD)) == []  # the batch
+    finding = one(shapes_are_fixed(pool((-1, -1, -1, 4)), BOARD))
+    assert "leaves dimensions 1 and 2 open" in finding.message
+    assert list(shapes_are_fixed(pool((-1, -1, -1, 4)), target())) == []
+    shape, value = Value((2,), "int32"), Value((), values=[0.0])
+    fill = read_tflite(one_operator("FILL", [shape, value], [Value((1, 4))]))
+    finding = one(shapes_are_fixed(fill, BOARD))
+    assert finding.message == "the shape that FILL gives is computed while the model runs"
+
+
+def test_what_edgepack_and_mlperf_make_is_right_everywhere(cnn: Bundle, quantized: Path) -> None:
+    files = [cnn.folder / "int8.tflite", quantized / "int8.tflite"]
+    for path in (*files, *sorted(MLPERF.glob("*/reference_int8.tflite"))):
+        model = read(path)
+        for name in target_names():
+            for check in CHECKS:
+                assert list(check(model, load_target(name))) == [], (path, name)

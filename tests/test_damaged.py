@@ -1,0 +1,158 @@
+"""Damaged .tflite files are refused in words, in time and memory of their size."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from conftest import ROOT, Bundle, python
+
+from edgepack.errors import ModelError
+from edgepack.flatbuffer import read_tflite
+from edgepack.layer_names import layer_names
+from edgepack.rewrite import Rewrite
+from edgepack.runtimes.culprit import first_operators
+
+sys.path.append(str(ROOT / "scripts"))
+import mutants
+
+
+def test_mutants_are_refused_or_read_and_nothing_else(cnn: Bundle) -> None:
+    whole = (cnn.folder / "int8.tflite").read_bytes()
+    refusals = []
+    for number in range(120):
+        data = mutants.mutant(whole, number, seed=0)
+        started = time.monotonic()
+        try:
+            graph = read_tflite(data).main
+            layer_names(graph)
+            first_operators(data, len(graph.operators) // 2)
+        except ModelError as error:
+            refusals.append(str(error))
+        assert time.monotonic() - started < 1
+    assert 60 < len(refusals) < 120
+    assert all(map(str.isprintable, refusals))
+
+
+def set_(path: str, value: Any) -> Callable[[Any], None]:
+    """Set an attribute of a SubGraphT by its path, such as ``tensors.0.shape``."""
+
+    def change(graph: Any) -> None:
+        *parents, last = path.split(".")
+        for name in parents:
+            graph = graph[int(name)] if name.lstrip("-").isdigit() else getattr(graph, name)
+        setattr(graph, last, value)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (set_("operators.0.inputs", [0, 99, 2]), "operator 0 names tensor 99 of"),
+        (set_("operators.0.outputs", [-1]), "operator 0 names tensor -1 of"),
+        (set_("operators.0.opcodeIndex", 50), "operator 0 names operator code 50 of"),
+        (set_("operators.0.inputs", [10, 1, 2]), "operator 0 takes tensor 10, which nothing gives"),
+        (set_("operators.1.outputs", [0]), "operator 1 writes tensor 0, which has its value"),
+        (set_("inputs", [-1]), "the graph names tensor -1 of"),
+        (set_("outputs", [1000]), "the graph names tensor 1,000 of"),
+        (set_("tensors.0.buffer", 10**6), "tensor 0 names buffer 1,000,000 of"),
+        (set_("tensors.0.shape", [1, -8, 8, 1]), "tensor 0 has no shape that exists"),
+        (set_("tensors.0.shape", [1] * 40), "tensor 0 has no shape that exists"),
+        (set_("tensors.0.shape", [2**31 - 1] * 3), "tensor 0 is larger than any memory"),
+        (set_("tensors.1.shape", [3, 3]), "tensor 1 has 8 bytes where its shape needs 36"),
+        (set_("tensors.0.type", 100), "tensor 0 is of a type that does not exist"),
+        (set_("tensors.0.name", b"\xff\xfe"), "a name is no UTF-8"),
+        *(
+            (
+                set_("tensors.0.quantization.scale", np.array([scale], np.float32)),
+                "tensor 0 has scales that are no positive numbers",
+            )
+            for scale in (np.nan, np.inf, -1, 0)
+        ),
+        (set_("tensors.0.quantization.zeroPoint", [200]), "tensor 0 has a zero point that is no"),
+        (set_("tensors.0.quantization.zeroPoint", [0, 0]), "tensor 0 has 1 scales and 2 zero"),
+        (set_("tensors.0.quantization.quantizedDimension", 4), "along an axis that it has not"),
+    ],
+)
+def test_what_does_not_fit_together_is_told(
+    cnn: Bundle, change: Callable[[Any], None], told: str
+) -> None:
+    rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
+    change(rewrite.graph)
+    data = rewrite.to_bytes()
+    for read in (read_tflite, Rewrite):
+        with pytest.raises(ModelError, match=f"^damaged .tflite file: .*{told}"):
+            read(data)
+
+
+def test_what_is_valid_though_odd_is_read(cnn: Bundle) -> None:
+    def texts(rewrite: Rewrite) -> None:
+        rewrite.graph.tensors[0].name = b"a\nname\x1b[31m"
+
+    def nothing(rewrite: Rewrite) -> None:
+        rewrite.add_tensor("empty", [0], "int32")
+        operator = rewrite.graph.operators[-1]
+        operator.inputs = [*operator.inputs, -1, len(rewrite.graph.tensors) - 1]
+
+    for change in (texts, nothing):
+        rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
+        change(rewrite)
+        graph = read_tflite(rewrite.to_bytes()).main
+        assert all(tensor.name.isprintable() for tensor in graph.tensors)
+
+
+def tensors_in_one_place(count: int) -> bytes:
+    """Make a file of few bytes that seems to hold so many tensors, of as many dimensions."""
+    builder = flatbuffers.Builder(1024)
+    shape = builder.CreateNumpyVector(np.ones(count, np.int32))
+    schema.TensorStart(builder)
+    schema.TensorAddShape(builder, shape)
+    tensor = schema.TensorEnd(builder)
+    schema.SubGraphStartTensorsVector(builder, count)
+    for _ in range(count):
+        builder.PrependUOffsetTRelative(tensor)
+    tensors = builder.EndVector()
+    schema.SubGraphStart(builder)
+    schema.SubGraphAddTensors(builder, tensors)
+    graph = schema.SubGraphEnd(builder)
+    schema.ModelStartSubgraphsVector(builder, 1)
+    builder.PrependUOffsetTRelative(graph)
+    graphs = builder.EndVector()
+    schema.BufferStart(builder)
+    buffer = schema.BufferEnd(builder)
+    schema.ModelStartBuffersVector(builder, 1)
+    builder.PrependUOffsetTRelative(buffer)
+    buffers = builder.EndVector()
+    schema.ModelStart(builder)
+    schema.ModelAddSubgraphs(builder, graphs)
+    schema.ModelAddBuffers(builder, buffers)
+    builder.Finish(schema.ModelEnd(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_tables_that_share_all_their_bytes_take_no_time() -> None:
+    assert read_tflite(tensors_in_one_place(4)).main.tensors[3].shape == (1, 1, 1, 1)
+    started = time.monotonic()
+    for count in (30, 100_000):
+        with pytest.raises(ModelError, match=r"its tables overlap|has no shape that exists"):
+            read_tflite(tensors_in_one_place(count))
+    assert time.monotonic() - started < 2
+
+
+def test_the_script_counts_what_becomes_of_mutants(cnn: Bundle) -> None:
+    done = python(
+        ROOT / "scripts" / "mutants.py", cnn.folder / "int8.tflite", "--count", 24, "--jobs", 2
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    counts = dict(reversed(line.split(maxsplit=1)) for line in done.stdout.splitlines())
+    assert counts.pop("in all") == "24"
+    assert sum(map(int, counts.values())) == 24
+    assert "refused: damaged" in counts

@@ -1,0 +1,175 @@
+"""What a model takes on a microcontroller, held against real builds and TFLM's own account."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import MLPERF, ROOT, Bundle, python
+
+from edgepack.errors import ModelError
+from edgepack.flatbuffer import read_tflite
+from edgepack.footprint import KERNELS, Footprint, arena, footprint
+from edgepack.footprint.arena import host_arena
+from edgepack.footprint.flash import runtime_flash_bytes
+from edgepack.types import Allocations, Graph, Model, Operator, QuantParams, Tensor
+
+ACCOUNT = """
+import dataclasses, json, pathlib, sys
+from edgepack.runtimes.tflm import Interpreter
+accounts = [Interpreter(pathlib.Path(path).read_bytes()).allocations() for path in sys.argv[1:]]
+print(json.dumps([dataclasses.asdict(account) for account in accounts]))
+"""
+START = """
+import pathlib, sys
+from tflite_micro import runtime
+runtime.Interpreter.from_bytes(pathlib.Path(sys.argv[1]).read_bytes(), arena_size=int(sys.argv[2]))
+"""
+
+
+def accounts(*paths: Path) -> list[Allocations]:
+    """Ask TFLM, in a process of its own."""
+    done = python("-c", ACCOUNT, *paths)
+    assert done.returncode == 0, done.stderr
+    return [Allocations.of(account) for account in json.loads(done.stdout)]
+
+
+def tensor(*shape: int, dtype: str = "int8", data: bytes = b"", **fields: Any) -> Tensor:
+    quant = QuantParams(scale=(0.5,), zero_point=(0,))
+    return Tensor(name="t", shape=shape, dtype=dtype, quant=quant, data=data, **fields)
+
+
+def layer(name: str, weights: tuple[int, ...], depth: int, channels: int) -> Model:
+    """Build a model of one layer, from 8 x 8 values of a depth."""
+    tensors = (
+        tensor(1, 8, 8, depth),
+        tensor(*weights, data=b"\x01"),
+        tensor(channels, dtype="int32", data=b"\x01"),
+        tensor(1, 8, 8, channels),
+    )
+    operator = Operator(name=name, version=1, inputs=(0, 1, 2), outputs=(3,))
+    graph = Graph(tensors=tensors, operators=(operator,), inputs=(0,), outputs=(3,))
+    return Model(subgraphs=(graph,))
+
+
+def measured(model: Model) -> Allocations:
+    """Give the account that TFLM makes of what is known to the last byte."""
+    host = host_arena(model)
+    return Allocations(head_bytes=host.planned + host.scratch, tail_bytes=host.persistent, kinds={})
+
+
+def taken(model: Model, kernels: str) -> Footprint:
+    return footprint(model, 1000, measured(model), kernels)
+
+
+def test_figures_of_real_builds() -> None:
+    if not MLPERF.is_dir():
+        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
+    done = python(ROOT / "scripts" / "footprint", MLPERF, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) == 21
+    for what, model, kernels, computed, real in rows:
+        limit = 1.03 if what == "arena" else 1.1
+        assert real <= computed <= limit * real, (what, model, kernels)
+
+
+def test_tflms_own_account_is_met_to_the_byte(cnn: Bundle, pruned_digits: Bundle) -> None:
+    paths = [
+        bundle.folder / name
+        for bundle in (cnn, pruned_digits)
+        for name in ("float.tflite", "int8.tflite")
+    ]
+    for path, account in zip(paths, accounts(*paths), strict=True):
+        host = host_arena(read_tflite(path.read_bytes()))
+        assert host.planned + host.scratch == account.head_bytes, path
+        assert host.persistent == account.tail_bytes, path
+        assert account.kinds["TfLiteEvalTensor data"][1] > 0
+
+
+def test_control_flow_and_unknown_data_are_bounded(models: Path) -> None:
+    path = models / "loop.tflite"
+    (account,) = accounts(path)
+    model = read_tflite(path.read_bytes())
+    found = arena(model, account, "cmsis-nn-dsp")
+    assert found.planned + found.scratch >= account.head_bytes
+    assert any("control flow" in note for note in found.notes)
+    assert any("as large as on this host" in note for note in found.notes)
+
+
+def test_tflm_starts_in_the_least_arena_and_not_in_less() -> None:
+    path = MLPERF / "ad" / "reference_int8.tflite"
+    if not path.is_file():
+        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
+    host = host_arena(read_tflite(path.read_bytes()))
+    assert host.least > host.total
+    assert python("-c", START, path, host.least).returncode == 0
+    assert python("-c", START, path, host.least - 16).returncode != 0
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(
+    ("name", "weights", "depth", "channels"),
+    [
+        ("CONV_2D", lambda depth, channels: (channels, 3, 3, depth), 8, 16),
+        ("CONV_2D", lambda depth, channels: (channels, 1, 1, depth), 8, 16),
+        ("DEPTHWISE_CONV_2D", lambda depth, _: (1, 5, 5, depth), 16, 16),
+        ("FULLY_CONNECTED", lambda depth, channels: (channels, depth), 6, 16),
+    ],
+)
+def test_more_channels_take_no_less(
+    kernels: str, name: str, weights: Any, depth: int, channels: int
+) -> None:
+    before: Footprint | None = None
+    for factor in (1, 2, 3, 8):
+        scaled = depth * factor, channels * factor
+        found = taken(layer(name, weights(*scaled), *scaled), kernels)
+        assert found.arena.least >= found.arena.total
+        assert found.ram_bytes > found.arena.least
+        assert before is None or found.ram_bytes >= before.ram_bytes
+        before = found
+
+
+def test_variables_are_kept_and_not_planned() -> None:
+    plain = layer("FULLY_CONNECTED", (4, 8), 8, 4)
+    state = tensor(1, 40, dtype="int16", is_variable=True)
+    (graph,) = plain.subgraphs
+    kept = Model(subgraphs=(dataclasses.replace(graph, tensors=(*graph.tensors, state)),))
+    first, second = (taken(model, "reference").arena for model in (plain, kept))
+    assert second.planned == first.planned
+    assert second.persistent >= first.persistent + 80
+
+
+def test_what_is_unknown_counts_as_on_this_host() -> None:
+    model = layer("MY_KERNEL", (4, 8), 8, 4)
+    account = measured(model)
+    more = dataclasses.replace(
+        account, head_bytes=account.head_bytes + 64, tail_bytes=account.tail_bytes + 320
+    )
+    plain, found = (footprint(model, 1000, each, "cmsis-nn") for each in (account, more))
+    assert found.arena.total == plain.arena.total + 64 + 320
+    assert len(found.notes) == len(plain.notes) + 2
+    assert any("MY_KERNEL" in note for note in found.notes)
+    assert found.flash_bytes > taken(layer("ADD", (4, 8), 8, 4), "cmsis-nn").flash_bytes
+
+
+def test_fewer_registrations_take_less_flash() -> None:
+    model = layer("CONV_2D", (4, 3, 3, 8), 8, 4)
+    for kernels in ("cmsis-nn-dsp", "cmsis-nn-mve"):
+        alone = runtime_flash_bytes(model, kernels, int8_only=True)
+        assert alone < runtime_flash_bytes(model, kernels)
+    thumb1, thumb2 = (runtime_flash_bytes(model, each) for each in ("cmsis-nn", "cmsis-nn-dsp"))
+    assert thumb1 > thumb2
+
+
+def test_a_damaged_operator_is_told() -> None:
+    model = layer("CONV_2D", (4, 3, 3, 8), 8, 4)
+    (graph,) = model.subgraphs
+    alone = dataclasses.replace(graph.operators[0], inputs=(0,))
+    damaged = Model(subgraphs=(dataclasses.replace(graph, operators=(alone,)),))
+    account = Allocations(head_bytes=0, tail_bytes=0, kinds={})
+    with pytest.raises(ModelError, match="tensors do not fit an operator"):
+        footprint(damaged, 1000, account, "cmsis-nn-dsp")

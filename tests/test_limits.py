@@ -1,0 +1,214 @@
+"""Nothing that an interpreter does hurts: not in time, nor in memory, nor by crashing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from conftest import Bundle
+
+from edgepack.arrays import Arrays
+from edgepack.errors import WorkerCrashError, WorkerLimitError
+from edgepack.flatbuffer import read_tflite
+from edgepack.progress import ignore
+from edgepack.rewrite import Rewrite, quantization
+from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.runtimes.culprit import Fate, culprit
+from edgepack.runtimes.processes import LIMITS, Run, interpreters
+from edgepack.samples import random_inputs
+from edgepack.worker import Limits, Worker
+
+TFLITE, LITERT, TFLM = (RUNTIMES[name] for name in ("tflite-runtime", "litert", "tflm"))
+SLEEPER = Runtime(name="sleeper", distribution="numpy", module="sleeper", no_wheel="")
+IMAGES = np.random.default_rng(0).integers(-128, 128, (4, 8, 8, 1), np.int8)
+
+
+def serving(**limits: Any) -> Worker:
+    return Worker("services:Service", label="the service", limits=Limits(**limits))
+
+
+@pytest.mark.parametrize("method", ["sleep", "hang_in_native_code"])
+def test_a_call_without_progress_is_stopped_and_the_limit_named(method: str) -> None:
+    with serving(time_s=0.5) as worker:
+        with pytest.raises(
+            WorkerLimitError, match=rf"^the service was stopped after 0\.5 s in the step '{method}'"
+        ) as stopped:
+            worker.call(method)
+        assert stopped.value.resource == "time"
+
+
+def test_a_call_that_tells_of_its_progress_goes_on() -> None:
+    with serving(time_s=1.0) as worker:
+        assert worker.call("work_for_long") == "done"
+        time.sleep(1.1)  # nothing runs out between calls
+        assert worker.call("greet", name="you") == "hello you"
+
+
+def test_memory_has_a_limit_that_is_named_and_the_worker_goes_on() -> None:
+    with serving(memory_bytes=1 << 29) as worker:
+        assert worker.call("take", size=1 << 20) == 1 << 20
+        told = r"^the service cannot do the step 'take' within its memory limit of 512 MiB$"
+        with pytest.raises(WorkerLimitError, match=told) as refused:
+            worker.call("take", size=1 << 30)
+        assert refused.value.resource == "memory"
+        assert worker.call("greet", name="you") == "hello you"
+        with pytest.raises(WorkerLimitError, match="within its memory limit"):
+            worker.call("abort_without_memory")
+
+
+def test_a_crash_names_its_signal_and_leaves_no_core_dump() -> None:
+    with serving() as worker:
+        assert worker.call("core_dump_bytes") == 0
+        with pytest.raises(WorkerCrashError) as crash:
+            worker.call("abort_without_memory")  # it has no limit that it could have reached
+        assert crash.value.signal == "SIGABRT"
+
+
+def run(
+    model: bytes, work: Path, runtimes: Sequence[Runtime], inputs: Arrays | None = None, **how: Any
+) -> dict[str, Run]:
+    path = work / "model.tflite"
+    path.write_bytes(model)
+    with interpreters(runtimes, **how) as running:
+        return running.run(
+            model=path,
+            inputs=inputs or {"image": IMAGES},
+            outputs=["scores"],
+            work=work,
+            update=ignore,
+        )
+
+
+def changed(cnn: Bundle, change: Callable[[Rewrite], None]) -> bytes:
+    rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
+    change(rewrite)
+    return rewrite.to_bytes()
+
+
+def without_beta(rewrite: Rewrite) -> None:
+    rewrite.graph.operators[-1].builtinOptions.beta = 0.0
+
+
+def without_stride(rewrite: Rewrite) -> None:
+    rewrite.graph.operators[1].builtinOptions.strideW = 0
+
+
+def test_a_crash_names_its_operator_and_the_others_go_on(cnn: Bundle, tmp_path: Path) -> None:
+    runs = run(changed(cnn, without_beta), tmp_path, [REFERENCE, TFLITE, LITERT, TFLM])
+    for name in (REFERENCE.name, "tflm"):
+        found = runs[name].culprit
+        assert found is not None
+        assert (runs[name].signal, found.operator, found.position) == ("SIGABRT", "SOFTMAX", 4)
+        assert runs[name].failure == (
+            f"{name} was killed by SIGABRT in SOFTMAX of the layer {found.layer!r}"
+        )
+    for name in ("tflite-runtime", "litert"):
+        assert runs[name].failure is None
+        assert runs[name].outputs is not None
+
+    runs = run(changed(cnn, without_stride), tmp_path, [TFLITE, TFLM])
+    found = runs["tflite-runtime"].culprit
+    assert found is not None
+    assert (runs["tflite-runtime"].signal, found.operator) == ("SIGFPE", "DEPTHWISE_CONV_2D")
+    assert runs["tflm"].outputs is not None
+
+
+def test_no_operator_is_named_that_may_be_innocent(cnn: Bundle) -> None:
+    model = (cnn.folder / "int8.tflite").read_bytes()
+
+    def fates(*crashing: int, refused: int = -1) -> Callable[[bytes], Fate]:
+        def fate(cut: bytes) -> Fate:
+            count = len(read_tflite(cut).main.operators)
+            return Fate.CRASHED if count in crashing else Fate((count == refused) + 1)
+
+        return fate
+
+    def place(model: bytes, fate: Callable[[bytes], Fate], time_s: float = 60.0) -> int | None:
+        found = culprit(model, fate, time_s)
+        return None if found is None else found.position
+
+    assert place(model, fates(1, 2, 3, 4, 5)) == 0
+    assert place(model, fates(3, 4, 5)) == 2
+    assert place(model, fates(5)) == 4
+    assert place(model, fates()) is None
+    assert place(model, fates(0, 1, 2, 3, 4, 5)) is None
+    assert place(model, fates(3, 4, 5, refused=2)) is None
+    assert place(model, fates(3, 4, 5), time_s=-1.0) is None
+    assert place(model[:-1000], fates(5)) is None
+
+
+def test_a_runtime_that_hangs_is_stopped_and_the_others_go_on(cnn: Bundle, tmp_path: Path) -> None:
+    model = (cnn.folder / "int8.tflite").read_bytes()
+    runs = run(model, tmp_path, [SLEEPER, TFLM], limits=Limits(time_s=1.5))
+    assert runs["sleeper"].failure == "sleeper was stopped after 1.5 s in the step 'run'"
+    assert (runs["sleeper"].signal, runs["sleeper"].culprit) == (None, None)
+    assert runs["tflm"].outputs is not None
+    assert (runs["tflm"].peak_memory_bytes or 0) > 10 << 20
+
+
+def test_a_model_that_needs_more_memory_than_it_may_is_told_so(tmp_path: Path) -> None:
+    runs = run(
+        outer_sum(20_000),
+        tmp_path,
+        [REFERENCE, LITERT, TFLM],
+        {"a": np.zeros((1, 20_000, 1), np.int8), "b": np.zeros((1, 1, 20_000), np.int8)},
+        limits=Limits(memory_bytes=1 << 29),
+    )
+    for name, found in runs.items():
+        assert found.failure is not None, name
+        assert "memory limit" in found.failure
+        assert "512 MiB" in found.failure
+
+
+def outer_sum(size: int) -> bytes:
+    """Make a model that adds each of so many numbers to each of as many others."""
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [0, 1], [2]
+    model.version, model.operatorCodes, model.buffers = 3, [], [schema.BufferT()]
+    model.subgraphs = [graph]
+    rewrite = Rewrite.__new__(Rewrite)
+    rewrite.model, rewrite.graph = model, graph
+    for name, shape in (("a", [1, size, 1]), ("b", [1, 1, size]), ("sum", [1, size, size])):
+        rewrite.add_tensor(name, shape, "int8", quantization=quantization([0.1], [0]))
+    graph.operators.append(rewrite.operator("ADD", 2, [0, 1], [2]))
+    return rewrite.to_bytes()
+
+
+def test_no_more_processes_work_at_a_time_than_asked_for(cnn: Bundle, tmp_path: Path) -> None:
+    model = (cnn.folder / "int8.tflite").read_bytes()
+    pair = [SLEEPER, Runtime(name="other", distribution="numpy", module="sleeper", no_wheel="")]
+    started = time.monotonic()
+    runs = run(model, tmp_path, pair, {"x": np.zeros((3, 1), np.int8)}, jobs=1)
+    assert time.monotonic() - started > 6 * 0.15
+    assert all(found.outputs is not None for found in runs.values())
+
+
+def test_models_are_run_and_timed_in_one_pool(cnn: Bundle, tmp_path: Path) -> None:
+    models = {name: cnn.folder / f"{name}.tflite" for name in ("float", "int8")}
+    inputs = {
+        name: random_inputs(read_tflite(path.read_bytes()), 3, 0, 1 << 20)
+        for name, path in models.items()
+    }
+    with interpreters([REFERENCE, TFLM], jobs=2, limits=LIMITS) as running:
+        begun = {
+            name: running.start(
+                model=path, inputs=inputs[name], outputs=["y"], work=tmp_path, update=ignore
+            )
+            for name, path in models.items()
+        }
+        taken = running.latencies(models=models, inputs=inputs, work=tmp_path)
+        runs = {name: finish() for name, finish in begun.items()}
+    for name, dtype in (("float", "float32"), ("int8", "int8")):
+        outputs = [found.outputs["y"] for found in runs[name].values() if found.outputs]
+        assert [each.dtype for each in outputs] == [dtype, dtype]
+        np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-5)
+    assert taken.keys() == {"tflm"}  # the reference kernels are slow by design
+    for latency in (each for of in taken.values() for each in of.values()):
+        assert 0 < latency.median_ms <= latency.p90_ms
+        assert latency.runs >= 10
+        assert (latency.warm_up_runs, latency.threads) == (3, 1)

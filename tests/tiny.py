@@ -1,0 +1,122 @@
+"""Write .tflite files of a few operators, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgepack.nibbles import pack
+from edgepack.rewrite import Rewrite, quantization
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor: shape, dtype, one scale or one along an axis, and values if it is a constant."""
+
+    shape: Sequence[int]
+    dtype: str = "float32"
+    scale: float | Sequence[float] | None = None
+    zero_point: int = 0
+    axis: int = 0
+    values: Any = None
+    signature: Sequence[int] | None = None
+    is_sparse: bool = False
+    is_blockwise: bool = False
+
+
+class Tiny:
+    """A file that grows by tensors and operators."""
+
+    def __init__(self) -> None:
+        model, graph = schema.ModelT(), schema.SubGraphT()
+        model.version = 3
+        model.operatorCodes, model.subgraphs, model.buffers = [], [graph], [schema.BufferT()]
+        graph.tensors, graph.inputs, graph.outputs, graph.operators = [], [], [], []
+        builder = flatbuffers.Builder()
+        builder.Finish(model.Pack(builder), b"TFL3")
+        self._rewrite = Rewrite(bytes(builder.Output()))
+
+    def tensor(self, name: str, value: Value) -> int:
+        """Add a tensor; returns its index."""
+        scales = None if value.scale is None else np.atleast_1d(value.scale)
+        values = value.values
+        if values is not None:
+            kind = "int8" if value.dtype == "int4" else value.dtype
+            values = np.asarray(values).astype(kind).reshape(value.shape)
+            values = pack(values) if value.dtype == "int4" else values
+        index = self._rewrite.add_tensor(
+            name,
+            value.shape,
+            value.dtype,
+            quantization=None
+            if scales is None
+            else quantization(scales, [value.zero_point] * len(scales), value.axis),
+            values=values,
+        )
+        tensor = self._rewrite.graph.tensors[index]
+        if value.signature is not None:
+            tensor.shapeSignature = list(value.signature)
+        if value.is_sparse:
+            tensor.sparsity = schema.SparsityParametersT()
+        if value.is_blockwise:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.detailsType = schema.QuantizationDetails.BlockwiseQuantization
+            tensor.quantization.details = schema.BlockwiseQuantizationT()
+        return index
+
+    def operator(
+        self,
+        name: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        *,
+        version: int = 1,
+        table: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Add an operator; a name that is no builtin operator's is a custom one.
+
+        ``options`` are those of a ``table`` of the schema, as its Python object names them.
+        """
+        builtin = hasattr(schema.BuiltinOperator, name)
+        made = self._rewrite.operator(name if builtin else "CUSTOM", version, inputs, outputs)
+        if not builtin:
+            self._rewrite.model.operatorCodes[made.opcodeIndex].customCode = name
+        if table:
+            made.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+            made.builtinOptions = getattr(schema, f"{table}T")()
+            for key, value in options.items():
+                setattr(made.builtinOptions, key, value)
+        self._rewrite.graph.operators.append(made)
+
+    def to_bytes(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        """Put the file together."""
+        self._rewrite.graph.inputs, self._rewrite.graph.outputs = list(inputs), list(outputs)
+        return self._rewrite.to_bytes()
+
+
+def one_operator(
+    name: str,
+    inputs: Sequence[Value | None],
+    outputs: Sequence[Value],
+    **options: Any,
+) -> bytes:
+    """Write a file of one operator of a layer; inputs without values are the model's."""
+    tiny = Tiny()
+    taken = [
+        -1 if value is None else tiny.tensor(f"in{place}", value)
+        for place, value in enumerate(inputs)
+    ]
+    given = [tiny.tensor("model/layer/Op", value) for value in outputs]
+    tiny.operator(name, taken, given, **options)
+    fed = [
+        index
+        for index, value in zip(taken, inputs, strict=True)
+        if value is not None and value.values is None
+    ]
+    return tiny.to_bytes(fed, given)
