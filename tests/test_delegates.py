@@ -19,6 +19,7 @@ from edgepack.target import load_target
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
 
 IMAGE = (1, 8, 8, 4)
+OPTIONS = {"SOFTMAX": {"beta": 2.0}, "STRIDED_SLICE": {"shrink_axis_mask": 1}}
 PHONE = load_target("android-arm64")
 BOARD = load_target("raspberry-pi-4")
 
@@ -51,7 +52,13 @@ def model(*chain: tuple[str, int, list[Tensor], Tensor]) -> Model:
         taken = (len(tensors) - 1, *range(len(tensors), len(tensors) + len(inputs)))
         tensors += [*inputs, output]
         operators.append(
-            Operator(name=name, version=version, inputs=taken, outputs=(len(tensors) - 1,))
+            Operator(
+                name=name,
+                version=version,
+                inputs=taken,
+                outputs=(len(tensors) - 1,),
+                options=OPTIONS.get(name, {}),
+            )
         )
     graph = Graph(
         tensors=tuple(tensors),
@@ -77,6 +84,7 @@ WEIGHTS = [constant("int8", 4, 3, 3, 4), constant("int32", 4)]
         (("RELU", 1, [], tensor("float32", (1, 2, 3, 4, 5))), "tensors of 5 dimensions"),
         (("RELU", 1, [], tensor("float32", (0, 8, 8, 4))), "sizes that are not known"),
         (("SHAPE", 1, [], tensor("int32", (4,))), "no such operator"),
+        (("SOFTMAX", 1, [], FLOAT), "not with this beta"),
         (("RESHAPE", 1, [constant("int32", 2)], tensor("float32", (1, 256))), None),
         (("MEAN", 1, [constant("int32", 2)], tensor("float32", (1, 4))), None),
         (("ADD", 1, [constant("float32", 8, 4)], FLOAT), "broadcasting of"),
@@ -86,7 +94,7 @@ WEIGHTS = [constant("int8", 4, 3, 3, 4), constant("int32", 4)]
         (("LESS", 1, [constant("float32", 1)], tensor("bool")), "not before one CAST or SELECT"),
         (
             ("STRIDED_SLICE", 1, [constant("int32", 4)] * 3, tensor("float32", (1, 8, 4))),
-            "drops or adds a dimension",
+            "not with this shrink_axis_mask",
         ),
         (
             ("DEPTHWISE_CONV_2D", 1, [constant("float32", 1, 3, 3, 8)], tensor("float32", (1, 8))),

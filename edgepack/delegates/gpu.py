@@ -3,8 +3,7 @@
 The rules are those of LiteRT's own sources: operators, versions and tensors of
 ``tflite/delegates/gpu/common/model_builder.cc``, the rest of
 ``tflite/tools/versioning/gpu_compatibility.cc``; the page on GPU delegates names fewer
-(https://ai.google.dev/edge/litert/performance/gpu). Options of operators are not looked at, such
-as a SOFTMAX with a beta other than 1, which no converter writes.
+(https://ai.google.dev/edge/litert/performance/gpu).
 """
 
 from __future__ import annotations
@@ -211,11 +210,9 @@ def _is_consumed_as_float(graph: _Graph, operator: Operator) -> str | None:
 
 
 def _is_a_slice_of_images(graph: _Graph, operator: Operator) -> str | None:
-    """Slices are taken of 3 or 4 dimensions, and keep them."""
-    taken, given = len(graph.inputs(operator)[0].shape), len(graph.outputs(operator)[0].shape)
-    if taken not in (3, 4):
-        return f"a slice of {taken} dimensions, taken of 3 or 4"
-    return None if taken == given else "a slice that drops or adds a dimension"
+    """Slices are taken of 3 or 4 dimensions."""
+    taken = len(graph.inputs(operator)[0].shape)
+    return None if taken in (3, 4) else f"a slice of {taken} dimensions, taken of 3 or 4"
 
 
 def _multiplies_one_channel(graph: _Graph, operator: Operator) -> str | None:
@@ -254,6 +251,19 @@ def _pads_images(graph: _Graph, operator: Operator) -> str | None:
     return None if fits else "taken of 3 or 4 dimensions only"
 
 
+def _options_are_taken(_: _Graph, operator: Operator) -> str | None:
+    """Some operators are taken with some of their options only."""
+    refused = {
+        "FULLY_CONNECTED": ("weights_format",),
+        "MIRROR_PAD": ("mode",),  # 0 reflects, 1 repeats the edge
+        "STRIDED_SLICE": ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask"),
+    }.get(operator.name, ())
+    given = next((name for name in refused if operator.options.get(name)), None)
+    if given is None and operator.name == "SOFTMAX" and operator.options.get("beta", 0) != 1:
+        given = "beta"
+    return f"not with this {given}" if given else None
+
+
 _OF_KINDS: dict[str, _Rule] = {
     **dict.fromkeys(SLICES, _is_a_slice_of_images),
     "DEPTHWISE_CONV_2D": _multiplies_one_channel,
@@ -278,6 +288,7 @@ _RULES: tuple[_Rule, ...] = (
     _constants_are_taken,
     _shapes_are_static,
     _operands_are_taken,
+    _options_are_taken,
     _operands_differ,
     _operands_broadcast,
     _is_consumed_as_float,
