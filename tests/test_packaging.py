@@ -34,10 +34,11 @@ def test_the_wheel_holds_edgepack_alone_with_its_targets(tmp_path: Path) -> None
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"edgepack"}
     assert {
-        "edgepack/targets/phone.toml",
+        "edgepack/targets/rp2040.toml",
         "edgepack/calibration/dataset.py",
         "edgepack/calibration/lint/data.py",
         "edgepack/footprint/kernel_bytes.json",
+        "edgepack/runtimes/operators.json",
         "edgepack/py.typed",
     } <= set(names)
 
