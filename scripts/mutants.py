@@ -6,7 +6,8 @@
 Without models, those of MLPerf Tiny at ../shared/data/mlperf_tiny. Files are truncated, bits are
 flipped, and fields are overwritten, by turns; the same seed makes the same files. Each is validated
 in a process that must answer within 10 seconds: what kills that, hangs it or makes it show a
-traceback is a defect of edgepack, and this ends with status 1. Takes some minutes.
+traceback is a defect of edgepack, and so is what passes beside a manifest that lists the original;
+then this ends with status 1. Takes some minutes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,78 +27,79 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
-from edgepack.flatbuffer import read_tflite
-from edgepack.progress import Update, ignore
-from edgepack.runtimes import REFERENCE, RUNTIMES
-from edgepack.runtimes.processes import Run, interpreters
-from edgepack.samples import random_inputs
+from edgepack import Gate, ValidationReport, bundle
+from edgepack import validate as run_validate
+from edgepack.errors import (
+    AlteredError,
+    EdgepackError,
+    UsageError,
+    WorkerCrashError,
+    WorkerLimitError,
+)
+from edgepack.progress import Update
 from edgepack.worker import Limits, Worker
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny"
+MODEL = "int8.tflite"
 WHOLE = Limits(time_s=10)
-"""For a file, by whatever number of interpreters."""
+"""For a file, by all interpreters."""
 
-EACH = Limits(time_s=3, memory_bytes=1 << 30)
-SAMPLES = 2
-DEFECTS = {"KILLED", "HUNG", "TRACEBACK"}
+TARGETS = ("android-arm64", "stm32l4r5zi")
+DEFECTS = {"KILLED", "HUNG", "TRACEBACK", "PASSED WITH MANIFEST"}
 TELLING = (0, 1, 2, 0x7F, 0x80, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 """Values that lengths, offsets and numbers break at."""
 
 
 def validate(path: Path) -> str:
-    """Validate a file as edgepack does; returns the outcome."""
-    model = read_tflite(path.read_bytes())
-    runtimes = [each for each in (REFERENCE, *RUNTIMES.values()) if each.missing() is None]
-    with (
-        tempfile.TemporaryDirectory() as work,
-        interpreters(runtimes, jobs=1, limits=EACH) as running,
+    """Validate a file; returns the outcome."""
+    gate = Gate(model=path, targets=TARGETS, jobs=1, time_limit_s=3, memory_limit_mib=1024)
+    try:
+        return outcome(run_validate(gate))
+    except UsageError as error:
+        told = str(error).removeprefix(f"{path}: ")
+        if "\n" in told:
+            return "TRACEBACK"
+        return f"refused: {'damaged' if told.startswith('damaged') else told.split(':')[0]}"
+
+
+def outcome(report: ValidationReport) -> str:
+    """Name the worst that was found."""
+    failures = [run.failure for run in report.runtimes.values() if run.failure]
+    for word, told in (
+        ("was killed by", "failed: an interpreter crashed"),
+        (" was stopped after", "failed: an interpreter needed more time than its limit"),
+        (" memory limit", "failed: an interpreter needed more memory than its limit"),
     ):
-        runs = running.run(
-            model=path,
-            inputs=random_inputs(model, SAMPLES, 0, EACH.memory_bytes or 0),
-            outputs=[str(index) for index in range(len(model.main.outputs))],
-            work=Path(work),
-            update=ignore,
-        )
-    return outcome(runs)
-
-
-def outcome(runs: dict[str, Run]) -> str:
-    """Name the worst that happened to an interpreter."""
-    crashed = [
-        f"{name} {run.signal} {run.culprit.operator if run.culprit else 'at no operator'}"
-        for name, run in runs.items()
-        if run.signal
-    ]
-    failures = [run.failure for run in runs.values() if run.failure]
-    if crashed:
-        return f"crashed: {crashed[0]}"
-    for word, kind in ((" was stopped after", "time"), (" memory limit", "memory")):
         if any(word in failure for failure in failures):
-            return f"stopped: an interpreter needed more {kind} than its limit"
-    return "refused: by an interpreter" if failures else "passed"
+            return told
+    if failures:
+        return "failed: an interpreter refused it"
+    return "passed: what was changed still makes a model" if report.passed else "failed: a check"
+
+
+def is_let_through(path: Path) -> bool:
+    """Whether a file passes with a manifest beside it that lists another."""
+    try:
+        return run_validate(Gate(model=path, targets=TARGETS)).passed
+    except AlteredError:
+        return False
 
 
 class Service:
     """Validates in a process of its own."""
 
-    def validate(self, *, path: str, update: Update) -> str:
-        """Validate a file; returns the outcome."""
+    def validate(self, *, path: str, bundled: str, update: Update) -> str:
+        """Validate a file by itself, and in a folder with a manifest; returns the outcome."""
         update(0, 1)
-        try:
-            return validate(Path(path))
-        except ModelError as error:
-            told = str(error)
-            if "\n" in told:
-                return "TRACEBACK"
-            return f"refused: {'damaged' if '.tflite file' in told else told}"
+        found = validate(Path(path))
+        return "PASSED WITH MANIFEST" if is_let_through(Path(bundled)) else found
 
 
 def watched(worker: Worker, path: Path) -> str:
     """Validate a file in the process; returns the outcome, in capitals if it is a defect."""
     try:
-        return str(worker.call("validate", path=str(path)))
+        bundled = path.with_suffix("") / MODEL
+        return str(worker.call("validate", path=str(path), bundled=str(bundled)))
     except WorkerCrashError:
         return "KILLED"
     except WorkerLimitError:
@@ -138,7 +141,8 @@ def mutant(data: bytes, number: int, seed: int) -> bytes:
             changed[place : place + 4] = np.frombuffer(
                 int(random.choice(values)).to_bytes(4, "little"), np.uint8
             )[: len(data) - place]
-    return changed.tobytes()
+    damaged = changed.tobytes()
+    return damaged if damaged != data else data[:-1]
 
 
 def structure(data: bytes) -> NDArray[Any]:
@@ -152,6 +156,19 @@ def structure(data: bytes) -> NDArray[Any]:
             start = constant.ctypes.data - whole.ctypes.data
             is_constant[start : start + len(constant)] = True
     return np.flatnonzero(~is_constant)
+
+
+def write(path: Path, original: bytes, damaged: bytes) -> None:
+    """Write a damaged file, and again into a folder whose manifest lists the original."""
+    path.write_bytes(damaged)
+    folder = path.with_suffix("")
+    folder.mkdir()
+    (folder / MODEL).write_bytes(original)
+    listed = asdict(bundle.describe(folder / MODEL))
+    bundle.write_json(
+        folder / bundle.MANIFEST, {"versions": {"edgepack": ""}, "artifacts": {MODEL: listed}}
+    )
+    (folder / MODEL).write_bytes(damaged)
 
 
 def main() -> None:
@@ -171,8 +188,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number}.tflite" for number in range(options.count)]
         for number, path in enumerate(paths):
-            of = number // 3 % len(contents)
-            path.write_bytes(mutant(contents[of], number, options.seed))
+            original = contents[number // 3 % len(contents)]
+            write(path, original, mutant(original, number, options.seed))
         shares = [paths[first :: options.jobs] for first in range(options.jobs)]
         with ThreadPoolExecutor(options.jobs) as pool:
             found = Counter(each for its in pool.map(list, map(validated, shares)) for each in its)
