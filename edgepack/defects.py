@@ -1,7 +1,7 @@
 """What interpreters refuse, or compute wrongly without a word, whatever versions they register.
 
-Each was run on every release of the interpreters that ``edgepack/runtimes/operators.json`` names:
-one operator by itself, its outputs held against the same sums in float64.
+Each was run on releases of the interpreters from 2021 to 2026: one operator by itself, its outputs
+held against the same sums in float64. Where a release is named, one shortly before was run too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Defect:
     ``what`` completes "CONV_2D with ...". ``wrong`` maps interpreters that compute them wrongly,
     without a word, to the first release that does not; None if there is none. ``refused`` maps
     those that refuse them, or crash. Interpreters are named as in :mod:`edgepack.runtimes`, among
-    them tflite-runtime's reference kernels. Without ``operators`` it is all that the rule ``holds``
-    for.
+    them tflite-runtime's reference kernels. Without ``operators`` all are meant that the rule
+    ``holds`` for.
     """
 
     what: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgepack.checks.places import listed, places
+from edgepack.checks.places import Place, listed, places
 from edgepack.defects import DEFECTS, Defect
 from edgepack.findings import Finding
 from edgepack.runtimes.registered import version_key
@@ -18,9 +18,10 @@ def combinations_come_out_right(model: Model, target: Target) -> Iterator[Findin
     They are those of :data:`edgepack.defects.DEFECTS`; the oldest release that the target
     names decides.
     """
+    everywhere = list(places(model))
     for defect in DEFECTS:
         names = [name for name in target.interpreters if _lasts(target, name, defect.wrong)]
-        yield from _found(model, target, defect, names, "comes out wrong, without a word, in")
+        yield from _found(everywhere, target, defect, names, "comes out wrong, without a word, in")
 
 
 def combinations_are_run(model: Model, target: Target) -> Iterator[Finding]:
@@ -29,13 +30,14 @@ def combinations_are_run(model: Model, target: Target) -> Iterator[Finding]:
     They are those of :data:`edgepack.defects.DEFECTS`; the oldest release that the target
     names decides.
     """
+    everywhere = list(places(model))
     for defect in DEFECTS:
         names = [
             name
             for name in target.interpreters
             if _lasts(target, name, defect.refused) and not _lasts(target, name, defect.wrong)
         ]
-        yield from _found(model, target, defect, names, "is not run by")
+        yield from _found(everywhere, target, defect, names, "is not run by")
 
 
 def _lasts(target: Target, interpreter: str, until: Mapping[str, str | None]) -> bool:
@@ -47,11 +49,9 @@ def _lasts(target: Target, interpreter: str, until: Mapping[str, str | None]) ->
 
 
 def _found(
-    model: Model, target: Target, defect: Defect, interpreters: list[str], told: str
+    everywhere: list[Place], target: Target, defect: Defect, interpreters: list[str], told: str
 ) -> Iterator[Finding]:
-    if not interpreters:
-        return
-    where = [place for place in places(model) if defect.is_in(place.use)]
+    where = [place for place in everywhere if defect.is_in(place.use)] if interpreters else []
     for name in interpreters if where else ():
         until = [each[name] for each in (defect.wrong, defect.refused) if name in each]
         cured = None if None in until else max(filter(None, until), key=version_key)

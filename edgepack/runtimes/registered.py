@@ -28,6 +28,7 @@ _UNVERSIONED = ("tflm",)
 _ANY = 1 << 31
 
 
+@cache
 def highest_version(interpreter: str, version: str, operator: str) -> int:
     """Tell up to which version a release of an interpreter knows an operator; 0 if it does not.
 
