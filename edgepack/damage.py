@@ -106,6 +106,9 @@ def _require_graph(graph: Table, are_custom: list[bool], buffers: list[int | Non
         taken, made = operator.numbers(1, "i4"), operator.numbers(2, "i4")
         between = operator.numbers(8, "i4")
         operator.numbers(5, "u1")  # custom options
+        for options in (operator.table(4), operator.table(12)):
+            if options is not None:
+                options.require_inside()
         _require_indices(name, taken[taken != -1], len(tensors))
         _require_indices(name, made, len(tensors))
         _require_indices(name, between[between != -1], len(tensors))
@@ -151,8 +154,8 @@ def _visit_sparsity(sparsity: Table | None) -> bool:
         return False
     sparsity.numbers(0, "i4")
     sparsity.numbers(1, "i4")
-    for _ in sparsity.tables(2):
-        pass
+    for dimension in sparsity.tables(2):
+        dimension.require_inside()
     return True
 
 
@@ -162,6 +165,7 @@ def _require_quantization(
     """Hold scales and zero points against their tensor, as TensorFlow Lite does when it loads."""
     if table is None:
         return
+    table.require_inside()
     for field in (0, 1):  # the ranges that a calibrator wrote
         table.numbers(field, "f4")
     scales, zero_points = table.numbers(2, "f4"), table.numbers(3, "i8")

@@ -76,6 +76,11 @@ class Table:
         self._vtable = at - file.unpack(_VTABLE, at)
         self._vtable_bytes = file.unpack(_PLACE, self._vtable)
 
+    def require_inside(self) -> None:
+        """Check that each field begins within the file, whatever it means."""
+        for field in range((self._vtable_bytes - _FIRST_FIELD) // _FIELD_BYTES):
+            self.number(field, "u1")
+
     def _place(self, field: int) -> int | None:
         """Find where a field lies; None if the table leaves it out."""
         entry = _FIRST_FIELD + _FIELD_BYTES * field

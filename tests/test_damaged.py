@@ -92,6 +92,15 @@ def test_what_does_not_fit_together_is_told(
             read(data)
 
 
+def test_options_that_lead_out_of_the_file_are_told(cnn: Bundle) -> None:
+    data = bytearray((cnn.folder / "int8.tflite").read_bytes())
+    table = schema.Model.GetRootAs(data, 0).Subgraphs(0).Operators(0)._tab
+    place = table.Pos + table.Offset(12)  # of the offset to the options
+    data[place : place + 4] = (1 << 20).to_bytes(4, "little")
+    with pytest.raises(ModelError, match=r"^damaged .tflite file: an offset leads out of the file"):
+        read_tflite(bytes(data))
+
+
 def test_what_is_valid_though_odd_is_read(cnn: Bundle) -> None:
     def texts(rewrite: Rewrite) -> None:
         rewrite.graph.tensors[0].name = b"a\nname\x1b[31m"
