@@ -10,7 +10,7 @@ import pytest
 from combinations import Case, cases
 from conftest import MLPERF, Bundle
 from test_operators import MICRO, one, read, target
-from tiny import Tiny, Value, one_operator
+from tiny import Value, lstm_with_float, one_operator
 
 from edgepack.checks.combinations import combinations_are_run, combinations_come_out_right
 from edgepack.checks.full_integer import nothing_is_left_in_float
@@ -164,22 +164,7 @@ def test_an_island_of_float_is_named_by_its_layers(quantized: Path) -> None:
 
 
 def test_an_lstm_with_a_gate_left_in_float_is_found() -> None:
-    tiny = Tiny()
-    state, gates = Value((1, 4), "int8", 0.1), Value((1, 8), "int8", 0.1)
-    taken = tiny.tensor("serving_default_x", state)
-    weights = tiny.tensor("kernel", Value((8, 4), "int8", [0.1] * 8, values=[1] * 32))
-    product = tiny.tensor("model/lstm/lstm_cell/MatMul", gates)
-    as_float = tiny.tensor("model/lstm/lstm_cell/MatMul1", Value((1, 8)))
-    axis = tiny.tensor("axis", Value((), "int32", values=[1]))
-    halves = [tiny.tensor(f"model/lstm/lstm_cell/split{i}", Value((1, 4))) for i in "ab"]
-    gate = tiny.tensor("model/lstm/lstm_cell/Sigmoid", Value((1, 4)))
-    given = tiny.tensor("model/lstm/lstm_cell/mul", state)
-    tiny.operator("FULLY_CONNECTED", [taken, weights, -1], [product], version=4)
-    tiny.operator("DEQUANTIZE", [product], [as_float], version=2)
-    tiny.operator("SPLIT", [axis, as_float], halves)
-    tiny.operator("LOGISTIC", halves[:1], [gate])
-    tiny.operator("QUANTIZE", [gate], [given])
-    model = read_tflite(tiny.to_bytes([taken], [given]))
+    model = read_tflite(lstm_with_float())
     finding = one(nothing_is_left_in_float(model, BOARD))
     assert finding.message.startswith("SPLIT, LOGISTIC compute in float, 2 of 5 operators")
     assert finding.layer == "lstm/lstm_cell/splita, lstm/lstm_cell/Sigmoid"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from conftest import Bundle, Edgepack, lsb, python
+from tiny import Value, lstm_with_float, one_operator
 
+from edgepack import Gate, validate
 from edgepack.target import target_names
 
 
@@ -76,6 +80,60 @@ def test_a_budget_that_does_not_hold_ends_with_status_1(
     assert failed.keys() == {"flash_is_in_budget", "arena_is_in_budget"}
     assert "more than max_flash 1,000 of the command" in failed["flash_is_in_budget"]
     assert "edgepack.toml" in failed["arena_is_in_budget"]
+
+
+def dense(weights: Value, taken: Value, given: Value) -> bytes:
+    return one_operator("FULLY_CONNECTED", [taken, weights, None], [given], version=4)
+
+
+def too_large() -> bytes:
+    weights = Value((1300, 1300), "int8", 0.1, values=np.ones((1300, 1300)))
+    return dense(weights, Value((1, 1300), "int8", 0.1), Value((1, 1300), "int8", 9.0))
+
+
+def hybrid(*scales: float) -> bytes:
+    weights = Value((2, 4), "int8", scales, values=np.ones((2, 4)))
+    return dense(weights, Value((1, 4)), Value((1, 2)))
+
+
+def without_kernel() -> bytes:
+    taken, many = Value((1, 4), "int8", 0.1), Value((2,), "int32", values=[1, 2])
+    return one_operator("TILE", [taken, many], [Value((1, 8), "int8", 0.1)])
+
+
+REASONS = {
+    "too large": (too_large, "rp2040", "flash_fits", "of 1,572,864 bytes of flash"),
+    "float left in an LSTM": (
+        *(lstm_with_float, "stm32l4r5zi", "nothing_is_left_in_float"),
+        "SPLIT, LOGISTIC compute in float, 2 of 5 operators",
+    ),
+    "no kernel in TFLM": (
+        *(without_kernel, "stm32l4r5zi", "operators_are_known", "does not have TILE"),
+    ),
+    "newer than tflite-runtime": (
+        *(partial(hybrid, 0.1, 0.2), "linux-arm64", "operators_are_known"),
+        "FULLY_CONNECTED is needed in version 12, tflite-runtime 2.14.0 has it up to 10",
+    ),
+    "hybrid": (
+        *(partial(hybrid, 0.1), "stm32l4r5zi", "combinations_are_run"),
+        "FULLY_CONNECTED with float activations and integer weights (hybrid",
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_each_fails_for_its_own_reason(reason: str, tmp_path: Path) -> None:
+    make, target, check, said = REASONS[reason]
+    (tmp_path / "model.tflite").write_bytes(make())
+    report = validate(Gate(model=tmp_path / "model.tflite", targets=(target,)))
+    assert report.exit_status == 1
+    (verdict,) = (found.verdict for found in report.targets.values())
+    failed = {
+        result.check: str(result.failures[0]) for result in verdict.results if result.failures
+    }
+    assert said in failed[check]
+    others = failed.keys() - {check, "interpreters_run", "nothing_is_left_in_float"}
+    assert not others
 
 
 def test_annotations_of_github_are_one_a_line(edgepack: Edgepack, pruned_digits: Bundle) -> None:

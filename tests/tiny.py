@@ -120,3 +120,23 @@ def one_operator(
         if value is not None and value.values is None
     ]
     return tiny.to_bytes(fed, given)
+
+
+def lstm_with_float() -> bytes:
+    """Write a step of an LSTM that is quantized but for one of its gates."""
+    tiny = Tiny()
+    state, gates = Value((1, 4), "int8", 0.1), Value((1, 8), "int8", 0.1)
+    taken = tiny.tensor("serving_default_x", state)
+    weights = tiny.tensor("kernel", Value((8, 4), "int8", [0.1] * 8, values=[1] * 32))
+    product = tiny.tensor("model/lstm/lstm_cell/MatMul", gates)
+    as_float = tiny.tensor("model/lstm/lstm_cell/MatMul1", Value((1, 8)))
+    axis = tiny.tensor("axis", Value((), "int32", values=[1]))
+    halves = [tiny.tensor(f"model/lstm/lstm_cell/split{i}", Value((1, 4))) for i in "ab"]
+    gate = tiny.tensor("model/lstm/lstm_cell/Sigmoid", Value((1, 4)))
+    given = tiny.tensor("model/lstm/lstm_cell/mul", state)
+    tiny.operator("FULLY_CONNECTED", [taken, weights, -1], [product], version=4)
+    tiny.operator("DEQUANTIZE", [product], [as_float], version=2)
+    tiny.operator("SPLIT", [axis, as_float], halves)
+    tiny.operator("LOGISTIC", halves[:1], [gate])
+    tiny.operator("QUANTIZE", [gate], [given])
+    return tiny.to_bytes([taken], [given])
