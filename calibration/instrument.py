@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgepack.flatbuffer import read_tflite
-from edgepack.rewrite import Rewrite
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.rewrite import Rewrite
 from edgepack.types import Graph
 
 

@@ -16,9 +16,9 @@ from edgepack.calibration.observers import observer
 from edgepack.calibration.shared_scale import averaged, sharing_groups
 from edgepack.calibration.statistics import Observed
 from edgepack.errors import CalibrationError
-from edgepack.flatbuffer import read_tflite
 from edgepack.recipe import DEFAULT_OBSERVER
-from edgepack.rewrite import Rewrite, quantization
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.rewrite import Rewrite, quantization
 from edgepack.types import Graph
 
 SCHEMA = 1

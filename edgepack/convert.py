@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgepack.errors import ConversionError, reason
-from edgepack.flatbuffer import read_tflite
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.layers import unroll
 from edgepack.load.model import FloatModel, TensorFlowModel
 from edgepack.load.tflite_file import TfliteFile
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model
 
 

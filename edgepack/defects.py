@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from edgepack.uses import Use
+from edgepack.tflite.uses import Use
 
 _Until = Mapping[str, str | None]
 

@@ -16,8 +16,8 @@ from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.processes import Run
+from edgepack.tflite.uses import Use
 from edgepack.types import Model, Tensor
-from edgepack.uses import Use
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ They show that a model runs, and runs alike on two interpreters; they say nothin
 from __future__ import annotations
 
 from collections import Counter
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays
 from edgepack.errors import ModelError
-from edgepack.types import Graph, Model, Tensor
+from edgepack.types import Graph, Model
 
 _MIB = 1 << 20
 _MOVES = {"CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"}
@@ -41,7 +40,7 @@ def random_inputs(model: Model, samples: int, seed: int, max_bytes: int) -> Arra
     if not graph.inputs:
         raise ModelError("the model takes no inputs: there is nothing to run it on")
     tensors = dict(zip(input_names(graph), graph.input_tensors, strict=True))
-    needed = samples * sum(map(tensor_bytes, tensors.values()))
+    needed = samples * sum(tensor.value_bytes for tensor in tensors.values())
     if needed > max_bytes:
         raise ModelError(
             f"the inputs take {needed // _MIB:,} MiB for {samples} samples, and the memory limit is"
@@ -78,15 +77,6 @@ def input_names(graph: Graph) -> list[str]:
     names = [tensor.name for tensor in graph.input_tensors]
     counts = Counter(names)
     return [f"{name}#{i}" if counts[name] > 1 else name for i, name in enumerate(names)]
-
-
-def tensor_bytes(tensor: Tensor) -> int:
-    """Bound the bytes of a tensor's values from above; a text counts as one."""
-    try:
-        width = np.dtype(tensor.dtype).itemsize
-    except TypeError:  # numbers of less than a byte, texts, resources
-        width = 1
-    return width * prod(tensor.shape)
 
 
 def _rows(graph: Graph) -> dict[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.nibbles import unpack
+from edgepack.tflite.nibbles import unpack
 from edgepack.types import Model, Tensor
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from edgepack.delegates import Left
 from edgepack.errors import MissingToolError, TargetError
-from edgepack.flatbuffer import read_tflite
-from edgepack.layer_names import layer_names
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.layer_names import layer_names
 from edgepack.types import Graph
 from edgepack.worker import Limits
 

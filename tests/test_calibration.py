@@ -17,9 +17,9 @@ from edgepack.calibration.instrument import activation_names, activations
 from edgepack.calibration.ranges import choose, recorded
 from edgepack.calibration.statistics import Observed
 from edgepack.errors import DatasetError
-from edgepack.flatbuffer import read_tflite
 from edgepack.progress import ignore
-from edgepack.rewrite import Rewrite
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.rewrite import Rewrite
 
 KINDS = ["residual", "reshaped", "joined", "transposed", "recurrent"]
 

@@ -18,12 +18,12 @@ from edgepack.checks.operators import operators_are_known
 from edgepack.checks.shapes import shapes_are_fixed
 from edgepack.compare import sqnr_db
 from edgepack.deviation import known_defect
-from edgepack.flatbuffer import read_tflite
 from edgepack.progress import ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import Run, interpreters
 from edgepack.target import load_target, target_names
+from edgepack.tflite.flatbuffer import read_tflite
 
 CHECKS = (
     *(combinations_come_out_right, combinations_are_run),

@@ -14,10 +14,10 @@ from ai_edge_litert import schema_py_generated as schema
 from conftest import ROOT, Bundle, python
 
 from edgepack.errors import ModelError
-from edgepack.flatbuffer import read_tflite
-from edgepack.layer_names import layer_names
-from edgepack.rewrite import Rewrite
 from edgepack.runtimes.culprit import first_operators
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.rewrite import Rewrite
 
 sys.path.append(str(ROOT / "scripts"))
 import mutants

@@ -23,11 +23,11 @@ from edgepack.debug.layers import Layer, match, real_values, weight_spread
 from edgepack.debug.ranking import rank
 from edgepack.debug.service import DebugService
 from edgepack.debug.tally import Tally
-from edgepack.flatbuffer import read_tflite
-from edgepack.layer_names import layer_names
 from edgepack.progress import ignore
 from edgepack.quantize import affine
-from edgepack.rewrite import Rewrite
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.rewrite import Rewrite
 from edgepack.types import Graph, Operator, QuantParams, Tensor
 
 NAMES = ["image", "stem", "branch", "shortcut", "join", "pool", "scores", "softmax"]

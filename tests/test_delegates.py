@@ -13,9 +13,9 @@ from edgepack.checks.delegates import gpu_takes_all, xnnpack_takes_all
 from edgepack.checks.evidence import Evidence
 from edgepack.delegates import split
 from edgepack.delegates.gpu import gpu_takes
-from edgepack.flatbuffer import read_tflite
 from edgepack.runtimes.processes import Run
 from edgepack.target import load_target
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
 
 IMAGE = (1, 8, 8, 4)

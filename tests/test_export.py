@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from conftest import Bundle, Edgepack, export, lsb, only, python
 
-from edgepack.flatbuffer import read_tflite
 from edgepack.quantize.proof import float_tensors
+from edgepack.tflite.flatbuffer import read_tflite
 
 INTERPRETERS = {"tflite-runtime", "litert", "tflm"}
 

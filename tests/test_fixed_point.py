@@ -10,10 +10,10 @@ import pytest
 from conftest import Bundle, Edgepack
 
 from edgepack.errors import RecipeError
-from edgepack.flatbuffer import read_tflite
 from edgepack.quantize.fixed_point import fixed_point, simulate
 from edgepack.schemes import FixedPoint
 from edgepack.sparsity import weight_tensors
+from edgepack.tflite.flatbuffer import read_tflite
 
 WEIGHTS = np.random.default_rng(0).normal(size=500)
 

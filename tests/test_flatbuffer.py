@@ -8,9 +8,9 @@ from ai_edge_litert.interpreter import Interpreter
 from conftest import Bundle
 
 from edgepack.errors import ConversionError, ModelError
-from edgepack.flatbuffer import read_tflite
 from edgepack.quantize.proof import float_tensors, require_full_integer
 from edgepack.sparsity import weight_sparsity
+from edgepack.tflite.flatbuffer import read_tflite
 
 
 def test_tensors_are_read_as_litert_reads_them(cnn: Bundle) -> None:

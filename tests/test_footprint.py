@@ -11,10 +11,10 @@ import pytest
 from conftest import MLPERF, ROOT, Bundle, python
 
 from edgepack.errors import ModelError
-from edgepack.flatbuffer import read_tflite
 from edgepack.footprint import KERNELS, Footprint, arena, footprint
 from edgepack.footprint.arena import host_arena
 from edgepack.footprint.flash import runtime_flash_bytes
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Allocations, Graph, Model, Operator, QuantParams, Tensor
 
 ACCOUNT = """

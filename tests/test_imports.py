@@ -34,18 +34,9 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "budgets", "bundle", "damage", "defects", "delegates", "errors", "findings"),
-    *(
-        "flatbuffer",
-        "gate",
-        "importing",
-        "layer_names",
-        "nibbles",
-        "operator_versions",
-        "preprocessing",
-    ),
-    *("progress", "recipe", "recipe_file", "rewrite", "samples", "schemes", "serve", "signals"),
-    *("spool", "tables", "tflite_api", "toml", "types", "uses", "vela", "worker"),
+    *("arrays", "budgets", "bundle", "defects", "delegates", "errors", "findings", "gate"),
+    *("importing", "preprocessing", "progress", "recipe", "recipe_file", "samples", "schemes"),
+    *("serve", "signals", "spool", "tflite", "toml", "types", "vela", "worker"),
 }
 FILES = sorted(
     path

@@ -14,13 +14,13 @@ from conftest import Bundle
 
 from edgepack.arrays import Arrays
 from edgepack.errors import WorkerCrashError, WorkerLimitError
-from edgepack.flatbuffer import read_tflite
 from edgepack.progress import ignore
-from edgepack.rewrite import Rewrite, quantization
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.culprit import Fate, culprit
 from edgepack.runtimes.processes import LIMITS, Run, interpreters
 from edgepack.samples import random_inputs
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.rewrite import Rewrite, quantization
 from edgepack.worker import Limits, Worker
 
 TFLITE, LITERT, TFLM = (RUNTIMES[name] for name in ("tflite-runtime", "litert", "tflm"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, Bundle, Edgepack, export, lsb, only, script
 
-from edgepack.flatbuffer import read_tflite
+from edgepack.tflite.flatbuffer import read_tflite
 
 KERASES = ("keras", "tf_keras")
 

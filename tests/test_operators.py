@@ -15,13 +15,11 @@ import pytest
 from conftest import MLPERF, ROOT, Bundle
 from tiny import Tiny, Value, one_operator
 
+from edgepack.checks.operator_versions import content_version, needed_version
 from edgepack.checks.operators import data_types_are_taken, operators_are_known, operators_are_taken
 from edgepack.checks.places import places
 from edgepack.errors import TargetError
 from edgepack.findings import Finding
-from edgepack.flatbuffer import read_tflite
-from edgepack.operator_versions import content_version, needed_version
-from edgepack.rewrite import Rewrite
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.registered import (
     first_version,
@@ -31,6 +29,8 @@ from edgepack.runtimes.registered import (
     version_key,
 )
 from edgepack.target import Target, load_target, target_names
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.rewrite import Rewrite
 from edgepack.types import Model
 
 MICRO = "0.dev20261023182759"

@@ -15,9 +15,9 @@ import pytest
 from conftest import Bundle, Edgepack, export, only, told_by
 
 from edgepack.errors import RecipeError
-from edgepack.flatbuffer import read_tflite
 from edgepack.recipe import FineTune, Prune, Schedule
 from edgepack.sparsity import weight_tensors
+from edgepack.tflite.flatbuffer import read_tflite
 
 KERASES = ("keras", "tf_keras")
 TRAIN = Path("train.npz")

@@ -15,7 +15,7 @@ from edgepack.calibration.ranges import Range, choose, inject, load_ranges, reco
 from edgepack.calibration.shared_scale import averaged, sharing_groups
 from edgepack.calibration.statistics import Observed, Statistics, moving_average
 from edgepack.errors import CalibrationError
-from edgepack.flatbuffer import read_tflite
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Graph, Operator, Tensor
 
 

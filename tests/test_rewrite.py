@@ -7,8 +7,8 @@ from ai_edge_litert import interpreter
 from ai_edge_litert import schema_py_generated as schema
 from conftest import Bundle
 
-from edgepack.flatbuffer import read_tflite
-from edgepack.rewrite import Rewrite, quantization
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.rewrite import Rewrite, quantization
 
 
 def test_an_unchanged_file_keeps_its_content(cnn: Bundle) -> None:

@@ -13,21 +13,21 @@ from quantizations import QUANTIZATIONS
 from edgepack.compare import sqnr_db
 from edgepack.deviation import tolerated_lsb
 from edgepack.errors import ConversionError, ModelError, TargetError
-from edgepack.flatbuffer import read_tflite
-from edgepack.nibbles import unpack
 from edgepack.progress import ignore
 from edgepack.quantize.affine import dequantize, quantize
 from edgepack.quantize.int4 import best_scales
 from edgepack.quantize.int16 import widen
 from edgepack.quantize.layers import assign
 from edgepack.quantize.proof import require_full_integer, require_quantized_weights
-from edgepack.rewrite import Rewrite
 from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import Run, interpreters
 from edgepack.schemes import Quantization
 from edgepack.support import able_targets, require_supported, unsupported
 from edgepack.target import load_target, target_names
-from edgepack.tflite_api import TfliteInterpreter
+from edgepack.tflite.api import TfliteInterpreter
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.nibbles import unpack
+from edgepack.tflite.rewrite import Rewrite
 from edgepack.types import Model
 
 Runs = Callable[[str], dict[str, Run]]

@@ -10,8 +10,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgepack.nibbles import pack
-from edgepack.rewrite import Rewrite, quantization
+from edgepack.tflite.nibbles import pack
+from edgepack.tflite.rewrite import Rewrite, quantization
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.checks.cures import cure_of
+from edgepack.checks.operator_versions import needed_version
 from edgepack.checks.places import Place, listed, places
 from edgepack.findings import Finding
-from edgepack.operator_versions import needed_version
 from edgepack.runtimes.registered import first_version, highest_version
 from edgepack.target import Target
 from edgepack.types import Model, Operator
@@ -17,7 +17,7 @@ def operators_are_known(model: Model, target: Target) -> Iterator[Finding]:
     """Each interpreter has every operator, in the version that its content needs.
 
     What counts is the oldest version of the interpreter that the target names. Versions are judged
-    by content (:mod:`edgepack.operator_versions`): a file may say less than is true.
+    by content (:mod:`edgepack.checks.operator_versions`): a file may say less than is true.
     """
     for interpreter, oldest in target.interpreters.items():
         lacking: dict[tuple[str, int], list[Place]] = {}

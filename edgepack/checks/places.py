@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from edgepack.layer_names import layer_names
+from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.uses import Use
 from edgepack.types import Model
-from edgepack.uses import Use
 
 _NAMED = 5
 

@@ -9,10 +9,10 @@ import numpy as np
 from edgepack.compress.masks import one_shot
 from edgepack.compress.prune import UNKNOWN, Pruning, nothing_to_prune
 from edgepack.compress.schedule import Plan
-from edgepack.flatbuffer import buffer, read_tflite
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.recipe import Prune
 from edgepack.sparsity import weight_tensors
+from edgepack.tflite.flatbuffer import buffer, read_tflite
 
 _AXES_IN_KERAS = {
     "CONV_2D": (1, 2, 3, 0),  # here (outputs, height, width, inputs)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from edgepack.debug.layers import Layer, real_values
-from edgepack.rewrite import Rewrite, quantization
+from edgepack.tflite.rewrite import Rewrite, quantization
 from edgepack.types import Tensor
 
 _VERSIONS = {"int8": (1, 2), "uint8": (1, 1), "int16": (2, 3)}

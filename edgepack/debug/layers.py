@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.layer_names import layer_names
+from edgepack.tflite.layer_names import layer_names
 from edgepack.types import Graph, Operator, Tensor
 
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}

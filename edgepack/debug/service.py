@@ -18,11 +18,11 @@ from edgepack.debug.instrument import observed, observed_with_twins, quantized_a
 from edgepack.debug.layers import match
 from edgepack.debug.tally import Tally
 from edgepack.errors import ConversionError, ModelError, reason
-from edgepack.flatbuffer import read_tflite
 from edgepack.progress import Update
 from edgepack.quantize import affine
 from edgepack.runtimes import litert
-from edgepack.tflite_api import TfliteInterpreter
+from edgepack.tflite.api import TfliteInterpreter
+from edgepack.tflite.flatbuffer import read_tflite
 
 Array = NDArray[Any]
 Sample = list[Array]

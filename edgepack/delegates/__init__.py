@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from edgepack.layer_names import layer_names
+from edgepack.tflite.layer_names import layer_names
 from edgepack.types import Graph, Tensor
 
 
@@ -61,7 +61,7 @@ def split(graph: Graph, left: Mapping[int, str | None], *, largest_only: bool = 
         ),
         partitions=len(parts),
         taken=len(taken),
-        crossing_bytes=sum(_size(graph.tensors[i]) for i in _crossing(graph, taken)),
+        crossing_bytes=sum(graph.tensors[i].value_bytes for i in _crossing(graph, taken)),
     )
 
 
@@ -100,11 +100,3 @@ def _crossing(graph: Graph, taken: set[int]) -> set[int]:
         if wrote.get(i, index in taken) != (index in taken)
     }
     return crossing | {i for i in graph.outputs if wrote.get(i, False)}
-
-
-_SIZES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "float16": 2, "int64": 8, "float64": 8}
-
-
-def _size(tensor: Tensor) -> int:
-    """Count the bytes of a tensor."""
-    return prod(tensor.shape) * _SIZES.get(tensor.dtype, 4)

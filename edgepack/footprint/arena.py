@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from edgepack.footprint import structs
-from edgepack.footprint.planner import ALIGNMENT, buffers, plan, tensor_bytes
+from edgepack.footprint.planner import ALIGNMENT, buffers, plan
 from edgepack.footprint.scratch import (
     CMSIS_NN_MVE,
     ESP_NN,
@@ -130,7 +130,7 @@ def _before_running(
     for graph in model.subgraphs:
         for tensor in graph.tensors:
             if tensor.is_variable:
-                yield tensor_bytes(tensor), ALIGNMENT
+                yield tensor.value_bytes, ALIGNMENT
 
 
 def _structs(model: Model, machine: _Machine) -> Iterator[_Allocation]:

@@ -7,18 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 from edgepack.footprint.structs import align
 from edgepack.types import Graph, Model, Tensor
 
 ALIGNMENT = 16
-_ITEM_BYTES = (
-    dict.fromkeys(("bool", "int4", "int8", "uint8"), 1)
-    | dict.fromkeys(("float16", "int16", "uint16"), 2)
-    | dict.fromkeys(("float32", "int32", "uint32", "resource"), 4)
-)
-_LARGEST_ITEM_BYTES = 8
 _NEVER = (-1, -1)
 
 
@@ -40,11 +33,6 @@ class Scratch:
     size: int
 
 
-def tensor_bytes(tensor: Tensor) -> int:
-    """Find the bytes of a tensor; of a type unknown here, eight an element."""
-    return prod(tensor.shape) * _ITEM_BYTES.get(tensor.dtype, _LARGEST_ITEM_BYTES)
-
-
 def buffers(model: Model, scratch: Sequence[Scratch]) -> list[Buffer]:
     """List what is to be planned, tensors first, in TFLM's order.
 
@@ -60,7 +48,7 @@ def buffers(model: Model, scratch: Sequence[Scratch]) -> list[Buffer]:
             if is_planned(tensor):
                 first, last = lives.get(index, _NEVER)
                 found.append(
-                    Buffer(size=align(tensor_bytes(tensor), ALIGNMENT), first=first, last=last)
+                    Buffer(size=align(tensor.value_bytes, ALIGNMENT), first=first, last=last)
                 )
     for each in scratch:
         step = each.operator + 1
@@ -71,7 +59,7 @@ def buffers(model: Model, scratch: Sequence[Scratch]) -> list[Buffer]:
 
 def is_planned(tensor: Tensor) -> bool:
     """Whether a tensor lies in the planned part: neither in the file nor kept between runs."""
-    return not tensor.is_constant and not tensor.is_variable and tensor_bytes(tensor) > 0
+    return not tensor.is_constant and not tensor.is_variable and tensor.value_bytes > 0
 
 
 def plan(wanted: Sequence[Buffer]) -> int:

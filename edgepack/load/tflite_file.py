@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack.errors import ModelError
-from edgepack.flatbuffer import read_tflite
 from edgepack.load.model import FloatModel, Runner
-from edgepack.tflite_api import TfliteInterpreter
+from edgepack.tflite.api import TfliteInterpreter
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Graph, Signature, Tensor, TensorSpec
 
 _QUANTIZED = {"int8", "uint8", "int16", "float16", "int4", "int2"}

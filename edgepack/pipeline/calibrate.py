@@ -18,7 +18,6 @@ from edgepack.calibration.ranges import (
 )
 from edgepack.convert import has_loop
 from edgepack.errors import ConversionError, RecipeError
-from edgepack.flatbuffer import read_tflite
 from edgepack.load.keras_model import KerasModel
 from edgepack.pipeline.job import Data, Job
 from edgepack.progress import Update
@@ -26,6 +25,7 @@ from edgepack.quantize.effect import effects
 from edgepack.quantize.layers import assign
 from edgepack.recipe import DEFAULT_OBSERVER, Recipe
 from edgepack.report import CalibrationReport
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Graph, Model
 
 

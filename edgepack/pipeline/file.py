@@ -9,7 +9,6 @@ from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.calibration.reader import reader
 from edgepack.errors import ModelError, RecipeError
-from edgepack.flatbuffer import read_tflite
 from edgepack.gate import Gate
 from edgepack.load.tflite_file import real_signature
 from edgepack.metrics import Measure, measures, require_known
@@ -19,6 +18,7 @@ from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe import DEFAULT_SEED
 from edgepack.recipe_file import RecipeFile
 from edgepack.samples import random_inputs
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model, Signature, Tensor
 
 _FLOAT = "float.tflite"

@@ -9,7 +9,6 @@ from pathlib import Path
 from edgepack import bundle
 from edgepack.compress.checkpoint import remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
-from edgepack.flatbuffer import read_tflite
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
@@ -24,6 +23,7 @@ from edgepack.runtimes.processes import interpreters
 from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.support import require_supported
 from edgepack.target import Target
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model
 from edgepack.worker import Worker
 

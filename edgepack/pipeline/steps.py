@@ -14,7 +14,6 @@ from edgepack.compress.training import Trained
 from edgepack.deviation import Validation
 from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
-from edgepack.flatbuffer import read_tflite
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
 from edgepack.quantize import affine
@@ -23,6 +22,7 @@ from edgepack.quantize.proof import dense_scales, require_full_integer, require_
 from edgepack.recipe import Recipe, as_json
 from edgepack.report import QuantizationReport
 from edgepack.runtimes.processes import Interpreters, Run
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model, Tensor
 
 

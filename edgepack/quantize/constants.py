@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.rewrite import Rewrite, dtype
+from edgepack.tflite.rewrite import Rewrite, dtype
 
 WEIGHTS = 1
 BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.rewrite import Rewrite, quantization
+from edgepack.tflite.rewrite import Rewrite, quantization
 
 _FEWEST = 1024  # weights: the converter's own limit, below which speed and size gain nothing
 _LARGEST = 127

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgepack.calibration.ranges import Range
-from edgepack.layer_names import layer_names
+from edgepack.tflite.layer_names import layer_names
 from edgepack.types import Model, Tensor
 
 _SAME = 0.01  # of a scale: the zero point's rounding stretches a range by half a step

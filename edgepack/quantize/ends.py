@@ -6,7 +6,7 @@ from typing import Any
 
 from edgepack.quantize.constants import is_integer
 from edgepack.quantize.int16 import scale_in_int16
-from edgepack.rewrite import Rewrite, dtype, quantization
+from edgepack.tflite.rewrite import Rewrite, dtype, quantization
 
 _UINT8_OVER_INT8 = 128  # the same numbers, counted from 0
 _TO = {"int8": 1, "uint8": 1, "int16": 2}

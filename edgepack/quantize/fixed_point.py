@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.flatbuffer import buffer, read_tflite
 from edgepack.schemes import STOCHASTIC
 from edgepack.sparsity import weight_tensors
+from edgepack.tflite.flatbuffer import buffer, read_tflite
 
 
 def simulate(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.rewrite import Rewrite
+from edgepack.tflite.rewrite import Rewrite
 
 _DEQUANTIZE_VERSION = 3  # the first that takes float16
 _LARGEST = float(np.finfo(np.float16).max)

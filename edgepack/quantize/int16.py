@@ -15,7 +15,7 @@ import numpy as np
 
 from edgepack.errors import ConversionError
 from edgepack.quantize.constants import BIAS, WEIGHTS, RealValues, is_integer
-from edgepack.rewrite import Rewrite, quantization, tensor_type
+from edgepack.tflite.rewrite import Rewrite, quantization, tensor_type
 
 VERSIONS = {
     "ADD": 3,

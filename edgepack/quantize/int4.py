@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.nibbles import pack
 from edgepack.quantize.constants import RealValues, is_integer
-from edgepack.rewrite import Rewrite, quantization
+from edgepack.tflite.nibbles import pack
+from edgepack.tflite.rewrite import Rewrite, quantization
 
 VERSIONS = {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7, "FULLY_CONNECTED": 10}
 """The operators with kernels for int4 weights, and the version that has them.

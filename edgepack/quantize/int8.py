@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgepack.errors import ConversionError, reason
-from edgepack.flatbuffer import read_tflite
 from edgepack.quantize.proof import float_operators
+from edgepack.tflite.flatbuffer import read_tflite
 
 _ATTEMPTS = 50
 

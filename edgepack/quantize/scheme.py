@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgepack.flatbuffer import read_tflite
 from edgepack.quantize.dynamic_range import quantize_weights
 from edgepack.quantize.ends import change_ends
 from edgepack.quantize.float16 import halve
@@ -13,6 +12,7 @@ from edgepack.quantize.int8 import quantize_int8
 from edgepack.quantize.int16 import widen
 from edgepack.quantize.layers import assign
 from edgepack.schemes import DYNAMIC_RANGE, FLOAT, FLOAT16, INT4, INT8, INT16, Quantization
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Graph
 
 _MATRIX = 2

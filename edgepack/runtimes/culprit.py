@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgepack.errors import ModelError
-from edgepack.flatbuffer import read_tflite
-from edgepack.layer_names import layer_names
-from edgepack.rewrite import Rewrite
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.rewrite import Rewrite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,12 @@ import numpy as np
 
 from edgepack.arrays import Arrays, load_array, save_arrays
 from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
-from edgepack.flatbuffer import read_tflite
 from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.culprit import Culprit, Fate, culprit
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.process import Process
-from edgepack.samples import tensor_bytes
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Allocations
 from edgepack.worker import Limits
 
@@ -241,7 +240,7 @@ class Interpreters:
             graphs = read_tflite(Path(part.asked["model"]).read_bytes()).subgraphs
         except ModelError:
             return ""
-        needed = sum(tensor_bytes(tensor) for graph in graphs for tensor in graph.tensors)
+        needed = sum(tensor.value_bytes for graph in graphs for tensor in graph.tensors)
         if limit is None or needed <= limit // 2:
             return ""
         return (

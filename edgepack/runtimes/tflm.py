@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tflite_micro import runtime
 
 from edgepack.errors import ConversionError
-from edgepack.flatbuffer import read_tflite
+from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Allocations, Model
 
 _STRUCTURES_BYTES = 1 << 20

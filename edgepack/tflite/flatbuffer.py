@@ -16,8 +16,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgepack.damage import require_whole
 from edgepack.errors import ModelError
+from edgepack.tflite.damage import require_whole
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
 
 DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError)

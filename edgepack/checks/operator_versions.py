@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from edgepack.uses import Use
+from edgepack.tflite.uses import Use
 
 _INT32_BIAS = 2  # TensorType INT32, as the option quantized_bias_type says it
 _FOUR, _FIVE = 4, 5  # dimensions

@@ -1,8 +1,8 @@
 """Change a .tflite file: its tensors, its operators, what it gives.
 
-:mod:`edgepack.flatbuffer` reads files, into types of edgepack's own; this module writes them, over
-the object form of the schema's accessors, whose attributes are those of TensorFlow Lite's
-``schema.fbs`` (``tensor.quantization.zeroPoint``).
+:mod:`edgepack.tflite.flatbuffer` reads files, into types of edgepack's own; this module writes
+them, over the object form of the schema's accessors, whose attributes are those of TensorFlow
+Lite's ``schema.fbs`` (``tensor.quantization.zeroPoint``).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgepack.damage import require_whole
 from edgepack.errors import ModelError
-from edgepack.flatbuffer import DAMAGE
+from edgepack.tflite.damage import require_whole
+from edgepack.tflite.flatbuffer import DAMAGE
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16

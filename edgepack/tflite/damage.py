@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgepack.errors import ModelError
-from edgepack.tables import Damage, File, Table
+from edgepack.tflite.tables import Damage, File, Table
 
 _MAX_DIMENSIONS = 32
 """As many as numpy takes; interpreters take fewer."""
