@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 
 from edgepack.tflite.layer_names import layer_names
-from edgepack.types import Graph, Tensor
+from edgepack.types import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
