@@ -14,7 +14,8 @@ class Budgets:
     """Limits that a user sets; None sets none.
 
     ``max_drop`` is what quantization may cost: points of accuracy, or percent of an error.
-    ``max_flash`` is in bytes, model and runtime together; ``max_arena`` in bytes, on the device.
+    ``max_flash`` is in bytes, model and runtime together; ``max_arena`` in bytes, the smallest
+    that TensorFlow Lite Micro can start in on the device.
     ``max_latency_ratio`` is the time of the model over that of its float model, on this machine.
     Raises :class:`TableError` for numbers that are no limits.
     """

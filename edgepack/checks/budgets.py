@@ -39,9 +39,9 @@ def arena_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding]:
     if (footprint := footprint_on(target, evidence)) is None:
         return
     for whose, budgets in _all(target, evidence):
-        if budgets.max_arena is not None and footprint.arena.total > budgets.max_arena:
+        if budgets.max_arena is not None and footprint.arena.least > budgets.max_arena:
             yield Finding(
-                message=f"takes an arena of {footprint.arena.total:,} bytes, more than max_arena"
+                message=f"takes an arena of {footprint.arena.least:,} bytes, more than max_arena"
                 f" {budgets.max_arena:,} of {whose}"
             )
 

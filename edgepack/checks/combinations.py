@@ -15,8 +15,7 @@ from edgepack.types import Model
 def combinations_come_out_right(model: Model, target: Target) -> Iterator[Finding]:
     """No operator has data types or scales that an interpreter computes wrongly, without a word.
 
-    They are those of :data:`edgepack.defects.DEFECTS`; the oldest release that the target
-    names decides.
+    They were measured; the oldest release that the target names decides.
     """
     everywhere = list(places(model))
     for defect in DEFECTS:
@@ -27,8 +26,7 @@ def combinations_come_out_right(model: Model, target: Target) -> Iterator[Findin
 def combinations_are_run(model: Model, target: Target) -> Iterator[Finding]:
     """No operator has data types or scales that an interpreter has no kernel for.
 
-    They are those of :data:`edgepack.defects.DEFECTS`; the oldest release that the target
-    names decides.
+    They were measured; the oldest release that the target names decides.
     """
     everywhere = list(places(model))
     for defect in DEFECTS:

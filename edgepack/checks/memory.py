@@ -28,7 +28,7 @@ def ram_fits(target: Target, evidence: Evidence) -> Iterator[Finding]:
     if footprint is not None and left is not None and footprint.ram_bytes > left:
         yield Finding(
             message=f"arena and runtime take {footprint.ram_bytes:,} of {left:,} bytes of RAM"
-            f" ({footprint.arena.total:,} the arena)",
+            f" ({footprint.arena.least:,} the arena)",
             cure="make the largest activations smaller: smaller inputs, or an earlier stride",
         )
 

@@ -17,7 +17,7 @@ def operators_are_known(model: Model, target: Target) -> Iterator[Finding]:
     """Each interpreter has every operator, in the version that its content needs.
 
     What counts is the oldest version of the interpreter that the target names. Versions are judged
-    by content (:mod:`edgepack.checks.operator_versions`): a file may say less than is true.
+    by content: a file may say less than is true.
     """
     for interpreter, oldest in target.interpreters.items():
         lacking: dict[tuple[str, int], list[Place]] = {}

@@ -24,7 +24,10 @@ def interpreters_run(target: Target, evidence: Evidence) -> Iterator[Finding]:
 
 
 def micro_is_bit_exact(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """TensorFlow Lite Micro's outputs equal the reference kernels', but for what is tolerated."""
+    """TensorFlow Lite Micro's outputs equal the reference kernels' of tflite-runtime bit for bit.
+
+    1 LSB is let pass for a fused LSTM, and for a SOFTMAX in int16.
+    """
     if "tflm" not in target.interpreters:
         return
     found = evidence.deviations.get("tflm", {}).values()

@@ -6,6 +6,8 @@ import click
 
 from edgepack.target import load_target, target_names
 
+_INDENT = "    "
+
 
 @click.command()
 @click.option("--checks", is_flag=True, help="List what is checked on a target instead.")
@@ -15,7 +17,8 @@ def targets(*, checks: bool) -> None:
         from edgepack.checks import documentation
 
         for name, rule in documentation().items():
-            click.echo(f"{name}\n    {rule}")
+            told = click.wrap_text(rule, initial_indent=_INDENT, subsequent_indent=_INDENT)
+            click.echo(f"{name}\n{told}")
         return
     names = target_names()
     width = max(map(len, names))

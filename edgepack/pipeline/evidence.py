@@ -94,6 +94,7 @@ def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, Target
             verdict=judge(target, evidence, _missing(target)),
             flash_bytes=flash_bytes(target, evidence),
             footprint=footprint_on(target, evidence),
+            compilation=evidence.compilations.get(target.accelerator or ""),
         )
         for target in targets
     }

@@ -8,6 +8,7 @@ from typing import Any
 from edgepack.checks import Verdict
 from edgepack.footprint import Footprint
 from edgepack.target import Target
+from edgepack.vela import Compilation
 
 PASSED, FAILED, NOT_CHECKED = "passed", "FAILED", "not checked"
 
@@ -17,13 +18,15 @@ class TargetReport:
     """What a target says of the model.
 
     ``flash_bytes`` counts the model, and the runtime on a microcontroller; ``footprint`` is what
-    the model takes there. ``verdict`` is that of the checks.
+    the model takes there without an NPU, ``compilation`` what Vela makes of it for one.
+    ``verdict`` is that of the checks.
     """
 
     target: Target
     verdict: Verdict
     flash_bytes: int
     footprint: Footprint | None
+    compilation: Compilation | None = None
 
     @property
     def word(self) -> str:
@@ -40,4 +43,5 @@ class TargetReport:
             "flash_limit_bytes": self.target.model_flash_bytes,
             "ram_limit_bytes": self.target.model_ram_bytes,
             "footprint": asdict(self.footprint) if self.footprint else None,
+            "compilation": asdict(self.compilation) if self.compilation else None,
         } | self.verdict.to_dict()

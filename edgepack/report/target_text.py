@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from edgepack.report.table import NONE, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED, TargetReport
 
+_MEMORY = "memory    in bytes; arena and RAM computed for the device, the runtime's flash estimated"
+
 
 def render_targets(targets: Mapping[str, TargetReport]) -> str:
     """Write a table: what the model takes of each, and of how much."""
@@ -21,10 +23,22 @@ def render_targets(targets: Mapping[str, TargetReport]) -> str:
                 _bytes(found.target.model_flash_bytes),
                 _bytes(footprint.ram_bytes if footprint else None),
                 _bytes(found.target.model_ram_bytes if footprint else None),
-                _bytes(footprint.arena.total if footprint else None),
+                _bytes(footprint.arena.least if footprint else None),
             ]
         )
-    return table(rows)
+    lines = [_MEMORY] if any(found.footprint for found in targets.values()) else []
+    lines += [_plan(name, found) for name, found in targets.items() if found.compilation]
+    return "\n".join([table(rows), *([""] if lines else []), *filter(None, lines)])
+
+
+def _plan(name: str, found: TargetReport) -> str:
+    """Tell what Vela plans for an NPU."""
+    if found.compilation is None or (plan := found.compilation.plan) is None:
+        return ""
+    return (
+        f"npu       {name}: Vela {found.compilation.version} plans {plan.sram_bytes:,} bytes of"
+        f" SRAM and a model of {plan.file_bytes:,} bytes"
+    )
 
 
 def _bytes(size: int | None) -> str:

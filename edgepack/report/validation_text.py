@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgepack.compare import OutputComparison
 from edgepack.deviation import Deviation
-from edgepack.report.table import NONE, cells, shorten, table
+from edgepack.report.table import NONE, cells, number, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.report.text import off_reference
@@ -36,8 +36,8 @@ def _interpreters(report: ValidationReport) -> Iterator[str]:
     for name in outputs or [None]:
         title = f"output {name}\n" if len(outputs) > 1 else ""
         yield title + table(list(_rows(report, name, outputs.get(name) if name else None)))
-    ran = f"{report.samples:,} {report.data} {'input' if report.samples == 1 else 'inputs'}"
-    yield f"ran       {ran}; time and memory are this machine's, not a device's"
+    ran = f"{report.samples:,} {report.data} {'sample' if report.samples == 1 else 'samples'}"
+    yield f"{table(list(_costs(report)))}\n\nran       on {ran}; {_HERE}"
 
 
 def _rows(
@@ -45,19 +45,16 @@ def _rows(
 ) -> Iterator[list[str]]:
     metric = [compared.metric] if compared and compared.metric else []
     against = [*metric, "agreement", "SQNR", "max error"] if compared else []
-    yield ["interpreter", "version", *against, "off reference", *_COSTS]
+    yield ["interpreter", "version", *against, "off reference"]
+    if compared and metric:
+        yield ["float", NONE, number(compared.float_value), *[NONE] * len(against)]
     for name, runtime in report.runtimes.items():
         scored = cells(compared.quantized.get(name)) if compared else []
-        yield [
-            name,
-            runtime.version,
-            *scored[-len(against) :],
-            off_reference(runtime.failure, _deviation(runtime, output)),
-            *_costs(runtime),
-        ]
+        off = off_reference(runtime.failure, _deviation(runtime, output))
+        yield [name, runtime.version, *scored[-len(against) :], off]
 
 
-_COSTS = ("median", "p90", "of float", "memory")
+_HERE = "time and memory are this machine's, not a device's"
 
 
 def _deviation(runtime: RuntimeValidation, output: str | None) -> Deviation | None:
@@ -67,15 +64,20 @@ def _deviation(runtime: RuntimeValidation, output: str | None) -> Deviation | No
     return max(runtime.deviations.values(), key=lambda each: each.max_lsb, default=None)
 
 
-def _costs(runtime: RuntimeValidation) -> list[str]:
-    latency, ratio = runtime.latency, runtime.latency_ratio
-    memory = runtime.peak_memory_bytes
-    return [
-        NONE if latency is None else f"{latency.median_ms:.3f} ms",
-        NONE if latency is None else f"{latency.p90_ms:.3f} ms",
-        NONE if ratio is None else f"{ratio:.2f}",
-        NONE if memory is None else f"{memory / _MIB:.0f} MiB",
-    ]
+def _costs(report: ValidationReport) -> Iterator[list[str]]:
+    """Tell what an inference takes here, on one thread, and how much of the float model's time."""
+    yield ["interpreter", "", "median", "90 %", "of float", "memory"]
+    for name, runtime in report.runtimes.items():
+        latency, ratio = runtime.latency, runtime.latency_ratio
+        memory = runtime.peak_memory_bytes
+        yield [
+            name,
+            "",
+            NONE if latency is None else f"{latency.median_ms:.3f} ms",
+            NONE if latency is None else f"{latency.p90_ms:.3f} ms",
+            NONE if ratio is None else f"{ratio:.2f}",
+            NONE if memory is None else f"{memory / _MIB:.0f} MiB",
+        ]
 
 
 def _verdict(report: ValidationReport) -> str:
