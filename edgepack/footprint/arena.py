@@ -28,6 +28,7 @@ from edgepack.types import Allocations, Graph, Model, Operator, Tensor
 _PLANNED_BUFFER_BYTES = 40  # what the planner notes of a buffer, on any machine
 _REQUESTS_AHEAD = 12  # kMaxScratchBuffersPerOp
 _LSTM_SUMS = 8
+_CONTROL_FLOW = ("CALL_ONCE", "IF", "WHILE")
 _ESP = (ESP_NN, ESP_NN_S3)
 _SOFTMAX_TABLE_BYTES = 2 * 513
 
@@ -257,9 +258,14 @@ def _while_planning(model: Model, machine: _Machine, planned: int, requests: int
 
 
 def _looked_at(graph: Graph, operator: Operator, abi: Abi) -> int:
-    """Bound the descriptions of an operator's tensors while it prepares; convolutions hold two."""
+    """Bound the descriptions of an operator's tensors while it prepares.
+
+    Convolutions hold two of each; of control flow, two are a bound.
+    """
     indices = [index for index in (*operator.inputs, *operator.outputs) if index >= 0]
-    return 2 * _stack(each for index in indices for each in _described(graph.tensors[index], abi))
+    held = 2 if "CONV" in operator.name or operator.name in _CONTROL_FLOW else 1
+    one = _stack(each for index in indices for each in _described(graph.tensors[index], abi))
+    return held * one
 
 
 def _notes(model: Model, kernels: str, unplanned: int, unknown: int) -> Iterator[str]:
