@@ -249,24 +249,17 @@ def _while_planning(model: Model, machine: _Machine, planned: int, requests: int
     notes = sizeof(structs.SCRATCH_REQUEST, abi) * (requests + _REQUESTS_AHEAD)
     lives = abi.pointer * len(model.subgraphs)
     lives += sizeof(structs.ALLOCATION_INFO, abi) * (tensors + requests)
-    is_nested = len(model.subgraphs) > 1
-    looked_at = (
-        _looked_at(graph, operator, abi, is_nested=is_nested)
-        for graph, operator in _operators(model)
-    )
+    looked_at = (_looked_at(graph, operator, abi) for graph, operator in _operators(model))
     return max(
         align(notes + lives, ALIGNMENT) + _PLANNED_BUFFER_BYTES * planned,
         notes + max(looked_at, default=0),
     )
 
 
-def _looked_at(graph: Graph, operator: Operator, abi: Abi, *, is_nested: bool) -> int:
-    """Bound the descriptions of an operator's tensors while it prepares.
-
-    Convolutions hold two of each; in a model with control flow (``is_nested``), two are a bound.
-    """
+def _looked_at(graph: Graph, operator: Operator, abi: Abi) -> int:
+    """Bound the descriptions of an operator's tensors while it prepares; convolutions hold two."""
     indices = [index for index in (*operator.inputs, *operator.outputs) if index >= 0]
-    held = 2 if is_nested or "CONV" in operator.name else 1
+    held = 2 if "CONV" in operator.name else 1
     one = _stack(each for index in indices for each in _described(graph.tensors[index], abi))
     return held * one
 
