@@ -198,5 +198,5 @@ def test_checks_tell_a_split_as_a_note_and_nothing_of_a_whole() -> None:
     }
     (note,) = xnnpack_takes_all(BOARD, Evidence(model=parted, model_bytes=0, runs=runs))
     assert note.message == (
-        "XNNPACK takes 2 of 3 operators, in 2 parts; litert's own kernels run REVERSE_V2"
+        "XNNPACK takes 2 of 3 operators, in 2 parts; LiteRT's own kernels run REVERSE_V2"
     )

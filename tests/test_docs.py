@@ -33,7 +33,7 @@ def test_a_command_and_its_options_are_documented(name: str) -> None:
 
 def test_the_targets_are_listed_as_they_are() -> None:
     listed = python("-m", "edgepack", "targets").stdout
-    assert listed == block("", "Cortex-M4F")
+    assert listed == block("", "rp2040")
 
 
 def test_the_table_has_the_columns_of_today(pruned_digits: Bundle) -> None:

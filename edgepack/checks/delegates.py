@@ -11,6 +11,8 @@ from edgepack.findings import Finding
 from edgepack.target import Target
 from edgepack.types import Model
 
+_LITERT = "litert"
+
 
 def gpu_takes_all(model: Model, target: Target) -> Iterator[Finding]:
     """The GPU delegate takes the whole graph; where it splits, the CPU runs the rest."""
@@ -31,18 +33,19 @@ def gpu_takes_all(model: Model, target: Target) -> Iterator[Finding]:
 
 
 def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """XNNPACK takes the whole graph; where it splits, other kernels of the CPU run the rest."""
-    if "xnnpack" not in target.delegates:
+    """In LiteRT XNNPACK takes the whole graph; where it splits, LiteRT's own kernels run the rest.
+
+    The tflite-runtime package is built without XNNPACK for int8, which tells nothing of a phone.
+    """
+    run = evidence.runs.get(_LITERT)
+    if "xnnpack" not in target.delegates or _LITERT not in target.interpreters:
         return
-    for name in target.interpreters:
-        run = evidence.runs.get(name)
-        if run is None or not run.left_by_delegates:
-            continue
+    if run is not None and run.left_by_delegates:
         found = split(evidence.model.main, dict.fromkeys(run.left_by_delegates))
         yield _note(
             f"XNNPACK takes {found.taken or 'none'} of {found.operators} operators"
             + (f", in {found.partitions} parts" if found.partitions > 1 else ""),
-            _rest(f"{name}'s own kernels run", found.left),
+            _rest("LiteRT's own kernels run", found.left),
             left=found.left,
         )
 
