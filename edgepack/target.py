@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
@@ -96,6 +96,18 @@ def load_target(name: str) -> Target:
         f"unknown target {name!r}: {hint}edgepack targets lists all; or give the path of a"
         f" {_SUFFIX} file"
     )
+
+
+def load_targets(names: Iterable[str]) -> list[Target]:
+    """Read targets by their names or paths.
+
+    Raises :class:`TargetError` as :func:`load_target` does, and for two of the same name.
+    """
+    targets = [load_target(name) for name in names]
+    known = [target.name for target in targets]
+    if twice := sorted({name for name in known if known.count(name) > 1}):
+        raise TargetError(f"two targets are called {twice[0]!r}: rename the file of one")
+    return targets
 
 
 def _own_folder() -> Path:

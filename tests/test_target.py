@@ -10,7 +10,7 @@ from conftest import Edgepack
 from edgepack.budgets import Budgets
 from edgepack.errors import TargetError
 from edgepack.runtimes import RUNTIMES
-from edgepack.target import load_target, parse_target, target_names
+from edgepack.target import load_target, load_targets, parse_target, target_names
 
 GOOD = """
 description = "d"
@@ -88,3 +88,9 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
 def test_the_checks_are_listed_with_their_rules(edgepack: Edgepack) -> None:
     listed = edgepack("targets", "--checks").stdout
     assert "flash_fits\n    The model and the runtime fit into the flash" in listed
+
+
+def test_two_targets_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rp2040.toml").write_text(GOOD)
+    with pytest.raises(TargetError, match="two targets are called 'rp2040'"):
+        load_targets(["rp2040", str(tmp_path / "rp2040.toml")])

@@ -79,6 +79,13 @@ def require_float(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> 
                 )
 
 
+def unmeasured(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> Iterator[str]:
+    """Say which budgets an export does not measure."""
+    for whose, each in _all(budgets, targets):
+        if each.max_latency_ratio is not None:
+            yield f"max_latency_ratio of {whose} was not measured; edgepack validate does"
+
+
 def _all(
     budgets: Mapping[str, Budgets], targets: Iterable[Target]
 ) -> Iterator[tuple[str, Budgets]]:

@@ -7,7 +7,7 @@ from edgepack.pipeline.produce import produce
 from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_TARGETS, Recipe
 from edgepack.report import Report
-from edgepack.target import load_target
+from edgepack.target import load_targets
 
 
 def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
@@ -21,6 +21,6 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     """
     if not recipe.targets:
         raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
-    targets = [load_target(name) for name in recipe.targets]
+    targets = load_targets(recipe.targets)
     runtimes = [name for target in targets for name in target.interpreters]
     return produce(recipe, targets, runtimes, progress, firmware=True, verbose=verbose)

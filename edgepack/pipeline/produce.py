@@ -13,7 +13,7 @@ from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
-from edgepack.pipeline.evidence import gather, judge_all, require_measurable
+from edgepack.pipeline.evidence import gather, judge_all, require_measurable, unmeasured
 from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
@@ -57,7 +57,7 @@ def produce(
         job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
         data = load(job)
         require_measurable(data.budgets, targets, measured=bool(data.measures))
-        notes += (*data.notes, *warnings(job, data))
+        notes += (*data.notes, *unmeasured(data.budgets, targets), *warnings(job, data))
         inputs = describe_inputs(recipe)
         pruning = steps.prune(job, data, inputs)
         notes += steps.convert(job, data)

@@ -7,7 +7,7 @@ from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_TARGETS, Recipe
 from edgepack.report import Report
 from edgepack.support import able_runtimes, able_targets
-from edgepack.target import load_target
+from edgepack.target import load_targets
 
 
 def quantize(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
@@ -17,7 +17,7 @@ def quantize(recipe: Recipe, progress: Progress | None = None, *, verbose: bool 
     of the default ones are taken that run the scheme, and all interpreters that do.
     """
     if recipe.targets:
-        targets = [load_target(name) for name in recipe.targets]
+        targets = load_targets(recipe.targets)
         runtimes = [name for target in targets for name in target.interpreters]
     else:
         targets = able_targets(recipe.quantization, DEFAULT_TARGETS)

@@ -29,7 +29,7 @@ from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.arm64 import arm64_runtime
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.processes import Interpreters, interpreters
-from edgepack.target import Target, load_target
+from edgepack.target import Target, load_targets
 
 _LITERT = RUNTIMES["litert"]
 _FILE, _FLOAT = "file", "float"
@@ -45,7 +45,7 @@ def validate(
     on a target is a result.
     """
     progress = progress or Silent()
-    targets = [load_target(name) for name in gate.targets]
+    targets = load_targets(gate.targets)
     recipe_file = read_recipe_file(gate.recipe_file)
     budgets = {"the command": gate.budgets} | budgets_of(recipe_file)
     file = read_file(gate.model)
