@@ -61,7 +61,19 @@ def listed_in_manifest(path: Path) -> Artifact | None:
 
 
 def require_unaltered(path: Path) -> None:
-    """Raise :class:`AlteredError` if a file is not the one that the manifest beside it lists."""
+    """Raise :class:`AlteredError` if a file is not the one that the manifest beside it lists.
+
+    A manifest that cannot be read may have listed it.
+    """
+    manifest = path.parent / MANIFEST
+    try:
+        if manifest.exists():
+            _parse(manifest)
+    except (OSError, ValueError) as error:
+        raise AlteredError(
+            f"{path}: cannot be held against {MANIFEST} beside it, which is damaged ({error});"
+            " export it again, or move it elsewhere"
+        ) from error
     listed = listed_in_manifest(path)
     if listed is not None and listed != describe(path):
         raise AlteredError(
@@ -73,11 +85,15 @@ def require_unaltered(path: Path) -> None:
 def _manifest(folder: Path) -> dict[str, Any] | None:
     """Read the manifest of a folder that edgepack wrote; None if it is no such folder."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = _parse(folder / MANIFEST)
         is_edgepacks = "edgepack" in manifest["versions"] and manifest["artifacts"].keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return manifest if is_edgepacks else None
+
+
+def _parse(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:

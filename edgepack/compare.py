@@ -51,13 +51,16 @@ class Drop:
         return f"{self.amount:.2f} points" if self.is_fraction else f"{self.amount:.2f}%"
 
 
+_DIGITS = 9  # 0.92 - 0.90 is a little more than 0.02
+
+
 def drop(metric: Metric, float_value: float, value: float) -> Drop:
     """Compare the value of a metric with the float model's."""
     if metric.is_fraction:
-        return Drop(amount=100 * (float_value - value), is_fraction=True)
+        return Drop(amount=round(100 * (float_value - value), _DIGITS), is_fraction=True)
     worse = value - float_value
     amount = 100 * worse / float_value if float_value else math.inf if worse else 0.0
-    return Drop(amount=amount, is_fraction=False)
+    return Drop(amount=round(amount, _DIGITS), is_fraction=False)
 
 
 @dataclass(frozen=True, kw_only=True)

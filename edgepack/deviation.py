@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,13 +70,14 @@ def hold_against_reference(
     reference = runs.get(REFERENCE.name)
     others = {name: run for name, run in runs.items() if name != REFERENCE.name}
     if reference is None:
-        return Validation(runs=others, deviations={}, notes=())
+        return Validation(runs=others, deviations={}, notes=(*_uneven(others),))
     doubt = reference.failure or defect
     if not doubt and float_outputs is not None:
         doubt = _doubt(reference, others, tensors, float_outputs)
     if doubt or reference.outputs is None:
+        doubt = doubt or _UNEVEN
         note = f"nothing was compared with the reference kernels of tflite-runtime: {doubt}"
-        return Validation(runs=others, deviations={}, notes=(note,))
+        return Validation(runs=others, deviations={}, notes=(note, *_uneven(others)))
     deviations = {
         runtime: {
             name: deviation(
@@ -94,7 +95,17 @@ def hold_against_reference(
         for runtime, run in others.items()
         if run.outputs is not None
     }
-    return Validation(runs=others, deviations=deviations, notes=())
+    return Validation(runs=others, deviations=deviations, notes=(*_uneven(others),))
+
+
+_UNEVEN = "outputs change their size from sample to sample"
+
+
+def _uneven(runs: Mapping[str, Run]) -> Iterator[str]:
+    """Say which interpreters ran, but gave what cannot be put into an array."""
+    for name, run in runs.items():
+        if run.outputs is None and run.failure is None:
+            yield f"nothing was compared of {name}, whose {_UNEVEN}"
 
 
 def tolerated_lsb(model: Model) -> int:
@@ -163,10 +174,17 @@ def deviation(
         lsb = np.abs(outputs.astype(np.float64) - reference) / steps
     else:
         lsb = np.abs(outputs.astype(np.int64) - reference.astype(np.int64))
-    found, wanted = (classes(dequantize(q, tensor), boundary) for q in (outputs, reference))
-    differs = found != wanted
+    found, wanted = (_classes(dequantize(q, tensor), boundary) for q in (outputs, reference))
     return Deviation(
         max_lsb=lsb.max().item(),
         mean_lsb=float(lsb.mean()),
-        argmax_disagreements=int(differs.reshape(len(differs), -1).any(axis=1).sum()),
+        argmax_disagreements=int((found != wanted).any(axis=1).sum()),
+    )
+
+
+def _classes(outputs: NDArray[Any], boundary: float) -> NDArray[Any]:
+    """Turn outputs (samples, ...) into class numbers (samples, others)."""
+    rows = len(outputs)
+    return classes(outputs.reshape(rows, -1) if outputs.ndim == 1 else outputs, boundary).reshape(
+        rows, -1
     )

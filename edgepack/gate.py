@@ -47,12 +47,14 @@ class Gate:
             raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.jobs is not None and self.jobs < 1:
             raise RecipeError(f"jobs {self.jobs}: at least 1 interpreter has to run")
-        if not 0 < self.time_limit_s < float("inf"):
-            raise RecipeError(f"time limit {self.time_limit_s:g} s: must be above 0")
-        if self.memory_limit_mib < _LEAST_MIB:
+        if not 0 < self.time_limit_s <= _MOST_S:
             raise RecipeError(
-                f"memory limit {self.memory_limit_mib} MiB: an interpreter needs {_LEAST_MIB}"
-                " to start"
+                f"time limit {self.time_limit_s:g} s: must be above 0, and {_MOST_S:,} at most"
+            )
+        if not _LEAST_MIB <= self.memory_limit_mib <= _MOST_MIB:
+            raise RecipeError(
+                f"memory limit {self.memory_limit_mib} MiB: an interpreter needs {_LEAST_MIB} to"
+                f" start, and {_MOST_MIB:,} are the most"
             )
 
     @property
@@ -62,3 +64,5 @@ class Gate:
 
 
 _LEAST_MIB = 512
+_MOST_MIB = 1 << 20
+_MOST_S = 24 * 60 * 60

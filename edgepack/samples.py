@@ -5,7 +5,6 @@ They show that a model runs, and runs alike on two interpreters; they say nothin
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays
 from edgepack.errors import ModelError
+from edgepack.tflite.layer_names import distinct
 from edgepack.types import Graph, Model
 
 _MIB = 1 << 20
@@ -39,7 +39,13 @@ def random_inputs(model: Model, samples: int, seed: int, max_bytes: int) -> Arra
     graph = model.main
     if not graph.inputs:
         raise ModelError("the model takes no inputs: there is nothing to run it on")
-    tensors = dict(zip(input_names(graph), graph.input_tensors, strict=True))
+    tensors = dict(
+        zip(
+            distinct(tensor.name for tensor in graph.input_tensors),
+            graph.input_tensors,
+            strict=True,
+        )
+    )
     needed = samples * sum(tensor.value_bytes for tensor in tensors.values())
     if needed > max_bytes:
         raise ModelError(
@@ -53,7 +59,7 @@ def random_inputs(model: Model, samples: int, seed: int, max_bytes: int) -> Arra
             raise ModelError(
                 f"input {name!r} is of type {tensor.dtype}, which has no random values; give data"
             )
-        shape = (samples, *(tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape))
+        shape = (samples, *tensor.sample_shape)
         random = np.random.default_rng([seed, place])
         made[name] = _draw(random, np.dtype(tensor.dtype), shape, rows[graph.inputs[place]])
     return made
@@ -70,13 +76,6 @@ def _draw(
         return random.integers(0, rows, shape, dtype)
     span = np.iinfo(dtype)
     return random.integers(span.min, span.max, shape, dtype, endpoint=True)
-
-
-def input_names(graph: Graph) -> list[str]:
-    """Name a graph's inputs, in order, so that no name comes twice."""
-    names = [tensor.name for tensor in graph.input_tensors]
-    counts = Counter(names)
-    return [f"{name}#{i}" if counts[name] > 1 else name for i, name in enumerate(names)]
 
 
 def _rows(graph: Graph) -> dict[int, int]:

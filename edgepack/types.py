@@ -100,6 +100,11 @@ class Tensor:
         return bool(self.data)
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one sample: a batch of 1 is left out."""
+        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
+
+    @property
     def value_bytes(self) -> int:
         """What its values take in an interpreter: of a type unknown here, eight bytes each.
 

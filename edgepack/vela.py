@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgepack.delegates import Left
-from edgepack.errors import MissingToolError, TargetError
+from edgepack.errors import MissingToolError, ModelError, TargetError
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.tflite.layer_names import layer_names
 from edgepack.types import Graph
@@ -145,7 +145,7 @@ def _plan(graph: Graph, folder: Path, told: str) -> Plan:
         (row,) = csv.DictReader(file)
     return Plan(
         operators=len(graph.operators),
-        left=_left(graph, read_tflite(written).main, dict(_REASON.findall(told))),
+        left=_left(graph, _read(written), dict(_REASON.findall(told))),
         sram_bytes=round(float(row["sram_memory_used"]) * _KIB),
         file_bytes=len(written),
         cycles=int(row["cycles_total"]),
@@ -153,6 +153,13 @@ def _plan(graph: Graph, folder: Path, told: str) -> Plan:
         system=row["system_config"],
         clock_hz=float(row["core_clock"]),
     )
+
+
+def _read(written: bytes) -> Graph:
+    try:
+        return read_tflite(written).main
+    except ModelError as error:
+        raise _FailureError(f"writes a file that cannot be read: {error}") from None
 
 
 def _left(graph: Graph, compiled: Graph, reasons: dict[str, str]) -> tuple[Left, ...]:

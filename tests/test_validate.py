@@ -186,6 +186,12 @@ def test_a_budget_fails_for_a_named_reason(limit: dict[str, float], said: str) -
     assert judged(**showed, budgets={"the command": Budgets(**ample)}) == ()
 
 
+def test_a_ratio_that_could_not_be_measured_is_in_no_budget() -> None:
+    timed = {"is_timed": True, "runs": {"tflm": Run(version="")}}
+    (reason,) = judged(**timed, budgets={"the command": Budgets(max_latency_ratio=9.0)})
+    assert reason.startswith("max_latency_ratio of the command: tflm does not run both models")
+
+
 def test_a_phone_is_not_judged_by_what_microcontrollers_need() -> None:
     runs = {"tflm": Run(version="", failure="x"), "litert": Run(version="")}
     assert judged("android-arm64", model_bytes=10**9, runs=runs) == ()

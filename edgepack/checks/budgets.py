@@ -47,10 +47,19 @@ def arena_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding]:
 
 
 def latency_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """The model takes no more than max_latency_ratio of its float model's time, on this machine."""
+    """The model takes no more than max_latency_ratio of its float model's time, on this machine.
+
+    An interpreter that does not run both of them has no ratio, and fails.
+    """
     for whose, budgets in _all(target, evidence):
-        for name in target.interpreters:
-            ratio, limit = evidence.latency_ratios.get(name), budgets.max_latency_ratio
+        limit = budgets.max_latency_ratio
+        for name in target.interpreters if limit is not None else ():
+            ratio = evidence.latency_ratios.get(name)
+            if evidence.is_timed and name in evidence.runs and ratio is None:
+                yield Finding(
+                    message=f"max_latency_ratio of {whose}: {name} does not run both models",
+                    cure="leave the budget out, or the target",
+                )
             if ratio is not None and limit is not None and ratio > limit:
                 yield Finding(
                     message=f"{name} takes {ratio:.2f} of the float model's time on this machine,"

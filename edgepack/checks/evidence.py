@@ -20,7 +20,8 @@ class Evidence:
 
     ``runs`` and ``deviations`` from the reference kernels are by runtime, the latter then by
     output. ``footprints`` are by TFLM's kernels (:data:`edgepack.footprint.KERNELS`). ``drops`` and
-    ``latency_ratios``, of this machine, compare with the float model, by runtime. ``budgets`` are
+    ``latency_ratios``, of this machine, compare with the float model, by runtime; without
+    ``is_timed`` nothing was timed. ``budgets`` are
     by who set them; the target's own count besides. ``compilations`` are what Vela made of the
     model, by accelerator.
     """
@@ -32,5 +33,6 @@ class Evidence:
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     drops: Mapping[str, Drop] = field(default_factory=dict)
     latency_ratios: Mapping[str, float] = field(default_factory=dict)
+    is_timed: bool = False
     budgets: Mapping[str, Budgets] = field(default_factory=dict)
     compilations: Mapping[str, Compilation] = field(default_factory=dict)

@@ -58,7 +58,7 @@ def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
 def _computes_in_float(place: Place) -> bool:
     taken = any(tensor.dtype in FLOATS for tensor in place.use.inputs if tensor)
     made = any(tensor.dtype in FLOATS for tensor in place.use.outputs)
-    return taken and made and place.operator not in _CONVERSIONS
+    return (taken or made) and place.operator not in _CONVERSIONS
 
 
 def _computes_in_integers(place: Place) -> bool:

@@ -9,6 +9,7 @@ from edgepack.errors import ModelError
 from edgepack.load.model import FloatModel, Runner
 from edgepack.tflite.api import TfliteInterpreter
 from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.layer_names import distinct
 from edgepack.types import Graph, Signature, Tensor, TensorSpec
 
 _QUANTIZED = {"int8", "uint8", "int16", "float16", "int4", "int2"}
@@ -34,11 +35,12 @@ class TfliteFile(FloatModel):
             graph = read_tflite(self.data).main
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from None
-        for tensor in graph.tensors:
-            if tensor.quant or (tensor.is_constant and tensor.dtype in _QUANTIZED):
+        require_float(path, graph)
+        for tensor in (*graph.input_tensors, *graph.output_tensors):
+            if tensor.shape[:1] != (1,):
                 raise ModelError(
-                    f"{path}: is quantized already ({tensor.name} is {tensor.dtype}); give the"
-                    " float model"
+                    f"{path}: {tensor.name!r} has shape {list(tensor.shape)}; convert the model"
+                    " with a batch of 1"
                 )
         return real_signature(path, graph)
 
@@ -55,11 +57,21 @@ class TfliteFile(FloatModel):
         return lambda *arrays: interpreter.invoke(arrays)
 
 
-def real_signature(path: Path, graph: Graph) -> Signature:
-    """Tell what a .tflite file of batch 1 takes and gives, in real values where it is quantized.
+def require_float(path: Path, graph: Graph) -> None:
+    """Raise :class:`ModelError` for a file with anything quantized in it."""
+    for tensor in graph.tensors:
+        if tensor.quant or (tensor.is_constant and tensor.dtype in _QUANTIZED):
+            raise ModelError(
+                f"{path}: is quantized already ({tensor.name} is {tensor.dtype}); give the"
+                " float model"
+            )
 
-    Raises :class:`ModelError` for another batch, for names that come twice, and for an input or
-    output with more than one scale.
+
+def real_signature(path: Path, graph: Graph) -> Signature:
+    """Tell what a .tflite file takes and gives, in real values where it is quantized.
+
+    A batch of 1 is left out of the shapes. Raises :class:`ModelError` for an input or output with
+    more than one scale.
     """
     return Signature(
         inputs=_specs(path, graph.input_tensors), outputs=_specs(path, graph.output_tensors)
@@ -67,20 +79,15 @@ def real_signature(path: Path, graph: Graph) -> Signature:
 
 
 def _specs(path: Path, tensors: Sequence[Tensor]) -> tuple[TensorSpec, ...]:
-    specs = tuple(_spec(path, tensor) for tensor in tensors)
-    names = [spec.name for spec in specs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ModelError(f"{path}: has two inputs or outputs called {twice[0]!r}; rename one")
-    return specs
+    named = zip(distinct(tensor.name for tensor in tensors), tensors, strict=True)
+    return tuple(_spec(path, name, tensor) for name, tensor in named)
 
 
-def _spec(path: Path, tensor: Tensor) -> TensorSpec:
-    if tensor.shape[:1] != (1,):
-        raise ModelError(
-            f"{path}: {tensor.name!r} has shape {list(tensor.shape)}; convert the model with a"
-            " batch of 1"
-        )
+def _spec(path: Path, name: str, tensor: Tensor) -> TensorSpec:
     if tensor.quant and tensor.quant.axis is not None:
-        raise ModelError(f"{path}: {tensor.name!r} has a scale for each channel; give it one")
-    dtype = "float32" if tensor.quant else tensor.dtype
-    return TensorSpec(name=tensor.name, shape=tensor.shape[1:], dtype=dtype)
+        raise ModelError(f"{path}: {name!r} has a scale for each channel; give it one")
+    return TensorSpec(
+        name=name,
+        shape=tensor.sample_shape,
+        dtype="float32" if tensor.quant else tensor.dtype,
+    )

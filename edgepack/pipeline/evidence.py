@@ -47,6 +47,7 @@ def gather(
         footprints=_footprints(model, len(data), targets, runs.get(_TFLM.name)),
         drops=comparison.drops(runs) if comparison else {},
         latency_ratios=latency_ratios or {},
+        is_timed=latency_ratios is not None,
         budgets=budgets,
         compilations=_compilations(data, targets, limits),
     )
@@ -69,7 +70,7 @@ def require_measurable(
             )
 
 
-def require_float(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> None:
+def require_float_model(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> None:
     """Raise :class:`RecipeError` for a budget that only a float model can be held against."""
     for whose, each in _all(budgets, targets):
         for name in ("max_drop", "max_latency_ratio"):
@@ -84,6 +85,12 @@ def unmeasured(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> Ite
     for whose, each in _all(budgets, targets):
         if each.max_latency_ratio is not None:
             yield f"max_latency_ratio of {whose} was not measured; edgepack validate does"
+
+
+def require_arena(budgets: Budgets, targets: Iterable[Target]) -> None:
+    """Raise :class:`RecipeError` for the command's max_arena if no target has an arena."""
+    if budgets.max_arena is not None and not any(target.kernels for target in targets):
+        raise RecipeError("max_arena: none of the targets has an arena; name a microcontroller")
 
 
 def _all(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from edgepack.arrays import Arrays
 from edgepack.calibration.reader import reader
 from edgepack.errors import ModelError, RecipeError
 from edgepack.gate import Gate
-from edgepack.load.tflite_file import real_signature
+from edgepack.load.tflite_file import real_signature, require_float
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Update
 from edgepack.quantize.affine import dequantize
@@ -61,11 +63,13 @@ class Inputs:
 
 
 def read_file(path: Path) -> File:
-    """Read a .tflite file of batch 1.
+    """Read a .tflite file.
 
     Raises :class:`ModelError` if it is none, or damaged, and
     :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
     """
+    if path.exists() and not path.is_file():
+        raise ModelError(f"{path}: is no file; give a .tflite file")
     try:
         data = path.read_bytes()
         bundle.require_unaltered(path)
@@ -73,11 +77,18 @@ def read_file(path: Path) -> File:
         raise ModelError(f"{path}: no such file; check the path") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
+    with of_file(path):
         model = read_tflite(data)
+    return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
+
+
+@contextmanager
+def of_file(path: Path) -> Iterator[None]:
+    """Put the file's name before what a :class:`ModelError` says of its content."""
+    try:
+        yield
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
 
 
 def read_float(gate: Gate, file: File) -> File | None:
@@ -85,9 +96,10 @@ def read_float(gate: Gate, file: File) -> File | None:
     path = gate.float_model
     if path is None:
         path = file.path.with_name(_FLOAT)
-        if path.name == file.path.name or bundle.listed_in_manifest(path) is None:
+        if path.name == file.path.name or not path.is_file():
             return None
     floating = read_file(path)
+    require_float(path, floating.model.main)
     for its, wanted in (
         (floating.signature.inputs, file.signature.inputs),
         (floating.signature.outputs, file.signature.outputs),
@@ -119,9 +131,9 @@ def read_inputs(
     if gate.test is None:
         if gate.metric is not None:
             raise RecipeError(f"metric {gate.metric!r} needs samples to measure: give --test")
-        taken = random_inputs(
-            file.model, RANDOM_SAMPLES, DEFAULT_SEED, (gate.memory_limit_mib << 20) // _SHARE
-        )
+        most = (gate.memory_limit_mib << 20) // _SHARE
+        with of_file(file.path):
+            taken = random_inputs(file.model, RANDOM_SAMPLES, DEFAULT_SEED, most)
         real = {
             name: dequantize(array, tensor) if tensor.quant else array
             for (name, array), tensor in zip(

@@ -16,10 +16,11 @@ from edgepack.pipeline.evidence import (
     budgets_of,
     gather,
     judge_all,
-    require_float,
+    require_arena,
+    require_float_model,
     require_measurable,
 )
-from edgepack.pipeline.file import File, Inputs, read_file, read_float, read_inputs
+from edgepack.pipeline.file import File, Inputs, of_file, read_file, read_float, read_inputs
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
@@ -51,7 +52,8 @@ def validate(
     file = read_file(gate.model)
     floating = read_float(gate, file)
     if floating is None:
-        require_float(budgets, targets)
+        require_float_model(budgets, targets)
+    require_arena(gate.budgets, targets)
     with (
         tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
         interpreters(
@@ -81,9 +83,10 @@ def validate(
         for name, each in latencies.items()
         if each.keys() >= {_FILE, _FLOAT}
     }
-    evidence = gather(
-        file.model, file.data, targets, validation, comparison, budgets, ratios, gate.limits
-    )
+    with of_file(file.path):
+        evidence = gather(
+            file.model, file.data, targets, validation, comparison, budgets, ratios, gate.limits
+        )
     return ValidationReport(
         model=file.path.name,
         artifact=bundle.describe(file.path),
@@ -92,8 +95,15 @@ def validate(
         comparison=comparison,
         runtimes=_reports(validation, latencies, ratios),
         targets=judge_all(targets, evidence),
-        notes=validation.notes,
+        notes=(*_unchecked(targets), *validation.notes),
     )
+
+
+def _unchecked(targets: Sequence[Target]) -> list[str]:
+    """Say that nothing shows whether TFLM is bit-exact, where the reference kernels are missing."""
+    why = REFERENCE.missing()
+    is_wanted = any("tflm" in target.interpreters for target in targets)
+    return [f"whether tflm is bit-exact was not checked: {why}"] if why and is_wanted else []
 
 
 def _runtimes(gate: Gate, targets: Sequence[Target]) -> list[Runtime]:
@@ -121,7 +131,8 @@ def _run_float(gate: Gate, floating: File, inputs: Inputs, work: Path) -> Arrays
             update=ignore,
         )[_LITERT.name]
     if run.outputs is None:
-        raise ModelError(f"{floating.path}: LiteRT cannot run it: {run.failure}")
+        why = run.failure or "its outputs change their size from sample to sample"
+        raise ModelError(f"{floating.path}: nothing can be compared with it on LiteRT: {why}")
     return {
         name: dequantize(run.outputs[name], tensor) for name, tensor in floating.tensors.items()
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays, load_array, save_arrays
 from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
@@ -221,12 +222,13 @@ class Interpreters:
                 failure=told if is_told else told + self._memory_note(parts[0]),
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
+        is_even = all(answer["is_even"] for answer in answers)
+        outputs = _outputs(parts) if is_even else None
+        if outputs and (unreal := [name for name, made in outputs.items() if _has_nan(made)]):
+            return Run(version=version, failure=f"gives NaN (not a number), in {unreal[0]!r}")
         return Run(
             version=version,
-            outputs={
-                name: np.concatenate([load_array(Path(part.made[name])) for part in parts])
-                for name in parts[0].made
-            },
+            outputs=outputs,
             arena_bytes=answers[0]["arena_bytes"],
             allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
             peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
@@ -288,6 +290,20 @@ class _Part:
     def crash(self) -> BaseException | None:
         """What the part raised, if it is over."""
         return self.answer.exception() if self.answer.done() else None
+
+
+def _outputs(parts: list[_Part]) -> Arrays | None:
+    """Join what the parts gave; None if their shapes differ."""
+    made = {name: [load_array(Path(part.made[name])) for part in parts] for name in parts[0].made}
+    if any(len({array.shape[1:] for array in arrays}) > 1 for arrays in made.values()):
+        return None
+    joined = {name: np.concatenate(arrays) for name, arrays in made.items()}
+    # What is beyond float32 counts as its end, so that differences stay numbers.
+    return {name: np.nan_to_num(each, nan=np.nan) for name, each in joined.items()}
+
+
+def _has_nan(array: NDArray[Any]) -> bool:
+    return array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 
 def _queue(processes: Iterable[Process]) -> queue.SimpleQueue[Process]:

@@ -77,19 +77,21 @@ class RunService:
         Returns the arena's bytes, or None, under ``arena_bytes``, the runtime's account of it, or
         None, under ``allocations``, the most memory that the process had meanwhile under
         ``peak_memory_bytes``, and under ``left_by_delegates`` the indices of the operators that no
-        delegate took, or None.
+        delegate took, or None. ``is_even`` tells that each sample gave outputs of the same shapes;
+        else ``outputs`` hold the first ones only.
         """
         _forget_peak()
         interpreter = self._build(Path(model).read_bytes())
         with ExitStack() as stack:
             spools = [stack.enter_context(Spool(Path(path))) for path in outputs]
+            is_even = True
             for results in _invoked(interpreter, inputs, start, stop, update):
-                for spool, result in zip(spools, results, strict=True):
-                    spool.add(result if result.shape[:1] == (1,) else result[None])
+                is_even = is_even and _add(spools, results)
         account = interpreter.allocations()
         return {
             "arena_bytes": interpreter.arena_bytes(),
             "allocations": asdict(account) if account else None,
+            "is_even": is_even,
             "peak_memory_bytes": _peak(),
             "left_by_delegates": interpreter.left_by_delegates(),
         }
@@ -117,6 +119,16 @@ class RunService:
             for _ in _invoked(timed[-1], each["inputs"], 0, 1, update):
                 pass
         return [asdict(latency) for latency in latencies(timed, threads, update)]
+
+
+def _add(spools: Sequence[Spool], results: Sequence[NDArray[Any]]) -> bool:
+    """Write the outputs of a sample; False if they have another shape than those before."""
+    try:
+        for spool, result in zip(spools, results, strict=True):
+            spool.add(result if result.shape[:1] == (1,) else result[None])
+    except ValueError:
+        return False
+    return True
 
 
 def _invoked(

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,12 +46,24 @@ class Interpreter:
         """Run one sample."""
         for index, array in enumerate(sample):
             self._interpreter.set_input(array.reshape(self._shapes[index]), index)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError:
+            self._fail()
         return [np.array(self._interpreter.get_output(index)) for index in self._outputs]
 
     def again(self) -> None:
         """Run the sample that was run last."""
         self._interpreter.invoke()
+
+    def _fail(self) -> NoReturn:
+        """Run once more what failed, to hear why."""
+        with _standard_error() as words:
+            try:
+                self._interpreter.invoke()
+            except RuntimeError as error:
+                raise ConversionError(_reason(words) or str(error)) from error
+        raise ConversionError("fails at times, with the same input")
 
     def left_by_delegates(self) -> None:
         """Return None: it has no delegates."""

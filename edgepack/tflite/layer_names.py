@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 from edgepack.types import Graph, Operator
 
@@ -35,6 +36,17 @@ def layer_names(graph: Graph) -> dict[int, str]:
     for index, path in paths.items():
         names[index] = short[index] if counts[short[index]] == 1 else "/".join(path)
     return _distinct(names)
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Number the names that come again by their place.
+
+    >>> distinct(["x", "y", "x"])
+    ['x#0', 'y', 'x#2']
+    """
+    given = list(names)
+    counts = Counter(given)
+    return [f"{name}#{i}" if counts[name] > 1 else name for i, name in enumerate(given)]
 
 
 def _path(graph: Graph, operator: Operator, index: int) -> list[str]:

@@ -1,0 +1,86 @@
+"""``edgepack validate`` off the beaten track: odd shapes and values, files that do not belong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Bundle
+from tiny import Value, one_operator
+
+from edgepack import Budgets, Gate, ValidationReport, validate
+from edgepack.errors import AlteredError, ModelError, RecipeError
+
+
+def validated(data: bytes, folder: Path, **gate: Any) -> ValidationReport:
+    (folder / "model.tflite").write_bytes(data)
+    report = validate(Gate(model=folder / "model.tflite", **{"targets": ("linux-arm64",)} | gate))
+    json.dumps(report.to_dict(), allow_nan=False)
+    return report
+
+
+@pytest.mark.parametrize(
+    ("taken", "given"),
+    [((1,), (1,)), ((), ()), ((4, 3), (4, 3))],
+    ids=["rank 1", "scalar", "batch of 4"],
+)
+def test_shapes_without_a_batch_of_1_are_run(
+    taken: tuple[int, ...], given: tuple[int, ...], tmp_path: Path
+) -> None:
+    model = one_operator("ABS", [Value(taken, "float32")], [Value(given, "float32")])
+    report = validated(model, tmp_path)
+    assert all(found.failure is None for found in report.runtimes.values())
+    assert report.runtimes["tflite-runtime"].deviations["model/layer/Op"].max_lsb == 0
+
+
+def test_outputs_that_are_no_numbers_fail(tmp_path: Path) -> None:
+    report = validated(one_operator("LOG", [Value((1, 4))], [Value((1, 4))]), tmp_path)
+    assert report.exit_status == 1
+    assert "gives NaN (not a number)" in str(report.runtimes["litert"].failure)
+
+
+def test_outputs_of_changing_size_are_run_and_not_compared(tmp_path: Path) -> None:
+    given = Value((0, 2), "int64", signature=(-1, 2))
+    report = validated(one_operator("WHERE", [Value((1, 9), "bool")], [given]), tmp_path)
+    assert report.runtimes["litert"].failure is None
+    assert "whose outputs change their size from sample to sample" in report.notes[-1]
+
+
+def test_an_operator_that_takes_float_and_gives_integers_computes_in_float(tmp_path: Path) -> None:
+    axis = Value((), "int32", values=[1])
+    model = one_operator("ARG_MAX", [Value((1, 4)), axis], [Value((1,), "int64")])
+    (found,) = validated(model, tmp_path, targets=("stm32l4r5zi",)).targets.values()
+    assert any("computes in float" in reason for reason in found.verdict.reasons)
+
+
+def test_what_is_quantized_is_no_float_model(cnn: Bundle) -> None:
+    path = cnn.folder / "int8.tflite"
+    with pytest.raises(ModelError, match="is quantized already"):
+        validate(Gate(model=path, float_model=path))
+
+
+def test_an_arena_is_not_asked_of_phones(cnn: Bundle) -> None:
+    gate = Gate(
+        model=cnn.folder / "int8.tflite", targets=("iphone-15",), budgets=Budgets(max_arena=1)
+    )
+    with pytest.raises(RecipeError, match="none of the targets has an arena"):
+        validate(gate)
+
+
+@pytest.mark.parametrize("content", ["{", None])
+def test_a_damaged_manifest_does_not_let_a_file_through(
+    content: str | None, cnn: Bundle, tmp_path: Path
+) -> None:
+    shutil.copy(cnn.folder / "int8.tflite", tmp_path)
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(content) if content else manifest.mkdir()
+    with pytest.raises(AlteredError, match="which is damaged"):
+        validate(Gate(model=tmp_path / "int8.tflite"))
+
+
+def test_a_device_is_no_file() -> None:
+    with pytest.raises(ModelError, match="/dev/zero: is no file"):
+        validate(Gate(model=Path("/dev/zero")))
