@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from edgepack.errors import TargetError
 from edgepack.runtimes import REFERENCE, RUNTIMES
-from edgepack.schemes import DYNAMIC_RANGE, FLOAT16, INT4, INT8, INT16, Quantization
+from edgepack.schemes import DYNAMIC_RANGE, FLOAT, FLOAT16, INT4, INT8, INT16, Quantization
 from edgepack.target import Target, load_target, target_names
 
 _MIXED = "int16 beside int8"
@@ -68,11 +68,13 @@ def require_supported(settings: Quantization, targets: Sequence[Target]) -> None
 
 
 def able_targets(settings: Quantization, names: Iterable[str]) -> list[Target]:
-    """Find those of the named targets all of whose interpreters run a quantization."""
+    """Find those of the named targets that take a quantization, and whose interpreters run it."""
+    has_float = FLOAT in {scheme for _, scheme in settings.layers}
     return [
         target
         for target in map(load_target, names)
         if not any(unsupported(settings, name) for name in target.interpreters)
+        and not (has_float and target.quantization == "full-integer")
     ]
 
 
