@@ -35,7 +35,7 @@ def test_a_scheme_with_layers_and_ends_of_their_own(
     }
     assert set(only(report)["int16"]) == {"tflite-runtime", "litert", "tflm"}
     assert lsb(report, "tflm") == 0
-    assert set(report["targets"]) == {"android-arm64", "nano-33-ble-sense"}
+    assert set(report["targets"]) == {"android-arm64"}  # the other one demands integers
     assert "in float  " in done.stdout
     assert done.stdout.splitlines()[-1].startswith("PASSED: int16 accuracy")
     recipe = json.loads((output / "manifest.json").read_text())["recipe"]
