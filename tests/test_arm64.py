@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT, Bundle
+from tiny import Value, one_operator
 
 from edgepack import Gate, validate
 from edgepack.errors import MissingToolError
@@ -33,8 +35,10 @@ def arm64(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_arm64_kernels_are_held_against_the_reference(arm64: Path, cnn: Bundle) -> None:
-    gate = Gate(model=cnn.folder / "int8.tflite", targets=("linux-arm64",), arm64=arm64)
+def test_the_arm64_kernels_are_held_against_the_reference(
+    arm64: Path, pruned_digits: Bundle
+) -> None:
+    gate = Gate(model=pruned_digits.folder / "int8.tflite", targets=("linux-arm64",), arm64=arm64)
     report = validate(gate)
     emulated = report.runtimes["tflite-runtime-arm64"]
     assert emulated.failure is None
@@ -42,6 +46,21 @@ def test_the_arm64_kernels_are_held_against_the_reference(arm64: Path, cnn: Bund
     (deviation,) = emulated.deviations.values()
     assert deviation.max_lsb <= 3
     assert emulated.latency is None  # an emulation's time tells nothing
+
+
+@pytest.mark.slow
+def test_a_crash_of_the_arm64_build_alone_is_a_finding(arm64: Path, tmp_path: Path) -> None:
+    """Two outputs, a scale for each, no bias: its kernel reads what is not there."""
+    weights = Value((2, 16), "int8", [0.1, 0.1], values=np.ones((2, 16)))
+    inputs, given = [Value((1, 16), "int8", 0.1), weights, None], Value((1, 2), "int8", 0.5)
+    model = one_operator("FULLY_CONNECTED", inputs, [given], version=4)
+    (tmp_path / "dense.tflite").write_bytes(model)
+    gate = Gate(model=tmp_path / "dense.tflite", targets=("linux-arm64",), arm64=arm64)
+    (found,) = validate(gate).targets.values()
+    (reason,) = found.verdict.reasons
+    assert reason.startswith(
+        "tflite-runtime-arm64 fails: tflite-runtime-arm64 was killed by SIGSEGV"
+    )
 
 
 def test_a_folder_without_it_is_refused_with_the_cure(cnn: Bundle, tmp_path: Path) -> None:

@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from edgepack.checks.evidence import Evidence
 from edgepack.deviation import tolerated_lsb
 from edgepack.findings import Finding
+from edgepack.runtimes.arm64 import ARM64
 from edgepack.target import Target
 
 
 def interpreters_run(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """Each of the target's interpreters that is installed here runs the model on every input."""
-    for name in target.interpreters:
+    """Each of the target's interpreters that is installed here runs the model on every input.
+
+    So does the arm64 build of tflite-runtime, where it is asked for.
+    """
+    emulated = [ARM64] if "tflite-runtime" in target.interpreters else []
+    for name in (*target.interpreters, *emulated):
         run = evidence.runs.get(name)
         if run and run.failure:
             blamed = run.culprit

@@ -14,6 +14,8 @@ from edgepack.errors import MissingToolError
 from edgepack.runtimes import Runtime
 from edgepack.worker import Python
 
+ARM64 = "tflite-runtime-arm64"
+
 
 def arm64_runtime(folder: Path) -> Runtime:
     """Find the runtime in a folder that ``scripts/arm64`` made.
@@ -29,7 +31,7 @@ def arm64_runtime(folder: Path) -> Runtime:
     standard = root / "usr" / "lib" / "python3.11"
     ours = Path(edgepack.__file__).parents[1]
     return Runtime(
-        name="tflite-runtime-arm64",
+        name=ARM64,
         distribution="tflite-runtime",
         module="edgepack.runtimes.tflite_runtime",
         no_wheel="make it with scripts/arm64",
