@@ -62,6 +62,8 @@ def test_phones_and_boards_run_what_is_not_quantized() -> None:
             assert target.quantization == "any"
             assert "xnnpack" in target.delegates
             assert ("gpu" in target.delegates) == (target.kind == "phone")
+            assert 100 << 20 < (target.model_ram_bytes or 0) < 8 << 30
+            assert (target.flash_bytes is not None) == (target.kind == "phone")
 
 
 def test_the_reference_board_of_mlperf_tiny_has_room_for_its_models() -> None:

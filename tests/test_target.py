@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,14 @@ from conftest import Edgepack
 from edgepack.budgets import Budgets
 from edgepack.errors import TargetError
 from edgepack.runtimes import RUNTIMES
-from edgepack.target import load_target, load_targets, parse_target, target_names
+from edgepack.target import (
+    ACCELERATORS,
+    DATA_TYPES,
+    load_target,
+    load_targets,
+    parse_target,
+    target_names,
+)
 
 GOOD = """
 description = "d"
@@ -56,6 +64,19 @@ def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str)
         (GOOD + "[budgets]\nmax_drop = -1", "max_drop -1.0: must be a number from 0 on"),
         (GOOD + "budgets = 3", "'budgets' must be a table"),
         ("kind = ", "not valid TOML"),
+        (GOOD.replace("2.3.0", "abc"), "litert 'abc' is no version from 1.0.1 to 2.3.0"),
+        (GOOD.replace("2.3.0", "0.9"), "litert '0.9' is no version from"),
+        (GOOD.replace("2.3.0", "99.0"), "litert '99.0' is no version from"),
+        (GOOD.replace("2.3.0", "9" * 5000), "is no version from 1.0.1 to 2.3.0"),
+        (GOOD + "accelerator = 'ethos-u99'", "accelerator 'ethos-u99' is not one of ethos-u55-32"),
+        (GOOD + "accelerator = ''", "accelerator '' is not one of"),
+        (GOOD + "operators = ['CONV2D']", "unknown operator 'CONV2D', which no interpreter has"),
+        (GOOD.replace('["int8"]', '["int9"]'), "unknown data type 'int9'"),
+        (GOOD.replace('["int8"]', "[]"), "data_types []: must name one at least"),
+        (GOOD.replace('["s"]', '["s", " "]'), "sources ['s', ' ']: must name one at least"),
+        (GOOD.replace('"d"', '""'), "description is empty"),
+        (GOOD.replace('"p"', '" "'), "processor is empty"),
+        (GOOD + "kernels = 'cmsis-nn'", "are those of tflm, which is not among the interpreters"),
     ],
 )
 def test_a_malformed_target_is_refused_by_name(text: str, said: str) -> None:
@@ -78,6 +99,31 @@ def test_a_target_of_ones_own_is_found_by_path_and_by_name(
     assert load_target("my-board") == by_path
     with pytest.raises(TargetError, match="no such target file"):
         load_target("./gone.toml")
+    with pytest.raises(TargetError, match="'all' stands for every target: rename the file"):
+        parse_target("all.toml", GOOD)
+
+
+def test_a_bad_target_of_ones_own_is_told_with_its_path_and_the_others_are_listed(
+    tmp_path: Path, edgepack: Edgepack
+) -> None:
+    folder = tmp_path / "edgepack" / "targets"
+    folder.mkdir(parents=True)
+    for name, text in (("bad", "kind = 1"), ("good", GOOD), (".hidden", "kind = 1")):
+        (folder / f"{name}.toml").write_text(text)
+    done = edgepack("targets", env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path)})
+    assert done.returncode == 2
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert names == sorted({*target_names(), "good"})
+    assert done.stderr == (
+        f"error: target '{folder / 'bad.toml'}': the key 'description' is missing\n"
+    )
+
+
+def test_accelerators_and_data_types_are_those_of_vela_and_of_the_schema() -> None:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    assert {name.lower() for name in vars(schema.TensorType) if name[0] != "_"} == {*DATA_TYPES}
+    vela = pytest.importorskip("ethosu.vela.architecture_features")
+    assert tuple(each.value for each in vela.Accelerator) == ACCELERATORS
 
 
 def test_an_unknown_target_gets_the_nearest_name() -> None:

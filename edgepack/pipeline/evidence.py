@@ -8,7 +8,7 @@ from edgepack import vela
 from edgepack.budgets import Budgets
 from edgepack.checks import judge
 from edgepack.checks.evidence import Evidence
-from edgepack.checks.memory import flash_bytes, footprint_on
+from edgepack.checks.memory import flash_bytes, footprint_on, ram_bytes
 from edgepack.compare import Comparison
 from edgepack.deviation import Validation
 from edgepack.errors import RecipeError
@@ -107,6 +107,7 @@ def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, Target
             target=target,
             verdict=judge(target, evidence, _missing(target)),
             flash_bytes=flash_bytes(target, evidence),
+            ram_bytes=ram_bytes(target, evidence),
             footprint=footprint_on(target, evidence),
             compilation=evidence.compilations.get(target.accelerator or ""),
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgepack import bundle
@@ -19,7 +20,7 @@ from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
-from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.processes import Run, interpreters
 from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.support import require_supported
 from edgepack.target import Target
@@ -66,7 +67,7 @@ def produce(
         if firmware:
             steps.emit(job)
         predictions = steps.predict(job, data)
-        runs = steps.run(job, data, model, running)
+        runs = _repeatable(steps.run(job, data, model, running))
         outputs = steps.predicted(job, predictions)
         validation = hold_against_reference(
             runs, steps.named_outputs(data, model), outputs["float"], known_defect(model)
@@ -99,6 +100,11 @@ def produce(
     if recipe.fine_tune and recipe.fine_tune.checkpoints:
         remove_checkpoint(recipe.fine_tune.checkpoints)
     return report
+
+
+def _repeatable(runs: Mapping[str, Run]) -> dict[str, Run]:
+    """Leave out the memory that processes took, another each time: ``validate`` tells it."""
+    return {name: replace(run, peak_memory_bytes=None) for name, run in runs.items()}
 
 
 def _sparsity(job: Job, model: Model) -> SparsityReport:

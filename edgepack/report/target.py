@@ -17,14 +17,17 @@ PASSED, FAILED, NOT_CHECKED = "passed", "FAILED", "not checked"
 class TargetReport:
     """What a target says of the model.
 
-    ``flash_bytes`` counts the model, and the runtime on a microcontroller; ``footprint`` is what
-    the model takes there without an NPU, ``compilation`` what Vela makes of it for one.
-    ``verdict`` is that of the checks.
+    ``flash_bytes`` counts the model, and the runtime on a microcontroller; ``ram_bytes`` the arena
+    and the runtime there, elsewhere the peak of the interpreter's process here; None where that was
+    not measured, as in an export. ``footprint`` is what the model takes on a microcontroller
+    without an NPU, ``compilation`` what Vela makes of it for one. ``verdict`` is that of the
+    checks.
     """
 
     target: Target
     verdict: Verdict
     flash_bytes: int
+    ram_bytes: int | None
     footprint: Footprint | None
     compilation: Compilation | None = None
 
@@ -36,7 +39,11 @@ class TargetReport:
         return NOT_CHECKED if self.verdict.missing else PASSED
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields as JSON has them.
+
+        ``ram_bytes`` is told by the footprint on a microcontroller; elsewhere it is another in each
+        run, and told as the peak of the runtime in the report of a validation.
+        """
         return {
             "verdict": self.word.lower(),
             "flash_bytes": self.flash_bytes,

@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping
 from edgepack.report.table import NONE, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED, TargetReport
 
-_MEMORY = "memory    in bytes; arena and RAM computed for the device, the runtime's flash estimated"
+_COMPUTED = (
+    "memory    in bytes; arena and RAM computed for the device, the runtime's flash estimated"
+)
+_MEASURED = (
+    "memory    in bytes; of phones and boards: the model's file, the process's peak of RAM here"
+)
 
 
 def render_targets(targets: Mapping[str, TargetReport]) -> str:
@@ -21,12 +26,14 @@ def render_targets(targets: Mapping[str, TargetReport]) -> str:
                 found.word,
                 _bytes(found.flash_bytes),
                 _bytes(found.target.model_flash_bytes),
-                _bytes(footprint.ram_bytes if footprint else None),
-                _bytes(found.target.model_ram_bytes if footprint else None),
+                _bytes(found.ram_bytes),
+                _bytes(found.target.model_ram_bytes),
                 _bytes(footprint.arena.least if footprint else None),
             ]
         )
-    lines = [_MEMORY] if any(found.footprint for found in targets.values()) else []
+    lines = [_COMPUTED] if any(found.target.kernels for found in targets.values()) else []
+    if any(found.ram_bytes and not found.target.kernels for found in targets.values()):
+        lines.append(_MEASURED)
     lines += [_plan(name, found) for name, found in targets.items() if found.compilation]
     return "\n".join([table(rows), *([""] if lines else []), *filter(None, lines)])
 

@@ -26,6 +26,7 @@ _VERSION = re.compile(
 _PHASES = ("dev", "a", "b", "rc", "final")
 _UNVERSIONED = ("tflm",)
 _ANY = 1 << 31
+_CUSTOM = "CUSTOM "
 
 
 @cache
@@ -53,6 +54,16 @@ def first_version(interpreter: str, operator: str, needed: int) -> str | None:
         if highest_version(interpreter, version, operator) >= needed:
             return version
     return None
+
+
+def measured_versions(interpreter: str) -> tuple[str, ...]:
+    """Give the releases of an interpreter that were measured, the oldest first."""
+    return tuple(_data()["measured"][interpreter])
+
+
+def measured_operators() -> tuple[str, ...]:
+    """Name the operators that any interpreter has, in any release; custom ones by their codes."""
+    return tuple(operator.removeprefix(_CUSTOM) for operator in _data()["operators"])
 
 
 def version_key(version: str) -> tuple[Any, ...]:
@@ -132,5 +143,11 @@ def _in_order(versions: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int
 
 @cache
 def _measured() -> Measured:
+    return unpacked(_data())
+
+
+@cache
+def _data() -> dict[str, Any]:
     text = files("edgepack.runtimes").joinpath("operators.json").read_text(encoding="utf-8")
-    return unpacked(json.loads(text))
+    data: dict[str, Any] = json.loads(text)
+    return data
