@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from edgepack.target import load_target, target_names
+from edgepack.cli.printing import print_result
+from edgepack.target import Target, load_target, target_names
 
 _INDENT = "    "
 
@@ -16,12 +17,18 @@ def targets(*, checks: bool) -> None:
     if checks:
         from edgepack.checks import documentation
 
-        for name, rule in documentation().items():
-            told = click.wrap_text(rule, initial_indent=_INDENT, subsequent_indent=_INDENT)
-            click.echo(f"{name}\n{told}")
+        print_result(
+            "\n".join(f"{name}\n{_indented(rule)}" for name, rule in documentation().items())
+        )
         return
     names = target_names()
     width = max(map(len, names))
-    for name in names:
-        target = load_target(name)
-        click.echo(f"{name:<{width}}  {target.description}; runs {', '.join(target.interpreters)}")
+    print_result("\n".join(f"{name:<{width}}  {_told(load_target(name))}" for name in names))
+
+
+def _indented(rule: str) -> str:
+    return click.wrap_text(rule, initial_indent=_INDENT, subsequent_indent=_INDENT)
+
+
+def _told(target: Target) -> str:
+    return f"{target.description}; runs {', '.join(target.interpreters)}"
