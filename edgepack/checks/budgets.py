@@ -61,4 +61,4 @@ def latency_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding
 def _all(target: Target, evidence: Evidence) -> Iterator[tuple[str, Budgets]]:
     """Give every budget that counts; the strictest decides."""
     yield from evidence.budgets.items()
-    yield f"the target {target.name}", target.budgets
+    yield "the target", target.budgets
