@@ -43,12 +43,17 @@ class Drop:
     is_fraction: bool
 
     def __str__(self) -> str:
-        """The amount with its unit.
+        """What is lost, in words.
 
-        >>> str(Drop(amount=0.75, is_fraction=True)), str(Drop(amount=3.0, is_fraction=False))
-        ('0.75 points', '3.00%')
+        >>> print(Drop(amount=0.75, is_fraction=True))
+        0.75 points are lost
+        >>> print(Drop(amount=3.0, is_fraction=False))
+        the error grows by 3.00%
         """
-        return f"{self.amount:.2f} points" if self.is_fraction else f"{self.amount:.2f}%"
+        if self.is_fraction:
+            return f"{self.amount:.2f} points are lost"
+        grown = f"by {self.amount:.2f}%" if math.isfinite(self.amount) else "from 0"
+        return f"the error grows {grown}"
 
 
 _DIGITS = 9  # 0.92 - 0.90 is a little more than 0.02

@@ -20,9 +20,11 @@ class Finding:
     is_note: bool = False
 
     def __str__(self) -> str:
-        """The message and the cure as one sentence.
+        """The message, the layers and the cure as one sentence.
 
-        >>> str(Finding(message="it is too large", cure="prune it"))
-        'it is too large; prune it'
+        >>> str(Finding(message="it is too large", cure="prune it", layer="dense"))
+        'it is too large (dense); prune it'
         """
-        return f"{self.message}; {self.cure}" if self.cure else self.message
+        where = f" ({self.layer})" if self.layer else ""
+        cure = f"; {self.cure}" if self.cure else ""
+        return f"{self.message}{where}{cure}"

@@ -162,6 +162,15 @@ def test_a_full_standard_output_is_told_and_the_folder_stays(models: Path, tmp_p
     assert (tmp_path / "out" / "report.json").is_file()
 
 
+@pytest.mark.parametrize("options", [(), ("--checks",)])
+def test_a_list_that_cannot_be_written_is_an_error(options: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "edgepack", "targets", *options]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output cannot be written")
+
+
 def test_labels_that_the_model_does_not_know(refused: Any, tmp_path: Path) -> None:
     data = npz(tmp_path, x=np.ones((4, 8, 8, 1)), y=np.arange(4))
     refused("the model knows the classes 0 to 2", "--test", data)

@@ -156,7 +156,8 @@ def test_a_float_model_and_one_of_float16_are_told_apart(quantized: Path, models
 def test_an_island_of_float_is_named_by_its_layers(quantized: Path) -> None:
     finding = one(nothing_is_left_in_float(read(quantized / "float-layer.tflite"), BOARD))
     assert finding.message == (
-        "DEPTHWISE_CONV_2D computes in float, 1 of 12 operators; mine demands integers throughout"
+        "DEPTHWISE_CONV_2D computes in float, 1 of 12 operators; the target demands integers"
+        " throughout"
     )
     assert finding.layer == "deep"
     for name in ("int8", "int16", "uint8-to-float", "int16-float-ends"):

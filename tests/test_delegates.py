@@ -192,6 +192,10 @@ def test_checks_tell_a_split_as_a_note_and_nothing_of_a_whole() -> None:
         " (no such operator); 2,048 bytes pass between CPU and GPU in each"
         " inference"
     )
+    (note,) = gpu_takes_all(model(("REVERSE_V2", 1, [], FLOAT)), PHONE)
+    assert note.message == (
+        "the GPU delegate takes no operator; the CPU runs REVERSE_V2 (no such operator)"
+    )
     runs = {
         "litert": Run(version="", left_by_delegates=[1]),
         "tflite-runtime": Run(version="", left_by_delegates=[]),

@@ -257,10 +257,10 @@ def test_a_target_may_take_fewer_operators_and_data_types() -> None:
     assert list(operators_are_taken(model, target())) == []
     few = target(operators=("CONV_2D",))
     assert str(one(operators_are_taken(model, few))).startswith(
-        "mine does not take FULLY_CONNECTED"
+        "the target does not take FULLY_CONNECTED (layer); "
     )
     assert one(data_types_are_taken(model, target())).message == (
-        "mine takes no tensors of int16, as FULLY_CONNECTED has"
+        "the target takes no tensors of int16, which FULLY_CONNECTED has"
     )
     assert list(data_types_are_taken(model, target(data_types=("int8", "int16")))) == []
 

@@ -167,9 +167,9 @@ def test_a_target_fails_for_a_named_reason() -> None:
 @pytest.mark.parametrize(
     ("limit", "said"),
     [
-        ({"max_drop": 0.5}, "tflm loses 0.75 points, more than max_drop 0.5 of the command"),
-        ({"max_flash": 999}, "bytes of flash, more than max_flash 999 of the command"),
-        ({"max_arena": 99}, "an arena of 100 bytes, more than max_arena 99 of the command"),
+        ({"max_drop": 0.5}, "on tflm 0.75 points are lost, more than max_drop 0.5 of the command"),
+        ({"max_flash": 999}, "bytes of flash are taken, more than max_flash 999 of the command"),
+        ({"max_arena": 99}, "the arena takes 100 bytes, more than max_arena 99 of the command"),
         ({"max_latency_ratio": 1.0}, "tflm takes 1.50 of the float model's time"),
     ],
 )

@@ -14,6 +14,9 @@ from conftest import Bundle, Edgepack, lsb, python
 from tiny import Value, lstm_with_float, one_operator
 
 from edgepack import Gate, validate
+from edgepack.cli import cli
+from edgepack.cli.options import target_names_of
+from edgepack.report.target_text import render_findings
 from edgepack.target import target_names
 
 
@@ -66,12 +69,12 @@ def test_a_budget_that_does_not_hold_ends_with_status_1(
     (tmp_path / "edgepack.toml").write_text("[budgets]\nmax_arena = 100\n")
     done = edgepack(
         *("validate", pruned_digits.folder / "int8.tflite", "--target", "stm32l4r5zi"),
+        *("--target", "android-arm64"),
         *("--test", digits / "test.npz", "--recipe", tmp_path / "edgepack.toml"),
         *("--max-flash", 1000, "--max-drop", 50, "--format", "junit"),
     )
     assert done.returncode == 1
-    suite = ElementTree.fromstring(done.stdout).find("testsuite")
-    assert suite is not None
+    suite, phone = ElementTree.fromstring(done.stdout)
     failed = {
         case.get("name"): failure.get("message", "")
         for case in suite
@@ -80,6 +83,14 @@ def test_a_budget_that_does_not_hold_ends_with_status_1(
     assert failed.keys() == {"flash_is_in_budget", "arena_is_in_budget"}
     assert "more than max_flash 1,000 of the command" in failed["flash_is_in_budget"]
     assert "edgepack.toml" in failed["arena_is_in_budget"]
+    skipped = {case.get("name") for case in suite if case.find("skipped") is not None}
+    assert skipped == {
+        *("operators_are_taken", "gpu_takes_all", "xnnpack_takes_all", "npu_takes_all"),
+        *("npu_plan_fits", "latency_is_in_budget"),
+    }
+    assert suite.get("skipped") == "6"
+    told = {case.get("name"): case.findtext("system-out") for case in phone}
+    assert "LiteRT's own kernels run SOFTMAX (softmax)" in str(told["xnnpack_takes_all"])
 
 
 def dense(weights: Value, taken: Value, given: Value) -> bytes:
@@ -136,6 +147,30 @@ def test_each_fails_for_its_own_reason(reason: str, tmp_path: Path) -> None:
     assert not others
 
 
+def test_one_finding_of_many_targets_is_told_once_with_its_layers_in_short_lines(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "model.tflite").write_bytes(lstm_with_float())
+    report = validate(
+        Gate(model=tmp_path / "model.tflite", targets=("stm32l4r5zi", "rp2040", "esp32-s3"))
+    )
+    text = render_findings(report.targets)
+    assert max(map(len, text.splitlines())) <= 100
+    told = (
+        "FAILED  stm32l4r5zi, rp2040, esp32-s3: SPLIT, LOGISTIC compute in float, 2 of 5"
+        " operators; the target demands integers throughout (lstm/lstm_cell/splita,"
+        " lstm/lstm_cell/Sigmoid); replace these layers"
+    )
+    assert told.split() == text.split()[: len(told.split())]
+
+
+@pytest.mark.parametrize("command", ["export", "quantize", "validate"])
+def test_every_command_takes_all_targets(command: str) -> None:
+    (option,) = [each for each in cli.commands[command].params if each.name == "targets"]
+    assert "all for every target" in str(getattr(option, "help", ""))
+    assert target_names_of(["all", "rp2040"], ()) == tuple(target_names())
+
+
 def test_annotations_of_github_are_one_a_line(edgepack: Edgepack, pruned_digits: Bundle) -> None:
     done = edgepack(
         *("validate", pruned_digits.folder / "int8.tflite", "--target", "rp2040"),
@@ -143,7 +178,8 @@ def test_annotations_of_github_are_one_a_line(edgepack: Edgepack, pruned_digits:
     )
     assert done.returncode == 1
     (error,) = [line for line in done.stdout.splitlines() if line.startswith("::error")]
-    assert error.startswith("::error title=int8.tflite on rp2040::takes ")
+    assert error.startswith("::error title=int8.tflite on rp2040::")
+    assert "bytes of flash are taken, more than max_flash 1,000 of the command" in error
 
 
 @pytest.mark.parametrize(

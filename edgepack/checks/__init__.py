@@ -17,6 +17,7 @@ from edgepack.checks.budgets import (
     latency_is_in_budget,
 )
 from edgepack.checks.combinations import combinations_are_run, combinations_come_out_right
+from edgepack.checks.conditions import why_not
 from edgepack.checks.delegates import (
     gpu_takes_all,
     npu_plan_fits,
@@ -60,15 +61,21 @@ OF_ITS_RUNS: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one check, by its name, found."""
+    """What one check, by its name, found; ``why_not`` says why it does not apply to the target."""
 
     check: str
     findings: tuple[Finding, ...]
+    why_not: str | None = None
 
     @property
     def failures(self) -> tuple[Finding, ...]:
         """The findings that are more than notes."""
         return tuple(finding for finding in self.findings if not finding.is_note)
+
+    @property
+    def notes(self) -> tuple[Finding, ...]:
+        """The findings that fail nothing."""
+        return tuple(finding for finding in self.findings if finding.is_note)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +121,18 @@ class Verdict:
 
 def judge(target: Target, evidence: Evidence, missing: tuple[str, ...] = ()) -> Verdict:
     """Apply every check to a target."""
-    of_the_file = [(check, tuple(check(evidence.model, target))) for check in OF_THE_FILE]
-    of_its_runs = [(check, tuple(check(target, evidence))) for check in OF_ITS_RUNS]
+    said: dict[Callable[..., Iterator[Finding]], tuple[Finding, ...]] = {
+        **{check: tuple(check(evidence.model, target)) for check in OF_THE_FILE},
+        **{check: tuple(check(target, evidence)) for check in OF_ITS_RUNS},
+    }
     return Verdict(
         results=tuple(
-            Result(check=check.__name__, findings=found)
-            for check, found in (*of_the_file, *of_its_runs)
+            Result(
+                check=check.__name__,
+                findings=found,
+                why_not=None if found else why_not(check, target, evidence),
+            )
+            for check, found in said.items()
         ),
         missing=missing,
     )

@@ -18,7 +18,7 @@ def drop_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding]:
             drop, limit = evidence.drops.get(name), budgets.max_drop
             if drop is not None and limit is not None and drop.amount > limit:
                 yield Finding(
-                    message=f"{name} loses {drop}, more than max_drop {limit:g} of {whose}",
+                    message=f"on {name} {drop}, more than max_drop {limit:g} of {whose}",
                     cure="see which layers lose it with edgepack debug",
                 )
 
@@ -29,7 +29,7 @@ def flash_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding]:
     for whose, budgets in _all(target, evidence):
         if budgets.max_flash is not None and needed > budgets.max_flash:
             yield Finding(
-                message=f"takes {needed:,} bytes of flash, more than max_flash"
+                message=f"{needed:,} bytes of flash are taken, more than max_flash"
                 f" {budgets.max_flash:,} of {whose}"
             )
 
@@ -41,7 +41,7 @@ def arena_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding]:
     for whose, budgets in _all(target, evidence):
         if budgets.max_arena is not None and footprint.arena.least > budgets.max_arena:
             yield Finding(
-                message=f"takes an arena of {footprint.arena.least:,} bytes, more than max_arena"
+                message=f"the arena takes {footprint.arena.least:,} bytes, more than max_arena"
                 f" {budgets.max_arena:,} of {whose}"
             )
 
@@ -70,4 +70,4 @@ def latency_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding
 def _all(target: Target, evidence: Evidence) -> Iterator[tuple[str, Budgets]]:
     """Give every budget that counts; the strictest decides."""
     yield from evidence.budgets.items()
-    yield f"the target {target.name}", target.budgets
+    yield "the target", target.budgets

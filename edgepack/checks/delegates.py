@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.checks.evidence import Evidence
+from edgepack.checks.places import listed
 from edgepack.delegates import Left, split
 from edgepack.delegates.gpu import gpu_takes
 from edgepack.findings import Finding
@@ -22,11 +23,12 @@ def gpu_takes_all(model: Model, target: Target) -> Iterator[Finding]:
     if not found.left:
         return
     several = found.partitions > 1
+    crossing = f"{found.crossing_bytes:,} bytes pass between CPU and GPU in each inference"
     yield _note(
-        f"the GPU delegate takes {found.taken or 'none'} of {found.operators} operators"
+        _takes("the GPU delegate", found.taken, found.operators)
         + (f", the largest of {found.partitions} parts" if several else ""),
         _rest("the CPU runs", found.left),
-        f"{found.crossing_bytes:,} bytes pass between CPU and GPU in each inference",
+        *([crossing] if found.taken else []),
         left=found.left,
         cure="let it take more parts, by max_delegated_partitions" if several else None,
     )
@@ -43,7 +45,7 @@ def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
     if run is not None and run.left_by_delegates:
         found = split(evidence.model.main, dict.fromkeys(run.left_by_delegates))
         yield _note(
-            f"XNNPACK takes {found.taken or 'none'} of {found.operators} operators"
+            _takes("XNNPACK", found.taken, found.operators)
             + (f", in {found.partitions} parts" if found.partitions > 1 else ""),
             _rest("LiteRT's own kernels run", found.left),
             left=found.left,
@@ -63,7 +65,7 @@ def npu_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
     elif left := compiled.plan.left:
         taken = compiled.plan.operators - len(left)
         yield _note(
-            f"the NPU takes {taken or 'none'} of {compiled.plan.operators} operators",
+            _takes("the NPU", taken, compiled.plan.operators),
             _rest("the CPU runs", left),
             left=left,
         )
@@ -75,35 +77,50 @@ def npu_plan_fits(target: Target, evidence: Evidence) -> Iterator[Finding]:
     if compiled is None or compiled.plan is None:
         return
     for what, size, left, where in (
-        ("activations", compiled.plan.sram_bytes, target.model_ram_bytes, "RAM"),
-        ("the compiled model", compiled.plan.file_bytes, target.model_flash_bytes, "flash"),
+        ("activations take", compiled.plan.sram_bytes, target.model_ram_bytes, "RAM"),
+        ("the compiled model takes", compiled.plan.file_bytes, target.model_flash_bytes, "flash"),
     ):
         if left is not None and size > left:
             yield Finding(
-                message=f"on the NPU {what} take {size:,} of {left:,} bytes of {where}",
+                message=f"on the NPU {what} {size:,} of {left:,} bytes of {where}",
                 cure="choose a smaller model, or a device with more",
             )
 
 
-def _rest(told: str, left: Sequence[Left]) -> str:
-    """Say who runs what is left, each kind of operator once, and why its first is left.
+def _takes(who: str, taken: int, operators: int) -> str:
+    return f"{who} takes {taken} of {operators} operators" if taken else f"{who} takes no operator"
 
-    >>> left = [Left(index=3, operator="GATHER", layer="embedding", why="no such operator")]
-    >>> _rest("the CPU runs", left)
-    'the CPU runs GATHER (no such operator)'
+
+def _rest(told: str, left: Sequence[Left]) -> str:
+    """Say who runs what is left: each kind of operator once, by the reason that its first is left.
+
+    >>> why = "no such operator"
+    >>> left = [Left(index=i, operator=name, layer="", why=why) for i, name in enumerate("ABA")]
+    >>> _rest("the CPU runs", [*left, Left(index=3, operator="C", layer="")])
+    'the CPU runs A and B (no such operator), C'
     """
-    kinds: dict[str, str] = {}
+    firsts: dict[str, str | None] = {}
     for each in left:
-        kinds.setdefault(each.operator, f" ({each.why})" if each.why else "")
-    return f"{told} " + ", ".join(kind + why for kind, why in kinds.items())
+        firsts.setdefault(each.operator, each.why)
+    kinds: dict[str | None, list[str]] = {}
+    for kind, why in firsts.items():
+        kinds.setdefault(why, []).append(kind)
+    return f"{told} " + ", ".join(
+        _and(names) + (f" ({why})" if why else "") for why, names in kinds.items()
+    )
+
+
+def _and(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _note(*told: str, left: Sequence[Left], cure: str | None = None) -> Finding:
-    """Make a note that lies where the first operator is left."""
+    """Make a note that lies where operators are left."""
     return Finding(
         message="; ".join(told),
         cure=cure,
         operator=left[0].operator,
-        layer=left[0].layer,
+        layer=listed(each.layer for each in left),
         is_note=True,
     )

@@ -10,6 +10,7 @@ from edgepack.quantize.proof import FLOATS
 from edgepack.target import Target
 from edgepack.types import Model
 
+_RULE = "the target demands integers throughout"
 _CONVERSIONS = ("DEQUANTIZE", "QUANTIZE")
 
 
@@ -30,7 +31,7 @@ def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
         yield Finding(
             message=f"{kinds} {'computes' if len(left) == 1 else 'compute'} in float,"
             f" {len(left)} of {len(everywhere)} operators;"
-            f" {target.name} demands integers throughout",
+            f" {_RULE}",
             cure="replace these layers by ones that TensorFlow Lite has in int8, or quantize"
             " with edgepack, which names what hinders it",
             operator=left[0].operator,
@@ -39,7 +40,7 @@ def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
     elif quantized := sorted({dtype for place in everywhere for dtype in _stored(place)}):
         yield Finding(
             message=f"weights are stored in {' and '.join(quantized)}, but the model computes in"
-            f" float; {target.name} demands integers throughout",
+            f" float; {_RULE}",
             cure="quantize activations too: edgepack quantize --scheme int8, with a representative"
             " dataset",
             operator=left[0].operator,
@@ -47,8 +48,7 @@ def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
         )
     else:
         yield Finding(
-            message=f"the model is not quantized: it computes in float; {target.name} demands"
-            " integers throughout",
+            message=f"the model is not quantized: it computes in float; {_RULE}",
             cure="quantize it: edgepack export, or edgepack quantize --scheme int8",
             operator=left[0].operator,
             layer=layer,

@@ -70,7 +70,7 @@ def operators_are_taken(model: Model, target: Target) -> Iterator[Finding]:
             lacking.setdefault(place.operator, []).append(place)
     for name, where in lacking.items():
         yield Finding(
-            message=f"{target.name} does not take {name}",
+            message=f"the target does not take {name}",
             cure=cure_of(where[0].use.operator),
             operator=name,
             layer=listed(place.layer for place in where),
@@ -96,12 +96,13 @@ def data_types_are_taken(model: Model, target: Target) -> Iterator[Finding]:
                 lacking.setdefault(dtype, []).append(place)
     for dtype, where in lacking.items():
         yield Finding(
-            message=f"{target.name} takes no tensors of {dtype}, as {_kinds(where)} has",
+            message=f"the target takes no tensors of {dtype}, which {_have(where)}",
             cure=_TYPE_CURES.get(dtype, "build the model with other data types"),
             operator=where[0].operator,
             layer=listed(place.layer for place in where),
         )
 
 
-def _kinds(where: list[Place]) -> str:
-    return listed(place.operator for place in where)
+def _have(where: list[Place]) -> str:
+    kinds = {place.operator: None for place in where}
+    return f"{listed(kinds)} {'has' if len(kinds) == 1 else 'have'}"

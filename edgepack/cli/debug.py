@@ -21,6 +21,7 @@ from edgepack.cli.options import (
     quantization_options,
     verbose_option,
 )
+from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
 from edgepack.cli.values import PATH
 from edgepack.recipe import Recipe
@@ -69,4 +70,4 @@ def debug(*, output: Path | None, verbose: bool, **options: Any) -> None:
         recipe = Recipe(output=folder, targets=(), quantization=quantization(options), **options)
         report = run_debug(recipe, Bars(), verbose=verbose)
     click.echo(err=True)
-    click.echo(render_debug(report))
+    print_result(render_debug(report))

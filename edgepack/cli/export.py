@@ -18,6 +18,7 @@ from edgepack.cli.options import (
     quantization,
     quantization_options,
     result_options,
+    target_names_of,
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
@@ -169,7 +170,7 @@ def export(
     recipe = Recipe(
         prune=_prune(options),
         quantization=quantization(options),
-        targets=tuple(dict.fromkeys(targets)) or DEFAULT_TARGETS,
+        targets=target_names_of(targets, DEFAULT_TARGETS),
         **options,
     )
     report = run_export(recipe, Bars(), verbose=verbose)

@@ -14,6 +14,7 @@ from edgepack.cli.options import (
     reading_options,
     verbose_option,
 )
+from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
 from edgepack.cli.values import DATA, PATH
 from edgepack.recipe import Recipe
@@ -58,5 +59,5 @@ def lint(
     recipe = Recipe(representative=data, output=Path(), **options)  # nothing is written
     report = run_lint(recipe, Bars(), verbose=verbose)
     click.echo(err=True)
-    click.echo(json.dumps(report.to_dict(), indent=2) if as_json else render_lint(report))
+    print_result(json.dumps(report.to_dict(), indent=2) if as_json else render_lint(report))
     ctx.exit(1 if strict and report.findings else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +10,8 @@ import click
 from edgepack.cli.values import DATA, PATH, Pair
 from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED
 from edgepack.schemes import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
+
+_ALL = "all"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -110,16 +112,25 @@ def result_options(default_targets: str) -> Callable[[_Command], _Command]:
     )
 
 
-def target_option(default_targets: str, more: str = "") -> Callable[[_Command], _Command]:
-    """Add --target (``targets``); ``more`` is what else may be given."""
+def target_option(default_targets: str) -> Callable[[_Command], _Command]:
+    """Add --target (``targets``); see :func:`target_names_of`."""
     return click.option(
         "--target",
         "targets",
         metavar="NAME",
         multiple=True,
-        help=f"Device to validate for, or the path of its .toml file; repeatable{more}."
+        help=f"Device to validate for, or the path of its .toml file; repeatable; {_ALL} for every"
+        " target."
         f"  [default: {default_targets}]",
     )
+
+
+def target_names_of(given: Iterable[str], default: tuple[str, ...]) -> tuple[str, ...]:
+    """Tell which targets the values of --target mean: each once, the default ones without any."""
+    from edgepack.target import target_names
+
+    names = [each for name in given for each in (target_names() if name == _ALL else [name])]
+    return tuple(dict.fromkeys(names)) or default
 
 
 def output_options(command: _Command) -> _Command:

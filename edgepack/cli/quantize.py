@@ -18,11 +18,12 @@ from edgepack.cli.options import (
     quantization,
     quantization_options,
     result_options,
+    target_names_of,
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
 from edgepack.cli.values import PATH
-from edgepack.recipe import Recipe
+from edgepack.recipe import DEFAULT_TARGETS, Recipe
 
 
 class _Quantize(GroupedCommand):
@@ -43,7 +44,7 @@ class _Quantize(GroupedCommand):
 @loading_options
 @calibration_options
 @quantization_options
-@result_options("all that run the scheme")
+@result_options(f"those of {' and '.join(DEFAULT_TARGETS)} that run the scheme")
 @click.pass_context
 def quantize(
     ctx: click.Context,
@@ -67,7 +68,7 @@ def quantize(
     from edgepack.report.text import render_ranges, render_text
 
     recipe = Recipe(
-        quantization=quantization(options), targets=tuple(dict.fromkeys(targets)), **options
+        quantization=quantization(options), targets=target_names_of(targets, ()), **options
     )
     report = run_quantize(recipe, Bars(), verbose=verbose)
     click.echo(err=True)

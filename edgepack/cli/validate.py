@@ -12,6 +12,7 @@ from edgepack.cli.options import (
     GroupedCommand,
     metric_option,
     recipe_option,
+    target_names_of,
     target_option,
     verbose_option,
 )
@@ -22,7 +23,6 @@ from edgepack.gate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, Gate
 from edgepack.recipe import DEFAULT_TARGETS
 
 _FORMATS = ("text", "json", "junit", "github")
-_ALL = "all"
 
 
 class _Validate(GroupedCommand):
@@ -37,7 +37,7 @@ class _Validate(GroupedCommand):
 
 @click.command(cls=_Validate)
 @click.argument("model", type=PATH)
-@target_option(f"{' and '.join(DEFAULT_TARGETS)}", f"; {_ALL} for every target")
+@target_option(" and ".join(DEFAULT_TARGETS))
 @click.option(
     "--float",
     "float_model",
@@ -123,20 +123,12 @@ def validate(
     from edgepack.pipeline.validate import validate as run_validate
 
     budgets = Budgets(**{name: options.pop(name) for name in [*options] if name.startswith("max_")})
-    gate = Gate(targets=_targets(targets), budgets=budgets, **options)
+    gate = Gate(targets=target_names_of(targets, DEFAULT_TARGETS), budgets=budgets, **options)
     report = run_validate(gate, Bars(), verbose=verbose)
     if form == _FORMATS[0]:
         click.echo(err=True)
     print_result(_RENDER[form](report))
     ctx.exit(report.exit_status)
-
-
-def _targets(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Leave out what is named twice, and tell what ``all`` means."""
-    from edgepack.target import target_names
-
-    names = [each for name in given for each in (target_names() if name == _ALL else [name])]
-    return tuple(dict.fromkeys(names)) or DEFAULT_TARGETS
 
 
 def _json(report: Any) -> str:

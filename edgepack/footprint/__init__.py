@@ -20,7 +20,7 @@ __all__ = ["KERNELS", "Arena", "Footprint", "arena", "footprint"]
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What a model takes on a device, in bytes; ``notes`` say what is estimated.
+    """What a model takes on a device, in bytes; ``notes`` say what is estimated of the flash.
 
     ``flash_bytes`` counts the model and the runtime, ``ram_bytes`` the smallest arena that TFLM
     can start in and the runtime's static data and stack.
@@ -52,5 +52,5 @@ def footprint(model: Model, model_bytes: int, allocations: Allocations, kernels:
         runtime_ram_bytes=ram,
         flash_bytes=model_bytes + flash,
         ram_bytes=computed.least + ram,
-        notes=(*computed.notes, *flash_notes(model, kernels)),
+        notes=tuple(flash_notes(model, kernels)),
     )

@@ -6,11 +6,11 @@ from edgepack.report.validation import ValidationReport
 
 
 def render_github(report: ValidationReport) -> str:
-    """Write an annotation for each finding; a failure is an error.
+    """Write an annotation for each finding and note; a failure is an error.
 
     The format is that of GitHub's documentation, "Workflow commands for GitHub Actions".
     """
-    lines = []
+    lines = [f"::notice title={_property(report.model)}::{_data(note)}" for note in report.notes]
     for name, target in report.targets.items():
         title = _property(f"{report.model} on {name}")
         for finding in target.verdict.findings:

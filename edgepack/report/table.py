@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from edgepack.compare import Score
 
 NONE = "-"
 _NAMED = 6
+_WIDTH = 100
 
 
 def cells(score: Score | None) -> list[str]:
@@ -41,6 +43,23 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def hang(word: str, text: str) -> str:
+    """Write a word and what it says, the lines after the first below the text.
+
+    >>> print(hang("note  ", "every " * 16))
+    note  every every every every every every every every every every every every every every every
+          every
+    """
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=word,
+        subsequent_indent=" " * len(word),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def shorten(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgepack.report.table import NONE, shorten, table
+from edgepack.report.table import NONE, hang, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED, TargetReport
 
 _COMPUTED = (
@@ -53,17 +53,18 @@ def _bytes(size: int | None) -> str:
 
 
 def render_findings(targets: Mapping[str, TargetReport]) -> str:
-    """Tell what was found, a line each; the same of several targets once."""
+    """Tell what was found; the same of several targets once."""
     said: dict[tuple[str, str], list[str]] = {}
     for name, found in targets.items():
         for word, text in _said(found):
             said.setdefault((word, text), []).append(name)
-    return "\n".join(f"{word}  {shorten(names)}: {text}" for (word, text), names in said.items())
+    return "\n".join(
+        hang(f"{word}  ", f"{shorten(names)}: {text}") for (word, text), names in said.items()
+    )
 
 
 def _said(found: TargetReport) -> Iterator[tuple[str, str]]:
     for finding in found.verdict.findings:
-        where = f" ({finding.layer})" if finding.layer else ""
-        yield "note  " if finding.is_note else FAILED, f"{finding}{where}"
+        yield "note  " if finding.is_note else FAILED, str(finding)
     for sentence in found.verdict.missing:
         yield NOT_CHECKED, sentence

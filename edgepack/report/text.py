@@ -9,7 +9,7 @@ from edgepack.compress.prune import Pruning
 from edgepack.deviation import Deviation
 from edgepack.metrics import METRICS
 from edgepack.report import CalibrationReport, Report
-from edgepack.report.table import NONE, cells, number, shorten, table
+from edgepack.report.table import NONE, cells, hang, number, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
 
 
@@ -18,7 +18,7 @@ def render_text(report: Report) -> str:
     parts = [
         *_tables(report),
         _facts(report),
-        "\n".join(f"note: {note}" for note in report.notes),
+        "\n".join(hang("note: ", note) for note in report.notes),
         render_targets(report.targets),
         render_findings(report.targets),
         _verdict(report),
