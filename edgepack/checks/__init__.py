@@ -120,19 +120,17 @@ class Verdict:
 
 
 def judge(target: Target, evidence: Evidence, missing: tuple[str, ...] = ()) -> Verdict:
-    """Apply every check to a target."""
-    said: dict[Callable[..., Iterator[Finding]], tuple[Finding, ...]] = {
-        **{check: tuple(check(evidence.model, target)) for check in OF_THE_FILE},
-        **{check: tuple(check(target, evidence)) for check in OF_ITS_RUNS},
-    }
+    """Apply every check to a target, but for those that do not apply to it."""
+
+    def result(check: Callable[..., Iterator[Finding]], found: Iterator[Finding]) -> Result:
+        why = why_not(check, target, evidence)
+        # The check begins when its findings are taken.
+        return Result(check=check.__name__, findings=() if why else tuple(found), why_not=why)
+
     return Verdict(
-        results=tuple(
-            Result(
-                check=check.__name__,
-                findings=found,
-                why_not=None if found else why_not(check, target, evidence),
-            )
-            for check, found in said.items()
+        results=(
+            *(result(check, check(evidence.model, target)) for check in OF_THE_FILE),
+            *(result(check, check(target, evidence)) for check in OF_ITS_RUNS),
         ),
         missing=missing,
     )

@@ -1,4 +1,4 @@
-"""When a check applies to a target: where it does not, that it found nothing means nothing."""
+"""When a check applies to a target: where it does not, it is left out."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ _CONDITIONS: tuple[tuple[Callable[..., Iterator[Finding]], _Condition, str], ...
     (ram_fits, lambda target, _: target.ram_bytes is not None, "the target has no limit of RAM"),
     (
         xnnpack_takes_all,
-        lambda target, _: "xnnpack" in target.delegates,
-        "the target has no XNNPACK",
+        lambda target, _: "xnnpack" in target.delegates and "litert" in target.interpreters,
+        "the target has no LiteRT with XNNPACK",
     ),
     (npu_takes_all, _has_npu, "the target has no NPU"),
     (npu_takes_all, _is_compiled, "nothing was compiled for the NPU"),

@@ -17,8 +17,6 @@ _LITERT = "litert"
 
 def gpu_takes_all(model: Model, target: Target) -> Iterator[Finding]:
     """The GPU delegate takes the whole graph; where it splits, the CPU runs the rest."""
-    if "gpu" not in target.delegates:
-        return
     found = gpu_takes(model)
     if not found.left:
         return
@@ -40,8 +38,6 @@ def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
     The tflite-runtime package is built without XNNPACK for int8, which tells nothing of a phone.
     """
     run = evidence.runs.get(_LITERT)
-    if "xnnpack" not in target.delegates or _LITERT not in target.interpreters:
-        return
     if run is not None and run.left_by_delegates:
         found = split(evidence.model.main, dict.fromkeys(run.left_by_delegates))
         yield _note(

@@ -19,8 +19,6 @@ def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
 
     Inputs and outputs of the model may be float, converted by QUANTIZE and DEQUANTIZE.
     """
-    if target.quantization != "full-integer":
-        return
     everywhere = list(places(model))
     left = [place for place in everywhere if _computes_in_float(place)]
     if not left:

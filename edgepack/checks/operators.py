@@ -62,8 +62,6 @@ def _cure(interpreter: str, operator: Operator, needed: int, oldest: str) -> str
 
 def operators_are_taken(model: Model, target: Target) -> Iterator[Finding]:
     """Every operator is among those that the target takes, where it names them."""
-    if not target.operators:
-        return
     lacking: dict[str, list[Place]] = {}
     for place in places(model):
         if place.operator not in target.operators:

@@ -33,8 +33,6 @@ def micro_is_bit_exact(target: Target, evidence: Evidence) -> Iterator[Finding]:
 
     1 LSB is let pass for a fused LSTM, and for a SOFTMAX in int16.
     """
-    if "tflm" not in target.interpreters:
-        return
     found = evidence.deviations.get("tflm", {}).values()
     worst = max(found, key=lambda deviation: deviation.max_lsb, default=None)
     if worst is not None and worst.max_lsb > tolerated_lsb(evidence.model):

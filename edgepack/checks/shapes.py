@@ -24,8 +24,6 @@ Run, each by itself. It takes others as the file says: RESHAPE, SLICE, MEAN, TRA
 
 def shapes_are_fixed(model: Model, target: Target) -> Iterator[Finding]:
     """On microcontrollers every shape is known before the model runs, but for a batch of 1."""
-    if target.kind != "microcontroller":
-        return
     for tensor in model.main.input_tensors:
         if places_open := _open(tensor):
             yield Finding(
