@@ -10,6 +10,8 @@ import pytest
 from conftest import ROOT, Bundle, python
 
 from edgepack.cli import cli
+from edgepack.recipe_file import read_recipe_file
+from edgepack.target import parse_target
 
 README = (ROOT / "README.md").read_text()
 
@@ -34,6 +36,12 @@ def test_a_command_and_its_options_are_documented(name: str) -> None:
 def test_the_targets_are_listed_as_they_are() -> None:
     listed = python("-m", "edgepack", "targets").stdout
     assert listed == block("", "rp2040")
+
+
+def test_the_targets_and_recipes_that_are_shown_are_read(tmp_path: Path) -> None:
+    assert parse_target("mine", block("toml", "STM32L476")).budgets.max_arena == 40000
+    (tmp_path / "edgepack.toml").write_text(block("toml", "max_drop"))
+    assert read_recipe_file(tmp_path / "edgepack.toml").budgets.max_drop == 1.0
 
 
 def test_the_table_has_the_columns_of_today(pruned_digits: Bundle) -> None:
