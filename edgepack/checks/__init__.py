@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgepack.checks import conditions
 from edgepack.checks.budgets import (
     arena_is_in_budget,
     drop_is_in_budget,
@@ -17,7 +18,7 @@ from edgepack.checks.budgets import (
     latency_is_in_budget,
 )
 from edgepack.checks.combinations import combinations_are_run, combinations_come_out_right
-from edgepack.checks.conditions import why_not
+from edgepack.checks.conditions import Condition
 from edgepack.checks.delegates import (
     gpu_takes_all,
     npu_plan_fits,
@@ -34,29 +35,32 @@ from edgepack.findings import Finding
 from edgepack.target import Target
 from edgepack.types import Model
 
-OF_THE_FILE: tuple[Callable[[Model, Target], Iterator[Finding]], ...] = (
-    operators_are_known,
-    operators_are_taken,
-    data_types_are_taken,
-    combinations_are_run,
-    combinations_come_out_right,
-    shapes_are_fixed,
-    nothing_is_left_in_float,
-    gpu_takes_all,
-)
-OF_ITS_RUNS: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
-    interpreters_run,
-    micro_is_bit_exact,
-    flash_fits,
-    ram_fits,
-    xnnpack_takes_all,
-    npu_takes_all,
-    npu_plan_fits,
-    drop_is_in_budget,
-    flash_is_in_budget,
-    arena_is_in_budget,
-    latency_is_in_budget,
-)
+OF_THE_FILE: dict[Callable[[Model, Target], Iterator[Finding]], tuple[Condition, ...]] = {
+    operators_are_known: (),
+    operators_are_taken: (conditions.NAMES_OPERATORS,),
+    data_types_are_taken: (),
+    combinations_are_run: (),
+    combinations_come_out_right: (),
+    shapes_are_fixed: (conditions.IS_MICROCONTROLLER,),
+    nothing_is_left_in_float: (conditions.DEMANDS_INTEGERS,),
+    gpu_takes_all: (conditions.HAS_GPU,),
+}
+"""Checks of the model alone, and the conditions under which they apply."""
+
+OF_ITS_RUNS: dict[Callable[[Target, Evidence], Iterator[Finding]], tuple[Condition, ...]] = {
+    interpreters_run: (),
+    micro_is_bit_exact: (conditions.RUNS_TFLM, conditions.IS_COMPARED),
+    flash_fits: (conditions.HAS_FLASH,),
+    ram_fits: (conditions.HAS_RAM,),
+    xnnpack_takes_all: (conditions.HAS_XNNPACK,),
+    npu_takes_all: (conditions.HAS_NPU, conditions.IS_COMPILED),
+    npu_plan_fits: (conditions.HAS_NPU, conditions.IS_COMPILED),
+    drop_is_in_budget: (conditions.is_set("max_drop"),),
+    flash_is_in_budget: (conditions.is_set("max_flash"),),
+    arena_is_in_budget: (conditions.is_set("max_arena"), conditions.HAS_ARENA),
+    latency_is_in_budget: (conditions.is_set("max_latency_ratio"),),
+}
+"""Checks of what running the model showed, likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,15 +126,24 @@ class Verdict:
 def judge(target: Target, evidence: Evidence, missing: tuple[str, ...] = ()) -> Verdict:
     """Apply every check to a target, but for those that do not apply to it."""
 
-    def result(check: Callable[..., Iterator[Finding]], found: Iterator[Finding]) -> Result:
-        why = why_not(check, target, evidence)
+    def result(
+        check: Callable[..., Iterator[Finding]],
+        needed: tuple[Condition, ...],
+        found: Iterator[Finding],
+    ) -> Result:
+        unmet = (each.otherwise for each in needed if not each.holds(target, evidence))
+        why_not = next(unmet, None)
         # The check begins when its findings are taken.
-        return Result(check=check.__name__, findings=() if why else tuple(found), why_not=why)
+        findings = () if why_not else tuple(found)
+        return Result(check=check.__name__, findings=findings, why_not=why_not)
 
     return Verdict(
         results=(
-            *(result(check, check(evidence.model, target)) for check in OF_THE_FILE),
-            *(result(check, check(target, evidence)) for check in OF_ITS_RUNS),
+            *(
+                result(check, of, check(evidence.model, target))
+                for check, of in OF_THE_FILE.items()
+            ),
+            *(result(check, of, check(target, evidence)) for check, of in OF_ITS_RUNS.items()),
         ),
         missing=missing,
     )
