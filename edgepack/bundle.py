@@ -50,7 +50,7 @@ def describe_all(folder: Path) -> dict[str, Artifact]:
     return {path.relative_to(folder).as_posix(): describe(path) for path in files}
 
 
-def listed_in_manifest(path: Path) -> Artifact | None:
+def _listed(path: Path) -> Artifact | None:
     """Find what an edgepack manifest beside a file lists of it; None if none does."""
     manifest = _manifest(path.parent)
     listed = manifest and manifest["artifacts"].get(path.name)
@@ -74,7 +74,7 @@ def require_unaltered(path: Path) -> None:
             f"{path}: cannot be held against {MANIFEST} beside it, which is damaged ({error});"
             " export it again, or move it elsewhere"
         ) from error
-    listed = listed_in_manifest(path)
+    listed = _listed(path)
     if listed is not None and listed != describe(path):
         raise AlteredError(
             f"{path}: is not the file that {MANIFEST} beside it lists (its SHA-256 is another);"

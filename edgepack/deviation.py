@@ -52,6 +52,14 @@ class Validation:
     deviations: dict[str, dict[str, Deviation]]
     notes: tuple[str, ...]
 
+    def real_outputs(self, name: str, tensor: Tensor) -> Arrays:
+        """Give what each runtime that ran made of an output, in real values, by runtime."""
+        return {
+            runtime: dequantize(run.outputs[name], tensor)
+            for runtime, run in self.runs.items()
+            if run.outputs is not None
+        }
+
 
 def hold_against_reference(
     runs: dict[str, Run],
@@ -75,7 +83,7 @@ def hold_against_reference(
     if not doubt and float_outputs is not None:
         doubt = _doubt(reference, others, tensors, float_outputs)
     if doubt or reference.outputs is None:
-        doubt = doubt or _UNEVEN
+        doubt = doubt or UNEVEN
         note = f"nothing was compared with the reference kernels of tflite-runtime: {doubt}"
         return Validation(runs=others, deviations={}, notes=(note, *_uneven(others)))
     deviations = {
@@ -98,14 +106,14 @@ def hold_against_reference(
     return Validation(runs=others, deviations=deviations, notes=(*_uneven(others),))
 
 
-_UNEVEN = "outputs change their size from sample to sample"
+UNEVEN = "outputs change their size from sample to sample"
 
 
 def _uneven(runs: Mapping[str, Run]) -> Iterator[str]:
     """Say which interpreters ran, but gave what cannot be put into an array."""
     for name, run in runs.items():
         if run.outputs is None and run.failure is None:
-            yield f"nothing was compared of {name}, whose {_UNEVEN}"
+            yield f"nothing was compared of {name}, whose {UNEVEN}"
 
 
 def tolerated_lsb(model: Model) -> int:

@@ -58,6 +58,11 @@ class Gate:
             )
 
     @property
+    def data(self) -> str:
+        """What the interpreters run on: ``test`` data, or ``random`` inputs."""
+        return "random" if self.test is None else "test"
+
+    @property
     def limits(self) -> Limits:
         """What each interpreter may take."""
         return Limits(time_s=self.time_limit_s, memory_bytes=self.memory_limit_mib << 20)

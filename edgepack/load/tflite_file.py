@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from edgepack.errors import ModelError
@@ -31,10 +32,8 @@ class TfliteFile(FloatModel):
         super().__init__(path, signature or self._read(path))
 
     def _read(self, path: Path) -> Signature:
-        try:
+        with of_file(path):
             graph = read_tflite(self.data).main
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from None
         require_float(path, graph)
         for tensor in (*graph.input_tensors, *graph.output_tensors):
             if tensor.shape[:1] != (1,):
@@ -55,6 +54,15 @@ class TfliteFile(FloatModel):
 
         interpreter = TfliteInterpreter(Interpreter(model_content=self.data))
         return lambda *arrays: interpreter.invoke(arrays)
+
+
+@contextmanager
+def of_file(path: Path) -> Iterator[None]:
+    """Put the file's name before what a :class:`ModelError` says of its content."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
 
 
 def require_float(path: Path, graph: Graph) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from edgepack.arrays import Arrays
 from edgepack.calibration.reader import reader
 from edgepack.errors import ModelError, RecipeError
 from edgepack.gate import Gate
-from edgepack.load.tflite_file import real_signature, require_float
+from edgepack.load.tflite_file import of_file, real_signature, require_float
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Update
 from edgepack.quantize.affine import dequantize
@@ -80,15 +78,6 @@ def read_file(path: Path) -> File:
     with of_file(path):
         model = read_tflite(data)
     return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
-
-
-@contextmanager
-def of_file(path: Path) -> Iterator[None]:
-    """Put the file's name before what a :class:`ModelError` says of its content."""
-    try:
-        yield
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
 
 
 def read_float(gate: Gate, file: File) -> File | None:

@@ -16,7 +16,6 @@ from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
-from edgepack.quantize import affine
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
@@ -154,7 +153,6 @@ def compare(
     job: Job, data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
 ) -> Comparison:
     """Compare what the float models and the interpreters gave."""
-    ran = {name: run.outputs for name, run in validation.runs.items() if run.outputs is not None}
     return Comparison(
         scheme=job.recipe.quantization.scheme,
         data="test" if data.is_tested else "representative",
@@ -163,7 +161,7 @@ def compare(
             name: compare_output(
                 outputs["float"][name],
                 outputs["pruned"][name] if "pruned" in outputs else None,
-                {runtime: affine.dequantize(made[name], tensor) for runtime, made in ran.items()},
+                validation.real_outputs(name, tensor),
                 data.measures.get(name),
             )
             for name, tensor in named_outputs(data, model).items()

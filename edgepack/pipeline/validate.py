@@ -9,9 +9,10 @@ from pathlib import Path
 from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.compare import Comparison, compare_output
-from edgepack.deviation import Validation, hold_against_reference, known_defect
+from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known_defect
 from edgepack.errors import ModelError
 from edgepack.gate import Gate
+from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.evidence import (
     budgets_of,
     gather,
@@ -20,7 +21,7 @@ from edgepack.pipeline.evidence import (
     require_float_model,
     require_measurable,
 )
-from edgepack.pipeline.file import File, Inputs, of_file, read_file, read_float, read_inputs
+from edgepack.pipeline.file import File, Inputs, read_file, read_float, read_inputs
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
@@ -58,7 +59,7 @@ def validate(
         tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
         interpreters(
             _runtimes(gate, targets), jobs=gate.jobs, limits=gate.limits, verbose=verbose
-        ) as (running),
+        ) as running,
     ):
         work = Path(temporary)
         with progress.step("load") as update:
@@ -90,7 +91,7 @@ def validate(
     return ValidationReport(
         model=file.path.name,
         artifact=bundle.describe(file.path),
-        data="test" if gate.test is not None else "random",
+        data=gate.data,
         samples=len(inputs),
         comparison=comparison,
         runtimes=_reports(validation, latencies, ratios),
@@ -131,7 +132,7 @@ def _run_float(gate: Gate, floating: File, inputs: Inputs, work: Path) -> Arrays
             update=ignore,
         )[_LITERT.name]
     if run.outputs is None:
-        why = run.failure or "its outputs change their size from sample to sample"
+        why = run.failure or f"its {UNEVEN}"
         raise ModelError(f"{floating.path}: nothing can be compared with it on LiteRT: {why}")
     return {
         name: dequantize(run.outputs[name], tensor) for name, tensor in floating.tensors.items()
@@ -157,16 +158,15 @@ def _compare(
     """Compare what the interpreters gave with the float model's outputs; None without those."""
     if real is None:
         return None
-    ran = {name: run.outputs for name, run in validation.runs.items() if run.outputs is not None}
     return Comparison(
         scheme=file.path.stem,
-        data="test" if gate.test is not None else "random",
+        data=gate.data,
         samples=len(inputs),
         outputs={
             name: compare_output(
                 wanted,
                 None,
-                {runtime: dequantize(made[name], tensor) for runtime, made in ran.items()},
+                validation.real_outputs(name, tensor),
                 inputs.measures.get(name),
             )
             for (name, tensor), wanted in zip(file.tensors.items(), real.values(), strict=True)

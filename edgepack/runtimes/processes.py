@@ -52,7 +52,6 @@ class Run:
     allocations: Allocations | None = None
     peak_memory_bytes: int | None = None
     left_by_delegates: Sequence[int] | None = None
-    latency: Latency | None = None
     failure: str | None = None
     signal: str | None = None
     culprit: Culprit | None = None
