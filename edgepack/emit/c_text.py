@@ -1,0 +1,106 @@
+"""Pieces of C source text, valid C99 and C++11: literals, arrays, the frame of a header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+C_TYPES = {
+    "bool": "uint8_t",
+    "float32": "float",
+    "float64": "double",
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "int64": "int64_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "uint32": "uint32_t",
+    "uint64": "uint64_t",
+}
+"""The C type of a tensor's values, by TFLite's name in lower case."""
+
+_WIDTH = 100
+_INDENT = "    "
+_ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "?": "\\?"}
+
+_HEADER = """\
+#ifndef {guard}
+#define {guard}
+
+{includes}{body}
+#endif /* {guard} */
+"""
+
+
+def c_string(text: str) -> str:
+    r"""Write a string literal in ASCII; what is no ASCII becomes the bytes of its UTF-8.
+
+    Question marks are escaped so that no two of them begin a trigraph.
+
+    >>> print(c_string('say "ä"?'))
+    "say \"\303\244\"\?"
+    """
+    return '"' + "".join(_ESCAPED.get(char) or _ascii(char) for char in text) + '"'
+
+
+def _ascii(char: str) -> str:
+    if char.isascii() and char.isprintable():
+        return char
+    # Octal escapes end after three digits; hexadecimal ones would take the text that follows.
+    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "replace"))
+
+
+def c_comment(text: str) -> str:
+    """Write text so that it can stand in a comment: printable ASCII that does not end it.
+
+    >>> c_comment("a */ b")
+    'a * / b'
+    """
+    plain = "".join(char if char.isascii() and char.isprintable() else "?" for char in text)
+    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /")
+
+
+def c_float(value: float) -> str:
+    """Write a float32 constant with the digits that tell it apart from its neighbours.
+
+    >>> c_float(0.5), c_float(1), c_float(1e-20), c_float(0.1)
+    ('0.5f', '1.0f', '1e-20f', '0.1f')
+    """
+    digits = str(np.float32(value))
+    if digits.lstrip("+-") in ("inf", "nan"):
+        raise ValueError(f"{value} has no literal in C")
+    return digits + ("f" if "." in digits or "e" in digits else ".0f")
+
+
+def c_rows(values: Iterable[object], indent: str = _INDENT) -> str:
+    """Lay out the values of an array, as many a line as fit."""
+    lines, line = [], indent
+    for value in values:
+        word = f"{value}, "
+        if len(line) + len(word) > _WIDTH and line != indent:
+            lines.append(line.rstrip())
+            line = indent
+        line += word
+    return "\n".join([*lines, line.rstrip().removesuffix(",")])
+
+
+def c_header(guard: str, body: str, includes: Sequence[str] = ()) -> str:
+    """Frame the text of a header; ``includes`` are written as given, ``<stdint.h>`` or ``"a.h"``.
+
+    >>> print(c_header("A_H", "#define A 1", ["<stdint.h>"]))
+    #ifndef A_H
+    #define A_H
+    <BLANKLINE>
+    #include <stdint.h>
+    <BLANKLINE>
+    #define A 1
+    <BLANKLINE>
+    #endif /* A_H */
+    <BLANKLINE>
+    """
+    lines = "".join(f"#include {name}\n" for name in includes)
+    return _HEADER.format(
+        guard=guard, includes=f"{lines}\n" if lines else "", body=body.rstrip("\n") + "\n"
+    )
