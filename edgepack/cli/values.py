@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,29 @@ class Pair(click.ParamType[Any]):
             return name, self._of(text)
         except ValueError:
             self.fail(f"{value!r}: write NAME=VALUE, such as {self._example}", param, ctx)
+
+
+class Named(click.ParamType[Any]):
+    """A value of a type that may have a name before it: ``NAME=VALUE``; the empty name without.
+
+    What is the name of a file as it stands has no name before it.
+    """
+
+    name = "named"
+
+    def __init__(self, of: click.ParamType[Any]) -> None:
+        self._of = of
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Split at the first equals sign."""
+        name, sign, text = str(value).partition("=")
+        if not sign or os.path.lexists(value):
+            return "", self._of.convert(value, param, ctx)
+        if not (name and text):
+            self.fail(f"{value!r}: write NAME=VALUE, such as kws=model.tflite", param, ctx)
+        return name, self._of.convert(text, param, ctx)
 
 
 class TwoNumbers(click.ParamType[Any]):

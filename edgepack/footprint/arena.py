@@ -28,6 +28,7 @@ from edgepack.types import Allocations, Graph, Model, Operator, Tensor
 _PLANNED_BUFFER_BYTES = 40  # what the planner notes of a buffer, on any machine
 _REQUESTS_AHEAD = 12  # kMaxScratchBuffersPerOp
 _LSTM_SUMS = 8
+_LATER_DENSE_BYTES = 16  # a list in the options of FULLY_CONNECTED, and its length, aligned
 _ESP = (ESP_NN, ESP_NN_S3)
 _SOFTMAX_TABLE_BYTES = 2 * 513
 
@@ -43,7 +44,8 @@ class Arena:
     ``persistent`` TFLM's structs and the kernels' data. ``total`` of the three is what TFLM calls
     the arena's used bytes. ``least`` is the smallest array that TFLM can start in, aligned to 16
     bytes at both ends: while it plans, notes on each tensor lie where activations will, and may
-    take more than these.
+    take more than these. ``reserve`` is what other builds of TFLM may take besides; ``notes`` say
+    which.
     """
 
     planned: int
@@ -51,6 +53,7 @@ class Arena:
     persistent: int
     total: int
     least: int
+    reserve: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -84,13 +87,18 @@ def arena(model: Model, allocations: Allocations, kernels: str) -> Arena:
     device = _Machine(abi=OTHER if kernels in _ESP else ARM, kernels=kernels)
     computed = _account(model, device, unplanned=unplanned, unknown=unknown)
     notes = list(_notes(model, kernels, unplanned, unknown))
+    later = _LATER_DENSE_BYTES * _dense(model)
+    if later:
+        notes.append(f"arena: TFLM since September 2026 may take {later:,} bytes more")
+    wider = 0
     if kernels == REFERENCE:
         wide = _account(model, replace(device, abi=OTHER), unplanned=unplanned, unknown=unknown)
+        wider = max(wide.total - computed.total, wide.least - computed.least)
         notes.append(
             f"arena: {wide.total - computed.total:,} bytes more on Xtensa and RISC-V, where"
             " enumerations take 4 bytes"
         )
-    return replace(computed, notes=tuple(notes))
+    return replace(computed, reserve=later + wider, notes=tuple(notes))
 
 
 def host_arena(model: Model) -> Arena:
@@ -264,6 +272,10 @@ def _looked_at(graph: Graph, operator: Operator, abi: Abi) -> int:
     return held * one
 
 
+def _dense(model: Model) -> int:
+    return sum(operator.name == "FULLY_CONNECTED" for _, operator in _operators(model))
+
+
 def _notes(model: Model, kernels: str, unplanned: int, unknown: int) -> Iterator[str]:
     """Say what of an arena is a bound, and what may differ."""
     if len(model.subgraphs) > 1:
@@ -274,6 +286,3 @@ def _notes(model: Model, kernels: str, unplanned: int, unknown: int) -> Iterator
         yield f"arena: {unknown:,} bytes of kernels' data are taken to be as large as on this host"
     if kernels == ESP_NN_S3:
         yield "arena: ESP-NN's scratch buffers are bounds"
-    dense = sum(operator.name == "FULLY_CONNECTED" for _, operator in _operators(model))
-    if dense:
-        yield f"arena: TFLM since September 2026 may take {16 * dense:,} bytes more"

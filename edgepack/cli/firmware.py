@@ -1,0 +1,117 @@
+"""``edgepack firmware``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgepack.build import DEFAULT_VECTORS, Build, Source
+from edgepack.cli.options import GroupedCommand, output_options
+from edgepack.cli.printing import print_result
+from edgepack.cli.progress import Bars
+from edgepack.cli.values import DATA, PATH, Named
+
+
+_NAMED = ("labels", "recipe_files", "tests")
+
+
+class _Firmware(GroupedCommand):
+    groups = {"labels": "Content", "help": "Other"}  # noqa: RUF012 (of the class)
+
+
+@click.command(cls=_Firmware)
+@click.argument("models", metavar="[NAME=]MODEL...", type=Named(PATH), nargs=-1, required=True)
+@click.option(
+    "--target",
+    metavar="NAME",
+    required=True,
+    help="Microcontroller to write for, or the path of its .toml file.",
+)
+@output_options
+@click.option(
+    "--layout",
+    metavar="NAME",
+    help="cmake, arduino, esp-idf, zephyr or platformio.  [default: the target's]",
+)
+@click.option(
+    "--arena-margin",
+    "arena_margin_percent",
+    metavar="PERCENT",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Added to the arena that the model needs on the target.",
+)
+@click.option(
+    "--labels",
+    metavar="[NAME=]FILE",
+    type=Named(PATH),
+    multiple=True,
+    help="Text file with the name of a class a line.",
+)
+@click.option(
+    "--recipe",
+    "recipe_files",
+    metavar="[NAME=]FILE",
+    type=Named(PATH),
+    multiple=True,
+    help="TOML file whose preprocessing is written as code, and prepares the data of --test.",
+)
+@click.option(
+    "--test",
+    "tests",
+    metavar="[NAME=]DATA",
+    type=Named(DATA),
+    multiple=True,
+    help="Samples for the test vectors.  [default: random inputs]",
+)
+@click.option(
+    "--vectors",
+    metavar="COUNT",
+    type=int,
+    default=DEFAULT_VECTORS,
+    show_default=True,
+    help="Test vectors of each model.",
+)
+@click.pass_context
+def firmware(
+    ctx: click.Context,
+    /,
+    *,
+    models: tuple[tuple[str, Path], ...],
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Write MODEL, a .tflite file, as C sources for a microcontroller.
+
+    DIR becomes a project with TensorFlow Lite Micro that builds: the model as an array, its arena,
+    its operators, what its numbers mean, its preprocessing, and a self-test with test vectors.
+    NAME starts the C symbols of the model; give several models for one firmware. Exit status: 0
+    passed; 1 the model does not run or fit on the target; 2 wrong use or bad input; 3 tflite-micro
+    is not installed.
+
+    \b
+    Example:
+      edgepack firmware kws=int8.tflite --target nano-33-ble-sense --labels words.txt --output fw
+    """  # noqa: D301 (click reads the backspace: keep these lines as they are)
+    from edgepack.pipeline.firmware import firmware as run_firmware
+    from edgepack.report.firmware_text import render_firmware
+
+    sources = tuple(Source(path=path, name=name or None) for name, path in models)
+    named = {option: _by_name(option, options.pop(option)) for option in _NAMED}
+    build = Build(models=sources, **named, **options)
+    report = run_firmware(build, Bars(), verbose=verbose)
+    click.echo(err=True)
+    print_result(render_firmware(report))
+    ctx.exit(report.exit_status)
+
+
+def _by_name(option: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """Take the values of an option by the model that they are for; of two, none would count."""
+    names = [name for name, _ in given]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        of = f" of {twice}" if twice else ""
+        raise click.UsageError(f"the {option.replace('_', ' ')}{of} are given twice")
+    return dict(given)

@@ -1,0 +1,244 @@
+"""Firmware: C sources of .tflite files for microcontrollers, without TensorFlow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import ceil
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgepack import bundle
+from edgepack.arrays import Arrays
+from edgepack.build import LONE, Build
+from edgepack.calibration.reader import reader
+from edgepack.deviation import Validation
+from edgepack.emit.files import model_files
+from edgepack.emit.firmware import FirmwareModel, Vector
+from edgepack.emit.layouts import Project, layout_of
+from edgepack.emit.names import ends, model_names
+from edgepack.emit.op_resolver import operators
+from edgepack.errors import ConversionError, MissingToolError, RecipeError, TargetError
+from edgepack.footprint import Arena
+from edgepack.footprint.flash import runtime_flash_bytes
+from edgepack.labels import read_labels
+from edgepack.load.tflite_file import of_file
+from edgepack.pipeline.evidence import gather, judge_all
+from edgepack.pipeline.file import File, read_file
+from edgepack.pipeline.naming import default_name
+from edgepack.progress import Progress, Silent, Update
+from edgepack.quantize.inputs import quantize_inputs
+from edgepack.recipe import DEFAULT_SEED
+from edgepack.recipe_file import RecipeFile, read_recipe_file
+from edgepack.report.firmware import FirmwareReport, ModelReport
+from edgepack.report.target import TargetReport
+from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes.processes import Interpreters, Run, interpreters
+from edgepack.samples import random_inputs
+from edgepack.target import Target, load_target
+from edgepack.types import Model
+
+_TFLM = RUNTIMES["tflm"]
+_ALIGNMENT = 16
+_MAX_INPUT_BYTES = 1 << 28
+_REPORT = "report.json"
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """What is asked for one model."""
+
+    file: File
+    labels: tuple[str, ...]
+    recipe_file: RecipeFile
+    test: Any
+
+
+def firmware(
+    build: Build, progress: Progress | None = None, *, verbose: bool = False
+) -> FirmwareReport:
+    """Write the C sources of .tflite files, as a project for a target.
+
+    Writes ``build.output`` whole or not at all, and returns the report that it holds. A model that
+    does not pass on the target is still written: ``report.passed`` tells. ``verbose`` lets the
+    interpreter write to standard error. Raises an :class:`~edgepack.errors.EdgepackError` for what
+    a user can cause or cure, among it a model that TensorFlow Lite Micro does not run.
+    """
+    progress = progress or Silent()
+    target = load_target(build.target)
+    _require_micro(target)
+    layout = layout_of(build.layout or target.layout)
+    with (
+        bundle.stage(build.output, force=build.force) as folder,
+        tempfile.TemporaryDirectory(prefix="edgepack-") as work,
+        interpreters([_TFLM], jobs=1, verbose=verbose) as running,
+    ):
+        with progress.step("load"):
+            asked = _ask(build)
+        models: dict[str, FirmwareModel] = {}
+        reports: dict[str, ModelReport] = {}
+        with progress.step("run") as update:
+            for name, each in asked.items():
+                place = Path(work) / name
+                place.mkdir()
+                models[name], reports[name] = _prepare(
+                    build, target, name, each, running, place, update
+                )
+        with progress.step("emit"):
+            sources = {path: text for each in models.values() for path, text in _text(each)}
+            project = Project(models=tuple(models.values()), sources=sources)
+            for path, text in layout.files(project).items():
+                _write(folder / path, text)
+        report = FirmwareReport(
+            target=target,
+            layout=layout.name,
+            models=reports,
+            files=bundle.describe_all(folder),
+            flash_bytes=_flash_bytes(models.values(), target),
+        )
+        bundle.write_json(folder / _REPORT, report.to_dict())
+        bundle.write_json(folder / bundle.MANIFEST, _manifest(build, report, folder))
+    return report
+
+
+def _require_micro(target: Target) -> None:
+    """Raise for a target without TensorFlow Lite Micro, and if that is not installed here."""
+    if target.kernels is None:
+        raise TargetError(
+            f"{target.name}: runs no TensorFlow Lite Micro; name a microcontroller (edgepack targets"
+            " lists them), or use edgepack phone"
+        )
+    if target.accelerator:
+        raise TargetError(
+            f"{target.name}: its {target.accelerator} runs models that Vela has compiled, which"
+            " are not written as firmware; name a target without an NPU, such as corstone-300"
+        )
+    if missing := _TFLM.missing():
+        raise MissingToolError(f"the test vectors and the arena come from tflm: {missing}")
+
+
+def _ask(build: Build) -> dict[str, _Asked]:
+    """Read what is asked for each model, by the names that its C symbols start with."""
+    titles = [source.name or default_name(source.path) for source in build.models]
+    names = model_names(titles)
+    labels = _by_name("labels", build.labels, titles)
+    recipe_files = _by_name("recipe", build.recipe_files, titles)
+    tests = _by_name("test", build.tests, titles)
+    return {
+        name: _Asked(
+            file=read_file(source.path),
+            labels=read_labels(labels[title]) if title in labels else (),
+            recipe_file=read_recipe_file(recipe_files.get(title)),
+            test=tests.get(title),
+        )
+        for name, title, source in zip(names, titles, build.models, strict=True)
+    }
+
+
+def _by_name(
+    option: str, given: Mapping[str, _Value], titles: Sequence[str]
+) -> Mapping[str, _Value]:
+    """Find out which model each value is for. Raises :class:`RecipeError` where that is not said."""
+    if LONE in given:
+        if len(titles) > 1:
+            raise RecipeError(
+                f"--{option} {given[LONE]}: does not say of which model; write"
+                f" --{option} {titles[0]}={given[LONE]}"
+            )
+        return {titles[0]: given[LONE]}
+    if unknown := sorted(given.keys() - set(titles)):
+        raise RecipeError(
+            f"--{option} {unknown[0]}=...: there is no such model; the models are"
+            f" {', '.join(titles)}"
+        )
+    return given
+
+
+def _prepare(
+    build: Build,
+    target: Target,
+    name: str,
+    asked: _Asked,
+    running: Interpreters,
+    work: Path,
+    update: Update,
+) -> tuple[FirmwareModel, ModelReport]:
+    """Run a model for its test vectors and its arena, and judge it."""
+    file = asked.file
+    described = asked.recipe_file.described(file.signature)
+    inputs = _inputs(build, asked, work, update)
+    run = running.run(
+        model=file.path, inputs=inputs, outputs=file.outputs, work=work, update=update
+    )[_TFLM.name]
+    judged = _judge(target, file, run)
+    if run.outputs is None or judged.footprint is None:
+        raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")
+    arena_bytes = _arena_bytes(judged.footprint.arena, build.arena_margin_percent)
+    model = FirmwareModel(
+        name=name,
+        data=file.data,
+        model=file.model,
+        inputs=ends(file.model.main.input_tensors, "input"),
+        outputs=ends(file.model.main.output_tensors, "output"),
+        arena_bytes=arena_bytes,
+        preprocessing=described,
+        labels=asked.labels,
+        vectors=_vectors(file.model, inputs, run.outputs),
+    )
+    return model, ModelReport(
+        file=file.path.name,
+        artifact=bundle.describe(file.path),
+        inputs=file.signature.inputs,
+        outputs=file.signature.outputs,
+        operators=operators(file.model),
+        arena_bytes=arena_bytes,
+        ram_bytes=arena_bytes + judged.footprint.runtime_ram_bytes,
+        vectors=len(model.vectors),
+        data="random" if asked.test is None else "test",
+        target=judged,
+    )
+
+
+def _inputs(build: Build, asked: _Asked, work: Path, update: Update) -> Arrays:
+    """Choose the samples of the test vectors, as the model takes them."""
+    file = asked.file
+    if asked.test is None:
+        with of_file(file.path):
+            return random_inputs(file.model, build.vectors, DEFAULT_SEED, _MAX_INPUT_BYTES)
+    with reader([asked.test], asked.recipe_file) as reading:
+        spooled = reading.read(
+            asked.test, file.signature, work / "test", samples=build.vectors, update=update
+        )
+    return quantize_inputs(spooled.dataset().inputs, file.model.main.input_tensors, work)
+
+
+def _judge(target: Target, file: File, run: Run) -> TargetReport:
+    validation = Validation(runs={_TFLM.name: run}, deviations={}, notes=())
+    with of_file(file.path):
+        evidence = gather(file.model, file.data, [target], validation, None, {})
+    return judge_all([target], evidence)[target.name]
+
+
+def _arena_bytes(arena: Arena, margin_percent: float) -> int:
+    """Size the arena: what TFLM needs to start, in any build, and the margin, in steps of 16."""
+    needed = ceil((arena.least + arena.reserve) * (1 + margin_percent / 100))
+    return -(-needed // _ALIGNMENT) * _ALIGNMENT
+
+
+def _vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...]:
+    """Pair each sample with what TFLM makes of it, in the shapes of the model's tensors."""
+    shaped = [
+        [array.reshape(-1, *tensor.shape) for array, tensor in zip(arrays.values(), tensors, strict=True)]
+        for arrays, tensors in (
+            (inputs, model.main.input_tensors),
+            (outputs, model.main.output_tensors),
+        )
+    ]
+    return tuple(
+        Vector(inputs=given, outputs=made)
+        for given, made in zip(zip(*shaped[0], strict=True), zip(*shaped[1], strict=True), strict=True)
+    )

@@ -1,0 +1,82 @@
+"""Firmware that was written, as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.report.firmware import FirmwareReport
+from edgepack.report.table import NONE, hang, table
+from edgepack.report.target import FAILED, PASSED
+from edgepack.report.target_text import render_findings
+
+_COMPUTED = "memory    in bytes; arena and RAM computed for {}, the runtime's flash estimated"
+
+
+def render_firmware(report: FirmwareReport) -> str:
+    """Write a report in plain text."""
+    target = report.target
+    parts = [
+        table(list(_rows(report))),
+        "\n".join(
+            [
+                _COMPUTED.format(target.description),
+                *(
+                    hang(
+                        "resolver  ",
+                        f"{name}: {len(model.operators)}, {', '.join(model.operators)}",
+                    )
+                    for name, model in report.models.items()
+                ),
+                hang("vectors   ", "; ".join(_vectors(report))),
+            ]
+        ),
+        "\n".join(
+            filter(
+                None, (render_findings({name: m.target}) for name, m in report.models.items())
+            )
+        ),
+        "\n".join(hang("note      ", note) for note in report.notes),
+        _verdict(report),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _rows(report: FirmwareReport) -> Iterator[list[str]]:
+    flash, ram = report.target.model_flash_bytes, report.target.model_ram_bytes
+    yield ["model", "verdict", "model.c", "arena", "flash", "of", "RAM", "of"]
+    for name, model in report.models.items():
+        yield [
+            name,
+            model.target.word,
+            _bytes(model.artifact.bytes),
+            _bytes(model.arena_bytes),
+            _bytes(model.target.flash_bytes),
+            _bytes(flash),
+            _bytes(model.ram_bytes),
+            _bytes(ram),
+        ]
+    if len(report.models) > 1:
+        yield [
+            "together",
+            PASSED if report.fits else FAILED,
+            _bytes(sum(model.artifact.bytes for model in report.models.values())),
+            _bytes(report.arena_bytes),
+            _bytes(report.flash_bytes),
+            _bytes(flash),
+            _bytes(report.ram_bytes),
+            _bytes(ram),
+        ]
+
+
+def _vectors(report: FirmwareReport) -> Iterator[str]:
+    for name, model in report.models.items():
+        yield f"{name}: {model.vectors} {model.data} {'input' if model.vectors == 1 else 'inputs'}"
+
+
+def _bytes(size: int | None) -> str:
+    return NONE if size is None else f"{size:,}"
+
+
+def _verdict(report: FirmwareReport) -> str:
+    word = "PASSED" if report.passed else FAILED if report.exit_status == 1 else "NOT CHECKED"
+    return f"{word}: {len(report.files)} files, layout {report.layout}, for {report.target.name}"
