@@ -1,7 +1,8 @@
 """CMake, with TensorFlow Lite Micro as a subproject.
 
 TensorFlow Lite Micro has no CMake build; its ``create_tflm_tree.py`` copies what a build needs
-into a folder of ``tensorflow`` and ``third_party``, of which the subproject makes a library.
+into a tree, of which the subproject makes a library. The tree for ``TARGET=cortex_m_generic``
+would need the headers of a device besides, that for the host needs nothing.
 """
 
 from __future__ import annotations
@@ -47,31 +48,29 @@ if(NOT EXISTS "${TFLM_DIR}/tensorflow/lite/micro/micro_interpreter.h")
     "the parent project defines before it adds this folder")
 endif()
 
-# Relative, so that only examples of the tree are left out, wherever it stands.
+# The examples have programs of their own, and other sources include those of kissfft.
 file(GLOB_RECURSE sources RELATIVE "${TFLM_DIR}"
   "${TFLM_DIR}/*.c" "${TFLM_DIR}/*.cc" "${TFLM_DIR}/*.cpp")
-list(FILTER sources EXCLUDE REGEX "^examples/")
+list(FILTER sources EXCLUDE REGEX "^(examples|third_party/kissfft)/")
 list(TRANSFORM sources PREPEND "${TFLM_DIR}/")
 add_library(${TFLM_TARGET} STATIC ${sources})
 target_compile_features(${TFLM_TARGET} PUBLIC c_std_11 cxx_std_17)
 
-# CMSIS and Ethos-U are there if the tree was made with their kernels.
-foreach(folder IN ITEMS . third_party/flatbuffers/include third_party/gemmlowp
-    third_party/kissfft third_party/ruy third_party/cmsis third_party/cmsis/CMSIS/Core/Include
-    third_party/cmsis_nn third_party/cmsis_nn/Include third_party/ethos_u_core_driver/include)
+foreach(folder IN ITEMS . third_party third_party/eyalroz_printf/src
+    third_party/flatbuffers/include third_party/gemmlowp third_party/kissfft third_party/ruy
+    third_party/cmsis third_party/cmsis/CMSIS/Core/Include
+    third_party/cmsis_nn third_party/cmsis_nn/Include)
   if(IS_DIRECTORY "${TFLM_DIR}/${folder}")
     target_include_directories(${TFLM_TARGET} SYSTEM PUBLIC "${TFLM_DIR}/${folder}")
   endif()
 endforeach()
 
-# What includes the headers must see the same structs and declarations.
-target_compile_definitions(${TFLM_TARGET} PUBLIC TF_LITE_STATIC_MEMORY TF_LITE_DISABLE_X86_NEON)
-foreach(kernels IN ITEMS CMSIS_NN ETHOS_U)
-  string(TOLOWER ${kernels} folder)
-  if(EXISTS "${TFLM_DIR}/tensorflow/lite/micro/kernels/${folder}")
-    target_compile_definitions(${TFLM_TARGET} PUBLIC ${kernels})
-  endif()
-endforeach()
+# As its makefile defines them; what includes the headers must see the same structs.
+target_compile_definitions(${TFLM_TARGET} PUBLIC
+  TF_LITE_STATIC_MEMORY TF_LITE_DISABLE_X86_NEON KERNELS_OPTIMIZED_FOR_SPEED)
+if(EXISTS "${TFLM_DIR}/tensorflow/lite/micro/kernels/cmsis_nn")
+  target_compile_definitions(${TFLM_TARGET} PUBLIC CMSIS_NN)
+endif()
 
 if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
   target_compile_options(${TFLM_TARGET} PRIVATE -ffunction-sections -fdata-sections
@@ -81,12 +80,11 @@ endif()
 """
 
 _README = """\
-It needs a source tree of TensorFlow Lite Micro; in a clone of tflite-micro, this writes one with
-CMSIS-NN, and without the option one of the reference kernels:
+It needs a source tree of TensorFlow Lite Micro. In a clone of tflite-micro this writes one with the
+kernels of CMSIS-NN, for a Cortex-M; without the option it has the reference kernels:
 
-    python3 tensorflow/lite/micro/tools/project_generation/create_tflm_tree.py TREE \\
-      --makefile_options="TARGET=cortex_m_generic OPTIMIZED_KERNEL_DIR=cmsis_nn \\
-      TARGET_ARCH=project_generation"
+    python3 tensorflow/lite/micro/tools/project_generation/create_tflm_tree.py \\
+      --makefile_options="OPTIMIZED_KERNEL_DIR=cmsis_nn" TREE
 
 Build and run the self-test, for a microcontroller with its toolchain file:
 
