@@ -20,8 +20,9 @@ Edgepack = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def need(tool: str) -> str:
-    """Find a program; without it skip, but fail in CI, where it must be."""
-    if path := shutil.which(tool):
+    """Find a program, also of this Python's; without it skip, but fail in CI, where it must be."""
+    beside = Path(sys.executable).parent
+    if path := shutil.which(tool) or shutil.which(tool, path=beside):
         return path
     if os.environ.get("CI"):
         pytest.fail(f"{tool} is required here and missing")

@@ -47,12 +47,13 @@ _SKETCH = """\
 
 _README = """\
 It needs the library `Chirale_TensorFLowLite`, TensorFlow Lite Micro for boards with Mbed OS or an
-ESP32; for another port, name its header in `src/{library}.h`. Build the self-test and upload it:
+ESP32; for another port, name its header in `src/{library}.h`. Build the self-test for your board,
+upload it and read what it prints:
 
     arduino-cli lib install Chirale_TensorFLowLite
     arduino-cli compile --library . --fqbn arduino:mbed_nano:nano33ble {self_test}
     arduino-cli upload --port PORT --fqbn arduino:mbed_nano:nano33ble {self_test}
-    arduino-cli monitor --port PORT --config baudrate=115200
+    arduino-cli monitor --port PORT --config baudrate=9600
 
 In the Arduino IDE, copy this folder into the sketchbook's `libraries`; the self-test is among the
 examples. In a sketch of your own, include `<{library}.h>`.

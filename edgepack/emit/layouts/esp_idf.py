@@ -52,7 +52,8 @@ CONFIG_ESP_MAIN_TASK_STACK_SIZE=8192
 
 _README = """\
 It is an ESP-IDF component, for ESP-IDF 5.0 and later; the component manager fetches TensorFlow
-Lite Micro, `espressif/esp-tflite-micro`. Build the self-test, flash it and read what it prints:
+Lite Micro, `espressif/esp-tflite-micro`. Build the self-test for your chip, flash it and read what
+it prints:
 
     cd {self_test}
     idf.py set-target esp32s3

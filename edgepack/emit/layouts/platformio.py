@@ -19,7 +19,8 @@ _PROJECT = """\
 platform = espressif32
 board = esp32dev
 framework = arduino
-monitor_speed = 115200
+; The rate with which that library opens the serial port.
+monitor_speed = 9600
 
 lib_deps =
   {library}=symlink://../..
@@ -32,9 +33,9 @@ build_flags = -std=gnu++17
 """
 
 _README = """\
-It is a PlatformIO library. TensorFlow Lite Micro is another, which the line `lib_deps` of
-`{self_test}/platformio.ini` names: `spaziochirale/Chirale_TensorFLowLite`, for boards with an ESP32
-or Mbed OS. Set the board there, build the self-test, upload it and read what it prints:
+It is a PlatformIO library. TensorFlow Lite Micro is another, which `lib_deps` in
+`{self_test}/platformio.ini` names: `spaziochirale/Chirale_TensorFLowLite`, for boards with
+an ESP32 or Mbed OS. Set the board there, build the self-test, upload it and read what it prints:
 
     cd {self_test}
     pio run --target upload

@@ -65,8 +65,8 @@ CONFIG_TENSORFLOW_LITE_MICRO_CMSIS_NN_KERNELS=y
 
 _README = """\
 It is a Zephyr module, for Zephyr 3.4 and later; TensorFlow Lite Micro is Zephyr's own optional
-module. Fetch that, build the self-test with CMSIS-NN (a board without a Cortex-M leaves what
-follows `--` out), flash it and read what the board prints:
+module. Fetch that, build the self-test for your board, with CMSIS-NN if it has a Cortex-M (else
+leave out what follows `--`), flash it and read what it prints:
 
     west config manifest.project-filter -- +tflite-micro
     west update
