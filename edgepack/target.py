@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.budgets import Budgets, parse_budgets
+from edgepack.emit.layouts import LAYOUTS
 from edgepack.errors import TableError, TargetError
 from edgepack.footprint import KERNELS
 from edgepack.runtimes import RUNTIMES
@@ -54,7 +55,8 @@ class Target:
     :mod:`edgepack.runtimes` that run the model there to the oldest version that it must run on.
     ``quantization`` is ``full-integer`` where nothing may be left in float but the model's ends.
     ``data_types`` are those of tensors; ``operators`` those it takes, all that its interpreters
-    know if there are none. ``kernels`` are those of TensorFlow Lite Micro (:data:`KERNELS`).
+    know if there are none. ``kernels`` are those of TensorFlow Lite Micro (:data:`KERNELS`), and
+    ``layout`` is that of a firmware project there (:data:`LAYOUTS`), ``cmake`` if it is None.
     ``flash_bytes``, storage of whatever kind, and ``ram_bytes`` are what the device has, None for
     no limit; of each a share, a fraction, is left for the application. ``accelerator`` is an
     Ethos-U as Vela names it (:data:`ACCELERATORS`).
@@ -71,6 +73,7 @@ class Target:
     data_types: tuple[str, ...]
     operators: tuple[str, ...] = ()
     kernels: str | None = None
+    layout: str | None = None
     flash_bytes: int | None = None
     ram_bytes: int | None = None
     application_flash_share: float = 0.0
@@ -199,6 +202,7 @@ def _require_names(target: Target) -> None:
         ("kind", KINDS),
         ("quantization", QUANTIZATIONS),
         ("kernels", (None, *KERNELS)),
+        ("layout", (None, *LAYOUTS)),
         ("accelerator", (None, *ACCELERATORS)),
     ):
         if (given := getattr(target, key)) not in known:
@@ -236,6 +240,11 @@ def _require_kernels(target: Target) -> None:
         raise TableError(
             f"kernels {target.kernels!r} are those of tflm, which is not among the interpreters:"
             " leave kernels out, or add tflm"
+        )
+    if target.layout and not target.kernels:
+        raise TableError(
+            f"layout {target.layout!r} is that of firmware, and there are no kernels to run it:"
+            " leave layout out, or add kernels"
         )
 
 

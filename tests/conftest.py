@@ -27,8 +27,9 @@ def missing(tool: str) -> NoReturn:
 
 
 def need(tool: str) -> str:
-    """Find a program; without it skip, but fail in CI, where it must be."""
-    return shutil.which(tool) or missing(tool)
+    """Find a program, also of this Python's; without it skip, but fail in CI, where it must be."""
+    beside = Path(sys.executable).parent
+    return shutil.which(tool) or shutil.which(tool, path=beside) or missing(tool)
 
 
 def python(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

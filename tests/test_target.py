@@ -77,12 +77,22 @@ def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str)
         (GOOD.replace('"d"', '""'), "description is empty"),
         (GOOD.replace('"p"', '" "'), "processor is empty"),
         (GOOD + "kernels = 'cmsis-nn'", "are those of tflm, which is not among the interpreters"),
+        (GOOD + "layout = 'make'", "layout 'make' is not one of cmake, arduino, esp-idf, zephyr"),
+        (GOOD + "layout = 'cmake'", "there are no kernels to run it: leave layout out"),
     ],
 )
 def test_a_malformed_target_is_refused_by_name(text: str, said: str) -> None:
     with pytest.raises(TargetError, match="target 'mine'") as error:
         parse_target("mine", text)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("nano-33-ble-sense", "arduino"), ("esp32-s3", "esp-idf"), ("nrf5340", "zephyr")],
+)
+def test_a_family_with_a_build_system_of_its_own_names_its_layout(name: str, layout: str) -> None:
+    assert load_target(name).layout == layout
 
 
 def test_a_target_of_ones_own_is_found_by_path_and_by_name(
