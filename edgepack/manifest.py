@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from edgepack import bundle
 from edgepack.recipe import Recipe, as_json, is_function_name
 from edgepack.runtimes import Runtime
 
-_DISTRIBUTIONS = (
+DISTRIBUTIONS = (
     "keras",
     "numpy",
     "tensorflow",
@@ -22,15 +23,28 @@ _DISTRIBUTIONS = (
 
 
 def manifest(
-    recipe: Recipe,
+    asked: dict[str, Any],
     artifacts: dict[str, bundle.Artifact],
-    inputs: dict[str, Any],
-    runtimes: list[Runtime],
+    distributions: Iterable[str] = (),
+    runtimes: Iterable[Runtime] = (),
 ) -> dict[str, Any]:
-    """Say what made the folder: content and names only, so that it is the same everywhere."""
+    """Say what made the folder: content and names only, so that it is the same everywhere.
+
+    ``asked`` holds what was asked for, under what it is called: a recipe, say.
+    """
     return {
         "schema": 1,
         "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
+        **asked,
+        "versions": {"edgepack": version("edgepack"), "python": platform.python_version()}
+        | {name: version(name) for name in distributions}
+        | {runtime.distribution: str(runtime.version()) for runtime in runtimes},
+    }
+
+
+def describe_recipe(recipe: Recipe, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Describe a recipe by its ``inputs`` and settings."""
+    return {
         "recipe": inputs
         | {
             "custom_objects": list(recipe.custom_objects),
@@ -43,9 +57,6 @@ def manifest(
             "targets": list(recipe.targets),
             "metric": recipe.metric,
         },
-        "versions": {"edgepack": version("edgepack"), "python": platform.python_version()}
-        | {name: version(name) for name in _DISTRIBUTIONS}
-        | {runtime.distribution: str(runtime.version()) for runtime in runtimes},
     }
 
 
@@ -71,10 +82,11 @@ def describe_inputs(recipe: Recipe) -> dict[str, Any]:
         "train": recipe.fine_tune and recipe.fine_tune.train,
         "recipe_file": recipe.recipe_file,
     }
-    return {role: _describe(data) for role, data in inputs.items() if data is not None}
+    return {role: describe_data(data) for role, data in inputs.items() if data is not None}
 
 
-def _describe(data: Any) -> dict[str, Any]:
+def describe_data(data: Any) -> dict[str, Any]:
+    """Name what goes in: a file or folder with its SHA-256 and bytes, a function or an object."""
     if isinstance(data, str) and is_function_name(data):
         return {"function": data}
     if not isinstance(data, (str, Path)):

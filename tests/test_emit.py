@@ -19,7 +19,7 @@ def test_the_object_file_holds_the_model(
     cnn: Bundle, tmp_path: Path, compiler: Compiler, dialect: str
 ) -> None:
     model = (cnn.folder / "int8.tflite").read_bytes()
-    source = cnn.folder / "firmware" / "cnn_model.c"
+    source = cnn.folder / "firmware" / "cnn" / "model.c"
     held = symbols(compile_object(source, tmp_path / "model.o", compiler=compiler, dialect=dialect))
     assert held["cnn_model"] == model
     assert int.from_bytes(held["cnn_model_len"], "little") == len(model)
@@ -34,7 +34,7 @@ def test_a_program_finds_the_array_aligned_and_its_length(
         """
         #include <stdint.h>
         #include <stdio.h>
-        #include "cnn_model.h"
+        #include "cnn/model.h"
         int main(void) {
             printf("%d %d", (int)((uintptr_t)cnn_model % 16), (int)cnn_model_len);
             return sizeof cnn_model != cnn_model_len;
@@ -43,7 +43,7 @@ def test_a_program_finds_the_array_aligned_and_its_length(
     )
     firmware = cnn.folder / "firmware"
     program = build_program(
-        [firmware / "cnn_model.c", main],
+        [firmware / "cnn" / "model.c", main],
         tmp_path / "program",
         dialect=dialect,
         includes=[firmware],

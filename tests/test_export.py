@@ -30,7 +30,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_the_folder_holds_what_is_promised(pruned_digits: Bundle) -> None:
     assert set(files(pruned_digits.folder)) == {
         *("float.tflite", "int8.tflite", "calibration.json", "report.json", "manifest.json"),
-        *("firmware/digits_model.h", "firmware/digits_model.c"),
+        *("firmware/digits/model.h", "firmware/digits/model.c"),
     }
     assert float_tensors(read_tflite((pruned_digits.folder / "int8.tflite").read_bytes())) == []
 
@@ -212,7 +212,7 @@ def test_a_model_is_known_by_its_content_not_by_its_name(
     model = tmp_path / "checkpoint"
     model.write_bytes((models / name).read_bytes())
     exported = export(tmp_path / "out", model, "--representative", models / "cnn.npz")
-    assert (exported.folder / "firmware" / "checkpoint_model.h").is_file()
+    assert (exported.folder / "firmware" / "checkpoint" / "model.h").is_file()
 
 
 def test_open_dimensions_take_the_size_of_the_data(models: Path, tmp_path: Path) -> None:

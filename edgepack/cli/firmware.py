@@ -13,7 +13,6 @@ from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
 from edgepack.cli.values import DATA, PATH, Named
 
-
 _NAMED = ("labels", "recipe_files", "tests")
 
 

@@ -1,11 +1,11 @@
-"""The files of one model, each by its emitter."""
+"""The files of one model, each by its emitter, in the folder of the model's name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.firmware import FirmwareModel
-from edgepack.emit.model_array import model_c, model_h
 from edgepack.emit.model_settings import model_settings_h
 from edgepack.emit.op_resolver import op_resolver_h
 from edgepack.emit.preprocess import preprocess_h
@@ -13,8 +13,6 @@ from edgepack.emit.quantize import quantize_h
 from edgepack.emit.test_vectors import test_vectors_h
 
 EMITTERS: Mapping[str, Callable[[FirmwareModel], str]] = {
-    "model.h": model_h,
-    "model.c": model_c,
     "model_settings.h": model_settings_h,
     "op_resolver.h": op_resolver_h,
     "quantize.h": quantize_h,
@@ -23,6 +21,16 @@ EMITTERS: Mapping[str, Callable[[FirmwareModel], str]] = {
 }
 
 
+def array_files(name: str, data: bytes) -> dict[str, str]:
+    """Write the bytes of a model as an array, ``NAME_model``: text by path."""
+    symbol, header = f"{name}_model", "model.h"
+    return {
+        f"{name}/{header}": c_header(symbol, data),
+        f"{name}/model.c": c_source(symbol, data, header),
+    }
+
+
 def model_files(model: FirmwareModel) -> dict[str, str]:
-    """Write all of a model: text by path, in the folder of its name."""
-    return {f"{model.name}/{name}": emit(model) for name, emit in EMITTERS.items()}
+    """Write all of a model: text by path."""
+    others = {f"{model.name}/{name}": emit(model) for name, emit in EMITTERS.items()}
+    return array_files(model.name, model.data) | others

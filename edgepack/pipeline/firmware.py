@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +16,8 @@ from edgepack.calibration.reader import reader
 from edgepack.deviation import Validation
 from edgepack.emit.files import model_files
 from edgepack.emit.firmware import FirmwareModel, Vector
-from edgepack.emit.layouts import Project, layout_of
+from edgepack.emit.layouts import LAYOUTS, Layout
+from edgepack.emit.main import main_cc
 from edgepack.emit.names import ends, model_names
 from edgepack.emit.op_resolver import operators
 from edgepack.errors import ConversionError, MissingToolError, RecipeError, TargetError
@@ -25,6 +25,7 @@ from edgepack.footprint import Arena
 from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.labels import read_labels
 from edgepack.load.tflite_file import of_file
+from edgepack.manifest import describe_data, manifest
 from edgepack.pipeline.evidence import gather, judge_all
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
@@ -42,6 +43,7 @@ from edgepack.types import Model
 
 _TFLM = RUNTIMES["tflm"]
 _ALIGNMENT = 16
+_DEFAULT_LAYOUT = "cmake"
 _MAX_INPUT_BYTES = 1 << 28
 _REPORT = "report.json"
 
@@ -54,8 +56,20 @@ class _Asked:
 
     file: File
     labels: tuple[str, ...]
+    labels_file: Path | None
     recipe_file: RecipeFile
     test: Any
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Its files, by name and content."""
+        given = {
+            "model": self.file.path,
+            "labels": self.labels_file,
+            "recipe_file": self.recipe_file.path,
+            "test": self.test,
+        }
+        return {role: describe_data(data) for role, data in given.items() if data is not None}
 
 
 def firmware(
@@ -71,7 +85,8 @@ def firmware(
     progress = progress or Silent()
     target = load_target(build.target)
     _require_micro(target)
-    layout = layout_of(build.layout or target.layout)
+    layout_name = build.layout or target.layout or _DEFAULT_LAYOUT
+    layout = _layout(layout_name)
     with (
         bundle.stage(build.output, force=build.force) as folder,
         tempfile.TemporaryDirectory(prefix="edgepack-") as work,
@@ -89,19 +104,20 @@ def firmware(
                     build, target, name, each, running, place, update
                 )
         with progress.step("emit"):
-            sources = {path: text for each in models.values() for path, text in _text(each)}
-            project = Project(models=tuple(models.values()), sources=sources)
-            for path, text in layout.files(project).items():
-                _write(folder / path, text)
+            bundle.write_texts(folder, _project(layout, list(models.values())))
         report = FirmwareReport(
             target=target,
-            layout=layout.name,
+            layout=layout_name,
             models=reports,
             files=bundle.describe_all(folder),
-            flash_bytes=_flash_bytes(models.values(), target),
+            flash_bytes=_flash_bytes(list(models.values()), target),
         )
         bundle.write_json(folder / _REPORT, report.to_dict())
-        bundle.write_json(folder / bundle.MANIFEST, _manifest(build, report, folder))
+        files = report.files | {_REPORT: bundle.describe(folder / _REPORT)}
+        made = {"firmware": _described(build, layout_name, asked)}
+        bundle.write_json(
+            folder / bundle.MANIFEST, manifest(made, files, ["numpy"], runtimes=[_TFLM])
+        )
     return report
 
 
@@ -109,8 +125,8 @@ def _require_micro(target: Target) -> None:
     """Raise for a target without TensorFlow Lite Micro, and if that is not installed here."""
     if target.kernels is None:
         raise TargetError(
-            f"{target.name}: runs no TensorFlow Lite Micro; name a microcontroller (edgepack targets"
-            " lists them), or use edgepack phone"
+            f"{target.name}: runs no TensorFlow Lite Micro; name a microcontroller, which edgepack"
+            " targets lists, or use edgepack phone"
         )
     if target.accelerator:
         raise TargetError(
@@ -119,6 +135,19 @@ def _require_micro(target: Target) -> None:
         )
     if missing := _TFLM.missing():
         raise MissingToolError(f"the test vectors and the arena come from tflm: {missing}")
+
+
+def _layout(name: str) -> Layout:
+    if name not in LAYOUTS:
+        raise RecipeError(f"layout {name!r}: the layouts are {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
+
+
+def _project(layout: Layout, models: Sequence[FirmwareModel]) -> dict[str, str]:
+    """Write the whole project, text by path; it is called after its models."""
+    files = {path: text for model in models for path, text in model_files(model).items()}
+    name = "_".join(model.name for model in models)
+    return layout.lay_out(name, files, main_cc(models, layout.entry))
 
 
 def _ask(build: Build) -> dict[str, _Asked]:
@@ -132,6 +161,7 @@ def _ask(build: Build) -> dict[str, _Asked]:
         name: _Asked(
             file=read_file(source.path),
             labels=read_labels(labels[title]) if title in labels else (),
+            labels_file=labels.get(title),
             recipe_file=read_recipe_file(recipe_files.get(title)),
             test=tests.get(title),
         )
@@ -142,7 +172,7 @@ def _ask(build: Build) -> dict[str, _Asked]:
 def _by_name(
     option: str, given: Mapping[str, _Value], titles: Sequence[str]
 ) -> Mapping[str, _Value]:
-    """Find out which model each value is for. Raises :class:`RecipeError` where that is not said."""
+    """Find which model each value is for; raises :class:`RecipeError` where that is not said."""
     if LONE in given:
         if len(titles) > 1:
             raise RecipeError(
@@ -229,10 +259,32 @@ def _arena_bytes(arena: Arena, margin_percent: float) -> int:
     return -(-needed // _ALIGNMENT) * _ALIGNMENT
 
 
+def _flash_bytes(models: Sequence[FirmwareModel], target: Target) -> int:
+    """Count what all models take of the flash together, with a runtime that has all operators."""
+    assert target.kernels is not None  # noqa: S101 (required above)
+    graphs = tuple(graph for each in models for graph in each.model.subgraphs)
+    runtime = runtime_flash_bytes(Model(subgraphs=graphs), target.kernels)
+    return runtime + sum(len(each.data) for each in models)
+
+
+def _described(build: Build, layout: str, asked: Mapping[str, _Asked]) -> dict[str, Any]:
+    """Tell what was asked for, by names and content."""
+    return {
+        "target": build.target,
+        "layout": layout,
+        "arena_margin_percent": build.arena_margin_percent,
+        "vectors": build.vectors,
+        "models": {name: each.described for name, each in asked.items()},
+    }
+
+
 def _vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...]:
     """Pair each sample with what TFLM makes of it, in the shapes of the model's tensors."""
     shaped = [
-        [array.reshape(-1, *tensor.shape) for array, tensor in zip(arrays.values(), tensors, strict=True)]
+        [
+            array.reshape(-1, *tensor.shape)
+            for array, tensor in zip(arrays.values(), tensors, strict=True)
+        ]
         for arrays, tensors in (
             (inputs, model.main.input_tensors),
             (outputs, model.main.output_tensors),
@@ -240,5 +292,7 @@ def _vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...
     ]
     return tuple(
         Vector(inputs=given, outputs=made)
-        for given, made in zip(zip(*shaped[0], strict=True), zip(*shaped[1], strict=True), strict=True)
+        for given, made in zip(
+            zip(*shaped[0], strict=True), zip(*shaped[1], strict=True), strict=True
+        )
     )

@@ -8,11 +8,12 @@ from concurrent.futures import Future
 from typing import Any
 
 from edgepack.arrays import Arrays, load_arrays
+from edgepack.bundle import write_texts
 from edgepack.compare import Comparison, compare_output
 from edgepack.compress.prune import Pruning
 from edgepack.compress.training import Trained
 from edgepack.deviation import Validation
-from edgepack.emit.c_array import c_header, c_source
+from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
@@ -99,17 +100,13 @@ def quantize(job: Job) -> tuple[Model, QuantizationReport]:
 
 def emit(job: Job) -> None:
     """Write the quantized model as C."""
-    symbol = model_symbol(job.recipe)
-    data = job.quantized_tflite.read_bytes()
-    firmware = job.folder / "firmware"
-    firmware.mkdir()
-    (firmware / f"{symbol}.h").write_text(c_header(symbol, data), encoding="ascii")
-    (firmware / f"{symbol}.c").write_text(c_source(symbol, data, f"{symbol}.h"), encoding="ascii")
+    files = array_files(c_name(job.recipe), job.quantized_tflite.read_bytes())
+    write_texts(job.folder / "firmware", files)
 
 
-def model_symbol(recipe: Recipe) -> str:
+def c_name(recipe: Recipe) -> str:
     """Name the model in C; raises :class:`RecipeError` if its file's name leaves no name there."""
-    return f"{c_identifier(model_name(recipe))}_model"
+    return c_identifier(model_name(recipe))
 
 
 def model_name(recipe: Recipe) -> str:

@@ -18,7 +18,8 @@ class ModelReport:
     """What was written of one model.
 
     ``operators`` are those that the resolver registers. ``arena_bytes`` is the constant that was
-    written, ``ram_bytes`` that and the runtime's own. The test vectors are ``vectors`` samples of ``data``, ``test`` or ``random``.
+    written, ``ram_bytes`` that and the runtime's own. The test vectors are ``vectors`` samples of
+    ``data``, ``test`` or ``random``.
     """
 
     file: str
@@ -60,7 +61,6 @@ class FirmwareReport:
     models: dict[str, ModelReport]
     files: dict[str, Artifact]
     flash_bytes: int
-    notes: tuple[str, ...]
 
     @property
     def arena_bytes(self) -> int:
@@ -107,5 +107,4 @@ class FirmwareReport:
             "ram_limit_bytes": self.target.model_ram_bytes,
             "models": {name: model.to_dict() for name, model in self.models.items()},
             "files": {path: asdict(artifact) for path, artifact in self.files.items()},
-            "notes": list(self.notes),
         }

@@ -27,15 +27,13 @@ def render_firmware(report: FirmwareReport) -> str:
                     )
                     for name, model in report.models.items()
                 ),
+                hang("arena     ", "; ".join(_arenas(report))),
                 hang("vectors   ", "; ".join(_vectors(report))),
             ]
         ),
         "\n".join(
-            filter(
-                None, (render_findings({name: m.target}) for name, m in report.models.items())
-            )
+            filter(None, (render_findings({name: m.target}) for name, m in report.models.items()))
         ),
-        "\n".join(hang("note      ", note) for note in report.notes),
         _verdict(report),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -66,6 +64,18 @@ def _rows(report: FirmwareReport) -> Iterator[list[str]]:
             _bytes(report.ram_bytes),
             _bytes(ram),
         ]
+
+
+def _arenas(report: FirmwareReport) -> Iterator[str]:
+    for name, model in report.models.items():
+        assert model.target.footprint is not None  # noqa: S101 (without one nothing is written)
+        arena = model.target.footprint.arena
+        yield (
+            f"{name} starts in {arena.least:,}, {arena.reserve:,} more in other builds of TensorFlow"
+            " Lite Micro"
+        )
+    if len(report.models) > 1:
+        yield "models that run in turn can share one, of the largest"
 
 
 def _vectors(report: FirmwareReport) -> Iterator[str]:
