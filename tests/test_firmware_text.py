@@ -47,6 +47,9 @@ from edgepack.types import Graph, Model, Operator, QuantParams
 
 ODD = ('"; DROP', "a\nb", "what??/", "*/ int x;", "schön", "\\", "%s %n", "\t", "5" * 300)
 FREESTANDING = ("-fno-exceptions", "-fno-rtti")
+STRICTER = ("-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wundef", "-Wdouble-promotion")
+"""What firmware that is compiled more strictly than asked for may have besides."""
+
 NEWEST = measured_versions("tflm")[-1]
 CUSTOM = [
     name for name in measured_operators() if highest_version("tflm", NEWEST, f"CUSTOM {name}")
@@ -57,7 +60,7 @@ INT16 = QuantParams(scale=(1 / 32768,), zero_point=(0,))
 
 
 Program = Callable[..., tuple[int, list[str]]]
-"""Runs the self-test: its status and lines; changes are of the first model's stand-in."""
+"""Runs the self-test with models of the stub; gives its status and its lines."""
 
 
 def small() -> FirmwareModel:
@@ -72,7 +75,7 @@ def small() -> FirmwareModel:
 def every_type() -> FirmwareModel:
     """Inputs and outputs of every type."""
     ends = [tensor(dtype, (1, 7), dtype) for dtype in C_TYPES]
-    return made_model("types", ends[:8], ends[3:], [operator("CAST")])
+    return made_model("types", ends, ends, [operator("CAST")])
 
 
 def with_variable() -> FirmwareModel:
@@ -105,7 +108,11 @@ def test_all_files_compile_everywhere(tmp_path: Path) -> None:
     main = tmp_path / "main.cc"
     main.write_text(main_cc(models, "main"))
     objects = compile_everywhere(
-        main, tmp_path, dialects=["c++17"], includes=[tmp_path, STUB], options=FREESTANDING
+        main,
+        tmp_path,
+        dialects=["c++17"],
+        includes=[tmp_path, STUB],
+        options=[*FREESTANDING, *STRICTER],
     )
     for file in objects.values():
         # Nothing runs before main(), and nothing waits to be destroyed after it.
@@ -127,6 +134,7 @@ def test_a_header_needs_no_other(tmp_path: Path, name: str, compiler: Compiler) 
             compiler=compiler,
             dialect=dialect,
             includes=[tmp_path, STUB],
+            options=STRICTER,
         )
 
 
@@ -287,26 +295,25 @@ def test_operators_that_tflm_has_not_are_refused(made: Operator, words: str) -> 
         add_method(made)
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """The self-test of two models, to be linked with what stands for them in TFLM's stub."""
-    folder = tmp_path_factory.mktemp("self-test")
-    models = [small(), with_variable()]
+def self_test(
+    models: list[FirmwareModel], folder: Path, entry: str = "main", driver: str = ""
+) -> Program:
+    """Build the self-test, to be run with what stands for the models in TFLM's stub."""
     for model in models:
         write_firmware(model, folder)
-    (folder / "main.cc").write_text(main_cc(models, "main"))
-    sources = [folder / "main.cc", STUB / "stub.cc"]
+    (folder / "main.cc").write_text(main_cc(models, entry) + driver)
     objects = [
         compile_object(
             source, folder / f"{source.stem}.o", dialect="c++17", includes=[folder, STUB]
         )
-        for source in sources
+        for source in (folder / "main.cc", STUB / "stub.cc")
     ]
 
-    def run(**changes: str | int) -> tuple[int, list[str]]:
+    def run(*stands_in: FirmwareModel) -> tuple[int, list[str]]:
         held = []
-        for model in (stub_model(models[0], **changes), stub_model(models[1])):
-            write_firmware(model, folder)
+        for model in stands_in:
+            for name in ("model.h", "model.c"):
+                (folder / model.name / name).write_text(EMITTERS[name](model))
             file = folder / f"{model.name}.o"
             held.append(compile_object(folder / model.name / "model.c", file))
         done = run_program(link_program([*objects, *held], folder / "self-test"))
@@ -315,8 +322,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return run
 
 
-def test_a_right_model_passes(program: Program) -> None:
-    assert program() == (
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    return self_test([small(), with_variable()], tmp_path_factory.mktemp("self-test"))
+
+
+def test_right_models_pass(program: Program) -> None:
+    assert program(stub_model(small()), stub_model(with_variable())) == (
         0,
         [
             "target initialized",
@@ -328,20 +340,116 @@ def test_a_right_model_passes(program: Program) -> None:
     )
 
 
+OTHER_TYPE = replace(small().outputs[0], tensor=tensor("%d", (1, 18), "int8"))
+
+
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("stands_in", "words"),
     [
-        ({"schema": 4}, "its schema has version 4, that of this TFLM 3"),
-        ({"arena": 16385}, "AllocateTensors() failed, with an arena of 16384 bytes"),
-        ({"operator": "CONV_2D"}, "AllocateTensors() failed, with an arena of 16384 bytes"),
-        ({"fail": "invoke"}, "vector 0: Invoke() failed"),
-        ({"input": "9 6"}, "it has other inputs or outputs than model_settings.h"),
+        (stub_model(small(), schema=4), "its schema has version 4, that of this TFLM 3"),
+        (
+            stub_model(small(), arena=16385),
+            "AllocateTensors() failed, with an arena of 16384 bytes",
+        ),
+        (
+            stub_model(small(), operator="CONV_2D"),
+            "AllocateTensors() failed, with an arena of 16384 bytes",
+        ),
+        (stub_model(small(), fail="invoke"), "vector 0: Invoke() failed"),
+        (
+            stub_model(small(), input="9 6"),
+            "it has other inputs or outputs than model_settings.h",
+        ),
+        (
+            stub_model(replace(small(), outputs=(OTHER_TYPE, small().outputs[1]))),
+            "%d is not of the type and 18 bytes of model_settings.h",
+        ),
     ],
 )
 def test_a_model_that_cannot_run_fails(
-    program: Program, changes: dict[str, str | int], words: str
+    program: Program, stands_in: FirmwareModel, words: str
 ) -> None:
-    status, lines = program(**changes)
+    status, lines = program(stands_in, stub_model(with_variable()))
     assert status == 1
     assert [line for line in lines if "FAIL" in line] == [f"FAIL small: {words}"]
     assert lines[-1] == "PASS state: 2 vectors"  # one model's failure does not stop the other
+
+
+def changed(model: FirmwareModel, outputs: Callable[[Any], Any]) -> FirmwareModel:
+    """Give the model whose outputs are computed of those that were."""
+    vectors = (
+        Vector(inputs=v.inputs, outputs=tuple(map(outputs, v.outputs))) for v in model.vectors
+    )
+    return replace(model, vectors=tuple(vectors))
+
+
+def test_wrong_outputs_fail_and_say_where(program: Program) -> None:
+    first, second = small().vectors
+    integers, floats = (array.copy() for array in second.outputs)
+    integers[0, 3:5] += np.int16([1, -7])
+    floats[1] = np.nextafter(floats[1], np.float32(0))
+    wrong = Vector(inputs=second.inputs, outputs=(integers, floats))
+    stands_in = stub_model(replace(small(), vectors=(first, wrong)))
+    status, lines = program(stands_in, stub_model(with_variable()))
+    assert status == 1
+    was, largest = second.outputs[0][0, 3], 0x7F7FFFFF
+    of_integers = (
+        f"element 3 is {was + 1} and should be {was}; 2 of 9 elements differ, by at most 7"
+    )
+    of_floats = (
+        f"element 1 is {largest - 1} and should be {largest}; 1 of 2 elements differ, by at most 1"
+    )
+    assert lines[2:5] == [
+        f"small: vector 1, %d: {of_integers}",
+        f"small: vector 1, ü\\: {of_floats}",
+        "FAIL small: 1 of 2 vectors",
+    ]
+
+
+def test_values_of_every_type_are_told_apart(tmp_path: Path) -> None:
+    def near(array: Any) -> Any:
+        """Change the last value by the least that there is, and of floats a zero's sign."""
+        array = array.copy()
+        array.view(f"i{array.itemsize}")[0, -1] ^= 1
+        if array.dtype.kind == "f":
+            assert np.signbit(array[0, 3])
+            array[0, 3] = 0
+        return array
+
+    model = every_type()
+    status, lines = self_test([model], tmp_path)(stub_model(changed(model, near)))
+    assert status == 1
+    told = [line for line in lines if "vector 1" in line]
+    assert len(told) == len(model.outputs) == len(C_TYPES)
+    for line in told:
+        differing = 2 if "float" in line else 1
+        assert line.endswith(f"; {differing} of 7 elements differ, by at most 1"), line
+
+
+@pytest.mark.parametrize(
+    ("entry", "driver"),
+    [
+        ("app_main", "int main() { app_main(); }"),
+        ("arduino", "int main() { setup(); loop(); }"),
+    ],
+)
+def test_other_entries_run_the_same_test(tmp_path: Path, entry: str, driver: str) -> None:
+    model = replace(small(), vectors=())
+    _, lines = self_test([model], tmp_path, entry, driver)(stub_model(model))
+    assert lines[0] == "target initialized"
+    assert lines[-1] == "PASS small: 0 vectors"
+
+
+def test_a_self_test_that_may_not_print_compiles(tmp_path: Path) -> None:
+    write_firmware(small(), tmp_path)
+    main = tmp_path / "main.cc"
+    main.write_text(main_cc([small()], "main"))
+    for compiler in HOSTS:
+        compile_object(
+            main,
+            tmp_path / "main.o",
+            compiler=compiler,
+            dialect="c++17",
+            includes=[tmp_path, STUB],
+            options=["-DTF_LITE_STRIP_ERROR_STRINGS"],
+        )

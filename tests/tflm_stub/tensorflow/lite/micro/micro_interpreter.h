@@ -41,7 +41,7 @@ class MicroInterpreter {
     std::uint8_t *arena_;
     std::size_t arena_size_;
     const MicroResourceVariables *variables_;
-    TfLiteTensor tensors_[2][8] = {};
+    TfLiteTensor tensors_[2][16] = {};
 };
 
 }  // namespace tflite
