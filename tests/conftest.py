@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -19,13 +19,16 @@ MLPERF = ROOT.parent / "shared" / "data" / "mlperf_tiny"
 Edgepack = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def need(tool: str) -> str:
-    """Find a program; without it skip, but fail in CI, where it must be."""
-    if path := shutil.which(tool):
-        return path
+def missing(tool: str) -> NoReturn:
+    """Skip a test for want of a tool, but fail it in CI, where it must be."""
     if os.environ.get("CI"):
         pytest.fail(f"{tool} is required here and missing")
     pytest.skip(f"{tool} not found")
+
+
+def need(tool: str) -> str:
+    """Find a program; without it skip, but fail in CI, where it must be."""
+    return shutil.which(tool) or missing(tool)
 
 
 def python(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -2,74 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Bundle, need
+from compilers import DIALECTS, HOSTS, Compiler, build_program, compile_object, run_program, symbols
+from conftest import Bundle
 
 from edgepack.emit.c_array import c_header, c_source
 from edgepack.emit.names import c_identifier
 
-STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-O2"]
-DIALECTS = {
-    "c99": ["-x", "c", "-std=c99"],
-    "c11": ["-x", "c", "-std=c11"],
-    "c++11": ["-x", "c++", "-std=c++11"],
-    "c++17": ["-x", "c++", "-std=c++17"],
-}
-COMPILERS = [os.environ.get("CC", "cc"), *(["clang"] if shutil.which("clang") else [])]
 
-
-@cache
-def compiles(compiler: str, dialect: str) -> bool:
-    """Whether a compiler knows a dialect: a C compiler may come without its C++ half."""
-    command = [need(compiler), *DIALECTS[dialect], "-fsyntax-only", "/dev/null"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def need_dialect(compiler: str, dialect: str) -> None:
-    if not compiles(compiler, dialect):
-        assert not os.environ.get("CI"), f"{compiler} must compile {dialect} here"
-        pytest.skip(f"{compiler} does not compile {dialect}")
-
-
-def run(*command: object) -> str:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def object_bytes(source: Path, work: Path, compiler: str, dialect: str) -> dict[str, bytes]:
-    """Compile, and read the symbols' bytes back from the object file's read-only data."""
-    need_dialect(compiler, dialect)
-    file = work / "model.o"
-    run(need(compiler), *STRICT, *DIALECTS[dialect], "-c", source, "-o", file)
-    section = work / "rodata"
-    run(need("objcopy"), "-O", "binary", "--only-section=.rodata", file, section)
-    symbols = {}
-    for line in run(need("nm"), "--print-size", file).splitlines():
-        address, size, kind, name = line.split()
-        assert kind == "R", f"{name} is not constant"
-        start = int(address, 16)
-        symbols[name] = section.read_bytes()[start : start + int(size, 16)]
-    return symbols
-
-
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", HOSTS, ids=str)
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_object_file_holds_the_model(
-    cnn: Bundle, tmp_path: Path, compiler: str, dialect: str
+    cnn: Bundle, tmp_path: Path, compiler: Compiler, dialect: str
 ) -> None:
     model = (cnn.folder / "int8.tflite").read_bytes()
     source = cnn.folder / "firmware" / "cnn_model.c"
-    symbols = object_bytes(source, tmp_path, compiler, dialect)
-    assert symbols["cnn_model"] == model
-    assert int.from_bytes(symbols["cnn_model_len"], "little") == len(model)
+    held = symbols(compile_object(source, tmp_path / "model.o", compiler=compiler, dialect=dialect))
+    assert held["cnn_model"] == model
+    assert int.from_bytes(held["cnn_model_len"], "little") == len(model)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -89,15 +42,13 @@ def test_a_program_finds_the_array_aligned_and_its_length(
         """
     )
     firmware = cnn.folder / "firmware"
-    need_dialect(COMPILERS[0], dialect)
-    program = tmp_path / "program"
-    objects = []
-    for source in (firmware / "cnn_model.c", main):
-        objects.append(tmp_path / f"{source.stem}.o")
-        options = [*STRICT, *DIALECTS[dialect], f"-I{firmware}"]
-        run(COMPILERS[0], *options, "-c", source, "-o", objects[-1])
-    run(COMPILERS[0], *objects, "-o", program)
-    assert run(program) == f"0 {(cnn.folder / 'int8.tflite').stat().st_size}"
+    program = build_program(
+        [firmware / "cnn_model.c", main],
+        tmp_path / "program",
+        dialect=dialect,
+        includes=[firmware],
+    )
+    assert run_program(program).stdout == f"0 {(cnn.folder / 'int8.tflite').stat().st_size}"
 
 
 @pytest.mark.parametrize("size", [1, 11, 12, 13, 70_000])
@@ -105,8 +56,8 @@ def test_any_bytes_come_back(tmp_path: Path, size: int) -> None:
     data = np.random.default_rng(size).bytes(size)
     (tmp_path / "x_model.h").write_text(c_header("x_model", data))
     (tmp_path / "x_model.c").write_text(c_source("x_model", data))
-    symbols = object_bytes(tmp_path / "x_model.c", tmp_path, COMPILERS[0], "c99")
-    assert symbols["x_model"] == data
+    file = compile_object(tmp_path / "x_model.c", tmp_path / "model.o")
+    assert symbols(file)["x_model"] == data
 
 
 def test_the_text_is_ascii_and_the_same_each_time() -> None:
@@ -120,4 +71,4 @@ def test_any_name_becomes_an_identifier_that_compiles(tmp_path: Path, name: str)
     (tmp_path / f"{symbol[:40]}.h").write_text(c_header(symbol, b"a"))
     source = tmp_path / "model.c"
     source.write_text(c_source(symbol, b"a").replace(f"{symbol}.h", f"{symbol[:40]}.h"))
-    assert object_bytes(source, tmp_path, COMPILERS[0], "c99")[symbol] == b"a"
+    assert symbols(compile_object(source, tmp_path / "model.o"))[symbol] == b"a"

@@ -99,12 +99,17 @@ def quantize(job: Job) -> tuple[Model, QuantizationReport]:
 
 def emit(job: Job) -> None:
     """Write the quantized model as C."""
-    symbol = f"{c_identifier(model_name(job.recipe))}_model"
+    symbol = model_symbol(job.recipe)
     data = job.quantized_tflite.read_bytes()
     firmware = job.folder / "firmware"
     firmware.mkdir()
     (firmware / f"{symbol}.h").write_text(c_header(symbol, data), encoding="ascii")
-    (firmware / f"{symbol}.c").write_text(c_source(symbol, data), encoding="ascii")
+    (firmware / f"{symbol}.c").write_text(c_source(symbol, data, f"{symbol}.h"), encoding="ascii")
+
+
+def model_symbol(recipe: Recipe) -> str:
+    """Name the model in C; raises :class:`RecipeError` if its file's name leaves no name there."""
+    return f"{c_identifier(model_name(recipe))}_model"
 
 
 def model_name(recipe: Recipe) -> str:

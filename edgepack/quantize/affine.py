@@ -17,6 +17,7 @@ from edgepack.types import Tensor
 def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     """Map real values to the integers of a per-tensor quantized tensor, saturating.
 
+    NaN becomes the zero point, which stands for 0.0: TensorFlow Lite leaves it open.
     What is not quantized, such as token numbers, is returned as it is.
 
     >>> from edgepack.types import QuantParams
@@ -28,8 +29,10 @@ def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     if tensor.quant is None:
         return values.astype(tensor.dtype)
     scale, zero_point = _per_tensor(tensor)
-    with np.errstate(over="ignore"):  # infinity saturates like any large value
+    # Infinity saturates like any large value; a signalling NaN is a NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
         scaled = (values.astype(np.float32) / scale).astype(np.float64)
+    scaled = np.where(np.isnan(scaled), 0.0, scaled)
     rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + zero_point
     limits = np.iinfo(tensor.dtype)
     integers: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)

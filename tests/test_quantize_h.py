@@ -1,0 +1,262 @@
+"""quantize.h gives what TensorFlow Lite gives, to the bit, with floats and without."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import need
+from numpy.typing import NDArray
+from tiny import Value, one_operator
+
+from edgepack.emit.c_text import C_TYPES, c_float
+from edgepack.emit.firmware import End, FirmwareModel
+from edgepack.emit.integer_only import integer_only
+from edgepack.emit.quantize import quantize_h
+from edgepack.errors import ModelError
+from edgepack.quantize.affine import dequantize, quantize
+from edgepack.runtimes.tflm import Interpreter
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.types import Model, QuantParams, Tensor
+
+SCALES = (1.0, 2**-7, 0.5847029, 1 / 255, 1e-6, 1e4, 1e-38, 3e-42, 2**-149, 1e30)
+STRICT = [
+    *("-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wdouble-promotion"),
+    *("-Wundef", "-Wshadow"),
+]
+CHECKED = ["-fsanitize=undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
+
+MAIN = """\
+#include <stdio.h>
+#include <stdlib.h>
+#include "quantize.h"
+
+/* Reads a count and values, writes what a function makes of them. */
+#define CONVERT(FROM, TO, FUNCTION) do {{                               \\
+    uint32_t count, i;                                                  \\
+    FROM *from;                                                         \\
+    TO *to;                                                             \\
+    if (fread(&count, sizeof count, 1, stdin) != 1) return 1;           \\
+    from = (FROM *)malloc(count * sizeof *from);                        \\
+    to = (TO *)malloc(count * sizeof *to);                              \\
+    if (fread(from, sizeof *from, count, stdin) != count) return 1;     \\
+    for (i = 0; i < count; ++i) to[i] = FUNCTION(from[i]);              \\
+    if (fwrite(to, sizeof *to, count, stdout) != count) return 1;       \\
+    free(from);                                                         \\
+    free(to);                                                           \\
+}} while (0)
+
+int main(void)
+{{
+{calls}
+    return 0;
+}}
+"""
+
+
+def tensor(dtype: str, scale: float, zero_point: int) -> Tensor:
+    quant = QuantParams(scale=(float(np.float32(scale)),), zero_point=(zero_point,))
+    return Tensor(name="x */ y", shape=(1,), dtype=dtype, quant=quant, data=b"")
+
+
+def firmware(tensors: Sequence[Tensor]) -> FirmwareModel:
+    return FirmwareModel(
+        name="kws",
+        data=b"",
+        model=Model(subgraphs=()),
+        inputs=tuple(
+            End(name=f"input_{place}", title=each.name, tensor=each)
+            for place, each in enumerate(tensors)
+        ),
+        outputs=(),
+        arena_bytes=16,
+    )
+
+
+def write(folder: Path, tensors: Sequence[Tensor]) -> None:
+    """Write the header, and of model_settings.h what it needs."""
+    settings = ["#include <stdint.h>"]
+    for place, each in enumerate(tensors):
+        settings.append(f"typedef {C_TYPES[each.dtype]} kws_input_{place}_t;")
+        if each.quant:
+            settings += [
+                f"#define KWS_INPUT_{place}_SCALE {c_float(each.quant.scale[0])}",
+                f"#define KWS_INPUT_{place}_ZERO_POINT {each.quant.zero_point[0]}",
+            ]
+    (folder / "model_settings.h").write_text("\n".join(settings) + "\n")
+    (folder / "quantize.h").write_text(quantize_h(firmware(tensors)))
+
+
+def random_tensors() -> Iterator[Tensor]:
+    random = np.random.default_rng(6)
+    for dtype in ("int8", "uint8", "int16"):
+        limits = np.iinfo(dtype)
+        for scale in SCALES:
+            yield tensor(dtype, scale, int(random.choice([limits.min, limits.max])))
+        for _ in range(6):
+            zero_point = int(random.integers(limits.min, limits.max, endpoint=True))
+            yield tensor(dtype, 10 ** random.uniform(-6, 3), zero_point)
+    yield tensor("int16", 1 / 32768, 0)
+
+
+def all_values(each: Tensor) -> NDArray[Any]:
+    limits = np.iinfo(each.dtype)
+    return np.arange(limits.min, limits.max + 1).astype(each.dtype)
+
+
+def hard_floats(each: Tensor) -> NDArray[np.float32]:
+    """All kinds of floats, and the neighbours of where a rounded value changes."""
+    random = np.random.default_rng(1)
+    patterns = random.integers(0, 1 << 32, 20_000, np.uint32).view(np.float32)
+    odd = np.array([0, -0.0, np.inf, -np.inf, np.nan, -np.nan, 1e-45, -1e-45], np.float32)
+    scale, zero_point = np.float32(each.quant.scale[0]), each.quant.zero_point[0]
+    halves = (all_values(each).astype(np.float64) - zero_point - 0.5).astype(np.float32)
+    halves = random.choice(halves, 6_000) if len(halves) > 6_000 else halves
+    with np.errstate(over="ignore"):
+        ties = (halves * scale).astype(np.float32)
+    near = [ties]
+    for way in (np.float32(np.inf), np.float32(-np.inf)):
+        near += [once := np.nextafter(ties, way), np.nextafter(once, way)]
+    within = random.uniform(-66_000, 66_000, 6_000) * float(scale)
+    return np.concatenate([patterns, odd, *near, within.astype(np.float32)])
+
+
+def hard_integers(each: Tensor) -> NDArray[np.int32]:
+    """Integers of all sizes, and the neighbours of where a rounded value changes."""
+    random, found = np.random.default_rng(2), integer_only(each)
+    unit = np.ldexp(each.quant.scale[0], found.fraction_bits)
+    steps = np.arange(found.lowest_steps, found.highest_steps + 1)
+    near = np.rint((steps - 0.5) * unit) + np.arange(-2, 3)[:, None]
+    limits = [-(1 << 31), (1 << 31) - 1, 0, 1, -1]
+    ends = [limit + i for limit in (-found.lowest_units, found.highest_units) for i in (-1, 0, 1)]
+    bits = random.integers(-(1 << 31), 1 << 31, 20_000) >> random.integers(0, 31, 20_000)
+    return np.concatenate([near.ravel(), limits, ends, bits]).astype(np.int32)
+
+
+def as_real(fixed: NDArray[np.int32], fraction_bits: int) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(fixed.astype(np.float32), -fraction_bits)
+
+
+def as_fixed(real: NDArray[np.float32], fraction_bits: int) -> NDArray[np.int32]:
+    scaled = np.ldexp(real.astype(np.float64), fraction_bits)
+    return np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int32)
+
+
+def test_the_emitted_functions_are_tensorflow_lites_bit_for_bit(tmp_path: Path) -> None:
+    tensors = list(random_tensors())
+    write(tmp_path, tensors)
+    calls, fed, wanted = [], [], []
+    for place, each in enumerate(tensors):
+        end, kind, values = f"input_{place}", f"kws_input_{place}_t", all_values(each)
+        bits = integer_only(each).fraction_bits
+        floats, integers = hard_floats(each), hard_integers(each)
+        calls += [
+            f"CONVERT(float, {kind}, kws_quantize_{end});",
+            f"CONVERT({kind}, float, kws_dequantize_{end});",
+            f"CONVERT(int32_t, {kind}, kws_quantize_{end}_fixed);",
+            f"CONVERT({kind}, int32_t, kws_dequantize_{end}_fixed);",
+        ]
+        fed += [floats, values, integers, values]
+        real = dequantize(values, each)
+        wanted += [quantize(floats, each), real]
+        wanted += [quantize(as_real(integers, bits), each), as_fixed(real, bits)]
+    (tmp_path / "main.c").write_text(MAIN.format(calls="\n".join(calls)))
+    program = tmp_path / "program"
+    compile_c(tmp_path / "main.c", program, *CHECKED)
+    sent = b"".join(np.uint32(len(each)).tobytes() + each.tobytes() for each in fed)
+    done = subprocess.run([program], input=sent, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    start = 0
+    for call, given, want in zip(calls, fed, wanted, strict=True):
+        got = np.frombuffer(done.stdout, want.dtype, len(want), start)
+        start += got.nbytes
+        # As bits: -0.0 and 0.0 differ.
+        wrong = np.flatnonzero(got.view(f"u{got.itemsize}") != want.view(f"u{got.itemsize}"))
+        assert not len(wrong), (call, given[wrong[:5]], got[wrong[:5]], want[wrong[:5]])
+    assert start == len(done.stdout)
+
+
+def compile_c(source: Path, program: Path, *options: str) -> None:
+    command = [need("cc"), "-std=c99", *STRICT, *options, source, "-o", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+@pytest.mark.parametrize("scale", [0.5847029, 1 / 255, 2**-7])
+def test_the_definition_is_that_of_tensorflow_lite_micro(dtype: str, scale: float) -> None:
+    zero_point = 83 if dtype == "int8" else 0
+    quantized, count = tensor(dtype, scale, zero_point), len(all_values(tensor(dtype, 1, 0)))
+    floats = hard_floats(quantized)
+    # What overflows an int32 on the way is left open there.
+    floats = floats[np.abs(floats) < 1e9 * scale]
+    of_scale = {"dtype": dtype, "scale": scale, "zero_point": zero_point}
+    shape = (len(floats),)
+    model = one_operator("QUANTIZE", [Value(shape)], [Value(shape, **of_scale)])
+    parsed = read_tflite(model).main.output_tensors[0]
+    (given,) = Interpreter(model).invoke([floats])
+    np.testing.assert_array_equal(given, quantize(floats, parsed))
+    model = one_operator("DEQUANTIZE", [Value((count,), **of_scale)], [Value((count,))])
+    (given,) = Interpreter(model).invoke([all_values(parsed)])
+    np.testing.assert_array_equal(given, dequantize(all_values(parsed), parsed))
+
+
+def test_every_unit_of_the_range_of_an_int8_is_quantized_right() -> None:
+    kws = tensor("int8", 0.5847029, 83)
+    found = integer_only(kws)
+    units = np.arange(-found.lowest_units - 3, found.highest_units + 3)
+    want = quantize(as_real(units.astype(np.int32), found.fraction_bits), kws)
+    np.testing.assert_array_equal(found.steps(units) + 83, want)
+
+
+def test_the_range_takes_21_bits_at_least_where_the_scale_allows() -> None:
+    for each in random_tensors():
+        found = integer_only(each)
+        # Of 2^-149 there are no fractions.
+        if each.quant.scale[0] > 2**-127:
+            assert 1 << 20 <= max(found.lowest_units, found.highest_units) <= 1 << 22
+
+
+def test_what_is_not_quantized_has_no_functions(tmp_path: Path) -> None:
+    plain = Tensor(name="x", shape=(1,), dtype="int64", quant=None, data=b"")
+    channels = QuantParams(scale=(1.0, 2.0), zero_point=(0, 0), axis=0)
+    many = Tensor(name="x", shape=(2,), dtype="int8", quant=channels, data=b"")
+    write(tmp_path, [plain])
+    text = quantize_h(firmware([plain, many]))
+    assert "there is nothing to convert" in text
+    assert "static" not in text
+    (tmp_path / "a.c").write_text('#include "quantize.h"\n')
+    compile_c(tmp_path / "a.c", tmp_path / "a.o", "-c")
+
+
+def test_the_text_is_ascii_tidy_and_the_same_each_time() -> None:
+    text = quantize_h(firmware([tensor("int16", 1e4, 5)]))
+    assert text == quantize_h(firmware([tensor("int16", 1e4, 5)]))
+    assert text.isascii()
+    assert "x * / y" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert not re.search(r"[ \t]$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "why"),
+    [
+        (1.0, 200, "zero point 200 is no int8"),
+        (0.0, 0, "with scale 0 its values are no numbers of float32"),
+        (-1.0, 0, "with scale -1"),
+        (np.nan, 0, "with scale nan"),
+        (np.inf, 0, "with scale inf"),
+        (1e37, 0, "with scale 1e\\+37"),
+    ],
+)
+def test_a_scale_or_zero_point_without_sense_is_refused(
+    scale: float, zero_point: int, why: str
+) -> None:
+    with pytest.raises(ModelError, match=why):
+        quantize_h(firmware([tensor("int8", scale, zero_point)]))
