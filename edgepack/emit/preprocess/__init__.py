@@ -21,16 +21,17 @@ _ABOUT = """\
  */
 """
 
-_ROUNDED = """\
+_ROUND_PRODUCT = """\
 /*
  * A product, rounded to a float. Without this, compilers may fuse it with the sum that follows
  * into one instruction that rounds once, and results differ in their last bit.
  */
-static inline float $rounded(float product)
+static inline float $round_product(float product)
 {
     volatile float rounded = product;
     return rounded;
 }
+
 """
 
 
@@ -46,8 +47,8 @@ def preprocess_h(model: FirmwareModel) -> str:
         for end in model.inputs
     ]
     functions = "\n".join(_text(entry) for entry in entries)
-    rounded = f"{model.name}_rounded"
-    helper = f"{_ROUNDED.replace('$rounded', rounded)}\n" if f"{rounded}(" in functions else ""
+    name = f"{model.name}_round_product"
+    helper = _ROUND_PRODUCT.replace("$round_product", name) if f"{name}(" in functions else ""
     includes = ["<math.h>"] if any(entry.needs_math for entry in entries) else []
     includes += ["<stddef.h>", "<stdint.h>"]
     includes += ['"model_settings.h"'] + ['"quantize.h"'] * ("_quantize_" in functions)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from edgepack.calibration.audio_features import dct_matrix, mel_matrix
@@ -148,7 +146,7 @@ def _features(entry: Entry, audio: Audio, helpers: str) -> str:
         (
             sizes,
             spectrum_text(entry, audio),
-            *_mel_tables(entry, audio),
+            _mel_tables(entry, audio),
             entry.fill(_LOG_MEL, log_offset=c_float(audio.log_offset)),
             _mfcc(entry, audio) if is_mfcc else "",
             helpers,
@@ -162,17 +160,24 @@ def _features(entry: Entry, audio: Audio, helpers: str) -> str:
     )
 
 
-def _mel_tables(entry: Entry, audio: Audio) -> Iterator[str]:
+def _mel_tables(entry: Entry, audio: Audio) -> str:
     """Write the triangles: where each begins, how many bins it has, and their weights in turn."""
-    places = [np.flatnonzero(triangle) for triangle in mel_matrix(audio).T]
-    firsts = [str(place[0]) if len(place) else "0" for place in places]
-    weights = [triangle[place] for triangle, place in zip(mel_matrix(audio).T, places, strict=True)]
-    yield "/* Triangles of the mel scale: the first bin of each, how many bins it has, the weights. */\n"
-    yield c_table(entry.fill("${input}_mel_first"), "uint16_t", firsts)
-    yield c_table(entry.fill("${input}_mel_count"), "uint16_t", [str(len(each)) for each in places])
+    triangles = mel_matrix(audio).T
+    bins_of = [np.flatnonzero(triangle) for triangle in triangles]
+    weights = [triangle[used] for triangle, used in zip(triangles, bins_of, strict=True)]
+    columns = {
+        "first": [str(used[0]) if len(used) else "0" for used in bins_of],
+        "count": [str(len(used)) for used in bins_of],
+    }
+    tables = [
+        c_table(entry.fill(f"${{input}}_mel_{name}"), "uint16_t", column)
+        for name, column in columns.items()
+    ]
     # C has no empty arrays: 0 stands where no triangle has a bin.
     all_weights = floats(np.concatenate(weights)) or ["0.0f"]
-    yield c_table(entry.fill("${input}_mel_weights"), "float", all_weights)
+    tables.append(c_table(entry.fill("${input}_mel_weights"), "float", all_weights))
+    about = "Triangles of the mel scale: the first bin of each, how many it has, their weights."
+    return f"{c_about(about)}\n{''.join(tables)}"
 
 
 def _mfcc(entry: Entry, audio: Audio) -> str:

@@ -137,7 +137,7 @@ class Entry:
         if described.scale != 1:
             scaled = f"x * {c_float(described.scale)}"
             is_summand = described.offset or any(described.mean)
-            steps.append(self.fill(f"${{kws}}_rounded({scaled})") if is_summand else scaled)
+            steps.append(self.fill(f"${{kws}}_round_product({scaled})") if is_summand else scaled)
         if described.offset:
             steps.append(f"x + {c_float(described.offset)}")
         if any(described.mean):

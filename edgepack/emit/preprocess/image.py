@@ -39,7 +39,7 @@ typedef struct {
 static inline ${input}_place ${input}_find(size_t index, size_t given, size_t wanted)
 {
     const float ratio = (float)given / (float)wanted;
-    const float centre = ${kws}_rounded(((float)index + 0.5f) * ratio) - 0.5f;
+    const float centre = ${kws}_round_product(((float)index + 0.5f) * ratio) - 0.5f;
     ${input}_place place = {0, 0, 0.0f};
     if (centre > 0.0f) {
         place.first = (size_t)centre;
@@ -51,7 +51,7 @@ static inline ${input}_place ${input}_find(size_t index, size_t given, size_t wa
 
 static inline float ${input}_between(float first, float second, float distance)
 {
-    return first + ${kws}_rounded((second - first) * distance);
+    return first + ${kws}_round_product((second - first) * distance);
 }
 
 /* A byte of the pixel between four: top left, top right, bottom left and bottom right. */
@@ -209,7 +209,9 @@ def _of_reals(entry: Entry, image: Image) -> str:
         read = entry.fill("${input}_mix(corners, %s, down.distance, along.distance)")
     if image.colors == "gray":
         weights = zip(GRAY, ("red", "green", "blue"), strict=True)
-        parts = [entry.fill(f"${{kws}}_rounded({c_float(w)} * {color})") for w, color in weights]
+        parts = [
+            entry.fill(f"${{kws}}_round_product({c_float(w)} * {color})") for w, color in weights
+        ]
         helpers += entry.fill(_LUMA, luma=" + ".join(parts))
         lines = [f"const float {c} = {read % i};" for i, c in enumerate(("red", "green", "blue"))]
         real = entry.fill("${input}_gray(red, green, blue)")
