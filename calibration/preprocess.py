@@ -11,7 +11,7 @@ from edgepack.calibration.audio_features import features
 from edgepack.errors import DatasetError
 from edgepack.preprocessing import Audio, Image, Preprocessing
 
-_GRAY = (0.299, 0.587, 0.114)
+GRAY = (0.299, 0.587, 0.114)
 """The luma of ITU-R BT.601."""
 
 Array = NDArray[Any]
@@ -86,7 +86,10 @@ def recolor(images: Array, colors: str) -> Array:
     if channels == 1:
         return images if colors == "gray" else np.repeat(images, 3, axis=-1)
     if colors == "gray":
-        return images.astype(np.float32) @ np.array(_GRAY, np.float32)[:, np.newaxis]
+        # A matrix product would add them up in an order, and with roundings, of its library's own.
+        weighted = images.astype(np.float32) * np.array(GRAY, np.float32)
+        red, green, blue = np.moveaxis(weighted, -1, 0)
+        return np.asarray(red + green + blue)[..., np.newaxis]
     return images if colors == "rgb" else images[..., ::-1]
 
 

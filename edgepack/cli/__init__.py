@@ -13,6 +13,7 @@ import click
 from edgepack import __version__
 from edgepack.cli.debug import debug
 from edgepack.cli.export import export
+from edgepack.cli.firmware import firmware
 from edgepack.cli.lint import lint
 from edgepack.cli.quantize import quantize
 from edgepack.cli.study import study
@@ -54,6 +55,7 @@ def cli() -> None:
 
 cli.add_command(debug)
 cli.add_command(export)
+cli.add_command(firmware)
 cli.add_command(lint)
 cli.add_command(quantize)
 cli.add_command(study)

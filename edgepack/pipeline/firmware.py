@@ -19,10 +19,9 @@ from edgepack.emit.firmware import FirmwareModel, Vector
 from edgepack.emit.layouts import LAYOUTS, Layout
 from edgepack.emit.main import main_cc
 from edgepack.emit.names import ends, model_names
-from edgepack.emit.op_resolver import operators
 from edgepack.errors import ConversionError, MissingToolError, RecipeError, TargetError
 from edgepack.footprint import Arena
-from edgepack.footprint.flash import runtime_flash_bytes
+from edgepack.footprint.flash import operator_names, runtime_flash_bytes
 from edgepack.labels import read_labels
 from edgepack.load.tflite_file import of_file
 from edgepack.manifest import describe_data, manifest
@@ -224,7 +223,7 @@ def _prepare(
         artifact=bundle.describe(file.path),
         inputs=file.signature.inputs,
         outputs=file.signature.outputs,
-        operators=operators(file.model),
+        operators=tuple(operator_names(file.model)),
         arena_bytes=arena_bytes,
         ram_bytes=arena_bytes + judged.footprint.runtime_ram_bytes,
         vectors=len(model.vectors),

@@ -1,0 +1,63 @@
+"""``preprocess.h``: what the recipe does to the samples of each input, done on the device.
+
+One file a subject: values, images, audio. What they share is in
+:mod:`edgepack.emit.preprocess.entry`.
+"""
+
+from __future__ import annotations
+
+from edgepack.emit.c_text import c_header
+from edgepack.emit.firmware import FirmwareModel
+from edgepack.emit.preprocess.audio import audio_text
+from edgepack.emit.preprocess.entry import Entry
+from edgepack.emit.preprocess.image import image_text
+from edgepack.emit.preprocess.values import values_text
+from edgepack.preprocessing import Preprocessing
+
+_ABOUT = """\
+/*
+ * From what a sensor gives to what the model takes: what was done to the samples that it was
+ * calibrated and tested with. Include this in one source file only: its tables are static.
+ */
+"""
+
+_ROUND_PRODUCT = """\
+/*
+ * A product, rounded to a float. Without this, compilers may fuse it with the sum that follows
+ * into one instruction that rounds once, and results differ in their last bit.
+ */
+static inline float $round_product(float product)
+{
+    volatile float rounded = product;
+    return rounded;
+}
+
+"""
+
+
+def preprocess_h(model: FirmwareModel) -> str:
+    """Write a function for each input that preprocesses a sample and quantizes it.
+
+    Results equal those of :func:`edgepack.calibration.preprocess.preprocess` bit for bit, but for
+    spectra, which are computed in float32 here. Raises :class:`~edgepack.errors.RecipeError` for
+    a description that does not give what the model takes.
+    """
+    entries = [
+        Entry(model.name, end, model.preprocessing.get(end.title, Preprocessing()))
+        for end in model.inputs
+    ]
+    functions = "\n".join(_text(entry) for entry in entries)
+    name = f"{model.name}_round_product"
+    helper = _ROUND_PRODUCT.replace("$round_product", name) if f"{name}(" in functions else ""
+    includes = ["<math.h>"] if any(entry.needs_math for entry in entries) else []
+    includes += ["<stddef.h>", "<stdint.h>"]
+    includes += ['"model_settings.h"'] + ['"quantize.h"'] * ("_quantize_" in functions)
+    return c_header(f"{model.macro}_PREPROCESS_H", f"{_ABOUT}\n{helper}{functions}", includes)
+
+
+def _text(entry: Entry) -> str:
+    if entry.described.image:
+        return image_text(entry, entry.described.image)
+    if entry.described.audio:
+        return audio_text(entry, entry.described.audio)
+    return values_text(entry)
