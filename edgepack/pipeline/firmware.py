@@ -22,7 +22,7 @@ from edgepack.emit.names import ends, model_names
 from edgepack.errors import ConversionError, MissingToolError, RecipeError, TargetError
 from edgepack.footprint import Arena
 from edgepack.footprint.flash import operator_names, runtime_flash_bytes
-from edgepack.labels import read_labels
+from edgepack.labels import labelled_output, read_labels
 from edgepack.load.tflite_file import of_file
 from edgepack.manifest import describe_data, manifest
 from edgepack.pipeline.evidence import gather, judge_all
@@ -199,6 +199,8 @@ def _prepare(
     """Run a model for its test vectors and its arena, and judge it."""
     file = asked.file
     described = asked.recipe_file.described(file.signature)
+    if asked.labels_file:
+        labelled_output(asked.labels_file, asked.labels, file.signature.outputs)
     inputs = _inputs(build, asked, work, update)
     run = running.run(
         model=file.path, inputs=inputs, outputs=file.outputs, work=work, update=update
