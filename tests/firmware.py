@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,34 +10,23 @@ import numpy as np
 import pytest
 from conftest import MLPERF
 
-from edgepack.emit.c_array import c_header, c_source
+from edgepack.bundle import write_texts
+from edgepack.emit.files import EMITTERS, model_files
 from edgepack.emit.firmware import End, FirmwareModel, Vector
-from edgepack.emit.model_settings import model_settings_h
-from edgepack.emit.op_resolver import op_resolver_h
-from edgepack.emit.test_vectors import test_vectors_h
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
 
 STUB = Path(__file__).with_name("tflm_stub")
 
-EMITTERS: dict[str, Callable[[FirmwareModel], str]] = {
-    "model.h": lambda model: c_header(f"{model.name}_model", model.data),
-    "model.c": lambda model: c_source(f"{model.name}_model", model.data).replace(
-        f'"{model.name}_model.h"', '"model.h"'
-    ),
-    "model_settings.h": model_settings_h,
-    "op_resolver.h": op_resolver_h,
-    "test_vectors.h": test_vectors_h,
-}
+FILES = ("model.h", "model.c", *EMITTERS)
+"""Of each model, in the folder of its name."""
 CXX = ("op_resolver.h",)
 """Headers that are C++; the others are C as well."""
 
 
 def write_firmware(model: FirmwareModel, folder: Path) -> Path:
     """Write a model's files into the folder of its name under ``folder``, an include root."""
-    (folder / model.name).mkdir(exist_ok=True)
-    for name, emitter in EMITTERS.items():
-        (folder / model.name / name).write_text(emitter(model))
+    write_texts(folder, model_files(model))
     return folder
 
 
@@ -77,8 +66,8 @@ def tensor(name: str, shape: Sequence[int], dtype: str, quant: QuantParams | Non
 def firmware_model(name: str, model: Model, *, data: bytes = b"TFL3") -> FirmwareModel:
     """Give what firmware holds of a model; two vectors are made up, and so is its arena."""
     rng = np.random.default_rng(1)
-    inputs = _ends("input", model.main.input_tensors)
-    outputs = _ends("output", model.main.output_tensors)
+    inputs = _numbered("input", model.main.input_tensors)
+    outputs = _numbered("output", model.main.output_tensors)
     return FirmwareModel(
         name=name,
         data=data,
@@ -134,7 +123,7 @@ _TYPES = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 
 _TYPES |= {"float64": 11, "uint64": 13, "uint32": 16, "uint16": 17}
 
 
-def _ends(kind: str, tensors: Sequence[Tensor]) -> tuple[End, ...]:
+def _numbered(kind: str, tensors: Sequence[Tensor]) -> tuple[End, ...]:
     names = [kind] if len(tensors) == 1 else [f"{kind}_{i}" for i in range(len(tensors))]
     return tuple(
         End(name=name, title=tensor.name, tensor=tensor)

@@ -25,7 +25,7 @@ from compilers import (
 )
 from firmware import (
     CXX,
-    EMITTERS,
+    FILES,
     STUB,
     made_model,
     mlperf_model,
@@ -35,8 +35,10 @@ from firmware import (
     write_firmware,
 )
 
+from edgepack.bundle import write_texts
 from edgepack.emit import test_vectors
 from edgepack.emit.c_text import C_TYPES
+from edgepack.emit.files import array_files, model_files
 from edgepack.emit.firmware import FirmwareModel, Vector
 from edgepack.emit.main import main_cc
 from edgepack.emit.model_settings import model_settings_h
@@ -96,7 +98,7 @@ def test_all_files_compile_everywhere(tmp_path: Path) -> None:
     models = every_model()
     for model in models:
         write_firmware(model, tmp_path)
-    headers = [name for name in EMITTERS if name.endswith(".h") and name not in CXX]
+    headers = [name for name in FILES if name.endswith(".h") and name not in CXX]
     source = tmp_path / "all.c"
     source.write_text(
         "".join(f'#include "{m.name}/{name}"\n' for m in models for name in (*headers, "model.c"))
@@ -120,7 +122,7 @@ def test_all_files_compile_everywhere(tmp_path: Path) -> None:
         assert not {name for name in undefined_symbols(file) if "guard" in name or "exit" in name}
 
 
-@pytest.mark.parametrize("name", [name for name in EMITTERS if name.endswith(".h")])
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".h")])
 @pytest.mark.parametrize("compiler", HOSTS, ids=str)
 def test_a_header_needs_no_other(tmp_path: Path, name: str, compiler: Compiler) -> None:
     write_firmware(small(), tmp_path)
@@ -140,10 +142,7 @@ def test_a_header_needs_no_other(tmp_path: Path, name: str, compiler: Compiler) 
 
 @pytest.mark.parametrize("entry", ["main", "app_main", "arduino"])
 def test_the_text_is_ascii_and_the_same_each_time(entry: str) -> None:
-    texts = [
-        [*(emit(small()) for emit in EMITTERS.values()), main_cc([small()], entry)]
-        for _ in range(2)
-    ]
+    texts = [[*model_files(small()).values(), main_cc([small()], entry)] for _ in range(2)]
     assert texts[0] == texts[1]
     assert all(text.isascii() and text.endswith("\n") for text in texts[0])
     lines = [line for text in texts[0] for line in text.splitlines() if "5555" not in line]
@@ -312,8 +311,7 @@ def self_test(
     def run(*stands_in: FirmwareModel) -> tuple[int, list[str]]:
         held = []
         for model in stands_in:
-            for name in ("model.h", "model.c"):
-                (folder / model.name / name).write_text(EMITTERS[name](model))
+            write_texts(folder, array_files(model.name, model.data))
             file = folder / f"{model.name}.o"
             held.append(compile_object(folder / model.name / "model.c", file))
         done = run_program(link_program([*objects, *held], folder / "self-test"))

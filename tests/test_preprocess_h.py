@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compilers import GCC, build_program, compile_everywhere
+from compilers import build_program
 from numpy.typing import NDArray
 
 from edgepack.calibration.preprocess import preprocess
@@ -19,7 +19,6 @@ from edgepack.emit.c_text import C_TYPES, c_float, c_header
 from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.emit.preprocess import preprocess_h
 from edgepack.emit.quantize import quantize_h
-from edgepack.errors import RecipeError
 from edgepack.preprocessing import Audio, Image, Preprocessing
 from edgepack.quantize.affine import quantize
 from edgepack.types import Model, QuantParams, Tensor

@@ -1,4 +1,7 @@
-"""``main.cc``: a self-test that runs the test vectors of all models on the device. C++17."""
+"""``main.cc``: a self-test that runs the test vectors of all models on the device. C++17.
+
+It is C++14, too: some of Arduino's cores compile so, which a library cannot change.
+"""
 
 from __future__ import annotations
 
@@ -136,7 +139,7 @@ def _includes(models: Sequence[FirmwareModel], entry: str) -> str:
         files += ["micro_allocator.h", "micro_resource_variable.h"]
     tflm = [f"{_TFLM}/{file}" for file in sorted(files)]
     blocks = [
-        ["<TensorFlowLite.h>  // by which Arduino finds the library"] if entry == "arduino" else [],
+        ["<Arduino.h>"] if entry == "arduino" else [],
         ["<cstddef>", "<cstdint>", "<cstring>"],
         [f'"{file}"' for file in [*tflm, "tensorflow/lite/schema/schema_generated.h"]],
         *(

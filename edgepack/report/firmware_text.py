@@ -71,8 +71,8 @@ def _arenas(report: FirmwareReport) -> Iterator[str]:
         assert model.target.footprint is not None  # noqa: S101 (without one nothing is written)
         arena = model.target.footprint.arena
         yield (
-            f"{name} starts in {arena.least:,}, {arena.reserve:,} more in other builds of TensorFlow"
-            " Lite Micro"
+            f"{name} starts in {arena.least:,}, in other builds of TensorFlow Lite Micro in"
+            f" {arena.least + arena.reserve:,}"
         )
     if len(report.models) > 1:
         yield "models that run in turn can share one, of the largest"

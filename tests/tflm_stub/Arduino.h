@@ -1,0 +1,10 @@
+// What Arduino's core declares of a sketch (ArduinoCore-API, Common.h).
+#ifndef TFLM_STUB_ARDUINO_H
+#define TFLM_STUB_ARDUINO_H
+
+extern "C" {
+void setup(void);
+void loop(void);
+}
+
+#endif
