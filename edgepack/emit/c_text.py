@@ -22,6 +22,8 @@ C_TYPES = {
 """The C type of a tensor's values, by TFLite's name in lower case."""
 
 _WIDTH = 100
+_WORDS = 60
+_CUT = "..."
 _INDENT = "    "
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "?": "\\?"}
 
@@ -53,13 +55,14 @@ def _ascii(char: str) -> str:
 
 
 def c_comment(text: str) -> str:
-    """Write text so that it can stand in a comment: printable ASCII that does not end it.
+    """Write a few words so that they can stand in a comment: ASCII that does not end it.
 
-    >>> c_comment("a */ b")
-    'a * / b'
+    >>> c_comment("a */ b"), len(c_comment("x" * 300))
+    ('a * / b', 60)
     """
     plain = "".join(char if char.isascii() and char.isprintable() else "?" for char in text)
-    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /")
+    short = plain if len(plain) <= _WORDS else f"{plain[: _WORDS - len(_CUT)]}{_CUT}"
+    return short.replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /")
 
 
 def c_float(value: float) -> str:

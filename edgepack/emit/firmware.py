@@ -40,7 +40,7 @@ class FirmwareModel:
     ``name`` is a C identifier that starts all its symbols, in capitals its macros, and names its
     folder. ``data`` are the bytes of the .tflite file, ``model`` is what they say, and ``ends``
     are in the file's order. ``arena_bytes`` is a multiple of 16. ``preprocessing`` is by the
-    title of the input; ``labels`` are those of the classes.
+    title of the input; ``labels`` are those of the classes. ``device`` is what it is for, in words.
     """
 
     name: str
@@ -51,6 +51,7 @@ class FirmwareModel:
     arena_bytes: int
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    device: str = ""
     vectors: tuple[Vector, ...] = ()
 
     @property

@@ -11,7 +11,7 @@ from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.errors import ModelError
 
 _ARENA = """\
-/* Bytes of the tensor arena, which must be aligned to 16:
+/* Bytes of the tensor arena{device}; align it to 16:
        alignas(16) static uint8_t arena[{macro}_ARENA_BYTES]; */
 #define {macro}_ARENA_BYTES {arena_bytes}
 
@@ -53,6 +53,7 @@ def model_settings_h(model: FirmwareModel) -> str:
     parts = [
         _ARENA.format(
             macro=model.macro,
+            device=f" on {c_comment(model.device)}" if model.device else "",
             arena_bytes=model.arena_bytes,
             inputs=len(model.inputs),
             outputs=len(model.outputs),

@@ -11,7 +11,6 @@ from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.emit.integer_only import RANGE_BITS, integer_only
 
 _TYPES = ("int8", "int16", "uint8")
-_TITLE_LENGTH = 50  # leaves the line below 100 columns
 
 _ABOUT = """\
 /*
@@ -136,7 +135,7 @@ def _of_end(model: FirmwareModel, end: End) -> str:
         name=model.name,
         end=end.name,
         macro=f"{model.macro}_{end.name.upper()}",
-        title=c_comment(end.title[:_TITLE_LENGTH]),
+        title=c_comment(end.title),
         type=end.tensor.dtype,
         scale=end.tensor.quant.scale[0],
         zero_point=end.tensor.quant.zero_point[0],

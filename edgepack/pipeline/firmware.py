@@ -218,6 +218,7 @@ def _prepare(
         arena_bytes=arena_bytes,
         preprocessing=described,
         labels=asked.labels,
+        device=target.description,
         vectors=_vectors(file.model, inputs, run.outputs),
     )
     return model, ModelReport(

@@ -93,8 +93,8 @@ static inline void ${kws}_preprocess_${end}(
 def audio_text(entry: Entry, audio: Audio) -> str:
     """Write the function of an input that takes sound, as 16-bit PCM of one channel."""
     samples = _samples(entry, audio)
-    cure = "change clip_samples, frame_step, mel_bins or coefficients"
-    entry.require_fit(np.zeros(samples, np.int16), cure if audio.features else "clip_samples")
+    keys = "clip_samples, frame_step, mel_bins or coefficients"
+    entry.require_fit(np.zeros(samples, np.int16), keys if audio.features else "clip_samples")
     macros = entry.fill(_MACROS, samples=samples, rate=audio.sample_rate)
     helpers = entry.value_function() + entry.stored_function()
     return macros + (_features if audio.features else _wave)(entry, audio, helpers)
@@ -128,7 +128,8 @@ def _features(entry: Entry, audio: Audio, helpers: str) -> str:
         f"samples: {entry.fill('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
         f" {audio.sample_rate} Hz; fill a shorter clip up with zeros at its end. They become"
         f" {made}. workspace: {entry.fill('${INPUT}_WORKSPACE')} floats, free again afterwards."
-        " Sums are in float, not in double as edgepack's: values may differ by a step or two."
+        " Sums are in float here and in double in edgepack: a value halfway between two steps may"
+        " become the other one."
     )
     real = entry.fill("${input}_mfcc(mel, i)") if is_mfcc else "mel[i]"
     sizes = entry.fill(

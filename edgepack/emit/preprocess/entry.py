@@ -80,10 +80,11 @@ class Entry:
         names = {"kws": self.model, "end": self.end.name, "input": name, "INPUT": name.upper()}
         return Template(template).substitute(names, type=self.type, **words)
 
-    def require_fit(self, sample: Array, cure: str) -> None:
+    def require_fit(self, sample: Array, keys: str) -> None:
         """Raise :class:`RecipeError` if a sample, preprocessed, is not what the model takes.
 
-        As with samples for calibration, features lack the last axis of an image of one channel.
+        As with samples for calibration, features need not have a last axis of one channel.
+        ``keys`` of the recipe are the cure.
         """
         wanted = self.tensor.sample_shape
         try:
@@ -93,7 +94,7 @@ class Entry:
         if shape != wanted and not (self.described.audio and (*shape, 1) == wanted):
             raise RecipeError(
                 f"input {self.end.title!r}: preprocessing gives shape {list(shape)} and the model"
-                f" takes {list(wanted)}; {cure}"
+                f" takes {list(wanted)}; change {keys} in the recipe file"
             )
 
     def value_function(self) -> str:

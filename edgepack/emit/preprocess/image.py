@@ -27,6 +27,13 @@ _MACROS = """\
 
 """
 
+_RESIZED = """\
+/* What is given is resized to this size, of which the centre is taken. */
+#define ${INPUT}_RESIZED_HEIGHT $height
+#define ${INPUT}_RESIZED_WIDTH $width
+
+"""
+
 _BETWEEN = """\
 /* Where a pixel of the resized image lies: between two given ones, so far from the first. */
 typedef struct {
@@ -69,7 +76,9 @@ _LUMA = """\
 /* Gray, by the luma of ITU-R BT.601. */
 static inline float ${input}_gray(float red, float green, float blue)
 {
-    return $luma;
+    const float red_and_green =
+        ${kws}_round_product($red * red) + ${kws}_round_product($green * green);
+    return red_and_green + ${kws}_round_product($blue * blue);
 }
 
 """
@@ -117,16 +126,20 @@ static inline void ${kws}_preprocess_${end}(
     const uint8_t *pixels, size_t height, size_t width, $type *input)
 {
     const size_t line = width * ${INPUT}_PIXEL_BYTES;
-    for (size_t row = 0; row < ${INPUT}_HEIGHT; row++) {
-        const ${input}_place down = ${input}_find(row$top, height, $resized_height);
+    const size_t top = (${INPUT}_RESIZED_HEIGHT - ${INPUT}_HEIGHT) / 2;
+    const size_t left = (${INPUT}_RESIZED_WIDTH - ${INPUT}_WIDTH) / 2;
+    for (size_t row = top; row < top + ${INPUT}_HEIGHT; row++) {
+        const ${input}_place down =
+            ${input}_find(row, height, ${INPUT}_RESIZED_HEIGHT);
         const uint8_t *upper = pixels + down.first * line;
         const uint8_t *lower = pixels + down.second * line;
-        for (size_t column = 0; column < ${INPUT}_WIDTH; column++) {
-            const ${input}_place along = ${input}_find(column$left, width, $resized_width);
-            const size_t left = along.first * ${INPUT}_PIXEL_BYTES;
-            const size_t right = along.second * ${INPUT}_PIXEL_BYTES;
+        for (size_t column = left; column < left + ${INPUT}_WIDTH; column++) {
+            const ${input}_place along =
+                ${input}_find(column, width, ${INPUT}_RESIZED_WIDTH);
+            const size_t first = along.first * ${INPUT}_PIXEL_BYTES;
+            const size_t second = along.second * ${INPUT}_PIXEL_BYTES;
             const uint8_t *const corners[] = {
-                upper + left, upper + right, lower + left, lower + right
+                upper + first, upper + second, lower + first, lower + second
             };
 $stores
         }
@@ -154,12 +167,14 @@ def image_text(entry: Entry, image: Image) -> str:
         )
     pixel_bytes = shape[-1] if image.colors is None else _COLORS
     size = image.resize or image.crop or shape[:2]
-    entry.require_fit(np.zeros((*size, pixel_bytes), np.uint8), "change resize, crop or colors")
-    macros = entry.fill(
-        *(_MACROS,), height=shape[0], width=shape[1], channels=shape[2], pixel_bytes=pixel_bytes
-    )
+    entry.require_fit(np.zeros((*size, pixel_bytes), np.uint8), "resize, crop or colors")
+    macros = entry.fill(_MACROS, **_sizes(shape), pixel_bytes=pixel_bytes)
     is_real = image.resize or image.colors == "gray" or "float" in entry.tensor.dtype
     return macros + (_of_reals(entry, image) if is_real else _of_bytes(entry, image))
+
+
+def _sizes(shape: tuple[int, ...]) -> dict[str, int]:
+    return dict(zip(("height", "width", "channels"), shape, strict=False))
 
 
 def _of_bytes(entry: Entry, image: Image) -> str:
@@ -205,14 +220,11 @@ def _of_reals(entry: Entry, image: Image) -> str:
     """Write what computes each value in float."""
     helpers, read = "", "(float)pixel[%s]"
     if image.resize:
-        helpers = entry.fill(_BETWEEN)
+        helpers = entry.fill(_RESIZED, **_sizes(image.resize)) + entry.fill(_BETWEEN)
         read = entry.fill("${input}_mix(corners, %s, down.distance, along.distance)")
     if image.colors == "gray":
-        weights = zip(GRAY, ("red", "green", "blue"), strict=True)
-        parts = [
-            entry.fill(f"${{kws}}_round_product({c_float(w)} * {color})") for w, color in weights
-        ]
-        helpers += entry.fill(_LUMA, luma=" + ".join(parts))
+        red, green, blue = map(c_float, GRAY)
+        helpers += entry.fill(_LUMA, red=red, green=green, blue=blue)
         lines = [f"const float {c} = {read % i};" for i, c in enumerate(("red", "green", "blue"))]
         real = entry.fill("${input}_gray(red, green, blue)")
     else:
@@ -237,18 +249,7 @@ def _function(entry: Entry, image: Image, store: str) -> str:
     if image.resize is None:
         template, depth = (_PLAIN, 2) if image.crop is None else (_CROP, 3)
         return entry.fill(template, stores=indent(stores, "    " * depth), about=about)
-    height, width = image.resize
-    shape = entry.tensor.sample_shape
-    top, left = (height - shape[0]) // 2, (width - shape[1]) // 2
-    return entry.fill(
-        _RESIZE,
-        stores=indent(stores, "    " * 3),
-        resized_height=height,
-        resized_width=width,
-        top=f" + {top}" if top else "",
-        left=f" + {left}" if left else "",
-        about=about,
-    )
+    return entry.fill(_RESIZE, stores=indent(stores, "    " * 3), about=about)
 
 
 def _about(entry: Entry, image: Image) -> str:
@@ -256,7 +257,7 @@ def _about(entry: Entry, image: Image) -> str:
     height, width, channels = entry.tensor.sample_shape
     size, rows = f"{height} x {width}", f"{height} rows of {width} pixels"
     if image.resize:
-        rows = "`height` rows of `width` pixels, as many as there are"
+        rows = "`height` rows of `width` pixels, of any size"
     elif image.crop:
         rows = f"`height` rows of `width` pixels, {size} at least"
     count = channels if image.colors is None else _COLORS

@@ -31,7 +31,7 @@ static inline void ${kws}_preprocess_${end}(const float *values, $type *input)
 def values_text(entry: Entry) -> str:
     """Write the function of an input whose samples have its shape already."""
     shape = entry.tensor.sample_shape
-    entry.require_fit(np.zeros(shape, np.float32), "give a sample its shape")
+    entry.require_fit(np.zeros(shape, np.float32), "mean or std")
     if entry.described == Preprocessing() and entry.tensor.quant is None:
         return entry.fill(_COPY, about=c_about(_about(entry, "values as they are")))
     stored = entry.stored(entry.value("values[i]", f"i % {shape[-1] if shape else 1}"))
