@@ -50,10 +50,16 @@ def describe_all(folder: Path) -> dict[str, Artifact]:
     return {path.relative_to(folder).as_posix(): describe(path) for path in files}
 
 
+def listing(path: Path) -> dict[str, Any] | None:
+    """Read the manifest beside a file, if edgepack wrote it and it lists the file."""
+    manifest = _manifest(path.parent)
+    return manifest if manifest and path.name in manifest["artifacts"] else None
+
+
 def _listed(path: Path) -> Artifact | None:
     """Find what an edgepack manifest beside a file lists of it; None if none does."""
-    manifest = _manifest(path.parent)
-    listed = manifest and manifest["artifacts"].get(path.name)
+    manifest = listing(path)
+    listed = manifest and manifest["artifacts"][path.name]
     try:
         return Artifact(**listed) if listed else None
     except TypeError:

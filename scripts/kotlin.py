@@ -29,7 +29,6 @@ from edgepack.preprocessing import Preprocessing
 from edgepack.quantize.affine import dequantize, quantize
 
 IMAGE_SIZE = (23, 31)
-SAMPLES = {"int8": 0.0, "int16": 0.0}
 READERS = {
     "float32": "floats",
     "int16": "shorts",
@@ -38,10 +37,6 @@ READERS = {
     "bool": "booleans",
 }
 
-STUBS = """\
-package {package}
-{body}
-"""
 ANDROID = """\
 package android.content.res
 import java.io.Closeable
@@ -111,11 +106,13 @@ fun store(name: String, size: Int, put: (ByteBuffer) -> Unit) {
     val made = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN).also(put)
     Files.write(Path.of("$folder/$name"), made.array())
 }
-fun store(name: String, v: FloatArray) = store(name, 4 * v.size) { b -> v.forEach { b.putFloat(it) } }
-fun store(name: String, v: ShortArray) = store(name, 2 * v.size) { b -> v.forEach { b.putShort(it) } }
+fun store(name: String, v: FloatArray) =
+    store(name, 4 * v.size) { b -> v.forEach { b.putFloat(it) } }
+fun store(name: String, v: ShortArray) =
+    store(name, 2 * v.size) { b -> v.forEach { b.putShort(it) } }
 fun store(name: String, v: IntArray) = store(name, 4 * v.size) { b -> v.forEach { b.putInt(it) } }
 fun store(name: String, v: LongArray) = store(name, 8 * v.size) { b -> v.forEach { b.putLong(it) } }
-fun store(name: String, v: ByteArray) = store(name, v.size) { b -> b.put(v) }
+fun store(name: String, v: ByteArray) = store(name, v.size) { it.put(v) }
 fun store(name: String, v: BooleanArray) =
     store(name, ByteArray(v.size) { if (v[it]) 1.toByte() else 0.toByte() })
 

@@ -73,12 +73,12 @@ def size(value: Value) -> int:
     return count
 
 
-def image(*sizes: int, **words: object) -> Preprocessing:
+def image(**words: object) -> Preprocessing:
     keys = {key: words.pop(key) for key in ("resize", "crop", "colors") if key in words}
     return Preprocessing(image=Image(**keys), **words)  # type: ignore[arg-type]
 
 
-def sound(frames: int, **words: object) -> Preprocessing:
+def sound(**words: object) -> Preprocessing:
     values = {key: words.pop(key) for key in ("scale", "offset", "mean", "std") if key in words}
     return Preprocessing(audio=Audio(**(SOUND | words)), **values)  # type: ignore[arg-type]
 
@@ -119,20 +119,21 @@ CASES: dict[str, PhoneModel] = {
         ),
         phone_model("gray", [value((6, 5, 1), "float32")], described=[image(resize=(6, 5))]),
         phone_model(
-            "wave", [value((50,), *INT8)], described=[sound(0, clip_samples=50, frame_length=None,
-                                                            frame_step=None)]
+            "wave",
+            [value((50,), *INT8)],
+            described=[sound(clip_samples=50, frame_length=None, frame_step=None)],
         ),
         phone_model(
             "logs",
             [value((4, 6, 1), *INT8)],
             described=[
-                sound(4, clip_samples=105, features="log-mel", mel_bins=6, offset=6.0, std=(9.0,))
+                sound(clip_samples=105, features="log-mel", mel_bins=6, offset=6.0, std=(9.0,))
             ],
         ),
         phone_model(
             "mfccs",
             [value((4, 5), "int16", 1e-3)],
-            described=[sound(4, features="mfcc", mel_bins=8, coefficients=5, fft_length=48)],
+            described=[sound(features="mfcc", mel_bins=8, coefficients=5, fft_length=48)],
         ),
         phone_model(
             "my-model \u2028 3",

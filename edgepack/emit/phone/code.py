@@ -27,7 +27,7 @@ class Language:
     """A language: templates, each with the places that :func:`~text.fill` fills, and words.
 
     ``types`` are those of single values, by a tensor's, and of a ``whole`` number; ``array``
-    writes the type of many. ``suffix`` marks a float32 literal. ``extra`` fills the places that
+    writes the type of many. ``suffix`` marks a float32 literal. ``words`` fills the places that
     only this language has, by a tensor's type.
     """
 
@@ -36,7 +36,7 @@ class Language:
     array: Callable[[str], str]
     literal: Callable[[str], str]
     suffix: str
-    extra: Callable[[str], Mapping[str, str]]
+    words: Callable[[str], Mapping[str, str]]
 
     def fill(self, template: str, **values: str) -> str:
         """Fill one of the templates."""
@@ -53,11 +53,13 @@ def write(model: PhoneModel, language: Language) -> str:
     several = len(model.outputs) > 1
     return language.fill(
         "file",
-        file=c_comment(model.name),
-        resource=language.literal(language.fill("resource", name=model.name)),
+        file=c_comment(model.file),
+        resource=language.literal(
+            language.fill("resource", name=model.file.removesuffix(".tflite"))
+        ),
         image_import=language.templates["image_import"] if has_image else "",
         name=model.class_name,
-        takes="\n".join(_takes(model, language)),
+        takes="\n".join(_takes(model)),
         parameters=",\n".join(
             language.fill("parameter", name=name, type=kind)
             for end in model.inputs
@@ -73,7 +75,7 @@ def write(model: PhoneModel, language: Language) -> str:
             for place, end in enumerate(model.outputs)
         ),
         places=", ".join(f"{place} to {end.name}" for place, end in enumerate(model.outputs)),
-        read=_read(model, language),
+        read=f"return {_read(model, language)}",
         class_of_outputs=_class_of_outputs(model, language) if several else "",
         labels=_labels(model, language),
         functions="\n".join(functions).rstrip("\n"),
@@ -95,11 +97,11 @@ def _common(end: End, language: Language) -> dict[str, str]:
         "array": language.array(dtype),
         "size": str(prod(end.tensor.shape)),
         "bytes": str(_BYTES[dtype] * prod(end.tensor.shape)),
-        **language.extra(dtype),
+        **language.words(dtype),
     }
 
 
-def _takes(model: PhoneModel, language: Language) -> list[str]:
+def _takes(model: PhoneModel) -> list[str]:
     """Say what run takes and gives, a line each."""
     return [
         *(f"{_called(end)}: {_given(model, end)}." for end in model.inputs),
@@ -169,11 +171,11 @@ def _of_input(model: PhoneModel, end: End, language: Language) -> list[str]:
         return formula(described, end.name, value, place, language.suffix)
 
     if described.image:
-        values = image_values(described.image, end, normalized, language.templates)
-        functions.append(language.fill("image", **common, **values))
+        filled = image_values(described.image, end, normalized, language.templates)
+        functions.append(language.fill("image", **common, **filled))
     elif described.audio:
-        template, values = audio_values(described.audio, end, normalized, language.templates)
-        functions.append(language.fill(template, **common, **values))
+        template, filled = audio_values(described.audio, end, normalized, language.templates)
+        functions.append(language.fill(template, **common, **filled))
     elif described != Preprocessing():
         value = normalized(language.templates["element"], language.templates["place"])
         functions.append(language.fill("values", **common, normalized=value))

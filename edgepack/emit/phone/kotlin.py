@@ -10,9 +10,9 @@ from edgepack.emit.phone.model import PhoneModel
 from edgepack.emit.phone.text import quoted
 
 _FILE = """\
-// Runs @file@.tflite on Android. Written by edgepack.
+// Runs @file@ on Android. Written by edgepack.
 //
-// Put @file@.tflite into src/main/assets, and LiteRT into build.gradle.kts; from 2.0 on it
+// Put @file@ into src/main/assets, and LiteRT into build.gradle.kts; from 2.0 on it
 // has no Interpreter:
 //     implementation("com.google.ai.edge.litert:litert:1.4.1")
 
@@ -42,9 +42,7 @@ class @name@(assets: AssetManager, file: String = @resource@) : AutoCloseable {
         )
         @outputs@
         interpreter.runForMultipleInputsOutputs(inputs, mapOf<Int, Any>(@places@))
-        val given =
-            @read@
-        return given
+        @read@
     }
 
     override fun close() = interpreter.close()
@@ -181,7 +179,7 @@ def literal(text: str) -> str:
     return quoted(text, "\\u%04x").replace("$", "\\$")
 
 
-def _extra(dtype: str) -> Mapping[str, str]:
+def _words(dtype: str) -> Mapping[str, str]:
     access = _ACCESS.get(dtype, "")
     size = {"Float": 4, "Short": 2, "Int": 4, "Long": 8}.get(access, 1)
     got = f"bytes.get{access}()"
@@ -228,5 +226,5 @@ _KOTLIN = Language(
     array=_ARRAYS.__getitem__,
     literal=literal,
     suffix="f",
-    extra=_extra,
+    words=_words,
 )

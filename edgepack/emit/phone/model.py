@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from edgepack.emit.firmware import End
-from edgepack.emit.phone.names import class_name, end_names
+from edgepack.emit.phone.names import class_name, end_names, file_stem
 from edgepack.errors import ModelError, RecipeError
 from edgepack.preprocessing import Audio, Image, Preprocessing
 from edgepack.types import Model, Tensor
@@ -25,7 +25,8 @@ _CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3}
 class PhoneModel:
     """A model as an app takes it.
 
-    ``name`` is that of the .tflite file, whose bytes are ``data``; ``model`` is what they say.
+    ``name`` is what people call it. ``data`` are the bytes of the .tflite file, ``model`` is what
+    they say.
     ``inputs`` and ``outputs`` are in the file's order. ``preprocessing`` is by the title of the
     input. ``labels`` are those of the values along the last axis of the output ``labelled``.
     """
@@ -39,6 +40,11 @@ class PhoneModel:
     labels: tuple[str, ...] = ()
     labelled: int = 0
     description: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name of its .tflite file."""
+        return f"{file_stem(self.name)}.tflite"
 
     @property
     def class_name(self) -> str:
@@ -66,8 +72,10 @@ def is_quantized(tensor: Tensor) -> bool:
 def ends(kind: str, titles: Sequence[str], tensors: Sequence[Tensor]) -> tuple[End, ...]:
     """Name the inputs or outputs of a model, for apps.
 
-    Raises :class:`ModelError` for a type that the code does not write.
+    Raises :class:`ModelError` if there are none, and for a type that the code does not write.
     """
+    if not tensors:
+        raise ModelError(f"the model has no {kind}: an app has nothing to do with it")
     names = end_names(kind, titles)
     for title, tensor in zip(titles, tensors, strict=True):
         _require_type(kind, title, tensor)
@@ -96,8 +104,11 @@ def require_prepared(end: End, described: Preprocessing) -> None:
     wanted = end.tensor.sample_shape
     if described == Preprocessing():
         return
-    if end.tensor.dtype == "bool":
-        raise RecipeError(f"input {end.title!r} is bool: nothing can be preprocessed for it")
+    if end.tensor.dtype in ("bool", "int64"):
+        raise RecipeError(
+            f"input {end.title!r} is {end.tensor.dtype}: real values cannot become that; leave it"
+            " out of the recipe"
+        )
     given = prepared_shape(described, wanted)
     if given != wanted and not (described.audio and (*given, 1) == wanted):
         raise RecipeError(

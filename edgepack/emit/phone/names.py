@@ -8,16 +8,14 @@ from collections.abc import Iterable, Sequence
 _LONGEST = 60
 """A class is a file, and file systems take 255 bytes for its name and what follows it."""
 
-_TAKEN = frozenset(
-    """
+_TAKEN = """
     Any AnyObject Array AssetManager Bitmap Bool Boolean BooleanArray Bundle Byte ByteArray
     ByteBuffer ByteOrder CGColorSpaceCreateDeviceRGB CGContext CGImage CGImageAlphaInfo CGRect Char
     Class Closeable Data Double DoubleArray Enum Error Failure FileChannel Float FloatArray Int
     Int16 Int32 Int64 Int8 IntArray Interpreter List Long LongArray Map Model Never Nothing Number
     Object OpaquePointer Optional Outputs Pair Protocol Self Short ShortArray String Throws Type
     UInt8 Unit Void
-    """.split()
-)
+    """
 """What the emitted code, or one of the languages, calls by these names."""
 
 
@@ -31,7 +29,17 @@ def class_name(name: str) -> str:
     """
     words = "".join(map(_capital, _words(name)))[:_LONGEST]
     made = words if words[:1].isalpha() else f"Model{words or 1}"
-    return f"{made}Model" if made in _TAKEN else made
+    return f"{made}Model" if made in _TAKEN.split() else made
+
+
+def file_stem(name: str) -> str:
+    """Make the name of a file of any text; what could be no part of one becomes underscores.
+
+    >>> file_stem("my-model v2"), file_stem("../a;b"), file_stem("")
+    ('my-model v2', '_a_b', 'model')
+    """
+    safe = re.sub(r"[^\w. -]+", "_", name).strip(". ")
+    return safe[:_LONGEST].rstrip(". ") or "model"
 
 
 def end_names(kind: str, titles: Sequence[str]) -> list[str]:

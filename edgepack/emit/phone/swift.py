@@ -10,9 +10,9 @@ from edgepack.emit.phone.swift_samples import SAMPLES
 from edgepack.emit.phone.text import quoted
 
 _FILE = """\
-// Runs @file@.tflite on iOS. Written by edgepack.
+// Runs @file@ on iOS. Written by edgepack.
 //
-// Add @file@.tflite to the app's resources, and to its Podfile:
+// Add @file@ to the app's resources, and to its Podfile:
 //     pod 'TensorFlowLiteSwift'
 // That brings TensorFlowLiteC, which is taken here: the Swift interface knows no int8 tensors.
 
@@ -64,9 +64,7 @@ public final class @name@ {
         @inputs@
         guard TfLiteInterpreterInvoke(interpreter) == kTfLiteOk else { throw Failure.notRun }
         @outputs@
-        let given =
-            @read@
-        return given
+        @read@
     }
 
     @class_of_outputs@
@@ -188,7 +186,7 @@ def literal(text: str) -> str:
     return quoted(text, "\\u{%x}")
 
 
-def _extra(dtype: str) -> Mapping[str, str]:
+def _words(dtype: str) -> Mapping[str, str]:
     return {"empty": "false" if dtype == "bool" else "0"}
 
 
@@ -227,5 +225,5 @@ _SWIFT = Language(
     array=lambda dtype: f"[{_TYPES[dtype]}]",
     literal=literal,
     suffix="",
-    extra=_extra,
+    words=_words,
 )

@@ -15,12 +15,16 @@ _PLACE = re.compile(r"^( *)@(\w+)@$|@(\w+)@", re.MULTILINE)
 
 
 def fill(template: str, **values: str) -> str:
-    """Put values into a template at ``@name@``; on a line of its own, each line is indented alike.
+    r"""Put values into a template at ``@name@``; a place that is given none stays.
 
-    A line of its own whose value is empty goes.
+    On a line of its own each line of the value is indented alike, and an empty value takes the
+    line with it.
 
-    >>> fill("a @b@" + chr(10) + "  @c@" + chr(10) + "d", b="x", c="y" + chr(10) + "z")
-    'a x\\n  y\\n  z\\nd'
+    >>> print(fill("a @b@\n  @c@\n@d@\ne", b="x", c="y\nz", d=""))
+    a x
+      y
+      z
+    e
     """
 
     def put(found: re.Match[str]) -> str:
@@ -53,7 +57,7 @@ def _shown(char: str, code: str) -> str:
 
 
 def listed(items: Iterable[str]) -> str:
-    """Lay out items of a list, indented, as many a line as fit, a comma behind each but the last."""
+    """Lay out items, indented, as many a line as fit, a comma behind each but the last."""
     lines, line = [], _INDENT
     for item in items:
         if len(line) + len(item) > _WIDTH and line != _INDENT:
