@@ -7,7 +7,7 @@ Needs Java 17 and Kotlin's compiler, which a wheel on PyPI brings::
 
 The classes of tests/phones.py are compiled against stubs of Android and LiteRT and run on random
 data. Values and images must give the same bytes as the calibration does here, sound the same to
-one step; of outputs every real value must be the same.
+one step; of outputs every real value must be the same, and every label.
 """
 
 from __future__ import annotations
@@ -221,6 +221,9 @@ def run_text(model: PhoneModel) -> str:
         f'    store("{name}-out-{place}", made{f".{end.name}" if len(model.outputs) > 1 else ""})'
         for place, end in enumerate(model.outputs)
     ]
+    if model.labels:
+        joined = f'{name}.LABELS.joinToString("\\u0000").toByteArray()'
+        stored.append(f'    store("{name}-labels", {joined})')
     lines = [f'    Interpreter.stem = "$folder/{name}"', f"    run {{ val made = {call}", *stored]
     return "\n".join([*lines, "    }"])
 
@@ -241,6 +244,9 @@ def compare(name: str, model: PhoneModel, fed: list[NDArray[np.generic]], folder
         got = np.fromfile(folder / f"{place_of(model)}-out-{place}", real.dtype)
         if not np.array_equal(got, real):
             sys.exit(f"{name}: {end.name} gives {got}, not {real}")
+    labels = folder / f"{place_of(model)}-labels"
+    if model.labels and labels.read_text(encoding="utf-8").split("\0") != list(model.labels):
+        sys.exit(f"{name}: its labels are {labels.read_text(encoding='utf-8')!r}")
 
 
 if __name__ == "__main__":

@@ -239,6 +239,9 @@ def test_strings_are_escaped() -> None:
     assert r'"say \"no\"", "\$x \${y} \\(z)", "two\nlines"' in kotlin(model)
     assert r'"say \"no\"", "$x ${y} \\(z)", "two\nlines"' in swift(model)
     assert "\u2028" not in kotlin(model) + swift(model)
+    labelled = replace(CASES["plain"], labels=("@name@", "a@b", *"cdefg"))
+    assert '"@name@", "a@b", "c"' in kotlin(labelled)
+    assert '"@name@", "a@b", "c"' in swift(labelled)
 
 
 def test_only_what_the_recipe_needs_is_written() -> None:
@@ -404,6 +407,12 @@ def test_models_that_apps_cannot_run_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=r"odd\.tflite: ") as refused:
             phone(app(tmp_path, model=tmp_path / "odd.tflite"))
         assert said in str(refused.value)
+
+
+def test_a_name_of_any_bytes_is_written(folder: Path) -> None:
+    model = folder / os.fsdecode(b"caf\xe9.tflite")
+    (folder / "pictures.tflite").rename(model)
+    assert set(phone(app(folder, model=model)).artifacts) == {"Caf.kt", "Caf.swift", "caf_.tflite"}
 
 
 def test_an_output_that_exists_is_kept(folder: Path, edgepack: Edgepack) -> None:

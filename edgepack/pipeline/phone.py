@@ -66,7 +66,7 @@ def _phone_model(app: App, file: File) -> PhoneModel:
         labels = read_labels(app.labels)
         labelled = labelled_output(app.labels, labels, file.signature.outputs)
     return PhoneModel(
-        name=app.name or default_name(app.model),
+        name=_text(app.name or default_name(app.model)),
         data=file.data,
         model=file.model,
         inputs=inputs,
@@ -74,8 +74,13 @@ def _phone_model(app: App, file: File) -> PhoneModel:
         preprocessing=preprocessing,
         labels=labels,
         labelled=labelled,
-        description=app.description,
+        description=_text(app.description),
     )
+
+
+def _text(given: str) -> str:
+    """Put marks in the place of what is no text: a path may hold any bytes."""
+    return given.encode("utf-8", "replace").decode()
 
 
 def _manifest(
@@ -102,7 +107,7 @@ def _described(path: Path) -> dict[str, Any]:
 def _notes(app: App, model: PhoneModel) -> Iterator[str]:
     """Say what the app has to know, or do itself."""
     if app.labels is None:
-        yield "no labels: say what the outputs mean with --labels FILE"
+        yield "no labels: if an output tells classes, name them with --labels FILE"
     bare = [
         end.title
         for end in model.inputs

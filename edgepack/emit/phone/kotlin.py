@@ -12,8 +12,8 @@ from edgepack.emit.phone.text import quoted
 _FILE = """\
 // Runs @file@ on Android. Written by edgepack.
 //
-// Put @file@ into src/main/assets, and LiteRT into build.gradle.kts; from 2.0 on it
-// has no Interpreter:
+// Put @file@ into src/main/assets, and LiteRT 1 into build.gradle.kts: its 2.0 came
+// without the class Interpreter.
 //     implementation("com.google.ai.edge.litert:litert:1.4.1")
 
 package models
@@ -164,8 +164,8 @@ _CASTS = {"int8": ".toByte()", "uint8": ".toByte()", "int16": ".toShort()"}
 def kotlin(model: PhoneModel) -> str:
     """Write the file of the class.
 
-    It takes LiteRT's Interpreter, which the releases up to 1.4 have: the class is not in those
-    from 2.0 on (github.com/google-ai-edge/LiteRT/issues/4775).
+    It takes LiteRT's Interpreter, which the releases up to 1.4 have: 2.0.3 came without the class
+    (github.com/google-ai-edge/LiteRT/issues/4775).
     """
     return write(model, _KOTLIN)
 

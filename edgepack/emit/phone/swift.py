@@ -93,7 +93,7 @@ public final class @name@ {
 
 _LABELS = """\
 /// What the values along the last axis of @name@ stand for.
-public static let labels = [
+public static let labels: [String] = [
 @items@
 ]
 """

@@ -34,6 +34,7 @@ def _image(image: Image) -> Iterator[str]:
 
 
 def _audio(audio: Audio) -> Iterator[str]:
+    yield f"sound of {audio.sample_rate} Hz, from -1 to 1"
     if audio.clip_samples:
         yield f"cut off or filled up with zeros to {audio.clip_samples} samples"
     if audio.features is None:
