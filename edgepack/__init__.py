@@ -10,7 +10,7 @@
 
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
 :class:`~edgepack.report.Report` that the command prints; ``edgepack.validate(gate)`` likewise
-what ``edgepack validate`` does.
+what ``edgepack validate`` does, and ``edgepack.phone(app)`` what ``edgepack phone`` does.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from edgepack.app import App
 from edgepack.budgets import Budgets
 from edgepack.errors import EdgepackError
 from edgepack.gate import Gate
@@ -26,15 +27,19 @@ from edgepack.schemes import Quantization
 
 if TYPE_CHECKING:
     from edgepack.pipeline.export import export
+    from edgepack.pipeline.phone import phone
     from edgepack.pipeline.validate import validate
     from edgepack.report import Report
+    from edgepack.report.phone import PhoneReport
     from edgepack.report.validation import ValidationReport
 
 __all__ = [
+    "App",
     "Budgets",
     "EdgepackError",
     "FineTune",
     "Gate",
+    "PhoneReport",
     "Prune",
     "Quantization",
     "Recipe",
@@ -43,6 +48,7 @@ __all__ = [
     "ValidationReport",
     "__version__",
     "export",
+    "phone",
     "validate",
 ]
 
@@ -57,8 +63,10 @@ def __getattr__(name: str) -> Any:
 
 
 _LATER = {
+    "PhoneReport": "edgepack.report.phone",
     "Report": "edgepack.report",
     "ValidationReport": "edgepack.report.validation",
     "export": "edgepack.pipeline.export",
+    "phone": "edgepack.pipeline.phone",
     "validate": "edgepack.pipeline.validate",
 }

@@ -34,8 +34,17 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("arrays", "budgets", "bundle", "defects", "delegates", "errors", "findings", "gate"),
-    *("importing", "preprocessing", "progress", "recipe", "recipe_file", "samples", "schemes"),
+    *("app", "arrays", "budgets", "bundle", "defects", "delegates", "errors", "findings", "gate"),
+    *(
+        "importing",
+        "labels",
+        "preprocessing",
+        "progress",
+        "recipe",
+        "recipe_file",
+        "samples",
+        "schemes",
+    ),
     *("serve", "signals", "spool", "tflite", "toml", "types", "vela", "worker"),
 }
 FILES = sorted(
@@ -90,6 +99,7 @@ def test_importing_edgepack_and_asking_for_help_is_light() -> None:
         "from edgepack.cli import cli; cli(['quantize', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['study', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['debug', '--help'], standalone_mode=False)",
+        "from edgepack.cli import cli; cli(['phone', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['targets'], standalone_mode=False)",
     ):
         done = python("-c", f"{code}\nimport sys; sys.exit(str({heavy} & set(sys.modules)))")

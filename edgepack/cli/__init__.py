@@ -15,6 +15,7 @@ from edgepack.cli.debug import debug
 from edgepack.cli.export import export
 from edgepack.cli.firmware import firmware
 from edgepack.cli.lint import lint
+from edgepack.cli.phone import phone
 from edgepack.cli.quantize import quantize
 from edgepack.cli.study import study
 from edgepack.cli.targets import targets
@@ -57,6 +58,7 @@ cli.add_command(debug)
 cli.add_command(export)
 cli.add_command(firmware)
 cli.add_command(lint)
+cli.add_command(phone)
 cli.add_command(quantize)
 cli.add_command(study)
 cli.add_command(targets)

@@ -1,0 +1,45 @@
+"""``edgepack phone``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgepack.app import App
+from edgepack.cli.options import force_option, recipe_option
+from edgepack.cli.printing import print_result
+from edgepack.cli.values import PATH
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option(
+    "--output", metavar="DIR", type=PATH, required=True, help="Folder to write; must not exist."
+)
+@click.option(
+    "--labels", metavar="FILE", type=PATH, help="Text file: a label a line, for the classes."
+)
+@recipe_option
+@click.option(
+    "--name", help="Name of the model, its files and its class.  [default: that of the model]"
+)
+@click.option(
+    "--description", metavar="TEXT", default="", help="What the model does, for its metadata."
+)
+@force_option
+def phone(**options: Any) -> None:
+    """Write MODEL, a .tflite file, for apps on phones.
+
+    DIR gets the model with TFLite metadata (names, labels, normalization), and a class in Kotlin
+    and in Swift that loads it, prepares its inputs as the recipe says, and reads its outputs.
+
+    \b
+    Example:
+      edgepack phone build/kws/int8.tflite --labels labels.txt --output build/kws-phone
+    """  # noqa: D301 (click reads the backspace: keep these lines as they are)
+    from edgepack.pipeline.phone import phone as run_phone
+    from edgepack.report.phone import render_phone
+
+    report = run_phone(App(**options))
+    print_result(render_phone(report))

@@ -1,0 +1,230 @@
+"""A class in Kotlin that runs a model on Android."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgepack.emit.phone.code import Language, write
+from edgepack.emit.phone.kotlin_samples import SAMPLES
+from edgepack.emit.phone.model import PhoneModel
+from edgepack.emit.phone.text import quoted
+
+_FILE = """\
+// Runs @file@ on Android. Written by edgepack.
+//
+// Put @file@ into src/main/assets, and LiteRT 1 into build.gradle.kts: its 2.0 came
+// without the class Interpreter.
+//     implementation("com.google.ai.edge.litert:litert:1.4.1")
+
+package models
+
+import android.content.res.AssetManager
+@image_import@
+import java.io.FileInputStream
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+import java.nio.channels.FileChannel
+import kotlin.math.*
+import org.tensorflow.lite.Interpreter
+
+/** Runs the model, from one thread at a time; [close] it at the end. */
+class @name@(assets: AssetManager, file: String = @resource@) : AutoCloseable {
+    private val interpreter = Interpreter(mapped(assets, file))
+
+    /*
+     @takes@
+     */
+    fun run(
+        @parameters@
+    ): @result@ {
+        val inputs = arrayOf<Any>(
+            @inputs@
+        )
+        @outputs@
+        interpreter.runForMultipleInputsOutputs(inputs, mapOf<Int, Any>(@places@))
+        @read@
+    }
+
+    override fun close() = interpreter.close()
+
+    @class_of_outputs@
+    companion object {
+        @labels@
+        @functions@
+
+        private fun buffer(size: Int): ByteBuffer =
+            ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder())
+
+        private fun mapped(assets: AssetManager, file: String): ByteBuffer =
+            assets.openFd(file).use { asset ->
+                FileInputStream(asset.fileDescriptor).use {
+                    val mode = FileChannel.MapMode.READ_ONLY
+                    it.channel.map(mode, asset.startOffset, asset.declaredLength)
+                }
+            }
+    }
+}
+"""
+
+_LABELS = """\
+/** What the values along the last axis of @name@ stand for. */
+val LABELS = listOf(
+@items@
+)
+"""
+
+_LABEL_OF = """
+/** The label of the largest value. */
+fun labelOf(values: @array@): String =
+    LABELS[values.indices.maxByOrNull { values[it] }!!]
+"""
+
+_QUANTIZE = """\
+/** Real values as the @dtype@ of the model: halves away from zero, saturating. */
+fun quantize@Name@(values: FloatArray): ByteBuffer {
+    val bytes = buffer(@factor@values.size)
+    for (value in values) {
+        val scaled = (value / @scale@).toDouble()
+        val rounded = truncate(scaled + 0.5.withSign(scaled)) @zero_point@
+        bytes.put@access@(rounded.coerceIn(@least@, @most@).toInt()@cast@)
+    }
+    return bytes.apply { rewind() }
+}
+"""
+
+_ROUND = """\
+/** Values as the @dtype@ of the model, rounded, saturating. */
+fun write@Name@(values: FloatArray): ByteBuffer {
+    val bytes = buffer(@factor@values.size)
+    for (value in values) {
+        bytes.put@access@(round(value.toDouble()).coerceIn(@least@, @most@).toInt()@cast@)
+    }
+    return bytes.apply { rewind() }
+}
+"""
+
+_WRITE = """\
+/** The values as the bytes of the model's @dtype@. */
+fun write@Name@(values: @array@): ByteBuffer {
+    val bytes = buffer(@factor@values.size)
+    for (value in values) bytes.put@access@(value)
+    return bytes.apply { rewind() }
+}
+"""
+
+_DEQUANTIZE = """\
+/** The real values that the @dtype@ of the model stand for. */
+fun read@Name@(bytes: ByteBuffer): FloatArray {
+    bytes.rewind()
+    return FloatArray(@size@) { (@integer@ @zero_point@) * @scale@ }
+}
+"""
+
+_READ = """\
+/** The values in the bytes of the model's @dtype@. */
+fun read@Name@(bytes: ByteBuffer): @array@ {
+    bytes.rewind()
+    return @array@(@size@) { bytes.get@access@() }
+}
+"""
+
+_VALUES = """\
+/*
+ * What becomes of each value x:
+@told@
+ */
+fun preprocess@Name@(values: FloatArray): FloatArray {
+    require(values.size == @size@) { "${values.size} values; give @size@" }
+    return FloatArray(@size@) { @normalized@ }
+}
+"""
+
+_OUTPUTS = """\
+/** What the model gives. */
+class Outputs(
+    @fields@
+)
+"""
+
+_ARRAYS = {
+    "float32": "FloatArray",
+    "bool": "BooleanArray",
+    "int8": "ByteArray",
+    "uint8": "ByteArray",
+    "int16": "ShortArray",
+    "int32": "IntArray",
+    "int64": "LongArray",
+}
+_ACCESS = {"float32": "Float", "int16": "Short", "int32": "Int", "int64": "Long"}
+"""What follows ``put`` and ``get`` of a ByteBuffer; nothing for bytes."""
+
+_CASTS = {"int8": ".toByte()", "uint8": ".toByte()", "int16": ".toShort()"}
+
+
+def kotlin(model: PhoneModel) -> str:
+    """Write the file of the class.
+
+    It takes LiteRT's Interpreter, which the releases up to 1.4 have: 2.0.3 came without the class
+    (github.com/google-ai-edge/LiteRT/issues/4775).
+    """
+    return write(model, _KOTLIN)
+
+
+def literal(text: str) -> str:
+    r"""Write a string literal of Kotlin.
+
+    >>> print(literal('$x "y"'))
+    "\$x \"y\""
+    """
+    return quoted(text, "\\u%04x").replace("$", "\\$")
+
+
+def _words(dtype: str) -> Mapping[str, str]:
+    access = _ACCESS.get(dtype, "")
+    size = {"Float": 4, "Short": 2, "Int": 4, "Long": 8}.get(access, 1)
+    got = f"bytes.get{access}()"
+    return {
+        "access": access,
+        "factor": f"{size} * " if size > 1 else "",
+        "cast": _CASTS.get(dtype, ""),
+        "integer": f"({got}.toInt() and 0xff)" if dtype == "uint8" else got,
+    }
+
+
+_KOTLIN = Language(
+    templates={
+        **SAMPLES,
+        "file": _FILE,
+        "image_import": "import android.graphics.Bitmap",
+        "resource": "@name@.tflite",
+        "labels": _LABELS,
+        "label_of": _LABEL_OF,
+        "quantize": _QUANTIZE,
+        "round": _ROUND,
+        "write": _WRITE,
+        "write_bool": _WRITE.replace("(value)\n", "(if (value) 1 else 0)\n"),
+        "dequantize": _DEQUANTIZE,
+        "read": _READ,
+        "read_bool": _READ.replace("bytes.get@access@()", "bytes.get() != 0.toByte()"),
+        "values": _VALUES,
+        "outputs": _OUTPUTS,
+        "output": "val @name@ = buffer(@bytes@)",
+        "field": "val @name@: @array@,",
+        "argument": "@value@",
+        "channels": "private val @name@ = floatArrayOf(@values@)",
+        "call": "@function@(@given@)",
+        "call_image": "@function@(@given@, @given@Width, @given@Height)",
+        "convert_call": "@function@(@given@)",
+        "prepare": "@value@,",
+        "parameter": "@name@: @type@",
+        "range": "@first@ until @end@",
+        "comment": " *     ",
+        "element": "values[it]",
+        "place": "it",
+    },
+    types=dict.fromkeys(_ARRAYS, "") | {"whole": "Int"},
+    array=_ARRAYS.__getitem__,
+    literal=literal,
+    suffix="f",
+    words=_words,
+)

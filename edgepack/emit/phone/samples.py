@@ -1,0 +1,119 @@
+"""What fills the templates of functions that prepare images and sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+
+from edgepack.emit.firmware import End
+from edgepack.emit.phone.text import double, fill
+from edgepack.preprocessing import Audio, Image
+
+Normalized = Callable[[str, str], str]
+"""Writes what becomes of a value, by the expression of its place, which tells its channel."""
+
+Templates = Mapping[str, str]
+
+
+def image_values(
+    image: Image, end: End, normalized: Normalized, templates: Templates
+) -> dict[str, str]:
+    """Fill the template ``image``."""
+
+    def span(first: str, end: str) -> str:
+        return fill(templates["range"], first=first, end=end)
+
+    height, width = image.crop or image.resize or end.tensor.sample_shape[:2]
+    sides = {"height": str(height), "width": str(width)}
+    name = end.name[0].upper() + end.name[1:]
+    if image.resize:
+        starts = [(image.resize[0] - height) // 2, (image.resize[1] - width) // 2]
+        rows = span(str(starts[0]), str(starts[0] + height))
+        columns = span(str(starts[1]), str(starts[1] + width))
+        given = {"height": str(image.resize[0]), "width": str(image.resize[1])}
+        required, pixel = "", fill(templates["scaled_call"], Name=name)
+        scaled = fill(templates["scaled"], Name=name, **given)
+    else:
+        required = fill(templates["cropped" if image.crop else "sized"], **sides)
+        rows = span("top", f"top + {height}") if image.crop else span("0", str(height))
+        columns = span("left", f"left + {width}") if image.crop else span("0", str(width))
+        pixel, scaled = templates["byte"], ""
+    return {
+        "required": required,
+        "rows": rows,
+        "columns": columns,
+        "pixel": _pixel(image, pixel, normalized, templates),
+        "scaled": scaled.rstrip("\n"),
+    }
+
+
+def _pixel(image: Image, value: str, normalized: Normalized, templates: Templates) -> str:
+    """Write how the channels of a pixel are computed of its red, green and blue."""
+    if image.colors == "gray":
+        channels = {
+            color: fill(value, channel=str(channel))
+            for channel, color in enumerate(("red", "green", "blue"))
+        }
+        return fill(templates["gray"], normalized=normalized("value", "0"), **channels)
+    return fill(
+        templates["colored"],
+        value=fill(value, channel="2 - channel" if image.colors == "bgr" else "channel"),
+        normalized=normalized("value", "channel"),
+    )
+
+
+def audio_values(
+    audio: Audio, end: End, normalized: Normalized, templates: Templates
+) -> tuple[str, dict[str, str]]:
+    """Choose the template ``wave`` or ``features``, and fill it."""
+    size = prod(end.tensor.shape)
+    if audio.features is None:
+        values = {"clip": _clip(audio, size, size + 1, templates)}
+        place = templates["place"]
+        return "wave", values | {"normalized": normalized(templates["clip_element"], place)}
+    is_mfcc = audio.features == "mfcc"
+    width = audio.coefficients if is_mfcc else audio.mel_bins
+    frames = size // width
+    least = (frames - 1) * (audio.frame_step or 0) + (audio.frame_length or 0)
+    store = fill(
+        templates["mfccs" if is_mfcc else "logs"],
+        width=str(width),
+        normalized=normalized("value", "k"),
+        **({"mels": str(audio.mel_bins)} if is_mfcc else {}),
+    )
+    is_power = audio.fft_size & (audio.fft_size - 1) == 0
+    name = end.name[0].upper() + end.name[1:]
+    return "features", {
+        "clip": _clip(audio, least, least + (audio.frame_step or 0), templates),
+        "frames": str(frames),
+        "width": str(width),
+        "store": store,
+        "magnitudes": fill(templates["fft" if is_power else "dft"], Name=name).rstrip("\n"),
+        **_numbers(audio),
+    }
+
+
+def _clip(audio: Audio, least: int, end: int, templates: Templates) -> str:
+    """Write how a wave gets its length, or what lengths it may have."""
+    if audio.clip_samples:
+        return fill(templates["clipped"], samples=str(audio.clip_samples))
+    return fill(templates["unclipped"], least=str(least), end=str(end))
+
+
+def _numbers(audio: Audio) -> dict[str, str]:
+    """Write the numbers of features: lengths in samples, places on the mel scale in Hz."""
+    length, bins = audio.frame_length or 0, audio.fft_size // 2
+    return {
+        "fft": str(audio.fft_size),
+        "length": str(length),
+        "step": str(audio.frame_step),
+        # Periodic for even lengths only, as tf.signal.hann_window is.
+        "period": double(length if length % 2 == 0 else max(length - 1, 1)),
+        "mels": str(audio.mel_bins),
+        "edges": double(audio.mel_bins + 1),
+        "offset": double(audio.log_offset),
+        "bottom": double(audio.lower_hz),
+        "top": double(audio.top_hz),
+        "bins": str(bins + 1),
+        "hertz": double(audio.sample_rate / 2 / max(bins, 1)),
+    }

@@ -1,0 +1,55 @@
+"""Labels: what the values along the last axis of an output stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgepack.errors import RecipeError
+from edgepack.types import TensorSpec
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Read a text file, a label a line; blank lines at its end are left out.
+
+    Raises :class:`RecipeError` for one that cannot be read, is no UTF-8, or is empty.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # Windows puts a mark first
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file of labels; check the path") from None
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path}: is no text in UTF-8; save the labels as such") from None
+    labels = [line.strip() for line in lines]
+    while labels and not labels[-1]:
+        labels.pop()
+    if not labels:
+        raise RecipeError(f"{path}: holds no labels; write one a line")
+    return tuple(labels)
+
+
+def labelled_output(path: Path, labels: Sequence[str], outputs: Sequence[TensorSpec]) -> int:
+    """Find the place of the output that has a value for each label, along its last axis.
+
+    Raises :class:`RecipeError` if none has, or several: ``path`` is where the labels come from.
+    """
+    fitting = [place for place, output in enumerate(outputs) if output.shape[-1:] == (len(labels),)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        named = " and ".join(repr(outputs[place].name) for place in fitting)
+        raise RecipeError(
+            f"{path}: {_count(labels)} fit the outputs {named}: which is meant cannot be told;"
+            " leave them out"
+        )
+    shapes = ", ".join(f"{output.name!r} {output}" for output in outputs)
+    raise RecipeError(
+        f"{path}: {_count(labels)} for outputs that have none of that size, {shapes}; give a label"
+        " for each value along the last axis"
+    )
+
+
+def _count(labels: Sequence[str]) -> str:
+    return "1 label" if len(labels) == 1 else f"{len(labels):,} labels"

@@ -1,0 +1,128 @@
+"""A .tflite file for apps: with metadata, and with classes that run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edgepack import bundle
+from edgepack.app import App
+from edgepack.emit.phone.kotlin import kotlin
+from edgepack.emit.phone.metadata import with_metadata
+from edgepack.emit.phone.model import PhoneModel, ends, require_prepared
+from edgepack.emit.phone.swift import swift
+from edgepack.errors import RecipeError
+from edgepack.labels import labelled_output, read_labels
+from edgepack.load.tflite_file import of_file
+from edgepack.pipeline.file import File, read_file
+from edgepack.pipeline.naming import default_name
+from edgepack.preprocessing import Preprocessing
+from edgepack.recipe_file import read_recipe_file
+from edgepack.report.phone import PhoneReport
+
+
+def phone(app: App) -> PhoneReport:
+    """Write a folder with the model, its metadata in the file, and a class in Kotlin and in Swift.
+
+    Raises :class:`~edgepack.errors.ModelError` for a file that is damaged or that apps cannot run,
+    :class:`~edgepack.errors.RecipeError` for labels or preprocessing that do not fit it, and
+    :class:`~edgepack.errors.OutputError`.
+    """
+    model = _phone_model(app, read_file(app.model))
+    with of_file(app.model):
+        data = with_metadata(model)
+    with bundle.stage(app.output, force=app.force) as folder:
+        (folder / model.file).write_bytes(data)
+        for suffix, text in ((".kt", kotlin(model)), (".swift", swift(model))):
+            (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
+        artifacts = bundle.describe_all(folder)
+        bundle.write_json(folder / bundle.MANIFEST, _manifest(app, model, artifacts))
+    return PhoneReport(
+        name=model.name,
+        class_name=model.class_name,
+        artifacts=artifacts,
+        notes=tuple(_notes(app, model)),
+    )
+
+
+def _phone_model(app: App, file: File) -> PhoneModel:
+    """Put together what the emitters take."""
+    graph = file.model.main
+    with of_file(app.model):
+        inputs = ends("input", [each.name for each in file.signature.inputs], graph.input_tensors)
+        outputs = ends("output", file.outputs, graph.output_tensors)
+    preprocessing = read_recipe_file(app.recipe_file).described(file.signature)
+    try:
+        for end in inputs:
+            require_prepared(end, preprocessing[end.title])
+    except RecipeError as error:
+        raise RecipeError(f"{app.recipe_file}: {error}") from None
+    labels: tuple[str, ...] = ()
+    labelled = 0
+    if app.labels is not None:
+        labels = read_labels(app.labels)
+        labelled = labelled_output(app.labels, labels, file.signature.outputs)
+    return PhoneModel(
+        name=_text(app.name or default_name(app.model)),
+        data=file.data,
+        model=file.model,
+        inputs=inputs,
+        outputs=outputs,
+        preprocessing=preprocessing,
+        labels=labels,
+        labelled=labelled,
+        description=_text(app.description),
+    )
+
+
+def _text(given: str) -> str:
+    """Put marks in the place of what is no text: a path may hold any bytes."""
+    return given.encode("utf-8", "replace").decode()
+
+
+def _manifest(
+    app: App, model: PhoneModel, artifacts: Mapping[str, bundle.Artifact]
+) -> dict[str, Any]:
+    """Say what made the folder: content and names only, so that it is the same everywhere."""
+    files = {"tflite": app.model, "labels": app.labels, "recipe_file": app.recipe_file}
+    return {
+        "schema": 1,
+        "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
+        "recipe": {
+            **{role: _described(path) for role, path in files.items() if path is not None},
+            "name": model.name,
+            "description": model.description,
+        },
+        "versions": {name: version(name) for name in ("edgepack", "flatbuffers")},
+    }
+
+
+def _described(path: Path) -> dict[str, Any]:
+    return {"name": path.resolve().name} | asdict(bundle.describe(path))
+
+
+def _notes(app: App, model: PhoneModel) -> Iterator[str]:
+    """Say what the app has to know, or do itself."""
+    if app.labels is None:
+        yield "no labels: if an output tells classes, name them with --labels FILE"
+    bare = [
+        end.title
+        for end in model.inputs
+        if model.preprocessing[end.title] == Preprocessing() and model.is_real(end)
+    ]
+    if bare:
+        yield (
+            f"{', '.join(bare)}: the app gives real values as the model was trained on; describe"
+            " how they come about with --recipe FILE"
+        )
+    custom = {
+        operator.name
+        for graph in model.model.subgraphs
+        for operator in graph.operators
+        if operator.is_custom
+    }
+    if custom:
+        yield f"{', '.join(sorted(custom))}: custom operators, which the app has to bring"
