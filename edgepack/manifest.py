@@ -13,7 +13,7 @@ from edgepack import bundle
 from edgepack.recipe import Recipe, as_json, is_function_name
 from edgepack.runtimes import Runtime
 
-DISTRIBUTIONS = (
+_DISTRIBUTIONS = (
     "keras",
     "numpy",
     "tensorflow",
@@ -42,22 +42,25 @@ def manifest(
     }
 
 
-def describe_recipe(recipe: Recipe, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Describe a recipe by its ``inputs`` and settings."""
-    return {
-        "recipe": inputs
-        | {
-            "custom_objects": list(recipe.custom_objects),
-            "allow_unsafe": recipe.allow_unsafe,
-            "observer": recipe.observer,
-            "prune": describe_prune(recipe),
-            "samples": recipe.samples,
-            "seed": recipe.seed,
-            "quantization": as_json(recipe.quantization),
-            "targets": list(recipe.targets),
-            "metric": recipe.metric,
-        },
+def recipe_manifest(
+    recipe: Recipe,
+    artifacts: dict[str, bundle.Artifact],
+    inputs: dict[str, Any],
+    runtimes: Iterable[Runtime],
+) -> dict[str, Any]:
+    """Say what made a folder of a recipe; ``inputs`` are described by :func:`describe_inputs`."""
+    settings = {
+        "custom_objects": list(recipe.custom_objects),
+        "allow_unsafe": recipe.allow_unsafe,
+        "observer": recipe.observer,
+        "prune": describe_prune(recipe),
+        "samples": recipe.samples,
+        "seed": recipe.seed,
+        "quantization": as_json(recipe.quantization),
+        "targets": list(recipe.targets),
+        "metric": recipe.metric,
     }
+    return manifest({"recipe": inputs | settings}, artifacts, _DISTRIBUTIONS, runtimes)
 
 
 def describe_prune(recipe: Recipe) -> dict[str, Any] | None:

@@ -34,18 +34,10 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("app", "arrays", "budgets", "bundle", "defects", "delegates", "errors", "findings", "gate"),
-    *(
-        "importing",
-        "labels",
-        "preprocessing",
-        "progress",
-        "recipe",
-        "recipe_file",
-        "samples",
-        "schemes",
-    ),
-    *("serve", "signals", "spool", "tflite", "toml", "types", "vela", "worker"),
+    *("app", "arrays", "budgets", "build", "bundle", "defects", "delegates", "errors", "findings"),
+    *("gate", "importing", "labels", "preprocessing", "progress", "recipe", "recipe_file"),
+    *("samples", "schemes", "serve", "signals", "spool", "tflite", "toml", "types", "vela"),
+    "worker",
 }
 FILES = sorted(
     path

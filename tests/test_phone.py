@@ -290,7 +290,7 @@ def test_a_folder_is_written_without_tensorflow_or_an_interpreter(
     ]
     manifest = json.loads((folder / "out" / "manifest.json").read_text())
     assert set(manifest["artifacts"]) == {"Pictures.kt", "Pictures.swift", "pictures.tflite"}
-    assert manifest["recipe"]["tflite"]["name"] == "pictures.tflite"
+    assert manifest["phone"]["model"]["name"] == "pictures.tflite"
     heavy = "{'tensorflow', 'keras', 'tflite_runtime', 'tflite_micro', 'PIL'}"
     code = (
         "import sys; from pathlib import Path; import edgepack as e\n"

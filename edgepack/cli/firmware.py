@@ -99,8 +99,8 @@ def firmware(
     from edgepack.report.firmware_text import render_firmware
 
     sources = tuple(Source(path=path, name=name or None) for name, path in models)
-    named = {option: _by_name(option, options.pop(option)) for option in _NAMED}
-    build = Build(models=sources, **named, **options)
+    options |= {option: _by_name(option, options[option]) for option in _NAMED}
+    build = Build(models=sources, **options)
     report = run_firmware(build, Bars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_firmware(report))

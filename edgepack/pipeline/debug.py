@@ -15,7 +15,7 @@ from edgepack.compare import Score
 from edgepack.debug.figures import Alone, DebugReport, Figures
 from edgepack.debug.plot import draw, has_matplotlib
 from edgepack.debug.ranking import rank
-from edgepack.manifest import describe_inputs, manifest
+from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Job, load, require_data
@@ -76,7 +76,7 @@ def debug(
         bundle.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
-        made = manifest(recipe, bundle.describe_all(folder), inputs, [RUNTIMES["litert"]])
+        made = recipe_manifest(recipe, bundle.describe_all(folder), inputs, [RUNTIMES["litert"]])
         bundle.write_json(folder / bundle.MANIFEST, made)
     return report
 

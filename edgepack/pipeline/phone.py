@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from edgepack import bundle
@@ -17,6 +14,7 @@ from edgepack.emit.phone.swift import swift
 from edgepack.errors import RecipeError
 from edgepack.labels import labelled_output, read_labels
 from edgepack.load.tflite_file import of_file
+from edgepack.manifest import describe_data, manifest
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
 from edgepack.preprocessing import Preprocessing
@@ -39,7 +37,8 @@ def phone(app: App) -> PhoneReport:
         for suffix, text in ((".kt", kotlin(model)), (".swift", swift(model))):
             (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
         artifacts = bundle.describe_all(folder)
-        bundle.write_json(folder / bundle.MANIFEST, _manifest(app, model, artifacts))
+        made = manifest({"phone": _described(app, model)}, artifacts, ["flatbuffers"])
+        bundle.write_json(folder / bundle.MANIFEST, made)
     return PhoneReport(
         name=model.name,
         class_name=model.class_name,
@@ -83,25 +82,11 @@ def _text(given: str) -> str:
     return given.encode("utf-8", "replace").decode()
 
 
-def _manifest(
-    app: App, model: PhoneModel, artifacts: Mapping[str, bundle.Artifact]
-) -> dict[str, Any]:
-    """Say what made the folder: content and names only, so that it is the same everywhere."""
-    files = {"tflite": app.model, "labels": app.labels, "recipe_file": app.recipe_file}
-    return {
-        "schema": 1,
-        "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
-        "recipe": {
-            **{role: _described(path) for role, path in files.items() if path is not None},
-            "name": model.name,
-            "description": model.description,
-        },
-        "versions": {name: version(name) for name in ("edgepack", "flatbuffers")},
-    }
-
-
-def _described(path: Path) -> dict[str, Any]:
-    return {"name": path.resolve().name} | asdict(bundle.describe(path))
+def _described(app: App, model: PhoneModel) -> dict[str, Any]:
+    """Tell what was asked for, by names and content."""
+    files = {"model": app.model, "labels": app.labels, "recipe_file": app.recipe_file}
+    given = {role: describe_data(path) for role, path in files.items() if path is not None}
+    return given | {"name": model.name, "description": model.description}
 
 
 def _notes(app: App, model: PhoneModel) -> Iterator[str]:

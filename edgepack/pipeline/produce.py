@@ -11,7 +11,7 @@ from edgepack import bundle
 from edgepack.compress.checkpoint import remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.load.formats import detect
-from edgepack.manifest import DISTRIBUTIONS, describe_inputs, describe_recipe, manifest
+from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
 from edgepack.pipeline.evidence import gather, judge_all, require_measurable, unmeasured
@@ -98,7 +98,7 @@ def produce(
         artifacts = report.artifacts | {"report.json": bundle.describe(folder / "report.json")}
         bundle.write_json(
             folder / bundle.MANIFEST,
-            manifest(describe_recipe(recipe, inputs), artifacts, DISTRIBUTIONS, found),
+            recipe_manifest(recipe, artifacts, inputs, found),
         )
     if recipe.fine_tune and recipe.fine_tune.checkpoints:
         remove_checkpoint(recipe.fine_tune.checkpoints)

@@ -10,7 +10,7 @@ from edgepack.arrays import Arrays
 from edgepack.compare import score
 from edgepack.errors import ConversionError, RecipeError
 from edgepack.load.formats import detect
-from edgepack.manifest import describe_inputs, manifest
+from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.job import Data, Job, load
 from edgepack.progress import Progress, Silent, ignore
@@ -54,7 +54,7 @@ def study(
         steps.convert(job, data)
         report = _study(job, data, settings, running)
         bundle.write_json(folder / "study.json", report.to_dict())
-        made = manifest(recipe, bundle.describe_all(folder), inputs, [_LITERT])
+        made = recipe_manifest(recipe, bundle.describe_all(folder), inputs, [_LITERT])
         bundle.write_json(folder / bundle.MANIFEST, made)
     return report
 

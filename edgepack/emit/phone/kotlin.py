@@ -80,11 +80,11 @@ fun labelOf(values: @array@): String =
 """
 
 _QUANTIZE = """\
-/** Real values as the @dtype@ of the model: halves away from zero, saturating. */
+/** Real values as the @dtype@ of the model: halves away from zero, saturating; NaN as 0. */
 fun quantize@Name@(values: FloatArray): ByteBuffer {
     val bytes = buffer(@factor@values.size)
     for (value in values) {
-        val scaled = (value / @scale@).toDouble()
+        val scaled = if (value.isNaN()) 0.0 else (value / @scale@).toDouble()
         val rounded = truncate(scaled + 0.5.withSign(scaled)) @zero_point@
         bytes.put@access@(rounded.coerceIn(@least@, @most@).toInt()@cast@)
     }

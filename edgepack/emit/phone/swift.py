@@ -107,10 +107,10 @@ public static func label(of values: @array@) -> String {
 """
 
 _QUANTIZE = """\
-/// Real values as the @dtype@ of the model: halves away from zero, saturating.
+/// Real values as the @dtype@ of the model: halves away from zero, saturating; NaN as 0.
 public static func quantize@Name@(_ values: [Float]) -> [@type@] {
     return values.map { value in
-        let scaled: Float = value / @scale@
+        let scaled: Float = value.isNaN ? 0 : value / @scale@
         let rounded = Double(scaled).rounded(.toNearestOrAwayFromZero) @zero_point@
         return @type@(max(@least@, min(@most@, rounded)))
     }
