@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import need
+from compilers import (
+    CLANG,
+    GCC,
+    Compiler,
+    build_program,
+    compile_everywhere,
+    compile_object,
+    undefined_symbols,
+)
 from numpy.typing import NDArray
 from tiny import Value, one_operator
 
@@ -25,11 +34,11 @@ from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model, QuantParams, Tensor
 
 SCALES = (1.0, 2**-7, 0.5847029, 1 / 255, 1e-6, 1e4, 1e-38, 3e-42, 2**-149, 1e30)
-STRICT = [
-    *("-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wdouble-promotion"),
-    *("-Wundef", "-Wshadow"),
+SANITIZED = [
+    *("-fsanitize=undefined,float-cast-overflow", "-fno-sanitize-recover=all"),
+    *("-Wconversion", "-Wdouble-promotion", "-Wshadow", "-Wundef"),
 ]
-CHECKED = ["-fsanitize=undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
+LONG = {"__aeabi_lmul", "__aeabi_llsl", "__aeabi_llsr", "__muldi3", "__ashldi3", "__lshrdi3"}
 
 MAIN = """\
 #include <stdio.h>
@@ -143,49 +152,101 @@ def as_real(fixed: NDArray[np.int32], fraction_bits: int) -> NDArray[np.float32]
         return np.ldexp(fixed.astype(np.float32), -fraction_bits)
 
 
+def as_bits(values: NDArray[Any]) -> NDArray[Any]:
+    return values.view(f"u{values.itemsize}")
+
+
 def as_fixed(real: NDArray[np.float32], fraction_bits: int) -> NDArray[np.int32]:
     scaled = np.ldexp(real.astype(np.float64), fraction_bits)
     return np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int32)
 
 
-def test_the_emitted_functions_are_tensorflow_lites_bit_for_bit(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Call:
+    """A function of C, what it is given, and what it must make of that."""
+
+    text: str
+    given: NDArray[Any]
+    wanted: NDArray[Any]
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Call]]:
+    """A folder with the header and a program that calls all functions in turn."""
     tensors = list(random_tensors())
-    write(tmp_path, tensors)
-    calls, fed, wanted = [], [], []
-    for place, each in enumerate(tensors):
-        end, kind, values = f"input_{place}", f"kws_input_{place}_t", all_values(each)
-        bits = integer_only(each).fraction_bits
-        floats, integers = hard_floats(each), hard_integers(each)
-        calls += [
-            f"CONVERT(float, {kind}, kws_quantize_{end});",
-            f"CONVERT({kind}, float, kws_dequantize_{end});",
-            f"CONVERT(int32_t, {kind}, kws_quantize_{end}_fixed);",
-            f"CONVERT({kind}, int32_t, kws_dequantize_{end}_fixed);",
-        ]
-        fed += [floats, values, integers, values]
-        real = dequantize(values, each)
-        wanted += [quantize(floats, each), real]
-        wanted += [quantize(as_real(integers, bits), each), as_fixed(real, bits)]
-    (tmp_path / "main.c").write_text(MAIN.format(calls="\n".join(calls)))
-    program = tmp_path / "program"
-    compile_c(tmp_path / "main.c", program, *CHECKED)
-    sent = b"".join(np.uint32(len(each)).tobytes() + each.tobytes() for each in fed)
-    done = subprocess.run([program], input=sent, capture_output=True, check=False, timeout=60)
+    calls = [call for place, each in enumerate(tensors) for call in calls_of(place, each)]
+    folder = tmp_path_factory.mktemp("quantize")
+    write(folder, tensors)
+    (folder / "main.c").write_text(MAIN.format(calls="\n".join(call.text for call in calls)))
+    return folder, calls
+
+
+def calls_of(place: int, each: Tensor) -> Iterator[Call]:
+    end, kind, bits = f"input_{place}", f"kws_input_{place}_t", integer_only(each).fraction_bits
+    floats, integers, values = hard_floats(each), hard_integers(each), all_values(each)
+    real = dequantize(values, each)
+    yield Call(f"CONVERT(float, {kind}, kws_quantize_{end});", floats, quantize(floats, each))
+    yield Call(f"CONVERT({kind}, float, kws_dequantize_{end});", values, real)
+    yield Call(
+        f"CONVERT(int32_t, {kind}, kws_quantize_{end}_fixed);",
+        integers,
+        quantize(as_real(integers, bits), each),
+    )
+    yield Call(
+        f"CONVERT({kind}, int32_t, kws_dequantize_{end}_fixed);", values, as_fixed(real, bits)
+    )
+
+
+@pytest.mark.parametrize(
+    ("compiler", "dialect", "options"),
+    [
+        (GCC, "c99", SANITIZED),
+        (GCC, "c++17", ["-O3", "-std=gnu++17", "-march=native", "-ffp-contract=fast"]),
+        (CLANG, "c99", ["-ffp-contract=fast"]),
+    ],
+    ids=["sanitized", "contracted", "clang"],
+)
+def test_the_emitted_functions_are_tensorflow_lites_bit_for_bit(
+    calls: tuple[Path, list[Call]],
+    tmp_path: Path,
+    compiler: Compiler,
+    dialect: str,
+    options: list[str],
+) -> None:
+    folder, expected = calls
+    program = build_program(
+        [folder / "main.c"],
+        tmp_path / "program",
+        compiler=compiler,
+        dialect=dialect,
+        options=options,
+    )
+    given = b"".join(np.uint32(len(c.given)).tobytes() + c.given.tobytes() for c in expected)
+    done = subprocess.run([program], input=given, capture_output=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
     start = 0
-    for call, given, want in zip(calls, fed, wanted, strict=True):
-        got = np.frombuffer(done.stdout, want.dtype, len(want), start)
+    for call in expected:
+        got = np.frombuffer(done.stdout, call.wanted.dtype, len(call.wanted), start)
         start += got.nbytes
         # As bits: -0.0 and 0.0 differ.
-        wrong = np.flatnonzero(got.view(f"u{got.itemsize}") != want.view(f"u{got.itemsize}"))
-        assert not len(wrong), (call, given[wrong[:5]], got[wrong[:5]], want[wrong[:5]])
+        wrong = np.flatnonzero(as_bits(got) != as_bits(call.wanted))
+        some = wrong[:5]
+        assert not len(wrong), (call.text, call.given[some], got[some], call.wanted[some])
     assert start == len(done.stdout)
 
 
-def compile_c(source: Path, program: Path, *options: str) -> None:
-    command = [need("cc"), "-std=c99", *STRICT, *options, source, "-o", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_it_compiles_everywhere_and_the_integer_functions_need_no_float(tmp_path: Path) -> None:
+    write(tmp_path, [tensor("int16", 0.5847029, 83)])
+    for name, kind, end in (("floats", "float", ""), ("integers", "int32_t", "_fixed")):
+        (tmp_path / f"{name}.c").write_text(
+            f'#include "quantize.h"\n{kind} there({kind} x);\n{kind} there({kind} x)\n'
+            f"{{ return kws_dequantize_input_0{end}(kws_quantize_input_0{end}(x)); }}\n"
+        )
+    floats = compile_everywhere(tmp_path / "floats.c", tmp_path)
+    integers = compile_everywhere(tmp_path / "integers.c", tmp_path)
+    for key, file in integers.items():
+        assert {name for name in undefined_symbols(file) if "unwind" not in name} <= LONG, key
+    assert "__aeabi_fdiv" in undefined_symbols(floats["cortex-m0plus", "c99"])
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
@@ -232,7 +293,7 @@ def test_what_is_not_quantized_has_no_functions(tmp_path: Path) -> None:
     assert "there is nothing to convert" in text
     assert "static" not in text
     (tmp_path / "a.c").write_text('#include "quantize.h"\n')
-    compile_c(tmp_path / "a.c", tmp_path / "a.o", "-c")
+    compile_object(tmp_path / "a.c", tmp_path / "a.o")
 
 
 def test_the_text_is_ascii_tidy_and_the_same_each_time() -> None:

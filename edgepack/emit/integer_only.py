@@ -156,4 +156,5 @@ def _their_units(
 ) -> NDArray[Any]:
     real = dequantize(steps + zero_point, tensor).astype(np.float64)
     units = np.ldexp(real, found.fraction_bits)
-    return np.trunc(units + np.copysign(0.5, units)).astype(np.int64)
+    rounded: NDArray[Any] = np.trunc(units + np.copysign(0.5, units)).astype(np.int64)
+    return rounded

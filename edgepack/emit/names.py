@@ -18,11 +18,13 @@ MAX_NAME = 48
 
 _MAX_END = 24
 _MAX_TOLD = 60
+_CURE = "name it otherwise: NAME=MODEL.tflite"
 
-FIRST_WORDS = frozenset(
-    "arena dequantize input inputs labels model op operators output outputs preprocess quantize"
-    " register round test vectors".split()
-)
+FIRST_WORDS = {
+    *("arena", "dequantize", "input", "inputs", "labels", "model", "op", "operators", "output"),
+    *("outputs", "passes", "preprocess", "quantize", "register", "round", "rounded", "test"),
+    "vectors",
+}
 """What follows a model's name and ``_`` in its symbols and macros, up to the next ``_``.
 
 ``KWS_ARENA_BYTES``, ``kws_op_resolver``, ``KWS_TEST_VECTORS_H``: whatever is emitted keeps to
@@ -101,9 +103,6 @@ def model_names(titles: Sequence[str]) -> list[str]:
                 f" {name}_{rest.split('_')[0]} of {_told(title)}; {_CURE}"
             )
     return names
-
-
-_CURE = "name it otherwise: NAME=MODEL.tflite"
 
 
 def _model_name(title: str) -> str:

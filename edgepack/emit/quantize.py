@@ -11,6 +11,7 @@ from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.emit.integer_only import RANGE_BITS, integer_only
 
 _TYPES = ("int8", "int16", "uint8")
+_TITLE_LENGTH = 50  # leaves the line below 100 columns
 
 _ABOUT = """\
 /*
@@ -20,8 +21,8 @@ _ABOUT = """\
  * out of range become the nearest in range, and NaN becomes the zero point, which is real 0.
  * -ffast-math takes liberties with the last bit: compile without it.
  *
- * The functions in _fixed use integers alone, for chips without an FPU, and give the same. A real
- * value is there an int32_t, real = fixed / 2^FRACTION_BITS, of which {bits} bits hold the whole range.
+ * The functions in _fixed use integers alone, for chips without an FPU, and give the same. Their
+ * real values are an int32_t, real * 2^FRACTION_BITS; the model's range takes {bits} of its bits.
  */
 """
 
@@ -85,7 +86,7 @@ static inline float {name}_dequantize_{end}({name}_{end}_t value)
 /* Quantizes real / 2^{fraction_bits}. */
 static inline {name}_{end}_t {name}_quantize_{end}_fixed(int32_t real)
 {{
-    const uint32_t limit = real < 0 ? {lowest_units}u : {highest_units}u; /* the ends of the range */
+    const uint32_t limit = real < 0 ? {lowest_units}u : {highest_units}u; /* of the range */
     uint32_t size = real < 0 ? 0u - (uint32_t)real : (uint32_t)real;
     int32_t steps;
 
@@ -112,7 +113,11 @@ def quantize_h(model: FirmwareModel) -> str:
     Raises :class:`~edgepack.errors.ModelError` for a scale or zero point that makes no sense.
     """
     parts = [_of_end(model, end) for end in (*model.inputs, *model.outputs) if is_quantized(end)]
-    body = [_ABOUT.format(bits=RANGE_BITS), _ROUND.format(name=model.name), *parts] if parts else [_NONE]
+    body = (
+        [_ABOUT.format(bits=RANGE_BITS), _ROUND.format(name=model.name), *parts]
+        if parts
+        else [_NONE]
+    )
     return c_header(
         f"{model.macro}_QUANTIZE_H", "\n".join(body), ["<stdint.h>", '"model_settings.h"']
     )
@@ -131,7 +136,7 @@ def _of_end(model: FirmwareModel, end: End) -> str:
         name=model.name,
         end=end.name,
         macro=f"{model.macro}_{end.name.upper()}",
-        title=c_comment(end.title),
+        title=c_comment(end.title[:_TITLE_LENGTH]),
         type=end.tensor.dtype,
         scale=end.tensor.quant.scale[0],
         zero_point=end.tensor.quant.zero_point[0],

@@ -1,0 +1,154 @@
+"""Names of models, inputs and outputs in C: valid, short, and never twice."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from compilers import HOSTS, compile_object, symbols
+
+from edgepack.emit.c_array import c_header, c_source
+from edgepack.emit.names import FIRST_WORDS, c_identifier, ends, model_names
+from edgepack.errors import RecipeError
+from edgepack.pipeline.export import export
+from edgepack.recipe import Recipe
+from edgepack.types import Tensor
+
+IDENTIFIERS = {
+    "my-model": "my_model",
+    "my model.v2": "my_model_v2",
+    "3d": "m3d",
+    "__x__": "x",
+    "_x": "x",
+    "a__b": "a_b",
+    "modèle": "modele",
+    "Ångström": "Angstrom",
+    "ﬁle①": "file1",
+    "k\u0131z": "k_z",  # a dotless i is a letter of its own
+    "İstanbul": "Istanbul",
+    "straße": "stra_e",
+    "ε-net": "net",
+    '"; DROP': "DROP",
+    "a\nb": "a_b",
+    "a\\\n*/ b": "a_b",
+    "../up": "up",
+    "$x": "x",
+    "KWS": "KWS",
+}
+
+
+@pytest.mark.parametrize("title", IDENTIFIERS)
+def test_any_text_becomes_an_identifier(title: str) -> None:
+    assert c_identifier(title) == IDENTIFIERS[title]
+    assert model_names([title]) == [IDENTIFIERS[title]]
+
+
+@pytest.mark.parametrize("title", ["", "-", "日本", "___", "\n", "ε", "🎤", "\u0301", "\udcff"])
+def test_what_leaves_nothing_is_refused(title: str) -> None:
+    with pytest.raises(RecipeError, match="has no letter from A to Z and no digit") as caught:
+        c_identifier(title)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("compiler", HOSTS, ids=str)
+def test_the_identifiers_compile_in_one_program(tmp_path: Path, compiler: object) -> None:
+    names = sorted(set(map(str.lower, IDENTIFIERS.values())))
+    source = tmp_path / "all.c"
+    source.write_text("".join(f'#include "{name}.h"\n' for name in names))
+    for name in names:
+        (tmp_path / f"{name}.h").write_text(c_header(f"{name}_model", b"a"))
+        (tmp_path / f"{name}.c").write_text(c_source(f"{name}_model", b"a", f"{name}.h"))
+        file = compile_object(tmp_path / f"{name}.c", tmp_path / "a.o", compiler=compiler)
+        assert symbols(file)[f"{name}_model"] == b"a"
+    compile_object(source, tmp_path / "all.o", compiler=compiler)
+
+
+@pytest.mark.parametrize(
+    ("title", "why"),
+    [
+        ("class", "'class' is a reserved word of C++"),
+        ("_class_", "'class' is a reserved word of C++"),
+        ("int", "'int' is a reserved word of C"),
+        ("typeof", "'typeof' is a reserved word of C"),
+        ("co-await", "'co_await' is a reserved word of C++"),
+        ("setup", "'setup' is taken by Arduino, TensorFlow Lite or the program"),
+        ("Main", "'Main' is taken by"),
+        ("tflite", "'tflite' is taken by"),
+        ("nul", "'nul' is a device of Windows"),
+        ("x" * 300, "its name in C has 300 characters, more than 48"),
+    ],
+)
+def test_a_name_that_is_taken_or_too_long_is_refused(title: str, why: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(why)) as caught:
+        model_names([title])
+    message = str(caught.value)
+    assert message.endswith("; name it otherwise: NAME=MODEL.tflite")
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize(
+    ("titles", "why"),
+    [
+        (["my-model", "my_model"], "'my-model' and 'my_model': are both 'my_model' in C"),
+        (["KWS", "x", "kws"], "'KWS' and 'kws': are both 'KWS' in C"),
+        (["modèle", "modele"], "are both 'modele' in C"),
+        (["kws", "kws_model"], "'kws_model': 'kws_model' in C begins like the symbols kws_model"),
+        (["KWS-Input-2", "kws"], "'KWS-Input-2': 'KWS_Input_2' in C begins like the symbols"),
+    ],
+)
+def test_models_whose_symbols_could_be_the_same_are_refused(titles: list[str], why: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(why)) as caught:
+        model_names(titles)
+    assert "\n" not in str(caught.value)
+
+
+def test_models_whose_symbols_differ_stand_side_by_side() -> None:
+    titles = ["kws", "kws_v2", "kws_models", "kw", "kws2", "classes", "mainly", "xy_model", "ic"]
+    assert model_names(titles) == titles
+    # A name such as kws_v2 is safe because no symbol of kws goes on with v2.
+    assert all(word.isalpha() for word in FIRST_WORDS)
+    assert "x" * 48 in model_names(["x" * 48])
+
+
+def named(*names: str) -> list[str]:
+    tensors = [Tensor(name=name, shape=(1,), dtype="int8", quant=None, data=b"") for name in names]
+    return [end.name for end in ends(tensors, "input")]
+
+
+def test_a_single_input_is_called_input() -> None:
+    assert named("serving_default_anything:0") == ["input"]
+
+
+@pytest.mark.parametrize(
+    ("titles", "names"),
+    [
+        (("left", "Right eye"), ["input_left", "input_right_eye"]),
+        (("serving_default_a:0", "serving_default_b:0"), ["input_a", "input_b"]),
+        (
+            ("StatefulPartitionedCall:0", "StatefulPartitionedCall:1"),
+            ["input_0", "input_1"],
+        ),
+        (("A", "a", "b"), ["input_0", "input_1", "input_b"]),
+        (("Identity", "Identity_1"), ["input_0", "input_1"]),
+        (("x", "x_fixed", "y"), ["input_0", "input_1", "input_y"]),
+        (("日本", "", "x" * 25, "0"), ["input_0", "input_1", "input_2", "input_m0"]),
+        (("class", "int"), ["input_class", "input_int"]),
+    ],
+)
+def test_several_inputs_have_their_own_names_or_their_places(
+    titles: tuple[str, ...], names: list[str]
+) -> None:
+    assert named(*titles) == names
+
+
+def test_titles_are_what_the_signature_calls_them() -> None:
+    tensor = Tensor(name="x:0", shape=(1,), dtype="int8", quant=None, data=b"")
+    assert [end.title for end in ends([tensor, tensor], "output")] == ["x:0#0", "x:0#1"]
+    assert ends([tensor], "output")[0].title == "x:0"
+
+
+def test_an_export_refuses_a_name_that_leaves_nothing_before_it_starts(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="has no letter from A to Z and no digit"):
+        export(Recipe(model=tmp_path / "日本.h5", output=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
