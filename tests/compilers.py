@@ -10,6 +10,7 @@ A compile takes 0.02 to 0.1 s in C, 0.2 to 0.3 s in C++ that includes the standa
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -124,19 +125,21 @@ def compile_everywhere(
     source: Path,
     folder: Path,
     *,
-    compilers: Sequence[Compiler] = COMPILERS,
     dialects: Sequence[str] = ("c99", "c++17"),
     includes: Sequence[Path] = (),
+    options: Sequence[str] = (),
 ) -> dict[tuple[str, str], Path]:
     """Compile a file with every compiler and dialect: objects by compiler's name and dialect."""
-    cases = [(compiler, dialect) for compiler in compilers for dialect in dialects]
+    cases = [(compiler, dialect) for compiler in COMPILERS for dialect in dialects]
     for compiler, dialect in cases:
         compiler.command(dialect)  # skips, which a thread of the pool could not
 
     def compiled(case: tuple[Compiler, str]) -> Path:
         compiler, dialect = case
         out = folder / f"{source.stem}-{compiler}-{dialect}.o"
-        return compile_object(source, out, compiler=compiler, dialect=dialect, includes=includes)
+        return compile_object(
+            source, out, compiler=compiler, dialect=dialect, includes=includes, options=options
+        )
 
     with ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(compiled, cases))
@@ -170,8 +173,12 @@ def build_program(
         )
         for place, source in enumerate(sources)
     ]
-    is_cxx = "c++" in dialect or any(source.suffix == ".cc" for source in sources)
-    linker = need((GCC.cxx if is_cxx else GCC.c)[0])
+    return link_program(objects, out, options=options)
+
+
+def link_program(objects: Sequence[Path], out: Path, *, options: Sequence[str] = ()) -> Path:
+    """Link objects for this machine: by the C++ compiler if there is one, which links C as well."""
+    linker = next(filter(shutil.which, (GCC.cxx[0], GCC.c[0])), None) or need(GCC.c[0])
     done = _run([linker, *objects, *options, "-lm", "-o", out])
     assert done.returncode == 0, done.stderr
     return out

@@ -1,0 +1,26 @@
+#ifndef TFLM_STUB_MICRO_OP_RESOLVER_H
+#define TFLM_STUB_MICRO_OP_RESOLVER_H
+
+#include "tensorflow/lite/core/c/common.h"
+
+namespace tflite {
+
+class MicroOpResolver {
+   public:
+    bool Has(const char *name, size_t length) const;
+
+   protected:
+    MicroOpResolver(const char **names, unsigned int capacity)
+        : names_(names), capacity_(capacity) {}
+
+    // Fails, with TFLM's words, for one that is there already, and where there is no place.
+    TfLiteStatus Add(const char *name);
+
+    const char **names_;
+    unsigned int capacity_;
+    unsigned int length_ = 0;
+};
+
+}  // namespace tflite
+
+#endif
