@@ -158,7 +158,7 @@ def spectrum_text(entry: Entry, audio: Audio) -> str:
 
 
 def _windowed(entry: Entry, length: int) -> str:
-    """Write the function that cuts out a frame: the window's period is even, as hann_window says."""
+    """Write the function that cuts out a frame; hann_window has an even period."""
     is_odd = length % 2 == 1 and length > 1
     half = floats(hann_window(length)[: (length - is_odd) // 2 + 1])
     period = entry.fill("${INPUT}_FRAME_LENGTH - 1" if is_odd else "${INPUT}_FRAME_LENGTH")
