@@ -17,11 +17,11 @@ from compilers import build_program, compile_everywhere, undefined_symbols
 from numpy.typing import NDArray
 
 from edgepack.calibration.preprocess import preprocess
-from edgepack.emit.c_text import C_TYPES, c_float, c_header
 from edgepack.emit.firmware import End, FirmwareModel
+from edgepack.emit.model_settings import model_settings_h
 from edgepack.emit.preprocess import preprocess_h
 from edgepack.emit.quantize import quantize_h
-from edgepack.errors import RecipeError
+from edgepack.errors import ModelError, RecipeError
 from edgepack.preprocessing import Audio, Image, Preprocessing
 from edgepack.quantize.affine import quantize
 from edgepack.types import Model, QuantParams, Tensor
@@ -83,19 +83,6 @@ class Case:
         if self.tensor.quant is None and "float" not in self.tensor.dtype:
             real = np.rint(real) if real.dtype.kind == "f" else real
         return quantize(real, self.tensor)
-
-    def settings_h(self, name: str) -> str:
-        size, taken = int(np.prod(self.tensor.shape)), self.tensor
-        lines = [
-            f"typedef {C_TYPES[taken.dtype]} {name}_input_t;",
-            f"#define {name.upper()}_INPUT_ELEMENTS {size}",
-        ]
-        if taken.quant:
-            lines += [
-                f"#define {name.upper()}_INPUT_SCALE ({c_float(taken.quant.scale[0])})",
-                f"#define {name.upper()}_INPUT_ZERO_POINT ({taken.quant.zero_point[0]})",
-            ]
-        return c_header(f"{name.upper()}_SETTINGS_H", "\n".join(lines), ["<stdint.h>"])
 
     def call(self, name: str) -> str:
         """Write the lines of C that run the samples."""
@@ -279,7 +266,7 @@ def program(folder: Path, names: Iterable[str]) -> Path:
         (folder / name).mkdir()
         (folder / name / "preprocess.h").write_text(preprocess_h(firmware))
         (folder / name / "quantize.h").write_text(quantize_h(firmware))
-        (folder / name / "model_settings.h").write_text(case.settings_h(name))
+        (folder / name / "model_settings.h").write_text(model_settings_h(firmware))
     includes = "\n".join(f'#include "{name}/preprocess.h"' for name in names)
     calls = "".join(CASES[name].call(name) for name in names)
     main = folder / "main.c"
@@ -388,3 +375,8 @@ def test_what_does_not_give_the_models_input_is_refused(
     with pytest.raises(RecipeError, match=re.escape(said)) as error:
         preprocess_h(model("net", tensor(shape), described))
     assert str(error.value).startswith("input 'x': ")
+
+
+def test_an_input_that_quantize_h_leaves_out_is_refused() -> None:
+    with pytest.raises(ModelError, match="input 'x': int32 is quantized in a way of its own"):
+        preprocess_h(model("net", tensor((3,), "int32")))

@@ -12,6 +12,8 @@ from edgepack.emit.preprocess.audio import audio_text
 from edgepack.emit.preprocess.entry import Entry
 from edgepack.emit.preprocess.image import image_text
 from edgepack.emit.preprocess.values import values_text
+from edgepack.emit.quantize import is_quantized
+from edgepack.errors import ModelError
 from edgepack.preprocessing import Preprocessing
 
 _ABOUT = """\
@@ -40,7 +42,8 @@ def preprocess_h(model: FirmwareModel) -> str:
 
     Results equal those of :func:`edgepack.calibration.preprocess.preprocess` bit for bit, but for
     spectra, which are computed in float32 here. Raises :class:`~edgepack.errors.RecipeError` for
-    a description that does not give what the model takes.
+    a description that does not give what the model takes, and
+    :class:`~edgepack.errors.ModelError` for an input with scales that ``quantize.h`` leaves out.
     """
     entries = [
         Entry(model.name, end, model.preprocessing.get(end.title, Preprocessing()))
@@ -56,6 +59,11 @@ def preprocess_h(model: FirmwareModel) -> str:
 
 
 def _text(entry: Entry) -> str:
+    if entry.tensor.quant is not None and not is_quantized(entry.end):
+        raise ModelError(
+            f"input {entry.end.title!r}: {entry.tensor.dtype} is quantized in a way of its own;"
+            " convert the model to int8, int16 or uint8 inputs of one scale"
+        )
     if entry.described.image:
         return image_text(entry, entry.described.image)
     if entry.described.audio:

@@ -12,8 +12,9 @@ _WINDOWED = """\
 /* A frame times the Hann window, of which the table holds a half: it is symmetric. */
 static inline void ${input}_windowed(const int16_t *samples, float *frame)
 {
+    const size_t period = $period;
     for (size_t i = 0; i < ${INPUT}_FRAME_LENGTH; i++) {
-        const size_t place = i <= $period / 2 ? i : $period - i;
+        const size_t place = i <= period / 2 ? i : period - i;
         frame[i] = (float)samples[i] / 32768.0f * ${input}_window[place];
     }
 }
@@ -139,30 +140,30 @@ def has_fft(audio: Audio) -> bool:
 
 
 def bins(audio: Audio) -> int:
-    """How many bins there are below half the sample rate, of which no triangle needs the last."""
+    """How many bins triangles may need: those below half the sample rate."""
     return (audio.fft_size + 1) // 2
 
 
 def spectrum_text(entry: Entry, audio: Audio) -> str:
     """Write the function of the magnitudes, and the tables that it needs."""
-    size, length = audio.fft_size, audio.frame_length or 0
+    turns = 2 * np.pi * np.arange(audio.fft_size) / audio.fft_size
+    tables = {name: waves(function(turns)) for name, function in _WAVES}
+    common = entry.fill(_MAGNITUDE) + _windowed(entry, audio.frame_length or 0)
+    if has_fft(audio):
+        quarters = tables["sine"][: audio.fft_size * 3 // 4]
+        sine = c_table(entry.fill("${input}_sine"), "float", quarters)
+        return common + _SINE + sine + entry.fill(_FFT)
+    whole = (c_table(entry.fill(f"${{input}}_{name}"), "float", tables[name]) for name in tables)
+    return common + "".join(whole) + entry.fill(_DFT, about=_about_dft(audio))
+
+
+def _windowed(entry: Entry, length: int) -> str:
+    """Write the function that cuts out a frame; hann_window has an even period."""
     is_odd = length % 2 == 1 and length > 1
     half = floats(hann_window(length)[: (length - is_odd) // 2 + 1])
-    period = entry.fill("(${INPUT}_FRAME_LENGTH - 1)" if is_odd else "${INPUT}_FRAME_LENGTH")
-    windowed = c_table(entry.fill("${input}_window"), "float", half)
-    windowed += entry.fill(_WINDOWED, period=period)
-    turns = 2 * np.pi * np.arange(size) / size
-    tables = {name: waves(function(turns)) for name, function in _WAVES}
-    if has_fft(audio):
-        sine = c_table(entry.fill("${input}_sine"), "float", tables["sine"][: size * 3 // 4])
-        return entry.fill(_MAGNITUDE) + windowed + _SINE + sine + entry.fill(_FFT)
-    whole = (c_table(entry.fill(f"${{input}}_{name}"), "float", tables[name]) for name in tables)
-    return (
-        entry.fill(_MAGNITUDE)
-        + windowed
-        + "".join(whole)
-        + entry.fill(_DFT, about=_about_dft(audio))
-    )
+    period = entry.fill("${INPUT}_FRAME_LENGTH - 1" if is_odd else "${INPUT}_FRAME_LENGTH")
+    table = c_table(entry.fill("${input}_window"), "float", half)
+    return table + entry.fill(_WINDOWED, period=period)
 
 
 def _about_dft(audio: Audio) -> str:

@@ -36,7 +36,7 @@ def values_text(entry: Entry) -> str:
         return entry.fill(_COPY, about=c_about(_about(entry, "values as they are")))
     stored = entry.stored(entry.value("values[i]", f"i % {shape[-1] if shape else 1}"))
     about = c_about(_about(entry, "real numbers"))
-    helpers = entry.value_function() + (entry.stored_function() if "_whole(" in stored else "")
+    helpers = entry.value_function() + entry.stored_function()
     return helpers + entry.fill(_VALUES, about=about, stored=stored)
 
 
