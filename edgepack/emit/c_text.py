@@ -22,7 +22,7 @@ C_TYPES = {
 """The C type of a tensor's values, by TFLite's name in lower case."""
 
 _WIDTH = 100
-_WORDS = 60
+_TITLE = 60
 _CUT = "..."
 _INDENT = "    "
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "?": "\\?"}
@@ -55,14 +55,23 @@ def _ascii(char: str) -> str:
 
 
 def c_comment(text: str) -> str:
-    """Write a few words so that they can stand in a comment: ASCII that does not end it.
+    """Write text so that it can stand in a comment: ASCII that does not end it.
 
-    >>> c_comment("a */ b"), len(c_comment("x" * 300))
-    ('a * / b', 60)
+    >>> c_comment("a */ b")
+    'a * / b'
     """
     plain = "".join(char if char.isascii() and char.isprintable() else "?" for char in text)
-    short = plain if len(plain) <= _WORDS else f"{plain[: _WORDS - len(_CUT)]}{_CUT}"
-    return short.replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /")
+    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /")
+
+
+def c_title(text: str) -> str:
+    """Write what something is called for a comment, and no more than fits beside other words.
+
+    >>> len(c_title("x" * 300))
+    60
+    """
+    short = text if len(text) <= _TITLE else f"{text[: _TITLE - len(_CUT)]}{_CUT}"
+    return c_comment(short)
 
 
 def c_float(value: float) -> str:

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from edgepack.emit.c_text import C_TYPES, c_comment, c_float, c_header, c_string
+from edgepack.emit.c_text import C_TYPES, c_float, c_header, c_string, c_title
 from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.errors import ModelError
 
@@ -53,7 +53,7 @@ def model_settings_h(model: FirmwareModel) -> str:
     parts = [
         _ARENA.format(
             macro=model.macro,
-            device=f" on {c_comment(model.device)}" if model.device else "",
+            device=f" on {c_title(model.device)}" if model.device else "",
             arena_bytes=model.arena_bytes,
             inputs=len(model.inputs),
             outputs=len(model.outputs),
@@ -92,7 +92,7 @@ def _end(model: FirmwareModel, kind: str, index: int, end: End) -> str:
     sizes = tensor.shape or (1,)  # C has no empty array
     text = _END.format(
         kind=kind,
-        title=c_comment(c_string(end.title)),
+        title=c_title(c_string(end.title)),
         shape=" x ".join(map(str, tensor.shape)) or "a scalar",
         dtype=tensor.dtype,
         meaning=_meaning(end),

@@ -6,7 +6,7 @@ The functions compute what TensorFlow Lite's QUANTIZE and DEQUANTIZE do, bit for
 
 from __future__ import annotations
 
-from edgepack.emit.c_text import c_comment, c_header
+from edgepack.emit.c_text import c_header, c_title
 from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.emit.integer_only import RANGE_BITS, integer_only
 
@@ -135,7 +135,7 @@ def _of_end(model: FirmwareModel, end: End) -> str:
         name=model.name,
         end=end.name,
         macro=f"{model.macro}_{end.name.upper()}",
-        title=c_comment(end.title),
+        title=c_title(end.title),
         type=end.tensor.dtype,
         scale=end.tensor.quant.scale[0],
         zero_point=end.tensor.quant.zero_point[0],
