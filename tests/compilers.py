@@ -205,6 +205,17 @@ def sections(file: Path) -> dict[str, bytes]:
         }
 
 
+def allocated(file: Path) -> dict[str, int]:
+    """Tell the bytes that each section of an object takes on the device, by its name."""
+    with file.open("rb") as stream:
+        found = ELFFile(stream).iter_sections()
+        return {
+            section.name: section["sh_size"]
+            for section in found
+            if section["sh_flags"] & 2 and section["sh_size"]  # SHF_ALLOC
+        }
+
+
 def symbols(file: Path) -> dict[str, bytes]:
     """Read the bytes of each global object that a file defines and never changes, by its name."""
     with file.open("rb") as stream:

@@ -110,7 +110,7 @@ def firmware(
 def _by_name(option: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
     """Take the values of an option by the model that they are for; of two, none would count."""
     names = [name for name, _ in given]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        of = f" of {twice}" if twice else ""
+    if twice := [name for name in names if names.count(name) > 1]:
+        of = f" of {twice[0]}" if twice[0] else ""
         raise click.UsageError(f"the {option.replace('_', ' ')}{of} are given twice")
     return dict(given)

@@ -9,7 +9,7 @@ from edgepack.report.table import NONE, hang, table
 from edgepack.report.target import FAILED, PASSED
 from edgepack.report.target_text import render_findings
 
-_COMPUTED = "memory    in bytes; arena and RAM computed for {}, the runtime's flash estimated"
+_COMPUTED = "in bytes; arena and RAM computed for {}, the runtime's flash estimated"
 
 
 def render_firmware(report: FirmwareReport) -> str:
@@ -19,7 +19,7 @@ def render_firmware(report: FirmwareReport) -> str:
         table(list(_rows(report))),
         "\n".join(
             [
-                _COMPUTED.format(target.description),
+                hang("memory    ", _COMPUTED.format(target.description)),
                 *(
                     hang(
                         "resolver  ",
