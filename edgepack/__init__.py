@@ -10,7 +10,8 @@
 
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
 :class:`~edgepack.report.Report` that the command prints; ``edgepack.validate(gate)`` likewise
-what ``edgepack validate`` does, and ``edgepack.phone(app)`` what ``edgepack phone`` does.
+what ``edgepack validate`` does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does, and
+``edgepack.phone(app)`` what ``edgepack phone`` does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgepack.app import App
 from edgepack.budgets import Budgets
+from edgepack.build import Build, Source
 from edgepack.errors import EdgepackError
 from edgepack.gate import Gate
 from edgepack.recipe import FineTune, Prune, Recipe, Schedule
@@ -27,17 +29,21 @@ from edgepack.schemes import Quantization
 
 if TYPE_CHECKING:
     from edgepack.pipeline.export import export
+    from edgepack.pipeline.firmware import firmware
     from edgepack.pipeline.phone import phone
     from edgepack.pipeline.validate import validate
     from edgepack.report import Report
+    from edgepack.report.firmware import FirmwareReport
     from edgepack.report.phone import PhoneReport
     from edgepack.report.validation import ValidationReport
 
 __all__ = [
     "App",
     "Budgets",
+    "Build",
     "EdgepackError",
     "FineTune",
+    "FirmwareReport",
     "Gate",
     "PhoneReport",
     "Prune",
@@ -45,9 +51,11 @@ __all__ = [
     "Recipe",
     "Report",
     "Schedule",
+    "Source",
     "ValidationReport",
     "__version__",
     "export",
+    "firmware",
     "phone",
     "validate",
 ]
@@ -63,10 +71,12 @@ def __getattr__(name: str) -> Any:
 
 
 _LATER = {
+    "FirmwareReport": "edgepack.report.firmware",
     "PhoneReport": "edgepack.report.phone",
     "Report": "edgepack.report",
     "ValidationReport": "edgepack.report.validation",
     "export": "edgepack.pipeline.export",
+    "firmware": "edgepack.pipeline.firmware",
     "phone": "edgepack.pipeline.phone",
     "validate": "edgepack.pipeline.validate",
 }
