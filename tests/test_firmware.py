@@ -126,6 +126,22 @@ def test_real_models_become_projects_that_compile(tmp_path: Path) -> None:
         assert not [section for section in held if section.startswith((".data", ".text"))]
 
 
+def test_the_quickstarts_model_becomes_firmware(pruned_digits: Bundle, tmp_path: Path) -> None:
+    report = firmware(build(tmp_path / "fw", Source(path=pruned_digits.folder / "int8.tflite")))
+    assert report.passed
+    arena = macro(tmp_path / "fw", "DIGITS_ARENA_BYTES")
+    least = pruned_digits.report["targets"][NANO]["footprint"]["arena"]["least"]
+    assert least <= arena <= 1.05 * least
+    assert macro(tmp_path / "fw", "DIGITS_OPERATORS") == 5
+    compile_object(
+        tmp_path / "fw" / "self_test" / "main.cc",
+        tmp_path / "main.o",
+        compiler=CPUS[1],
+        dialect="c++17",
+        includes=[tmp_path / "fw" / "models", STUB],
+    )
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_two_models_in_each_layout_compile_and_share_an_arena(tmp_path: Path, layout: str) -> None:
     sources = [Source(path=relu(tmp_path / "in", name)) for name in ("door", "kws-v2")]

@@ -92,6 +92,8 @@ def test_importing_edgepack_and_asking_for_help_is_light() -> None:
         "from edgepack.cli import cli; cli(['study', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['debug', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['phone', '--help'], standalone_mode=False)",
+        "from edgepack.cli import cli; cli(['firmware', '--help'], standalone_mode=False)",
+        "from edgepack.cli import cli; cli(['phone', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['targets'], standalone_mode=False)",
     ):
         done = python("-c", f"{code}\nimport sys; sys.exit(str({heavy} & set(sys.modules)))")

@@ -25,7 +25,9 @@ class GroupedCommand(click.Command):
         """Write the options, each group under its title."""
         sections: list[tuple[str, list[tuple[str, str]]]] = [("Options", [])]
         for param in self.get_params(ctx):
-            if (title := self.groups.get(param.name or "")) is not None:
+            # click has a name of its own for the option that it adds itself.
+            name = "help" if "--help" in param.opts else param.name or ""
+            if (title := self.groups.get(name)) is not None:
                 sections.append((title, []))
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
