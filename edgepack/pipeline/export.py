@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edgepack.errors import RecipeError
 from edgepack.pipeline.produce import produce
-from edgepack.pipeline.steps import c_name
 from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_TARGETS, Recipe
 from edgepack.report import Report
@@ -22,7 +21,6 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     """
     if not recipe.targets:
         raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
-    c_name(recipe)  # what cannot be named in C is refused before the work starts
     targets = load_targets(recipe.targets)
     runtimes = [name for target in targets for name in target.interpreters]
     return produce(recipe, targets, runtimes, progress, firmware=True, verbose=verbose)

@@ -44,6 +44,8 @@ def produce(
     needs.
     """
     detect(recipe.model)
+    if firmware:
+        steps.c_name(recipe)  # what cannot be named in C is refused before the work starts
     require_data(recipe)
     require_supported(recipe.quantization, targets)
     found, notes = available(runtimes, recipe.quantization)
