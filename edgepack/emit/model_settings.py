@@ -37,7 +37,7 @@ _SCALE = """\
 """
 
 _LABELS = """\
-/* The names of the classes, in the order of the output's values. */
+/* The names of the classes, in the order of the {whose} values. */
 #define {macro}_LABELS {count}
 static const char *const {name}_labels[{macro}_LABELS] = {{
 {rows}
@@ -134,4 +134,7 @@ def _meaning(end: End) -> str:
 
 def _labels(model: FirmwareModel) -> str:
     rows = "\n".join(f"    {c_string(label)}," for label in model.labels)
-    return _LABELS.format(macro=model.macro, count=len(model.labels), name=model.name, rows=rows)
+    count = len(model.labels)
+    meant = [end.name for end in model.outputs if end.tensor.shape[-1:] == (count,)]
+    whose = f"{meant[0]}'s" if len(meant) == 1 else "output's"
+    return _LABELS.format(macro=model.macro, whose=whose, count=count, name=model.name, rows=rows)
