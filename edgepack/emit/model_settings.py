@@ -127,7 +127,7 @@ def _meaning(end: End) -> str:
     limits = np.iinfo(end.tensor.dtype)
     low, high = (scale * (q - zero_point) for q in (int(limits.min), int(limits.max)))
     return (
-        ".\n   A value q means the real number SCALE * (q - ZERO_POINT): "
+        ".\n   A value q means the real number SCALE * (q - ZERO_POINT):\n   "
         f"{limits.min} is {low:.6g}, {limits.max} is {high:.6g}"
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from edgepack.arrays import Arrays
 from edgepack.calibration.reader import reader
 from edgepack.emit.firmware import Vector
-from edgepack.errors import ModelError
+from edgepack.errors import ModelError, RecipeError
 from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.file import File
 from edgepack.progress import Update
@@ -20,16 +20,28 @@ from edgepack.recipe_file import RecipeFile
 from edgepack.samples import random_inputs
 from edgepack.types import Model
 
-_MAX_INPUT_BYTES = 1 << 28
+_MIB = 1 << 20
+_MAX_BYTES = 16 * _MIB
+"""All vectors of a model take no more, which is more than the flash of a microcontroller."""
 
 
 def vector_inputs(
     file: File, data: Any, recipe_file: RecipeFile, count: int, work: Path, update: Update
 ) -> Arrays:
-    """Choose ``count`` samples of ``data``, as the model takes them; random ones if it is None."""
+    """Choose ``count`` samples of ``data``, as the model takes them; random ones if it is None.
+
+    Raises :class:`RecipeError` for more than a microcontroller holds.
+    """
+    main = file.model.main
+    needed = count * sum(t.value_bytes for t in (*main.input_tensors, *main.output_tensors))
+    if needed > _MAX_BYTES:
+        raise RecipeError(
+            f"{file.path}: {count} test vectors take {needed / _MIB:,.0f} MiB, more than"
+            f" {_MAX_BYTES // _MIB} MiB; give fewer --vectors"
+        )
     if data is None:
         with of_file(file.path):
-            return random_inputs(file.model, count, DEFAULT_SEED, _MAX_INPUT_BYTES)
+            return random_inputs(file.model, count, DEFAULT_SEED, _MAX_BYTES)
     with reader([data], recipe_file) as reading:
         spooled = reading.read(data, file.signature, work / "test", samples=count, update=update)
     return quantize_inputs(spooled.dataset().inputs, file.model.main.input_tensors, work)
