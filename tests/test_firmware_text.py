@@ -233,11 +233,18 @@ def test_vectors_come_back_to_the_bit(tmp_path: Path, compiler: Compiler, dialec
 
 
 def test_lines_are_short_with_names_of_two_words() -> None:
-    quant = QuantParams(scale=(1.23456789e-05,), zero_point=(0,))
+    quant = QuantParams(scale=(float(np.float32(1.23456789e-05)),), zero_point=(0,))
     ends = [tensor(name, (1, 4), "int16", quant) for name in ("sensor_left", "sensor_right")]
     model = made_model("pretrained_resnet", ends, ends[:1], [operator("CONV_2D")])
     for text in (model_settings_h(model), test_vectors.test_vectors_h(model)):
         assert max(map(len, text.splitlines())) <= 100
+    signatures = [
+        line
+        for text in model_files(model).values()
+        for line in text.splitlines()
+        if line.startswith("static inline")
+    ]
+    assert max(map(len, signatures)) <= 100
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
