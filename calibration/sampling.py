@@ -21,7 +21,7 @@ def choose(survey: Survey, samples: int, seed: int) -> NDArray[np.int64]:
     labels = np.zeros(survey.count) if survey.labels is None else survey.labels
     _, label_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
     quotas = shares(counts, min(samples, survey.count))
-    chosen = [
+    chosen = [np.empty(0, np.int64)] + [
         rows[np.argsort(order[rows], kind="stable")[:quota]]
         for label, quota in enumerate(quotas)
         for rows in [np.flatnonzero(label_of == label)]

@@ -12,7 +12,7 @@ from edgepack.types import TensorSpec
 def read_labels(path: Path) -> tuple[str, ...]:
     """Read a text file, a label a line; blank lines at its end are left out.
 
-    Raises :class:`RecipeError` for one that cannot be read, is no UTF-8, or is empty.
+    Raises :class:`RecipeError` for one that cannot be read, is no text in UTF-8, or is empty.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # Windows puts a mark first
@@ -22,6 +22,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError:
         raise RecipeError(f"{path}: is no text in UTF-8; save the labels as such") from None
+    if any("\0" in line for line in lines):
+        raise RecipeError(f"{path}: holds a NUL byte, which ends a text in C; save it as UTF-8")
     labels = [line.strip() for line in lines]
     while labels and not labels[-1]:
         labels.pop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -389,3 +390,114 @@ def test_mistyped_commands_say_what_to_write(
     done = edgepack("firmware", *arguments, "--target", NANO, "--output", "fw")
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def written(folder: Path, data: bytes, name: str = "relu") -> Source:
+    path = folder / f"{name}.tflite"
+    path.write_bytes(data)
+    return Source(path=path)
+
+
+def taking_nothing_besides() -> bytes:
+    tiny = Tiny()
+    taken = tiny.tensor("x", TINY)
+    empty = tiny.tensor("e", Value((0,), "int8", 0.5))
+    given = tiny.tensor("y", TINY)
+    tiny.operator("RELU", [taken], [given], version=2)
+    return tiny.to_bytes([taken, empty], [given])
+
+
+def giving_nothing() -> bytes:
+    tiny = Tiny()
+    taken, given = tiny.tensor("x", TINY), tiny.tensor("y", TINY)
+    tiny.operator("RELU", [taken], [given], version=2)
+    return tiny.to_bytes([taken], [])
+
+
+def doing_nothing() -> bytes:
+    tiny = Tiny()
+    taken = tiny.tensor("x", TINY)
+    return tiny.to_bytes([taken], [taken])
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (giving_nothing, "the model gives no outputs: there is nothing to test"),
+        (taking_nothing_besides, "e: its shape [0] holds no values"),
+        (doing_nothing, "the model has no operators: it computes nothing"),
+    ],
+)
+def test_a_model_of_nothing_is_refused(
+    tmp_path: Path, model: Callable[[], bytes], words: str
+) -> None:
+    source = written(tmp_path, model())
+    assert refused(tmp_path, source).startswith(f"{source.path}: {words}")
+
+
+def test_what_overflows_is_no_test_vector(tmp_path: Path) -> None:
+    real = Value((1, 4))
+    source = written(tmp_path, one_operator("EXP", [real], [real]))
+    np.savez(tmp_path / "test.npz", x=np.full((2, 4), 1000, np.float32))
+    assert "overflows to infinity" in refused(tmp_path, source, tests={LONE: tmp_path / "test.npz"})
+
+
+def test_data_without_samples_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "test.npz", x=np.zeros((0, 4), np.float32))
+    said = refused(tmp_path, Source(path=relu(tmp_path)), tests={LONE: tmp_path / "test.npz"})
+    assert "is empty" in said
+
+
+def test_labels_without_an_end_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"a\0b\nc\nd\ne\n")
+    labels = {LONE: tmp_path / "labels.txt"}
+    assert "NUL" in refused(tmp_path, Source(path=relu(tmp_path)), labels=labels)
+
+
+def test_the_labelled_output_is_named_where_there_are_several(tmp_path: Path) -> None:
+    tiny = Tiny()
+    taken = tiny.tensor("x", TINY)
+    given = [tiny.tensor("best", TINY), tiny.tensor("rest", Value((1, 1, 4, 1), "int8", 0.5))]
+    shape = tiny.tensor("shape", Value((4,), "int32", values=[1, 1, 4, 1]))
+    tiny.operator("RELU", [taken], given[:1], version=2)
+    tiny.operator("RESHAPE", [taken, shape], given[1:])
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+    source = written(tmp_path, tiny.to_bytes([taken], given))
+    firmware(build(tmp_path / "fw", source, labels={LONE: tmp_path / "labels.txt"}))
+    text = (tmp_path / "fw" / "models" / "relu" / "model_settings.h").read_text()
+    assert "in the order of the output_best's values" in text
+
+
+def test_a_file_may_have_a_name_as_long_as_files_can(tmp_path: Path) -> None:
+    path = relu(tmp_path, "x" * (255 - len(".tflite")))
+    firmware(build(tmp_path / "fw", Source(path=path, name="door")))
+    assert (tmp_path / "fw" / "models" / "door" / "model.c").is_file()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_many_models_make_names_that_every_system_takes(tmp_path: Path, layout: str) -> None:
+    path = relu(tmp_path)
+    sources = [Source(path=path, name=f"{'n' * 45}{i:03}") for i in range(12)]
+    firmware(build(tmp_path / "fw", *sources, layout=layout))
+    (tmp_path / "fw" / "manifest.json").unlink()
+    (tmp_path / "fw" / "report.json").unlink()
+    for name, content in files(tmp_path / "fw").items():
+        assert len(Path(name).name) <= 63 + len(".h")
+        if Path(name).suffix in {".properties", ".json", ".yml", ".md"}:
+            assert max(map(len, content.splitlines())) <= 255
+
+
+def test_the_manifest_names_the_target_without_its_path(tmp_path: Path) -> None:
+    target = tmp_path / "mine.toml"
+    target.write_text((Path(__file__).parents[1] / "targets" / f"{NANO}.toml").read_text())
+    firmware(build(tmp_path / "fw", Source(path=relu(tmp_path)), target=str(target)))
+    manifest = (tmp_path / "fw" / "manifest.json").read_text()
+    assert json.loads(manifest)["firmware"]["target"] == "mine"
+    assert str(tmp_path) not in manifest
+
+
+def test_no_more_vectors_are_written_than_a_device_holds(tmp_path: Path) -> None:
+    wide = Value((1, 1000, 1000), "int8", 0.5)
+    source = written(tmp_path, one_operator("RELU", [wide], [wide], version=2))
+    said = refused(tmp_path, source, vectors=100)
+    assert "100 test vectors take 191 MiB, more than 16 MiB; give fewer --vectors" in said

@@ -192,7 +192,7 @@ def test_settings_say_what_the_model_says(tmp_path: Path) -> None:
 
 def test_settings_say_what_integers_mean() -> None:
     text = model_settings_h(mlperf_model("kws"))
-    assert "SCALE * (q - ZERO_POINT): -128 is -123.372, 127 is 25.7269. */" in text
+    assert "SCALE * (q - ZERO_POINT):\n   -128 is -123.372, 127 is 25.7269. */" in text
     assert "LABELS" not in text
     assert "q - ZERO_POINT" not in model_settings_h(every_type())
 
@@ -230,6 +230,21 @@ def test_vectors_come_back_to_the_bit(tmp_path: Path, compiler: Compiler, dialec
     ends = [arrays for side in sides for arrays in zip(*side, strict=True)]
     assert told.stdout == b"".join(array.tobytes() for arrays in ends for array in arrays)
     assert told.returncode == 2
+
+
+def test_lines_are_short_with_names_of_two_words() -> None:
+    quant = QuantParams(scale=(float(np.float32(1.23456789e-05)),), zero_point=(0,))
+    ends = [tensor(name, (1, 4), "int16", quant) for name in ("sensor_left", "sensor_right")]
+    model = made_model("pretrained_resnet", ends, ends[:1], [operator("CONV_2D")])
+    for text in (model_settings_h(model), test_vectors.test_vectors_h(model)):
+        assert max(map(len, text.splitlines())) <= 100
+    signatures = [
+        line
+        for text in model_files(model).values()
+        for line in text.splitlines()
+        if line.startswith("static inline")
+    ]
+    assert max(map(len, signatures)) <= 100
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

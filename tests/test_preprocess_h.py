@@ -351,7 +351,7 @@ def test_several_inputs_have_a_function_each_and_share_a_helper() -> None:
     assert text.count("float net_round_product(float product)") == 1
     for title, kind in (("left", "float"), ("right", "float"), ("token", "net_input_token_t")):
         of = f"net_preprocess_input_{title}(const {kind} *values, net_input_{title}_t *input)"
-        assert of in text
+        assert of in text.replace("(\n    ", "(")  # long ones have two lines
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -26,6 +27,8 @@ _TITLE = 60
 _CUT = "..."
 _INDENT = "    "
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "?": "\\?"}
+
+_LONG_SIGNATURE = re.compile(rf"^(?=.{{{_WIDTH + 1}}})(static inline [^(]+\()(.+\))$", re.MULTILINE)
 
 _HEADER = """\
 #ifndef {guard}
@@ -101,6 +104,8 @@ def c_rows(values: Iterable[object], indent: str = _INDENT) -> str:
 def c_header(guard: str, body: str, includes: Sequence[str] = ()) -> str:
     """Frame the text of a header; ``includes`` are written as given, ``<stdint.h>`` or ``"a.h"``.
 
+    The parameters of functions with long names go to a line of their own.
+
     >>> print(c_header("A_H", "#define A 1", ["<stdint.h>"]))
     #ifndef A_H
     #define A_H
@@ -113,6 +118,5 @@ def c_header(guard: str, body: str, includes: Sequence[str] = ()) -> str:
     <BLANKLINE>
     """
     lines = "".join(f"#include {name}\n" for name in includes)
-    return _HEADER.format(
-        guard=guard, includes=f"{lines}\n" if lines else "", body=body.rstrip("\n") + "\n"
-    )
+    body = _LONG_SIGNATURE.sub(rf"\1\n{_INDENT}\2", body.rstrip("\n"))
+    return _HEADER.format(guard=guard, includes=f"{lines}\n" if lines else "", body=f"{body}\n")

@@ -37,7 +37,7 @@ _SCALE = """\
 """
 
 _LABELS = """\
-/* The names of the classes, in the order of the output's values. */
+/* The names of the classes, in the order of the {whose} values. */
 #define {macro}_LABELS {count}
 static const char *const {name}_labels[{macro}_LABELS] = {{
 {rows}
@@ -127,11 +127,14 @@ def _meaning(end: End) -> str:
     limits = np.iinfo(end.tensor.dtype)
     low, high = (scale * (q - zero_point) for q in (int(limits.min), int(limits.max)))
     return (
-        ".\n   A value q means the real number SCALE * (q - ZERO_POINT): "
+        ".\n   A value q means the real number SCALE * (q - ZERO_POINT):\n   "
         f"{limits.min} is {low:.6g}, {limits.max} is {high:.6g}"
     )
 
 
 def _labels(model: FirmwareModel) -> str:
     rows = "\n".join(f"    {c_string(label)}," for label in model.labels)
-    return _LABELS.format(macro=model.macro, count=len(model.labels), name=model.name, rows=rows)
+    count = len(model.labels)
+    meant = [end.name for end in model.outputs if end.tensor.shape[-1:] == (count,)]
+    whose = f"{meant[0]}'s" if len(meant) == 1 else "output's"
+    return _LABELS.format(macro=model.macro, whose=whose, count=count, name=model.name, rows=rows)

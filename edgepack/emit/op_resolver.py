@@ -70,9 +70,11 @@ _LINE = "    if (resolver.{method}() != kTfLiteOk) return kTfLiteError;"
 def op_resolver_h(model: FirmwareModel) -> str:
     """Define a resolver with exactly the operators of a model, in the order of their first use.
 
-    Raises :class:`ModelError` for an operator that TFLM has not.
+    Raises :class:`ModelError` for an operator that TFLM has not, and for a model without any.
     """
     methods = operator_methods(model)
+    if not methods:
+        raise ModelError("the model has no operators: it computes nothing")
     body = _BODY.format(
         macro=model.macro,
         name=model.name,

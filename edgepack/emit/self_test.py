@@ -159,7 +159,8 @@ bool passes(const Test &test, tflite::MicroInterpreter &interpreter) {{
                     shown_count(test.vectors));
         return false;
     }}
-    MicroPrintf("PASS %s: %d vectors", test.name, shown_count(test.vectors));
+    MicroPrintf("PASS %s: %d %s", test.name, shown_count(test.vectors),
+                test.vectors == 1 ? "vector" : "vectors");
     return true;
 }}
 """

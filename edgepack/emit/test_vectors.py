@@ -19,11 +19,12 @@ _INTRODUCTION = """\
 """
 
 _ARRAY = """\
-static const {name}_{end}_t {name}_vectors_{end}[{macro}_VECTORS][{macro}_{END}_ELEMENTS] = {{
+{declared} = {{
 {rows}
 }};
 """
 
+_LONGEST = 100 - len(" = {")
 _PROMOTED = 4
 """Literals of narrower integers are of a wider type in any case."""
 
@@ -51,13 +52,12 @@ def test_vectors_h(model: FirmwareModel) -> str:
 
 def _array(model: FirmwareModel, end: End, values: Sequence[NDArray[Any]]) -> str:
     rows = [_ROW.format(values=c_rows(_literals(end, array), " " * 8)) for array in values]
-    return _ARRAY.format(
-        name=model.name,
-        macro=model.macro,
-        end=end.name,
-        END=end.name.upper(),
-        rows="\n".join(rows),
-    )
+    kind = f"static const {model.name}_{end.name}_t"
+    sizes = f"[{model.macro}_VECTORS][{model.macro}_{end.name.upper()}_ELEMENTS]"
+    array = f"{model.name}_vectors_{end.name}{sizes}"
+    line = f"{kind} {array}"
+    declared = line if len(line) <= _LONGEST else f"{kind}\n{array}"
+    return _ARRAY.format(declared=declared, rows="\n".join(rows))
 
 
 def _literals(end: End, array: NDArray[Any]) -> Iterable[str]:

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgepack import bundle
-from edgepack.arrays import Arrays
 from edgepack.build import LONE, Build
-from edgepack.calibration.reader import reader
 from edgepack.deviation import Validation
 from edgepack.emit.files import model_files
-from edgepack.emit.firmware import FirmwareModel, Vector
+from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.emit.layouts import LAYOUTS, Layout
 from edgepack.emit.main import main_cc
-from edgepack.emit.names import ends, model_names
-from edgepack.errors import ConversionError, MissingToolError, RecipeError, TargetError
+from edgepack.emit.model_settings import elements
+from edgepack.emit.names import MAX_NAME, ends, model_names
+from edgepack.errors import ConversionError, MissingToolError, ModelError, RecipeError, TargetError
 from edgepack.footprint import Arena
 from edgepack.footprint.flash import operator_names, runtime_flash_bytes
 from edgepack.labels import labelled_output, read_labels
@@ -28,22 +27,19 @@ from edgepack.manifest import describe_data, manifest
 from edgepack.pipeline.evidence import gather, judge_all
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
+from edgepack.pipeline.vectors import vector_inputs, vectors
 from edgepack.progress import Progress, Silent, Update
-from edgepack.quantize.inputs import quantize_inputs
-from edgepack.recipe import DEFAULT_SEED
 from edgepack.recipe_file import RecipeFile, read_recipe_file
 from edgepack.report.firmware import FirmwareReport, ModelReport
 from edgepack.report.target import TargetReport
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters, Run, interpreters
-from edgepack.samples import random_inputs
 from edgepack.target import Target, load_target
 from edgepack.types import Model
 
 _TFLM = RUNTIMES["tflm"]
 _ALIGNMENT = 16
 _DEFAULT_LAYOUT = "cmake"
-_MAX_INPUT_BYTES = 1 << 28
 _REPORT = "report.json"
 
 _Value = TypeVar("_Value")
@@ -103,7 +99,11 @@ def firmware(
                     build, target, name, each, running, place, update
                 )
         with progress.step("emit"):
-            bundle.write_texts(folder, _project(layout, list(models.values())))
+            texts: dict[str, str] = {}
+            for name, model in models.items():
+                with of_file(asked[name].file.path):
+                    texts |= model_files(model)
+            bundle.write_texts(folder, _project(layout, list(models.values()), texts))
         report = FirmwareReport(
             target=target,
             layout=layout_name,
@@ -113,7 +113,7 @@ def firmware(
         )
         bundle.write_json(folder / _REPORT, report.to_dict())
         files = report.files | {_REPORT: bundle.describe(folder / _REPORT)}
-        made = {"firmware": _described(build, layout_name, asked)}
+        made = {"firmware": _described(build, target, layout_name, asked)}
         bundle.write_json(
             folder / bundle.MANIFEST, manifest(made, files, ["numpy"], runtimes=[_TFLM])
         )
@@ -142,11 +142,32 @@ def _layout(name: str) -> Layout:
     return LAYOUTS[name]
 
 
-def _project(layout: Layout, models: Sequence[FirmwareModel]) -> dict[str, str]:
-    """Write the whole project, text by path; it is called after its models."""
-    files = {path: text for model in models for path, text in model_files(model).items()}
-    name = "_".join(model.name for model in models)
-    return layout.lay_out(name, files, main_cc(models, layout.entry))
+def _project(
+    layout: Layout, models: Sequence[FirmwareModel], texts: Mapping[str, str]
+) -> dict[str, str]:
+    """Write the whole project around the models' ``texts``, by path."""
+    name = project_name([model.name for model in models])
+    return layout.lay_out(name, texts, main_cc(models, layout.entry))
+
+
+def project_name(names: Sequence[str]) -> str:
+    """Name a project after its models, or after the first one where that would be too long.
+
+    Arduino allows a library 63 characters.
+
+    >>> project_name(["kws", "ic"]), project_name(["kws"] * 20)
+    ('kws_ic', 'kws_and_19')
+    """
+    joined = "_".join(names)
+    return joined if len(joined) <= MAX_NAME else f"{names[0]}_and_{len(names) - 1}"
+
+
+def _require_values(inputs: Sequence[End], outputs: Sequence[End]) -> None:
+    """Raise :class:`ModelError` for a model that gives nothing, or takes or gives no values."""
+    if not outputs:
+        raise ModelError("the model gives no outputs: there is nothing to test")
+    for end in (*inputs, *outputs):
+        elements(end)
 
 
 def _ask(build: Build) -> dict[str, _Asked]:
@@ -201,25 +222,33 @@ def _prepare(
     described = asked.recipe_file.described(file.signature)
     if asked.labels_file:
         labelled_output(asked.labels_file, asked.labels, file.signature.outputs)
-    inputs = _inputs(build, asked, work, update)
-    run = running.run(
-        model=file.path, inputs=inputs, outputs=file.outputs, work=work, update=update
-    )[_TFLM.name]
+    main = file.model.main
+    inputs, outputs = ends(main.input_tensors, "input"), ends(main.output_tensors, "output")
+    with of_file(file.path):
+        _require_values(inputs, outputs)
+    samples = vector_inputs(file, asked.test, asked.recipe_file, build.vectors, work, update)
+    copy = work / "model.tflite"  # what was read, be it a pipe, and under a name of this length
+    copy.write_bytes(file.data)
+    run = running.run(model=copy, inputs=samples, outputs=file.outputs, work=work, update=update)[
+        _TFLM.name
+    ]
     judged = _judge(target, file, run)
     if run.outputs is None or judged.footprint is None:
         raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")
     arena_bytes = _arena_bytes(judged.footprint.arena, build.arena_margin_percent)
+    with of_file(file.path):
+        golden = vectors(file.model, samples, run.outputs)
     model = FirmwareModel(
         name=name,
         data=file.data,
         model=file.model,
-        inputs=ends(file.model.main.input_tensors, "input"),
-        outputs=ends(file.model.main.output_tensors, "output"),
+        inputs=inputs,
+        outputs=outputs,
         arena_bytes=arena_bytes,
         preprocessing=described,
         labels=asked.labels,
         device=target.description,
-        vectors=_vectors(file.model, inputs, run.outputs),
+        vectors=golden,
     )
     return model, ModelReport(
         file=file.path.name,
@@ -233,19 +262,6 @@ def _prepare(
         data="random" if asked.test is None else "test",
         target=judged,
     )
-
-
-def _inputs(build: Build, asked: _Asked, work: Path, update: Update) -> Arrays:
-    """Choose the samples of the test vectors, as the model takes them."""
-    file = asked.file
-    if asked.test is None:
-        with of_file(file.path):
-            return random_inputs(file.model, build.vectors, DEFAULT_SEED, _MAX_INPUT_BYTES)
-    with reader([asked.test], asked.recipe_file) as reading:
-        spooled = reading.read(
-            asked.test, file.signature, work / "test", samples=build.vectors, update=update
-        )
-    return quantize_inputs(spooled.dataset().inputs, file.model.main.input_tensors, work)
 
 
 def _judge(target: Target, file: File, run: Run) -> TargetReport:
@@ -269,32 +285,14 @@ def _flash_bytes(models: Sequence[FirmwareModel], target: Target) -> int:
     return runtime + sum(len(each.data) for each in models)
 
 
-def _described(build: Build, layout: str, asked: Mapping[str, _Asked]) -> dict[str, Any]:
+def _described(
+    build: Build, target: Target, layout: str, asked: Mapping[str, _Asked]
+) -> dict[str, Any]:
     """Tell what was asked for, by names and content."""
     return {
-        "target": build.target,
+        "target": target.name,
         "layout": layout,
         "arena_margin_percent": build.arena_margin_percent,
         "vectors": build.vectors,
         "models": {name: each.described for name, each in asked.items()},
     }
-
-
-def _vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...]:
-    """Pair each sample with what TFLM makes of it, in the shapes of the model's tensors."""
-    shaped = [
-        [
-            array.reshape(-1, *tensor.shape)
-            for array, tensor in zip(arrays.values(), tensors, strict=True)
-        ]
-        for arrays, tensors in (
-            (inputs, model.main.input_tensors),
-            (outputs, model.main.output_tensors),
-        )
-    ]
-    return tuple(
-        Vector(inputs=given, outputs=made)
-        for given, made in zip(
-            zip(*shaped[0], strict=True), zip(*shaped[1], strict=True), strict=True
-        )
-    )

@@ -70,10 +70,9 @@ def _arenas(report: FirmwareReport) -> Iterator[str]:
     for name, model in report.models.items():
         assert model.target.footprint is not None  # noqa: S101 (without one nothing is written)
         arena = model.target.footprint.arena
-        yield (
-            f"{name} starts in {arena.least:,}, in other builds of TensorFlow Lite Micro in"
-            f" {arena.least + arena.reserve:,}"
-        )
+        most = f"{arena.least + arena.reserve:,}"
+        others = f", in other builds of TensorFlow Lite Micro in {most}" if arena.reserve else ""
+        yield f"{name} starts in {arena.least:,}{others}"
     if len(report.models) > 1:
         yield "models that run in turn can share one, of the largest"
 

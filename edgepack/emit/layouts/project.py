@@ -13,6 +13,9 @@ _README = """\
 {text}"""
 
 
+_TOLD = 4  # models with the longest names: descriptions of 255 characters are allowed everywhere
+
+
 @dataclass(frozen=True, kw_only=True)
 class Project:
     """What a layout's own files depend on.
@@ -38,7 +41,10 @@ class Project:
         >>> Project(name="door", models=("kws", "ic"), sources=(), headers=()).title
         'Models for TensorFlow Lite Micro: kws, ic'
         """
-        return f"Models for TensorFlow Lite Micro: {', '.join(self.models)}"
+        shown = self.models if len(self.models) <= _TOLD else self.models[: _TOLD - 1]
+        more = len(self.models) - len(shown)
+        names = ", ".join(shown) + (f" and {more} more" if more else "")
+        return f"Models for TensorFlow Lite Micro: {names}"
 
     def readme(self, text: str) -> str:
         """Write the README of the project: its head, then how it is built."""
