@@ -370,11 +370,14 @@ def test_labels_that_fit_two_outputs_are_refused(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[preprocessing.other]\nscale = 2.0", "the model has no input 'other'"),
-        ("[preprocessing]\nresize = [4, 4]", "gives 4 x 4 x 3, the model takes 9 x 7 x 3"),
-        ("[preprocessing]\nresize = [9, 7]\ncrop = [10, 7]", "9 x 7 holds no crop of 10 x 7"),
-        ('[preprocessing]\ncolors = "gray"', "gives 9 x 7 x 1, the model takes 9 x 7 x 3"),
-        ("[preprocessing]\nmean = [1.0, 2.0]", "mean of input 'in0' has 2 numbers"),
-        ("[preprocessing]\nsample_rate = 8000", "gives 189, the model takes 9 x 7 x 3"),
+        ("[preprocessing]\nresize = [4, 4]", "gives shape [4, 4, 3] and the model takes [9, 7, 3]"),
+        (
+            "[preprocessing]\nresize = [9, 7]\ncrop = [10, 7]",
+            "9 x 7 pixels holds no crop of 10 x 7",
+        ),
+        ('[preprocessing]\ncolors = "gray"', "gives shape [9, 7, 1] and the model takes [9, 7, 3]"),
+        ("[preprocessing]\nmean = [1.0, 2.0]", "input 'in0': mean has 2 numbers"),
+        ("[preprocessing]\nsample_rate = 8000", "gives shape [9] and the model takes [9, 7, 3]"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused(folder: Path, text: str, said: str) -> None:

@@ -117,7 +117,7 @@ fun preprocess@Name@(wave: FloatArray): FloatArray {
 
 /** How much each of @mels@ triangles takes of the FFT's bins, which are @hertz@ Hz apart. */
 private val triangles@Name@ = Array(@mels@) { bin ->
-    fun mel(hertz: Double) = 1127 * ln1p(hertz / 700)
+    fun mel(hertz: Double) = @high_q@ * ln1p(hertz / @break_hz@)
     val step = (mel(@top@) - mel(@bottom@)) / @edges@
     val lower = mel(@bottom@) + bin * step
     DoubleArray(@bins@) { i ->

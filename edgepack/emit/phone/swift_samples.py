@@ -130,7 +130,7 @@ public static func preprocess@Name@(_ wave: [Float]) throws -> [Float] {
 
 /// How much each of @mels@ triangles takes of the FFT's bins, which are @hertz@ Hz apart.
 private static let triangles@Name@: [[Double]] = {
-    func mel(_ hertz: Double) -> Double { return 1127 * log1p(hertz / 700) }
+    func mel(_ hertz: Double) -> Double { return @high_q@ * log1p(hertz / @break_hz@) }
     let step = (mel(@top@) - mel(@bottom@)) / @edges@
     return (0..<@mels@).map { bin in
         let lower = mel(@bottom@) + Double(bin) * step
