@@ -213,6 +213,13 @@ def test_a_buffer_that_a_tensor_uses_too_is_not_overwritten(pictures: PhoneModel
     assert read_tflite(data) == read_tflite(hostile)
 
 
+def test_what_looks_like_the_end_of_an_archive_is_kept(pictures: PhoneModel) -> None:
+    hostile = replace(pictures, description="PK\x05\x06" + 18 * "\0")
+    data = with_metadata(hostile)
+    assert read_tflite(data) == read_tflite(pictures.data)
+    assert zipfile.ZipFile(BytesIO(data)).namelist() == ["labels.txt"]
+
+
 def errors(node: tree_sitter.Node) -> Iterator[str]:
     if node.type == "ERROR" or node.is_missing:
         yield f"{node.start_point}: {node.text!r}"
@@ -244,6 +251,20 @@ def test_strings_are_escaped() -> None:
     assert '"@name@", "a@b", "c"' in swift(labelled)
 
 
+def test_more_labels_than_a_class_of_the_jvm_holds_are_in_parts() -> None:
+    labels = [f"label {i}" for i in range(4001)]
+    model = phone_model("many", [value((4001,), "float32")], labels=labels)
+    assert kotlin(model).count(": List<String> by listOf(") == 3
+    assert "Labels0, Labels1, Labels2\n" in kotlin(model)
+    for text in (kotlin(model), swift(model)):
+        assert all(text.count(f'"{label}"') == 1 for label in labels)
+
+
+def test_a_label_of_uint8_is_that_of_the_largest_without_a_sign() -> None:
+    assert "values[it].toUByte()" in kotlin(replace(CASES["bytes"], labels=("a",) * 7))
+    assert "toUByte" not in kotlin(replace(CASES["uint8"], labels=("a",) * 7))
+
+
 def test_only_what_the_recipe_needs_is_written() -> None:
     for text in (kotlin(CASES["plain"]), swift(CASES["plain"])):
         assert "preprocess" not in text
@@ -263,6 +284,8 @@ def test_only_what_the_recipe_needs_is_written() -> None:
         ("\u96ea", "Model1"),
         ("x" * 300, "X" + "x" * 59),
         ('"; DROP', "DROP"),
+        ("PI", "PIModel"),
+        ("AutoCloseable", "AutoCloseableModel"),
     ],
 )
 def test_any_name_becomes_a_class(name: str, wanted: str) -> None:
@@ -274,6 +297,9 @@ def test_any_name_becomes_a_class(name: str, wanted: str) -> None:
 
 
 def test_ends_have_names_of_their_own() -> None:
+    # An image's width is inputAWidth.
+    assert end_names("input", ["a", "a_width"]) == ["inputA", "inputAWidth2"]
+    assert end_names("input", ["a height", "a"]) == ["inputAHeight", "inputA2"]
     assert end_names("input", ["a b", "a-b", "", "\u96ea"]) == [
         *("inputAB", "inputAB2", "input2", "input3")
     ]

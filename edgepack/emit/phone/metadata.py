@@ -73,12 +73,15 @@ def _put(rewrite: Rewrite, content: NDArray[np.uint8]) -> None:
 
 
 def _with_labels(data: bytes, labels: tuple[str, ...]) -> bytes:
-    """Append the labels as a zip archive, not compressed, the same each time."""
+    """Append the labels as a zip archive, not compressed, the same each time.
+
+    Mode "w" writes from here on; "a" would take constants that look like an archive's end for one.
+    """
     file = BytesIO()
     file.write(data)
     info = zipfile.ZipInfo(LABELS, _ZIP_DATE)
     info.create_system, info.external_attr = _ZIP_UNIX, _ZIP_MODE
-    with zipfile.ZipFile(file, "a") as archive:
+    with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(info, "".join(f"{label}\n" for label in labels))
     return file.getvalue()
 
