@@ -146,6 +146,19 @@ def test_a_recipes_numbers_become_those_of_the_schema() -> None:
         np.testing.assert_allclose((x - its_mean) / its_std, wanted, rtol=1e-9)
 
 
+def test_mean_and_std_are_as_long_as_each_other(read: Any) -> None:
+    described = [phones.image(mean=(1, 2, 3)), phones.image(std=(1, 2, 3))]
+    models = [
+        phone_model("net", [value((2, 2, 3), "float32")], described=[each]) for each in described
+    ]
+    found = []
+    for each in read(*map(with_metadata, models)):
+        (taken,) = each["metadata"]["subgraph_metadata"][0]["input_tensor_metadata"]
+        (unit,) = taken["process_units"]
+        found.append((unit["options"]["mean"], unit["options"]["std"]))
+    assert found == [([1, 2, 3], [1, 1, 1]), ([0, 0, 0], [1, 2, 3])]
+
+
 def test_numbers_that_float32_cannot_hold_are_left_to_the_description(read: Any) -> None:
     described = phones.image(scale=1e-37, std=(1e30,))
     model = phone_model("tiny", [value((2, 2, 3), "float32")], described=[described])

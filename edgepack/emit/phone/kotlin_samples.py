@@ -20,7 +20,9 @@ _IMAGE = """\
 @told@
  */
 fun preprocess@Name@(rgb: ByteArray, width: Int, height: Int): FloatArray {
-    require(rgb.size == 3 * width * height) { "${rgb.size} bytes are no $width x $height" }
+    require(min(width, height) > 0 && rgb.size == 3 * width * height) {
+        "${rgb.size} bytes are no $width x $height"
+    }
     @required@
     val values = FloatArray(@size@)
     var place = 0
