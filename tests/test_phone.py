@@ -278,6 +278,12 @@ def test_a_label_of_uint8_is_that_of_the_largest_without_a_sign() -> None:
     assert "toUByte" not in kotlin(replace(CASES["uint8"], labels=("a",) * 7))
 
 
+def test_the_file_is_called_by_its_name() -> None:
+    model = replace(CASES["plain"], name="\u96ea/v2")
+    for text in (kotlin(model), swift(model)):
+        assert text.startswith("// Runs \u96ea_v2.tflite on ")
+
+
 def test_only_what_the_recipe_needs_is_written() -> None:
     for text in (kotlin(CASES["plain"]), swift(CASES["plain"])):
         assert "preprocess" not in text
@@ -449,6 +455,20 @@ def test_models_that_apps_cannot_run_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=r"odd\.tflite: ") as refused:
             phone(app(tmp_path, model=tmp_path / "odd.tflite"))
         assert said in str(refused.value)
+
+
+def test_constants_behind_the_flatbuffer_are_refused(pictures: PhoneModel) -> None:
+    import flatbuffers
+
+    model = schema.ModelT.InitFromPackedBuf(pictures.data, 0)
+    constant = next(buffer for buffer in model.buffers if buffer.data is not None)
+    values, constant.data = bytes(constant.data), None
+    constant.offset, constant.size = len(pictures.data) + 64, len(values)
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    data = bytes(builder.Output()).ljust(constant.offset, b"\0") + values
+    with pytest.raises(ModelError, match="behind the FlatBuffer, where the labels belong; convert"):
+        with_metadata(replace(pictures, data=data))
 
 
 def test_a_name_of_any_bytes_is_written(folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from edgepack.emit.c_text import c_comment
+from edgepack.emit.c_text import c_title
 from edgepack.emit.firmware import End
 from edgepack.emit.phone.model import QUANTIZED, PhoneModel, is_quantized
 from edgepack.emit.phone.names import SIDES
@@ -57,7 +57,7 @@ def write(model: PhoneModel, language: Language) -> str:
     several = len(model.outputs) > 1
     return language.fill(
         "file",
-        file=c_comment(model.file),
+        file=model.file,
         resource=language.literal(
             language.fill("resource", name=model.file.removesuffix(".tflite"))
         ),
@@ -119,7 +119,7 @@ def _takes(model: PhoneModel) -> list[str]:
 def _called(end: End) -> str:
     """Tell in a comment what an input or output is, and its shape."""
     sizes = " x ".join(map(str, end.tensor.sample_shape)) or "one number"
-    return f'{end.name} ("{c_comment(end.title)[:50]}", {sizes})'
+    return f'{end.name} ("{c_title(end.title)}", {sizes})'
 
 
 def _given(model: PhoneModel, end: End) -> str:

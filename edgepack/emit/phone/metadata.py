@@ -52,7 +52,10 @@ def with_metadata(model: PhoneModel) -> bytes:
     """
     rewrite = Rewrite(model.data)
     if any((buffer.offset or 0) > 1 for buffer in rewrite.model.buffers):
-        raise ModelError("its constants lie behind the FlatBuffer: the file can take no metadata")
+        raise ModelError(
+            "its constants lie behind the FlatBuffer, where the labels belong; convert the model"
+            " to less than 2 GB"
+        )
     _put(rewrite, np.frombuffer(metadata(model), np.uint8))
     data = rewrite.to_bytes()
     return _with_labels(data, model.labels) if model.labels else data
