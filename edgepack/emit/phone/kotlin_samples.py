@@ -55,7 +55,7 @@ _GRAY = """\
 val red = @red@
 val green = @green@
 val blue = @blue@
-val value = 0.299f * red + 0.587f * green + 0.114f * blue
+val value = @red_part@f * red + @green_part@f * green + @blue_part@f * blue
 values[place] = @normalized@
 place += 1"""
 

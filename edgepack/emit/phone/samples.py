@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from edgepack.calibration.audio_features import BREAK_HZ, HIGH_Q, hann_period
+from edgepack.calibration.preprocess import GRAY
 from edgepack.emit.firmware import End
 from edgepack.emit.phone.text import double, fill
 from edgepack.emit.prepared import wave_samples
@@ -52,11 +53,10 @@ def image_values(
 def _pixel(image: Image, value: str, normalized: Normalized, templates: Templates) -> str:
     """Write how the channels of a pixel are computed of its red, green and blue."""
     if image.colors == "gray":
-        channels = {
-            color: fill(value, channel=str(channel))
-            for channel, color in enumerate(("red", "green", "blue"))
-        }
-        return fill(templates["gray"], normalized=normalized("value", "0"), **channels)
+        words = {"normalized": normalized("value", "0")}
+        for channel, (color, weight) in enumerate(zip(("red", "green", "blue"), GRAY, strict=True)):
+            words |= {color: fill(value, channel=str(channel)), f"{color}_part": double(weight)}
+        return fill(templates["gray"], **words)
     return fill(
         templates["colored"],
         value=fill(value, channel="2 - channel" if image.colors == "bgr" else "channel"),

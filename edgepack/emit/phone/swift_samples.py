@@ -61,7 +61,7 @@ _GRAY = """\
 let red: Float = @red@
 let green: Float = @green@
 let blue: Float = @blue@
-let value: Float = 0.299 * red + 0.587 * green + 0.114 * blue
+let value: Float = @red_part@ * red + @green_part@ * green + @blue_part@ * blue
 values.append(@normalized@)"""
 
 _SCALED = """\
