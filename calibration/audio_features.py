@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from edgepack.errors import DatasetError
 from edgepack.preprocessing import Audio
 
-_BREAK_HZ = 700.0
-_HIGH_Q = 1127.0
+BREAK_HZ = 700.0
+HIGH_Q = 1127.0
 """The mel scale of HTK: mel = 1127 ln(1 + f / 700)."""
 
 Array = NDArray[Any]
@@ -45,9 +45,13 @@ def log_mel(audio: Audio, waves: Array) -> Array:
 
 @cache
 def hann_window(length: int) -> Array:
-    """Compute the window of ``tf.signal.hann_window``: periodic for even lengths only."""
-    period = length if length % 2 == 0 else max(length - 1, 1)
-    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / period))
+    """Compute the window of ``tf.signal.hann_window``."""
+    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / hann_period(length)))
+
+
+def hann_period(length: int) -> int:
+    """Find after how many samples the window repeats: it is periodic for even lengths only."""
+    return length if length % 2 == 0 else max(length - 1, 1)
 
 
 @cache
@@ -77,4 +81,4 @@ def dct_matrix(audio: Audio) -> Array:
 
 
 def _mel(hertz: Any) -> Any:
-    return _HIGH_Q * np.log1p(np.asarray(hertz) / _BREAK_HZ)
+    return HIGH_Q * np.log1p(np.asarray(hertz) / BREAK_HZ)

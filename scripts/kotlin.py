@@ -192,11 +192,13 @@ def sample(
         given = random.normal(0, 0.7, (1, *shape)).astype(np.float32)
         flat = given.reshape(-1)
         flat[:3] = np.float32([0.00390625, -0.01171875, 1e30])  # halves, and far too large
+        if dtype != "float32":
+            flat[3] = np.nan
     else:
         given = random.integers(0, 2 if dtype == "bool" else 99, (1, *shape)).astype(dtype)
     real = preprocess(described, given)
     if end.tensor.quant is None and dtype != "float32" and described != Preprocessing():
-        real = np.clip(np.rint(real), *(np.iinfo(dtype).min, np.iinfo(dtype).max))
+        real = np.clip(np.nan_to_num(np.rint(real)), np.iinfo(dtype).min, np.iinfo(dtype).max)
     return given, quantize(real, end.tensor).reshape(-1)
 
 

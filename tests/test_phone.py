@@ -146,6 +146,19 @@ def test_a_recipes_numbers_become_those_of_the_schema() -> None:
         np.testing.assert_allclose((x - its_mean) / its_std, wanted, rtol=1e-9)
 
 
+def test_mean_and_std_are_as_long_as_each_other(read: Any) -> None:
+    described = [phones.image(mean=(1, 2, 3)), phones.image(std=(1, 2, 3))]
+    models = [
+        phone_model("net", [value((2, 2, 3), "float32")], described=[each]) for each in described
+    ]
+    found = []
+    for each in read(*map(with_metadata, models)):
+        (taken,) = each["metadata"]["subgraph_metadata"][0]["input_tensor_metadata"]
+        (unit,) = taken["process_units"]
+        found.append((unit["options"]["mean"], unit["options"]["std"]))
+    assert found == [([1, 2, 3], [1, 1, 1]), ([0, 0, 0], [1, 2, 3])]
+
+
 def test_numbers_that_float32_cannot_hold_are_left_to_the_description(read: Any) -> None:
     described = phones.image(scale=1e-37, std=(1e30,))
     model = phone_model("tiny", [value((2, 2, 3), "float32")], described=[described])
@@ -213,6 +226,13 @@ def test_a_buffer_that_a_tensor_uses_too_is_not_overwritten(pictures: PhoneModel
     assert read_tflite(data) == read_tflite(hostile)
 
 
+def test_what_looks_like_the_end_of_an_archive_is_kept(pictures: PhoneModel) -> None:
+    hostile = replace(pictures, description="PK\x05\x06" + 18 * "\0")
+    data = with_metadata(hostile)
+    assert read_tflite(data) == read_tflite(pictures.data)
+    assert zipfile.ZipFile(BytesIO(data)).namelist() == ["labels.txt"]
+
+
 def errors(node: tree_sitter.Node) -> Iterator[str]:
     if node.type == "ERROR" or node.is_missing:
         yield f"{node.start_point}: {node.text!r}"
@@ -244,6 +264,26 @@ def test_strings_are_escaped() -> None:
     assert '"@name@", "a@b", "c"' in swift(labelled)
 
 
+def test_more_labels_than_a_class_of_the_jvm_holds_are_in_parts() -> None:
+    labels = [f"label {i}" for i in range(4001)]
+    model = phone_model("many", [value((4001,), "float32")], labels=labels)
+    assert kotlin(model).count(": List<String> by listOf(") == 3
+    assert "Labels0, Labels1, Labels2\n" in kotlin(model)
+    for text in (kotlin(model), swift(model)):
+        assert all(text.count(f'"{label}"') == 1 for label in labels)
+
+
+def test_a_label_of_uint8_is_that_of_the_largest_without_a_sign() -> None:
+    assert "values[it].toUByte()" in kotlin(replace(CASES["bytes"], labels=("a",) * 7))
+    assert "toUByte" not in kotlin(replace(CASES["uint8"], labels=("a",) * 7))
+
+
+def test_the_file_is_called_by_its_name() -> None:
+    model = replace(CASES["plain"], name="\u96ea/v2")
+    for text in (kotlin(model), swift(model)):
+        assert text.startswith("// Runs \u96ea_v2.tflite on ")
+
+
 def test_only_what_the_recipe_needs_is_written() -> None:
     for text in (kotlin(CASES["plain"]), swift(CASES["plain"])):
         assert "preprocess" not in text
@@ -263,6 +303,8 @@ def test_only_what_the_recipe_needs_is_written() -> None:
         ("\u96ea", "Model1"),
         ("x" * 300, "X" + "x" * 59),
         ('"; DROP', "DROP"),
+        ("PI", "PIModel"),
+        ("AutoCloseable", "AutoCloseableModel"),
     ],
 )
 def test_any_name_becomes_a_class(name: str, wanted: str) -> None:
@@ -274,6 +316,9 @@ def test_any_name_becomes_a_class(name: str, wanted: str) -> None:
 
 
 def test_ends_have_names_of_their_own() -> None:
+    # An image's width is inputAWidth.
+    assert end_names("input", ["a", "a_width"]) == ["inputA", "inputAWidth2"]
+    assert end_names("input", ["a height", "a"]) == ["inputAHeight", "inputA2"]
     assert end_names("input", ["a b", "a-b", "", "\u96ea"]) == [
         *("inputAB", "inputAB2", "input2", "input3")
     ]
@@ -370,11 +415,14 @@ def test_labels_that_fit_two_outputs_are_refused(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[preprocessing.other]\nscale = 2.0", "the model has no input 'other'"),
-        ("[preprocessing]\nresize = [4, 4]", "gives 4 x 4 x 3, the model takes 9 x 7 x 3"),
-        ("[preprocessing]\nresize = [9, 7]\ncrop = [10, 7]", "9 x 7 holds no crop of 10 x 7"),
-        ('[preprocessing]\ncolors = "gray"', "gives 9 x 7 x 1, the model takes 9 x 7 x 3"),
-        ("[preprocessing]\nmean = [1.0, 2.0]", "mean of input 'in0' has 2 numbers"),
-        ("[preprocessing]\nsample_rate = 8000", "gives 189, the model takes 9 x 7 x 3"),
+        ("[preprocessing]\nresize = [4, 4]", "gives shape [4, 4, 3] and the model takes [9, 7, 3]"),
+        (
+            "[preprocessing]\nresize = [9, 7]\ncrop = [10, 7]",
+            "9 x 7 pixels holds no crop of 10 x 7",
+        ),
+        ('[preprocessing]\ncolors = "gray"', "gives shape [9, 7, 1] and the model takes [9, 7, 3]"),
+        ("[preprocessing]\nmean = [1.0, 2.0]", "input 'in0': mean has 2 numbers"),
+        ("[preprocessing]\nsample_rate = 8000", "gives shape [9] and the model takes [9, 7, 3]"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused(folder: Path, text: str, said: str) -> None:
@@ -407,6 +455,20 @@ def test_models_that_apps_cannot_run_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=r"odd\.tflite: ") as refused:
             phone(app(tmp_path, model=tmp_path / "odd.tflite"))
         assert said in str(refused.value)
+
+
+def test_constants_behind_the_flatbuffer_are_refused(pictures: PhoneModel) -> None:
+    import flatbuffers
+
+    model = schema.ModelT.InitFromPackedBuf(pictures.data, 0)
+    constant = next(buffer for buffer in model.buffers if buffer.data is not None)
+    values, constant.data = bytes(constant.data), None
+    constant.offset, constant.size = len(pictures.data) + 64, len(values)
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    data = bytes(builder.Output()).ljust(constant.offset, b"\0") + values
+    with pytest.raises(ModelError, match="behind the FlatBuffer, where the labels belong; convert"):
+        with_metadata(replace(pictures, data=data))
 
 
 def test_a_name_of_any_bytes_is_written(folder: Path) -> None:

@@ -6,19 +6,23 @@ The arithmetic is that of :mod:`edgepack.calibration.preprocess`, of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from edgepack.emit.c_text import c_comment
+from edgepack.emit.c_text import c_title
 from edgepack.emit.firmware import End
 from edgepack.emit.phone.model import QUANTIZED, PhoneModel, is_quantized
+from edgepack.emit.phone.names import SIDES
 from edgepack.emit.phone.samples import audio_values, image_values
 from edgepack.emit.phone.text import fill, formula, listed, number
 from edgepack.emit.phone.told import told
 from edgepack.preprocessing import Preprocessing
 
 _BYTES = {"float32": 4, "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "int32": 4, "int64": 8}
+_PART = 2000
+"""A method of the JVM holds 64 KB, a class 65,535 constants: so many labels at once."""
+
 _INTEGERS = QUANTIZED | {"int32": (-(2**31), 2**31 - 1)}
 
 
@@ -53,7 +57,7 @@ def write(model: PhoneModel, language: Language) -> str:
     several = len(model.outputs) > 1
     return language.fill(
         "file",
-        file=c_comment(model.file),
+        file=model.file,
         resource=language.literal(
             language.fill("resource", name=model.file.removesuffix(".tflite"))
         ),
@@ -115,7 +119,7 @@ def _takes(model: PhoneModel) -> list[str]:
 def _called(end: End) -> str:
     """Tell in a comment what an input or output is, and its shape."""
     sizes = " x ".join(map(str, end.tensor.sample_shape)) or "one number"
-    return f'{end.name} ("{c_comment(end.title)[:50]}", {sizes})'
+    return f'{end.name} ("{c_title(end.title)}", {sizes})'
 
 
 def _given(model: PhoneModel, end: End) -> str:
@@ -136,7 +140,7 @@ def _takes_floats(model: PhoneModel, end: End) -> bool:
 def _parameters(model: PhoneModel, end: End, language: Language) -> list[tuple[str, str]]:
     if model.described(end).image:
         whole = language.types["whole"]
-        sides = [(f"{end.name}{side}", whole) for side in ("Width", "Height")]
+        sides = [(f"{end.name}{side}", whole) for side in SIDES]
         return [(end.name, language.array("uint8")), *sides]
     kind = "float32" if _takes_floats(model, end) else end.tensor.dtype
     return [(end.name, language.array(kind))]
@@ -239,7 +243,12 @@ def _signed(value: int) -> str:
 
 
 def _array(end: End, language: Language) -> str:
-    return language.array("float32" if is_quantized(end.tensor) else end.tensor.dtype)
+    return language.array(_given_type(end))
+
+
+def _given_type(end: End) -> str:
+    """Tell the type of what the app gets of an output."""
+    return "float32" if is_quantized(end.tensor) else end.tensor.dtype
 
 
 def _read(model: PhoneModel, language: Language) -> str:
@@ -267,8 +276,20 @@ def _labels(model: PhoneModel, language: Language) -> str:
     if not model.labels:
         return ""
     end = model.outputs[model.labelled]
-    items = listed(map(language.literal, model.labels))
-    text = language.fill("labels", name=end.name, items=items)
+    literals = [*map(language.literal, model.labels)]
+    text = _list_of_labels(end, literals, language)
     if prod(end.tensor.shape) == len(model.labels) and end.tensor.dtype != "bool":
-        text += language.fill("label_of", array=_array(end, language))
+        given = _given_type(end)
+        text += language.fill("label_of", array=language.array(given), **language.words(given))
     return text
+
+
+def _list_of_labels(end: End, literals: Sequence[str], language: Language) -> str:
+    """Write the labels: many of them in parts, where the language needs that."""
+    parts = [listed(literals[i : i + _PART]) for i in range(0, len(literals), _PART)]
+    if len(parts) == 1 or "labels_part" not in language.templates:
+        return language.fill("labels", name=end.name, items=listed(literals))
+    named = [(f"Labels{place}", part) for place, part in enumerate(parts)]
+    return language.fill(
+        "labels_whole", name=end.name, parts=listed(name for name, _ in named)
+    ) + "".join(language.fill("labels_part", part=name, items=part) for name, part in named)

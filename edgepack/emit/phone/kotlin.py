@@ -73,10 +73,23 @@ val LABELS = listOf(
 )
 """
 
+_LABELS_WHOLE = """\
+/** What the values along the last axis of @name@ stand for: more than one class can hold. */
+val LABELS: List<String> = listOf(
+@parts@
+).flatten()
+"""
+
+_LABELS_PART = """
+private object @part@ : List<String> by listOf(
+@items@
+)
+"""
+
 _LABEL_OF = """
 /** The label of the largest value. */
 fun labelOf(values: @array@): String =
-    LABELS[values.indices.maxByOrNull { values[it] }!!]
+    LABELS[values.indices.maxByOrNull { @compared@ }!!]
 """
 
 _QUANTIZE = """\
@@ -93,7 +106,7 @@ fun quantize@Name@(values: FloatArray): ByteBuffer {
 """
 
 _ROUND = """\
-/** Values as the @dtype@ of the model, rounded, saturating. */
+/** Values as the @dtype@ of the model, rounded, saturating; NaN as 0. */
 fun write@Name@(values: FloatArray): ByteBuffer {
     val bytes = buffer(@factor@values.size)
     for (value in values) {
@@ -187,6 +200,8 @@ def _words(dtype: str) -> Mapping[str, str]:
         "access": access,
         "factor": f"{size} * " if size > 1 else "",
         "cast": _CASTS.get(dtype, ""),
+        # Bytes have a sign, the values of uint8 none.
+        "compared": f"values[it]{'.toUByte()' if dtype == 'uint8' else ''}",
         "integer": f"({got}.toInt() and 0xff)" if dtype == "uint8" else got,
     }
 
@@ -198,6 +213,8 @@ _KOTLIN = Language(
         "image_import": "import android.graphics.Bitmap",
         "resource": "@name@.tflite",
         "labels": _LABELS,
+        "labels_whole": _LABELS_WHOLE,
+        "labels_part": _LABELS_PART,
         "label_of": _LABEL_OF,
         "quantize": _QUANTIZE,
         "round": _ROUND,

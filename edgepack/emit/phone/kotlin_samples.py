@@ -20,7 +20,9 @@ _IMAGE = """\
 @told@
  */
 fun preprocess@Name@(rgb: ByteArray, width: Int, height: Int): FloatArray {
-    require(rgb.size == 3 * width * height) { "${rgb.size} bytes are no $width x $height" }
+    require(min(width, height) > 0 && rgb.size == 3 * width * height) {
+        "${rgb.size} bytes are no $width x $height"
+    }
     @required@
     val values = FloatArray(@size@)
     var place = 0
@@ -53,7 +55,7 @@ _GRAY = """\
 val red = @red@
 val green = @green@
 val blue = @blue@
-val value = 0.299f * red + 0.587f * green + 0.114f * blue
+val value = @red_part@f * red + @green_part@f * green + @blue_part@f * blue
 values[place] = @normalized@
 place += 1"""
 
@@ -117,7 +119,7 @@ fun preprocess@Name@(wave: FloatArray): FloatArray {
 
 /** How much each of @mels@ triangles takes of the FFT's bins, which are @hertz@ Hz apart. */
 private val triangles@Name@ = Array(@mels@) { bin ->
-    fun mel(hertz: Double) = 1127 * ln1p(hertz / 700)
+    fun mel(hertz: Double) = @high_q@ * ln1p(hertz / @break_hz@)
     val step = (mel(@top@) - mel(@bottom@)) / @edges@
     val lower = mel(@bottom@) + bin * step
     DoubleArray(@bins@) { i ->

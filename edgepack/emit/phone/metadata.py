@@ -52,7 +52,10 @@ def with_metadata(model: PhoneModel) -> bytes:
     """
     rewrite = Rewrite(model.data)
     if any((buffer.offset or 0) > 1 for buffer in rewrite.model.buffers):
-        raise ModelError("its constants lie behind the FlatBuffer: the file can take no metadata")
+        raise ModelError(
+            "its constants lie behind the FlatBuffer, where the labels belong; convert the model"
+            " to less than 2 GB"
+        )
     _put(rewrite, np.frombuffer(metadata(model), np.uint8))
     data = rewrite.to_bytes()
     return _with_labels(data, model.labels) if model.labels else data
@@ -73,12 +76,15 @@ def _put(rewrite: Rewrite, content: NDArray[np.uint8]) -> None:
 
 
 def _with_labels(data: bytes, labels: tuple[str, ...]) -> bytes:
-    """Append the labels as a zip archive, not compressed, the same each time."""
+    """Append the labels as a zip archive, not compressed, the same each time.
+
+    Mode "w" writes from here on; "a" would take constants that look like an archive's end for one.
+    """
     file = BytesIO()
     file.write(data)
     info = zipfile.ZipInfo(LABELS, _ZIP_DATE)
     info.create_system, info.external_attr = _ZIP_UNIX, _ZIP_MODE
-    with zipfile.ZipFile(file, "a") as archive:
+    with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(info, "".join(f"{label}\n" for label in labels))
     return file.getvalue()
 
@@ -169,15 +175,18 @@ def mean_and_std(described: Preprocessing) -> tuple[list[float], list[float]]:
     """Turn a recipe's numbers into the schema's, whose formula is ``(x - mean) / std``.
 
     Of ``(x * scale + offset - mean) / std`` these are ``(mean - offset) / scale`` and
-    ``std / scale``. Where the division is not exact, the result is the nearest float32.
+    ``std / scale``. Where the division is not exact, the result is the nearest float32. Both are as
+    long: readers refuse them otherwise (mediapipe/tasks/cc/vision/utils/image_tensor_specs.cc).
 
     >>> mean_and_std(Preprocessing(scale=1 / 255, mean=(0.5,), std=(0.25,)))
     ([127.5], [63.75])
+    >>> mean_and_std(Preprocessing(mean=(1, 2, 3)))
+    ([1.0, 2.0, 3.0], [1.0, 1.0, 1.0])
     """
-    return (
-        [(mean - described.offset) / described.scale for mean in described.mean],
-        [std / described.scale for std in described.std],
-    )
+    mean = [(mean - described.offset) / described.scale for mean in described.mean]
+    std = [std / described.scale for std in described.std]
+    count = max(len(mean), len(std))
+    return mean * (count // len(mean)), std * (count // len(std))
 
 
 def _normalization(described: Preprocessing) -> tuple[NewTable, ...]:
@@ -186,7 +195,7 @@ def _normalization(described: Preprocessing) -> tuple[NewTable, ...]:
         return ()
     mean, std = mean_and_std(described)
     with np.errstate(over="ignore"):
-        held = np.array([mean * len(std), std * len(mean)], np.float32)
+        held = np.array([mean, std], np.float32)
     if not (np.isfinite(held).all() and held[1].all()):
         return ()  # float32 cannot hold them: the description tells the formula
     return (_union(_NORMALIZATION, NewTable({0: Floats(mean), 1: Floats(std)})),)
@@ -196,10 +205,10 @@ def _pixel_stats(described: Preprocessing) -> NewTable | None:
     """Tell what black and white become."""
     if not described.image:
         return None
-    mean, std = mean_and_std(described)
-    count = max(len(mean), len(std))
-    channels = list(zip(mean * (count // len(mean)), std * (count // len(std)), strict=True))
-    ranges = [sorted((x - m) / s for x in (0.0, _LARGEST_PIXEL)) for m, s in channels]
+    ranges = [
+        sorted((x - mean) / std for x in (0.0, _LARGEST_PIXEL))
+        for mean, std in zip(*mean_and_std(described), strict=True)
+    ]
     return _range([least for least, _ in ranges], [most for _, most in ranges])
 
 

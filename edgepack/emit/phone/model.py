@@ -8,17 +8,16 @@ from math import prod
 
 from edgepack.emit.firmware import End
 from edgepack.emit.phone.names import class_name, end_names, file_stem
+from edgepack.emit.prepared import require_fit
 from edgepack.errors import ModelError, RecipeError
-from edgepack.preprocessing import Audio, Image, Preprocessing
+from edgepack.preprocessing import Preprocessing
 from edgepack.types import Model, Tensor
 
 QUANTIZED = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 """What quantized values may be, by the type of their tensor."""
 
 _PLAIN = ("float32", "bool", "int8", "uint8", "int16", "int32", "int64")
-_IMAGE_RANK = 3
 _COLORS_OF_CHANNELS = {1: "gray", 3: "rgb"}
-_CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,67 +105,12 @@ def require_prepared(end: End, described: Preprocessing) -> None:
         return
     if end.tensor.dtype in ("bool", "int64"):
         raise RecipeError(
-            f"input {end.title!r} is {end.tensor.dtype}: real values cannot become that; leave it"
+            f"input {end.title!r}: is {end.tensor.dtype}, which real values cannot become; leave it"
             " out of the recipe"
         )
-    given = prepared_shape(described, wanted)
-    if given != wanted and not (described.audio and (*given, 1) == wanted):
+    if described.image and wanted[-1:] not in [(count,) for count in _COLORS_OF_CHANNELS]:
         raise RecipeError(
-            f"the preprocessing of input {end.title!r} gives {_sizes(given)}, the model takes"
-            f" {_sizes(wanted)}; describe that of this model"
+            f"input {end.title!r}: the recipe describes an image and the model takes shape"
+            f" {list(wanted)}; describe no resize, crop or colors"
         )
-    for name, values in (("mean", described.mean), ("std", described.std)):
-        if len(values) not in (1, *given[-1:]):
-            raise RecipeError(
-                f"{name} of input {end.title!r} has {len(values)} numbers, a sample"
-                f" {given[-1] if given else 1} channels; give one number, or one for each"
-            )
-
-
-def prepared_shape(described: Preprocessing, wanted: tuple[int, ...]) -> tuple[int, ...]:
-    """Tell the shape that preprocessing gives; what it leaves open is as the input wants it."""
-    if described.image:
-        return _image_shape(described.image, wanted)
-    if described.audio:
-        return _audio_shape(described.audio, wanted)
-    return wanted
-
-
-def _image_shape(image: Image, wanted: tuple[int, ...]) -> tuple[int, ...]:
-    if len(wanted) != _IMAGE_RANK or wanted[-1] not in _COLORS_OF_CHANNELS:
-        raise RecipeError(
-            f"the recipe describes an image, the model takes {_sizes(wanted)}; describe values"
-        )
-    size = image.crop or image.resize or wanted[:2]
-    if image.crop and image.resize and not _holds(image.resize, image.crop):
-        raise RecipeError(
-            f"an image of {_sizes(image.resize)} holds no crop of {_sizes(image.crop)}"
-        )
-    return (*size, _CHANNELS[image.colors] if image.colors else wanted[-1])
-
-
-def _holds(size: tuple[int, int], part: tuple[int, int]) -> bool:
-    return part[0] <= size[0] and part[1] <= size[1]
-
-
-def _audio_shape(audio: Audio, wanted: tuple[int, ...]) -> tuple[int, ...]:
-    if audio.features is None:
-        return (audio.clip_samples or prod(wanted),)
-    width = audio.coefficients if audio.features == "mfcc" else audio.mel_bins
-    if audio.clip_samples is None:
-        return (*wanted[:1], width)
-    length, step = audio.frame_length or 0, audio.frame_step or 1
-    if audio.clip_samples < length:
-        raise RecipeError(
-            f"clip_samples {audio.clip_samples}: shorter than a frame of {length} samples"
-        )
-    return ((audio.clip_samples - length) // step + 1, width)
-
-
-def _sizes(shape: Sequence[int]) -> str:
-    """Write a shape.
-
-    >>> _sizes((96, 96, 3))
-    '96 x 96 x 3'
-    """
-    return " x ".join(map(str, shape)) or "one number"
+    require_fit(end, described)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+SIDES = ("Width", "Height")
+"""What follows the name of an input that is an image, for what the app tells of it."""
+
 _LONGEST = 60
 """A class is a file, and file systems take 255 bytes for its name and what follows it."""
 
 _TAKEN = """
-    Any AnyObject Array AssetManager Bitmap Bool Boolean BooleanArray Bundle Byte ByteArray
-    ByteBuffer ByteOrder CGColorSpaceCreateDeviceRGB CGContext CGImage CGImageAlphaInfo CGRect Char
-    Class Closeable Data Double DoubleArray Enum Error Failure FileChannel Float FloatArray Int
-    Int16 Int32 Int64 Int8 IntArray Interpreter List Long LongArray Map Model Never Nothing Number
-    Object OpaquePointer Optional Outputs Pair Protocol Self Short ShortArray String Throws Type
-    UInt8 Unit Void
+    Any AnyObject Array AssetManager AutoCloseable Bitmap Bool Boolean BooleanArray Bundle Byte
+    ByteArray ByteBuffer ByteOrder CGColorSpaceCreateDeviceRGB CGContext CGImage
+    CGImageAlphaInfo CGRect Char Class Closeable Data Double DoubleArray Enum Error Failure
+    FileChannel Float FloatArray Int Int16 Int32 Int64 Int8 IntArray Interpreter List Long
+    LongArray Map Model Never Nothing Number Object OpaquePointer Optional Outputs PI Pair
+    Protocol Self Short ShortArray String Throws Type UInt8 Unit UnsafeMutableRawBufferPointer
+    Void
     """
 """What the emitted code, or one of the languages, calls by these names."""
 
@@ -68,12 +72,20 @@ def _capital(word: str) -> str:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """Number what comes again."""
+    """Number what comes again, or what is called as a side of another is.
+
+    >>> _distinct(["a", "a", "aWidth"])
+    ['a', 'a2', 'aWidth2']
+    """
     found: list[str] = []
     for name in names:
         tried, number = name, 1
-        while tried in found:
+        while any(_clash(tried, other) for other in found):
             number += 1
             tried = f"{name}{number}"
         found.append(tried)
     return found
+
+
+def _clash(one: str, other: str) -> bool:
+    return any(one + side == other or other + side == one for side in ("", *SIDES))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import prod
 
+from edgepack.calibration.audio_features import BREAK_HZ, HIGH_Q, hann_period
+from edgepack.calibration.preprocess import GRAY
 from edgepack.emit.firmware import End
 from edgepack.emit.phone.text import double, fill
+from edgepack.emit.prepared import wave_samples
+from edgepack.emit.preprocess.spectrum import has_fft
 from edgepack.preprocessing import Audio, Image
 
 Normalized = Callable[[str, str], str]
@@ -50,11 +53,10 @@ def image_values(
 def _pixel(image: Image, value: str, normalized: Normalized, templates: Templates) -> str:
     """Write how the channels of a pixel are computed of its red, green and blue."""
     if image.colors == "gray":
-        channels = {
-            color: fill(value, channel=str(channel))
-            for channel, color in enumerate(("red", "green", "blue"))
-        }
-        return fill(templates["gray"], normalized=normalized("value", "0"), **channels)
+        words = {"normalized": normalized("value", "0")}
+        for channel, (color, weight) in enumerate(zip(("red", "green", "blue"), GRAY, strict=True)):
+            words |= {color: fill(value, channel=str(channel)), f"{color}_part": double(weight)}
+        return fill(templates["gray"], **words)
     return fill(
         templates["colored"],
         value=fill(value, channel="2 - channel" if image.colors == "bgr" else "channel"),
@@ -66,38 +68,37 @@ def audio_values(
     audio: Audio, end: End, normalized: Normalized, templates: Templates
 ) -> tuple[str, dict[str, str]]:
     """Choose the template ``wave`` or ``features``, and fill it."""
-    size = prod(end.tensor.shape)
+    clip = _clip(audio, end, templates)
     if audio.features is None:
-        values = {"clip": _clip(audio, size, size + 1, templates)}
         place = templates["place"]
-        return "wave", values | {"normalized": normalized(templates["clip_element"], place)}
+        normal = normalized(templates["clip_element"], place)
+        return "wave", {"clip": clip, "normalized": normal}
     is_mfcc = audio.features == "mfcc"
-    width = audio.coefficients if is_mfcc else audio.mel_bins
-    frames = size // width
-    least = (frames - 1) * (audio.frame_step or 0) + (audio.frame_length or 0)
+    frames, width = end.tensor.sample_shape[:2]
     store = fill(
         templates["mfccs" if is_mfcc else "logs"],
         width=str(width),
         normalized=normalized("value", "k"),
         **({"mels": str(audio.mel_bins)} if is_mfcc else {}),
     )
-    is_power = audio.fft_size & (audio.fft_size - 1) == 0
     name = end.name[0].upper() + end.name[1:]
     return "features", {
-        "clip": _clip(audio, least, least + (audio.frame_step or 0), templates),
+        "clip": clip,
         "frames": str(frames),
         "width": str(width),
         "store": store,
-        "magnitudes": fill(templates["fft" if is_power else "dft"], Name=name).rstrip("\n"),
+        "magnitudes": fill(templates["fft" if has_fft(audio) else "dft"], Name=name).rstrip("\n"),
         **_numbers(audio),
     }
 
 
-def _clip(audio: Audio, least: int, end: int, templates: Templates) -> str:
+def _clip(audio: Audio, end: End, templates: Templates) -> str:
     """Write how a wave gets its length, or what lengths it may have."""
+    samples = wave_samples(audio, end.tensor.sample_shape)
     if audio.clip_samples:
-        return fill(templates["clipped"], samples=str(audio.clip_samples))
-    return fill(templates["unclipped"], least=str(least), end=str(end))
+        return fill(templates["clipped"], samples=str(samples))
+    more = audio.frame_step or 1  # another frame
+    return fill(templates["unclipped"], least=str(samples), end=str(samples + more))
 
 
 def _numbers(audio: Audio) -> dict[str, str]:
@@ -107,13 +108,14 @@ def _numbers(audio: Audio) -> dict[str, str]:
         "fft": str(audio.fft_size),
         "length": str(length),
         "step": str(audio.frame_step),
-        # Periodic for even lengths only, as tf.signal.hann_window is.
-        "period": double(length if length % 2 == 0 else max(length - 1, 1)),
+        "period": double(hann_period(length)),
         "mels": str(audio.mel_bins),
         "edges": double(audio.mel_bins + 1),
         "offset": double(audio.log_offset),
         "bottom": double(audio.lower_hz),
         "top": double(audio.top_hz),
+        "high_q": double(HIGH_Q),
+        "break_hz": double(BREAK_HZ),
         "bins": str(bins + 1),
         "hertz": double(audio.sample_rate / 2 / max(bins, 1)),
     }

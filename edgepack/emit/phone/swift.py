@@ -118,10 +118,10 @@ public static func quantize@Name@(_ values: [Float]) -> [@type@] {
 """
 
 _ROUND = """\
-/// Values as the @dtype@ of the model, rounded, saturating.
+/// Values as the @dtype@ of the model, rounded, saturating; NaN as 0.
 public static func write@Name@(_ values: [Float]) -> [@type@] {
     return values.map { value in
-        let rounded = Double(value).rounded(.toNearestOrEven)
+        let rounded = value.isNaN ? 0 : Double(value).rounded(.toNearestOrEven)
         return @type@(max(@least@, min(@most@, rounded)))
     }
 }

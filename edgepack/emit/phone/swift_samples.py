@@ -27,7 +27,9 @@ _IMAGE = """\
 public static func preprocess@Name@(
     _ rgb: [UInt8], _ width: Int, _ height: Int
 ) throws -> [Float] {
-    guard rgb.count == 3 * width * height else { throw Failure.wrongSize }
+    guard min(width, height) > 0 && rgb.count == 3 * width * height else {
+        throw Failure.wrongSize
+    }
     @required@
     var values = [Float]()
     values.reserveCapacity(@size@)
@@ -59,7 +61,7 @@ _GRAY = """\
 let red: Float = @red@
 let green: Float = @green@
 let blue: Float = @blue@
-let value: Float = 0.299 * red + 0.587 * green + 0.114 * blue
+let value: Float = @red_part@ * red + @green_part@ * green + @blue_part@ * blue
 values.append(@normalized@)"""
 
 _SCALED = """\
@@ -67,8 +69,8 @@ _SCALED = """\
 private static func scaled@Name@(
     _ rgb: [UInt8], _ width: Int, _ height: Int, _ row: Int, _ column: Int, _ channel: Int
 ) -> Float {
-    let y = (Float(row) + 0.5) * Float(Double(height) / @height@) - 0.5
-    let x = (Float(column) + 0.5) * Float(Double(width) / @width@) - 0.5
+    let y: Float = (Float(row) + 0.5) * Float(Double(height) / @height@) - 0.5
+    let x: Float = (Float(column) + 0.5) * Float(Double(width) / @width@) - 0.5
     let top = max(Int(y.rounded(.down)), 0)
     let bottom = min(Int(y.rounded(.up)), height - 1)
     let left = max(Int(x.rounded(.down)), 0)
@@ -114,7 +116,8 @@ public static func preprocess@Name@(_ wave: [Float]) throws -> [Float] {
     for frame in 0..<@frames@ {
         var windowed = [Double](repeating: 0, count: @fft@)
         for i in 0..<@length@ {
-            let hann = 0.5 - 0.5 * cos(2 * Double.pi * Double(i) / @period@)
+            let turn: Double = 2 * Double.pi * Double(i) / @period@
+            let hann: Double = 0.5 - 0.5 * cos(turn)
             windowed[i] = Double(clip[frame * @step@ + i]) * hann
         }
         let spectrum = magnitudes@Name@(windowed)
@@ -130,7 +133,7 @@ public static func preprocess@Name@(_ wave: [Float]) throws -> [Float] {
 
 /// How much each of @mels@ triangles takes of the FFT's bins, which are @hertz@ Hz apart.
 private static let triangles@Name@: [[Double]] = {
-    func mel(_ hertz: Double) -> Double { return 1127 * log1p(hertz / 700) }
+    func mel(_ hertz: Double) -> Double { return @high_q@ * log1p(hertz / @break_hz@) }
     let step = (mel(@top@) - mel(@bottom@)) / @edges@
     return (0..<@mels@).map { bin in
         let lower = mel(@bottom@) + Double(bin) * step
@@ -151,11 +154,12 @@ for k in logs.indices {
 }"""
 
 _MFCCS = """\
+let norm: Double = (2.0 / @mels@.0).squareRoot()
 for k in 0..<@width@ {
     var sum = 0.0
     for n in logs.indices {
-        let angle = Double.pi * Double(k) * (Double(n) + 0.5) / @mels@
-        sum += Double(logs[n]) * cos(angle) * (2.0 / @mels@).squareRoot()
+        let angle: Double = Double.pi * Double(k) * (Double(n) + 0.5) / @mels@
+        sum += Double(logs[n]) * cos(angle) * norm
     }
     let value = Float(sum)
     values.append(@normalized@)
@@ -200,8 +204,9 @@ private static func magnitudes@Name@(_ wave: [Double]) -> [Double] {
 _DFT = """\
 /// The magnitudes of the lower half of the spectrum, whose length is no power of two.
 private static func magnitudes@Name@(_ wave: [Double]) -> [Double] {
-    let angles = wave.indices.map { 2 * Double.pi * Double($0) / Double(wave.count) }
-    let (cosines, sines) = (angles.map { cos($0) }, angles.map { sin($0) })
+    let angles: [Double] = wave.indices.map { 2 * Double.pi * Double($0) / Double(wave.count) }
+    let cosines: [Double] = angles.map { cos($0) }
+    let sines: [Double] = angles.map { sin($0) }
     return (0...wave.count / 2).map { bin in
         var (real, imaginary, turn) = (0.0, 0.0, 0)
         for value in wave {

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgepack.calibration.preprocess import GRAY
 from edgepack.preprocessing import Audio, Image, Preprocessing
 
-_COLORS = {"gray": "turned into gray (0.299 R + 0.587 G + 0.114 B)", "bgr": "blue first"}
+_COLORS = {
+    "gray": "turned into gray ({} R + {} G + {} B)".format(*GRAY),
+    "bgr": "blue first",
+}
 
 
 def told(described: Preprocessing) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from edgepack.emit.c_text import c_header
 from edgepack.emit.firmware import FirmwareModel
+from edgepack.emit.prepared import require_fit
 from edgepack.emit.preprocess.audio import audio_text
 from edgepack.emit.preprocess.entry import Entry
 from edgepack.emit.preprocess.image import image_text
@@ -64,6 +65,7 @@ def _text(entry: Entry) -> str:
             f"input {entry.end.title!r}: {entry.tensor.dtype} is quantized in a way of its own;"
             " convert the model to int8, int16 or uint8 inputs of one scale"
         )
+    require_fit(entry.end, entry.described)
     if entry.described.image:
         return image_text(entry, entry.described.image)
     if entry.described.audio:

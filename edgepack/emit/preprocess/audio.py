@@ -6,9 +6,9 @@ import numpy as np
 
 from edgepack.calibration.audio_features import dct_matrix, mel_matrix
 from edgepack.emit.c_text import c_float
+from edgepack.emit.prepared import wave_samples
 from edgepack.emit.preprocess.entry import Entry, c_about, c_table, floats, waves
 from edgepack.emit.preprocess.spectrum import bins, has_fft, spectrum_text
-from edgepack.errors import RecipeError
 from edgepack.preprocessing import Audio
 
 _MACROS = """\
@@ -92,23 +92,10 @@ static inline void ${kws}_preprocess_${end}(
 
 def audio_text(entry: Entry, audio: Audio) -> str:
     """Write the function of an input that takes sound, as 16-bit PCM of one channel."""
-    samples = _samples(entry, audio)
-    keys = "clip_samples, frame_step, mel_bins or coefficients"
-    entry.require_fit(np.zeros(samples, np.int16), keys if audio.features else "clip_samples")
+    samples = wave_samples(audio, entry.tensor.sample_shape)
     macros = entry.fill(_MACROS, samples=samples, rate=audio.sample_rate)
     helpers = entry.value_function() + entry.stored_function()
     return macros + (_features if audio.features else _wave)(entry, audio, helpers)
-
-
-def _samples(entry: Entry, audio: Audio) -> int:
-    """Find how many samples are given: as described, or what the model's input needs."""
-    shape = entry.tensor.sample_shape
-    if audio.clip_samples is not None:
-        return audio.clip_samples
-    if not shape:
-        raise RecipeError(f"input {entry.end.title!r}: the model takes one number, no sound")
-    frames_after = (shape[0] - 1) * (audio.frame_step or 0)
-    return frames_after + (audio.frame_length or 0) if audio.features else shape[0]
 
 
 def _wave(entry: Entry, audio: Audio, helpers: str) -> str:

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.calibration.preprocess import preprocess
 from edgepack.emit.c_text import C_TYPES, c_comment, c_float, c_rows
 from edgepack.emit.firmware import End
-from edgepack.errors import DatasetError, RecipeError
 from edgepack.preprocessing import Preprocessing
 from edgepack.types import Tensor
 
@@ -79,23 +77,6 @@ class Entry:
         name = f"{self.model}_{self.end.name}"
         names = {"kws": self.model, "end": self.end.name, "input": name, "INPUT": name.upper()}
         return Template(template).substitute(names, type=self.type, **words)
-
-    def require_fit(self, sample: Array, keys: str) -> None:
-        """Raise :class:`RecipeError` if a sample, preprocessed, is not what the model takes.
-
-        As with samples for calibration, features need not have a last axis of one channel.
-        ``keys`` of the recipe are the cure.
-        """
-        wanted = self.tensor.sample_shape
-        try:
-            shape = preprocess(self.described, sample[np.newaxis]).shape[1:]
-        except DatasetError as error:
-            raise RecipeError(f"input {self.end.title!r}: {error}") from error
-        if shape != wanted and not (self.described.audio and (*shape, 1) == wanted):
-            raise RecipeError(
-                f"input {self.end.title!r}: preprocessing gives shape {list(shape)} and the model"
-                f" takes {list(wanted)}; change {keys} in the recipe file"
-            )
 
     def value_function(self) -> str:
         """Define what :meth:`value` calls: empty if nothing changes values."""

@@ -10,13 +10,11 @@ import numpy as np
 from edgepack.calibration.preprocess import GRAY, preprocess
 from edgepack.emit.c_text import c_float
 from edgepack.emit.preprocess.entry import Array, Entry, c_about, c_table
-from edgepack.errors import RecipeError
 from edgepack.preprocessing import Image
 from edgepack.quantize.affine import quantize
 
 _BYTES = 256
 _COLORS = 3
-_RANK = 3
 
 _MACROS = """\
 /* The image that the model takes, and how many bytes a pixel of what is given has. */
@@ -160,14 +158,7 @@ def image_text(entry: Entry, image: Image) -> str:
     as many bytes as the input has channels, with them three.
     """
     shape = entry.tensor.sample_shape
-    if len(shape) != _RANK:
-        raise RecipeError(
-            f"input {entry.end.title!r}: the recipe describes an image and the model takes shape"
-            f" {list(shape)}; describe no resize, crop or colors"
-        )
     pixel_bytes = shape[-1] if image.colors is None else _COLORS
-    size = image.resize or image.crop or shape[:2]
-    entry.require_fit(np.zeros((*size, pixel_bytes), np.uint8), "resize, crop or colors")
     macros = entry.fill(_MACROS, **_sizes(shape), pixel_bytes=pixel_bytes)
     is_real = image.resize or image.colors == "gray" or "float" in entry.tensor.dtype
     return macros + (_of_reals(entry, image) if is_real else _of_bytes(entry, image))

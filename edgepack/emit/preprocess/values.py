@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from edgepack.emit.preprocess.entry import Entry, c_about
 from edgepack.preprocessing import Preprocessing
 
@@ -31,7 +29,6 @@ static inline void ${kws}_preprocess_${end}(const float *values, $type *input)
 def values_text(entry: Entry) -> str:
     """Write the function of an input whose samples have its shape already."""
     shape = entry.tensor.sample_shape
-    entry.require_fit(np.zeros(shape, np.float32), "mean or std")
     if entry.described == Preprocessing() and entry.tensor.quant is None:
         return entry.fill(_COPY, about=c_about(_about(entry, "values as they are")))
     stored = entry.stored(entry.value("values[i]", f"i % {shape[-1] if shape else 1}"))
