@@ -149,6 +149,8 @@ def test_titles_are_what_the_signature_calls_them() -> None:
 
 
 def test_an_export_refuses_a_name_that_leaves_nothing_before_it_starts(tmp_path: Path) -> None:
+    model = tmp_path / "日本.h5"
+    model.write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(RecipeError, match="has no letter from A to Z and no digit"):
-        export(Recipe(model=tmp_path / "日本.h5", output=tmp_path / "out"))
+        export(Recipe(model=model, output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

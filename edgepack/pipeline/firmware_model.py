@@ -1,0 +1,114 @@
+"""A model of a firmware: run by TensorFlow Lite Micro, sized, and judged for the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+
+from edgepack import bundle
+from edgepack.build import Build
+from edgepack.deviation import Validation
+from edgepack.emit.firmware import End, FirmwareModel
+from edgepack.emit.model_settings import elements
+from edgepack.emit.names import ends
+from edgepack.errors import ConversionError, ModelError
+from edgepack.footprint import Arena
+from edgepack.footprint.flash import operator_names
+from edgepack.labels import labelled_output
+from edgepack.load.tflite_file import of_file
+from edgepack.pipeline.asked import Asked
+from edgepack.pipeline.evidence import gather, judge_all
+from edgepack.pipeline.file import File
+from edgepack.pipeline.vectors import vector_inputs, vectors
+from edgepack.progress import Update
+from edgepack.report.firmware import ModelReport
+from edgepack.report.target import TargetReport
+from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes.processes import Interpreters, Run
+from edgepack.target import Target
+
+TFLM = RUNTIMES["tflm"]
+
+_ALIGNMENT = 16
+
+
+def prepare(
+    build: Build,
+    target: Target,
+    name: str,
+    asked: Asked,
+    running: Interpreters,
+    work: Path,
+    update: Update,
+) -> tuple[FirmwareModel, ModelReport]:
+    """Run a model for its test vectors and its arena, and judge it, in a folder ``work`` of its own.
+
+    Raises an :class:`~edgepack.errors.EdgepackError` for what does not fit the model, and for one
+    that TensorFlow Lite Micro does not run.
+    """
+    file = asked.file
+    described = asked.recipe_file.described(file.signature)
+    if asked.labels_file:
+        labelled_output(asked.labels_file, asked.labels, file.signature.outputs)
+    main = file.model.main
+    inputs, outputs = ends(main.input_tensors, "input"), ends(main.output_tensors, "output")
+    with of_file(file.path):
+        _require_values(inputs, outputs)
+    samples = vector_inputs(file, asked.test, asked.recipe_file, build.vectors, work, update)
+    copy = work / "model.tflite"  # what was read, be it a pipe, and under a name of this length
+    copy.write_bytes(file.data)
+    run = running.run(model=copy, inputs=samples, outputs=file.outputs, work=work, update=update)[
+        TFLM.name
+    ]
+    judged = _judge(target, file, run)
+    if run.outputs is None or judged.footprint is None:
+        raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")
+    arena_bytes = _arena_bytes(judged.footprint.arena, build.arena_margin_percent)
+    with of_file(file.path):
+        golden = vectors(file.model, samples, run.outputs)
+    model = FirmwareModel(
+        name=name,
+        data=file.data,
+        model=file.model,
+        inputs=inputs,
+        outputs=outputs,
+        arena_bytes=arena_bytes,
+        preprocessing=described,
+        labels=asked.labels,
+        device=target.description,
+        vectors=golden,
+    )
+    return model, ModelReport(
+        file=file.path.name,
+        artifact=bundle.describe(file.path),
+        inputs=file.signature.inputs,
+        outputs=file.signature.outputs,
+        operators=tuple(operator_names(file.model)),
+        arena_bytes=arena_bytes,
+        ram_bytes=arena_bytes + judged.footprint.runtime_ram_bytes,
+        vectors=len(model.vectors),
+        data="random" if asked.test is None else "test",
+        target=judged,
+    )
+
+
+def _judge(target: Target, file: File, run: Run) -> TargetReport:
+    validation = Validation(runs={TFLM.name: run}, deviations={}, notes=())
+    with of_file(file.path):
+        evidence = gather(file.model, file.data, [target], validation, None, {})
+    return judge_all([target], evidence)[target.name]
+
+
+def _require_values(inputs: Sequence[End], outputs: Sequence[End]) -> None:
+    """Raise :class:`ModelError` for a model that gives nothing, or takes or gives no values."""
+    if not outputs:
+        raise ModelError("the model gives no outputs: there is nothing to test")
+    for end in (*inputs, *outputs):
+        elements(end)
+
+
+def _arena_bytes(arena: Arena, margin_percent: float) -> int:
+    """Size the arena: what TFLM needs to start, in any build, and the margin, in steps of 16."""
+    needed = ceil((arena.least + arena.reserve) * (1 + margin_percent / 100))
+    return -(-needed // _ALIGNMENT) * _ALIGNMENT
