@@ -380,13 +380,16 @@ def test_numbers_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, 
     [
         (("a=b=c.tflite",), "b=c.tflite: no such file"),
         (("=x.tflite",), "write NAME=VALUE"),
+        ((".",), ".: is no file; give a .tflite file"),
         (("x.tflite", "--labels", "a.txt", "--labels", "b.txt"), "the labels are given twice"),
         (("x.tflite", "y.tflite", "--labels", "a.txt"), "does not say of which model"),
     ],
 )
 def test_mistyped_commands_say_what_to_write(
-    edgepack: Edgepack, arguments: tuple[str, ...], words: str
+    edgepack: Edgepack, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
+    for name in ("x", "y"):
+        relu(tmp_path / "cwd", name)
     done = edgepack("firmware", *arguments, "--target", NANO, "--output", "fw")
     assert done.returncode == 2
     assert words in done.stderr

@@ -42,7 +42,7 @@ def prepare(
     work: Path,
     update: Update,
 ) -> tuple[FirmwareModel, ModelReport]:
-    """Run a model for its test vectors and its arena, and judge it, in a folder ``work`` of its own.
+    """Run a model for its test vectors and its arena, and judge it; ``work`` is its own folder.
 
     Raises an :class:`~edgepack.errors.EdgepackError` for what does not fit the model, and for one
     that TensorFlow Lite Micro does not run.
