@@ -10,8 +10,9 @@
 
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
 :class:`~edgepack.report.Report` that the command prints; ``edgepack.validate(gate)`` likewise
-what ``edgepack validate`` does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does, and
-``edgepack.phone(app)`` what ``edgepack phone`` does.
+what ``edgepack validate`` does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does,
+``edgepack.phone(app)`` what ``edgepack phone`` does, and ``edgepack.diff(a, b)`` what
+``edgepack diff`` does.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ from edgepack.recipe import FineTune, Prune, Recipe, Schedule
 from edgepack.schemes import Quantization
 
 if TYPE_CHECKING:
+    from edgepack.pipeline.diff import diff
     from edgepack.pipeline.export import export
     from edgepack.pipeline.firmware import firmware
     from edgepack.pipeline.phone import phone
     from edgepack.pipeline.validate import validate
     from edgepack.report import Report
+    from edgepack.report.difference import Difference
     from edgepack.report.firmware import FirmwareReport
     from edgepack.report.phone import PhoneReport
     from edgepack.report.validation import ValidationReport
@@ -41,6 +44,7 @@ __all__ = [
     "App",
     "Budgets",
     "Build",
+    "Difference",
     "EdgepackError",
     "FineTune",
     "FirmwareReport",
@@ -54,6 +58,7 @@ __all__ = [
     "Source",
     "ValidationReport",
     "__version__",
+    "diff",
     "export",
     "firmware",
     "phone",
@@ -71,10 +76,12 @@ def __getattr__(name: str) -> Any:
 
 
 _LATER = {
+    "Difference": "edgepack.report.difference",
     "FirmwareReport": "edgepack.report.firmware",
     "PhoneReport": "edgepack.report.phone",
     "Report": "edgepack.report",
     "ValidationReport": "edgepack.report.validation",
+    "diff": "edgepack.pipeline.diff",
     "export": "edgepack.pipeline.export",
     "firmware": "edgepack.pipeline.firmware",
     "phone": "edgepack.pipeline.phone",

@@ -14,6 +14,7 @@
     |   +-- DatasetError           a dataset that cannot be read or does not fit the model
     |   +-- CalibrationError       a file of ranges that cannot be read or does not fit the model
     |   +-- TargetError            an unknown or malformed target
+    |   +-- ReportError            a report that cannot be read or compared
     |   +-- TableError             a table of TOML, or a budget, that does not fit
     |   +-- OutputError            an output folder that cannot be written
     +-- MissingToolError        3  a package that the work needs is not installed
@@ -97,6 +98,10 @@ class TargetError(UsageError):
 
 class TableError(UsageError):
     """A table of TOML that does not fit; who reads it says of what file."""
+
+
+class ReportError(UsageError):
+    """A report that cannot be read, or two that cannot be compared."""
 
 
 class OutputError(UsageError):

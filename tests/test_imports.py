@@ -90,6 +90,7 @@ def test_importing_edgepack_and_asking_for_help_is_light() -> None:
         "from edgepack.cli import cli; cli(['lint', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['quantize', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['study', '--help'], standalone_mode=False)",
+        "from edgepack.cli import cli; cli(['diff', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['debug', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['phone', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['firmware', '--help'], standalone_mode=False)",

@@ -12,6 +12,7 @@ import click
 
 from edgepack import __version__
 from edgepack.cli.debug import debug
+from edgepack.cli.diff import diff
 from edgepack.cli.export import export
 from edgepack.cli.firmware import firmware
 from edgepack.cli.lint import lint
@@ -49,12 +50,14 @@ class _Group(click.Group):
 def cli() -> None:
     """Take a trained Keras model to phones and microcontrollers.
 
-    Exit status: 0 passed; 1 failed, did not pass on a target or a budget, or lint --strict found
-    something; 2 wrong use or bad input; 3 a needed package is missing; 130 interrupted.
+    Exit status: 0 passed; 1 failed, did not pass on a target or a budget, lint --strict found
+    something, or diff found something worse; 2 wrong use or bad input; 3 a needed package is
+    missing; 130 interrupted.
     """
 
 
 cli.add_command(debug)
+cli.add_command(diff)
 cli.add_command(export)
 cli.add_command(firmware)
 cli.add_command(lint)

@@ -10,6 +10,7 @@ from edgepack.compare import Score
 NONE = "-"
 _NAMED = 6
 _WIDTH = 100
+_LONG_MS = 100
 
 
 def cells(score: Score | None) -> list[str]:
@@ -29,6 +30,17 @@ def number(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:.4f}"
+
+
+def milliseconds(time: float) -> str:
+    """Write a time in three significant digits, or whole milliseconds.
+
+    >>> milliseconds(0.00039), milliseconds(99.97), milliseconds(1234.5)
+    ('0.000390 ms', '100 ms', '1,234 ms')
+    """
+    if time >= _LONG_MS:
+        return f"{time:,.0f} ms"
+    return f"{time:#.3g}".rstrip(".") + " ms"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

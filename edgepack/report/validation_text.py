@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from edgepack.compare import OutputComparison
 from edgepack.deviation import Deviation
-from edgepack.report.table import NONE, cells, hang, number, shorten, table
+from edgepack.report.table import NONE, cells, hang, milliseconds, number, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.report.text import off_reference
 from edgepack.report.validation import RuntimeValidation, ValidationReport
 
 _MIB = 1 << 20
-_LONG_MS = 100
 
 
 def render_validation(report: ValidationReport) -> str:
@@ -74,22 +73,11 @@ def _costs(report: ValidationReport) -> Iterator[list[str]]:
         yield [
             name,
             "",
-            NONE if latency is None else _time(latency.median_ms),
-            NONE if latency is None else _time(latency.p90_ms),
+            NONE if latency is None else milliseconds(latency.median_ms),
+            NONE if latency is None else milliseconds(latency.p90_ms),
             NONE if ratio is None else f"{ratio:.2f}",
             NONE if memory is None else f"{memory / _MIB:.0f} MiB",
         ]
-
-
-def _time(milliseconds: float) -> str:
-    """Write a time in three significant digits, or whole milliseconds.
-
-    >>> _time(0.00039), _time(99.97), _time(1234.5)
-    ('0.000390 ms', '100 ms', '1,234 ms')
-    """
-    if milliseconds >= _LONG_MS:
-        return f"{milliseconds:,.0f} ms"
-    return f"{milliseconds:#.3g}".rstrip(".") + " ms"
 
 
 def _verdict(report: ValidationReport) -> str:
