@@ -259,6 +259,21 @@ def test_a_reason_with_other_numbers_is_no_new_reason(differ: Differ) -> None:
     assert render_difference(found).count("reason in") == 2
 
 
+def test_a_reason_of_another_layer_is_a_new_reason(differ: Differ) -> None:
+    before, after = ["conv2d_1 is in float"], ["conv2d_1 is in float", "conv2d_2 is in float"]
+    a, b = (replace(EXPORT, targets={NANO: on_nano(*each)}) for each in (before, after))
+    found = differ(a, b)
+    assert told(found) == {f"{NANO}: reason": "worse"}
+
+
+def test_a_target_that_is_new_is_not_worse(differ: Differ) -> None:
+    failing = replace(on_nano("it is too small"), target=load_target("rp2040"))
+    after = replace(EXPORT, targets={NANO: on_nano(), "rp2040": failing})
+    found = differ(EXPORT, after)
+    assert set(told(found).values()) == {"only in B"}
+    assert "only in B  rp2040: verdict, " in render_difference(found)
+
+
 def test_an_interpreter_that_now_fails_is_worse(differ: Differ) -> None:
     failed = replace(EXPORT.runtimes["tflm"], failure="no kernel for GELU", deviations={})
     after = replace(
@@ -350,8 +365,9 @@ def test_schemes_are_compared_by_what_they_made(differ: Differ) -> None:
 
 def test_an_export_is_held_against_a_validation(differ: Differ) -> None:
     score = replace(SCORE, value=0.85)
+    before = replace(EXPORT, quantization=replace(EXPORT.quantization, in_float=("embedding",)))
     after = replace(VALIDATION, comparison=compared(replace(OUTPUT, quantized={"tflm": score})))
-    found = differ(EXPORT, after)
+    found = differ(before, after)
     shared = {what: word for what, word in told(found).items() if not word.startswith("only")}
     assert shared == {"tflm: accuracy": "worse"}
     assert "only in A  float.tflite, " in render_difference(found)

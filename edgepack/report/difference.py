@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +16,7 @@ BETTER, WORSE, DIFFERENT, SAME = "better", "worse", "different", "same"
 ONLY_A, ONLY_B = "only in A", "only in B"
 _VERDICTS = (WORSE, BETTER, DIFFERENT, ONLY_A, ONLY_B, SAME)
 _NOISE = 1e-9
-_NUMBER = re.compile(r"\d[\d,.]*")
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,.]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,19 +132,33 @@ def _pairs(old: Value, new: Value, *, are_reasons: bool) -> list[tuple[Plain, Pl
 
     A set that only one report has gives nothing: what it belongs to is told as new or gone.
 
-    >>> _pairs(("takes 5 B", "fails"), ("takes 7 B",), are_reasons=True)
-    [('fails', None), ('takes 5 B', 'takes 7 B')]
+    >>> _pairs(("fails", "takes 5 B"), ("takes 7 B", "takes 9 B"), are_reasons=True)
+    [('fails', None), ('takes 5 B', 'takes 7 B'), (None, 'takes 9 B')]
     """
     if not (isinstance(old, tuple) or isinstance(new, tuple)):
         return [(old, new)]
     if not (isinstance(old, tuple) and isinstance(new, tuple)):
         return []
-    before, after = (
-        {_NUMBER.sub("#", text) if are_reasons else text: text for text in texts}
-        for texts in (old, new)
-    )
-    keys = sorted(before.keys() | after.keys())
-    return [(before.get(key), after.get(key)) for key in keys]
+    kept = set(old) & set(new)
+    added = defaultdict[str, deque[str]](deque)
+    for text in dict.fromkeys(new):
+        if text not in kept:
+            added[_key(text)].append(text)
+    pairs: list[tuple[Plain, Plain]] = [(text, text) for text in sorted(kept)]
+    for text in dict.fromkeys(old):
+        if text not in kept:
+            alike = added[_key(text)] if are_reasons else ()
+            pairs.append((text, alike.popleft() if alike else None))
+    return pairs + [(None, text) for texts in added.values() for text in texts]
+
+
+def _key(reason: str) -> str:
+    """Take the numbers out of a reason, but not those in names.
+
+    >>> _key("conv2d_1 takes 22,832 of 20,000 bytes")
+    'conv2d_1 takes # of # bytes'
+    """
+    return _NUMBER.sub("#", reason)
 
 
 def _verdict(kind: Kind, a: Plain, b: Plain, *, is_set: bool) -> str:
@@ -155,8 +170,9 @@ def _verdict(kind: Kind, a: Plain, b: Plain, *, is_set: bool) -> str:
     if isinstance(a, str) or isinstance(b, str):
         if a == b:
             return SAME
-        ranks = [kind.ranks.index(word) for word in (a, b) if word in kind.ranks]
-        return _direction(ranks[1] - ranks[0]) if len(ranks) == len((a, b)) else DIFFERENT
+        ranks = list[Plain](kind.ranks)
+        are_ranked = a in ranks and b in ranks
+        return _direction(ranks.index(b) - ranks.index(a)) if are_ranked else DIFFERENT
     if kind.show(a) == kind.show(b) or math.isclose(a, b, rel_tol=_NOISE):
         return SAME  # reports print it alike
     return _direction(kind.better * (b - a))

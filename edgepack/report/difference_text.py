@@ -22,7 +22,7 @@ from edgepack.report.table import NONE, hang, shorten, table
 _TOLD = (WORSE, BETTER, DIFFERENT)
 _LONGEST = 30
 _LONGEST_WHAT = 50
-_LONGEST_FILE = 200
+_LONGEST_TEXT = 300
 _LARGE_PERCENT = 100
 
 
@@ -46,9 +46,8 @@ def _sides(difference: Difference) -> dict[str, Side]:
 
 
 def _heading(name: str, side: Side) -> str:
-    told = (
-        f"{cut(side.file, _LONGEST_FILE)}: {side.kind} of {cut(side.model or NONE, _LONGEST_WHAT)}"
-    )
+    model = cut(side.model or NONE, _LONGEST_WHAT)
+    told = f"{cut(side.file, _LONGEST_TEXT)}: {side.kind} of {model}"
     if side.samples is not None:
         told += f", {side.samples:,} {cut(side.data or '', _LONGEST)} samples"
     return f"{name}  {told}"
@@ -98,7 +97,8 @@ def _reason(row: Row) -> Iterator[str]:
     told = {"A": row.a, "B": row.b}
     for side, text in told.items():
         if text is not None:
-            yield hang(f"{row.verdict:<9}  ", f"{cut(row.what, _LONGEST_WHAT)} in {side}: {text}")
+            reason = f"{cut(row.what, _LONGEST_WHAT)} in {side}: {cut(str(text), _LONGEST_TEXT)}"
+            yield hang(f"{row.verdict:<9}  ", reason)
 
 
 def _alone(difference: Difference) -> Iterator[str]:

@@ -219,9 +219,7 @@ def _settings(report: Node, scheme: str) -> Iterator[Figure]:
     settings: Mapping[str, Value] = {
         "model" if is_export else "file": report["model"].text(),
         "scheme": scheme or None,
-        "scheme of layers": tuple(
-            "=".join(each.texts()) for each in quantization["layers"].entries()
-        ),
+        "scheme of layers": _layers(quantization["layers"]),
         "input type": quantization["input_type"].text(),
         "output type": quantization["output_type"].text(),
         "scales of dense layers": quantization["dense"].text(),
@@ -239,6 +237,11 @@ def _settings(report: Node, scheme: str) -> Iterator[Figure]:
     }
     for what, count in counts.items():
         yield _rest(what, COUNT, count)
+
+
+def _layers(pairs: Node) -> tuple[str, ...] | None:
+    entries = pairs.entries()
+    return None if entries is None else tuple("=".join(each.texts() or ()) for each in entries)
 
 
 _ROLES = {

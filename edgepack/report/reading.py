@@ -44,14 +44,17 @@ class Node:
         text = self._value_of(str, "a text")
         return None if text is None else printable(text)
 
-    def entries(self) -> list[Node]:
+    def entries(self) -> list[Node] | None:
         """Give what a list holds."""
-        entries = self._value_of(list, "a list") or []
+        if (entries := self._value_of(list, "a list")) is None:
+            return None
         return [Node(self.file, f"{self.path}[{i}]", each) for i, each in enumerate(entries)]
 
-    def texts(self) -> tuple[str, ...]:
-        """Give a list of texts; none if it is missing."""
-        return tuple(text for each in self.entries() if (text := each.text()) is not None)
+    def texts(self) -> tuple[str, ...] | None:
+        """Give a list of texts."""
+        if (entries := self.entries()) is None:
+            return None
+        return tuple(text for each in entries if (text := each.text()) is not None)
 
     def flag(self) -> bool | None:
         """Give a truth."""
