@@ -10,8 +10,9 @@
 
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
 :class:`~edgepack.report.Report` that the command prints; ``edgepack.validate(gate)`` likewise
-what ``edgepack validate`` does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does, and
-``edgepack.phone(app)`` what ``edgepack phone`` does.
+what ``edgepack validate`` does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does,
+``edgepack.phone(app)`` what ``edgepack phone`` does, and ``edgepack.inspect(path)`` what
+``edgepack inspect`` does.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ from edgepack.schemes import Quantization
 if TYPE_CHECKING:
     from edgepack.pipeline.export import export
     from edgepack.pipeline.firmware import firmware
+    from edgepack.pipeline.inspect import inspect
     from edgepack.pipeline.phone import phone
     from edgepack.pipeline.validate import validate
     from edgepack.report import Report
     from edgepack.report.firmware import FirmwareReport
+    from edgepack.report.inspection import Inspection
     from edgepack.report.phone import PhoneReport
     from edgepack.report.validation import ValidationReport
 
@@ -45,6 +48,7 @@ __all__ = [
     "FineTune",
     "FirmwareReport",
     "Gate",
+    "Inspection",
     "PhoneReport",
     "Prune",
     "Quantization",
@@ -56,6 +60,7 @@ __all__ = [
     "__version__",
     "export",
     "firmware",
+    "inspect",
     "phone",
     "validate",
 ]
@@ -72,11 +77,13 @@ def __getattr__(name: str) -> Any:
 
 _LATER = {
     "FirmwareReport": "edgepack.report.firmware",
+    "Inspection": "edgepack.report.inspection",
     "PhoneReport": "edgepack.report.phone",
     "Report": "edgepack.report",
     "ValidationReport": "edgepack.report.validation",
     "export": "edgepack.pipeline.export",
     "firmware": "edgepack.pipeline.firmware",
+    "inspect": "edgepack.pipeline.inspect",
     "phone": "edgepack.pipeline.phone",
     "validate": "edgepack.pipeline.validate",
 }

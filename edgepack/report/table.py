@@ -9,7 +9,7 @@ from edgepack.compare import Score
 
 NONE = "-"
 _NAMED = 6
-_WIDTH = 100
+WIDTH = 100
 
 
 def cells(score: Score | None) -> list[str]:
@@ -31,10 +31,9 @@ def number(value: float | None) -> str:
     return f"{value:.4f}"
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Align rows of equal length: the first two columns are names, the others numbers."""
+def table(rows: Sequence[Sequence[str]], left: int = 2) -> str:
+    """Align rows of equal length: the first columns, two or more, are names, the others numbers."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    left = 2  # the first columns are names, the others numbers
     lines = []
     for row in rows:
         cells = [
@@ -43,6 +42,15 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def cut(name: str, width: int) -> str:
+    """Shorten a name to a width: its end tells most.
+
+    >>> cut("model/block_1/conv2d", 12)
+    '..._1/conv2d'
+    """
+    return name if len(name) <= width else f"...{name[3 - width :]}"
 
 
 def hang(word: str, text: str) -> str:
@@ -54,7 +62,7 @@ def hang(word: str, text: str) -> str:
     """
     return textwrap.fill(
         text,
-        _WIDTH,
+        WIDTH,
         initial_indent=word,
         subsequent_indent=" " * len(word),
         break_long_words=False,
