@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MLPERF, Edgepack, python
+from conftest import MLPERF, ROOT, Edgepack, python
 from tiny import Tiny, Value, one_operator
 
 from edgepack import Inspection, inspect
@@ -73,7 +73,6 @@ def test_the_residual_blocks_of_ic_keep_an_activation_waiting() -> None:
     assert graph.layers[graph.peak.layer].waiting_bytes == 16_384
     written = text(report)
     assert " 3  conv2d_2           49,152  ###########################=============" in written
-    assert "=: waiting for a later one" in written
 
 
 def test_the_command_shows_a_model_in_a_moment_and_as_json(edgepack: Edgepack) -> None:
@@ -88,6 +87,16 @@ def test_the_command_shows_a_model_in_a_moment_and_as_json(edgepack: Edgepack) -
     found = json.loads(edgepack("inspect", path, "--json").stdout)
     assert (found["schema"], found["model"]) == (1, "reference_int8.tflite")
     assert found["graphs"][0]["layers"][0]["options"]["stride_w"] == 2
+
+
+def test_the_readme_shows_what_is_printed(tmp_path: Path) -> None:
+    """Its model is not here; what is said of any model is."""
+    readme = (ROOT / "README.md").read_text()
+    value = Value((1, 4), "int8", 0.1)
+    written = text(inspected(one_operator("ABS", [value], [value]), tmp_path))
+    legend = written[written.index("output  shape") :]
+    assert f"\n{legend}\n```\n" in readme
+    assert "layer operator output type scale zero bytes MACs zeros" in " ".join(readme.split())
 
 
 def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
@@ -229,6 +238,7 @@ def test_control_flow_needs_the_memory_of_its_largest_graph(tmp_path: Path) -> N
     assert (main.layers[0].runs, wide.peak.bytes) == ((1, 2), 400)
     assert (main.peak.bytes, main.peak.called_bytes) == (201 + 400, 400)
     written = text(report)
+    assert "1  if     IF >1 >2 " in written
     assert "the graphs that it runs 400" in written
     assert "control flow: the MACs of each graph are counted once" in written
 

@@ -26,13 +26,11 @@ _TENSORS = ["tensor", "role", "alive", "shape", "type", "bytes", "scale", "zero"
 _LEGEND = """\
 output  shape, type, scale and zero point of what the layer gives
 bytes   of constants in the file, in the row of the first layer that takes them
-MACs    multiply-accumulates of convolutions, dense and recurrent layers and matrix products
-zeros   among the layer's weights"""
-_WAITING = "#: taken and given by the layer; =: waiting for a later one"
-_SEVERAL = "Of several layers in a row, the one that needs most."
-_NEED = (
-    "This is the model's own need: an interpreter's arena is larger (edgepack validate tells it)."
-)
+MACs    multiply-accumulates of convolutions, dense and recurrent layers, matrix products
+zeros   among the layer's weights
+memory  bytes of activations while the layer runs; of several layers, of the one that needs most
+        #: taken and given by the layer; =: waiting for a later one
+        the model's own need: an interpreter's arena is larger, and edgepack validate tells it"""
 
 
 def render_inspection(report: Inspection, *, tensors: bool) -> str:
@@ -41,11 +39,15 @@ def render_inspection(report: Inspection, *, tensors: bool) -> str:
     for number, graph in enumerate(report.graphs):
         title = f"graph {number}\n\n" if len(report.graphs) > 1 else ""
         ends = [*_ends(graph)]
-        parts.append(title + (table([_ENDS, *ends]) if ends else "takes and gives nothing"))
+        parts.append(
+            title + (_fitted([_ENDS, *ends], left=2) if ends else "takes and gives nothing")
+        )
         if graph.layers:
             parts += [_layers(graph), _operators(graph), _memory(graph)]
         if tensors:
             parts.append(_tensors(graph))
+    if any(graph.layers for graph in report.graphs):
+        parts.append(_LEGEND)
     parts.append("\n".join(hang("note: ", note) for note in report.notes))
     return "\n\n".join(filter(None, parts))
 
@@ -67,13 +69,13 @@ def _head(report: Inspection) -> str:
 
 def _ends(graph: GraphInspection) -> Iterator[list[str]]:
     """Tell what a graph takes and gives."""
-    for word, indices in (("input", graph.inputs), ("output", graph.outputs)):
+    for word, indices in (("input ", graph.inputs), ("output", graph.outputs)):
         for index in indices:
             tensor = graph.tensors[index]
             real = tensor.real_range
             yield [
                 word,
-                cut(tensor.name, _NAME),
+                tensor.name,
                 _shape(tensor),
                 tensor.dtype,
                 *_quantization(tensor),
@@ -93,14 +95,14 @@ def _layers(graph: GraphInspection) -> str:
         f"{sum(layer.macs or 0 for layer in graph.layers):,}",
         "",
     ]
-    return f"{_fitted([['', *_LAYERS], *rows, total], left=3)}\n\n{_LEGEND}"
+    return _fitted([["", *_LAYERS], *rows, total], left=3)
 
 
 def _cells(graph: GraphInspection, layer: LayerInspection) -> list[str]:
     output = graph.tensors[layer.outputs[0]] if layer.outputs else None
     more = f" +{len(layer.outputs) - 1}" if len(layer.outputs) > 1 else ""
     return [
-        cut(layer.operator, _OPERATOR),
+        cut(layer.operator, _OPERATOR) + "".join(f" >{number}" for number in layer.runs),
         _shape(output) + more if output else NONE,
         output.dtype if output else NONE,
         *(_quantization(output) if output else [NONE, NONE]),
@@ -136,9 +138,7 @@ def _memory(graph: GraphInspection) -> str:
     room = WIDTH - _BAR - 2
     lines = _fitted([["", "layer", "memory"], *rows], left=2, width=room).splitlines()
     plot = [f"{line}  {bar}".rstrip() for line, bar in zip(lines, ["", *bars], strict=True)]
-    legend = [_WAITING] if any(layer.waiting_bytes for layer in graph.layers) else []
-    legend += [_SEVERAL] if several > 1 else []
-    return "\n".join([*plot, "", _peak(graph), *legend, _NEED])
+    return "\n".join([*plot, "", _peak(graph)])
 
 
 def _peak(graph: GraphInspection) -> str:
