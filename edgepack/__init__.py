@@ -11,8 +11,8 @@
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
 :class:`~edgepack.report.Report` that the command prints; ``edgepack.validate(gate)`` likewise
 what ``edgepack validate`` does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does,
-``edgepack.phone(app)`` what ``edgepack phone`` does, and ``edgepack.diff(a, b)`` what
-``edgepack diff`` does.
+``edgepack.phone(app)`` what ``edgepack phone`` does, ``edgepack.inspect(path)`` what ``edgepack
+inspect`` does, and ``edgepack.diff(a, b)`` what ``edgepack diff`` does.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from edgepack.pipeline.diff import diff
     from edgepack.pipeline.export import export
     from edgepack.pipeline.firmware import firmware
+    from edgepack.pipeline.inspect import inspect
     from edgepack.pipeline.phone import phone
     from edgepack.pipeline.validate import validate
     from edgepack.report import Report
     from edgepack.report.difference import Difference
     from edgepack.report.firmware import FirmwareReport
+    from edgepack.report.inspection import Inspection
     from edgepack.report.phone import PhoneReport
     from edgepack.report.validation import ValidationReport
 
@@ -49,6 +51,7 @@ __all__ = [
     "FineTune",
     "FirmwareReport",
     "Gate",
+    "Inspection",
     "PhoneReport",
     "Prune",
     "Quantization",
@@ -61,6 +64,7 @@ __all__ = [
     "diff",
     "export",
     "firmware",
+    "inspect",
     "phone",
     "validate",
 ]
@@ -78,12 +82,14 @@ def __getattr__(name: str) -> Any:
 _LATER = {
     "Difference": "edgepack.report.difference",
     "FirmwareReport": "edgepack.report.firmware",
+    "Inspection": "edgepack.report.inspection",
     "PhoneReport": "edgepack.report.phone",
     "Report": "edgepack.report",
     "ValidationReport": "edgepack.report.validation",
     "diff": "edgepack.pipeline.diff",
     "export": "edgepack.pipeline.export",
     "firmware": "edgepack.pipeline.firmware",
+    "inspect": "edgepack.pipeline.inspect",
     "phone": "edgepack.pipeline.phone",
     "validate": "edgepack.pipeline.validate",
 }

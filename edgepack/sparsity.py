@@ -28,16 +28,19 @@ def measure(weights: Mapping[str, NDArray[Any]]) -> Sparsity:
     >>> measure({"a": np.array([0, 1]), "b": np.array([0, 0, 0, 2, 3, 4])}).layers
     {'a': 0.5, 'b': 0.5}
     """
-    sizes = {name: (int((array == 0).sum()), array.size) for name, array in weights.items()}
-    zeros = sum(zero for zero, _ in sizes.values())
+    return _of({name: (int((array == 0).sum()), array.size) for name, array in weights.items()})
+
+
+def _of(sizes: Mapping[str, tuple[int, int]]) -> Sparsity:
+    """Put together the zeros and the weights of each layer."""
     total = sum(size for _, size in sizes.values())
     return Sparsity(
-        overall=zeros / total if total else 0.0,
+        overall=sum(zero for zero, _ in sizes.values()) / total if total else 0.0,
         layers={name: zero / size for name, (zero, size) in sizes.items()},
     )
 
 
-_WEIGHT_INPUTS = {
+WEIGHT_INPUTS = {
     "CONV_2D": (1,),
     "CONV_3D": (1,),
     "DEPTHWISE_CONV_2D": (1,),
@@ -71,7 +74,7 @@ def weight_tensors(model: Model) -> dict[str, WeightTensor]:
         found = {
             operator.inputs[position]: operator.name
             for operator in graph.operators
-            for position in _WEIGHT_INPUTS.get(operator.name, ())
+            for position in WEIGHT_INPUTS.get(operator.name, ())
             if position < len(operator.inputs) and operator.inputs[position] >= 0
         }
         for index, operator_name in found.items():
@@ -85,17 +88,30 @@ def weight_tensors(model: Model) -> dict[str, WeightTensor]:
 
 def weight_sparsity(model: Model) -> Sparsity:
     """Count the weights of a .tflite file that mean zero, by the weights' tensor names."""
-    values = {}
-    for name, weight in weight_tensors(model).items():
-        tensor = weight.tensor
-        array = _values(tensor)
-        if tensor.quant:
-            array = array.astype(np.int16) - tensor.quant.zero_point[0]  # the same for all channels
-        values[name] = array
-    return measure(values)
+    weights = {name: weight.tensor for name, weight in weight_tensors(model).items()}
+    return _of({name: (zeros(each), prod(each.shape)) for name, each in weights.items()})
+
+
+def is_countable(tensor: Tensor) -> bool:
+    """Whether a tensor is a constant of a type whose zeros :func:`zeros` counts."""
+    return tensor.is_constant and tensor.dtype in (*_DTYPES, "uint8", "int16", "int32")
+
+
+def zeros(tensor: Tensor) -> int:
+    """Count the values of a constant that mean zero; a sparse one does not store most of them.
+
+    >>> zeros(Tensor(name="x", shape=(2, 3), dtype="int8", quant=None, data=bytes(5) + b"1"))
+    5
+    """
+    values = _values(tensor)
+    zero_points = tensor.quant.zero_point if tensor.quant and values.dtype.kind in "iu" else ()
+    zero = next(iter(zero_points), 0)  # the same for all channels
+    return max(0, prod(tensor.shape) - int(np.count_nonzero(values != zero)))
 
 
 def _values(tensor: Tensor) -> NDArray[Any]:
+    """Read what the file stores of a constant, which of a sparse one may be any number of bytes."""
     if tensor.dtype == "int4":
         return unpack(np.frombuffer(tensor.data, np.uint8), prod(tensor.shape))
-    return np.frombuffer(tensor.data, np.dtype(tensor.dtype))
+    dtype = np.dtype(tensor.dtype)
+    return np.frombuffer(tensor.data, dtype, len(tensor.data) // dtype.itemsize)

@@ -35,7 +35,7 @@ STEPS = {
 }
 LEAVES = {
     *("app", "arrays", "budgets", "build", "bundle", "defects", "delegates", "errors", "findings"),
-    *("gate", "importing", "labels", "preprocessing", "progress", "recipe", "recipe_file"),
+    *("gate", "importing", "labels", "macs", "preprocessing", "progress", "recipe", "recipe_file"),
     *("samples", "schemes", "serve", "signals", "spool", "tflite", "toml", "types", "vela"),
     "worker",
 }
@@ -95,6 +95,7 @@ def test_importing_edgepack_and_asking_for_help_is_light() -> None:
         "from edgepack.cli import cli; cli(['phone', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['firmware', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['phone', '--help'], standalone_mode=False)",
+        "from edgepack.cli import cli; cli(['inspect', '--help'], standalone_mode=False)",
         "from edgepack.cli import cli; cli(['targets'], standalone_mode=False)",
     ):
         done = python("-c", f"{code}\nimport sys; sys.exit(str({heavy} & set(sys.modules)))")

@@ -27,6 +27,7 @@ class Value:
     signature: Sequence[int] | None = None
     is_sparse: bool = False
     is_blockwise: bool = False
+    is_variable: bool = False
 
 
 class Tiny:
@@ -61,6 +62,7 @@ class Tiny:
         tensor = self._rewrite.graph.tensors[index]
         if value.signature is not None:
             tensor.shapeSignature = list(value.signature)
+        tensor.isVariable = value.is_variable
         if value.is_sparse:
             tensor.sparsity = schema.SparsityParametersT()
         if value.is_blockwise:
@@ -94,10 +96,20 @@ class Tiny:
                 setattr(made.builtinOptions, key, value)
         self._rewrite.graph.operators.append(made)
 
+    def next_graph(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """End this graph and begin another."""
+        self._end_graph(inputs, outputs)
+        graph = self._rewrite.graph = schema.SubGraphT()
+        graph.tensors, graph.operators = [], []
+        self._rewrite.model.subgraphs.append(graph)
+
     def to_bytes(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """Put the file together."""
-        self._rewrite.graph.inputs, self._rewrite.graph.outputs = list(inputs), list(outputs)
+        self._end_graph(inputs, outputs)
         return self._rewrite.to_bytes()
+
+    def _end_graph(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        self._rewrite.graph.inputs, self._rewrite.graph.outputs = list(inputs), list(outputs)
 
 
 def one_operator(

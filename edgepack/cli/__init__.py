@@ -15,6 +15,7 @@ from edgepack.cli.debug import debug
 from edgepack.cli.diff import diff
 from edgepack.cli.export import export
 from edgepack.cli.firmware import firmware
+from edgepack.cli.inspect import inspect
 from edgepack.cli.lint import lint
 from edgepack.cli.phone import phone
 from edgepack.cli.quantize import quantize
@@ -60,6 +61,7 @@ cli.add_command(debug)
 cli.add_command(diff)
 cli.add_command(export)
 cli.add_command(firmware)
+cli.add_command(inspect)
 cli.add_command(lint)
 cli.add_command(phone)
 cli.add_command(quantize)

@@ -43,10 +43,10 @@ def buffers(model: Model, scratch: Sequence[Scratch]) -> list[Buffer]:
     found = []
     for number, graph in enumerate(model.subgraphs):
         always = dict.fromkeys(range(len(graph.tensors)), (0, end))
-        lives = always if number else _lives(graph)
+        lived = always if number else lives(graph)
         for index, tensor in enumerate(graph.tensors):
             if is_planned(tensor):
-                first, last = lives.get(index, _NEVER)
+                first, last = lived.get(index, _NEVER)
                 found.append(
                     Buffer(size=align(tensor.value_bytes, ALIGNMENT), first=first, last=last)
                 )
@@ -84,14 +84,14 @@ def plan(wanted: Sequence[Buffer]) -> int:
     return max((start + buffer.size for start, buffer in placed), default=0)
 
 
-def _lives(graph: Graph) -> dict[int, tuple[int, int]]:
+def lives(graph: Graph) -> dict[int, tuple[int, int]]:
     """Find the first and last step of each tensor: inputs at 0, outputs until the end."""
-    lives = dict.fromkeys((*graph.inputs, *graph.outputs), (0, 0))
+    found = dict.fromkeys((*graph.inputs, *graph.outputs), (0, 0))
     for step, operator in enumerate(graph.operators, 1):
-        lives |= dict.fromkeys(operator.outputs, (step, step))
+        found |= dict.fromkeys(operator.outputs, (step, step))
         for index in operator.inputs:
-            if index in lives:
-                lives[index] = (lives[index][0], step)
+            if index in found:
+                found[index] = (found[index][0], step)
     for index in graph.outputs:
-        lives[index] = (lives[index][0], len(graph.operators))
-    return lives
+        found[index] = (found[index][0], len(graph.operators))
+    return found

@@ -61,7 +61,17 @@ class Inputs:
 
 
 def read_file(path: Path) -> File:
-    """Read a .tflite file.
+    """Read a .tflite file that is to be run.
+
+    Raises what :func:`read_model` does, and :class:`ModelError` for an input or output with more
+    than one scale.
+    """
+    data, model = read_model(path)
+    return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
+
+
+def read_model(path: Path) -> tuple[bytes, Model]:
+    """Read a .tflite file, whatever it takes and gives: its bytes, and parsed.
 
     Raises :class:`ModelError` if it is none, or damaged, and
     :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
@@ -76,8 +86,7 @@ def read_file(path: Path) -> File:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     with of_file(path):
-        model = read_tflite(data)
-    return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
+        return data, read_tflite(data)
 
 
 def read_float(gate: Gate, file: File) -> File | None:

@@ -16,8 +16,7 @@ from edgepack.report.difference import (
     Side,
 )
 from edgepack.report.figures import REASONS
-from edgepack.report.reading import cut
-from edgepack.report.table import NONE, hang, shorten, table
+from edgepack.report.table import NONE, cut_middle, hang, shorten, table
 
 _TOLD = (WORSE, BETTER, DIFFERENT)
 _LONGEST = 30
@@ -46,17 +45,17 @@ def _sides(difference: Difference) -> dict[str, Side]:
 
 
 def _heading(name: str, side: Side) -> str:
-    model = cut(side.model or NONE, _LONGEST_WHAT)
-    told = f"{cut(side.file, _LONGEST_TEXT)}: {side.kind} of {model}"
+    model = cut_middle(side.model or NONE, _LONGEST_WHAT)
+    told = f"{cut_middle(side.file, _LONGEST_TEXT)}: {side.kind} of {model}"
     if side.samples is not None:
-        told += f", {side.samples:,} {cut(side.data or '', _LONGEST)} samples"
+        told += f", {side.samples:,} {cut_middle(side.data or '', _LONGEST)} samples"
     return f"{name}  {told}"
 
 
 def _cells(row: Row) -> list[str]:
     return [
         row.verdict,
-        cut(row.what, _LONGEST_WHAT),
+        cut_middle(row.what, _LONGEST_WHAT),
         _shown(row, row.a),
         _shown(row, row.b),
         _change(row),
@@ -66,7 +65,7 @@ def _cells(row: Row) -> list[str]:
 def _shown(row: Row, value: float | str | None) -> str:
     if value is None:
         return NONE
-    return cut(value, _LONGEST) if isinstance(value, str) else row.kind.show(value)
+    return cut_middle(value, _LONGEST) if isinstance(value, str) else row.kind.show(value)
 
 
 def _change(row: Row) -> str:
@@ -97,8 +96,8 @@ def _reason(row: Row) -> Iterator[str]:
     told = {"A": row.a, "B": row.b}
     for side, text in told.items():
         if text is not None:
-            reason = f"{cut(row.what, _LONGEST_WHAT)} in {side}: {cut(str(text), _LONGEST_TEXT)}"
-            yield hang(f"{row.verdict:<9}  ", reason)
+            what, reason = cut_middle(row.what, _LONGEST_WHAT), cut_middle(str(text), _LONGEST_TEXT)
+            yield hang(f"{row.verdict:<9}  ", f"{what} in {side}: {reason}")
 
 
 def _alone(difference: Difference) -> Iterator[str]:
@@ -106,7 +105,7 @@ def _alone(difference: Difference) -> Iterator[str]:
     for verdict in (ONLY_A, ONLY_B):
         names = [row.what for row in difference.rows if row.verdict == verdict]
         if names:
-            yield hang(f"{verdict}  ", shorten([cut(name, _LONGEST_WHAT) for name in names]))
+            yield hang(f"{verdict}  ", shorten([cut_middle(name, _LONGEST_WHAT) for name in names]))
 
 
 _SAMPLES = ("compared on", "samples compared", "test data")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from edgepack.errors import ReportError
+from edgepack.report.table import cut_middle
 
 SCHEMA = 1
 _MOST_BYTES = 64 << 20
@@ -79,7 +80,7 @@ class Node:
         return f"{self.path}.{key}" if self.path else key
 
     def _refuse(self, called: str) -> NoReturn:
-        where = f"'{cut(printable(self.path), _LONGEST)}'" if self.path else "what it holds"
+        where = f"'{cut_middle(printable(self.path), _LONGEST)}'" if self.path else "what it holds"
         raise ReportError(
             f"{self.file}: {where} should be {called}; give a report that edgepack wrote"
         )
@@ -105,7 +106,7 @@ def read_json(path: Path) -> Node:
     except RecursionError:
         why = "it is nested too deeply"
     except ValueError as error:
-        why = cut(printable(str(error)), _LONGEST)
+        why = cut_middle(printable(str(error)), _LONGEST)
     raise ReportError(f"{name}: no valid JSON: {why}; give a report that edgepack wrote")
 
 
@@ -116,16 +117,6 @@ def printable(text: str) -> str:
     'a?[31m?'
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
-
-
-def cut(text: str, most: int) -> str:
-    """Leave the middle of a long text out.
-
-    >>> cut("abcdefghijklm", 9)
-    'abc...klm'
-    """
-    end = (most - 3) // 2
-    return text if len(text) <= most else f"{text[:end]}...{text[-end:]}"
 
 
 def _no_number(name: str) -> NoReturn:

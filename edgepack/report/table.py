@@ -9,8 +9,8 @@ from edgepack.compare import Score
 
 NONE = "-"
 _NAMED = 6
-_WIDTH = 100
 _LONG_MS = 100
+WIDTH = 100
 
 
 def cells(score: Score | None) -> list[str]:
@@ -43,10 +43,9 @@ def milliseconds(time: float) -> str:
     return f"{time:#.3g}".rstrip(".") + " ms"
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Align rows of equal length: the first two columns are names, the others numbers."""
+def table(rows: Sequence[Sequence[str]], left: int = 2) -> str:
+    """Align rows of equal length: the first columns, two or more, are names, the others numbers."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    left = 2  # the first columns are names, the others numbers
     lines = []
     for row in rows:
         cells = [
@@ -55,6 +54,25 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def cut(name: str, width: int) -> str:
+    """Shorten a name to a width: its end tells most.
+
+    >>> cut("model/block_1/conv2d", 12)
+    '..._1/conv2d'
+    """
+    return name if len(name) <= width else f"...{name[3 - width :]}"
+
+
+def cut_middle(text: str, most: int) -> str:
+    """Leave the middle of a long text out.
+
+    >>> cut_middle("abcdefghijklm", 9)
+    'abc...klm'
+    """
+    end = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:end]}...{text[-end:]}"
 
 
 def hang(word: str, text: str) -> str:
@@ -66,7 +84,7 @@ def hang(word: str, text: str) -> str:
     """
     return textwrap.fill(
         text,
-        _WIDTH,
+        WIDTH,
         initial_indent=word,
         subsequent_indent=" " * len(word),
         break_long_words=False,

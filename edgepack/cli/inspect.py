@@ -1,0 +1,35 @@
+"""``edgepack inspect``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from edgepack.cli.printing import print_result
+from edgepack.cli.values import PATH
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--tensors", is_flag=True, help="List every tensor too.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def inspect(model: Path, *, tensors: bool, as_json: bool) -> None:
+    """Show what MODEL, a .tflite file, holds.
+
+    Its layers with types, scales, bytes, multiply-accumulates and zeros among the weights, and the
+    memory that its activations need over time. Nothing is run.
+
+    \b
+    Example:
+      edgepack inspect build/model/int8.tflite
+    """  # noqa: D301 (click reads the backspace: keep these lines as they are)
+    from edgepack.pipeline.inspect import inspect as run_inspect
+    from edgepack.report.inspection_text import render_inspection
+
+    report = run_inspect(model)
+    if as_json:
+        print_result(json.dumps(report.to_dict(), indent=2, allow_nan=False))
+    else:
+        print_result(render_inspection(report, tensors=tensors))
