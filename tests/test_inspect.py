@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -319,6 +320,29 @@ def test_a_model_of_many_layers_with_long_names_fits_a_terminal(tmp_path: Path) 
     (peak,) = [line for line in plot if line.endswith("#" * 40)]
     assert peak.startswith("313-325  ...")
     assert "deep/block_321" in peak
+
+
+def test_a_long_name_of_a_custom_operator_is_cut_wherever_it_stands(tmp_path: Path) -> None:
+    given = Value((1, 4))
+    written = text(inspected(one_operator("Long" * 2000 + "End", [given], [given]), tmp_path))
+    assert "operators  1 ...ngLong" in written
+    assert written.count("LongEnd v1 (custom)") == 1
+    assert "LongLongEnd cannot be told" in written
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_names_are_printed_in_every_encoding(
+    encoding: str, tmp_path: Path, edgepack: Edgepack
+) -> None:
+    path = tmp_path / "\x1b[31mred.tflite"
+    value = Value((1, 4))
+    path.write_bytes(one_operator("\u4e2d\u6587", [value], [value]))
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    shown = edgepack("inspect", path, env=environment, encoding="utf-8")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("?[31mred.tflite  ")
+    # click takes ASCII for a mistake, and writes UTF-8
+    assert {"cp1252": r"\u4e2d\u6587", "ascii": "\u4e2d\u6587"}[encoding] in shown.stdout
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -72,6 +73,8 @@ cli.add_command(validate)
 
 def main() -> NoReturn:
     """Run the command line."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names hold characters that not every locale has
+        sys.stdout.reconfigure(errors="backslashreplace")
     for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _interrupt)

@@ -20,7 +20,7 @@ from edgepack.report.inspection import (
     Peak,
     TensorInspection,
 )
-from edgepack.report.table import shorten
+from edgepack.report.table import cut, shorten
 from edgepack.sparsity import WEIGHT_INPUTS, is_countable, zeros
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.uses import Use
@@ -39,6 +39,7 @@ _REPRESENTED = {
     "int16": (-(2**15), 2**15 - 1),
 }
 _RESOURCE = "VAR_HANDLE"
+_NAME = 40
 _WIDENING = ("DENSIFY", "DEQUANTIZE")
 
 
@@ -234,7 +235,7 @@ def _real_range(tensor: Tensor) -> tuple[float, float] | None:
 def _notes(graphs: Sequence[GraphInspection]) -> Iterator[str]:
     """Say what the figures leave out, or take for something else."""
     layers = [layer for graph in graphs for layer in graph.layers]
-    unknown = dict.fromkeys(layer.operator for layer in layers if layer.macs is None)
+    unknown = dict.fromkeys(cut(layer.operator, _NAME) for layer in layers if layer.macs is None)
     if unknown:
         yield f"MACs of {shorten([*unknown])} cannot be told, and are left out"
     if any(None in tensor.signature for graph in graphs for tensor in graph.tensors):

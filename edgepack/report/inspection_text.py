@@ -12,6 +12,7 @@ from edgepack.report.inspection import (
     LayerInspection,
     TensorInspection,
 )
+from edgepack.report.reading import printable
 from edgepack.report.table import NONE, WIDTH, cut, hang, shorten, table
 
 _NAME = 40
@@ -57,7 +58,7 @@ def _head(report: Inspection) -> str:
     zeros = "" if report.zeros is None else f", {report.zeros:.1%} of them zero"
     return "\n".join(
         [
-            f"{report.model}  {size:,} B",
+            f"{printable(report.model)}  {size:,} B",
             "",
             f"constants  {constants:,} B; structure, names and metadata {size - constants:,} B",
             f"weights    {report.weights:,}{zeros}",
@@ -114,11 +115,11 @@ def _cells(graph: GraphInspection, layer: LayerInspection) -> list[str]:
 
 def _operators(graph: GraphInspection) -> str:
     """Count the operators by name and version."""
-    counts = Counter(
-        f"{layer.operator} v{layer.version}{' (custom)' if layer.is_custom else ''}"
-        for layer in graph.layers
+    counts = Counter((layer.operator, layer.version, layer.is_custom) for layer in graph.layers)
+    named = (
+        _whole(f"{count} {cut(name, _NAME)} v{version}{' (custom)' if is_custom else ''}")
+        for (name, version, is_custom), count in counts.items()
     )
-    named = (_whole(f"{count} {name}") for name, count in counts.items())
     return _hung("operators  ", ", ".join(named))
 
 
