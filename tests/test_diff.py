@@ -322,7 +322,7 @@ def test_other_samples_are_pointed_out(differ: Differ) -> None:
     found = differ(EXPORT, replace(EXPORT, comparison=compared(samples=500)))
     text = render_difference(found)
     assert "an export of kws, 500 test samples" in text
-    assert "note: A and B ran on other samples" in text
+    assert "note: A and B ran on different samples" in text
 
 
 def test_the_manifest_tells_other_data_of_the_same_number(write: Write) -> None:
@@ -332,7 +332,7 @@ def test_the_manifest_tells_other_data_of_the_same_number(write: Write) -> None:
         write_json(folder / "manifest.json", {"schema": 1, "recipe": {"test": test, "seed": 0}})
     found = diff(a, b)
     assert told(found) == {"test data": "different"}
-    assert "note: A and B ran on other samples" in render_difference(found)
+    assert "note: A and B ran on different samples" in render_difference(found)
 
 
 def test_outputs_are_told_apart_where_there_are_several(differ: Differ) -> None:
@@ -341,8 +341,8 @@ def test_outputs_are_told_apart_where_there_are_several(differ: Differ) -> None:
         scheme="int8", data="test", samples=400, outputs={"softmax": worse, "age": OUTPUT}
     )
     found = differ(EXPORT, replace(EXPORT, comparison=both))
-    assert row(found, "softmax, tflm: accuracy").verdict == "worse"
-    assert row(found, "age, tflm: accuracy").verdict == "only in B"
+    assert row(found, "softmax: tflm: accuracy").verdict == "worse"
+    assert row(found, "age: tflm: accuracy").verdict == "only in B"
 
 
 def test_outputs_of_another_name_are_compared_if_there_is_one(differ: Differ) -> None:
@@ -458,6 +458,13 @@ def test_what_is_no_report_is_told_in_a_line(write: Write, tmp_path: Path, data:
     assert message.startswith(f"{tmp_path / 'bad.json'}: ")
     assert "; " in message
     assert message.isprintable()
+
+
+def test_reports_without_a_figure_in_common_do_not_pass(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "bare.json").write_text('{"schema": 1, "comparison": {}}')
+    for other in (write("a", EXPORT), tmp_path / "bare.json"):
+        with pytest.raises(ReportError, match=r"has no figure that .*bare\.json has too; compare"):
+            diff(other, tmp_path / "bare.json")
 
 
 def test_a_wrong_value_is_named_by_its_path(write: Write) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgepack.bundle import MANIFEST
 from edgepack.errors import ReportError
-from edgepack.report.difference import Difference, Side, differences
+from edgepack.report.difference import ONLY_A, ONLY_B, Difference, Side, differences
 from edgepack.report.figures import Figure, bundle_figures, firmware_figures
 from edgepack.report.reading import SCHEMA, Node, read_json
 
@@ -24,8 +24,8 @@ def diff(a: Path | str, b: Path | str) -> Difference:
 
     Each is a folder that edgepack exported, quantized or wrote firmware to, its report.json, or a
     file of what ``edgepack validate --format json`` printed. Raises
-    :class:`~edgepack.errors.ReportError` for what is none of these, and for firmware held against
-    something else.
+    :class:`~edgepack.errors.ReportError` for what is none of these, for firmware held against
+    something else, and for reports that have no figure in common.
     """
     first, second = given = [_read(Path(path)) for path in (a, b)]
     if first.kind != second.kind and _FIRMWARE in (first.kind, second.kind):
@@ -35,7 +35,13 @@ def diff(a: Path | str, b: Path | str) -> Difference:
         )
     is_named = any(map(_has_names, given))
     old, new = (_figures(each, is_named=is_named) for each in given)
-    return Difference(a=_side(first), b=_side(second), rows=differences(old, new))
+    rows = differences(old, new)
+    if all(row.verdict in (ONLY_A, ONLY_B) for row in rows):  # or nothing would pass for not worse
+        raise ReportError(
+            f"{first.report.file}: has no figure that {second.report.file} has too; compare reports"
+            " of the same kind"
+        )
+    return Difference(a=_side(first), b=_side(second), rows=rows)
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[
     for name, runtime in report["runtimes"].children().items():
         yield from _runtime(name, runtime, is_named=is_named)
     for name, output in report["comparison"]["outputs"].children().items():
-        yield from _output(f"{name}, " if is_named else "", output)
+        yield from _output(f"{name}: " if is_named else "", output)
     artifacts = report["artifacts"].children()
     quantized = artifacts.get(f"{scheme}.tflite", report["artifact"])
     yield from _file("quantized model", quantized)
@@ -167,7 +167,7 @@ def _runtime(name: str, runtime: Node, *, is_named: bool) -> Iterator[Figure]:
     run = RUNS if runtime["failure"].text() is None else FAILS
     yield Figure(group=Group.VERDICT, what=name, kind=RUN, value=run)
     for output, deviation in runtime["deviations"].children().items():
-        start = f"{output}, " if is_named else ""
+        start = f"{output}: " if is_named else ""
         yield _rest(f"{start}{name}: off reference", STEPS, deviation["max_lsb"].number())
     median = runtime["latency"]["median_ms"].number()
     yield _rest(f"{name}: median time on the host", TIME, median)
