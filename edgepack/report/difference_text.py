@@ -113,9 +113,7 @@ _SAMPLES = ("compared on", "samples compared", "test data")
 
 def _notes(changed: list[Row]) -> Iterator[str]:
     if any(row.what in _SAMPLES for row in changed):
-        yield (
-            "A and B ran on different samples, which alone may change the metric, the SQNR and errors"
-        )
+        yield "A and B ran on different samples, which alone may change metric, SQNR and errors"
 
 
 def _verdict(difference: Difference) -> str:
