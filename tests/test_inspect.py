@@ -359,6 +359,12 @@ def test_bad_files_end_with_one_line(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["missing", "a" * 300, "\x00", ""])
+def test_paths_that_lead_nowhere_are_told(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"; (check the path|give a \.tflite file)"):
+        inspect(f"{tmp_path}/{name}")
+
+
 def test_damaged_files_are_refused_or_shown(tmp_path: Path) -> None:
     data = one_operator(
         "CONV_2D",

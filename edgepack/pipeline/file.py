@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,15 +77,16 @@ def read_model(path: Path) -> tuple[bytes, Model]:
     Raises :class:`ModelError` if it is none, or damaged, and
     :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
     """
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (Path's raise)
         raise ModelError(f"{path}: is no file; give a .tflite file")
     try:
         data = path.read_bytes()
         bundle.require_unaltered(path)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; check the path") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path}: cannot be read: {why}; check the path") from error
     with of_file(path):
         return data, read_tflite(data)
 

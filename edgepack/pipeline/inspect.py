@@ -75,12 +75,13 @@ class _Seen:
         return self.weights[tensor.buffer]
 
 
-def inspect(path: Path) -> Inspection:
+def inspect(path: Path | str) -> Inspection:
     """Tell what a .tflite file holds.
 
     Raises :class:`~edgepack.errors.ModelError` if it is none, or damaged, and
     :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
     """
+    path = Path(path)
     data, model = read_model(path)
     with of_file(path):
         needed = memories(model)
