@@ -30,8 +30,8 @@ def diff(a: Path | str, b: Path | str) -> Difference:
     first, second = given = [_read(Path(path)) for path in (a, b)]
     if first.kind != second.kind and _FIRMWARE in (first.kind, second.kind):
         raise ReportError(
-            f"{first.report.file}: is the report of {first.kind}, {second.report.file} that of"
-            f" {second.kind}; compare firmware with firmware"
+            f"{first.report.file}: is {first.kind}, {second.report.file} is {second.kind}; compare"
+            " firmware with firmware"
         )
     is_named = any(map(_has_names, given))
     old, new = (_figures(each, is_named=is_named) for each in given)
