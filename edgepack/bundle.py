@@ -29,6 +29,11 @@ class Artifact:
     sha256: str
 
 
+def describe_bytes(data: bytes) -> Artifact:
+    """Measure a file that was read."""
+    return Artifact(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
 def describe(path: Path) -> Artifact:
     """Measure a file, or a folder as the sequence of its files, names and contents."""
     digest, size = hashlib.sha256(), 0

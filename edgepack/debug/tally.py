@@ -130,9 +130,7 @@ def quantized_range(tensor: Tensor) -> Range | None:
     """Give the least and the largest real value of a quantized tensor; None if it is none."""
     if tensor.quant is None:
         return None
-    (scale,), (zero_point,) = tensor.quant.scale, tensor.quant.zero_point
-    limits = np.iinfo(tensor.dtype)
-    return scale * (int(limits.min) - zero_point), scale * (int(limits.max) - zero_point)
+    return affine.real_range(tensor)
 
 
 def _rounded(values: Array, tensor: Tensor) -> Array:

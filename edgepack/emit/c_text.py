@@ -89,12 +89,12 @@ def c_float(value: float) -> str:
     return digits + ("f" if "." in digits or "e" in digits else ".0f")
 
 
-def c_rows(values: Iterable[object], indent: str = _INDENT) -> str:
-    """Lay out the values of an array, as many a line as fit."""
+def c_rows(values: Iterable[object], indent: str = _INDENT, width: int = _WIDTH) -> str:
+    """Lay out the values of an array, as many a line as fit, a comma behind each but the last."""
     lines, line = [], indent
     for value in values:
         word = f"{value}, "
-        if len(line) + len(word) > _WIDTH and line != indent:
+        if len(line) + len(word) > width and line != indent:
             lines.append(line.rstrip())
             line = indent
         line += word

@@ -9,6 +9,7 @@ import numpy as np
 from edgepack.emit.c_text import C_TYPES, c_float, c_header, c_string, c_title
 from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.errors import ModelError
+from edgepack.quantize.affine import real_range
 
 _ARENA = """\
 /* Bytes of the tensor arena{device}; align it to 16:
@@ -121,11 +122,10 @@ def _quantization(end: End) -> tuple[float, int] | None:
 
 def _meaning(end: End) -> str:
     """Say what the integers of a quantized input or output stand for."""
-    if not (quant := _quantization(end)) or not end.tensor.dtype.startswith(("int", "uint")):
+    if not _quantization(end) or not end.tensor.dtype.startswith(("int", "uint")):
         return ""
-    scale, zero_point = quant
     limits = np.iinfo(end.tensor.dtype)
-    low, high = (scale * (q - zero_point) for q in (int(limits.min), int(limits.max)))
+    low, high = real_range(end.tensor)
     return (
         ".\n   A value q means the real number SCALE * (q - ZERO_POINT):\n   "
         f"{limits.min} is {low:.6g}, {limits.max} is {high:.6g}"

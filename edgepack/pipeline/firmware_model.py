@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 
-from edgepack import bundle
 from edgepack.build import Build
+from edgepack.bundle import describe_bytes
 from edgepack.deviation import Validation
 from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.emit.model_settings import elements
@@ -81,7 +81,7 @@ def prepare(
     )
     return model, ModelReport(
         file=file.path.name,
-        artifact=bundle.describe(file.path),
+        artifact=describe_bytes(file.data),
         inputs=file.signature.inputs,
         outputs=file.signature.outputs,
         operators=tuple(operator_names(file.model)),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
-from edgepack.bundle import Artifact
+from edgepack.bundle import describe_bytes
 from edgepack.footprint.liveness import Memory, Step, memories, runs
 from edgepack.load.tflite_file import of_file
 from edgepack.macs import STEPPED, macs
 from edgepack.pipeline.file import read_model
+from edgepack.quantize.affine import real_range
 from edgepack.report.inspection import (
     GraphInspection,
     Inspection,
@@ -32,12 +32,7 @@ _WEIGHTS: Mapping[str, tuple[int, ...]] = {
     "CONV_3D_TRANSPOSE": (1,),
     "EMBEDDING_LOOKUP": (1,),
 }
-_REPRESENTED = {
-    "int4": (-(2**3), 2**3 - 1),
-    "int8": (-(2**7), 2**7 - 1),
-    "uint8": (0, 2**8 - 1),
-    "int16": (-(2**15), 2**15 - 1),
-}
+_WITH_RANGE = ("int4", "int8", "uint8", "int16")
 _RESOURCE = "VAR_HANDLE"
 _NAME = 40
 _WIDENING = ("DENSIFY", "DEQUANTIZE")
@@ -93,7 +88,7 @@ def inspect(path: Path | str) -> Inspection:
     weights = _Weights.sum(seen.weights.values())
     return Inspection(
         model=path.name,
-        artifact=Artifact(bytes=len(data), sha256=hashlib.sha256(data).hexdigest()),
+        artifact=describe_bytes(data),
         constant_bytes=sum(held.values()),
         macs=sum(layer.macs or 0 for graph in graphs for layer in graph.layers),
         weights=weights.count,
@@ -223,14 +218,9 @@ def _tensor(
 def _real_range(tensor: Tensor) -> tuple[float, float] | None:
     """Tell the real values that a tensor with one scale can represent."""
     quant = tensor.quant
-    if not quant or tensor.dtype not in _REPRESENTED or len(quant.scale) != 1:
+    if not quant or tensor.dtype not in _WITH_RANGE:
         return None
-    if len(quant.zero_point) != 1:
-        return None
-    least, most = (
-        quant.scale[0] * (value - quant.zero_point[0]) for value in _REPRESENTED[tensor.dtype]
-    )
-    return least, most
+    return real_range(tensor) if len(quant.scale) == len(quant.zero_point) == 1 else None
 
 
 def _notes(graphs: Sequence[GraphInspection]) -> Iterator[str]:

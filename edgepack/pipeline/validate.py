@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgepack import bundle
 from edgepack.arrays import Arrays
+from edgepack.bundle import describe_bytes
 from edgepack.compare import Comparison, compare_output
 from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known_defect
 from edgepack.errors import ModelError
@@ -90,7 +90,7 @@ def validate(
         )
     return ValidationReport(
         model=file.path.name,
-        artifact=bundle.describe(file.path),
+        artifact=describe_bytes(file.data),
         data=gate.data,
         samples=len(inputs),
         comparison=comparison,

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from edgepack.types import Tensor
 
+_INT4 = (-(2**3), 2**3 - 1)
+
 
 def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     """Map real values to the integers of a per-tensor quantized tensor, saturating.
@@ -48,6 +50,25 @@ def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
         return values.astype(np.float32)
     scale, zero_point = _per_tensor(tensor)
     return ((values.astype(np.int32) - zero_point).astype(np.float32) * scale).astype(np.float32)
+
+
+def real_range(tensor: Tensor) -> tuple[float, float]:
+    """Give the least and the largest real value that a per-tensor quantized tensor can hold.
+
+    >>> from edgepack.types import QuantParams
+    >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
+    >>> real_range(Tensor(name="x", shape=(1,), dtype="int8", quant=half, data=b""))
+    (-64.5, 63.0)
+    """
+    assert tensor.quant is not None  # noqa: S101 (the caller looked)
+    (scale,), (zero_point,) = tensor.quant.scale, tensor.quant.zero_point
+    least, most = _INT4 if tensor.dtype == "int4" else _limits(tensor.dtype)
+    return scale * (least - zero_point), scale * (most - zero_point)
+
+
+def _limits(dtype: str) -> tuple[int, int]:
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
 
 
 def _per_tensor(tensor: Tensor) -> tuple[np.float32, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgepack.calibration.ranges import Range
+from edgepack.quantize.affine import real_range
 from edgepack.tflite.layer_names import layer_names
 from edgepack.types import Model, Tensor
 
@@ -45,15 +46,12 @@ def effects(model: Model, ranges: Mapping[str, Range]) -> dict[str, Effect]:
         if asked is None or tensor.quant is None or len(tensor.quant.scale) != 1:
             continue
         (scale,), (zero_point,) = tensor.quant.scale, tensor.quant.zero_point
-        limits = np.iinfo(tensor.dtype)
+        least, most = real_range(tensor)
         taken = abs(scale - _scale(tensor, asked)) <= _SAME * scale
         found[tensor.name] = Effect(
             layer=names.get(index, tensor.name),
             asked=asked,
-            represented=Range(
-                min=float(limits.min - zero_point) * scale,
-                max=float(limits.max - zero_point) * scale,
-            ),
+            represented=Range(min=least, max=most),
             dtype=tensor.dtype,
             scale=scale,
             zero_point=zero_point,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.report.firmware import FirmwareReport
-from edgepack.report.table import NONE, hang, table
+from edgepack.report.table import count, hang, table
 from edgepack.report.target import FAILED, PASSED
 from edgepack.report.target_text import render_findings
 
@@ -46,23 +46,23 @@ def _rows(report: FirmwareReport) -> Iterator[list[str]]:
         yield [
             name,
             model.target.word,
-            _bytes(model.artifact.bytes),
-            _bytes(model.arena_bytes),
-            _bytes(model.target.flash_bytes),
-            _bytes(flash),
-            _bytes(model.ram_bytes),
-            _bytes(ram),
+            count(model.artifact.bytes),
+            count(model.arena_bytes),
+            count(model.target.flash_bytes),
+            count(flash),
+            count(model.ram_bytes),
+            count(ram),
         ]
     if len(report.models) > 1:
         yield [
             "together",
             PASSED if report.fits else FAILED,
-            _bytes(sum(model.artifact.bytes for model in report.models.values())),
-            _bytes(report.arena_bytes),
-            _bytes(report.flash_bytes),
-            _bytes(flash),
-            _bytes(report.ram_bytes),
-            _bytes(ram),
+            count(sum(model.artifact.bytes for model in report.models.values())),
+            count(report.arena_bytes),
+            count(report.flash_bytes),
+            count(flash),
+            count(report.ram_bytes),
+            count(ram),
         ]
 
 
@@ -80,10 +80,6 @@ def _arenas(report: FirmwareReport) -> Iterator[str]:
 def _vectors(report: FirmwareReport) -> Iterator[str]:
     for name, model in report.models.items():
         yield f"{name}: {model.vectors} {model.data} {'input' if model.vectors == 1 else 'inputs'}"
-
-
-def _bytes(size: int | None) -> str:
-    return NONE if size is None else f"{size:,}"
 
 
 def _verdict(report: FirmwareReport) -> str:

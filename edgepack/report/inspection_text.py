@@ -12,8 +12,7 @@ from edgepack.report.inspection import (
     LayerInspection,
     TensorInspection,
 )
-from edgepack.report.reading import printable
-from edgepack.report.table import NONE, WIDTH, cut, hang, shorten, table
+from edgepack.report.table import NONE, WIDTH, cut, hang, printable, shorten, table
 
 _NAME = 40
 _LEAST_NAME = 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from edgepack.report.table import printable
 from edgepack.report.target import TargetReport
 from edgepack.report.validation import ValidationReport
 
@@ -35,21 +36,16 @@ def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
         if result.why_not:
             SubElement(case, "skipped", message=result.why_not)
         if result.failures:
-            said = [_text(str(finding)) for finding in result.failures]
+            said = [printable(str(finding)) for finding in result.failures]
             SubElement(case, "failure", message=said[0]).text = "\n".join(said)
         _note(case, map(str, result.notes))
     for sentence in missing:
         case = SubElement(suite, "testcase", classname=name, name="tools_are_installed")
-        SubElement(case, "skipped", message=_text(sentence))
+        SubElement(case, "skipped", message=printable(sentence))
     _note(suite, notes)
     return suite
 
 
 def _note(element: Element, notes: Iterable[str]) -> None:
-    if said := "\n".join(map(_text, notes)):
+    if said := "\n".join(map(printable, notes)):
         SubElement(element, "system-out").text = said
-
-
-def _text(said: str) -> str:
-    """Leave out what XML has no way to write: names in a damaged file hold any character."""
-    return "".join(sign if sign.isprintable() else "?" for sign in said)

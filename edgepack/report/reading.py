@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from edgepack.errors import ReportError
-from edgepack.report.table import cut_middle
+from edgepack.report.table import cut_middle, printable
 
 SCHEMA = 1
 _MOST_BYTES = 64 << 20
@@ -108,15 +108,6 @@ def read_json(path: Path) -> Node:
     except ValueError as error:
         why = cut_middle(printable(str(error)), _LONGEST)
     raise ReportError(f"{name}: no valid JSON: {why}; give a report that edgepack wrote")
-
-
-def printable(text: str) -> str:
-    r"""Put question marks for what a terminal might not print as it is.
-
-    >>> printable("a\x1b[31m\ud800")
-    'a?[31m?'
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _no_number(name: str) -> NoReturn:

@@ -32,6 +32,11 @@ def number(value: float | None) -> str:
     return f"{value:.4f}"
 
 
+def count(whole: int | None) -> str:
+    """Write a whole number, such as one of bytes."""
+    return NONE if whole is None else f"{whole:,}"
+
+
 def milliseconds(time: float) -> str:
     """Write a time in three significant digits, or whole milliseconds.
 
@@ -73,6 +78,15 @@ def cut_middle(text: str, most: int) -> str:
     """
     end = (most - 3) // 2
     return text if len(text) <= most else f"{text[:end]}...{text[-end:]}"
+
+
+def printable(text: str) -> str:
+    r"""Put question marks for what a terminal might not print as it is, nor XML can hold.
+
+    >>> printable("a\x1b[31m\ud800")
+    'a?[31m?'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def hang(word: str, text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgepack.report.table import NONE, hang, shorten, table
+from edgepack.report.table import count, hang, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED, TargetReport
 
 _COMPUTED = (
@@ -24,11 +24,11 @@ def render_targets(targets: Mapping[str, TargetReport]) -> str:
             [
                 name,
                 found.word,
-                _bytes(found.flash_bytes),
-                _bytes(found.target.model_flash_bytes),
-                _bytes(found.ram_bytes),
-                _bytes(found.target.model_ram_bytes),
-                _bytes(footprint.arena.least if footprint else None),
+                count(found.flash_bytes),
+                count(found.target.model_flash_bytes),
+                count(found.ram_bytes),
+                count(found.target.model_ram_bytes),
+                count(footprint.arena.least if footprint else None),
             ]
         )
     lines = [_COMPUTED] if any(found.target.kernels for found in targets.values()) else []
@@ -46,10 +46,6 @@ def _plan(name: str, found: TargetReport) -> str:
         f"npu       {name}: Vela {found.compilation.version} plans {plan.sram_bytes:,} bytes of"
         f" SRAM and a model of {plan.file_bytes:,} bytes"
     )
-
-
-def _bytes(size: int | None) -> str:
-    return NONE if size is None else f"{size:,}"
 
 
 def render_findings(targets: Mapping[str, TargetReport]) -> str:

@@ -16,10 +16,11 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgepack.emit.firmware import End
-from edgepack.emit.phone.model import QUANTIZED, PhoneModel
+from edgepack.emit.phone.model import PhoneModel
 from edgepack.emit.phone.told import told
 from edgepack.errors import ModelError
 from edgepack.preprocessing import Preprocessing
+from edgepack.quantize.affine import real_range
 from edgepack.tflite.rewrite import Rewrite
 from edgepack.tflite.table_writer import Floats, NewTable, Number, write_tables
 
@@ -214,12 +215,10 @@ def _pixel_stats(described: Preprocessing) -> NewTable | None:
 
 def _stats(end: End) -> NewTable | None:
     """Tell the range of real values that a quantized tensor can hold."""
-    quant = end.tensor.quant
-    if quant is None:
+    if end.tensor.quant is None:
         return None
-    (scale,), (zero_point,) = quant.scale, quant.zero_point
-    least, most = QUANTIZED[end.tensor.dtype]
-    return _range([scale * (least - zero_point)], [scale * (most - zero_point)])
+    least, most = real_range(end.tensor)
+    return _range([least], [most])
 
 
 def _range(least: list[float], most: list[float]) -> NewTable:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from edgepack.emit.c_text import c_float
+from edgepack.emit.c_text import c_float, c_rows
 from edgepack.preprocessing import Preprocessing
 
-_INDENT = "    "
-_WIDTH = 88  # of a list, which is indented in turn
+_WIDTH = 90  # of a list, which is indented in turn
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _PLACE = re.compile(r"^( *)@(\w+)@$|@(\w+)@", re.MULTILINE)
 
@@ -57,14 +56,8 @@ def _shown(char: str, code: str) -> str:
 
 
 def listed(items: Iterable[str]) -> str:
-    """Lay out items, indented, as many a line as fit, a comma behind each but the last."""
-    lines, line = [], _INDENT
-    for item in items:
-        if len(line) + len(item) > _WIDTH and line != _INDENT:
-            lines.append(line.rstrip())
-            line = _INDENT
-        line += f"{item}, "
-    return "\n".join([*lines, line.rstrip().removesuffix(",")])
+    """Lay out items, indented, as many a line as fit."""
+    return c_rows(items, width=_WIDTH)
 
 
 def number(value: float, suffix: str = "") -> str:
