@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays
-from edgepack.compare import sqnr_db
 from edgepack.defects import DEFECTS
+from edgepack.evaluation.score import sqnr_db
 from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE

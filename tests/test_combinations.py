@@ -16,8 +16,8 @@ from edgepack.checks.combinations import combinations_are_run, combinations_come
 from edgepack.checks.full_integer import nothing_is_left_in_float
 from edgepack.checks.operators import operators_are_known
 from edgepack.checks.shapes import shapes_are_fixed
-from edgepack.compare import sqnr_db
 from edgepack.deviation import known_defect
+from edgepack.evaluation.score import sqnr_db
 from edgepack.progress import ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE, RUNTIMES

@@ -15,7 +15,6 @@ from conftest import Bundle, Edgepack, python
 from numpy.typing import NDArray
 
 from edgepack.arrays import save_arrays
-from edgepack.compare import sqnr_db
 from edgepack.debug.causes import Case, diagnose
 from edgepack.debug.figures import Alone, Figures, LayerReport
 from edgepack.debug.instrument import observed
@@ -23,6 +22,7 @@ from edgepack.debug.layers import Layer, match, real_values, weight_spread
 from edgepack.debug.ranking import rank
 from edgepack.debug.service import DebugService
 from edgepack.debug.tally import Tally
+from edgepack.evaluation.score import sqnr_db
 from edgepack.progress import ignore
 from edgepack.quantize import affine
 from edgepack.tflite.flatbuffer import read_tflite

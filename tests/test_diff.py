@@ -14,9 +14,9 @@ from conftest import Bundle, Edgepack
 import edgepack as package
 from edgepack.bundle import Artifact, write_json
 from edgepack.checks import Result, Verdict
-from edgepack.compare import Comparison, OutputComparison, Score
 from edgepack.deviation import Deviation
 from edgepack.errors import ReportError
+from edgepack.evaluation.score import Comparison, OutputComparison, Score
 from edgepack.findings import Finding
 from edgepack.footprint import Arena, Footprint
 from edgepack.pipeline.diff import diff

@@ -20,7 +20,7 @@ STEPS = {
     "quantize": 4,
     "session": 5,
     "emit": 5,
-    "compare": 6,
+    "evaluation": 6,
     "runtimes": 6,
     "footprint": 6,
     "target": 7,
@@ -36,8 +36,8 @@ STEPS = {
 LEAVES = {
     *("app", "arrays", "budgets", "build", "bundle", "defects", "delegates", "errors", "findings"),
     *("gate", "importing", "labels", "macs", "preprocessing", "progress", "recipe", "recipe_file"),
-    *("samples", "schemes", "serve", "signals", "spool", "tflite", "toml", "types", "vela"),
-    "worker",
+    *("samples", "schemes", "serve", "signals", "spool", "tflite", "toml", "trial", "types"),
+    *("cache", "restore", "vela", "worker"),
 }
 FILES = sorted(
     path

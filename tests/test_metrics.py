@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgepack.calibration.dataset import Dataset
-from edgepack.compare import score, sqnr_db
 from edgepack.errors import DatasetError, RecipeError
+from edgepack.evaluation.score import score, sqnr_db
 from edgepack.metrics import METRICS, Measure, decision_boundary, measures
 from edgepack.types import Signature, TensorSpec
 

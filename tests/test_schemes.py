@@ -10,9 +10,9 @@ import pytest
 from ai_edge_litert import interpreter as litert
 from quantizations import QUANTIZATIONS
 
-from edgepack.compare import sqnr_db
 from edgepack.deviation import tolerated_lsb
 from edgepack.errors import ConversionError, ModelError, TargetError
+from edgepack.evaluation.score import sqnr_db
 from edgepack.progress import ignore
 from edgepack.quantize.affine import dequantize, quantize
 from edgepack.quantize.int4 import best_scales

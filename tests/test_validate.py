@@ -11,8 +11,8 @@ from conftest import Bundle
 
 from edgepack.budgets import Budgets
 from edgepack.checks import OF_ITS_RUNS, OF_THE_FILE, Evidence, documentation, judge
-from edgepack.compare import Drop
 from edgepack.deviation import Deviation, deviation, hold_against_reference
+from edgepack.evaluation.score import Drop
 from edgepack.footprint import Arena, Footprint
 from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.pipeline.evidence import judge_all

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgepack.budgets import Budgets
-from edgepack.compare import Drop
 from edgepack.deviation import Deviation
+from edgepack.evaluation.score import Drop
 from edgepack.footprint import Footprint
 from edgepack.runtimes.processes import Run
 from edgepack.types import Model

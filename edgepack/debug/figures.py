@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.compare import Score
+from edgepack.evaluation.score import Score
 
 SCHEMA = 1
 
@@ -56,7 +56,7 @@ class Alone:
     """What the model gives in the end if one layer is quantized and all others are float.
 
     The lowest SQNR, in dB, and the lowest agreement of all outputs; None as in
-    :class:`~edgepack.compare.Score`.
+    :class:`~edgepack.evaluation.score.Score`.
     """
 
     sqnr_db: float | None

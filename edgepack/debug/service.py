@@ -13,11 +13,11 @@ from ai_edge_litert import interpreter
 from numpy.typing import NDArray
 
 from edgepack.arrays import load_arrays
-from edgepack.compare import score
 from edgepack.debug.instrument import observed, observed_with_twins, quantized_alone
 from edgepack.debug.layers import match
 from edgepack.debug.tally import Tally
 from edgepack.errors import ConversionError, ModelError, reason
+from edgepack.evaluation.score import score
 from edgepack.progress import Update
 from edgepack.quantize import affine
 from edgepack.runtimes import litert

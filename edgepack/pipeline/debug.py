@@ -11,10 +11,10 @@ import numpy as np
 
 from edgepack import bundle
 from edgepack.arrays import Arrays
-from edgepack.compare import Score
 from edgepack.debug.figures import Alone, DebugReport, Figures
 from edgepack.debug.plot import draw, has_matplotlib
 from edgepack.debug.ranking import rank
+from edgepack.evaluation.score import Score
 from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating

@@ -9,9 +9,9 @@ from edgepack.budgets import Budgets
 from edgepack.checks import judge
 from edgepack.checks.evidence import Evidence
 from edgepack.checks.memory import flash_bytes, footprint_on, ram_bytes
-from edgepack.compare import Comparison
 from edgepack.deviation import Validation
 from edgepack.errors import RecipeError
+from edgepack.evaluation.score import Comparison
 from edgepack.footprint import Footprint, footprint
 from edgepack.recipe_file import RecipeFile
 from edgepack.report.target import TargetReport

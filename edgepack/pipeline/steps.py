@@ -9,12 +9,12 @@ from typing import Any
 
 from edgepack.arrays import Arrays, load_arrays
 from edgepack.bundle import write_texts
-from edgepack.compare import Comparison, compare_output
 from edgepack.compress.prune import Pruning
 from edgepack.compress.training import Trained
 from edgepack.deviation import Validation
 from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
+from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
 from edgepack.quantize.inputs import quantize_inputs

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from edgepack import bundle
 from edgepack.arrays import Arrays
-from edgepack.compare import score
 from edgepack.errors import ConversionError, RecipeError
+from edgepack.evaluation.score import score
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from edgepack.arrays import Arrays
 from edgepack.bundle import describe_bytes
-from edgepack.compare import Comparison, compare_output
 from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known_defect
 from edgepack.errors import ModelError
+from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.gate import Gate
 from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.evidence import (

@@ -7,9 +7,9 @@ from typing import Any
 
 from edgepack.bundle import Artifact
 from edgepack.calibration.statistics import Growth
-from edgepack.compare import Comparison
 from edgepack.compress.prune import Pruning
 from edgepack.deviation import Deviation
+from edgepack.evaluation.score import Comparison
 from edgepack.quantize.effect import Effect
 from edgepack.recipe import as_json
 from edgepack.report.target import TargetReport

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.compare import Score
+from edgepack.evaluation.score import Score
 from edgepack.report.table import NONE, cells, number, table
 
 SCHEMA = 1

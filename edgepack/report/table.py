@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from edgepack.compare import Score
+from edgepack.evaluation.score import Score
 
 NONE = "-"
 _NAMED = 6

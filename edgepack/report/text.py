@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.compare import OutputComparison, drop
 from edgepack.compress.prune import Pruning
 from edgepack.deviation import Deviation
+from edgepack.evaluation.score import OutputComparison, drop
 from edgepack.metrics import METRICS
 from edgepack.report import CalibrationReport, Report
 from edgepack.report.table import NONE, cells, hang, number, shorten, table

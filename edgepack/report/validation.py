@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.bundle import Artifact
-from edgepack.compare import Comparison
 from edgepack.deviation import Deviation
+from edgepack.evaluation.score import Comparison
 from edgepack.report.target import FAILED, NOT_CHECKED, PASSED, TargetReport
 from edgepack.runtimes.latency import Latency
 

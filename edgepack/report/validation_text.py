@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.compare import OutputComparison
 from edgepack.deviation import Deviation
+from edgepack.evaluation.score import OutputComparison
 from edgepack.report.table import NONE, cells, hang, milliseconds, number, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED
 from edgepack.report.target_text import render_findings, render_targets

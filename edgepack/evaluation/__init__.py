@@ -1,0 +1,1 @@
+"""How much a quantized model loses, held against its float model on the same samples."""

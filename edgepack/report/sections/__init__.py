@@ -1,0 +1,1 @@
+"""The sections of the page, one a file: from a report to blocks. None where nothing is known."""

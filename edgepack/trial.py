@@ -1,0 +1,62 @@
+"""Which models are to be compared, and on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgepack.errors import RecipeError
+from edgepack.recipe import DEFAULT_TARGETS, Source
+
+FEWEST_FOLDS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A .tflite file, under the name that the report gives it; None for the file's own."""
+
+    path: Path
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One comparison of a float model with others that were made of it.
+
+    ``source`` is the float model: what an export takes, or a float .tflite file. ``test`` and
+    ``recipe_file`` are as in :class:`~edgepack.recipe.Recipe`. ``metric`` names the one that the
+    verdict is about; None chooses by the labels. ``labels`` is a text file with the names of the
+    classes, one a line. ``candidates`` run on the interpreters of ``targets``.
+
+    ``folds`` asks for a cross-validation of the calibration with as many folds of the test data.
+    ``max_drop`` is what quantization may cost, in points of a fraction or percent of an error.
+    ``output`` is the folder for the report and its page, None for none; ``force`` replaces one
+    that edgepack wrote. ``is_cached`` keeps what the models gave for the next comparison.
+
+    Raises :class:`RecipeError` for settings that do not fit.
+    """
+
+    source: Source
+    candidates: tuple[Candidate, ...]
+    test: Any
+    recipe_file: Path | None = None
+    metric: str | None = None
+    labels: Path | None = None
+    targets: tuple[str, ...] = DEFAULT_TARGETS
+    folds: int | None = None
+    max_drop: float | None = None
+    output: Path | None = None
+    force: bool = False
+    is_cached: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.candidates:
+            raise RecipeError("nothing to compare with: give a quantized .tflite file at least")
+        if not self.targets:
+            raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
+        if self.folds is not None and self.folds < FEWEST_FOLDS:
+            raise RecipeError(
+                f"folds {self.folds}: at least {FEWEST_FOLDS} are needed, one to test on and one to"
+                " calibrate with"
+            )
