@@ -8,12 +8,16 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from edgepack.restore import restore
+
+T = TypeVar("T")
 
 _RESULT = "result.json"
 _MOST_BYTES = 2 << 30
@@ -42,6 +46,10 @@ class Cache:
         self._folder = folder
         self._scratch = scratch
 
+    def forgetful(self) -> Cache:
+        """Give a cache that keeps nothing: for what the user's own code decides."""
+        return Cache(None, self._scratch)
+
     def find(self, key: Any) -> Entry | None:
         """Find what was kept under a key."""
         if self._folder is None:
@@ -56,6 +64,16 @@ class Cache:
             return Entry(told["value"], folder)
         except (OSError, ValueError, TypeError, KeyError):
             return None
+
+    def remember(self, key: Any, kind: type[T], make: Callable[[], T]) -> T:
+        """Find a dataclass that was kept under a key, or make and keep it."""
+        entry = self.find(key)
+        if entry is not None:
+            with suppress(ValueError):  # it does not fit
+                return restore(kind, entry.value)
+        made = make()
+        self.keep(key, asdict(made))  # type: ignore[call-overload]  # a dataclass, all of them
+        return made
 
     def keep(self, key: Any, value: Any, files: Mapping[str, Path] | None = None) -> Entry:
         """Keep a value, and files under names of their own, which are moved.
@@ -72,7 +90,8 @@ class Cache:
         folder = self._folder / _name(key)
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (made / _RESULT).write_text(json.dumps({"files": sizes, "value": value}))
+            told = json.dumps({"files": sizes, "value": value})
+            (made / _RESULT).write_text(told, encoding="utf-8")
             _replace(made, folder)
             self._shrink()
             return Entry(value, folder)
