@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack import recipe
+from edgepack.budgets import Budgets
 from edgepack.build import Source
 from edgepack.errors import RecipeError
 from edgepack.recipe import DEFAULT_TARGETS
@@ -30,7 +31,8 @@ class Trial:
     ``output`` is the folder for the report and its page, None for none; ``force`` replaces one
     that edgepack wrote. ``is_cached`` keeps what the models gave for the next comparison.
 
-    Raises :class:`RecipeError` for settings that do not fit.
+    Raises :class:`RecipeError` for settings that do not fit, and
+    :class:`~edgepack.errors.TableError` for a ``max_drop`` that is no limit.
     """
 
     model: Path
@@ -52,6 +54,7 @@ class Trial:
     def __post_init__(self) -> None:
         if not self.candidates:
             raise RecipeError("nothing to compare with: give a quantized .tflite file at least")
+        Budgets(max_drop=self.max_drop)
         if not self.targets:
             raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.folds is not None and self.folds < FEWEST_FOLDS:
