@@ -31,7 +31,7 @@ _SIGNS = {Tone.PLAIN: "", Tone.GOOD: "✅ ", Tone.BAD: "❌ ", Tone.UNSURE: "❔
 
 _BREAK = "&#8203;"
 # Users, issues, addresses and emoji: after these a space without width breaks them.
-_FOUND_LATER = re.compile(r"[@#]|:(?=\S)|\bGH-(?=\d)|\bwww\.", re.IGNORECASE)
+_FOUND_LATER = re.compile(r"[@#]|:(?=\S)|\bGH-(?=\d)|\bwww(?=\.)", re.IGNORECASE)
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"})
 _MARKS = re.compile(r"[`*_\[\]~!$]")
 _AT_THE_START = re.compile(r"^(\d{0,9})([-+.)])(?=[-\s]|$)")

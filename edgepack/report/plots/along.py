@@ -14,6 +14,7 @@ from edgepack.report.plots.svg import (
     WIDTH,
     Scale,
     colour,
+    distinct,
     drawing,
     extent,
     fit,
@@ -29,7 +30,7 @@ from edgepack.report.plots.svg import (
 _MANY = 30  # layers: beyond, the drawing is wide
 _TALL = 150.0
 _LEFT = 48.0
-_NAME = 90.0
+_NAME = 80.0
 _APART = 12.0  # slanted names lie so far apart at least
 _SLANT = 50
 
@@ -62,7 +63,8 @@ def along(
             if is_number(value)
         ]
     every = max(math.ceil(_APART * max(len(names) - 1, 1) / (across.end - across.start)), 1)
-    written = [(place, fit(names[place], _NAME)) for place in range(0, len(names), every)]
+    short = distinct(names)
+    written = [(place, fit(short[place], _NAME)) for place in range(0, len(names), every)]
     drawn += [
         write(across(place) + 4, bottom + 14, words, "tick", anchor="end", turn=-_SLANT)
         for place, words in written

@@ -10,6 +10,7 @@ from edgepack.report.plots.svg import (
     Scale,
     box,
     colour,
+    distinct,
     drawing,
     extent,
     fit,
@@ -22,7 +23,7 @@ from edgepack.report.plots.svg import (
 )
 from edgepack.report.table import NONE
 
-_BAR = 11
+_BAR = 12
 _GAP = 9
 _MOST_LABEL = 120
 
@@ -42,22 +43,26 @@ def bars(
     """
     values = [value for _, each in groups for value in each]
     low, high = extent([*values, 0.0, most])
-    names = min(max((width_of(name) for name, _ in groups), default=0), _MOST_LABEL)
-    ends = max(
-        (width_of(with_unit(value, unit)) for value in values if is_number(value)), default=9
-    )
+    labels = distinct([name for name, _ in groups])
+    names = min(max(map(width_of, labels), default=0), _MOST_LABEL)
+    said = [_said(value, unit) for value in values if is_number(value)]
+    ends = max(map(width_of, said), default=9)
     along = Scale(min(low, 0), high, names + 8, WIDTH - ends - 6)
     drawn, y = legend(series) if len(series) > 1 else ([], 2)
     top = y
-    for name, each in groups:
+    for label, (name, each) in zip(labels, groups, strict=True):
         height = _BAR * max(len(each), 1)
-        words = write(names, y + height / 2 + 4, fit(name, names), "label", anchor="end")
+        words = write(names, y + height / 2 + 4, fit(label, names), "label", anchor="end")
         drawn.append(words)
         for index, value in enumerate(each):
             drawn += _bar(y + index * _BAR, value, unit, along, index, f"{name}, {series[index]}")
         y += height + _GAP
     drawn.append(line(along(0), top - 2, along(0), y - _GAP + 2, "axis"))
     return drawing(id, y, drawn)
+
+
+def _said(value: float, unit: str) -> str:
+    return f"{value:.1f}%" if unit == "%" else with_unit(value, unit)
 
 
 def _bar(
@@ -67,7 +72,7 @@ def _bar(
     if not is_number(value):
         return [write(zero + 4, y + 9, NONE, "value", anchor="start")]
     end = min(max(along(value), along.start), along.end)
-    said = with_unit(value, unit)
+    said = _said(value, unit)
     left, right = min(zero, end), max(zero, end)
     return [
         box(left, y + 0.5, right - left, _BAR - 1, colour(index), f"{name}: {said}"),

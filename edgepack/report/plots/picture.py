@@ -41,7 +41,7 @@ def png(pixels: NDArray[Any], span: tuple[float, float] | None = None) -> bytes:
     height, width, channels = pixels.shape
     whole = pixels if pixels.dtype == np.uint8 else _scaled(pixels, span)
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # each begins with its filter: none
-    rows[:, 1:] = whole.reshape(height, -1)
+    rows[:, 1:] = whole.reshape(height, width * channels)
     head = struct.pack(">IIBBBBB", width, height, 8, _KINDS[channels], 0, 0, 0)
     return b"".join(
         (
@@ -77,7 +77,7 @@ def _scaled(values: NDArray[Any], span: tuple[float, float] | None) -> NDArray[n
     parts = (np.nan_to_num(reals, nan=low, posinf=high, neginf=low) / 2 - low / 2) / (
         (high / 2 - low / 2) or 1.0
     )
-    return np.rint(np.clip(parts, 0, 1) * 255).astype(np.uint8)
+    return _bytes(parts)
 
 
 @cache
@@ -90,4 +90,10 @@ def _colours() -> NDArray[np.uint8]:
     lab = np.stack([light, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1)
     linear = np.clip((lab @ _TO_CONES.T) ** 3 @ _TO_SRGB.T, 0, 1)
     curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)  # noqa: PLR2004 (sRGB's)
-    return np.rint(curved * 255).astype(np.uint8)
+    return _bytes(curved)
+
+
+def _bytes(parts: NDArray[Any]) -> NDArray[np.uint8]:
+    """Write 0 to 1 as 0 to 255."""
+    whole: NDArray[np.uint8] = np.rint(np.clip(parts, 0, 1) * 255).astype(np.uint8)
+    return whole

@@ -20,8 +20,13 @@ FONT = 11
 SERIES = 6
 """So many colours there are; after those they begin anew."""
 
-_LETTER = 0.56  # of a font's size: the mean width of its letters
+# How wide letters are at most in common fonts, of the font's size.
+_LETTER = 0.64
+_WIDTHS = {0.4: " .,:;|!'()[]-/fijlrtI", 0.98: "%@mwMW"}
+_LETTERS = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
+_FULL_WIDTH = "\u1100"  # from here on, as in Chinese
 _SWATCH = 10
+_SHORTEST = 5  # letters, three of them dots
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _FEWEST = 1e4  # below, numbers are written in full
 _STEPS = (1, 2, 2.5, 5, 10)
@@ -105,18 +110,32 @@ def with_unit(value: float, unit: str) -> str:
 
 
 def width_of(text: str, font: float = FONT) -> float:
-    """Guess how wide a text comes out: wide letters, as of Chinese, take two."""
-    return sum(1.0 if ord(c) < 0x1100 else 1.8 for c in text) * _LETTER * font  # noqa: PLR2004
+    """Guess how wide a text comes out at most."""
+    letters = (_LETTERS.get(c, _LETTER if c < _FULL_WIDTH else 1.1) for c in text)
+    return font * sum(letters)
 
 
 def fit(text: str, width: float, font: float = FONT) -> str:
     """Shorten a text to a width."""
     text = plain(text)
-    letters = max(int(width / (_LETTER * font)), 5)
-    if width_of(text, font) <= width:
-        return text
-    short = cut_middle(text, letters)
-    return short if width_of(short, font) <= width else cut_middle(text, max(letters // 2, 5))
+    most = len(text)
+    while width_of(short := cut_middle(text, most), font) > width and most > _SHORTEST:
+        most = min(most - 1, int(width / (0.3 * font)))
+    return short
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Leave out the folders that all names begin with, and the parts that all end with.
+
+    >>> distinct(["model/conv/Conv2D", "model/conv_1/Conv2D"]), distinct(["a/b"])
+    (['conv', 'conv_1'], ['a/b'])
+    """
+    parts = [name.split("/") for name in names]
+    while len(parts) > 1 and min(map(len, parts)) > 1 and len({each[0] for each in parts}) == 1:
+        parts = [each[1:] for each in parts]
+    while len(parts) > 1 and min(map(len, parts)) > 1 and len({each[-1] for each in parts}) == 1:
+        parts = [each[:-1] for each in parts]
+    return ["/".join(each) for each in parts]
 
 
 def colour(index: int) -> str:
