@@ -154,7 +154,7 @@ class _Writer:
         if isinstance(block, Text):
             return element("p", *_toned(block.tone), block.text, class_=_class(block.tone, "text"))
         if isinstance(block, Bullets):
-            return element("ul", *(element("li", item) for item in block.items))
+            return element("ul", *(element("li", _told(item)) for item in block.items))
         if isinstance(block, Table):
             return self._table(block)
         if isinstance(block, Plot):

@@ -63,6 +63,6 @@ def _opacity(share: float) -> float:
     """Tell how dark a cell is; none is of the middle tones on which no text can be read.
 
     >>> _opacity(0.0), _opacity(0.5), round(_opacity(0.51), 2), _opacity(1.0)
-    (0.12, 0.45, 0.8, 1.0)
+    (0.12, 0.45, 0.9, 1.0)
     """
-    return 0.12 + 0.66 * share if share <= _COMMON else 0.6 + 0.4 * share
+    return 0.12 + 0.66 * share if share <= _COMMON else 0.8 + 0.2 * share
