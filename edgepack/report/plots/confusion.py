@@ -11,6 +11,7 @@ _MANY = 20  # classes: beyond, names need a wide drawing
 _LONGEST_NAME = 84.0
 _LARGEST_CELL = 46.0
 _SMALL_FONT = 9.5
+_DOWN = 4.0  # from the middle of a text to its baseline
 _TITLE = 16
 _COMMON = 0.5
 
@@ -23,26 +24,22 @@ def confusion(
     """Draw how often a label, by rows, was said to be a class, by columns.
 
     What is right is of one colour and what is wrong of another, the darker the larger its share
-    of the row. Numbers are left out where cells are too small for them.
+    of the row. Numbers are left out where cells are too small for them. Names have room enough
+    for forty classes.
     """
     width = WIDTH if len(names) <= _MANY else WIDE
     room = min(max((width_of(name) for name in names), default=0), _LONGEST_NAME) + 6
     cell = min((width - room) / max(len(names), 1), _LARGEST_CELL)
     top = _TITLE + room
-    font = min(_SMALL_FONT, cell * 0.8)
     numbers = max((width_of(brief(n), _SMALL_FONT) for row in counts for n in row), default=0)
     is_written = numbers <= cell - 2
     drawn = [write(0, 11, "rows: the label · columns: what the model said", "tick", anchor="start")]
     for index, name in enumerate(names):
         middle = (index + 0.5) * cell
         words = fit(name, room - 6)
-        drawn.append(write(room - 5, top + middle + font * 0.35, words, "label", anchor="end"))
-        column = room + middle + font * 0.35
+        drawn.append(write(room - 5, top + middle + _DOWN, words, "label", anchor="end"))
+        column = room + middle + _DOWN
         drawn.append(write(column, top - 5, words, "label", anchor="start", turn=-90))
-    if font < _SMALL_FONT:
-        for text in drawn[1:]:
-            text.set("font-size", f"{font:.1f}")
-            text.set("class", "small label")
     for row, each in enumerate(counts):
         for column_index, count in enumerate(each):
             share = count / (sum(each) or 1)
