@@ -11,7 +11,7 @@ from edgepack.metrics.choose import (
 )
 from edgepack.metrics.classes import are_probabilities, class_count, classes, decision_boundary
 from edgepack.metrics.metric import Family, Loss, Measure, Metric, Rows, Unit
-from edgepack.metrics.records import Records
+from edgepack.metrics.records import Records, record_array
 
 __all__ = [
     "METRICS",
@@ -31,5 +31,6 @@ __all__ = [
     "lessons",
     "listed",
     "measures",
+    "record_array",
     "require_known",
 ]

@@ -27,7 +27,7 @@ def _overlaps(outputs: Array, wanted: Array, boundary: float) -> Array:
         return found
 
     both = counted(given, counts & (label == given))
-    either = counted(given, counts) + counted(label, counts) - both
+    either: Array = counted(given, counts) + counted(label, counts) - both
     rows: Array = np.stack([both, either], axis=1)
     return rows
 
@@ -35,8 +35,8 @@ def _overlaps(outputs: Array, wanted: Array, boundary: float) -> Array:
 def _right_and_counted(outputs: Array, wanted: Array, boundary: float) -> Array:
     """Count the positions that get their label, and those that count, float64 (samples, 2)."""
     label, given, counts = _flat(outputs, wanted, boundary)
-    right = (counts & (label == given)).sum(axis=1)
-    return np.stack([right, counts.sum(axis=1)], axis=1).astype(np.float64)
+    right = counts & (label == given)
+    return np.stack([each.sum(axis=1, dtype=np.float64) for each in (right, counts)], axis=1)
 
 
 def _flat(outputs: Array, wanted: Array, boundary: float) -> tuple[Array, Array, Array]:
