@@ -166,7 +166,8 @@ def test_partial_areas_are_scikit_learns(most: float) -> None:
             found = partial_roc_auc(each, are_positive, lines, most)
             np.testing.assert_allclose(found, expected, **EXACT)
         whole = partial_roc_auc(scores, are_positive, lines, 1.0)
-        np.testing.assert_allclose(whole, roc_auc(scores, are_positive, lines), **EXACT)
+        columns = (each[:, np.newaxis] for each in (scores, are_positive))
+        np.testing.assert_allclose(whole, roc_auc(*columns, lines)[:, 0], **EXACT)
 
 
 def test_anomalies_are_scored_by_their_squared_error() -> None:

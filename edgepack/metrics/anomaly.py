@@ -34,7 +34,7 @@ def _score_and_label(outputs: Array, wanted: Array, boundary: float) -> Array:
 
 
 def _auc(rows: Array, weights: Array) -> Array:
-    return roc_auc(rows[:, 0], rows[:, 1] == 1, weights)
+    return roc_auc(rows[:, :1], rows[:, 1:] == 1, weights)[:, 0]
 
 
 def _partial_auc(rows: Array, weights: Array) -> Array:

@@ -180,18 +180,14 @@ def _one_against_rest(rows: Array, weights: Array) -> Array:
 
     Those are the ones that occur, and others than which occur; NaN without any.
     """
-    scores, wanted = rows[:, :-1], rows[:, -1]
+    scores, wanted = rows[:, :-1], rows[:, -1:]
     if scores.shape[1] == 1:
-        return roc_auc(scores[:, 0], wanted == 1, weights)
-    areas = np.stack(
-        [
-            roc_auc(scores[:, label], wanted == label, weights)
-            for label in np.unique(wanted).astype(np.int64)
-        ]
-    )
+        return roc_auc(scores, wanted == 1, weights)[:, 0]
+    occur = np.unique(wanted).astype(np.int64)
+    areas = roc_auc(scores[:, occur], wanted == occur, weights)
     can = ~np.isnan(areas)
     mean = np.full(len(weights), np.nan)
-    return np.divide(areas.sum(axis=0, where=can), can.sum(axis=0), out=mean, where=can.any(axis=0))
+    return np.divide(areas.sum(axis=1, where=can), can.sum(axis=1), out=mean, where=can.any(axis=1))
 
 
 ACCURACY = _metric("accuracy", "accuracy", _is_right, weighted_mean)
