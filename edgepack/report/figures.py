@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from edgepack.metrics import METRICS
+from edgepack.metrics import Unit, listed
 from edgepack.report.reading import Node
 from edgepack.report.table import milliseconds
 from edgepack.report.target import FAILED, NOT_CHECKED, PASSED
@@ -69,6 +69,7 @@ REASONS = Kind(unit="reason", better=-1)
 FRACTION = Kind(unit="fraction", better=1, show="{:.4f}".format, change=_points)
 ERROR = Kind(unit="error", better=-1, show="{:.5g}".format)
 VALUE = Kind(unit="value", show="{:.5g}".format)
+RATIO = Kind(unit="dB", better=1, show="{:.2f} dB".format, change=_decibels)
 AGREEMENT = Kind(unit="fraction", better=1, show="{:.2%}".format, change=_points)
 SQNR = Kind(unit="dB", better=1, show="{:.1f} dB".format, change=_decibels)
 MAX_ERROR = Kind(unit="error", better=-1, show="{:.3g}".format)
@@ -189,8 +190,8 @@ def _scheme(report: Node) -> str:
 
 def _output(start: str, output: Node) -> Iterator[Figure]:
     name = output["metric"].text()
-    metric = METRICS.get(name) if name else None
-    kind = VALUE if metric is None else FRACTION if metric.is_fraction else ERROR
+    metric = listed(name) if name else None
+    kind = VALUE if metric is None else _OF_UNITS[metric.unit]
     scored: dict[str, Node] = {"pruned": output["pruned"]}
     for key, scores in output.children().items():
         if key not in _OF_OUTPUTS:
@@ -204,6 +205,12 @@ def _output(start: str, output: Node) -> Iterator[Figure]:
             yield _metric(f"{start}{who}: {label}", kind_of, score[key])
 
 
+_OF_UNITS = {
+    Unit.FRACTION: FRACTION,
+    Unit.ERROR: ERROR,
+    Unit.DECIBELS: RATIO,
+    Unit.PLAIN: VALUE,
+}
 _SCORES = (
     ("agreement", AGREEMENT, "agreement"),
     ("SQNR", SQNR, "sqnr_db"),
