@@ -66,13 +66,14 @@ def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
     count = max(1, _BLOCK_BYTES // max(1, sum(array[:1].nbytes for array in arrays)))
     for start in range(0, samples, count):
         rows = slice(start, min(start + count, samples))
-        yield rows, [_take(array, rows) for array in arrays]
+        yield rows, [take(array, rows) for array in arrays]
 
 
-def _take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
-    is_map = isinstance(array, np.memmap) and isinstance(array.base, mmap)  # no part of one
-    if is_map and array.flags.c_contiguous:
-        return read_rows(Path(array.filename), rows.start, rows.stop)
+def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
+    """Take rows from ``start`` to ``stop``, of a map past the map."""
+    if isinstance(array, np.memmap) and isinstance(array.base, mmap):  # a whole map, no part of one
+        if array.flags.c_contiguous:
+            return read_rows(Path(str(array.filename)), rows.start, rows.stop)
     return array[rows]
 
 

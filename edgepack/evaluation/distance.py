@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 
 from edgepack.arrays import blocks, extremes
-from edgepack.evaluation.probabilities import BINS, Histogram, divergences
+from edgepack.evaluation.probabilities import Histogram, divergences
 from edgepack.evaluation.results import Distance
 from edgepack.evaluation.score import Array, decibels
 from edgepack.metrics import classes
@@ -64,7 +64,7 @@ def distance(
     samples on which the two give the same are none.
 
     The KL divergence is that of :func:`~edgepack.evaluation.probabilities.divergences`, mean over
-    samples or pixels, or else that of the values' histograms: :data:`BINS` equal bins over the
+    samples or pixels, or else that of the values' histograms: 128 equal bins over the
     range of the float outputs, the first and the last of which also count what is outside, and
     half a value more in each, so that it stays finite.
     """
