@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from mmap import mmap
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,9 +71,9 @@ def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
 
 def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
     """Take rows from ``start`` to ``stop``, of a map past the map."""
-    if isinstance(array, np.memmap) and isinstance(array.base, mmap):  # a whole map, no part of one
-        if array.flags.c_contiguous:
-            return read_rows(Path(str(array.filename)), rows.start, rows.stop)
+    is_map = isinstance(array, np.memmap) and isinstance(array.base, mmap)  # and no part of one
+    if is_map and array.flags.c_contiguous:
+        return read_rows(Path(cast("Any", array).filename), rows.start, rows.stop)
     return array[rows]
 
 

@@ -17,7 +17,7 @@ from edgepack.evaluation.score import Array
 RESAMPLES = 1000
 """So often all samples are drawn anew, with replacement."""
 
-TABLES = 100_000
+TABLES = 10_000
 """So often a table of two accuracies is drawn, which costs little."""
 
 _SEED = 20_261_123
