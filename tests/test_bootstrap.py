@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
-from functools import cache, partial
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -55,14 +55,15 @@ def test_the_interval_of_an_errors_growth_covers_the_truth() -> None:
         errors = random.normal(size=200)
         noise = random.normal(scale=0.5, size=200)
         squares = [np.square(errors), np.square(errors + noise)]
-        values = [partial(weighted_mean, each) for each in squares]
-        of_float, other = resampled(200, values, resamples=RESAMPLES, seed=case)
+        each = [(rows, [weighted_mean]) for rows in squares]
+        (of_float,), (other,) = resampled(each, resamples=RESAMPLES, seed=case)
         covered.append(is_covered(25.0, interval(100 * (other / of_float - 1))))
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
-def auc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def auc(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mann and Whitney's share of pairs, as weights count them; no scores are equal."""
+    scores, labels = rows[:, 0], rows[:, 1] == 1
     order = np.argsort(scores)
     counts = weights[:, order].astype(np.float64)
     yes, no = counts * labels[order], counts * ~labels[order]
@@ -77,8 +78,8 @@ def test_the_interval_of_an_aucs_loss_covers_the_truth() -> None:
         labels = np.arange(150) % 2 == 0
         scores = random.normal(size=150) + labels  # apart by one deviation
         noisy = scores + random.normal(scale=0.5, size=150)
-        values = [partial(auc, each, labels) for each in (scores, noisy)]
-        of_float, other = resampled(150, values, resamples=RESAMPLES, seed=case)
+        each = [(np.column_stack([rows, labels]), [auc]) for rows in (scores, noisy)]
+        (of_float,), (other,) = resampled(each, resamples=RESAMPLES, seed=case)
         truth = phi(1 / math.sqrt(2)) - phi(1 / math.sqrt(2.5))
         covered.append(is_covered(truth, interval(of_float - other)))
     assert 0.93 <= np.mean(covered) <= 0.97
@@ -90,27 +91,42 @@ def phi(z: float) -> float:
 
 def test_the_same_samples_are_drawn_for_each_model() -> None:
     rows = np.random.default_rng(1).normal(size=50)
-    alone = resampled(50, [partial(weighted_mean, rows)])
-    both = resampled(50, [partial(weighted_mean, rows), partial(weighted_mean, rows + 1)])
-    np.testing.assert_array_equal(alone[0], both[0])
-    np.testing.assert_allclose(both[1] - both[0], 1)
+    ((alone,),) = resampled([(rows, [weighted_mean])])
+    (first,), (second,) = resampled([(rows, [weighted_mean]), (rows + 1, [weighted_mean])])
+    np.testing.assert_array_equal(alone, first)
+    np.testing.assert_allclose(second - first, 1)
 
 
 def test_a_resample_has_as_many_samples_whatever_the_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (whole,) = resampled(30, [lambda weights: weights @ np.arange(30)], resamples=100)
-    (sums,) = resampled(30, [lambda weights: weights.sum(axis=1)], resamples=100)
+    rows = np.random.default_rng(0).normal(size=30)
+    values = [(rows, [weighted_mean, lambda _, weights: weights.sum(axis=1)])]
+    ((whole, sums),) = resampled(values, resamples=100)
     assert set(sums) == {30}
     monkeypatch.setattr("edgepack.evaluation.bootstrap._BLOCK_BYTES", 8 * 30 * 7)
-    (parts,) = resampled(30, [lambda weights: weights @ np.arange(30)], resamples=100)
-    np.testing.assert_array_equal(whole, parts)
+    ((parts, _),) = resampled(values, resamples=100)
+    np.testing.assert_allclose(whole, parts, rtol=1e-12)
+
+
+def test_equal_rows_are_counted_together() -> None:
+    rows = np.random.default_rng(0).integers(0, 3, (200, 2))
+    seen = []
+
+    def value(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        seen.append(len(rows))
+        return weights @ (rows[:, 0] * 10 + rows[:, 1])
+
+    ((together,),) = resampled([(rows, [value])])
+    ((apart,),) = resampled([(rows.astype(float), [value])])
+    np.testing.assert_array_equal(together, apart)
+    assert set(seen) == {9, 200}
 
 
 def test_resampling_is_as_wide_as_theory_says_and_takes_little_memory() -> None:
     rows = np.random.default_rng(2).normal(size=10_000)
     tracemalloc.start()
-    (means,) = resampled(10_000, [partial(weighted_mean, rows)])
+    ((means,),) = resampled([(rows, [weighted_mean])])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 40 << 20
@@ -186,7 +202,7 @@ def test_a_detectable_loss_of_a_mean_is_seen_four_times_in_five() -> None:
     seen = []
     for case in range(CASES):
         rows = random.normal(loss, size=200)
-        (means,) = resampled(200, [partial(weighted_mean, rows)], resamples=100, seed=case)
+        ((means,),) = resampled([(rows, [weighted_mean])], resamples=100, seed=case)
         found = interval(means)
         seen.append(found is not None and found.low > 0)
     assert 0.74 <= np.mean(seen) <= 0.86
@@ -195,4 +211,4 @@ def test_a_detectable_loss_of_a_mean_is_seen_four_times_in_five() -> None:
 def test_the_helper_is_mann_and_whitneys() -> None:
     scores, labels = np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])
     ranks = rankdata(scores)[labels].sum() - 3
-    assert auc(scores, labels, np.ones((1, 4)))[0] == pytest.approx(ranks / 4)
+    assert auc(np.column_stack([scores, labels]), np.ones((1, 4)))[0] == pytest.approx(ranks / 4)

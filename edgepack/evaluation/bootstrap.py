@@ -22,26 +22,57 @@ TABLES = 10_000
 
 _SEED = 20_261_123
 _BLOCK_BYTES = 1 << 23  # of weights; what computes with them takes about as much thrice
+_COUNTED = 4
 _MOST_UNTOLD = 0.05
 _ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 
 
+Value = Callable[[Array, Array], Array]
+"""Of rows (samples, ...) by lines of weights (resamples, samples): see :class:`Metric`."""
+
+
 def resampled(
-    samples: int,
-    values: Sequence[Callable[[Array], Array]],
+    condensed: Sequence[tuple[Array, Sequence[Value]]],
     *,
     resamples: int = RESAMPLES,
     seed: int = _SEED,
-) -> list[Array]:
-    """Compute values (resamples,) for weights (resamples, samples): how often each is drawn.
+) -> list[list[Array]]:
+    """Compute values (resamples,) of condensed samples, for all the same resamples.
 
-    All are computed for the same weights, by some lines at a time, so that memory stays flat.
+    Weights are how often each sample is drawn. They are made some lines at a time, so that memory
+    stays flat, and are summed where rows are the same, as labels with their classes often are.
     """
-    found: list[list[Array]] = [[] for _ in values]
+    samples = len(condensed[0][0])
+    merged = [_merged(rows) for rows, _ in condensed]
+    found: list[list[list[Array]]] = [[[] for _ in values] for _, values in condensed]
     for weights in _weights(samples, resamples, seed):
-        for value, made in zip(values, found, strict=True):
-            made.append(value(weights))
-    return [np.concatenate(each) for each in found]
+        for (rows, place), (_, values), made in zip(merged, condensed, found, strict=True):
+            sums = weights if place is None else _gathered(weights, place, len(rows))
+            for value, parts in zip(values, made, strict=True):
+                parts.append(value(rows, sums))
+    return [[np.concatenate(parts) for parts in made] for made in found]
+
+
+def is_countable(rows: Array) -> bool:
+    """Whether rows are such that many are the same: whole numbers, not for each class."""
+    return rows.dtype.kind in "iu" and rows.size <= _COUNTED * len(rows)
+
+
+def _merged(rows: Array) -> tuple[Array, Array | None]:
+    """Give each row once, and the place of each sample there; None where that spares little."""
+    if is_countable(rows):
+        once, place = np.unique(rows, axis=0, return_inverse=True)
+        if _COUNTED * len(once) <= len(rows):
+            return once, place.reshape(-1)  # numpy 2.0 gives it another shape
+    return rows, None
+
+
+def _gathered(weights: Array, place: Array, count: int) -> Array:
+    """Sum weights (resamples, samples) by place, whole numbers (resamples, count)."""
+    lines = len(weights)
+    places = place + count * np.arange(lines)[:, np.newaxis]
+    sums = np.bincount(places.ravel(), weights.ravel(), minlength=lines * count)
+    return sums.reshape(lines, count).astype(np.int64)
 
 
 def _weights(samples: int, resamples: int, seed: int) -> Iterator[Array]:

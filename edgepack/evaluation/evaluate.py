@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from edgepack.arrays import blocks, extremes, take
-from edgepack.evaluation.bootstrap import resampled
+from edgepack.evaluation.bootstrap import is_countable, resampled
 from edgepack.evaluation.change import Scored, is_accuracy, metric_result
 from edgepack.evaluation.classes import class_results
 from edgepack.evaluation.distance import Apart, Kind, distance, real
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
 from edgepack.evaluation.score import Array
 from edgepack.metrics import are_probabilities, classes, decision_boundary
-from edgepack.metrics.metric import Family, Measure
+from edgepack.metrics.metric import Family, Measure, Metric
 from edgepack.types import Tensor
 
 _SAMPLES_AND_CLASSES = 2
@@ -72,24 +71,11 @@ class Evaluator:
     def _scored(self, outputs: Array, tensor: Tensor | None) -> list[Scored]:
         """Measure outputs by each metric, and resample all but accuracies."""
         metrics = [measure.metric for measure in self._measures]
-        if not metrics:
-            return []
         rows = self._condensed(outputs, tensor)
-        drawn = [not is_accuracy(*each) for each in zip(metrics, rows, strict=True)]
-        values = [
-            partial(metric.value, its)
-            for metric, its, is_drawn in zip(metrics, rows, drawn, strict=True)
-            if is_drawn
-        ]
-        found = iter(resampled(len(outputs), values) if values else ())
+        values = _resampled(metrics, rows)
         return [
-            Scored(
-                metric=metric,
-                rows=its,
-                value=metric.of(its),
-                resampled=next(found) if is_drawn else None,
-            )
-            for metric, its, is_drawn in zip(metrics, rows, drawn, strict=True)
+            Scored(metric=metric, rows=its, value=metric.of(its), resampled=values.get(number))
+            for number, (metric, its) in enumerate(zip(metrics, rows, strict=True))
         ]
 
     def _condensed(self, outputs: Array, tensor: Tensor | None) -> list[Array]:
@@ -135,6 +121,31 @@ class Evaluator:
         if len(scores) == 1:  # to say no is as sure as to say yes is not
             scores = np.array([2 * self._boundary - scores[0], scores[0]])
         return Shown(label=self._names[told], score=float(scores[told]))
+
+
+def _resampled(metrics: Sequence[Metric], rows: Sequence[Array]) -> dict[int, Array]:
+    """Resample all metrics but accuracies, by number; those of the same rows together."""
+    shared: list[tuple[Array, list[int]]] = []
+    for number, (metric, its) in enumerate(zip(metrics, rows, strict=True)):
+        if is_accuracy(metric, its):
+            continue
+        same = (
+            []
+            if not is_countable(its)
+            else [numbers for others, numbers in shared if np.array_equal(its, others)]
+        )
+        if same:
+            same[0].append(number)
+        else:
+            shared.append((its, [number]))
+    if not shared:
+        return {}
+    found = resampled([(its, [metrics[i].value for i in numbers]) for its, numbers in shared])
+    return {
+        number: values
+        for (_, numbers), made in zip(shared, found, strict=True)
+        for number, values in zip(numbers, made, strict=True)
+    }
 
 
 def _kind(outputs: Array, measures: Sequence[Measure], *, has_shares: bool) -> Kind:
