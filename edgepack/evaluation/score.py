@@ -224,5 +224,9 @@ def sqnr_db(signal: Array, noisy: Array) -> float | None:
     """
     signal, noisy = signal.astype(np.float64), noisy.astype(np.float64)
     noise = float(np.square(signal - noisy).sum())
-    power = float(np.square(signal).sum())
+    return decibels(float(np.square(signal).sum()), noise)
+
+
+def decibels(power: float, noise: float) -> float | None:
+    """Compute the ratio of the power of a signal to that of noise, in dB; None if either is 0."""
     return 10 * math.log10(power / noise) if noise and power else None
