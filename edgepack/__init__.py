@@ -10,7 +10,8 @@
 
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
 :class:`~edgepack.report.Report` that the command prints; ``edgepack.validate(gate)`` likewise
-what ``edgepack validate`` does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does,
+what ``edgepack validate`` does, ``edgepack.compare(trial)`` what ``edgepack compare`` does,
+``edgepack.firmware(build)`` what ``edgepack firmware`` does,
 ``edgepack.phone(app)`` what ``edgepack phone`` does, ``edgepack.inspect(path)`` what ``edgepack
 inspect`` does, and ``edgepack.diff(a, b)`` what ``edgepack diff`` does.
 """
@@ -27,8 +28,10 @@ from edgepack.errors import EdgepackError
 from edgepack.gate import Gate
 from edgepack.recipe import FineTune, Prune, Recipe, Schedule
 from edgepack.schemes import Quantization
+from edgepack.trial import Trial
 
 if TYPE_CHECKING:
+    from edgepack.pipeline.compare import compare
     from edgepack.pipeline.diff import diff
     from edgepack.pipeline.export import export
     from edgepack.pipeline.firmware import firmware
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from edgepack.pipeline.phone import phone
     from edgepack.pipeline.validate import validate
     from edgepack.report import Report
+    from edgepack.report.comparison import ComparisonReport
     from edgepack.report.difference import Difference
     from edgepack.report.firmware import FirmwareReport
     from edgepack.report.inspection import Inspection
@@ -46,6 +50,7 @@ __all__ = [
     "App",
     "Budgets",
     "Build",
+    "ComparisonReport",
     "Difference",
     "EdgepackError",
     "FineTune",
@@ -59,8 +64,10 @@ __all__ = [
     "Report",
     "Schedule",
     "Source",
+    "Trial",
     "ValidationReport",
     "__version__",
+    "compare",
     "diff",
     "export",
     "firmware",
@@ -80,12 +87,14 @@ def __getattr__(name: str) -> Any:
 
 
 _LATER = {
+    "ComparisonReport": "edgepack.report.comparison",
     "Difference": "edgepack.report.difference",
     "FirmwareReport": "edgepack.report.firmware",
     "Inspection": "edgepack.report.inspection",
     "PhoneReport": "edgepack.report.phone",
     "Report": "edgepack.report",
     "ValidationReport": "edgepack.report.validation",
+    "compare": "edgepack.pipeline.compare",
     "diff": "edgepack.pipeline.diff",
     "export": "edgepack.pipeline.export",
     "firmware": "edgepack.pipeline.firmware",

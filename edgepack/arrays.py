@@ -32,6 +32,15 @@ def load_array(path: Path) -> NDArray[Any]:
     return array
 
 
+def file_of(array: NDArray[Any]) -> Path | None:
+    """Find the .npy file that an array is mapped from, whole and in C order; None if it is not."""
+    if not isinstance(array, np.memmap) or array.filename is None or not array.flags.c_contiguous:
+        return None
+    whole = load_array(Path(array.filename))
+    is_whole = (whole.shape, whole.dtype) == (array.shape, array.dtype)
+    return Path(array.filename) if is_whole else None
+
+
 def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
     """Read some rows of an .npy file in C order, and no others; fewer if there are fewer.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf  # noqa: F401 (at once, while the parent reads the data)
 
-from edgepack.arrays import load_arrays, save_arrays
+from edgepack.arrays import load_arrays
 from edgepack.calibration.fused import calibrate_fused
 from edgepack.calibration.lint.training import lint_training
 from edgepack.compress.kernels import kernel_sparsity
@@ -29,6 +30,7 @@ from edgepack.progress import Update
 from edgepack.quantize.scheme import quantize, quantize_constants
 from edgepack.recipe import FineTune, Prune, Schedule, Source
 from edgepack.schemes import Quantization
+from edgepack.spool import Spool
 
 
 class ModelSession:
@@ -164,14 +166,24 @@ class ModelSession:
     ) -> dict[str, str]:
         """Run the float model, as given or after pruning; returns its outputs."""
         model = self._current if pruned else self._given
-        values = model.predict(list(load_arrays(inputs).values()), update)
-        if not all(np.isfinite(array).all() for array in values):
-            raise ModelError(
-                f"{model.path}: the float model gives NaN or infinity for these inputs; check"
-                " their scale"
-            )
+        arrays = list(load_arrays(inputs).values())
         names = [output.name for output in model.signature.outputs]
-        return save_arrays(Path(outputs), dict(zip(names, values, strict=True)))
+        stem = Path(outputs)
+        with ExitStack() as stack:
+            spools = [
+                stack.enter_context(Spool(stem.with_name(f"{stem.name}-{index}.npy")))
+                for index in range(len(names))
+            ]
+            runner = model.runner([array.shape[1:] for array in arrays])
+            for batch in model.batches(runner, arrays, update):
+                if not all(np.isfinite(array).all() for array in batch):
+                    raise ModelError(
+                        f"{model.path}: the float model gives NaN or infinity for these inputs;"
+                        " check their scale"
+                    )
+                for spool, values in zip(spools, batch, strict=True):
+                    spool.add(values)
+        return {name: str(spool.path) for name, spool in zip(names, spools, strict=True)}
 
     def _load_keras(self) -> KerasModel:
         loaded = load_model(self._source)

@@ -6,40 +6,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgepack import recipe
+from edgepack.budgets import Budgets
+from edgepack.build import Source
 from edgepack.errors import RecipeError
-from edgepack.recipe import DEFAULT_TARGETS, Source
+from edgepack.recipe import DEFAULT_TARGETS
 
 FEWEST_FOLDS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A .tflite file, under the name that the report gives it; None for the file's own."""
-
-    path: Path
-    name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """One comparison of a float model with others that were made of it.
 
-    ``source`` is the float model: what an export takes, or a float .tflite file. ``test`` and
+    ``model`` is the float model: what an export takes, or a float .tflite file; ``weights``,
+    ``custom_objects`` and ``allow_unsafe`` are as in :class:`~edgepack.recipe.Source`.
+    ``candidates`` are .tflite files, under the names that the report gives them. ``test`` and
     ``recipe_file`` are as in :class:`~edgepack.recipe.Recipe`. ``metric`` names the one that the
     verdict is about; None chooses by the labels. ``labels`` is a text file with the names of the
-    classes, one a line. ``candidates`` run on the interpreters of ``targets``.
+    classes, one a line. Candidates run on the interpreters of ``targets``.
 
     ``folds`` asks for a cross-validation of the calibration with as many folds of the test data.
     ``max_drop`` is what quantization may cost, in points of a fraction or percent of an error.
     ``output`` is the folder for the report and its page, None for none; ``force`` replaces one
     that edgepack wrote. ``is_cached`` keeps what the models gave for the next comparison.
 
-    Raises :class:`RecipeError` for settings that do not fit.
+    Raises :class:`RecipeError` for settings that do not fit, and
+    :class:`~edgepack.errors.TableError` for a ``max_drop`` that is no limit.
     """
 
-    source: Source
-    candidates: tuple[Candidate, ...]
+    model: Path
+    candidates: tuple[Source, ...]
     test: Any
+    weights: Path | None = None
+    custom_objects: tuple[str, ...] = ()
+    allow_unsafe: bool = False
     recipe_file: Path | None = None
     metric: str | None = None
     labels: Path | None = None
@@ -53,6 +54,7 @@ class Trial:
     def __post_init__(self) -> None:
         if not self.candidates:
             raise RecipeError("nothing to compare with: give a quantized .tflite file at least")
+        Budgets(max_drop=self.max_drop)
         if not self.targets:
             raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.folds is not None and self.folds < FEWEST_FOLDS:
@@ -60,3 +62,13 @@ class Trial:
                 f"folds {self.folds}: at least {FEWEST_FOLDS} are needed, one to test on and one to"
                 " calibrate with"
             )
+
+    @property
+    def source(self) -> recipe.Source:
+        """The float model and what is needed to load it."""
+        return recipe.Source(
+            path=self.model,
+            weights=self.weights,
+            custom_objects=self.custom_objects,
+            allow_unsafe=self.allow_unsafe,
+        )

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from edgepack import __version__
+from edgepack.cli.compare import compare
 from edgepack.cli.debug import debug
 from edgepack.cli.diff import diff
 from edgepack.cli.export import export
@@ -58,6 +59,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(compare)
 cli.add_command(debug)
 cli.add_command(diff)
 cli.add_command(export)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,14 @@ class FloatModel(ABC):
         self, runner: Runner, inputs: Sequence[NDArray[Any]], update: Update = ignore
     ) -> list[NDArray[Any]]:
         """Predict with a runner of one's own."""
+        parts = zip(*self.batches(runner, inputs, update), strict=True)
+        return [np.concatenate(each) for each in parts]
+
+    def batches(
+        self, runner: Runner, inputs: Sequence[NDArray[Any]], update: Update = ignore
+    ) -> Iterator[list[NDArray[Any]]]:
+        """Predict batch by batch: an array of shape (samples, ...) for each output."""
         batch, total = self.batch or _BATCH, len(inputs[0])
-        results = []
         for start in range(0, total, batch):
             # A batch of fixed size is filled up with samples from the start.
             chosen = np.arange(start, start + batch if self.batch else min(start + batch, total))
@@ -74,9 +80,8 @@ class FloatModel(ABC):
                 raise ModelError(
                     f"{self.path}: {self.runtime} cannot run the model on {shapes}: {reason(error)}"
                 ) from error
-            results.append([output[: total - start] for output in made])
+            yield [output[: total - start] for output in made]
             update(min(start + batch, total), total)
-        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
 
 def _check_dtype(path: Path, kind: str, spec: TensorSpec) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgepack import bundle
-from edgepack.arrays import Arrays
+from edgepack.arrays import Arrays, save_arrays
 from edgepack.debug.figures import Alone, DebugReport, Figures
 from edgepack.debug.plot import draw, has_matplotlib
 from edgepack.debug.ranking import rank
@@ -56,21 +57,19 @@ def debug(
         notes += steps.convert(job, data)
         calibrate(job, data, calibrator)
         model, _ = steps.quantize(job)
-        samples = _spread(data.compared.inputs)
-        compared, isolated = _look(job, samples, verbose=verbose)
-        scores = [Score(**score) for score in isolated["whole"]]
-        report = DebugReport(
+        report = look(
+            job.float_tflite,
+            job.quantized_tflite,
+            data.compared.inputs,
+            list(steps.named_outputs(data, model)),
+            job.work,
+            job.progress,
+            verbose=verbose,
+        )
+        report = replace(
+            report,
             model=steps.model_name(recipe),
             data="test" if data.is_tested else "representative",
-            samples=len(next(iter(samples.values()))),
-            kernels=compared["kernels"],
-            outputs=dict(zip(steps.named_outputs(data, model), scores, strict=True)),
-            layers=rank(
-                [_figures(fields) for fields in compared["layers"]],
-                [Alone(**fields) for fields in isolated["alone"]],
-                min((score.sqnr_db for score in scores if score.sqnr_db is not None), default=None),
-            ),
-            unmatched=tuple(compared["unmatched"]),
             notes=notes if has_matplotlib() else (*notes, _NO_PLOT),
         )
         bundle.write_json(folder / "debug.json", report.to_dict())
@@ -81,28 +80,56 @@ def debug(
     return report
 
 
+def look(
+    float_tflite: Path,
+    quantized_tflite: Path,
+    inputs: Arrays,
+    outputs: Sequence[str],
+    work: Path,
+    progress: Progress,
+    *,
+    verbose: bool,
+) -> DebugReport:
+    """Compare two .tflite files layer by layer, on samples spread evenly over the test data.
+
+    ``inputs`` are real values (samples, ...), ``outputs`` names what comes out; arrays go to the
+    folder ``work``. Raises :class:`~edgepack.errors.ConversionError` for files that have no layer
+    in common.
+    """
+    samples = _spread(inputs)
+    with Worker(
+        "edgepack.debug.service:DebugService",
+        label="LiteRT",
+        verbose=verbose,
+        float_tflite=str(float_tflite),
+        quantized_tflite=str(quantized_tflite),
+        inputs=save_arrays(work / "debugged", samples),
+    ) as service:
+        with progress.step("compare") as update:
+            compared = service.call("compare", update=update)
+        with progress.step("isolate") as update:
+            isolated = service.call("isolate", update=update)
+    scores = [Score(**score) for score in isolated["whole"]]
+    return DebugReport(
+        model=quantized_tflite.name,
+        data="test",
+        samples=len(next(iter(samples.values()))),
+        kernels=compared["kernels"],
+        outputs=dict(zip(outputs, scores, strict=True)),
+        layers=rank(
+            [_figures(fields) for fields in compared["layers"]],
+            [Alone(**fields) for fields in isolated["alone"]],
+            min((score.sqnr_db for score in scores if score.sqnr_db is not None), default=None),
+        ),
+        unmatched=tuple(compared["unmatched"]),
+    )
+
+
 def _spread(inputs: Arrays) -> Arrays:
     """Take samples at equal distances: datasets are often sorted by class."""
     count = len(next(iter(inputs.values())))
     taken = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
     return {name: array[taken] for name, array in inputs.items()}
-
-
-def _look(job: Job, samples: Arrays, *, verbose: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run both models: the layers compared, and each of them quantized alone."""
-    with Worker(
-        "edgepack.debug.service:DebugService",
-        label="LiteRT",
-        verbose=verbose,
-        float_tflite=str(job.float_tflite),
-        quantized_tflite=str(job.quantized_tflite),
-        inputs=job.save("debugged", samples),
-    ) as service:
-        with job.progress.step("compare") as update:
-            compared = service.call("compare", update=update)
-        with job.progress.step("isolate") as update:
-            isolated = service.call("isolate", update=update)
-    return compared, isolated
 
 
 def _figures(fields: Mapping[str, Any]) -> Figures:

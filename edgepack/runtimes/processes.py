@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays, load_array, save_arrays
+from edgepack.arrays import Arrays, file_of, load_array, save_array
 from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
 from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
@@ -64,12 +64,13 @@ def interpreters(
     jobs: int | None = None,
     limits: Limits = LIMITS,
     verbose: bool = False,
+    are_shared: bool = False,
 ) -> Iterator[Interpreters]:
     """Start the runtimes that models are to run on, in worker processes of their own.
 
     They start at once, so that they are ready when the model is. A runtime that uses one core
-    only has several processes, which share the samples. At most ``jobs`` of all processes work at
-    a time; None stands for as many as there are cores.
+    only has several processes, which share the samples; with ``are_shared`` every runtime has. At
+    most ``jobs`` of all processes work at a time; None stands for as many as there are cores.
     """
     jobs = jobs or os.cpu_count() or 1
     with ExitStack() as stack:
@@ -78,7 +79,9 @@ def interpreters(
         processes = {
             runtime: [
                 stack.enter_context(Process(runtime, limits, verbose=verbose))
-                for _ in range(min(jobs, _MAX_PROCESSES) if runtime.is_single_threaded else 1)
+                for _ in range(
+                    min(jobs, _MAX_PROCESSES) if are_shared or runtime.is_single_threaded else 1
+                )
             ]
             for runtime in runtimes
         }
@@ -111,17 +114,30 @@ class Interpreters:
         return started()
 
     def start(
-        self, *, model: Path, inputs: Arrays, outputs: Sequence[str], work: Path, update: Update
+        self,
+        *,
+        model: Path,
+        inputs: Arrays,
+        outputs: Sequence[str],
+        work: Path,
+        update: Update,
+        on: Collection[str] | None = None,
     ) -> Callable[[], dict[str, Run]]:
         """Begin what :meth:`run` does; what is returned waits for it.
 
-        Files whose runs overlap have names of their own.
+        Files whose runs overlap have names of their own. ``on`` names the runtimes if not all are
+        meant.
         """
         files = _save(work / f"{model.stem}-inputs", inputs)
         samples = len(next(iter(inputs.values())))
-        counter = Parts(update, total=samples * len(self._counts))
+        chosen = {
+            runtime: count
+            for runtime, count in self._counts.items()
+            if on is None or runtime.name in on
+        }
+        counter = Parts(update, total=samples * len(chosen))
         parts: dict[Runtime, list[_Part]] = {}
-        for runtime, count in self._counts.items():
+        for runtime, count in chosen.items():
             bounds = np.linspace(0, samples, min(count, samples) + 1).astype(int).tolist()
             parts[runtime] = []
             for start, stop in pairwise(bounds):
@@ -313,9 +329,15 @@ def _queue(processes: Iterable[Process]) -> queue.SimpleQueue[Process]:
 
 
 def _save(stem: Path, inputs: Arrays) -> list[str]:
-    """Write inputs so that processes can read them row by row: in C order."""
-    ordered = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
-    return list(save_arrays(stem, ordered).values())
+    """Write inputs so that processes can read them row by row: in C order, if they are not yet."""
+    paths = []
+    for index, array in enumerate(inputs.values()):
+        path = file_of(array)
+        if path is None:
+            path = stem.with_name(f"{stem.name}-{index}.npy")
+            save_array(path, np.ascontiguousarray(array))
+        paths.append(str(path))
+    return paths
 
 
 def _first(inputs: Arrays) -> Arrays:

@@ -1,0 +1,161 @@
+"""What interpreters give for the same samples, from the cache or by running them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgepack.arrays import file_of, load_array, save_array
+from edgepack.bundle import describe, describe_bytes
+from edgepack.cache import Cache, Entry
+from edgepack.calibration.dataset import Dataset
+from edgepack.deviation import UNEVEN
+from edgepack.pipeline.file import File
+from edgepack.progress import Parts, Update
+from edgepack.quantize.inputs import quantize_inputs
+from edgepack.runtimes import Runtime
+from edgepack.runtimes.processes import Run, interpreters
+
+_MANY = 2_000
+"""From so many samples on, the start of more processes is worth its time."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Samples on disk, and what tells them from any others."""
+
+    data: Dataset
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @cached_property
+    def content(self) -> list[str]:
+        """Digests of the inputs, in the model's order."""
+        return [describe(Path(path)).sha256 for path in self.data.files.values()]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answer:
+    """What an interpreter gave: integer or real ``outputs`` (samples, ...), or why it failed.
+
+    ``outputs`` are in the model's order. ``content`` tells the answer from any other.
+    """
+
+    version: str
+    outputs: Sequence[NDArray[Any]]
+    failure: str | None
+    content: Any
+
+    @classmethod
+    def of(cls, entry: Entry, key: Any) -> Answer:
+        """Map what was kept under a key: the version, and files 0.npy, 1.npy and so on."""
+        paths = sorted(entry.folder.glob("*.npy"), key=lambda path: int(path.stem))
+        return cls(
+            version=str(entry.value),
+            outputs=[load_array(path) for path in paths],
+            failure=None,
+            content=key,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Question:
+    """A file that is to be run on runtimes."""
+
+    file: File
+    runtimes: Sequence[Runtime]
+
+
+def ask(
+    questions: Mapping[str, Question],
+    samples: Samples,
+    cache: Cache,
+    work: Path,
+    update: Update,
+    *,
+    verbose: bool,
+) -> dict[str, dict[str, Answer]]:
+    """Run files on the same samples, all side by side; answers by name, then by runtime.
+
+    What was run before is taken from the cache.
+    """
+    missing: dict[str, Question] = {}
+    answers: dict[str, dict[str, Answer]] = {name: {} for name in questions}
+    for name, question in questions.items():
+        for runtime in question.runtimes:
+            key = _key(question.file, runtime, samples)
+            if entry := cache.find(key):
+                answers[name][runtime.name] = Answer.of(entry, key)
+        left = [runtime for runtime in question.runtimes if runtime.name not in answers[name]]
+        if left:
+            missing[name] = Question(file=question.file, runtimes=left)
+    for name, runs in _run(missing, samples, work, update, verbose=verbose).items():
+        for runtime in missing[name].runtimes:
+            key = _key(missing[name].file, runtime, samples)
+            answers[name][runtime.name] = _kept(runs[runtime.name], key, cache, work)
+    return {
+        name: {runtime.name: answers[name][runtime.name] for runtime in question.runtimes}
+        for name, question in questions.items()
+    }
+
+
+def _run(
+    questions: Mapping[str, Question],
+    samples: Samples,
+    work: Path,
+    update: Update,
+    *,
+    verbose: bool,
+) -> dict[str, dict[str, Run]]:
+    if not questions:
+        return {}
+    runtimes = dict.fromkeys(each for asked in questions.values() for each in asked.runtimes)
+    pairs = sum(len(asked.runtimes) for asked in questions.values())
+    counter = Parts(update, total=len(samples) * pairs)
+    with interpreters(runtimes, verbose=verbose, are_shared=len(samples) >= _MANY) as running:
+        started = {}
+        for index, (name, asked) in enumerate(questions.items()):
+            folder = work / f"run-{index}"  # names of files may be the same
+            folder.mkdir()
+            started[name] = running.start(
+                model=asked.file.path,
+                inputs=quantize_inputs(
+                    samples.data.inputs, asked.file.model.main.input_tensors, folder
+                ),
+                outputs=asked.file.outputs,
+                work=folder,
+                update=counter.part(name),
+                on=[runtime.name for runtime in asked.runtimes],
+            )
+        return {name: wait() for name, wait in started.items()}
+
+
+def _key(file: File, runtime: Runtime, samples: Samples) -> Any:
+    return [
+        "run",
+        describe_bytes(file.data).sha256,
+        runtime.name,
+        runtime.version(),
+        samples.content,
+    ]
+
+
+def _kept(run: Run, key: Any, cache: Cache, work: Path) -> Answer:
+    """Keep what a run gave; a failure is told, and tried again next time."""
+    if run.outputs is None:
+        why = run.failure or f"its {UNEVEN}"
+        return Answer(version=run.version, outputs=(), failure=why, content=key)
+    files = {}
+    for index, array in enumerate(run.outputs.values()):
+        path = file_of(array)
+        if path is None:
+            path = work / f"kept-{index}.npy"
+            save_array(path, array)
+        files[f"{index}.npy"] = path
+    return Answer.of(cache.keep(key, run.version, files), key)

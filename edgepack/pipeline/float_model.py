@@ -1,0 +1,110 @@
+"""The float model of a comparison: Keras's, TensorFlow's or a .tflite file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from edgepack.cache import Cache
+from edgepack.calibration.dataset import Dataset
+from edgepack.load.formats import Format, detect
+from edgepack.load.tflite_file import TfliteFile, require_float
+from edgepack.manifest import describe_data
+from edgepack.pipeline.answers import Answer, Samples
+from edgepack.pipeline.file import File, read_file
+from edgepack.recipe import Source, as_json
+from edgepack.types import Signature
+from edgepack.worker import Worker
+
+_FLOAT = "float.tflite"
+
+
+class FloatModel:
+    """Loads a model when that is needed first: what is in the cache needs no TensorFlow.
+
+    A .tflite file is not loaded here: interpreters run it, and ``file`` holds it. Models that may
+    run code of their own are never cached: that code may have changed. ``runtime`` is what runs
+    the model, ``inputs`` describes its files as the manifest does. The worker is left to
+    ``stack``.
+
+    Raises :class:`~edgepack.errors.ModelError` for what cannot be loaded.
+    """
+
+    signature: Signature
+    runtime: str
+
+    def __init__(
+        self, source: Source, cache: Cache, stack: ExitStack, work: Path, *, verbose: bool
+    ) -> None:
+        self.path = source.path
+        self.file: File | None = None
+        if detect(source.path) is Format.TFLITE:
+            self.file = read_file(source.path)
+            require_float(source.path, self.file.model.main)
+        self._source = source
+        self._stack = stack
+        self._work = work
+        self._verbose = verbose
+        self._worker: Worker | None = None
+        runs_code = source.custom_objects or source.allow_unsafe
+        self._cache = cache.forgetful() if runs_code else cache
+        files = {"model": source.path, "weights": source.weights}
+        self.inputs = {role: describe_data(path) for role, path in files.items() if path}
+        self.signature, self.runtime = self._signature()
+
+    def predict(self, samples: Samples) -> Callable[[], Answer]:
+        """Begin to run a model that is no .tflite file; what is returned waits for its answer."""
+        key = ["predict", self._content, samples.content]
+        if entry := self._cache.find(key):
+            return lambda: Answer.of(entry, key)
+        predicting = self._session().start(
+            "predict",
+            pruned=False,
+            inputs=dict(samples.data.files),
+            outputs=str(self._work / "predicted"),
+        )
+
+        def wait() -> Answer:
+            made = predicting.result()
+            files = {f"{index}.npy": Path(path) for index, path in enumerate(made.values())}
+            return Answer.of(self._cache.keep(key, self.runtime, files), key)
+
+        return wait
+
+    def tflite(self, data: Dataset) -> File:
+        """Give the model as a float .tflite file for samples as long as these."""
+        if self.file is not None:
+            return self.file
+        shapes = [list(array.shape[1:]) for array in data.inputs.values()]
+        key = ["convert", self._content, shapes]
+        entry = self._cache.find(key)
+        if entry is None:
+            made = self._work / _FLOAT
+            self._session().call("convert", shapes=shapes, float_tflite=str(made))
+            entry = self._cache.keep(key, None, {_FLOAT: made})
+        return read_file(entry.folder / _FLOAT)
+
+    @property
+    def _content(self) -> Any:
+        return [described["sha256"] for described in self.inputs.values()]
+
+    def _signature(self) -> tuple[Signature, str]:
+        if self.file is not None:
+            return self.file.signature, TfliteFile.runtime
+        key = ["signature", self._content]
+        entry = self._cache.find(key) or self._cache.keep(key, self._load())
+        return Signature.of(entry.value), str(entry.value["runtime"])
+
+    def _session(self) -> Worker:
+        if self._worker is None:
+            self._load()
+        assert self._worker is not None  # noqa: S101 (it was loaded)
+        return self._worker
+
+    def _load(self) -> Any:
+        self._worker = self._stack.enter_context(
+            Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=self._verbose)
+        )
+        return self._worker.call("load", source=as_json(self._source), strategy=None)

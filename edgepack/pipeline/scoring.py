@@ -1,0 +1,75 @@
+"""Answers held against the float model's: what was computed before is taken from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.arrays import file_of
+from edgepack.bundle import describe
+from edgepack.cache import Cache
+from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.results import OutputResult
+from edgepack.metrics import Family, Measure
+from edgepack.pipeline.answers import Answer
+from edgepack.types import Tensor
+
+
+class Scoring:
+    """Scores one output of models against the float model's.
+
+    ``place`` is that of the output, ``of_float`` what the float model gave; ``measures`` has the
+    metric of the verdict first, and is empty without labels. ``classes`` are names.
+    """
+
+    def __init__(
+        self,
+        place: int,
+        of_float: Answer,
+        measures: Sequence[Measure],
+        classes: Sequence[str],
+        cache: Cache,
+    ) -> None:
+        self._place = place
+        self._float = of_float.outputs[place]
+        self._measures = measures
+        self._classes = classes
+        runs_code = any(measure.metric.family is Family.OWN for measure in measures)
+        self._cache = cache.forgetful() if runs_code else cache
+        self._key = [
+            "score",
+            place,
+            of_float.content,
+            [measure.metric.name for measure in measures],
+            [_content(measure.wanted) for measure in measures],
+            list(classes),
+        ]
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self._float, self._measures, self._classes)
+
+    def float_result(self) -> OutputResult:
+        """Score the float model itself."""
+        return self._remembered(None, lambda: self._evaluator.float_result())  # noqa: PLW0108 (only if it is needed)
+
+    def result(self, answer: Answer, tensor: Tensor) -> OutputResult:
+        """Score what an interpreter gave; ``tensor`` is the output of its model."""
+        return self._remembered(
+            answer.content, lambda: self._evaluator.result(answer.outputs[self._place], tensor)
+        )
+
+    def _remembered(self, other: Any, make: Callable[[], OutputResult]) -> OutputResult:
+        return self._cache.remember([*self._key, other], OutputResult, make)
+
+
+def _content(array: NDArray[Any]) -> str:
+    path = file_of(array)
+    if path is not None:
+        return describe(path).sha256
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
