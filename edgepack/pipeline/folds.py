@@ -107,20 +107,17 @@ class _Settings:
     def in_words(self) -> str:
         """The settings for people."""
         its = self.quantization
-        layers = [f"{pattern}={scheme}" for pattern, scheme in its.layers]
-        dense = [f"dense {its.dense}"] if its.dense else []
-        number = f"{self.samples:,} (seed {self.seed})" if self.samples else "all samples"
-        return ", ".join(
-            [
-                its.scheme,
-                *layers,
-                *dense,
-                f"inputs {its.inputs}",
-                f"outputs {its.outputs}",
-                f"observer {self.observer}",
-                f"calibrated with {number} of the other folds",
-            ]
-        )
+        number = f"{self.samples:,} samples (seed {self.seed})" if self.samples else "all samples"
+        words = [
+            its.scheme,
+            *(f"{pattern}={scheme}" for pattern, scheme in its.layers),
+            its.input_type and f"inputs {its.input_type}",
+            its.output_type and f"outputs {its.output_type}",
+            its.dense and f"dense layers {its.dense}",
+            f"observer {self.observer}",
+            f"calibrated with {number} of the other folds",
+        ]
+        return ", ".join(filter(None, words))
 
 
 def _settings(candidate: Path, origin: Origin | None) -> _Settings:
@@ -227,6 +224,11 @@ class _Scorer:
         wanted = self.measure.wanted[mask]
         float_value = metric.score(self.float_outputs[mask], wanted, boundary)
         value = metric.score(made[self.output], wanted, boundary)
+        if not (isfinite(float_value) and isfinite(value)):
+            raise RecipeError(
+                f"metric {metric.name!r}: is no number on the {len(wanted)} samples of fold"
+                f" {number}, which may lack a class; ask for fewer folds, or choose another"
+            )
         loss = drop(metric, float_value, value).amount
         return Fold(
             samples=int(mask.sum()),
