@@ -85,12 +85,16 @@ def require_unaltered(path: Path) -> None:
             f"{path}: cannot be held against {MANIFEST} beside it, which is damaged ({error});"
             " export it again, or move it elsewhere"
         ) from error
-    listed = _listed(path)
-    if listed is not None and listed != describe(path):
+    if _listed(path) is not None and not is_unaltered(path):
         raise AlteredError(
             f"{path}: is not the file that {MANIFEST} beside it lists (its SHA-256 is another);"
             " export it again, or move it elsewhere if it is meant to differ"
         )
+
+
+def is_unaltered(path: Path) -> bool:
+    """Whether a file is the one that the manifest beside it lists."""
+    return _listed(path) == describe(path)
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:
@@ -104,7 +108,10 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _parse(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _BYTES_A_LINE = 12
 
 _HEADER = """\
@@ -66,3 +68,24 @@ def c_source(symbol: str, data: bytes, header: str) -> str:
     width = len("0x00, ") * _BYTES_A_LINE
     rows = (f"    {text[start : start + width].rstrip()}" for start in range(0, len(text), width))
     return _SOURCE.format(header=header, symbol=symbol, length=len(data), rows="\n".join(rows))
+
+
+_ARRAY = re.compile(r"unsigned char \w+\[(\d{1,10})\] = \{([0-9a-fx,\s]*)\};")
+
+
+def c_bytes(source: str) -> bytes | None:
+    """Read the bytes of an array back from what :func:`c_source` wrote; None if it holds none.
+
+    >>> list(c_bytes(c_source("tiny_model", bytes([28, 0]), "model.h")))
+    [28, 0]
+    """
+    if (found := _ARRAY.search(source)) is None:
+        return None
+    length, rows = found.groups()
+    try:
+        data = bytes.fromhex(rows.replace("0x", " ").replace(",", " "))
+    except ValueError:
+        return None
+    # Or 0x1c1c, and 28 for 0x28, would pass for bytes.
+    is_whole = len(data) == int(length) == rows.count(",") + 1 == rows.count("0x")
+    return data if is_whole else None

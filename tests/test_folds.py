@@ -1,0 +1,262 @@
+"""Cross-validation of the calibration."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from conftest import Bundle
+from numpy.typing import NDArray
+
+from edgepack.arrays import load_array, save_arrays
+from edgepack.build import Source
+from edgepack.calibration.dataset import Dataset
+from edgepack.errors import ModelError, RecipeError
+from edgepack.metrics import Measure
+from edgepack.pipeline import folds
+from edgepack.pipeline.folds import cross_validate
+from edgepack.pipeline.origin import origin
+from edgepack.pipeline.splits import calibrated_with, held_out, subset
+from edgepack.progress import Update
+from edgepack.recipe import Recipe
+from edgepack.report.comparison import Fold, Origin
+from edgepack.trial import Trial
+
+FOLDS = 3
+
+
+def trial(model: Path, candidate: Path, test: Path, **changes: Any) -> Trial:
+    return Trial(
+        model=model,
+        candidates=(Source(path=candidate),),
+        test=test,
+        **{"folds": FOLDS, **changes},
+    )
+
+
+class Steps:
+    """Keeps the names of steps, and what the last one told."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, list[tuple[int, int]]] = {}
+
+    def step(self, label: str) -> nullcontext[Update]:
+        news = self.told.setdefault(label, [])
+        return nullcontext(lambda done, total, _detail="": news.append((done, total)))
+
+
+def accuracy(scores: NDArray[Any], labels: NDArray[Any]) -> float:
+    return float((scores.argmax(axis=1) == labels).mean())
+
+
+def run_by_hand(model: Path, x: NDArray[Any]) -> NDArray[Any]:
+    """Run an int8 model on LiteRT, in this process."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(model))
+    interpreter.allocate_tensors()
+    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scale, zero_point = taken["quantization"]
+    made = []
+    for sample in x:
+        steps = np.round(sample[np.newaxis] / np.float32(scale)) + zero_point
+        interpreter.set_tensor(taken["index"], np.clip(steps, -128, 127).astype(np.int8))
+        interpreter.invoke()
+        made.append(interpreter.get_tensor(given["index"])[0])
+    return np.array(made)
+
+
+def test_a_fold_is_quantized_as_the_candidate_was(
+    pruned_digits: Bundle, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first fold's calibration samples are those of the export: its file must be the same.
+    candidate = pruned_digits.folder / "int8.tflite"
+    calibrated = np.load(digits / "calibration.npz")["x"]
+    test = np.load(digits / "test.npz")
+    labels = np.arange(len(calibrated) * FOLDS // (FOLDS - 1)) % 10
+    masks, why_not = held_out(labels, FOLDS, "")
+    x = np.empty((len(labels), *calibrated.shape[1:]), np.float32)
+    for mask in masks[1:]:
+        assert not (mask & masks[0]).any()
+    x[~masks[0]] = calibrated
+    of_class = {label: iter(test["x"][test["y"] == label]) for label in range(10)}
+    x[masks[0]] = [next(of_class[label]) for label in labels[masks[0]]]
+    np.savez(tmp_path / "test.npz", x=x, y=labels)
+    quantize, made = folds.steps.quantize, []
+
+    def kept(job: Any) -> Any:
+        found = quantize(job)
+        made.append(job.quantized_tflite.read_bytes())
+        return found
+
+    monkeypatch.setattr(folds.steps, "quantize", kept)
+    steps = Steps()
+    report = cross_validate(
+        trial(digits / "digits.h5", candidate, tmp_path / "test.npz"),
+        candidate,
+        origin(candidate),
+        steps,
+    )
+    assert why_not is None
+    assert made[0] == candidate.read_bytes()
+    assert len({*made}) == FOLDS
+    first = report.folds[0]
+    by_hand = accuracy(run_by_hand(candidate, x[masks[0]]), labels[masks[0]])
+    assert first.value == pytest.approx(by_hand, abs=1e-12)
+    assert first.value > 0.8
+    assert first.loss == pytest.approx(100 * (first.float_value - first.value))
+    assert [fold.samples for fold in report.folds] == [int(mask.sum()) for mask in masks]
+    assert (report.metric, report.is_stratified) == ("accuracy", True)
+    assert report.settings == (
+        "int8, observer min-max, calibrated with all samples of the other folds"
+    )
+    values = [fold.value for fold in report.folds]
+    assert report.mean == pytest.approx(np.mean(values))
+    assert report.deviation == pytest.approx(np.std(values, ddof=1))
+    losses = [fold.loss for fold in report.folds]
+    assert report.mean_loss == pytest.approx(np.mean(losses))
+    assert report.loss_deviation == pytest.approx(np.std(losses, ddof=1))
+    assert [label for label in steps.told if label in ("load", "folds")] == ["load", "folds"]
+    assert steps.told["folds"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def told(**recipe: Any) -> Origin:
+    return Origin(recipe=recipe, versions={}, notes=(), c_array=None, is_same_as_c=None)
+
+
+@pytest.mark.parametrize(
+    ("its", "why"),
+    [
+        (told(quantization={"scheme": "float16"}), "does not say how to quantize it again"),
+        (told(samples="all"), "does not say how to quantize it again"),
+        (told(ranges={"name": "ranges.json"}), "its ranges were given, so nothing is calibrated"),
+        (
+            told(
+                quantization={
+                    "scheme": "dynamic-range",
+                    "layers": [],
+                    "input_type": None,
+                    "output_type": None,
+                    "dense": None,
+                }
+            ),
+            "the scheme dynamic-range has no ranges, so nothing is calibrated: leave the folds out",
+        ),
+    ],
+)
+def test_what_was_not_calibrated_is_refused_at_once(tmp_path: Path, its: Origin, why: str) -> None:
+    path = tmp_path / "x.tflite"
+    with pytest.raises(RecipeError, match=why):
+        cross_validate(trial(tmp_path, path, tmp_path / "none.npz"), path, its)
+
+
+def test_without_labels_the_cure_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "float.tflite"
+    path.write_bytes(tiny.one_operator("RELU", [tiny.Value((1, 4))], [tiny.Value((1, 4))]))
+    compared = Dataset(source="test.npz", inputs={}, labels={})
+    monkeypatch.setattr(folds, "load", lambda _: SimpleNamespace(measures={}, compared=compared))
+    with pytest.raises(RecipeError, match=r"test\.npz: folds are .*'y', or choose the metric"):
+        cross_validate(trial(path, path, tmp_path / "test.npz"), path, None)
+
+
+def test_a_model_of_unknown_origin_is_quantized_by_default() -> None:
+    settings = folds._settings(Path("alone.tflite"), None)
+    assert settings == folds._Settings()
+    assert (settings.quantization.scheme, settings.observer) == ("int8", "min-max")
+    some = replace(settings, samples=1000, seed=7).in_words
+    assert some == (
+        "int8, observer min-max, calibrated with 1,000 samples (seed 7) of the other folds"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why_not"),
+    [
+        (np.repeat([0, 1, 2], 4), None),
+        (np.array([0] * 9 + [1] * 2), "of class 1 there are only 2 samples"),
+        (np.linspace(0, 1, 11), "there are no class labels"),
+        (np.zeros((11, 4)), "there are no class labels"),
+    ],
+)
+def test_every_sample_is_held_out_once(wanted: NDArray[Any], why_not: str | None) -> None:
+    masks, why = held_out(wanted, FOLDS, "test.npz")
+    assert why == why_not
+    assert (np.sum(masks, axis=0) == 1).all()
+    assert np.ptp([mask.sum() for mask in masks]) <= 1
+    again, _ = held_out(wanted, FOLDS, "test.npz")
+    np.testing.assert_array_equal(masks, again)
+    if why_not is None:
+        counts = [np.unique(wanted[mask], return_counts=True)[1].tolist() for mask in masks]
+        assert np.ptp(counts, axis=0).max() <= 1
+
+
+def test_more_folds_than_samples_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"folds 3: test\.npz has 2 samples; give more, or"):
+        held_out(np.zeros(2, int), FOLDS, "test.npz")
+
+
+def test_as_many_samples_calibrate_as_did_before() -> None:
+    recipe = Recipe(model=Path(), output=Path(), samples=4, seed=1)
+    labels = np.repeat([0, 1], 8)
+    others = np.arange(16) % 4 != 0
+    chosen = calibrated_with(recipe, others, labels)
+    assert not (chosen & ~others).any()
+    assert np.bincount(labels[chosen]).tolist() == [2, 2]
+    assert calibrated_with(replace(recipe, samples=None), others, labels) is others
+    assert (calibrated_with(replace(recipe, samples=99), others, labels) == others).all()
+
+
+def test_some_samples_are_written_block_by_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgepack.pipeline.splits._BLOCK_BYTES", 64)
+    arrays = {
+        "a/b": np.arange(80, dtype=np.float32).reshape(20, 4),
+        "c": np.arange(20, dtype=np.int32).reshape(20, 1),
+    }
+    files = save_arrays(tmp_path / "whole", arrays)
+    whole = Dataset(source="x", inputs=arrays, labels={}, files=files)
+    mask = np.isin(np.arange(20), [0, 3, 4, 17])
+    part = subset(whole, mask, tmp_path / "part")
+    assert list(part.files) == ["a/b", "c"]
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(load_array(Path(part.files[name])), array[mask])
+        np.testing.assert_array_equal(part.inputs[name], array[mask])
+    assert len(part) == 4
+
+
+def test_a_model_that_does_not_run_is_told_with_its_fold() -> None:
+    scorer = folds._Scorer("y", None, np.zeros((2, 1)))  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="calibrated for fold 2: no kernel for GELU; leave"):
+        scorer.fold(Path("x.tflite"), 2, np.ones(2, bool), "no kernel for GELU")
+
+
+def test_remarks_tell_what_the_reader_must_know() -> None:
+    data: Any = SimpleNamespace(measures={"a": 1, "b": 2})
+    remarks = folds._remarks(Path("x/alone.tflite"), None, data, "a", "of class 1 there are 2")
+    assert list(remarks) == [
+        "the defaults, since no manifest tells how alone.tflite was quantized",
+        "measured on the output 'a'",
+        "not stratified: of class 1 there are 2",
+    ]
+
+
+def test_what_is_lost_is_not_averaged_where_a_fold_cannot_tell() -> None:
+    known = Fold(samples=2, float_value=0.5, value=0.25, loss=25.0)
+    odd = Fold(samples=2, float_value=0.0, value=0.25, loss=None)
+    report = folds._report("mse", [known, odd], "", is_stratified=False)
+    assert (report.mean, report.deviation) == (0.25, 0.0)
+    assert (report.mean_loss, report.loss_deviation) == (None, None)
+
+
+def test_a_metric_that_is_no_number_is_told_with_its_fold() -> None:
+    metric: Any = SimpleNamespace(name="roc-auc", score=lambda *_: float("nan"))
+    scorer = folds._Scorer("y", Measure(metric=metric, wanted=np.zeros(2)), np.zeros((2, 1)))
+    with pytest.raises(RecipeError, match="'roc-auc': is no number on the 1 samples of fold 3"):
+        scorer.fold(Path("x.tflite"), 3, np.array([True, False]), {"y": np.zeros((1, 1))})

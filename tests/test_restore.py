@@ -1,0 +1,226 @@
+"""What was written to JSON comes back as it was; what does not fit is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+from test_diff import EXPORT, FIRMWARE, SCORE, VALIDATION
+
+import edgepack
+from edgepack.calibration.lint import Finding
+from edgepack.debug.figures import Alone, DebugReport, Figures, LayerReport
+from edgepack.debug.figures import Finding as Cause
+from edgepack.evaluation.results import (
+    Change,
+    ClassResult,
+    Distance,
+    Interval,
+    MetricResult,
+    OutputResult,
+    Shown,
+    WorstSample,
+)
+from edgepack.gate import Gate
+from edgepack.report.lint import LintReport
+from edgepack.report.validation import ValidationReport
+from edgepack.restore import restore
+from edgepack.runtimes.latency import Latency
+from edgepack.schemes import Quantization
+
+OUTPUT = OutputResult(
+    metrics={
+        "accuracy": MetricResult(
+            name="accuracy",
+            title="accuracy",
+            unit="fraction",
+            is_more_better=True,
+            value=1,
+            interval=Interval(low=0.9, high=1),
+            change=Change(loss=-0.5, interval=None, detectable=None, only_float=0),
+        )
+    },
+    classes=(ClassResult(name="\u2028<b>", samples=3, precision=None, recall=1, f1=1, roc_auc=1),),
+    confusion=((3, 0), (1, 2)),
+    distance=Distance(
+        agreement=1.0, kl_divergence=None, sqnr_db=40.5, max_abs_error=1e-30, mean_abs_error=0
+    ),
+    worst=(
+        WorstSample(
+            index=7,
+            wanted=None,
+            of_float=Shown(label="a", score=0.5),
+            of_other=Shown(label=None, score=None),
+            distance=0.1,
+        ),
+    ),
+)
+FIGURES = Figures(
+    name="conv",
+    place=1,
+    operator="CONV_2D",
+    tensor="conv;relu",
+    dtype="int8",
+    sources=("input",),
+    sqnr_db={"total": 30.1, "own": None},
+    cosine=0.99,
+    saturation=0.0,
+    float_range=(-1.0, 1.5),
+    bulk_range=(0, 1),
+    quantized_range=None,
+    best_range=(-1.0, 1.0),
+    gain_db=0.0,
+    scale=None,
+    zero_point=-128,
+    weight_dtype=None,
+    weight_spread=2.5,
+    histogram=(1, 2, 3),
+)
+DEBUGGED = DebugReport(
+    model="m",
+    data="test",
+    samples=4,
+    kernels="reference",
+    outputs={"scores": SCORE},
+    layers=(
+        LayerReport(
+            figures=FIGURES,
+            alone=Alone(sqnr_db=None, agreement=1.0),
+            share=0.5,
+            finding=Cause(cause="clipping", why="it clips", cure="widen it"),
+        ),
+    ),
+    unmatched=("gone",),
+)
+LINTED = LintReport(
+    model="m",
+    samples={"test": 3},
+    witnesses={"test": ("a Rescaling layer",)},
+    findings=(),
+)
+
+
+def as_read(report: Any) -> Any:
+    """Turn a report into what is read of the file that it was written to."""
+    return json.loads(json.dumps(asdict(report)))
+
+
+def test_a_validation_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    end = tiny.Value((1, 4), "int8", 0.5)
+    path.write_bytes(tiny.one_operator("RELU", [end], [end]))
+    report = edgepack.validate(Gate(model=path, targets=("nano-33-ble-sense", "android-arm64")))
+    assert {target.word for target in report.targets.values()} == {"passed"}
+    back = restore(ValidationReport, as_read(report))
+    assert back == report
+    assert back.to_dict() == report.to_dict()
+
+
+REPORTS = [OUTPUT, DEBUGGED, LINTED, VALIDATION, EXPORT, FIRMWARE]
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: type(report).__name__)
+def test_reports_come_back_as_they_were(report: Any) -> None:
+    back = restore(type(report), as_read(report))
+    assert back == report
+    assert repr(back) == repr(report)  # 1 is 1, and not 1.0
+
+
+def test_findings_of_the_linter_come_back() -> None:
+    hints = Finding.__annotations__
+    finding = Finding(**dict.fromkeys(hints, "x"))
+    report = replace(LINTED, findings=(finding,))
+    assert restore(LintReport, as_read(report)) == report
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Find the path to every value in JSON."""
+    yield path
+    if isinstance(value, dict | list):
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in entries:
+            yield from places(each, (*path, key))
+
+
+def damaged(value: Any, path: tuple[Any, ...], wrong: Any) -> Any:
+    """Put a wrong value in a place."""
+    if not path:
+        return wrong
+    changed = copy.copy(value)
+    changed[path[0]] = damaged(value[path[0]], path[1:], wrong)
+    return changed
+
+
+@pytest.mark.parametrize("report", [OUTPUT, DEBUGGED], ids=["OutputResult", "DebugReport"])
+def test_wrong_types_are_refused_everywhere(report: Any) -> None:
+    read = as_read(report)
+    for path in places(read):
+        for wrong in ({"odd": []}, [[[]]], True):
+            if path[-1:] == ("is_more_better",) and wrong is True:
+                continue
+            with pytest.raises(ValueError, match=r"belongs|missing or unknown|argument"):
+                restore(type(report), damaged(read, path, wrong))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "why"),
+    [
+        (Interval, {"low": 1}, "missing or unknown: high"),
+        (Interval, {"low": 1, "high": 2, "__class__": 3}, "missing or unknown: __class__"),
+        (Interval, {"low": 1, "high": "2"}, "a str, where int or float belongs"),
+        (Interval, {"low": 1, "high": None}, "a NoneType, where int or float belongs"),
+        (Interval, [1, 2], "a list, where dict belongs"),
+        (Latency, as_read(Latency(median_ms=1, p90_ms=1, runs=1, warm_up_runs=1, threads=1))
+         | {"runs": 1.5}, "a float, where int belongs"),
+        (Quantization, as_read(Quantization()) | {"scheme": "int3"}, "choose one of"),
+        (Quantization, as_read(Quantization()) | {"layers": [["a"]]}, "argument"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(kind: type[Any], value: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        restore(kind, value)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Hints of every kind."""
+
+    colour: Colour
+    path: Path
+    anything: Any
+    numbers: Sequence[int]
+    names: list[str]
+    table: Mapping[str, Interval | str]
+
+
+def test_hints_of_every_kind() -> None:
+    value = {
+        "colour": "red",
+        "path": "a/b",
+        "anything": [{"x": None}],
+        "numbers": [1, 2],
+        "names": ["a"],
+        "table": {"a": "b", "c": {"low": 0, "high": 1}},
+    }
+    assert restore(Odd, value) == Odd(
+        colour=Colour.RED,
+        path=Path("a/b"),
+        anything=[{"x": None}],
+        numbers=(1, 2),
+        names=["a"],
+        table={"a": "b", "c": Interval(low=0, high=1)},
+    )
+    for key, wrong in {"colour": "blue", "path": 3, "numbers": [True], "table": {"a": 1}}.items():
+        with pytest.raises(ValueError, match=r"belongs|not a valid"):
+            restore(Odd, value | {key: wrong})
