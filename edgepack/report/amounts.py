@@ -21,7 +21,10 @@ def value(metric: MetricResult, *, interval: bool = True) -> str:
     told = _value(metric.value, metric.unit)
     if metric.interval is None or not interval:
         return told
-    low, high = (_value(end, metric.unit) for end in (metric.interval.low, metric.interval.high))
+    low, high = (
+        _value(end, metric.unit).removesuffix(_UNITS[Unit.DECIBELS])
+        for end in (metric.interval.low, metric.interval.high)
+    )
     return f"{told} ({low} to {high})"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgepack.bundle import Artifact
 from edgepack.report import amounts
-from edgepack.report.comparison import ComparisonReport
+from edgepack.report.comparison import QUANTIZED, ComparisonReport
 from edgepack.report.exhibits import Exhibits
 from edgepack.report.page.document import Document, Section
 from edgepack.report.sections.classes import classes
@@ -39,7 +39,13 @@ def comparison_document(report: ComparisonReport, exhibits: Exhibits) -> Documen
         layers(report),
         ranges(report),
         sparsity({stage.name: stage.sparsity for stage in stages if stage.sparsity}),
-        targets({stage.name: stage.validation.targets for stage in stages if stage.validation}),
+        targets(
+            {
+                stage.name: stage.validation.targets
+                for stage in stages
+                if stage.validation and stage.role == QUANTIZED
+            }
+        ),
         lint(report.lint),
         folds(report.folds),
         notes(_notes(report)),

@@ -62,6 +62,7 @@ def _asked(report: ComparisonReport, output: str, runs: Sequence[Seen]) -> Itera
     else:
         rows = [[f"{_name(known.title, _NAME)} (95 %)", "lost (95 %)", "p"]]
         rows += [_losses(metric) if metric else [NONE] * 3 for metric in metrics]
+    rows = _known(rows)
     taken = sum(max(map(len, column)) + _GAP for column in zip(*rows, strict=True))
     room = max((WIDTH - taken - _GAP) // 2, _LEAST_NAME)
     yield ["model", "interpreter", *rows[0]]
@@ -96,7 +97,8 @@ def _others(report: ComparisonReport, output: str, runs: Sequence[Seen]) -> Iter
         for name, metric in each.output.metrics.items()
         if name != first
     }
-    columns = [
+    rows = [["", *titles.values(), *(_DISTANCES if first else ())]]
+    rows += [
         [
             _name(each.name, _LABEL),
             *(_value(each, name) for name in titles),
@@ -104,11 +106,21 @@ def _others(report: ComparisonReport, output: str, runs: Sequence[Seen]) -> Iter
         ]
         for each in runs
     ]
-    names = ["", *titles.values(), *(_DISTANCES if first else ())]
+    names, *columns = _known(rows)
     if len(names) == 1:
         return
     for some in _fitting(columns, WIDTH - max(map(len, names))):
         yield table(list(map(list, zip(names, *some, strict=True))), left=1)
+
+
+def _known(rows: Sequence[list[str]]) -> list[list[str]]:
+    """Leave out the columns, headed by their names, of which nothing is known."""
+    kept = [
+        place
+        for place, column in enumerate(zip(*rows, strict=True))
+        if any(cell != NONE for cell in column[1:])
+    ]
+    return [[row[place] for place in kept] for row in rows]
 
 
 def _fitting(columns: Sequence[list[str]], width: int) -> Iterator[list[list[str]]]:
@@ -172,7 +184,7 @@ def _worst(report: ComparisonReport, output: str) -> str:
                     amounts.plain(sample.distance),
                 ]
             )
-    return table(rows, left=5) if len(rows) > 1 else ""
+    return table(_known(rows), left=len(_known(rows)[0]) - 1) if len(rows) > 1 else ""
 
 
 def _facts(report: ComparisonReport) -> Iterator[str]:

@@ -12,7 +12,7 @@ from edgepack.evaluation.results import Shown, WorstSample
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.exhibits import Exhibit, Exhibits
 from edgepack.report.media import is_drawn, media, numbers
-from edgepack.report.page.document import Block, Card, Cards, Details, Picture, Plot, Section
+from edgepack.report.page.document import Block, Card, Cards, Details, Picture, Plot, Section, Text
 from edgepack.report.runs import Seen, output_names, title, worst_runs
 
 _FIRST = 6
@@ -54,6 +54,7 @@ def said(shown: Shown) -> str:
 
 def _blocks(cards: Sequence[Card], label: str) -> Iterator[Block]:
     if cards:
+        yield Text(text=f"{label}:")
         yield Cards(label=label, cards=tuple(cards[:_FIRST]))
     if rest := cards[_FIRST:]:
         folded = Cards(label=f"{label}, continued", cards=tuple(rest))

@@ -50,14 +50,18 @@ def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
     )
     if rest:
         folded = table(f"The other layers of {stage.name}", columns, map(_row, rest))
-        yield Details(summary=f"{len(rest)} more layers of {stage.name}", blocks=(folded,))
+        yield Details(summary=f"{_count(len(rest))} more of {stage.name}", blocks=(folded,))
     if found.unmatched:
         names = tuple(found.unmatched)
         yield Details(
-            summary=f"{len(names)} layers are not in {stage.name}, so they are not compared",
+            summary=f"Not in {stage.name}, so not compared: {_count(len(names))}",
             blocks=bullets(names),
         )
     yield from bullets(found.notes)
+
+
+def _count(many: int) -> str:
+    return "1 layer" if many == 1 else f"{many} layers"
 
 
 def _along(name: str, in_order: Sequence[LayerReport], plot: str) -> Plot:

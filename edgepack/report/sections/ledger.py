@@ -164,9 +164,9 @@ def _c_array(stage: Stage, width: int) -> list[Row]:
         return []
     same = origin.is_same_as_c
     said = {
-        True: f"the bytes of {stage.file}",
-        False: f"OTHER bytes than {stage.file}",
+        True: f"same bytes as {stage.file}",
+        False: f"OTHER BYTES than {stage.file}",
         None: f"not compared with {stage.file}",
     }[same]
-    cells = [f"{stage.name} as a C array", said, *[NONE] * (width - 2)]
+    cells = [f"{stage.name}, C array", said, *[NONE] * (width - 2)]
     return [toned(cells, Tone.BAD if same is False else Tone.PLAIN)]

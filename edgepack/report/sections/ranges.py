@@ -27,9 +27,7 @@ def ranges(report: ComparisonReport) -> Section | None:
         ]
         blocks += plots[:_WORST]
         if rest := plots[_WORST:]:
-            blocks.append(
-                Details(summary=f"{len(rest)} more layers of {stage.name}", blocks=tuple(rest))
-            )
+            blocks.append(Details(summary=f"The other layers of {stage.name}", blocks=tuple(rest)))
     if not blocks:
         return None
     return Section(

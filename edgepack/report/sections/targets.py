@@ -11,14 +11,18 @@ from edgepack.report.sections.parts import bullets, figures, table, toned, words
 from edgepack.report.target import FAILED, NOT_CHECKED, PASSED, TargetReport
 
 _TONES = {PASSED: Tone.GOOD, FAILED: Tone.BAD, NOT_CHECKED: Tone.UNSURE}
+_LEAD = (
+    "Whether the devices can run the model. On microcontrollers flash and RAM count the runtime,"
+    " too, and the arena is the least that it can start in; limits are what the application leaves."
+)
 _COLUMNS = (
     words("target"),
     words("verdict"),
-    figures("flash", "bytes, model and runtime"),
-    figures("of", "bytes of flash that are left for them"),
-    figures("RAM", "bytes; of a microcontroller arena and runtime"),
-    figures("of", "bytes of RAM that are left for them"),
-    figures("arena", "bytes, the least it can start in"),
+    figures("flash"),
+    figures("flash limit"),
+    figures("RAM"),
+    figures("RAM limit"),
+    figures("arena"),
 )
 
 
@@ -30,7 +34,7 @@ def targets(models: Mapping[str, Mapping[str, TargetReport]]) -> Section | None:
     return Section(
         id="targets",
         title="Targets",
-        lead="What the devices have for the model, what it takes, and whether they can run it.",
+        lead=_LEAD,
         blocks=tuple(blocks),
     )
 
