@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compared import EVIL, LONG, PICTURE, SCORES, bare, metric, shown, whole
+from compared import EVIL, LONG, PICTURE, SCORES, bare, metric, shown, validation, whole
+from test_diff import EXPORT, VALIDATION
 
-from edgepack.report import amounts
+from edgepack.report import SparsityReport, amounts
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.comparison_page import comparison_document
 from edgepack.report.comparison_text import render_comparison
 from edgepack.report.exhibits import wanted_exhibits
+from edgepack.report.export_page import export_document
 from edgepack.report.media import is_drawn, media
 from edgepack.report.page.document import (
     Block,
@@ -33,6 +35,8 @@ from edgepack.report.page.document import (
 from edgepack.report.page.html import render_html
 from edgepack.report.page.markdown import render_markdown
 from edgepack.report.table import WIDTH
+from edgepack.report.validation_page import validation_document
+from edgepack.sparsity import Sparsity
 
 SECTIONS = (
     *("ledger", "metrics", "classes", "confusion", "samples", "sizes", "layers", "ranges"),
@@ -296,3 +300,50 @@ def test_what_an_output_is_called_is_told_where_there_are_several() -> None:
     text = render_comparison(whole("m"))
     assert f"output {SCORES}" in text
     assert f"output {PICTURE}" in text
+
+
+def test_the_page_of_an_export_tells_what_its_report_tells() -> None:
+    evil = SparsityReport(
+        float=Sparsity(overall=0.5, layers={EVIL: 0.5}),
+        quantized=Sparsity(overall=0.5, layers={EVIL: 0.5}),
+    )
+    report = replace(EXPORT, model=EVIL, sparsity=evil, notes=(EVIL,))
+    manifest = {
+        "recipe": {"model": {"name": EVIL, "bytes": 3, "sha256": "0" * 64}, "seed": 0, "prune": {}},
+        "versions": {"edgepack": "0.8"},
+    }
+    document = export_document(report, manifest)
+    check(document)
+    ids = [each.id for each in document.sections]
+    assert ids == ["ledger", "sparsity", "targets", "notes", "made-of"]
+    assert document.headline.word == "PASSED"
+    made = {each.caption for each in blocks_of(document) if isinstance(each, Table)}
+    assert {"Files", "Inputs", "Versions", f"Recipe of {EVIL}"} <= made
+    (scores,) = section(document, "ledger").blocks
+    assert isinstance(scores, Table)
+    assert scores.rows[-1].cells == ("int8", "tflm", "0.9000", "99.00%", "29.0 dB", "0.155")
+    assert (
+        "FAILED"
+        in export_document(
+            replace(report, targets=validation("m", [], 5).targets), manifest
+        ).headline.word
+    )
+
+
+def test_the_page_of_a_validation_says_whether_targets_can_run_the_model() -> None:
+    document = validation_document(VALIDATION)
+    check(document)
+    ids = [each.id for each in document.sections]
+    assert ids == ["targets", "ledger", "interpreters", "made-of"]
+    assert (document.headline.word, document.headline.tone) == ("PASSED", Tone.GOOD)
+    failed = validation_document(validation(EVIL, [EVIL], 5))
+    check(failed)
+    assert (failed.headline.word, failed.headline.tone) == ("FAILED", Tone.BAD)
+    unchecked = replace(
+        VALIDATION,
+        comparison=None,
+        runtimes={},
+        targets={"android-arm64": validation("m", [], 5).targets["android-arm64"]},
+    )
+    headline = validation_document(unchecked).headline
+    assert (headline.word, headline.tone) == ("NOT CHECKED", Tone.UNSURE)
