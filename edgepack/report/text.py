@@ -21,7 +21,7 @@ def render_text(report: Report) -> str:
         "\n".join(hang("note: ", note) for note in report.notes),
         render_targets(report.targets),
         render_findings(report.targets),
-        _verdict(report),
+        export_verdict(report),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -137,7 +137,8 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _verdict(report: Report) -> str:
+def export_verdict(report: Report) -> str:
+    """Say in one line whether the model passed, and what quantization costs."""
     comparison = report.comparison
     word = "PASSED" if report.passed else "FAILED"
     if not all(output.quantized for output in comparison.outputs.values()):
