@@ -36,12 +36,11 @@ def load_array(path: Path) -> NDArray[Any]:
 
 
 def file_of(array: NDArray[Any]) -> Path | None:
-    """Find the .npy file that an array is mapped from, whole and in C order; None if it is not."""
-    if not isinstance(array, np.memmap) or array.filename is None or not array.flags.c_contiguous:
+    """Find the .npy file that :func:`load_array` mapped; None for a part of one, or another."""
+    is_whole = isinstance(array, np.memmap) and isinstance(array.base, mmap)
+    if not is_whole or not array.flags.c_contiguous:
         return None
-    whole = load_array(Path(array.filename))
-    is_whole = (whole.shape, whole.dtype) == (array.shape, array.dtype)
-    return Path(array.filename) if is_whole else None
+    return Path(cast("Any", array).filename)
 
 
 def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
@@ -80,10 +79,8 @@ def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
 
 def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
     """Take rows from ``start`` to ``stop``, of a map past the map."""
-    is_map = isinstance(array, np.memmap) and isinstance(array.base, mmap)  # and no part of one
-    if is_map and array.flags.c_contiguous:
-        return read_rows(Path(cast("Any", array).filename), rows.start, rows.stop)
-    return array[rows]
+    path = file_of(array)
+    return array[rows] if path is None else read_rows(path, rows.start, rows.stop)
 
 
 def extremes(array: NDArray[Any]) -> NDArray[Any]:

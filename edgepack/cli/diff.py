@@ -19,9 +19,9 @@ from edgepack.cli.values import PATH
 def diff(ctx: click.Context, /, *, a: Path, b: Path, as_json: bool) -> None:
     """Tell what became better or worse from A to B.
 
-    Each is a folder that export, quantize or firmware wrote, its report.json, or a file of what
-    validate --format json printed. Exit status: 0 nothing became worse; 1 something did; 2 wrong
-    use, or a file that is no report.
+    Each is a folder that export, quantize, compare or firmware wrote, its report.json, or a file
+    of what validate --format json printed. Exit status: 0 nothing became worse; 1 something did;
+    2 wrong use, or a file that is no report.
 
     \b
     Example:

@@ -28,11 +28,11 @@ class Records:
     """Arrays (samples, ...) by name, each as it lies on disk; a slice of samples copies those."""
 
     def __init__(self, fields: Mapping[str, Array]) -> None:
-        self._fields = dict(fields)
+        self.fields = dict(fields)
 
     def __len__(self) -> int:
-        return len(next(iter(self._fields.values())))
+        return len(next(iter(self.fields.values())))
 
     def __getitem__(self, rows: slice) -> Array:
         """Give the records of some samples, an array (samples,) whose fields are the arrays'."""
-        return record_array({name: array[rows] for name, array in self._fields.items()})
+        return record_array({name: array[rows] for name, array in self.fields.items()})

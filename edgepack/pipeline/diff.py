@@ -10,31 +10,40 @@ from pathlib import Path
 from edgepack.bundle import MANIFEST
 from edgepack.errors import ReportError
 from edgepack.report.difference import ONLY_A, ONLY_B, Difference, Side, differences
-from edgepack.report.figures import Figure, bundle_figures, firmware_figures
+from edgepack.report.figures.bundle import bundle_figures
+from edgepack.report.figures.comparison import Names, comparison_figures, names_needed
+from edgepack.report.figures.firmware import firmware_figures
+from edgepack.report.figures.kinds import Figure
 from edgepack.report.reading import SCHEMA, Node, read_json
 
 _REPORT = "report.json"
-_FIRMWARE = "firmware"
-_KINDS = {"layout": _FIRMWARE, "artifact": "a validation", "comparison": "an export"}
+_FIRMWARE, _COMPARISON = "firmware", "a comparison"
+_KINDS = {
+    "layout": _FIRMWARE,
+    "stages": _COMPARISON,
+    "artifact": "a validation",
+    "comparison": "an export",
+}
 """What a report is of, by a key that it has, and those further down have not."""
 
 
 def diff(a: Path | str, b: Path | str) -> Difference:
     """Tell what became better or worse from one report to another.
 
-    Each is a folder that edgepack exported, quantized or wrote firmware to, its report.json, or a
-    file of what ``edgepack validate --format json`` printed. Raises
-    :class:`~edgepack.errors.ReportError` for what is none of these, for firmware held against
-    something else, and for reports that have no figure in common.
+    Each is a folder that edgepack exported, quantized, compared or wrote firmware to, its
+    report.json, or a file of what ``edgepack validate --format json`` printed. Raises
+    :class:`~edgepack.errors.ReportError` for what is none of these, for firmware or a comparison
+    held against something else, and for reports that have no figure in common.
     """
-    first, second = given = [_read(Path(path)) for path in (a, b)]
-    if first.kind != second.kind and _FIRMWARE in (first.kind, second.kind):
+    first, second = [_read(Path(path)) for path in (a, b)]
+    kinds = [first.kind, second.kind]
+    alone = [kind for kind in (_FIRMWARE, _COMPARISON) if kind in kinds]
+    if alone and first.kind != second.kind:
         raise ReportError(
             f"{first.report.file}: is {first.kind}, {second.report.file} is {second.kind}; compare"
-            " firmware with firmware"
+            f" {alone[0]} with {alone[0]}"
         )
-    is_named = any(map(_has_names, given))
-    old, new = (_figures(each, is_named=is_named) for each in given)
+    old, new = _figures(first, second)
     rows = differences(old, new)
     if all(row.verdict in (ONLY_A, ONLY_B) for row in rows):  # or nothing would pass for not worse
         raise ReportError(
@@ -61,8 +70,8 @@ def _read(path: Path) -> _Given:
     kind = next((told for key, told in _KINDS.items() if key in keys), None)
     if kind is None:
         raise ReportError(
-            f"{report.file}: no report of export, quantize, validate or firmware; give their"
-            " folder, report.json or JSON"
+            f"{report.file}: no report of export, quantize, validate, compare or firmware; give"
+            " their folder, report.json or JSON"
         )
     if (schema := report["schema"].number()) != SCHEMA:
         raise ReportError(
@@ -74,24 +83,33 @@ def _read(path: Path) -> _Given:
     return _Given(kind, report, read_json(beside) if has_manifest else Node("", "", None))
 
 
+def _figures(*given: _Given) -> Iterator[Iterator[Figure]]:
+    """Take the figures out of reports; what one has several of is told by its names in all."""
+    if given[0].kind == _COMPARISON:
+        needed = [names_needed(each.report) for each in given]
+        names = Names(
+            outputs=any(each.outputs for each in needed), models=any(each.models for each in needed)
+        )
+        return (comparison_figures(each.report, names) for each in given)
+    is_named = any(map(_has_names, given))
+    if given[0].kind == _FIRMWARE:
+        return (firmware_figures(each.report, is_named=is_named) for each in given)
+    return (bundle_figures(each.report, each.manifest, is_named=is_named) for each in given)
+
+
 def _has_names(given: _Given) -> bool:
     """Whether several outputs, or models of firmware, are told apart by their names."""
     outputs = given.report["comparison"]["outputs"].children()
     return max(len(outputs), len(given.report["models"].children())) > 1
 
 
-def _figures(given: _Given, *, is_named: bool) -> Iterator[Figure]:
-    if given.kind == _FIRMWARE:
-        return firmware_figures(given.report, is_named=is_named)
-    return bundle_figures(given.report, given.manifest, is_named=is_named)
-
-
 def _side(given: _Given) -> Side:
     report, compared = given.report, given.report["comparison"]
+    data = "test" if given.kind == _COMPARISON else compared["data"].text() or report["data"].text()
     return Side(
         file=report.file,
         kind=given.kind,
         model=", ".join(report["models"].children()) or report["model"].text(),
-        data=compared["data"].text() or report["data"].text(),
+        data=data,
         samples=compared["samples"].number() or report["samples"].number(),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.report.figures import REASONS, Figure, Group, Kind, Plain, Value
+from edgepack.report.figures.kinds import REASONS, Figure, Group, Kind, Plain, Value
 
 SCHEMA = 1
 BETTER, WORSE, DIFFERENT, SAME = "better", "worse", "different", "same"

@@ -15,7 +15,7 @@ from edgepack.report.difference import (
     Row,
     Side,
 )
-from edgepack.report.figures import REASONS
+from edgepack.report.figures.kinds import REASONS
 from edgepack.report.table import NONE, cut_middle, hang, shorten, table
 
 _TOLD = (WORSE, BETTER, DIFFERENT)
