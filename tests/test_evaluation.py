@@ -374,6 +374,47 @@ def test_a_loss_is_in_percent_of_an_error_and_points_of_a_fraction() -> None:
     assert points.loss == pytest.approx(100 * (errors[1] - errors[0]) / wanted.var())
 
 
+class Lazy:
+    """What gives rows when it is sliced, and is no array."""
+
+    def __init__(self, rows: Array) -> None:
+        self._rows = rows
+
+    def __getitem__(self, rows: slice) -> Array:
+        return self._rows[rows]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_wanted_values_may_be_read_by_slices() -> None:
+    wanted = np.random.default_rng(4).normal(size=(300, 1))
+    lazy: Any = Lazy(wanted)
+    assert measured(wanted + 1, wanted + 2, MSE, lazy) == measured(
+        wanted + 1, wanted + 2, MSE, wanted
+    )
+
+
+def test_metrics_of_the_same_rows_are_resampled_as_if_alone() -> None:
+    def pairs(outputs: Array, wanted: Array, boundary: float) -> Array:
+        return np.stack([wanted, classes(outputs, boundary)], axis=1)
+
+    def right(rows: Array, weights: Array) -> Array:
+        return weights @ (rows[:, 0] == rows[:, 1]) / weights.sum(axis=1)
+
+    def wrong(rows: Array, weights: Array) -> Array:
+        return 1 - right(rows, weights)
+
+    ours, labels = scores(200), np.random.default_rng(1).integers(0, 3, 200)
+    both = [metric(pairs, value, name=value.__name__) for value in (right, wrong)]
+    measures = [Measure(metric=each, wanted=labels) for each in both]
+    theirs = scores(200, seed=9)
+    together = Evaluator(ours, measures, ()).result(theirs, None).metrics
+    assert list(together) == ["right", "wrong"]
+    for measure in measures:
+        name = measure.metric.name
+        alone = Evaluator(ours, [measure], ()).result(theirs, None).metrics[name]
+        assert together[name] == alone
+
+
 def test_an_error_of_none() -> None:
     wanted = np.zeros((20, 1))
     grown = measured(wanted, wanted + np.arange(20.0)[:, np.newaxis], MSE, wanted).change

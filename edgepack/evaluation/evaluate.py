@@ -70,6 +70,8 @@ class Evaluator:
 
     def _scored(self, outputs: Array, tensor: Tensor | None) -> list[Scored]:
         """Measure outputs by each metric, and resample all but accuracies."""
+        if not self._measures:
+            return []
         metrics = [measure.metric for measure in self._measures]
         rows = self._condensed(outputs, tensor)
         values = _resampled(metrics, rows)

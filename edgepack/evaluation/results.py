@@ -23,7 +23,8 @@ class Change:
     ``loss`` is in points of a fraction, percent of an error, decibels, or as the metric is; a gain
     is negative; None where the error was 0 in float and is not any more, or a value is no number.
     ``detectable`` is the least loss that so many samples would show with a power of 80 %, in the
-    same unit; None where that cannot be told. ``only_float`` and ``only_other`` count the samples
+    same unit; None where that cannot be told. ``interval`` is None where all resamples lose the
+    same, which is no certainty. ``only_float`` and ``only_other`` count the samples
     that only one of the two got right, and ``p_value`` is McNemar's exact one; None but for
     accuracies.
     """
@@ -46,7 +47,8 @@ class MetricResult:
     """A metric of one output; ``value`` is None where it is no number, such as an AUC of one class.
 
     ``unit`` is one of :class:`~edgepack.metrics.Unit`. ``change`` is None for the float model
-    itself, and ``interval`` and ``change`` are None where the value is.
+    itself, and ``interval`` and ``change`` are None where the value is. ``interval`` is of the
+    value, in its unit, and also None where all resamples have the same.
     """
 
     name: str
