@@ -220,6 +220,20 @@ def test_less_of_an_error_is_better_and_five_digits_tell(differ: Differ) -> None
     assert row(found, "tflm: mse").percent == pytest.approx(-100 / 31)
 
 
+@pytest.mark.parametrize(
+    ("metric", "word"),
+    [("psnr", "better"), ("top-5", "better"), ("mae", "worse"), ("os:abort", "different")],
+)
+def test_which_way_is_better_is_the_metrics_and_no_function_is_run_for_it(
+    differ: Differ, metric: str, word: str
+) -> None:
+    def report(value: float) -> Report:
+        output = replace(OUTPUT, metric=metric, quantized={"tflm": replace(SCORE, value=value)})
+        return replace(EXPORT, comparison=compared(output))
+
+    assert told(differ(report(0.5), report(0.75))) == {f"tflm: {metric}": word}
+
+
 def test_what_reports_print_alike_is_the_same(differ: Differ) -> None:
     score = replace(SCORE, value=0.9 + 1e-12, sqnr_db=29.0401, max_abs_error=0.15500001)
     output = replace(OUTPUT, quantized={"tflm": score})

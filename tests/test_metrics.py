@@ -155,6 +155,8 @@ def test_agreement_is_told_only_where_outputs_are_classes() -> None:
     assert score(images, images, None).agreement is None
     rows = np.ones((2, 3))
     assert score(rows, rows, Measure(metric=METRICS["mse"], wanted=rows)).agreement is None
+    own = Measure(metric=find("numpy:vdot"), wanted=rows)
+    assert score(rows, rows, own).agreement == 1.0
     values, yes = np.array([[7.0], [9.0]]), np.array([[0.2], [0.9]])
     assert score(values, values, None).agreement is None
     assert score(yes, yes, None).agreement == 1.0

@@ -206,10 +206,10 @@ def score(outputs: Array, float_outputs: Array, measure: Measure | None) -> Scor
 
 
 def _are_classes(outputs: Array, measure: Measure | None) -> bool:
-    """Whether outputs tell classes; without a metric to say so, a lone logit might be a value."""
+    """Whether outputs tell classes; with no metric that says so, a lone logit might be a value."""
     if outputs.ndim != 2:  # noqa: PLR2004 (samples, classes)
         return False
-    if measure is not None:
+    if measure is not None and measure.metric.family is not Family.OWN:
         return measure.metric.family is Family.CLASSIFICATION
     return outputs.shape[1] > 1 or are_probabilities(outputs)
 

@@ -89,8 +89,9 @@ def measures(name: str | None, dataset: Dataset, signature: Signature) -> dict[s
 def _by_labels(labels: Array | None, dataset: Dataset, output: TensorSpec) -> str:
     if labels is None:
         return "mse"
-    is_map = labels.size != len(labels) and labels.ndim == len(output.shape) > 1
-    if (labels.size != len(labels) and not is_map) or not _are_whole(labels):
+    has_one_each = labels.size == len(labels)
+    is_map = not has_one_each and labels.ndim == len(output.shape) > 1
+    if not (has_one_each or is_map) or not _are_whole(labels):
         return "mse"
     if is_map:
         return "miou"
@@ -121,17 +122,23 @@ def lessons(name: str | None, dataset: Dataset, signature: Signature) -> dict[st
     if name is not None and find(name).family is Family.ANOMALY:
         name = RECONSTRUCTION.name
     found = measures(name, dataset, signature)
-    for output in signature.outputs:
-        metric = found[output.name].metric if output.name in found else RECONSTRUCTION
-        if metric.family is Family.ANOMALY and metric.loss is None:
-            wanted = RECONSTRUCTION.wanted(dataset, output)
-            found[output.name] = Measure(metric=RECONSTRUCTION, wanted=wanted)
-        elif metric.loss is None:
-            raise RecipeError(
-                f"{dataset.source}: no fine-tuning serves the metric {metric.name!r}; choose"
-                " another, or the loss 'distillation'"
-            )
-    return found
+    return {
+        output.name: _with_loss(found[output.name], dataset, output)
+        for output in signature.outputs
+        if output.name in found
+    }
+
+
+def _with_loss(measure: Measure, dataset: Dataset, output: TensorSpec) -> Measure:
+    if measure.metric.family is Family.ANOMALY:
+        wanted = RECONSTRUCTION.wanted(dataset, output)
+        return Measure(metric=RECONSTRUCTION, wanted=wanted)
+    if measure.metric.loss is None:
+        raise RecipeError(
+            f"{dataset.source}: no fine-tuning serves the metric {measure.metric.name!r}; choose"
+            " another, or the loss 'distillation'"
+        )
+    return measure
 
 
 def companions(measure: Measure, dataset: Dataset, output: TensorSpec) -> list[Measure]:
