@@ -21,7 +21,7 @@ TABLES = 10_000
 """So often a table of two accuracies is drawn, which costs little."""
 
 _SEED = 20_261_123
-_BLOCK_BYTES = 1 << 23  # of weights; what computes with them takes about as much thrice
+_BLOCK_BYTES = 1 << 22  # of weights; what computes with them takes about as much thrice
 _COUNTED = 4
 _MOST_UNTOLD = 0.05
 _ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
