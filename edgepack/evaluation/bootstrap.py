@@ -80,10 +80,14 @@ def _weights(samples: int, resamples: int, seed: int) -> Iterator[Array]:
     random = np.random.default_rng(seed)
     most = max(1, _BLOCK_BYTES // (8 * samples))
     for start in range(0, resamples, most):
-        lines = min(most, resamples - start)
-        drawn = random.integers(samples, size=(lines, samples))
-        drawn += np.arange(lines)[:, np.newaxis] * samples
-        yield np.bincount(drawn.ravel(), minlength=lines * samples).reshape(lines, samples)
+        yield _drawn(random, min(most, resamples - start), samples)
+
+
+def _drawn(random: np.random.Generator, lines: int, samples: int) -> Array:
+    """Draw samples with replacement, as many as there are, and count each: (lines, samples)."""
+    drawn = random.integers(samples, size=(lines, samples))
+    drawn += np.arange(lines)[:, np.newaxis] * samples
+    return np.bincount(drawn.ravel(), minlength=lines * samples).reshape(lines, samples)
 
 
 def interval(values: Array) -> Interval | None:

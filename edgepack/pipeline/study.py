@@ -62,16 +62,19 @@ def study(
 def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) -> StudyReport:
     names = [output.name for output in data.signature.outputs]
     model = job.float_tflite.read_bytes()
-    wanted = _run(job, data, model, running)
+    wanted = _run(data, model, running, job.work)
     simulated = []
     pairs = [(bits, rounding) for bits in settings.bits for rounding in settings.roundings]
     with job.progress.step("study") as update:
         for done, (bits, rounding) in enumerate(pairs):
             update(done, len(pairs), f"{bits} bits, {rounding}")
-            outputs = _run(job, data, fixed_point(model, bits, rounding, job.recipe.seed), running)
-            scores = {
-                name: score(outputs[name], wanted[name], data.measures.get(name)) for name in names
-            }
+            coarse = fixed_point(model, bits, rounding, job.recipe.seed)
+            with tempfile.TemporaryDirectory(dir=job.work) as work:  # outputs are files there
+                outputs = _run(data, coarse, running, Path(work))
+                scores = {
+                    name: score(outputs[name], wanted[name], data.measures.get(name))
+                    for name in names
+                }
             simulated.append(Simulated(bits=bits, rounding=rounding, outputs=scores))
     measures = {name: data.measures.get(name) for name in names}
     return StudyReport(
@@ -86,14 +89,14 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
     )
 
 
-def _run(job: Job, data: Data, model: bytes, running: Interpreters) -> Arrays:
-    path = job.work / "simulated.tflite"
+def _run(data: Data, model: bytes, running: Interpreters, work: Path) -> Arrays:
+    path = work / "simulated.tflite"
     path.write_bytes(model)
     runs = running.run(
         model=path,
         inputs=data.compared.inputs,
         outputs=[output.name for output in data.signature.outputs],
-        work=job.work,
+        work=work,
         update=ignore,
     )
     run = runs[_LITERT.name]
