@@ -206,19 +206,20 @@ def test_two_pictures_are_scaled_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "max_drop", "word", "tone"),
+    ("lost", "p_value", "max_drop", "word", "tone"),
     [
-        (3.0, None, "The drop is real", Tone.BAD),
-        (0.3, None, "No drop is shown", Tone.PLAIN),
-        (-3.0, None, "The gain is real", Tone.GOOD),
-        (3.0, 5.0, "PASSED", Tone.GOOD),
-        (3.0, 1.0, "FAILED", Tone.BAD),
+        (3.0, 0.01, None, "The drop is real", Tone.BAD),
+        (3.0, 0.06, None, "It is not settled", Tone.UNSURE),
+        (0.3, 0.69, None, "No drop is shown", Tone.PLAIN),
+        (-3.0, 0.01, None, "The gain is real", Tone.GOOD),
+        (3.0, 0.01, 5.0, "PASSED", Tone.GOOD),
+        (3.0, 0.01, 1.0, "FAILED", Tone.BAD),
     ],
 )
 def test_the_verdict_is_about_what_is_lost(
-    lost: float, max_drop: float | None, word: str, tone: Tone
+    lost: float, p_value: float, max_drop: float | None, word: str, tone: Tone
 ) -> None:
-    report = replace(losing(lost), max_drop=max_drop)
+    report = replace(losing(lost, p_value), max_drop=max_drop)
     headline = comparison_document(report, {}).headline
     assert (headline.word, headline.tone) == (word, tone)
     assert headline.sentences
@@ -226,11 +227,11 @@ def test_the_verdict_is_about_what_is_lost(
     assert headline.sentences[-1][:40] in "\n".join(last[-3:])
 
 
-def losing(lost: float) -> ComparisonReport:
+def losing(lost: float, p_value: float = 0.01) -> ComparisonReport:
     """Make a comparison with one output and one quantized model."""
     report = whole("m", runtimes=("litert",))
     of_float, _, stage = report.stages
-    accuracy = {"accuracy": metric("accuracy", "fraction", 0.9, lost, 0.01)}
+    accuracy = {"accuracy": metric("accuracy", "fraction", 0.9, lost, p_value)}
     (run,) = stage.runs.values()
     ran = replace(run, outputs={SCORES: replace(run.outputs[SCORES], metrics=accuracy)})
     first = replace(

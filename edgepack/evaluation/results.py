@@ -7,6 +7,9 @@ from dataclasses import dataclass
 CONFIDENCE = 0.95
 """Of every interval."""
 
+SIGNIFICANCE = 1 - CONFIDENCE
+"""A smaller p speaks for a change that is real."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
@@ -40,6 +43,11 @@ class Change:
     def is_shown(self) -> bool:
         """Whether the samples show that there is a change at all: the interval leaves out 0."""
         return self.interval is not None and not self.interval.low <= 0 <= self.interval.high
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the interval leaves out 0 and McNemar's test, where it applies, agrees."""
+        return self.is_shown and (self.p_value is None or self.p_value < SIGNIFICANCE)
 
 
 @dataclass(frozen=True, kw_only=True)

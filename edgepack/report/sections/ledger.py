@@ -8,7 +8,7 @@ from edgepack.evaluation.score import Comparison, OutputComparison, Score
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport, Stage, StageRun
 from edgepack.report.page.document import Column, Row, Section, Tone
-from edgepack.report.runs import all_runs, output_names
+from edgepack.report.runs import all_runs, asked, output_names, seen
 from edgepack.report.sections.parts import figures, table, toned, words
 from edgepack.report.table import NONE, milliseconds, number
 
@@ -97,11 +97,18 @@ def _metric_columns(report: ComparisonReport, outputs: Sequence[str]) -> list[Co
             columns += [
                 figures(f"{_title(report, output)}{of}", "with its 95 % interval"),
                 figures(f"lost{of}", "against float, with its 95 % interval"),
-                figures(f"p{of}", "McNemar's: how likely so much is by chance"),
             ]
+            if _has_p(report, output):
+                columns.append(figures(f"p{of}", "McNemar's: how likely chance alone does as much"))
         else:
             columns.append(figures(f"SQNR{of}", "signal to quantization noise"))
     return columns
+
+
+def _has_p(report: ComparisonReport, output: str) -> bool:
+    """Whether McNemar's test applies to the metric."""
+    metrics = (asked(report, output, each.output) for each in seen(report, output))
+    return any(metric and metric.change and metric.change.p_value is not None for metric in metrics)
 
 
 def _title(report: ComparisonReport, output: str) -> str:
@@ -121,9 +128,11 @@ def _metrics(report: ComparisonReport, outputs: Sequence[str], run: StageRun) ->
             distance = result.distance if result else None
             cells.append(amounts.decibels(distance.sqnr_db if distance else None))
         elif metric is None:
-            cells += ["failed" if run.failure else NONE, NONE, NONE]
+            cells += ["failed" if run.failure else NONE, NONE]
         else:
-            cells += [amounts.value(metric), amounts.loss(metric), amounts.p_value(metric)]
+            cells += [amounts.value(metric), amounts.loss(metric)]
+        if _has_p(report, output):
+            cells.append(amounts.p_value(metric) if metric else NONE)
     return cells
 
 

@@ -34,7 +34,9 @@ def metrics(report: ComparisonReport) -> Section | None:
 def _measured(runs: Sequence[Seen]) -> Iterator[list[str]]:
     titles = {name: found.title for each in runs for name, found in each.output.metrics.items()}
     for name, text in titles.items():
-        yield [text, *(_cell(each, name) for each in runs)]
+        cells = [_cell(each, name) for each in runs]
+        if set(cells) != {NONE}:
+            yield [text, *cells]
 
 
 def _cell(each: Seen, name: str) -> str:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from edgepack.evaluation.results import Change
 from edgepack.evaluation.sentences import change_sentence
+from edgepack.metrics.metric import Unit
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.document import Headline, Tone
 from edgepack.report.runs import Seen, all_runs, asked, output_names, worst_runs
+
+_LIMITS = {
+    Unit.FRACTION: "at most {limit:g} {points} may be lost",
+    Unit.ERROR: "the error may grow by at most {limit:g} %",
+    Unit.DECIBELS: "at most {limit:g} dB may be lost",
+    Unit.PLAIN: "at most {limit:g} may be lost",
+}
 
 
 def verdict(report: ComparisonReport) -> Headline:
@@ -37,12 +45,19 @@ def _word(report: ComparisonReport) -> tuple[str, Tone]:
     changes = list(_changes(report))
     if not changes:
         return "Without labels nothing is measured", Tone.UNSURE
-    shown = [change.loss for change in changes if change.is_shown and change.loss is not None]
-    if any(loss > 0 for loss in shown):
+    return _of_changes(changes)
+
+
+def _of_changes(changes: Sequence[Change]) -> tuple[str, Tone]:
+    """Say whether any change is real; a real loss outweighs all else."""
+    real = [change.loss for change in changes if change.is_real and change.loss is not None]
+    if any(loss > 0 for loss in real):
         return "The drop is real", Tone.BAD
     if any(change.loss is None or change.interval is None for change in changes):
         return "It cannot be told", Tone.UNSURE
-    return ("The gain is real", Tone.GOOD) if shown else ("No drop is shown", Tone.PLAIN)
+    if any(change.is_shown and not change.is_real for change in changes):
+        return "It is not settled", Tone.UNSURE
+    return ("The gain is real", Tone.GOOD) if real else ("No drop is shown", Tone.PLAIN)
 
 
 def _changes(report: ComparisonReport) -> Iterator[Change]:
@@ -83,8 +98,16 @@ def _failures(report: ComparisonReport) -> Iterator[str]:
 
 
 def _limit(report: ComparisonReport) -> Iterator[str]:
-    if report.max_drop is not None:
-        yield (
-            f"{report.max_drop:g} may be lost at most: points of a fraction, percent of an error,"
-            " else as the metric is"
-        )
+    if report.max_drop is None:
+        return
+    metrics = [
+        metric.unit
+        for output in output_names(report)
+        for each in worst_runs(report, output)
+        if (metric := asked(report, output, each.output))
+    ]
+    points = "point" if report.max_drop == 1 else "points"
+    told = dict.fromkeys(
+        _LIMITS[Unit(unit)].format(limit=report.max_drop, points=points) for unit in metrics
+    )
+    yield "; ".join(told) or f"a drop of {report.max_drop:g} is allowed"
