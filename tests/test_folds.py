@@ -245,6 +245,10 @@ def test_remarks_tell_what_the_reader_must_know() -> None:
         "measured on the output 'a'",
         "not stratified: of class 1 there are 2",
     ]
+    lone: Any = SimpleNamespace(measures={"a": 1})
+    remarks = folds._remarks(Path("x/int8.tflite"), told(prune={"sparsity": 0.5}), lone, "a", None)
+    assert list(remarks) == ["not pruned, since float.tflite is not beside it"]
+    assert not list(folds._remarks(Path("x/int8.tflite"), told(prune=None), lone, "a", None))
 
 
 def test_what_is_lost_is_not_averaged_where_a_fold_cannot_tell() -> None:

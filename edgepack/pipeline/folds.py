@@ -243,6 +243,8 @@ def _remarks(
 ) -> Iterator[str]:
     if origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
+    elif origin.recipe.get("prune") and not candidate.with_name("float.tflite").is_file():
+        yield "not pruned, since float.tflite is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"
     if why_not:
