@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from mmap import mmap
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
 """Arrays by the name of a model's input or output, in the model's order."""
+
+_BLOCK_BYTES = 1 << 22
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
@@ -33,12 +36,11 @@ def load_array(path: Path) -> NDArray[Any]:
 
 
 def file_of(array: NDArray[Any]) -> Path | None:
-    """Find the .npy file that an array is mapped from, whole and in C order; None if it is not."""
-    if not isinstance(array, np.memmap) or array.filename is None or not array.flags.c_contiguous:
+    """Find the .npy file that :func:`load_array` mapped; None for a part of one, or another."""
+    is_whole = isinstance(array, np.memmap) and isinstance(array.base, mmap)
+    if not is_whole or not array.flags.c_contiguous:
         return None
-    whole = load_array(Path(array.filename))
-    is_whole = (whole.shape, whole.dtype) == (array.shape, array.dtype)
-    return Path(array.filename) if is_whole else None
+    return Path(cast("Any", array).filename)
 
 
 def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
@@ -57,6 +59,38 @@ def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
         size = int(np.prod(row))
         file.seek(start * size * dtype.itemsize, 1)
         return np.fromfile(file, dtype, (stop - start) * size).reshape(stop - start, *row)
+
+
+def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+    """Take arrays of equally many rows apart: the same rows of each, some 4 MiB in all.
+
+    What :func:`load_array` mapped is read by :func:`read_rows`, so that memory stays flat.
+
+    >>> for rows, (letters, numbers) in blocks(np.array(["a", "b"]), np.array([1, 2])):
+    ...     print(rows, letters, numbers)
+    slice(0, 2, None) ['a' 'b'] [1 2]
+    """
+    samples = len(arrays[0])
+    count = max(1, _BLOCK_BYTES // max(1, sum(array[:1].nbytes for array in arrays)))
+    for start in range(0, samples, count):
+        rows = slice(start, min(start + count, samples))
+        yield rows, [take(array, rows) for array in arrays]
+
+
+def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
+    """Take rows from ``start`` to ``stop``, of a map past the map."""
+    path = file_of(array)
+    return array[rows] if path is None else read_rows(path, rows.start, rows.stop)
+
+
+def extremes(array: NDArray[Any]) -> NDArray[Any]:
+    """Find the least and the largest value, by blocks; NaN if there is one.
+
+    >>> extremes(np.array([[3, 1], [2, 5]]))
+    array([1, 5])
+    """
+    found = np.array([(block.min(), block.max()) for _, (block,) in blocks(array)])
+    return np.array([found[:, 0].min(), found[:, 1].max()])
 
 
 def save_arrays(stem: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:

@@ -13,7 +13,8 @@ from edgepack.toml import require_known, require_table, values
 class Budgets:
     """Limits that a user sets; None sets none.
 
-    ``max_drop`` is what quantization may cost: points of accuracy, or percent of an error.
+    ``max_drop`` is what quantization may cost: points of a fraction such as
+    accuracy, percent of an error, decibels, or as much as the metric gets worse.
     ``max_flash`` is in bytes, model and runtime together; ``max_arena`` in bytes, the smallest
     that TensorFlow Lite Micro can start in on the device.
     ``max_latency_ratio`` is the time of the model over that of its float model, on this machine.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays
+from edgepack.arrays import Arrays, blocks, extremes
 from edgepack.defects import DEFECTS
-from edgepack.evaluation.score import sqnr_db
+from edgepack.evaluation.distance import streamed_sqnr_db
 from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE
@@ -93,9 +93,9 @@ def hold_against_reference(
                 reference.outputs[name],
                 tensors[name],
                 decision_boundary(
-                    dequantize(reference.outputs[name], tensors[name])
+                    dequantize(extremes(reference.outputs[name]), tensors[name])
                     if float_outputs is None
-                    else float_outputs[name]
+                    else extremes(float_outputs[name])
                 ),
             )
             for name, outputs in run.outputs.items()
@@ -153,7 +153,7 @@ def _doubt(
 ) -> str | None:
     def ratio(run: Run, output: str) -> float:
         assert run.outputs is not None  # noqa: S101 (only runs that have outputs)
-        found = sqnr_db(float_outputs[output], dequantize(run.outputs[output], tensors[output]))
+        found = streamed_sqnr_db(float_outputs[output], run.outputs[output], tensors[output])
         return float("inf") if found is None else found
 
     ran = {name: run for name, run in others.items() if run.outputs is not None}
@@ -176,17 +176,22 @@ def deviation(
     ``tensor`` is the model's output, whose scale, with the decision boundary, tells a lone
     output's class.
     """
-    lsb: NDArray[Any]
-    if outputs.dtype.kind == "f":
-        steps = float(np.ptp(reference)) / _STEPS_OF_INT8 or 1.0
-        lsb = np.abs(outputs.astype(np.float64) - reference) / steps
-    else:
-        lsb = np.abs(outputs.astype(np.int64) - reference.astype(np.int64))
-    found, wanted = (_classes(dequantize(q, tensor), boundary) for q in (outputs, reference))
+    is_real = outputs.dtype.kind == "f"
+    step = (float(np.ptp(extremes(reference))) / _STEPS_OF_INT8 or 1.0) if is_real else 1
+    largest: list[float] = []
+    total: float = 0
+    disagreements = 0
+    for _, pair in blocks(outputs, reference):
+        made, wanted = (block.astype(np.float64 if is_real else np.int64) for block in pair)
+        lsb = np.abs(made - wanted) / step if is_real else np.abs(made - wanted)
+        largest.append(lsb.max().item())
+        total += lsb.sum().item()
+        ours, theirs = (_classes(dequantize(block, tensor), boundary) for block in pair)
+        disagreements += int((ours != theirs).any(axis=1).sum())
     return Deviation(
-        max_lsb=lsb.max().item(),
-        mean_lsb=float(lsb.mean()),
-        argmax_disagreements=int((found != wanted).any(axis=1).sum()),
+        max_lsb=max(largest),
+        mean_lsb=total / outputs.size,
+        argmax_disagreements=disagreements,
     )
 
 

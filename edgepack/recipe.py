@@ -194,7 +194,7 @@ class Recipe:
     dataset ``samples`` are taken, all with None; ``seed`` decides which. ``observer`` names what
     chooses the ranges of activations, of :data:`edgepack.calibration.observers.OBSERVERS`; with
     ``ranges``, a calibration.json, nothing is observed. ``metric`` is a name of
-    :data:`edgepack.metrics.METRICS`; None chooses by the labels. ``output`` is the folder to
+    :func:`edgepack.metrics.find`; None chooses by the labels. ``output`` is the folder to
     write; an existing one is replaced only with ``force``. ``strict`` turns what the linter
     finds in the data into an error. Raises :class:`RecipeError` for numbers that do not fit.
     """

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -143,6 +143,15 @@ def cnn(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         models / "cnn.h5",
         *("--representative", models / "cnn.npz"),
     )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, for :func:`browser.visit`; open once, for starting it takes a second."""
+    from browser import opened
+
+    with opened() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -8,21 +8,41 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgepack.arrays import load_array, save_array
 from edgepack.calibration.dataset import Dataset
-from edgepack.errors import DatasetError, RecipeError
-from edgepack.evaluation.score import score, sqnr_db
-from edgepack.metrics import METRICS, Measure, decision_boundary, measures
+from edgepack.errors import DatasetError, MissingToolError, RecipeError
+from edgepack.evaluation.score import Drop, compare_output, drop, score, sqnr_db
+from edgepack.metrics import (
+    METRICS,
+    Measure,
+    Unit,
+    companions,
+    decision_boundary,
+    find,
+    lessons,
+    listed,
+    measures,
+)
 from edgepack.types import Signature, TensorSpec
 
 SCORES = TensorSpec(name="scores", shape=(3,), dtype="float32")
 YES = TensorSpec(name="yes", shape=(1,), dtype="float32")
 IMAGE = TensorSpec(name="image", shape=(4, 4, 1), dtype="float32")
+PIXELS = TensorSpec(name="pixels", shape=(4, 4, 3), dtype="float32")
+MANY = TensorSpec(name="many", shape=(12,), dtype="float32")
 
 
 def dataset(y: Any, output: TensorSpec) -> Dataset:
     labels = {} if y is None else {output.name: np.asarray(y)}
     x = np.ones((2 if y is None else len(y), 3))
     return Dataset(source=Path("test.npz"), inputs={"x": x}, labels=labels)
+
+
+def data(y: Any, output: TensorSpec, classes: tuple[str, ...] = ()) -> Dataset:
+    """Make samples that are like the output, as an autoencoder's are."""
+    x = np.random.default_rng(0).random((len(y), *output.shape), np.float32)
+    labels = {output.name: np.asarray(y)}
+    return Dataset(source=Path("test.npz"), inputs={"x": x}, labels=labels, classes=classes)
 
 
 def test_accuracy_counts_the_samples_whose_class_is_their_label() -> None:
@@ -144,3 +164,205 @@ def test_no_noise_has_no_ratio() -> None:
     ones = np.ones((2, 2))
     assert sqnr_db(ones, ones) is None
     assert sqnr_db(np.zeros((2, 2)), ones) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "output", "error", "said"),
+    [
+        ("f1-macro", None, SCORES, DatasetError, "metric 'f1-macro' needs labels in 'y'"),
+        ("top-3", [0, 1], SCORES, RecipeError, "'top-3' is always 1, the model knows 3 classes"),
+        ("top-2", [0, 1], YES, RecipeError, "'top-2' is always 1, the model knows 2 classes"),
+        ("r2", np.zeros((2, 4, 4, 1)), IMAGE, RecipeError, "'r2' needs a row of values"),
+        ("miou", [0, 1], SCORES, RecipeError, "needs scores for each position"),
+        ("miou", [0, 1], PIXELS, DatasetError, "needs a class number for each position"),
+        ("miou", None, PIXELS, DatasetError, "needs the class of each position in 'y'"),
+        ("miou", np.full((2, 4, 4), 3), PIXELS, DatasetError, "'y' holds labels 3 to 3; the model"),
+        ("miou", np.full((2, 4, 4), 0.5), PIXELS, DatasetError, "'y' holds fractions"),
+        ("psnr", [0, 1], SCORES, RecipeError, "'psnr' needs pictures"),
+        ("anomaly-auc", [0, 2], SCORES, DatasetError, "0 for normal samples and 1 for anomalies"),
+        ("anomaly-auc", None, SCORES, DatasetError, "needs labels .0 normal, 1 anomalous. in 'y'"),
+        ("my_metric:missing", [0, 1], SCORES, RecipeError, "my_metric cannot be imported"),
+        ("math:missing", [0, 1], SCORES, RecipeError, "math has no function missing"),
+        ("math:sqrt", None, SCORES, DatasetError, "metric 'math:sqrt' needs labels in 'y'"),
+    ],
+)
+def test_every_metric_says_what_it_needs(
+    name: str, y: Any, output: TensorSpec, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        find(name).wanted(dataset(y, output), output)
+
+
+@pytest.mark.parametrize("name", ["top-1", "top-0", "top-x", "top-", "Accuracy", "a b:c"])
+def test_what_is_no_metric_is_not_found(name: str) -> None:
+    assert listed(name) is None
+    with pytest.raises(RecipeError, match="unknown metric"):
+        find(name)
+
+
+def test_a_report_names_metrics_without_running_anything() -> None:
+    assert listed("this:anything") is None
+    assert listed("top-5") is not None
+
+
+def test_labels_choose_maps_and_anomalies() -> None:
+    def chosen(y: Any, output: TensorSpec) -> str:
+        signature = Signature(inputs=(), outputs=(output,))
+        return measures(None, data(y, output), signature)[output.name].metric.name
+
+    assert chosen(np.zeros((2, 4, 4), np.uint8), PIXELS) == "miou"
+    assert chosen(np.zeros((2, 4, 4, 3), np.uint8), PIXELS) == "mse"
+    assert chosen([0, 1, 1], MANY) == "anomaly-auc"
+    assert chosen([0, 1, 1], IMAGE) == "anomaly-auc"
+    assert chosen([0, 1, 2], MANY) == "accuracy"
+    assert chosen([0, 1, 1], SCORES) == "accuracy"
+
+
+def test_the_subfolder_of_normal_samples_is_found_by_its_name() -> None:
+    folders = data([0, 0, 1, 2], MANY, classes=("broken", "Normal", "worn"))
+    wanted = find("anomaly-auc").wanted(folders, MANY)
+    assert list(wanted[:]["label"]) == [1, 1, 0, 1]
+    with pytest.raises(DatasetError, match="no subfolder is called 'normal'"):
+        find("anomaly-auc").wanted(data([0, 1], MANY, classes=("bad", "good")), MANY)
+
+
+def test_what_is_wanted_of_an_autoencoder_is_read_by_rows(tmp_path: Path) -> None:
+    save_array(tmp_path / "x.npy", np.arange(48, dtype=np.float32).reshape(4, 12))
+    x = load_array(tmp_path / "x.npy")
+    labels = {"many": np.array([[0], [1], [0], [1]], np.uint8)}
+    mapped = Dataset(source=Path("test.npz"), inputs={"x": x}, labels=labels)
+    wanted = find("anomaly-auc").wanted(mapped, MANY)
+    assert len(wanted) == 4
+    assert np.array_equal(wanted[1:3]["values"], x[1:3])
+    assert list(wanted[1:3]["label"]) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "peak"),
+    [
+        (np.array([0, 1], np.uint8), 255.0),
+        (np.array([0, 1], np.uint16), 65535.0),
+        (np.array([0.0, 1.0]), 1.0),
+        (np.array([-0.5, 0.5]), 2.0),
+        (np.array([0, 200]), 255.0),
+        (np.array([-3.0, 7.0]), 10.0),
+    ],
+)
+def test_the_peak_of_pictures_is_that_of_their_kind(values: Any, peak: float) -> None:
+    y = np.tile(values.reshape(2, 1, 1, 1), (1, 4, 4, 1))
+    assert set(find("psnr").wanted(data(y, IMAGE), IMAGE)[:]["peak"]) == {peak}
+
+
+def test_the_first_of_equal_scores_is_the_higher() -> None:
+    outputs, labels = np.array([[0.5, 0.5, 0.5]] * 3), np.array([0, 1, 2])
+    assert list(find("top-2").condense(outputs, labels, 0.5)) == [True, True, False]
+
+
+def test_companions_are_the_family_that_fits() -> None:
+    def told(name: str, y: Any, output: TensorSpec) -> list[str]:
+        samples = data(y, output)
+        metric = find(name)
+        measure = Measure(metric=metric, wanted=metric.wanted(samples, output))
+        return [each.metric.name for each in companions(measure, samples, output)]
+
+    figures, means = ("precision", "recall", "f1"), ("macro", "weighted")
+    averaged = [f"{figure}-{mean}" for mean in means for figure in figures]
+    assert told("accuracy", [0, 1], SCORES) == ["accuracy", "top-2", *averaged, "roc-auc"]
+    assert told("accuracy", [0, 1], YES) == ["accuracy", *averaged, "roc-auc"]
+    assert told("top-3", [0, 1], MANY) == ["top-3", "accuracy", "top-5", *averaged, "roc-auc"]
+    assert told("r2", [[0.0] * 3] * 2, SCORES) == ["r2", "mse", "mae"]
+    assert told("mse", np.zeros((2, 4, 4, 1)), IMAGE) == ["mse", "mae"]
+    anomaly = ["reconstruction-mse", "anomaly-auc", "anomaly-pauc"]
+    assert told("reconstruction-mse", [0, 1], MANY) == anomaly
+    assert told("reconstruction-mse", [0.5, 1], MANY) == anomaly[:1]
+    assert told("pixel-accuracy", np.zeros((2, 4, 4)), PIXELS) == ["pixel-accuracy", "miou"]
+    assert told("psnr", np.zeros((2, 4, 4, 1)), IMAGE) == ["psnr", "ssim"]
+    assert told("math:fsum", [0, 1], SCORES) == ["math:fsum"]
+
+
+def test_without_scikit_image_the_similarity_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgepack.metrics.generation.find_spec", lambda _: None)
+    samples = data(np.zeros((2, 4, 4, 1)), IMAGE)
+    with pytest.raises(MissingToolError, match=r"pip install 'edgepack\[generators\]'"):
+        find("ssim").wanted(samples, IMAGE)
+    measure = Measure(metric=find("psnr"), wanted=find("psnr").wanted(samples, IMAGE))
+    assert companions(measure, samples, IMAGE) == [measure]
+
+
+def test_tiny_pictures_have_no_similarity() -> None:
+    tiny = TensorSpec(name="tiny", shape=(2, 8, 1), dtype="float32")
+    with pytest.raises(RecipeError, match="needs pictures of 3 pixels a side at least"):
+        find("ssim").wanted(data(np.zeros((2, 2, 8, 1)), tiny), tiny)
+
+
+OWN = """
+import numpy as np
+def largest(wanted, outputs): return np.abs(wanted[:, None] - outputs).max()
+largest.less_is_better = True
+def mean(wanted, outputs):
+    assert len(set(wanted)) > 1, "one class"
+    return outputs[wanted == 1].mean()
+def words(wanted, outputs): return "good"
+def leaves(wanted, outputs): raise SystemExit(3)
+"""
+
+
+def test_a_function_of_ones_own_is_a_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_metrics.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    wanted, outputs = np.array([0, 1, 1]), np.array([[0.5], [2.0], [4.0]])
+    largest, mean = find("own_metrics:largest"), find("own_metrics:mean")
+    assert (largest.unit, largest.is_more_better, mean.is_more_better) == (Unit.PLAIN, False, True)
+    assert largest.score(outputs, wanted, 0.0) == 3.0
+    lines = np.array([[1, 1, 1], [0, 2, 0], [1, 2, 1], [2, 0, 1]])
+    found = mean.value(mean.condense(outputs, wanted, 0.0), lines)
+    np.testing.assert_allclose(found, [3.0, np.nan, 8 / 3, 4.0], equal_nan=True)
+    assert drop(largest, 2.0, 3.0) == Drop(amount=1.0, unit=Unit.PLAIN)
+    assert drop(mean, 2.0, 3.0) == Drop(amount=-1.0, unit=Unit.PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mean", "metric 'own_metrics:mean': raised AssertionError: one class"),
+        ("words", "metric 'own_metrics:words': gives a str; give one number for all samples"),
+        ("leaves", "metric 'own_metrics:leaves': called sys.exit.3."),
+    ],
+)
+def test_a_function_that_fails_is_told_in_a_line(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_metrics.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match=said):
+        find(f"own_metrics:{name}").score(np.ones((2, 1)), np.ones(2), 0.0)
+
+
+def test_what_costs_is_told_in_the_metrics_unit() -> None:
+    assert drop(find("roc-auc"), 0.9, 0.8) == Drop(amount=10.0, unit=Unit.FRACTION)
+    assert drop(find("mae"), 2.0, 3.0) == Drop(amount=50.0, unit=Unit.ERROR)
+    assert drop(find("mse"), 0.0, 3.0) == Drop(amount=np.inf, unit=Unit.ERROR)
+    assert drop(find("psnr"), 30.0, 28.5) == Drop(amount=1.5, unit=Unit.DECIBELS)
+
+
+def test_a_metric_that_is_no_number_is_left_out() -> None:
+    outputs = np.array([[0.2], [0.9]])
+    metric = find("roc-auc")
+    measure = Measure(metric=metric, wanted=metric.wanted(dataset([1, 1], YES), YES))
+    compared = compare_output(outputs, None, {"litert": outputs}, measure)
+    assert compared.float_value is None
+    assert compared.drop("litert") is None
+
+
+def test_fine_tuning_teaches_what_has_a_loss() -> None:
+    signature = Signature(inputs=(), outputs=(MANY,))
+    for name, y in (("anomaly-auc", [0.5, 7]), (None, [0, 1])):
+        found = lessons(name, data(y, MANY), signature)
+        assert found["many"].metric.name == "reconstruction-mse"
+    pixels, maps = Signature(inputs=(), outputs=(PIXELS,)), data(np.zeros((2, 4, 4)), PIXELS)
+    with pytest.raises(RecipeError, match="no fine-tuning serves the metric 'miou'"):
+        lessons(None, maps, pixels)

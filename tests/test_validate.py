@@ -15,6 +15,7 @@ from edgepack.deviation import Deviation, deviation, hold_against_reference
 from edgepack.evaluation.score import Drop
 from edgepack.footprint import Arena, Footprint
 from edgepack.footprint.flash import runtime_flash_bytes
+from edgepack.metrics import Unit
 from edgepack.pipeline.evidence import judge_all
 from edgepack.progress import ignore
 from edgepack.report.target_text import render_targets
@@ -177,7 +178,7 @@ def test_a_budget_fails_for_a_named_reason(limit: dict[str, float], said: str) -
     lost_on = {"tflm": 0.75, "litert": 9.0}
     showed: dict[str, Any] = {
         "footprints": taking(100),
-        "drops": {name: Drop(amount=lost, is_fraction=True) for name, lost in lost_on.items()},
+        "drops": {name: Drop(amount=lost, unit=Unit.FRACTION) for name, lost in lost_on.items()},
         "latency_ratios": {"tflm": 1.5},
     }
     (reason,) = judged(**showed, budgets={"the command": Budgets(**limit)})

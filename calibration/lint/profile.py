@@ -72,7 +72,7 @@ def class_labels(dataset: Dataset, signature: Signature) -> Arrays:
     """Find the labels that are class numbers, int64 of shape (samples,), by output."""
     with suppress(UsageError):  # labels that fit no metric are told by who asks for one
         return {
-            name: measure.wanted
+            name: measure.wanted[:]
             for name, measure in measures(None, dataset, signature).items()
             if measure.metric.name == "accuracy"
         }

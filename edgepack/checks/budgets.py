@@ -12,7 +12,7 @@ from edgepack.target import Target
 
 
 def drop_is_in_budget(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """Quantization costs no more than max_drop: points of accuracy, or percent of an error."""
+    """Quantization costs no more than max_drop: points, percent of an error, dB, or as it is."""
     for whose, budgets in _all(target, evidence):
         for name in target.interpreters:
             drop, limit = evidence.drops.get(name), budgets.max_drop

@@ -100,8 +100,9 @@ def metric_option(command: _Command) -> _Command:
     return click.option(
         "--metric",
         metavar="NAME",
-        help="accuracy, mse or reconstruction-mse.  [default: accuracy for class numbers, mse for"
-        " others]",
+        help="accuracy, top-5, f1-macro, roc-auc, mse, mae, r2, reconstruction-mse, anomaly-auc,"
+        " miou, psnr, ssim and more, or MODULE:FUNCTION of your own.  [default: what the labels are"
+        " for: accuracy for class numbers, mse for values]",
     )(command)
 
 

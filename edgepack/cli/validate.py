@@ -58,7 +58,8 @@ class _Validate(GroupedCommand):
     "--max-drop",
     metavar="NUMBER",
     type=float,
-    help="What quantization may cost: points of accuracy, or percent of an error.",
+    help="What quantization may cost: points of a fraction such as accuracy, percent of"
+    " an error, or decibels.",
 )
 @click.option(
     "--max-flash", metavar="BYTES", type=int, help="Flash that model and runtime may take."

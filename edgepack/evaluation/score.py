@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.metrics import METRICS, Measure, Metric, are_probabilities, classes, decision_boundary
+from edgepack.metrics import (
+    Family,
+    Measure,
+    Metric,
+    Unit,
+    are_probabilities,
+    classes,
+    decision_boundary,
+    find,
+)
 
 Array = NDArray[Any]
 
@@ -19,7 +28,8 @@ Array = NDArray[Any]
 class Score:
     """A pruned model, or a quantized one on an interpreter, against the float model as given.
 
-    ``value`` is the metric's, None without one. ``agreement`` is the fraction of samples that
+    ``value`` is the metric's, None without one, or where it is no number, such as an AUC of one
+    class. ``agreement`` is the fraction of samples that
     both give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
     the float outputs over that of the difference, in dB; None if either is zero.
     ``max_abs_error`` and ``mean_abs_error`` are in the unit of the outputs.
@@ -34,26 +44,35 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """What quantization costs: points of a fraction such as accuracy, else percent of an error.
+    """What quantization costs of a metric.
 
-    A gain is negative. An error that was 0 in float costs infinitely much.
+    Points of a fraction such as accuracy, percent of an error, decibels, or as much as the metric
+    gets worse. A gain is negative. An error that was 0 in float costs infinitely much.
     """
 
     amount: float
-    is_fraction: bool
+    unit: Unit
 
     def __str__(self) -> str:
         """What is lost, in words.
 
-        >>> print(Drop(amount=0.75, is_fraction=True))
+        >>> print(Drop(amount=0.75, unit=Unit.FRACTION))
         0.75 points are lost
-        >>> print(Drop(amount=3.0, is_fraction=False))
+        >>> print(Drop(amount=3.0, unit=Unit.ERROR))
         the error grows by 3.00%
+        >>> print(Drop(amount=0.3, unit=Unit.DECIBELS))
+        0.30 dB are lost
+        >>> print(Drop(amount=0.0125, unit=Unit.PLAIN))
+        the metric is worse by 0.0125
         """
-        if self.is_fraction:
-            return f"{self.amount:.2f} points are lost"
-        grown = f"by {self.amount:.2f}%" if math.isfinite(self.amount) else "from 0"
-        return f"the error grows {grown}"
+        if self.unit is Unit.ERROR:
+            grown = f"by {self.amount:.2f}%" if math.isfinite(self.amount) else "from 0"
+            return f"the error grows {grown}"
+        return {
+            Unit.FRACTION: f"{self.amount:.2f} points are lost",
+            Unit.DECIBELS: f"{self.amount:.2f} dB are lost",
+            Unit.PLAIN: f"the metric is worse by {self.amount:.5g}",
+        }[self.unit]
 
 
 _DIGITS = 9  # 0.92 - 0.90 is a little more than 0.02
@@ -61,11 +80,30 @@ _DIGITS = 9  # 0.92 - 0.90 is a little more than 0.02
 
 def drop(metric: Metric, float_value: float, value: float) -> Drop:
     """Compare the value of a metric with the float model's."""
-    if metric.is_fraction:
-        return Drop(amount=round(100 * (float_value - value), _DIGITS), is_fraction=True)
-    worse = value - float_value
-    amount = 100 * worse / float_value if float_value else math.inf if worse else 0.0
-    return Drop(amount=round(amount, _DIGITS), is_fraction=False)
+    worse = float_value - value if metric.is_more_better else value - float_value
+    if metric.unit is Unit.ERROR:
+        amount = 100 * worse / float_value if float_value else math.inf if worse else 0.0
+    else:
+        amount = 100 * worse if metric.unit is Unit.FRACTION else worse
+    return Drop(amount=round(amount, _DIGITS), unit=metric.unit)
+
+
+def change_in_words(metric: Metric, float_value: float, value: float) -> str:
+    """Tell how far a metric is from the float model's, with a sign.
+
+    >>> change_in_words(find("accuracy"), 0.92, 0.9), change_in_words(find("mse"), 2.0, 2.5)
+    ('-2.00 points', '+25.00%')
+    >>> change_in_words(find("psnr"), 31.5, 31.0), change_in_words(find("mse"), 0.0, 0.5)
+    ('-0.50 dB', 'from 0')
+    """
+    cost = drop(metric, float_value, value)
+    if metric.unit is Unit.ERROR:
+        return f"{cost.amount:+.2f}%" if float_value else "from 0"
+    return {
+        Unit.FRACTION: f"{-cost.amount:+.2f} points",
+        Unit.DECIBELS: f"{-cost.amount:+.2f} dB",
+        Unit.PLAIN: f"{value - float_value:+.5g}",
+    }[metric.unit]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +123,7 @@ class OutputComparison:
         score = self.quantized.get(runtime)
         if self.metric is None or self.float_value is None or score is None or score.value is None:
             return None
-        return drop(METRICS[self.metric], self.float_value, score.value)
+        return drop(find(self.metric), self.float_value, score.value)
 
     def to_dict(self, scheme: str) -> dict[str, Any]:
         """Return the fields as report.json names them."""
@@ -157,8 +195,9 @@ def score(outputs: Array, float_outputs: Array, measure: Measure | None) -> Scor
     if _are_classes(float_outputs, measure):
         same = classes(outputs, boundary) == classes(float_outputs, boundary)
         agreement = float(same.mean())
+    value = measure.metric.score(outputs, measure.wanted[:], boundary) if measure else None
     return Score(
-        value=measure.metric.score(outputs, measure.wanted, boundary) if measure else None,
+        value=value if value is not None and math.isfinite(value) else None,
         agreement=agreement,
         sqnr_db=sqnr_db(float_outputs, outputs),
         max_abs_error=float(difference.max()),
@@ -171,7 +210,7 @@ def _are_classes(outputs: Array, measure: Measure | None) -> bool:
     if outputs.ndim != 2:  # noqa: PLR2004 (samples, classes)
         return False
     if measure is not None:
-        return measure.metric.is_fraction
+        return measure.metric.family is Family.CLASSIFICATION
     return outputs.shape[1] > 1 or are_probabilities(outputs)
 
 
@@ -185,5 +224,9 @@ def sqnr_db(signal: Array, noisy: Array) -> float | None:
     """
     signal, noisy = signal.astype(np.float64), noisy.astype(np.float64)
     noise = float(np.square(signal - noisy).sum())
-    power = float(np.square(signal).sum())
+    return decibels(float(np.square(signal).sum()), noise)
+
+
+def decibels(power: float, noise: float) -> float | None:
+    """Compute the ratio of the power of a signal to that of noise, in dB; None if either is 0."""
     return 10 * math.log10(power / noise) if noise and power else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,18 @@ from edgepack.calibration.dataset import Dataset
 from edgepack.types import TensorSpec
 
 Array = NDArray[Any]
+
+
+class Rows(Protocol):
+    """What is wanted of each sample: an array (samples, ...), or what gives one when it is sliced.
+
+    ``rows[start:stop]`` reads those samples and no others, ``rows[:]`` all of them.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Array:
+        """Read some samples."""
 
 
 class Loss(str, Enum):
@@ -70,7 +82,7 @@ class Metric:
     family: Family
     unit: Unit
     is_more_better: bool
-    wanted: Callable[[Dataset, TensorSpec], Array]
+    wanted: Callable[[Dataset, TensorSpec], Rows]
     condense: Callable[[Array, Array, float], Array]
     value: Callable[[Array, Array], Array]
     loss: Loss | None = None
@@ -91,10 +103,10 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measure:
-    """A metric and what it holds one output of a model against, shape (samples, ...)."""
+    """A metric and what it holds one output of a model against, read by blocks of samples."""
 
     metric: Metric
-    wanted: Array
+    wanted: Rows
 
 
 def weighted_mean(rows: Array, weights: Array) -> Array:

@@ -19,7 +19,7 @@ from edgepack.deviation import UNEVEN
 from edgepack.errors import ModelError, RecipeError
 from edgepack.evaluation.score import drop
 from edgepack.load.formats import detect
-from edgepack.metrics import Measure, decision_boundary
+from edgepack.metrics import Measure, Metric, decision_boundary
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Data, Job, load
@@ -74,19 +74,20 @@ def cross_validate(
         job = Job(recipe, work, work, session, progress or Silent(), verbose)
         data = load(job)
         output, measure = _measured(data)
-        masks, why_not = held_out(measure.wanted, count, data.compared.source)
+        wanted = measure.wanted[:]
+        masks, why_not = held_out(wanted, count, data.compared.source)
         if origin and (pruned := pruned_float(candidate, recipe.model)):
             shutil.copyfile(pruned, job.float_tflite)
         else:
             steps.convert(job, data)
         job = replace(job, progress=Silent())
         predicted = steps.predict(job, data)["float"].result()
-        scorer = _Scorer(output, measure, load_array(Path(predicted[output])))
+        scorer = _Scorer(output, measure.metric, wanted, load_array(Path(predicted[output])))
         folds = []
         with (progress or Silent()).step("folds") as update:
             for number, mask in enumerate(masks, 1):
                 update(number - 1, count)
-                made = _run_fold(job, data, calibrator, running, measure.wanted, mask)
+                made = _run_fold(job, data, calibrator, running, wanted, mask)
                 folds.append(scorer.fold(candidate, number, mask, made))
             update(count, count)
     told = [settings.in_words, *_remarks(candidate, origin, data, output, why_not)]
@@ -207,10 +208,11 @@ def _run_fold(
 
 @dataclass(frozen=True, eq=False)
 class _Scorer:
-    """Scores an output by its measure, against the float model's, of shape (samples, ...)."""
+    """Scores an output, held against what is wanted and the float model's, (samples, ...)."""
 
     output: str
-    measure: Measure
+    metric: Metric
+    wanted: NDArray[Any]
     float_outputs: NDArray[Any]
 
     def fold(self, candidate: Path, number: int, mask: Mask, made: Arrays | str) -> Fold:
@@ -220,8 +222,8 @@ class _Scorer:
                 f"{candidate}: LiteRT does not run it as calibrated for fold {number}: {made};"
                 " leave the folds out"
             )
-        metric, boundary = self.measure.metric, decision_boundary(self.float_outputs)
-        wanted = self.measure.wanted[mask]
+        metric, boundary = self.metric, decision_boundary(self.float_outputs)
+        wanted = self.wanted[mask]
         float_value = metric.score(self.float_outputs[mask], wanted, boundary)
         value = metric.score(made[self.output], wanted, boundary)
         if not (isfinite(float_value) and isfinite(value)):

@@ -13,7 +13,7 @@ from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
 from edgepack.calibration.reader import reader
 from edgepack.errors import MissingToolError, RecipeError
-from edgepack.metrics import Measure, measures, require_known
+from edgepack.metrics import Measure, lessons, measures, require_known
 from edgepack.pipeline.evidence import budgets_of
 from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe, as_json
@@ -189,7 +189,7 @@ def load(job: Job) -> Data:
 def _taught(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:
     if recipe.fine_tune and recipe.fine_tune.loss == DISTILLATION:
         return {}  # the model's own outputs are learnt
-    taught = measures(recipe.metric, train, signature)
+    taught = lessons(recipe.metric, train, signature)
     if not taught:
         raise RecipeError(
             f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse',"

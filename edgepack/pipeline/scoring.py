@@ -8,14 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgepack.arrays import file_of
 from edgepack.bundle import describe
 from edgepack.cache import Cache
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.results import OutputResult
-from edgepack.metrics import Family, Measure
+from edgepack.metrics import Family, Measure, Records, Rows
 from edgepack.pipeline.answers import Answer
 from edgepack.types import Tensor
 
@@ -68,7 +67,11 @@ class Scoring:
         return self._cache.remember([*self._key, other], OutputResult, make)
 
 
-def _content(array: NDArray[Any]) -> str:
+def _content(wanted: Rows) -> Any:
+    """Digest what outputs are held against."""
+    if isinstance(wanted, Records):
+        return {name: _content(array) for name, array in wanted.fields.items()}
+    array = wanted if isinstance(wanted, np.ndarray) else wanted[:]
     path = file_of(array)
     if path is not None:
         return describe(path).sha256

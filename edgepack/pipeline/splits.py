@@ -44,7 +44,7 @@ def held_out(wanted: NDArray[Any], count: int, source: object) -> tuple[list[Mas
 
 
 def _why_not_stratified(wanted: NDArray[Any], count: int) -> str | None:
-    if wanted.ndim != 1 or wanted.dtype.kind not in "biu":
+    if not _are_labels(wanted):
         return "there are no class labels"
     labels, counts = np.unique(wanted, return_counts=True)
     few = int(counts.argmin())
@@ -53,12 +53,16 @@ def _why_not_stratified(wanted: NDArray[Any], count: int) -> str | None:
     return f"of class {labels[few]} there are only {counts[few]} samples"
 
 
+def _are_labels(wanted: NDArray[Any]) -> bool:
+    return wanted.ndim == 1 and wanted.dtype.kind in "biu"
+
+
 def calibrated_with(recipe: Recipe, others: Mask, labels: NDArray[Any]) -> Mask:
     """Choose as many samples of the other folds as the recipe wants, as reading a dataset does."""
     if recipe.samples is None:
         return others
     rows = np.flatnonzero(others)
-    survey = Survey(count=len(rows), labels=labels[rows] if labels.ndim == 1 else None)
+    survey = Survey(count=len(rows), labels=labels[rows] if _are_labels(labels) else None)
     return np.isin(np.arange(len(others)), rows[choose(survey, recipe.samples, recipe.seed)])
 
 

@@ -41,7 +41,7 @@ def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
             and {
                 "inputs": dict(data.train.files),
                 "labels": job.save(
-                    "taught", {name: measure.wanted for name, measure in data.taught.items()}
+                    "taught", {name: measure.wanted[:] for name, measure in data.taught.items()}
                 ),
                 "losses": {name: measure.metric.loss for name, measure in data.taught.items()},
                 "fingerprint": _fingerprint(job.recipe, inputs),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgepack.arrays import Arrays, load_array
+from edgepack.arrays import Arrays, blocks, load_array
 from edgepack.quantize.affine import quantize
 from edgepack.spool import Spool
 from edgepack.types import Tensor
-
-_BLOCK_BYTES = 1 << 22
 
 
 def quantize_inputs(inputs: Arrays, tensors: Sequence[Tensor], folder: Path) -> Arrays:
@@ -21,8 +19,7 @@ def quantize_inputs(inputs: Arrays, tensors: Sequence[Tensor], folder: Path) -> 
     made: Arrays = {}
     for number, ((name, array), tensor) in enumerate(zip(inputs.items(), tensors, strict=True)):
         with Spool(folder / f"quantized-{number}.npy") as spool:
-            rows = max(1, _BLOCK_BYTES // max(array[:1].nbytes, 1))
-            for start in range(0, len(array), rows):
-                spool.add(quantize(array[start : start + rows], tensor))
+            for _, (block,) in blocks(array):
+                spool.add(quantize(block, tensor))
         made[name] = load_array(spool.path)
     return made

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from edgepack.compress.prune import Pruning
 from edgepack.deviation import Deviation
-from edgepack.evaluation.score import OutputComparison, drop
-from edgepack.metrics import METRICS
+from edgepack.evaluation.score import OutputComparison, change_in_words
+from edgepack.metrics import find
 from edgepack.report import CalibrationReport, Report
 from edgepack.report.table import NONE, cells, hang, number, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
@@ -21,7 +21,7 @@ def render_text(report: Report) -> str:
         "\n".join(hang("note: ", note) for note in report.notes),
         render_targets(report.targets),
         render_findings(report.targets),
-        _verdict(report),
+        export_verdict(report),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -137,7 +137,8 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _verdict(report: Report) -> str:
+def export_verdict(report: Report) -> str:
+    """Say in one line whether the model passed, and what quantization costs."""
     comparison = report.comparison
     word = "PASSED" if report.passed else "FAILED"
     if not all(output.quantized for output in comparison.outputs.values()):
@@ -154,7 +155,10 @@ def _verdict(report: Report) -> str:
 
 def _worst(comparison: OutputComparison, scheme: str) -> str:
     """Say in one sentence what quantization costs an output."""
-    if comparison.metric is None or comparison.float_value is None:
+    values = {
+        name: score.value for name, score in comparison.quantized.items() if score.value is not None
+    }
+    if comparison.metric is None or comparison.float_value is None or not values:
         worst = max(comparison.quantized.values(), key=lambda score: score.max_abs_error)
         agreement = (
             "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
@@ -163,18 +167,11 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
         if worst.sqnr_db is not None:
             noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
         return f"{scheme} {agreement}{noise}"
-    metric = METRICS[comparison.metric]
-    values = {
-        name: score.value for name, score in comparison.quantized.items() if score.value is not None
-    }
-    pick = min if metric.is_fraction else max
+    metric = find(comparison.metric)
+    pick = min if metric.is_more_better else max
     name = pick(values, key=lambda key: values[key])
-    value, cost = values[name], drop(metric, comparison.float_value, values[name])
-    if metric.is_fraction:
-        amount = f"{-cost.amount:+.2f} points"
-    else:
-        amount = f"{cost.amount:+.2f}%" if comparison.float_value else "from 0"
     return (
-        f"{scheme} {metric.name} {number(value)} at worst ({name}), float"
-        f" {number(comparison.float_value)}: {amount}"
+        f"{scheme} {metric.name} {number(values[name])} at worst ({name}), float"
+        f" {number(comparison.float_value)}:"
+        f" {change_in_words(metric, comparison.float_value, values[name])}"
     )

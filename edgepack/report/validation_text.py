@@ -23,7 +23,7 @@ def render_validation(report: ValidationReport) -> str:
         *_interpreters(report),
         render_findings(report.targets),
         "\n".join(hang("note: ", note) for note in report.notes),
-        _verdict(report),
+        validation_verdict(report),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -80,7 +80,8 @@ def _costs(report: ValidationReport) -> Iterator[list[str]]:
         ]
 
 
-def _verdict(report: ValidationReport) -> str:
+def validation_verdict(report: ValidationReport) -> str:
+    """Say in one line on which targets the model passed."""
     words = {
         word: [name for name, found in report.targets.items() if found.word == word]
         for word in (FAILED, NOT_CHECKED)

@@ -9,20 +9,22 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays, file_of, load_array, save_array
+from edgepack.arrays import Arrays, blocks, file_of, load_array, save_array
 from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
 from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.culprit import Culprit, Fate, culprit
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.process import Process
+from edgepack.spool import Spool
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Allocations
 from edgepack.worker import Limits
@@ -125,10 +127,11 @@ class Interpreters:
     ) -> Callable[[], dict[str, Run]]:
         """Begin what :meth:`run` does; what is returned waits for it.
 
-        Files whose runs overlap have names of their own. ``on`` names the runtimes if not all are
-        meant.
+        Files whose runs overlap have names of their own. Outputs are maps of files, in a folder of
+        their own in ``work``. ``on`` names the runtimes if not all are meant.
         """
         files = _save(work / f"{model.stem}-inputs", inputs)
+        folder = Path(mkdtemp(dir=work))
         samples = len(next(iter(inputs.values())))
         chosen = {
             runtime: count
@@ -144,7 +147,7 @@ class Interpreters:
                 name = f"{model.stem}-{runtime.name}-{start}"
                 part = _Part(
                     asked={"model": str(model), "inputs": files, "start": start, "stop": stop},
-                    made={key: str(work / f"{name}-{i}.npy") for i, key in enumerate(outputs)},
+                    made={key: str(folder / f"{name}-{i}.npy") for i, key in enumerate(outputs)},
                     cut=work / f"{name}-cut.tflite",
                     update=counter.part(name),
                 )
@@ -312,13 +315,27 @@ def _outputs(parts: list[_Part]) -> Arrays | None:
     made = {name: [load_array(Path(part.made[name])) for part in parts] for name in parts[0].made}
     if any(len({array.shape[1:] for array in arrays}) > 1 for arrays in made.values()):
         return None
-    joined = {name: np.concatenate(arrays) for name, arrays in made.items()}
-    # What is beyond float32 counts as its end, so that differences stay numbers.
-    return {name: np.nan_to_num(each, nan=np.nan) for name, each in joined.items()}
+    return {name: _joined([Path(part.made[name]) for part in parts]) for name in made}
+
+
+def _joined(paths: list[Path]) -> NDArray[Any]:
+    """Join the parts of an output, block by block, in one file that takes their place."""
+    arrays = [load_array(path) for path in paths]
+    is_real = arrays[0].dtype.kind == "f"
+    if len(arrays) == 1 and not is_real:
+        return arrays[0]
+    with Spool(paths[0].with_suffix(".joined.npy")) as spool:
+        for _, (block,) in chain.from_iterable(map(blocks, arrays)):
+            # What is beyond float32 counts as its end, so that differences stay numbers.
+            spool.add(np.nan_to_num(block, nan=np.nan) if is_real else block)
+    for path in paths:
+        path.unlink()
+    return load_array(spool.path)
 
 
 def _has_nan(array: NDArray[Any]) -> bool:
-    return array.dtype.kind == "f" and bool(np.isnan(array).any())
+    is_real = array.dtype.kind == "f"
+    return is_real and any(np.isnan(block).any() for _, (block,) in blocks(array))
 
 
 def _queue(processes: Iterable[Process]) -> queue.SimpleQueue[Process]:

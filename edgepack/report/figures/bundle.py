@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgepack.metrics import METRICS
+from edgepack.metrics import listed
 from edgepack.report.figures.kinds import (
     AGREEMENT,
     COUNT,
-    ERROR,
-    FRACTION,
     MAX_ERROR,
     SETTING,
     SQNR,
@@ -17,6 +15,7 @@ from edgepack.report.figures.kinds import (
     ZEROS,
     Figure,
     Value,
+    kind_of,
     metric,
     rest,
     size,
@@ -69,8 +68,8 @@ def _scheme(report: Node) -> str:
 
 def _output(start: str, output: Node) -> Iterator[Figure]:
     name = output["metric"].text()
-    known = METRICS.get(name) if name else None
-    kind = VALUE if known is None else FRACTION if known.is_fraction else ERROR
+    known = listed(name) if name else None
+    kind = kind_of(known.unit, is_more_better=known.is_more_better) if known else VALUE
     scored: dict[str, Node] = {"pruned": output["pruned"]}
     for key, scores in output.children().items():
         if key not in _OF_OUTPUTS:
@@ -79,9 +78,9 @@ def _output(start: str, output: Node) -> Iterator[Figure]:
         values = {"float": output["float"]} | {who: score["value"] for who, score in scored.items()}
         for who, value in values.items():
             yield metric(f"{start}{who}: {name}", kind, value)
-    for label, kind_of, key in _SCORES:
+    for label, its_kind, key in _SCORES:
         for who, score in scored.items():
-            yield metric(f"{start}{who}: {label}", kind_of, score[key])
+            yield metric(f"{start}{who}: {label}", its_kind, score[key])
 
 
 _SCORES = (

@@ -1,0 +1,101 @@
+"""What a metric loses from the float model to another, with its interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgepack.evaluation.bootstrap import interval, standard_error, table_losses
+from edgepack.evaluation.paired import detectable, detectable_accuracy, mcnemar, wilson
+from edgepack.evaluation.results import Change, Interval, MetricResult
+from edgepack.evaluation.score import Array
+from edgepack.metrics.metric import Metric, Unit, weighted_mean
+
+_DIGITS = 9  # 0.92 - 0.90 is a little more than 0.02
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """One model by one metric: the condensed samples, the value, the values of the resamples.
+
+    ``resampled`` is None for an accuracy, of which more is known: see :func:`is_accuracy`.
+    """
+
+    metric: Metric
+    rows: Array
+    value: float
+    resampled: Array | None
+
+
+def is_accuracy(metric: Metric, rows: Array) -> bool:
+    """Whether a metric is the share of samples that are right, and nothing else."""
+    return metric.value is weighted_mean and rows.dtype == bool and rows.ndim == 1
+
+
+def metric_result(scored: Scored, of_float: Scored | None) -> MetricResult:
+    """Tell a value, its interval and what it loses; of the float model itself for None."""
+    metric = scored.metric
+    is_told = math.isfinite(scored.value)
+    return MetricResult(
+        name=metric.name,
+        title=metric.title,
+        unit=metric.unit.value,
+        is_more_better=metric.is_more_better,
+        value=scored.value if is_told else None,
+        interval=_interval(scored) if is_told else None,
+        change=_change(of_float, scored) if is_told and of_float is not None else None,
+    )
+
+
+def losses(metric: Metric, of_float: Array, of_other: Array) -> Array:
+    """Compute what is lost between values, as :class:`~edgepack.evaluation.results.Change` tells.
+
+    NaN where an error was 0 in float and is not any more, or where a value is NaN.
+    """
+    lost = of_float - of_other if metric.is_more_better else of_other - of_float
+    if metric.unit is Unit.FRACTION:
+        return np.asarray(100 * lost)
+    if metric.unit is not Unit.ERROR:
+        return np.asarray(lost)
+    share = np.where(lost == 0, 0.0, np.nan)
+    return np.divide(100 * lost, of_float, out=share, where=of_float != 0)
+
+
+def _interval(scored: Scored) -> Interval | None:
+    if scored.resampled is None:
+        return wilson(int(scored.rows.sum()), len(scored.rows))
+    return interval(scored.resampled)
+
+
+def _change(of_float: Scored, of_other: Scored) -> Change:
+    values = (np.array([each.value]) for each in (of_float, of_other))
+    lost = float(losses(of_other.metric, *values)[0])
+    if not math.isfinite(lost):
+        return Change(loss=None, interval=None, detectable=None)
+    lost = round(lost, _DIGITS)
+    if of_float.resampled is None or of_other.resampled is None:
+        return _change_of_accuracy(lost, of_float.rows, of_other.rows)
+    resampled = losses(of_other.metric, of_float.resampled, of_other.resampled)
+    found = interval(resampled)
+    return Change(
+        loss=lost,
+        interval=found,
+        detectable=None if found is None else detectable(standard_error(resampled)),
+    )
+
+
+def _change_of_accuracy(lost: float, of_float: Array, of_other: Array) -> Change:
+    samples = len(of_float)
+    only_float = int(np.count_nonzero(of_float & ~of_other))
+    only_other = int(np.count_nonzero(of_other & ~of_float))
+    least = detectable_accuracy(only_float + only_other, samples)
+    return Change(
+        loss=lost,
+        interval=interval(100 * table_losses(only_float, only_other, samples)),
+        detectable=None if least is None else 100 * least,
+        only_float=only_float,
+        only_other=only_other,
+        p_value=mcnemar(only_float, only_other),
+    )

@@ -1,0 +1,103 @@
+"""How well a model tells each class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgepack.arrays import blocks
+from edgepack.evaluation.distance import real
+from edgepack.evaluation.results import ClassResult
+from edgepack.evaluation.score import Array
+from edgepack.metrics import classes
+from edgepack.types import Tensor
+
+_COLUMN_BYTES = 1 << 25
+
+
+def told_classes(outputs: Array, tensor: Tensor | None, boundary: float) -> Array:
+    """Find the class that each sample gets, int64 (samples,), by blocks."""
+    return np.concatenate(
+        [classes(real(block, tensor), boundary) for _, (block,) in blocks(outputs)]
+    )
+
+
+def class_results(
+    outputs: Array, tensor: Tensor | None, boundary: float, labels: Array, names: Sequence[str]
+) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
+    """Tell precision, recall, F1 and ROC-AUC of each class, and the confusion matrix.
+
+    ``outputs`` are scores (samples, classes), ``labels`` class numbers (samples,), ``names`` those
+    of all classes. The area is that of the class against all others, by its probability.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    numbers = np.arange(len(names))
+    said = told_classes(outputs, tensor, boundary)
+    figures = precision_recall_fscore_support(labels, said, labels=numbers, zero_division=np.nan)
+    areas = _areas(outputs, tensor, boundary, labels, len(names))
+    results = tuple(
+        ClassResult(
+            name=name,
+            samples=int(samples),
+            precision=_told(precision),
+            recall=_told(recall),
+            f1=_told(f1),
+            roc_auc=_told(area),
+        )
+        for name, precision, recall, f1, samples, area in zip(names, *figures, areas, strict=True)
+    )
+    counts = confusion_matrix(labels, said, labels=numbers).tolist()
+    return results, tuple(tuple(row) for row in counts)
+
+
+def _told(figure: float) -> float | None:
+    return None if math.isnan(figure) else float(figure)
+
+
+def _areas(
+    outputs: Array, tensor: Tensor | None, boundary: float, labels: Array, count: int
+) -> list[float]:
+    """Compute the area of each class, for some classes at a time."""
+    if outputs.shape[1] == 1:  # to say no is not to say yes
+        yes = _area(_scores(outputs, tensor, boundary, slice(None)), (labels == 1)[:, np.newaxis])
+        return [*yes, *yes]
+    most = max(1, _COLUMN_BYTES // (8 * len(outputs)))
+    areas: list[float] = []
+    for start in range(0, count, most):
+        some = slice(start, min(start + most, count))
+        is_some = labels[:, np.newaxis] == np.arange(some.start, some.stop)
+        areas += _area(_scores(outputs, tensor, boundary, some), is_some)
+    return areas
+
+
+def _scores(outputs: Array, tensor: Tensor | None, boundary: float, some: slice) -> Array:
+    """Give the scores of some classes, float64 (samples, classes); probabilities of logits."""
+    from scipy.special import softmax
+
+    def scores(block: Array) -> Array:
+        found = real(block, tensor).astype(np.float64)
+        are_logits = boundary == 0 and found.shape[1] > 1
+        return np.asarray(softmax(found, axis=1) if are_logits else found)[:, some]
+
+    return np.concatenate([scores(block) for _, (block,) in blocks(outputs)])
+
+
+def _area(scores: Array, is_class: Array) -> list[float]:
+    """Compute the areas under ROC curves (classes,), by the ranks of scores (samples, classes).
+
+    As Mann and Whitney's U, in which equal scores share their rank; NaN where there is nothing to
+    tell apart.
+    """
+    from scipy.stats import rankdata
+
+    yes = is_class.sum(axis=0)
+    no = len(scores) - yes
+    above = (rankdata(scores, axis=0) * is_class).sum(axis=0) - yes * (yes + 1) / 2
+    pairs = yes * no
+    areas: list[float] = np.divide(
+        above, pairs, out=np.full(len(yes), np.nan), where=pairs > 0
+    ).tolist()
+    return areas

@@ -1,0 +1,158 @@
+"""How far the outputs of two models are from each other, found by blocks of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from edgepack.arrays import blocks, extremes
+from edgepack.evaluation.probabilities import Histogram, divergences
+from edgepack.evaluation.results import Distance
+from edgepack.evaluation.score import Array, decibels
+from edgepack.metrics import classes
+from edgepack.quantize.affine import dequantize
+from edgepack.types import Tensor
+
+WORST = 12
+"""So many samples are told at most."""
+
+
+class Kind(str, Enum):
+    """What an output holds: scores of classes, for a sample or each of its pixels, or values."""
+
+    CLASSES = "classes"
+    CLASS_MAP = "class map"
+    VALUES = "values"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart:
+    """A sample on which two models differ: its number, whether in class, and how far."""
+
+    index: int
+    is_other_class: bool
+    distance: float
+
+
+@dataclass(kw_only=True)
+class _Sums:
+    """What is gathered on the way through the samples."""
+
+    float_bins: Histogram
+    other_bins: Histogram
+    same: int = 0
+    decisions: int = 0
+    divergence: float = 0.0
+    power: float = 0.0
+    noise: float = 0.0
+    error: float = 0.0
+    max_error: float = 0.0
+    values: int = 0
+    worst: list[Apart] = field(default_factory=list)
+
+
+def distance(
+    float_outputs: Array, outputs: Array, tensor: Tensor | None, kind: Kind, boundary: float
+) -> tuple[Distance, tuple[Apart, ...]]:
+    """Compare outputs (samples, ...) with the float model's on the same samples.
+
+    ``tensor`` tells what integers stand for, and is None for real values. Also gives the
+    :data:`WORST` samples at most, those of another class first, then the farthest, then the first;
+    samples on which the two give the same are none.
+
+    The KL divergence is that of :func:`~edgepack.evaluation.probabilities.divergences`, mean over
+    samples or pixels, or else that of the values' histograms: 128 equal bins over the
+    range of the float outputs, the first and the last of which also count what is outside, and
+    half a value more in each, so that it stays finite.
+    """
+    low, high = (float(end) for end in extremes(float_outputs))
+    sums = _Sums(float_bins=Histogram(low, high), other_bins=Histogram(low, high))
+    for rows, (ours, theirs) in pairs(float_outputs, outputs, tensor):
+        _add(sums, rows.start, ours, theirs, kind, boundary, _floor(tensor))
+    has_classes = kind is not Kind.VALUES
+    divergence = sums.float_bins.divergence(sums.other_bins)
+    return Distance(
+        agreement=sums.same / sums.decisions if has_classes else None,
+        kl_divergence=sums.divergence / sums.decisions if has_classes else divergence,
+        sqnr_db=decibels(sums.power, sums.noise),
+        max_abs_error=sums.max_error,
+        mean_abs_error=sums.error / sums.values,
+    ), tuple(sums.worst)
+
+
+def pairs(
+    float_outputs: Array, outputs: Array, tensor: Tensor | None
+) -> Iterator[tuple[slice, tuple[Array, Array]]]:
+    """Give the real values of both by blocks of samples."""
+    for rows, (ours, theirs) in blocks(float_outputs, outputs):
+        yield rows, (ours, real(theirs, tensor))
+
+
+def real(outputs: Array, tensor: Tensor | None) -> Array:
+    """Give the real values of outputs; those of None are real already."""
+    return outputs if tensor is None else dequantize(outputs, tensor)
+
+
+def streamed_sqnr_db(float_outputs: Array, outputs: Array, tensor: Tensor | None) -> float | None:
+    """Compute the ratio of :func:`~edgepack.evaluation.score.sqnr_db` by blocks of samples."""
+    power = noise = 0.0
+    for _, (ours, theirs) in pairs(float_outputs, outputs, tensor):
+        signal = ours.astype(np.float64)
+        power += float(np.square(signal).sum())
+        noise += float(np.square(signal - theirs).sum())
+    return decibels(power, noise)
+
+
+def _floor(tensor: Tensor | None) -> float:
+    """Tell what a probability of 0 stands for: up to half a step, of which this is all."""
+    return tensor.quant.scale[0] / 2 if tensor is not None and tensor.quant is not None else 0.0
+
+
+def _add(
+    sums: _Sums, start: int, ours: Array, theirs: Array, kind: Kind, boundary: float, floor: float
+) -> None:
+    """Count a block of samples, of which ``start`` is the first's number."""
+    signal = ours.astype(np.float64)
+    difference = signal - theirs
+    error = np.abs(difference)
+    squared = np.square(difference)
+    sums.power += float(np.square(signal).sum())
+    sums.noise += float(squared.sum())
+    sums.error += float(error.sum())
+    sums.max_error = max(sums.max_error, float(error.max()))
+    sums.values += error.size
+    if kind is Kind.VALUES:
+        sums.float_bins.add(signal)
+        sums.other_bins.add(theirs)
+        changed = np.zeros(len(ours), bool)
+        far = squared.reshape(len(ours), -1).mean(axis=1)
+    else:
+        differs = classes(ours, boundary) != classes(theirs, boundary)
+        divergence = divergences(signal, theirs, are_logits=boundary == 0, floor=floor)
+        sums.decisions += differs.size
+        sums.same += int(np.count_nonzero(~differs))
+        sums.divergence += float(divergence.sum())
+        changed = differs if kind is Kind.CLASSES else np.zeros(len(ours), bool)
+        far = divergence.reshape(len(ours), -1).mean(axis=1)
+    sums.worst = _worst(sums.worst + _farthest(start, changed, far))
+
+
+def _farthest(start: int, changed: Array, far: Array) -> list[Apart]:
+    """Pick the worst samples of a block, so that few become objects."""
+    order = np.lexsort((-np.nan_to_num(far, nan=np.inf), ~changed))[:WORST]
+    return [
+        Apart(index=start + int(i), is_other_class=bool(changed[i]), distance=float(far[i]))
+        for i in order
+        if changed[i] or far[i] != 0
+    ]
+
+
+def _worst(samples: list[Apart]) -> list[Apart]:
+    def rank(sample: Apart) -> tuple[bool, float, int]:
+        far = sample.distance if sample.distance == sample.distance else np.inf
+        return not sample.is_other_class, -far, sample.index
+
+    return sorted(samples, key=rank)[:WORST]

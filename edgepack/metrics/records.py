@@ -1,0 +1,38 @@
+"""Arrays side by side, which are read by blocks of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgepack.metrics.metric import Array
+
+
+def record_array(fields: Mapping[str, Array]) -> Array:
+    """Copy arrays (samples, ...) into one array of records (samples,).
+
+    >>> record_array({"label": np.array([0, 1]), "values": np.eye(2)})["values"][1]
+    array([0., 1.])
+    """
+    length = len(next(iter(fields.values())))
+    records = np.empty(
+        length, [(name, array.dtype, array.shape[1:]) for name, array in fields.items()]
+    )
+    for name, array in fields.items():
+        records[name] = array
+    return records
+
+
+class Records:
+    """Arrays (samples, ...) by name, each as it lies on disk; a slice of samples copies those."""
+
+    def __init__(self, fields: Mapping[str, Array]) -> None:
+        self.fields = dict(fields)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.fields.values())))
+
+    def __getitem__(self, rows: slice) -> Array:
+        """Give the records of some samples, an array (samples,) whose fields are the arrays'."""
+        return record_array({name: array[rows] for name, array in self.fields.items()})

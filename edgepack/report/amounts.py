@@ -1,0 +1,104 @@
+"""Metrics, intervals and what is lost, in words: the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from edgepack.evaluation.results import Interval, MetricResult
+from edgepack.metrics.metric import Unit
+from edgepack.report.table import NONE, number
+
+_LEAST_P = 0.0001
+_LARGE = 1000
+_UNITS = {Unit.FRACTION: " points", Unit.ERROR: "%", Unit.DECIBELS: " dB", Unit.PLAIN: ""}
+
+
+def value(metric: MetricResult, *, interval: bool = True) -> str:
+    """Write a metric's value, with its interval if there is one.
+
+    >>> value(MetricResult(name="accuracy", title="accuracy", unit="fraction", is_more_better=True,
+    ...     value=0.9, interval=Interval(low=0.85, high=0.94), change=None))
+    '0.9000 (0.8500 to 0.9400)'
+    """
+    told = _value(metric.value, metric.unit)
+    if metric.interval is None or not interval:
+        return told
+    low, high = (
+        _value(end, metric.unit).removesuffix(_UNITS[Unit.DECIBELS])
+        for end in (metric.interval.low, metric.interval.high)
+    )
+    return f"{told} ({low} to {high})"
+
+
+def loss(metric: MetricResult, *, interval: bool = True) -> str:
+    """Write what a metric loses from the float model, a gain being negative."""
+    change = metric.change
+    if change is None or change.loss is None:
+        return NONE
+    told = f"{_decimals(change.loss)}{_UNITS[Unit(metric.unit)]}"
+    if change.interval is None or not interval:
+        return told
+    return f"{told} ({_decimals(change.interval.low)} to {_decimals(change.interval.high)})"
+
+
+def span(interval: Interval | None) -> str:
+    """Write an interval as its two ends.
+
+    >>> span(Interval(low=-0.4, high=1.0))
+    '-0.40 to 1.00'
+    """
+    if interval is None:
+        return NONE
+    return f"{_decimals(interval.low)} to {_decimals(interval.high)}"
+
+
+def p_value(metric: MetricResult) -> str:
+    """Write McNemar's p."""
+    found = metric.change.p_value if metric.change else None
+    if found is None:
+        return NONE
+    return f"{found:.4f}" if found >= _LEAST_P else f"< {_LEAST_P}"
+
+
+def fraction(share: float | None) -> str:
+    """Write a fraction as percent.
+
+    >>> fraction(0.985)
+    '98.50%'
+    """
+    return NONE if share is None else f"{share:.2%}"
+
+
+def decibels(ratio: float | None) -> str:
+    """Write a ratio in dB."""
+    return NONE if ratio is None else f"{ratio:.1f} dB"
+
+
+def plain(figure: float | None) -> str:
+    """Write a number in three significant digits."""
+    return NONE if figure is None else f"{figure:.3g}"
+
+
+def bytes_of(size: int | None) -> str:
+    """Write a size."""
+    return NONE if size is None else f"{size:,} B"
+
+
+def samples(many: int) -> str:
+    """Write how many samples.
+
+    >>> samples(1), samples(1000)
+    ('1 sample', '1,000 samples')
+    """
+    return "1 sample" if many == 1 else f"{many:,} samples"
+
+
+def _value(figure: float | None, unit: str) -> str:
+    if figure is None or unit == Unit.FRACTION:
+        return number(figure)
+    return f"{figure:.2f} dB" if unit == Unit.DECIBELS else f"{figure:.4g}"
+
+
+def _decimals(figure: float) -> str:
+    """Write two decimals, of large numbers four digits, and no minus before a zero."""
+    if abs(figure) >= _LARGE:
+        return f"{figure:.4g}"
+    return f"{round(figure, 2) or 0.0:.2f}"

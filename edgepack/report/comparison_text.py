@@ -1,0 +1,232 @@
+"""A comparison as a person reads it in the terminal: a table for each output, then what matters."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from edgepack.evaluation.results import ClassResult, Distance, MetricResult
+from edgepack.report import amounts
+from edgepack.report.comparison import PRUNED, ComparisonReport, Stage
+from edgepack.report.runs import Seen, asked, output_names, recall_lost, seen, worst_runs
+from edgepack.report.sections.disagreements import said
+from edgepack.report.sections.folds import folds_sentence
+from edgepack.report.sections.verdict import verdict_sentences
+from edgepack.report.table import (
+    NONE,
+    WIDTH,
+    cut_middle,
+    number,
+    printable,
+    table,
+)
+
+_NAME = 16
+_LEAST_NAME = 11  # interpreter
+_LABEL = 24
+_CLASSES = 3
+_SAMPLES = 3
+_GAP = 2
+
+
+def render_comparison(report: ComparisonReport) -> str:
+    """Write a report in plain text; what was found is the last line."""
+    parts = [
+        *(_output(report, name) for name in output_names(report)),
+        "\n".join(_facts(report)),
+        "\n".join(_hang("note: ", note) for note in report.notes),
+        "\n".join(_verdict(report)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _output(report: ComparisonReport, output: str) -> str:
+    """Tell of an output: what was asked for, all metrics, the classes and samples that suffer."""
+    title = f"output {_name(output, WIDTH - 7)}" if len(output_names(report)) > 1 else ""
+    runs = seen(report, output)
+    parts = [
+        "\n".join(filter(None, [title, table(list(_asked(report, output, runs)))])),
+        *_others(report, output, runs),
+        _classes(report, output),
+        _worst(report, output),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _asked(report: ComparisonReport, output: str, runs: Sequence[Seen]) -> Iterator[list[str]]:
+    """Tell the metric that the verdict is about; without labels how far outputs are from float."""
+    metrics = [asked(report, output, each.output) for each in runs]
+    known = next((metric for metric in metrics if metric), None)
+    if known is None:
+        rows = [[*_DISTANCES], *(_distances(each.output.distance) for each in runs)]
+    else:
+        rows = [[f"{_name(known.title, _NAME)} (95 %)", "lost (95 %)", "p"]]
+        rows += [_losses(metric) if metric else [NONE] * 3 for metric in metrics]
+    rows = _known(rows)
+    taken = sum(max(map(len, column)) + _GAP for column in zip(*rows, strict=True))
+    room = max((WIDTH - taken - _GAP) // 2, _LEAST_NAME)
+    yield ["model", "interpreter", *rows[0]]
+    for each, row in zip(runs, rows[1:], strict=True):
+        yield [_name(each.stage.name, room), _name(each.runtime, room), *row]
+
+
+def _losses(metric: MetricResult) -> list[str]:
+    return [amounts.value(metric), amounts.loss(metric), amounts.p_value(metric)]
+
+
+_DISTANCES = ("agreement", "KL, nats", "SQNR", "max error")
+
+
+def _distances(found: Distance | None) -> list[str]:
+    if found is None:
+        return [NONE] * len(_DISTANCES)
+    return [
+        amounts.fraction(found.agreement),
+        amounts.plain(found.kl_divergence),
+        amounts.decibels(found.sqnr_db),
+        amounts.plain(found.max_abs_error),
+    ]
+
+
+def _others(report: ComparisonReport, output: str, runs: Sequence[Seen]) -> Iterator[str]:
+    """Tell the other metrics, a column a run, as many side by side as fit."""
+    first = report.metrics.get(output)
+    titles = {
+        name: _name(metric.title, _LABEL)
+        for each in runs
+        for name, metric in each.output.metrics.items()
+        if name != first
+    }
+    rows = [["", *titles.values(), *(_DISTANCES if first else ())]]
+    rows += [
+        [
+            _name(each.name, _LABEL),
+            *(_value(each, name) for name in titles),
+            *(_distances(each.output.distance) if first else ()),
+        ]
+        for each in runs
+    ]
+    names, *columns = _known(rows)
+    if len(names) == 1:
+        return
+    for some in _fitting(columns, WIDTH - max(map(len, names))):
+        yield table(list(map(list, zip(names, *some, strict=True))), left=1)
+
+
+def _known(rows: Sequence[list[str]]) -> list[list[str]]:
+    """Leave out the columns, headed by their names, of which nothing is known."""
+    kept = [
+        place
+        for place, column in enumerate(zip(*rows, strict=True))
+        if any(cell != NONE for cell in column[1:])
+    ]
+    return [[row[place] for place in kept] for row in rows]
+
+
+def _fitting(columns: Sequence[list[str]], width: int) -> Iterator[list[list[str]]]:
+    some: list[list[str]] = []
+    left = width
+    for column in columns:
+        wide = max(map(len, column)) + _GAP
+        if some and wide > left:
+            yield some
+            some, left = [], width
+        some.append(column)
+        left -= wide
+    if some:
+        yield some
+
+
+def _value(each: Seen, name: str) -> str:
+    metric = each.output.metrics.get(name)
+    return amounts.value(metric, interval=False) if metric else NONE
+
+
+def _classes(report: ComparisonReport, output: str) -> str:
+    """Tell the classes that lost most of their recall, on the worst interpreter of each model."""
+    runs = [each for each in worst_runs(report, output) if each.output.classes]
+    if len(runs) < 2 or not runs[0].is_float:  # noqa: PLR2004 (float and another)
+        return ""
+    of_float = runs[0].output.classes
+    rows = [["class", "model", "samples", "recall", "float", "lost"]]
+    for each in runs[1:]:
+        lost = sorted(
+            zip(of_float, each.output.classes, strict=True),
+            key=lambda pair: -recall_lost(*pair),
+        )
+        rows += [_class_row(each, *pair) for pair in lost[:_CLASSES] if recall_lost(*pair) > 0]
+    return table(rows) if len(rows) > 1 else ""
+
+
+def _class_row(each: Seen, of_float: ClassResult, found: ClassResult) -> list[str]:
+    return [
+        _name(found.name, _LABEL),
+        _name(each.name, _LABEL),
+        f"{found.samples:,}",
+        number(found.recall),
+        number(of_float.recall),
+        f"{100 * recall_lost(of_float, found):.2f} points",
+    ]
+
+
+def _worst(report: ComparisonReport, output: str) -> str:
+    """Tell the samples that float and the others tell apart most."""
+    rows = [["sample", "model", "label", "float says", "it says", "distance"]]
+    for each in worst_runs(report, output):
+        for sample in each.output.worst[:_SAMPLES]:
+            shown = [said(of) or NONE for of in (sample.of_float, sample.of_other)]
+            rows.append(
+                [
+                    f"{sample.index:,}",
+                    _name(each.name, _NAME),
+                    _name(sample.wanted or NONE, _NAME),
+                    *(_name(told, _LABEL - 4) for told in shown),
+                    amounts.plain(sample.distance),
+                ]
+            )
+    return table(_known(rows), left=len(_known(rows)[0]) - 1) if len(rows) > 1 else ""
+
+
+def _facts(report: ComparisonReport) -> Iterator[str]:
+    sizes = [
+        f"{_name(stage.name, _LABEL)} {amounts.bytes_of(stage.artifact.bytes)}"
+        for stage in report.stages
+        if stage.artifact
+    ]
+    if sizes:
+        yield _hang("size      ", ", ".join(sizes))
+    for stage in report.stages:
+        yield from _of_stage(stage)
+    if report.folds:
+        yield _hang("folds     ", folds_sentence(report.folds))
+        yield _hang("          ", report.folds.settings)
+
+
+def _of_stage(stage: Stage) -> Iterator[str]:
+    if stage.sparsity and stage.role == PRUNED:
+        yield f"zeros     {stage.sparsity.overall:.1%} of the weights of {_name(stage.name, _NAME)}"
+    if stage.origin and stage.origin.is_same_as_c is not None:
+        told = "the same bytes" if stage.origin.is_same_as_c else "OTHER BYTES"
+        yield _hang("C array   ", f"{stage.name}: {told} as the file")
+
+
+def _verdict(report: ComparisonReport) -> Iterator[str]:
+    word = {True: "PASSED: ", False: "FAILED: ", None: ""}[report.passed]
+    sentences = verdict_sentences(report) or ("nothing was compared",)
+    for sentence in sentences:
+        yield _hang(word if sentence is sentences[-1] else "", sentence)
+
+
+def _hang(word: str, text: str) -> str:
+    """Write a word and what it says within the width, whatever names are in it."""
+    return textwrap.fill(
+        printable(text),
+        WIDTH,
+        initial_indent=word,
+        subsequent_indent=" " * len(word),
+        break_on_hyphens=False,
+    )
+
+
+def _name(text: str, width: int) -> str:
+    return cut_middle(printable(text), width)

@@ -1,0 +1,44 @@
+"""The page of an export: what was made, and how good it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgepack.report import Report, amounts
+from edgepack.report.page.document import Document, Headline, Section, Tone
+from edgepack.report.sections.ledger import score_ledger
+from edgepack.report.sections.made_of import made_of
+from edgepack.report.sections.notes import notes
+from edgepack.report.sections.sparsity import sparsity
+from edgepack.report.sections.targets import targets
+from edgepack.report.text import export_verdict
+
+
+def export_document(report: Report, manifest: dict[str, Any]) -> Document:
+    """Put the page together from the report and the manifest of the folder."""
+    scheme, data = report.comparison.scheme, report.comparison.data
+    recipe = dict(manifest["recipe"])
+    inputs = {role: found for role, found in recipe.items() if _is_input(found)}
+    settings = {key: value for key, value in recipe.items() if key not in inputs}
+    found = (
+        score_ledger(report.comparison, report.float_runtime),
+        sparsity({"float": report.sparsity.float, scheme: report.sparsity.quantized}),
+        targets({scheme: report.targets}),
+        notes(report.notes),
+        made_of(inputs, {report.model: settings}, manifest["versions"], report.artifacts),
+    )
+    return Document(
+        title=f"{report.model} in {scheme}",
+        subtitle=f"On {amounts.samples(report.comparison.samples)} of the {data} data",
+        headline=Headline(
+            word="PASSED" if report.passed else "FAILED",
+            tone=Tone.GOOD if report.passed else Tone.BAD,
+            sentences=(export_verdict(report),),
+        ),
+        sections=tuple(section for section in found if isinstance(section, Section)),
+    )
+
+
+def _is_input(setting: Any) -> bool:
+    """Whether a part of the recipe names a file, a function or an object that went in."""
+    return isinstance(setting, dict) and bool({"sha256", "function", "object"} & setting.keys())

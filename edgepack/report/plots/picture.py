@@ -1,0 +1,99 @@
+"""Pictures as PNG files, without a library: the Portable Network Graphics specification, W3C."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_KINDS = {1: 0, 3: 2, 4: 6}
+"""PNG's colour types, by the number of channels: grey, red green blue, and those with alpha."""
+
+# Björn Ottosson, "A perceptual color space for image processing": from OKLab to linear sRGB.
+_TO_CONES = np.array(
+    [
+        [1.0, 0.3963377774, 0.2158037573],
+        [1.0, -0.1055613458, -0.0638541728],
+        [1.0, -0.0894841775, -1.2914855480],
+    ]
+)
+_TO_SRGB = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+)
+
+
+def png(pixels: NDArray[Any], span: tuple[float, float] | None = None) -> bytes:
+    """Write a picture of shape (H, W) or (H, W, 1, 3 or 4) as a PNG file.
+
+    uint8 is taken as it is; other values are scaled, so that ``span`` becomes 0 to 255: the least
+    and the largest finite value if None. What is no number is 0.
+    """
+    if pixels.ndim == 2:  # noqa: PLR2004 (height, width)
+        pixels = pixels[:, :, np.newaxis]
+    height, width, channels = pixels.shape
+    whole = pixels if pixels.dtype == np.uint8 else _scaled(pixels, span)
+    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each begins with its filter: none
+    rows[:, 1:] = whole.reshape(height, width * channels)
+    head = struct.pack(">IIBBBBB", width, height, 8, _KINDS[channels], 0, 0, 0)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", head),
+            _chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)),
+            _chunk(b"IEND", b""),
+        )
+    )
+
+
+def heat(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Colour values of shape (H, W): dark blue for the least, yellow for the largest.
+
+    The lightness grows with the value, so that it can be read without seeing colours.
+    """
+    coloured: NDArray[np.uint8] = _colours()[_scaled(values, None)]
+    return coloured
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    checked = kind + content
+    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+
+def _scaled(values: NDArray[Any], span: tuple[float, float] | None) -> NDArray[np.uint8]:
+    reals = values.astype(np.float64)
+    finite = reals[np.isfinite(reals)]
+    if span is None:
+        span = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    low, high = span
+    # Halves, for the difference of large values may be more than a float holds.
+    parts = (np.nan_to_num(reals, nan=low, posinf=high, neginf=low) / 2 - low / 2) / (
+        (high / 2 - low / 2) or 1.0
+    )
+    return _bytes(parts)
+
+
+@cache
+def _colours() -> NDArray[np.uint8]:
+    """Make 256 colours whose lightness (of OKLab) grows evenly, hues from blue over red."""
+    part = np.linspace(0, 1, 256)
+    light = 0.18 + 0.74 * part
+    hue = np.radians(265 + 205 * part)  # blue, purple, red, yellow
+    chroma = 0.06 + 0.11 * np.sin(np.pi * part)
+    lab = np.stack([light, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1)
+    linear = np.clip((lab @ _TO_CONES.T) ** 3 @ _TO_SRGB.T, 0, 1)
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)  # noqa: PLR2004 (sRGB's)
+    return _bytes(curved)
+
+
+def _bytes(parts: NDArray[Any]) -> NDArray[np.uint8]:
+    """Write 0 to 1 as 0 to 255."""
+    whole: NDArray[np.uint8] = np.rint(np.clip(parts, 0, 1) * 255).astype(np.uint8)
+    return whole

@@ -1,0 +1,87 @@
+"""Which classes are taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgepack.report.comparison import ComparisonReport
+from edgepack.report.page.document import Block, Plot, Section, Table
+from edgepack.report.plots import confusion as plot
+from edgepack.report.runs import Seen, output_names, title, worst_runs
+from edgepack.report.sections.parts import figures, table, words
+
+_MOST = 40
+_PAIRS = 20
+
+
+def confusion(report: ComparisonReport) -> Section | None:
+    """Draw a matrix for each model; of many classes, tell the pairs that are most confused."""
+    blocks: list[Block] = []
+    for place, output in enumerate(output_names(report)):
+        runs = [each for each in worst_runs(report, output) if each.output.confusion]
+        if not runs:
+            continue
+        names = _names(report, output, runs[0])
+        if len(names) > _MOST:
+            blocks.append(_pairs(runs, names, title(report, "Most confused classes", output)))
+            continue
+        blocks += [
+            _matrix(each, names, f"confusion-{place}-{index}", title(report, each.name, output))
+            for index, each in enumerate(runs)
+        ]
+    if not blocks:
+        return None
+    return Section(
+        id="confusion",
+        title="Confusion",
+        lead="Rows are labels, columns what the model says.",
+        blocks=tuple(blocks),
+    )
+
+
+def _names(report: ComparisonReport, output: str, each: Seen) -> list[str]:
+    size = len(each.output.confusion)
+    names = list(report.classes.get(output, ()))
+    return names if len(names) == size else [str(index) for index in range(size)]
+
+
+def _matrix(each: Seen, names: Sequence[str], id: str, name: str) -> Plot:  # noqa: A002 (the SVG's)
+    counts = each.output.confusion
+    total, right = sum(map(sum, counts)), sum(row[index] for index, row in enumerate(counts))
+    return Plot(
+        title=name,
+        description=f"{right:,} of {total:,} samples lie on the diagonal: they are told right.",
+        svg=plot.confusion(id, names, counts),
+        table=table(
+            f"Confusion of {name}",
+            [words("label"), *(figures(each_name) for each_name in names)],
+            [
+                [label, *(f"{count:,}" for count in row)]
+                for label, row in zip(names, counts, strict=True)
+            ],
+        ),
+    )
+
+
+def _pairs(runs: Sequence[Seen], names: Sequence[str], name: str) -> Table:
+    size = len(names)
+    most = {
+        (row, column): max(each.output.confusion[row][column] for each in runs)
+        for row in range(size)
+        for column in range(size)
+        if row != column
+    }
+    worst = sorted(most, key=lambda pair: (-most[pair], pair))[:_PAIRS]
+    return table(
+        name,
+        [words("label"), words("told as"), *(figures(each.name) for each in runs)],
+        [
+            [
+                names[row],
+                names[column],
+                *(f"{each.output.confusion[row][column]:,}" for each in runs),
+            ]
+            for row, column in worst
+            if most[row, column]
+        ],
+    )

@@ -1,0 +1,51 @@
+"""The cross-validation of the calibration."""
+
+from __future__ import annotations
+
+from edgepack.report.comparison import Fold, FoldsReport
+from edgepack.report.page.document import Section, Text
+from edgepack.report.sections.parts import table
+from edgepack.report.table import NONE, number
+
+
+def folds(report: FoldsReport | None) -> Section | None:
+    """Tell mean and spread over the folds, then each fold."""
+    if report is None:
+        return None
+    kind = "each fold has its share of each class" if report.is_stratified else "folds by chance"
+    return Section(
+        id="folds",
+        title="Cross-validation of the calibration",
+        lead=f"Calibrated on some folds, tested on the rest ({kind}): {report.settings}.",
+        blocks=(
+            Text(text=folds_sentence(report)),
+            table(
+                f"{report.metric} by fold",
+                ["fold", "samples", "float", "quantized", "lost"],
+                [_row(place, fold) for place, fold in enumerate(report.folds, start=1)],
+            ),
+        ),
+    )
+
+
+def folds_sentence(report: FoldsReport) -> str:
+    """Tell mean and spread in a sentence."""
+    told = (
+        f"Over {len(report.folds)} folds {report.metric} is {number(report.mean)} on average,"
+        f" with a standard deviation of {number(report.deviation)}"
+    )
+    if report.mean_loss is None:
+        return f"{told}."
+    spread = "" if report.loss_deviation is None else f" (deviation {report.loss_deviation:.2f})"
+    return f"{told}; {report.mean_loss:.2f} are lost{spread}."
+
+
+def _row(place: int, fold: Fold) -> list[str]:
+    lost = NONE if fold.loss is None else f"{fold.loss:.2f}"
+    return [
+        str(place),
+        f"{fold.samples:,}",
+        number(fold.float_value),
+        number(fold.value),
+        lost,
+    ]

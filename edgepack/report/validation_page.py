@@ -1,0 +1,76 @@
+"""The page of a validation: whether targets can run the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.report import amounts
+from edgepack.report.page.document import Document, Headline, Row, Section, Tone
+from edgepack.report.sections.ledger import score_ledger
+from edgepack.report.sections.made_of import made_of
+from edgepack.report.sections.notes import notes
+from edgepack.report.sections.parts import figures, table, toned, words
+from edgepack.report.sections.targets import targets
+from edgepack.report.table import NONE, milliseconds
+from edgepack.report.target import FAILED, NOT_CHECKED
+from edgepack.report.text import off_reference
+from edgepack.report.validation import ValidationReport
+from edgepack.report.validation_text import validation_verdict
+
+_MIB = 1 << 20
+
+
+def validation_document(report: ValidationReport) -> Document:
+    """Put the page together."""
+    words_ = {target.word for target in report.targets.values()}
+    tone = Tone.BAD if FAILED in words_ else Tone.UNSURE if NOT_CHECKED in words_ else Tone.GOOD
+    word = FAILED if tone is Tone.BAD else NOT_CHECKED.upper() if tone is Tone.UNSURE else "PASSED"
+    found = (
+        targets({report.model: report.targets}),
+        score_ledger(report.comparison, NONE) if report.comparison else None,
+        _runtimes(report),
+        notes(report.notes),
+        made_of({}, {}, {}, {report.model: report.artifact}),
+    )
+    return Document(
+        title=f"{report.model} on its targets",
+        subtitle=f"Run on {amounts.samples(report.samples)} of {report.data} data",
+        headline=Headline(word=word, tone=tone, sentences=(validation_verdict(report),)),
+        sections=tuple(section for section in found if isinstance(section, Section)),
+    )
+
+
+def _runtimes(report: ValidationReport) -> Section | None:
+    if not report.runtimes:
+        return None
+    columns = [
+        words("interpreter"),
+        words("version"),
+        words("off reference", "largest difference from the reference kernels"),
+        figures("median", "of one inference, on one thread"),
+        figures("90 %", "of inferences take no longer"),
+        figures("of float", "time over that of the float model"),
+        figures("memory", "peak of the interpreter's process"),
+    ]
+    return Section(
+        id="interpreters",
+        title="Interpreters",
+        lead="Time and memory are this machine's, not a device's.",
+        blocks=(table("How the interpreters ran the model", columns, list(_rows(report))),),
+    )
+
+
+def _rows(report: ValidationReport) -> Iterator[Row]:
+    for name, run in report.runtimes.items():
+        off = max(run.deviations.values(), key=lambda each: each.max_lsb, default=None)
+        time, memory = run.latency, run.peak_memory_bytes
+        cells = [
+            name,
+            run.version,
+            run.failure or off_reference(None, off),
+            NONE if time is None else milliseconds(time.median_ms),
+            NONE if time is None else milliseconds(time.p90_ms),
+            NONE if run.latency_ratio is None else f"{run.latency_ratio:.2f}",
+            NONE if memory is None else f"{memory / _MIB:.0f} MiB",
+        ]
+        yield toned(cells, Tone.BAD if run.failure else Tone.PLAIN)

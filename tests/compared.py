@@ -1,0 +1,377 @@
+"""Comparisons made up for tests: every part there or none, with names that mean harm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edgepack.bundle import Artifact
+from edgepack.calibration.lint import Finding as LintFinding
+from edgepack.checks import Result, Verdict
+from edgepack.debug.figures import Alone, DebugReport, Figures, Finding, LayerReport
+from edgepack.deviation import Deviation
+from edgepack.evaluation.results import (
+    Change,
+    ClassResult,
+    Distance,
+    Interval,
+    MetricResult,
+    OutputResult,
+    Shown,
+    WorstSample,
+)
+from edgepack.evaluation.score import Score
+from edgepack.findings import Finding as CheckFinding
+from edgepack.footprint import Arena, Footprint
+from edgepack.report.comparison import (
+    FLOAT,
+    PRUNED,
+    QUANTIZED,
+    ComparisonReport,
+    Fold,
+    FoldsReport,
+    Origin,
+    Stage,
+    StageRun,
+)
+from edgepack.report.exhibits import Exhibit, Exhibits
+from edgepack.report.lint import LintReport
+from edgepack.report.target import TargetReport
+from edgepack.report.validation import RuntimeValidation, ValidationReport
+from edgepack.runtimes.latency import Latency
+from edgepack.sparsity import Sparsity
+from edgepack.target import load_target
+
+EVIL = "<script>alert(1)</script>"
+LONG = "a_name_without_an_end_" * 20
+NANO = "nano-33-ble-sense"
+SCORES, PICTURE = "scores", f"{EVIL}|`picture`"
+"""The outputs: class scores, and a picture."""
+
+
+def whole(name: str = EVIL, classes: int = 3, runtimes: Sequence[str] = ("litert", "tflm")) -> Any:
+    """Make a comparison of which everything is known, with one name for all that has a name."""
+    names = tuple(f"{name}{index}" for index in range(classes))
+    outputs = (SCORES, PICTURE)
+    of_float = {each: _output(each, names, None) for each in outputs}
+    lost = {each: _output(each, names, 0.7) for each in outputs}
+    return ComparisonReport(
+        model=name,
+        float_runtime="Keras",
+        data={"name": f"{name}.npz", "bytes": 5, "sha256": "0" * 64},
+        samples=400,
+        classes={SCORES: names},
+        metrics={SCORES: "accuracy", PICTURE: "psnr"},
+        stages=(
+            _stage("float", FLOAT, {"Keras": _ran(of_float)}, 98_888),
+            replace(
+                _stage(f"pruned {name}", PRUNED, {"Keras": _ran(lost)}, 98_888),
+                is_converted=True,
+                layers=None,
+                why_no_layers=f"{name} is in float",
+            ),
+            _stage(
+                f"int8 {name}", QUANTIZED, {each: _ran(lost) for each in runtimes}, 47_728, name
+            ),
+        ),
+        folds=FoldsReport(
+            metric="accuracy",
+            is_stratified=True,
+            settings=f"int8, min-max, {name}",
+            folds=(
+                Fold(samples=200, float_value=0.92, value=0.91, loss=1.0),
+                Fold(samples=200, float_value=0.9, value=0.9, loss=None),
+            ),
+            mean=0.905,
+            deviation=0.007,
+            mean_loss=0.5,
+            loss_deviation=0.7,
+        ),
+        lint=LintReport(
+            model=name,
+            samples={"test data": 400},
+            witnesses={"test data": (f"the layer {name}",)},
+            findings=(
+                LintFinding(
+                    rule="scale", dataset="test data", name=name, sentence=name, cure=f"mend {name}"
+                ),
+            ),
+        ),
+        max_drop=1.0,
+        inputs={
+            "model": {"name": f"{name}.h5", "bytes": 3, "sha256": "1" * 64},
+            "test": {"function": f"mine:{name}"},
+        },
+        versions={"edgepack": "0.8", "numpy": name},
+        notes=(f"a note of {name}",),
+    )
+
+
+def bare() -> ComparisonReport:
+    """Make a comparison of which nothing is known but that it was made."""
+    ran = StageRun(version="1", failure=None, outputs={SCORES: OutputResult(metrics={})})
+    failed = StageRun(version="1", failure="killed", outputs={})
+    stage = Stage(
+        name="float",
+        role=FLOAT,
+        file="f.h5",
+        artifact=None,
+        is_converted=False,
+        runs={"Keras": ran},
+    )
+    return ComparisonReport(
+        model="m",
+        float_runtime="Keras",
+        data={"object": "Dataset"},
+        samples=1,
+        classes={},
+        metrics={},
+        stages=(stage, replace(stage, name="int8", role=QUANTIZED, runs={"litert": failed})),
+        folds=None,
+        lint=None,
+        max_drop=None,
+        inputs={},
+        versions={},
+        notes=(),
+    )
+
+
+def shown(report: ComparisonReport) -> Exhibits:
+    """Show some of the worst samples of the last stage: a wave, a map, a row and pictures."""
+    random = np.random.default_rng(0)
+    inputs = {
+        "wave": random.normal(size=(16_000, 1)),
+        "features": random.normal(size=(49, 10, 1)),
+        "row": np.array([1.0, np.nan, 3.0]),
+        f"image{EVIL}": random.integers(0, 256, (32, 32, 3)),
+    }
+    stage = report.stages[-1].name
+    scores, pixels = random.random(len(report.classes[SCORES])), random.random((28, 28, 1))
+    return {
+        (stage, SCORES, 7): Exhibit(inputs=inputs, of_float=scores, of_other=scores[::-1]),
+        (stage, PICTURE, 7): Exhibit(inputs=inputs, of_float=pixels, of_other=pixels / 2),
+    }
+
+
+def _ran(outputs: dict[str, OutputResult]) -> StageRun:
+    return StageRun(version="2.3", failure=None, outputs=outputs)
+
+
+def metric(
+    name: str, unit: str, value: float | None, lost: float | None, p_value: float | None = None
+) -> MetricResult:
+    """Make a metric whose intervals have one to each side."""
+    change = lost is not None and Change(
+        loss=lost,
+        interval=Interval(low=lost - 1, high=lost + 1),
+        detectable=1.2,
+        only_float=6 if p_value else None,
+        only_other=4 if p_value else None,
+        p_value=p_value,
+    )
+    return MetricResult(
+        name=name,
+        title={"auc": "ROC-AUC", "psnr": "PSNR"}.get(name, name),
+        unit=unit,
+        is_more_better=unit != "error",
+        value=value,
+        interval=None if value is None else Interval(low=value - 0.01, high=value + 0.01),
+        change=change or None,
+    )
+
+
+def _output(output: str, names: tuple[str, ...], lost: float | None) -> OutputResult:
+    p_value = None if lost is None else 0.69
+    distance = lost and Distance(
+        agreement=0.985 if output == SCORES else None,
+        kl_divergence=0.00123,
+        sqnr_db=29.0,
+        max_abs_error=0.15,
+        mean_abs_error=0.01,
+    )
+    if output == PICTURE:
+        return OutputResult(
+            metrics={
+                "psnr": metric("psnr", "decibels", 32.1, lost),
+                "mse": metric("mse", "error", 1.2e-5, lost and 12_345.678),
+            },
+            distance=distance or None,
+            worst=_worst(None) if lost else (),
+        )
+    scores = (None if lost else 0.9, 0.91, 0.905, 0.99)
+    return OutputResult(
+        metrics={
+            "accuracy": metric("accuracy", "fraction", 0.9, lost, p_value),
+            "auc": metric("auc", "fraction", None, None),
+            "f1_macro": metric("f1_macro", "fraction", 0.89, lost),
+        },
+        classes=tuple(
+            ClassResult(
+                name=name,
+                samples=400 // len(names),
+                precision=scores[0],
+                recall=scores[1] - (lost or 0) * index / 10 / len(names),
+                f1=scores[2],
+                roc_auc=scores[3],
+            )
+            for index, name in enumerate(names)
+        ),
+        confusion=tuple(
+            tuple(9 if row == column else (row + column) % 2 for column in range(len(names)))
+            for row in range(len(names))
+        ),
+        distance=distance or None,
+        worst=_worst(names) if lost else (),
+    )
+
+
+def _worst(names: tuple[str, ...] | None) -> tuple[WorstSample, ...]:
+    of = Shown(label=names[0], score=0.93) if names else Shown(label=None, score=None)
+    other = Shown(label=names[-1], score=0.51) if names else of
+    return tuple(
+        WorstSample(
+            index=index,
+            wanted=names[0] if names else None,
+            of_float=of,
+            of_other=other,
+            distance=1 / index,
+        )
+        for index in range(7, 15)
+    )
+
+
+def file(size: int) -> Artifact:
+    """Make a file of some size."""
+    return Artifact(bytes=size, sha256=f"{size:064x}")
+
+
+def _stage(
+    name: str, role: str, runs: dict[str, StageRun], size: int, layer: str | None = None
+) -> Stage:
+    return Stage(
+        name=name,
+        role=role,
+        file=f"{name}.tflite",
+        artifact=file(size),
+        is_converted=False,
+        runs=runs,
+        validation=validation(name, list(runs), size),
+        sparsity=Sparsity(overall=0.5, layers={layer or name: 0.5, "dense": 0.1}),
+        layers=layers(layer) if layer else None,
+        origin=Origin(
+            recipe={"seed": 0, "quantization": {"scheme": name}},
+            versions={"edgepack": "0.8"},
+            notes=(f"a note of {name}",),
+            c_array=file(300_000),
+            is_same_as_c=role == QUANTIZED,
+        ),
+    )
+
+
+def validation(name: str, runtimes: Sequence[str], size: int) -> ValidationReport:
+    """Make a validation on a board, which fails, and on a phone, which was not checked."""
+    board = TargetReport(
+        target=load_target(NANO),
+        verdict=Verdict(
+            results=(
+                Result(
+                    check="ram_fits",
+                    findings=(CheckFinding(message=f"{name} is too large", cure="prune it"),),
+                ),
+                Result(
+                    check="flash_fits",
+                    findings=(CheckFinding(message=name, layer=name, is_note=True),),
+                ),
+                Result(check="xnnpack_takes_all", findings=(), why_not="it has no XNNPACK"),
+            )
+        ),
+        flash_bytes=size + 87_000,
+        ram_bytes=24_896,
+        footprint=Footprint(
+            arena=Arena(planned=16_000, scratch=0, persistent=6_820, total=22_820, least=22_832),
+            runtime_flash_bytes=87_000,
+            runtime_ram_bytes=2_048,
+            flash_bytes=size + 87_000,
+            ram_bytes=24_880,
+            notes=(),
+        ),
+    )
+    phone = TargetReport(
+        target=load_target("android-arm64"),
+        verdict=Verdict(results=(), missing=(f"{name} is not installed",)),
+        flash_bytes=size,
+        ram_bytes=None,
+        footprint=None,
+    )
+    return ValidationReport(
+        model=name,
+        artifact=file(size),
+        data="random",
+        samples=3,
+        comparison=None,
+        runtimes={
+            runtime: RuntimeValidation(
+                version="1",
+                failure=None,
+                deviations={SCORES: Deviation(max_lsb=1, mean_lsb=0.1, argmax_disagreements=0)},
+                latency=Latency(median_ms=2.6, p90_ms=2.7, runs=80, warm_up_runs=3, threads=1),
+                latency_ratio=1.4,
+                peak_memory_bytes=52 << 20,
+            )
+            for runtime in runtimes
+        },
+        targets={NANO: board, "android-arm64": phone},
+        notes=(f"{name} was not compared",),
+    )
+
+
+def layers(name: str, many: int = 12) -> DebugReport:
+    """Make the finding of some layers, half of them in float, the worst first."""
+    return DebugReport(
+        model=name,
+        data="test",
+        samples=64,
+        kernels="optimized",
+        outputs={
+            SCORES: Score(
+                value=None, agreement=0.98, sqnr_db=29.0, max_abs_error=1, mean_abs_error=0.1
+            )
+        },
+        layers=tuple(_layer(f"{name}{index}", index) for index in reversed(range(many))),
+        unmatched=(name,),
+        notes=(f"a note of {name}",),
+    )
+
+
+def _layer(name: str, place: int) -> LayerReport:
+    is_float = bool(place % 2)
+    ends = (-1.0, 2.0)
+    return LayerReport(
+        figures=Figures(
+            name=name,
+            place=place,
+            operator="CONV_2D",
+            tensor=name,
+            dtype="float32" if is_float else "int8",
+            sources=(name,),
+            sqnr_db={"total": None if is_float else 30.0 - place, "own": 40.0},
+            cosine=0.99,
+            saturation=0.01,
+            float_range=ends,
+            bulk_range=ends,
+            quantized_range=None if is_float else (-0.5, 1.5),
+            best_range=None,
+            gain_db=0.0,
+            scale=None if is_float else 0.01,
+            zero_point=None if is_float else 3,
+            weight_dtype=None,
+            weight_spread=None,
+            histogram=tuple(range(64)),
+        ),
+        alone=Alone(sqnr_db=30.0, agreement=0.99),
+        share=place / 20,
+        finding=Finding(cause="clipping", why=f"{name} is clipped", cure=f"widen {name}"),
+    )

@@ -1,0 +1,138 @@
+"""What was computed once is found again, and nothing that does not fit is."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgepack import cache as module
+from edgepack.arrays import load_array, save_array
+from edgepack.cache import Cache, default_folder
+from edgepack.evaluation.results import Interval
+
+KEY = {"what": "run", "model": "abc", "samples": [1, 2]}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def kept(tmp_path: Path, scratch: Path) -> Cache:
+    return Cache(tmp_path / "cache", scratch)
+
+
+def an_array(folder: Path) -> Path:
+    path = folder / "made.npy"
+    save_array(path, np.arange(10))
+    return path
+
+
+def test_a_value_and_its_files_are_found_again(tmp_path: Path, kept: Cache, scratch: Path) -> None:
+    entry = kept.keep(KEY, {"version": "2.3"}, {"0.npy": an_array(scratch)})
+    found = Cache(tmp_path / "cache", scratch).find(KEY)
+    assert found == entry
+    assert found is not None
+    assert found.value == {"version": "2.3"}
+    assert load_array(found.folder / "0.npy").tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("key", [{}, KEY | {"model": "abd"}, KEY | {"samples": [2, 1]}, [KEY]])
+def test_another_key_finds_nothing(kept: Cache, key: Any) -> None:
+    kept.keep(KEY, 1)
+    assert kept.find(key) is None
+
+
+def test_other_code_of_edgepack_finds_nothing(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.keep(KEY, 1)
+    monkeypatch.setattr(module, "_code", lambda: "another version")
+    assert kept.find(KEY) is None
+
+
+def test_without_a_folder_nothing_is_found_but_files_are_there(scratch: Path) -> None:
+    forgetful = Cache(None, scratch)
+    entry = forgetful.keep(KEY, 1, {"0.npy": an_array(scratch)})
+    assert load_array(entry.folder / "0.npy").size == 10
+    assert forgetful.find(KEY) is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "more", "no json", "other json"])
+def test_what_is_not_whole_is_not_found_and_replaced(
+    kept: Cache, scratch: Path, damage: str
+) -> None:
+    folder = kept.keep(KEY, 1, {"0.npy": an_array(scratch)}).folder
+    if damage == "cut":
+        (folder / "0.npy").write_bytes(b"\x93NUMPY")
+    elif damage == "gone":
+        (folder / "0.npy").unlink()
+    elif damage == "more":
+        (folder / "1.npy").write_bytes(b"")
+    elif damage == "no json":
+        (folder / "result.json").write_bytes(b"\xff{")
+    else:
+        (folder / "result.json").write_text("[]")
+    assert kept.find(KEY) is None
+    kept.keep(KEY, 2, {"0.npy": an_array(scratch)})
+    found = kept.find(KEY)
+    assert found is not None
+    assert found.value == 2
+
+
+def test_a_dataclass_is_made_once_and_anew_where_it_does_not_fit(kept: Cache) -> None:
+    made = []
+
+    def make() -> Interval:
+        made.append(1)
+        return Interval(low=0.5, high=1.0)
+
+    assert kept.remember(KEY, Interval, make) == kept.remember(KEY, Interval, make)
+    assert len(made) == 1
+    entry = kept.find(KEY)
+    assert entry is not None
+    told = json.loads((entry.folder / "result.json").read_text())
+    (entry.folder / "result.json").write_text(json.dumps(told | {"value": {"low": "0.5"}}))
+    assert kept.remember(KEY, Interval, make) == Interval(low=0.5, high=1.0)
+    assert len(made) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, scratch: Path) -> None:
+    (tmp_path / "file").write_text("")
+    broken = Cache(tmp_path / "file" / "cache", scratch)
+    entry = broken.keep(KEY, 1, {"0.npy": an_array(scratch)})
+    assert load_array(entry.folder / "0.npy").size == 10
+    assert broken.find(KEY) is None
+
+
+def test_what_was_not_used_for_longest_goes_first(
+    kept: Cache, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = an_array(scratch).stat().st_size
+    monkeypatch.setattr(module, "_MOST_BYTES", 3 * size)
+    old, used = (
+        kept.keep("old", 1, {"0": an_array(scratch)}),
+        kept.keep("used", 2, {"0": an_array(scratch)}),
+    )
+    for entry in (old, used):
+        os.utime(entry.folder, (0, time.time() - 7200))
+    assert kept.find("used")
+    kept.keep("new", 3, {"0": an_array(scratch)})
+    assert kept.find("old") is None
+    assert kept.find("used")
+    assert kept.find("new")
+
+
+def test_it_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert default_folder() == Path("/somewhere/edgepack")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert default_folder() == Path("/home/me/.cache/edgepack")

@@ -1,0 +1,196 @@
+"""`edgepack compare`: float and int8 on the same samples, on real interpreters."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Bundle, Edgepack, only, python
+
+import edgepack as api
+from edgepack.build import Source
+from edgepack.errors import EdgepackError
+from edgepack.report.comparison import ComparisonReport
+from edgepack.trial import Trial
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def trial(digits: Path, pruned_digits: Bundle) -> Trial:
+    return Trial(
+        model=digits / "digits.h5",
+        candidates=(Source(path=pruned_digits.folder / "int8.tflite"),),
+        test=digits / "test.npz",
+    )
+
+
+@pytest.fixture(scope="session")
+def report(trial: Trial) -> ComparisonReport:
+    return api.compare(trial)
+
+
+def test_it_finds_what_the_export_found(report: ComparisonReport, pruned_digits: Bundle) -> None:
+    exported = only(pruned_digits.report)
+    floating, pruned, quantized = report.stages
+    assert [stage.role for stage in report.stages] == ["float", "pruned", "quantized"]
+
+    def accuracy(stage: Any, runtime: str) -> float:
+        (output,) = stage.runs[runtime].outputs.values()
+        return float(output.metrics["accuracy"].value)
+
+    assert accuracy(floating, report.float_runtime) == exported["float"]
+    assert accuracy(pruned, "litert") == pytest.approx(exported["pruned"]["value"], abs=0.003)
+    assert quantized.runs.keys() == exported["int8"].keys()
+    for runtime, score in exported["int8"].items():
+        assert accuracy(quantized, runtime) == score["value"]
+        (output,) = quantized.runs[runtime].outputs.values()
+        assert output.distance is not None
+        assert output.distance.agreement == score["agreement"]
+        assert output.distance.sqnr_db == pytest.approx(score["sqnr_db"])
+        assert output.distance.max_abs_error == pytest.approx(score["max_abs_error"])
+
+
+def test_once_more_needs_no_worker(
+    trial: Trial, report: ComparisonReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a worker was started")
+
+    monkeypatch.setattr("edgepack.worker.subprocess.Popen", refuse)
+    assert api.compare(trial) == report
+
+
+def test_other_labels_are_not_the_same_comparison(
+    trial: Trial, report: ComparisonReport, digits: Path, tmp_path: Path
+) -> None:
+    arrays = dict(np.load(digits / "test.npz"))
+    np.savez(tmp_path / "test.npz", x=arrays["x"], y=(arrays["y"] + 1) % 10)
+    wrong = api.compare(Trial(**{**vars(trial), "test": tmp_path / "test.npz"}))
+    (output,) = wrong.stages[0].runs[wrong.float_runtime].outputs.values()
+    assert output.metrics["accuracy"].value is not None
+    assert output.metrics["accuracy"].value < 0.2
+    assert report.stages[0] != wrong.stages[0]
+
+
+def test_the_table_and_the_verdict(edgepack: Edgepack, digits: Path, pruned_digits: Bundle) -> None:
+    given = (digits / "digits.h5", pruned_digits.folder / "int8.tflite")
+    done = edgepack("compare", *given, "--test", digits / "test.npz")
+    assert done.returncode == 0, done.stderr
+    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+    for word in ("float", "pruned", "int8", "litert", "tflm", "accuracy", "95 %"):
+        assert word in done.stdout
+    assert "400 samples" in done.stdout.splitlines()[-1] + done.stdout.splitlines()[-2]
+
+
+def test_a_budget_decides_the_status(
+    edgepack: Edgepack, digits: Path, pruned_digits: Bundle
+) -> None:
+    given = (digits / "digits.h5", pruned_digits.folder / "int8.tflite")
+    done = edgepack("compare", *given, "--test", digits / "test.npz", "--max-drop", 100)
+    assert done.returncode == 0, done.stderr
+    shuffled = digits / "shuffled.npz"
+    arrays = dict(np.load(digits / "test.npz"))
+    np.savez(shuffled, x=arrays["x"] * 4, y=arrays["y"])  # beyond the calibrated range
+    done = edgepack("compare", *given, "--test", shuffled, "--max-drop", 0)
+    told = json.loads(edgepack("compare", *given, "--test", shuffled, "--json").stdout)
+    losses = [
+        only_output["metrics"]["accuracy"]["change"]["loss"]
+        for stage in told["stages"][1:]
+        for run in stage["runs"].values()
+        for only_output in run["outputs"].values()
+    ]
+    assert done.returncode == (1 if max(losses) > 0 else 0)
+
+
+def test_without_labels_it_tells_how_far_outputs_are_apart(
+    trial: Trial, digits: Path, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "test.npz", x=np.load(digits / "test.npz")["x"])
+    found = api.compare(Trial(**{**vars(trial), "test": tmp_path / "test.npz"}))
+    assert found.metrics == {}
+    (output,) = found.stages[-1].runs["tflm"].outputs.values()
+    assert output.metrics == {}
+    assert output.distance is not None
+    assert output.distance.agreement is not None
+    assert output.worst
+
+
+WRONG = {
+    "no such file": ("no such file", {"candidates": (Source(path=Path("none.tflite")),)}),
+    "one fold": ("folds 1", {"folds": 1}),
+    "no candidate": ("nothing to compare", {"candidates": ()}),
+    "no metric of that name": ("unknown metric 'acuracy'", {"metric": "acuracy"}),
+    "a negative drop": ("max_drop -1", {"max_drop": -1.0}),
+    "no such target": ("esp99", {"targets": ("esp99",)}),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_is_one_line(trial: Trial, case: str) -> None:
+    told, settings = WRONG[case]
+    with pytest.raises(EdgepackError) as caught:
+        api.compare(Trial(**{**vars(trial), **settings}))
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_quantized_file_is_no_float_model(trial: Trial) -> None:
+    (candidate,) = trial.candidates
+    with pytest.raises(EdgepackError, match="is quantized already"):
+        api.compare(Trial(**{**vars(trial), "model": candidate.path}))
+
+
+def test_a_model_of_another_shape_is_refused(trial: Trial, cnn: Bundle) -> None:
+    other = Source(path=cnn.folder / "int8.tflite")
+    with pytest.raises(EdgepackError, match="made of the same one"):
+        api.compare(Trial(**{**vars(trial), "candidates": (other,)}))
+
+
+def test_files_of_the_same_name_want_names(
+    trial: Trial, pruned_digits: Bundle, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        shutil.copy(pruned_digits.folder / "int8.tflite", tmp_path / name)
+    files = [tmp_path / name / "int8.tflite" for name in ("a", "b")]
+    with pytest.raises(EdgepackError, match=f"name them, such as mine={files[1]}"):
+        api.compare(Trial(**{**vars(trial), "candidates": tuple(Source(path=f) for f in files)}))
+    named = tuple(Source(path=file, name=file.parent.name) for file in files)
+    found = api.compare(Trial(**{**vars(trial), "candidates": named}))
+    assert [stage.name for stage in found.stages] == ["float", "a", "b"]
+    assert found.stages[1].runs == found.stages[2].runs
+
+
+def test_memory_does_not_grow_with_the_samples(
+    digits: Path, pruned_digits: Bundle, tmp_path: Path
+) -> None:
+    arrays = np.load(digits / "test.npz")
+    code = (
+        "import resource, sys; from edgepack.cli import main\n"
+        "try: main()\n"
+        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    )
+    peaks = []
+    for count in (1_000, 10_000):
+        chosen = np.arange(count) % len(arrays["x"])
+        path = tmp_path / f"{count}.npz"
+        np.savez(path, x=arrays["x"][chosen], y=arrays["y"][chosen])
+        done = python(
+            *("-c", code, "compare", pruned_digits.folder / "float.tflite"),
+            *(pruned_digits.folder / "int8.tflite", "--test", path, "--no-cache"),
+            *("--target", "android-arm64"),
+        )
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stderr.splitlines()[-1]))
+    assert peaks[1] <= 1.05 * peaks[0]
