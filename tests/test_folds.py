@@ -18,11 +18,11 @@ from edgepack.arrays import load_array, save_arrays
 from edgepack.build import Source
 from edgepack.calibration.dataset import Dataset
 from edgepack.errors import ModelError, RecipeError
-from edgepack.metrics import Measure
+from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline import folds
 from edgepack.pipeline.folds import cross_validate
 from edgepack.pipeline.origin import origin
-from edgepack.pipeline.splits import calibrated_with, held_out, subset
+from edgepack.pipeline.splits import calibrated_with, class_labels, held_out, subset
 from edgepack.progress import Update
 from edgepack.recipe import Recipe
 from edgepack.report.comparison import Fold, Origin
@@ -80,7 +80,7 @@ def test_a_fold_is_quantized_as_the_candidate_was(
     calibrated = np.load(digits / "calibration.npz")["x"]
     test = np.load(digits / "test.npz")
     labels = np.arange(len(calibrated) * FOLDS // (FOLDS - 1)) % 10
-    masks, why_not = held_out(labels, FOLDS, "")
+    masks, why_not = held_out(labels, len(labels), FOLDS, "")
     x = np.empty((len(labels), *calibrated.shape[1:]), np.float32)
     for mask in masks[1:]:
         assert not (mask & masks[0]).any()
@@ -175,30 +175,40 @@ def test_a_model_of_unknown_origin_is_quantized_by_default() -> None:
     )
 
 
+def labelled(y: NDArray[Any] | None) -> Dataset:
+    inputs = {"x": np.zeros((11, 1))}
+    return Dataset(source="test.npz", inputs=inputs, labels={} if y is None else {"scores": y})
+
+
 @pytest.mark.parametrize(
-    ("wanted", "why_not"),
+    ("y", "why_not"),
     [
         (np.repeat([0, 1, 2], 4), None),
+        (np.repeat([0.0, 1.0], 4)[:, np.newaxis], None),
         (np.array([0] * 9 + [1] * 2), "of class 1 there are only 2 samples"),
+        (np.array([0] * 9 + [7.0]), "of class 7 there is only 1 sample"),
         (np.linspace(0, 1, 11), "there are no class labels"),
         (np.zeros((11, 4)), "there are no class labels"),
+        (None, "there are no class labels"),
     ],
 )
-def test_every_sample_is_held_out_once(wanted: NDArray[Any], why_not: str | None) -> None:
-    masks, why = held_out(wanted, FOLDS, "test.npz")
+def test_every_sample_is_held_out_once(y: NDArray[Any] | None, why_not: str | None) -> None:
+    labels = class_labels(labelled(y), "scores")
+    samples = 11 if y is None else len(y)
+    masks, why = held_out(labels, samples, FOLDS, "test.npz")
     assert why == why_not
     assert (np.sum(masks, axis=0) == 1).all()
     assert np.ptp([mask.sum() for mask in masks]) <= 1
-    again, _ = held_out(wanted, FOLDS, "test.npz")
+    again, _ = held_out(labels, samples, FOLDS, "test.npz")
     np.testing.assert_array_equal(masks, again)
-    if why_not is None:
-        counts = [np.unique(wanted[mask], return_counts=True)[1].tolist() for mask in masks]
+    if why_not is None and labels is not None:
+        counts = [np.unique(labels[mask], return_counts=True)[1].tolist() for mask in masks]
         assert np.ptp(counts, axis=0).max() <= 1
 
 
 def test_more_folds_than_samples_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"folds 3: test\.npz has 2 samples; give more, or"):
-        held_out(np.zeros(2, int), FOLDS, "test.npz")
+        held_out(np.zeros(2, int), 2, FOLDS, "test.npz")
 
 
 def test_as_many_samples_calibrate_as_did_before() -> None:
@@ -215,7 +225,7 @@ def test_as_many_samples_calibrate_as_did_before() -> None:
 def test_some_samples_are_written_block_by_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgepack.pipeline.splits._BLOCK_BYTES", 64)
+    monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 64)
     arrays = {
         "a/b": np.arange(80, dtype=np.float32).reshape(20, 4),
         "c": np.arange(20, dtype=np.int32).reshape(20, 1),
@@ -245,6 +255,10 @@ def test_remarks_tell_what_the_reader_must_know() -> None:
         "measured on the output 'a'",
         "not stratified: of class 1 there are 2",
     ]
+    lone: Any = SimpleNamespace(measures={"a": 1})
+    remarks = folds._remarks(Path("x/int8.tflite"), told(prune={"sparsity": 0.5}), lone, "a", None)
+    assert list(remarks) == ["not pruned, since float.tflite is not beside it"]
+    assert not list(folds._remarks(Path("x/int8.tflite"), told(prune=None), lone, "a", None))
 
 
 def test_what_is_lost_is_not_averaged_where_a_fold_cannot_tell() -> None:
@@ -256,7 +270,21 @@ def test_what_is_lost_is_not_averaged_where_a_fold_cannot_tell() -> None:
 
 
 def test_a_metric_that_is_no_number_is_told_with_its_fold() -> None:
-    metric: Any = SimpleNamespace(name="roc-auc", score=lambda *_: float("nan"))
-    scorer = folds._Scorer("y", Measure(metric=metric, wanted=np.zeros(2)), np.zeros((2, 1)))
-    with pytest.raises(RecipeError, match="'roc-auc': is no number on the 1 samples of fold 3"):
-        scorer.fold(Path("x.tflite"), 3, np.array([True, False]), {"y": np.zeros((1, 1))})
+    wanted, outputs = np.zeros(4, int), np.linspace(0, 1, 4)[:, np.newaxis]
+    measure = Measure(metric=METRICS["roc-auc"], wanted=wanted)
+    scorer = folds._Scorer("y", measure, outputs)
+    with pytest.raises(RecipeError, match="'roc-auc': is no number on the 3 samples of fold 2"):
+        scorer.fold(Path("x.tflite"), 2, np.arange(4) > 0, {"y": outputs[1:]})
+
+
+def test_folds_are_scored_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    outputs, made = random.random((2, 50, 3)).astype(np.float32)
+    y = random.integers(0, 3, 50)
+    mask = random.random(50) < 0.4
+    monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 64)
+    scorer = folds._Scorer("y", Measure(metric=METRICS["accuracy"], wanted=y), outputs)
+    fold = scorer.fold(Path("x.tflite"), 1, mask, {"y": made[mask]})
+    assert fold.samples == mask.sum()
+    assert fold.float_value == pytest.approx(accuracy(outputs[mask], y[mask]))
+    assert fold.value == pytest.approx(accuracy(made[mask], y[mask]))

@@ -6,25 +6,27 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays, load_array
+from edgepack.arrays import Arrays, blocks, extremes, load_array, take
 from edgepack.calibration.calibrator import Calibrator
 from edgepack.deviation import UNEVEN
 from edgepack.errors import ModelError, RecipeError
 from edgepack.evaluation.score import drop
 from edgepack.load.formats import detect
-from edgepack.metrics import Measure, Metric, decision_boundary
+from edgepack.metrics import Measure, decision_boundary
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Data, Job, load
 from edgepack.pipeline.origin import pruned_float
-from edgepack.pipeline.splits import Mask, calibrated_with, held_out, subset
+from edgepack.pipeline.splits import Mask, calibrated_with, class_labels, held_out, subset
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
@@ -74,20 +76,20 @@ def cross_validate(
         job = Job(recipe, work, work, session, progress or Silent(), verbose)
         data = load(job)
         output, measure = _measured(data)
-        wanted = measure.wanted[:]
-        masks, why_not = held_out(wanted, count, data.compared.source)
+        labels = class_labels(data.compared, output)
+        masks, why_not = held_out(labels, len(data.compared), count, data.compared.source)
         if origin and (pruned := pruned_float(candidate, recipe.model)):
             shutil.copyfile(pruned, job.float_tflite)
         else:
             steps.convert(job, data)
         job = replace(job, progress=Silent())
         predicted = steps.predict(job, data)["float"].result()
-        scorer = _Scorer(output, measure.metric, wanted, load_array(Path(predicted[output])))
+        scorer = _Scorer(output, measure, load_array(Path(predicted[output])))
         folds = []
         with (progress or Silent()).step("folds") as update:
             for number, mask in enumerate(masks, 1):
                 update(number - 1, count)
-                made = _run_fold(job, data, calibrator, running, wanted, mask)
+                made = _run_fold(job, data, calibrator, running, labels, mask)
                 folds.append(scorer.fold(candidate, number, mask, made))
             update(count, count)
     told = [settings.in_words, *_remarks(candidate, origin, data, output, why_not)]
@@ -177,7 +179,7 @@ def _run_fold(
     data: Data,
     calibrator: Calibrator | None,
     running: Interpreters,
-    labels: NDArray[Any],
+    labels: NDArray[Any] | None,
     mask: Mask,
 ) -> Arrays | str:
     """Calibrate without the samples of a fold, quantize, and run LiteRT on them.
@@ -208,27 +210,29 @@ def _run_fold(
 
 @dataclass(frozen=True, eq=False)
 class _Scorer:
-    """Scores an output, held against what is wanted and the float model's, (samples, ...)."""
+    """Scores an output by its measure, and the float model's, of shape (samples, ...)."""
 
     output: str
-    metric: Metric
-    wanted: NDArray[Any]
+    measure: Measure
     float_outputs: NDArray[Any]
 
+    @cached_property
+    def _boundary(self) -> float:
+        return decision_boundary(extremes(self.float_outputs))
+
     def fold(self, candidate: Path, number: int, mask: Mask, made: Arrays | str) -> Fold:
-        """Score what LiteRT made of the held-out samples."""
+        """Score what LiteRT made of the samples of a fold."""
         if isinstance(made, str):
             raise ModelError(
                 f"{candidate}: LiteRT does not run it as calibrated for fold {number}: {made};"
                 " leave the folds out"
             )
-        metric, boundary = self.metric, decision_boundary(self.float_outputs)
-        wanted = self.wanted[mask]
-        float_value = metric.score(self.float_outputs[mask], wanted, boundary)
-        value = metric.score(made[self.output], wanted, boundary)
+        metric = self.measure.metric
+        float_value = self._score(None, mask)
+        value = self._score(made[self.output], mask)
         if not (isfinite(float_value) and isfinite(value)):
             raise RecipeError(
-                f"metric {metric.name!r}: is no number on the {len(wanted)} samples of fold"
+                f"metric {metric.name!r}: is no number on the {mask.sum()} samples of fold"
                 f" {number}, which may lack a class; ask for fewer folds, or choose another"
             )
         loss = drop(metric, float_value, value).amount
@@ -239,12 +243,28 @@ class _Scorer:
             loss=loss if isfinite(loss) else None,
         )
 
+    def _score(self, made: NDArray[Any] | None, mask: Mask) -> float:
+        """Compute the metric of some samples, of float's outputs with None, block by block."""
+        metric, wanted = self.measure.metric, self.measure.wanted
+        condensed, done = [], 0
+        for rows, (block,) in blocks(self.float_outputs):
+            chosen = mask[rows]
+            count = int(chosen.sum())
+            outputs = block[chosen] if made is None else made[done : done + count]
+            if count:
+                held = take(wanted, rows) if isinstance(wanted, np.ndarray) else wanted[rows]
+                condensed.append(metric.condense(outputs, held[chosen], self._boundary))
+            done += count
+        return metric.of(np.concatenate(condensed))
+
 
 def _remarks(
     candidate: Path, origin: Origin | None, data: Data, output: str, why_not: str | None
 ) -> Iterator[str]:
     if origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
+    elif origin.recipe.get("prune") and not candidate.with_name("float.tflite").is_file():
+        yield "not pruned, since float.tflite is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"
     if why_not:
