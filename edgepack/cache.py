@@ -62,7 +62,7 @@ class Cache:
                 return None
             os.utime(folder)
             return Entry(told["value"], folder)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
     def remember(self, key: Any, kind: type[T], make: Callable[[], T]) -> T:

@@ -57,6 +57,10 @@ class Trial:
         Budgets(max_drop=self.max_drop)
         if not self.targets:
             raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
+        if self.folds is not None and len(self.candidates) > 1:
+            raise RecipeError(
+                f"folds {self.folds}: judge the calibration of one model; give one quantized file"
+            )
         if self.folds is not None and self.folds < FEWEST_FOLDS:
             raise RecipeError(
                 f"folds {self.folds}: at least {FEWEST_FOLDS} are needed, one to test on and one to"

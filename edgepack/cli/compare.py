@@ -66,7 +66,7 @@ class _Compare(GroupedCommand):
     "--folds",
     metavar="K",
     type=int,
-    help="Cross-validate the calibration of the last INT8: calibrate on K-1 parts of the samples,"
+    help="Cross-validate the calibration of INT8: calibrate on K-1 parts of the samples,"
     " test on the other, K times.",
 )
 @loading_options

@@ -12,6 +12,7 @@ from edgepack.evaluation.distance import real
 from edgepack.evaluation.results import ClassResult
 from edgepack.evaluation.score import Array
 from edgepack.metrics import classes
+from edgepack.metrics.roc import roc_auc
 from edgepack.types import Tensor
 
 _COLUMN_BYTES = 1 << 25
@@ -86,18 +87,7 @@ def _scores(outputs: Array, tensor: Tensor | None, boundary: float, some: slice)
 
 
 def _area(scores: Array, is_class: Array) -> list[float]:
-    """Compute the areas under ROC curves (classes,), by the ranks of scores (samples, classes).
-
-    As Mann and Whitney's U, in which equal scores share their rank; NaN where there is nothing to
-    tell apart.
-    """
-    from scipy.stats import rankdata
-
-    yes = is_class.sum(axis=0)
-    no = len(scores) - yes
-    above = (rankdata(scores, axis=0) * is_class).sum(axis=0) - yes * (yes + 1) / 2
-    pairs = yes * no
-    areas: list[float] = np.divide(
-        above, pairs, out=np.full(len(yes), np.nan), where=pairs > 0
-    ).tolist()
+    """Compute the area under the ROC curve of each class, every sample counted once."""
+    once = np.ones((1, len(scores)), np.int64)
+    areas: list[float] = roc_auc(scores, is_class, once)[0].tolist()
     return areas

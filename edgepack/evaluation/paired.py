@@ -10,9 +10,6 @@ from edgepack.evaluation.results import CONFIDENCE, Interval
 POWER = 0.8
 """How surely a loss that is called detectable would be seen."""
 
-SIGNIFICANCE = 1 - CONFIDENCE
-"""A p below this shows a difference."""
-
 _Z_SHOWN = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 _Z_POWER = NormalDist().inv_cdf(POWER)
 _HALVINGS = 60

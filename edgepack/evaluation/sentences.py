@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
-from edgepack.evaluation.paired import SIGNIFICANCE
 from edgepack.evaluation.results import Change, Interval, MetricResult
 from edgepack.metrics.metric import Unit
 
@@ -98,7 +98,7 @@ def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
     if change.interval is None:
         return f"{told}: {_count(samples)} {do} not tell whether the {noun} is real"
     said = f"{told} ({_ends(change.interval, decimals, is_loss=is_loss)})"
-    if _is_real(change):
+    if change.is_real:
         return f"{said}: the {noun} is real{_p(change)}"
     if change.is_shown:
         return (
@@ -123,11 +123,6 @@ def _nothing_lost(name: str, samples: int, change: Change, words: _Words) -> str
         f"{told} ({_ends(change.interval, decimals, is_loss=True)}){swapped}:"
         f" {_count(samples)} {_limit(change, decimals, words, _a(words.loss))}"
     )
-
-
-def _is_real(change: Change) -> bool:
-    """Whether the interval leaves out 0 and McNemar's test, which is stricter, agrees."""
-    return change.is_shown and (change.p_value is None or change.p_value < SIGNIFICANCE)
 
 
 def _limit(change: Change, decimals: int, words: _Words, noun: str) -> str:
@@ -167,8 +162,9 @@ def _decimals(change: Change) -> int:
 
 
 def _number(value: float, decimals: int) -> str:
-    """Write a number, without a minus before 0."""
-    return f"{round(value, decimals) + 0.0:,.{decimals}f}"
+    """Write a number, halves away from zero as people round, without a minus before 0."""
+    rounded = Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return f"{rounded + 0:,.{decimals}f}"
 
 
 def _a(noun: str) -> str:
