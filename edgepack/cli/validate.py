@@ -22,7 +22,7 @@ from edgepack.cli.values import DATA, PATH
 from edgepack.gate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, Gate
 from edgepack.recipe import DEFAULT_TARGETS
 
-_FORMATS = ("text", "json", "junit", "github")
+_FORMATS = ("text", "json", "junit", "github", "html", "markdown")
 
 
 class _Validate(GroupedCommand):
@@ -104,7 +104,7 @@ class _Validate(GroupedCommand):
     type=click.Choice(_FORMATS),
     default=_FORMATS[0],
     show_default=True,
-    help="How to print the result; github: annotations of GitHub Actions.",
+    help="How to print the result; github: annotations of GitHub Actions; html: a page.",
 )
 @verbose_option
 @click.pass_context
@@ -154,4 +154,25 @@ def _text(report: Any) -> str:
     return render_validation(report)
 
 
-_RENDER = {"text": _text, "json": _json, "junit": _junit, "github": _github}
+def _html(report: Any) -> str:
+    from edgepack.report.page.html import render_html
+    from edgepack.report.validation_page import validation_document
+
+    return render_html(validation_document(report))
+
+
+def _markdown(report: Any) -> str:
+    from edgepack.report.page.markdown import render_markdown
+    from edgepack.report.validation_page import validation_document
+
+    return render_markdown(validation_document(report))
+
+
+_RENDER = {
+    "text": _text,
+    "json": _json,
+    "junit": _junit,
+    "github": _github,
+    "html": _html,
+    "markdown": _markdown,
+}

@@ -28,8 +28,7 @@ from edgepack.recipe_file import read_recipe_file
 from edgepack.report.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.comparison_page import comparison_document
 from edgepack.report.exhibits import Exhibits
-from edgepack.report.page.html import render_html
-from edgepack.report.page.markdown import render_markdown
+from edgepack.report.page.files import write_page
 from edgepack.runtimes import RUNTIMES, Runtime
 from edgepack.target import load_targets
 from edgepack.trial import Trial
@@ -255,11 +254,8 @@ def _made_of(
 def _write(
     folder: Path, report: ComparisonReport, shown: Exhibits, runtimes: Sequence[Runtime]
 ) -> None:
-    document = comparison_document(report, shown)
     bundle.write_json(folder / "report.json", report.to_dict())
-    texts = {"report.html": render_html(document), "report.md": render_markdown(document)}
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    write_page(folder, comparison_document(report, shown))
     asked = {"comparison": {"inputs": report.inputs}}
     made = manifest(asked, bundle.describe_all(folder), _DISTRIBUTIONS, runtimes)
     bundle.write_json(folder / bundle.MANIFEST, made)

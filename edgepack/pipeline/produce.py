@@ -20,6 +20,8 @@ from edgepack.pipeline.lint import warnings
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
+from edgepack.report.export_page import export_document
+from edgepack.report.page.files import write_page
 from edgepack.runtimes.processes import Run, interpreters
 from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.support import require_supported
@@ -97,10 +99,11 @@ def produce(
             notes=(*notes, *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
-        artifacts = report.artifacts | {"report.json": bundle.describe(folder / "report.json")}
+        page = export_document(report, recipe_manifest(recipe, report.artifacts, inputs, found))
+        write_page(folder, page)
         bundle.write_json(
             folder / bundle.MANIFEST,
-            recipe_manifest(recipe, artifacts, inputs, found),
+            recipe_manifest(recipe, bundle.describe_all(folder), inputs, found),
         )
     if recipe.fine_tune and recipe.fine_tune.checkpoints:
         remove_checkpoint(recipe.fine_tune.checkpoints)
