@@ -30,6 +30,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_the_folder_holds_what_is_promised(pruned_digits: Bundle) -> None:
     assert set(files(pruned_digits.folder)) == {
         *("float.tflite", "int8.tflite", "calibration.json", "report.json", "manifest.json"),
+        *("report.html", "report.md"),
         *("firmware/digits/model.h", "firmware/digits/model.c"),
     }
     assert float_tensors(read_tflite((pruned_digits.folder / "int8.tflite").read_bytes())) == []

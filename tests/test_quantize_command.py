@@ -22,6 +22,7 @@ def test_a_scheme_with_layers_and_ends_of_their_own(
     assert done.returncode == 0, done.stderr
     assert {path.name for path in output.iterdir()} == {
         *("float.tflite", "calibration.json", "int16.tflite", "report.json", "manifest.json"),
+        *("report.html", "report.md"),
     }
     report = json.loads((output / "report.json").read_text())
     (in_float,) = report["quantization"].pop("in_float")

@@ -158,7 +158,8 @@ def export(
     model.to_json() with --weights, or a float .tflite file.
 
     Writes DIR with float.tflite, int8.tflite (or another scheme's), firmware/ (the model as a C
-    array), report.html, report.md, report.json and manifest.json, after running the model on the targets' interpreters.
+    array), report.html, report.md, report.json and manifest.json, after running the model on the
+    targets' interpreters.
 
     \b
     Example:

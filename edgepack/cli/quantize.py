@@ -57,8 +57,8 @@ def quantize(
     """Quantize MODEL and compare it with float.
 
     MODEL is what export takes. Writes DIR with float.tflite, the quantized model, named by its
-    scheme, calibration.json, report.json and manifest.json, after running the model on the
-    interpreters that run the scheme.
+    scheme, calibration.json, report.html, report.md, report.json and manifest.json, after running
+    the model on the interpreters that run the scheme.
 
     \b
     Example:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe, as_json
 from edgepack.report.comparison import PRUNED, QUANTIZED, Stage
 from edgepack.report.lint import LintReport
+from edgepack.report.table import shorten
 from edgepack.report.validation import ValidationReport
 from edgepack.runtimes import RUNTIMES
 from edgepack.sparsity import weight_sparsity
@@ -143,3 +144,25 @@ class CloseLook:
                 verbose=self._verbose,
             ),
         )
+
+
+_ROUNDING_DB = 10.0
+"""Rounding to int8 leaves 20 dB and more of weights that share one scale, even to int4 some 10."""
+
+
+def strangers(stages: Sequence[Stage]) -> Iterator[str]:
+    """Say which models have weights that are not those of the float model, however rounded."""
+    for stage in stages:
+        layers = stage.layers.layers if stage.layers else ()
+        named = [
+            layer.figures.name
+            for layer in layers
+            if layer.figures.weight_dtype
+            and (kept := layer.figures.sqnr_db["constants"]) is not None
+            and kept < _ROUNDING_DB
+        ]
+        if named:
+            yield (
+                f"{stage.name}: its weights are not the float model's in {shorten(named)}: they"
+                " differ by more than rounding does; was it made of another one?"
+            )

@@ -17,7 +17,7 @@ from edgepack.labels import labelled_output, read_labels
 from edgepack.manifest import describe_data, manifest
 from edgepack.metrics import Measure, companions, measures, require_known
 from edgepack.pipeline.answers import Answer, Question, Samples, ask
-from edgepack.pipeline.close_look import CloseLook
+from edgepack.pipeline.close_look import CloseLook, strangers
 from edgepack.pipeline.contestants import Contestant, read_contestants
 from edgepack.pipeline.exhibits import exhibits
 from edgepack.pipeline.float_model import FloatModel
@@ -111,7 +111,7 @@ def compare(
             max_drop=trial.max_drop,
             inputs=made_of,
             versions=manifest({}, {}, _DISTRIBUTIONS, runtimes)["versions"],
-            notes=(*notes, *spooled.notes),
+            notes=(*notes, *spooled.notes, *strangers(stages)),
         )
         if folder is not None:
             shown = exhibits(stages[1:], contestants, samples.data.inputs, of_float, answers)
