@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from edgepack.arrays import blocks, extremes, load_array, save_array, take
 from edgepack.deviation import deviation
 from edgepack.evaluation.classes import class_results
-from edgepack.evaluation.distance import WORST, Kind, distance, streamed_sqnr_db
+from edgepack.evaluation.distance import WORST, Kind, distance
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.paired import mcnemar, wilson
 from edgepack.evaluation.probabilities import Histogram, divergences
@@ -176,7 +176,7 @@ def test_streaming_equals_the_whole() -> None:
     assert found.mean_abs_error == pytest.approx(np.abs(ours - theirs).mean())
     assert found.agreement == (ours.argmax(1) == theirs.argmax(1)).mean()
     assert found.sqnr_db == pytest.approx(sqnr_db(ours, theirs))
-    assert streamed_sqnr_db(ours, integers, INT8) == pytest.approx(sqnr_db(ours, theirs))
+    assert sqnr_db(ours, integers, INT8) == pytest.approx(sqnr_db(ours, theirs))
     floored = np.maximum(theirs.astype(np.float64), 1 / 512)
     far = entropy(ours.astype(np.float64), floored, axis=1)
     changed = ours.argmax(1) != theirs.argmax(1)

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgepack.arrays import blocks
-from edgepack.evaluation.distance import real
 from edgepack.evaluation.results import ClassResult
-from edgepack.evaluation.score import Array
+from edgepack.evaluation.score import Array, real
 from edgepack.metrics import classes
 from edgepack.metrics.roc import roc_auc
 from edgepack.types import Tensor
+
+MOST_CLASSES = 2_000
+"""With more of them nothing is told by class: the confusion matrix alone would fill a report."""
 
 _COLUMN_BYTES = 1 << 25
 

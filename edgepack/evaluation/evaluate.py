@@ -10,11 +10,11 @@ import numpy as np
 from edgepack.arrays import blocks, extremes, take
 from edgepack.evaluation.bootstrap import is_countable, resampled
 from edgepack.evaluation.change import Scored, is_accuracy, metric_result
-from edgepack.evaluation.classes import class_results
-from edgepack.evaluation.distance import Apart, Kind, distance, real
+from edgepack.evaluation.classes import MOST_CLASSES, class_results
+from edgepack.evaluation.distance import Apart, Kind, distance
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
-from edgepack.evaluation.score import Array
-from edgepack.metrics import are_probabilities, classes, decision_boundary
+from edgepack.evaluation.score import Array, real
+from edgepack.metrics import are_probabilities, class_count, classes, decision_boundary
 from edgepack.metrics.metric import Family, Measure, Metric
 from edgepack.types import Tensor
 
@@ -100,7 +100,7 @@ class Evaluator:
     def _by_class(
         self, outputs: Array, tensor: Tensor | None
     ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
-        if self._labels is None:
+        if self._labels is None or len(self._names) > MOST_CLASSES:
             return (), ()
         return class_results(outputs, tensor, self._boundary, self._labels, self._names)
 
@@ -165,7 +165,7 @@ def _names(outputs: Array, classes: Sequence[str]) -> tuple[str, ...]:
     """Name the classes of scores (samples, classes): by number, if their names do not fit."""
     if outputs.ndim != _SAMPLES_AND_CLASSES:
         return ()
-    count = max(outputs.shape[1], 2)  # a lone output says no or yes
+    count = class_count(outputs.shape[1])
     return tuple(classes) if len(classes) == count else tuple(map(str, range(count)))
 
 

@@ -95,11 +95,6 @@ class Metric:
         """Compute the metric of condensed samples, each counted once."""
         return float(self.value(rows, np.ones((1, len(rows)), np.int64))[0])
 
-    @property
-    def is_fraction(self) -> bool:
-        """Whether values are fractions, told in points."""
-        return self.unit is Unit.FRACTION
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measure:
