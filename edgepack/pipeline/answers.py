@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import file_of, load_array, save_array
@@ -38,6 +40,16 @@ class Samples:
     def content(self) -> list[str]:
         """Digests of the inputs, in the model's order."""
         return [describe(Path(path)).sha256 for path in self.data.files.values()]
+
+
+def digest(array: NDArray[Any]) -> str:
+    """Compute the SHA-256 of the file that an array is mapped from, or else of what it holds."""
+    path = file_of(array)
+    if path is not None:
+        return describe(path).sha256
+    found = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
