@@ -52,10 +52,15 @@ def test_another_key_finds_nothing(kept: Cache, key: Any) -> None:
     assert kept.find(key) is None
 
 
-def test_other_code_of_edgepack_finds_nothing(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["_code", "_packages"])
+def test_other_code_finds_nothing(kept: Cache, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     kept.keep(KEY, 1)
-    monkeypatch.setattr(module, "_code", lambda: "another version")
+    monkeypatch.setattr(module, what, lambda: "another version")
     assert kept.find(KEY) is None
+
+
+def test_the_packages_are_those_that_are_installed() -> None:
+    assert ("numpy", np.__version__) in module._packages()
 
 
 def test_without_a_folder_nothing_is_found_but_files_are_there(scratch: Path) -> None:
@@ -128,6 +133,30 @@ def test_what_was_not_used_for_longest_goes_first(
     assert kept.find("old") is None
     assert kept.find("used")
     assert kept.find("new")
+
+
+def test_what_cannot_be_cleared_away_loses_nothing(
+    kept: Cache, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Cache) -> None:
+        raise FileNotFoundError("another process cleared it away")
+
+    monkeypatch.setattr(Cache, "_shrink", refuse)
+    entry = kept.keep(KEY, 1, {"0.npy": an_array(scratch)})
+    assert load_array(entry.folder / "0.npy").size == 10
+    assert kept.find(KEY) == entry
+
+
+def test_what_another_process_kept_meanwhile_is_not_replaced(kept: Cache, scratch: Path) -> None:
+    first = kept.keep(KEY, 1, {"0.npy": an_array(scratch)})
+    place = (first.folder / "0.npy").stat().st_ino
+    assert kept.keep(KEY, 1, {"0.npy": an_array(scratch)}) == first
+    assert (first.folder / "0.npy").stat().st_ino == place
+    assert not list(scratch.iterdir())
+    assert kept.keep(KEY, 2, {"0.npy": an_array(scratch)}).value == 2
+    found = kept.find(KEY)
+    assert found is not None
+    assert found.value == 2
 
 
 def test_it_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
