@@ -44,6 +44,7 @@ def test_a_value_and_its_files_are_found_again(tmp_path: Path, kept: Cache, scra
     assert found is not None
     assert found.value == {"version": "2.3"}
     assert load_array(found.folder / "0.npy").tolist() == list(range(10))
+    assert kept.find(dict(reversed(KEY.items()))) == entry
 
 
 @pytest.mark.parametrize("key", [{}, KEY | {"model": "abd"}, KEY | {"samples": [2, 1]}, [KEY]])
@@ -126,8 +127,8 @@ def test_what_was_not_used_for_longest_goes_first(
         kept.keep("old", 1, {"0": an_array(scratch)}),
         kept.keep("used", 2, {"0": an_array(scratch)}),
     )
-    for entry in (old, used):
-        os.utime(entry.folder, (0, time.time() - 7200))
+    for entry, hours in ((old, 2), (used, 3)):
+        os.utime(entry.folder, (0, time.time() - 3600 * hours))
     assert kept.find("used")
     kept.keep("new", 3, {"0": an_array(scratch)})
     assert kept.find("old") is None

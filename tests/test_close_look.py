@@ -15,12 +15,15 @@ from edgepack.arrays import load_array, save_array
 from edgepack.build import Source
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
+from edgepack.errors import ModelError
 from edgepack.pipeline import close_look
 from edgepack.pipeline.answers import Samples
 from edgepack.pipeline.close_look import CloseLook
 from edgepack.pipeline.contest import Contest
-from edgepack.pipeline.file import read_file
+from edgepack.pipeline.contestants import Contestant
+from edgepack.pipeline.file import File, read_file
 from edgepack.progress import Silent
+from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Stage
 from edgepack.report.lint import LintReport
 from edgepack.trial import Trial
 
@@ -85,3 +88,36 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
         found = CloseLook(each).lint()
         assert CloseLook(each).lint() == found
         assert len(looked) == times
+
+
+def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
+    contest: Contest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for name in ("pruned", "a", "b", "plain"):
+        (tmp_path / f"{name}.tflite").write_bytes(classifier(len(files)))
+        files.append(read_file(tmp_path / f"{name}.tflite"))
+    pruned, a, b, plain = (
+        Contestant(name=file.path.stem, role=QUANTIZED, file=file, origin=None) for file in files
+    )
+    contestants = (
+        replace(pruned, role=PRUNED),
+        replace(a, pruned=pruned.file),
+        replace(b, pruned=pruned.file),
+        plain,
+    )
+
+    def layers(_: CloseLook, file: File, floating: File) -> None:
+        raise ModelError(f"{file.path.stem} against {floating.path.stem}")
+
+    monkeypatch.setattr(CloseLook, "_layers", layers)
+    monkeypatch.setattr(CloseLook, "_validate", lambda *_: None)
+    stages = [
+        Stage(name=name, role=role, file="", artifact=None, is_converted=False, runs={})
+        for name, role in ((FLOAT, FLOAT), *((each.name, each.role) for each in contestants))
+    ]
+    found = CloseLook(replace(contest, contestants=contestants)).at_all(stages)
+    assert [stage.why_no_layers for stage in found] == [
+        *(None, None),
+        *("a against pruned", "b against pruned", "plain against given"),
+    ]
