@@ -78,9 +78,10 @@ def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
 
 
 def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
-    """Take rows from ``start`` to ``stop``, of a map past the map."""
+    """Take rows side by side, of a map past the map."""
     path = file_of(array)
-    return array[rows] if path is None else read_rows(path, rows.start, rows.stop)
+    start, stop, _ = rows.indices(len(array))
+    return array[start:stop] if path is None else read_rows(path, start, stop)
 
 
 def extremes(array: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,7 @@ import pytest
 from compared import EVIL, LONG, PICTURE, SCORES, bare, metric, shown, validation, whole
 from test_diff import EXPORT, VALIDATION
 
+from edgepack.evaluation.results import Interval
 from edgepack.report import SparsityReport, amounts
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.comparison_page import comparison_document
@@ -273,6 +274,47 @@ def test_the_text_tells_what_was_asked_for() -> None:
     assert "size      float 98,888 B, int8 m 47,728 B" in text
     assert "Over 2 folds accuracy is 0.9050 on average" in text
     assert "C array   int8 m: the same bytes as the file" in text
+
+
+def test_a_metric_that_is_no_number_is_told_as_that() -> None:
+    report = losing(0.7)
+    untold = replace(metric("roc-auc", "fraction", None, None), title="ROC-AUC")
+    stages = [
+        replace(
+            stage,
+            runs={
+                name: replace(
+                    run,
+                    outputs={SCORES: replace(run.outputs[SCORES], metrics={"roc-auc": untold})},
+                )
+                for name, run in stage.runs.items()
+            },
+        )
+        for stage in report.stages
+    ]
+    report = replace(report, stages=tuple(stages), metrics={SCORES: "roc-auc"}, max_drop=None)
+    text = render_comparison(report)
+    assert "int8 m: the ROC-AUC is no number" in text
+    assert "agreement" in text.splitlines()[0]
+    assert comparison_document(report, {}).headline.word == "It cannot be told"
+
+
+def test_what_did_not_run_has_its_row() -> None:
+    report = losing(0.7)
+    stage = report.stages[-1]
+    failed = replace(stage.runs["litert"], failure="killed", outputs={})
+    runs = {**stage.runs, "tflm": failed}
+    text = render_comparison(replace(report, stages=(report.stages[0], replace(stage, runs=runs))))
+    (row,) = [line for line in text.splitlines() if line.startswith("int8 m  tflm")]
+    assert row.split() == ["int8", "m", "tflm", "did", "not", "run", "-", "-"]
+
+
+def test_what_is_lost_has_as_many_digits_as_its_interval_needs() -> None:
+    small = metric("psnr", "decibels", 10.0, -0.0007)
+    assert small.change is not None
+    small = replace(small, change=replace(small.change, interval=Interval(low=-0.0013, high=-1e-4)))
+    assert amounts.loss(small) == "-0.0007 dB (-0.0013 to -0.0001)"
+    assert amounts.loss(small, interval=False) == "0.00 dB"
 
 
 def test_the_worst_interpreter_speaks_for_a_stage() -> None:

@@ -90,7 +90,7 @@ def _untold(name: str, metric: MetricResult) -> str:
 def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
     assert change.loss is not None  # noqa: S101 (the caller looked)
     is_loss = change.loss > 0
-    decimals = _decimals(change)
+    decimals = decimals_of(change)
     amount = _number(abs(change.loss), decimals) + words.unit
     told = (words.worse if is_loss else words.better).format(name=name, amount=amount)
     noun = words.loss if is_loss else words.gain
@@ -115,7 +115,7 @@ def _nothing_lost(name: str, samples: int, change: Change, words: _Words) -> str
     told = f"{name} loses nothing"
     if change.interval is None:
         return f"{told}: {_count(samples)} {_do(samples)} not tell it apart from float"
-    decimals = _decimals(change)
+    decimals = decimals_of(change)
     swapped = ""
     if change.only_float:
         swapped = f", {change.only_float:,} became wrong and as many right"
@@ -147,7 +147,7 @@ def _p_value(change: Change) -> str:
     return f"= {change.p_value:.2g}" if change.p_value >= _LEAST_P else f"< {_LEAST_P}"
 
 
-def _decimals(change: Change) -> int:
+def decimals_of(change: Change) -> int:
     """Choose so many decimals that the interval's width shows two digits, and one at least.
 
     A loss that would be 0 then gets one more.

@@ -117,7 +117,7 @@ def _report(
         stages=tuple(stages),
         folds=folds,
         lint=lint,
-        max_drop=contest.trial.max_drop,
+        max_drop=contest.max_drop,
         inputs=inputs,
         versions=manifest({}, {}, _DISTRIBUTIONS, contest.runtimes)["versions"],
         notes=(*contest.notes, *strangers(stages)),

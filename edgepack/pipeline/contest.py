@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgepack.budgets import Budgets
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.reader import reader
@@ -16,9 +17,10 @@ from edgepack.labels import labelled_output, read_labels
 from edgepack.metrics import Measure, class_count, companions, measures, require_known
 from edgepack.pipeline.answers import Samples
 from edgepack.pipeline.contestants import Contestant, read_contestants
+from edgepack.pipeline.evidence import budgets_of, require_measurable
 from edgepack.pipeline.float_model import FloatModel
 from edgepack.progress import Progress
-from edgepack.recipe_file import read_recipe_file
+from edgepack.recipe_file import RecipeFile, read_recipe_file
 from edgepack.runtimes import RUNTIMES, Runtime
 from edgepack.target import Target, load_targets
 from edgepack.trial import Trial
@@ -31,7 +33,8 @@ class Contest:
 
     ``measures`` tells how each output is measured, by name, the metric of the verdict first;
     outputs without labels are left out. ``classes`` has the names of the classes of outputs that
-    have any. ``work`` is a folder for what does not last. ``notes`` says what is left out.
+    have any. ``max_drop`` is what may be lost. ``work`` is a folder for what does not last.
+    ``notes`` says what is left out.
     """
 
     trial: Trial
@@ -45,6 +48,7 @@ class Contest:
     samples: Samples
     measures: dict[str, list[Measure]]
     classes: dict[str, tuple[str, ...]]
+    max_drop: float | None
     notes: tuple[str, ...]
 
 
@@ -58,7 +62,8 @@ def read_contest(
     require_known(trial.metric)
     recipe_file = read_recipe_file(trial.recipe_file)
     labels = read_labels(trial.labels) if trial.labels else ()
-    runtimes, notes = _runtimes(load_targets(trial.targets))
+    targets = load_targets(trial.targets)
+    runtimes, notes = _runtimes(targets)
     with (
         progress.step("load") as update,
         reader([trial.test], recipe_file, verbose=verbose) as reading,
@@ -68,6 +73,7 @@ def read_contest(
         contestants = read_contestants(trial.candidates, trial.model, signature)
         spooled = reading.read(trial.test, signature, work / "test", update=update)
     data = spooled.dataset()
+    found = _measures(trial, data, signature)
     return Contest(
         trial=trial,
         cache=cache,
@@ -78,8 +84,9 @@ def read_contest(
         floating=floating,
         contestants=contestants,
         samples=Samples(data=data),
-        measures=_measures(trial, data, signature),
+        measures=found,
         classes=_classes(trial, labels, data, signature),
+        max_drop=_max_drop(trial, recipe_file, targets, is_measured=bool(found)),
         notes=(*notes, *spooled.notes),
     )
 
@@ -103,6 +110,23 @@ def _measures(trial: Trial, data: Dataset, signature: Signature) -> dict[str, li
         for output in signature.outputs
         if output.name in chosen
     }
+
+
+def _max_drop(
+    trial: Trial, recipe_file: RecipeFile, targets: Sequence[Target], *, is_measured: bool
+) -> float | None:
+    """Find what may be lost: as the trial says, or else the least that a budget allows.
+
+    Raises :class:`~edgepack.errors.RecipeError` if there is nothing to measure that with.
+    """
+    own = Budgets(max_drop=trial.max_drop)
+    require_measurable(
+        {"the command": own} | budgets_of(recipe_file), targets, measured=is_measured
+    )
+    if trial.max_drop is not None:
+        return trial.max_drop
+    budgets = (recipe_file.budgets, *(target.budgets for target in targets))
+    return min((each.max_drop for each in budgets if each.max_drop is not None), default=None)
 
 
 def _classes(

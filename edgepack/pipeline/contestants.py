@@ -107,6 +107,21 @@ def _require_same_ends(file: File, source: Path, signature: Signature) -> None:
                 f"{file.path}: takes and gives {_ends(file.signature)}, {source}"
                 f" {_ends(signature)}; give models that were made of the same one"
             )
+    order, right = ([_plain(each.name) for each in of.inputs] for of in (file.signature, signature))
+    if order != right and sorted(order) == sorted(right):
+        raise ModelError(
+            f"{file.path}: takes its inputs in another order, {', '.join(order)}, than {source},"
+            f" {', '.join(right)}; give models that edgepack made, which keep it"
+        )
+
+
+def _plain(name: str) -> str:
+    """Leave out what TensorFlow's converter puts around the name of an input.
+
+    >>> _plain("serving_default_alpha:0")
+    'alpha'
+    """
+    return name.removeprefix("serving_default_").removesuffix(":0")
 
 
 def _fits(its: TensorSpec, wanted: TensorSpec) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from edgepack.evaluation.results import Interval, MetricResult
+from edgepack.evaluation.sentences import decimals_of
 from edgepack.metrics.metric import Unit
 from edgepack.report.table import NONE, number
 
 _LEAST_P = 0.0001
 _LARGE = 1000
+_PLACES = 2
 _UNITS = {Unit.FRACTION: " points", Unit.ERROR: "%", Unit.DECIBELS: " dB", Unit.PLAIN: ""}
 
 
@@ -33,10 +35,13 @@ def loss(metric: MetricResult, *, interval: bool = True) -> str:
     change = metric.change
     if change is None or change.loss is None:
         return NONE
-    told = f"{_decimals(change.loss)}{_UNITS[Unit(metric.unit)]}"
+    unit = _UNITS[Unit(metric.unit)]
     if change.interval is None or not interval:
-        return told
-    return f"{told} ({_decimals(change.interval.low)} to {_decimals(change.interval.high)})"
+        return f"{_decimals(change.loss)}{unit}"
+    places = max(decimals_of(change), _PLACES)
+    ends = (change.loss, change.interval.low, change.interval.high)
+    told, low, high = (_decimals(end, places) for end in ends)
+    return f"{told}{unit} ({low} to {high})"
 
 
 def span(interval: Interval | None) -> str:
@@ -97,8 +102,8 @@ def _value(figure: float | None, unit: str) -> str:
     return f"{figure:.2f} dB" if unit == Unit.DECIBELS else f"{figure:.4g}"
 
 
-def _decimals(figure: float) -> str:
-    """Write two decimals, of large numbers four digits, and no minus before a zero."""
+def _decimals(figure: float, places: int = _PLACES) -> str:
+    """Write some decimals, of large numbers four digits, and no minus before a zero."""
     if abs(figure) >= _LARGE:
         return f"{figure:.4g}"
-    return f"{round(figure, 2) or 0.0:.2f}"
+    return f"{round(figure, places) or 0.0:.{places}f}"

@@ -44,7 +44,8 @@ def _word(report: ComparisonReport) -> tuple[str, Tone]:
         return "An interpreter failed", Tone.BAD
     changes = list(_changes(report))
     if not changes:
-        return "Without labels nothing is measured", Tone.UNSURE
+        why = "It cannot be told" if report.metrics else "Without labels nothing is measured"
+        return why, Tone.UNSURE
     return _of_changes(changes)
 
 
@@ -75,7 +76,7 @@ def _sentences(report: ComparisonReport, output: str) -> Iterator[str]:
         metric = asked(report, output, each.output)
         if metric is None:
             yield _distance(each, report.samples)
-        elif metric.change:
+        else:
             yield change_sentence(each.name, report.samples, metric)
 
 
