@@ -114,7 +114,7 @@ def compare(
             notes=(*notes, *spooled.notes, *strangers(stages)),
         )
         if folder is not None:
-            shown = exhibits(stages[1:], contestants, samples.data.inputs, of_float, answers)
+            shown = exhibits(report, contestants, samples.data.inputs, of_float, answers)
             _write(folder, report, shown, runtimes)
     return report
 

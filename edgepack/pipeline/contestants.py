@@ -50,7 +50,7 @@ def _read(name: str, path: Path, source: Path) -> Iterator[Contestant]:
     pruned = pruned_float(path, source)
     if pruned is not None:
         called = PRUNED if name == path.stem else f"{PRUNED} {name}"
-        yield Contestant(name=called, role=PRUNED, file=read_file(pruned), origin=its_origin)
+        yield Contestant(name=called, role=PRUNED, file=read_file(pruned), origin=origin(pruned))
     yield Contestant(name=name, role=QUANTIZED, file=file, origin=its_origin)
 
 
