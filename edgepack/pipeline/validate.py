@@ -156,6 +156,11 @@ def _time(
     )
 
 
+def _scheme(path: Path) -> str:
+    """Name what the file was quantized to by the file, unless the report means another by that."""
+    return path.name if path.stem in ("metric", "float", "pruned") else path.stem
+
+
 def _compare(
     gate: Gate, file: File, inputs: Inputs, validation: Validation, real: Arrays | None
 ) -> Comparison | None:
@@ -163,7 +168,7 @@ def _compare(
     if real is None:
         return None
     return Comparison(
-        scheme=file.path.stem,
+        scheme=_scheme(file.path),
         data=gate.data,
         samples=len(inputs),
         outputs={
