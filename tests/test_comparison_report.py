@@ -358,7 +358,7 @@ def test_the_page_of_an_export_tells_what_its_report_tells() -> None:
     document = export_document(report, manifest)
     check(document)
     ids = [each.id for each in document.sections]
-    assert ids == ["ledger", "sparsity", "targets", "notes", "made-of"]
+    assert ids == ["ledger", "targets", "sparsity", "notes", "made-of"]
     assert document.headline.word == "PASSED"
     made = {each.caption for each in blocks_of(document) if isinstance(each, Table)}
     assert {"Files", "Inputs", "Versions", f"Recipe of {EVIL}"} <= made

@@ -60,11 +60,17 @@ def small(case: Case) -> Finding | None:
     if case.share >= SMALL_SHARE:
         return None
     figures = case.figures
-    if _power(figures, "own") * 4 > _power(figures, "total"):
+    if _power(figures, "own") * 4 >= _power(figures, "total"):
         return Finding(
             cause="little", why="its error hardly reaches the output", cure="leave it as it is"
         )
     origin = _origin(figures, case.layers)
+    if origin == figures.name:
+        return Finding(
+            cause="inherited",
+            why="its error is not its own: it comes from layers that were not compared",
+            cure="leave it as it is",
+        )
     return Finding(
         cause="inherited",
         why=f"its error is not its own: it begins at {origin}",

@@ -40,8 +40,8 @@ _WORDS = {
         unit=" dB",
     ),
     Unit.ERROR: _Words(
-        worse="the error of {name} is {amount} larger",
-        better="the error of {name} is {amount} smaller",
+        worse="The error of {name} is {amount} larger",
+        better="The error of {name} is {amount} smaller",
         loss="increase",
         gain="decrease",
         unit=" %",

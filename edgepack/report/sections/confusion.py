@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.document import Block, Plot, Section, Table
 from edgepack.report.plots import confusion as plot
-from edgepack.report.runs import Seen, output_names, title, worst_runs
+from edgepack.report.runs import Seen, output_names, title, worst_note, worst_runs
 from edgepack.report.sections.parts import figures, table, words
 
 _MOST = 40
@@ -34,7 +34,7 @@ def confusion(report: ComparisonReport) -> Section | None:
     return Section(
         id="confusion",
         title="Confusion",
-        lead="Rows are labels, columns what the model says.",
+        lead=f"Rows are labels, columns what the model says. {worst_note(report)}".strip(),
         blocks=tuple(blocks),
     )
 

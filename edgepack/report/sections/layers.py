@@ -38,9 +38,15 @@ def layers(report: ComparisonReport) -> Section | None:
 def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
     in_order = sorted(found.layers, key=lambda layer: layer.figures.place)
     yield _along(stage.name, in_order, plot)
-    columns = [words("layer"), words("operator"), figures("share"), figures("SQNR")]
-    columns += [figures("own SQNR", "fed with float's values"), figures("saturated")]
-    columns.append(words("cause"))
+    columns = [
+        words("layer"),
+        words("operator"),
+        figures("share"),
+        figures("SQNR", "of its values as the model runs; higher is better"),
+        figures("own SQNR", "of the layer alone, fed with float's values"),
+        figures("saturated", "values outside its range"),
+        words("cause"),
+    ]
     worst, rest = found.layers[:_WORST], found.layers[_WORST:]
     yield table(f"The layers of {stage.name} that matter most", columns, map(_row, worst))
     yield from bullets(
