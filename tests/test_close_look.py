@@ -56,6 +56,7 @@ def contest(tmp_path: Path) -> Contest:
         samples=Samples(data=data),
         measures={},
         classes={},
+        max_drop=None,
         notes=(),
     )
 

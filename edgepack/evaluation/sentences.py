@@ -9,7 +9,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from edgepack.evaluation.results import Change, Interval, MetricResult
 from edgepack.metrics.metric import Unit
 
-_LEAST_P = 0.0001
+LEAST_P = 0.0001
+"""A smaller p is told as smaller than this."""
+
 _MOST_DECIMALS = 9
 
 
@@ -72,7 +74,7 @@ def change_sentence(name: str, samples: int, metric: MetricResult) -> str:
     """
     change = metric.change
     if metric.value is None or change is None:
-        return f"{name}: the {metric.title} is no number on {_count(samples)}"
+        return f"{name}: the {metric.title} is no number on {samples_in_words(samples)}"
     if change.loss is None:
         return _untold(name, metric)
     words = _WORDS[Unit(metric.unit)]
@@ -96,17 +98,17 @@ def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
     noun = words.loss if is_loss else words.gain
     do = _do(samples)
     if change.interval is None:
-        return f"{told}: {_count(samples)} {do} not tell whether the {noun} is real"
+        return f"{told}: {samples_in_words(samples)} {do} not tell whether the {noun} is real"
     said = f"{told} ({_ends(change.interval, decimals, is_loss=is_loss)})"
     if change.is_real:
         return f"{said}: the {noun} is real{_p(change)}"
     if change.is_shown:
         return (
-            f"{said}: {_count(samples)} {do} not settle whether the {noun} is real: the interval"
-            f" says so, McNemar's test does not (p {_p_value(change)})"
+            f"{said}: {samples_in_words(samples)} {do} not settle whether the {noun} is real: the"
+            f" interval says so, McNemar's test does not (p {_p_value(change)})"
         )
     return (
-        f"{said}: {_count(samples)} {do} not show that the {noun} is real{_p(change)}"
+        f"{said}: {samples_in_words(samples)} {do} not show that the {noun} is real{_p(change)}"
         f", and {_limit(change, decimals, words, 'one' if is_loss else _a(words.loss))}"
     )
 
@@ -114,14 +116,14 @@ def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
 def _nothing_lost(name: str, samples: int, change: Change, words: _Words) -> str:
     told = f"{name} loses nothing"
     if change.interval is None:
-        return f"{told}: {_count(samples)} {_do(samples)} not tell it apart from float"
+        return f"{told}: {samples_in_words(samples)} {_do(samples)} not tell it apart from float"
     decimals = decimals_of(change)
     swapped = ""
     if change.only_float:
         swapped = f", {change.only_float:,} became wrong and as many right"
     return (
         f"{told} ({_ends(change.interval, decimals, is_loss=True)}){swapped}:"
-        f" {_count(samples)} {_limit(change, decimals, words, _a(words.loss))}"
+        f" {samples_in_words(samples)} {_limit(change, decimals, words, _a(words.loss))}"
     )
 
 
@@ -144,7 +146,7 @@ def _p(change: Change) -> str:
 
 def _p_value(change: Change) -> str:
     assert change.p_value is not None  # noqa: S101 (the caller looked)
-    return f"= {change.p_value:.2g}" if change.p_value >= _LEAST_P else f"< {_LEAST_P}"
+    return f"= {change.p_value:.2g}" if change.p_value >= LEAST_P else f"< {LEAST_P}"
 
 
 def decimals_of(change: Change) -> int:
@@ -175,5 +177,10 @@ def _do(samples: int) -> str:
     return "does" if samples == 1 else "do"
 
 
-def _count(samples: int) -> str:
-    return "1 sample" if samples == 1 else f"{samples:,} samples"
+def samples_in_words(many: int) -> str:
+    """Write how many samples.
+
+    >>> samples_in_words(1), samples_in_words(1000)
+    ('1 sample', '1,000 samples')
+    """
+    return "1 sample" if many == 1 else f"{many:,} samples"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from edgepack.evaluation.results import Interval, MetricResult
-from edgepack.evaluation.sentences import decimals_of
+from edgepack.evaluation.sentences import LEAST_P, decimals_of
 from edgepack.metrics.metric import Unit
 from edgepack.report.table import NONE, number
 
-_LEAST_P = 0.0001
 _LARGE = 1000
 _PLACES = 2
 _UNITS = {Unit.FRACTION: " points", Unit.ERROR: "%", Unit.DECIBELS: " dB", Unit.PLAIN: ""}
@@ -60,7 +59,7 @@ def p_value(metric: MetricResult) -> str:
     found = metric.change.p_value if metric.change else None
     if found is None:
         return NONE
-    return f"{found:.4f}" if found >= _LEAST_P else f"< {_LEAST_P}"
+    return f"{found:.4f}" if found >= LEAST_P else f"< {LEAST_P}"
 
 
 def fraction(share: float | None) -> str:
@@ -85,15 +84,6 @@ def plain(figure: float | None) -> str:
 def bytes_of(size: int | None) -> str:
     """Write a size."""
     return NONE if size is None else f"{size:,} B"
-
-
-def samples(many: int) -> str:
-    """Write how many samples.
-
-    >>> samples(1), samples(1000)
-    ('1 sample', '1,000 samples')
-    """
-    return "1 sample" if many == 1 else f"{many:,} samples"
 
 
 def _value(figure: float | None, unit: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgepack.report import Report, amounts
+from edgepack.evaluation.sentences import samples_in_words
+from edgepack.report import Report
 from edgepack.report.comparison import FLOAT, PRUNED
 from edgepack.report.page.document import Document, Headline, Section, Tone
 from edgepack.report.sections.ledger import score_ledger
@@ -32,7 +33,7 @@ def export_document(report: Report, manifest: dict[str, Any]) -> Document:
     )
     return Document(
         title=f"{report.model} in {scheme}",
-        subtitle=f"On {amounts.samples(report.comparison.samples)} of the {data} data",
+        subtitle=f"On {samples_in_words(report.comparison.samples)} of the {data} data",
         headline=Headline(
             word="PASSED" if report.passed else "FAILED",
             tone=Tone.GOOD if report.passed else Tone.BAD,

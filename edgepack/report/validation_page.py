@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.report import amounts
+from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report.page.document import Document, Headline, Row, Section, Tone
 from edgepack.report.sections.ledger import score_ledger
 from edgepack.report.sections.made_of import made_of
@@ -34,7 +34,7 @@ def validation_document(report: ValidationReport) -> Document:
     )
     return Document(
         title=f"{report.model} on its targets",
-        subtitle=f"Run on {amounts.samples(report.samples)} of {report.data} data",
+        subtitle=f"Run on {samples_in_words(report.samples)} of {report.data} data",
         headline=Headline(word=word, tone=tone, sentences=(validation_verdict(report),)),
         sections=tuple(section for section in found if isinstance(section, Section)),
     )

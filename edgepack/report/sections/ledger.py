@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
 from edgepack.evaluation.score import Comparison, OutputComparison, Score
+from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport, Stage, StageRun
 from edgepack.report.page.document import Column, Row, Section, Tone
@@ -75,7 +76,7 @@ def score_ledger(comparison: Comparison, float_runtime: str) -> Section:
     return Section(
         id="ledger",
         title="Float against quantized",
-        lead=f"On {amounts.samples(comparison.samples)} of the {comparison.data} data.",
+        lead=f"On {samples_in_words(comparison.samples)} of the {comparison.data} data.",
         blocks=tuple(blocks),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.evaluation.results import Change
-from edgepack.evaluation.sentences import change_sentence
+from edgepack.evaluation.sentences import change_sentence, samples_in_words
 from edgepack.metrics.metric import Unit
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport
@@ -89,7 +89,7 @@ def _distance(each: Seen, samples: int) -> str:
     if distance.agreement is not None:
         said.insert(0, f"the same class for {amounts.fraction(distance.agreement)}")
     said.append(f"largest error {amounts.plain(distance.max_abs_error)}")
-    return f"{each.name} against float on {amounts.samples(samples)}: {', '.join(said)}"
+    return f"{each.name} against float on {samples_in_words(samples)}: {', '.join(said)}"
 
 
 def _failures(report: ComparisonReport) -> Iterator[str]:
