@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -86,8 +85,7 @@ class Evaluator:
         for rows, (block,) in blocks(outputs):
             values = real(block, tensor)
             for measure, made in zip(self._measures, parts, strict=True):
-                wanted = _wanted(measure.wanted, rows)
-                made.append(measure.metric.condense(values, wanted, self._boundary))
+                made.append(measure.metric.condense(values, measure.read(rows), self._boundary))
         return [np.concatenate(each) for each in parts]
 
     def _class_labels(self) -> Array | None:
@@ -167,9 +165,3 @@ def _names(outputs: Array, classes: Sequence[str]) -> tuple[str, ...]:
         return ()
     count = class_count(outputs.shape[1])
     return tuple(classes) if len(classes) == count else tuple(map(str, range(count)))
-
-
-def _wanted(wanted: Any, rows: slice) -> Array:
-    """Read what was wanted of some samples, from an array or what gives one when it is sliced."""
-    found: Array = take(wanted, rows) if isinstance(wanted, np.ndarray) else wanted[rows]
-    return found
