@@ -53,6 +53,7 @@ def contest(tmp_path: Path) -> Contest:
         samples=Samples(data=data),
         measures={},
         classes={},
+        max_drop=None,
         notes=(),
     )
 
