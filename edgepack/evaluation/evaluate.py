@@ -97,7 +97,7 @@ class Evaluator:
 
     def _by_class(
         self, outputs: Array, tensor: Tensor | None
-    ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
+    ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, int, int], ...]]:
         if self._labels is None or len(self._names) > MOST_CLASSES:
             return (), ()
         return class_results(outputs, tensor, self._boundary, self._labels, self._names)
