@@ -299,6 +299,14 @@ def test_a_lone_output_has_two_classes() -> None:
     assert [each.recall for each in found] == [0.5, 1.0]
 
 
+def test_of_too_many_classes_only_metrics_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgepack.evaluation.evaluate.MOST_CLASSES", 2)
+    ours = scores(20)
+    result = Evaluator(ours, [Measure(metric=ACCURACY, wanted=ours.argmax(1))], ()).float_result()
+    assert (result.classes, result.confusion) == ((), ())
+    assert result.metrics["accuracy"].value == 1.0
+
+
 def test_areas_are_computed_for_some_classes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (scores(40, 5), None, 0.5, np.arange(40) % 5, tuple("abcde"))
     at_once = class_results(*arguments)

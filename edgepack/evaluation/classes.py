@@ -14,8 +14,8 @@ from edgepack.metrics import classes
 from edgepack.metrics.roc import roc_auc
 from edgepack.types import Tensor
 
-MOST_CLASSES = 2_000
-"""With more of them nothing is told by class: the confusion matrix alone would fill a report."""
+MOST_CLASSES = 10_000
+"""With more of them nothing is told by class: a report would hold little else."""
 
 _COLUMN_BYTES = 1 << 25
 
