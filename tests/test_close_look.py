@@ -16,12 +16,13 @@ from edgepack.build import Source
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
 from edgepack.errors import ModelError
+from edgepack.gate import Gate
 from edgepack.pipeline import close_look
 from edgepack.pipeline.answers import Samples
 from edgepack.pipeline.close_look import CloseLook
 from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.contestants import Contestant
-from edgepack.pipeline.file import File, read_file
+from edgepack.pipeline.file import File, read_file, read_float
 from edgepack.progress import Silent
 from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Stage
 from edgepack.report.lint import LintReport
@@ -122,3 +123,22 @@ def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
         *(None, None),
         *("a against pruned", "b against pruned", "plain against given"),
     ]
+
+
+def test_a_float_model_is_not_held_against_what_lies_beside_it(
+    contest: Contest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "float.tflite").write_bytes(classifier(5))
+
+    class RefusedError(Exception):
+        pass
+
+    def validate(gate: Gate, **_: object) -> None:
+        assert gate.model.name == "given.tflite"
+        assert gate.model.read_bytes() == classifier(0)
+        raise RefusedError(read_float(gate, read_file(gate.model)))
+
+    monkeypatch.setattr(close_look, "validate", validate)
+    stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
+    with pytest.raises(RefusedError, match="None"):
+        CloseLook(contest).at_all([stage])

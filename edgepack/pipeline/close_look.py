@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from edgepack.bundle import describe_bytes
 from edgepack.debug.figures import DebugReport
@@ -98,8 +100,12 @@ class CloseLook:
 
     def _validate(self, file: File, floating: File | None) -> ValidationReport:
         contest = self._contest
+        path = file.path
+        if floating is None:  # or any float.tflite beside it would be taken for its own
+            path = Path(tempfile.mkdtemp(dir=contest.work)) / file.path.name
+            path.write_bytes(file.data)
         gate = Gate(
-            model=file.path,
+            model=path,
             targets=contest.trial.targets,
             float_model=floating.path if floating else None,
         )
