@@ -142,3 +142,14 @@ def test_a_float_model_is_not_held_against_what_lies_beside_it(
     stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
     with pytest.raises(RefusedError, match="None"):
         CloseLook(contest).at_all([stage])
+
+
+def test_a_model_that_the_linter_refuses_has_a_note(
+    contest: Contest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lint(*_: object, **__: object) -> LintReport:
+        raise ModelError(f"{contest.trial.model}: a bare number")
+
+    monkeypatch.setattr(close_look, "lint", lint)
+    found = CloseLook(contest).lint()
+    assert found == (None, ("the linter did not look at the data: given.tflite: a bare number",))

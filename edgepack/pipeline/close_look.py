@@ -71,10 +71,13 @@ class CloseLook:
         try:
             return replace(found, layers=self._layers(file, floating))
         except EdgepackError as error:
-            return replace(found, why_no_layers=str(error))
+            return replace(found, why_no_layers=_told(error, file.path, floating.path))
 
-    def lint(self) -> LintReport:
-        """Look for what is wrong with the test data, its labels included."""
+    def lint(self) -> tuple[LintReport | None, tuple[str, ...]]:
+        """Look for what is wrong with the test data, its labels included, or say why not.
+
+        The linter takes the model to TensorFlow, which wants more of it than interpreters do.
+        """
         contest, trial = self._contest, self._contest.trial
         recipe = Recipe(
             model=trial.model,
@@ -94,9 +97,13 @@ class CloseLook:
             {name: digest(labels) for name, labels in data.labels.items()},
             data.classes,
         ]
-        return contest.cache.remember(
-            key, LintReport, lambda: lint(recipe, verbose=contest.verbose)
-        )
+        try:
+            found = contest.cache.remember(
+                key, LintReport, lambda: lint(recipe, verbose=contest.verbose)
+            )
+        except EdgepackError as error:
+            return None, (f"the linter did not look at the data: {_told(error, trial.model)}",)
+        return found, ()
 
     def _validate(self, file: File, floating: File | None) -> ValidationReport:
         contest = self._contest
@@ -142,6 +149,14 @@ class CloseLook:
                 verbose=contest.verbose,
             ),
         )
+
+
+def _told(error: EdgepackError, *paths: Path) -> str:
+    """Tell an error as reports do: files by their names, wherever they lie."""
+    text = str(error)
+    for path in paths:
+        text = text.replace(str(path), path.name)
+    return text
 
 
 _ROUNDING_DB = 10.0

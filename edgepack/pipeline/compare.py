@@ -51,12 +51,13 @@ def compare(
         with progress.step("compare"):
             stages = score_all(contest, of_float, answers)
         folds = _cross_validate(contest)
-        lint = None
+        lint, notes = None, contest.notes
         if folder is not None:
             look = CloseLook(contest)
             stages = look.at_all(stages)
-            lint = look.lint()
-        report = _report(contest, stages, folds, lint)
+            lint, more = look.lint()
+            notes += more
+        report = _report(contest, stages, folds, lint, notes)
         if folder is not None:
             inputs = contest.samples.data.inputs
             shown = exhibits(report, contest.contestants, inputs, of_float, answers)
@@ -104,7 +105,11 @@ def _cross_validate(contest: Contest) -> FoldsReport | None:
 
 
 def _report(
-    contest: Contest, stages: Sequence[Stage], folds: FoldsReport | None, lint: LintReport | None
+    contest: Contest,
+    stages: Sequence[Stage],
+    folds: FoldsReport | None,
+    lint: LintReport | None,
+    notes: Sequence[str],
 ) -> ComparisonReport:
     inputs = _inputs(contest)
     return ComparisonReport(
@@ -120,7 +125,7 @@ def _report(
         max_drop=contest.max_drop,
         inputs=inputs,
         versions=manifest({}, {}, _DISTRIBUTIONS, contest.runtimes)["versions"],
-        notes=(*contest.notes, *strangers(stages)),
+        notes=(*notes, *strangers(stages)),
     )
 
 
