@@ -15,6 +15,7 @@ from edgepack import cache as module
 from edgepack.arrays import load_array, save_array
 from edgepack.cache import Cache, default_folder
 from edgepack.evaluation.results import Interval
+from edgepack.pipeline.answers import Answer
 
 KEY = {"what": "run", "model": "abc", "samples": [1, 2]}
 
@@ -62,6 +63,15 @@ def test_other_code_finds_nothing(kept: Cache, monkeypatch: pytest.MonkeyPatch, 
 
 def test_the_packages_are_those_that_are_installed() -> None:
     assert ("numpy", np.__version__) in module._packages()
+
+
+def test_outputs_that_are_damaged_are_not_there(kept: Cache, scratch: Path) -> None:
+    entry = kept.keep(KEY, "2.3", {"0.npy": an_array(scratch)})
+    assert Answer.found(kept.find(KEY), KEY, 1) is not None
+    assert Answer.found(kept.find(KEY), KEY, 2) is None
+    path = entry.folder / "0.npy"
+    path.write_bytes(bytes(path.stat().st_size))  # as a crash may leave a file
+    assert Answer.found(kept.find(KEY), KEY, 1) is None
 
 
 def test_without_a_folder_nothing_is_found_but_files_are_there(scratch: Path) -> None:

@@ -65,6 +65,15 @@ class Answer:
     content: Any
 
     @classmethod
+    def found(cls, entry: Entry | None, key: Any, outputs: int) -> Answer | None:
+        """Map what was found under a key; None if it is not as many outputs, all of them whole."""
+        try:
+            answer = cls.of(entry, key) if entry else None
+        except (OSError, ValueError):
+            return None
+        return answer if answer and len(answer.outputs) == outputs else None
+
+    @classmethod
     def of(cls, entry: Entry, key: Any) -> Answer:
         """Map what was kept under a key: the version, and files 0.npy, 1.npy and so on."""
         paths = sorted(entry.folder.glob("*.npy"), key=lambda path: int(path.stem))
@@ -102,8 +111,8 @@ def ask(
     for name, question in questions.items():
         for runtime in question.runtimes:
             key = _key(question.file, runtime, samples)
-            if entry := cache.find(key):
-                answers[name][runtime.name] = Answer.of(entry, key)
+            if answer := Answer.found(cache.find(key), key, len(question.file.outputs)):
+                answers[name][runtime.name] = answer
         left = [runtime for runtime in question.runtimes if runtime.name not in answers[name]]
         if left:
             missing[name] = Question(file=question.file, runtimes=left)

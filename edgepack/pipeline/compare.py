@@ -43,7 +43,12 @@ def compare(
     """
     progress = progress or Silent()
     with ExitStack() as stack:
-        folder = trial.output and stack.enter_context(bundle.stage(trial.output, force=trial.force))
+        folder = None
+        if trial.output is not None:
+            folder = stack.enter_context(bundle.stage(trial.output, force=trial.force))
+        else:
+            temporary = Path(tempfile.gettempdir())
+            stack.enter_context(bundle.explained(temporary, "set TMPDIR to another folder"))
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgepack-")))
         cache = Cache(default_folder() if trial.is_cached else None, work)
         contest = read_contest(trial, cache, work, stack, progress, verbose=verbose)

@@ -59,8 +59,9 @@ class FloatModel:
     def predict(self, samples: Samples) -> Callable[[], Answer]:
         """Begin to run a model that is no .tflite file; what is returned waits for its answer."""
         key = ["predict", self._content, samples.content]
-        if entry := self._cache.find(key):
-            return lambda: Answer.of(entry, [*key, []])
+        found = Answer.found(self._cache.find(key), [*key, []], len(self.signature.outputs))
+        if found is not None:
+            return lambda: found
         predicting = self._session().start(
             "predict",
             pruned=False,
