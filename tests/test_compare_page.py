@@ -20,6 +20,7 @@ import edgepack as api
 from edgepack.build import Source
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.markdown import MOST_CHARACTERS
+from edgepack.report.runs import output_names, worst_runs
 from edgepack.trial import Trial
 
 SCRIPT = "<script>alert(1)</script>"
@@ -78,8 +79,13 @@ def test_the_page_of_ic(browser: Any, tmp_path: Path) -> None:
         candidates=(Source(path=MLPERF / "ic" / "reference_int8.tflite"),),
         test=tmp_path / "test.npz",
     )
-    compared(trial, tmp_path / "report")
+    report = compared(trial, tmp_path / "report")
     page = tmp_path / "report" / "report.html"
+    written = page.with_suffix(".md").read_text()
+    (output,) = output_names(report)
+    for sample in worst_runs(report, output)[-1].output.worst:  # as that interpreter gave them
+        line = written.partition(f"- **Sample {sample.index}** ")[2].partition("\n")[0]
+        assert f"int8: {sample.of_other.label} {sample.of_other.score:.2f}, " in line
     assert page.read_text().count('src="data:image/png;base64,') == 12
     look(browser, page, EVERYWHERE)
 

@@ -18,7 +18,7 @@ from edgepack.report import SparsityReport, amounts
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.comparison_page import comparison_document
 from edgepack.report.comparison_text import render_comparison
-from edgepack.report.exhibits import wanted_exhibits
+from edgepack.report.exhibits import Exhibit, wanted_exhibits
 from edgepack.report.export_page import export_document
 from edgepack.report.media import is_drawn, media
 from edgepack.report.page.document import (
@@ -194,6 +194,37 @@ def test_what_a_sample_is_shown_as_follows_its_shape() -> None:
     large = media("x", [("a", np.zeros((1000, 500, 3), np.uint8))])[0]
     assert isinstance(large, Picture)
     assert (large.width, large.height) == (125, 250)
+
+
+def test_features_over_time_are_laid_down() -> None:
+    (laid,) = media("x", [("a", np.zeros((49, 10, 1)))])
+    assert isinstance(laid, Picture)
+    assert (laid.width, laid.height) == (49, 10)
+
+
+def test_a_segmentation_is_shown_as_maps_of_classes() -> None:
+    report = whole("m")
+    stage = report.stages[-1]
+    outputs = {
+        runtime: replace(
+            run.outputs[PICTURE],
+            distance=replace(run.outputs[PICTURE].distance, agreement=0.9),
+        )
+        for runtime, run in stage.runs.items()
+    }
+    runs = {
+        runtime: replace(run, outputs=run.outputs | {PICTURE: outputs[runtime]})
+        for runtime, run in stage.runs.items()
+    }
+    report = replace(report, stages=(*report.stages[:-1], replace(stage, runs=runs)))
+    scores = np.random.default_rng(0).random((16, 16, 3))
+    exhibit = Exhibit(inputs={"x": scores}, of_float=scores, of_other=scores[::-1])
+    document = comparison_document(report, {(stage.name, PICTURE, 7): exhibit})
+    (card,) = (each for each in blocks_of(document) if isinstance(each, Card) and each.media)
+    assert [each.description.partition(",")[0] for each in card.media] == [
+        *("input x", "classes by float", f"classes by {stage.name}")
+    ]
+    assert any(line.startswith("KL divergence: ") for line in card.lines)
 
 
 def test_two_pictures_are_scaled_alike() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgepack.bundle import describe_bytes
+from edgepack.debug.causes import ROUNDING_DB
 from edgepack.debug.figures import DebugReport
 from edgepack.errors import EdgepackError
 from edgepack.gate import Gate
@@ -159,10 +160,6 @@ def _told(error: EdgepackError, *paths: Path) -> str:
     return text
 
 
-_ROUNDING_DB = 10.0
-"""Rounding to int8 leaves 20 dB and more of weights that share one scale, even to int4 some 10."""
-
-
 def strangers(stages: Sequence[Stage]) -> Iterator[str]:
     """Say which models have weights that are not those of the float model, however rounded."""
     for stage in stages:
@@ -172,7 +169,7 @@ def strangers(stages: Sequence[Stage]) -> Iterator[str]:
             for layer in layers
             if layer.figures.weight_dtype
             and (kept := layer.figures.sqnr_db["constants"]) is not None
-            and kept < _ROUNDING_DB
+            and kept < ROUNDING_DB
         ]
         if named:
             yield (

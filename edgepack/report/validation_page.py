@@ -35,9 +35,14 @@ def validation_document(report: ValidationReport) -> Document:
     return Document(
         title=f"{report.model} on its targets",
         subtitle=f"Run on {samples_in_words(report.samples)} of {report.data} data",
-        headline=Headline(word=word, tone=tone, sentences=(validation_verdict(report),)),
+        headline=Headline(word=word, tone=tone, sentences=(_verdict(report, tone),)),
         sections=tuple(section for section in found if isinstance(section, Section)),
     )
+
+
+def _verdict(report: ValidationReport, tone: Tone) -> str:
+    """Name the targets; that all passed stands above."""
+    return f"On {', '.join(report.targets)}" if tone is Tone.GOOD else validation_verdict(report)
 
 
 def _runtimes(report: ValidationReport) -> Section | None:

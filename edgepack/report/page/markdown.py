@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from edgepack.report.markup import plain
 from edgepack.report.page.document import (
@@ -69,9 +70,9 @@ def _within(blocks: list[str]) -> list[str]:
             blocks[place] = f"{title}\n\n{_LEFT_OUT}\n\n{_UNFOLD}"
     if _length(blocks) <= MOST_CHARACTERS:
         return blocks
-    while _length([*blocks, _LEFT_OUT]) > MOST_CHARACTERS:
-        blocks.pop()
-    return [*blocks, _LEFT_OUT]
+    lengths = accumulate(_length([block]) for block in blocks)
+    room = MOST_CHARACTERS - _length([_LEFT_OUT])
+    return [*(block for block, end in zip(blocks, lengths, strict=True) if end <= room), _LEFT_OUT]
 
 
 def _length(blocks: Sequence[str]) -> int:

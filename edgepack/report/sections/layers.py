@@ -12,6 +12,7 @@ from edgepack.report.plots.along import along
 from edgepack.report.sections.parts import bullets, figures, table, words
 
 _WORST = 8
+_EXPLAINED = 3
 
 
 def layers(report: ComparisonReport) -> Section | None:
@@ -49,11 +50,9 @@ def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
     ]
     worst, rest = found.layers[:_WORST], found.layers[_WORST:]
     yield table(f"The layers of {stage.name} that matter most", columns, map(_row, worst))
-    yield from bullets(
-        f"{layer.figures.name}, {layer.finding.cause}: {layer.finding.why}. To do:"
-        f" {layer.finding.cure}."
-        for layer in worst
-    )
+    yield from bullets(map(_reason, worst[:_EXPLAINED]))
+    if others := bullets(map(_reason, worst[_EXPLAINED:])):
+        yield Details(summary=f"Reasons of the others of {stage.name}", blocks=others)
     if rest:
         folded = table(f"The other layers of {stage.name}", columns, map(_row, rest))
         yield Details(summary=f"{_count(len(rest))} more of {stage.name}", blocks=(folded,))
@@ -64,6 +63,11 @@ def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
             blocks=bullets(names),
         )
     yield from bullets(found.notes)
+
+
+def _reason(layer: LayerReport) -> str:
+    found = layer.finding
+    return f"{layer.figures.name}, {found.cause}: {found.why}. To do: {found.cure}."
 
 
 def _count(many: int) -> str:
