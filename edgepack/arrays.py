@@ -62,25 +62,27 @@ def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
 
 
 def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-    """Take arrays of equally many rows apart: the same rows of each, some 4 MiB in all.
+    """Take arrays of equally many rows apart: the same rows of each.
 
-    What :func:`load_array` mapped is read by :func:`read_rows`, so that memory stays flat.
+    In float64, as what is computed of them, those take some 4 MiB in all. What :func:`load_array`
+    mapped is read by :func:`read_rows`, so that memory stays flat.
 
     >>> for rows, (letters, numbers) in blocks(np.array(["a", "b"]), np.array([1, 2])):
     ...     print(rows, letters, numbers)
     slice(0, 2, None) ['a' 'b'] [1 2]
     """
     samples = len(arrays[0])
-    count = max(1, _BLOCK_BYTES // max(1, sum(array[:1].nbytes for array in arrays)))
+    count = max(1, _BLOCK_BYTES // max(1, sum(8 * array[:1].size for array in arrays)))
     for start in range(0, samples, count):
         rows = slice(start, min(start + count, samples))
         yield rows, [take(array, rows) for array in arrays]
 
 
 def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
-    """Take rows from ``start`` to ``stop``, of a map past the map."""
+    """Take rows side by side, of a map past the map."""
     path = file_of(array)
-    return array[rows] if path is None else read_rows(path, rows.start, rows.stop)
+    start, stop, _ = rows.indices(len(array))
+    return array[start:stop] if path is None else read_rows(path, start, stop)
 
 
 def extremes(array: NDArray[Any]) -> NDArray[Any]:

@@ -134,7 +134,7 @@ def stage(output: Path, *, force: bool) -> Iterator[Path]:
     Raises :class:`OutputError` if ``output`` exists and ``force`` is not set, if it is not a
     folder that edgepack wrote, or if it cannot be written; that includes a full disk.
     """
-    with ExitStack() as undo, _explained(output):
+    with ExitStack() as undo, explained(output):
         output = Path(os.path.realpath(output))
         _check(output, force=force)
         undo.enter_context(_parents(output))
@@ -205,17 +205,15 @@ def _parents(output: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(output: Path) -> Iterator[None]:
-    """Turn the system's refusals into one sentence."""
+def explained(folder: Path, way_out: str = "choose another --output") -> Iterator[None]:
+    """Turn the system's refusals to write into one sentence, an :class:`OutputError`."""
     try:
         yield
     except OSError as error:
         is_full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         reason = error.strerror or f"the disk is full ({error})"
         cure = "free space" if is_full else "check the path and its rights"
-        raise OutputError(
-            f"{output}: cannot be written: {reason}; {cure}, or choose another --output"
-        ) from error
+        raise OutputError(f"{folder}: cannot be written: {reason}; {cure}, or {way_out}") from error
 
 
 def _umask() -> int:

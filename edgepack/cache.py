@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,15 @@ T = TypeVar("T")
 
 _RESULT = "result.json"
 _MOST_BYTES = 2 << 30
+_DISTRIBUTIONS = (
+    "keras",
+    "numpy",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+    "tf-keras",
+)
 _IN_USE_S = 60 * 60
 """What was used within an hour is not thrown away: another process may be reading it."""
 
@@ -36,10 +47,11 @@ class Entry:
 class Cache:
     """Entries by keys, in a folder of its own for each.
 
-    A key is any JSON value; it must name all that decides the result but edgepack's own code,
-    which counts always. Without a folder to keep them in, nothing is found, and what is kept
-    stays in ``scratch`` for as long as that. Entries are data only: JSON and arrays. What is not
-    whole, or cannot be written, is as good as not there. At most 2 GiB are kept.
+    A key is any JSON value; it must name all that decides the result but edgepack's own code, and
+    the packages that compute with it, which count always. Without a folder to keep them in,
+    nothing is found, and what is kept stays in ``scratch`` for as long as that. Entries are data
+    only: JSON and arrays. What is not whole, or cannot be written, is as good as not there. At
+    most 2 GiB are kept.
     """
 
     def __init__(self, folder: Path | None, scratch: Path) -> None:
@@ -88,14 +100,16 @@ class Cache:
             return entry
         sizes = {path.name: path.stat().st_size for path in _files(made)}
         folder = self._folder / _name(key)
-        with suppress(OSError):
+        try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             told = json.dumps({"files": sizes, "value": value})
             (made / _RESULT).write_text(told, encoding="utf-8")
             _replace(made, folder)
+        except OSError:
+            return entry
+        with suppress(OSError):  # others may be at it too
             self._shrink()
-            return Entry(value, folder)
-        return entry
+        return Entry(value, folder)
 
     def _shrink(self) -> None:
         """Throw away what was not used for longest, if there is too much."""
@@ -121,16 +135,30 @@ def default_folder() -> Path | None:
 
 
 def _replace(made: Path, folder: Path) -> None:
-    """Put a finished folder where others look for it, whole or not at all."""
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        shutil.copytree(made, beside)
-        shutil.rmtree(folder, ignore_errors=True)  # it was not whole
-        beside.rename(folder)
-    except OSError:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    """Put a finished folder where others look for it, whole or not at all.
+
+    Another process may have come first: what it put there, it may be reading.
+    """
+    if not _are_same(made, folder):
+        beside = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+        try:
+            shutil.copytree(made, beside, dirs_exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # it was not whole
+            beside.rename(folder)
+        except OSError:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
     shutil.rmtree(made)
+
+
+def _are_same(made: Path, folder: Path) -> bool:
+    """Whether a folder holds the files of another, each of the same bytes."""
+    try:
+        ours, theirs = ({path.name for path in each.iterdir()} for each in (made, folder))
+        same, _, _ = filecmp.cmpfiles(made, folder, ours, shallow=False)
+        return ours == theirs == set(same)
+    except OSError:
+        return False
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -138,7 +166,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _name(key: Any) -> str:
-    told = json.dumps([_code(), key], sort_keys=True)
+    told = json.dumps([_code(), _packages(), key], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -148,6 +176,13 @@ def _code() -> str:
     digest = hashlib.sha256()
     walked = os.walk(Path(__file__).parent, followlinks=True)  # a checkout links its folders
     for path in sorted(Path(folder, name) for folder, _, names in walked for name in names):
-        if path.suffix == ".py":
+        if path.suffix in (".py", ".json", ".toml"):
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+@cache
+def _packages() -> list[tuple[str, str]]:
+    """Tell the versions of what computes besides, without importing it."""
+    found = ((name, distributions(name=name)) for name in _DISTRIBUTIONS)
+    return [(name, each.version) for name, all_of_it in found for each in all_of_it]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays, blocks, extremes
 from edgepack.defects import DEFECTS
-from edgepack.evaluation.distance import streamed_sqnr_db
+from edgepack.evaluation.score import sqnr_db
 from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE
@@ -153,7 +153,7 @@ def _doubt(
 ) -> str | None:
     def ratio(run: Run, output: str) -> float:
         assert run.outputs is not None  # noqa: S101 (only runs that have outputs)
-        found = streamed_sqnr_db(float_outputs[output], run.outputs[output], tensors[output])
+        found = sqnr_db(float_outputs[output], run.outputs[output], tensors[output])
         return float("inf") if found is None else found
 
     ran = {name: run for name, run in others.items() if run.outputs is not None}

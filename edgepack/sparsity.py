@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.nibbles import unpack
 from edgepack.types import Model, Tensor
 
@@ -57,10 +58,11 @@ _DTYPES = ("int4", "int8", "float16", "float32")
 
 @dataclass(frozen=True, kw_only=True)
 class WeightTensor:
-    """A constant that an operator of a .tflite file takes as its weights."""
+    """A constant that an operator of a .tflite file takes as its weights; ``layer`` names that."""
 
     tensor: Tensor
     operator: str
+    layer: str
 
 
 def weight_tensors(model: Model) -> dict[str, WeightTensor]:
@@ -71,25 +73,31 @@ def weight_tensors(model: Model) -> dict[str, WeightTensor]:
     weights: dict[str, WeightTensor] = {}
     for graph in model.subgraphs:
         widened = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DEQUANTIZE"}
+        layers = layer_names(graph)
         found = {
-            operator.inputs[position]: operator.name
+            operator.inputs[position]: operator
             for operator in graph.operators
             for position in WEIGHT_INPUTS.get(operator.name, ())
             if position < len(operator.inputs) and operator.inputs[position] >= 0
         }
-        for index, operator_name in found.items():
+        for index, operator in found.items():
             tensor = graph.tensors[widened.get(index, index)]
             if tensor.is_constant and tensor.dtype in _DTYPES:
                 name = tensor.name.split(";")[0]
                 name = f"{name}#{index}" if name in weights else name
-                weights[name] = WeightTensor(tensor=tensor, operator=operator_name)
+                layer = layers[operator.outputs[0]] if operator.outputs else name
+                weights[name] = WeightTensor(tensor=tensor, operator=operator.name, layer=layer)
     return weights
 
 
 def weight_sparsity(model: Model) -> Sparsity:
-    """Count the weights of a .tflite file that mean zero, by the weights' tensor names."""
-    weights = {name: weight.tensor for name, weight in weight_tensors(model).items()}
-    return _of({name: (zeros(each), prod(each.shape)) for name, each in weights.items()})
+    """Count the weights of a .tflite file that mean zero, by the names of their layers."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for weight in weight_tensors(model).values():
+        zero, size = sizes.get(weight.layer, (0, 0))
+        shape = weight.tensor.shape
+        sizes[weight.layer] = (zero + zeros(weight.tensor), size + prod(shape))
+    return _of(sizes)
 
 
 def is_countable(tensor: Tensor) -> bool:

@@ -220,8 +220,10 @@ def _output(output: str, names: tuple[str, ...], lost: float | None) -> OutputRe
             for index, name in enumerate(names)
         ),
         confusion=tuple(
-            tuple(9 if row == column else (row + column) % 2 for column in range(len(names)))
-            for row in range(len(names))
+            (label, told, 9 if label == told else 1)
+            for label in range(len(names))
+            for told in range(len(names))
+            if label == told or (label + told) % 2
         ),
         distance=distance or None,
         worst=_worst(names) if lost else (),

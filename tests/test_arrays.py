@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepack.arrays import load_array, save_array
+from edgepack.arrays import load_array, save_array, take
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,15 @@ def test_an_array_comes_back(tmp_path: Path, array: np.ndarray) -> None:
     back = load_array(tmp_path / "a.npy")
     assert back.dtype == array.dtype
     np.testing.assert_array_equal(back, array)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(1, 2), slice(1, 9), slice(-1, None)])
+def test_rows_are_read_past_the_map(tmp_path: Path, rows: slice) -> None:
+    array = np.arange(6.0).reshape(3, 2)
+    save_array(tmp_path / "a.npy", array)
+    mapped = load_array(tmp_path / "a.npy")
+    np.testing.assert_array_equal(take(mapped, rows), array[rows])
+    assert not isinstance(take(mapped, rows), np.memmap)
 
 
 @pytest.mark.parametrize("size", [1, 100_000])

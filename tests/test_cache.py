@@ -15,6 +15,7 @@ from edgepack import cache as module
 from edgepack.arrays import load_array, save_array
 from edgepack.cache import Cache, default_folder
 from edgepack.evaluation.results import Interval
+from edgepack.pipeline.answers import Answer
 
 KEY = {"what": "run", "model": "abc", "samples": [1, 2]}
 
@@ -44,6 +45,7 @@ def test_a_value_and_its_files_are_found_again(tmp_path: Path, kept: Cache, scra
     assert found is not None
     assert found.value == {"version": "2.3"}
     assert load_array(found.folder / "0.npy").tolist() == list(range(10))
+    assert kept.find(dict(reversed(KEY.items()))) == entry
 
 
 @pytest.mark.parametrize("key", [{}, KEY | {"model": "abd"}, KEY | {"samples": [2, 1]}, [KEY]])
@@ -52,10 +54,24 @@ def test_another_key_finds_nothing(kept: Cache, key: Any) -> None:
     assert kept.find(key) is None
 
 
-def test_other_code_of_edgepack_finds_nothing(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["_code", "_packages"])
+def test_other_code_finds_nothing(kept: Cache, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     kept.keep(KEY, 1)
-    monkeypatch.setattr(module, "_code", lambda: "another version")
+    monkeypatch.setattr(module, what, lambda: "another version")
     assert kept.find(KEY) is None
+
+
+def test_the_packages_are_those_that_are_installed() -> None:
+    assert ("numpy", np.__version__) in module._packages()
+
+
+def test_outputs_that_are_damaged_are_not_there(kept: Cache, scratch: Path) -> None:
+    entry = kept.keep(KEY, "2.3", {"0.npy": an_array(scratch)})
+    assert Answer.found(kept.find(KEY), KEY, 1) is not None
+    assert Answer.found(kept.find(KEY), KEY, 2) is None
+    path = entry.folder / "0.npy"
+    path.write_bytes(bytes(path.stat().st_size))  # as a crash may leave a file
+    assert Answer.found(kept.find(KEY), KEY, 1) is None
 
 
 def test_without_a_folder_nothing_is_found_but_files_are_there(scratch: Path) -> None:
@@ -121,13 +137,37 @@ def test_what_was_not_used_for_longest_goes_first(
         kept.keep("old", 1, {"0": an_array(scratch)}),
         kept.keep("used", 2, {"0": an_array(scratch)}),
     )
-    for entry in (old, used):
-        os.utime(entry.folder, (0, time.time() - 7200))
+    for entry, hours in ((old, 2), (used, 3)):
+        os.utime(entry.folder, (0, time.time() - 3600 * hours))
     assert kept.find("used")
     kept.keep("new", 3, {"0": an_array(scratch)})
     assert kept.find("old") is None
     assert kept.find("used")
     assert kept.find("new")
+
+
+def test_what_cannot_be_cleared_away_loses_nothing(
+    kept: Cache, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Cache) -> None:
+        raise FileNotFoundError("another process cleared it away")
+
+    monkeypatch.setattr(Cache, "_shrink", refuse)
+    entry = kept.keep(KEY, 1, {"0.npy": an_array(scratch)})
+    assert load_array(entry.folder / "0.npy").size == 10
+    assert kept.find(KEY) == entry
+
+
+def test_what_another_process_kept_meanwhile_is_not_replaced(kept: Cache, scratch: Path) -> None:
+    first = kept.keep(KEY, 1, {"0.npy": an_array(scratch)})
+    place = (first.folder / "0.npy").stat().st_ino
+    assert kept.keep(KEY, 1, {"0.npy": an_array(scratch)}) == first
+    assert (first.folder / "0.npy").stat().st_ino == place
+    assert not list(scratch.iterdir())
+    assert kept.keep(KEY, 2, {"0.npy": an_array(scratch)}).value == 2
+    found = kept.find(KEY)
+    assert found is not None
+    assert found.value == 2
 
 
 def test_it_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,26 @@ def test_a_budget_decides_the_status(
     assert done.returncode == (1 if max(losses) > 0 else 0)
 
 
+def test_a_budget_of_the_recipe_file_counts_too(
+    trial: Trial, report: ComparisonReport, tmp_path: Path
+) -> None:
+    file = tmp_path / "edgepack.toml"
+    file.write_text("[budgets]\nmax_drop = 99.0\n")
+    found = api.compare(Trial(**{**vars(trial), "recipe_file": file}))
+    assert (found.max_drop, found.passed) == (99.0, True)
+    own = api.compare(Trial(**{**vars(trial), "recipe_file": file, "max_drop": 98.0}))
+    assert own.max_drop == 98.0
+    assert report.max_drop is None
+
+
+def test_what_may_be_lost_needs_something_to_measure(
+    trial: Trial, digits: Path, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "test.npz", x=np.load(digits / "test.npz")["x"])
+    with pytest.raises(EdgepackError, match="nothing to measure a drop with"):
+        api.compare(Trial(**{**vars(trial), "test": tmp_path / "test.npz", "max_drop": 1.0}))
+
+
 def test_without_labels_it_tells_how_far_outputs_are_apart(
     trial: Trial, digits: Path, tmp_path: Path
 ) -> None:

@@ -13,11 +13,12 @@ import pytest
 from compared import EVIL, LONG, PICTURE, SCORES, bare, metric, shown, validation, whole
 from test_diff import EXPORT, VALIDATION
 
+from edgepack.evaluation.results import Interval
 from edgepack.report import SparsityReport, amounts
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.comparison_page import comparison_document
 from edgepack.report.comparison_text import render_comparison
-from edgepack.report.exhibits import wanted_exhibits
+from edgepack.report.exhibits import Exhibit, wanted_exhibits
 from edgepack.report.export_page import export_document
 from edgepack.report.media import is_drawn, media
 from edgepack.report.page.document import (
@@ -195,6 +196,37 @@ def test_what_a_sample_is_shown_as_follows_its_shape() -> None:
     assert (large.width, large.height) == (125, 250)
 
 
+def test_features_over_time_are_laid_down() -> None:
+    (laid,) = media("x", [("a", np.zeros((49, 10, 1)))])
+    assert isinstance(laid, Picture)
+    assert (laid.width, laid.height) == (49, 10)
+
+
+def test_a_segmentation_is_shown_as_maps_of_classes() -> None:
+    report = whole("m")
+    stage = report.stages[-1]
+    outputs = {
+        runtime: replace(
+            run.outputs[PICTURE],
+            distance=replace(run.outputs[PICTURE].distance, agreement=0.9),
+        )
+        for runtime, run in stage.runs.items()
+    }
+    runs = {
+        runtime: replace(run, outputs=run.outputs | {PICTURE: outputs[runtime]})
+        for runtime, run in stage.runs.items()
+    }
+    report = replace(report, stages=(*report.stages[:-1], replace(stage, runs=runs)))
+    scores = np.random.default_rng(0).random((16, 16, 3))
+    exhibit = Exhibit(inputs={"x": scores}, of_float=scores, of_other=scores[::-1])
+    document = comparison_document(report, {(stage.name, PICTURE, 7): exhibit})
+    (card,) = (each for each in blocks_of(document) if isinstance(each, Card) and each.media)
+    assert [each.description.partition(",")[0] for each in card.media] == [
+        *("input x", "classes by float", f"classes by {stage.name}")
+    ]
+    assert any(line.startswith("KL divergence: ") for line in card.lines)
+
+
 def test_two_pictures_are_scaled_alike() -> None:
     half = np.linspace(0, 0.5, 100).reshape(10, 10, 1)
     alone, both = media("x", [("a", half)]), media("x", [("a", half), ("b", half * 2)])
@@ -275,6 +307,47 @@ def test_the_text_tells_what_was_asked_for() -> None:
     assert "C array   int8 m: the same bytes as the file" in text
 
 
+def test_a_metric_that_is_no_number_is_told_as_that() -> None:
+    report = losing(0.7)
+    untold = replace(metric("roc-auc", "fraction", None, None), title="ROC-AUC")
+    stages = [
+        replace(
+            stage,
+            runs={
+                name: replace(
+                    run,
+                    outputs={SCORES: replace(run.outputs[SCORES], metrics={"roc-auc": untold})},
+                )
+                for name, run in stage.runs.items()
+            },
+        )
+        for stage in report.stages
+    ]
+    report = replace(report, stages=tuple(stages), metrics={SCORES: "roc-auc"}, max_drop=None)
+    text = render_comparison(report)
+    assert "int8 m: the ROC-AUC is no number" in text
+    assert "agreement" in text.splitlines()[0]
+    assert comparison_document(report, {}).headline.word == "It cannot be told"
+
+
+def test_what_did_not_run_has_its_row() -> None:
+    report = losing(0.7)
+    stage = report.stages[-1]
+    failed = replace(stage.runs["litert"], failure="killed", outputs={})
+    runs = {**stage.runs, "tflm": failed}
+    text = render_comparison(replace(report, stages=(report.stages[0], replace(stage, runs=runs))))
+    (row,) = [line for line in text.splitlines() if line.startswith("int8 m  tflm")]
+    assert row.split() == ["int8", "m", "tflm", "did", "not", "run", "-", "-"]
+
+
+def test_what_is_lost_has_as_many_digits_as_its_interval_needs() -> None:
+    small = metric("psnr", "decibels", 10.0, -0.0007)
+    assert small.change is not None
+    small = replace(small, change=replace(small.change, interval=Interval(low=-0.0013, high=-1e-4)))
+    assert amounts.loss(small) == "-0.0007 dB (-0.0013 to -0.0001)"
+    assert amounts.loss(small, interval=False) == "0.00 dB"
+
+
 def test_the_worst_interpreter_speaks_for_a_stage() -> None:
     report = losing(0.5)
     stage = report.stages[-1]
@@ -316,7 +389,7 @@ def test_the_page_of_an_export_tells_what_its_report_tells() -> None:
     document = export_document(report, manifest)
     check(document)
     ids = [each.id for each in document.sections]
-    assert ids == ["ledger", "sparsity", "targets", "notes", "made-of"]
+    assert ids == ["ledger", "targets", "sparsity", "notes", "made-of"]
     assert document.headline.word == "PASSED"
     made = {each.caption for each in blocks_of(document) if isinstance(each, Table)}
     assert {"Files", "Inputs", "Versions", f"Recipe of {EVIL}"} <= made

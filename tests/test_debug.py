@@ -131,7 +131,7 @@ def outputs(
 
 @pytest.mark.parametrize(
     ("harm", "cause"),
-    [("widen", "range too wide"), ("narrow", "range too narrow"), ("coarsen", "weights")],
+    [("widen", "range too wide"), ("narrow", "range too narrow"), ("coarsen", "other weights")],
 )
 def test_a_layer_that_was_harmed_is_found(
     debugged: Bundle, models: Path, tmp_path: Path, harm: str, cause: str
@@ -274,8 +274,9 @@ BASE = Figures(
             {"sqnr_db": BASE.sqnr_db | {"constants": 10}, "weight_dtype": "int4"},
             *("weights", '--layer "b=int8"'),
         ),
+        ({"sqnr_db": BASE.sqnr_db | {"constants": 9}}, "other weights", "it was made of"),
         (
-            {"sqnr_db": BASE.sqnr_db | {"constants": 10}, "weight_spread": 100.0},
+            {"sqnr_db": BASE.sqnr_db | {"constants": 9}, "weight_spread": 100.0},
             *("one scale for all weights", "per channel"),
         ),
     ],
@@ -300,6 +301,11 @@ def test_an_inherited_error_is_traced_to_where_it_begins() -> None:
     assert finding.cause == "inherited"
     assert "begins at a" in finding.why
     assert diagnose(Case(figures=bad, share=0.001, layers=layers)).cause == "little"
+    alone = replace(last, sources=("not compared",))
+    finding = diagnose(Case(figures=alone, share=0.001, layers=layers))
+    assert finding.why.endswith("it comes from layers that were not compared")
+    exact = replace(alone, sqnr_db=dict.fromkeys(BASE.sqnr_db))
+    assert diagnose(Case(figures=exact, share=0.0, layers=layers)).cause == "little"
 
 
 def test_what_has_no_counterpart_is_named(debugged: Bundle) -> None:
@@ -343,6 +349,7 @@ def test_layers_are_named_as_people_know_them() -> None:
         fused.format("conv2d"): "CONV_2D",
         "model/activation_2/Relu;model/add/add": "ADD",
         "model/block_1/expand/depthwise;model/block_1/expand/BiasAdd": "DEPTHWISE_CONV_2D",
+        "model/block_1/squeeze/depthwise;model/conv2d_4/Conv2D;model/bias1": "DEPTHWISE_CONV_2D",
         "model/lstm/cell/split": "SPLIT",
         "model/lstm/cell/Tanh": "TANH",
         "Identity": "SOFTMAX",
@@ -356,11 +363,11 @@ def test_layers_are_named_as_people_know_them() -> None:
             for i, operator in enumerate(list(tensors.values())[1:])
         ),
         inputs=(0,),
-        outputs=(6,),
+        outputs=(7,),
     )
     assert list(layer_names(graph).values()) == [
-        *("input", "conv2d", "add", "block_1/expand", "lstm/cell/split", "lstm/cell/Tanh"),
-        "softmax",
+        *("input", "conv2d", "add", "block_1/expand", "block_1/squeeze"),
+        *("lstm/cell/split", "lstm/cell/Tanh", "softmax"),
     ]
 
 

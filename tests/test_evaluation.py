@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from edgepack.arrays import blocks, extremes, load_array, save_array, take
 from edgepack.deviation import deviation
 from edgepack.evaluation.classes import class_results
-from edgepack.evaluation.distance import WORST, Kind, distance, streamed_sqnr_db
+from edgepack.evaluation.distance import WORST, Kind, distance
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.paired import mcnemar, wilson
 from edgepack.evaluation.probabilities import Histogram, divergences
@@ -176,7 +176,7 @@ def test_streaming_equals_the_whole() -> None:
     assert found.mean_abs_error == pytest.approx(np.abs(ours - theirs).mean())
     assert found.agreement == (ours.argmax(1) == theirs.argmax(1)).mean()
     assert found.sqnr_db == pytest.approx(sqnr_db(ours, theirs))
-    assert streamed_sqnr_db(ours, integers, INT8) == pytest.approx(sqnr_db(ours, theirs))
+    assert sqnr_db(ours, integers, INT8) == pytest.approx(sqnr_db(ours, theirs))
     floored = np.maximum(theirs.astype(np.float64), 1 / 512)
     far = entropy(ours.astype(np.float64), floored, axis=1)
     changed = ours.argmax(1) != theirs.argmax(1)
@@ -286,16 +286,25 @@ def test_figures_by_class_equal_scikit_learns() -> None:
         assert found[4].recall is None
         assert found[4].roc_auc is None
         assert found[4].precision == 0.0
-    assert np.sum(confusion) == 300
-    assert confusion[2][3] == ((labels == 2) & (said == 3)).sum()
+    assert sum(count for *_, count in confusion) == 300
+    assert (2, 3, ((labels == 2) & (said == 3)).sum()) in confusion
+    assert confusion == tuple(sorted(confusion))
 
 
 def test_a_lone_output_has_two_classes() -> None:
     outputs = np.array([[0.1], [0.6], [0.7], [0.7]])
     found, confusion = class_results(outputs, None, 0.5, np.array([0, 0, 1, 1]), ("no", "yes"))
-    assert confusion == ((1, 1), (0, 2))
+    assert confusion == ((0, 0, 1), (0, 1, 1), (1, 1, 2))
     assert [each.roc_auc for each in found] == [1.0, 1.0]
     assert [each.recall for each in found] == [0.5, 1.0]
+
+
+def test_of_too_many_classes_only_metrics_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgepack.evaluation.evaluate.MOST_CLASSES", 2)
+    ours = scores(20)
+    result = Evaluator(ours, [Measure(metric=ACCURACY, wanted=ours.argmax(1))], ()).float_result()
+    assert (result.classes, result.confusion) == ((), ())
+    assert result.metrics["accuracy"].value == 1.0
 
 
 def test_areas_are_computed_for_some_classes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,8 +345,9 @@ def test_an_output_is_told_whole() -> None:
     assert change.interval is not None
     assert change.detectable is not None
     assert change.interval.low < change.loss < change.interval.high
-    assert np.sum(other.confusion) == 400
-    assert np.trace(other.confusion) / 400 == second.value
+    assert sum(count for *_, count in other.confusion) == 400
+    right = sum(count for label, told, count in other.confusion if label == told)
+    assert right / 400 == second.value
     assert other.worst[0].of_float.label != other.worst[0].of_other.label
     assert other.worst[0].wanted in ("a", "b", "c")
     assert evaluated(400) == (of_float, other)  # the same, whenever

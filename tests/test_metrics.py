@@ -344,6 +344,15 @@ def test_a_function_that_fails_is_told_in_a_line(
         find(f"own_metrics:{name}").score(np.ones((2, 1)), np.ones(2), 0.0)
 
 
+def test_a_function_prints_to_standard_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "chatty.py").write_text("def score(y, given):\n    print('hello')\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find("chatty:score").score(np.zeros((2, 1)), np.zeros(2), 0.5) == 1
+    assert capsys.readouterr() == ("", "hello\n")
+
+
 def test_what_costs_is_told_in_the_metrics_unit() -> None:
     assert drop(find("roc-auc"), 0.9, 0.8) == Drop(amount=10.0, unit=Unit.FRACTION)
     assert drop(find("mae"), 2.0, 3.0) == Drop(amount=50.0, unit=Unit.ERROR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,20 @@ import pytest
 from browser import NOTHING, SCHEMES, WIDTHS, visit
 from pages import HOSTILE, document
 
-from edgepack.report.page.document import Document, Headline, Tone
+from edgepack.report.page.document import (
+    Bullets,
+    Column,
+    Details,
+    Document,
+    Headline,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tone,
+)
 from edgepack.report.page.html import render_html
-from edgepack.report.page.markdown import render_markdown
+from edgepack.report.page.markdown import MOST_CHARACTERS, render_markdown
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "link", "style", "body", "header", "nav", "main", "footer"),
@@ -130,6 +142,42 @@ def test_markdown_shows_texts_as_texts_and_keeps_its_tables(page: Document) -> N
     shown = html.unescape(reader.render(written))
     assert not re.search(r"@\w|#\w|\bGH-\d|\bwww\.|:\+1:|\w+://|javascript:\w", shown)
     assert written.count("<details>") == written.count("</details>")
+
+
+def test_markdown_fits_a_comment_of_github() -> None:
+    """The longest folded blocks go first, then the end; what is left is still whole."""
+    plots = [block for section in NICE.sections for block in section.blocks]
+    folds = tuple(
+        Details(summary=f"fold {many}", blocks=(Bullets(items=("word " * 40,) * many),))
+        for many in (10, 400, 20)
+    )
+    said = Text(text="The end.")
+    long = replace(
+        NICE,
+        sections=(Section(id="long", title="Long", lead=None, blocks=(*plots, *folds, said)),),
+    )
+    written = render_markdown(long)
+    assert len(written) <= MOST_CHARACTERS
+    assert written.endswith("The end.\n")
+    assert written.count("report.html has it") == 1
+    assert "<summary>fold 400</summary>\n\n(left out" in written
+    endless = replace(long.sections[0], blocks=(said,) * 10_000)
+    cut = render_markdown(replace(long, sections=(endless,)))
+    assert MOST_CHARACTERS - 200 < len(cut) <= MOST_CHARACTERS
+    assert cut.endswith("report.html has it)\n")
+
+
+def test_what_is_in_brackets_behind_a_figure_stands_below_it() -> None:
+    table = Table(
+        caption="t",
+        columns=(Column(title="a"), Column(title="b", is_number=True)),
+        rows=(Row(cells=("x (y)", "0.9 (0.8 to 1)")), Row(cells=("z", "1 [0.25%]"))),
+    )
+    section = Section(id="s", title="s", lead=None, blocks=(table,))
+    page = render_html(replace(NICE, sections=(section,)))
+    assert '0.9 <span class="aside">(0.8 to 1)</span>' in page
+    assert '1 <span class="aside">[0.25%]</span>' in page
+    assert "x (y)" in page
 
 
 def test_markdown_says_what_the_document_says() -> None:

@@ -48,7 +48,7 @@ OUTPUT = OutputResult(
         )
     },
     classes=(ClassResult(name="\u2028<b>", samples=3, precision=None, recall=1, f1=1, roc_auc=1),),
-    confusion=((3, 0), (1, 2)),
+    confusion=((0, 0, 3), (1, 0, 1), (1, 1, 2)),
     distance=Distance(
         agreement=1.0, kl_divergence=None, sqnr_db=40.5, max_abs_error=1e-30, mean_abs_error=0
     ),

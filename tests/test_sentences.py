@@ -134,13 +134,13 @@ def test_points(change: Change | None, expected: str) -> None:
         (
             "error",
             plain(SHOWN),
-            "the error of int8 is 3.2 % larger (95 %: 1.8 to 4.6): the increase is real",
+            "The error of int8 is 3.2 % larger (95 %: 1.8 to 4.6): the increase is real",
         ),
         (
             "error",
             plain(gain(OPEN)),
             (
-                "the error of int8 is 0.3 % smaller (95 %: -0.4 to 1.0): 400 samples do not show"
+                "The error of int8 is 0.3 % smaller (95 %: -0.4 to 1.0): 400 samples do not show"
                 " that the decrease is real, and cannot show an increase below 1.2 %"
             ),
         ),

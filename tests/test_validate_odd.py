@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import Bundle
-from tiny import Value, one_operator
+from tiny import Tiny, Value, one_operator
 
 from edgepack import Budgets, Gate, ValidationReport, validate
 from edgepack.errors import AlteredError, ModelError, RecipeError
@@ -54,6 +54,19 @@ def test_an_operator_that_takes_float_and_gives_integers_computes_in_float(tmp_p
     model = one_operator("ARG_MAX", [Value((1, 4)), axis], [Value((1,), "int64")])
     (found,) = validated(model, tmp_path, targets=("stm32l4r5zi",)).targets.values()
     assert any("computes in float" in reason for reason in found.verdict.reasons)
+
+
+def test_outputs_of_other_names_are_matched_by_their_order(tmp_path: Path) -> None:
+    """Converters name the outputs of one model as they like."""
+    floating = Tiny()
+    ends = [floating.tensor(name, Value((1, 4))) for name in ("x", "Identity")]
+    floating.operator("ABS", ends[:1], ends[1:])
+    (tmp_path / "abs.tflite").write_bytes(floating.to_bytes(ends[:1], ends[1:]))
+    model = one_operator("ABS", [Value((1, 4), "int8", 0.1)], [Value((1, 4), "int8", 0.1)])
+    report = validated(model, tmp_path, float_model=tmp_path / "abs.tflite")
+    assert report.comparison is not None
+    (found,) = report.comparison.outputs.values()
+    assert found.quantized["tflite-runtime"].max_abs_error < 0.1
 
 
 def test_what_is_quantized_is_no_float_model(cnn: Bundle) -> None:

@@ -60,7 +60,8 @@ class _Compare(GroupedCommand):
     "--max-drop",
     metavar="NUMBER",
     type=float,
-    help="What may be lost: points of a fraction such as accuracy, or percent of an error.",
+    help="What may be lost: points of a fraction such as accuracy, or percent of an error."
+    "  [default: max_drop of the recipe file's budgets]",
 )
 @click.option(
     "--folds",

@@ -19,6 +19,9 @@ _KEEPING = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
 _JOINING = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
 """Operators whose inputs must all have one range, though the values of some may need less."""
 
+ROUNDING_DB = 10.0
+"""Rounding to int8 leaves 20 dB and more of weights that share one scale, even to int4 some 10."""
+
 _LITTLE_USED = 0.25  # of the range: two of eight bits are lost
 _NAMED = 2
 _WORTH_DB = 3.0  # half of the noise
@@ -60,11 +63,17 @@ def small(case: Case) -> Finding | None:
     if case.share >= SMALL_SHARE:
         return None
     figures = case.figures
-    if _power(figures, "own") * 4 > _power(figures, "total"):
+    if _power(figures, "own") * 4 >= _power(figures, "total"):
         return Finding(
             cause="little", why="its error hardly reaches the output", cure="leave it as it is"
         )
     origin = _origin(figures, case.layers)
+    if origin == figures.name:
+        return Finding(
+            cause="inherited",
+            why="its error is not its own: it comes from layers that were not compared",
+            cure="leave it as it is",
+        )
     return Finding(
         cause="inherited",
         why=f"its error is not its own: it begins at {origin}",
@@ -99,6 +108,20 @@ def fixed(case: Case) -> Finding | None:
         cause="fixed range",
         why=f"TensorFlow Lite fixes the range of {figures.operator} at {_text(figures)}",
         cure=f"leave it as it is, or take more bits: {_int16(case)}",
+    )
+
+
+def other_weights(case: Case) -> Finding | None:
+    """The weights are farther from the float model's than rounding takes them."""
+    figures = case.figures
+    kept = figures.sqnr_db["constants"]
+    is_spread = (figures.weight_spread or 0.0) >= _WIDE_SPREAD
+    if figures.weight_dtype != "int8" or is_spread or kept is None or kept >= ROUNDING_DB:
+        return None
+    return Finding(
+        cause="other weights",
+        why="its weights differ from the float model's by more than rounding does",
+        cure="compare with the float model that it was made of",
     )
 
 
@@ -214,7 +237,7 @@ def coarse(case: Case) -> Finding:
 
 
 RULES = (
-    *(dead, small, narrow, fixed, mixed_channels, weights),
+    *(dead, small, other_weights, narrow, fixed, mixed_channels, weights),
     *(shared, wide, outliers, coarse),
 )
 

@@ -161,16 +161,22 @@ def _pairs(source: Graph, quantized: Graph) -> dict[int, Operator]:
     others = [operator for operator in quantized.operators if operator.name not in _CONVERSIONS]
     if [operator.name for operator in own.values()] == [operator.name for operator in others]:
         return dict(zip(own, others, strict=True))
-    by_names = {_outputs(quantized, operator): operator for operator in others}
-    return {
-        position: by_names[key]
-        for position, operator in own.items()
-        if (key := _outputs(source, operator)) in by_names
-    }
+    found: dict[int, Operator] = {}
+    for names in (_tensor_names, layer_names):  # the second are the same after another converter
+        theirs, ours = names(quantized), names(source)
+        by_names = {_outputs(theirs, operator): operator for operator in others}
+        for position, operator in own.items():
+            if (key := _outputs(ours, operator)) in by_names:
+                found.setdefault(position, by_names[key])
+    return found
 
 
-def _outputs(graph: Graph, operator: Operator) -> tuple[str, ...]:
-    return (operator.name, *(graph.tensors[index].name for index in operator.outputs))
+def _tensor_names(graph: Graph) -> dict[int, str]:
+    return {index: tensor.name for index, tensor in enumerate(graph.tensors)}
+
+
+def _outputs(names: dict[int, str], operator: Operator) -> tuple[str, ...]:
+    return (operator.name, *(names[index] for index in operator.outputs))
 
 
 def _constants(

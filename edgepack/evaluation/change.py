@@ -10,10 +10,8 @@ import numpy as np
 from edgepack.evaluation.bootstrap import interval, standard_error, table_losses
 from edgepack.evaluation.paired import detectable, detectable_accuracy, mcnemar, wilson
 from edgepack.evaluation.results import Change, Interval, MetricResult
-from edgepack.evaluation.score import Array
-from edgepack.metrics.metric import Metric, Unit, weighted_mean
-
-_DIGITS = 9  # 0.92 - 0.90 is a little more than 0.02
+from edgepack.evaluation.score import Array, drop, losses
+from edgepack.metrics.metric import Metric, weighted_mean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,20 +47,6 @@ def metric_result(scored: Scored, of_float: Scored | None) -> MetricResult:
     )
 
 
-def losses(metric: Metric, of_float: Array, of_other: Array) -> Array:
-    """Compute what is lost between values, as :class:`~edgepack.evaluation.results.Change` tells.
-
-    NaN where an error was 0 in float and is not any more, or where a value is NaN.
-    """
-    lost = of_float - of_other if metric.is_more_better else of_other - of_float
-    if metric.unit is Unit.FRACTION:
-        return np.asarray(100 * lost)
-    if metric.unit is not Unit.ERROR:
-        return np.asarray(lost)
-    share = np.where(lost == 0, 0.0, np.nan)
-    return np.divide(100 * lost, of_float, out=share, where=of_float != 0)
-
-
 def _interval(scored: Scored) -> Interval | None:
     if scored.resampled is None:
         return wilson(int(scored.rows.sum()), len(scored.rows))
@@ -70,11 +54,9 @@ def _interval(scored: Scored) -> Interval | None:
 
 
 def _change(of_float: Scored, of_other: Scored) -> Change:
-    values = (np.array([each.value]) for each in (of_float, of_other))
-    lost = float(losses(of_other.metric, *values)[0])
+    lost = drop(of_other.metric, of_float.value, of_other.value).amount
     if not math.isfinite(lost):
         return Change(loss=None, interval=None, detectable=None)
-    lost = round(lost, _DIGITS)
     if of_float.resampled is None or of_other.resampled is None:
         return _change_of_accuracy(lost, of_float.rows, of_other.rows)
     resampled = losses(of_other.metric, of_float.resampled, of_other.resampled)

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgepack.arrays import blocks
-from edgepack.evaluation.distance import real
 from edgepack.evaluation.results import ClassResult
-from edgepack.evaluation.score import Array
+from edgepack.evaluation.score import Array, real
 from edgepack.metrics import classes
 from edgepack.metrics.roc import roc_auc
 from edgepack.types import Tensor
+
+MOST_CLASSES = 10_000
+"""With more of them nothing is told by class: a report would hold little else."""
 
 _COLUMN_BYTES = 1 << 25
 
@@ -27,13 +29,13 @@ def told_classes(outputs: Array, tensor: Tensor | None, boundary: float) -> Arra
 
 def class_results(
     outputs: Array, tensor: Tensor | None, boundary: float, labels: Array, names: Sequence[str]
-) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
-    """Tell precision, recall, F1 and ROC-AUC of each class, and the confusion matrix.
+) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, int, int], ...]]:
+    """Tell precision, recall, F1 and ROC-AUC of each class, and how often which is told as which.
 
     ``outputs`` are scores (samples, classes), ``labels`` class numbers (samples,), ``names`` those
     of all classes. The area is that of the class against all others, by its probability.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+    from sklearn.metrics import precision_recall_fscore_support
 
     numbers = np.arange(len(names))
     said = told_classes(outputs, tensor, boundary)
@@ -50,8 +52,9 @@ def class_results(
         )
         for name, precision, recall, f1, samples, area in zip(names, *figures, areas, strict=True)
     )
-    counts = confusion_matrix(labels, said, labels=numbers).tolist()
-    return results, tuple(tuple(row) for row in counts)
+    found, counts = np.unique(np.stack([labels, said]), axis=1, return_counts=True)
+    label, told, many = (each.tolist() for each in (*found, counts))
+    return results, tuple(zip(label, told, many, strict=True))
 
 
 def _told(figure: float) -> float | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 
-from edgepack.arrays import blocks, extremes
+from edgepack.arrays import extremes
 from edgepack.evaluation.probabilities import Histogram, divergences
 from edgepack.evaluation.results import Distance
-from edgepack.evaluation.score import Array, decibels
+from edgepack.evaluation.score import Array, decibels, pairs
 from edgepack.metrics import classes
-from edgepack.quantize.affine import dequantize
 from edgepack.types import Tensor
 
 WORST = 12
@@ -81,29 +79,6 @@ def distance(
         max_abs_error=sums.max_error,
         mean_abs_error=sums.error / sums.values,
     ), tuple(sums.worst)
-
-
-def pairs(
-    float_outputs: Array, outputs: Array, tensor: Tensor | None
-) -> Iterator[tuple[slice, tuple[Array, Array]]]:
-    """Give the real values of both by blocks of samples."""
-    for rows, (ours, theirs) in blocks(float_outputs, outputs):
-        yield rows, (ours, real(theirs, tensor))
-
-
-def real(outputs: Array, tensor: Tensor | None) -> Array:
-    """Give the real values of outputs; those of None are real already."""
-    return outputs if tensor is None else dequantize(outputs, tensor)
-
-
-def streamed_sqnr_db(float_outputs: Array, outputs: Array, tensor: Tensor | None) -> float | None:
-    """Compute the ratio of :func:`~edgepack.evaluation.score.sqnr_db` by blocks of samples."""
-    power = noise = 0.0
-    for _, (ours, theirs) in pairs(float_outputs, outputs, tensor):
-        signal = ours.astype(np.float64)
-        power += float(np.square(signal).sum())
-        noise += float(np.square(signal - theirs).sum())
-    return decibels(power, noise)
 
 
 def _floor(tensor: Tensor | None) -> float:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from edgepack.arrays import blocks, extremes, take
 from edgepack.evaluation.bootstrap import is_countable, resampled
 from edgepack.evaluation.change import Scored, is_accuracy, metric_result
-from edgepack.evaluation.classes import class_results
-from edgepack.evaluation.distance import Apart, Kind, distance, real
+from edgepack.evaluation.classes import MOST_CLASSES, class_results
+from edgepack.evaluation.distance import Apart, Kind, distance
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
-from edgepack.evaluation.score import Array
-from edgepack.metrics import are_probabilities, classes, decision_boundary
+from edgepack.evaluation.score import Array, real
+from edgepack.metrics import are_probabilities, class_count, classes, decision_boundary
 from edgepack.metrics.metric import Family, Measure, Metric
 from edgepack.types import Tensor
 
@@ -86,8 +85,7 @@ class Evaluator:
         for rows, (block,) in blocks(outputs):
             values = real(block, tensor)
             for measure, made in zip(self._measures, parts, strict=True):
-                wanted = _wanted(measure.wanted, rows)
-                made.append(measure.metric.condense(values, wanted, self._boundary))
+                made.append(measure.metric.condense(values, measure.read(rows), self._boundary))
         return [np.concatenate(each) for each in parts]
 
     def _class_labels(self) -> Array | None:
@@ -99,8 +97,8 @@ class Evaluator:
 
     def _by_class(
         self, outputs: Array, tensor: Tensor | None
-    ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
-        if self._labels is None:
+    ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, int, int], ...]]:
+        if self._labels is None or len(self._names) > MOST_CLASSES:
             return (), ()
         return class_results(outputs, tensor, self._boundary, self._labels, self._names)
 
@@ -165,11 +163,5 @@ def _names(outputs: Array, classes: Sequence[str]) -> tuple[str, ...]:
     """Name the classes of scores (samples, classes): by number, if their names do not fit."""
     if outputs.ndim != _SAMPLES_AND_CLASSES:
         return ()
-    count = max(outputs.shape[1], 2)  # a lone output says no or yes
+    count = class_count(outputs.shape[1])
     return tuple(classes) if len(classes) == count else tuple(map(str, range(count)))
-
-
-def _wanted(wanted: Any, rows: slice) -> Array:
-    """Read what was wanted of some samples, from an array or what gives one when it is sliced."""
-    found: Array = take(wanted, rows) if isinstance(wanted, np.ndarray) else wanted[rows]
-    return found

@@ -130,13 +130,14 @@ class OutputResult:
     """One output of a model on one interpreter.
 
     ``metrics`` is by name, the one that was asked for first; empty without labels. ``classes`` and
-    ``confusion`` (rows are labels, columns what the model says, counts) are empty where outputs
-    are no class scores. ``distance`` is None, and ``worst`` empty, for the float model itself;
-    ``worst`` has the samples of another class first, then the farthest.
+    ``confusion`` are empty where outputs are no class scores; the latter counts the samples of a
+    label that got a class, where there are any: (label, class, count), both by number, in order.
+    ``distance`` is None, and ``worst`` empty, for the float model itself; ``worst`` has the samples
+    of another class first, then the farthest.
     """
 
     metrics: dict[str, MetricResult]
     classes: tuple[ClassResult, ...] = ()
-    confusion: tuple[tuple[int, ...], ...] = ()
+    confusion: tuple[tuple[int, int, int], ...] = ()
     distance: Distance | None = None
     worst: tuple[WorstSample, ...] = ()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.arrays import blocks
 from edgepack.metrics import (
     Family,
     Measure,
@@ -20,6 +21,8 @@ from edgepack.metrics import (
     decision_boundary,
     find,
 )
+from edgepack.quantize.affine import dequantize
+from edgepack.types import Tensor
 
 Array = NDArray[Any]
 
@@ -79,13 +82,23 @@ _DIGITS = 9  # 0.92 - 0.90 is a little more than 0.02
 
 
 def drop(metric: Metric, float_value: float, value: float) -> Drop:
-    """Compare the value of a metric with the float model's."""
-    worse = float_value - value if metric.is_more_better else value - float_value
-    if metric.unit is Unit.ERROR:
-        amount = 100 * worse / float_value if float_value else math.inf if worse else 0.0
-    else:
-        amount = 100 * worse if metric.unit is Unit.FRACTION else worse
+    """Compare the value of a metric with the float model's; NaN if one of them is."""
+    amount = losses(metric, np.array([float_value]), np.array([value])).item()
     return Drop(amount=round(amount, _DIGITS), unit=metric.unit)
+
+
+def losses(metric: Metric, of_float: Array, of_other: Array) -> Array:
+    """Compute what is lost between values (n,), in the unit of :class:`Drop`.
+
+    Infinite where an error was 0 in float and is not any more.
+    """
+    lost = of_float - of_other if metric.is_more_better else of_other - of_float
+    if metric.unit is Unit.FRACTION:
+        return np.asarray(100 * lost)
+    if metric.unit is not Unit.ERROR:
+        return np.asarray(lost)
+    from_zero = np.where(lost == 0, 0.0, np.where(np.isnan(lost), np.nan, np.inf))
+    return np.divide(100 * lost, of_float, out=from_zero, where=of_float != 0)
 
 
 def change_in_words(metric: Metric, float_value: float, value: float) -> str:
@@ -214,17 +227,35 @@ def _are_classes(outputs: Array, measure: Measure | None) -> bool:
     return outputs.shape[1] > 1 or are_probabilities(outputs)
 
 
-def sqnr_db(signal: Array, noisy: Array) -> float | None:
+def sqnr_db(signal: Array, noisy: Array, tensor: Tensor | None = None) -> float | None:
     """Compute the signal-to-quantization-noise ratio, ``10 log10(sum s^2 / sum (s - n)^2)``, in dB.
 
-    None if there is no noise, or no signal to compare it with.
+    Takes arrays (samples, ...), which are read by blocks; ``tensor`` tells what integers in
+    ``noisy`` stand for, and is None for real values. None if there is no noise, or no signal to
+    compare it with.
 
     >>> round(sqnr_db(np.array([10.0, 0.0]), np.array([9.0, 0.0])), 1)
     20.0
     """
-    signal, noisy = signal.astype(np.float64), noisy.astype(np.float64)
-    noise = float(np.square(signal - noisy).sum())
-    return decibels(float(np.square(signal).sum()), noise)
+    power = noise = 0.0
+    for _, (ours, theirs) in pairs(signal, noisy, tensor):
+        exact = ours.astype(np.float64)
+        power += float(np.square(exact).sum())
+        noise += float(np.square(exact - theirs).sum())
+    return decibels(power, noise)
+
+
+def pairs(
+    float_outputs: Array, outputs: Array, tensor: Tensor | None
+) -> Iterator[tuple[slice, tuple[Array, Array]]]:
+    """Give the real values of both by blocks of samples."""
+    for rows, (ours, theirs) in blocks(float_outputs, outputs):
+        yield rows, (ours, real(theirs, tensor))
+
+
+def real(outputs: Array, tensor: Tensor | None) -> Array:
+    """Give the real values of outputs; those of None are real already."""
+    return outputs if tensor is None else dequantize(outputs, tensor)
 
 
 def decibels(power: float, noise: float) -> float | None:

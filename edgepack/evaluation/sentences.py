@@ -9,7 +9,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from edgepack.evaluation.results import Change, Interval, MetricResult
 from edgepack.metrics.metric import Unit
 
-_LEAST_P = 0.0001
+LEAST_P = 0.0001
+"""A smaller p is told as smaller than this."""
+
 _MOST_DECIMALS = 9
 
 
@@ -40,8 +42,8 @@ _WORDS = {
         unit=" dB",
     ),
     Unit.ERROR: _Words(
-        worse="the error of {name} is {amount} larger",
-        better="the error of {name} is {amount} smaller",
+        worse="The error of {name} is {amount} larger",
+        better="The error of {name} is {amount} smaller",
         loss="increase",
         gain="decrease",
         unit=" %",
@@ -72,7 +74,7 @@ def change_sentence(name: str, samples: int, metric: MetricResult) -> str:
     """
     change = metric.change
     if metric.value is None or change is None:
-        return f"{name}: the {metric.title} is no number on {_count(samples)}"
+        return f"{name}: the {metric.title} is no number on {samples_in_words(samples)}"
     if change.loss is None:
         return _untold(name, metric)
     words = _WORDS[Unit(metric.unit)]
@@ -90,23 +92,23 @@ def _untold(name: str, metric: MetricResult) -> str:
 def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
     assert change.loss is not None  # noqa: S101 (the caller looked)
     is_loss = change.loss > 0
-    decimals = _decimals(change)
+    decimals = decimals_of(change)
     amount = _number(abs(change.loss), decimals) + words.unit
     told = (words.worse if is_loss else words.better).format(name=name, amount=amount)
     noun = words.loss if is_loss else words.gain
     do = _do(samples)
     if change.interval is None:
-        return f"{told}: {_count(samples)} {do} not tell whether the {noun} is real"
+        return f"{told}: {samples_in_words(samples)} {do} not tell whether the {noun} is real"
     said = f"{told} ({_ends(change.interval, decimals, is_loss=is_loss)})"
     if change.is_real:
         return f"{said}: the {noun} is real{_p(change)}"
     if change.is_shown:
         return (
-            f"{said}: {_count(samples)} {do} not settle whether the {noun} is real: the interval"
-            f" says so, McNemar's test does not (p {_p_value(change)})"
+            f"{said}: {samples_in_words(samples)} {do} not settle whether the {noun} is real: the"
+            f" interval says so, McNemar's test does not (p {_p_value(change)})"
         )
     return (
-        f"{said}: {_count(samples)} {do} not show that the {noun} is real{_p(change)}"
+        f"{said}: {samples_in_words(samples)} {do} not show that the {noun} is real{_p(change)}"
         f", and {_limit(change, decimals, words, 'one' if is_loss else _a(words.loss))}"
     )
 
@@ -114,14 +116,14 @@ def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
 def _nothing_lost(name: str, samples: int, change: Change, words: _Words) -> str:
     told = f"{name} loses nothing"
     if change.interval is None:
-        return f"{told}: {_count(samples)} {_do(samples)} not tell it apart from float"
-    decimals = _decimals(change)
+        return f"{told}: {samples_in_words(samples)} {_do(samples)} not tell it apart from float"
+    decimals = decimals_of(change)
     swapped = ""
     if change.only_float:
         swapped = f", {change.only_float:,} became wrong and as many right"
     return (
         f"{told} ({_ends(change.interval, decimals, is_loss=True)}){swapped}:"
-        f" {_count(samples)} {_limit(change, decimals, words, _a(words.loss))}"
+        f" {samples_in_words(samples)} {_limit(change, decimals, words, _a(words.loss))}"
     )
 
 
@@ -144,10 +146,10 @@ def _p(change: Change) -> str:
 
 def _p_value(change: Change) -> str:
     assert change.p_value is not None  # noqa: S101 (the caller looked)
-    return f"= {change.p_value:.2g}" if change.p_value >= _LEAST_P else f"< {_LEAST_P}"
+    return f"= {change.p_value:.2g}" if change.p_value >= LEAST_P else f"< {LEAST_P}"
 
 
-def _decimals(change: Change) -> int:
+def decimals_of(change: Change) -> int:
     """Choose so many decimals that the interval's width shows two digits, and one at least.
 
     A loss that would be 0 then gets one more.
@@ -175,5 +177,10 @@ def _do(samples: int) -> str:
     return "does" if samples == 1 else "do"
 
 
-def _count(samples: int) -> str:
-    return "1 sample" if samples == 1 else f"{samples:,} samples"
+def samples_in_words(many: int) -> str:
+    """Write how many samples.
+
+    >>> samples_in_words(1), samples_in_words(1000)
+    ('1 sample', '1,000 samples')
+    """
+    return "1 sample" if many == 1 else f"{many:,} samples"

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from edgepack.arrays import blocks
 from edgepack.calibration.dataset import Dataset
 from edgepack.errors import MissingToolError, RecipeError, UsageError
 from edgepack.metrics.anomaly import ANOMALY, RECONSTRUCTION
@@ -104,7 +105,9 @@ def _by_labels(labels: Array | None, dataset: Dataset, output: TensorSpec) -> st
 
 
 def _are_whole(labels: Array) -> bool:
-    return labels.dtype.kind != "f" or np.array_equal(labels, np.trunc(labels))
+    return labels.dtype.kind != "f" or all(
+        np.array_equal(block, np.trunc(block)) for _, (block,) in blocks(labels)
+    )
 
 
 def _is_autoencoder(dataset: Dataset, output: TensorSpec) -> bool:

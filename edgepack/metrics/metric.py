@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.arrays import take
 from edgepack.calibration.dataset import Dataset
 from edgepack.types import TensorSpec
 
@@ -95,11 +96,6 @@ class Metric:
         """Compute the metric of condensed samples, each counted once."""
         return float(self.value(rows, np.ones((1, len(rows)), np.int64))[0])
 
-    @property
-    def is_fraction(self) -> bool:
-        """Whether values are fractions, told in points."""
-        return self.unit is Unit.FRACTION
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measure:
@@ -107,6 +103,10 @@ class Measure:
 
     metric: Metric
     wanted: Rows
+
+    def read(self, rows: slice) -> Array:
+        """Read what was wanted of some samples, of a map past the map."""
+        return take(self.wanted, rows) if isinstance(self.wanted, np.ndarray) else self.wanted[rows]
 
 
 def weighted_mean(rows: Array, weights: Array) -> Array:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
 from typing import Any
 
@@ -69,7 +71,8 @@ def _of_line(name: str, function: Function, rows: Array, line: Array) -> float:
 
 def _called(name: str, function: Function, rows: Array) -> float:
     try:
-        given = function(rows["wanted"], rows["outputs"])
+        with redirect_stdout(sys.stderr):  # the report's alone
+            given = function(rows["wanted"], rows["outputs"])
     except SystemExit as error:
         raise RecipeError(f"metric {name!r}: called sys.exit({error.code!r})") from error
     except Exception as error:

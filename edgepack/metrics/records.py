@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edgepack.arrays import take
 from edgepack.metrics.metric import Array
 
 
@@ -35,4 +36,4 @@ class Records:
 
     def __getitem__(self, rows: slice) -> Array:
         """Give the records of some samples, an array (samples,) whose fields are the arrays'."""
-        return record_array({name: array[rows] for name, array in self.fields.items()})
+        return record_array({name: take(array, rows) for name, array in self.fields.items()})

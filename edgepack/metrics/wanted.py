@@ -7,10 +7,9 @@ raises :class:`~edgepack.errors.DatasetError` for data that are missing or unfit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
+from edgepack.arrays import blocks, extremes
 from edgepack.calibration.dataset import Dataset
 from edgepack.errors import DatasetError, RecipeError
 from edgepack.metrics.classes import class_count
@@ -23,8 +22,6 @@ IGNORED = 255
 
 NORMAL = "normal"
 """The class that is no anomaly, where classes have names."""
-
-_BLOCK_VALUES = 1 << 20
 
 
 def labels(name: str, dataset: Dataset, output: TensorSpec) -> Array:
@@ -55,7 +52,8 @@ def values(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     y = dataset.labels.get(output.name)
     if y is None:
         raise DatasetError(f"{where} needs the wanted outputs in 'y', which is missing")
-    if max(-_least(y), _most(y)) > np.finfo(np.float32).max:
+    low, high = _ends(y)
+    if max(-low, high) > np.finfo(np.float32).max:
         raise DatasetError(f"{where}: 'y' holds values beyond float32; rescale them")
     if y.ndim == 1 and output.shape == (1,):
         return y[:, np.newaxis]
@@ -137,7 +135,7 @@ def maps(name: str, dataset: Dataset, output: TensorSpec) -> Array:
             f" gives {output}"
         )
     count = class_count(output.shape[-1])
-    for block in _blocks(found):
+    for _, (block,) in blocks(found):
         if not np.array_equal(block, np.trunc(block)):
             raise DatasetError(f"{where} needs class numbers; 'y' holds fractions")
         counted = block[block != IGNORED] if count <= IGNORED else block
@@ -201,23 +199,13 @@ def _peak(y: Array) -> float:
     """
     if y.dtype.kind == "u" and y.dtype.itemsize <= 2:  # noqa: PLR2004 (bytes)
         return float(np.iinfo(y.dtype).max)
-    low, high = _least(y), _most(y)
+    low, high = _ends(y)
     for least, most in ((0, 1), (-1, 1), (0, 255)):
         if least <= low and high <= most:
             return float(most - least)
     return high - low
 
 
-def _least(y: Array) -> float:
-    return min(float(block.min()) for block in _blocks(y))
-
-
-def _most(y: Array) -> float:
-    return max(float(block.max()) for block in _blocks(y))
-
-
-def _blocks(y: Array) -> Iterator[Array]:
-    """Read an array from disk by blocks of whole samples."""
-    rows = max(1, _BLOCK_VALUES // max(1, y[0].size))
-    for start in range(0, len(y), rows):
-        yield y[start : start + rows]
+def _ends(y: Array) -> tuple[float, float]:
+    low, high = extremes(y)
+    return float(low), float(high)

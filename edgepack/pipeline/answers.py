@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import file_of, load_array, save_array
@@ -40,6 +42,16 @@ class Samples:
         return [describe(Path(path)).sha256 for path in self.data.files.values()]
 
 
+def digest(array: NDArray[Any]) -> str:
+    """Compute the SHA-256 of the file that an array is mapped from, or else of what it holds."""
+    path = file_of(array)
+    if path is not None:
+        return describe(path).sha256
+    found = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
     """What an interpreter gave: integer or real ``outputs`` (samples, ...), or why it failed.
@@ -51,6 +63,15 @@ class Answer:
     outputs: Sequence[NDArray[Any]]
     failure: str | None
     content: Any
+
+    @classmethod
+    def found(cls, entry: Entry | None, key: Any, outputs: int) -> Answer | None:
+        """Map what was found under a key; None if it is not as many outputs, all of them whole."""
+        try:
+            answer = cls.of(entry, key) if entry else None
+        except (OSError, ValueError):
+            return None
+        return answer if answer and len(answer.outputs) == outputs else None
 
     @classmethod
     def of(cls, entry: Entry, key: Any) -> Answer:
@@ -90,8 +111,8 @@ def ask(
     for name, question in questions.items():
         for runtime in question.runtimes:
             key = _key(question.file, runtime, samples)
-            if entry := cache.find(key):
-                answers[name][runtime.name] = Answer.of(entry, key)
+            if answer := Answer.found(cache.find(key), key, len(question.file.outputs)):
+                answers[name][runtime.name] = answer
         left = [runtime for runtime in question.runtimes if runtime.name not in answers[name]]
         if left:
             missing[name] = Question(file=question.file, runtimes=left)

@@ -2,85 +2,66 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edgepack.bundle import describe_bytes
-from edgepack.cache import Cache
+from edgepack.debug.causes import ROUNDING_DB
 from edgepack.debug.figures import DebugReport
 from edgepack.errors import EdgepackError
 from edgepack.gate import Gate
-from edgepack.pipeline.answers import Samples
+from edgepack.pipeline.answers import digest
+from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.contestants import Contestant
 from edgepack.pipeline.debug import look
 from edgepack.pipeline.file import File
-from edgepack.pipeline.float_model import FloatModel
 from edgepack.pipeline.lint import lint
 from edgepack.pipeline.validate import validate
-from edgepack.progress import Progress, Silent
+from edgepack.progress import Silent
 from edgepack.recipe import Recipe, as_json
-from edgepack.report.comparison import PRUNED, QUANTIZED, Stage
+from edgepack.report.comparison import QUANTIZED, Stage
 from edgepack.report.lint import LintReport
 from edgepack.report.table import shorten
 from edgepack.report.validation import ValidationReport
 from edgepack.runtimes import RUNTIMES
 from edgepack.sparsity import weight_sparsity
 from edgepack.target import load_targets
-from edgepack.trial import Trial
 
 
 class CloseLook:
-    """Looks at the models of one trial."""
+    """Looks at the models of one contest."""
 
-    def __init__(
-        self,
-        trial: Trial,
-        floating: FloatModel,
-        samples: Samples,
-        cache: Cache,
-        work: Path,
-        progress: Progress,
-        *,
-        verbose: bool,
-    ) -> None:
-        self._trial = trial
-        self._samples = samples
-        self._cache = cache
-        self._work = work
-        self._progress = progress
-        self._verbose = verbose
-        self._targets = load_targets(trial.targets)
-        self._float = floating.tflite(samples.data)
-        self._is_converted = floating.file is None
+    def __init__(self, contest: Contest) -> None:
+        self._contest = contest
+        self._targets = load_targets(contest.trial.targets)
+        self._float = contest.floating.tflite(contest.samples.data)
 
-    def at_all(self, stages: Sequence[Stage], contestants: Sequence[Contestant]) -> list[Stage]:
+    def at_all(self, stages: Sequence[Stage]) -> list[Stage]:
         """Add what there is to say about the float model, the first, and about each contestant.
 
         What was quantized after pruning is held against the pruned model, layer by layer.
         """
-        with self._progress.step("look") as update:
-            found = [self._at_float(stages[0])]
-            floating = self._float
-            for done, (stage, contestant) in enumerate(
-                zip(stages[1:], contestants, strict=True), start=1
-            ):
-                update(done, len(stages))
-                found.append(self._at(stage, contestant, floating))
-                floating = contestant.file if contestant.role == PRUNED else self._float
+        floating, *others = stages
+        with self._contest.progress.step("look") as update:
+            found = [self._at_float(floating)]
+            for stage, contestant in zip(others, self._contest.contestants, strict=True):
+                update(len(found), len(stages))
+                found.append(self._at(stage, contestant))
         return found
 
     def _at_float(self, stage: Stage) -> Stage:
         return replace(
             stage,
             artifact=describe_bytes(self._float.data),
-            is_converted=self._is_converted,
+            is_converted=self._contest.floating.file is None,
             validation=self._validate(self._float, None),
             sparsity=weight_sparsity(self._float.model),
         )
 
-    def _at(self, stage: Stage, contestant: Contestant, floating: File) -> Stage:
-        file = contestant.file
+    def _at(self, stage: Stage, contestant: Contestant) -> Stage:
+        file, floating = contestant.file, contestant.pruned or self._float
         found = replace(
             stage,
             validation=self._validate(file, floating),
@@ -91,63 +72,92 @@ class CloseLook:
         try:
             return replace(found, layers=self._layers(file, floating))
         except EdgepackError as error:
-            return replace(found, why_no_layers=str(error))
+            return replace(found, why_no_layers=_told(error, file.path, floating.path))
 
-    def lint(self) -> LintReport | None:
-        """Look for what is wrong with the test data; None if that cannot be told."""
-        trial = self._trial
+    def lint(self) -> tuple[LintReport | None, tuple[str, ...]]:
+        """Look for what is wrong with the test data, its labels included, or say why not.
+
+        The linter takes the model to TensorFlow, which wants more of it than interpreters do.
+        """
+        contest, trial = self._contest, self._contest.trial
         recipe = Recipe(
             model=trial.model,
-            output=self._work,
+            output=contest.work,
             weights=trial.weights,
             custom_objects=trial.custom_objects,
             allow_unsafe=trial.allow_unsafe,
             test=trial.test,
             recipe_file=trial.recipe_file,
         )
-        key = ["lint", describe_bytes(self._float.data).sha256, self._samples.content]
-        return self._cache.remember(key, LintReport, lambda: lint(recipe, verbose=self._verbose))
+        data = contest.samples.data
+        key = [
+            "lint",
+            contest.floating.inputs,
+            describe_bytes(self._float.data).sha256,
+            contest.samples.content,
+            {name: digest(labels) for name, labels in data.labels.items()},
+            data.classes,
+        ]
+        try:
+            found = contest.cache.remember(
+                key, LintReport, lambda: lint(recipe, verbose=contest.verbose)
+            )
+        except EdgepackError as error:
+            return None, (f"the linter did not look at the data: {_told(error, trial.model)}",)
+        return found, ()
 
     def _validate(self, file: File, floating: File | None) -> ValidationReport:
+        contest = self._contest
+        path = file.path
+        if floating is None:  # or any float.tflite beside it would be taken for its own
+            path = Path(tempfile.mkdtemp(dir=contest.work)) / file.path.name
+            path.write_bytes(file.data)
         gate = Gate(
-            model=file.path,
-            targets=self._trial.targets,
+            model=path,
+            targets=contest.trial.targets,
             float_model=floating.path if floating else None,
         )
         key = [
             "validate",
+            file.path.name,
             *(describe_bytes(each.data).sha256 for each in (file, floating) if each),
             [as_json(target) for target in self._targets],
             [runtime.version() for runtime in RUNTIMES.values()],
         ]
-        return self._cache.remember(
-            key, ValidationReport, lambda: validate(gate, verbose=self._verbose)
+        return contest.cache.remember(
+            key, ValidationReport, lambda: validate(gate, verbose=contest.verbose)
         )
 
     def _layers(self, file: File, floating: File) -> DebugReport:
+        contest = self._contest
         key = [
             "layers",
+            file.path.name,
             *(describe_bytes(each.data).sha256 for each in (file, floating)),
-            self._samples.content,
+            contest.samples.content,
             RUNTIMES["litert"].version(),
         ]
-        return self._cache.remember(
+        return contest.cache.remember(
             key,
             DebugReport,
             lambda: look(
                 floating.path,
                 file.path,
-                self._samples.data.inputs,
+                contest.samples.data.inputs,
                 file.outputs,
-                self._work,
+                contest.work,
                 Silent(),
-                verbose=self._verbose,
+                verbose=contest.verbose,
             ),
         )
 
 
-_ROUNDING_DB = 10.0
-"""Rounding to int8 leaves 20 dB and more of weights that share one scale, even to int4 some 10."""
+def _told(error: EdgepackError, *paths: Path) -> str:
+    """Tell an error as reports do: files by their names, wherever they lie."""
+    text = str(error)
+    for path in paths:
+        text = text.replace(str(path), path.name)
+    return text
 
 
 def strangers(stages: Sequence[Stage]) -> Iterator[str]:
@@ -159,7 +169,7 @@ def strangers(stages: Sequence[Stage]) -> Iterator[str]:
             for layer in layers
             if layer.figures.weight_dtype
             and (kept := layer.figures.sqnr_db["constants"]) is not None
-            and kept < _ROUNDING_DB
+            and kept < ROUNDING_DB
         ]
         if named:
             yield (

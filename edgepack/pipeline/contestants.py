@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from edgepack.build import Source
@@ -17,12 +18,16 @@ from edgepack.types import Signature, TensorSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """A .tflite file that is held against the float model, under a name of its own."""
+    """A .tflite file that is held against the float model, under a name of its own.
+
+    ``pruned`` is the pruned float model that it was quantized from, None if it was not pruned.
+    """
 
     name: str
     role: str
     file: File
     origin: Origin | None
+    pruned: File | None = None
 
 
 def read_contestants(
@@ -33,25 +38,47 @@ def read_contestants(
     Raises :class:`ModelError` for a file that does not take and give what the float model does,
     and :class:`RecipeError` for two of the same name.
     """
-    names = _names(candidates)
-    found: list[Contestant] = []
-    for name, candidate in zip(names, candidates, strict=True):
-        for contestant in _read(name, candidate.path, source):
-            _require_same_ends(contestant.file, source, signature)
-            if all(contestant.file.data != known.file.data for known in found) or (
-                contestant.role == QUANTIZED
-            ):
-                found.append(contestant)
+    quantized = [
+        _read(name, candidate.path, source)
+        for name, candidate in zip(_names(candidates), candidates, strict=True)
+    ]
+    found = list(_with_pruned(quantized))
+    for contestant in found:
+        _require_same_ends(contestant.file, source, signature)
     return found
 
 
-def _read(name: str, path: Path, source: Path) -> Iterator[Contestant]:
-    file, its_origin = read_file(path), origin(path)
+def _read(name: str, path: Path, source: Path) -> Contestant:
     pruned = pruned_float(path, source)
-    if pruned is not None:
-        called = PRUNED if name == path.stem else f"{PRUNED} {name}"
-        yield Contestant(name=called, role=PRUNED, file=read_file(pruned), origin=its_origin)
-    yield Contestant(name=name, role=QUANTIZED, file=file, origin=its_origin)
+    return Contestant(
+        name=name,
+        role=QUANTIZED,
+        file=read_file(path),
+        origin=origin(path),
+        pruned=None if pruned is None else read_file(pruned),
+    )
+
+
+def _with_pruned(quantized: Sequence[Contestant]) -> Iterator[Contestant]:
+    """Put each pruned model, once, before the first that was quantized from it."""
+    taken = {FLOAT, *(each.name for each in quantized)}
+    once = {each.pruned.data for each in quantized if each.pruned is not None}
+    told: set[bytes] = set()
+    for each in quantized:
+        if each.pruned is not None and each.pruned.data not in told:
+            name = _other_than(taken, PRUNED if len(once) == 1 else f"{PRUNED} {each.name}")
+            its_origin = origin(each.pruned.path)
+            yield Contestant(name=name, role=PRUNED, file=each.pruned, origin=its_origin)
+            taken.add(name)
+            told.add(each.pruned.data)
+        yield each
+        told.add(each.file.data)
+
+
+def _other_than(taken: Collection[str], name: str) -> str:
+    """Give a name that is not taken: this one, or else this one with a number."""
+    numbered = (f"{name} {number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
 
 
 def _names(candidates: Sequence[Source]) -> list[str]:
@@ -80,6 +107,21 @@ def _require_same_ends(file: File, source: Path, signature: Signature) -> None:
                 f"{file.path}: takes and gives {_ends(file.signature)}, {source}"
                 f" {_ends(signature)}; give models that were made of the same one"
             )
+    order, right = ([_plain(each.name) for each in of.inputs] for of in (file.signature, signature))
+    if order != right and sorted(order) == sorted(right):
+        raise ModelError(
+            f"{file.path}: takes its inputs in another order, {', '.join(order)}, than {source},"
+            f" {', '.join(right)}; give models that edgepack made, which keep it"
+        )
+
+
+def _plain(name: str) -> str:
+    """Leave out what TensorFlow's converter puts around the name of an input.
+
+    >>> _plain("serving_default_alpha:0")
+    'alpha'
+    """
+    return name.removeprefix("serving_default_").removesuffix(":0")
 
 
 def _fits(its: TensorSpec, wanted: TensorSpec) -> bool:

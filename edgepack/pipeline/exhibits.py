@@ -10,32 +10,28 @@ from edgepack.arrays import Arrays
 from edgepack.pipeline.answers import Answer
 from edgepack.pipeline.contestants import Contestant
 from edgepack.quantize.affine import dequantize
-from edgepack.report.comparison import Stage
-from edgepack.report.exhibits import Exhibit, Exhibits
+from edgepack.report.comparison import ComparisonReport
+from edgepack.report.exhibits import Exhibit, Exhibits, wanted_exhibits
+from edgepack.report.runs import output_names
 
 
 def exhibits(
-    stages: Sequence[Stage],
+    report: ComparisonReport,
     contestants: Sequence[Contestant],
     inputs: Arrays,
     of_float: Answer,
     answers: Mapping[str, Mapping[str, Answer]],
 ) -> Exhibits:
-    """Take the worst samples of every stage, by stage, output and place among the samples."""
+    """Take the samples that the page shows, as the interpreters gave them that it shows."""
+    tensors = {each.name: each.file.model.main.output_tensors for each in contestants}
+    places = {name: place for place, name in enumerate(output_names(report))}
     found: dict[tuple[str, str, int], Exhibit] = {}
-    for stage, contestant in zip(stages, contestants, strict=True):
-        tensors = contestant.file.model.main.output_tensors
-        for runtime, run in stage.runs.items():
-            for place, (name, output) in enumerate(run.outputs.items()):
-                given = answers[stage.name][runtime].outputs[place]
-                for worst in output.worst:
-                    row = slice(worst.index, worst.index + 1)
-                    found.setdefault(
-                        (stage.name, name, worst.index),
-                        Exhibit(
-                            inputs={key: np.array(each[row][0]) for key, each in inputs.items()},
-                            of_float=np.array(of_float.outputs[place][row][0]),
-                            of_other=dequantize(given[row], tensors[place])[0],
-                        ),
-                    )
+    for stage, runtime, output, index in wanted_exhibits(report):
+        place, row = places[output], slice(index, index + 1)
+        given = answers[stage][runtime].outputs[place][row]
+        found[stage, output, index] = Exhibit(
+            inputs={name: np.array(each[row][0]) for name, each in inputs.items()},
+            of_float=np.array(of_float.outputs[place][row][0]),
+            of_other=dequantize(given, tensors[stage][place])[0],
+        )
     return found

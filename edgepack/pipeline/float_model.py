@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from edgepack.bundle import describe
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
 from edgepack.load.formats import Format, detect
@@ -25,7 +26,8 @@ class FloatModel:
     """Loads a model when that is needed first: what is in the cache needs no TensorFlow.
 
     A .tflite file is not loaded here: interpreters run it, and ``file`` holds it. Models that may
-    run code of their own are never cached: that code may have changed. ``runtime`` is what runs
+    run code of their own are never cached: that code may have changed, so that only what they give
+    tells their answers from any others. ``runtime`` is what runs
     the model, ``inputs`` describes its files as the manifest does. The worker is left to
     ``stack``.
 
@@ -48,8 +50,8 @@ class FloatModel:
         self._work = work
         self._verbose = verbose
         self._worker: Worker | None = None
-        runs_code = source.custom_objects or source.allow_unsafe
-        self._cache = cache.forgetful() if runs_code else cache
+        self._runs_code = bool(source.custom_objects) or source.allow_unsafe
+        self._cache = cache.forgetful() if self._runs_code else cache
         files = {"model": source.path, "weights": source.weights}
         self.inputs = {role: describe_data(path) for role, path in files.items() if path}
         self.signature, self.runtime = self._signature()
@@ -57,8 +59,9 @@ class FloatModel:
     def predict(self, samples: Samples) -> Callable[[], Answer]:
         """Begin to run a model that is no .tflite file; what is returned waits for its answer."""
         key = ["predict", self._content, samples.content]
-        if entry := self._cache.find(key):
-            return lambda: Answer.of(entry, key)
+        found = Answer.found(self._cache.find(key), [*key, []], len(self.signature.outputs))
+        if found is not None:
+            return lambda: found
         predicting = self._session().start(
             "predict",
             pruned=False,
@@ -69,7 +72,8 @@ class FloatModel:
         def wait() -> Answer:
             made = predicting.result()
             files = {f"{index}.npy": Path(path) for index, path in enumerate(made.values())}
-            return Answer.of(self._cache.keep(key, self.runtime, files), key)
+            given = [describe(path).sha256 for path in files.values()] if self._runs_code else []
+            return Answer.of(self._cache.keep(key, self.runtime, files), [*key, given])
 
         return wait
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays, blocks, extremes, load_array, take
+from edgepack.arrays import Arrays, blocks, extremes, load_array
 from edgepack.calibration.calibrator import Calibrator
 from edgepack.deviation import UNEVEN
 from edgepack.errors import ModelError, RecipeError
@@ -245,15 +245,15 @@ class _Scorer:
 
     def _score(self, made: NDArray[Any] | None, mask: Mask) -> float:
         """Compute the metric of some samples, of float's outputs with None, block by block."""
-        metric, wanted = self.measure.metric, self.measure.wanted
+        metric = self.measure.metric
         condensed, done = [], 0
         for rows, (block,) in blocks(self.float_outputs):
             chosen = mask[rows]
             count = int(chosen.sum())
             outputs = block[chosen] if made is None else made[done : done + count]
             if count:
-                held = take(wanted, rows) if isinstance(wanted, np.ndarray) else wanted[rows]
-                condensed.append(metric.condense(outputs, held[chosen], self._boundary))
+                wanted = self.measure.read(rows)[chosen]
+                condensed.append(metric.condense(outputs, wanted, self._boundary))
             done += count
         return metric.of(np.concatenate(condensed))
 

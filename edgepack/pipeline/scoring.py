@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from edgepack.arrays import file_of
-from edgepack.bundle import describe
 from edgepack.cache import Cache
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.results import OutputResult
 from edgepack.metrics import Family, Measure, Records, Rows
-from edgepack.pipeline.answers import Answer
+from edgepack.pipeline.answers import Answer, digest
 from edgepack.types import Tensor
 
 
@@ -71,8 +68,4 @@ def _content(wanted: Rows) -> Any:
     """Digest what outputs are held against."""
     if isinstance(wanted, Records):
         return {name: _content(array) for name, array in wanted.fields.items()}
-    array = wanted if isinstance(wanted, np.ndarray) else wanted[:]
-    path = file_of(array)
-    if path is not None:
-        return describe(path).sha256
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    return digest(wanted if isinstance(wanted, np.ndarray) else wanted[:])

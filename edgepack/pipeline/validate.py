@@ -74,7 +74,7 @@ def validate(
                 update=update,
             )
         with progress.step("compare"):
-            real = _run_float(gate, floating, inputs, work) if floating else None
+            real = _run_float(gate, floating, file, inputs, work) if floating else None
             validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
             comparison = _compare(gate, file, inputs, validation, real)
         with progress.step("time"):
@@ -119,8 +119,11 @@ def _runtimes(gate: Gate, targets: Sequence[Target]) -> list[Runtime]:
     return here + emulated
 
 
-def _run_float(gate: Gate, floating: File, inputs: Inputs, work: Path) -> Arrays:
-    """Run the float model on LiteRT; returns its outputs, in real values."""
+def _run_float(gate: Gate, floating: File, file: File, inputs: Inputs, work: Path) -> Arrays:
+    """Run the float model on LiteRT; returns its outputs, in real values, by the file's names.
+
+    Converters name outputs as they like: those of the two models are matched by their order.
+    """
     folder = work / _FLOAT
     folder.mkdir()
     with interpreters([_LITERT], jobs=gate.jobs, limits=gate.limits) as running:
@@ -135,7 +138,8 @@ def _run_float(gate: Gate, floating: File, inputs: Inputs, work: Path) -> Arrays
         why = run.failure or f"its {UNEVEN}"
         raise ModelError(f"{floating.path}: nothing can be compared with it on LiteRT: {why}")
     return {
-        name: dequantize(run.outputs[name], tensor) for name, tensor in floating.tensors.items()
+        name: dequantize(run.outputs[own], tensor)
+        for name, (own, tensor) in zip(file.outputs, floating.tensors.items(), strict=True)
     }
 
 
@@ -152,6 +156,11 @@ def _time(
     )
 
 
+def _scheme(path: Path) -> str:
+    """Name what the file was quantized to by the file, unless the report means another by that."""
+    return path.name if path.stem in ("metric", "float", "pruned") else path.stem
+
+
 def _compare(
     gate: Gate, file: File, inputs: Inputs, validation: Validation, real: Arrays | None
 ) -> Comparison | None:
@@ -159,7 +168,7 @@ def _compare(
     if real is None:
         return None
     return Comparison(
-        scheme=file.path.stem,
+        scheme=_scheme(file.path),
         data=gate.data,
         samples=len(inputs),
         outputs={

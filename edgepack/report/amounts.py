@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from edgepack.evaluation.results import Interval, MetricResult
+from edgepack.evaluation.sentences import LEAST_P, decimals_of
 from edgepack.metrics.metric import Unit
 from edgepack.report.table import NONE, number
 
-_LEAST_P = 0.0001
 _LARGE = 1000
+_PLACES = 2
 _UNITS = {Unit.FRACTION: " points", Unit.ERROR: "%", Unit.DECIBELS: " dB", Unit.PLAIN: ""}
 
 
@@ -33,10 +34,13 @@ def loss(metric: MetricResult, *, interval: bool = True) -> str:
     change = metric.change
     if change is None or change.loss is None:
         return NONE
-    told = f"{_decimals(change.loss)}{_UNITS[Unit(metric.unit)]}"
+    unit = _UNITS[Unit(metric.unit)]
     if change.interval is None or not interval:
-        return told
-    return f"{told} ({_decimals(change.interval.low)} to {_decimals(change.interval.high)})"
+        return f"{_decimals(change.loss)}{unit}"
+    places = max(decimals_of(change), _PLACES)
+    ends = (change.loss, change.interval.low, change.interval.high)
+    told, low, high = (_decimals(end, places) for end in ends)
+    return f"{told}{unit} ({low} to {high})"
 
 
 def span(interval: Interval | None) -> str:
@@ -55,7 +59,7 @@ def p_value(metric: MetricResult) -> str:
     found = metric.change.p_value if metric.change else None
     if found is None:
         return NONE
-    return f"{found:.4f}" if found >= _LEAST_P else f"< {_LEAST_P}"
+    return f"{found:.4f}" if found >= LEAST_P else f"< {LEAST_P}"
 
 
 def fraction(share: float | None) -> str:
@@ -82,23 +86,14 @@ def bytes_of(size: int | None) -> str:
     return NONE if size is None else f"{size:,} B"
 
 
-def samples(many: int) -> str:
-    """Write how many samples.
-
-    >>> samples(1), samples(1000)
-    ('1 sample', '1,000 samples')
-    """
-    return "1 sample" if many == 1 else f"{many:,} samples"
-
-
 def _value(figure: float | None, unit: str) -> str:
     if figure is None or unit == Unit.FRACTION:
         return number(figure)
     return f"{figure:.2f} dB" if unit == Unit.DECIBELS else f"{figure:.4g}"
 
 
-def _decimals(figure: float) -> str:
-    """Write two decimals, of large numbers four digits, and no minus before a zero."""
+def _decimals(figure: float, places: int = _PLACES) -> str:
+    """Write some decimals, of large numbers four digits, and no minus before a zero."""
     if abs(figure) >= _LARGE:
         return f"{figure:.4g}"
-    return f"{round(figure, 2) or 0.0:.2f}"
+    return f"{round(figure, places) or 0.0:.{places}f}"

@@ -110,7 +110,8 @@ class ComparisonReport:
     ``float_runtime`` is what ran the float model. ``data`` describes the test data as the manifest
     does; ``classes`` are the names of the classes, for each output that has them. ``stages`` has
     the float model first. ``metrics`` names for each output the metric that the verdict is about.
-    ``lint`` is None where no page was asked for. ``inputs`` and ``versions`` are the manifest's.
+    ``lint`` is None where no page was asked for, or a note says why. ``inputs`` and ``versions``
+    are the manifest's.
     """
 
     model: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.bundle import Artifact
-from edgepack.report import amounts
+from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report.comparison import QUANTIZED, ComparisonReport
 from edgepack.report.exhibits import Exhibits
 from edgepack.report.page.document import Document, Section
@@ -67,8 +67,8 @@ def comparison_document(report: ComparisonReport, exhibits: Exhibits) -> Documen
 def subtitle(report: ComparisonReport) -> str:
     """Tell on what the models were compared."""
     name = next((report.data[key] for key in ("name", "function") if key in report.data), None)
-    of = f" of {name}" if name else ""
-    return f"On the same {amounts.samples(report.samples)}{of}; float ran on {report.float_runtime}"
+    data = samples_in_words(report.samples) + (f" of {name}" if name else "")
+    return f"On the same {data}; float ran on {report.float_runtime}"
 
 
 def _notes(report: ComparisonReport) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from edgepack.evaluation.results import ClassResult, Distance, MetricResult
 from edgepack.report import amounts
 from edgepack.report.comparison import PRUNED, ComparisonReport, Stage
-from edgepack.report.runs import Seen, asked, output_names, recall_lost, seen, worst_runs
+from edgepack.report.runs import Seen, all_runs, asked, output_names, recall_lost, seen, worst_runs
 from edgepack.report.sections.disagreements import said
 from edgepack.report.sections.folds import folds_sentence
 from edgepack.report.sections.verdict import verdict_sentences
@@ -23,10 +23,12 @@ from edgepack.report.table import (
 
 _NAME = 16
 _LEAST_NAME = 11  # interpreter
+_TITLE = 34  # partial AUC of anomalies (to 0.1)
 _LABEL = 24
 _CLASSES = 3
 _SAMPLES = 3
 _GAP = 2
+_FAILED = "did not run"
 
 
 def render_comparison(report: ComparisonReport) -> str:
@@ -43,31 +45,38 @@ def render_comparison(report: ComparisonReport) -> str:
 def _output(report: ComparisonReport, output: str) -> str:
     """Tell of an output: what was asked for, all metrics, the classes and samples that suffer."""
     title = f"output {_name(output, WIDTH - 7)}" if len(output_names(report)) > 1 else ""
-    runs = seen(report, output)
     parts = [
-        "\n".join(filter(None, [title, table(list(_asked(report, output, runs)))])),
-        *_others(report, output, runs),
+        "\n".join(filter(None, [title, table(list(_asked(report, output)))])),
+        *_others(report, output),
         _classes(report, output),
         _worst(report, output),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _asked(report: ComparisonReport, output: str, runs: Sequence[Seen]) -> Iterator[list[str]]:
-    """Tell the metric that the verdict is about; without labels how far outputs are from float."""
+def _asked(report: ComparisonReport, output: str) -> Iterator[list[str]]:
+    """Tell the metric that the verdict is about; without one how far outputs are from float."""
+    runs = seen(report, output)
     metrics = [asked(report, output, each.output) for each in runs]
-    known = next((metric for metric in metrics if metric), None)
+    known = next((metric for metric in metrics if _is_told(metric)), None)
     if known is None:
         rows = [[*_DISTANCES], *(_distances(each.output.distance) for each in runs)]
     else:
-        rows = [[f"{_name(known.title, _NAME)} (95 %)", "lost (95 %)", "p"]]
+        rows = [[f"{_name(known.title, _TITLE)} (95 %)", "lost (95 %)", "p"]]
         rows += [_losses(metric) if metric else [NONE] * 3 for metric in metrics]
     rows = _known(rows)
     taken = sum(max(map(len, column)) + _GAP for column in zip(*rows, strict=True))
     room = max((WIDTH - taken - _GAP) // 2, _LEAST_NAME)
     yield ["model", "interpreter", *rows[0]]
-    for each, row in zip(runs, rows[1:], strict=True):
-        yield [_name(each.stage.name, room), _name(each.runtime, room), *row]
+    told = {(each.stage.name, each.runtime): row for each, row in zip(runs, rows[1:], strict=True)}
+    failed = [_FAILED, *[NONE] * len(rows[0])][: len(rows[0])]
+    for stage, runtime, _ in all_runs(report):
+        row = told.get((stage.name, runtime), failed)
+        yield [_name(stage.name, room), _name(runtime, room), *row]
+
+
+def _is_told(metric: MetricResult | None) -> bool:
+    return metric is not None and metric.value is not None
 
 
 def _losses(metric: MetricResult) -> list[str]:
@@ -88,27 +97,36 @@ def _distances(found: Distance | None) -> list[str]:
     ]
 
 
-def _others(report: ComparisonReport, output: str, runs: Sequence[Seen]) -> Iterator[str]:
-    """Tell the other metrics, a column a run, as many side by side as fit."""
+def _others(report: ComparisonReport, output: str) -> Iterator[str]:
+    """Tell the other metrics, a column a model, as many side by side as fit."""
+    runs = worst_runs(report, output)
     first = report.metrics.get(output)
+    is_measured = any(_is_told(asked(report, output, each.output)) for each in runs)
+    distances = _DISTANCES if is_measured else ()  # or else they stand above
     titles = {
         name: _name(metric.title, _LABEL)
         for each in runs
         for name, metric in each.output.metrics.items()
         if name != first
     }
-    rows = [["", *titles.values(), *(_DISTANCES if first else ())]]
+    rows = [["", *titles.values(), *distances]]
+    if len(rows[0]) == 1:
+        return
     rows += [
         [
-            _name(each.name, _LABEL),
+            _name(each.stage.name, _LABEL),
             *(_value(each, name) for name in titles),
-            *(_distances(each.output.distance) if first else ()),
+            *(_distances(each.output.distance) if distances else ()),
         ]
         for each in runs
     ]
-    names, *columns = _known(rows)
-    if len(names) == 1:
-        return
+    names, *columns = (
+        [row[0], runtime, *row[1:]]
+        for row, runtime in zip(
+            _known(rows), ["on", *(_name(each.runtime, _LABEL) for each in runs)], strict=True
+        )
+    )
+    columns = [column for column in columns if any(cell != NONE for cell in column[2:])]
     for some in _fitting(columns, WIDTH - max(map(len, names))):
         yield table(list(map(list, zip(names, *some, strict=True))), left=1)
 
@@ -161,7 +179,7 @@ def _classes(report: ComparisonReport, output: str) -> str:
 def _class_row(each: Seen, of_float: ClassResult, found: ClassResult) -> list[str]:
     return [
         _name(found.name, _LABEL),
-        _name(each.name, _LABEL),
+        _name(each.stage.name, _LABEL),
         f"{found.samples:,}",
         number(found.recall),
         number(of_float.recall),
@@ -178,7 +196,7 @@ def _worst(report: ComparisonReport, output: str) -> str:
             rows.append(
                 [
                     f"{sample.index:,}",
-                    _name(each.name, _NAME),
+                    _name(each.stage.name, _NAME),
                     _name(sample.wanted or NONE, _NAME),
                     *(_name(told, _LABEL - 4) for told in shown),
                     amounts.plain(sample.distance),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgepack.report import Report, amounts
+from edgepack.evaluation.sentences import samples_in_words
+from edgepack.report import Report
+from edgepack.report.comparison import FLOAT, PRUNED
 from edgepack.report.page.document import Document, Headline, Section, Tone
 from edgepack.report.sections.ledger import score_ledger
 from edgepack.report.sections.made_of import made_of
@@ -19,24 +21,31 @@ def export_document(report: Report, manifest: dict[str, Any]) -> Document:
     scheme, data = report.comparison.scheme, report.comparison.data
     recipe = dict(manifest["recipe"])
     inputs = {role: found for role, found in recipe.items() if _is_input(found)}
+    is_pruned = any(output.pruned for output in report.comparison.outputs.values())
+    of_float = PRUNED if is_pruned else FLOAT
     settings = {key: value for key, value in recipe.items() if key not in inputs}
     found = (
         score_ledger(report.comparison, report.float_runtime),
-        sparsity({"float": report.sparsity.float, scheme: report.sparsity.quantized}),
         targets({scheme: report.targets}),
+        sparsity({of_float: report.sparsity.float, scheme: report.sparsity.quantized}),
         notes(report.notes),
         made_of(inputs, {report.model: settings}, manifest["versions"], report.artifacts),
     )
     return Document(
         title=f"{report.model} in {scheme}",
-        subtitle=f"On {amounts.samples(report.comparison.samples)} of the {data} data",
+        subtitle=f"On {samples_in_words(report.comparison.samples)} of the {data} data",
         headline=Headline(
             word="PASSED" if report.passed else "FAILED",
             tone=Tone.GOOD if report.passed else Tone.BAD,
-            sentences=(export_verdict(report),),
+            sentences=(_without_word(export_verdict(report)),),
         ),
         sections=tuple(section for section in found if isinstance(section, Section)),
     )
+
+
+def _without_word(verdict: str) -> str:
+    """Leave out the word at the beginning, which stands above the sentence."""
+    return verdict.partition(": ")[2]
 
 
 def _is_input(setting: Any) -> bool:

@@ -90,7 +90,14 @@ def _pictures(names: Sequence[str], arrays: Sequence[Array]) -> tuple[Picture, .
 
 
 def _maps(names: Sequence[str], arrays: Sequence[Array]) -> tuple[Picture, ...]:
-    """Colour maps on one scale: all at once, then apart."""
+    """Colour maps on one scale: all at once, then apart.
+
+    Features over time, many rows of few values, are laid down: time runs to the right.
+    """
+    height, width = arrays[0].shape
+    if height > _NARROW * width:
+        names = [f"{name}, rows to the right" for name in names]
+        arrays = [array.T[::-1] for array in arrays]
     coloured = np.split(heat(np.concatenate(arrays)), len(arrays))
     return tuple(_picture(name, pixels) for name, pixels in zip(names, coloured, strict=True))
 

@@ -65,6 +65,13 @@ def worst_runs(report: ComparisonReport, output: str) -> list[Seen]:
     return list(found.values())
 
 
+def worst_note(report: ComparisonReport) -> str:
+    """Say which of several interpreters is shown; nothing where models ran on one."""
+    if all(len(stage.runs) == 1 for stage in report.stages):
+        return ""
+    return "Of several interpreters the one is shown on which a model loses most."
+
+
 def asked(report: ComparisonReport, output: str, result: OutputResult) -> MetricResult | None:
     """Find the metric that the verdict is about; None without labels."""
     return result.metrics.get(report.metrics.get(output, ""))

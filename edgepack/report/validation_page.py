@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.report import amounts
+from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report.page.document import Document, Headline, Row, Section, Tone
 from edgepack.report.sections.ledger import score_ledger
 from edgepack.report.sections.made_of import made_of
@@ -34,10 +34,15 @@ def validation_document(report: ValidationReport) -> Document:
     )
     return Document(
         title=f"{report.model} on its targets",
-        subtitle=f"Run on {amounts.samples(report.samples)} of {report.data} data",
-        headline=Headline(word=word, tone=tone, sentences=(validation_verdict(report),)),
+        subtitle=f"Run on {samples_in_words(report.samples)} of {report.data} data",
+        headline=Headline(word=word, tone=tone, sentences=(_verdict(report, tone),)),
         sections=tuple(section for section in found if isinstance(section, Section)),
     )
+
+
+def _verdict(report: ValidationReport, tone: Tone) -> str:
+    """Name the targets; that all passed stands above."""
+    return f"On {', '.join(report.targets)}" if tone is Tone.GOOD else validation_verdict(report)
 
 
 def _runtimes(report: ValidationReport) -> Section | None:

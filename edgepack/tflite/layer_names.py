@@ -15,6 +15,8 @@ from edgepack.types import Graph, Operator
 
 _COMPUTES = re.compile(r"/(Conv\w*D\w*|conv\w*|depthwise|separable_conv\w*|MatMul|Einsum)\d*$")
 
+_DEPTHWISE = re.compile(r"/depthwise\d*$")
+
 
 def layer_names(graph: Graph) -> dict[int, str]:
     """Name each tensor that an operator writes, and each input, by index; no name comes twice.
@@ -56,6 +58,9 @@ def _path(graph: Graph, operator: Operator, index: int) -> list[str]:
         parts = [part for part in name.split(";") if "/" in part]
         if parts:
             computing = [part for part in parts if _COMPUTES.search(part)]
+            if operator.name == "DEPTHWISE_CONV_2D":  # a layer that shares its constants follows
+                own = [part for part in computing if _DEPTHWISE.search(part)]
+                computing = own or computing
             return (computing or parts)[-1].split("/")
     return [operator.name.lower()]
 

@@ -7,8 +7,9 @@ the same is told not to, by the Content-Security-Policy.
 from __future__ import annotations
 
 import base64
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from itertools import groupby
 from xml.etree.ElementTree import Element, tostring
@@ -35,6 +36,8 @@ from edgepack.report.table import NONE
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _CONTENT = "page-content"
+
+_BRACKETED = re.compile(r"(?P<figure>[^([]+) (?P<aside>\(.+\)|\[.+\])")
 
 # What a tone looks like, for those who do not tell its colour: a tick, a cross, a question mark.
 _ICONS = {
@@ -257,8 +260,20 @@ def _row(columns: Sequence[Column], row: Row) -> Element:
     first, *others = row.cells
     cells = [element("th", *_toned(row.tone), _told(first), scope="row")]
     for column, text in zip(columns[1:], others, strict=True):
-        cells.append(element("td", text, class_="number" if column.is_number else None))
+        if column.is_number:
+            cells.append(element("td", *_figure(text), class_="number"))
+        else:
+            cells.append(element("td", text))
     return element("tr", *cells, class_=_class(row.tone))
+
+
+def _figure(text: str) -> Iterator[str | Element]:
+    """Set what stands in brackets behind a figure, such as its interval, below it."""
+    parts = _BRACKETED.fullmatch(text)
+    yield text if parts is None else parts["figure"]
+    if parts:
+        yield " "
+        yield element("span", parts["aside"], class_="aside")
 
 
 def _picture(picture: Picture, *, is_alone: bool) -> Element:

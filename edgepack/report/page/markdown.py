@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from edgepack.report.markup import plain
 from edgepack.report.page.document import (
@@ -29,6 +30,7 @@ from edgepack.report.table import NONE
 
 _SIGNS = {Tone.PLAIN: "", Tone.GOOD: "✅ ", Tone.BAD: "❌ ", Tone.UNSURE: "❔ "}
 
+_FOLD, _UNFOLD = "<details><summary>", "</details>"
 _BREAK = "&#8203;"
 # Users, issues, addresses and emoji: after these a space without width breaks them.
 _FOUND_LATER = re.compile(r"[@#]|:(?=\S)|\bGH-(?=\d)|\bwww(?=\.)", re.IGNORECASE)
@@ -37,15 +39,44 @@ _MARKS = re.compile(r"[`*_\[\]~!$]")
 _AT_THE_START = re.compile(r"^(\d{0,9})([-+.)])(?=[-\s]|$)")
 
 
+MOST_CHARACTERS = 65_536
+"""That GitHub takes in a comment or a description."""
+
+_LEFT_OUT = "(left out here for its length: report.html has it)"
+
+
 def render_markdown(document: Document) -> str:
-    """Write a document as GitHub's Markdown, the same for the same document."""
+    """Write a document as GitHub's Markdown, the same for the same document.
+
+    Of what is longer than GitHub takes, the longest folded blocks are left out, then whatever
+    comes last.
+    """
     blocks = [
         f"## {_text(document.title)}",
         _text(document.subtitle),
         *_headline(document.headline),
         *(block for section in document.sections for block in _section(section)),
     ]
-    return "\n\n".join(filter(None, blocks)) + "\n"
+    return "\n\n".join(_within(list(filter(None, blocks)))) + "\n"
+
+
+def _within(blocks: list[str]) -> list[str]:
+    """Leave out what is too long; folded blocks keep their titles."""
+    folded = (place for place, block in enumerate(blocks) if block.startswith(_FOLD))
+    longest = sorted(folded, key=lambda place: -len(blocks[place]))
+    for place in longest:
+        if _length(blocks) > MOST_CHARACTERS:
+            title = blocks[place].partition("\n")[0]
+            blocks[place] = f"{title}\n\n{_LEFT_OUT}\n\n{_UNFOLD}"
+    if _length(blocks) <= MOST_CHARACTERS:
+        return blocks
+    lengths = accumulate(_length([block]) for block in blocks)
+    room = MOST_CHARACTERS - _length([_LEFT_OUT])
+    return [*(block for block, end in zip(blocks, lengths, strict=True) if end <= room), _LEFT_OUT]
+
+
+def _length(blocks: Sequence[str]) -> int:
+    return sum(len(block) + len("\n\n") for block in blocks)
 
 
 def _headline(headline: Headline) -> list[str]:
@@ -106,7 +137,8 @@ def _card(card: Card) -> str:
 def _folded(title: str, inside: Iterable[str]) -> list[str]:
     """Fold blocks in. The title is HTML, the blocks are Markdown again after an empty line."""
     name = _guarded(html.escape(plain(title).strip(), quote=False)) or NONE
-    return [f"<details><summary>{name}</summary>", *inside, "</details>"]
+    shown = [f"{_FOLD}{name}</summary>", *inside, _UNFOLD]
+    return ["\n\n".join(filter(None, shown))]
 
 
 def _text(text: str) -> str:

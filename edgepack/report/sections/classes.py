@@ -8,7 +8,7 @@ from edgepack.evaluation.results import ClassResult
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.document import Block, Details, Plot, Section, Text
 from edgepack.report.plots.bars import bars
-from edgepack.report.runs import Seen, output_names, recall_lost, title, worst_runs
+from edgepack.report.runs import Seen, output_names, recall_lost, title, worst_note, worst_runs
 from edgepack.report.sections.parts import figures, table, words
 from edgepack.report.table import NONE, number
 
@@ -25,12 +25,22 @@ def classes(report: ComparisonReport) -> Section | None:
             blocks += _blocks(runs, f"classes-{place}", title(report, "Accuracy by class", output))
     if not blocks:
         return None
+    lead = (
+        "The share of each class's samples that are told right: its recall.",
+        worst_note(report),
+        "" if _are_named(report) else "Classes are called by their numbers: --labels names them.",
+    )
     return Section(
         id="classes",
         title="Accuracy by class",
-        lead="The share of each class's samples that are told right: its recall.",
+        lead=" ".join(filter(None, lead)),
         blocks=tuple(blocks),
     )
+
+
+def _are_named(report: ComparisonReport) -> bool:
+    names = (name for found in report.classes.values() for name in found)
+    return not all(name.isdecimal() for name in names)
 
 
 def _blocks(runs: Sequence[Seen], plot: str, name: str) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.document import Block, Plot, Section, Table
 from edgepack.report.plots import confusion as plot
-from edgepack.report.runs import Seen, output_names, title, worst_runs
+from edgepack.report.runs import Seen, output_names, title, worst_note, worst_runs
 from edgepack.report.sections.parts import figures, table, words
 
 _MOST = 40
@@ -21,7 +21,7 @@ def confusion(report: ComparisonReport) -> Section | None:
         runs = [each for each in worst_runs(report, output) if each.output.confusion]
         if not runs:
             continue
-        names = _names(report, output, runs[0])
+        names = [each.name for each in runs[0].output.classes]
         if len(names) > _MOST:
             blocks.append(_pairs(runs, names, title(report, "Most confused classes", output)))
             continue
@@ -34,19 +34,15 @@ def confusion(report: ComparisonReport) -> Section | None:
     return Section(
         id="confusion",
         title="Confusion",
-        lead="Rows are labels, columns what the model says.",
+        lead=f"Rows are labels, columns what the model says. {worst_note(report)}".strip(),
         blocks=tuple(blocks),
     )
 
 
-def _names(report: ComparisonReport, output: str, each: Seen) -> list[str]:
-    size = len(each.output.confusion)
-    names = list(report.classes.get(output, ()))
-    return names if len(names) == size else [str(index) for index in range(size)]
-
-
 def _matrix(each: Seen, names: Sequence[str], id: str, name: str) -> Plot:  # noqa: A002 (the SVG's)
-    counts = each.output.confusion
+    counts = [[0] * len(names) for _ in names]
+    for label, told, many in each.output.confusion:
+        counts[label][told] = many
     total, right = sum(map(sum, counts)), sum(row[index] for index, row in enumerate(counts))
     return Plot(
         title=name,
@@ -64,24 +60,24 @@ def _matrix(each: Seen, names: Sequence[str], id: str, name: str) -> Plot:  # no
 
 
 def _pairs(runs: Sequence[Seen], names: Sequence[str], name: str) -> Table:
-    size = len(names)
-    most = {
-        (row, column): max(each.output.confusion[row][column] for each in runs)
-        for row in range(size)
-        for column in range(size)
-        if row != column
-    }
-    worst = sorted(most, key=lambda pair: (-most[pair], pair))[:_PAIRS]
+    counts = [
+        {(label, told): many for label, told, many in each.output.confusion if label != told}
+        for each in runs
+    ]
+    pairs = set[tuple[int, int]]().union(*counts)
+
+    def rank(pair: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+        return -max(of.get(pair, 0) for of in counts), pair
+
     return table(
         name,
         [words("label"), words("told as"), *(figures(each.name) for each in runs)],
         [
             [
-                names[row],
-                names[column],
-                *(f"{each.output.confusion[row][column]:,}" for each in runs),
+                names[label],
+                names[told],
+                *(f"{of.get((label, told), 0):,}" for of in counts),
             ]
-            for row, column in worst
-            if most[row, column]
+            for label, told in sorted(pairs, key=rank)[:_PAIRS]
         ],
     )

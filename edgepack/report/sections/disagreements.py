@@ -40,7 +40,10 @@ def disagreements(report: ComparisonReport, exhibits: Exhibits) -> Section | Non
     return Section(
         id="samples",
         title="Where they disagree",
-        lead="Samples of another class first, then those whose outputs are farthest from float's.",
+        lead=(
+            "Samples of another class first, then those whose outputs are farthest from float's;"
+            " numbers count the test samples from 0."
+        ),
         blocks=tuple(blocks),
     )
 
@@ -73,6 +76,8 @@ def _card(
             if not is_drawn(values):
                 rows.append(f"{name}: {numbers(values)}")
         both = [("float", exhibit.of_float), (each.stage.name, exhibit.of_other)]
+        if sample.of_other.label is None and _has_classes(each):
+            both = [(f"classes by {name}", _class_map(values)) for name, values in both]
         if sample.of_other.label is None:
             drawings += media(f"{id_}-output", both)
         outputs = [
@@ -92,9 +97,20 @@ def _lines(each: Seen, sample: WorstSample, *, has_outputs: bool) -> Iterator[st
         yield f"label: {sample.wanted}"
     if not has_outputs and sample.of_other.label is not None:
         yield f"float says {said(sample.of_float)}, {each.stage.name} {said(sample.of_other)}"
-    kind = "mean squared error" if sample.of_other.label is None else "KL divergence"
-    nats = "" if sample.of_other.label is None else " nats"
-    yield f"{kind}: {sample.distance:.3g}{nats}"
+    if _has_classes(each):
+        yield f"KL divergence: {sample.distance:.3g} nats"
+    else:
+        yield f"mean squared error: {sample.distance:.3g}"
+
+
+def _has_classes(each: Seen) -> bool:
+    """Whether an output tells a class of each sample, or of each pixel."""
+    return each.output.distance is not None and each.output.distance.agreement is not None
+
+
+def _class_map(values: NDArray[Any]) -> NDArray[Any]:
+    """Tell the class of each pixel of shape (H, W, classes); a lone score is left as it is."""
+    return values if values.shape[-1] == 1 else values.argmax(axis=-1)
 
 
 def _output(values: NDArray[Any], names: Sequence[str], sample: WorstSample) -> str:

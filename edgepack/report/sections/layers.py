@@ -12,6 +12,7 @@ from edgepack.report.plots.along import along
 from edgepack.report.sections.parts import bullets, figures, table, words
 
 _WORST = 8
+_EXPLAINED = 3
 
 
 def layers(report: ComparisonReport) -> Section | None:
@@ -38,16 +39,20 @@ def layers(report: ComparisonReport) -> Section | None:
 def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
     in_order = sorted(found.layers, key=lambda layer: layer.figures.place)
     yield _along(stage.name, in_order, plot)
-    columns = [words("layer"), words("operator"), figures("share"), figures("SQNR")]
-    columns += [figures("own SQNR", "fed with float's values"), figures("saturated")]
-    columns.append(words("cause"))
+    columns = [
+        words("layer"),
+        words("operator"),
+        figures("share"),
+        figures("SQNR", "of its values as the model runs; higher is better"),
+        figures("own SQNR", "of the layer alone, fed with float's values"),
+        figures("saturated", "values outside its range"),
+        words("cause"),
+    ]
     worst, rest = found.layers[:_WORST], found.layers[_WORST:]
     yield table(f"The layers of {stage.name} that matter most", columns, map(_row, worst))
-    yield from bullets(
-        f"{layer.figures.name}, {layer.finding.cause}: {layer.finding.why}. To do:"
-        f" {layer.finding.cure}."
-        for layer in worst
-    )
+    yield from bullets(map(_reason, worst[:_EXPLAINED]))
+    if others := bullets(map(_reason, worst[_EXPLAINED:])):
+        yield Details(summary=f"Reasons of the others of {stage.name}", blocks=others)
     if rest:
         folded = table(f"The other layers of {stage.name}", columns, map(_row, rest))
         yield Details(summary=f"{_count(len(rest))} more of {stage.name}", blocks=(folded,))
@@ -58,6 +63,11 @@ def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
             blocks=bullets(names),
         )
     yield from bullets(found.notes)
+
+
+def _reason(layer: LayerReport) -> str:
+    found = layer.finding
+    return f"{layer.figures.name}, {found.cause}: {found.why}. To do: {found.cure}."
 
 
 def _count(many: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
 from edgepack.evaluation.score import Comparison, OutputComparison, Score
+from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport, Stage, StageRun
 from edgepack.report.page.document import Column, Row, Section, Tone
@@ -13,9 +15,14 @@ from edgepack.report.sections.parts import figures, table, toned, words
 from edgepack.report.table import NONE, milliseconds, number
 
 _LEAD = (
-    "From float to the array in the firmware. Intervals are at 95 %. Flash is that of the model and"
-    " the runtime, the arena what the model takes of RAM; both are computed for the device."
-    " Latency is this machine's, not a device's."
+    "What each model is worth and what it costs: flash and arena on the device, latency on this"
+    " machine."
+)
+
+
+_P = (
+    "McNemar's test: how likely chance alone makes a change so uneven; what is small speaks for a"
+    " real one"
 )
 
 
@@ -26,9 +33,11 @@ def ledger(report: ComparisonReport) -> Section | None:
     outputs, boards = output_names(report), _boards(report.stages)
     columns = [words("model"), words("interpreter"), *_metric_columns(report, outputs)]
     columns.append(figures("file", "bytes of the .tflite file"))
-    columns += [figures(f"flash on {name}", "bytes, model and runtime") for name in boards]
-    columns += [figures(f"arena on {name}", "bytes, the least it can start in") for name in boards]
-    columns += [figures("latency", "median of one inference here"), figures("of float")]
+    columns += _memory_columns(boards)
+    columns += [
+        figures("latency", "median time of one inference on this machine, not on a device"),
+        figures("of float", "that time over the float .tflite file's on the same interpreter"),
+    ]
     rows: list[Row] = []
     for stage in report.stages:
         size = amounts.bytes_of(stage.artifact.bytes if stage.artifact else None)
@@ -38,7 +47,7 @@ def ledger(report: ComparisonReport) -> Section | None:
             rows.append(
                 toned([*cells, *_latency(stage, runtime)], Tone.BAD if run.failure else Tone.PLAIN)
             )
-        rows += _c_array(stage, len(columns))
+        rows += _c_array(stage, len(columns), rest)
     return Section(
         id="ledger",
         title="From float to C",
@@ -67,7 +76,7 @@ def score_ledger(comparison: Comparison, float_runtime: str) -> Section:
     return Section(
         id="ledger",
         title="Float against quantized",
-        lead=f"On {amounts.samples(comparison.samples)} of the {comparison.data} data.",
+        lead=f"On {samples_in_words(comparison.samples)} of the {comparison.data} data.",
         blocks=tuple(blocks),
     )
 
@@ -95,14 +104,40 @@ def _metric_columns(report: ComparisonReport, outputs: Sequence[str]) -> list[Co
         of = f" of {output}" if len(outputs) > 1 else ""
         if output in report.metrics:
             columns += [
-                figures(f"{_title(report, output)}{of}", "with its 95 % interval"),
-                figures(f"lost{of}", "against float, with its 95 % interval"),
+                figures(f"{_title(report, output)}{of}", _metric_hint(report, output)),
+                figures(f"lost{of}", _loss_hint(report, output)),
             ]
             if _has_p(report, output):
-                columns.append(figures(f"p{of}", "McNemar's: how likely chance alone does as much"))
+                columns.append(figures(f"p{of}", _P))
         else:
-            columns.append(figures(f"SQNR{of}", "signal to quantization noise"))
+            columns.append(figures(f"SQNR{of}", "of float's outputs over the error, in power"))
     return columns
+
+
+def _memory_columns(boards: Sequence[str]) -> list[Column]:
+    """Name the device in the heading only where there are several."""
+    of = {name: f" on {name}" if len(boards) > 1 else "" for name in boards}
+    flash = "computed for {}: the model and the runtime"
+    arena = "computed for {}: the least RAM in which the interpreter starts the model"
+    return [
+        *(figures(f"flash{of[name]}", flash.format(name)) for name in boards),
+        *(figures(f"arena{of[name]}", arena.format(name)) for name in boards),
+    ]
+
+
+def _metric_hint(report: ComparisonReport, output: str) -> str:
+    """Say what the interval of a metric is: Wilson's of an accuracy, or bootstrapped."""
+    if _has_p(report, output):
+        return "below it its 95 % interval (Wilson)"
+    return f"below it its 95 % interval (bootstrap, {RESAMPLES:,} resamples, seeded)"
+
+
+def _loss_hint(report: ComparisonReport, output: str) -> str:
+    if _has_p(report, output):
+        how = f"Bonett and Price, {TABLES:,} draws, seeded"
+    else:
+        how = f"bootstrap, {RESAMPLES:,} resamples, seeded, the same for both"
+    return f"against float; a gain is negative; below it its 95 % interval ({how})"
 
 
 def _has_p(report: ComparisonReport, output: str) -> bool:
@@ -166,8 +201,8 @@ def _latency(stage: Stage, runtime: str) -> list[str]:
     return [milliseconds(run.latency.median_ms), NONE if ratio is None else f"{ratio:.2f}"]
 
 
-def _c_array(stage: Stage, width: int) -> list[Row]:
-    """Tell whether the C array holds the bytes of the file: then it computes the same."""
+def _c_array(stage: Stage, width: int, costs: Sequence[str]) -> list[Row]:
+    """Tell whether the C array holds the bytes of the file: then it computes and costs the same."""
     origin = stage.origin
     if origin is None or origin.c_array is None:
         return []
@@ -178,4 +213,6 @@ def _c_array(stage: Stage, width: int) -> list[Row]:
         None: f"not compared with {stage.file}",
     }[same]
     cells = [f"{stage.name}, C array", said, *[NONE] * (width - 2)]
+    if same:
+        cells[-2 - len(costs) : -2] = costs  # before the two of time
     return [toned(cells, Tone.BAD if same is False else Tone.PLAIN)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgepack.report import amounts
+from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report.lint import LintReport
 from edgepack.report.page.document import Block, Section, Text, Tone
 from edgepack.report.sections.parts import bullets
@@ -22,7 +22,7 @@ def lint(report: LintReport | None) -> Section | None:
     if not report.findings:
         blocks.append(Text(text="Nothing was found.", tone=Tone.GOOD))
     blocks += bullets(
-        f"{role}: {amounts.samples(many)}, {_against(report.witnesses.get(role, ()))}"
+        f"{role}: {samples_in_words(many)}, {_against(report.witnesses.get(role, ()))}"
         for role, many in report.samples.items()
     )
     return Section(

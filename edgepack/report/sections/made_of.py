@@ -41,7 +41,7 @@ def made_of(
     return Section(
         id="made-of",
         title="What this rests on",
-        lead="The same inputs, recipe and versions give the same report.",
+        lead="The same inputs, recipe and versions give the same report, but for times.",
         blocks=tuple(blocks),
     )
 

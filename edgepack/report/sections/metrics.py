@@ -26,7 +26,10 @@ def metrics(report: ComparisonReport) -> Section | None:
     return Section(
         id="metrics",
         title="Metrics",
-        lead="What is lost against float is in brackets; a gain is negative.",
+        lead=(
+            "What is lost against float is in brackets; a gain is negative, and a point is a"
+            " hundredth."
+        ),
         blocks=tuple(blocks),
     )
 

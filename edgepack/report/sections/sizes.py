@@ -7,7 +7,7 @@ from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport, Stage
 from edgepack.report.page.document import Plot, Section
 from edgepack.report.plots.scatter import Point, scatter
-from edgepack.report.runs import asked, output_names, title, worst_runs
+from edgepack.report.runs import asked, output_names, title, worst_note, worst_runs
 from edgepack.report.sections.parts import figures, table, words
 
 _FEWEST = 2
@@ -25,7 +25,7 @@ def sizes(report: ComparisonReport) -> Section | None:
     return Section(
         id="sizes",
         title="Size against quality",
-        lead="Bytes of the .tflite files; bars are the 95 % intervals.",
+        lead=f"Bytes of the .tflite files; bars: 95 % intervals. {worst_note(report)}".strip(),
         blocks=tuple(plots),
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack.report.page.document import Plot, Section
+from edgepack.report.page.document import Details, Plot, Section
 from edgepack.report.plots.bars import bars
 from edgepack.report.sections.parts import figures, table, words
 from edgepack.report.table import NONE
 from edgepack.sparsity import Sparsity
 
 _MOST = 40
+_SPARSE = 0.05  # rounding makes some zeros of any weights
 
 
 def sparsity(models: Mapping[str, Sparsity]) -> Section | None:
@@ -27,28 +28,28 @@ def sparsity(models: Mapping[str, Sparsity]) -> Section | None:
         drawn = sorted(layers, key=lambda name: -max(each or 0.0 for each in zeros[name]))[:_MOST]
     overall = ", ".join(f"{name} {found.overall:.1%}" for name, found in models.items())
     left = f" The {_MOST} layers with the most are drawn." if len(layers) > _MOST else ""
+    plot = Plot(
+        title="Zeros by layer",
+        description=f"Bars of {len(drawn)} layers for {', '.join(series)}.",
+        svg=bars(
+            "sparsity-0",
+            [(name, zeros[name]) for name in drawn],
+            series,
+            unit="%",
+            most=100.0,
+        ),
+        table=table(
+            "Zeros by layer, in percent",
+            [words("layer"), *(figures(name) for name in series)],
+            [[name, *map(_figure, zeros[name])] for name in layers],
+        ),
+    )
+    is_sparse = max(found.overall for found in models.values()) >= _SPARSE
     return Section(
         id="sparsity",
         title="Zeros among the weights",
         lead=f"Over all weights: {overall}.{left}",
-        blocks=(
-            Plot(
-                title="Zeros by layer",
-                description=f"Bars of {len(drawn)} layers for {', '.join(series)}.",
-                svg=bars(
-                    "sparsity-0",
-                    [(name, zeros[name]) for name in drawn],
-                    series,
-                    unit="%",
-                    most=100.0,
-                ),
-                table=table(
-                    "Zeros by layer, in percent",
-                    [words("layer"), *(figures(name) for name in series)],
-                    [[name, *map(_figure, zeros[name])] for name in layers],
-                ),
-            ),
-        ),
+        blocks=(plot if is_sparse else Details(summary="Zeros by layer", blocks=(plot,)),),
     )
 
 

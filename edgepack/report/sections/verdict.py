@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.evaluation.results import Change
-from edgepack.evaluation.sentences import change_sentence
+from edgepack.evaluation.sentences import change_sentence, samples_in_words
 from edgepack.metrics.metric import Unit
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport
@@ -44,7 +44,8 @@ def _word(report: ComparisonReport) -> tuple[str, Tone]:
         return "An interpreter failed", Tone.BAD
     changes = list(_changes(report))
     if not changes:
-        return "Without labels nothing is measured", Tone.UNSURE
+        why = "It cannot be told" if report.metrics else "Without labels nothing is measured"
+        return why, Tone.UNSURE
     return _of_changes(changes)
 
 
@@ -75,7 +76,7 @@ def _sentences(report: ComparisonReport, output: str) -> Iterator[str]:
         metric = asked(report, output, each.output)
         if metric is None:
             yield _distance(each, report.samples)
-        elif metric.change:
+        else:
             yield change_sentence(each.name, report.samples, metric)
 
 
@@ -88,7 +89,7 @@ def _distance(each: Seen, samples: int) -> str:
     if distance.agreement is not None:
         said.insert(0, f"the same class for {amounts.fraction(distance.agreement)}")
     said.append(f"largest error {amounts.plain(distance.max_abs_error)}")
-    return f"{each.name} against float on {amounts.samples(samples)}: {', '.join(said)}"
+    return f"{each.name} against float on {samples_in_words(samples)}: {', '.join(said)}"
 
 
 def _failures(report: ComparisonReport) -> Iterator[str]:

@@ -1,0 +1,155 @@
+"""What a page tells besides is looked for once, and anew where anything else went in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from test_contestants import classifier
+
+from edgepack.arrays import load_array, save_array
+from edgepack.build import Source
+from edgepack.cache import Cache
+from edgepack.calibration.dataset import Dataset
+from edgepack.errors import ModelError
+from edgepack.gate import Gate
+from edgepack.pipeline import close_look
+from edgepack.pipeline.answers import Samples
+from edgepack.pipeline.close_look import CloseLook
+from edgepack.pipeline.contest import Contest
+from edgepack.pipeline.contestants import Contestant
+from edgepack.pipeline.file import File, read_file, read_float
+from edgepack.progress import Silent
+from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Stage
+from edgepack.report.lint import LintReport
+from edgepack.trial import Trial
+
+
+@pytest.fixture
+def contest(tmp_path: Path) -> Contest:
+    path = tmp_path / "given.tflite"
+    path.write_bytes(classifier(0))
+    save_array(tmp_path / "x.npy", np.eye(3, 4, dtype=np.float32))
+    files = {"x": str(tmp_path / "x.npy")}
+    data = Dataset(
+        source="data",
+        inputs={"x": load_array(tmp_path / "x.npy")},
+        labels={"y": np.arange(3)},
+        files=files,
+    )
+    floating: Any = SimpleNamespace(
+        tflite=lambda _: read_file(path), file=None, inputs={"model": {"name": "m", "sha256": "0"}}
+    )
+    (tmp_path / "work").mkdir()
+    return Contest(
+        trial=Trial(model=path, candidates=(Source(path=path),), test=tmp_path / "data.npz"),
+        cache=Cache(tmp_path / "cache", tmp_path / "work"),
+        work=tmp_path / "work",
+        progress=Silent(),
+        verbose=False,
+        runtimes=(),
+        floating=floating,
+        contestants=(),
+        samples=Samples(data=data),
+        measures={},
+        classes={},
+        max_drop=None,
+        notes=(),
+    )
+
+
+def with_data(contest: Contest, **changes: Any) -> Contest:
+    return replace(contest, samples=Samples(data=replace(contest.samples.data, **changes)))
+
+
+def test_the_linter_looks_anew_at_other_labels_names_and_models(
+    contest: Contest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def lint(*_: object, **__: object) -> LintReport:
+        looked.append(1)
+        return LintReport(model="m", samples={"test": 3}, witnesses={"test": ()}, findings=())
+
+    monkeypatch.setattr(close_look, "lint", lint)
+    others = (
+        contest,
+        with_data(contest, labels={"y": np.array([0, 1, 1])}),
+        with_data(contest, labels={}),
+        with_data(contest, classes=("a", "b", "c")),
+        replace(
+            contest,
+            floating=cast("Any", SimpleNamespace(**vars(contest.floating) | {"inputs": {}})),
+        ),
+    )
+    for times, each in enumerate(others, start=1):
+        found = CloseLook(each).lint()
+        assert CloseLook(each).lint() == found
+        assert len(looked) == times
+
+
+def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
+    contest: Contest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for name in ("pruned", "a", "b", "plain"):
+        (tmp_path / f"{name}.tflite").write_bytes(classifier(len(files)))
+        files.append(read_file(tmp_path / f"{name}.tflite"))
+    pruned, a, b, plain = (
+        Contestant(name=file.path.stem, role=QUANTIZED, file=file, origin=None) for file in files
+    )
+    contestants = (
+        replace(pruned, role=PRUNED),
+        replace(a, pruned=pruned.file),
+        replace(b, pruned=pruned.file),
+        plain,
+    )
+
+    def layers(_: CloseLook, file: File, floating: File) -> None:
+        raise ModelError(f"{file.path.stem} against {floating.path.stem}")
+
+    monkeypatch.setattr(CloseLook, "_layers", layers)
+    monkeypatch.setattr(CloseLook, "_validate", lambda *_: None)
+    stages = [
+        Stage(name=name, role=role, file="", artifact=None, is_converted=False, runs={})
+        for name, role in ((FLOAT, FLOAT), *((each.name, each.role) for each in contestants))
+    ]
+    found = CloseLook(replace(contest, contestants=contestants)).at_all(stages)
+    assert [stage.why_no_layers for stage in found] == [
+        *(None, None),
+        *("a against pruned", "b against pruned", "plain against given"),
+    ]
+
+
+def test_a_float_model_is_not_held_against_what_lies_beside_it(
+    contest: Contest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "float.tflite").write_bytes(classifier(5))
+
+    class RefusedError(Exception):
+        pass
+
+    def validate(gate: Gate, **_: object) -> None:
+        assert gate.model.name == "given.tflite"
+        assert gate.model.read_bytes() == classifier(0)
+        raise RefusedError(read_float(gate, read_file(gate.model)))
+
+    monkeypatch.setattr(close_look, "validate", validate)
+    stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
+    with pytest.raises(RefusedError, match="None"):
+        CloseLook(contest).at_all([stage])
+
+
+def test_a_model_that_the_linter_refuses_has_a_note(
+    contest: Contest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lint(*_: object, **__: object) -> LintReport:
+        raise ModelError(f"{contest.trial.model}: a bare number")
+
+    monkeypatch.setattr(close_look, "lint", lint)
+    found = CloseLook(contest).lint()
+    assert found == (None, ("the linter did not look at the data: given.tflite: a bare number",))

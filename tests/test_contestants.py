@@ -1,0 +1,180 @@
+"""What is held against the float model: which models, by which names, keyed by what they are."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from conftest import python
+
+from edgepack.arrays import load_array, save_array
+from edgepack.build import Source
+from edgepack.bundle import MANIFEST, describe_all, write_json
+from edgepack.cache import Cache
+from edgepack.calibration.dataset import Dataset
+from edgepack.metrics import measures
+from edgepack.pipeline import float_model
+from edgepack.pipeline.answers import Samples
+from edgepack.pipeline.contestants import Contestant, read_contestants
+from edgepack.pipeline.file import read_file
+from edgepack.pipeline.scoring import Scoring
+from edgepack.recipe import Source as FloatSource
+
+RECIPE = {"seed": 0, "prune": {"sparsity": 0.5}, "quantization": {"scheme": "int8"}}
+
+
+def classifier(seed: int) -> bytes:
+    """Write a dense layer of 4 values and 3 classes."""
+    weights = np.random.default_rng(seed).normal(size=(3, 4)).astype(np.float32)
+    return tiny.one_operator(
+        "FULLY_CONNECTED",
+        [tiny.Value((1, 4)), tiny.Value((3, 4), values=weights), None],
+        [tiny.Value((1, 3))],
+        table="FullyConnectedOptions",
+    )
+
+
+def pruned(folder: Path, *, of: int, made: int) -> Path:
+    """Write what an export of a pruned model leaves."""
+    folder.mkdir()
+    (folder / "float.tflite").write_bytes(classifier(of))
+    (folder / "int8.tflite").write_bytes(classifier(made))
+    told: dict[str, Any] = {"schema": 1, "recipe": RECIPE, "versions": {"edgepack": "0.1.0"}}
+    told["artifacts"] = {name: vars(each) for name, each in describe_all(folder).items()}
+    write_json(folder / MANIFEST, told)
+    return folder / "int8.tflite"
+
+
+@pytest.fixture
+def floating(tmp_path: Path) -> Path:
+    path = tmp_path / "given.tflite"
+    path.write_bytes(classifier(0))
+    return path
+
+
+def read(floating: Path, **candidates: Path) -> list[Contestant]:
+    sources = [Source(path=path, name=name) for name, path in candidates.items()]
+    return read_contestants(sources, floating, read_file(floating).signature)
+
+
+def test_pruned_models_of_two_exports_have_names_of_their_own(
+    tmp_path: Path, floating: Path
+) -> None:
+    a, b = (pruned(tmp_path / name, of=k, made=k + 2) for k, name in enumerate("ab", start=1))
+    found = read(floating, int8=a, b=b)
+    assert [each.name for each in found] == ["pruned int8", "int8", "pruned b", "b"]
+    assert [each.role for each in found] == ["pruned", "quantized"] * 2
+    assert found[1].pruned is not None
+    assert found[3].pruned is not None
+    assert found[1].pruned.data == found[0].file.data != found[3].pruned.data
+
+
+def test_a_pruned_model_stands_once_before_all_that_were_made_of_it(
+    tmp_path: Path, floating: Path
+) -> None:
+    a, b = (pruned(tmp_path / name, of=1, made=k) for k, name in enumerate("ab", start=2))
+    found = read(floating, a=a, b=b)
+    assert [each.name for each in found] == ["pruned", "a", "b"]
+    assert found[0].origin is not None
+    assert found[0].origin.c_array is None
+    for each in found[1:]:
+        assert each.pruned is not None
+        assert each.pruned.data == found[0].file.data
+
+
+def test_a_candidate_may_be_called_pruned(tmp_path: Path, floating: Path) -> None:
+    found = read(floating, pruned=floating, int8=pruned(tmp_path / "a", of=1, made=2))
+    assert [each.name for each in found] == ["pruned", "pruned 2", "int8"]
+
+
+def test_any_name_goes_and_a_kept_comparison_is_light(tmp_path: Path, floating: Path) -> None:
+    candidate = tmp_path / "test.tflite"  # called as a role is
+    candidate.write_bytes(classifier(1))
+    random = np.random.default_rng(0)
+    x = random.normal(size=(40, 4)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=random.integers(3, size=40))
+    code = (
+        "import sys; from edgepack.cli import cli\n"
+        "cli(sys.argv[1:], standalone_mode=False)\n"
+        "sys.exit(str({'sklearn', 'scipy', 'tensorflow', 'skimage'} & set(sys.modules)))"
+    )
+    given = ("compare", floating, candidate, "--test", tmp_path / "data.npz", "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        first, again = (python("-c", code, *given, "--target", "android-arm64") for _ in range(2))
+    assert "sklearn" in first.stderr
+    assert again.stderr.endswith("set()\n")
+    assert again.stdout == first.stdout
+    inputs = json.loads(first.stdout)["inputs"]
+    assert {role: told["name"] for role, told in inputs.items()} == {
+        "model": "given.tflite",
+        "stage test": "test.tflite",
+        "test": "data.npz",
+    }
+
+
+class Session:
+    """Stands in for the worker that runs the user's model: gives what its code says today."""
+
+    says = 0
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def call(self, name: str, **_: object) -> Any:
+        assert name == "load"
+        spec = {"name": "y", "shape": (3,), "dtype": "float32"}
+        return {"inputs": [spec | {"name": "x"}], "outputs": [spec], "runtime": "Keras 3"}
+
+    def start(self, name: str, *, outputs: str, **_: object) -> Session:
+        assert name == "predict"
+        self.made = Path(outputs).with_name(f"{Path(outputs).name}.npy")
+        save_array(self.made, np.roll(np.eye(3, dtype=np.float32), Session.says, axis=1))
+        return self
+
+    def result(self) -> dict[str, str]:
+        return {"y": str(self.made)}
+
+
+@pytest.mark.parametrize("runs_code", [True, False])
+def test_scores_of_a_model_with_code_of_its_own_are_of_what_it_gives_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, runs_code: bool
+) -> None:
+    monkeypatch.setattr(float_model, "Worker", Session)
+    model = tmp_path / "model.keras"
+    model.write_bytes(b"PK\x03\x04")
+    save_array(tmp_path / "x.npy", np.eye(3, dtype=np.float32))
+    x = load_array(tmp_path / "x.npy")
+    data = Dataset(
+        source="data",
+        inputs={"x": x},
+        labels={"y": np.arange(3)},
+        files={"x": str(tmp_path / "x.npy")},
+    )
+
+    def accuracy(says: int) -> float | None:
+        monkeypatch.setattr(Session, "says", says)
+        work = tmp_path / f"work-{says}"
+        work.mkdir()
+        cache = Cache(tmp_path / "cache", work)
+        source = FloatSource(path=model, custom_objects=("m:f",) if runs_code else ())
+        with ExitStack() as stack:
+            floating = float_model.FloatModel(source, cache, stack, work, verbose=False)
+            answer = floating.predict(Samples(data=data))()
+        measured = measures("accuracy", data, floating.signature)
+        result = Scoring(0, answer, [measured["y"]], (), cache).float_result()
+        return result.metrics["accuracy"].value
+
+    assert accuracy(0) == 1.0
+    assert accuracy(1) == (0.0 if runs_code else 1.0)

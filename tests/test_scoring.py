@@ -1,0 +1,84 @@
+"""Scores are found again for the same outputs, labels, metrics and names, and for no others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgepack.cache import Cache
+from edgepack.metrics import Measure, find
+from edgepack.pipeline.answers import Answer, digest
+from edgepack.pipeline.scoring import Scoring
+
+LABELS = np.arange(12) % 3
+RIGHT = np.eye(3, dtype=np.float32)[LABELS]
+WRONG = np.roll(RIGHT, 1, axis=1)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    (tmp_path / "scratch").mkdir()
+    return Cache(tmp_path / "cache", tmp_path / "scratch")
+
+
+def answer(*outputs: Any, content: str = "float") -> Answer:
+    return Answer(version="1", outputs=outputs, failure=None, content=content)
+
+
+def measure(name: str, labels: Any = LABELS) -> Measure:
+    return Measure(metric=find(name), wanted=labels)
+
+
+def value(scoring: Scoring, name: str) -> float | None:
+    return scoring.float_result().metrics[name].value
+
+
+def test_what_the_same_went_into_is_computed_once(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (0, answer(RIGHT), [measure("accuracy")], ("a", "b", "c"), cache)
+    first = Scoring(*given).float_result()
+    monkeypatch.setattr("edgepack.pipeline.scoring.Evaluator", None)
+    assert Scoring(*given).float_result() == first
+
+
+def test_each_output_has_scores_of_its_own(cache: Cache) -> None:
+    both = answer(RIGHT, WRONG)
+    shown = {place: Scoring(place, both, [measure("accuracy")], (), cache) for place in (0, 1)}
+    assert value(shown[0], "accuracy") == 1.0
+    assert value(shown[1], "accuracy") == 0.0
+
+
+def test_other_labels_metrics_answers_and_names_are_other_scores(cache: Cache) -> None:
+    def scoring(**changes: Any) -> Scoring:
+        told = {"of_float": answer(RIGHT), "measures": [measure("accuracy")], "classes": ()}
+        return Scoring(place=0, cache=cache, **told | changes)
+
+    assert value(scoring(), "accuracy") == 1.0
+    assert value(scoring(measures=[measure("accuracy", (LABELS + 1) % 3)]), "accuracy") == 0.0
+    assert list(scoring(measures=[measure("top-2")]).float_result().metrics) == ["top-2"]
+    assert value(scoring(of_float=answer(WRONG, content="other")), "accuracy") == 0.0
+    named = scoring(classes=("a", "b", "c")).float_result()
+    assert [each.name for each in named.classes] == ["a", "b", "c"]
+
+
+def test_a_metric_of_ones_own_is_computed_anew(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine_scored.py").write_text("def f(wanted, outputs): return 1.0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = measure("mine_scored:f")
+    assert value(Scoring(0, answer(RIGHT), [mine], (), cache), mine.metric.name) == 1.0
+    changed = replace(mine.metric, value=lambda rows, weights: np.full(len(weights), 2.0))  # noqa: ARG005
+    mine = replace(mine, metric=changed)
+    assert value(Scoring(0, answer(RIGHT), [mine], (), cache), changed.name) == 2.0
+
+
+def test_digests_tell_shapes_and_dtypes_apart() -> None:
+    zeros = [np.zeros(4, "i4"), np.zeros((2, 2), "i4"), np.zeros(4, "f4"), np.zeros(2, "i8")]
+    assert len({digest(each) for each in zeros}) == len(zeros)
+    assert digest(np.asfortranarray(RIGHT)) == digest(RIGHT)
