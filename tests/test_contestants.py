@@ -17,6 +17,7 @@ from edgepack.build import Source
 from edgepack.bundle import MANIFEST, describe_all, write_json
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
+from edgepack.errors import ModelError
 from edgepack.metrics import measures
 from edgepack.pipeline import float_model
 from edgepack.pipeline.answers import Samples
@@ -90,6 +91,19 @@ def test_a_pruned_model_stands_once_before_all_that_were_made_of_it(
 def test_a_candidate_may_be_called_pruned(tmp_path: Path, floating: Path) -> None:
     found = read(floating, pruned=floating, int8=pruned(tmp_path / "a", of=1, made=2))
     assert [each.name for each in found] == ["pruned", "pruned 2", "int8"]
+
+
+def test_inputs_in_another_order_are_refused(tmp_path: Path) -> None:
+    paths = []
+    for names in (["a", "b"], ["serving_default_b:0", "serving_default_a:0"]):
+        file = tiny.Tiny()
+        first, second, out = (file.tensor(name, tiny.Value((1, 4))) for name in (*names, "out"))
+        file.operator("SUB", [first, second], [out], table="SubOptions")
+        paths.append(tmp_path / f"{len(paths)}.tflite")
+        paths[-1].write_bytes(file.to_bytes([first, second], [out]))
+    assert read(paths[0], same=paths[0])
+    with pytest.raises(ModelError, match="takes its inputs in another order, b, a, than"):
+        read(paths[0], other=paths[1])
 
 
 def test_any_name_goes_and_a_kept_comparison_is_light(tmp_path: Path, floating: Path) -> None:
