@@ -19,10 +19,10 @@ _COLUMNS = (
     words("target"),
     words("verdict"),
     figures("flash"),
-    figures("flash limit"),
     figures("RAM"),
-    figures("RAM limit"),
     figures("arena"),
+    figures("flash limit"),
+    figures("RAM limit"),
 )
 
 
@@ -70,8 +70,8 @@ def _blocks(model: str, found: Mapping[str, TargetReport]) -> Iterator[Block]:
 
 def _row(name: str, found: TargetReport) -> Row:
     arena = found.footprint.arena.least if found.footprint else None
-    sizes = [found.flash_bytes, found.target.model_flash_bytes]
-    sizes += [found.ram_bytes, found.target.model_ram_bytes, arena]
+    sizes = [found.flash_bytes, found.ram_bytes, arena]
+    sizes += [found.target.model_flash_bytes, found.target.model_ram_bytes]
     return toned([name, found.word, *map(amounts.bytes_of, sizes)], _TONES[found.word])
 
 
