@@ -9,7 +9,7 @@ from edgepack.report.table import NONE, number
 
 _LARGE = 1000
 _PLACES = 2
-_UNITS = {Unit.FRACTION: " points", Unit.ERROR: "%", Unit.DECIBELS: " dB", Unit.PLAIN: ""}
+UNITS = {Unit.FRACTION: " points", Unit.ERROR: "%", Unit.DECIBELS: " dB", Unit.PLAIN: ""}
 
 
 def value(metric: MetricResult, *, interval: bool = True) -> str:
@@ -23,7 +23,7 @@ def value(metric: MetricResult, *, interval: bool = True) -> str:
     if metric.interval is None or not interval:
         return told
     low, high = (
-        _value(end, metric.unit).removesuffix(_UNITS[Unit.DECIBELS])
+        _value(end, metric.unit).removesuffix(UNITS[Unit.DECIBELS])
         for end in (metric.interval.low, metric.interval.high)
     )
     return f"{told} ({low} to {high})"
@@ -34,7 +34,7 @@ def loss(metric: MetricResult, *, interval: bool = True) -> str:
     change = metric.change
     if change is None or change.loss is None:
         return NONE
-    unit = _UNITS[Unit(metric.unit)]
+    unit = UNITS[Unit(metric.unit)]
     if change.interval is None or not interval:
         return f"{_decimals(change.loss)}{unit}"
     places = max(decimals_of(change), _PLACES)

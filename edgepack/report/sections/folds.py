@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgepack.metrics import Unit, listed
+from edgepack.report.amounts import UNITS
 from edgepack.report.comparison import Fold, FoldsReport
 from edgepack.report.page.document import Section, Text
 from edgepack.report.sections.parts import table
@@ -34,10 +36,15 @@ def folds_sentence(report: FoldsReport) -> str:
         f"Over {len(report.folds)} folds {report.metric} is {number(report.mean)} on average,"
         f" with a standard deviation of {number(report.deviation)}"
     )
-    if report.mean_loss is None:
+    if report.mean_loss is None or report.loss_deviation is None:
         return f"{told}."
-    spread = "" if report.loss_deviation is None else f" (deviation {report.loss_deviation:.2f})"
-    return f"{told}; {report.mean_loss:.2f} are lost{spread}."
+    metric = listed(report.metric)
+    unit = UNITS[metric.unit if metric else Unit.PLAIN]
+    word = "gained" if report.mean_loss < 0 else "lost"
+    return (
+        f"{told}; against float {abs(report.mean_loss):.2f}{unit} are {word} on average, with one"
+        f" of {report.loss_deviation:.2f}."
+    )
 
 
 def _row(place: int, fold: Fold) -> list[str]:
