@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Arrays = dict[str, NDArray[Any]]
 """Arrays by the name of a model's input or output, in the model's order."""
 
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 20
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
@@ -64,7 +64,7 @@ def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
 def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
     """Take arrays of equally many rows apart: the same rows of each.
 
-    In float64, as what is computed of them, those take some 4 MiB in all. What :func:`load_array`
+    In float64, as what is computed of them, those take some 1 MiB in all. What :func:`load_array`
     mapped is read by :func:`read_rows`, so that memory stays flat.
 
     >>> for rows, (letters, numbers) in blocks(np.array(["a", "b"]), np.array([1, 2])):

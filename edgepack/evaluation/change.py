@@ -16,14 +16,15 @@ from edgepack.metrics.metric import Metric, weighted_mean
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scored:
-    """One model by one metric: the condensed samples, the value, the values of the resamples.
+    """One model by one metric: the value, and the values of the resamples.
 
-    ``resampled`` is None for an accuracy, of which more is known: see :func:`is_accuracy`.
+    Of an accuracy (see :func:`is_accuracy`) more is known: which samples ``are_right``, boolean
+    (samples,). It has no ``resampled``, and nothing else has that.
     """
 
     metric: Metric
-    rows: Array
     value: float
+    are_right: Array | None
     resampled: Array | None
 
 
@@ -48,17 +49,19 @@ def metric_result(scored: Scored, of_float: Scored | None) -> MetricResult:
 
 
 def _interval(scored: Scored) -> Interval | None:
-    if scored.resampled is None:
-        return wilson(int(scored.rows.sum()), len(scored.rows))
-    return interval(scored.resampled)
+    if scored.are_right is not None:
+        return wilson(int(scored.are_right.sum()), len(scored.are_right))
+    return None if scored.resampled is None else interval(scored.resampled)
 
 
 def _change(of_float: Scored, of_other: Scored) -> Change:
     lost = drop(of_other.metric, of_float.value, of_other.value).amount
     if not math.isfinite(lost):
         return Change(loss=None, interval=None, detectable=None)
-    if of_float.resampled is None or of_other.resampled is None:
-        return _change_of_accuracy(lost, of_float.rows, of_other.rows)
+    if of_float.are_right is not None and of_other.are_right is not None:
+        return _change_of_accuracy(lost, of_float.are_right, of_other.are_right)
+    assert of_float.resampled is not None  # noqa: S101 (no accuracy)
+    assert of_other.resampled is not None  # noqa: S101
     resampled = losses(of_other.metric, of_float.resampled, of_other.resampled)
     found = interval(resampled)
     return Change(

@@ -75,7 +75,12 @@ class Evaluator:
         rows = self._condensed(outputs, tensor)
         values = _resampled(metrics, rows)
         return [
-            Scored(metric=metric, rows=its, value=metric.of(its), resampled=values.get(number))
+            Scored(
+                metric=metric,
+                value=metric.of(its),
+                are_right=its if is_accuracy(metric, its) else None,
+                resampled=values.get(number),
+            )
             for number, (metric, its) in enumerate(zip(metrics, rows, strict=True))
         ]
 
