@@ -33,8 +33,8 @@ def folds(report: FoldsReport | None) -> Section | None:
 def folds_sentence(report: FoldsReport) -> str:
     """Tell mean and spread in a sentence."""
     told = (
-        f"Over {len(report.folds)} folds {report.metric} is {number(report.mean)} on average,"
-        f" with a standard deviation of {number(report.deviation)}"
+        f"Over {len(report.folds)} folds {report.metric} is {number(report.mean)} on average"
+        f" (standard deviation {number(report.deviation)})"
     )
     if report.mean_loss is None or report.loss_deviation is None:
         return f"{told}."
@@ -42,8 +42,8 @@ def folds_sentence(report: FoldsReport) -> str:
     unit = UNITS[metric.unit if metric else Unit.PLAIN]
     word = "gained" if report.mean_loss < 0 else "lost"
     return (
-        f"{told}; against float {abs(report.mean_loss):.2f}{unit} are {word} on average, with one"
-        f" of {report.loss_deviation:.2f}."
+        f"{told}; against float {abs(report.mean_loss):.2f}{unit} are {word} (standard deviation"
+        f" {report.loss_deviation:.2f})."
     )
 
 
