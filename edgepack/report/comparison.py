@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
 from edgepack.bundle import Artifact
 from edgepack.debug.figures import DebugReport
 from edgepack.evaluation.results import OutputResult
+from edgepack.report.finite import finite
 from edgepack.report.lint import LintReport
 from edgepack.report.validation import ValidationReport
 from edgepack.sparsity import Sparsity
@@ -130,17 +130,15 @@ class ComparisonReport:
 
     @property
     def passed(self) -> bool | None:
-        """Whether no candidate ran worse than ``max_drop`` allows; None without that."""
+        """Whether no candidate failed, or lost more than ``max_drop``; None without that."""
         if self.max_drop is None:
             return None
-        losses = [
-            loss
-            for stage in self.stages[1:]
-            for run in stage.runs.values()
-            for loss in (self._loss(name, output) for name, output in run.outputs.items())
-        ]
-        failed = any(run.failure for stage in self.stages[1:] for run in stage.runs.values())
-        return not failed and all(loss is not None and loss <= self.max_drop for loss in losses)
+        candidates = (stage for stage in self.stages if stage.role == QUANTIZED)
+        runs = [run for stage in candidates for run in stage.runs.values()]
+        losses = (self._loss(*output) for run in runs for output in run.outputs.items())
+        return not any(run.failure for run in runs) and all(
+            loss is not None and loss <= self.max_drop for loss in losses
+        )
 
     def _loss(self, name: str, output: OutputResult) -> float | None:
         if name not in self.metrics:
@@ -161,12 +159,3 @@ class ComparisonReport:
         found["lint"] = self.lint.to_dict() if self.lint else None
         made: dict[str, Any] = finite(found)
         return made
-
-
-def finite(value: Any) -> Any:
-    """Put None for what is no finite number, which JSON has no word for."""
-    if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not isfinite(value) else value

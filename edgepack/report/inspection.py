@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
 from edgepack.bundle import Artifact
+from edgepack.report.finite import finite
 
 SCHEMA = 1
 
@@ -115,13 +115,5 @@ class Inspection:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the inspection as JSON has it: None for what is no finite number."""
-        found: dict[str, Any] = _finite({"schema": SCHEMA, **asdict(self)})
+        found: dict[str, Any] = finite({"schema": SCHEMA, **asdict(self)})
         return found
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
