@@ -112,8 +112,14 @@ def test_the_pages_of_a_pruned_model(
     assert quantized.origin.is_same_as_c
     written = (tmp_path / "report" / "report.md").read_text()
     lines = written.partition("### From float to C")[2].partition("###")[0].splitlines()
-    rows = [line.split(" | ")[0].strip("| ") for line in lines if line.startswith("| ")][2:]
-    assert list(dict.fromkeys(rows)) == ["float", "pruned", "int8", "int8, C array"]
+    told = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
+    assert list(dict.fromkeys(row[0] for row in told)) == [
+        *("float", "pruned", "int8", "int8, C array")
+    ]
+    on_tflm, array = told[-2:]
+    assert on_tflm[:2] == ["int8", "tflm"]
+    assert "same bytes" in array[1]
+    assert array[2:] == on_tflm[2:]  # worth the same, for the same flash and arena
     look(browser, tmp_path / "report" / "report.html", ONCE_EACH)
 
 

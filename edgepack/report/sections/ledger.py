@@ -13,12 +13,14 @@ from edgepack.report.page.document import Column, Row, Section, Tone
 from edgepack.report.runs import all_runs, asked, output_names, seen
 from edgepack.report.sections.parts import figures, table, toned, words
 from edgepack.report.table import NONE, milliseconds, number
+from edgepack.runtimes import RUNTIMES
 
 _LEAD = (
     "What each model is worth and what it costs: flash and arena on the device, latency on this"
     " machine."
 )
 
+_RUNS_C = RUNTIMES["tflm"].name
 
 _P = (
     "McNemar's test: how likely chance alone makes a change so uneven; what is small speaks for a"
@@ -42,12 +44,16 @@ def ledger(report: ComparisonReport) -> Section | None:
     for stage in report.stages:
         size = amounts.bytes_of(stage.artifact.bytes if stage.artifact else None)
         rest = [size, *_memory(stage, boards)]
-        for runtime, run in stage.runs.items():
-            cells = [stage.name, runtime, *_metrics(report, outputs, run), *rest]
-            rows.append(
-                toned([*cells, *_latency(stage, runtime)], Tone.BAD if run.failure else Tone.PLAIN)
-            )
-        rows += _c_array(stage, len(columns), rest)
+        told = {
+            runtime: [*_metrics(report, outputs, run), *rest, *_latency(stage, runtime)]
+            for runtime, run in stage.runs.items()
+        }
+        rows += [
+            toned([stage.name, runtime, *cells], Tone.BAD if run.failure else Tone.PLAIN)
+            for (runtime, cells), run in zip(told.items(), stage.runs.values(), strict=True)
+        ]
+        unknown = [NONE] * (len(columns) - 2)
+        rows += _c_array(stage, told.get(_RUNS_C, unknown), unknown)
     return Section(
         id="ledger",
         title="From float to C",
@@ -201,18 +207,19 @@ def _latency(stage: Stage, runtime: str) -> list[str]:
     return [milliseconds(run.latency.median_ms), NONE if ratio is None else f"{ratio:.2f}"]
 
 
-def _c_array(stage: Stage, width: int, costs: Sequence[str]) -> list[Row]:
-    """Tell whether the C array holds the bytes of the file: then it computes and costs the same."""
+def _c_array(stage: Stage, told: Sequence[str], unknown: Sequence[str]) -> list[Row]:
+    """Tell whether the C array holds the bytes of the file.
+
+    Then it is worth and costs what is ``told`` of the file on the interpreter that runs the array.
+    """
     origin = stage.origin
     if origin is None or origin.c_array is None:
         return []
     same = origin.is_same_as_c
     said = {
-        True: f"same bytes as {stage.file}",
+        True: f"same bytes as {stage.file}, on {_RUNS_C}",
         False: f"OTHER BYTES than {stage.file}",
         None: f"not compared with {stage.file}",
     }[same]
-    cells = [f"{stage.name}, C array", said, *[NONE] * (width - 2)]
-    if same:
-        cells[-2 - len(costs) : -2] = costs  # before the two of time
+    cells = [f"{stage.name}, C array", said, *(told if same else unknown)]
     return [toned(cells, Tone.BAD if same is False else Tone.PLAIN)]
