@@ -28,7 +28,9 @@ def classes(report: ComparisonReport) -> Section | None:
     lead = (
         "The share of each class's samples that are told right: its recall.",
         worst_note(report),
-        "" if _are_named(report) else "Classes are called by their numbers: --labels names them.",
+        ""
+        if _are_named(report)
+        else "Classes are called by their numbers; a file of labels gives them names.",
     )
     return Section(
         id="classes",

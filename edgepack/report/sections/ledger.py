@@ -8,7 +8,7 @@ from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
 from edgepack.evaluation.score import Comparison, OutputComparison, Score
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report import amounts
-from edgepack.report.comparison import ComparisonReport, Stage, StageRun
+from edgepack.report.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.page.document import Column, Row, Section, Tone
 from edgepack.report.runs import all_runs, asked, output_names, seen
 from edgepack.report.sections.parts import figures, table, toned, words
@@ -21,6 +21,7 @@ _LEAD = (
 )
 
 _RUNS_C = RUNTIMES["tflm"].name
+_TIMES_FLOAT = RUNTIMES["litert"].name
 
 _P = (
     "McNemar's test: how likely chance alone makes a change so uneven; what is small speaks for a"
@@ -37,7 +38,11 @@ def ledger(report: ComparisonReport) -> Section | None:
     columns.append(figures("file", "bytes of the .tflite file"))
     columns += _memory_columns(boards)
     columns += [
-        figures("latency", "median time of one inference on this machine, not on a device"),
+        figures(
+            "latency",
+            "median time of one inference on this machine, not on a device; float's is that of"
+            " its .tflite file on LiteRT",
+        ),
         figures("of float", "that time over the float .tflite file's on the same interpreter"),
     ]
     rows: list[Row] = []
@@ -200,7 +205,9 @@ def _memory(stage: Stage, boards: Sequence[str]) -> list[str]:
 
 
 def _latency(stage: Stage, runtime: str) -> list[str]:
-    run = stage.validation.runtimes.get(runtime) if stage.validation else None
+    """Tell the times of a model on an interpreter; the float model's is its .tflite on LiteRT's."""
+    timed = _TIMES_FLOAT if stage.role == FLOAT else runtime
+    run = stage.validation.runtimes.get(timed) if stage.validation else None
     if run is None or run.latency is None:
         return [NONE, NONE]
     ratio = run.latency_ratio
