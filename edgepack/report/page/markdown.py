@@ -104,7 +104,7 @@ def _block(block: Block) -> list[str]:
         shown = [_text(block.description), *(_table(block.table) if block.table else ())]
         return _folded(block.title, shown)
     if isinstance(block, Cards):
-        return [f"{_text(block.label) or NONE}:", "\n".join(_card(card) for card in block.cards)]
+        return ["\n".join(_card(card) for card in block.cards)]  # what they are stands above
     return _folded(block.summary, _blocks(block.blocks))
 
 
