@@ -14,7 +14,7 @@ from edgepack.calibration.sources.source import Source
 from edgepack.errors import DatasetError
 from edgepack.preprocessing import Image, Preprocessing
 from edgepack.spool import Spool
-from edgepack.types import TensorSpec
+from edgepack.types import TensorSpec, fits
 
 _NUMBER_KINDS = "fiu"
 _COLORS_OF_CHANNELS = {1: "gray", 3: "rgb"}
@@ -166,9 +166,7 @@ class InputColumn(Column):
         wanted = self._spec.shape
         if self._described.audio and array.shape[1:] == wanted[:-1] and wanted[-1] == 1:
             array = array[..., np.newaxis]
-        if len(array.shape[1:]) != len(wanted) or any(
-            want not in (None, got) for got, want in zip(array.shape[1:], wanted, strict=True)
-        ):
+        if not fits(array.shape[1:], wanted):
             raise DatasetError(
                 f"{self.where} has shape {self._shape(array)}{self._after}; the model's input"
                 f" {self._spec.name!r} takes {self._spec}; {self._cure(array.shape[1:])}"

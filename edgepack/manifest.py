@@ -36,10 +36,17 @@ def manifest(
         "schema": 1,
         "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
         **asked,
-        "versions": {"edgepack": version("edgepack"), "python": platform.python_version()}
-        | {name: version(name) for name in distributions}
-        | {runtime.distribution: str(runtime.version()) for runtime in runtimes},
+        "versions": versions(distributions, runtimes),
     }
+
+
+def versions(distributions: Iterable[str] = (), runtimes: Iterable[Runtime] = ()) -> dict[str, str]:
+    """Tell the versions of edgepack, of Python, and of what else was at work."""
+    return (
+        {"edgepack": version("edgepack"), "python": platform.python_version()}
+        | {name: version(name) for name in distributions}
+        | {runtime.distribution: str(runtime.version()) for runtime in runtimes}
+    )
 
 
 def recipe_manifest(

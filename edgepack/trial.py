@@ -76,3 +76,16 @@ class Trial:
             custom_objects=self.custom_objects,
             allow_unsafe=self.allow_unsafe,
         )
+
+    def as_recipe(self, output: Path, **settings: Any) -> recipe.Recipe:
+        """Give a recipe of the float model and the test data, with other settings of a recipe."""
+        return recipe.Recipe(
+            model=self.model,
+            weights=self.weights,
+            custom_objects=self.custom_objects,
+            allow_unsafe=self.allow_unsafe,
+            output=output,
+            test=self.test,
+            recipe_file=self.recipe_file,
+            **settings,
+        )

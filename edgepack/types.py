@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -30,12 +30,27 @@ class TensorSpec:
         return f"({', '.join(sizes)}) {self.dtype}"
 
 
+def fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
+    """Whether a shape is the one that is wanted, but for sizes that are left open with None.
+
+    >>> fits((2, 8), (None, 8)), fits((2, 8), (2, 9)), fits((2, 8), (8,))
+    (True, False, False)
+    """
+    return len(shape) == len(wanted) and all(
+        size in (None, found) for found, size in zip(shape, wanted, strict=True)
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Signature:
     """What a model takes and gives, in the order of the .tflite file's inputs and outputs."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+
+    def __str__(self) -> str:
+        """What it takes and gives, as a person writes it."""
+        return " and ".join(", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Signature:

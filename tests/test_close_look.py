@@ -24,8 +24,10 @@ from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.contestants import Contestant
 from edgepack.pipeline.file import File, read_file, read_float
 from edgepack.progress import Silent
+from edgepack.recipe import DEFAULT_TARGETS
 from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Stage
 from edgepack.report.lint import LintReport
+from edgepack.target import load_targets
 from edgepack.trial import Trial
 
 
@@ -51,6 +53,7 @@ def contest(tmp_path: Path) -> Contest:
         work=tmp_path / "work",
         progress=Silent(),
         verbose=False,
+        targets=load_targets(DEFAULT_TARGETS),
         runtimes=(),
         floating=floating,
         contestants=(),

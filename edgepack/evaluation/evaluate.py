@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgepack.arrays import blocks, extremes, take
-from edgepack.evaluation.bootstrap import is_countable, resampled
+from edgepack.evaluation.bootstrap import resampled
 from edgepack.evaluation.change import Scored, is_accuracy, metric_result
 from edgepack.evaluation.classes import MOST_CLASSES, class_results
 from edgepack.evaluation.distance import Apart, Kind, distance
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
-from edgepack.evaluation.score import Array, real
-from edgepack.metrics import are_probabilities, class_count, classes, decision_boundary
+from edgepack.evaluation.score import Array, real, tells_classes
+from edgepack.metrics import class_count, classes, decision_boundary
 from edgepack.metrics.metric import Family, Measure, Metric
 from edgepack.types import Tensor
 
@@ -35,7 +35,7 @@ class Evaluator:
         self._float_outputs = float_outputs
         self._measures = tuple(measures)
         self._boundary = decision_boundary(ends)
-        self._kind = _kind(float_outputs, self._measures, has_shares=are_probabilities(ends))
+        self._kind = _kind(float_outputs, self._measures, ends)
         self._names = _names(float_outputs, classes)
         self._labels = self._class_labels()
         self._of_float = self._scored(float_outputs, None)
@@ -85,13 +85,16 @@ class Evaluator:
         ]
 
     def _condensed(self, outputs: Array, tensor: Tensor | None) -> list[Array]:
-        """Condense the samples for each metric, by blocks."""
-        parts: list[list[Array]] = [[] for _ in self._measures]
+        """Condense the samples for each metric, by blocks; metrics of the same rows share them."""
+        distinct = {_condensing(measure): measure for measure in self._measures}
+        parts: dict[tuple[object, int], list[Array]] = {key: [] for key in distinct}
         for rows, (block,) in blocks(outputs):
             values = real(block, tensor)
-            for measure, made in zip(self._measures, parts, strict=True):
-                made.append(measure.metric.condense(values, measure.read(rows), self._boundary))
-        return [np.concatenate(each) for each in parts]
+            for key, measure in distinct.items():
+                wanted = measure.read(rows)
+                parts[key].append(measure.metric.condense(values, wanted, self._boundary))
+        condensed = {key: np.concatenate(each) for key, each in parts.items()}
+        return [condensed[_condensing(measure)] for measure in self._measures]
 
     def _class_labels(self) -> Array | None:
         """Read the label of each sample, None where outputs are not held against classes."""
@@ -128,40 +131,34 @@ class Evaluator:
         return Shown(label=self._names[told], score=float(scores[told]))
 
 
+def _condensing(measure: Measure) -> tuple[object, int]:
+    """Tell what decides the condensed rows of a measure."""
+    return measure.metric.condense, id(measure.wanted)
+
+
 def _resampled(metrics: Sequence[Metric], rows: Sequence[Array]) -> dict[int, Array]:
     """Resample all metrics but accuracies, by number; those of the same rows together."""
-    shared: list[tuple[Array, list[int]]] = []
+    shared: dict[int, list[int]] = {}
     for number, (metric, its) in enumerate(zip(metrics, rows, strict=True)):
-        if is_accuracy(metric, its):
-            continue
-        same = (
-            []
-            if not is_countable(its)
-            else [numbers for others, numbers in shared if np.array_equal(its, others)]
-        )
-        if same:
-            same[0].append(number)
-        else:
-            shared.append((its, [number]))
+        if not is_accuracy(metric, its):
+            shared.setdefault(id(its), []).append(number)
     if not shared:
         return {}
-    found = resampled([(its, [metrics[i].value for i in numbers]) for its, numbers in shared])
+    groups = list(shared.values())
+    found = resampled([(rows[each[0]], [metrics[i].value for i in each]) for each in groups])
     return {
         number: values
-        for (_, numbers), made in zip(shared, found, strict=True)
+        for numbers, made in zip(groups, found, strict=True)
         for number, values in zip(numbers, made, strict=True)
     }
 
 
-def _kind(outputs: Array, measures: Sequence[Measure], *, has_shares: bool) -> Kind:
-    """Tell what an output holds; without a metric to say so, a lone logit might be a value."""
+def _kind(outputs: Array, measures: Sequence[Measure], ends: Array) -> Kind:
+    """Tell what an output holds."""
     family = measures[0].metric.family if measures else Family.OWN
     if family is Family.SEGMENTATION:
         return Kind.CLASS_MAP
-    if outputs.ndim != _SAMPLES_AND_CLASSES or family not in (Family.CLASSIFICATION, Family.OWN):
-        return Kind.VALUES
-    is_told = family is Family.CLASSIFICATION or outputs.shape[1] > 1 or has_shares
-    return Kind.CLASSES if is_told else Kind.VALUES
+    return Kind.CLASSES if tells_classes(outputs, family, ends) else Kind.VALUES
 
 
 def _names(outputs: Array, classes: Sequence[str]) -> tuple[str, ...]:

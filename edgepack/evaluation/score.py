@@ -205,7 +205,8 @@ def score(outputs: Array, float_outputs: Array, measure: Measure | None) -> Scor
     boundary = decision_boundary(float_outputs)
     difference = np.abs(outputs - float_outputs)
     agreement = None
-    if _are_classes(float_outputs, measure):
+    family = measure.metric.family if measure else Family.OWN
+    if tells_classes(float_outputs, family, float_outputs):
         same = classes(outputs, boundary) == classes(float_outputs, boundary)
         agreement = float(same.mean())
     value = measure.metric.score(outputs, measure.wanted[:], boundary) if measure else None
@@ -218,13 +219,16 @@ def score(outputs: Array, float_outputs: Array, measure: Measure | None) -> Scor
     )
 
 
-def _are_classes(outputs: Array, measure: Measure | None) -> bool:
-    """Whether outputs tell classes; with no metric that says so, a lone logit might be a value."""
+def tells_classes(outputs: Array, family: Family, ends: Array) -> bool:
+    """Whether outputs tell classes: of an own metric, a lone logit might be a value.
+
+    ``ends`` has the least and the largest of the outputs. Without a metric ``family`` is OWN.
+    """
     if outputs.ndim != 2:  # noqa: PLR2004 (samples, classes)
         return False
-    if measure is not None and measure.metric.family is not Family.OWN:
-        return measure.metric.family is Family.CLASSIFICATION
-    return outputs.shape[1] > 1 or are_probabilities(outputs)
+    if family is not Family.OWN:
+        return family is Family.CLASSIFICATION
+    return outputs.shape[1] > 1 or are_probabilities(ends)
 
 
 def sqnr_db(signal: Array, noisy: Array, tensor: Tensor | None = None) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from edgepack.evaluation.results import Change, Interval, MetricResult
@@ -26,21 +26,16 @@ class _Words:
     unit: str
 
 
+_POINTS = _Words(
+    worse="{name} loses {amount}",
+    better="{name} gains {amount}",
+    loss="drop",
+    gain="gain",
+    unit=" points",
+)
 _WORDS = {
-    Unit.FRACTION: _Words(
-        worse="{name} loses {amount}",
-        better="{name} gains {amount}",
-        loss="drop",
-        gain="gain",
-        unit=" points",
-    ),
-    Unit.DECIBELS: _Words(
-        worse="{name} loses {amount}",
-        better="{name} gains {amount}",
-        loss="drop",
-        gain="gain",
-        unit=" dB",
-    ),
+    Unit.FRACTION: _POINTS,
+    Unit.DECIBELS: replace(_POINTS, unit=" dB"),
     Unit.ERROR: _Words(
         worse="The error of {name} is {amount} larger",
         better="The error of {name} is {amount} smaller",

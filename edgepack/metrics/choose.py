@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from edgepack.metrics.anomaly import ANOMALY, RECONSTRUCTION
 from edgepack.metrics.classes import class_count
 from edgepack.metrics.classification import CLASSIFICATION, top
 from edgepack.metrics.generation import GENERATION
-from edgepack.metrics.metric import Array, Family, Measure, Metric
+from edgepack.metrics.metric import Array, Family, Measure, Metric, Rows
 from edgepack.metrics.own import own
 from edgepack.metrics.regression import REGRESSION
 from edgepack.metrics.segmentation import SEGMENTATION
@@ -148,17 +150,28 @@ def companions(measure: Measure, dataset: Dataset, output: TensorSpec) -> list[M
     """Find what an output can be measured by besides: its metric first, then others of its family.
 
     Those that the data or the model do not fit, or that need a package which is not installed, are
-    left out.
+    left out. Metrics that want the same share it, which tells that they do.
     """
     found = [measure]
+    picked = {_picker(measure.metric): measure.wanted}
     for metric in _family(measure.metric.family, output):
         if metric.name == measure.metric.name:
             continue
         try:
-            found.append(Measure(metric=metric, wanted=metric.wanted(dataset, output)))
+            if _picker(metric) not in picked:
+                picked[_picker(metric)] = metric.wanted(dataset, output)
         except (UsageError, MissingToolError):
             continue
+        found.append(Measure(metric=metric, wanted=picked[_picker(metric)]))
     return found
+
+
+def _picker(metric: Metric) -> Callable[..., Rows]:
+    """Tell which function picks what a metric wants, whatever name it gives in messages."""
+    wanted = metric.wanted
+    if isinstance(wanted, partial) and wanted.args == (metric.name,):
+        return wanted.func
+    return wanted
 
 
 def _family(family: Family, output: TensorSpec) -> list[Metric]:

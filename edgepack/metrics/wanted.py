@@ -15,7 +15,7 @@ from edgepack.errors import DatasetError, RecipeError
 from edgepack.metrics.classes import class_count
 from edgepack.metrics.metric import Array
 from edgepack.metrics.records import Records
-from edgepack.types import TensorSpec
+from edgepack.types import TensorSpec, fits
 
 IGNORED = 255
 """The label of positions that do not count, as in PASCAL VOC and Cityscapes."""
@@ -57,7 +57,7 @@ def values(name: str, dataset: Dataset, output: TensorSpec) -> Array:
         raise DatasetError(f"{where}: 'y' holds values beyond float32; rescale them")
     if y.ndim == 1 and output.shape == (1,):
         return y[:, np.newaxis]
-    if _fits(y.shape[1:], output.shape):
+    if fits(y.shape[1:], output.shape):
         return y
     raise DatasetError(
         f"{where} needs the wanted outputs; 'y' has shape {y.shape}, the model gives"
@@ -129,7 +129,7 @@ def maps(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     if y is None:
         raise DatasetError(f"{where} needs the class of each position in 'y', which is missing")
     found = y[..., 0] if y.ndim == len(output.shape) + 1 and y.shape[-1] == 1 else y
-    if not _fits(found.shape[1:], output.shape[:-1]):
+    if not fits(found.shape[1:], output.shape[:-1]):
         raise DatasetError(
             f"{where} needs a class number for each position; 'y' has shape {y.shape}, the model"
             f" gives {output}"
@@ -183,12 +183,6 @@ def _one_each(where: str, what: str, dataset: Dataset, output: TensorSpec) -> Ar
     if found.dtype.kind == "f" and not np.array_equal(found, np.trunc(found)):
         raise DatasetError(f"{where} needs class numbers; 'y' holds fractions")
     return found
-
-
-def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    return len(found) == len(wanted) and all(
-        size in (None, given) for size, given in zip(wanted, found, strict=True)
-    )
 
 
 def _peak(y: Array) -> float:

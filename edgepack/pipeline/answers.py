@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import file_of, load_array, save_array
-from edgepack.bundle import describe, describe_bytes
+from edgepack.bundle import describe
 from edgepack.cache import Cache, Entry
 from edgepack.calibration.dataset import Dataset
 from edgepack.deviation import UNEVEN
@@ -160,7 +160,7 @@ def _run(
 def _key(file: File, runtime: Runtime, samples: Samples) -> Any:
     return [
         "run",
-        describe_bytes(file.data).sha256,
+        file.artifact.sha256,
         runtime.name,
         runtime.version(),
         samples.content,

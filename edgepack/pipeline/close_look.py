@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgepack.bundle import describe_bytes
 from edgepack.debug.causes import ROUNDING_DB
 from edgepack.debug.figures import DebugReport
 from edgepack.errors import EdgepackError
@@ -20,14 +19,13 @@ from edgepack.pipeline.file import File
 from edgepack.pipeline.lint import lint
 from edgepack.pipeline.validate import validate
 from edgepack.progress import Silent
-from edgepack.recipe import Recipe, as_json
+from edgepack.recipe import as_json
 from edgepack.report.comparison import QUANTIZED, Stage
 from edgepack.report.lint import LintReport
 from edgepack.report.table import shorten
 from edgepack.report.validation import ValidationReport
 from edgepack.runtimes import RUNTIMES
 from edgepack.sparsity import weight_sparsity
-from edgepack.target import load_targets
 
 
 class CloseLook:
@@ -35,7 +33,6 @@ class CloseLook:
 
     def __init__(self, contest: Contest) -> None:
         self._contest = contest
-        self._targets = load_targets(contest.trial.targets)
         self._float = contest.floating.tflite(contest.samples.data)
 
     def at_all(self, stages: Sequence[Stage]) -> list[Stage]:
@@ -54,7 +51,7 @@ class CloseLook:
     def _at_float(self, stage: Stage) -> Stage:
         return replace(
             stage,
-            artifact=describe_bytes(self._float.data),
+            artifact=self._float.artifact,
             is_converted=self._contest.floating.file is None,
             validation=self._validate(self._float, None),
             sparsity=weight_sparsity(self._float.model),
@@ -80,20 +77,12 @@ class CloseLook:
         The linter takes the model to TensorFlow, which wants more of it than interpreters do.
         """
         contest, trial = self._contest, self._contest.trial
-        recipe = Recipe(
-            model=trial.model,
-            output=contest.work,
-            weights=trial.weights,
-            custom_objects=trial.custom_objects,
-            allow_unsafe=trial.allow_unsafe,
-            test=trial.test,
-            recipe_file=trial.recipe_file,
-        )
+        recipe = trial.as_recipe(contest.work)
         data = contest.samples.data
         key = [
             "lint",
             contest.floating.inputs,
-            describe_bytes(self._float.data).sha256,
+            self._float.artifact.sha256,
             contest.samples.content,
             {name: digest(labels) for name, labels in data.labels.items()},
             data.classes,
@@ -120,8 +109,8 @@ class CloseLook:
         key = [
             "validate",
             file.path.name,
-            *(describe_bytes(each.data).sha256 for each in (file, floating) if each),
-            [as_json(target) for target in self._targets],
+            *(each.artifact.sha256 for each in (file, floating) if each),
+            [as_json(target) for target in contest.targets],
             [runtime.version() for runtime in RUNTIMES.values()],
         ]
         return contest.cache.remember(
@@ -133,7 +122,7 @@ class CloseLook:
         key = [
             "layers",
             file.path.name,
-            *(describe_bytes(each.data).sha256 for each in (file, floating)),
+            *(each.artifact.sha256 for each in (file, floating)),
             contest.samples.content,
             RUNTIMES["litert"].version(),
         ]

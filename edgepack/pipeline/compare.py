@@ -11,7 +11,7 @@ from pathlib import Path
 from edgepack import bundle
 from edgepack.cache import Cache, default_folder
 from edgepack.errors import ModelError
-from edgepack.manifest import describe_data, manifest
+from edgepack.manifest import describe_data, manifest, versions
 from edgepack.pipeline.answers import Answer, Question, ask
 from edgepack.pipeline.close_look import CloseLook, strangers
 from edgepack.pipeline.contest import Contest, read_contest
@@ -129,7 +129,7 @@ def _report(
         lint=lint,
         max_drop=contest.max_drop,
         inputs=inputs,
-        versions=manifest({}, {}, _DISTRIBUTIONS, contest.runtimes)["versions"],
+        versions=versions(_DISTRIBUTIONS, contest.runtimes),
         notes=(*notes, *strangers(stages)),
     )
 
@@ -141,8 +141,7 @@ def _inputs(contest: Contest) -> dict[str, dict[str, object]]:
     return {
         **contest.floating.inputs,
         **{
-            f"stage {each.name}": {"name": each.file.path.name}
-            | asdict(bundle.describe_bytes(each.file.data))
+            f"stage {each.name}": {"name": each.file.path.name} | asdict(each.file.artifact)
             for each in contest.contestants
         },
         **{role: describe_data(each) for role, each in data.items() if each is not None},

@@ -42,6 +42,7 @@ class Contest:
     work: Path
     progress: Progress
     verbose: bool
+    targets: Sequence[Target]
     runtimes: Sequence[Runtime]
     floating: FloatModel
     contestants: Sequence[Contestant]
@@ -80,6 +81,7 @@ def read_contest(
         work=work,
         progress=progress,
         verbose=verbose,
+        targets=targets,
         runtimes=runtimes,
         floating=floating,
         contestants=contestants,

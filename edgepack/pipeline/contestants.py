@@ -13,7 +13,7 @@ from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import origin, pruned_float
 from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Origin
-from edgepack.types import Signature, TensorSpec
+from edgepack.types import Signature, fits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +102,12 @@ def _require_same_ends(file: File, source: Path, signature: Signature) -> None:
         (file.signature.inputs, signature.inputs),
         (file.signature.outputs, signature.outputs),
     ):
-        if len(its) != len(wanted) or not all(map(_fits, its, wanted)):
+        if len(its) != len(wanted) or not all(
+            fits(found.shape, spec.shape) for found, spec in zip(its, wanted, strict=True)
+        ):
             raise ModelError(
-                f"{file.path}: takes and gives {_ends(file.signature)}, {source}"
-                f" {_ends(signature)}; give models that were made of the same one"
+                f"{file.path}: takes and gives {file.signature}, {source}"
+                f" {signature}; give models that were made of the same one"
             )
     order, right = ([_plain(each.name) for each in of.inputs] for of in (file.signature, signature))
     if order != right and sorted(order) == sorted(right):
@@ -122,16 +124,3 @@ def _plain(name: str) -> str:
     'alpha'
     """
     return name.removeprefix("serving_default_").removesuffix(":0")
-
-
-def _fits(its: TensorSpec, wanted: TensorSpec) -> bool:
-    """Whether shapes are equal but for what the float model leaves open."""
-    return len(its.shape) == len(wanted.shape) and all(
-        size in (None, found) for found, size in zip(its.shape, wanted.shape, strict=True)
-    )
-
-
-def _ends(signature: Signature) -> str:
-    return " and ".join(
-        ", ".join(map(str, specs)) for specs in (signature.inputs, signature.outputs)
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from edgepack import bundle
@@ -33,6 +34,11 @@ class File:
     data: bytes
     model: Model
     signature: Signature
+
+    @cached_property
+    def artifact(self) -> bundle.Artifact:
+        """Its size and content, as it was read."""
+        return bundle.describe_bytes(self.data)
 
     @property
     def outputs(self) -> list[str]:
@@ -106,15 +112,10 @@ def read_float(gate: Gate, file: File) -> File | None:
     ):
         if [each.shape for each in its] != [each.shape for each in wanted]:
             raise ModelError(
-                f"{path}: takes and gives {_shapes(floating)}, {file.path} {_shapes(file)}; give"
+                f"{path}: takes and gives {floating.signature}, {file.path} {file.signature}; give"
                 " the float model that it was made of"
             )
     return floating
-
-
-def _shapes(file: File) -> str:
-    ends = (file.signature.inputs, file.signature.outputs)
-    return " and ".join(", ".join(map(str, specs)) for specs in ends)
 
 
 RANDOM_SAMPLES = 16

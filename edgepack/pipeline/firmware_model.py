@@ -7,7 +7,6 @@ from math import ceil
 from pathlib import Path
 
 from edgepack.build import Build
-from edgepack.bundle import describe_bytes
 from edgepack.deviation import Validation
 from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.emit.model_settings import elements
@@ -81,7 +80,7 @@ def prepare(
     )
     return model, ModelReport(
         file=file.path.name,
-        artifact=describe_bytes(file.data),
+        artifact=file.artifact,
         inputs=file.signature.inputs,
         outputs=file.signature.outputs,
         operators=tuple(operator_names(file.model)),

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from edgepack.bundle import describe
+from edgepack.bundle import Artifact, describe
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
 from edgepack.load.formats import Format, detect
@@ -27,9 +27,8 @@ class FloatModel:
 
     A .tflite file is not loaded here: interpreters run it, and ``file`` holds it. Models that may
     run code of their own are never cached: that code may have changed, so that only what they give
-    tells their answers from any others. ``runtime`` is what runs
-    the model, ``inputs`` describes its files as the manifest does. The worker is left to
-    ``stack``.
+    tells their answers from any others. ``runtime`` is what runs the model, ``inputs`` describes
+    its files as the manifest does. The worker is left to ``stack``.
 
     Raises :class:`~edgepack.errors.ModelError` for what cannot be loaded.
     """
@@ -89,6 +88,12 @@ class FloatModel:
             self._session().call("convert", shapes=shapes, float_tflite=str(made))
             entry = self._cache.keep(key, None, {_FLOAT: made})
         return read_file(entry.folder / _FLOAT)
+
+    @property
+    def artifact(self) -> Artifact:
+        """The size and content of the model as it was given."""
+        model = self.inputs["model"]
+        return Artifact(bytes=model["bytes"], sha256=model["sha256"])
 
     @property
     def _content(self) -> Any:

@@ -148,14 +148,8 @@ def _settings(candidate: Path, origin: Origin | None) -> _Settings:
 
 
 def _recipe(trial: Trial, settings: _Settings) -> Recipe:
-    return Recipe(
-        model=trial.source.path,
-        weights=trial.source.weights,
-        custom_objects=trial.source.custom_objects,
-        allow_unsafe=trial.source.allow_unsafe,
-        output=Path(),  # nothing is written there
-        test=trial.test,
-        recipe_file=trial.recipe_file,
+    return trial.as_recipe(
+        Path(),  # nothing is written there
         metric=trial.metric,
         samples=settings.samples,
         seed=settings.seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -37,12 +37,13 @@ class Scoring:
         self._classes = classes
         runs_code = any(measure.metric.family is Family.OWN for measure in measures)
         self._cache = cache.forgetful() if runs_code else cache
+        contents = {id(each): _content(each) for each in _once(measures)}
         self._key = [
             "score",
             place,
             of_float.content,
             [measure.metric.name for measure in measures],
-            [_content(measure.wanted) for measure in measures],
+            [contents[id(measure.wanted)] for measure in measures],
             list(classes),
         ]
 
@@ -62,6 +63,11 @@ class Scoring:
 
     def _remembered(self, other: Any, make: Callable[[], OutputResult]) -> OutputResult:
         return self._cache.remember([*self._key, other], OutputResult, make)
+
+
+def _once(measures: Sequence[Measure]) -> Iterable[Rows]:
+    """Give what measures want, once each: some share it."""
+    return {id(measure.wanted): measure.wanted for measure in measures}.values()
 
 
 def _content(wanted: Rows) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack import bundle
 from edgepack.pipeline.answers import Answer
 from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.contestants import Contestant
@@ -43,7 +42,7 @@ def _float_stage(contest: Contest, answer: Answer, scorings: Mapping[str, Scorin
         name=FLOAT,
         role=FLOAT,
         file=floating.path.resolve().name,
-        artifact=bundle.describe(floating.path),
+        artifact=floating.artifact,
         is_converted=False,
         runs={floating.runtime: run},
     )
@@ -56,7 +55,7 @@ def _stage(
         name=contestant.name,
         role=contestant.role,
         file=contestant.file.path.name,
-        artifact=bundle.describe_bytes(contestant.file.data),
+        artifact=contestant.file.artifact,
         is_converted=False,
         runs={runtime: _run(contestant, each, scorings) for runtime, each in answers.items()},
         origin=contestant.origin,

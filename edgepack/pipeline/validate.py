@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack.arrays import Arrays
-from edgepack.bundle import describe_bytes
 from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known_defect
 from edgepack.errors import ModelError
 from edgepack.evaluation.score import Comparison, compare_output
@@ -90,7 +89,7 @@ def validate(
         )
     return ValidationReport(
         model=file.path.name,
-        artifact=describe_bytes(file.data),
+        artifact=file.artifact,
         data=gate.data,
         samples=len(inputs),
         comparison=comparison,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
-from edgepack.evaluation.score import Comparison, OutputComparison, Score
+from edgepack.evaluation.score import Comparison, OutputComparison
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report import amounts
 from edgepack.report.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.page.document import Column, Row, Section, Tone
 from edgepack.report.runs import all_runs, asked, output_names, seen
 from edgepack.report.sections.parts import figures, table, toned, words
-from edgepack.report.table import NONE, milliseconds, number
+from edgepack.report.table import NONE, cells, milliseconds, number
 from edgepack.runtimes import RUNTIMES
 
 _LEAD = (
@@ -95,18 +95,9 @@ def score_ledger(comparison: Comparison, float_runtime: str) -> Section:
 def _score_rows(output: OutputComparison, scheme: str, float_runtime: str) -> list[list[str]]:
     rows = [["float", float_runtime, number(output.float_value), *[NONE] * 3]]
     if output.pruned:
-        rows.append(["pruned", float_runtime, *_score(output.pruned)])
-    rows += [[scheme, name, *_score(score)] for name, score in output.quantized.items()]
+        rows.append(["pruned", float_runtime, *cells(output.pruned)])
+    rows += [[scheme, name, *cells(score)] for name, score in output.quantized.items()]
     return rows
-
-
-def _score(score: Score) -> list[str]:
-    return [
-        number(score.value),
-        amounts.fraction(score.agreement),
-        amounts.decibels(score.sqnr_db),
-        amounts.plain(score.max_abs_error),
-    ]
 
 
 def _metric_columns(report: ComparisonReport, outputs: Sequence[str]) -> list[Column]:
