@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgepack.compress.training import Training
 from edgepack.errors import RecipeError
+from edgepack.load.allowed import Kit, kit
 from edgepack.load.keras_model import KerasModel
 from edgepack.metrics import Loss, are_probabilities
 from edgepack.recipe import DISTILLATION
@@ -87,10 +88,7 @@ def _compiled(losses: Any, training: Training, output: str, position: int) -> An
     if isinstance(found, dict) and "class_name" not in found:
         found = found.get(output)
     if isinstance(found, str):
-        try:
-            return losses.get(found)
-        except (ValueError, TypeError):  # one of the user's own
-            return None
+        return losses.get(found) if _kit(losses).has(found) else None  # the user's own
     if not isinstance(found, dict):
         return None
     kind = getattr(losses, str(found["class_name"]), None)
@@ -99,6 +97,11 @@ def _compiled(losses: Any, training: Training, output: str, position: int) -> An
     config = found.get("config") or {}
     taken = inspect.signature(kind).parameters
     return kind(**{key: config[key] for key in config if key in taken and key in _PLAIN})
+
+
+def _kit(losses: Any) -> Kit:
+    """Give what is known of the Keras whose losses these are."""
+    return kit(losses.__name__.partition(".")[0])
 
 
 _PLAIN = {

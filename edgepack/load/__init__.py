@@ -5,6 +5,7 @@ Only :func:`load_model` imports Keras, and with it TensorFlow.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +14,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgepack.errors import ModelError, reason
+from edgepack.load.allowed import kit
+from edgepack.load.archive import require_no_assets
+from edgepack.load.configurations import require_allowed
 from edgepack.load.custom import aliases, import_objects
 from edgepack.load.formats import Format, Stored, detect, read, weights_ending
+from edgepack.load.graphs import require_pure
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.layers import compute_in_float32
 from edgepack.load.model import FloatModel
-from edgepack.load.safety import refuse_code, refuse_operators
 from edgepack.load.saved_function import SavedFunction
+from edgepack.load.saved_model import built_by_keras
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.recipe import Source
 
@@ -42,13 +47,12 @@ def load_model(source: Source) -> FloatModel:
     held = read(path, stored)
     objects = import_objects(source.custom_objects)
     objects |= aliases(held.configs, objects)
+    package = "tf_keras" if _release(held.version)[0] < 3 else "keras"  # noqa: PLR2004 (Keras 3)
     if not source.allow_unsafe:
-        refuse_operators(path, held.operators)
-        for config in held.configs:
-            refuse_code(path, config, known=set(objects))
-    if stored is Format.SAVED_MODEL and not held.is_keras:
+        _require_harmless(path, held, package, set(objects))
+    if not held.is_keras:
         return SavedFunction(path)
-    keras = _keras(legacy=_release(held.version)[0] < 3)  # noqa: PLR2004 (Keras 3)
+    keras = importlib.import_module(package)
     try:
         model = _load(source, stored, keras, objects)
     except ModelError:
@@ -61,6 +65,17 @@ def load_model(source: Source) -> FloatModel:
     loaded = KerasModel(model, keras, path)
     loaded.require_finite()
     return loaded
+
+
+def _require_harmless(path: Path, held: Stored, package: str, known: set[str]) -> None:
+    """Raise :class:`UnsafeModelError` for a model that is built of more than what computes."""
+    if held.folder is None:
+        require_no_assets(path, held.assets)
+        require_allowed(path, held.config, kit(package), known=known)
+        return
+    require_pure(path, held.folder.saved)
+    for config, is_built in built_by_keras(held.folder.metadata):
+        require_allowed(path, config, kit(package), known=known, root=is_built)
 
 
 def _load(source: Source, stored: Format, keras: Any, objects: dict[str, Any]) -> Any:
@@ -97,16 +112,6 @@ def _named(path: Path, ending: str) -> Iterator[Path]:
         link = Path(folder) / f"model{ending}"
         link.symlink_to(path.resolve())
         yield link
-
-
-def _keras(*, legacy: bool) -> Any:
-    if legacy:
-        import tf_keras
-
-        return tf_keras
-    import keras
-
-    return keras
 
 
 _UNKNOWN = re.compile(r"Unknown (\w+): '?(?:\w+>)?(\w+)|Could not locate (\w+) '(?:\w+>)?(\w+)'")

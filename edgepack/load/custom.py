@@ -7,7 +7,7 @@ from typing import Any
 
 from edgepack.errors import ModelError, reason
 from edgepack.importing import import_module
-from edgepack.load.safety import entries, registered_name
+from edgepack.load.configurations import entries, registered_name
 
 
 def import_objects(names: Iterable[str]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.errors import ModelError, reason
+from edgepack.load.archive import read_archive
+from edgepack.load.hdf5 import require_own_values
+from edgepack.load.saved_model import SavedModelFolder, read_saved_model
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -31,14 +33,29 @@ class Format(Enum):
 class Stored:
     """What a model file says of itself.
 
-    ``configs`` are the configurations of its layers, ``operators`` the TensorFlow operators of
-    its graph, if it holds one; ``version`` is that of the Keras that saved it.
+    ``config`` is the model's configuration, ``folder`` what a SavedModel has in its place;
+    ``training`` is how it was compiled, if it was, which is data here: nothing that it names is
+    loaded. ``assets`` are files that its layers would read. ``version`` is that of the Keras that
+    saved it.
     """
 
-    configs: list[Any]
     version: str
-    operators: tuple[str, ...] = ()
-    is_keras: bool = True
+    config: dict[str, Any] | None = None
+    folder: SavedModelFolder | None = None
+    training: dict[str, Any] | None = None
+    assets: tuple[str, ...] = ()
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether Keras saved it, or TensorFlow alone."""
+        return self.folder is None or self.folder.is_keras
+
+    @property
+    def configs(self) -> tuple[dict[str, Any], ...]:
+        """The configurations that it holds."""
+        if self.folder is not None:
+            return self.folder.metadata
+        return () if self.config is None else (self.config,)
 
 
 def detect(path: Path) -> Format:
@@ -74,35 +91,26 @@ def detect(path: Path) -> Format:
 def read(path: Path, stored: Format) -> Stored:
     """Read what a model of Keras or TensorFlow says of itself, and nothing of its weights.
 
-    Raises :class:`ModelError` for a damaged file.
+    Raises :class:`ModelError` for a damaged file, and
+    :class:`~edgepack.errors.UnsafeModelError` for one whose weights are in other files.
     """
     try:
         return _READERS[stored](path)
     except ModelError:
         raise
+    except RecursionError:
+        raise ModelError(f"{path}: damaged: its configuration is nested too deeply") from None
     except Exception as error:
         raise ModelError(f"{path}: cannot be loaded: {reason(error)}") from error
 
 
 def compiled(path: Path) -> dict[str, Any]:
-    """Read the ``loss`` and the ``optimizer`` with which a Keras model was compiled, if it was.
+    """Read the ``loss`` and the ``optimizer`` with which a model was compiled, if it was.
 
-    They are data here: nothing that they name is imported.
+    They are data here: nothing that they name is imported. Raises what :func:`read` does.
     """
     stored = detect(path)
-    if stored is Format.H5:
-        import h5py
-
-        with h5py.File(path) as file:
-            held = json.loads(file.attrs.get("training_config", "{}"))
-    elif stored is Format.KERAS:
-        with zipfile.ZipFile(path) as archive:
-            held = json.loads(archive.read("config.json")).get("compile_config")
-    elif stored is Format.SAVED_MODEL:
-        configs = _read_saved_model(path).configs
-        held = next((config for each in configs if (config := each.get("training_config"))), None)
-    else:
-        held = None
+    held = read(path, stored).training if stored is not Format.TFLITE else None
     held = held or {}
     return {
         "loss": held.get("loss"),
@@ -124,6 +132,7 @@ def weights_ending(path: Path) -> str:
         with path.open("rb") as file:
             start = file.read(len(_HDF5_MAGIC))
         if start == _HDF5_MAGIC:
+            require_weights(path)
             with h5py.File(path) as weights:
                 return ".h5" if "layer_names" in weights.attrs else ".weights.h5"
     except FileNotFoundError:
@@ -133,9 +142,18 @@ def weights_ending(path: Path) -> str:
     raise ModelError(f"{path}: no weights of Keras; save them with model.save_weights()")
 
 
+def require_weights(path: Path) -> None:
+    """Look through a file of weights in HDF5; raises what :func:`read` does."""
+    import h5py
+
+    with h5py.File(path) as file:
+        require_own_values(path, file, path.stat().st_size)
+
+
 def _read_h5(path: Path) -> Stored:
     import h5py
 
+    require_weights(path)
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
             raise ModelError(
@@ -143,67 +161,42 @@ def _read_h5(path: Path) -> Stored:
                 " give the JSON text of model.to_json(), and this file with --weights"
             )
         return Stored(
-            configs=[json.loads(file.attrs["model_config"])],
+            config=_mapping(path, file.attrs["model_config"]),
+            training=_mapping(path, file.attrs.get("training_config", "{}")),
             version=str(file.attrs.get("keras_version", "2")),
         )
 
 
+def _mapping(path: Path, text: str | bytes) -> dict[str, Any]:
+    """Parse a text in JSON, in the encoding in which Keras reads it."""
+    found = json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: damaged: its configuration is no mapping")
+    return found
+
+
 def _read_archive(path: Path) -> Stored:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        if "config.json" not in names or "metadata.json" not in names:
-            raise ModelError(
-                f"{path}: a zip file, but no .keras model: it holds no config.json"
-                " or no metadata.json"
-            )
-        version = str(json.loads(archive.read("metadata.json"))["keras_version"])
-        config = json.loads(archive.read("config.json"))
-    config.pop("compile_config", None)  # never loaded, so what it names is never imported
-    return Stored(configs=[config], version=version)
+    archive = read_archive(path)
+    training = archive.config.pop("compile_config", None)
+    return Stored(
+        config=archive.config,
+        assets=archive.assets,
+        training=training if isinstance(training, dict) else None,
+        version=str(archive.metadata["keras_version"]),
+    )
 
 
 def _read_json(path: Path) -> Stored:
-    config = json.loads(path.read_text("utf-8"))
+    config = _mapping(path, path.read_bytes())
     if "class_name" not in config:
         raise ModelError(f"{path}: JSON, but no model of Keras; write it with model.to_json()")
     # Keras 2 writes its version, Keras 3 the module of the model's class.
-    return Stored(configs=[config], version=str(config.get("keras_version", "3")))
+    return Stored(config=config, version=str(config.get("keras_version", "3")))
 
 
 def _read_saved_model(path: Path) -> Stored:
-    """Find the layers' configurations: JSON texts inside the protocol buffers."""
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    graphs = [meta.graph_def for meta in saved.meta_graphs]
-    roots = [list(meta.object_graph_def.nodes)[:1] for meta in saved.meta_graphs]
-    nodes = [node for graph in graphs for node in graph.node]
-    nodes += [
-        node
-        for graph in graphs
-        for function in graph.library.function
-        for node in function.node_def
-    ]
-    metadata = path / "keras_metadata.pb"
-    blob = (metadata if metadata.is_file() else path / "saved_model.pb").read_bytes()
-    text = blob.decode("latin-1")  # one character a byte: JSON itself is ASCII
-    decoder = json.JSONDecoder()
-    configs: list[Any] = []
-    start = text.find('{"')
-    while start >= 0:
-        try:
-            config, end = decoder.raw_decode(text, start)
-            configs.append(config)
-        except json.JSONDecodeError:
-            end = start + 1
-        start = text.find('{"', end)
-    return Stored(
-        configs=configs,
-        version="2",
-        operators=tuple(dict.fromkeys(node.op for node in nodes)),
-        is_keras=metadata.is_file()
-        or any(node.user_object.identifier.startswith("_tf_keras_") for (node,) in roots),
-    )
+    folder = read_saved_model(path)
+    return Stored(folder=folder, training=folder.training, version="2")
 
 
 _READERS: dict[Format, Callable[[Path], Stored]] = {

@@ -1,0 +1,203 @@
+"""Configurations of Keras models, looked through before Keras reads them.
+
+Keras builds whatever a configuration names: classes and functions, by name or from a module that it
+imports. So each name is held against the list of those that only compute.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgepack.errors import UnsafeModelError
+from edgepack.load import allowed
+from edgepack.load.allowed import Kit
+from edgepack.printable import shown
+
+_TRUST = "--allow-unsafe if you trust whoever made the file"
+
+_DATA = {
+    *("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"),
+    *("__tuple__", "TensorShape"),
+}
+"""What Keras writes of values that JSON does not have, in the place of a class."""
+
+_SPECS = {"TensorSpec", "RaggedTensorSpec", "SparseTensorSpec"}
+_SPEC_MODULES = {
+    *("tensorflow.python.framework.tensor", "tensorflow.python.framework.tensor_spec"),
+    *("tensorflow.python.framework.sparse_tensor", "tensorflow.python.ops.ragged.ragged_tensor"),
+}
+
+_NAMED_BY_STRING = ("activation", "initializer", "regularizer", "constraint")
+"""Endings of the settings of layers that name what belongs to Keras without saying that."""
+
+_JSON_STARTS = ("{", "[")
+
+
+def require_allowed(
+    path: Path, config: Any, kit: Kit, *, known: Container[str] = (), root: bool = True
+) -> None:
+    """Raise :class:`UnsafeModelError` for a configuration that names what is not listed in ``kit``.
+
+    ``known`` are the registered names of classes and functions that the user vouches for.
+    Configurations in texts, such as JSON in JSON, count as well. ``root`` is False where the
+    outermost entry is known to be no class of Keras's.
+    """
+    gate = _Gate(path, kit, known)
+    for entry in entries(config):
+        if root or entry is not config:
+            gate.require_class(entry)
+        gate.require_strings(entry)
+
+
+def entries(node: Any) -> Iterator[dict[str, Any]]:
+    """Go through the mappings of a configuration, at every depth, also those in texts."""
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield each
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, str) and each.lstrip().startswith(_JSON_STARTS):
+            waiting.append(_parsed(each))
+
+
+def registered_name(entry: dict[str, Any]) -> str | None:
+    """Find the name by which Keras looks an object up among the user's own, if it does."""
+    name = entry.get("class_name")
+    if name == "function":
+        name = entry.get("config")
+    elif entry.get("module") is not None:
+        name = entry.get("registered_name", name)
+    else:
+        name = entry.get("registered_name") or name
+    return name if isinstance(name, str) else None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True)
+class _Gate:
+    path: Path
+    kit: Kit
+    known: Container[str]
+
+    def require_class(self, entry: dict[str, Any]) -> None:
+        """Look at what an entry names, if it names a class or a function."""
+        if entry.get("function_type") == "lambda":
+            raise self._holds_lambda()
+        if "class_name" not in entry:
+            return
+        name = entry["class_name"]
+        if not isinstance(name, str):
+            raise self._refusal(f"names {shown(name)} as a class", "it is no name")
+        if name in ("Lambda", "__lambda__"):
+            raise self._holds_lambda()
+        if name in _DATA:
+            return
+        if name in _OF_TENSORFLOW:
+            _OF_TENSORFLOW[name](self, entry)
+        if registered_name(entry) not in self.known and name not in _SPECIAL:
+            self._require_listed(entry, name)
+
+    def require_strings(self, entry: dict[str, Any]) -> None:
+        """Look at settings that are names of functions and classes, or of files."""
+        if isinstance(vocabulary := entry.get("vocabulary"), str):
+            raise self._refusal(
+                f"takes its vocabulary from the file {shown(vocabulary)}",
+                "it would be read here on loading; save the model with the words themselves",
+            )
+        for key, value in entry.items():
+            if isinstance(value, str) and key.endswith(_NAMED_BY_STRING):
+                if not self.kit.has(value) and value not in self.known:
+                    raise self._stranger(f"{key} {shown(value)}", "MODULE", value)
+
+    def _require_listed(self, entry: dict[str, Any], name: str) -> None:
+        module, registered = entry.get("module"), entry.get("registered_name")
+        if name == "function":
+            name, is_listed = entry.get("config"), self.kit.has_function
+        else:
+            is_listed = self.kit.has_class
+            name = name.removeprefix("Custom>")  # as Keras 2 registers some of its own
+        if reason := self.kit.left_out.get(str(name)):
+            raise self._refusal(f"holds a {name} layer", f"{reason}")
+        is_plain = isinstance(name, str) and isinstance(module, str | None)
+        is_itself = registered in (None, name, entry["class_name"])
+        if not (is_plain and is_itself and is_listed(name, module)):
+            place = module if isinstance(module, str) and module else "MODULE"
+            foreign = f"{place}.{name}" if place != "MODULE" else name
+            raise self._stranger(shown(foreign), place, name)
+
+    def _require_function(self, entry: dict[str, Any]) -> None:
+        """Look at the function of TensorFlow that an operation layer of Keras 2 calls."""
+        name = _config(entry).get("function")
+        if reason := allowed.functions().why_not(str(name)):
+            raise self._refusal(f"calls tf.{name}", reason)
+
+    def _require_operator(self, entry: dict[str, Any]) -> None:
+        """Look at the operator that a layer of TensorFlow 1's graphs holds."""
+        node = _config(entry).get("node_def")
+        node = _parsed(node) if isinstance(node, str) else node
+        name = node.get("op") if isinstance(node, dict) else None
+        if reason := allowed.operators().why_not(str(name)):
+            raise self._refusal(f"holds the operator {name}", reason)
+
+    def _require_spec(self, entry: dict[str, Any]) -> None:
+        """Look at the description of a tensor, of which TensorFlow has other kinds, too."""
+        if entry["class_name"] == "TypeSpec":
+            is_listed = str(entry.get("type_spec")).removeprefix("tf.") in _SPECS
+        else:
+            is_listed = (
+                entry.get("spec_name") in _SPECS
+                and entry.get("module") in _SPEC_MODULES
+                and entry.get("registered_name") is None
+            )
+        if not is_listed:
+            named = entry.get("type_spec") or entry.get("spec_name")
+            raise self._refusal(f"describes a tensor by {shown(named)}", "it is of no known kind")
+
+    def _holds_lambda(self) -> UnsafeModelError:
+        return UnsafeModelError(
+            f"{self.path}: holds a Lambda layer: Python code that would run here on loading, with"
+            " your rights; replace it by Keras layers and save the model again, or give"
+            f" {_TRUST}"
+        )
+
+    def _stranger(self, what: str, module: str, name: Any) -> UnsafeModelError:
+        return UnsafeModelError(
+            f"{self.path}: names {what}, which is not Keras's own: loading it would import and"
+            f" run code with your rights; if it is yours, name it: --custom-objects"
+            f" {module}:{name}, or give {_TRUST}"
+        )
+
+    def _refusal(self, what: str, why: str) -> UnsafeModelError:
+        return UnsafeModelError(
+            f"{self.path}: {what}, which is refused: {why}; save the model without it, or give"
+            f" {_TRUST}"
+        )
+
+
+def _config(entry: dict[str, Any]) -> dict[str, Any]:
+    config = entry.get("config")
+    return config if isinstance(config, dict) else {}
+
+
+_OF_TENSORFLOW: dict[str, Callable[[_Gate, dict[str, Any]], None]] = {
+    "TFOpLambda": _Gate._require_function,
+    "SlicingOpLambda": _Gate._require_function,
+    "TensorFlowOpLayer": _Gate._require_operator,
+    "TypeSpec": _Gate._require_spec,
+    "__typespec__": _Gate._require_spec,
+}
+_SPECIAL = {"TypeSpec", "__typespec__"}
+"""Entries that are no classes of Keras's, and have been looked at."""

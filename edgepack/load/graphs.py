@@ -1,0 +1,160 @@
+"""Graphs of TensorFlow, looked through before TensorFlow imports them.
+
+An operator may read files, call Python or talk to other hosts; importing a graph already computes
+parts of it. So each operator, in all functions, is held against the list of those that only
+compute. Those that read and write checkpoints are in every SavedModel, where only the saver has
+them: they are let through where nothing else leads to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from edgepack.errors import UnsafeModelError
+from edgepack.load import allowed
+
+_SAVER = {
+    *("SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename", "Save", "SaveSlices"),
+    *("Restore", "RestoreSlice"),
+}
+_RESTORE = {"RestoreV2", "Restore", "RestoreSlice"}
+
+
+def require_pure(path: Path, saved: Any) -> None:
+    """Raise :class:`UnsafeModelError` if a graph of a SavedModel reaches outside itself.
+
+    ``saved`` is the SavedModel's protocol buffer.
+    """
+    for meta in saved.meta_graphs:
+        graph = _Graph(meta)
+        for name in graph.functions:
+            if _is_registered(name):
+                raise _refusal(path, f"defines the operator {name} anew", "TensorFlow has it")
+        for node in graph.all_nodes():
+            why = None if node.op in graph.functions else allowed.operators().why_not(node.op)
+            if why is not None and node.op not in _SAVER:
+                raise _refusal(path, f"holds the operator {node.op}", why)
+        # TensorFlow 2 calls the functions of objects, and lets the graph around them be.
+        has_objects = len(saved.meta_graphs) == 1 and meta.HasField("object_graph_def")
+        for node in graph.of_objects() if has_objects else graph.outside_the_saver():
+            if node.op in _SAVER:
+                why = str(allowed.operators().why_not(node.op))
+                raise _refusal(path, f"holds the operator {node.op} outside its saver", why)
+
+
+class _Graph:
+    """A graph with its functions, and what leads to what."""
+
+    def __init__(self, meta: Any) -> None:
+        self._meta = meta
+        self._nodes = {node.name: node for node in meta.graph_def.node}
+        self.functions = {
+            function.signature.name: function for function in meta.graph_def.library.function
+        }
+
+    def all_nodes(self) -> Iterator[Any]:
+        """Go through all nodes, those of functions included."""
+        yield from self._nodes.values()
+        for function in self.functions.values():
+            yield from function.node_def
+
+    def of_objects(self) -> Iterator[Any]:
+        """Go through the nodes of the functions that the model's objects hold."""
+        objects = self._meta.object_graph_def
+        names = set(objects.concrete_functions)
+        for each in objects.nodes:
+            names.add(each.bare_concrete_function.concrete_function_name)
+            names.update(each.function.concrete_functions)
+        yield from self._of_functions(names)
+
+    def outside_the_saver(self) -> Iterator[Any]:
+        """Go through the nodes that may run when a graph of TensorFlow 1 is loaded or used.
+
+        Those are all but the saver's, which are what leads to its ends and to nothing else; of
+        those the ones that restore are left out, and count where they are not the saver's.
+        """
+        saver = self._meta.saver_def
+        saving = {node.name for node in self._leading_to([saver.save_tensor_name])}
+        restoring = list(self._leading_to([saver.restore_op_name]))
+        others = self._nodes.keys() - saving - {node.name for node in restoring}
+        yield from self._leading_to([*others, *self._named()])
+        yield from (node for node in restoring if node.op not in _RESTORE)
+
+    def _named(self) -> Iterator[str]:
+        """Name the tensors and nodes that signatures, initializers and variables name."""
+        from tensorflow.core.framework import variable_pb2
+
+        for signature in self._meta.signature_def.values():
+            for tensor in (*signature.inputs.values(), *signature.outputs.values()):
+                yield tensor.name
+                yield from (each.name for each in tensor.composite_tensor.components)
+        for name, collection in self._meta.collection_def.items():
+            yield from collection.node_list.value
+            if name.endswith("variables"):
+                for variable in map(
+                    variable_pb2.VariableDef.FromString, collection.bytes_list.value
+                ):
+                    yield variable.initializer_name
+                    yield variable.snapshot_name
+                    yield variable.initial_value_name
+
+    def _leading_to(self, ends: Iterable[str]) -> Iterator[Any]:
+        """Go back from nodes through their inputs, and into the functions that they call."""
+        called: set[str] = set()
+        seen: set[str] = set()
+        waiting = [_node_name(end) for end in ends]
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name not in self._nodes:
+                continue
+            seen.add(name)
+            node = self._nodes[name]
+            yield node
+            called.update(_calls(node))
+            waiting.extend(map(_node_name, node.input))
+        yield from self._of_functions(called)
+
+    def _of_functions(self, names: Iterable[str]) -> Iterator[Any]:
+        """Go through the nodes of functions, and of the functions that those call."""
+        seen: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name not in self.functions:
+                continue
+            seen.add(name)
+            for node in self.functions[name].node_def:
+                yield node
+                waiting.extend(_calls(node))
+
+
+def _calls(node: Any) -> Iterator[str]:
+    """Name the functions that a node calls, or hands on to be called."""
+    yield node.op
+    for attribute in node.attr.values():
+        yield attribute.func.name
+        yield from (each.name for each in attribute.list.func)
+
+
+def _node_name(tensor: str) -> str:
+    """Name the node that gives a tensor, or that is waited for.
+
+    >>> _node_name("dense/MatMul:0"), _node_name("^init")
+    ('dense/MatMul', 'init')
+    """
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _is_registered(name: str) -> bool:
+    from tensorflow.python.framework import op_def_registry
+
+    return op_def_registry.get(name) is not None
+
+
+def _refusal(path: Path, what: str, why: str) -> UnsafeModelError:
+    return UnsafeModelError(
+        f"{path}: its graph {what}, which is refused: {why}; save the model without it, or give"
+        " --allow-unsafe if you trust whoever made the file"
+    )
