@@ -16,6 +16,7 @@ from edgepack.calibration.observers import observer
 from edgepack.calibration.shared_scale import averaged, sharing_groups
 from edgepack.calibration.statistics import Observed
 from edgepack.errors import CalibrationError
+from edgepack.given import read_given_text
 from edgepack.recipe import DEFAULT_OBSERVER
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.tflite.rewrite import Rewrite, quantization
@@ -149,12 +150,11 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
 
 def read_entries(path: Path) -> dict[str, Any]:
     """Read the activations of a calibration.json as they are; see :func:`load_ranges`."""
+    text = read_given_text(path, CalibrationError, "file")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CalibrationError(f"{path}: no such file; check the path") from None
-    except OSError as error:
-        raise CalibrationError(f"{path}: cannot be read: {error.strerror or error}") from error
+        content = json.loads(text)
+    except RecursionError:
+        raise CalibrationError(f"{path}: not valid JSON: it is nested too deeply") from None
     except ValueError as error:
         raise CalibrationError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("activations"), dict):

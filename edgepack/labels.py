@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack.errors import RecipeError
+from edgepack.given import read_given_text
 from edgepack.types import TensorSpec
 
 
@@ -14,14 +16,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
     Raises :class:`RecipeError` for one that cannot be read, is no text in UTF-8, or is empty.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # Windows puts a mark first
-    except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file of labels; check the path") from None
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError:
-        raise RecipeError(f"{path}: is no text in UTF-8; save the labels as such") from None
+    text = read_given_text(path, RecipeError, "file of labels", encoding="utf-8-sig")
+    lines = re.split(r"\r?\n", text)  # Windows puts a mark first, and two characters at the end
     if any("\0" in line for line in lines):
         raise RecipeError(f"{path}: holds a NUL byte, which ends a text in C; save it as UTF-8")
     labels = [line.strip() for line in lines]

@@ -40,6 +40,11 @@ class Source:
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether loading may run code that is not Keras's: the user's own, or the file's."""
+        return bool(self.custom_objects) or self.allow_unsafe
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -238,6 +243,11 @@ class Recipe:
     def fine_tune(self) -> FineTune | None:
         """The training while pruning, if there is any."""
         return self.prune.fine_tune if self.prune else None
+
+    @property
+    def checkpoints(self) -> Path | None:
+        """Where the training keeps its checkpoints, if it does."""
+        return self.fine_tune.checkpoints if self.fine_tune else None
 
 
 def is_function_name(text: str) -> bool:

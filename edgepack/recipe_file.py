@@ -22,6 +22,7 @@ from typing import Any
 
 from edgepack.budgets import Budgets, parse_budgets
 from edgepack.errors import RecipeError, TableError
+from edgepack.given import read_given_text
 from edgepack.preprocessing import Audio, Image, Preprocessing
 from edgepack.toml import parse_toml, require_known, require_table, value, values
 from edgepack.types import Signature
@@ -72,14 +73,7 @@ def read_recipe_file(path: Path | None) -> RecipeFile:
     """
     if path is None:
         return RecipeFile()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise RecipeError(f"{path}: no such recipe file; check the path") from None
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from error
+    text = read_given_text(path, RecipeError, "recipe file")
     try:
         return _parse(path, parse_toml(text))
     except (RecipeError, TableError) as error:

@@ -19,20 +19,28 @@ import time
 import traceback
 from typing import Any, TextIO
 
+from edgepack.confine import Confinement, confine
+
 _PROGRESS_INTERVAL_S = 0.05
 _MAX_TEXT = 20_000
 
 
-def main(service: str, arguments: str, limits: str) -> None:
+def main(service: str, arguments: str, limits: str, confinement: str) -> None:
     """Serve a ``module:Class``, built with JSON arguments, until standard input ends.
 
-    ``limits`` are the fields of :class:`~edgepack.worker.Limits`, as JSON.
+    ``limits`` are the fields of :class:`~edgepack.worker.Limits`, as JSON, and ``confinement``
+    those of :class:`~edgepack.confine.Confinement`, or null.
     """
-    time_s, memory_bytes = map(json.loads(limits).get, ("time_s", "memory_bytes"))
+    most = json.loads(limits)
     _limit(resource.RLIMIT_CORE, 0)
-    if memory_bytes:
-        _limit(resource.RLIMIT_AS, memory_bytes)
-        _limit(resource.RLIMIT_FSIZE, memory_bytes)
+    if most["memory_bytes"]:
+        _limit(resource.RLIMIT_AS, most["memory_bytes"])
+        _limit(resource.RLIMIT_FSIZE, most["memory_bytes"])
+    if most["data_bytes"]:
+        _limit(resource.RLIMIT_DATA, most["data_bytes"])
+    rights = json.loads(confinement)
+    if rights and (why := confine(Confinement(**rights))):
+        sys.stderr.write(f"the process is not confined: {why}\n")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what native code prints must not mix with the answers
     calls: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -51,7 +59,7 @@ def main(service: str, arguments: str, limits: str) -> None:
         gc.enable()
     while True:
         call = calls.get()
-        reporter = _Reporter(answers, time_s)
+        reporter = _Reporter(answers, most["time_s"])
         try:
             method = getattr(instance, call["method"])
             answer = {"result": method(**call["arguments"], update=reporter)}

@@ -19,6 +19,7 @@ from edgepack.budgets import Budgets, parse_budgets
 from edgepack.emit.layouts import LAYOUTS
 from edgepack.errors import TableError, TargetError
 from edgepack.footprint import KERNELS
+from edgepack.given import read_given_text
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.registered import measured_operators, measured_versions, version_key
 from edgepack.toml import parse_toml, require_known, values
@@ -108,11 +109,11 @@ def load_target(name: str) -> Target:
     Raises :class:`TargetError`, with the nearest known name.
     """
     if name.endswith(_SUFFIX) or os.sep in name:
-        return parse_target(name, _read(Path(name)))
+        return parse_target(name, read_given_text(Path(name), TargetError, "target file"))
     for folder in (_own_folder(), files("edgepack.targets")):
         if name in _names(folder):
-            path = folder.joinpath(f"{name}{_SUFFIX}")
-            return parse_target(str(path), _read(path))
+            path = Path(str(folder.joinpath(f"{name}{_SUFFIX}")))
+            return parse_target(str(path), read_given_text(path, TargetError, "target file"))
     near = difflib.get_close_matches(name, target_names(), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise TargetError(
@@ -147,17 +148,6 @@ def _names(folder: Any) -> list[str]:
         for name in names
         if name.endswith(_SUFFIX) and not name.startswith(".")
     ]
-
-
-def _read(path: Any) -> str:
-    try:
-        return str(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TargetError(f"{path}: no such target file; check the path") from None
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise TargetError(f"{path}: not valid TOML: {error}") from error
 
 
 def parse_target(name: str, text: str) -> Target:

@@ -19,7 +19,9 @@ def parse_toml(text: str) -> dict[str, Any]:
     """Parse TOML. Raises :class:`TableError` for anything else."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise TableError("not valid TOML: it is nested too deeply") from None
+    except ValueError as error:  # also for a number of too many digits
         raise TableError(f"not valid TOML: {error}") from error
 
 

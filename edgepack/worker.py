@@ -15,17 +15,18 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any
 
 from edgepack import errors
+from edgepack.confine import Confinement
 from edgepack.progress import Update, ignore
 
 # The working folder is no place to import from: what lies there may be anyone's. `-c` puts it
 # first on the path, so the worker takes over this process's path before it imports anything.
 _BOOT = (
-    "import sys; sys.path[:] = sys.argv[4:]; from edgepack.serve import main; main(*sys.argv[1:4])"
+    "import sys; sys.path[:] = sys.argv[5:]; from edgepack.serve import main; main(*sys.argv[1:5])"
 )
 _MIB = 1 << 20
 _LAST_WORDS_BYTES = 1 << 12
@@ -36,11 +37,18 @@ class Limits:
     """What a worker process may take; None means no limit.
 
     ``time_s`` is how long it may work without telling of progress, ``memory_bytes`` its address
-    space, and as much it may write to a file.
+    space, and as much it may write to a file; ``data_bytes`` is the memory that it may write to,
+    which leaves out the files that it maps to read.
     """
 
     time_s: float | None = None
     memory_bytes: int | None = None
+    data_bytes: int | None = None
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether there is a limit of memory."""
+        return self.memory_bytes is not None or self.data_bytes is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +64,10 @@ class Worker:
 
     ``service`` is ``module:Class``, built with ``arguments`` as soon as the process runs;
     ``label`` names the process in messages; ``python`` is this one unless another is given. Its
-    standard error, and all that native code prints, is shown only if ``verbose``. Leaving the
-    context kills the process, whatever it is doing. It leaves no core dump.
+    standard error, and all that native code prints, is shown only if ``verbose``. It leaves no core
+    dump. With a ``confinement`` it takes all rights from itself that it does not need, before it
+    imports anything; where the system cannot do that, ``verbose`` tells. Leaving the context kills
+    the process, whatever it is doing.
     """
 
     def __init__(
@@ -68,6 +78,7 @@ class Worker:
         verbose: bool = False,
         limits: Limits | None = None,
         python: Python | None = None,
+        confinement: Confinement | None = None,
         **arguments: Any,
     ) -> None:
         self._label = label
@@ -76,7 +87,10 @@ class Worker:
         self._scratch = tempfile.TemporaryDirectory(prefix="edgepack-")
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         python = python or Python(command=(sys.executable,), path=tuple(sys.path))
-        told = [json.dumps(arguments), json.dumps(asdict(self._limits))]
+        rights = confinement and replace(
+            confinement, writes=(*confinement.writes, self._scratch.name)
+        )
+        told = [json.dumps(arguments), json.dumps(asdict(self._limits)), _json(rights)]
         self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
             [*python.command, "-c", _BOOT, service, *told, *python.path],
             stdin=subprocess.PIPE,
@@ -140,7 +154,7 @@ class Worker:
     def _raise(self, error: dict[str, str], method: str) -> None:
         if error["type"] == "OSError":
             raise OSError(error["message"])
-        if error["type"] == "MemoryError" and self._limits.memory_bytes:
+        if error["type"] == "MemoryError" and self._limits.has_memory:
             raise self._out_of_memory(method)
         kind = getattr(errors, error["type"], None)
         if isinstance(kind, type) and issubclass(kind, errors.EdgepackError):
@@ -155,17 +169,16 @@ class Worker:
                 f"{self._label} was stopped after {limits.time_s:g} s in the step {method!r}",
                 resource="time",
             )
-        if limits.memory_bytes and b"bad_alloc" in self._last_words():
+        if limits.has_memory and b"bad_alloc" in self._last_words():
             return self._out_of_memory(method)
         end = f"was killed by {killer}" if killer else f"ended with status {status}"
         return errors.WorkerCrashError(f"{self._label} {end} in the step {method!r}", killer)
 
     def _out_of_memory(self, method: str) -> errors.WorkerLimitError:
-        memory = (self._limits.memory_bytes or 0) // _MIB
+        memory = self._limits.memory_bytes
+        limit = f"its memory limit of {memory // _MIB:,} MiB" if memory else "the memory it may use"
         return errors.WorkerLimitError(
-            f"{self._label} cannot do the step {method!r} within its memory limit of"
-            f" {memory:,} MiB",
-            resource="memory",
+            f"{self._label} cannot do the step {method!r} within {limit}", resource="memory"
         )
 
     def _last_words(self) -> bytes:
@@ -187,6 +200,10 @@ def _environment(verbose: bool, limits: Limits) -> dict[str, str]:
         "PYTHONHASHSEED": "0",  # no order of a set may reach an exported file
         "PYTHONIOENCODING": "utf-8",
     }
+
+
+def _json(confinement: Confinement | None) -> str:
+    return json.dumps(confinement and asdict(confinement))
 
 
 def signal_name(status: int) -> str | None:

@@ -64,20 +64,7 @@ def classes(package: str) -> dict[str, Any]:
     """
     keras = importlib.import_module(package)
     load_all(keras)
-    found: dict[str, set[str]] = {}
-    left_out: dict[str, str] = {}
-    for kind in kinds(keras):
-        why = rules.OPERATIONS if kind.__name__ == "Operation" else {}
-        for each in {kind, *subclasses(kind)}:
-            is_its_own = each.__module__.split(".")[0] in (package, "tensorflow")
-            if not is_its_own or _NEVER.search(each.__module__):
-                continue
-            if reason := why_not(each.__name__, rules.LAYERS | why):
-                left_out[each.__name__] = reason
-            else:
-                found.setdefault(each.__name__, set()).add(place(each.__module__))
-    for name in left_out:
-        found.pop(name, None)
+    found, left_out = of_kinds(keras)
     for module in exported(keras):
         for name, each in vars(module).items():
             if isinstance(each, type) and each.__name__ in found:
@@ -85,18 +72,39 @@ def classes(package: str) -> dict[str, Any]:
     for name, each in old_names(keras).items():
         if isinstance(each, type) and each.__name__ in found:
             found.setdefault(name, set())
+    return {
+        "classes": {name: sorted(found[name]) for name in sorted(found)},
+        "functions": named_functions(keras),
+        "left_out": by_reason(left_out),
+    }
+
+
+def of_kinds(keras: Any) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """Find a Keras's classes with their modules, and those that are left out with the reason."""
+    found: dict[str, set[str]] = {}
+    left_out: dict[str, str] = {}
+    for kind in kinds(keras):
+        reasons = rules.LAYERS | (rules.OPERATIONS if kind.__name__ == "Operation" else {})
+        for each in {kind, *subclasses(kind)}:
+            is_its_own = each.__module__.split(".")[0] in (keras.__name__, "tensorflow")
+            if not is_its_own or _NEVER.search(each.__module__):
+                continue
+            if reason := why_not(each.__name__, reasons):
+                left_out[each.__name__] = reason
+            else:
+                found.setdefault(each.__name__, set()).add(place(each.__module__))
+    return {name: its for name, its in found.items() if name not in left_out}, left_out
+
+
+def named_functions(keras: Any) -> dict[str, list[str]]:
+    """List the functions that settings of layers may name, with their modules."""
+    reasons = rules.FUNCTIONS | rules.OPERATIONS
     named: dict[str, set[str]] = {}
     for family in ("activations", "losses", "metrics", "ops"):
         for name, each in vars(getattr(keras, family, ModuleType(""))).items():
-            if inspect.isfunction(each):
-                if why_not(name, rules.FUNCTIONS | rules.OPERATIONS):
-                    continue
+            if inspect.isfunction(each) and not why_not(name, reasons):
                 named.setdefault(name, set()).update({family, place(each.__module__)})
-    return {
-        "classes": {name: sorted(found[name]) for name in sorted(found)},
-        "functions": {name: sorted(named[name]) for name in sorted(named)},
-        "left_out": by_reason(left_out),
-    }
+    return {name: sorted(named[name]) for name in sorted(named)}
 
 
 def kinds(keras: Any) -> Iterator[type]:

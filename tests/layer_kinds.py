@@ -36,36 +36,79 @@ def kinds(kit: Any) -> _Kinds:
     found: _Kinds = {
         name: (IMAGE, getattr(layers, name)(*arguments))
         for name, arguments in {
-            **{"Conv2D": (4, 3), "Conv2DTranspose": (4, 3), "DepthwiseConv2D": (3,)},
-            **{"SeparableConv2D": (4, 3), "MaxPooling2D": (), "AveragePooling2D": (2,)},
-            **{"GlobalAveragePooling2D": (), "GlobalMaxPooling2D": (), "BatchNormalization": ()},
-            **{"LayerNormalization": (), "GroupNormalization": (3,), "UnitNormalization": ()},
-            **{"UpSampling2D": (), "ZeroPadding2D": (), "Cropping2D": (), "Flatten": ()},
-            **{"Dropout": (0.1,), "SpatialDropout2D": (0.1,), "GaussianNoise": (0.1,)},
-            **{"AlphaDropout": (0.1,), "GaussianDropout": (0.1,), "Reshape": ((64, 3),)},
-            **{"Permute": ((2, 1, 3),), "Activation": ("tanh",), "ReLU": (6.0,), "PReLU": ()},
-            **{"LeakyReLU": (), "ELU": (), "Softmax": (), "ActivityRegularization": (0.1,)},
-            **{"Rescaling": (0.5,), "Resizing": (4, 4), "CenterCrop": (4, 4), "RandomFlip": ()},
-            **{"RandomRotation": (0.1,), "RandomZoom": (0.1,), "RandomContrast": (0.1,)},
-            **{"RandomTranslation": (0.1, 0.1), "RandomCrop": (4, 4)},
+            "Conv2D": (4, 3),
+            "Conv2DTranspose": (4, 3),
+            "DepthwiseConv2D": (3,),
+            "SeparableConv2D": (4, 3),
+            "MaxPooling2D": (),
+            "AveragePooling2D": (2,),
+            "GlobalAveragePooling2D": (),
+            "GlobalMaxPooling2D": (),
+            "BatchNormalization": (),
+            "LayerNormalization": (),
+            "GroupNormalization": (3,),
+            "UnitNormalization": (),
+            "UpSampling2D": (),
+            "ZeroPadding2D": (),
+            "Cropping2D": (),
+            "Flatten": (),
+            "Dropout": (0.1,),
+            "SpatialDropout2D": (0.1,),
+            "GaussianNoise": (0.1,),
+            "AlphaDropout": (0.1,),
+            "GaussianDropout": (0.1,),
+            "Reshape": ((64, 3),),
+            "Permute": ((2, 1, 3),),
+            "Activation": ("tanh",),
+            "ReLU": (6.0,),
+            "PReLU": (),
+            "LeakyReLU": (),
+            "ELU": (),
+            "Softmax": (),
+            "ActivityRegularization": (0.1,),
+            "Rescaling": (0.5,),
+            "Resizing": (4, 4),
+            "CenterCrop": (4, 4),
+            "RandomFlip": (),
+            "RandomRotation": (0.1,),
+            "RandomZoom": (0.1,),
+            "RandomContrast": (0.1,),
+            "RandomTranslation": (0.1, 0.1),
+            "RandomCrop": (4, 4),
         }.items()
     }
     found |= {
         name: (SEQUENCE, getattr(layers, name)(*arguments))
         for name, arguments in {
-            **{"Conv1D": (4, 3), "Conv1DTranspose": (4, 3), "SeparableConv1D": (4, 3)},
-            **{"DepthwiseConv1D": (3,), "MaxPooling1D": (2,), "AveragePooling1D": (2,)},
-            **{"GlobalAveragePooling1D": (), "GlobalMaxPooling1D": (), "UpSampling1D": ()},
-            **{"ZeroPadding1D": (), "Cropping1D": (), "Masking": (), "LSTM": (4,), "GRU": (4,)},
-            **{"SimpleRNN": (4,)},
+            "Conv1D": (4, 3),
+            "Conv1DTranspose": (4, 3),
+            "SeparableConv1D": (4, 3),
+            "DepthwiseConv1D": (3,),
+            "MaxPooling1D": (2,),
+            "AveragePooling1D": (2,),
+            "GlobalAveragePooling1D": (),
+            "GlobalMaxPooling1D": (),
+            "UpSampling1D": (),
+            "ZeroPadding1D": (),
+            "Cropping1D": (),
+            "Masking": (),
+            "LSTM": (4,),
+            "GRU": (4,),
+            "SimpleRNN": (4,),
         }.items()
     }
     found |= {
         name: (VOLUME, getattr(layers, name)(*arguments))
         for name, arguments in {
-            **{"Conv3D": (2, 3), "Conv3DTranspose": (2, 3), "MaxPooling3D": ()},
-            **{"AveragePooling3D": (2,), "GlobalAveragePooling3D": (), "UpSampling3D": ()},
-            **{"ZeroPadding3D": (), "Cropping3D": (), "ConvLSTM2D": (2, 3)},
+            "Conv3D": (2, 3),
+            "Conv3DTranspose": (2, 3),
+            "MaxPooling3D": (),
+            "AveragePooling3D": (2,),
+            "GlobalAveragePooling3D": (),
+            "UpSampling3D": (),
+            "ZeroPadding3D": (),
+            "Cropping3D": (),
+            "ConvLSTM2D": (2, 3),
         }.items()
     }
     found |= {
@@ -175,7 +218,6 @@ def results(kit: Any, folder: Path) -> Iterator[tuple[str, str | None]]:
             if kit.__name__ == "keras" and ending == ".h5" and name in NOT_IN_HDF5:
                 continue
             path = folder / f"{number}{ending}"
-            print(name, ending, file=sys.stderr)
             model.save(path)
             yield f"{name}{ending or ' (SavedModel)'}", loaded(path)
 
@@ -186,7 +228,7 @@ def main() -> None:
     np.random.seed(0)
     with tempfile.TemporaryDirectory() as folder:
         found = dict(results(kit, Path(folder)))
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

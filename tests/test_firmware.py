@@ -380,7 +380,7 @@ def test_numbers_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, 
     [
         (("a=b=c.tflite",), "b=c.tflite: no such file"),
         (("=x.tflite",), "write NAME=VALUE"),
-        ((".",), ".: is no file; give a .tflite file"),
+        ((".",), ".: is a folder; give a .tflite file"),
         (("x.tflite", "--labels", "a.txt", "--labels", "b.txt"), "the labels are given twice"),
         (("x.tflite", "y.tflite", "--labels", "a.txt"), "does not say of which model"),
     ],

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.sources.source import Block, Fields, Survey
 from edgepack.errors import DatasetError
+from edgepack.given import is_special
 
 _BLOCK_FILES = 16
 
@@ -79,7 +80,8 @@ class Folder(ABC):
 def files_below(folder: Path) -> list[str]:
     """Find the files in a folder and its subfolders, as paths in it, without hidden ones.
 
-    Raises :class:`DatasetError` for a subfolder that is a link, and OSError.
+    Raises :class:`DatasetError` for a subfolder that is a link, and for what is no file, such as a
+    pipe, which may never end; and OSError.
     """
 
     def refuse(error: OSError) -> None:
@@ -91,5 +93,10 @@ def files_below(folder: Path) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if links := [name for name in folders if (Path(place) / name).is_symlink()]:
             raise DatasetError(f"{folder}: {inside / links[0]} is a link; give the folder itself")
-        found += [(inside / name).as_posix() for name in files if not name.startswith(".")]
+        seen = [name for name in files if not name.startswith(".")]
+        if odd := [name for name in seen if is_special(Path(place) / name)]:
+            raise DatasetError(
+                f"{folder}: {inside / odd[0]} is a pipe, a socket or a device; remove it"
+            )
+        found += [(inside / name).as_posix() for name in seen]
     return found

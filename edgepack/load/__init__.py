@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgepack.errors import ModelError, reason
+from edgepack.load.allowance import in_proportion
 from edgepack.load.allowed import kit
 from edgepack.load.archive import require_no_assets
 from edgepack.load.configurations import require_allowed
@@ -33,8 +34,16 @@ def load_model(source: Source) -> FloatModel:
     """Load a model, uncompiled, with the Keras that saved it if one did.
 
     Raises :class:`UnsafeModelError` if loading would run code from the file and ``source`` does
-    not allow it, and :class:`ModelError` if the file is damaged, or holds what is not known here.
+    not allow it, and :class:`ModelError` if the file is damaged, holds what is not known here, or
+    asks for far more memory than its size explains.
     """
+    if source.runs_code:
+        return _loaded(source)
+    with in_proportion(source):
+        return _loaded(source)
+
+
+def _loaded(source: Source) -> FloatModel:
     path = source.path
     stored = detect(path)
     if source.weights is not None and stored is not Format.JSON:

@@ -34,6 +34,8 @@ _SPEC_MODULES = {
 _NAMED_BY_STRING = ("activation", "initializer", "regularizer", "constraint")
 """Endings of the settings of layers that name what belongs to Keras without saying that."""
 
+_LONGEST_NAME = 100
+
 _JSON_STARTS = ("{", "[")
 
 
@@ -118,25 +120,25 @@ class _Gate:
                 "it would be read here on loading; save the model with the words themselves",
             )
         for key, value in entry.items():
-            if isinstance(value, str) and key.endswith(_NAMED_BY_STRING):
-                if not self.kit.has(value) and value not in self.known:
-                    raise self._stranger(f"{key} {shown(value)}", "MODULE", value)
+            is_name = isinstance(value, str) and key.endswith(_NAMED_BY_STRING)
+            if is_name and not self.kit.has(value) and value not in self.known:
+                raise self._stranger(value, None)
 
-    def _require_listed(self, entry: dict[str, Any], name: str) -> None:
+    def _require_listed(self, entry: dict[str, Any], kind: str) -> None:
+        is_function = kind == "function"
+        # Keras 2 registers some of its own in the user's place.
+        name = entry.get("config") if is_function else kind.removeprefix("Custom>")
         module, registered = entry.get("module"), entry.get("registered_name")
-        if name == "function":
-            name, is_listed = entry.get("config"), self.kit.has_function
-        else:
-            is_listed = self.kit.has_class
-            name = name.removeprefix("Custom>")  # as Keras 2 registers some of its own
         if reason := self.kit.left_out.get(str(name)):
-            raise self._refusal(f"holds a {name} layer", f"{reason}")
-        is_plain = isinstance(name, str) and isinstance(module, str | None)
-        is_itself = registered in (None, name, entry["class_name"])
-        if not (is_plain and is_itself and is_listed(name, module)):
-            place = module if isinstance(module, str) and module else "MODULE"
-            foreign = f"{place}.{name}" if place != "MODULE" else name
-            raise self._stranger(shown(foreign), place, name)
+            raise self._refusal(f"holds a {name} layer", reason)
+        is_listed = self.kit.has_function if is_function else self.kit.has_class
+        if not (
+            isinstance(name, str)
+            and isinstance(module, str | None)
+            and registered in (None, kind, name)
+            and is_listed(name, module)
+        ):
+            raise self._stranger(name, module)
 
     def _require_function(self, entry: dict[str, Any]) -> None:
         """Look at the function of TensorFlow that an operation layer of Keras 2 calls."""
@@ -173,11 +175,14 @@ class _Gate:
             f" {_TRUST}"
         )
 
-    def _stranger(self, what: str, module: str, name: Any) -> UnsafeModelError:
+    def _stranger(self, name: Any, module: Any) -> UnsafeModelError:
+        whole = f"{module}.{name}" if module else name
+        is_name = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
+        mine = f"{module or 'MODULE'}:{name}" if is_name else "MODULE:NAME"
         return UnsafeModelError(
-            f"{self.path}: names {what}, which is not Keras's own: loading it would import and"
-            f" run code with your rights; if it is yours, name it: --custom-objects"
-            f" {module}:{name}, or give {_TRUST}"
+            f"{self.path}: names {shown(whole)}, which is not Keras's own: loading it would import"
+            f" and run code with your rights; if it is yours, name it: --custom-objects {mine}, or"
+            f" give {_TRUST}"
         )
 
     def _refusal(self, what: str, why: str) -> UnsafeModelError:

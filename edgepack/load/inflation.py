@@ -8,7 +8,7 @@ from edgepack.errors import ModelError
 
 _MIB = 1 << 20
 _MOST_TIMES = 100
-"""Weights of which nine in ten are zero take a tenth when deflated; deflate's most is 1032 times."""
+"""Pruned weights are deflated to a tenth or so; the most that deflate does is 1032 times."""
 
 _ALWAYS_BYTES = 16 * _MIB
 

@@ -60,7 +60,7 @@ def read_saved_model(path: Path) -> SavedModelFolder:
         metadata=tuple(metadata),
         training=next((each for each in training if isinstance(each, dict)), None),
         is_keras=file.is_file()
-        or any(node.user_object.identifier.startswith(_KERAS) for (node,) in roots if node),
+        or any(node.user_object.identifier.startswith(_KERAS) for its in roots for node in its),
     )
 
 

@@ -21,6 +21,7 @@ from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Job, load, require_data
 from edgepack.pipeline.lint import warnings
+from edgepack.pipeline.model_session import model_session
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.runtimes import RUNTIMES
@@ -47,7 +48,7 @@ def debug(
     with (
         bundle.stage(recipe.output, force=recipe.force) as folder,
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
-        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        model_session(recipe.source, folder, Path(work), verbose=verbose) as session,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
         job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from edgepack.arrays import Arrays
 from edgepack.calibration.reader import reader
 from edgepack.errors import ModelError, RecipeError
 from edgepack.gate import Gate
+from edgepack.given import read_given
 from edgepack.load.tflite_file import of_file, real_signature, require_float
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Update
@@ -83,16 +83,8 @@ def read_model(path: Path) -> tuple[bytes, Model]:
     Raises :class:`ModelError` if it is none, or damaged, and
     :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (Path's raise)
-        raise ModelError(f"{path}: is no file; give a .tflite file")
-    try:
-        data = path.read_bytes()
-        bundle.require_unaltered(path)
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file; check the path") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ModelError(f"{path}: cannot be read: {why}; check the path") from error
+    data = read_given(path, ModelError, ".tflite file")
+    bundle.require_unaltered(path)
     with of_file(path):
         return data, read_tflite(data)
 

@@ -15,6 +15,7 @@ from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.manifest import describe_data
 from edgepack.pipeline.answers import Answer, Samples
 from edgepack.pipeline.file import File, read_file
+from edgepack.pipeline.model_session import model_session
 from edgepack.recipe import Source, as_json
 from edgepack.types import Signature
 from edgepack.worker import Worker
@@ -49,8 +50,7 @@ class FloatModel:
         self._work = work
         self._verbose = verbose
         self._worker: Worker | None = None
-        self._runs_code = bool(source.custom_objects) or source.allow_unsafe
-        self._cache = cache.forgetful() if self._runs_code else cache
+        self._cache = cache.forgetful() if source.runs_code else cache
         files = {"model": source.path, "weights": source.weights}
         self.inputs = {role: describe_data(path) for role, path in files.items() if path}
         self.signature, self.runtime = self._signature()
@@ -71,7 +71,9 @@ class FloatModel:
         def wait() -> Answer:
             made = predicting.result()
             files = {f"{index}.npy": Path(path) for index, path in enumerate(made.values())}
-            given = [describe(path).sha256 for path in files.values()] if self._runs_code else []
+            given = (
+                [describe(path).sha256 for path in files.values()] if self._source.runs_code else []
+            )
             return Answer.of(self._cache.keep(key, self.runtime, files), [*key, given])
 
         return wait
@@ -114,6 +116,6 @@ class FloatModel:
 
     def _load(self) -> Any:
         self._worker = self._stack.enter_context(
-            Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=self._verbose)
+            model_session(self._source, self._work, verbose=self._verbose)
         )
         return self._worker.call("load", source=as_json(self._source), strategy=None)

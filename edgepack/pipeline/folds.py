@@ -25,6 +25,7 @@ from edgepack.metrics import Measure, decision_boundary
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Data, Job, load
+from edgepack.pipeline.model_session import model_session
 from edgepack.pipeline.origin import pruned_float
 from edgepack.pipeline.splits import Mask, calibrated_with, class_labels, held_out, subset
 from edgepack.progress import Progress, Silent, ignore
@@ -37,7 +38,6 @@ from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.schemes import Quantization
 from edgepack.trial import Trial
-from edgepack.worker import Worker
 
 _LITERT = RUNTIMES["litert"]
 
@@ -68,7 +68,7 @@ def cross_validate(
     detect(recipe.model)
     with (
         tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
-        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        model_session(recipe.source, Path(temporary), verbose=verbose) as session,
         interpreters([_LITERT], verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):

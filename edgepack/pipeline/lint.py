@@ -15,11 +15,11 @@ from edgepack.calibration.lint.training import choose
 from edgepack.errors import DatasetError
 from edgepack.load.formats import detect
 from edgepack.pipeline.job import Data, Job, load
+from edgepack.pipeline.model_session import model_session
 from edgepack.pipeline.steps import model_name
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.report.lint import LintReport
-from edgepack.worker import Worker
 
 
 def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> LintReport:
@@ -30,7 +30,7 @@ def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = Fa
     detect(recipe.model)
     with (
         tempfile.TemporaryDirectory(prefix="edgepack-") as work,
-        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        model_session(recipe.source, Path(work), verbose=verbose) as session,
     ):
         job = Job(recipe, Path(work), Path(work), session, progress or Silent(), verbose)
         return find(job, load(job))

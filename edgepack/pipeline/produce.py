@@ -17,6 +17,7 @@ from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_repo
 from edgepack.pipeline.evidence import gather, judge_all, require_measurable, unmeasured
 from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
+from edgepack.pipeline.model_session import model_session
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
@@ -28,7 +29,6 @@ from edgepack.support import require_supported
 from edgepack.target import Target
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model
-from edgepack.worker import Worker
 
 
 def produce(
@@ -55,7 +55,9 @@ def produce(
         bundle.stage(recipe.output, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
-        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        model_session(
+            recipe.source, folder, Path(work), recipe.checkpoints, verbose=verbose
+        ) as session,
         interpreters(found, verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
@@ -105,8 +107,8 @@ def produce(
             folder / bundle.MANIFEST,
             recipe_manifest(recipe, bundle.describe_all(folder), inputs, found),
         )
-    if recipe.fine_tune and recipe.fine_tune.checkpoints:
-        remove_checkpoint(recipe.fine_tune.checkpoints)
+    if recipe.checkpoints:
+        remove_checkpoint(recipe.checkpoints)
     return report
 
 

@@ -13,6 +13,7 @@ from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.job import Data, Job, load
+from edgepack.pipeline.model_session import model_session
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.fixed_point import fixed_point
 from edgepack.recipe import Recipe
@@ -20,7 +21,6 @@ from edgepack.report.study import Simulated, StudyReport
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.schemes import FixedPoint
-from edgepack.worker import Worker
 
 _LITERT = RUNTIMES["litert"]
 
@@ -45,7 +45,7 @@ def study(
     with (
         bundle.stage(recipe.output, force=recipe.force) as folder,
         tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
-        Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
+        model_session(recipe.source, folder, Path(work), verbose=verbose) as session,
         interpreters([_LITERT], verbose=verbose) as running,
     ):
         job = Job(recipe, folder, Path(work), session, progress or Silent())

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from edgepack.errors import ReportError
+from edgepack.given import read_given_text
 from edgepack.report.table import cut_middle, printable
 
 SCHEMA = 1
-_MOST_BYTES = 64 << 20
 _LARGEST = float(1 << 63)
 _LONGEST = 120
 
@@ -89,20 +89,9 @@ class Node:
 def read_json(path: Path) -> Node:
     """Read a JSON file of any origin; raises :class:`ReportError`."""
     name = printable(str(path))
+    text = read_given_text(path, ReportError, "file")
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise ReportError(f"{name}: no such file; check the path") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ReportError(f"{name}: cannot be read: {why}; check the path") from error
-    if len(data) > _MOST_BYTES:
-        raise ReportError(
-            f"{name}: has more than {_MOST_BYTES >> 20} MiB; give a report that edgepack wrote"
-        )
-    try:
-        return Node(name, "", json.loads(data, parse_constant=_no_number))
+        return Node(name, "", json.loads(text, parse_constant=_no_number))
     except RecursionError:
         why = "it is nested too deeply"
     except ValueError as error:

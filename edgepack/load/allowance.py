@@ -1,0 +1,55 @@
+"""How much memory loading a model may take, by the size of its files.
+
+A configuration of a few bytes may ask for layers of any size; what a file holds of weights it can
+fill is bounded by its own size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgepack.errors import ModelError, reason
+from edgepack.memory import growing_at_most
+from edgepack.recipe import Source
+
+_MIB = 1 << 20
+_TIMES = 8
+"""The file is read, unpacked and looked through, and its weights are made, set and copied."""
+
+_ALWAYS_BYTES = (1024 + 64 * (os.cpu_count() or 1)) * _MIB
+"""Keras's modules, TensorFlow's graphs, and its threads, each with a stack and a heap."""
+
+
+@contextmanager
+def in_proportion(source: Source) -> Iterator[None]:
+    """Let a model be loaded in memory in proportion to its files, and no more.
+
+    Raises :class:`ModelError` if it asks for more.
+    """
+    size = sum(path.stat().st_size for path in _files(source))
+    try:
+        with growing_at_most(_ALWAYS_BYTES + _TIMES * size):
+            yield
+    except ModelError as error:
+        cause = error.__cause__
+        if not isinstance(cause, Exception) or not _is_out_of_memory(cause):
+            raise
+        raise ModelError(
+            f"{source.path}: asks for far more memory than the {size / _MIB:,.1f} MiB that it has"
+            f" explain: {reason(cause)}"
+        ) from error
+
+
+def _files(source: Source) -> Iterable[Path]:
+    for given in filter(None, (source.path, source.weights)):
+        beside = given.parent.glob(f"{given.name}.*")  # of a checkpoint, which is no file itself
+        for path in (given, *beside, *given.rglob("*")):
+            if path.is_file():
+                yield path
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

@@ -1,0 +1,52 @@
+"""How much memory a process may take."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_KIB = 1 << 10
+_STATUS = Path("/proc/self/status")
+_OF_GROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def machine_bytes() -> int | None:
+    """Tell how much memory there is for this process; None where the system does not say."""
+    found = []
+    with suppress(ValueError, OSError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(ValueError, OSError):  # "max" where the group has no limit
+        found.append(int(_OF_GROUP.read_text(encoding="ascii")))
+    return min(found, default=None)
+
+
+@contextmanager
+def growing_at_most(more: int) -> Iterator[None]:
+    """Let this process take so many bytes more than it has now, and no more, meanwhile.
+
+    Counts what it writes to (RLIMIT_DATA), not the files that it maps to read. What asks for more
+    gets none: numpy raises MemoryError, TensorFlow ResourceExhaustedError. Without Linux's account
+    of the process's memory there is no limit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    try:
+        most = _taken_bytes() + more
+    except OSError:
+        yield
+        return
+    limits = [most, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _taken_bytes() -> int:
+    """Read how much memory of this process it may write to."""
+    lines = _STATUS.read_text(encoding="ascii").splitlines()
+    taken = next(line.split()[1] for line in lines if line.startswith("VmData:"))
+    return int(taken) * _KIB

@@ -1,0 +1,201 @@
+"""Make SavedModels that reach outside themselves, load them through the gate, and tell, as JSON.
+
+Run as a script, in a process of its own. Payloads are harmless: they leave files named MARK_*, or
+read ``secret.txt``. Tells what each was refused for, and the marks that are there in the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from tensorflow.core.protobuf import saved_model_pb2
+from tf_keras.protobuf import saved_metadata_pb2
+
+from edgepack.errors import ModelError
+from edgepack.load import load_model
+from edgepack.recipe import Source
+
+_Function = Callable[[Any], Any]
+
+
+def functions(folder: Path) -> dict[str, _Function]:
+    """Name functions of a signature that do more than compute."""
+    secret, mark = str(folder / "secret.txt"), str(folder / "MARK")
+
+    def prints(x: Any) -> Any:
+        tf.print("written", output_stream=f"file://{mark}_print")
+        return x
+
+    def caches(x: Any) -> Any:
+        for each in tf.data.Dataset.from_tensors(x).cache(f"{mark}_cache"):
+            x += 0.0 * tf.reduce_sum(each)
+        return x
+
+    def reads(x: Any) -> Any:
+        return x + tf.cast(tf.strings.length(tf.io.read_file(secret)), tf.float32)
+
+    def writes(x: Any) -> Any:
+        tf.io.write_file(f"{mark}_write", "x")
+        return x
+
+    def calls_python(x: Any) -> Any:
+        made = tf.py_function(lambda y: (Path(f"{mark}_python").touch(), y)[1], [x], tf.float32)
+        return tf.ensure_shape(made, x.shape)
+
+    def maps(x: Any) -> Any:
+        mapped = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=[4], memory_region_name=secret)
+        return x + tf.reduce_sum(tf.cast(mapped, tf.float32))
+
+    def looks_up(x: Any) -> Any:
+        table = tf.raw_ops.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64)
+        tf.raw_ops.InitializeTableFromTextFileV2(
+            table_handle=table, filename=secret, key_index=-2, value_index=-1
+        )
+        return x + tf.cast(tf.raw_ops.LookupTableSizeV2(table_handle=table), tf.float32)
+
+    def merges(x: Any) -> Any:
+        tf.raw_ops.MergeV2Checkpoints(
+            checkpoint_prefixes=[f"{mark}_a"], destination_prefix=f"{mark}_merge"
+        )
+        return x
+
+    def saves(x: Any) -> Any:
+        tf.raw_ops.SaveV2(
+            prefix=f"{mark}_save", tensor_names=["x"], shape_and_slices=[""], tensors=[x]
+        )
+        return x
+
+    def restores(x: Any) -> Any:
+        held = tf.raw_ops.RestoreV2(
+            prefix=secret, tensor_names=["x"], shape_and_slices=[""], dtypes=[tf.float32]
+        )
+        return x + held[0]
+
+    def in_a_branch(x: Any) -> Any:
+        return tf.cond(tf.reduce_sum(x) > 1e9, lambda: reads(x), lambda: x)
+
+    def in_a_loop(x: Any) -> Any:
+        return tf.while_loop(lambda i, y: i < 1, lambda i, y: (i + 1, writes(y)), [0, x])[1]
+
+    return dict(locals().items() - {"folder": folder, "secret": secret, "mark": mark}.items())
+
+
+def save(path: Path, function: _Function) -> None:
+    """Save a module with a weight."""
+    weight = tf.Variable(np.ones((4, 3), np.float32))
+    module = tf.Module()
+    module.weight = weight
+    signature = tf.TensorSpec([None, 4], tf.float32)
+    module.f = tf.function(
+        lambda x: {"y": tf.matmul(function(x), weight)}, input_signature=[signature]
+    )
+    tf.saved_model.save(module, str(path), signatures={"serving_default": module.f})
+
+
+def rewrite(path: Path, change: Callable[[Any], None]) -> None:
+    """Change the protocol buffer of a SavedModel."""
+    file = path / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    change(saved)
+    file.write_bytes(saved.SerializeToString())
+
+
+def make(folder: Path) -> None:
+    """Write all models."""
+    (folder / "secret.txt").write_text("a secret that lies beside the model")
+    for name, function in functions(folder).items():
+        save(folder / name, function)
+    save(folder / "harmless", lambda x: x)
+    save(folder / "of TensorFlow 1", lambda x: x)
+    # Without objects TensorFlow takes it for one of TensorFlow 1, whose graph is run.
+    rewrite(
+        folder / "of TensorFlow 1",
+        lambda saved: saved.meta_graphs[0].ClearField("object_graph_def"),
+    )
+    save(folder / "signature that saves", lambda x: x)
+    rewrite(folder / "signature that saves", let_the_signature_save)
+    save(folder / "operator anew", lambda x: x)
+    rewrite(folder / "operator anew", name_a_function_like_an_operator)
+    save(folder / "linked", lambda x: x)
+    data = folder / "linked" / "variables" / "variables.data-00000-of-00001"
+    data.unlink()
+    data.symlink_to(folder / "secret.txt")
+    with_a_lambda(folder)
+
+
+def let_the_signature_save(saved: Any) -> None:
+    """Let a graph of TensorFlow 1 give what its saver saves by."""
+    (meta,) = saved.meta_graphs
+    meta.ClearField("object_graph_def")
+    outputs = meta.signature_def["serving_default"].outputs
+    outputs["y"].name = meta.saver_def.save_tensor_name
+
+
+def name_a_function_like_an_operator(saved: Any) -> None:
+    """Define an operator that is allowed as a function."""
+    saved.meta_graphs[0].graph_def.library.function[0].signature.name = "Relu"
+
+
+def with_a_lambda(folder: Path) -> None:
+    """Save a Keras model with a Lambda, whose metadata are spelled as they may be, too."""
+    code = f"lambda t: (open({str(folder / 'MARK_metadata')!r}, 'w').close(), t)[1]"
+    given = tf_keras.Input((4,))
+    hidden = tf_keras.layers.Lambda(eval(code))(given)
+    model = tf_keras.Model(given, tf_keras.layers.Dense(3)(hidden))
+    spellings: dict[str, Callable[[str], str]] = {
+        "metadata": lambda text: text,
+        "blanks": lambda text: text.replace('{"', '{\n "'),
+        "escapes": lambda text: text.replace('"Lambda"', '"\\u004cambda"'),
+        "in objects": lambda text: text,
+    }
+    for name, spell in spellings.items():
+        path = folder / name
+        model.save(path, save_format="tf")
+        file = path / "keras_metadata.pb"
+        metadata = saved_metadata_pb2.SavedMetadata.FromString(file.read_bytes())
+        for node in metadata.nodes:
+            node.metadata = spell(node.metadata)
+        file.write_bytes(metadata.SerializeToString())
+        if name == "in objects":  # where Keras looks for them without the file
+
+            def move(saved: Any, nodes: Any = metadata.nodes) -> None:
+                objects = saved.meta_graphs[0].object_graph_def
+                for node in nodes:
+                    objects.nodes[node.node_id].user_object.metadata = node.metadata
+
+            rewrite(path, move)
+            file.unlink()
+    for mark in folder.glob("MARK_*"):  # building it calls it
+        mark.unlink()
+
+
+def main() -> None:
+    """Print what came of each."""
+    refused: dict[str, str | None] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        make(folder)
+        for path in sorted(each for each in folder.iterdir() if each.is_dir()):
+            try:
+                model = load_model(Source(path=path))
+                model.predict([np.ones((2, 4), np.float32)])
+                refused[path.name] = None
+            except ModelError as error:
+                refused[path.name] = str(error).removeprefix(f"{path}: ")
+        marks = [each.name for each in folder.glob("MARK_*")]
+    sys.stdout.write(json.dumps({"refused": refused, "marks": marks}))
+
+
+if __name__ == "__main__":
+    main()

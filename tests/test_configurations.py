@@ -1,0 +1,166 @@
+"""Configurations that name more than what computes are refused before Keras reads them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgepack.errors import UnsafeModelError
+from edgepack.load.allowed import kit
+from edgepack.load.configurations import entries, require_allowed
+
+MODEL = Path("model.h5")
+
+
+def layer(class_name: Any, **entries: Any) -> dict[str, Any]:
+    """Nest a layer as deep as models do."""
+    wrapped = {"class_name": class_name} | entries
+    return {
+        "class_name": "Sequential",
+        "config": {
+            "layers": [{"class_name": "TimeDistributed", "config": {"layer": wrapped}}],
+        },
+    }
+
+
+LAMBDA = layer("Lambda", config={"function": ["4wEAA"]})
+
+
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (LAMBDA, "holds a Lambda layer"),
+        (layer("Dense", config={"activation": {"class_name": "__lambda__"}}), "Lambda layer"),
+        (layer("LSTM", config={"function_type": "lambda"}), "Lambda layer"),
+        (layer("Dense", config={"name": json.dumps(LAMBDA)}), "holds a Lambda layer"),
+        (layer("Dense", config={"name": f"\n [{json.dumps(json.dumps(LAMBDA))}]"}), "Lambda layer"),
+        (layer("Popen", module="subprocess"), "names 'subprocess.Popen'"),
+        (layer("Mine", module="my.layers"), "--custom-objects my.layers:Mine"),
+        (layer("Mine"), "--custom-objects MODULE:Mine"),
+        (layer("Dense", module="os"), "names 'os.Dense'"),
+        (layer("Dense", module="keras.src.utils.file_utils"), "names 'keras.src.utils.file_utils"),
+        (layer("Dense", module=["keras.layers"]), "names"),
+        (layer(["Dense"]), "as a class"),
+        (layer("Dense", module="keras.layers", registered_name="Other"), "names 'keras.layers.D"),
+        (layer("function", module="builtins", config="exec"), "names 'builtins.exec'"),
+        (layer("function", module="keras.utils", config="get_file"), "names 'keras.utils.get_file"),
+        (layer("function", module="builtins", config={"name": "relu"}), "names"),
+        (layer("get_file", module="keras.utils"), "names 'keras.utils.get_file'"),
+        (layer("CSVLogger", module="keras.callbacks"), "names 'keras.callbacks.CSVLogger'"),
+        (layer("Dense", config={"activation": "deserialize"}), "names 'deserialize'"),
+        (layer("Dense", config={"kernel_initializer": "get"}), "names 'get'"),
+        (layer("TextVectorization", config={"vocabulary": "/etc/passwd"}), "from the file"),
+        (layer("CompositeTensor", spec={}), "names 'CompositeTensor'"),
+        (layer("TypeSpec", type_spec="tf.data.DatasetSpec"), "describes a tensor by"),
+        (layer("__typespec__", spec_name="Popen", module="subprocess"), "describes a tensor by"),
+    ],
+)
+def test_what_is_not_listed_is_refused(config: dict[str, Any], said: str, package: str) -> None:
+    with pytest.raises(UnsafeModelError) as error:
+        require_allowed(MODEL, config, kit(package))
+    told = str(error.value)
+    assert told.startswith("model.h5: ")
+    assert said in told
+    assert "--allow-unsafe if you trust whoever made the file" in told
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (layer("TFSMLayer", module="keras.layers"), "a SavedModel from a path of its own"),
+        (layer("TorchModuleWrapper", module="keras.layers"), "pickled PyTorch module"),
+        (layer("Map", module="keras.src.ops.core"), "functions that the file names"),
+    ],
+)
+def test_what_keras_3_leaves_out_is_told_with_the_reason(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(UnsafeModelError, match=said):
+        require_allowed(MODEL, config, kit("keras"))
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (layer("TFOpLambda", config={"function": "io.write_file"}), "calls tf.io.write_file"),
+        (layer("TFOpLambda", config={"function": "compat.v1.py_func.py_function"}), "py_function"),
+        (layer("TFOpLambda", config={"function": "raw_ops.ReadFile"}), "raw_ops.ReadFile"),
+        (layer("TFOpLambda", config={"function": "keras.models.model_from_json"}), "model_from"),
+        (layer("TFOpLambda", config={"function": ["math.add"]}), "calls tf."),
+        (layer("TFOpLambda", config="math.add"), "calls tf.None"),
+        (layer("SlicingOpLambda", config={"function": "io.read_file"}), "calls tf.io.read_file"),
+        (layer("ClassMethod", config={"cls_symbol": "io.gfile.copy"}), "a method of a class"),
+        (layer("InstanceMethod", config={"method_name": "__class__"}), "a method of a class"),
+        (layer("InstanceProperty", config={"attr_name": "__class__"}), "a method of a class"),
+        (layer("TensorFlowOpLayer", config={"node_def": {"op": "WriteFile"}}), "WriteFile"),
+        (layer("TensorFlowOpLayer", config={"node_def": '{"op": "PyFunc"}'}), "PyFunc"),
+        (layer("TensorFlowOpLayer", config={"node_def": '{"o\\u0070": "PyFunc"}'}), "PyFunc"),
+        (layer("TensorFlowOpLayer", config={"node_def": "op: 'AddV2'"}), "operator None"),
+        (layer("DenseFeatures"), "vocabulary files"),
+    ],
+)
+def test_what_reaches_tensorflow_in_keras_2_is_refused(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(UnsafeModelError) as error:
+        require_allowed(MODEL, config, kit("tf_keras"))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("package", "config"),
+    [
+        ("keras", layer("Dense", module="keras.layers", config={"activation": "relu"})),
+        ("keras", layer("Functional", module="keras.src.models.functional")),
+        ("keras", layer("Add", module="keras.src.ops.numpy", registered_name="Add")),
+        ("keras", layer("function", module="builtins", config="relu", registered_name="relu")),
+        ("keras", layer("function", module="keras.activations", config="silu")),
+        ("keras", layer("__keras_tensor__", config={"keras_history": ["dense", 0, 0]})),
+        ("keras", layer("__slice__", config={"start": None})),
+        ("tf_keras", layer("Functional", module="keras.src.engine.functional")),
+        ("tf_keras", layer("Dense", module="keras.layers", config={"dtype": "float32"})),
+        ("tf_keras", layer("Conv2D", config={"kernel_initializer": "glorot_uniform"})),
+        ("tf_keras", layer("BatchNormalizationV1")),
+        ("tf_keras", layer("TFOpLambda", config={"function": "math.multiply"})),
+        ("tf_keras", layer("TFOpLambda", config={"function": "compat.v1.transpose"})),
+        ("tf_keras", layer("SlicingOpLambda", config={"function": "__operators__.getitem"})),
+        ("tf_keras", layer("TensorFlowOpLayer", config={"node_def": {"op": "AddV2"}})),
+        ("tf_keras", layer("Constant", module="tensorflow.python.ops.init_ops_v2")),
+        ("tf_keras", layer("TypeSpec", type_spec="tf.TensorSpec")),
+        ("tf_keras", layer("Custom>Adam")),
+    ],
+)
+def test_what_computes_is_let_through(package: str, config: dict[str, Any]) -> None:
+    require_allowed(MODEL, config, kit(package))
+
+
+def test_what_the_user_vouches_for_is_let_through_by_the_name_that_keras_looks_up() -> None:
+    mine = layer("Mine", module="my.layers", registered_name="pack>Mine")
+    require_allowed(MODEL, mine, kit("keras"), known={"pack>Mine"})
+    require_allowed(MODEL, layer("Dense", config={"activation": "f"}), kit("keras"), known={"f"})
+    for bypass in (
+        layer("function", module="keras.utils", config="get_file", registered_name="pack>Mine"),
+        layer("Lambda", registered_name="pack>Mine"),
+        layer("pack>Mine", module="antigravity", registered_name=None),
+        layer("TFOpLambda", registered_name="pack>Mine", config={"function": "io.read_file"}),
+    ):
+        with pytest.raises(UnsafeModelError):
+            require_allowed(MODEL, bypass, kit("tf_keras"), known={"pack>Mine"})
+
+
+def test_a_deep_configuration_is_walked_without_recursion() -> None:
+    config: Any = LAMBDA
+    for _ in range(50_000):
+        config = [{"config": config}]
+    with pytest.raises(UnsafeModelError, match="Lambda"):
+        require_allowed(MODEL, config, kit("keras"))
+    assert sum(1 for _ in entries(config)) > 50_000
+    while isinstance(config, list):  # or Python frees it by recursion
+        config = config[0]["config"]
+
+
+def test_long_and_odd_names_are_cut_and_quoted() -> None:
+    with pytest.raises(UnsafeModelError) as error:
+        require_allowed(MODEL, layer("\x1b[31m\n" + "x" * 10_000), kit("keras"))
+    assert len(str(error.value)) < 1_000
+    assert "\\x1b[31m\\n" in str(error.value)

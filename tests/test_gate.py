@@ -1,0 +1,95 @@
+"""What is loaded only computes: models of every kind get through, hostile ones do not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import ROOT, python
+
+from edgepack.load import allowed
+
+
+@pytest.fixture(scope="module")
+def hostile() -> dict[str, Any]:
+    """What came of SavedModels that reach outside themselves (tests/hostile_models.py)."""
+    found: dict[str, Any] = json.loads(python(ROOT / "tests" / "hostile_models.py").stdout)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("prints", "the operator PrintV2"),
+        ("caches", "the operator TensorDataset"),
+        ("reads", "the operator ReadFile"),
+        ("writes", "the operator WriteFile"),
+        ("calls_python", "the operator EagerPyFunc"),
+        ("maps", "the operator ImmutableConst"),
+        ("looks_up", "the operator InitializeTableFromTextFileV2"),
+        ("merges", "the operator MergeV2Checkpoints outside its saver"),
+        ("saves", "the operator SaveV2 outside its saver"),
+        ("restores", "the operator RestoreV2 outside its saver"),
+        ("in_a_branch", "the operator ReadFile"),
+        ("in_a_loop", "the operator WriteFile"),
+        ("signature that saves", "outside its saver"),
+        ("operator anew", "defines the operator Relu anew"),
+        ("linked", "is a link that leads out of the folder"),
+        ("metadata", "holds a Lambda layer"),
+        ("blanks", "holds a Lambda layer"),
+        ("escapes", "holds a Lambda layer"),
+        ("in objects", "holds a Lambda layer"),
+    ],
+)
+def test_a_saved_model_that_reaches_outside_is_refused(
+    hostile: dict[str, Any], model: str, said: str
+) -> None:
+    assert said in (hostile["refused"][model] or "not refused")
+
+
+def test_saved_models_whose_saver_alone_reaches_files_are_loaded(hostile: dict[str, Any]) -> None:
+    assert hostile["refused"]["harmless"] is None
+    assert hostile["refused"]["of TensorFlow 1"] is None
+
+
+def test_no_payload_has_run(hostile: dict[str, Any]) -> None:
+    assert hostile["marks"] == []
+
+
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+def test_models_of_every_kind_of_layer_are_loaded(package: str) -> None:
+    found = json.loads(python(ROOT / "tests" / "layer_kinds.py", package).stdout)
+    assert {name: why for name, why in found.items() if why} == {}
+    assert len(found) > 100
+
+
+def test_the_lists_are_those_of_the_installed_packages() -> None:
+    # After an update: scripts/allowed.py, and look at the difference.
+    code = (
+        "import sys; sys.path.insert(0, 'scripts'); import allowed;"
+        "sys.exit(allowed.write(allowed.derive()) != allowed.FILE.read_text())"
+    )
+    assert python("-c", code, cwd=ROOT).returncode == 0
+
+
+def test_every_rule_of_what_is_left_out_leaves_something_out() -> None:
+    left_out = {
+        *allowed.kit("keras").left_out.values(),
+        *allowed.kit("tf_keras").left_out.values(),
+        *allowed.functions().left_out.values(),
+        *allowed.operators().left_out.values(),
+    }
+    assert len(left_out) > 30
+    assert all(reason.startswith("it ") or "TensorFlow" in reason for reason in left_out)
+
+
+def test_a_name_that_nobody_has_looked_at_is_not_allowed() -> None:
+    assert allowed.operators().why_not("NewOperator") == "edgepack does not know what it does"
+    assert allowed.functions().why_not("nn.relu") is None
+    assert not allowed.kit("keras").has_class("NewLayer", None)
+
+
+def test_every_list_is_packaged() -> None:
+    assert (ROOT / "edgepack" / "load" / "allowed.json").is_file()
+    assert "edgepack.load = allowed.json" in (ROOT / "setup.cfg").read_text()
