@@ -6,29 +6,18 @@ turn the direction of writing would show another name than the one that is there
 
 from __future__ import annotations
 
-import unicodedata
-
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode's categories of characters that are not seen as themselves: controls, formats, none."""
-
-_HARMLESS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
-"""Formats that words of some scripts need, and emoji; they turn nothing round."""
-
 _LONGEST = 120
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Write what a terminal would not show as itself as Python escapes, but for ``keep``.
+    r"""Write what is not seen as itself, as Unicode has it, as Python's escapes, but for ``keep``.
 
-    >>> print(printable("a\x1b[31m\u202eb\n"))
-    a\x1b[31m\u202eb\n
+    >>> print(printable("a\x1b[31m\u202eb\ud800\n"))
+    a\x1b[31m\u202eb\ud800\n
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(
-        each if each in keep or each in _HARMLESS or _is_seen(each) else _escaped(each)
-        for each in text
-    )
+    return "".join(each if each.isprintable() or each in keep else _escaped(each) for each in text)
 
 
 def shown(name: object) -> str:
@@ -39,10 +28,6 @@ def shown(name: object) -> str:
     """
     text = str(name)
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
-
-
-def _is_seen(character: str) -> bool:
-    return unicodedata.category(character) not in _UNSEEN
 
 
 def _escaped(character: str) -> str:

@@ -86,7 +86,7 @@ def functions(folder: Path) -> dict[str, _Function]:
         return tf.cond(tf.reduce_sum(x) > 1e9, lambda: reads(x), lambda: x)
 
     def in_a_loop(x: Any) -> Any:
-        return tf.while_loop(lambda i, y: i < 1, lambda i, y: (i + 1, writes(y)), [0, x])[1]
+        return tf.while_loop(lambda i, _: i < 1, lambda i, y: (i + 1, writes(y)), [0, x])[1]
 
     return dict(locals().items() - {"folder": folder, "secret": secret, "mark": mark}.items())
 
@@ -119,10 +119,7 @@ def make(folder: Path) -> None:
     save(folder / "harmless", lambda x: x)
     save(folder / "of TensorFlow 1", lambda x: x)
     # Without objects TensorFlow takes it for one of TensorFlow 1, whose graph is run.
-    rewrite(
-        folder / "of TensorFlow 1",
-        lambda saved: saved.meta_graphs[0].ClearField("object_graph_def"),
-    )
+    rewrite(folder / "of TensorFlow 1", forget_objects)
     save(folder / "signature that saves", lambda x: x)
     rewrite(folder / "signature that saves", let_the_signature_save)
     save(folder / "operator anew", lambda x: x)
@@ -132,6 +129,11 @@ def make(folder: Path) -> None:
     data.unlink()
     data.symlink_to(folder / "secret.txt")
     with_a_lambda(folder)
+
+
+def forget_objects(saved: Any) -> None:
+    """Leave the graph alone."""
+    saved.meta_graphs[0].ClearField("object_graph_def")
 
 
 def let_the_signature_save(saved: Any) -> None:
@@ -180,6 +182,15 @@ def with_a_lambda(folder: Path) -> None:
         mark.unlink()
 
 
+def tried(path: Path) -> str | None:
+    """Load and run a model; returns what it was refused for."""
+    try:
+        load_model(Source(path=path)).predict([np.ones((2, 4), np.float32)])
+    except ModelError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return None
+
+
 def main() -> None:
     """Print what came of each."""
     refused: dict[str, str | None] = {}
@@ -187,12 +198,7 @@ def main() -> None:
         folder = Path(temporary)
         make(folder)
         for path in sorted(each for each in folder.iterdir() if each.is_dir()):
-            try:
-                model = load_model(Source(path=path))
-                model.predict([np.ones((2, 4), np.float32)])
-                refused[path.name] = None
-            except ModelError as error:
-                refused[path.name] = str(error).removeprefix(f"{path}: ")
+            refused[path.name] = tried(path)
         marks = [each.name for each in folder.glob("MARK_*")]
     sys.stdout.write(json.dumps({"refused": refused, "marks": marks}))
 

@@ -340,7 +340,7 @@ def test_names_are_printed_in_every_encoding(
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     shown = edgepack("inspect", path, env=environment, encoding="utf-8")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.startswith("?[31mred.tflite  ")
+    assert shown.stdout.startswith("\\x1b[31mred.tflite  ")
     # click takes ASCII for a mistake, and writes UTF-8
     assert {"cp1252": r"\u4e2d\u6587", "ascii": "\u4e2d\u6587"}[encoding] in shown.stdout
 

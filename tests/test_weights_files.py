@@ -19,7 +19,7 @@ from edgepack.load.formats import Format, detect, read, weights_ending
 CONFIG = {"class_name": "Sequential", "module": "keras", "config": {"layers": []}}
 
 
-def save_weights(path: Path, change: Callable[[Any], None] = lambda file: None) -> Path:
+def save_weights(path: Path, change: Callable[[Any], None] = lambda _: None) -> Path:
     """Write an HDF5 file as Keras does, and change it."""
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps(CONFIG)

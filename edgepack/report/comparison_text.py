@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from edgepack.evaluation.results import ClassResult, Distance, MetricResult
+from edgepack.printable import printable
 from edgepack.report import amounts
 from edgepack.report.comparison import PRUNED, ComparisonReport, Stage
 from edgepack.report.runs import Seen, all_runs, asked, output_names, recall_lost, seen, worst_runs
@@ -17,7 +18,6 @@ from edgepack.report.table import (
     WIDTH,
     cut_middle,
     number,
-    printable,
     table,
 )
 

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import ceil
 
+from edgepack.printable import printable
 from edgepack.report.inspection import (
     GraphInspection,
     Inspection,
     LayerInspection,
     TensorInspection,
 )
-from edgepack.report.table import NONE, WIDTH, cut, hang, printable, shorten, table
+from edgepack.report.table import NONE, WIDTH, cut, hang, shorten, table
 
 _NAME = 40
 _LEAST_NAME = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from edgepack.report.table import printable
+from edgepack.printable import printable
 from edgepack.report.target import TargetReport
 from edgepack.report.validation import ValidationReport
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from edgepack.report.table import printable
+from edgepack.printable import printable
 
 
 def element(tag: str, *children: Element | str | None, **attributes: str | float | None) -> Element:
@@ -41,6 +41,6 @@ def plain(text: str) -> str:
     r"""Make a text one line that can be shown: no control character, none that turns its direction.
 
     >>> plain("two\nlines, \u202eturned\x00")
-    'two lines, ?turned?'
+    'two lines, \\u202eturned\\x00'
     """
     return printable("".join(" " if c.isspace() else c for c in text))

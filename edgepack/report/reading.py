@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 from edgepack.errors import ReportError
 from edgepack.given import read_given_text
-from edgepack.report.table import cut_middle, printable
+from edgepack.printable import printable
+from edgepack.report.table import cut_middle
 
 SCHEMA = 1
 _LARGEST = float(1 << 63)

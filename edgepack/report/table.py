@@ -80,15 +80,6 @@ def cut_middle(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:end]}...{text[-end:]}"
 
 
-def printable(text: str) -> str:
-    r"""Put question marks for what a terminal might not print as it is, nor XML can hold.
-
-    >>> printable("a\x1b[31m\ud800")
-    'a?[31m?'
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
-
-
 def hang(word: str, text: str) -> str:
     """Write a word and what it says, the lines after the first below the text.
 
