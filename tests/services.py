@@ -8,11 +8,20 @@ import re
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgepack.errors import ModelError
+
+
+def _tried(act: Any) -> str:
+    try:
+        act()
+    except OSError as error:
+        return type(error).__name__
+    return "done"
 
 
 class Service:
@@ -32,6 +41,22 @@ class Service:
         sys.stdout.write("python noise\n")
         sys.stdout.flush()
         return "quiet"
+
+    def touch(self, *, reads: list[str], writes: list[str], update: Any) -> dict[str, str]:
+        """Read and write files, list folders and start a program; tells what became of each."""
+        update(0, 1)
+        found = {}
+        for path in reads:
+            found[f"read {path}"] = _tried(lambda path=path: Path(path).read_bytes())
+        for path in writes:
+            found[f"write {path}"] = _tried(lambda path=path: Path(path).write_bytes(b"x"))
+        found["list /home"] = _tried(lambda: list(Path("/home").iterdir()))
+        found["gain rights"] = Path("/proc/self/status").read_text().split("NoNewPrivs:")[1][1]
+        return found
+
+    def memory(self, *, megabytes: int, update: Any) -> int:
+        update(0, 1)
+        return len(bytes(megabytes << 20))
 
     def refuse(self, *, update: Any) -> None:
         update(0, 1)

@@ -38,8 +38,8 @@ def in_proportion(source: Source) -> Iterator[None]:
         if not isinstance(cause, Exception) or not _is_out_of_memory(cause):
             raise
         raise ModelError(
-            f"{source.path}: asks for far more memory than the {size / _MIB:,.1f} MiB that it has"
-            f" explain: {reason(cause)}"
+            f"{source.path}: asks for far more memory than its {size:,} bytes explain:"
+            f" {reason(cause)}"
         ) from error
 
 

@@ -1,0 +1,157 @@
+"""A process that loads what may be anybody's has taken from itself what it does not need."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from conftest import Edgepack
+
+from edgepack import confine as confining
+from edgepack.confine import Confinement
+from edgepack.errors import WorkerLimitError
+from edgepack.memory import growing_at_most, machine_bytes
+from edgepack.pipeline.model_session import model_session
+from edgepack.recipe import Source
+from edgepack.worker import Limits, Worker
+
+
+def has_landlock() -> bool:
+    libc = ctypes.CDLL(None, use_errno=True)
+    return sys.platform == "linux" and libc.syscall(444, None, 0, 1) > 0
+
+
+needs_landlock = pytest.mark.skipif(not has_landlock(), reason="this kernel has no Landlock")
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, Path]:
+    found = {name: tmp_path / name for name in ("given", "work", "other")}
+    for folder in found.values():
+        folder.mkdir()
+        (folder / "file").write_text("x")
+    return found
+
+
+def touched(places: dict[str, Path], confinement: Confinement | None) -> dict[str, str]:
+    """Let a process read and write everywhere; returns what became of it."""
+    files = [str(folder / "file") for folder in places.values()]
+    with Worker("services:Service", label="x", confinement=confinement) as worker:
+        done = worker.call("touch", reads=files, writes=[f"{each}.new" for each in files])
+    return {
+        name.replace(f"{places['given'].parent}{os.sep}", ""): what for name, what in done.items()
+    }
+
+
+@needs_landlock
+def test_it_reads_what_it_was_given_and_writes_in_its_own_folder(places: dict[str, Path]) -> None:
+    rights = Confinement(reads=(str(places["given"]),), writes=(str(places["work"]),))
+    assert touched(places, rights) == {
+        "read given/file": "done",
+        "read work/file": "done",
+        "read other/file": "PermissionError",
+        "write given/file.new": "PermissionError",
+        "write work/file.new": "done",
+        "write other/file.new": "PermissionError",
+        "list /home": "PermissionError",
+        "gain rights": "1",
+    }
+
+
+@needs_landlock
+def test_a_single_file_may_be_given(places: dict[str, Path]) -> None:
+    done = touched(places, Confinement(reads=(str(places["given"] / "file"),)))
+    assert done["read given/file"] == "done"
+    assert done["read work/file"] == done["write given/file.new"] == "PermissionError"
+
+
+def test_without_a_confinement_nothing_is_taken(places: dict[str, Path]) -> None:
+    done = touched(places, None)
+    assert done.pop("gain rights") == "0"
+    assert set(done.values()) == {"done"}
+
+
+def test_where_the_kernel_has_no_landlock_it_says_so_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Libc:
+        @staticmethod
+        def prctl(*_: Any) -> int:
+            return 0
+
+        @staticmethod
+        def syscall(*_: Any) -> int:
+            ctypes.set_errno(38)
+            return -1
+
+    monkeypatch.setattr(confining.ctypes, "CDLL", lambda *_, **__: Libc)
+    assert confining.confine(Confinement()) == (
+        "Landlock is not to be had here: Function not implemented"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "is_confined"),
+    [
+        (Source(path=Path("m.h5")), True),
+        (Source(path=Path("m.h5"), allow_unsafe=True), False),
+        (Source(path=Path("m.h5"), custom_objects=("own_layers:Scale",)), False),
+    ],
+)
+def test_code_that_the_user_allows_has_the_rights_of_the_user(
+    source: Source, is_confined: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "edgepack.pipeline.model_session.Worker", lambda *_, **named: given.update(named)
+    )
+    model_session(source, tmp_path, tmp_path / "new" / "folder", None, verbose=False)
+    rights = given["confinement"]
+    assert (rights is not None) == is_confined
+    if is_confined:
+        assert rights.reads == (str(Path("m.h5").absolute()),)
+        assert rights.writes == (str(tmp_path), str(tmp_path))
+
+
+def test_more_memory_than_it_may_have_is_told_as_such() -> None:
+    limits = Limits(data_bytes=256 << 20)
+    with Worker("services:Service", label="the service", limits=limits) as worker:
+        assert worker.call("memory", megabytes=64) == 64 << 20
+        with pytest.raises(WorkerLimitError, match="the service cannot do the step 'memory' with"):
+            worker.call("memory", megabytes=1024)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the account of memory is Linux's")
+def test_memory_may_grow_by_so_much_for_a_while() -> None:
+    with growing_at_most(64 << 20), pytest.raises(MemoryError):
+        np.ones(512 << 20, np.uint8)
+    assert len(np.ones(512 << 20, np.uint8)) == 512 << 20
+    assert (machine_bytes() or 0) > 1 << 28
+
+
+def test_a_small_file_that_asks_for_much_memory_is_refused_in_a_line(
+    edgepack: Edgepack, tmp_path: Path
+) -> None:
+    units = 1 << 28
+    layers = [
+        {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 4], "name": "x"}},
+        {"class_name": "Dense", "config": {"name": "wide", "units": units}},
+    ]
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+    with h5py.File(tmp_path / "wide.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"] = "2.15.0"
+        file.create_group("model_weights").attrs["layer_names"] = [b"wide"]
+    np.save(tmp_path / "x.npy", np.zeros((8, 4), np.float32))
+    done = edgepack("lint", tmp_path / "wide.h5", tmp_path / "x.npy")
+    assert done.returncode == 2
+    assert "asks for far more memory than its " in done.stderr
+    assert "bytes explain: OOM when allocating" in done.stderr
+    assert "Traceback" not in done.stderr
