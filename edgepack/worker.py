@@ -14,13 +14,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from edgepack import errors
 from edgepack.confine import Confinement
+from edgepack.printable import printable
 from edgepack.progress import Update, ignore
 
 # The working folder is no place to import from: what lies there may be anyone's. `-c` puts it
@@ -95,12 +97,15 @@ class Worker:
             [*python.command, "-c", _BOOT, service, *told, *python.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None if verbose else self._words if limits else subprocess.DEVNULL,
+            stderr=subprocess.PIPE if verbose else self._words if limits else subprocess.DEVNULL,
             env=os.environ | _environment(verbose, self._limits) | {"TMPDIR": self._scratch.name},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
-            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",
         )
         self._thread = ThreadPoolExecutor(max_workers=1)
+        if self._process.stderr is not None:
+            threading.Thread(target=_show, args=(self._process.stderr,), daemon=True).start()
 
     def __enter__(self) -> Worker:
         return self
@@ -200,6 +205,14 @@ def _environment(verbose: bool, limits: Limits) -> dict[str, str]:
         "PYTHONHASHSEED": "0",  # no order of a set may reach an exported file
         "PYTHONIOENCODING": "utf-8",
     }
+
+
+def _show(words: TextIO) -> None:
+    """Write what a process says of itself to standard error: names from files are in it."""
+    with words:
+        for line in words:
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens
+                sys.stderr.write(printable(line, keep="\n\t"))
 
 
 def _json(confinement: Confinement | None) -> str:
