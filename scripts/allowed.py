@@ -197,6 +197,7 @@ def functions() -> dict[str, Any]:
         "of_compat_v1": sorted(
             name for name in old & simple - found if not why_not(name, rules.FUNCTIONS)
         ),
+        "spaces": dict(rules.SPACES),
         "left_out": by_reason(left_out),
     }
 

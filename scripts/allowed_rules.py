@@ -95,6 +95,29 @@ NAMESPACES = (
 )
 """Where TensorFlow's interface has functions that compute; of all others none is allowed."""
 
+SPACES = {
+    "io": "it reads or writes files",
+    "gfile": "it reads or writes files",
+    "data": "it reads files, or works on in the background",
+    "saved_model": "it reads or writes files",
+    "train": "it reads or writes files",
+    "summary": "it writes files",
+    "profiler": "it writes files",
+    "raw_ops": "it may be any operator",
+    "debugging": "it writes, or changes how TensorFlow works",
+    "config": "it changes how TensorFlow works",
+    "distribute": "it is for other devices and hosts",
+    "tpu": "it is for other devices and hosts",
+    "strings": "it works on text, which no device takes",
+    "keras.applications": "it may download weights",
+    "keras.datasets": "it downloads data",
+    "keras.models": "it builds what a file or a configuration names",
+    "keras.preprocessing": "it reads files",
+    "keras.saving": "it builds what a file or a configuration names",
+    "keras.utils": "it reads, writes or downloads files",
+}
+"""Why nothing is allowed of other places, where something can be said."""
+
 TWINS = ("div", "to_bfloat16", "to_double", "to_float", "to_int32", "to_int64")
 """Functions that ``tf.compat.v1`` alone has. Its others are allowed as their namesakes are."""
 

@@ -59,7 +59,7 @@ def _place(module: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """Names that are allowed, and why others are not."""
+    """Names that are allowed, and why others are not: by name, or by what is before the dot."""
 
     allowed: frozenset[str]
     left_out: Mapping[str, str]
@@ -68,7 +68,10 @@ class Names:
         """Say why a name is not allowed, as what follows it; None if it is."""
         if name in self.allowed:
             return None
-        return self.left_out.get(name, "edgepack does not know what it does")
+        parts = name.removeprefix(_V1).split(".")
+        wholes = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        reasons = (self.left_out[whole] for whole in wholes if whole in self.left_out)
+        return next(reasons, "it is not known to compute and do no more")
 
 
 @cache
@@ -87,10 +90,9 @@ def functions() -> Names:
     """Give the functions of TensorFlow, by their names under ``tf``, that a layer may call."""
     part = _read()["functions"]
     new, old = part["allowed"], part["of_compat_v1"]
-    left_out = _by_name(part["left_out"])
     return Names(
         allowed=frozenset([*new, *(_V1 + name for name in (*new, *old))]),
-        left_out=left_out | {_V1 + name: why for name, why in left_out.items()},
+        left_out=part["spaces"] | _by_name(part["left_out"]),
     )
 
 
