@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edgepack.bundle import MANIFEST, describe, describe_all, stage
+from edgepack.artifact import describe, describe_all
+from edgepack.bundle import MANIFEST
 from edgepack.errors import OutputError
+from edgepack.staging import stage
 
 
 def fill(output: Path, *, force: bool = False, text: str = "new") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -36,6 +35,7 @@ from edgepack.restore import restore
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.schemes import Quantization
+from edgepack.scratch import Scratch, temporary
 from edgepack.trial import Trial
 from edgepack.worker import Worker
 
@@ -67,12 +67,11 @@ def cross_validate(
     recipe = _recipe(trial, settings)
     detect(recipe.model)
     with (
-        tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
+        temporary() as work,
         Worker("edgepack.session:ModelSession", label="TensorFlow", verbose=verbose) as session,
         interpreters([_LITERT], verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        work = Path(temporary)
         job = Job(recipe, work, work, session, progress or Silent(), verbose)
         data = load(job)
         output, measure = _measured(data)
@@ -180,8 +179,7 @@ def _run_fold(
 
     Returns the outputs in real values, or why there are none.
     """
-    with tempfile.TemporaryDirectory(dir=job.work) as temporary:
-        folder = Path(temporary)
+    with Scratch(job.work) as folder:
         shutil.copyfile(job.float_tflite, folder / job.float_tflite.name)
         job = replace(job, folder=folder, work=folder)
         chosen = calibrated_with(job.recipe, ~mask, labels)
