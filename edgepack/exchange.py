@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -33,14 +34,14 @@ def rename_new(source: Path, target: Path) -> None:
     if error is None:
         return
     if os.path.lexists(target):
-        raise FileExistsError(*error.args) from error
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
     source.rename(target)
 
 
 def _rename(source: Path, target: Path, how: str) -> OSError | None:
     """Rename by the system's own function; returns why not."""
     if (call := _function()) is None:
-        return OSError("the system has no such function")
+        return OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     if call(os.fsencode(source), os.fsencode(target), how) == 0:
         return None
     number = ctypes.get_errno()

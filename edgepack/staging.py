@@ -43,7 +43,7 @@ def stage(output: Path, command: str, inputs: Iterable[Any], *, force: bool) -> 
         _require_folder(output)
         _require_replaceable(output, command, force=force)
         with uninterrupted():
-            _put_in_place(folder, output)
+            _put_in_place(folder, output, force=force)
 
 
 def _require_folder(output: Path) -> None:
@@ -83,9 +83,9 @@ def _whole(folder: Path) -> dict[str, Any] | None:
     return manifest if is_all else None
 
 
-def _put_in_place(folder: Path, output: Path) -> None:
+def _put_in_place(folder: Path, output: Path, *, force: bool) -> None:
     """Give a folder its final name; what stood there goes, or comes back if that fails."""
-    if not output.exists():
+    if not force or not output.exists():
         rename_new(folder, output)
         return
     if exchange(folder, output):
