@@ -62,7 +62,7 @@ def _paths(inputs: Iterable[Any]) -> Iterator[Path]:
 def _working_folder() -> list[Path]:
     try:
         return [Path.cwd()]
-    except FileNotFoundError:  # it was removed
+    except OSError:  # it was removed, say
         return []
 
 

@@ -56,6 +56,10 @@ def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
         return
     if not force:
         raise OutputError(f"{output}: exists; replace it with --force, or {_ANOTHER}")
+    if os.path.ismount(output):
+        raise OutputError(
+            f"{output}: is a disk of its own, not to be replaced; name a folder in it"
+        )
     if not any(output.iterdir()):
         return
     manifest = _whole(output)
@@ -65,11 +69,25 @@ def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
             f" files that no {MANIFEST} of edgepack's lists; {_ANOTHER}"
         )
     if (its := manifest.get("command")) != command:
-        who = f"edgepack {its} wrote it" if isinstance(its, str) else f"its {MANIFEST} names none"
+        who = f"edgepack {its} wrote it" if _is_name(its) else f"its {MANIFEST} names none"
         raise OutputError(
             f"{output}: --force replaces only a folder that the same command wrote, edgepack"
             f" {command}, and {who}; {_ANOTHER}, or remove it yourself"
         )
+    if protected := next(_protected(output), None):
+        raise OutputError(f"{output}: {protected} is write-protected, so it stays; {_ANOTHER}")
+
+
+def _is_name(command: object) -> bool:
+    """Whether it may be the name of a command: a manifest may be anybody's."""
+    return isinstance(command, str) and command.isalpha()
+
+
+def _protected(output: Path) -> Iterator[Path]:
+    """Find folders whose files cannot be removed."""
+    for folder in (output, *(path for path in output.rglob("*") if path.is_dir())):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            yield folder
 
 
 def _whole(folder: Path) -> dict[str, Any] | None:
