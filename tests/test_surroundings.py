@@ -180,7 +180,7 @@ def test_a_low_limit_is_named_or_enough(place: Path, name: str, limit: str) -> N
 @pytest.mark.parametrize("name", HEAVY)
 @pytest.mark.parametrize(
     "limit",
-    [*(f"-n {files}" for files in (8, 16, 32, 64)), *(f"-v {kib}000" for kib in (200, 1000, 4000))],
+    ["-n 8", "-n 32", "-v 1000000", "-v 4000000"],
 )
 def test_a_low_limit_is_named_or_enough_with_every_command(
     full_place: Path, name: str, limit: str
