@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -119,26 +119,28 @@ def _made(parent: Path, hidden: str, mode: int) -> tuple[Path, int | None]:
                 raise
 
 
-class _NoLockError(Exception):
+class _NoLockError(OSError):
     """A folder cannot be locked on its disk."""
 
 
 def _locked(path: Path) -> int:
     """Lock a folder for as long as the descriptor that is returned is open; nothing inherits it.
 
-    Raises BlockingIOError if it is locked, FileNotFoundError if it is gone.
+    Raises BlockingIOError if it is locked, FileNotFoundError if it is gone, and
+    :class:`_NoLockError`.
     """
     lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(lock), os.lstat(path)):
-            raise FileNotFoundError(path)
-    except BaseException as error:
-        os.close(lock)
-        is_told = isinstance(error, (BlockingIOError, FileNotFoundError))
-        if isinstance(error, OSError) and not is_told:
+    with ExitStack() as undo:
+        undo.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError as error:
             raise _NoLockError from error
-        raise
+        if not os.path.samestat(os.fstat(lock), path.lstat()):
+            raise FileNotFoundError(path)
+        undo.pop_all()
     return lock
 
 

@@ -136,10 +136,13 @@ def test_where_folders_cannot_be_locked_none_is_taken_for_one_that_was_left(
     def refuse(_descriptor: int, _operation: int) -> None:
         raise OSError(9, "Bad file descriptor")  # as NFS answers
 
+    with Scratch(tmp_path) as folder:
+        name = folder.name
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", refuse)
+        (tmp_path / name).mkdir()
         held = Scratch(tmp_path)
-        scratch.sweep(tmp_path)
+        assert (tmp_path / name).is_dir()
         assert held.path.is_dir()
     scratch.sweep(tmp_path)
     assert held.path.is_dir()
