@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgepack.recipe import given
+
 
 @dataclass(frozen=True, kw_only=True)
 class App:
@@ -24,3 +26,8 @@ class App:
     name: str | None = None
     description: str = ""
     force: bool = False
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """The files that are read, by their roles."""
+        return given(model=self.model, labels=self.labels, recipe_file=self.recipe_file)

@@ -7,6 +7,7 @@
     +-- WorkerCrashError           a worker process was killed by a signal
     +-- AlteredError               a file is not the one that its manifest lists
     +-- WorkerLimitError           a worker process needed more time or memory than it may
+    +-- ExhaustedError             the system has no more memory, files or processes to give
     +-- UsageError              2  what was asked for cannot be done
     |   +-- RecipeError            options that do not fit together
     |   +-- ModelError             a model file that cannot be read or is not supported
@@ -16,7 +17,7 @@
     |   +-- TargetError            an unknown or malformed target
     |   +-- ReportError            a report that cannot be read or compared
     |   +-- TableError             a table of TOML, or a budget, that does not fit
-    |   +-- OutputError            an output folder that cannot be written
+    |   +-- OutputError            an output folder that cannot be written, or must not be
     +-- MissingToolError        3  a package that the work needs is not installed
 
 The number is the exit status of the command. A message names the thing, the rule and
@@ -62,6 +63,10 @@ class WorkerLimitError(EdgepackError):
         self.resource = resource
 
 
+class ExhaustedError(EdgepackError):
+    """The system has no more memory, files or processes to give."""
+
+
 class AlteredError(EdgepackError):
     """A file is not the one that its manifest lists."""
 
@@ -105,7 +110,7 @@ class ReportError(UsageError):
 
 
 class OutputError(UsageError):
-    """An output folder that cannot be written."""
+    """An output folder that cannot be written, or must not be."""
 
 
 class MissingToolError(EdgepackError):

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgepack import bundle
+from edgepack.artifact import Artifact, describe
+from edgepack.bundle import SCHEMA
 from edgepack.recipe import Recipe, as_json, is_function_name
 from edgepack.runtimes import Runtime
 
@@ -23,17 +24,20 @@ _DISTRIBUTIONS = (
 
 
 def manifest(
+    command: str,
     asked: dict[str, Any],
-    artifacts: dict[str, bundle.Artifact],
+    artifacts: dict[str, Artifact],
     distributions: Iterable[str] = (),
     runtimes: Iterable[Runtime] = (),
 ) -> dict[str, Any]:
     """Say what made the folder: content and names only, so that it is the same everywhere.
 
-    ``asked`` holds what was asked for, under what it is called: a recipe, say.
+    ``command`` wrote it, and alone may replace it. ``asked`` holds what was asked for, under what
+    it is called: a recipe, say.
     """
     return {
-        "schema": 1,
+        "schema": SCHEMA,
+        "command": command,
         "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
         **asked,
         "versions": versions(distributions, runtimes),
@@ -50,8 +54,9 @@ def versions(distributions: Iterable[str] = (), runtimes: Iterable[Runtime] = ()
 
 
 def recipe_manifest(
+    command: str,
     recipe: Recipe,
-    artifacts: dict[str, bundle.Artifact],
+    artifacts: dict[str, Artifact],
     inputs: dict[str, Any],
     runtimes: Iterable[Runtime],
 ) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def recipe_manifest(
         "targets": list(recipe.targets),
         "metric": recipe.metric,
     }
-    return manifest({"recipe": inputs | settings}, artifacts, _DISTRIBUTIONS, runtimes)
+    return manifest(command, {"recipe": inputs | settings}, artifacts, _DISTRIBUTIONS, runtimes)
 
 
 def describe_prune(recipe: Recipe) -> dict[str, Any] | None:
@@ -83,16 +88,7 @@ def describe_prune(recipe: Recipe) -> dict[str, Any] | None:
 
 def describe_inputs(recipe: Recipe) -> dict[str, Any]:
     """Name what goes in by its role: files and folders with their SHA-256 and bytes."""
-    inputs = {
-        "model": recipe.model,
-        "weights": recipe.weights,
-        "representative": recipe.representative,
-        "test": recipe.test,
-        "ranges": recipe.ranges,
-        "train": recipe.fine_tune and recipe.fine_tune.train,
-        "recipe_file": recipe.recipe_file,
-    }
-    return {role: describe_data(data) for role, data in inputs.items() if data is not None}
+    return {role: describe_data(data) for role, data in recipe.inputs.items()}
 
 
 def describe_data(data: Any) -> dict[str, Any]:
@@ -102,4 +98,4 @@ def describe_data(data: Any) -> dict[str, Any]:
     if not isinstance(data, (str, Path)):
         return {"object": type(data).__qualname__}
     path = Path(data)
-    return {"name": path.resolve().name} | asdict(bundle.describe(path))
+    return {"name": path.resolve().name} | asdict(describe(path))

@@ -45,6 +45,11 @@ class Source:
         """Whether loading may run code that is not Keras's: the user's own, or the file's."""
         return bool(self.custom_objects) or self.allow_unsafe
 
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """The files that are read, by their roles."""
+        return given(model=self.path, weights=self.weights)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -240,6 +245,17 @@ class Recipe:
         )
 
     @property
+    def inputs(self) -> dict[str, Any]:
+        """The files and the data that are read, by their roles; targets and checkpoints besides."""
+        return self.source.inputs | given(
+            representative=self.representative,
+            test=self.test,
+            ranges=self.ranges,
+            train=self.fine_tune and self.fine_tune.train,
+            recipe_file=self.recipe_file,
+        )
+
+    @property
     def fine_tune(self) -> FineTune | None:
         """The training while pruning, if there is any."""
         return self.prune.fine_tune if self.prune else None
@@ -248,6 +264,15 @@ class Recipe:
     def checkpoints(self) -> Path | None:
         """Where the training keeps its checkpoints, if it does."""
         return self.fine_tune.checkpoints if self.fine_tune else None
+
+
+def given(**inputs: Any) -> dict[str, Any]:
+    """Leave out the inputs that were not given.
+
+    >>> given(model="m.h5", weights=None)
+    {'model': 'm.h5'}
+    """
+    return {role: data for role, data in inputs.items() if data is not None}
 
 
 def is_function_name(text: str) -> bool:

@@ -23,6 +23,7 @@ from edgepack.given import read_given_text
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.registered import measured_operators, measured_versions, version_key
 from edgepack.toml import parse_toml, require_known, values
+from edgepack.xdg import user_folder
 
 KINDS = ("phone", "board", "microcontroller")
 QUANTIZATIONS = ("full-integer", "any")
@@ -100,7 +101,7 @@ def _left(whole: int | None, share: float) -> int | None:
 
 def target_names() -> list[str]:
     """The names of all targets that are found by name, in alphabetical order."""
-    return sorted({*_names(files("edgepack.targets")), *_names(_own_folder())})
+    return sorted({name for folder in _folders() for name in _names(folder)})
 
 
 def load_target(name: str) -> Target:
@@ -108,18 +109,31 @@ def load_target(name: str) -> Target:
 
     Raises :class:`TargetError`, with the nearest known name.
     """
-    if name.endswith(_SUFFIX) or os.sep in name:
-        return parse_target(name, read_given_text(Path(name), TargetError, "target file"))
-    for folder in (_own_folder(), files("edgepack.targets")):
+    path = target_file(name)
+    text = read_given_text(path, TargetError, "target file")
+    return parse_target(name if _is_path(name) else str(path), text)
+
+
+def target_file(name: str) -> Path:
+    """Find the file of a target by its name or path; it need not be there for a path.
+
+    Raises :class:`TargetError`, with the nearest known name.
+    """
+    if _is_path(name):
+        return Path(name)
+    for folder in _folders():
         if name in _names(folder):
-            path = Path(str(folder.joinpath(f"{name}{_SUFFIX}")))
-            return parse_target(str(path), read_given_text(path, TargetError, "target file"))
+            return Path(str(folder.joinpath(f"{name}{_SUFFIX}")))
     near = difflib.get_close_matches(name, target_names(), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise TargetError(
         f"unknown target {name!r}: {hint}edgepack targets lists all; or give the path of a"
         f" {_SUFFIX} file"
     )
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(_SUFFIX) or os.sep in name
 
 
 def load_targets(names: Iterable[str]) -> list[Target]:
@@ -134,15 +148,17 @@ def load_targets(names: Iterable[str]) -> list[Target]:
     return targets
 
 
-def _own_folder() -> Path:
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(config) / "edgepack" / "targets"
+def _folders() -> list[Any]:
+    """Find the user's own folder of targets, if there is one that can be read, and edgepack's."""
+    own = user_folder("XDG_CONFIG_HOME", ".config")
+    return [*([own / "targets"] if own else []), files("edgepack.targets")]
 
 
 def _names(folder: Any) -> list[str]:
-    if not folder.is_dir():
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:  # it is not there, or not the user's
         return []
-    names = (entry.name for entry in folder.iterdir())
     return [
         name.removesuffix(_SUFFIX)
         for name in names

@@ -77,6 +77,11 @@ class Trial:
             allow_unsafe=self.allow_unsafe,
         )
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The data that are read, by their roles; the models and the targets besides."""
+        return recipe.given(test=self.test, recipe_file=self.recipe_file, labels=self.labels)
+
     def as_recipe(self, output: Path, **settings: Any) -> recipe.Recipe:
         """Give a recipe of the float model and the test data, with other settings of a recipe."""
         return recipe.Recipe(

@@ -8,13 +8,13 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgepack.delegates import Left
 from edgepack.errors import MissingToolError, ModelError, TargetError
+from edgepack.scratch import temporary
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.tflite.layer_names import layer_names
 from edgepack.types import Graph
@@ -93,10 +93,10 @@ def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Co
         raise MissingToolError(said)
     graph = read_tflite(data).main
     plan, failure = None, None
-    with tempfile.TemporaryDirectory(prefix="edgepack-") as folder:
+    with temporary() as folder:
         try:
-            told = _run(Path(folder), accelerator, data, limits)
-            plan = _plan(graph, Path(folder), told)
+            told = _run(folder, accelerator, data, limits)
+            plan = _plan(graph, folder, told)
         except _FailureError as error:
             failure = str(error)
     return Compilation(

@@ -24,6 +24,7 @@ from edgepack import errors
 from edgepack.confine import Confinement
 from edgepack.printable import printable
 from edgepack.progress import Update, ignore
+from edgepack.scratch import Scratch
 
 # The working folder is no place to import from: what lies there may be anyone's. `-c` puts it
 # first on the path, so the worker takes over this process's path before it imports anything.
@@ -86,11 +87,11 @@ class Worker:
         self._label = label
         self._limits = limits or Limits()
         # What TensorFlow writes for itself; it is killed, and cannot take it away.
-        self._scratch = tempfile.TemporaryDirectory(prefix="edgepack-")
+        self._scratch = Scratch()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         python = python or Python(command=(sys.executable,), path=tuple(sys.path))
         rights = confinement and replace(
-            confinement, writes=(*confinement.writes, self._scratch.name)
+            confinement, writes=(*confinement.writes, str(self._scratch.path))
         )
         told = [json.dumps(arguments), json.dumps(asdict(self._limits)), _json(rights)]
         self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
@@ -98,7 +99,9 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if verbose else self._words if limits else subprocess.DEVNULL,
-            env=os.environ | _environment(verbose, self._limits) | {"TMPDIR": self._scratch.name},
+            env=os.environ
+            | _environment(verbose, self._limits)
+            | {"TMPDIR": str(self._scratch.path)},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
             encoding="utf-8",
             errors="backslashreplace",
@@ -123,7 +126,7 @@ class Worker:
                 pipe.close()  # type: ignore[union-attr]  # both were asked for
         self._process.wait()
         self._words.close()
-        self._scratch.cleanup()
+        self._scratch.remove()
 
     def start(self, method: str, *, update: Update = ignore, **arguments: Any) -> Future[Any]:
         """Call a method of the service; it begins when the calls before it are answered."""

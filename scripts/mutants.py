@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from edgepack import Gate, ValidationReport, bundle
 from edgepack import validate as run_validate
+from edgepack.artifact import describe
 from edgepack.errors import (
     AlteredError,
     EdgepackError,
@@ -164,7 +165,7 @@ def write(path: Path, original: bytes, damaged: bytes) -> None:
     folder = path.with_suffix("")
     folder.mkdir()
     (folder / MODEL).write_bytes(original)
-    listed = asdict(bundle.describe(folder / MODEL))
+    listed = asdict(describe(folder / MODEL))
     bundle.write_json(
         folder / bundle.MANIFEST, {"versions": {"edgepack": ""}, "artifacts": {MODEL: listed}}
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.calibration.lint import Finding as LintFinding
 from edgepack.checks import Result, Verdict
 from edgepack.debug.figures import Alone, DebugReport, Figures, Finding, LayerReport

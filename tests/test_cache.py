@@ -146,6 +146,91 @@ def test_what_was_not_used_for_longest_goes_first(
     assert kept.find("new")
 
 
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def change_the_value(path: Path) -> None:
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"value": {"version": "6.6"}}))
+
+
+def link_elsewhere(path: Path) -> None:
+    elsewhere = path.parents[1] / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def put_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def put_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+CHANGES = {
+    "a flipped bit in an array": ("0.npy", flip_a_bit),
+    "a flipped bit in the value": ("result.json", flip_a_bit),
+    "another value": ("result.json", change_the_value),
+    "an array that is a link": ("0.npy", link_elsewhere),
+    "a value that is a link": ("result.json", link_elsewhere),
+    "an array that is a pipe": ("0.npy", put_a_pipe),
+    "a value that is a pipe": ("result.json", put_a_pipe),
+    "a folder among the arrays": ("0.npy", put_a_folder),
+    "a link in the place of all": (".", link_elsewhere),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_not_as_it_was_put_there_is_thrown_away_and_told(
+    tmp_path: Path, kept: Cache, scratch: Path, change: str
+) -> None:
+    entry = kept.keep(KEY, {"version": "2.3"}, {"0.npy": an_array(scratch)})
+    name, make = CHANGES[change]
+    make(entry.folder / name if name != "." else entry.folder)
+    assert kept.find(KEY) is None
+    assert not os.path.lexists(entry.folder)
+    assert kept.notes == ("a result in the cache had been changed: thrown away, and computed anew",)
+    assert not any(path.name.startswith(".") for path in (tmp_path / "cache").iterdir())
+    kept.keep(KEY, {"version": "2.3"}, {"0.npy": an_array(scratch)})
+    assert kept.find(KEY) == entry
+    assert len(kept.notes) == 1
+
+
+def test_a_link_is_thrown_away_and_not_what_it_leads_to(
+    tmp_path: Path, kept: Cache, scratch: Path
+) -> None:
+    folder = kept.keep(KEY, 1, {"0.npy": an_array(scratch)}).folder
+    link_elsewhere(folder)
+    assert kept.find(KEY) is None
+    assert (tmp_path / "elsewhere" / "0.npy").is_file()
+
+
+def test_what_was_not_there_is_no_damage(kept: Cache) -> None:
+    assert kept.find(KEY) is None
+    kept.keep(KEY, 1)
+    assert kept.find("another") is None
+    assert kept.notes == ()
+
+
+def test_what_is_no_entry_is_left_alone(
+    tmp_path: Path, kept: Cache, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_BYTES", 0)
+    monkeypatch.setattr(module, "_IN_USE_S", -1)
+    mine = tmp_path / "cache" / "mine"
+    mine.mkdir(parents=True)
+    (mine / "file").write_text("precious")
+    kept.keep(KEY, 1, {"0.npy": an_array(scratch)})
+    assert kept.find(KEY) is None  # there was too much of it
+    assert (mine / "file").read_text() == "precious"
+
+
 def test_what_cannot_be_cleared_away_loses_nothing(
     kept: Cache, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,3 +261,12 @@ def test_it_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", "/home/me")
     assert default_folder() == Path("/home/me/.cache/edgepack")
+
+
+@pytest.mark.parametrize(("cache", "home"), [("relative", "/home/me"), ("", "here")])
+def test_it_lies_nowhere_rather_than_in_the_working_folder(
+    monkeypatch: pytest.MonkeyPatch, cache: str, home: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    monkeypatch.setenv("HOME", home)
+    assert default_folder() is None

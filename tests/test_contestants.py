@@ -13,8 +13,9 @@ import tiny
 from conftest import python
 
 from edgepack.arrays import load_array, save_array
+from edgepack.artifact import describe_all
 from edgepack.build import Source
-from edgepack.bundle import MANIFEST, describe_all, write_json
+from edgepack.bundle import MANIFEST, write_json
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
 from edgepack.errors import ModelError

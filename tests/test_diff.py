@@ -12,7 +12,8 @@ import pytest
 from conftest import Bundle, Edgepack
 
 import edgepack as package
-from edgepack.bundle import Artifact, write_json
+from edgepack.artifact import Artifact
+from edgepack.bundle import write_json
 from edgepack.checks import Result, Verdict
 from edgepack.deviation import Deviation
 from edgepack.errors import ReportError

@@ -35,10 +35,11 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("app", "arrays", "budgets", "build", "bundle", "defects", "delegates", "errors", "findings"),
-    *("gate", "importing", "labels", "macs", "preprocessing", "progress", "recipe", "recipe_file"),
-    *("samples", "schemes", "serve", "signals", "spool", "tflite", "toml", "trial", "types"),
-    *("cache", "restore", "vela", "worker"),
+    *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "defects"),
+    *("delegates", "errors", "exchange", "findings", "gate", "importing", "labels", "macs"),
+    *("preprocessing", "progress", "recipe", "recipe_file", "refusals", "restore", "samples"),
+    *("schemes", "scratch", "serve", "signals", "spool", "staging", "tflite", "toml", "trial"),
+    *("types", "vela", "worker", "xdg"),
 }
 FILES = sorted(
     path

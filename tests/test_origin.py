@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from conftest import Bundle
 
-from edgepack.bundle import MANIFEST, describe, describe_all, describe_bytes, write_json
+from edgepack.artifact import describe, describe_all, describe_bytes
+from edgepack.bundle import MANIFEST, write_json
 from edgepack.emit.c_array import c_bytes, c_source
 from edgepack.emit.files import array_files
 from edgepack.errors import AlteredError

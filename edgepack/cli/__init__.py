@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -21,14 +20,17 @@ from edgepack.cli.inspect import inspect
 from edgepack.cli.lint import lint
 from edgepack.cli.phone import phone
 from edgepack.cli.quantize import quantize
+from edgepack.cli.streams import open_streams, require_delivered
 from edgepack.cli.study import study
 from edgepack.cli.targets import targets
 from edgepack.cli.validate import validate
-from edgepack.errors import EdgepackError
+from edgepack.errors import EdgepackError, OutputError
+from edgepack.refusals import exhausted
 from edgepack.signals import INTERRUPTS
 
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()
+_MAY_TELL = (EdgepackError, OSError, ImportError, MemoryError, RuntimeError)
 
 
 class _Group(click.Group):
@@ -37,15 +39,38 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except EdgepackError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except (KeyboardInterrupt, ImportError):
+        except _MAY_TELL as error:
             # numpy turns an interruption of its import into an ImportError.
-            if not _interrupted.is_set():
+            if isinstance(error, ImportError) and _interrupted.is_set():
+                ctx.exit(_interruption())
+            if (told := _told(error)) is None:
                 raise
-            click.echo("\ninterrupted: nothing was written", err=True)
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(_refusal(told))
+        except KeyboardInterrupt:
+            ctx.exit(_interruption())
+
+
+def _told(error: Exception) -> EdgepackError | None:
+    """Find what to tell a user of an error; None if it is a defect of edgepack."""
+    if isinstance(error, EdgepackError):
+        return error
+    if (found := exhausted(error)) is not None:
+        return found
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return OutputError(f"{where}{error.strerror or error}; check the path and its rights")
+    return None
+
+
+def _refusal(error: EdgepackError) -> int:
+    """Tell an error; returns the exit status."""
+    click.echo(f"error: {error}", err=True)
+    return error.exit_code
+
+
+def _interruption() -> int:
+    click.echo("\ninterrupted: nothing was written", err=True)
+    return _INTERRUPTED
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,12 +100,19 @@ cli.add_command(validate)
 
 def main() -> NoReturn:
     """Run the command line."""
-    if isinstance(sys.stdout, TextIOWrapper):  # names hold characters that not every locale has
-        sys.stdout.reconfigure(errors="backslashreplace")
+    open_streams()
     for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _interrupt)
-    cli(prog_name="edgepack")
+    try:
+        cli(prog_name="edgepack")
+    except SystemExit as end:
+        if end.code:
+            raise
+    try:
+        require_delivered()  # what click printed itself, such as --help
+    except OutputError as error:
+        sys.exit(_refusal(error))
     sys.exit()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
 from edgepack.cli.values import PATH
 from edgepack.recipe import Recipe
+from edgepack.scratch import temporary
 
 
 class _Debug(GroupedCommand):
@@ -65,8 +66,8 @@ def debug(*, output: Path | None, verbose: bool, **options: Any) -> None:
     from edgepack.debug.text import render_debug
     from edgepack.pipeline.debug import debug as run_debug
 
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = output or Path(temporary) / "debug"
+    with ExitStack() as stack:
+        folder = output or stack.enter_context(temporary()) / "debug"
         recipe = Recipe(output=folder, targets=(), quantization=quantization(options), **options)
         report = run_debug(recipe, Bars(), verbose=verbose)
     click.echo(err=True)

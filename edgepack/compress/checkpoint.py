@@ -37,7 +37,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, *, fingerprint: str, resume: bool) -> None:
-        self._path = folder / _FILE
+        self._path = checkpoint_file(folder)
         self._fingerprint = fingerprint
         self._resume = resume
         try:
@@ -104,8 +104,13 @@ class Checkpoint:
             ) from error
 
 
+def checkpoint_file(folder: Path) -> Path:
+    """Name the file in a folder that a checkpoint is."""
+    return folder / _FILE
+
+
 def remove_checkpoint(folder: Path) -> None:
     """Remove what :class:`Checkpoint` wrote, and the folder if nothing else is in it."""
-    (folder / _FILE).unlink(missing_ok=True)
+    checkpoint_file(folder).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

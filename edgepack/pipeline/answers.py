@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import file_of, load_array, save_array
-from edgepack.bundle import describe
+from edgepack.artifact import describe
 from edgepack.cache import Cache, Entry
 from edgepack.calibration.dataset import Dataset
 from edgepack.deviation import UNEVEN

@@ -14,6 +14,8 @@ from edgepack.labels import read_labels
 from edgepack.manifest import describe_data
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
+from edgepack.pipeline.origin import companions
+from edgepack.recipe import given
 from edgepack.recipe_file import RecipeFile, read_recipe_file
 
 _Value = TypeVar("_Value")
@@ -30,15 +32,24 @@ class Asked:
     test: Any
 
     @property
+    def inputs(self) -> dict[str, Any]:
+        """What is read for it, by its role."""
+        return given(
+            model=self.file.path,
+            labels=self.labels_file,
+            recipe_file=self.recipe_file.path,
+            test=self.test,
+        )
+
+    @property
+    def read(self) -> list[Any]:
+        """All that is read for it."""
+        return [*self.inputs.values(), *companions(self.file.path)]
+
+    @property
     def described(self) -> dict[str, Any]:
         """Its files, by name and content."""
-        given = {
-            "model": self.file.path,
-            "labels": self.labels_file,
-            "recipe_file": self.recipe_file.path,
-            "test": self.test,
-        }
-        return {role: describe_data(data) for role, data in given.items() if data is not None}
+        return {role: describe_data(data) for role, data in self.inputs.items()}
 
 
 def ask(build: Build) -> dict[str, Asked]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -99,7 +98,8 @@ class CloseLook:
         contest = self._contest
         path = file.path
         if floating is None:  # or any float.tflite beside it would be taken for its own
-            path = Path(tempfile.mkdtemp(dir=contest.work)) / file.path.name
+            path = contest.work / "alone" / file.path.name
+            path.parent.mkdir()
             path.write_bytes(file.data)
         gate = Gate(
             model=path,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from edgepack import bundle
+from edgepack.artifact import describe_all
 from edgepack.cache import Cache, default_folder
 from edgepack.errors import ModelError
 from edgepack.manifest import describe_data, manifest, versions
@@ -17,6 +18,7 @@ from edgepack.pipeline.close_look import CloseLook, strangers
 from edgepack.pipeline.contest import Contest, read_contest
 from edgepack.pipeline.exhibits import exhibits
 from edgepack.pipeline.folds import cross_validate
+from edgepack.pipeline.origin import companions
 from edgepack.pipeline.stages import score_all
 from edgepack.progress import Progress, Silent
 from edgepack.report.comparison import FLOAT, ComparisonReport, FoldsReport, Stage
@@ -25,8 +27,12 @@ from edgepack.report.exhibits import Exhibits
 from edgepack.report.lint import LintReport
 from edgepack.report.page.files import write_page
 from edgepack.runtimes import RUNTIMES, Runtime
+from edgepack.scratch import Scratch, temporary
+from edgepack.staging import stage
+from edgepack.target import target_file
 from edgepack.trial import Trial
 
+_COMMAND = "compare"
 _LITERT = RUNTIMES["litert"]
 
 
@@ -44,12 +50,12 @@ def compare(
     progress = progress or Silent()
     with ExitStack() as stack:
         folder = None
-        if trial.output is not None:
-            folder = stack.enter_context(bundle.stage(trial.output, force=trial.force))
+        if trial.output is None:
+            work = stack.enter_context(temporary())
         else:
-            temporary = Path(tempfile.gettempdir())
-            stack.enter_context(bundle.explained(temporary, "set TMPDIR to another folder"))
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgepack-")))
+            output = stage(trial.output, _COMMAND, _read(trial), force=trial.force)
+            folder = stack.enter_context(output)
+            work = stack.enter_context(Scratch(folder.parent))
         cache = Cache(default_folder() if trial.is_cached else None, work)
         contest = read_contest(trial, cache, work, stack, progress, verbose=verbose)
         of_float, answers = _run(contest)
@@ -62,6 +68,7 @@ def compare(
             stages = look.at_all(stages)
             lint, more = look.lint()
             notes += more
+        notes += cache.notes
         report = _report(contest, stages, folds, lint, notes)
         if folder is not None:
             inputs = contest.samples.data.inputs
@@ -71,6 +78,19 @@ def compare(
 
 
 _DISTRIBUTIONS = ("numpy", "scikit-learn", "scipy")
+
+
+def _read(trial: Trial) -> list[Any]:
+    """List all that is read, and the cache, which must not hold a folder that is to stay."""
+    candidates = [each.path for each in trial.candidates]
+    return [
+        *trial.source.inputs.values(),
+        *trial.inputs.values(),
+        *candidates,
+        *(beside for path in candidates for beside in companions(path)),
+        *map(target_file, trial.targets),
+        *filter(None, [default_folder()]),
+    ]
 
 
 def _run(contest: Contest) -> tuple[Answer, dict[str, dict[str, Answer]]]:
@@ -136,15 +156,13 @@ def _report(
 
 def _inputs(contest: Contest) -> dict[str, dict[str, object]]:
     """Describe what went in, by its role; the contestants, which have any name, by their stage."""
-    trial = contest.trial
-    data = {"test": trial.test, "recipe_file": trial.recipe_file, "labels": trial.labels}
     return {
         **contest.floating.inputs,
         **{
             f"stage {each.name}": {"name": each.file.path.name} | asdict(each.file.artifact)
             for each in contest.contestants
         },
-        **{role: describe_data(each) for role, each in data.items() if each is not None},
+        **{role: describe_data(each) for role, each in contest.trial.inputs.items()},
     }
 
 
@@ -154,5 +172,5 @@ def _write(
     bundle.write_json(folder / "report.json", report.to_dict())
     write_page(folder, comparison_document(report, shown))
     asked = {"comparison": {"inputs": report.inputs}}
-    made = manifest(asked, bundle.describe_all(folder), _DISTRIBUTIONS, runtimes)
+    made = manifest(_COMMAND, asked, describe_all(folder), _DISTRIBUTIONS, runtimes)
     bundle.write_json(folder / bundle.MANIFEST, made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from edgepack import bundle
 from edgepack.arrays import Arrays, save_arrays
+from edgepack.artifact import describe_all
 from edgepack.debug.figures import Alone, DebugReport, Figures
 from edgepack.debug.plot import draw, has_matplotlib
 from edgepack.debug.ranking import rank
@@ -25,8 +25,11 @@ from edgepack.pipeline.model_session import model_session
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.runtimes import RUNTIMES
+from edgepack.scratch import Scratch
+from edgepack.staging import stage
 from edgepack.worker import Worker
 
+_COMMAND = "debug"
 MAX_SAMPLES = 64
 """Every value of every layer is looked at: so many samples tell enough."""
 
@@ -46,12 +49,12 @@ def debug(
     """
     require_data(recipe)
     with (
-        bundle.stage(recipe.output, force=recipe.force) as folder,
-        tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
-        model_session(recipe.source, folder, Path(work), verbose=verbose) as session,
+        stage(recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force) as folder,
+        Scratch(folder.parent) as work,
+        model_session(recipe.source, folder, work, verbose=verbose) as session,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
+        job = Job(recipe, folder, work, session, progress or Silent(), verbose)
         data = load(job)
         notes = (*data.notes, *warnings(job, data))
         inputs = describe_inputs(recipe)
@@ -76,7 +79,7 @@ def debug(
         bundle.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
-        made = recipe_manifest(recipe, bundle.describe_all(folder), inputs, [RUNTIMES["litert"]])
+        made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [RUNTIMES["litert"]])
         bundle.write_json(folder / bundle.MANIFEST, made)
     return report
 

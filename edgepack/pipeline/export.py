@@ -23,4 +23,4 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
         raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
     targets = load_targets(recipe.targets)
     runtimes = [name for target in targets for name in target.interpreters]
-    return produce(recipe, targets, runtimes, progress, firmware=True, verbose=verbose)
+    return produce("export", recipe, targets, runtimes, progress, firmware=True, verbose=verbose)

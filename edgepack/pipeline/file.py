@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgepack import bundle
 from edgepack.arrays import Arrays
+from edgepack.artifact import Artifact, describe_bytes
 from edgepack.calibration.reader import reader
 from edgepack.errors import ModelError, RecipeError
 from edgepack.gate import Gate
@@ -36,9 +37,9 @@ class File:
     signature: Signature
 
     @cached_property
-    def artifact(self) -> bundle.Artifact:
+    def artifact(self) -> Artifact:
         """Its size and content, as it was read."""
-        return bundle.describe_bytes(self.data)
+        return describe_bytes(self.data)
 
     @property
     def outputs(self) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from edgepack import bundle
+from edgepack.artifact import describe, describe_all
 from edgepack.build import Build
 from edgepack.emit.files import model_files
 from edgepack.emit.firmware import FirmwareModel
@@ -23,11 +22,14 @@ from edgepack.pipeline.firmware_model import TFLM, prepare
 from edgepack.progress import Progress, Silent
 from edgepack.report.firmware import FirmwareReport, ModelReport
 from edgepack.runtimes.processes import interpreters
-from edgepack.target import Target, load_target
+from edgepack.scratch import Scratch
+from edgepack.staging import stage
+from edgepack.target import Target, load_target, target_file
 from edgepack.types import Model
 
 _DEFAULT_LAYOUT = "cmake"
 _REPORT = "report.json"
+_COMMAND = "firmware"
 
 
 def firmware(
@@ -45,18 +47,19 @@ def firmware(
     _require_micro(target)
     layout_name = build.layout or target.layout or _DEFAULT_LAYOUT
     layout = _layout(layout_name)
+    with progress.step("load"):
+        asked = ask(build)
+    read = [target_file(build.target), *(data for each in asked.values() for data in each.read)]
     with (
-        bundle.stage(build.output, force=build.force) as folder,
-        tempfile.TemporaryDirectory(prefix="edgepack-") as work,
+        stage(build.output, _COMMAND, read, force=build.force) as folder,
+        Scratch(folder.parent) as work,
         interpreters([TFLM], jobs=1, verbose=verbose) as running,
     ):
-        with progress.step("load"):
-            asked = ask(build)
         models: dict[str, FirmwareModel] = {}
         reports: dict[str, ModelReport] = {}
         with progress.step("run") as update:
             for name, each in asked.items():
-                place = Path(work) / name
+                place = work / name
                 place.mkdir()
                 models[name], reports[name] = prepare(
                     build, target, name, each, running, place, update
@@ -71,15 +74,14 @@ def firmware(
             target=target,
             layout=layout_name,
             models=reports,
-            files=bundle.describe_all(folder),
+            files=describe_all(folder),
             flash_bytes=_flash_bytes(list(models.values()), target),
         )
         bundle.write_json(folder / _REPORT, report.to_dict())
-        files = report.files | {_REPORT: bundle.describe(folder / _REPORT)}
-        made = {"firmware": _described(build, target, layout_name, asked)}
-        bundle.write_json(
-            folder / bundle.MANIFEST, manifest(made, files, ["numpy"], runtimes=[TFLM])
-        )
+        files = report.files | {_REPORT: describe(folder / _REPORT)}
+        told = {_COMMAND: _described(build, target, layout_name, asked)}
+        made = manifest(_COMMAND, told, files, ["numpy"], runtimes=[TFLM])
+        bundle.write_json(folder / bundle.MANIFEST, made)
     return report
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from edgepack.bundle import Artifact, describe
+from edgepack.artifact import Artifact, describe
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
 from edgepack.load.formats import Format, detect
@@ -51,8 +51,7 @@ class FloatModel:
         self._verbose = verbose
         self._worker: Worker | None = None
         self._cache = cache.forgetful() if source.runs_code else cache
-        files = {"model": source.path, "weights": source.weights}
-        self.inputs = {role: describe_data(path) for role, path in files.items() if path}
+        self.inputs = {role: describe_data(path) for role, path in source.inputs.items()}
         self.signature, self.runtime = self._signature()
 
     def predict(self, samples: Samples) -> Callable[[], Answer]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -37,6 +36,7 @@ from edgepack.restore import restore
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.schemes import Quantization
+from edgepack.scratch import Scratch, temporary
 from edgepack.trial import Trial
 
 _LITERT = RUNTIMES["litert"]
@@ -67,12 +67,11 @@ def cross_validate(
     recipe = _recipe(trial, settings)
     detect(recipe.model)
     with (
-        tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
-        model_session(recipe.source, Path(temporary), verbose=verbose) as session,
+        temporary() as work,
+        model_session(recipe.source, work, verbose=verbose) as session,
         interpreters([_LITERT], verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        work = Path(temporary)
         job = Job(recipe, work, work, session, progress or Silent(), verbose)
         data = load(job)
         output, measure = _measured(data)
@@ -180,8 +179,7 @@ def _run_fold(
 
     Returns the outputs in real values, or why there are none.
     """
-    with tempfile.TemporaryDirectory(dir=job.work) as temporary:
-        folder = Path(temporary)
+    with Scratch(job.work) as folder:
         shutil.copyfile(job.float_tflite, folder / job.float_tflite.name)
         job = replace(job, folder=folder, work=folder)
         chosen = calibrated_with(job.recipe, ~mask, labels)

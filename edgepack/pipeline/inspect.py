@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
-from edgepack.bundle import describe_bytes
+from edgepack.artifact import describe_bytes
 from edgepack.footprint.liveness import Memory, Step, memories, runs
 from edgepack.load.tflite_file import of_file
 from edgepack.macs import STEPPED, macs

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 from edgepack.calibration.dataset import Dataset
@@ -20,6 +18,7 @@ from edgepack.pipeline.steps import model_name
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.report.lint import LintReport
+from edgepack.scratch import temporary
 
 
 def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> LintReport:
@@ -29,10 +28,10 @@ def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = Fa
     """
     detect(recipe.model)
     with (
-        tempfile.TemporaryDirectory(prefix="edgepack-") as work,
-        model_session(recipe.source, Path(work), verbose=verbose) as session,
+        temporary() as work,
+        model_session(recipe.source, work, verbose=verbose) as session,
     ):
-        job = Job(recipe, Path(work), Path(work), session, progress or Silent(), verbose)
+        job = Job(recipe, work, work, session, progress or Silent(), verbose)
         return find(job, load(job))
 
 

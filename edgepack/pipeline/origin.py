@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack import bundle
+from edgepack.artifact import describe_bytes
 from edgepack.emit.c_array import c_bytes
 from edgepack.errors import ReportError
 from edgepack.report.comparison import Origin
@@ -16,6 +17,11 @@ from edgepack.restore import restore
 
 _FLOAT, _REPORT = "float.tflite", "report.json"
 _C_ARRAY = re.compile(r"firmware/\w+/model\.c")
+
+
+def companions(path: Path) -> list[Path]:
+    """Name the files beside a .tflite file that are read with it, if they are there."""
+    return [path.parent / name for name in (bundle.MANIFEST, _FLOAT, _REPORT)]
 
 
 def origin(path: Path) -> Origin | None:
@@ -38,7 +44,7 @@ def origin(path: Path) -> Origin | None:
         recipe=recipe,
         versions=versions,
         notes=_notes(path.with_name(_REPORT)),
-        c_array=None if c_array is None else bundle.describe_bytes(c_array),
+        c_array=None if c_array is None else describe_bytes(c_array),
         is_same_as_c=None
         if c_array is None
         else c_bytes(c_array.decode("latin-1")) == path.read_bytes(),

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgepack import bundle
 from edgepack.app import App
+from edgepack.artifact import describe_all
 from edgepack.emit.phone.kotlin import kotlin
 from edgepack.emit.phone.metadata import with_metadata
 from edgepack.emit.phone.model import PhoneModel, ends, require_prepared
@@ -17,9 +18,13 @@ from edgepack.load.tflite_file import of_file
 from edgepack.manifest import describe_data, manifest
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
+from edgepack.pipeline.origin import companions
 from edgepack.preprocessing import Preprocessing
 from edgepack.recipe_file import read_recipe_file
 from edgepack.report.phone import PhoneReport
+from edgepack.staging import stage
+
+_COMMAND = "phone"
 
 
 def phone(app: App) -> PhoneReport:
@@ -32,12 +37,13 @@ def phone(app: App) -> PhoneReport:
     model = _phone_model(app, read_file(app.model))
     with of_file(app.model):
         data = with_metadata(model)
-    with bundle.stage(app.output, force=app.force) as folder:
+    inputs = [*app.inputs.values(), *companions(app.model)]
+    with stage(app.output, _COMMAND, inputs, force=app.force) as folder:
         (folder / model.file).write_bytes(data)
         for suffix, text in ((".kt", kotlin(model)), (".swift", swift(model))):
             (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
-        artifacts = bundle.describe_all(folder)
-        made = manifest({"phone": _described(app, model)}, artifacts, ["flatbuffers"])
+        artifacts = describe_all(folder)
+        made = manifest(_COMMAND, {_COMMAND: _described(app, model)}, artifacts, ["flatbuffers"])
         bundle.write_json(folder / bundle.MANIFEST, made)
     return PhoneReport(
         name=model.name,
@@ -84,9 +90,8 @@ def _text(given: str) -> str:
 
 def _described(app: App, model: PhoneModel) -> dict[str, Any]:
     """Tell what was asked for, by names and content."""
-    files = {"model": app.model, "labels": app.labels, "recipe_file": app.recipe_file}
-    given = {role: describe_data(path) for role, path in files.items() if path is not None}
-    return given | {"name": model.name, "description": model.description}
+    inputs = {role: describe_data(path) for role, path in app.inputs.items()}
+    return inputs | {"name": model.name, "description": model.description}
 
 
 def _notes(app: App, model: PhoneModel) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from edgepack import bundle
-from edgepack.compress.checkpoint import remove_checkpoint
+from edgepack.artifact import describe_all
+from edgepack.compress.checkpoint import checkpoint_file, remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
@@ -24,14 +23,17 @@ from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.report.export_page import export_document
 from edgepack.report.page.files import write_page
 from edgepack.runtimes.processes import Run, interpreters
+from edgepack.scratch import Scratch
 from edgepack.sparsity import Sparsity, weight_sparsity
+from edgepack.staging import stage
 from edgepack.support import require_supported
-from edgepack.target import Target
+from edgepack.target import Target, target_file
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model
 
 
 def produce(
+    command: str,
     recipe: Recipe,
     targets: Sequence[Target],
     runtimes: Sequence[str],
@@ -42,8 +44,8 @@ def produce(
 ) -> Report:
     """Prune if asked to, quantize, validate on the runtimes and compare; write the folder.
 
-    ``firmware`` adds the model as C. Raises :class:`RecipeError` without the data that the scheme
-    needs.
+    ``command`` is what the user asked for; ``firmware`` adds the model as C. Raises
+    :class:`RecipeError` without the data that the scheme needs.
     """
     detect(recipe.model)
     if firmware:
@@ -51,17 +53,17 @@ def produce(
     require_data(recipe)
     require_supported(recipe.quantization, targets)
     found, notes = available(runtimes, recipe.quantization)
+    read = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
+    read += [checkpoint_file(recipe.checkpoints)] if recipe.checkpoints else []
     with (
-        bundle.stage(recipe.output, force=recipe.force) as folder,
+        stage(recipe.output, command, read, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.
-        tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
-        model_session(
-            recipe.source, folder, Path(work), recipe.checkpoints, verbose=verbose
-        ) as session,
+        Scratch(folder.parent) as work,
+        model_session(recipe.source, folder, work, recipe.checkpoints, verbose=verbose) as session,
         interpreters(found, verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, folder, Path(work), session, progress or Silent(), verbose)
+        job = Job(recipe, folder, work, session, progress or Silent(), verbose)
         data = load(job)
         require_measurable(data.budgets, targets, measured=bool(data.measures))
         notes += (*data.notes, *unmeasured(data.budgets, targets), *warnings(job, data))
@@ -90,7 +92,7 @@ def produce(
         report = Report(
             model=steps.model_name(recipe),
             float_runtime=data.runtime,
-            artifacts=bundle.describe_all(folder),
+            artifacts=describe_all(folder),
             quantization=quantization,
             comparison=comparison,
             pruning=pruning,
@@ -101,11 +103,13 @@ def produce(
             notes=(*notes, *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
-        page = export_document(report, recipe_manifest(recipe, report.artifacts, inputs, found))
+        page = export_document(
+            report, recipe_manifest(command, recipe, report.artifacts, inputs, found)
+        )
         write_page(folder, page)
         bundle.write_json(
             folder / bundle.MANIFEST,
-            recipe_manifest(recipe, bundle.describe_all(folder), inputs, found),
+            recipe_manifest(command, recipe, describe_all(folder), inputs, found),
         )
     if recipe.checkpoints:
         remove_checkpoint(recipe.checkpoints)

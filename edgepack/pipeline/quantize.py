@@ -22,4 +22,4 @@ def quantize(recipe: Recipe, progress: Progress | None = None, *, verbose: bool 
     else:
         targets = able_targets(recipe.quantization, DEFAULT_TARGETS)
         runtimes = able_runtimes(recipe.quantization)
-    return produce(recipe, targets, runtimes, progress, firmware=False, verbose=verbose)
+    return produce("quantize", recipe, targets, runtimes, progress, firmware=False, verbose=verbose)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from edgepack import bundle
 from edgepack.arrays import Arrays
+from edgepack.artifact import describe_all
 from edgepack.errors import ConversionError, RecipeError
 from edgepack.evaluation.score import score
 from edgepack.load.formats import detect
@@ -21,7 +21,10 @@ from edgepack.report.study import Simulated, StudyReport
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.schemes import FixedPoint
+from edgepack.scratch import Scratch
+from edgepack.staging import stage
 
+_COMMAND = "study"
 _LITERT = RUNTIMES["litert"]
 
 
@@ -43,18 +46,18 @@ def study(
     if recipe.test is None:
         raise RecipeError("a study needs samples to run the model on: give --test")
     with (
-        bundle.stage(recipe.output, force=recipe.force) as folder,
-        tempfile.TemporaryDirectory(prefix=".edgepack-", dir=folder.parent) as work,
-        model_session(recipe.source, folder, Path(work), verbose=verbose) as session,
+        stage(recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force) as folder,
+        Scratch(folder.parent) as work,
+        model_session(recipe.source, folder, work, verbose=verbose) as session,
         interpreters([_LITERT], verbose=verbose) as running,
     ):
-        job = Job(recipe, folder, Path(work), session, progress or Silent())
+        job = Job(recipe, folder, work, session, progress or Silent())
         inputs = describe_inputs(recipe)
         data = load(job)
         steps.convert(job, data)
         report = _study(job, data, settings, running)
         bundle.write_json(folder / "study.json", report.to_dict())
-        made = recipe_manifest(recipe, bundle.describe_all(folder), inputs, [_LITERT])
+        made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [_LITERT])
         bundle.write_json(folder / bundle.MANIFEST, made)
     return report
 
@@ -69,8 +72,8 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
         for done, (bits, rounding) in enumerate(pairs):
             update(done, len(pairs), f"{bits} bits, {rounding}")
             coarse = fixed_point(model, bits, rounding, job.recipe.seed)
-            with tempfile.TemporaryDirectory(dir=job.work) as work:  # outputs are files there
-                outputs = _run(data, coarse, running, Path(work))
+            with Scratch(job.work) as work:  # outputs are files there
+                outputs = _run(data, coarse, running, work)
                 scores = {
                     name: score(outputs[name], wanted[name], data.measures.get(name))
                     for name in names

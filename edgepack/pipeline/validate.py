@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.arm64 import arm64_runtime
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.processes import Interpreters, interpreters
+from edgepack.scratch import temporary
 from edgepack.target import Target, load_targets
 
 _LITERT = RUNTIMES["litert"]
@@ -55,12 +55,11 @@ def validate(
         require_float_model(budgets, targets)
     require_arena(gate.budgets, targets)
     with (
-        tempfile.TemporaryDirectory(prefix="edgepack-") as temporary,
+        temporary() as work,
         interpreters(
             _runtimes(gate, targets), jobs=gate.jobs, limits=gate.limits, verbose=verbose
         ) as running,
     ):
-        work = Path(temporary)
         with progress.step("load") as update:
             inputs = read_inputs(gate, file, recipe_file, work, update)
             require_measurable(budgets, targets, measured=bool(inputs.measures))

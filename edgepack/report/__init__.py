@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.calibration.statistics import Growth
 from edgepack.compress.prune import Pruning
 from edgepack.deviation import Deviation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.debug.figures import DebugReport
 from edgepack.evaluation.results import OutputResult
 from edgepack.report.finite import finite

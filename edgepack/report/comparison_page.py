@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report.comparison import QUANTIZED, ComparisonReport
 from edgepack.report.exhibits import Exhibits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.report.target import FAILED, PASSED, TargetReport
 from edgepack.target import Target
 from edgepack.types import TensorSpec

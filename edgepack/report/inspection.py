@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.report.finite import finite
 
 SCHEMA = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.report.table import hang, table
 
 

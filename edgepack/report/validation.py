@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.deviation import Deviation
 from edgepack.evaluation.score import Comparison
 from edgepack.report.target import FAILED, NOT_CHECKED, PASSED, TargetReport

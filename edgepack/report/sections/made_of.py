@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgepack.bundle import Artifact
+from edgepack.artifact import Artifact
 from edgepack.report.page.document import Block, Details, Section
 from edgepack.report.sections.parts import figures, table, words
 from edgepack.report.table import NONE

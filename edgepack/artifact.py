@@ -1,0 +1,50 @@
+"""What a file is, whoever wrote it: its size and content."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A file's size and content."""
+
+    bytes: int
+    sha256: str
+
+
+def describe_bytes(data: bytes) -> Artifact:
+    """Measure a file that was read."""
+    return Artifact(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def describe_stream(file: BinaryIO) -> Artifact:
+    """Measure what is left to read of a file."""
+    digest, size = hashlib.sha256(), 0
+    while data := file.read(_BLOCK_BYTES):
+        digest.update(data)
+        size += len(data)
+    return Artifact(bytes=size, sha256=digest.hexdigest())
+
+
+def describe(path: Path) -> Artifact:
+    """Measure a file, or a folder as the sequence of its files, names and contents."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return describe_stream(file)
+    digest, size = hashlib.sha256(), 0
+    for name, artifact in sorted(describe_all(path).items()):
+        digest.update(f"{artifact.sha256}  {name}\n".encode())
+        size += artifact.bytes
+    return Artifact(bytes=size, sha256=digest.hexdigest())
+
+
+def describe_all(folder: Path) -> dict[str, Artifact]:
+    """Measure every file below a folder, by its path in the folder, in alphabetical order."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): describe(path) for path in files}

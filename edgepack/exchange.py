@@ -1,0 +1,63 @@
+"""Renames that Python does not have: two paths for each other, and onto nothing else."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_HERE = -100  # AT_FDCWD: paths are as the process sees them
+_LINUX = {"new": 1, "exchange": 2}  # RENAME_NOREPLACE, RENAME_EXCHANGE
+_DARWIN = {"new": 4, "exchange": 2}  # RENAME_EXCL, RENAME_SWAP
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Let two paths change places at once, so that both are there at any moment.
+
+    Returns False where the system, or the disk, cannot: then nothing has changed.
+    """
+    return _rename(first, second, "exchange") is None
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename what is to replace nothing.
+
+    Raises FileExistsError if something is there. Where the system cannot see to that, an empty
+    folder that appears in the same moment is replaced.
+    """
+    error = _rename(source, target, "new")
+    if error is None:
+        return
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+    source.rename(target)
+
+
+def _rename(source: Path, target: Path, how: str) -> OSError | None:
+    """Rename by the system's own function; returns why not."""
+    if (call := _function()) is None:
+        return OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if call(os.fsencode(source), os.fsencode(target), how) == 0:
+        return None
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
+
+
+@cache
+def _function() -> Callable[[bytes, bytes, str], int] | None:
+    """Find the function of the C library; None where it has none."""
+    library: Any = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
+        return lambda source, target, how: library.renamex_np(
+            source, target, ctypes.c_uint(_DARWIN[how])
+        )
+    if sys.platform == "linux" and hasattr(library, "renameat2"):
+        return lambda source, target, how: library.renameat2(
+            _HERE, source, _HERE, target, ctypes.c_uint(_LINUX[how])
+        )
+    return None

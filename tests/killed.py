@@ -1,0 +1,122 @@
+"""Replace a folder in processes that are killed at every step that changes a folder.
+
+Run as a script with a folder, and `twice` for a system that cannot exchange two paths. Tells, as
+JSON, how many steps there are, and every case in which something was lost or left over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from edgepack import exchange
+from edgepack.bundle import MANIFEST, write_json
+from edgepack.errors import OutputError
+from edgepack.scratch import Scratch, temporary
+from edgepack.staging import stage
+
+NAMES = ("one", "deep/two", "deep/three")
+STEPS = ("rename", "replace", "unlink", "rmdir", "mkdir")
+MOST = 200
+
+
+def fill(output: Path, text: str) -> None:
+    """Write a folder as an export does: with a folder of arrays beside it, and one elsewhere."""
+    with (
+        stage(output, "export", [], force=True) as folder,
+        Scratch(folder.parent) as beside,
+        temporary() as elsewhere,
+    ):
+        for place in (folder, beside, elsewhere):
+            (place / "deep").mkdir()
+            for name in NAMES:
+                (place / name).write_text(text)
+        told = {"artifacts": {name: {} for name in NAMES}, "versions": {"edgepack": "0"}}
+        write_json(folder / MANIFEST, {"schema": 1, "command": "export"} | told)
+
+
+def held(output: Path) -> str:
+    """Tell which text all files of a folder hold."""
+    texts = {(output / name).read_text() for name in NAMES}
+    files = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
+    return texts.pop() if len(texts) == 1 and files == {*NAMES, MANIFEST} else f"mixed: {files}"
+
+
+def dying(step: Callable[..., Any], number: int, when: str) -> Callable[..., Any]:
+    """Kill this process before or after the so many-th of the steps that are so changed."""
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        is_last = next(_taken) == number
+        if is_last and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            return step(*arguments, **named)
+        finally:
+            if is_last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return counted
+
+
+_taken = count(1)
+"""The number of each step, in a process that is to die."""
+
+
+def is_killed(output: Path, number: int, when: str) -> bool:
+    """Replace a folder in a process that dies at a step; False if it has not so many."""
+    process = os.fork()
+    if process == 0:
+        for name in STEPS:
+            setattr(os, name, dying(getattr(os, name), number, when))
+        exchange._rename = dying(exchange._rename, number, when)
+        fill(output, "new")
+        os._exit(0)
+    _, status = os.waitpid(process, 0)
+    return os.WIFSIGNALED(status)
+
+
+def refusal(output: Path) -> str:
+    """Run the command once more without --force."""
+    try:
+        with stage(output, "export", [], force=False):
+            return "nothing stood there"
+    except OutputError as error:
+        return str(error)
+
+
+def main(root: Path, *, twice: bool) -> None:
+    """Kill, look, run again, look."""
+    if twice:
+        exchange._function = lambda: None
+    tempfile.tempdir = str(root / "tmp")
+    (root / "tmp").mkdir()
+    faults = []
+    output = root / "place" / "out"
+    for when in ("before", "after"):
+        for number in range(1, MOST):
+            fill(output, "old")
+            if not is_killed(output, number, when):
+                break
+            case = f"{when} step {number}"
+            if not twice and not output.is_dir():
+                faults.append(f"{case}: there is no folder")
+            if "exists; replace it with --force" not in (said := refusal(output)):
+                faults.append(f"{case}: {said}")
+            if held(output) not in ("old", "new"):
+                faults.append(f"{case}: {held(output)}")
+            fill(output, "third")
+            left = [path.name for path in (*output.parent.iterdir(), *(root / "tmp").iterdir())]
+            if (held(output), left) != ("third", ["out"]):
+                faults.append(f"{case}: then {held(output)}, left over {left}")
+    sys.stdout.write(json.dumps({"steps": number - 1, "faults": faults}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), twice=sys.argv[2:] == ["twice"])

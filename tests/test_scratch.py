@@ -1,0 +1,186 @@
+"""Folders for what does not last are never left over, and never taken from who uses them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edgepack import scratch
+from edgepack.errors import OutputError
+from edgepack.scratch import Scratch, temporary
+
+HOLD = """
+import sys
+from pathlib import Path
+from edgepack.scratch import Scratch
+held = Scratch(Path(sys.argv[1]))
+(held.path / "data").write_text("precious")
+print(held.path, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def holding(parent: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Run another process that uses a folder until its standard input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, parent],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process, Path(process.stdout.readline().strip())
+
+
+def test_a_folder_is_the_users_alone_and_goes_at_the_end(tmp_path: Path) -> None:
+    with Scratch(tmp_path) as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").write_text("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_goes_with_its_process(tmp_path: Path) -> None:
+    with holding(tmp_path) as (_, left):
+        assert left.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_with_the_next_one_beside_it(tmp_path: Path) -> None:
+    with holding(tmp_path) as (process, left):
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert (left / "data").is_file()
+    with Scratch(tmp_path) as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_a_process_uses_is_not_touched(tmp_path: Path) -> None:
+    with holding(tmp_path) as (process, theirs), Scratch(tmp_path) as ours:
+        for _ in range(20):
+            Scratch(tmp_path).remove()
+        assert (theirs / "data").read_text() == "precious"
+        assert set(tmp_path.iterdir()) == {theirs, ours}
+        assert process.poll() is None
+
+
+def test_a_program_that_was_started_does_not_keep_a_folder_locked(tmp_path: Path) -> None:
+    started = (
+        "import os, subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from edgepack.scratch import Scratch\n"
+        f"held = Scratch(Path({str(tmp_path)!r}))\n"
+        "child = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL)\n"
+        "print(child.pid, flush=True)\n"
+        "os._exit(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", started], stdout=subprocess.PIPE, text=True, check=True
+    )
+    try:
+        assert len(list(tmp_path.iterdir())) == 1
+        scratch.sweep(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        os.kill(int(done.stdout), signal.SIGKILL)
+
+
+def test_nothing_is_taken_for_a_folder_that_was_left_but_what_is_one(tmp_path: Path) -> None:
+    with Scratch(tmp_path) as folder:
+        name = folder.name
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "file").write_text("precious")
+    kept = ["edgepack-examples", ".edgepack", name[:-1], f"{name}0", f"{name}-unlocked", f"x{name}"]
+    for each in kept:
+        (tmp_path / each).mkdir()
+    (tmp_path / name).symlink_to(other)
+    (tmp_path / f"{name[:-1]}g").mkdir()
+    file = tmp_path / (name[:-1] + ("0" if name[-1] != "0" else "1"))
+    file.write_text("precious")
+    before = set(tmp_path.iterdir())
+    scratch.sweep(tmp_path)
+    assert set(tmp_path.iterdir()) == before
+    assert (other / "file").read_text() == "precious"
+
+
+def test_another_machines_folders_on_a_shared_disk_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Scratch(tmp_path) as folder:
+        name = folder.name
+    (tmp_path / name).mkdir()
+    uname = os.uname()
+    other = os.uname_result((uname.sysname, "another", *uname[2:]))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "uname", lambda: other)
+        scratch.sweep(tmp_path)
+        assert (tmp_path / name).is_dir()
+    scratch.sweep(tmp_path)
+    assert not (tmp_path / name).exists()
+
+
+def test_where_folders_cannot_be_locked_none_is_taken_for_one_that_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(9, "Bad file descriptor")  # as NFS answers
+
+    with Scratch(tmp_path) as folder:
+        name = folder.name
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        (tmp_path / name).mkdir()
+        held = Scratch(tmp_path)
+        assert (tmp_path / name).is_dir()
+        assert held.path.is_dir()
+    scratch.sweep(tmp_path)
+    assert held.path.is_dir()
+    held.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = scratch._locked
+    seen = []
+
+    def sweep_first(path: Path) -> int:
+        seen.append(path)
+        if len(seen) == 1:
+            path.rmdir()
+        return lock(path)
+
+    monkeypatch.setattr(scratch, "_locked", sweep_first)
+    with Scratch(tmp_path) as folder:
+        assert folder.is_dir()
+        assert folder == seen[-1] != seen[0]
+
+
+@pytest.mark.parametrize("kind", ["missing", "a file", "full"])
+def test_temporary_files_that_cannot_be_kept_are_told_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    place = {"missing": tmp_path / "gone", "a file": tmp_path / "file", "full": tmp_path}[kind]
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+
+    def use() -> None:
+        with temporary() as folder:
+            assert kind == "full"
+            (folder / "link").symlink_to("/dev/full")
+            (folder / "link").write_text("x")
+
+    with pytest.raises(OutputError, match=r"cannot be written: .* or set TMPDIR to another folder"):
+        use()

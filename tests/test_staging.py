@@ -1,0 +1,239 @@
+"""The output folder appears whole or not at all, and takes the place of nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgepack import exchange, staging
+from edgepack.artifact import describe, describe_all
+from edgepack.bundle import MANIFEST
+from edgepack.errors import OutputError
+from edgepack.staging import stage
+
+
+def fill(
+    output: Path, *inputs: object, force: bool = False, text: str = "new", command: str = "phone"
+) -> None:
+    with stage(output, command, inputs, force=force) as folder:
+        (folder / "file").write_text(text)
+        (folder / MANIFEST).write_text(json.dumps(manifest("file") | {"command": command}))
+
+
+def manifest(*files: str) -> dict[str, Any]:
+    artifacts: dict[str, Any] = {file: {} for file in files}
+    return {"schema": 1, "artifacts": artifacts, "versions": {"edgepack": "0"}}
+
+
+def test_a_folder_appears_with_all_its_files_and_nothing_beside_it(tmp_path: Path) -> None:
+    output = tmp_path / "a" / "b"
+    with stage(output, "phone", [], force=False) as folder:
+        (folder / "file").write_text("x")
+        assert not output.exists()
+    assert [path.name for path in output.iterdir()] == ["file"]
+    assert [path.name for path in output.parent.iterdir()] == ["b"]
+
+
+def test_the_folder_has_the_rights_of_any_new_folder(tmp_path: Path) -> None:
+    fill(tmp_path / "out")
+    (tmp_path / "plain").mkdir()
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_after_a_failure_nothing_is_there(tmp_path: Path, error: type[BaseException]) -> None:
+    def fail() -> None:
+        with stage(tmp_path / "new" / "out", "phone", [], force=False) as folder:
+            (folder / "half").write_text("x")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_stays_unless_forced(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    fill(output, text="old")
+    with pytest.raises(OutputError, match="exists; replace it with --force"):
+        fill(output)
+    assert (output / "file").read_text() == "old"
+    fill(output, force=True)
+    assert (output / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failure_leaves_the_old_folder_as_it_was(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    fill(output, text="old")
+    with pytest.raises(ValueError, match="stop"), stage(output, "phone", [], force=True):
+        raise ValueError("stop")
+    assert (output / "file").read_text() == "old"
+
+
+def test_force_never_replaces_what_edgepack_did_not_write(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("meow")
+    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+        fill(tmp_path / "photos", force=True)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="exists and is no folder"):
+        fill(tmp_path / "file", force=True)
+    (tmp_path / "empty").mkdir()
+    fill(tmp_path / "empty", force=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("{", "[]", '{"name": "my browser extension"}', '{"artifacts": {"mine": {}}}'),
+        json.dumps(manifest("mine") | {"schema": 2}),
+    ],
+)
+def test_force_is_not_fooled_by_another_programs_manifest(tmp_path: Path, content: str) -> None:
+    (tmp_path / MANIFEST).write_text(content)
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+        fill(tmp_path, force=True)
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize("command", ["export", None, 7])
+def test_force_replaces_only_what_the_same_command_wrote(tmp_path: Path, command: object) -> None:
+    told = manifest("file") | ({} if command is None else {"command": command})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / MANIFEST).write_text(json.dumps(told))
+    (tmp_path / "out" / "file").write_text("precious")
+    who = "edgepack export wrote it" if command == "export" else "its manifest.json names none"
+    said = f"a folder that the same command wrote, edgepack phone, and {who}; choose another"
+    with pytest.raises(OutputError, match=said):
+        fill(tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "file").read_text() == "precious"
+
+
+def test_force_keeps_what_a_user_added(tmp_path: Path) -> None:
+    fill(tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("precious")
+    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+        fill(tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "precious"
+
+
+def test_an_interruption_while_the_folder_is_put_in_place_comes_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap = staging.exchange
+
+    def interrupted(folder: Path, output: Path) -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return swap(folder, output)
+
+    fill(tmp_path / "out", text="old")
+    monkeypatch.setattr(staging, "exchange", interrupted)
+    fill(tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for output in (tmp_path / "file" / "out", Path("/proc/edgepack/out")):
+        with pytest.raises(
+            OutputError, match=r"out: cannot be written: .*; check the path and its rights"
+        ):
+            fill(output)
+
+
+def test_a_write_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    def fail() -> None:
+        with stage(tmp_path / "out", "phone", [], force=False):
+            Path("/dev/full").write_text("x")
+
+    with pytest.raises(OutputError, match="out: cannot be written: No space left on device"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    fill(tmp_path / "real", text="old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    fill(tmp_path / "link", force=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "file").read_text() == "new"
+
+
+@pytest.fixture(params=["exchanged", "renamed twice"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Replace folders as systems do that exchange two paths, and as others do."""
+    if request.param == "renamed twice":
+        monkeypatch.setattr(exchange, "_function", lambda: None)
+    return str(request.param)
+
+
+def test_a_folder_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path, way: str) -> None:
+    fill(tmp_path / "out", text="old")
+    fill(tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "file").read_text() == "new", way
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_appears_in_the_last_moment_is_not_replaced(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As another process would make it between the last look and the renaming."""
+    look = staging._require_replaceable
+
+    def look_and_let_another_come(output: Path, command: str, *, force: bool) -> None:
+        look(output, command, force=force)
+        if any(tmp_path.iterdir()):
+            output.mkdir()
+            (output / "theirs").write_text("precious")
+
+    monkeypatch.setattr(staging, "_require_replaceable", look_and_let_another_come)
+    with pytest.raises(OutputError, match="cannot be written: File exists"):
+        fill(tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"], way
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_kill_left_between_two_renames_comes_back(tmp_path: Path) -> None:
+    fill(tmp_path / "out", text="old")
+    (tmp_path / "out").rename(staging._aside(tmp_path / "out"))
+    with pytest.raises(OutputError, match="exists; replace it with --force"):
+        fill(tmp_path / "out")
+    assert (tmp_path / "out" / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_kill_left_after_two_renames_goes(tmp_path: Path) -> None:
+    fill(tmp_path / "out", text="old")
+    (tmp_path / "out").rename(staging._aside(tmp_path / "out"))
+    shutil.copytree(staging._aside(tmp_path / "out"), tmp_path / "out")
+    fill(tmp_path / "out", force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_kill_left_is_kept_where_a_user_made_the_folder_anew(tmp_path: Path) -> None:
+    fill(tmp_path / "out", text="old")
+    (tmp_path / "out").rename(staging._aside(tmp_path / "out"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("precious")
+    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+        fill(tmp_path / "out", force=True)
+    assert (staging._aside(tmp_path / "out") / "file").read_text() == "old"
+
+
+def test_a_folder_is_described_by_its_content_alone(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "deep" / "b").write_text("b")
+        (tmp_path / name / "a").write_text("a")
+    assert list(describe_all(tmp_path / "one")) == ["a", "deep/b"]
+    assert describe(tmp_path / "one") == describe(tmp_path / "two")
+    (tmp_path / "two" / "a").rename(tmp_path / "two" / "c")
+    assert describe(tmp_path / "one") != describe(tmp_path / "two")
