@@ -25,6 +25,7 @@ from edgepack.cli.study import study
 from edgepack.cli.targets import targets
 from edgepack.cli.validate import validate
 from edgepack.errors import EdgepackError, OutputError
+from edgepack.printable import printable
 from edgepack.refusals import exhausted
 from edgepack.signals import INTERRUPTS
 
@@ -64,7 +65,7 @@ def _told(error: Exception) -> EdgepackError | None:
 
 def _refusal(error: EdgepackError) -> int:
     """Tell an error; returns the exit status."""
-    click.echo(f"error: {error}", err=True)
+    click.echo(printable(f"error: {error}"), err=True)
     return error.exit_code
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import click
 
+from edgepack.printable import printable
 from edgepack.progress import Update, ignore
 
 _LABEL_WIDTH = 8
@@ -32,7 +33,7 @@ class Bars:
             file=sys.stderr,
             show_eta=True,
             width=30,
-            item_show_func=lambda detail: detail,
+            item_show_func=lambda detail: detail and printable(detail),
         ) as bar:
 
             def update(done: int, total: int, detail: str = "") -> None:

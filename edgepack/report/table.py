@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from edgepack.evaluation.score import Score
+from edgepack.printable import printable
 
 NONE = "-"
 _NAMED = 6
@@ -50,6 +51,7 @@ def milliseconds(time: float) -> str:
 
 def table(rows: Sequence[Sequence[str]], left: int = 2) -> str:
     """Align rows of equal length: the first columns, two or more, are names, the others numbers."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
