@@ -11,6 +11,9 @@ from conftest import MLPERF, Bundle, export, export_pruned, files, python
 
 SCORE = """
 import sys
+
+import numpy as np
+
 from edgepack.metrics.metric import weighted_mean
 from edgepack.metrics.regression import REGRESSION
 
