@@ -21,6 +21,8 @@ _DISTRIBUTIONS = (
     "tensorflow-model-optimization",
     "tf-keras",
 )
+_CPUINFO = Path("/proc/cpuinfo")
+_VECTORS = ("avx512f", "avx2", "avx", "sve", "asimd")  # the widest first
 
 
 def manifest(
@@ -72,7 +74,19 @@ def recipe_manifest(
         "targets": list(recipe.targets),
         "metric": recipe.metric,
     }
-    return manifest(command, {"recipe": inputs | settings}, artifacts, _DISTRIBUTIONS, runtimes)
+    asked = {"recipe": inputs | settings, "processor": processor()}
+    return manifest(command, asked, artifacts, _DISTRIBUTIONS, runtimes)
+
+
+def processor() -> dict[str, str | None]:
+    """Tell what the last bits of floats hang on: the architecture, and its vector instructions.
+
+    TensorFlow and LiteRT choose kernels by them, which add in another order. The instructions are
+    None where the system does not tell them.
+    """
+    known = set(_CPUINFO.read_text().split()) if _CPUINFO.is_file() else set()
+    vectors = next((name for name in _VECTORS if name in known), None)
+    return {"architecture": platform.machine(), "vectors": vectors}
 
 
 def describe_prune(recipe: Recipe) -> dict[str, Any] | None:

@@ -34,6 +34,16 @@ _BOOT = (
 _MIB = 1 << 20
 _LAST_WORDS_BYTES = 1 << 12
 
+# Libraries share a sum out among their threads, and where it is cut decides its last bits. So
+# there are as many threads on every machine, whatever processors it has. TensorFlow has four:
+# two processors lose little by them, more would spend their time waiting for each other. Its
+# oneDNN kernels, which it takes on some processors only, also look at how cores share caches.
+_SAME_EVERYWHERE = {
+    "TF_NUM_INTRAOP_THREADS": "4",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "OPENBLAS_NUM_THREADS": "1",  # numpy's
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -99,9 +109,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if verbose else self._words if limits else subprocess.DEVNULL,
-            env=os.environ
-            | _environment(verbose, self._limits)
-            | {"TMPDIR": str(self._scratch.path)},
+            env=os.environ | _environment(verbose) | {"TMPDIR": str(self._scratch.path)},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
             encoding="utf-8",
             errors="backslashreplace",
@@ -196,11 +204,9 @@ class Worker:
         return self._words.read()
 
 
-def _environment(verbose: bool, limits: Limits) -> dict[str, str]:
+def _environment(verbose: bool) -> dict[str, str]:
     """Settings that must stand before TensorFlow or numpy is imported."""
-    # numpy's threads, for which interpreters have no use, take address space by the core.
-    lean = {"OPENBLAS_NUM_THREADS": "1"} if limits.memory_bytes else {}
-    return lean | {
+    return _SAME_EVERYWHERE | {
         "TF_CPP_MIN_LOG_LEVEL": "0" if verbose else "3",
         # `tf.keras` is tf-keras, as TFMOT wants it, whatever is imported first; and TensorFlow
         # leaves Keras 3 alone, which takes a second to import, until a model asks for it.

@@ -116,23 +116,38 @@ def lsb(report: dict[str, Any], runtime: str) -> int | None:
     return max((deviation["max_lsb"] for deviation in found), default=None)
 
 
-def export(folder: Path, model: Path, *arguments: object) -> Bundle:
-    """Export a model that must pass."""
-    done = python("-m", "edgepack", "export", model, *arguments, "--output", folder)
+def files(folder: Path) -> dict[str, bytes]:
+    """Read all files of a folder and of those in it, by their paths there."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def export(folder: Path, model: Path, *arguments: object, **options: Any) -> Bundle:
+    """Export a model that must pass; options are those of :func:`python`."""
+    done = python("-m", "edgepack", "export", model, *arguments, "--output", folder, **options)
     assert done.returncode == 0, done.stderr + done.stdout
     report = json.loads((folder / "report.json").read_text())
     return Bundle(folder, report, done.stdout, done.stderr)
 
 
-@pytest.fixture(scope="session")
-def pruned_digits(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The digits model, pruned by half and exported for both targets."""
+def export_pruned(folder: Path, digits: Path, **options: Any) -> Bundle:
+    """Export the digits model, pruned by half, for both targets."""
     return export(
-        tmp_path_factory.mktemp("exports") / "digits",
+        folder,
         digits / "digits.h5",
         *("--representative", digits / "calibration.npz", "--test", digits / "test.npz"),
         *("--train", digits / "train.npz", "--sparsity", 0.5, "--epochs", 3),
+        **options,
     )
+
+
+@pytest.fixture(scope="session")
+def pruned_digits(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The digits model, pruned by half and exported for both targets."""
+    return export_pruned(tmp_path_factory.mktemp("exports") / "digits", digits)
 
 
 @pytest.fixture(scope="session")

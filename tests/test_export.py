@@ -11,20 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Bundle, Edgepack, export, lsb, only, python
+from conftest import Bundle, Edgepack, export, files, lsb, only, python
 
 from edgepack.quantize.proof import float_tensors
 from edgepack.tflite.flatbuffer import read_tflite
 
 INTERPRETERS = {"tflite-runtime", "litert", "tflm"}
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_the_folder_holds_what_is_promised(pruned_digits: Bundle) -> None:
@@ -135,6 +127,7 @@ def test_artifacts_and_manifest_describe_the_files(pruned_digits: Bundle, digits
     assert recipe["prune"]["fine_tune"]["epochs"] == 3
     assert recipe["targets"] == ["android-arm64", "nano-33-ble-sense"]
     assert {"edgepack", "python", "tensorflow", "tflite-micro"} <= set(manifest["versions"])
+    assert manifest["processor"].keys() == {"architecture", "vectors"}
 
 
 def test_nothing_in_the_folder_depends_on_where_or_when(

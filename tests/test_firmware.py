@@ -17,7 +17,7 @@ from compilers import (
     sections,
     symbols,
 )
-from conftest import MLPERF, Bundle, Edgepack, python
+from conftest import MLPERF, Bundle, Edgepack, files, python
 from firmware import STUB
 from tiny import Tiny, Value, one_operator
 
@@ -77,14 +77,6 @@ def decoding() -> bytes:
 def build(folder: Path, *models: Source, **options: object) -> Build:
     settings = {"target": NANO, "output": folder, "layout": "cmake"} | options
     return Build(models=models, **settings)  # type: ignore[arg-type]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def macro(folder: Path, name: str) -> int:

@@ -115,6 +115,20 @@ def weighted_mean(rows: Array, weights: Array) -> Array:
     >>> weighted_mean(np.array([0.0, 1.0]), np.array([[1, 1], [1, 3]]))
     array([0.5 , 0.75])
     """
-    sums = weights.astype(np.float64) @ rows.astype(np.float64)
-    means: Array = sums / weights.sum(axis=1)
+    means: Array = weighted_sums(rows, weights) / weights.sum(axis=1)
     return means
+
+
+def weighted_sums(rows: Array, weights: Array) -> Array:
+    """Sum rows (samples, ...) for each line of weights (resamples, samples), in float64.
+
+    Not by ``@``: BLAS adds in another order on another number of processors.
+
+    >>> weighted_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1, 1], [0, 2]]))
+    array([[4., 6.],
+           [6., 8.]])
+    """
+    sums: Array = np.einsum(
+        "ls,s...->l...", weights.astype(np.float64), rows.astype(np.float64, copy=False)
+    )
+    return sums

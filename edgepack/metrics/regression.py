@@ -6,7 +6,15 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
+from edgepack.metrics.metric import (
+    Array,
+    Family,
+    Loss,
+    Metric,
+    Unit,
+    weighted_mean,
+    weighted_sums,
+)
 from edgepack.metrics.wanted import values, vectors
 
 _ROUNDING = 1e-12
@@ -44,11 +52,10 @@ def _determination(rows: Array, weights: Array) -> Array:
     sample has no variance: NaN.
     """
     wanted = rows[:, 0] - rows[:, 0].mean(axis=0)  # squares of large numbers lose digits
-    counted = weights.astype(np.float64)
-    count = counted.sum(axis=1)
-    squares = counted @ np.square(wanted)
-    total = squares - np.square(counted @ wanted) / count[:, np.newaxis]
-    missed = counted @ rows[:, 1]
+    count = weights.sum(axis=1)
+    squares = weighted_sums(np.square(wanted), weights)
+    total = squares - np.square(weighted_sums(wanted, weights)) / count[:, np.newaxis]
+    missed = weighted_sums(rows[:, 1], weights)
     varies = total > _ROUNDING * squares
     explained = np.where(missed == 0, 1.0, 0.0)
     np.subtract(1.0, np.divide(missed, total, where=varies), out=explained, where=varies)

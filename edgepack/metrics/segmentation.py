@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from edgepack.metrics.classes import class_count, classes
-from edgepack.metrics.metric import Array, Family, Metric, Unit
+from edgepack.metrics.metric import Array, Family, Metric, Unit, weighted_sums
 from edgepack.metrics.wanted import IGNORED, maps
 
 
@@ -49,14 +49,14 @@ def _flat(outputs: Array, wanted: Array, boundary: float) -> tuple[Array, Array,
 
 def _mean_overlap(rows: Array, weights: Array) -> Array:
     """Compute the mean over the classes that occur, in labels or outputs, of both over either."""
-    both, either = np.moveaxis(np.tensordot(weights.astype(np.float64), rows, axes=1), 1, 0)
+    both, either = np.moveaxis(weighted_sums(rows, weights), 1, 0)
     occurs = either > 0
     overlap = np.divide(both, either, out=np.zeros(both.shape), where=occurs)
     return _over(overlap.sum(axis=1), occurs.sum(axis=1))
 
 
 def _rate(rows: Array, weights: Array) -> Array:
-    right, counted = (weights.astype(np.float64) @ rows).T
+    right, counted = weighted_sums(rows, weights).T
     return _over(right, counted)
 
 

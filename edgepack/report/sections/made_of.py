@@ -41,7 +41,8 @@ def made_of(
     return Section(
         id="made-of",
         title="What this rests on",
-        lead="The same inputs, recipe and versions give the same report, but for times.",
+        lead="The same inputs, recipe and versions give the same report on processors of the same"
+        " kind, but for times.",
         blocks=tuple(blocks),
     )
 
