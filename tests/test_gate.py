@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, python
+from tiny import Value, one_operator
 
+from edgepack.errors import UnsafeModelError
 from edgepack.load import allowed
+from edgepack.load.graphs import require_pure_operators
+from edgepack.tflite.flatbuffer import read_tflite
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +62,21 @@ def test_saved_models_whose_saver_alone_reaches_files_are_loaded(hostile: dict[s
 
 def test_no_payload_has_run(hostile: dict[str, Any]) -> None:
     assert hostile["marks"] == []
+
+
+@pytest.mark.parametrize(
+    ("operator", "is_refused"),
+    [("FlexWriteFile", True), ("FlexNewOperator", True), ("FlexErf", False), ("MINE", False)],
+)
+def test_a_tflite_file_lets_tensorflow_run_only_what_computes(
+    operator: str, is_refused: bool
+) -> None:
+    value = Value((1, 4))
+    model = read_tflite(one_operator(operator, [value], [value]))
+    with (
+        pytest.raises(UnsafeModelError, match="holds the operator") if is_refused else nullcontext()
+    ):
+        require_pure_operators(Path("model.tflite"), model)
 
 
 @pytest.mark.parametrize("package", ["keras", "tf_keras"])

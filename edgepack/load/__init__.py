@@ -20,7 +20,7 @@ from edgepack.load.archive import require_no_assets
 from edgepack.load.configurations import require_allowed
 from edgepack.load.custom import aliases, import_objects
 from edgepack.load.formats import Format, Stored, detect, read, weights_ending
-from edgepack.load.graphs import require_pure
+from edgepack.load.graphs import require_pure, require_pure_operators
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.layers import compute_in_float32
 from edgepack.load.model import FloatModel
@@ -28,6 +28,7 @@ from edgepack.load.saved_function import SavedFunction
 from edgepack.load.saved_model import built_by_keras
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.recipe import Source
+from edgepack.tflite.flatbuffer import read_tflite
 
 
 def load_model(source: Source) -> FloatModel:
@@ -52,7 +53,10 @@ def _loaded(source: Source) -> FloatModel:
             " model.to_json()"
         )
     if stored is Format.TFLITE:
-        return TfliteFile(path)
+        file = TfliteFile(path)
+        if not source.allow_unsafe:
+            require_pure_operators(path, read_tflite(file.data))
+        return file
     held = read(path, stored)
     objects = import_objects(source.custom_objects)
     objects |= aliases(held.configs, objects)
@@ -71,9 +75,9 @@ def _loaded(source: Source) -> FloatModel:
     if not isinstance(model, keras.Model):
         return SavedFunction(path)
     compute_in_float32(model)
-    loaded = KerasModel(model, keras, path)
-    loaded.require_finite()
-    return loaded
+    found = KerasModel(model, keras, path)
+    found.require_finite()
+    return found
 
 
 def _require_harmless(path: Path, held: Stored, package: str, known: set[str]) -> None:

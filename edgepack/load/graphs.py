@@ -14,11 +14,14 @@ from typing import Any
 
 from edgepack.errors import UnsafeModelError
 from edgepack.load import allowed
+from edgepack.types import Model
 
 _SAVER = {
     *("SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename", "Save", "SaveSlices"),
     *("Restore", "RestoreSlice"),
 }
+_FLEX = "Flex"
+
 _RESTORE = {"RestoreV2", "Restore", "RestoreSlice"}
 
 
@@ -42,6 +45,18 @@ def require_pure(path: Path, saved: Any) -> None:
             if node.op in _SAVER:
                 why = str(allowed.operators().why_not(node.op))
                 raise _refusal(path, f"holds the operator {node.op} outside its saver", why)
+
+
+def require_pure_operators(path: Path, model: Model) -> None:
+    """Raise :class:`UnsafeModelError` if a .tflite file holds what TensorFlow would run for it.
+
+    Those are custom operators whose names are those of TensorFlow's with a word before them.
+    """
+    for operator in (each for graph in model.subgraphs for each in graph.operators):
+        name = operator.name.removeprefix(_FLEX)
+        why = allowed.operators().why_not(name)
+        if operator.is_custom and name != operator.name and why is not None:
+            raise _refusal(path, f"holds the operator {name}", why)
 
 
 class _Graph:
