@@ -191,5 +191,5 @@ def test_no_folder_for_temporary_files_at_all_is_told(monkeypatch: pytest.Monkey
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
     monkeypatch.setattr("tempfile.gettempdir", find_none)
-    with pytest.raises(OutputError, match="^no folder for temporary files: .*; set TMPDIR to one"):
+    with pytest.raises(OutputError, match=r"^no folder for temporary files: .*; set TMPDIR to one"):
         Scratch()
