@@ -184,3 +184,12 @@ def test_temporary_files_that_cannot_be_kept_are_told_with_the_cure(
 
     with pytest.raises(OutputError, match=r"cannot be written: .* or set TMPDIR to another folder"):
         use()
+
+
+def test_no_folder_for_temporary_files_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.gettempdir", find_none)
+    with pytest.raises(OutputError, match=r"^no folder for temporary files: .*; set TMPDIR to one"):
+        Scratch()
