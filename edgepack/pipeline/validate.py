@@ -12,6 +12,7 @@ from edgepack.errors import ModelError
 from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.gate import Gate
 from edgepack.load.tflite_file import of_file
+from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.evidence import (
     budgets_of,
     gather,
@@ -72,6 +73,15 @@ def validate(
                 work=work,
                 update=update,
             )
+            found = find_contradictions(
+                file.model,
+                file.path,
+                inputs.taken,
+                file.outputs,
+                work,
+                runs.get(REFERENCE.name),
+                gate.limits,
+            )
         with progress.step("compare"):
             real = _run_float(gate, floating, file, inputs, work) if floating else None
             validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
@@ -85,7 +95,15 @@ def validate(
     }
     with of_file(file.path):
         evidence = gather(
-            file.model, file.data, targets, validation, comparison, budgets, ratios, gate.limits
+            file.model,
+            file.data,
+            targets,
+            validation,
+            comparison,
+            budgets,
+            ratios,
+            gate.limits,
+            found,
         )
     return ValidationReport(
         model=file.path.name,

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -44,8 +44,10 @@ class Run:
     ``arena_bytes`` and ``peak_memory_bytes``, which is the whole process's, are measured on this
     host, whose pointers may be wider than the device's; ``allocations`` is TFLM's own account of
     the arena. ``left_by_delegates`` has the indices of the operators that no delegate took; None
-    where that is not told. After a crash, ``signal`` names what ended the process, and ``culprit``
-    the operator that was being run, if that can be told.
+    where that is not told. ``resized`` tells how many values tensors hold, by index, where the file
+    says otherwise. A model ``is_refused`` if the runtime would not load or run it, or crashed,
+    which is not a limit of time or memory. After a crash, ``signal`` names what ended the process,
+    and ``culprit`` the operator that was being run, if that can be told.
     """
 
     version: str
@@ -54,7 +56,9 @@ class Run:
     allocations: Allocations | None = None
     peak_memory_bytes: int | None = None
     left_by_delegates: Sequence[int] | None = None
+    resized: Mapping[int, int] = field(default_factory=dict)
     failure: str | None = None
+    is_refused: bool = False
     signal: str | None = None
     culprit: Culprit | None = None
 
@@ -232,12 +236,12 @@ class Interpreters:
         try:
             answers = [part.answer.result() for part in parts]
         except (EdgepackError, RuntimeError) as error:
-            # Of a worker's traceback, the last line names the exception.
-            told = str(error).strip().splitlines()[-1]
-            is_told = isinstance(error, WorkerLimitError)
+            is_limit = isinstance(error, WorkerLimitError)
+            note = "" if is_limit else self._memory_note(parts[0])
             return Run(
                 version=version,
-                failure=told if is_told else told + self._memory_note(parts[0]),
+                failure=_told(error) + note,
+                is_refused=not is_limit and not note,
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
         is_even = all(answer["is_even"] for answer in answers)
@@ -251,6 +255,7 @@ class Interpreters:
             allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
             peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
             left_by_delegates=answers[0]["left_by_delegates"],
+            resized=dict(answers[0]["resized"]),
         )
 
     def _memory_note(self, part: _Part) -> str:
@@ -285,6 +290,13 @@ class Interpreters:
             return Fate.RAN
 
         return culprit(Path(part.asked["model"]).read_bytes(), fate, _SEARCH_S)
+
+
+def _told(error: Exception) -> str:
+    """Say in a line why a runtime failed: of a traceback, what stands behind its frames."""
+    lines = str(error).strip().splitlines()
+    frames = [place for place, line in enumerate(lines[:-1]) if line.startswith(" ")]
+    return " ".join(line.strip() for line in lines[max(frames, default=-1) + 1 :])
 
 
 class _Part:

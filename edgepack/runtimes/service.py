@@ -46,6 +46,9 @@ class Interpreter(Protocol):
     def left_by_delegates(self) -> list[int] | None:
         """Tell which operators, by index, no delegate took; None where the runtime has none."""
 
+    def resized(self) -> dict[int, int]:
+        """Tell how many values tensors hold, by index, where the file says otherwise."""
+
     def arena_bytes(self) -> int | None:
         """Measure the tensor arena; None where the runtime has none."""
 
@@ -76,9 +79,10 @@ class RunService:
 
         Returns the arena's bytes, or None, under ``arena_bytes``, the runtime's account of it, or
         None, under ``allocations``, the most memory that the process had meanwhile under
-        ``peak_memory_bytes``, and under ``left_by_delegates`` the indices of the operators that no
-        delegate took, or None. ``is_even`` tells that each sample gave outputs of the same shapes;
-        else ``outputs`` hold the first ones only.
+        ``peak_memory_bytes``, under ``left_by_delegates`` the indices of the operators that no
+        delegate took, or None, and under ``resized`` pairs of the index of a tensor and how many
+        values it holds, where the file says otherwise. ``is_even`` tells that each sample gave
+        outputs of the same shapes; else ``outputs`` hold the first ones only.
         """
         _forget_peak()
         interpreter = self._build(Path(model).read_bytes())
@@ -94,6 +98,7 @@ class RunService:
             "is_even": is_even,
             "peak_memory_bytes": _peak(),
             "left_by_delegates": interpreter.left_by_delegates(),
+            "resized": list(interpreter.resized().items()),
         }
 
     def try_out(
