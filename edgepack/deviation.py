@@ -106,7 +106,7 @@ def hold_against_reference(
     return Validation(runs=others, deviations=deviations, notes=(*_uneven(others),))
 
 
-UNEVEN = "outputs change their size from sample to sample"
+UNEVEN = "outputs change their size from sample to sample, or are empty"
 
 
 def _uneven(runs: Mapping[str, Run]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.asked import Asked
 from edgepack.pipeline.contradictions import ask, find_contradictions
 from edgepack.pipeline.evidence import gather, judge_all
-from edgepack.pipeline.file import File
+from edgepack.pipeline.file import File, making_sense_of
 from edgepack.pipeline.vectors import vector_inputs, vectors
 from edgepack.progress import Update
 from edgepack.report.firmware import ModelReport
@@ -98,11 +98,11 @@ def prepare(
 
 def _judge(target: Target, file: File, run: Run, found: Sequence[Finding]) -> TargetReport:
     validation = Validation(runs={TFLM.name: run}, deviations={}, notes=())
-    with of_file(file.path):
+    with making_sense_of(file.path):
         evidence = gather(
             file.model, file.data, [target], validation, None, {}, contradictions=found
         )
-    return judge_all([target], evidence)[target.name]
+        return judge_all([target], evidence)[target.name]
 
 
 def _require_values(inputs: Sequence[End], outputs: Sequence[End]) -> None:

@@ -35,6 +35,8 @@ LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 _MAX_PROCESSES = 4  # a runtime: each takes 45 MB and a moment to start
 _SEARCH_S = 5.0
 _MIB = 1 << 20
+_COMPARED_BYTES = 40
+"""What holding a value against others takes: integers, differences and real values of both."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,12 +170,13 @@ class Interpreters:
         inputs: Mapping[str, Arrays],
         work: Path,
         threads: int = 1,
+        on: Collection[str] | None = None,
     ) -> dict[str, dict[str, Latency]]:
         """Time .tflite files in turn on the first sample of each one's inputs, all by name.
 
-        Waits until nothing else runs, then measures one runtime after the other. Returns the
-        latencies by runtime, then by model; what a runtime does not run is left out, and so is a
-        runtime whose times tell nothing.
+        Waits until nothing else runs, then measures one runtime after the other, of those that
+        ``on`` names if not all are meant. Returns the latencies by runtime, then by model; what a
+        runtime does not run is left out, and so is a runtime whose times tell nothing.
         """
         wait(self._begun)
         timed = {
@@ -186,7 +189,7 @@ class Interpreters:
         return {
             runtime.name: self._time(runtime, timed, threads)
             for runtime in self._counts
-            if runtime.is_timed
+            if runtime.is_timed and (on is None or runtime.name in on)
         }
 
     def _time(
@@ -246,6 +249,8 @@ class Interpreters:
             )
         is_even = all(answer["is_even"] for answer in answers)
         outputs = _outputs(parts) if is_even else None
+        if outputs and (reason := self._too_large(outputs)):
+            return Run(version=version, failure=reason)
         if outputs and (unreal := [name for name, made in outputs.items() if _has_nan(made)]):
             return Run(version=version, failure=f"gives NaN (not a number), in {unreal[0]!r}")
         return Run(
@@ -256,6 +261,17 @@ class Interpreters:
             peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
             left_by_delegates=answers[0]["left_by_delegates"],
             resized=dict(answers[0]["resized"]),
+        )
+
+    def _too_large(self, outputs: Arrays) -> str | None:
+        """Say that a sample's outputs are too large to be compared within the limit of memory."""
+        limit = self._limits.memory_bytes
+        values = sum(array[:1].size for array in outputs.values())
+        if limit is None or values * _COMPARED_BYTES <= limit:
+            return None
+        return (
+            f"gives {values:,} values for a sample, more than can be compared within its memory"
+            f" limit of {limit // _MIB:,} MiB"
         )
 
     def _memory_note(self, part: _Part) -> str:
@@ -323,9 +339,11 @@ class _Part:
 
 
 def _outputs(parts: list[_Part]) -> Arrays | None:
-    """Join what the parts gave; None if their shapes differ."""
+    """Join what the parts gave; None if their shapes differ, or there is nothing in them."""
     made = {name: [load_array(Path(part.made[name])) for part in parts] for name in parts[0].made}
     if any(len({array.shape[1:] for array in arrays}) > 1 for arrays in made.values()):
+        return None
+    if not all(array.size for arrays in made.values() for array in arrays):
         return None
     return {name: _joined([Path(part.made[name]) for part in parts]) for name in made}
 

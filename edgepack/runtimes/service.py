@@ -84,7 +84,7 @@ class RunService:
         values it holds, where the file says otherwise. ``is_even`` tells that each sample gave
         outputs of the same shapes; else ``outputs`` hold the first ones only.
         """
-        _forget_peak()
+        forget_peak()
         interpreter = self._build(Path(model).read_bytes())
         with ExitStack() as stack:
             spools = [stack.enter_context(Spool(Path(path))) for path in outputs]
@@ -96,7 +96,7 @@ class RunService:
             "arena_bytes": interpreter.arena_bytes(),
             "allocations": asdict(account) if account else None,
             "is_even": is_even,
-            "peak_memory_bytes": _peak(),
+            "peak_memory_bytes": peak(),
             "left_by_delegates": interpreter.left_by_delegates(),
             "resized": list(interpreter.resized().items()),
         }
@@ -156,13 +156,13 @@ def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[
             yield [array[row : row + 1] for array in block]
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Let the kernel measure the peak of the memory from here on."""
     with suppress(OSError):  # without Linux, it is that of the process's whole life
         (_PROCESS / "clear_refs").write_text("5")
 
 
-def _peak() -> int:
+def peak() -> int:
     """Read the most memory, in bytes, that the process had at once."""
     with suppress(OSError):
         # Not what getrusage says: that begins with the memory of the process that started this.
