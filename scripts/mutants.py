@@ -3,15 +3,17 @@
 
     scripts/mutants.py [MODEL.tflite ...] [--count N] [--seed N] [--jobs N]
                        [--by validate|firmware|inspect] [--only raw|structured]
+                       [--time-limit SECONDS] [--keep FOLDER]
 
 Without models, those of MLPerf Tiny at ../shared/data/mlperf_tiny. By turns, a file is truncated,
 bits are flipped, fields are overwritten (raw), or what it says is changed and packed again
 (structured): indices, shapes, types, options, scales, constants, versions. The same seed makes the
 same files. Each goes through a command of edgepack in a process that must answer within 10
-seconds. What kills that, hangs it, makes it show a traceback or take more than 1 GiB is a defect of
-edgepack. So is a file that passes though an interpreter refuses it when it is run by itself in a
-process of its own: one of the targets, or the reference kernels and LiteRT's besides; and one that
-passes beside a manifest that lists the original. Then this ends with status 1. Takes some minutes.
+seconds, or the --time-limit. What kills that, hangs it, makes it show a traceback or take more than
+1 GiB is a defect of edgepack. So is a file that passes though an interpreter refuses it when it is
+run by itself, in a process of its own: one of the targets', or the reference kernels and LiteRT's
+besides; and one that passes beside a manifest that lists the original. Then this ends with status
+1. Takes some minutes.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ from edgepack.worker import Limits, Worker
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny"
 MODEL = "int8.tflite"
-WHOLE = Limits(time_s=10)
+TIME_S = 10
 """For a file, by all interpreters."""
 
 MEMORY_BYTES = 1 << 30
@@ -197,10 +199,10 @@ def plain(path: Path, names: Sequence[str]) -> dict[str, str]:
     return told
 
 
-def outcomes(paths: list[Path], by: str) -> Iterator[str]:
+def outcomes(paths: list[Path], by: str, time_s: float) -> Iterator[str]:
     """Take files one after the other, in a new process after one that died."""
     while paths:
-        with Worker("mutants:Service", label="edgepack", limits=WHOLE) as worker:
+        with Worker("mutants:Service", label="edgepack", limits=Limits(time_s=time_s)) as worker:
             while paths:
                 path = paths.pop(0)
                 found = watched(worker, path, by)
@@ -244,6 +246,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="files in all (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--time-limit", type=float, default=TIME_S, help=f"seconds for a file (default: {TIME_S})"
+    )
     parser.add_argument("--by", choices=COMMANDS, default="validate")
     parser.add_argument("--only", choices=(RAW, STRUCTURED))
     parser.add_argument("--keep", type=Path, help="a folder to leave the files in")
@@ -262,7 +267,9 @@ def main() -> None:
             write(path, original, mutant(original, number, options.seed, options.only))
         shares = [paths[first :: options.jobs] for first in range(options.jobs)]
         with ThreadPoolExecutor(options.jobs) as pool:
-            taken = pool.map(lambda share: list(outcomes(share, options.by)), shares)
+            taken = pool.map(
+                lambda share: list(outcomes(share, options.by, options.time_limit)), shares
+            )
             found = Counter(each for its in taken for each in its)
     for name, count in sorted(found.items(), key=lambda pair: (-pair[1], pair[0])):
         print(f"{count:6}  {name}")

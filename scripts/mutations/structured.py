@@ -72,23 +72,26 @@ def _operator(model: Any, random: Random) -> Any:
     return _any(_graph(model, random).operators, random)
 
 
-def _changed(numbers: Any, values: Any, random: Random) -> list[Any]:
-    """Change a list of numbers: one of them set, left out, come twice, added, or two exchanged."""
-    changed = [] if numbers is None else list(numbers)
-    kind = random.integers(5)
-    place = random.integers(len(changed)) if changed else 0
-    if not changed or kind == 0:
-        changed.append(_any(values, random))
-    elif kind == 1:
-        changed.pop(place)
-    elif kind == 2:
-        changed.insert(place, changed[place])
-    elif kind == 3:
-        other = random.integers(len(changed))
-        changed[place], changed[other] = changed[other], changed[place]
-    else:
-        changed[place] = _any(values, random)
-    return changed
+def _changed(items: Any, values: Any, random: Random) -> list[Any]:
+    """Change a list: one of it set, left out, come twice, added, or two exchanged."""
+    changed = [] if items is None else list(items)
+    if not changed:
+        return [_any(values, random)]
+    place, other = random.integers(len(changed), size=2)
+    exchanged = list(changed)
+    exchanged[place], exchanged[other] = exchanged[other], exchanged[place]
+    return list(
+        _any(
+            (
+                [*changed[:place], _any(values, random), *changed[place + 1 :]],
+                [*changed[:place], *changed[place + 1 :]],
+                [*changed[:place], changed[place], *changed[place:]],
+                [*changed, _any(values, random)],
+                exchanged,
+            ),
+            random,
+        )
+    )
 
 
 def ends_of_operator(model: Any, random: Random) -> None:
