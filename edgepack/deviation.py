@@ -86,6 +86,7 @@ def hold_against_reference(
         doubt = doubt or UNEVEN
         note = f"nothing was compared with the reference kernels of tflite-runtime: {doubt}"
         return Validation(runs=others, deviations={}, notes=(note, *_uneven(others)))
+    unlike = {name for name, run in others.items() if not _is_alike(run, reference.outputs)}
     deviations = {
         runtime: {
             name: deviation(
@@ -101,12 +102,21 @@ def hold_against_reference(
             for name, outputs in run.outputs.items()
         }
         for runtime, run in others.items()
-        if run.outputs is not None
+        if run.outputs is not None and runtime not in unlike
     }
-    return Validation(runs=others, deviations=deviations, notes=(*_uneven(others),))
+    notes = [f"nothing was compared of {name}, whose {_UNLIKE}" for name in sorted(unlike)]
+    return Validation(runs=others, deviations=deviations, notes=(*_uneven(others), *notes))
 
 
-UNEVEN = "outputs change their size from sample to sample"
+_UNLIKE = "outputs have other shapes than those of the reference kernels"
+UNEVEN = "outputs change their size from sample to sample, or are empty"
+
+
+def _is_alike(run: Run, reference: Arrays) -> bool:
+    """Whether outputs, if there are any, have the reference's shapes."""
+    return run.outputs is None or all(
+        outputs.shape == reference[name].shape for name, outputs in run.outputs.items()
+    )
 
 
 def _uneven(runs: Mapping[str, Run]) -> Iterator[str]:

@@ -32,7 +32,9 @@ _CHOICES = re.compile(r"--accelerator-config: invalid choice: .*\(choose from (.
 # It runs in an empty folder of ours, so that what it imports is what is installed.
 _BOOT = """
 import resource, sys
-for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, int(sys.argv[1]))):
+memory = int(sys.argv[1])
+limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: memory}
+for what, most in limits.items():
     hard = resource.getrlimit(what)[1]
     resource.setrlimit(what, (most if hard < 0 or 0 <= most < hard else hard, hard))
 from ethosu.vela.vela import main
@@ -139,20 +141,23 @@ def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
 
 
 def _plan(graph: Graph, folder: Path, told: str) -> Plan:
-    written = (folder / _WRITTEN).read_bytes()
-    (summary,) = folder.glob("*_summary_*.csv")
-    with summary.open(newline="", encoding="utf-8") as file:
-        (row,) = csv.DictReader(file)
-    return Plan(
-        operators=len(graph.operators),
-        left=_left(graph, _read(written), dict(_REASON.findall(told))),
-        sram_bytes=round(float(row["sram_memory_used"]) * _KIB),
-        file_bytes=len(written),
-        cycles=int(row["cycles_total"]),
-        inference_s=float(row["inference_time"]),
-        system=row["system_config"],
-        clock_hz=float(row["core_clock"]),
-    )
+    try:
+        written = (folder / _WRITTEN).read_bytes()
+        (summary,) = folder.glob("*_summary_*.csv")
+        with summary.open(newline="", encoding="utf-8") as file:
+            (row,) = csv.DictReader(file)
+        return Plan(
+            operators=len(graph.operators),
+            left=_left(graph, _read(written), dict(_REASON.findall(told))),
+            sram_bytes=round(float(row["sram_memory_used"]) * _KIB),
+            file_bytes=len(written),
+            cycles=int(row["cycles_total"]),
+            inference_s=float(row["inference_time"]),
+            system=row["system_config"],
+            clock_hz=float(row["core_clock"]),
+        )
+    except (FileNotFoundError, KeyError, OverflowError, ValueError) as error:
+        raise _FailureError(f"writes no plan: {error}") from error
 
 
 def _read(written: bytes) -> Graph:

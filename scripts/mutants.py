@@ -1,35 +1,42 @@
 #!/usr/bin/env python3
-"""Damage .tflite files in every way and validate them; print the counts by outcome.
+"""Change .tflite files in every way and see what edgepack makes of them; print counts by outcome.
 
     scripts/mutants.py [MODEL.tflite ...] [--count N] [--seed N] [--jobs N]
+                       [--by validate|firmware|inspect] [--only raw|structured]
+                       [--time-limit SECONDS] [--keep FOLDER]
 
-Without models, those of MLPerf Tiny at ../shared/data/mlperf_tiny. Files are truncated, bits are
-flipped, and fields are overwritten, by turns; the same seed makes the same files. Each is validated
-in a process that must answer within 10 seconds: what kills that, hangs it or makes it show a
-traceback is a defect of edgepack, and so is what passes beside a manifest that lists the original;
-then this ends with status 1. Takes some minutes.
+Without models, those of MLPerf Tiny at ../shared/data/mlperf_tiny. By turns, a file is truncated,
+bits are flipped, fields are overwritten (raw), or what it says is changed and packed again
+(structured): indices, shapes, types, options, scales, constants, versions. The same seed makes the
+same files. Each goes through a command of edgepack in a process that must answer within 10
+seconds, or the --time-limit. What kills that, hangs it, makes it show a traceback or take more than
+1 GiB is a defect of edgepack. So is a file that passes though an interpreter refuses it when it is
+run by itself, in a process of its own: one of the targets', or the reference kernels and LiteRT's
+besides; and one that passes beside a manifest that lists the original. Then this ends with status
+1. Takes some minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
-from numpy.typing import NDArray
+from mutations import plainly, raw, structured
 
-from edgepack import Gate, ValidationReport, bundle
+from edgepack import Build, Gate, ValidationReport, bundle, inspect
+from edgepack import firmware as run_firmware
 from edgepack import validate as run_validate
 from edgepack.artifact import describe
+from edgepack.build import Source
 from edgepack.errors import (
     AlteredError,
     EdgepackError,
@@ -38,29 +45,34 @@ from edgepack.errors import (
     WorkerLimitError,
 )
 from edgepack.progress import Update
+from edgepack.runtimes.service import forget_peak, peak
 from edgepack.worker import Limits, Worker
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny"
 MODEL = "int8.tflite"
-WHOLE = Limits(time_s=10)
+TIME_S = 10
 """For a file, by all interpreters."""
 
+MEMORY_BYTES = 1 << 30
 TARGETS = ("android-arm64", "stm32l4r5zi")
-DEFECTS = {"KILLED", "HUNG", "TRACEBACK", "PASSED WITH MANIFEST"}
-TELLING = (0, 1, 2, 0x7F, 0x80, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-"""Values that lengths, offsets and numbers break at."""
+BOARD = "nano-33-ble-sense"
+PLAIN_S = 30
+
+REFERENCES = ("tflite-runtime-reference", "litert-kernels")
+"""Files that both of them refuse contradict themselves."""
+
+OWN = {"validate": ("tflite-runtime", "litert", "tflm"), "firmware": ("tflm",), "inspect": ()}
+"""By command, the interpreters of its targets."""
+
+DEFECTS = ("KILLED", "HUNG", "TRACEBACK", "MEMORY", "PASSED")
+RAW, STRUCTURED = "raw", "structured"
+PASSED = "passed: what was changed still makes a model"
 
 
 def validate(path: Path) -> str:
     """Validate a file; returns the outcome."""
     gate = Gate(model=path, targets=TARGETS, jobs=1, time_limit_s=3, memory_limit_mib=1024)
-    try:
-        return outcome(run_validate(gate))
-    except UsageError as error:
-        told = str(error).removeprefix(f"{path}: ")
-        if "\n" in told:
-            return "TRACEBACK"
-        return f"refused: {'damaged' if told.startswith('damaged') else told.split(':')[0]}"
+    return outcome(run_validate(gate))
 
 
 def outcome(report: ValidationReport) -> str:
@@ -75,7 +87,30 @@ def outcome(report: ValidationReport) -> str:
             return told
     if failures:
         return "failed: an interpreter refused it"
-    return "passed: what was changed still makes a model" if report.passed else "failed: a check"
+    if any(
+        "reference kernels refuse" in why
+        for each in report.targets.values()
+        for why in each.verdict.reasons
+    ):
+        return "failed: the reference kernels refused it"
+    return PASSED if report.passed else "failed: a check"
+
+
+def firmware(path: Path) -> str:
+    """Write firmware of a file; returns the outcome."""
+    with tempfile.TemporaryDirectory() as folder:
+        build = Build(models=(Source(path=path),), target=BOARD, output=Path(folder) / "made")
+        report = run_firmware(build)
+    return PASSED if report.passed else "failed: a check"
+
+
+def inspected(path: Path) -> str:
+    """Tell what a file holds; returns the outcome."""
+    inspect(path)
+    return "told"
+
+
+COMMANDS = {"validate": validate, "firmware": firmware, "inspect": inspected}
 
 
 def is_let_through(path: Path) -> bool:
@@ -87,81 +122,114 @@ def is_let_through(path: Path) -> bool:
 
 
 class Service:
-    """Validates in a process of its own."""
+    """Runs a command in a process of its own."""
 
-    def validate(self, *, path: str, bundled: str, update: Update) -> str:
-        """Validate a file by itself, and in a folder with a manifest; returns the outcome."""
+    def run(self, *, by: str, path: str, bundled: str, update: Update) -> str:
+        """Take a file by itself, and in a folder with a manifest; returns the outcome."""
         update(0, 1)
-        found = validate(Path(path))
-        return "PASSED WITH MANIFEST" if is_let_through(Path(bundled)) else found
+        forget_peak()
+        before = peak()
+        try:
+            found = COMMANDS[by](Path(path))
+        except UsageError as error:
+            found = refusal(Path(path), error)
+        if peak() - before > MEMORY_BYTES:
+            return f"MEMORY: {(peak() - before) >> 20:,} MiB"
+        if by == "validate" and is_let_through(Path(bundled)):
+            return "PASSED WITH MANIFEST"
+        return found
 
 
-def watched(worker: Worker, path: Path) -> str:
-    """Validate a file in the process; returns the outcome, in capitals if it is a defect."""
+def refusal(path: Path, error: EdgepackError) -> str:
+    """Name what an error says of a file."""
+    told = str(error).removeprefix(f"{path}: ")
+    if "\n" in told:
+        return "TRACEBACK"
+    if "no sense can be made of it" in told:
+        print(f"{path.name}: {told}", file=sys.stderr)
+        return "refused: stumbled over"
+    return f"refused: {'damaged' if told.startswith('damaged') else told.split(':')[0][:60]}"
+
+
+def watched(worker: Worker, path: Path, by: str) -> str:
+    """Let the process take a file; returns the outcome, in capitals if it is a defect."""
     try:
         bundled = path.with_suffix("") / MODEL
-        return str(worker.call("validate", path=str(path), bundled=str(bundled)))
+        found = str(worker.call("run", by=by, path=str(path), bundled=str(bundled)))
     except WorkerCrashError:
         return "KILLED"
     except WorkerLimitError:
         return "HUNG"
     except EdgepackError as error:
-        return f"failed: {error}"
+        return "TRACEBACK" if "\n" in str(error) else "failed: an interpreter does not run it"
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return "TRACEBACK"
+    return contradicted(path, by) if found == PASSED else found
 
 
-def validated(paths: list[Path]) -> Iterator[str]:
-    """Validate files one after the other, in a new process after one that died."""
+def contradicted(path: Path, by: str) -> str:
+    """Name the interpreters that refuse a file that passed."""
+    told = plain(path, (*OWN[by], *REFERENCES))
+    refused = [name for name in OWN[by] if told[name] != "ran"]
+    refused += REFERENCES if all(told[name] != "ran" for name in REFERENCES) else ()
+    for name in refused:
+        print(f"{path.name}: {name}: {told[name]}", file=sys.stderr)
+    return f"PASSED, AND REFUSED BY {', '.join(refused)}" if refused else PASSED
+
+
+def plain(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """Run a file on interpreters without edgepack; returns what became of it, by interpreter."""
+    told: dict[str, str] = {}
+    while left := [name for name in names if name not in told]:
+        try:
+            done = subprocess.run(
+                [sys.executable, plainly.__file__, path, *left],
+                capture_output=True,
+                text=True,
+                timeout=PLAIN_S,
+                check=False,
+            )
+            lines, end = done.stdout, f"ended with status {done.returncode}"
+        except subprocess.TimeoutExpired as stopped:
+            lines, end = (stopped.stdout or b"").decode(), "hung"
+        found = dict(line.split("\t", 1) for line in lines.splitlines() if "\t" in line)
+        told |= found
+        if not found.keys() >= set(left):
+            told[next(name for name in left if name not in found)] = end
+    return told
+
+
+def outcomes(paths: list[Path], by: str, time_s: float) -> Iterator[str]:
+    """Take files one after the other, in a new process after one that died."""
     while paths:
-        with Worker("mutants:Service", label="edgepack", limits=WHOLE) as worker:
+        with Worker("mutants:Service", label="edgepack", limits=Limits(time_s=time_s)) as worker:
             while paths:
                 path = paths.pop(0)
-                found = watched(worker, path)
+                found = watched(worker, path, by)
                 yield found
-                if found in DEFECTS:
+                if is_defect(found):
                     print(f"{path.name}: {found}", file=sys.stderr)
+                if found in ("KILLED", "HUNG"):
                     break
 
 
-def mutant(data: bytes, number: int, seed: int) -> bytes:
-    """Damage a file."""
+def is_defect(found: str) -> bool:
+    """Whether an outcome is a defect of edgepack."""
+    return found.startswith(DEFECTS)
+
+
+def mutant(data: bytes, number: int, seed: int, only: str | None = None) -> bytes:
+    """Change a file: raw and structured by turns, or ``only`` one of them."""
     random = np.random.default_rng([seed, number])
-    kind = number % 3
-    if kind == 0:
-        return data[: random.integers(8, len(data))]
-    changed = np.frombuffer(data, np.uint8).copy()
-    places = np.arange(len(data)) if random.random() < 1 / 2 else structure(data)
-    if kind == 1:
-        for place in random.choice(places, random.integers(1, 9)):
-            changed[place] ^= 1 << random.integers(8)
-    else:
-        for place in random.choice(places, random.integers(1, 4)) // 4 * 4:
-            values = (*TELLING, random.integers(1 << 32), random.integers(len(data)))
-            changed[place : place + 4] = np.frombuffer(
-                int(random.choice(values)).to_bytes(4, "little"), np.uint8
-            )[: len(data) - place]
-    damaged = changed.tobytes()
-    return damaged if damaged != data else data[:-1]
+    if (only or (RAW, STRUCTURED)[number % 2]) == STRUCTURED:
+        return structured.contradicted(data, random)
+    return raw.damaged(data, number // 2 % 3, random)
 
 
-def structure(data: bytes) -> NDArray[Any]:
-    """Find the places of a file that hold no constant: tables, offsets, lengths, names."""
-    whole = np.frombuffer(data, np.uint8)
-    is_constant = np.zeros(len(data), np.bool_)
-    model = schema.Model.GetRootAs(data, 0)
-    for index in range(model.BuffersLength()):
-        constant = model.Buffers(index).DataAsNumpy()
-        if isinstance(constant, np.ndarray):
-            start = constant.ctypes.data - whole.ctypes.data
-            is_constant[start : start + len(constant)] = True
-    return np.flatnonzero(~is_constant)
-
-
-def write(path: Path, original: bytes, damaged: bytes) -> None:
-    """Write a damaged file, and again into a folder whose manifest lists the original."""
-    path.write_bytes(damaged)
+def write(path: Path, original: bytes, changed: bytes) -> None:
+    """Write a changed file, and again into a folder whose manifest lists the original."""
+    path.write_bytes(changed)
     folder = path.with_suffix("")
     folder.mkdir()
     (folder / MODEL).write_bytes(original)
@@ -169,16 +237,22 @@ def write(path: Path, original: bytes, damaged: bytes) -> None:
     bundle.write_json(
         folder / bundle.MANIFEST, {"versions": {"edgepack": ""}, "artifacts": {MODEL: listed}}
     )
-    (folder / MODEL).write_bytes(damaged)
+    (folder / MODEL).write_bytes(changed)
 
 
 def main() -> None:
-    """Make the files, validate them and print the counts."""
+    """Make the files, take them and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", type=Path, help="(default: MLPerf Tiny's)")
     parser.add_argument("--count", type=int, default=1000, help="files in all (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--time-limit", type=float, default=TIME_S, help=f"seconds for a file (default: {TIME_S})"
+    )
+    parser.add_argument("--by", choices=COMMANDS, default="validate")
+    parser.add_argument("--only", choices=(RAW, STRUCTURED))
+    parser.add_argument("--keep", type=Path, help="a folder to leave the files in")
     options = parser.parse_args()
     models = options.models or [
         DATA / name / "reference_int8.tflite" for name in ("kws", "ic", "ad")
@@ -186,18 +260,22 @@ def main() -> None:
     if missing := [path for path in models if not path.is_file()]:
         sys.exit(f"mutants: {missing[0]} is missing; name .tflite files")
     contents = [path.read_bytes() for path in models]
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{number}.tflite" for number in range(options.count)]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        paths = [folder / f"{number}.tflite" for number in range(options.count)]
         for number, path in enumerate(paths):
-            original = contents[number // 3 % len(contents)]
-            write(path, original, mutant(original, number, options.seed))
+            original = contents[number // 6 % len(contents)]
+            write(path, original, mutant(original, number, options.seed, options.only))
         shares = [paths[first :: options.jobs] for first in range(options.jobs)]
         with ThreadPoolExecutor(options.jobs) as pool:
-            found = Counter(each for its in pool.map(list, map(validated, shares)) for each in its)
+            taken = pool.map(
+                lambda share: list(outcomes(share, options.by, options.time_limit)), shares
+            )
+            found = Counter(each for its in taken for each in its)
     for name, count in sorted(found.items(), key=lambda pair: (-pair[1], pair[0])):
         print(f"{count:6}  {name}")
     print(f"{sum(found.values()):6}  in all")
-    sys.exit(bool(DEFECTS & found.keys()))
+    sys.exit(any(map(is_defect, found)))
 
 
 if __name__ == "__main__":

@@ -107,8 +107,8 @@ def test_what_is_valid_though_odd_is_read(cnn: Bundle) -> None:
 
     def nothing(rewrite: Rewrite) -> None:
         rewrite.add_tensor("empty", [0], "int32")
-        operator = rewrite.graph.operators[-1]
-        operator.inputs = [*operator.inputs, -1, len(rewrite.graph.tensors) - 1]
+        dense = next(op for op in rewrite.graph.operators if rewrite.name(op) == "FULLY_CONNECTED")
+        dense.inputs = [*dense.inputs[:2], len(rewrite.graph.tensors) - 1]
 
     for change in (texts, nothing):
         rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())

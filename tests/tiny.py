@@ -30,6 +30,23 @@ class Value:
     is_variable: bool = False
 
 
+_STRIDES = {"strideW": 1, "strideH": 1}
+_LEAST: dict[str, tuple[str, dict[str, int]]] = {
+    "CONV_2D": ("Conv2DOptions", _STRIDES),
+    "CONV_3D": ("Conv3DOptions", _STRIDES | {"strideD": 1}),
+    "CONV_3D_TRANSPOSE": ("Conv3DOptions", _STRIDES | {"strideD": 1}),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _STRIDES),
+    "SOFTMAX": ("SoftmaxOptions", {"beta": 1}),
+    "SVDF": ("SVDFOptions", {"rank": 1}),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _STRIDES),
+    **dict.fromkeys(
+        ("AVERAGE_POOL_2D", "L2_POOL_2D", "MAX_POOL_2D"),
+        ("Pool2DOptions", _STRIDES | {"filterWidth": 1, "filterHeight": 1}),
+    ),
+}
+"""Options without which an operator cannot be."""
+
+
 class Tiny:
     """A file that grows by tensors and operators."""
 
@@ -83,13 +100,16 @@ class Tiny:
     ) -> None:
         """Add an operator; a name that is no builtin operator's is a custom one.
 
-        ``options`` are those of a ``table`` of the schema, as its Python object names them.
+        ``options`` are those of a ``table`` of the schema, as its Python object names them. Without
+        a table it has the least that it needs, and none if that is NONE.
         """
+        if table is None and name in _LEAST:
+            table, options = _LEAST[name]
         builtin = hasattr(schema.BuiltinOperator, name)
         made = self._rewrite.operator(name if builtin else "CUSTOM", version, inputs, outputs)
         if not builtin:
             self._rewrite.model.operatorCodes[made.opcodeIndex].customCode = name
-        if table:
+        if table and table != "NONE":
             made.builtinOptionsType = getattr(schema.BuiltinOptions, table)
             made.builtinOptions = getattr(schema, f"{table}T")()
             for key, value in options.items():
@@ -148,7 +168,7 @@ def lstm_with_float() -> bytes:
     given = tiny.tensor("model/lstm/lstm_cell/mul", state)
     tiny.operator("FULLY_CONNECTED", [taken, weights, -1], [product], version=4)
     tiny.operator("DEQUANTIZE", [product], [as_float], version=2)
-    tiny.operator("SPLIT", [axis, as_float], halves)
+    tiny.operator("SPLIT", [axis, as_float], halves, table="SplitOptions", numSplits=2)
     tiny.operator("LOGISTIC", halves[:1], [gate])
     tiny.operator("QUANTIZE", [gate], [given])
     return tiny.to_bytes([taken], [given])

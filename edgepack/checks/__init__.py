@@ -29,7 +29,7 @@ from edgepack.checks.evidence import Evidence
 from edgepack.checks.full_integer import nothing_is_left_in_float
 from edgepack.checks.memory import flash_fits, ram_fits
 from edgepack.checks.operators import data_types_are_taken, operators_are_known, operators_are_taken
-from edgepack.checks.runs import interpreters_run, micro_is_bit_exact
+from edgepack.checks.runs import file_makes_sense, interpreters_run, micro_is_bit_exact
 from edgepack.checks.shapes import shapes_are_fixed
 from edgepack.findings import Finding
 from edgepack.target import Target
@@ -49,6 +49,7 @@ OF_THE_FILE: dict[Callable[[Model, Target], Iterator[Finding]], tuple[Condition,
 
 OF_ITS_RUNS: dict[Callable[[Target, Evidence], Iterator[Finding]], tuple[Condition, ...]] = {
     interpreters_run: (),
+    file_makes_sense: (),
     micro_is_bit_exact: (conditions.RUNS_TFLM, conditions.IS_COMPARED),
     flash_fits: (conditions.HAS_FLASH,),
     ram_fits: (conditions.HAS_RAM,),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgepack.budgets import Budgets
 from edgepack.deviation import Deviation
 from edgepack.evaluation.score import Drop
+from edgepack.findings import Finding
 from edgepack.footprint import Footprint
 from edgepack.runtimes.processes import Run
 from edgepack.types import Model
@@ -18,7 +19,8 @@ from edgepack.vela import Compilation
 class Evidence:
     """A model, and what running it showed.
 
-    ``runs`` and ``deviations`` from the reference kernels are by runtime, the latter then by
+    ``contradictions`` are what the reference kernels find wrong with the file. ``runs`` and
+    ``deviations`` from the reference kernels are by runtime, the latter then by
     output. ``footprints`` are by TFLM's kernels (:data:`edgepack.footprint.KERNELS`). ``drops`` and
     ``latency_ratios``, of this machine, compare with the float model, by runtime; without
     ``is_timed`` nothing was timed. ``budgets`` are
@@ -28,6 +30,7 @@ class Evidence:
 
     model: Model
     model_bytes: int
+    contradictions: Sequence[Finding] = ()
     runs: Mapping[str, Run] = field(default_factory=dict)
     deviations: Mapping[str, Mapping[str, Deviation]] = field(default_factory=dict)
     footprints: Mapping[str, Footprint] = field(default_factory=dict)

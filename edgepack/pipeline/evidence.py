@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from edgepack import vela
 from edgepack.budgets import Budgets
@@ -12,6 +12,7 @@ from edgepack.checks.memory import flash_bytes, footprint_on, ram_bytes
 from edgepack.deviation import Validation
 from edgepack.errors import RecipeError
 from edgepack.evaluation.score import Comparison
+from edgepack.findings import Finding
 from edgepack.footprint import Footprint, footprint
 from edgepack.recipe_file import RecipeFile
 from edgepack.report.target import TargetReport
@@ -33,15 +34,18 @@ def gather(
     budgets: Mapping[str, Budgets],
     latency_ratios: Mapping[str, float] | None = None,
     limits: Limits = LIMITS,
+    contradictions: Sequence[Finding] = (),
 ) -> Evidence:
     """Put together what is known of a model, and of the ``data`` of its file.
 
-    ``budgets`` are by who set them; ``limits`` are those of Vela.
+    ``budgets`` are by who set them; ``limits`` are those of Vela. ``contradictions`` are what the
+    reference kernels find wrong with the file.
     """
     runs = validation.runs
     return Evidence(
         model=model,
         model_bytes=len(data),
+        contradictions=contradictions,
         runs=runs,
         deviations=validation.deviations,
         footprints=_footprints(model, len(data), targets, runs.get(_TFLM.name)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +12,7 @@ from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.artifact import Artifact, describe_bytes
 from edgepack.calibration.reader import reader
-from edgepack.errors import ModelError, RecipeError
+from edgepack.errors import EdgepackError, ModelError, RecipeError
 from edgepack.gate import Gate
 from edgepack.given import read_given
 from edgepack.load.tflite_file import of_file, real_signature, require_float
@@ -56,25 +58,30 @@ class File:
 class Inputs:
     """What a file runs on: arrays (samples, ...), by input.
 
-    ``real`` is as the float model takes them, ``taken`` as the file does. ``measures`` has an
-    entry for each output that there are labels for.
+    ``taken`` is as the file takes them, ``real`` as a float model does, if that is to be run too.
+    ``measures`` has an entry for each output that there are labels for.
     """
 
-    real: Arrays
     taken: Arrays
+    real: Arrays
     measures: dict[str, Measure]
 
     def __len__(self) -> int:
-        return len(next(iter(self.real.values())))
+        return len(next(iter(self.taken.values())))
 
 
 def read_file(path: Path) -> File:
     """Read a .tflite file that is to be run.
 
     Raises what :func:`read_model` does, and :class:`ModelError` for an input or output with more
-    than one scale.
+    than one scale or without elements, and for a file that gives nothing.
     """
     data, model = read_model(path)
+    if not model.main.outputs:
+        raise ModelError(f"{path}: the model gives no outputs: there is nothing to run it for")
+    for tensor in (*model.main.input_tensors, *model.main.output_tensors):
+        if 0 in tensor.shape and not tensor.signature:
+            raise ModelError(f"{path}: {tensor.name!r} of shape {list(tensor.shape)} is empty")
     return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
 
 
@@ -88,6 +95,25 @@ def read_model(path: Path) -> tuple[bytes, Model]:
     bundle.require_unaltered(path)
     with of_file(path):
         return data, read_tflite(data)
+
+
+@contextmanager
+def making_sense_of(path: Path) -> Iterator[None]:
+    """Take what the content of a file makes a check stumble over for damage of the file.
+
+    Puts the file's name before it, and before what a :class:`ModelError` says of the content.
+    """
+    try:
+        with of_file(path):
+            yield
+    except (EdgepackError, OSError):
+        raise
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelError(
+            f"{path}: damaged .tflite file: it contradicts itself, and no sense can be made of it"
+            f" ({told})"
+        ) from error
 
 
 def read_float(gate: Gate, file: File) -> File | None:
@@ -114,25 +140,38 @@ def read_float(gate: Gate, file: File) -> File | None:
 RANDOM_SAMPLES = 16
 """So many random inputs show a kernel that computes otherwise, in a moment."""
 
-_SHARE = 8  # of the memory, for the inputs
+_AMPLE_BYTES = 32 << 20
+"""One sample may take more; several are not to take long."""
+
+_SHARE = 16  # of the memory, for the inputs; what is computed of them takes some times as much
 
 
 def read_inputs(
-    gate: Gate, file: File, recipe_file: RecipeFile, work: Path, update: Update
+    gate: Gate,
+    file: File,
+    recipe_file: RecipeFile,
+    work: Path,
+    update: Update,
+    *,
+    has_float: bool,
 ) -> Inputs:
-    """Read the test data, or make random inputs if there are none."""
+    """Read the test data, or make random inputs if there are none.
+
+    ``has_float`` tells that a float model is to run on them besides.
+    """
     require_known(gate.metric)
     if gate.test is None:
         if gate.metric is not None:
             raise RecipeError(f"metric {gate.metric!r} needs samples to measure: give --test")
         most = (gate.memory_limit_mib << 20) // _SHARE
+        tensors = file.model.main.input_tensors
+        each_bytes = sum(tensor.value_bytes for tensor in tensors)
+        samples = max(1, min(RANDOM_SAMPLES, _AMPLE_BYTES // max(1, each_bytes)))
         with of_file(file.path):
-            taken = random_inputs(file.model, RANDOM_SAMPLES, DEFAULT_SEED, most)
+            taken = random_inputs(file.model, samples, DEFAULT_SEED, most)
         real = {
-            name: dequantize(array, tensor) if tensor.quant else array
-            for (name, array), tensor in zip(
-                taken.items(), file.model.main.input_tensors, strict=True
-            )
+            name: dequantize(array, tensor) if has_float and tensor.quant else array
+            for (name, array), tensor in zip(taken.items(), tensors, strict=True)
         }
         return Inputs(real=real, taken=taken, measures={})
     with reader([gate.test], recipe_file) as reading:

@@ -12,18 +12,20 @@ from edgepack.emit.firmware import End, FirmwareModel
 from edgepack.emit.model_settings import elements
 from edgepack.emit.names import ends
 from edgepack.errors import ConversionError, ModelError
+from edgepack.findings import Finding
 from edgepack.footprint import Arena
 from edgepack.footprint.flash import operator_names
 from edgepack.labels import labelled_output
 from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.asked import Asked
+from edgepack.pipeline.contradictions import ask, find_contradictions
 from edgepack.pipeline.evidence import gather, judge_all
-from edgepack.pipeline.file import File
+from edgepack.pipeline.file import File, making_sense_of
 from edgepack.pipeline.vectors import vector_inputs, vectors
 from edgepack.progress import Update
 from edgepack.report.firmware import ModelReport
 from edgepack.report.target import TargetReport
-from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import Interpreters, Run
 from edgepack.target import Target
 
@@ -60,7 +62,9 @@ def prepare(
     run = running.run(model=copy, inputs=samples, outputs=file.outputs, work=work, update=update)[
         TFLM.name
     ]
-    judged = _judge(target, file, run)
+    reference = ask(REFERENCE, copy, samples, file.outputs, work)
+    found = find_contradictions(file.model, copy, samples, file.outputs, work, reference)
+    judged = _judge(target, file, run, found)
     if run.outputs is None or judged.footprint is None:
         raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")
     arena_bytes = _arena_bytes(judged.footprint.arena, build.arena_margin_percent)
@@ -92,11 +96,13 @@ def prepare(
     )
 
 
-def _judge(target: Target, file: File, run: Run) -> TargetReport:
+def _judge(target: Target, file: File, run: Run, found: Sequence[Finding]) -> TargetReport:
     validation = Validation(runs={TFLM.name: run}, deviations={}, notes=())
-    with of_file(file.path):
-        evidence = gather(file.model, file.data, [target], validation, None, {})
-    return judge_all([target], evidence)[target.name]
+    with making_sense_of(file.path):
+        evidence = gather(
+            file.model, file.data, [target], validation, None, {}, contradictions=found
+        )
+        return judge_all([target], evidence)[target.name]
 
 
 def _require_values(inputs: Sequence[End], outputs: Sequence[End]) -> None:

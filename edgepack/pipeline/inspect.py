@@ -9,9 +9,8 @@ from pathlib import Path
 
 from edgepack.artifact import describe_bytes
 from edgepack.footprint.liveness import Memory, Step, memories, runs
-from edgepack.load.tflite_file import of_file
 from edgepack.macs import STEPPED, macs
-from edgepack.pipeline.file import read_model
+from edgepack.pipeline.file import making_sense_of, read_model
 from edgepack.quantize.affine import real_range
 from edgepack.report.inspection import (
     GraphInspection,
@@ -24,7 +23,7 @@ from edgepack.report.table import cut, shorten
 from edgepack.sparsity import WEIGHT_INPUTS, is_countable, zeros
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.uses import Use
-from edgepack.types import Graph, Operator, Tensor
+from edgepack.types import Graph, Model, Operator, Tensor
 
 _WEIGHTS: Mapping[str, tuple[int, ...]] = {
     **WEIGHT_INPUTS,
@@ -78,8 +77,12 @@ def inspect(path: Path | str) -> Inspection:
     """
     path = Path(path)
     data, model = read_model(path)
-    with of_file(path):
-        needed = memories(model)
+    with making_sense_of(path):
+        return _inspection(path, data, model)
+
+
+def _inspection(path: Path, data: bytes, model: Model) -> Inspection:
+    needed = memories(model)
     seen = _Seen()
     graphs = tuple(
         _graph(graph, memory, seen) for graph, memory in zip(model.subgraphs, needed, strict=True)

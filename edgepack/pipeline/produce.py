@@ -88,6 +88,7 @@ def produce(
             validation,
             comparison,
             data.budgets,
+            contradictions=steps.contradictions(job, data, model, runs),
         )
         report = Report(
             model=steps.model_name(recipe),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -15,15 +16,21 @@ from edgepack.deviation import Validation
 from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
 from edgepack.evaluation.score import Comparison, compare_output
+from edgepack.findings import Finding
 from edgepack.manifest import describe_prune
+from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.job import Data, Job
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
 from edgepack.report import QuantizationReport
+from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.processes import Interpreters, Run
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model, Tensor
+
+_FEW = 16
+"""So many samples show whether kernels refuse a model, which is for its content."""
 
 
 def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
@@ -137,6 +144,23 @@ def run(job: Job, data: Data, model: Model, running: Interpreters) -> dict[str, 
             work=job.work,
             update=update,
         )
+
+
+def contradictions(
+    job: Job, data: Data, model: Model, runs: Mapping[str, Run]
+) -> tuple[Finding, ...]:
+    """Find what the reference kernels say against the quantized model, on a few samples."""
+    folder = job.work / "few"
+    folder.mkdir()
+    few = {name: array[:_FEW] for name, array in data.compared.inputs.items()}
+    return find_contradictions(
+        model,
+        job.quantized_tflite,
+        quantize_inputs(few, model.main.input_tensors, folder),
+        list(named_outputs(data, model)),
+        folder,
+        runs.get(REFERENCE.name),
+    )
 
 
 def predicted(job: Job, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:

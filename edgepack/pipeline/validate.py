@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from edgepack.arrays import Arrays
@@ -10,7 +10,7 @@ from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known
 from edgepack.errors import ModelError
 from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.gate import Gate
-from edgepack.load.tflite_file import of_file
+from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.evidence import (
     budgets_of,
     gather,
@@ -19,7 +19,14 @@ from edgepack.pipeline.evidence import (
     require_float_model,
     require_measurable,
 )
-from edgepack.pipeline.file import File, Inputs, read_file, read_float, read_inputs
+from edgepack.pipeline.file import (
+    File,
+    Inputs,
+    making_sense_of,
+    read_file,
+    read_float,
+    read_inputs,
+)
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
@@ -61,7 +68,9 @@ def validate(
         ) as running,
     ):
         with progress.step("load") as update:
-            inputs = read_inputs(gate, file, recipe_file, work, update)
+            inputs = read_inputs(
+                gate, file, recipe_file, work, update, has_float=floating is not None
+            )
             require_measurable(budgets, targets, measured=bool(inputs.measures))
         with progress.step("run") as update:
             runs = running.run(
@@ -71,21 +80,40 @@ def validate(
                 work=work,
                 update=update,
             )
-        with progress.step("compare"):
+            found = find_contradictions(
+                file.model,
+                file.path,
+                inputs.taken,
+                file.outputs,
+                work,
+                runs.get(REFERENCE.name),
+                gate.limits,
+            )
+        with progress.step("compare"), making_sense_of(file.path):
             real = _run_float(gate, floating, file, inputs, work) if floating else None
             validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
             comparison = _compare(gate, file, inputs, validation, real)
         with progress.step("time"):
-            latencies = _time(running, file, floating, inputs, work)
+            ran = [name for name, run in runs.items() if run.failure is None]
+            latencies = _time(running, ran, file, floating, inputs, work)
     ratios = {
         name: each[_FILE].median_ms / each[_FLOAT].median_ms
         for name, each in latencies.items()
         if each.keys() >= {_FILE, _FLOAT}
     }
-    with of_file(file.path):
+    with making_sense_of(file.path):
         evidence = gather(
-            file.model, file.data, targets, validation, comparison, budgets, ratios, gate.limits
+            file.model,
+            file.data,
+            targets,
+            validation,
+            comparison,
+            budgets,
+            ratios,
+            gate.limits,
+            found,
         )
+        judged = judge_all(targets, evidence)
     return ValidationReport(
         model=file.path.name,
         artifact=file.artifact,
@@ -93,7 +121,7 @@ def validate(
         samples=len(inputs),
         comparison=comparison,
         runtimes=_reports(validation, latencies, ratios),
-        targets=judge_all(targets, evidence),
+        targets=judged,
         notes=(*_unchecked(targets), *validation.notes),
     )
 
@@ -142,15 +170,21 @@ def _run_float(gate: Gate, floating: File, file: File, inputs: Inputs, work: Pat
 
 
 def _time(
-    running: Interpreters, file: File, floating: File | None, inputs: Inputs, work: Path
+    running: Interpreters,
+    ran: Collection[str],
+    file: File,
+    floating: File | None,
+    inputs: Inputs,
+    work: Path,
 ) -> dict[str, dict[str, Latency]]:
-    """Time the file, in turn with its float model if there is one, by interpreter."""
+    """Time the file, in turn with its float model if there is one, by interpreter that ran it."""
     timed = {_FILE: file, _FLOAT: floating} if floating else {_FILE: file}
     taken = {_FILE: inputs.taken, _FLOAT: inputs.real}
     return running.latencies(
         models={name: each.path for name, each in timed.items() if each},
         inputs={name: taken[name] for name in timed},
         work=work,
+        on=ran,
     )
 
 

@@ -67,6 +67,15 @@ REFERENCE = Runtime(
 )
 """What the others' outputs are held against: plain C++ kernels, the definition of each operator."""
 
+LITERT_KERNELS = Runtime(
+    name="litert-kernels",
+    distribution="ai-edge-litert",
+    module="edgepack.runtimes.litert_kernels",
+    no_wheel="without it nothing tells whether a file contradicts itself",
+    is_timed=False,
+)
+"""What is asked where the reference kernels, which are older, refuse a model."""
+
 RUNTIMES = {
     runtime.name: runtime
     for runtime in (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgepack.errors import ModelError
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.flatbuffer import DAMAGE, read_tflite
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.rewrite import Rewrite
 
@@ -44,7 +44,7 @@ def culprit(model: bytes, fate: Callable[[bytes], Fate], time_s: float) -> Culpr
     try:
         graph = read_tflite(model).main
         position = _first_crash(model, len(graph.operators), fate, time.monotonic() + time_s)
-    except ModelError:
+    except (ModelError, *DAMAGE):
         return None
     if position is None:
         return None

@@ -43,28 +43,37 @@ def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Lat
     """Time models in turn, so that what slows the machine down slows all of them.
 
     A model runs at least 10 times and for a fifth of a second, but not for longer than 10, nor more
-    than 2,000 times.
+    than 2,000 times. ``update`` hears of every run that may take long.
     """
-    for model in models:
-        for _ in range(_WARM_UP_RUNS):
-            model.again()
-            update(0, _MAX_RUNS)
+    warm_up_runs = [_warm_up(model, update) for model in models]
     taken: list[list[int]] = [[] for _ in models]
     while not all(map(_is_enough, taken)):
         for model, times in zip(models, taken, strict=True):
             if len(times) < _MAX_RUNS:
-                _take_turn(model, times)
+                _take_turn(model, times, update)
         update(min(map(len, taken)), _MAX_RUNS)
     return [
         Latency(
             median_ms=float(np.median(times)) / _NS_PER_MS,
             p90_ms=float(np.percentile(times, 90)) / _NS_PER_MS,
             runs=len(times),
-            warm_up_runs=_WARM_UP_RUNS,
+            warm_up_runs=runs,
             threads=threads,
         )
-        for times in taken
+        for times, runs in zip(taken, warm_up_runs, strict=True)
     ]
+
+
+def _warm_up(model: Timed, update: Update) -> int:
+    """Run a model before it is timed; returns how many times, fewer if each takes long."""
+    started = time.perf_counter()
+    for run in range(1, _WARM_UP_RUNS):
+        model.again()
+        update(0, _MAX_RUNS)
+        if time.perf_counter() - started > _TOO_LONG_S:
+            return run
+    model.again()
+    return _WARM_UP_RUNS
 
 
 def _is_enough(times: Sequence[int]) -> bool:
@@ -73,10 +82,11 @@ def _is_enough(times: Sequence[int]) -> bool:
     return is_sure or seconds >= _TOO_LONG_S or len(times) >= _MAX_RUNS
 
 
-def _take_turn(model: Timed, times: list[int]) -> None:
+def _take_turn(model: Timed, times: list[int], update: Update) -> None:
     """Time one run, or as many as fit into a moment: a turn begins with a cold cache."""
     until = time.perf_counter_ns() + _TURN_S * _NS_PER_S
     model.again()
+    update(len(times), _MAX_RUNS)
     while True:
         started = time.perf_counter_ns()
         model.again()

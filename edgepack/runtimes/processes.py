@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -35,6 +35,8 @@ LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 _MAX_PROCESSES = 4  # a runtime: each takes 45 MB and a moment to start
 _SEARCH_S = 5.0
 _MIB = 1 << 20
+_COMPARED_BYTES = 40
+"""What holding a value against others takes: integers, differences and real values of both."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +46,10 @@ class Run:
     ``arena_bytes`` and ``peak_memory_bytes``, which is the whole process's, are measured on this
     host, whose pointers may be wider than the device's; ``allocations`` is TFLM's own account of
     the arena. ``left_by_delegates`` has the indices of the operators that no delegate took; None
-    where that is not told. After a crash, ``signal`` names what ended the process, and ``culprit``
-    the operator that was being run, if that can be told.
+    where that is not told. ``resized`` tells how many values tensors hold, by index, where the file
+    says otherwise. A model ``is_refused`` if the runtime would not load or run it, or crashed,
+    which is not a limit of time or memory. After a crash, ``signal`` names what ended the process,
+    and ``culprit`` the operator that was being run, if that can be told.
     """
 
     version: str
@@ -54,7 +58,9 @@ class Run:
     allocations: Allocations | None = None
     peak_memory_bytes: int | None = None
     left_by_delegates: Sequence[int] | None = None
+    resized: Mapping[int, int] = field(default_factory=dict)
     failure: str | None = None
+    is_refused: bool = False
     signal: str | None = None
     culprit: Culprit | None = None
 
@@ -164,12 +170,13 @@ class Interpreters:
         inputs: Mapping[str, Arrays],
         work: Path,
         threads: int = 1,
+        on: Collection[str] | None = None,
     ) -> dict[str, dict[str, Latency]]:
         """Time .tflite files in turn on the first sample of each one's inputs, all by name.
 
-        Waits until nothing else runs, then measures one runtime after the other. Returns the
-        latencies by runtime, then by model; what a runtime does not run is left out, and so is a
-        runtime whose times tell nothing.
+        Waits until nothing else runs, then measures one runtime after the other, of those that
+        ``on`` names if not all are meant. Returns the latencies by runtime, then by model; what a
+        runtime does not run is left out, and so is a runtime whose times tell nothing.
         """
         wait(self._begun)
         timed = {
@@ -182,7 +189,7 @@ class Interpreters:
         return {
             runtime.name: self._time(runtime, timed, threads)
             for runtime in self._counts
-            if runtime.is_timed
+            if runtime.is_timed and (on is None or runtime.name in on)
         }
 
     def _time(
@@ -232,16 +239,18 @@ class Interpreters:
         try:
             answers = [part.answer.result() for part in parts]
         except (EdgepackError, RuntimeError) as error:
-            # Of a worker's traceback, the last line names the exception.
-            told = str(error).strip().splitlines()[-1]
-            is_told = isinstance(error, WorkerLimitError)
+            is_limit = isinstance(error, WorkerLimitError)
+            note = "" if is_limit else self._memory_note(parts[0])
             return Run(
                 version=version,
-                failure=told if is_told else told + self._memory_note(parts[0]),
+                failure=_told(error) + note,
+                is_refused=not is_limit and not note,
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
         is_even = all(answer["is_even"] for answer in answers)
         outputs = _outputs(parts) if is_even else None
+        if outputs and (reason := self._too_large(outputs)):
+            return Run(version=version, failure=reason)
         if outputs and (unreal := [name for name, made in outputs.items() if _has_nan(made)]):
             return Run(version=version, failure=f"gives NaN (not a number), in {unreal[0]!r}")
         return Run(
@@ -251,6 +260,18 @@ class Interpreters:
             allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
             peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
             left_by_delegates=answers[0]["left_by_delegates"],
+            resized=dict(answers[0]["resized"]),
+        )
+
+    def _too_large(self, outputs: Arrays) -> str | None:
+        """Say that a sample's outputs are too large to be compared within the limit of memory."""
+        limit = self._limits.memory_bytes
+        values = sum(array[:1].size for array in outputs.values())
+        if limit is None or values * _COMPARED_BYTES <= limit:
+            return None
+        return (
+            f"gives {values:,} values for a sample, more than can be compared within its memory"
+            f" limit of {limit // _MIB:,} MiB"
         )
 
     def _memory_note(self, part: _Part) -> str:
@@ -287,6 +308,13 @@ class Interpreters:
         return culprit(Path(part.asked["model"]).read_bytes(), fate, _SEARCH_S)
 
 
+def _told(error: Exception) -> str:
+    """Say in a line why a runtime failed: of a traceback, what stands behind its frames."""
+    lines = str(error).strip().splitlines()
+    frames = [place for place, line in enumerate(lines[:-1]) if line.startswith(" ")]
+    return " ".join(line.strip() for line in lines[max(frames, default=-1) + 1 :])
+
+
 class _Part:
     """The samples of a run that one process takes."""
 
@@ -311,9 +339,11 @@ class _Part:
 
 
 def _outputs(parts: list[_Part]) -> Arrays | None:
-    """Join what the parts gave; None if their shapes differ."""
+    """Join what the parts gave; None if their shapes differ, or there is nothing in them."""
     made = {name: [load_array(Path(part.made[name])) for part in parts] for name in parts[0].made}
     if any(len({array.shape[1:] for array in arrays}) > 1 for arrays in made.values()):
+        return None
+    if not all(array.size for arrays in made.values() for array in arrays):
         return None
     return {name: _joined([Path(part.made[name]) for part in parts]) for name in made}
 

@@ -48,6 +48,16 @@ def highest_version(interpreter: str, version: str, operator: str) -> int:
     return _ANY if highest and interpreter in _UNVERSIONED else highest
 
 
+@cache
+def is_known(operator: str, version: int) -> bool:
+    """Whether any interpreter, in any release that was measured, has a version of an operator."""
+    return any(
+        table.get(operator, 0) >= version
+        for measured in _measured().values()
+        for table in measured.values()
+    )
+
+
 def first_version(interpreter: str, operator: str, needed: int) -> str | None:
     """Find the first measured release of an interpreter that knows a version of an operator."""
     for version in _measured()[interpreter]:

@@ -46,6 +46,9 @@ class Interpreter(Protocol):
     def left_by_delegates(self) -> list[int] | None:
         """Tell which operators, by index, no delegate took; None where the runtime has none."""
 
+    def resized(self) -> dict[int, int]:
+        """Tell how many values tensors hold, by index, where the file says otherwise."""
+
     def arena_bytes(self) -> int | None:
         """Measure the tensor arena; None where the runtime has none."""
 
@@ -76,11 +79,12 @@ class RunService:
 
         Returns the arena's bytes, or None, under ``arena_bytes``, the runtime's account of it, or
         None, under ``allocations``, the most memory that the process had meanwhile under
-        ``peak_memory_bytes``, and under ``left_by_delegates`` the indices of the operators that no
-        delegate took, or None. ``is_even`` tells that each sample gave outputs of the same shapes;
-        else ``outputs`` hold the first ones only.
+        ``peak_memory_bytes``, under ``left_by_delegates`` the indices of the operators that no
+        delegate took, or None, and under ``resized`` pairs of the index of a tensor and how many
+        values it holds, where the file says otherwise. ``is_even`` tells that each sample gave
+        outputs of the same shapes; else ``outputs`` hold the first ones only.
         """
-        _forget_peak()
+        forget_peak()
         interpreter = self._build(Path(model).read_bytes())
         with ExitStack() as stack:
             spools = [stack.enter_context(Spool(Path(path))) for path in outputs]
@@ -92,8 +96,9 @@ class RunService:
             "arena_bytes": interpreter.arena_bytes(),
             "allocations": asdict(account) if account else None,
             "is_even": is_even,
-            "peak_memory_bytes": _peak(),
+            "peak_memory_bytes": peak(),
             "left_by_delegates": interpreter.left_by_delegates(),
+            "resized": list(interpreter.resized().items()),
         }
 
     def try_out(
@@ -151,13 +156,13 @@ def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[
             yield [array[row : row + 1] for array in block]
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Let the kernel measure the peak of the memory from here on."""
     with suppress(OSError):  # without Linux, it is that of the process's whole life
         (_PROCESS / "clear_refs").write_text("5")
 
 
-def _peak() -> int:
+def peak() -> int:
     """Read the most memory, in bytes, that the process had at once."""
     with suppress(OSError):
         # Not what getrusage says: that begins with the memory of the process that started this.

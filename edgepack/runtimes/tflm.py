@@ -68,6 +68,10 @@ class Interpreter:
     def left_by_delegates(self) -> None:
         """Return None: it has no delegates."""
 
+    def resized(self) -> dict[int, int]:
+        """Return nothing: it takes the file's shapes."""
+        return {}
+
     def arena_bytes(self) -> int:
         """Read the smallest arena that holds the model on this host, off TFLM's own account."""
         return self.allocations().total_bytes

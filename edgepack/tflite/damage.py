@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgepack.errors import ModelError
+from edgepack.tflite.scales import Quantized, require_quantization
 from edgepack.tflite.tables import Damage, File, Table
 
 _MAX_DIMENSIONS = 32
@@ -33,8 +34,9 @@ _BITS = {
     "INT2": 2,
 }
 _TYPES = {number: name for name, number in vars(schema.TensorType).items() if name.isupper()}
-_ZERO_POINTS = {"INT8": (-(2**7), 2**7 - 1), "UINT8": (0, 2**8 - 1), "INT16": (-(2**15), 2**15 - 1)}
-_QUANTIZED = {*_ZERO_POINTS, "INT4", "INT2", "INT32"}
+
+_Bytes: TypeAlias = NDArray[np.uint8] | None
+"""What a constant holds, nothing if it is none; None where it lies behind the FlatBuffer."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,13 @@ def _is_custom(code: Table) -> bool:
     return bool(code.text(1))
 
 
-def _buffer(table: Table) -> int | None:
-    """Find how many bytes a constant has; 0 for none, None where they lie behind the FlatBuffer."""
-    length = len(table.numbers(0, "u1"))
+def _buffer(table: Table) -> _Bytes:
+    content = table.numbers(0, "u1")
     is_behind = table.number(1, "u4") > 1  # its offset in the file
-    return None if is_behind else length
+    return None if is_behind else content
 
 
-def _require_graph(graph: Table, are_custom: list[bool], buffers: list[int | None]) -> int:
+def _require_graph(graph: Table, are_custom: list[bool], buffers: list[_Bytes]) -> int:
     """Check a graph; returns how many tensors it has."""
     tensors = [_tensor(index, table, buffers) for index, table in enumerate(graph.tables(0))]
     inputs, outputs = graph.numbers(1, "i4"), graph.numbers(2, "i4")
@@ -122,7 +123,7 @@ def _require_graph(graph: Table, are_custom: list[bool], buffers: list[int | Non
     return len(tensors)
 
 
-def _tensor(index: int, table: Table, buffers: list[int | None]) -> _Tensor:
+def _tensor(index: int, table: Table, buffers: list[_Bytes]) -> _Tensor:
     """Check a tensor by itself."""
     name = f"tensor {index}"
     table.text(3)
@@ -136,7 +137,8 @@ def _tensor(index: int, table: Table, buffers: list[int | None]) -> _Tensor:
         variant.numbers(0, "i4")
     if len(shape) > _MAX_DIMENSIONS or min(shape, default=0) < 0:
         raise Damage(f"{name} has no shape that exists")
-    held, is_sparse = buffers[buffer], _visit_sparsity(table.table(6))
+    content, is_sparse = buffers[buffer], _visit_sparsity(table.table(6))
+    held = None if content is None else len(content)
     needed = (prod(shape) * _BITS.get(kind, 8) + 7) // 8
     if needed > _MAX_BYTES:
         raise Damage(f"{name} is larger than any memory")
@@ -144,7 +146,8 @@ def _tensor(index: int, table: Table, buffers: list[int | None]) -> _Tensor:
         raise Damage(f"{name} has {held:,} bytes where its shape needs {needed:,}")
     is_external, is_variable = table.number(10, "u4") > 0, table.number(5, "u1") > 0
     is_constant = held != 0 or is_external
-    _require_quantization(name, table.table(4), kind, shape, is_constant=is_constant)
+    values = content if held and not is_sparse else None
+    require_quantization(Quantized(name, kind, shape, is_constant, values), table.table(4))
     return _Tensor(is_constant, is_given=is_constant or is_variable or not needed)
 
 
@@ -157,32 +160,6 @@ def _visit_sparsity(sparsity: Table | None) -> bool:
     for dimension in sparsity.tables(2):
         dimension.require_inside()
     return True
-
-
-def _require_quantization(
-    name: str, table: Table | None, kind: str, shape: list[int], *, is_constant: bool
-) -> None:
-    """Hold scales and zero points against their tensor, as TensorFlow Lite does when it loads."""
-    if table is None:
-        return
-    table.require_inside()
-    for field in (0, 1):  # the ranges that a calibrator wrote
-        table.numbers(field, "f4")
-    scales, zero_points = table.numbers(2, "f4"), table.numbers(3, "i8")
-    if not len(scales) or kind not in _QUANTIZED or table.number(4, "u1"):
-        return
-    axis = table.number(6, "i4")
-    if not np.isfinite(scales).all() or scales.min() < 0 or not (is_constant or scales.all()):
-        raise Damage(f"{name} has scales that are no positive numbers")
-    if len(zero_points) != len(scales):
-        raise Damage(f"{name} has {len(scales)} scales and {len(zero_points)} zero points")
-    if shape and not 0 <= axis < len(shape):
-        raise Damage(f"{name} is quantized along an axis that it has not")
-    if shape and len(scales) not in (1, shape[axis]):
-        raise Damage(f"{name} has {len(scales)} scales for {shape[axis]} channels")
-    least, most = _ZERO_POINTS.get(kind, (-np.inf, np.inf))
-    if not least <= zero_points.min() <= zero_points.max() <= most:
-        raise Damage(f"{name} has a zero point that is no {kind.lower()}")
 
 
 def _require_index(user: str, index: int, what: str, count: int) -> None:

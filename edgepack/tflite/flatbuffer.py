@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from edgepack.errors import ModelError
 from edgepack.tflite.damage import require_whole
+from edgepack.tflite.needs import require_needed
+from edgepack.tflite.tables import Damage
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
 
-DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError)
+DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError, Damage)
 """What the schema's accessors stumble over in a file that is none, or damaged."""
 
 _IDENTIFIER = b"TFL3"
@@ -56,16 +58,17 @@ def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[byte
     for i in range(subgraph.OperatorsLength()):
         operator = subgraph.Operators(i)
         name, version, is_custom = names[operator.OpcodeIndex()]
-        operators.append(
-            Operator(
-                name=name,
-                version=version,
-                inputs=_ints(operator.InputsAsNumpy()),
-                outputs=_ints(operator.OutputsAsNumpy()),
-                is_custom=is_custom,
-                options=_options(operator),
-            )
+        kind = _enum("BuiltinOptions").get(operator.BuiltinOptionsType(), "NONE")
+        read = Operator(
+            name=name,
+            version=version,
+            inputs=_ints(operator.InputsAsNumpy()),
+            outputs=_ints(operator.OutputsAsNumpy()),
+            is_custom=is_custom,
+            options=_options(operator.BuiltinOptions(), kind),
         )
+        require_needed(i, read, "NONE" if operator.BuiltinOptions() is None else kind)
+        operators.append(read)
     return Graph(
         tensors=tuple(
             _tensor(subgraph.Tensors(i), buffers) for i in range(subgraph.TensorsLength())
@@ -96,10 +99,8 @@ def _is_blockwise(quantization: Any) -> bool:
     return quantization is not None and quantization.DetailsType() == details
 
 
-def _options(operator: Any) -> dict[str, float]:
-    """Read the numbers of an operator's builtin options that are not 0."""
-    content = operator.BuiltinOptions()
-    kind = _enum("BuiltinOptions").get(operator.BuiltinOptionsType(), "NONE")
+def _options(content: Any, kind: str) -> dict[str, float]:
+    """Read the numbers of builtin options, a table of the schema, that are not 0."""
     if content is None or kind == "NONE":
         return {}
     options = getattr(schema, kind)()

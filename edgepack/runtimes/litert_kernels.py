@@ -1,0 +1,21 @@
+"""LiteRT with its own kernels alone: what they refuse, no delegate has taken from them."""
+
+from __future__ import annotations
+
+from ai_edge_litert import interpreter
+
+from edgepack.tflite.api import TfliteInterpreter
+
+
+class Interpreter(TfliteInterpreter):
+    """LiteRT without delegates."""
+
+    def __init__(self, model: bytes, threads: int | None = None) -> None:
+        resolver = interpreter.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        super().__init__(
+            interpreter.Interpreter(
+                model_content=model,
+                num_threads=threads,
+                experimental_op_resolver_type=resolver,
+            )
+        )

@@ -1,0 +1,79 @@
+"""Run a .tflite file on the interpreters by themselves, without edgepack; print what became of it.
+
+    python plainly.py MODEL.tflite NAME...
+
+One line for each name: the name and ``ran``, or what was raised. What ends the
+process has no line.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_MEMORY_BYTES = 4 << 30
+_ARENA_BYTES = 256 << 20
+
+
+def _tflite(module: Any, resolver: str | None) -> Callable[[bytes], None]:
+    def run(data: bytes) -> None:
+        kind = getattr(module.OpResolverType, resolver or "AUTO")
+        interpreter = module.Interpreter(model_content=data, experimental_op_resolver_type=kind)
+        interpreter.allocate_tensors()
+        for each in interpreter.get_input_details():
+            interpreter.set_tensor(each["index"], np.zeros(each["shape"], each["dtype"]))
+        interpreter.invoke()
+        for each in interpreter.get_output_details():
+            interpreter.get_tensor(each["index"])
+
+    return run
+
+
+def _tflm(data: bytes) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+    from tflite_micro import runtime
+
+    interpreter = runtime.Interpreter.from_bytes(data, arena_size=_ARENA_BYTES)
+    graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
+    for place in range(graph.InputsLength()):
+        each = interpreter.get_input_details(place)
+        interpreter.set_input(np.zeros(each["shape"], each["dtype"]), place)
+    interpreter.invoke()
+    for place in range(graph.OutputsLength()):
+        interpreter.get_output(place)
+
+
+def _runs(name: str) -> Callable[[bytes], None]:
+    if name == "tflm":
+        return _tflm
+    if name.startswith("tflite-runtime"):
+        from tflite_runtime import interpreter as tflite
+
+        return _tflite(tflite, "BUILTIN_REF" if name.endswith("reference") else None)
+    from ai_edge_litert import interpreter as litert
+
+    is_alone = name.endswith("kernels")
+    return _tflite(litert, "BUILTIN_WITHOUT_DEFAULT_DELEGATES" if is_alone else None)
+
+
+def main() -> None:
+    """Run the file, one interpreter after the other."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    data = Path(sys.argv[1]).read_bytes()
+    for name in sys.argv[2:]:
+        try:
+            _runs(name)(data)
+            told = "ran"
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"{name}\t{told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
