@@ -22,8 +22,8 @@ from pathlib import Path
 from types import TracebackType
 
 from edgepack.errors import OutputError
-from edgepack.refusals import explained
 from edgepack.signals import uninterrupted
+from edgepack.system_errors import explained
 
 _PRIVATE = 0o700
 _UNLOCKED = "-unlocked"

@@ -14,9 +14,9 @@ from edgepack.apart import require_apart, require_unlinked
 from edgepack.bundle import MANIFEST, SCHEMA, manifest_of
 from edgepack.errors import OutputError
 from edgepack.exchange import exchange, rename_new
-from edgepack.refusals import explained
 from edgepack.scratch import Scratch
 from edgepack.signals import uninterrupted
+from edgepack.system_errors import explained
 
 _MODE = 0o777
 _ANOTHER = "choose another --output"

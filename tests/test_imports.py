@@ -26,7 +26,7 @@ STEPS = {
     "footprint": 6,
     "target": 7,
     "deviation": 7,
-    "refusal": 7,
+    "contradictions": 7,
     "checks": 8,
     "support": 8,
     "report": 9,
@@ -36,11 +36,11 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "defects"),
-    *("delegates", "errors", "exchange", "findings", "gate", "importing", "labels", "macs"),
-    *("preprocessing", "progress", "recipe", "recipe_file", "refusals", "restore", "samples"),
-    *("schemes", "scratch", "serve", "signals", "spool", "staging", "tflite", "toml", "trial"),
-    *("types", "vela", "worker", "xdg"),
+    *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "confine"),
+    *("defects", "delegates", "errors", "exchange", "findings", "gate", "given", "importing"),
+    *("labels", "macs", "memory", "preprocessing", "printable", "progress", "recipe"),
+    *("recipe_file", "restore", "samples", "schemes", "scratch", "serve", "signals", "spool"),
+    *("staging", "system_errors", "tflite", "toml", "trial", "types", "vela", "worker", "xdg"),
 }
 FILES = sorted(
     path

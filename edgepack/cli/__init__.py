@@ -26,8 +26,8 @@ from edgepack.cli.targets import targets
 from edgepack.cli.validate import validate
 from edgepack.errors import EdgepackError, OutputError
 from edgepack.printable import printable
-from edgepack.refusals import exhausted
 from edgepack.signals import INTERRUPTS
+from edgepack.system_errors import exhausted
 
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()

@@ -17,6 +17,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgepack.errors import ModelError
+from edgepack.printable import printable
 from edgepack.tflite.damage import require_whole
 from edgepack.tflite.needs import require_needed
 from edgepack.tflite.tables import Damage
@@ -81,7 +82,7 @@ def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[byte
 
 def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
     return Tensor(
-        name=_printable(tensor.Name() or b""),
+        name=_name(tensor.Name() or b""),
         shape=_ints(tensor.ShapeAsNumpy()),
         dtype=_enum("TensorType")[tensor.Type()].lower(),
         quant=_quant(tensor.Quantization()),
@@ -134,7 +135,7 @@ def _quant(quantization: Any) -> QuantParams | None:
 def _operator_name(code: Any) -> str:
     """Name an operator; codes above 127 live in a field of their own, the old one is capped."""
     if custom := code.CustomCode():
-        return _printable(custom)
+        return _name(custom)
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number not in _enum("BuiltinOperator"):
         raise ValueError(f"it holds operator {number}, which does not exist")
@@ -148,10 +149,9 @@ def _enum(name: str) -> dict[int, str]:
     }
 
 
-def _printable(text: bytes) -> str:
+def _name(text: bytes) -> str:
     """Read a name for people: it may stand in a message of one line, on a terminal."""
-    name = text.decode("utf-8", "replace")
-    return name if name.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in name)
+    return printable(text.decode("utf-8", "replace"))
 
 
 def _bytes(array: Any) -> bytes:

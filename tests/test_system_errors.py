@@ -8,7 +8,7 @@ import os
 import pytest
 
 from edgepack.errors import EdgepackError, ExhaustedError, OutputError
-from edgepack.refusals import exhausted, explained
+from edgepack.system_errors import exhausted, explained
 
 
 @pytest.mark.parametrize(
