@@ -72,6 +72,14 @@ def _takes(dtype: str) -> Callable[[Use], bool]:
     return lambda use: any(tensor.dtype == dtype for tensor in use.inputs if tensor)
 
 
+def _has_lost_its_axis(use: Use) -> bool:
+    return any(
+        tensor.quant.axis is not None and tensor.quant.axis >= len(tensor.shape) > 0
+        for tensor in use.inputs
+        if tensor and tensor.quant
+    )
+
+
 _MATRIX = 2  # dimensions
 _INTEGERS = ("int2", "int4", "int8", "uint8")
 _INT32 = 2  # of TensorType, as the option quantized_bias_type says it
@@ -324,6 +332,28 @@ DEFECTS = (
         operators=("QUANTIZE",),
         holds=lambda use: (use.dtype(), use.gives) == ("int8", "int16"),
         refused={"litert": "2.1.4", "tflite-runtime": None},
+    ),
+    # As TensorFlow's converter of 2020 wrote them.
+    Defect(
+        what="a bias that is quantized along an axis which it has not",
+        cure="convert the model with a newer TensorFlow",
+        holds=_has_lost_its_axis,
+        refused=_PHONES,
+    ),
+    # TFLM has kernels for these which nothing else has.
+    Defect(
+        what="int8",
+        cure="compute it in float, between DEQUANTIZE and QUANTIZE",
+        operators=("ADD_N", "CUMSUM", "ZEROS_LIKE"),
+        holds=_takes("int8"),
+        refused=_PHONES,
+    ),
+    Defect(
+        what="int16",
+        cure=_INT8,
+        operators=("SQUARED_DIFFERENCE",),
+        holds=_takes("int16"),
+        refused=_PHONES,
     ),
 )
 """Measured on LiteRT 1.0 to 2.3, tflite-runtime 2.7 to 2.14 and TFLM of 2023-10 to 2026-10."""

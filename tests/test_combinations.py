@@ -173,8 +173,11 @@ def test_an_lstm_with_a_gate_left_in_float_is_found() -> None:
 
 def test_shapes_on_microcontrollers_are_fixed() -> None:
     def pool(signature: tuple[int, ...]) -> Any:
-        taken = Value((1, 1, 1, 4), signature=signature)
-        return read_tflite(one_operator("MEAN", [taken], [Value((1, 4))]))
+        taken, axes = (
+            Value((1, 1, 1, 4), signature=signature),
+            Value((2,), "int32", values=[1, 2]),
+        )
+        return read_tflite(one_operator("MEAN", [taken, axes], [Value((1, 4))]))
 
     assert list(shapes_are_fixed(pool((-1, 1, 1, 4)), BOARD)) == []  # the batch
     finding = one(shapes_are_fixed(pool((-1, -1, -1, 4)), BOARD))

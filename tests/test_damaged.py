@@ -157,7 +157,14 @@ def test_tables_that_share_all_their_bytes_take_no_time() -> None:
 
 def test_the_script_counts_what_becomes_of_mutants(cnn: Bundle) -> None:
     done = python(
-        ROOT / "scripts" / "mutants.py", cnn.folder / "int8.tflite", "--count", 24, "--jobs", 2
+        ROOT / "scripts" / "mutants.py",
+        cnn.folder / "int8.tflite",
+        "--count",
+        24,
+        "--jobs",
+        2,
+        "--time-limit",
+        60,
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr

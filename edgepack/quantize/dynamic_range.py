@@ -16,6 +16,7 @@ from edgepack.tflite.rewrite import Rewrite, quantization
 
 _FEWEST = 1024  # weights: the converter's own limit, below which speed and size gain nothing
 _LARGEST = 127
+_NEXT_TO_0 = _LARGEST * np.finfo(np.float32).tiny
 _AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}  # of the output channels
 _VERSIONS = {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 12}
 _PER_TENSOR_VERSION = 9  # of FULLY_CONNECTED
@@ -59,7 +60,8 @@ def quantize_weights(
 def _store(rewrite: Rewrite, tensor: Any, weights: NDArray[Any], axis: int | None) -> int:
     others = None if axis is None else tuple(each for each in range(weights.ndim) if each != axis)
     largest = np.abs(weights).max(axis=others, keepdims=True)
-    scales = (np.where(largest > 0, largest, 1) / np.float32(_LARGEST)).astype(np.float32)
+    # What is next to 0 counts as 0: its scale would have no precision left.
+    scales = (np.where(largest > _NEXT_TO_0, largest, 1) / np.float32(_LARGEST)).astype(np.float32)
     values = np.clip(np.rint(weights / scales), -_LARGEST, _LARGEST).astype(np.int8)
     scale = scales.reshape(-1)
     return rewrite.add_tensor(
