@@ -13,6 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from combinations import cases
 from conftest import ROOT
+from edgepack.refusal import contradictions, needs_second
 from tiny import Tiny, Value, one_operator
 
 from edgepack import Build, Gate, ValidationReport, firmware, inspect, validate
@@ -22,7 +23,6 @@ from edgepack.errors import ModelError
 from edgepack.pipeline.contradictions import ask, find_contradictions
 from edgepack.progress import ignore
 from edgepack.quantize.dynamic_range import quantize_weights
-from edgepack.refusal import contradictions, needs_second
 from edgepack.runtimes import LITERT_KERNELS, REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import Run, interpreters
 from edgepack.tflite.flatbuffer import read_tflite
