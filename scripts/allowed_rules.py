@@ -13,6 +13,7 @@ LAYERS = {
     "FlaxLayer|JaxLayer": "it holds Python code for JAX",
     "TFSMLayer|ReloadedLayer": "it loads a SavedModel from a path of its own",
     "ClassMethod|InstanceMethod|InstanceProperty": "it calls a method of a class by name",
+    "ResidualWrapper|DropoutWrapper|DeviceWrapper|_RNNCellWrapper.*": "it may hold Python code",
     "ModuleWrapper": "it wraps any object that can be called",
     "FeatureSpace|TFDConcat|TFDIdentity|DataLayer": "it is built of other code than layers",
     "DenseFeatures|SequenceFeatures|_BaseFeaturesLayer": "its columns read vocabulary files",

@@ -99,6 +99,11 @@ def test_what_keras_3_leaves_out_is_told_with_the_reason(config: dict[str, Any],
         (layer("TensorFlowOpLayer", config={"node_def": '{"o\\u0070": "PyFunc"}'}), "PyFunc"),
         (layer("TensorFlowOpLayer", config={"node_def": "op: 'AddV2'"}), "operator None"),
         (layer("DenseFeatures"), "vocabulary files"),
+        (layer("ResidualWrapper", config={"residual_fn": "x"}), "may hold Python code"),
+        (layer("LSTM", config={"cell": {"residual_fn_type": "lambda"}}), "Lambda layer"),
+        (layer("TensorShape", module="keras.utils", registered_name="get_file"), "names"),
+        (layer("__tuple__", registered_name="TFOpLambda"), "names"),
+        (layer("TypeSpec", type_spec="tf.TensorSpec", module="os"), "describes a tensor by"),
     ],
 )
 def test_what_reaches_tensorflow_in_keras_2_is_refused(config: dict[str, Any], said: str) -> None:

@@ -96,7 +96,7 @@ class _Gate:
 
     def require_class(self, entry: dict[str, Any]) -> None:
         """Look at what an entry names, if it names a class or a function."""
-        if entry.get("function_type") == "lambda":
+        if any(key.endswith("_type") and entry[key] == "lambda" for key in entry):
             raise self._holds_lambda()
         if "class_name" not in entry:
             return
@@ -105,7 +105,7 @@ class _Gate:
             raise self._refusal(f"names {shown(name)} as a class", "it is no name")
         if name in ("Lambda", "__lambda__"):
             raise self._holds_lambda()
-        if name in _DATA:
+        if name in _DATA and entry.get("module") is None and not entry.get("registered_name"):
             return
         if name in _OF_TENSORFLOW:
             _OF_TENSORFLOW[name](self, entry)
@@ -158,13 +158,10 @@ class _Gate:
         """Look at the description of a tensor, of which TensorFlow has other kinds, too."""
         if entry["class_name"] == "TypeSpec":
             is_listed = str(entry.get("type_spec")).removeprefix("tf.") in _SPECS
+            is_listed = is_listed and entry.get("module") is None
         else:
-            is_listed = (
-                entry.get("spec_name") in _SPECS
-                and entry.get("module") in _SPEC_MODULES
-                and entry.get("registered_name") is None
-            )
-        if not is_listed:
+            is_listed = entry.get("spec_name") in _SPECS and entry.get("module") in _SPEC_MODULES
+        if not is_listed or entry.get("registered_name") is not None:
             named = entry.get("type_spec") or entry.get("spec_name")
             raise self._refusal(f"describes a tensor by {shown(named)}", "it is of no known kind")
 
@@ -180,9 +177,9 @@ class _Gate:
         is_name = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
         mine = f"{module or 'MODULE'}:{name}" if is_name else "MODULE:NAME"
         return UnsafeModelError(
-            f"{self.path}: names {shown(whole)}, which is not Keras's own: loading it would import"
-            f" and run code with your rights; if it is yours, name it: --custom-objects {mine}, or"
-            f" give {_TRUST}"
+            f"{self.path}: names {shown(whole)}, which is not on edgepack's list of what is Keras's"
+            f" own and only computes: loading it may run code with your rights; if it is yours, name"
+            f" it: --custom-objects {mine}, or give {_TRUST}"
         )
 
     def _refusal(self, what: str, why: str) -> UnsafeModelError:
