@@ -14,6 +14,7 @@ import stat
 import sys
 import sysconfig
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,18 +46,25 @@ _SYSTEM = (
 """What libraries of the system read of it."""
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-_ACCELERATORS = ("nvidia*", "dri", "kfd", "shm")
+_ACCELERATORS = ("nvidia*", "dri", "kfd")
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (what drivers of accelerators use between processes)
+
+_NET_SINCE, _SCOPE_SINCE = 4, 6
+_TCP = 0b11  # to bind and to connect
+_SCOPES = 0b11  # abstract sockets of, and signals to, processes that are not confined with it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Confinement:
     """The files and folders that a process may read, and the folders that it may write, too.
 
-    The packages that it imports, and what they need of the system, go without saying.
+    ``connects`` lets it use the network. The packages that it imports, and what they need of the
+    system, go without saying.
     """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    connects: bool = False
 
 
 def confine(confinement: Confinement) -> str | None:
@@ -65,7 +73,7 @@ def confine(confinement: Confinement) -> str | None:
     It works for the calling thread and those that it starts later. There is no way back.
     """
     if not sys.platform.startswith("linux"):
-        return f"no process confines itself on {sys.platform}"
+        return f"confinement is not supported on {sys.platform}"
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return _why("PR_SET_NO_NEW_PRIVS")
@@ -73,7 +81,13 @@ def confine(confinement: Confinement) -> str | None:
     if version < 1:
         return _why("Landlock")
     handled = _OF_VERSION_1 | sum(bits for since, bits in _SINCE.items() if version >= since)
-    rules = ctypes.c_uint64(handled)
+    # A kernel refuses a structure that is longer than the one it knows.
+    kinds = [handled]
+    if version >= _NET_SINCE:
+        kinds.append(0 if confinement.connects else _TCP)
+    if version >= _SCOPE_SINCE:
+        kinds.append(_SCOPES)
+    rules = (ctypes.c_uint64 * len(kinds))(*kinds)
     ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.sizeof(rules), 0)
     if ruleset < 0:
         return _why("Landlock")
@@ -112,23 +126,31 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
 def _packages() -> Iterable[str]:
     """Name the folders that modules and their libraries come from, and Keras's settings."""
     ours = Path(__file__).parent
-    keras = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
     yield from {
-        *(path for path in sys.path if path and Path(path).is_absolute()),
+        *(path for path in sys.path if any(Path(path).glob("*.dist-info"))),
         *sysconfig.get_paths().values(),
         *(sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix),
         *os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep),
         str(ours),
         *(str(link.resolve()) for link in ours.iterdir() if link.is_symlink()),  # of a checkout
-        str(keras / "keras.json"),
+        *_settings_of_keras(),
     } - {"", os.curdir}
+
+
+def _settings_of_keras() -> Iterable[str]:
+    """Name the file that Keras reads when it is imported."""
+    with suppress(RuntimeError):  # nobody knows the home
+        folder = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
+        yield str(Path(folder, "keras.json"))
 
 
 def _devices() -> Iterable[str]:
     yield from _DEVICES
-    for pattern in _ACCELERATORS:
-        yield from map(str, Path("/dev").glob(pattern))
+    accelerators = [str(each) for name in _ACCELERATORS for each in Path("/dev").glob(name)]
+    yield from accelerators
+    if accelerators:
+        yield _SHARED_MEMORY
 
 
 def _why(what: str) -> str:
-    return f"{what} is not to be had here: {os.strerror(ctypes.get_errno())}"
+    return f"{what} is not available: {os.strerror(ctypes.get_errno())}"

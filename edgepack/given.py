@@ -17,18 +17,22 @@ def read_given(path: Path, error: type[UsageError], what: str = "file") -> bytes
 
     Raises ``error``, whose message names the path, for what is missing, no file or cannot be read.
     """
+    require_ordinary(path, error)
     return _read(path, error, what, None)
 
 
 def read_given_text(
     path: Path, error: type[UsageError], what: str, *, encoding: str = "utf-8"
 ) -> str:
-    """Read a text of at most 64 MiB, in UTF-8; raises ``error`` as :func:`read_given` does."""
+    """Read a text of at most 64 MiB, in UTF-8, also from a pipe, such as a shell makes.
+
+    Raises ``error`` as :func:`read_given` does.
+    """
     data = _read(path, error, what, _MOST_BYTES)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as refused:
-        raise error(f"{path}: is no text in UTF-8 ({refused}); save it as such") from None
+        raise error(f"{path}: is not UTF-8 text ({refused}); save it as UTF-8") from None
 
 
 def is_special(path: Path) -> bool:
@@ -43,10 +47,18 @@ def is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def require_ordinary(path: Path, error: type[UsageError]) -> None:
+    """Raise ``error`` for a pipe, a socket or a device."""
+    try:
+        is_odd = is_special(path)
+    except (OSError, ValueError):  # whoever reads it tells
+        return
+    if is_odd:
+        raise error(f"{path}: is a pipe, a socket or a device; give a file")
+
+
 def _read(path: Path, error: type[UsageError], what: str, most: int | None) -> bytes:
     try:
-        if is_special(path):
-            raise error(f"{path}: is a pipe, a socket or a device; give a file")
         with path.open("rb") as file:
             data = file.read() if most is None else file.read(most + 1)
     except FileNotFoundError:
@@ -57,5 +69,5 @@ def _read(path: Path, error: type[UsageError], what: str, most: int | None) -> b
         why = getattr(refused, "strerror", None) or refused
         raise error(f"{path}: cannot be read: {why}; check the path") from refused
     if most is not None and len(data) > most:
-        raise error(f"{path}: has more than {most // _MIB} MiB; give a {what}")
+        raise error(f"{path}: is larger than {most // _MIB} MiB; give a {what}")
     return data

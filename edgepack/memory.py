@@ -14,7 +14,9 @@ _OF_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def machine_bytes() -> int | None:
-    """Tell how much memory there is for this process; None where the system does not say."""
+    """Tell how much memory there is for this process; None where that is no limit for it."""
+    if _has_accelerator():
+        return None
     found = []
     with suppress(ValueError, OSError):
         found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -32,12 +34,11 @@ def growing_at_most(more: int) -> Iterator[None]:
     of the process's memory there is no limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    try:
-        most = _taken_bytes() + more
-    except OSError:
+    taken = _taken_bytes()
+    if taken is None or _has_accelerator():
         yield
         return
-    limits = [most, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
+    limits = [taken + more, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
     resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
     try:
         yield
@@ -45,8 +46,16 @@ def growing_at_most(more: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _taken_bytes() -> int:
-    """Read how much memory of this process it may write to."""
-    lines = _STATUS.read_text(encoding="ascii").splitlines()
-    taken = next(line.split()[1] for line in lines if line.startswith("VmData:"))
-    return int(taken) * _KIB
+def _taken_bytes() -> int | None:
+    """Read how much memory of this process it may write to; None where the system does not say."""
+    try:
+        lines = _STATUS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    taken = (int(line.split()[1]) * _KIB for line in lines if line.startswith("VmData:"))
+    return next(taken, None)
+
+
+def _has_accelerator() -> bool:
+    """Whether there is one whose driver takes address space by the memory of the device."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()

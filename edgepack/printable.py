@@ -7,6 +7,8 @@ turn the direction of writing would show another name than the one that is there
 from __future__ import annotations
 
 _LONGEST = 120
+_SEEN = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}", "\N{IDEOGRAPHIC SPACE}"}
+"""What Unicode calls not printable, and scripts need: they turn nothing round."""
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -17,7 +19,7 @@ def printable(text: str, *, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() or each in keep else _escaped(each) for each in text)
+    return "".join(each if _is_seen(each) or each in keep else _escaped(each) for each in text)
 
 
 def shown(name: object) -> str:
@@ -28,6 +30,10 @@ def shown(name: object) -> str:
     """
     text = str(name)
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def _is_seen(character: str) -> bool:
+    return character.isprintable() or character in _SEEN
 
 
 def _escaped(character: str) -> str:

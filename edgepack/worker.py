@@ -18,7 +18,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 from edgepack import errors
 from edgepack.confine import Confinement
@@ -33,6 +33,7 @@ _BOOT = (
 )
 _MIB = 1 << 20
 _LAST_WORDS_BYTES = 1 << 12
+_MOMENT_S = 2.0
 
 # Libraries share a sum out among their threads, and where it is cut decides its last bits. So
 # there are as many threads on every machine, whatever processors it has. TensorFlow has four:
@@ -115,8 +116,8 @@ class Worker:
             errors="backslashreplace",
         )
         self._thread = ThreadPoolExecutor(max_workers=1)
-        if self._process.stderr is not None:
-            threading.Thread(target=_show, args=(self._process.stderr,), daemon=True).start()
+        self._showing = threading.Thread(target=self._show, daemon=True)
+        self._showing.start()
 
     def __enter__(self) -> Worker:
         return self
@@ -133,6 +134,7 @@ class Worker:
             with contextlib.suppress(OSError):  # what was left to write has no reader
                 pipe.close()  # type: ignore[union-attr]  # both were asked for
         self._process.wait()
+        self._showing.join(_MOMENT_S)  # what it started may still hold the pipe
         self._words.close()
         self._scratch.remove()
 
@@ -149,6 +151,16 @@ class Worker:
         had no more memory, and RuntimeError with the worker's traceback for anything else.
         """
         return self.start(method, update=update, **arguments).result()
+
+    def _show(self) -> None:
+        """Write what a verbose process says to standard error, as text, and keep it."""
+        if self._process.stderr is None:
+            return
+        with self._process.stderr as words:
+            for line in words:
+                with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens
+                    sys.stderr.write(printable(line, keep="\n\t"))
+                    self._words.write(line.encode())
 
     def _exchange(self, method: str, update: Update, arguments: dict[str, Any]) -> Any:
         assert self._process.stdin is not None  # noqa: S101 (both were asked for)
@@ -214,14 +226,6 @@ def _environment(verbose: bool) -> dict[str, str]:
         "PYTHONHASHSEED": "0",  # no order of a set may reach an exported file
         "PYTHONIOENCODING": "utf-8",
     }
-
-
-def _show(words: TextIO) -> None:
-    """Write what a process says of itself to standard error: names from files are in it."""
-    with words:
-        for line in words:
-            with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens
-                sys.stderr.write(printable(line, keep="\n\t"))
 
 
 def _json(confinement: Confinement | None) -> str:

@@ -111,7 +111,7 @@ def of_kinds(keras: Any) -> tuple[dict[str, set[str]], dict[str, str]]:
 
 
 def require_nothing_reached(kind: type) -> None:
-    """End if a class reads files, or makes code of what it is given, and nobody has looked at it."""
+    """End if a class reads files or makes code of its settings, and nobody has looked at it."""
     reached = sorted(set(_REACHING_CODE.findall(inspect.getsource(kind))))
     if reached and not re.fullmatch(_LOOKED_AT_CLASSES, kind.__name__):
         sys.exit(f"allowed: {kind.__name__} has {', '.join(reached)}: look at it, and say why")

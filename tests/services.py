@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 import resource
+import socket
 import sys
 import time
 from pathlib import Path
@@ -51,6 +52,8 @@ class Service:
         for path in writes:
             found[f"write {path}"] = _tried(lambda path=path: Path(path).write_bytes(b"x"))
         found["list /home"] = _tried(lambda: list(Path("/home").iterdir()))
+        found["connect"] = _tried(lambda: socket.create_connection(("127.0.0.1", 1), 1))
+        found["signal the parent"] = _tried(lambda: os.kill(os.getppid(), 0))
         found["gain rights"] = Path("/proc/self/status").read_text().split("NoNewPrivs:")[1][1]
         return found
 

@@ -103,6 +103,8 @@ def test_what_keras_3_leaves_out_is_told_with_the_reason(config: dict[str, Any],
         (layer("LSTM", config={"cell": {"residual_fn_type": "lambda"}}), "Lambda layer"),
         (layer("TensorShape", module="keras.utils", registered_name="get_file"), "names"),
         (layer("__tuple__", registered_name="TFOpLambda"), "names"),
+        (layer("Custom>TFOpLambda", config={"function": "io.read_file"}), "names"),
+        (layer("Custom>Adam", module="keras.layers", registered_name="TFOpLambda"), "names"),
         (layer("TypeSpec", type_spec="tf.TensorSpec", module="os"), "describes a tensor by"),
     ],
 )

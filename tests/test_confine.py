@@ -23,12 +23,16 @@ from edgepack.recipe import Source
 from edgepack.worker import Limits, Worker
 
 
-def has_landlock() -> bool:
+def landlock() -> int:
+    """Tell the version of Landlock here; 0 for none."""
     libc = ctypes.CDLL(None, use_errno=True)
-    return sys.platform == "linux" and libc.syscall(444, None, 0, 1) > 0
+    return max(0, libc.syscall(444, None, 0, 1)) if sys.platform == "linux" else 0
 
 
-needs_landlock = pytest.mark.skipif(not has_landlock(), reason="this kernel has no Landlock")
+TESTS = str(Path(__file__).parent)
+"""Where the services of these tests are imported from."""
+
+needs_landlock = pytest.mark.skipif(not landlock(), reason="this kernel has no Landlock")
 
 
 @pytest.fixture
@@ -52,8 +56,13 @@ def touched(places: dict[str, Path], confinement: Confinement | None) -> dict[st
 
 @needs_landlock
 def test_it_reads_what_it_was_given_and_writes_in_its_own_folder(places: dict[str, Path]) -> None:
-    rights = Confinement(reads=(str(places["given"]),), writes=(str(places["work"]),))
-    assert touched(places, rights) == {
+    rights = Confinement(reads=(TESTS, str(places["given"])), writes=(str(places["work"]),))
+    done = touched(places, rights)
+    assert done.pop("connect") == (
+        "PermissionError" if landlock() >= 4 else "ConnectionRefusedError"
+    )
+    assert done.pop("signal the parent") == ("PermissionError" if landlock() >= 6 else "done")
+    assert done == {
         "read given/file": "done",
         "read work/file": "done",
         "read other/file": "PermissionError",
@@ -67,7 +76,7 @@ def test_it_reads_what_it_was_given_and_writes_in_its_own_folder(places: dict[st
 
 @needs_landlock
 def test_a_single_file_may_be_given(places: dict[str, Path]) -> None:
-    done = touched(places, Confinement(reads=(str(places["given"] / "file"),)))
+    done = touched(places, Confinement(reads=(TESTS, str(places["given"] / "file"))))
     assert done["read given/file"] == "done"
     assert done["read work/file"] == done["write given/file.new"] == "PermissionError"
 
@@ -75,6 +84,7 @@ def test_a_single_file_may_be_given(places: dict[str, Path]) -> None:
 def test_without_a_confinement_nothing_is_taken(places: dict[str, Path]) -> None:
     done = touched(places, None)
     assert done.pop("gain rights") == "0"
+    assert done.pop("connect") == "ConnectionRefusedError"
     assert set(done.values()) == {"done"}
 
 
@@ -93,7 +103,7 @@ def test_where_the_kernel_has_no_landlock_it_says_so_and_goes_on(
 
     monkeypatch.setattr(confining.ctypes, "CDLL", lambda *_, **__: Libc)
     assert confining.confine(Confinement()) == (
-        "Landlock is not to be had here: Function not implemented"
+        "Landlock is not available: Function not implemented"
     )
 
 
@@ -112,12 +122,13 @@ def test_code_that_the_user_allows_has_the_rights_of_the_user(
     monkeypatch.setattr(
         "edgepack.pipeline.model_session.Worker", lambda *_, **named: given.update(named)
     )
-    model_session(source, tmp_path, tmp_path / "new" / "folder", None, verbose=False)
+    model_session(source, tmp_path, None, verbose=False)
     rights = given["confinement"]
     assert (rights is not None) == is_confined
     if is_confined:
         assert rights.reads == (str(Path("m.h5").absolute()),)
-        assert rights.writes == (str(tmp_path), str(tmp_path))
+        assert rights.writes == (str(tmp_path),)
+        assert not rights.connects
 
 
 def test_more_memory_than_it_may_have_is_told_as_such() -> None:

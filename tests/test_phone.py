@@ -383,7 +383,7 @@ def test_a_file_of_an_export_bears_the_models_name(folder: Path) -> None:
         (None, "no such file of labels; check the path"),
         (b"", "holds no labels; write one a line"),
         (b"\n\n", "holds no labels; write one a line"),
-        (b"caf\xe9\n", "is no text in UTF-8"),
+        (b"caf\xe9\n", "is not UTF-8 text"),
         (b"a\nb\n", "2 labels for outputs that have none of that size, 'out0' (samples, 189)"),
     ],
 )

@@ -176,7 +176,7 @@ def test_an_archive_that_holds_a_file_twice_is_damaged(tmp_path: Path) -> None:
     path = pack(tmp_path / "model.keras")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("config.json", "{}")
-    with pytest.raises(ModelError, match="holds a file twice"):
+    with pytest.raises(ModelError, match="contains a file twice"):
         read(path, Format.KERAS)
 
 

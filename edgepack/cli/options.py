@@ -154,7 +154,9 @@ def output_options(command: _Command) -> _Command:
 
 def force_option(command: _Command) -> _Command:
     """Add --force."""
-    return click.option("--force", is_flag=True, help="Replace DIR if edgepack wrote it.")(command)
+    return click.option("--force", is_flag=True, help="Replace DIR if the same command wrote it.")(
+        command
+    )
 
 
 def verbose_option(command: _Command) -> _Command:

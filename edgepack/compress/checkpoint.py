@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,20 +34,13 @@ class Checkpoint:
     """The checkpoint of one training in a folder; ``fingerprint`` is of all that decides it.
 
     Raises :class:`RecipeError` if the folder holds a checkpoint that is not to be resumed, or the
-    one to resume is missing or of another training, and :class:`OutputError` if it cannot be made.
+    one to resume is missing or of another training.
     """
 
     def __init__(self, folder: Path, *, fingerprint: str, resume: bool) -> None:
         self._path = checkpoint_file(folder)
         self._fingerprint = fingerprint
         self._resume = resume
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{folder}: checkpoints cannot be kept there: {error.strerror}; name a folder, or"
-                " one that can be made"
-            ) from error
         if resume and not self._path.is_file():
             raise RecipeError(f"{folder}: holds no checkpoint to resume; run without --resume")
         if not resume and self._path.exists():
@@ -107,6 +101,29 @@ class Checkpoint:
 def checkpoint_file(folder: Path) -> Path:
     """Name the file in a folder that a checkpoint is."""
     return folder / _FILE
+
+
+@contextmanager
+def checkpoints_in(folder: Path | None) -> Iterator[None]:
+    """Make the folder for checkpoints, if there are to be any; it goes again if it stays empty.
+
+    Raises :class:`OutputError` if it cannot be made.
+    """
+    if folder is None:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: checkpoints cannot be kept there: {error.strerror}; name a folder, or"
+            " one that can be made"
+        ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it holds one, to go on from
+            folder.rmdir()
 
 
 def remove_checkpoint(folder: Path) -> None:

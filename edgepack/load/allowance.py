@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgepack.errors import ModelError, reason
+from edgepack.load.checkpoint import checkpoint_files
 from edgepack.memory import growing_at_most
 from edgepack.recipe import Source
 
@@ -45,8 +46,7 @@ def in_proportion(source: Source) -> Iterator[None]:
 
 def _files(source: Source) -> Iterable[Path]:
     for given in filter(None, (source.path, source.weights)):
-        beside = given.parent.glob(f"{given.name}.*")  # of a checkpoint, which is no file itself
-        for path in (given, *beside, *given.rglob("*")):
+        for path in (given, *checkpoint_files(given), *given.rglob("*")):
             if path.is_file():
                 yield path
 

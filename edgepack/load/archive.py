@@ -46,7 +46,7 @@ def read_archive(path: Path) -> Archive:
                 f"{path}: a zip file, but no .keras model: it holds no {' and no '.join(missing)}"
             )
         if len(names) > len(set(names)):
-            raise ModelError(f"{path}: damaged: it holds a file twice")
+            raise ModelError(f"{path}: damaged: it contains a file twice")
         require_in_proportion(path, sum(member.file_size for member in members), size)
         if _WEIGHTS in names:
             with tempfile.TemporaryFile() as weights, archive.open(_WEIGHTS) as packed:
@@ -65,6 +65,6 @@ def require_no_assets(path: Path, assets: Sequence[str]) -> None:
     if assets:
         raise UnsafeModelError(
             f"{path}: holds {shown(assets[0])}, which Keras would unpack here; save the model"
-            " without layers that look words up, which no device runs, or give --allow-unsafe"
-            " if you trust whoever made the file"
+            " without StringLookup, TextVectorization and the like, which no device runs, or give"
+            " --allow-unsafe if you trust whoever made the file"
         )

@@ -34,6 +34,9 @@ _SPEC_MODULES = {
 _NAMED_BY_STRING = ("activation", "initializer", "regularizer", "constraint")
 """Endings of the settings of layers that name what belongs to Keras without saying that."""
 
+_CUSTOM = "Custom>"
+"""Begins the names under which Keras 2 registers some of its own, as if they were the user's."""
+
 _LONGEST_NAME = 100
 
 _JSON_STARTS = ("{", "[")
@@ -126,9 +129,12 @@ class _Gate:
 
     def _require_listed(self, entry: dict[str, Any], kind: str) -> None:
         is_function = kind == "function"
-        # Keras 2 registers some of its own in the user's place.
-        name = entry.get("config") if is_function else kind.removeprefix("Custom>")
+        name = entry.get("config") if is_function else kind
         module, registered = entry.get("module"), entry.get("registered_name")
+        if kind.startswith(_CUSTOM) and module is None and registered in (None, kind):
+            name = kind.removeprefix(_CUSTOM)
+            if name in _OF_TENSORFLOW:
+                raise self._stranger(kind, module)
         if reason := self.kit.left_out.get(str(name)):
             raise self._refusal(f"holds a {name} layer", reason)
         is_listed = self.kit.has_function if is_function else self.kit.has_class
@@ -177,8 +183,8 @@ class _Gate:
         is_name = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
         mine = f"{module or 'MODULE'}:{name}" if is_name else "MODULE:NAME"
         return UnsafeModelError(
-            f"{self.path}: names {shown(whole)}, which is not on edgepack's list of what is Keras's"
-            f" own and only computes: loading it may run code with your rights; if it is yours, name"
+            f"{self.path}: names {shown(whole)}, which is not on edgepack's list of what Keras has"
+            " that only computes: loading it may run code with your rights; if it is yours, name"
             f" it: --custom-objects {mine}, or give {_TRUST}"
         )
 

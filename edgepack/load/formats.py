@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.errors import ModelError, reason
-from edgepack.given import is_special
+from edgepack.given import require_ordinary
 from edgepack.load.archive import read_archive
+from edgepack.load.checkpoint import checkpoint_files
 from edgepack.load.hdf5 import require_own_values
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
 
@@ -65,8 +66,7 @@ def detect(path: Path) -> Format:
     Raises :class:`ModelError` for what is missing or of another kind.
     """
     try:
-        if is_special(path):
-            raise ModelError(f"{path}: is a pipe, a socket or a device; give a file")
+        require_ordinary(path, ModelError)
         if path.is_dir():
             if (path / "saved_model.pb").is_file():
                 return Format.SAVED_MODEL
@@ -129,11 +129,10 @@ def weights_ending(path: Path) -> str:
     """
     import h5py
 
-    if path.with_name(f"{path.name}.index").is_file():
+    if any(checkpoint_files(path)):
         return ""
     try:
-        if is_special(path):
-            raise ModelError(f"{path}: is a pipe, a socket or a device; give a file")
+        require_ordinary(path, ModelError)
         with path.open("rb") as file:
             start = file.read(len(_HDF5_MAGIC))
         if start == _HDF5_MAGIC:

@@ -76,9 +76,17 @@ class _Graph:
             yield from function.node_def
 
     def of_objects(self) -> Iterator[Any]:
-        """Go through the nodes of the functions that the model's objects hold."""
-        objects = self._meta.object_graph_def
-        names = set(objects.concrete_functions)
+        """Go through the nodes of the functions that may run when a model's objects are used.
+
+        Those are what objects hold, gradients, and all others but those that the saver calls.
+        """
+        objects, library = self._meta.object_graph_def, self._meta.graph_def.library
+        saver = self._meta.saver_def
+        ends = (saver.filename_tensor_name, saver.save_tensor_name, saver.restore_op_name)
+        called = {name for node in self._leading_to(ends) for name in _calls(node)}
+        names = self.functions.keys() - called
+        names |= set(objects.concrete_functions)
+        names |= {each.gradient_func for each in (*library.gradient, *library.registered_gradients)}
         for each in objects.nodes:
             names.add(each.bare_concrete_function.concrete_function_name)
             names.update(each.function.concrete_functions)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.errors import ModelError, UnsafeModelError
+from edgepack.given import is_special
 from edgepack.load.allowed import Kit, kit
 from edgepack.printable import shown
 
@@ -99,6 +100,10 @@ def _require_contained(path: Path) -> None:
     """
     folder = path.resolve()
     for each in path.rglob("*"):
+        if is_special(each):
+            raise ModelError(
+                f"{path}: {shown(each.relative_to(path))} is a pipe, a socket or a device"
+            )
         if each.is_symlink() and not each.resolve().is_relative_to(folder):
             raise UnsafeModelError(
                 f"{path}: {shown(each.relative_to(path))} is a link that leads out of the folder;"

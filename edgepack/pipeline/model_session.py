@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from edgepack.confine import Confinement
+from edgepack.load.checkpoint import checkpoint_files
 from edgepack.memory import machine_bytes
 from edgepack.recipe import Source
 from edgepack.worker import Limits, Worker
 
 
-def model_session(source: Source, *writes: Path | None, verbose: bool) -> Worker:
+def model_session(
+    source: Source, *writes: Path | None, verbose: bool, connects: bool = False
+) -> Worker:
     """Start it: it serves :class:`~edgepack.session.ModelSession`.
 
     It may read the files of the model, and what lies in the folders ``writes``, and write only
-    there. Where the user allows code of their own, or of the file, that code has the user's rights.
+    there; it opens connections only if it ``connects``. Where the user allows code of their own, or
+    of the file, that code has the user's rights.
     """
     return Worker(
         "edgepack.session:ModelSession",
@@ -26,7 +30,8 @@ def model_session(source: Source, *writes: Path | None, verbose: bool) -> Worker
         if source.runs_code
         else Confinement(
             reads=tuple(map(str, _files(source))),
-            writes=tuple(str(_existing(path.absolute())) for path in writes if path),
+            writes=tuple(str(path.absolute()) for path in writes if path),
+            connects=connects,
         ),
     )
 
@@ -36,18 +41,4 @@ def _files(source: Source) -> Iterable[Path]:
     if source.weights is not None:
         weights = source.weights.absolute()
         yield weights
-        yield from _of_checkpoint(weights)
-
-
-def _of_checkpoint(prefix: Path) -> Iterator[Path]:
-    """Find the files of a TensorFlow checkpoint, which is named by what their names begin with."""
-    try:
-        beside = sorted(prefix.parent.iterdir())
-    except OSError:
-        return
-    yield from (path for path in beside if path.name.startswith(f"{prefix.name}."))
-
-
-def _existing(folder: Path) -> Path:
-    """Find the folder, or the nearest above it that is there, to make it in."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+        yield from checkpoint_files(weights)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edgepack import bundle
 from edgepack.artifact import describe_all
-from edgepack.compress.checkpoint import checkpoint_file, remove_checkpoint
+from edgepack.compress.checkpoint import checkpoint_file, checkpoints_in, remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
@@ -59,7 +59,13 @@ def produce(
         stage(recipe.output, command, read, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.
         Scratch(folder.parent) as work,
-        model_session(recipe.source, folder, work, recipe.checkpoints, verbose=verbose) as session,
+        checkpoints_in(recipe.checkpoints),
+        model_session(
+            recipe.source,
+            *(folder, work, recipe.checkpoints),
+            verbose=verbose,
+            connects=bool(recipe.fine_tune and recipe.fine_tune.strategy),
+        ) as session,
         interpreters(found, verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
