@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from mmap import mmap
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,13 +95,18 @@ def extremes(array: NDArray[Any]) -> NDArray[Any]:
     return np.array([found[:, 0].min(), found[:, 1].max()])
 
 
+def array_paths(stem: Path, names: Iterable[str]) -> dict[str, str]:
+    """Name the .npy files next to ``stem``, one for each name: that may hold any character."""
+    return {
+        name: str(stem.with_name(f"{stem.name}-{index}.npy")) for index, name in enumerate(names)
+    }
+
+
 def save_arrays(stem: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
     """Write one .npy file for each array, next to ``stem``; returns the paths by name."""
-    paths = {}
-    for index, (name, array) in enumerate(arrays.items()):
-        path = stem.with_name(f"{stem.name}-{index}.npy")  # a name may hold any character
-        save_array(path, array)
-        paths[name] = str(path)
+    paths = array_paths(stem, arrays)
+    for name, array in arrays.items():
+        save_array(Path(paths[name]), array)
     return paths
 
 

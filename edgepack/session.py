@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf  # noqa: F401 (at once, while the parent reads the data)
 
-from edgepack.arrays import load_arrays
+from edgepack.arrays import array_paths, load_arrays
 from edgepack.calibration.fused import calibrate_fused
 from edgepack.calibration.lint.training import lint_training
 from edgepack.compress.kernels import kernel_sparsity
@@ -163,17 +163,16 @@ class ModelSession:
 
     def predict(
         self, *, pruned: bool, inputs: dict[str, str], outputs: str, update: Update
-    ) -> dict[str, str]:
-        """Run the float model, as given or after pruning; returns its outputs."""
+    ) -> None:
+        """Run the float model, as given or after pruning, and write its outputs next to a stem.
+
+        :func:`~edgepack.arrays.array_paths` names the files, by the names of the outputs.
+        """
         model = self._current if pruned else self._given
         arrays = list(load_arrays(inputs).values())
-        names = [output.name for output in model.signature.outputs]
-        stem = Path(outputs)
+        paths = array_paths(Path(outputs), [output.name for output in model.signature.outputs])
         with ExitStack() as stack:
-            spools = [
-                stack.enter_context(Spool(stem.with_name(f"{stem.name}-{index}.npy")))
-                for index in range(len(names))
-            ]
+            spools = [stack.enter_context(Spool(Path(path))) for path in paths.values()]
             runner = model.runner([array.shape[1:] for array in arrays])
             for batch in model.batches(runner, arrays, update):
                 if not all(np.isfinite(array).all() for array in batch):
@@ -183,7 +182,6 @@ class ModelSession:
                     )
                 for spool, values in zip(spools, batch, strict=True):
                     spool.add(values)
-        return {name: str(spool.path) for name, spool in zip(names, spools, strict=True)}
 
     def _load_keras(self) -> KerasModel:
         loaded = load_model(self._source)

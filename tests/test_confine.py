@@ -16,9 +16,9 @@ from conftest import Edgepack
 
 from edgepack import confine as confining
 from edgepack.confine import Confinement
-from edgepack.errors import WorkerLimitError
+from edgepack.errors import ConversionError, WorkerLimitError
 from edgepack.memory import growing_at_most, machine_bytes
-from edgepack.pipeline.model_session import model_session
+from edgepack.pipeline.model_session import keep, model_session
 from edgepack.recipe import Source
 from edgepack.worker import Limits, Worker
 
@@ -122,13 +122,23 @@ def test_code_that_the_user_allows_has_the_rights_of_the_user(
     monkeypatch.setattr(
         "edgepack.pipeline.model_session.Worker", lambda *_, **named: given.update(named)
     )
-    model_session(source, tmp_path, None, verbose=False)
+    model_session(source, tmp_path, verbose=False)
     rights = given["confinement"]
     assert (rights is not None) == is_confined
     if is_confined:
-        assert rights.reads == (str(Path("m.h5").absolute()),)
-        assert rights.writes == (str(tmp_path),)
+        assert rights.reads == (str(Path("m.h5").absolute()), str(tmp_path))
+        assert rights.writes == (str(tmp_path / "session"),)
         assert not rights.connects
+
+
+def test_what_is_no_file_of_a_process_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "made").symlink_to(tmp_path / "secret")
+    with pytest.raises(ConversionError, match="made no file of it"):
+        keep(tmp_path / "made", tmp_path / "kept")
+    assert not (tmp_path / "kept").is_symlink()
+    keep(tmp_path / "secret", tmp_path / "kept")
+    assert (tmp_path / "kept").read_text() == "x"
 
 
 def test_more_memory_than_it_may_have_is_told_as_such() -> None:

@@ -20,6 +20,7 @@ from edgepack.convert import has_loop
 from edgepack.errors import ConversionError, RecipeError
 from edgepack.load.keras_model import KerasModel
 from edgepack.pipeline.job import Data, Job
+from edgepack.pipeline.model_session import keep
 from edgepack.progress import Update
 from edgepack.quantize.effect import effects
 from edgepack.quantize.layers import assign
@@ -101,13 +102,15 @@ def _calibrate_fused(job: Job, data: Data, update: Update) -> Calibration:
             f"{job.recipe.model}: has fused recurrent operators, which only TensorFlow's calibrator"
             f" can watch; its observer is {DEFAULT_OBSERVER!r}"
         )
+    made = job.own / job.calibrated_tflite.name
     job.session.call(
         "calibrate_fused",
         update=update,
         float_tflite=str(job.float_tflite),
         representative=dict(data.representative.files),
-        calibrated_tflite=str(job.calibrated_tflite),
+        calibrated_tflite=str(made),
     )
+    keep(made, job.calibrated_tflite)
     return Calibration(ranges=recorded(job.calibrated_tflite.read_bytes()), observed=None)
 
 

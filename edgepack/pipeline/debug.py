@@ -51,7 +51,7 @@ def debug(
     with (
         stage(recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force) as folder,
         Scratch(folder.parent) as work,
-        model_session(recipe.source, folder, work, verbose=verbose) as session,
+        model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
         job = Job(recipe, folder, work, session, progress or Silent(), verbose)

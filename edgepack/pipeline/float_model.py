@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from edgepack.arrays import array_paths
 from edgepack.artifact import Artifact, describe
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
@@ -15,7 +16,7 @@ from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.manifest import describe_data
 from edgepack.pipeline.answers import Answer, Samples
 from edgepack.pipeline.file import File, read_file
-from edgepack.pipeline.model_session import model_session
+from edgepack.pipeline.model_session import keep, model_session, own_folder
 from edgepack.recipe import Source, as_json
 from edgepack.types import Signature
 from edgepack.worker import Worker
@@ -60,16 +61,19 @@ class FloatModel:
         found = Answer.found(self._cache.find(key), [*key, []], len(self.signature.outputs))
         if found is not None:
             return lambda: found
-        predicting = self._session().start(
+        session, stem = self._session(), own_folder(self._work) / "predicted"
+        names = [output.name for output in self.signature.outputs]
+        predicting = session.start(
             "predict",
             pruned=False,
             inputs=dict(samples.data.files),
-            outputs=str(self._work / "predicted"),
+            outputs=str(stem),
         )
 
         def wait() -> Answer:
-            made = predicting.result()
-            files = {f"{index}.npy": Path(path) for index, path in enumerate(made.values())}
+            predicting.result()
+            made = array_paths(stem, names).values()
+            files = {f"{index}.npy": Path(path) for index, path in enumerate(made)}
             given = (
                 [describe(path).sha256 for path in files.values()] if self._source.runs_code else []
             )
@@ -85,9 +89,10 @@ class FloatModel:
         key = ["convert", self._content, shapes]
         entry = self._cache.find(key)
         if entry is None:
-            made = self._work / _FLOAT
+            made, kept = own_folder(self._work) / _FLOAT, self._work / _FLOAT
             self._session().call("convert", shapes=shapes, float_tflite=str(made))
-            entry = self._cache.keep(key, None, {_FLOAT: made})
+            keep(made, kept)
+            entry = self._cache.keep(key, None, {_FLOAT: kept})
         return read_file(entry.folder / _FLOAT)
 
     @property

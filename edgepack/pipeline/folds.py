@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays, blocks, extremes, load_array
+from edgepack.arrays import Arrays, blocks, extremes
 from edgepack.calibration.calibrator import Calibrator
 from edgepack.deviation import UNEVEN
 from edgepack.errors import ModelError, RecipeError
@@ -82,8 +82,8 @@ def cross_validate(
         else:
             steps.convert(job, data)
         job = replace(job, progress=Silent())
-        predicted = steps.predict(job, data)["float"].result()
-        scorer = _Scorer(output, measure, load_array(Path(predicted[output])))
+        predicted = steps.predicted(job, data, steps.predict(job, data))["float"]
+        scorer = _Scorer(output, measure, predicted[output])
         folds = []
         with (progress or Silent()).step("folds") as update:
             for number, mask in enumerate(masks, 1):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from edgepack.confine import Confinement
+from edgepack.errors import ConversionError
 from edgepack.load.checkpoint import checkpoint_files
 from edgepack.memory import machine_bytes
 from edgepack.recipe import Source
@@ -13,14 +15,22 @@ from edgepack.worker import Limits, Worker
 
 
 def model_session(
-    source: Source, *writes: Path | None, verbose: bool, connects: bool = False
+    source: Source,
+    work: Path,
+    *,
+    reads: Iterable[Path] = (),
+    writes: Iterable[Path] = (),
+    verbose: bool,
+    connects: bool = False,
 ) -> Worker:
     """Start it: it serves :class:`~edgepack.session.ModelSession`.
 
-    It may read the files of the model, and what lies in the folders ``writes``, and write only
-    there; it opens connections only if it ``connects``. Where the user allows code of their own, or
-    of the file, that code has the user's rights.
+    It may read the files of the model, ``work`` and ``reads``, and write in :func:`own_folder` of
+    ``work`` and in ``writes``; it opens connections only if it ``connects``. Where the user allows
+    code of their own, or of the file, that code has the user's rights.
     """
+    own = own_folder(work)
+    own.mkdir()
     return Worker(
         "edgepack.session:ModelSession",
         label="TensorFlow",
@@ -29,16 +39,31 @@ def model_session(
         confinement=None
         if source.runs_code
         else Confinement(
-            reads=tuple(map(str, _files(source))),
-            writes=tuple(str(path.absolute()) for path in writes if path),
+            reads=tuple(str(path.absolute()) for path in (*_files(source), work, *reads)),
+            writes=tuple(str(path.absolute()) for path in (own, *writes)),
             connects=connects,
         ),
     )
 
 
+def own_folder(work: Path) -> Path:
+    """Tell where the process writes: nothing is written there by others, who might be misled."""
+    return work / "session"
+
+
+def keep(made: Path, place: Path) -> None:
+    """Put a file that the process made where it cannot write.
+
+    Raises :class:`~edgepack.errors.ConversionError` if it is none: a link would lead elsewhere.
+    """
+    made.rename(place)
+    if not stat.S_ISREG(place.lstat().st_mode):
+        place.unlink()
+        raise ConversionError(f"{made.name}: TensorFlow's process made no file of it")
+
+
 def _files(source: Source) -> Iterable[Path]:
-    yield source.path.absolute()
+    yield source.path
     if source.weights is not None:
-        weights = source.weights.absolute()
-        yield weights
-        yield from checkpoint_files(weights)
+        yield source.weights
+        yield from checkpoint_files(source.weights)

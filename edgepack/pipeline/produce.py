@@ -62,7 +62,9 @@ def produce(
         checkpoints_in(recipe.checkpoints),
         model_session(
             recipe.source,
-            *(folder, work, recipe.checkpoints),
+            work,
+            reads=[folder],
+            writes=[recipe.checkpoints] if recipe.checkpoints else [],
             verbose=verbose,
             connects=bool(recipe.fine_tune and recipe.fine_tune.strategy),
         ) as session,
@@ -82,7 +84,7 @@ def produce(
             steps.emit(job)
         predictions = steps.predict(job, data)
         runs = _repeatable(steps.run(job, data, model, running))
-        outputs = steps.predicted(job, predictions)
+        outputs = steps.predicted(job, data, predictions)
         validation = hold_against_reference(
             runs, steps.named_outputs(data, model), outputs["float"], known_defect(model)
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from edgepack.arrays import Arrays, load_arrays
+from edgepack.arrays import Arrays, array_paths, load_arrays
 from edgepack.bundle import write_texts
 from edgepack.compress.prune import Pruning
 from edgepack.compress.training import Trained
@@ -20,6 +20,7 @@ from edgepack.findings import Finding
 from edgepack.manifest import describe_prune
 from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.job import Data, Job
+from edgepack.pipeline.model_session import keep
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
@@ -70,9 +71,11 @@ def _fingerprint(recipe: Recipe, inputs: dict[str, Any]) -> str:
 def convert(job: Job, data: Data) -> tuple[str, ...]:
     """Write the float model; returns what there is to say about it."""
     with job.progress.step("convert") as update:
+        made = job.own / job.float_tflite.name
         done = job.session.call(
-            "convert", update=update, shapes=data.shapes, float_tflite=str(job.float_tflite)
+            "convert", update=update, shapes=data.shapes, float_tflite=str(made)
         )
+        keep(made, job.float_tflite)
     if not done["unrolled"]:
         return ()
     note = (
@@ -87,14 +90,16 @@ def quantize(job: Job) -> tuple[Model, QuantizationReport]:
     settings = job.recipe.quantization
     with job.progress.step("quantize") as update:
         source = read_tflite(job.float_tflite.read_bytes())
+        made = job.own / job.quantized_tflite.name
         job.session.call(
             "quantize",
             update=update,
             float_tflite=str(job.float_tflite),
             calibrated_tflite=str(job.calibrated_tflite),
             settings=as_json(settings),
-            quantized_tflite=str(job.quantized_tflite),
+            quantized_tflite=str(made),
         )
+        keep(made, job.quantized_tflite)
         model = read_tflite(job.quantized_tflite.read_bytes())
         if settings.needs_ranges:
             in_float = require_full_integer(model, source, settings)
@@ -128,7 +133,7 @@ def predict(job: Job, data: Data) -> dict[str, Future[Any]]:
     stages = ["float", "pruned"] if job.recipe.prune else ["float"]
     return {
         stage: job.session.start(
-            "predict", pruned=stage == "pruned", inputs=inputs, outputs=str(job.work / stage)
+            "predict", pruned=stage == "pruned", inputs=inputs, outputs=str(job.own / stage)
         )
         for stage in stages
     }
@@ -163,10 +168,13 @@ def contradictions(
     )
 
 
-def predicted(job: Job, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
+def predicted(job: Job, data: Data, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
     """Wait for what the float models predict: by stage, then by output."""
+    names = [output.name for output in data.signature.outputs]
     with job.progress.step("compare"):
-        return {stage: load_arrays(made.result()) for stage, made in predictions.items()}
+        for prediction in predictions.values():
+            prediction.result()
+        return {stage: load_arrays(array_paths(job.own / stage, names)) for stage in predictions}
 
 
 def named_outputs(data: Data, model: Model) -> dict[str, Tensor]:

@@ -48,7 +48,7 @@ def study(
     with (
         stage(recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force) as folder,
         Scratch(folder.parent) as work,
-        model_session(recipe.source, folder, work, verbose=verbose) as session,
+        model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         interpreters([_LITERT], verbose=verbose) as running,
     ):
         job = Job(recipe, folder, work, session, progress or Silent())
