@@ -116,7 +116,7 @@ def making_sense_of(path: Path) -> Iterator[None]:
     except (EdgepackError, OSError):
         raise
     except Exception as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())
+        told = f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()
         raise ModelError(
             f"{path}: damaged .tflite file: it contradicts itself, and no sense can be made of it"
             f" ({told})"
