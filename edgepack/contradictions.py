@@ -11,7 +11,7 @@ the target's own interpreter runs it. They also lack what is sound, which must f
   Lite Micro's; that is no word on the content, if any interpreter measured has that version;
 - what is known to be refused by all of them though it is sound is in
   :data:`edgepack.defects.DEFECTS`;
-- a limit of time or memory, and NaN among the outputs, are no refusal.
+- a limit of time or memory, and NaN among the outputs, are no refusal: LiteRT's are asked again.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _PHONES = {"litert", "tflite-runtime"}
 
 
 def needs_second(reference: Run | None) -> bool:
-    """Whether LiteRT's kernels are to be asked: those of tflite-runtime refuse, or are not here."""
-    return reference is None or reference.is_refused
+    """Whether LiteRT's kernels are to be asked: those of tflite-runtime failed, or are not here."""
+    return reference is None or reference.failure is not None
 
 
 def contradictions(model: Model, reference: Run | None, second: Run | None) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def contradictions(model: Model, reference: Run | None, second: Run | None) -> I
     if run is None:
         return
     if run.is_refused:
-        refused = [each for each in (reference, second) if each is not None]
+        refused = [each for each in (reference, second) if each and each.is_refused]
         if found := _refusal(model, refused):
             yield found
     for index, values in run.resized.items():

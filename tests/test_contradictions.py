@@ -299,9 +299,26 @@ ONE = Value((1, 1, 1, 1), values=[1])
 
 
 def test_a_limit_and_nan_are_no_refusal() -> None:
-    assert needs_second(None)
-    assert not needs_second(Run(version="", failure="stopped after 1 s"))
-    assert needs_second(Run(version="", failure="no", is_refused=True))
+    model = read_tflite(net())
+    stopped = Run(version="", failure="stopped after 1 s")
+    refused = Run(version="", failure="no", is_refused=True)
+    ran, odd = Run(version=""), Run(version="", resized={0: 7})
+    assert not needs_second(ran)
+    assert all(map(needs_second, (None, stopped, refused)))
+    for first, second, found in (
+        (ran, None, 0),
+        (odd, None, 1),
+        (None, ran, 0),
+        (None, refused, 1),
+        (stopped, stopped, 0),
+        (stopped, refused, 1),
+        (stopped, odd, 1),
+        (refused, stopped, 0),
+        (refused, ran, 0),
+        (refused, refused, 1),
+        (refused, None, 0),
+    ):
+        assert len(list(contradictions(model, first, second))) == found
 
 
 def test_biases_of_2020_are_read_and_run_by_tflm_alone(tmp_path: Path) -> None:
@@ -336,7 +353,7 @@ def test_ends_without_elements_are_refused(place: str, tmp_path: Path) -> None:
         tiny.tensor("model/layer/Op", Value(shapes[1])),
     )
     tiny.operator("RELU", [taken], [given])
-    with pytest.raises(ModelError, match=f"{place!r} of shape .* is empty"):
+    with pytest.raises(ModelError, match=f"{place}: its shape .* holds no values"):
         validated(tiny.to_bytes([taken], [given]), tmp_path)
 
 

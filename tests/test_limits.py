@@ -17,6 +17,7 @@ from edgepack.errors import WorkerCrashError, WorkerLimitError
 from edgepack.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.culprit import Fate, culprit
+from edgepack.runtimes.latency import latencies
 from edgepack.runtimes.processes import LIMITS, Run, interpreters
 from edgepack.samples import random_inputs
 from edgepack.tflite.flatbuffer import read_tflite
@@ -212,3 +213,27 @@ def test_models_are_run_and_timed_in_one_pool(cnn: Bundle, tmp_path: Path) -> No
         assert 0 < latency.median_ms <= latency.p90_ms
         assert latency.runs >= 10
         assert (latency.warm_up_runs, latency.threads) == (3, 1)
+
+
+class Counted:
+    """A model whose runs take so long by a clock that nobody waits for."""
+
+    def __init__(self, clock: list[int], seconds: float) -> None:
+        self.clock, self.seconds, self.runs = clock, seconds, 0
+
+    def again(self) -> None:
+        self.clock[0] += int(self.seconds * 1e9)
+        self.runs += 1
+
+
+@pytest.mark.parametrize(("seconds", "timed", "warm_up"), [(40.0, 1, 0), (6.0, 2, 0), (1.0, 10, 3)])
+def test_what_takes_long_is_not_run_again_and_again(
+    seconds: float, timed: int, warm_up: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0]
+    monkeypatch.setattr("time.perf_counter_ns", lambda: clock[0])
+    model, other = Counted(clock, seconds), Counted(clock, 0.01)
+    found, _ = latencies([model, other], 1, ignore)
+    assert (found.runs, found.warm_up_runs) == (timed, warm_up)
+    assert found.median_ms == pytest.approx(seconds * 1000)
+    assert model.runs <= 1.5 * (timed + warm_up) + 10

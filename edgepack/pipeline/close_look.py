@@ -14,7 +14,7 @@ from edgepack.pipeline.answers import digest
 from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.contestants import Contestant
 from edgepack.pipeline.debug import look
-from edgepack.pipeline.file import File
+from edgepack.pipeline.file import File, making_sense_of
 from edgepack.pipeline.lint import lint
 from edgepack.pipeline.validate import validate
 from edgepack.progress import Silent
@@ -126,19 +126,20 @@ class CloseLook:
             contest.samples.content,
             RUNTIMES["litert"].version(),
         ]
-        return contest.cache.remember(
-            key,
-            DebugReport,
-            lambda: look(
-                floating.path,
-                file.path,
-                contest.samples.data.inputs,
-                file.outputs,
-                contest.work,
-                Silent(),
-                verbose=contest.verbose,
-            ),
-        )
+
+        def layers() -> DebugReport:
+            with making_sense_of(file.path):
+                return look(
+                    floating.path,
+                    file.path,
+                    contest.samples.data.inputs,
+                    file.outputs,
+                    contest.work,
+                    Silent(),
+                    verbose=contest.verbose,
+                )
+
+        return contest.cache.remember(key, DebugReport, layers)
 
 
 def _told(error: EdgepackError, *paths: Path) -> str:

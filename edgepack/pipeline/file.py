@@ -78,10 +78,11 @@ def read_file(path: Path) -> File:
     """
     data, model = read_model(path)
     if not model.main.outputs:
-        raise ModelError(f"{path}: the model gives no outputs: there is nothing to run it for")
+        raise ModelError(f"{path}: the model gives no outputs: there is nothing to test")
     for tensor in (*model.main.input_tensors, *model.main.output_tensors):
         if 0 in tensor.shape and not tensor.signature:
-            raise ModelError(f"{path}: {tensor.name!r} of shape {list(tensor.shape)} is empty")
+            shape = list(tensor.shape)
+            raise ModelError(f"{path}: {tensor.name}: its shape {shape} holds no values")
     return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
 
 
@@ -109,7 +110,7 @@ def making_sense_of(path: Path) -> Iterator[None]:
     except (EdgepackError, OSError):
         raise
     except Exception as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())
+        told = f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()
         raise ModelError(
             f"{path}: damaged .tflite file: it contradicts itself, and no sense can be made of it"
             f" ({told})"

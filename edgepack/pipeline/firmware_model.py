@@ -8,10 +8,10 @@ from pathlib import Path
 
 from edgepack.build import Build
 from edgepack.deviation import Validation
-from edgepack.emit.firmware import End, FirmwareModel
+from edgepack.emit.firmware import FirmwareModel
 from edgepack.emit.model_settings import elements
 from edgepack.emit.names import ends
-from edgepack.errors import ConversionError, ModelError
+from edgepack.errors import ConversionError
 from edgepack.findings import Finding
 from edgepack.footprint import Arena
 from edgepack.footprint.flash import operator_names
@@ -55,7 +55,8 @@ def prepare(
     main = file.model.main
     inputs, outputs = ends(main.input_tensors, "input"), ends(main.output_tensors, "output")
     with of_file(file.path):
-        _require_values(inputs, outputs)
+        for end in (*inputs, *outputs):
+            elements(end)  # raises for what holds no values
     samples = vector_inputs(file, asked.test, asked.recipe_file, build.vectors, work, update)
     copy = work / "model.tflite"  # what was read, be it a pipe, and under a name of this length
     copy.write_bytes(file.data)
@@ -103,14 +104,6 @@ def _judge(target: Target, file: File, run: Run, found: Sequence[Finding]) -> Ta
             file.model, file.data, [target], validation, None, {}, contradictions=found
         )
         return judge_all([target], evidence)[target.name]
-
-
-def _require_values(inputs: Sequence[End], outputs: Sequence[End]) -> None:
-    """Raise :class:`ModelError` for a model that gives nothing, or takes or gives no values."""
-    if not outputs:
-        raise ModelError("the model gives no outputs: there is nothing to test")
-    for end in (*inputs, *outputs):
-        elements(end)
 
 
 def _arena_bytes(arena: Arena, margin_percent: float) -> int:

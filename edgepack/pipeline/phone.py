@@ -14,9 +14,8 @@ from edgepack.emit.phone.model import PhoneModel, ends, require_prepared
 from edgepack.emit.phone.swift import swift
 from edgepack.errors import RecipeError
 from edgepack.labels import labelled_output, read_labels
-from edgepack.load.tflite_file import of_file
 from edgepack.manifest import describe_data, manifest
-from edgepack.pipeline.file import File, read_file
+from edgepack.pipeline.file import File, making_sense_of, read_file
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companions
 from edgepack.preprocessing import Preprocessing
@@ -35,7 +34,7 @@ def phone(app: App) -> PhoneReport:
     :class:`~edgepack.errors.OutputError`.
     """
     model = _phone_model(app, read_file(app.model))
-    with of_file(app.model):
+    with making_sense_of(app.model):
         data = with_metadata(model)
     inputs = [*app.inputs.values(), *companions(app.model)]
     with stage(app.output, _COMMAND, inputs, force=app.force) as folder:
@@ -56,7 +55,7 @@ def phone(app: App) -> PhoneReport:
 def _phone_model(app: App, file: File) -> PhoneModel:
     """Put together what the emitters take."""
     graph = file.model.main
-    with of_file(app.model):
+    with making_sense_of(app.model):
         inputs = ends("input", [each.name for each in file.signature.inputs], graph.input_tensors)
         outputs = ends("output", file.outputs, graph.output_tensors)
     preprocessing = read_recipe_file(app.recipe_file).described(file.signature)

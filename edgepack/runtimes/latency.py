@@ -43,13 +43,14 @@ def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Lat
     """Time models in turn, so that what slows the machine down slows all of them.
 
     A model runs at least 10 times and for a fifth of a second, but not for longer than 10, nor more
-    than 2,000 times. ``update`` hears of every run that may take long.
+    than 2,000 times; what takes longer at once is run a single time. ``update`` hears of every run
+    that may take long.
     """
-    warm_up_runs = [_warm_up(model, update) for model in models]
-    taken: list[list[int]] = [[] for _ in models]
+    warm_ups = [_warm_up(model, update) for model in models]
+    taken: list[list[int]] = [runs if _is_long(runs) else [] for runs in warm_ups]
     while not all(map(_is_enough, taken)):
         for model, times in zip(models, taken, strict=True):
-            if len(times) < _MAX_RUNS:
+            if len(times) < _MAX_RUNS and not _is_long(times):
                 _take_turn(model, times, update)
         update(min(map(len, taken)), _MAX_RUNS)
     return [
@@ -57,29 +58,35 @@ def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Lat
             median_ms=float(np.median(times)) / _NS_PER_MS,
             p90_ms=float(np.percentile(times, 90)) / _NS_PER_MS,
             runs=len(times),
-            warm_up_runs=runs,
+            warm_up_runs=0 if times is runs else len(runs),
             threads=threads,
         )
-        for times, runs in zip(taken, warm_up_runs, strict=True)
+        for times, runs in zip(taken, warm_ups, strict=True)
     ]
 
 
-def _warm_up(model: Timed, update: Update) -> int:
-    """Run a model before it is timed; returns how many times, fewer if each takes long."""
-    started = time.perf_counter()
-    for run in range(1, _WARM_UP_RUNS):
-        model.again()
+def _warm_up(model: Timed, update: Update) -> list[int]:
+    """Run a model before it is timed, not again once that took long; returns the times."""
+    times: list[int] = []
+    while len(times) < _WARM_UP_RUNS and not _is_long(times):
+        times.append(_time(model))
         update(0, _MAX_RUNS)
-        if time.perf_counter() - started > _TOO_LONG_S:
-            return run
+    return times
+
+
+def _time(model: Timed) -> int:
+    started = time.perf_counter_ns()
     model.again()
-    return _WARM_UP_RUNS
+    return time.perf_counter_ns() - started
 
 
 def _is_enough(times: Sequence[int]) -> bool:
-    seconds = sum(times) / _NS_PER_S
-    is_sure = len(times) >= _MIN_RUNS and seconds >= _ENOUGH_S
-    return is_sure or seconds >= _TOO_LONG_S or len(times) >= _MAX_RUNS
+    is_sure = len(times) >= _MIN_RUNS and sum(times) / _NS_PER_S >= _ENOUGH_S
+    return is_sure or _is_long(times) or len(times) >= _MAX_RUNS
+
+
+def _is_long(times: Sequence[int]) -> bool:
+    return sum(times) / _NS_PER_S >= _TOO_LONG_S
 
 
 def _take_turn(model: Timed, times: list[int], update: Update) -> None:
@@ -88,9 +95,6 @@ def _take_turn(model: Timed, times: list[int], update: Update) -> None:
     model.again()
     update(len(times), _MAX_RUNS)
     while True:
-        started = time.perf_counter_ns()
-        model.again()
-        ended = time.perf_counter_ns()
-        times.append(ended - started)
-        if ended >= until or len(times) >= _MAX_RUNS:
+        times.append(_time(model))
+        if time.perf_counter_ns() >= until or len(times) >= _MAX_RUNS:
             return
