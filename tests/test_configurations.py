@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgepack.errors import UnsafeModelError
+from edgepack.errors import ModelError, UnsafeModelError
 from edgepack.load.allowed import kit
 from edgepack.load.configurations import entries, require_allowed
 
@@ -161,9 +161,14 @@ def test_a_deep_configuration_is_walked_without_recursion() -> None:
         config = [{"config": config}]
     with pytest.raises(UnsafeModelError, match="Lambda"):
         require_allowed(MODEL, config, kit("keras"))
-    assert sum(1 for _ in entries(config)) > 50_000
+    assert sum(1 for _ in entries(MODEL, config)) > 50_000
     while isinstance(config, list):  # or Python frees it by recursion
         config = config[0]["config"]
+
+
+def test_a_configuration_of_texts_that_look_like_json_ends_soon() -> None:
+    with pytest.raises(ModelError, match="more than 10,000 texts that look like JSON"):
+        require_allowed(MODEL, {"a": ["[1"] * 10_001}, kit("keras"))
 
 
 def test_long_and_odd_names_are_cut_and_quoted() -> None:

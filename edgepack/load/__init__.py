@@ -59,7 +59,7 @@ def _loaded(source: Source) -> FloatModel:
         return file
     held = read(path, stored)
     objects = import_objects(source.custom_objects)
-    objects |= aliases(held.configs, objects)
+    objects |= aliases(path, held.configs, objects)
     package = "tf_keras" if _release(held.version)[0] < 3 else "keras"  # noqa: PLR2004 (Keras 3)
     if not source.allow_unsafe:
         _require_harmless(path, held, package, set(objects))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import UnsafeModelError
+from edgepack.errors import ModelError, UnsafeModelError
 from edgepack.load import allowed
 from edgepack.load.allowed import Kit
 from edgepack.printable import shown
@@ -40,6 +40,7 @@ _CUSTOM = "Custom>"
 _LONGEST_NAME = 100
 
 _JSON_STARTS = ("{", "[")
+_MOST_TEXTS = 10_000
 
 
 def require_allowed(
@@ -52,15 +53,18 @@ def require_allowed(
     outermost entry is known to be no class of Keras's.
     """
     gate = _Gate(path, kit, known)
-    for entry in entries(config):
+    for entry in entries(path, config):
         if root or entry is not config:
             gate.require_class(entry)
         gate.require_strings(entry)
 
 
-def entries(node: Any) -> Iterator[dict[str, Any]]:
-    """Go through the mappings of a configuration, at every depth, also those in texts."""
-    waiting = [node]
+def entries(path: Path, node: Any) -> Iterator[dict[str, Any]]:
+    """Go through the mappings of a configuration, at every depth, also those in texts.
+
+    Raises :class:`ModelError` if there are more texts that look like JSON than anyone writes.
+    """
+    waiting, texts = [node], 0
     while waiting:
         each = waiting.pop()
         if isinstance(each, dict):
@@ -69,6 +73,12 @@ def entries(node: Any) -> Iterator[dict[str, Any]]:
         elif isinstance(each, list):
             waiting.extend(each)
         elif isinstance(each, str) and each.lstrip().startswith(_JSON_STARTS):
+            texts += 1
+            if texts > _MOST_TEXTS:
+                raise ModelError(
+                    f"{path}: its configuration holds more than {_MOST_TEXTS:,} texts that look"
+                    " like JSON; save the model again with Keras, which writes few"
+                )
             waiting.append(_parsed(each))
 
 

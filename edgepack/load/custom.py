@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from edgepack.errors import ModelError, reason
@@ -33,11 +34,11 @@ def import_objects(names: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def aliases(configs: Iterable[Any], objects: dict[str, Any]) -> dict[str, Any]:
+def aliases(path: Path, configs: Iterable[Any], objects: dict[str, Any]) -> dict[str, Any]:
     """Find the names, such as ``package>Scale``, by which a model asks for known objects."""
     found = {}
     for config in configs:
-        for entry in entries(config):
+        for entry in entries(path, config):
             name = registered_name(entry)
             if name and name.rpartition(">")[2] in objects:
                 found[name] = objects[name.rpartition(">")[2]]
