@@ -96,6 +96,9 @@ NAMESPACES = (
 )
 """Where TensorFlow's interface has functions that compute; of all others none is allowed."""
 
+ACTIVATIONS = ("crelu", "leaky_relu", "log_softmax", "relu6", "silu")
+"""Functions of ``tf.nn`` that Keras 2 finds by a name by itself, besides its own."""
+
 SPACES = {
     "io": "it reads or writes files",
     "gfile": "it reads or writes files",

@@ -128,6 +128,7 @@ def test_what_reaches_tensorflow_in_keras_2_is_refused(config: dict[str, Any], s
         ("tf_keras", layer("Dense", module="keras.layers", config={"dtype": "float32"})),
         ("tf_keras", layer("Conv2D", config={"kernel_initializer": "glorot_uniform"})),
         ("tf_keras", layer("BatchNormalizationV1")),
+        ("tf_keras", layer("Dense", config={"activation": "leaky_relu"})),
         ("tf_keras", layer("TFOpLambda", config={"function": "math.multiply"})),
         ("tf_keras", layer("TFOpLambda", config={"function": "compat.v1.transpose"})),
         ("tf_keras", layer("SlicingOpLambda", config={"function": "__operators__.getitem"})),
@@ -148,6 +149,7 @@ def test_what_the_user_vouches_for_is_let_through_by_the_name_that_keras_looks_u
     for bypass in (
         layer("function", module="keras.utils", config="get_file", registered_name="pack>Mine"),
         layer("Lambda", registered_name="pack>Mine"),
+        layer("ClassMethod", registered_name="pack>Mine", config={"cls_symbol": "io.gfile.copy"}),
         layer("pack>Mine", module="antigravity", registered_name=None),
         layer("TFOpLambda", registered_name="pack>Mine", config={"function": "io.read_file"}),
     ):

@@ -87,7 +87,7 @@ def _require_harmless(path: Path, held: Stored, package: str, known: set[str]) -
         require_allowed(path, held.config, kit(package), known=known)
         return
     require_pure(path, held.folder.saved)
-    for config, is_built in built_by_keras(held.folder.metadata):
+    for config, is_built in built_by_keras(held.folder.metadata, known):
         require_allowed(path, config, kit(package), known=known, root=is_built)
 
 

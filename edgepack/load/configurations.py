@@ -120,6 +120,8 @@ class _Gate:
             raise self._holds_lambda()
         if name in _DATA and entry.get("module") is None and not entry.get("registered_name"):
             return
+        if name in self.kit.left_out and name not in self.known:
+            raise self._refusal(f"holds a {name} layer", self.kit.left_out[name])
         if name in _OF_TENSORFLOW:
             _OF_TENSORFLOW[name](self, entry)
         if registered_name(entry) not in self.known and name not in _SPECIAL:
@@ -145,8 +147,6 @@ class _Gate:
             name = kind.removeprefix(_CUSTOM)
             if name in _OF_TENSORFLOW:
                 raise self._stranger(kind, module)
-        if reason := self.kit.left_out.get(str(name)):
-            raise self._refusal(f"holds a {name} layer", reason)
         is_listed = self.kit.has_function if is_function else self.kit.has_class
         if not (
             isinstance(name, str)

@@ -21,6 +21,7 @@ _SAVER = {
     *("Restore", "RestoreSlice"),
 }
 _FLEX = "Flex"
+_IMPLEMENTS = "api_implements"
 
 _RESTORE = {"RestoreV2", "Restore", "RestoreSlice"}
 
@@ -86,6 +87,8 @@ class _Graph:
         called = {name for node in self._leading_to(ends) for name in _calls(node)}
         names = self.functions.keys() - called
         names |= set(objects.concrete_functions)
+        # TensorFlow's optimizer may put one that implements the same in the place of another.
+        names |= {name for name, each in self.functions.items() if _IMPLEMENTS in each.attr}
         names |= {each.gradient_func for each in (*library.gradient, *library.registered_gradients)}
         for each in objects.nodes:
             names.add(each.bare_concrete_function.concrete_function_name)

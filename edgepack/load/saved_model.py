@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,16 +65,19 @@ def read_saved_model(path: Path) -> SavedModelFolder:
     )
 
 
-def built_by_keras(metadata: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any], bool]]:
+def built_by_keras(
+    metadata: tuple[dict[str, Any], ...], known: Container[str]
+) -> Iterator[tuple[dict[str, Any], bool]]:
     """Go through what Keras builds of a SavedModel's metadata, and whether it knows the class.
 
-    What it does not know, such as a class of the user's own, it calls by the saved graph alone:
-    then its configuration is not used.
+    ``known`` are the names of classes that the user vouches for. What Keras does not know it calls
+    by the saved graph alone: then its configuration is not used.
     """
     keras = kit("tf_keras")
     for each in metadata:
         name = each.get("class_name")
-        if each.get("is_graph_network") or not isinstance(name, str) or _resolves(keras, name):
+        is_known = not isinstance(name, str) or name in known or _resolves(keras, name)
+        if is_known or each.get("is_graph_network"):
             yield each, True
         else:
             yield {key: each[key] for key in each if key not in ("config", "model_config")}, False
