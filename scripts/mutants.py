@@ -61,6 +61,9 @@ PLAIN_S = 30
 REFERENCES = ("tflite-runtime-reference", "litert-kernels")
 """Files that both of them refuse contradict themselves."""
 
+AXIS = "quantized_dimension must be in range"
+"""Said of biases as TensorFlow wrote them in 2020, whose axis TensorFlow Lite Micro ignores."""
+
 OWN = {"validate": ("tflite-runtime", "litert", "tflm"), "firmware": ("tflm",), "inspect": ()}
 """By command, the interpreters of its targets."""
 
@@ -172,7 +175,8 @@ def contradicted(path: Path, by: str) -> str:
     """Name the interpreters that refuse a file that passed."""
     told = plain(path, (*OWN[by], *REFERENCES))
     refused = [name for name in OWN[by] if told[name] != "ran"]
-    refused += REFERENCES if all(told[name] != "ran" for name in REFERENCES) else ()
+    is_sound = any(told[name] == "ran" or AXIS in told[name] for name in REFERENCES)
+    refused += () if is_sound else REFERENCES
     for name in refused:
         print(f"{path.name}: {name}: {told[name]}", file=sys.stderr)
     return f"PASSED, AND REFUSED BY {', '.join(refused)}" if refused else PASSED

@@ -134,6 +134,13 @@ def test_operators_without_what_they_need_are_damage(
         read_tflite(net(change))
 
 
+@pytest.mark.parametrize("version", [0, -2])
+def test_versions_begin_at_1(version: int) -> None:
+    value = Value((1, 4))
+    with pytest.raises(ModelError, match=f"operator 0, RELU, is of version {version}$"):
+        read_tflite(one_operator("RELU", [value], [value], version=version))
+
+
 def test_operators_that_count_their_ends_count_them_right() -> None:
     axis, whole, half = Value((), "int32", values=[1]), Value((1, 4)), Value((1, 2))
     data = one_operator("SPLIT", [axis, whole], [half, half], table="SplitOptions", numSplits=2)

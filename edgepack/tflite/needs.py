@@ -41,6 +41,8 @@ def require_needed(position: int, operator: Operator, options: str) -> None:
     if operator.is_custom:
         return
     name = f"operator {position}, {operator.name},"
+    if operator.version < 1:
+        raise Damage(f"{name} is of version {operator.version}")
     for field, value in operator.options.items():
         if field in _ENUMS and value not in _ENUMS[field]:
             raise Damage(f"{name} has {field} {value:g}, which does not exist")
