@@ -90,10 +90,13 @@ def test_a_model_that_is_none(
         ("lambda.h5", "holds a Lambda layer: Python code that would run here on loading"),
         ("lambda.keras", "holds a Lambda layer: Python code"),
         ("lambda_saved_model", "holds a Lambda layer: Python code"),
-        ("writer", "its graph holds the operator WriteFile, which reaches files or programs"),
+        (
+            "writer",
+            "its graph holds the operator WriteFile, which is refused: it reads or writes files",
+        ),
         ("scalar.h5", "is a bare number for each sample; end the model with Reshape((1,))"),
         ("nan.h5", "holds NaN or infinity; train the model again"),
-        ("foreign.keras", "names os.system, which is not Keras's own"),
+        ("foreign.keras", "names 'os.system', which is not on edgepack"),
     ],
 )
 def test_a_model_that_is_not_for_us(refused: Any, models: Path, name: str, said: str) -> None:

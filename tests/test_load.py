@@ -203,11 +203,11 @@ def test_what_is_not_known_is_refused_with_the_cure(edgepack: Edgepack, kinds: P
     def said(model: str, *options: object, data: str = "vector.npz") -> str:
         return refused(edgepack, kinds, model, "--representative", data, *options)
 
-    assert "names own_layers.Scale, which is not Keras's own: loading it would import" in said(
+    assert "names 'own_layers.Scale', which is not on edgepack's list of what Keras has" in said(
         "scale.keras"
     )
     assert "--custom-objects own_layers:Scale, or give --allow-unsafe" in said("scale.keras")
-    assert "tf_keras knows no layer 'Twice'; if it is your own, name it" in said("twice.h5")
+    assert "if it is yours, name it: --custom-objects MODULE:Twice" in said("twice.h5")
     assert "math has no Twice" in said("twice.h5", "--custom-objects", "math:Twice")
     assert "nowhere cannot be imported" in said("twice.h5", "--custom-objects", "nowhere:Twice")
     assert "write module:NAME" in said("twice.h5", "--custom-objects", "Twice")
