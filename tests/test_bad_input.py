@@ -92,7 +92,7 @@ def test_a_model_that_is_none(
         ("lambda_saved_model", "holds a Lambda layer: Python code"),
         (
             "writer",
-            "its graph holds the operator WriteFile, which is refused: it reads or writes files",
+            "the operator WriteFile, which is refused: it reads or writes files",
         ),
         ("scalar.h5", "is a bare number for each sample; end the model with Reshape((1,))"),
         ("nan.h5", "holds NaN or infinity; train the model again"),

@@ -50,7 +50,7 @@ def test_a_folder_tells_recipe_versions_notes_and_the_c_array(folder: Path) -> N
     found = origin(folder / "int8.tflite")
     assert found is not None
     assert (found.recipe, found.versions) == (RECIPE, VERSIONS)
-    assert found.notes == ("tflm? was <b>not</b> run",)
+    assert found.notes == ("tflm\\x1b was <b>not</b> run",)
     assert found.c_array == describe(folder / "firmware" / "kws" / "model.c")
     assert found.is_same_as_c is True
 
