@@ -506,7 +506,7 @@ def test_the_command_ends_with_2_for_bad_input(edgepack: Edgepack) -> None:
 
 
 def test_a_file_without_end_is_not_read_to_its_end() -> None:
-    with pytest.raises(ReportError, match="has more than 64 MiB"):
+    with pytest.raises(ReportError, match="is larger than 64 MiB"):
         diff(Path("/dev/zero"), Path("/dev/zero"))
 
 
