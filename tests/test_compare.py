@@ -146,7 +146,7 @@ def test_without_labels_it_tells_how_far_outputs_are_apart(
 
 
 WRONG = {
-    "no such file": ("no such file", {"candidates": (Source(path=Path("none.tflite")),)}),
+    "no such file": ("no such .tflite file", {"candidates": (Source(path=Path("none.tflite")),)}),
     "one fold": ("folds 1", {"folds": 1}),
     "no candidate": ("nothing to compare", {"candidates": ()}),
     "no metric of that name": ("unknown metric 'acuracy'", {"metric": "acuracy"}),

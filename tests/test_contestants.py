@@ -12,7 +12,7 @@ import pytest
 import tiny
 from conftest import python
 
-from edgepack.arrays import load_array, save_array
+from edgepack.arrays import array_paths, load_array, save_array
 from edgepack.artifact import describe_all
 from edgepack.build import Source
 from edgepack.bundle import MANIFEST, write_json
@@ -154,19 +154,19 @@ class Session:
 
     def start(self, name: str, *, outputs: str, **_: object) -> Session:
         assert name == "predict"
-        self.made = Path(outputs).with_name(f"{Path(outputs).name}.npy")
-        save_array(self.made, np.roll(np.eye(3, dtype=np.float32), Session.says, axis=1))
+        (made,) = array_paths(Path(outputs), ["y"]).values()
+        save_array(Path(made), np.roll(np.eye(3, dtype=np.float32), Session.says, axis=1))
         return self
 
-    def result(self) -> dict[str, str]:
-        return {"y": str(self.made)}
+    def result(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize("runs_code", [True, False])
 def test_scores_of_a_model_with_code_of_its_own_are_of_what_it_gives_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, runs_code: bool
 ) -> None:
-    monkeypatch.setattr(float_model, "Worker", Session)
+    monkeypatch.setattr(float_model, "model_session", Session)
     model = tmp_path / "model.keras"
     model.write_bytes(b"PK\x03\x04")
     save_array(tmp_path / "x.npy", np.eye(3, dtype=np.float32))
@@ -181,7 +181,7 @@ def test_scores_of_a_model_with_code_of_its_own_are_of_what_it_gives_now(
     def accuracy(says: int) -> float | None:
         monkeypatch.setattr(Session, "says", says)
         work = tmp_path / f"work-{says}"
-        work.mkdir()
+        (work / "session").mkdir(parents=True)
         cache = Cache(tmp_path / "cache", work)
         source = FloatSource(path=model, custom_objects=("m:f",) if runs_code else ())
         with ExitStack() as stack:

@@ -370,7 +370,7 @@ def test_numbers_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("a=b=c.tflite",), "b=c.tflite: no such file"),
+        (("a=b=c.tflite",), "b=c.tflite: no such .tflite file"),
         (("=x.tflite",), "write NAME=VALUE"),
         ((".",), ".: is a folder; give a .tflite file"),
         (("x.tflite", "--labels", "a.txt", "--labels", "b.txt"), "the labels are given twice"),

@@ -26,7 +26,7 @@ STEPS = {
     "footprint": 6,
     "target": 7,
     "deviation": 7,
-    "contradictions": 7,
+    "refusal": 7,
     "checks": 8,
     "support": 8,
     "report": 9,

@@ -192,7 +192,7 @@ def test_annotations_of_github_are_one_a_line(edgepack: Edgepack, pruned_digits:
         (("--jobs", "0"), "jobs 0: at least 1 interpreter has to run"),
         (("--time-limit", "0"), "time limit 0 s: must be above 0"),
         (("--memory-limit", "1"), "memory limit 1 MiB: an interpreter needs"),
-        (("--float", "gone.tflite"), "gone.tflite: no such file"),
+        (("--float", "gone.tflite"), "gone.tflite: no such .tflite file"),
     ],
 )
 def test_wrong_use_is_told_in_one_line(

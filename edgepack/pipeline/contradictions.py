@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack.arrays import Arrays
-from edgepack.contradictions import contradictions, needs_second
 from edgepack.findings import Finding
 from edgepack.progress import ignore
+from edgepack.refusal import contradictions, needs_second
 from edgepack.runtimes import LITERT_KERNELS, Runtime
 from edgepack.runtimes.processes import LIMITS, Run, interpreters
 from edgepack.types import Model

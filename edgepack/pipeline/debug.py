@@ -21,7 +21,7 @@ from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Job, load, require_data
 from edgepack.pipeline.lint import warnings
-from edgepack.pipeline.model_session import model_session
+from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.runtimes import RUNTIMES
@@ -54,7 +54,7 @@ def debug(
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, folder, work, session, progress or Silent(), verbose)
+        job = Job(recipe, folder, work, own_folder(work), session, progress or Silent(), verbose)
         data = load(job)
         notes = (*data.notes, *warnings(job, data))
         inputs = describe_inputs(recipe)

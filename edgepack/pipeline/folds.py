@@ -24,7 +24,7 @@ from edgepack.metrics import Measure, decision_boundary
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Data, Job, load
-from edgepack.pipeline.model_session import model_session
+from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.pipeline.origin import pruned_float
 from edgepack.pipeline.splits import Mask, calibrated_with, class_labels, held_out, subset
 from edgepack.progress import Progress, Silent, ignore
@@ -72,7 +72,7 @@ def cross_validate(
         interpreters([_LITERT], verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, work, work, session, progress or Silent(), verbose)
+        job = Job(recipe, work, work, own_folder(work), session, progress or Silent(), verbose)
         data = load(job)
         output, measure = _measured(data)
         labels = class_labels(data.compared, output)

@@ -15,7 +15,6 @@ from edgepack.calibration.reader import reader
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, lessons, measures, require_known
 from edgepack.pipeline.evidence import budgets_of
-from edgepack.pipeline.model_session import own_folder
 from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe, as_json
 from edgepack.recipe_file import read_recipe_file
@@ -28,11 +27,15 @@ from edgepack.worker import Worker
 
 @dataclass(frozen=True)
 class Job:
-    """Files to keep in ``folder``, arrays in ``work``, TensorFlow in ``session``."""
+    """Files to keep in ``folder``, arrays in ``work``, TensorFlow in ``session``.
+
+    The session writes in ``own`` and nowhere else.
+    """
 
     recipe: Recipe
     folder: Path
     work: Path
+    own: Path
     session: Worker
     progress: Progress
     verbose: bool = False
@@ -51,11 +54,6 @@ class Job:
     def calibrated_tflite(self) -> Path:
         """The float model with the ranges of its activations."""
         return self.work / "calibrated.tflite"
-
-    @property
-    def own(self) -> Path:
-        """Where the session writes."""
-        return own_folder(self.work)
 
     def save(self, name: str, arrays: Arrays) -> dict[str, str]:
         """Hand arrays to a worker: the paths of their files."""

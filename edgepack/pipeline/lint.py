@@ -13,7 +13,7 @@ from edgepack.calibration.lint.training import choose
 from edgepack.errors import DatasetError
 from edgepack.load.formats import detect
 from edgepack.pipeline.job import Data, Job, load
-from edgepack.pipeline.model_session import model_session
+from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.pipeline.steps import model_name
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
@@ -31,7 +31,7 @@ def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = Fa
         temporary() as work,
         model_session(recipe.source, work, verbose=verbose) as session,
     ):
-        job = Job(recipe, work, work, session, progress or Silent(), verbose)
+        job = Job(recipe, work, work, own_folder(work), session, progress or Silent(), verbose)
         return find(job, load(job))
 
 

@@ -16,7 +16,7 @@ from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_repo
 from edgepack.pipeline.evidence import gather, judge_all, require_measurable, unmeasured
 from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
-from edgepack.pipeline.model_session import model_session
+from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
@@ -71,7 +71,7 @@ def produce(
         interpreters(found, verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, folder, work, session, progress or Silent(), verbose)
+        job = Job(recipe, folder, work, own_folder(work), session, progress or Silent(), verbose)
         data = load(job)
         require_measurable(data.budgets, targets, measured=bool(data.measures))
         notes += (*data.notes, *unmeasured(data.budgets, targets), *warnings(job, data))

@@ -13,7 +13,7 @@ from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.job import Data, Job, load
-from edgepack.pipeline.model_session import model_session
+from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.fixed_point import fixed_point
 from edgepack.recipe import Recipe
@@ -51,7 +51,7 @@ def study(
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         interpreters([_LITERT], verbose=verbose) as running,
     ):
-        job = Job(recipe, folder, work, session, progress or Silent())
+        job = Job(recipe, folder, work, own_folder(work), session, progress or Silent())
         inputs = describe_inputs(recipe)
         data = load(job)
         steps.convert(job, data)
