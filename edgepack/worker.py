@@ -99,32 +99,37 @@ class Worker:
     ) -> None:
         self._label = label
         self._limits = limits or Limits()
-        # What TensorFlow writes for itself; it is killed, and cannot take it away.
-        self._scratch = Scratch()
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         python = python or Python(command=(sys.executable,), path=tuple(sys.path))
-        rights = confinement and replace(
-            confinement, writes=(*confinement.writes, str(self._scratch.path))
-        )
-        told = [json.dumps(arguments), json.dumps(asdict(self._limits)), _json(rights)]
-        self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
-            [*python.command, "-c", _BOOT, service, *told, *python.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if verbose else self._words if limits else subprocess.DEVNULL,
-            env={
-                **os.environ,
-                **_environment(verbose),
-                **environment,
-                "TMPDIR": str(self._scratch.path),
-            },
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._showing = threading.Thread(target=self._show, daemon=True)
-        self._showing.start()
+        with contextlib.ExitStack() as undo:  # where no more files or threads can be had
+            # What TensorFlow writes for itself; it is killed, and cannot take it away.
+            self._scratch = Scratch()
+            undo.callback(self._scratch.remove)
+            self._words = undo.enter_context(tempfile.TemporaryFile())
+            rights = confinement and replace(
+                confinement, writes=(*confinement.writes, str(self._scratch.path))
+            )
+            told = [json.dumps(arguments), json.dumps(asdict(self._limits)), _json(rights)]
+            said = self._words if limits else subprocess.DEVNULL
+            self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
+                [*python.command, "-c", _BOOT, service, *told, *python.path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if verbose else said,
+                env={
+                    **os.environ,
+                    **_environment(verbose),
+                    **environment,
+                    "TMPDIR": str(self._scratch.path),
+                },
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
+            undo.callback(self._process.kill)
+            self._thread = ThreadPoolExecutor(max_workers=1)
+            self._showing = threading.Thread(target=self._show, daemon=True)
+            self._showing.start()
+            undo.pop_all()
 
     def __enter__(self) -> Worker:
         return self
