@@ -86,14 +86,19 @@ def _send(answers: TextIO, message: dict[str, Any]) -> None:
     answers.flush()
 
 
-def _describe(error: Exception) -> dict[str, str]:
+def _describe(error: Exception) -> dict[str, Any]:
     # A worker reads models through Keras, which has its own errors: this is a failed write.
     kinds = (kind for kind in (OSError, MemoryError) if isinstance(error, kind))
-    return {
+    described = {
         "type": next(kinds, type(error)).__name__,
         "message": str(error)[:_MAX_TEXT],
         "traceback": "".join(traceback.format_exception(error))[-_MAX_TEXT:],
     }
+    if isinstance(error, OSError):
+        named = [] if error.filename is None else [os.fsdecode(error.filename)]
+        numbered = [error.errno, error.strerror, *named]
+        return described | {"arguments": numbered if error.errno else [described["message"]]}
+    return described
 
 
 class _Reporter:

@@ -6,21 +6,25 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from edgepack.errors import ExhaustedError, OutputError
+from edgepack.errors import EdgepackError, ExhaustedError, OutputError
 
-_FULL = (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a worker's error comes without a number
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FILES = "no more files can be opened here; raise the limit (ulimit -n)"
 _MEMORY = "there is no more memory; free some, or raise the limit (ulimit -v)"
 _STARTS = "no more processes or threads can be started; raise the limits (ulimit -u, ulimit -v)"
-_SIGNS = {
-    os.strerror(errno.EMFILE): _FILES,
-    os.strerror(errno.ENFILE): _FILES,
-    os.strerror(errno.ENOMEM): _MEMORY,
+_BY_NUMBER = {
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.ENOMEM: _MEMORY,
+    errno.EAGAIN: _STARTS,
+}
+_BY_WORDS = {
+    **{os.strerror(number): why for number, why in _BY_NUMBER.items()},
     "MemoryError": _MEMORY,
     "failed to map segment": _MEMORY,
     "can't start new thread": _STARTS,
-    os.strerror(errno.EAGAIN): _STARTS,
 }
 """What Python, the dynamic linker and packages say when something is used up."""
 
@@ -31,14 +35,28 @@ def exhausted(error: BaseException) -> ExhaustedError | None:
     >>> print(exhausted(MemoryError()))
     there is no more memory; free some, or raise the limit (ulimit -v)
     """
-    if not isinstance(error, (OSError, ImportError, MemoryError, RuntimeError)):
-        return None
-    told = f"{type(error).__name__}: {error}"
-    return next((ExhaustedError(why) for sign, why in _SIGNS.items() if sign in told), None)
+    why = None
+    if isinstance(error, OSError):
+        why = _BY_NUMBER.get(error.errno or 0)
+    elif isinstance(error, (ImportError, MemoryError, RuntimeError)):
+        # Of the traceback of another process, the last line says what it was.
+        last = f"{type(error).__name__}: {error}".rstrip().splitlines()[-1]
+        why = next((why for words, why in _BY_WORDS.items() if words in last), None)
+    return None if why is None else ExhaustedError(why)
+
+
+def refusal(error: OSError, folder: object = None, way_out: str | None = None) -> EdgepackError:
+    """Say what the system refused, of ``folder`` if it is to be blamed, and another way out."""
+    if (found := exhausted(error)) is not None:
+        return found
+    where = f"{folder}: cannot be written: " if folder else _named(error)
+    cure = "free space" if error.errno in _FULL else "check the path and its rights"
+    ways = f"{cure}, or {way_out}" if way_out else cure
+    return OutputError(f"{where}{error.strerror or error}; {ways}")
 
 
 @contextmanager
-def explained(folder: object, way_out: str = "choose another --output") -> Iterator[None]:
+def explained(folder: Path, way_out: str = "choose another --output") -> Iterator[None]:
     """Turn the system's refusals to write into a folder into one sentence.
 
     Raises :class:`OutputError`, or :class:`ExhaustedError` where the folder is not to blame.
@@ -46,8 +64,18 @@ def explained(folder: object, way_out: str = "choose another --output") -> Itera
     try:
         yield
     except OSError as error:
-        if (found := exhausted(error)) is not None:
-            raise found from error
-        reason = error.strerror or f"the disk is full ({error})"
-        cure = "free space" if error.errno in _FULL else "check the path and its rights"
-        raise OutputError(f"{folder}: cannot be written: {reason}; {cure}, or {way_out}") from error
+        if _is_elsewhere(error.filename, folder):
+            raise
+        raise refusal(error, folder, way_out) from error
+
+
+def _is_elsewhere(named: object, folder: Path) -> bool:
+    """Whether an error names a file that is not of a folder, nor beside it, nor above it."""
+    if not isinstance(named, str) or not os.path.isabs(named):
+        return False
+    path, folder = Path(os.path.realpath(named)), Path(os.path.realpath(folder))
+    return not path.is_relative_to(folder.parent) and not folder.is_relative_to(path)
+
+
+def _named(error: OSError) -> str:
+    return f"{error.filename}: " if error.filename else ""

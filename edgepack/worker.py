@@ -191,9 +191,9 @@ class Worker:
             update(*message["progress"])
         raise self._death(self._process.wait(), method)
 
-    def _raise(self, error: dict[str, str], method: str) -> None:
+    def _raise(self, error: dict[str, Any], method: str) -> None:
         if error["type"] == "OSError":
-            raise OSError(error["message"])
+            raise OSError(*error["arguments"])
         if error["type"] == "MemoryError" and self._limits.has_memory:
             raise self._out_of_memory(method)
         kind = getattr(errors, error["type"], None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,8 @@ def test_what_is_used_up_is_told_with_the_limit_to_raise(error: Exception, told:
     [
         OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
         RuntimeError("in a worker process:\nZeroDivisionError: a bug"),
+        RuntimeError("in a worker process:\nMemoryError\nKeyError: a bug"),
+        OSError(errno.EIO, "MemoryError"),
         ImportError("No module named 'gone'"),
         ValueError("MemoryError"),
     ],
@@ -59,5 +62,10 @@ def test_nothing_else_is_taken_for_it(error: Exception) -> None:
 def test_a_folder_is_blamed_only_for_what_is_its_fault(
     number: int, kind: type[EdgepackError], told: str
 ) -> None:
-    with pytest.raises(kind, match=f"^{told}"), explained("out"):
+    with pytest.raises(kind, match=f"^{told}"), explained(Path("out")):
         raise OSError(number, os.strerror(number))
+
+
+def test_a_file_elsewhere_is_not_the_folders_fault(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), explained(tmp_path / "made" / "out"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "x.npz"))

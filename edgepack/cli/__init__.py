@@ -27,7 +27,7 @@ from edgepack.cli.validate import validate
 from edgepack.errors import EdgepackError, OutputError
 from edgepack.printable import printable
 from edgepack.signals import INTERRUPTS
-from edgepack.system_errors import exhausted
+from edgepack.system_errors import exhausted, refusal
 
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()
@@ -55,12 +55,7 @@ def _told(error: Exception) -> EdgepackError | None:
     """Find what to tell a user of an error; None if it is a defect of edgepack."""
     if isinstance(error, EdgepackError):
         return error
-    if (found := exhausted(error)) is not None:
-        return found
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return OutputError(f"{where}{error.strerror or error}; check the path and its rights")
-    return None
+    return refusal(error) if isinstance(error, OSError) else exhausted(error)
 
 
 def _refusal(error: EdgepackError) -> int:

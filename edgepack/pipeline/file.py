@@ -12,7 +12,7 @@ from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.artifact import Artifact, describe_bytes
 from edgepack.calibration.reader import reader
-from edgepack.errors import EdgepackError, ModelError, RecipeError
+from edgepack.errors import ModelError, RecipeError
 from edgepack.gate import Gate
 from edgepack.given import read_given
 from edgepack.load.tflite_file import of_file, real_signature, require_float
@@ -23,7 +23,7 @@ from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe import DEFAULT_SEED
 from edgepack.recipe_file import RecipeFile
 from edgepack.samples import random_inputs
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.flatbuffer import DAMAGE, read_tflite
 from edgepack.types import Model, Signature, Tensor
 
 _FLOAT = "float.tflite"
@@ -100,16 +100,16 @@ def read_model(path: Path) -> tuple[bytes, Model]:
 
 @contextmanager
 def making_sense_of(path: Path) -> Iterator[None]:
-    """Take what the content of a file makes a check stumble over for damage of the file.
+    """Take what a check stumbles over in the content of a file for damage of the file.
 
-    Puts the file's name before it, and before what a :class:`ModelError` says of the content.
+    A file may name what it does not have, or count and measure what cannot be: no parser sees all
+    of that. Puts the file's name before it, and before what a :class:`ModelError` says of the
+    content.
     """
     try:
         with of_file(path):
             yield
-    except (EdgepackError, OSError):
-        raise
-    except Exception as error:
+    except (*DAMAGE, ArithmeticError) as error:
         told = f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()
         raise ModelError(
             f"{path}: damaged .tflite file: it contradicts itself, and no sense can be made of it"
