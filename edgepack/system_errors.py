@@ -71,7 +71,7 @@ def explained(folder: Path, way_out: str = "choose another --output") -> Iterato
 
 def _is_elsewhere(named: object, folder: Path) -> bool:
     """Whether an error names a file that is not of a folder, nor beside it, nor above it."""
-    if not isinstance(named, str) or not os.path.isabs(named):
+    if not isinstance(named, str) or not Path(named).is_absolute():
         return False
     path, folder = Path(os.path.realpath(named)), Path(os.path.realpath(folder))
     return not path.is_relative_to(folder.parent) and not folder.is_relative_to(path)

@@ -21,6 +21,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,7 +65,9 @@ _NEVER = re.compile(
 
 def derive() -> dict[str, Any]:
     """List what is allowed, and what is left out with the reason, of what is installed."""
+    packages = {name: version(name) for name in ("keras", "tensorflow", "tf-keras")}
     return {
+        "made_of": {"packages": packages},
         "keras": classes("keras"),
         "tf_keras": classes("tf_keras"),
         "functions": functions(),

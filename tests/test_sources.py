@@ -185,7 +185,7 @@ def test_folders_that_are_no_data(folder: Folder) -> None:
     folder.sound("data/c.wav")
     folder.refused("data: holds images and WAV files, such as a.png and c.wav", data, IMAGE)
     folder.refused("gone: no such dataset; check the path", folder.path / "gone", IMAGE)
-    folder.refused("neither a file nor a folder", Path("/dev/null"), IMAGE)
+    folder.refused("a pipe, a socket or a device", Path("/dev/null"), IMAGE)
 
 
 def test_a_decoder_that_is_not_installed_is_named(

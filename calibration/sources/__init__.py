@@ -30,6 +30,7 @@ from edgepack.calibration.sources.stream import open_object
 from edgepack.calibration.sources.table import NOT_UTF_8, Table
 from edgepack.calibration.sources.tfrecord import Records, is_tfrecord
 from edgepack.errors import DatasetError, MissingToolError
+from edgepack.given import require_ordinary
 from edgepack.recipe import is_function_name
 
 _HEAD_BYTES = 4096
@@ -64,8 +65,7 @@ def find(data: Any) -> Found:
     with explained(str(path)):
         if path.is_dir():
             return _folder(path)
-        if path.exists() and not path.is_file():
-            raise DatasetError(f"{path}: neither a file nor a folder")
+        require_ordinary(path, DatasetError)
         return _file(path)
 
 
