@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf  # noqa: F401 (at once, while the parent reads the data)
 
 from edgepack.arrays import array_paths, load_arrays
 from edgepack.calibration.fused import calibrate_fused
@@ -21,6 +21,7 @@ from edgepack.compress.training import Training
 from edgepack.convert import to_float_tflite
 from edgepack.errors import ModelError
 from edgepack.load import load_model
+from edgepack.load.environment import environment
 from edgepack.load.formats import compiled
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.model import FloatModel
@@ -34,19 +35,26 @@ from edgepack.spool import Spool
 
 
 class ModelSession:
-    """Holds the model as given, and as it is after pruning.
+    """Holds the model of a source as given, and as it is after pruning.
 
     Every method takes and returns JSON; ``update`` receives its progress. Arrays are paths of
     .npy files by name, in the model's order.
     """
 
-    _source: Source
     _given: FloatModel
     _current: FloatModel
 
-    def load(
-        self, *, source: dict[str, Any], strategy: str | None, update: Update
-    ) -> dict[str, Any]:
+    def __init__(self, *, source: dict[str, Any]) -> None:
+        self._source = Source(
+            path=Path(source["path"]),
+            weights=source["weights"] and Path(source["weights"]),
+            custom_objects=tuple(source["custom_objects"]),
+            allow_unsafe=source["allow_unsafe"],
+        )
+        os.environ.update(environment(self._source))
+        import tensorflow  # noqa: F401 (at once, while the parent reads the data)
+
+    def load(self, *, strategy: str | None, update: Update) -> dict[str, Any]:
         """Load a model; returns its signature, and what runs it.
 
         ``strategy`` is how it will be trained: hosts are joined before TensorFlow does anything.
@@ -54,12 +62,6 @@ class ModelSession:
         update(0, 1)
         if strategy:
             start_strategy(strategy)
-        self._source = Source(
-            path=Path(source["path"]),
-            weights=source["weights"] and Path(source["weights"]),
-            custom_objects=tuple(source["custom_objects"]),
-            allow_unsafe=source["allow_unsafe"],
-        )
         self._given = self._current = load_model(self._source)
         return asdict(self._given.signature) | {"runtime": self._given.runtime}
 

@@ -15,10 +15,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any
 
 from edgepack import errors
@@ -81,8 +80,8 @@ class Worker:
     ``label`` names the process in messages; ``python`` is this one unless another is given. Its
     standard error, and all that native code prints, is shown only if ``verbose``. It leaves no core
     dump. With a ``confinement`` it takes all rights from itself that it does not need, before it
-    imports anything; where the system cannot do that, ``verbose`` tells. ``environment`` has
-    variables to set besides. Leaving the context kills the process, whatever it is doing.
+    imports anything; where the system cannot do that, ``verbose`` tells. Leaving the context kills
+    the process, whatever it is doing.
     """
 
     def __init__(
@@ -94,7 +93,6 @@ class Worker:
         limits: Limits | None = None,
         python: Python | None = None,
         confinement: Confinement | None = None,
-        environment: Mapping[str, str] = MappingProxyType({}),
         **arguments: Any,
     ) -> None:
         self._label = label
@@ -118,7 +116,6 @@ class Worker:
                 env={
                     **os.environ,
                     **_environment(verbose),
-                    **environment,
                     "TMPDIR": str(self._scratch.path),
                 },
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, Bundle, Edgepack, export, lsb, only, script
+from conftest import ROOT, Bundle, Edgepack, export, lsb, only, python, script
 
 from edgepack.tflite.flatbuffer import read_tflite
 
@@ -189,6 +189,19 @@ def test_objects_of_ones_own_are_imported_if_they_are_named(
         }[model]
     )
     assert report["sparsity"]["int8"]["overall"] > 0.4
+
+
+@pytest.mark.parametrize(("is_legacy", "package"), [("0", "keras."), ("1", "tf_keras.")])
+def test_layers_that_call_it_tf_keras_get_the_keras_of_the_model(
+    tmp_path: Path, is_legacy: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", is_legacy)
+    made = python(ROOT / "tests" / "layers_by_tf_keras.py", tmp_path)
+    assert made.stdout.startswith(package)
+    monkeypatch.chdir(ROOT / "tests")
+    options = ("--custom-objects", "layers_by_tf_keras:Halve", "--sparsity", 0.5)
+    report = taken(tmp_path, tmp_path, "halve.keras", "vectors.npz", *options).report
+    assert report["pruning"]["way"] == ("wrappers" if is_legacy == "1" else "carried")
 
 
 def refused(edgepack: Edgepack, kinds: Path, *arguments: object) -> str:

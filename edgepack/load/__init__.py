@@ -19,7 +19,7 @@ from edgepack.load.allowed import kit
 from edgepack.load.archive import require_no_assets
 from edgepack.load.configurations import require_allowed
 from edgepack.load.custom import aliases, import_objects
-from edgepack.load.formats import Format, Stored, detect, read, weights_ending
+from edgepack.load.formats import Format, Stored, detect, read, release, weights_ending
 from edgepack.load.graphs import require_pure, require_pure_operators
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.layers import compute_in_float32
@@ -60,7 +60,7 @@ def _loaded(source: Source) -> FloatModel:
     held = read(path, stored)
     objects = import_objects(source.custom_objects)
     objects |= aliases(path, held.configs, objects)
-    package = "tf_keras" if _release(held.version)[0] < 3 else "keras"  # noqa: PLR2004 (Keras 3)
+    package = "tf_keras" if held.is_legacy else "keras"
     if not source.allow_unsafe:
         _require_harmless(path, held, package, set(objects))
     if not held.is_keras:
@@ -139,19 +139,8 @@ def _explain(error: Exception, held: Stored, keras: Any) -> str:
             f"{keras.__name__} knows no {kind} {name!r}; if it is your own, name it:"
             f" --custom-objects MODULE:{name}"
         )
-    if _release(held.version) <= _release(keras.__version__):
+    if release(held.version) <= release(keras.__version__):
         return why
     return (
         f"{why}; {keras.__name__} {held.version} saved it, and here is {keras.__version__}: upgrade"
     )
-
-
-def _release(version: str) -> tuple[int, int]:
-    """Read the first two numbers of a version.
-
-    >>> _release("3.15.1"), _release("2.4.0-tf"), _release("2")
-    ((3, 15), (2, 4), (2, 0))
-    """
-    numbers = re.findall(r"\d+", version)[:2]
-    major, minor = (*numbers, "0", "0")[:2]
-    return int(major), int(minor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -53,11 +54,27 @@ class Stored:
         return self.folder is None or self.folder.is_keras
 
     @property
+    def is_legacy(self) -> bool:
+        """Whether it is of Keras 2, which is tf-keras today."""
+        return release(self.version)[0] < 3  # noqa: PLR2004 (Keras 3)
+
+    @property
     def configs(self) -> tuple[dict[str, Any], ...]:
         """The configurations that it holds."""
         if self.folder is not None:
             return self.folder.metadata
         return () if self.config is None else (self.config,)
+
+
+def release(version: str) -> tuple[int, int]:
+    """Read the first two numbers of a version.
+
+    >>> release("3.15.1"), release("2.4.0-tf"), release("2")
+    ((3, 15), (2, 4), (2, 0))
+    """
+    numbers = re.findall(r"\d+", version)[:2]
+    major, minor = (*numbers, "0", "0")[:2]
+    return int(major), int(minor)
 
 
 def detect(path: Path) -> Format:

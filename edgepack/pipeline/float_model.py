@@ -17,7 +17,7 @@ from edgepack.manifest import describe_data
 from edgepack.pipeline.answers import Answer, Samples
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.model_session import keep, model_session, own_folder
-from edgepack.recipe import Source, as_json
+from edgepack.recipe import Source
 from edgepack.types import Signature
 from edgepack.worker import Worker
 
@@ -122,4 +122,4 @@ class FloatModel:
         self._worker = self._stack.enter_context(
             model_session(self._source, self._work, verbose=self._verbose)
         )
-        return self._worker.call("load", source=as_json(self._source), strategy=None)
+        return self._worker.call("load", strategy=None)

@@ -16,7 +16,7 @@ from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, lessons, measures, require_known
 from edgepack.pipeline.evidence import budgets_of
 from edgepack.progress import Progress
-from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe, as_json
+from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe
 from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.schemes import Quantization
@@ -153,12 +153,8 @@ def load(job: Job) -> Data:
         job.progress.step("load") as update,
         reader(given.values(), recipe_file, verbose=job.verbose) as reading,
     ):
-        loaded = job.session.call(
-            "load",
-            update=update,
-            source=as_json(recipe.source),
-            strategy=fine_tune and fine_tune.strategy,
-        )
+        strategy = fine_tune and fine_tune.strategy
+        loaded = job.session.call("load", update=update, strategy=strategy)
         signature = Signature.of(loaded)
         spooled = {
             role: reading.read(

@@ -8,15 +8,10 @@ from pathlib import Path
 
 from edgepack.confine import Confinement
 from edgepack.errors import ConversionError
-from edgepack.load.channels import may_be_channels_first
 from edgepack.load.checkpoint import checkpoint_files
 from edgepack.memory import machine_bytes
-from edgepack.recipe import Source
+from edgepack.recipe import Source, as_json
 from edgepack.worker import Limits, Worker
-
-# Of TensorFlow's kernels for processors, only oneDNN's convolve with the channels first. They give
-# the same bits on the same processor only, so they are off where they are not needed.
-_ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
 
 def model_session(
@@ -41,7 +36,6 @@ def model_session(
         label="TensorFlow",
         verbose=verbose,
         limits=Limits(data_bytes=machine_bytes()),
-        environment=_ONEDNN if may_be_channels_first(source.path) else {},
         confinement=None
         if source.runs_code
         else Confinement(
@@ -49,6 +43,7 @@ def model_session(
             writes=tuple(str(path.absolute()) for path in (own, *writes)),
             connects=connects,
         ),
+        source=as_json(source),
     )
 
 
