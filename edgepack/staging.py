@@ -14,6 +14,7 @@ from edgepack.apart import require_apart, require_unlinked
 from edgepack.bundle import MANIFEST, SCHEMA, manifest_of
 from edgepack.errors import OutputError
 from edgepack.exchange import exchange, rename_new
+from edgepack.printable import shown
 from edgepack.scratch import Scratch
 from edgepack.signals import uninterrupted
 from edgepack.system_errors import explained
@@ -32,8 +33,8 @@ def stage(output: Path, command: str, inputs: Iterable[Any], *, force: bool) -> 
     """
     with ExitStack() as undo, explained(output):
         output, inputs = Path(os.path.realpath(output)), list(inputs)
-        _put_back(output)
         _require_folder(output)
+        _put_back(output)
         require_apart(output, inputs)
         _require_replaceable(output, command, force=force)
         require_unlinked(output, inputs)
@@ -47,8 +48,11 @@ def stage(output: Path, command: str, inputs: Iterable[Any], *, force: bool) -> 
 
 
 def _require_folder(output: Path) -> None:
-    if output.exists() and not output.is_dir():
-        raise OutputError(f"{output}: exists and is no folder; {_ANOTHER}")
+    if not output.name:
+        raise OutputError(f"{output}: is the root of the file system; {_ANOTHER}")
+    for place in (output, *output.parents):
+        if place.exists() and not place.is_dir():
+            raise OutputError(f"{place}: exists and is no folder; {_ANOTHER}")
 
 
 def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
@@ -62,11 +66,13 @@ def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
         )
     if not any(output.iterdir()):
         return
-    manifest = _whole(output)
-    if manifest is None:
+    manifest = _manifest(output)
+    strange = next(_not_listed(output, manifest), None)
+    if manifest is None or strange is not None:
+        why = f"holds {shown(strange)}, which" if strange else "holds folders, which"
         raise OutputError(
-            f"{output}: --force replaces only a folder that edgepack wrote, and this one holds"
-            f" files that no {MANIFEST} of edgepack's lists; {_ANOTHER}"
+            f"{output}: --force replaces only a folder that edgepack wrote, and this one {why} no"
+            f" {MANIFEST} of edgepack's lists; {_ANOTHER}"
         )
     if (its := manifest.get("command")) != command:
         who = f"edgepack {its} wrote it" if _is_name(its) else f"its {MANIFEST} names none"
@@ -90,15 +96,19 @@ def _protected(output: Path) -> Iterator[Path]:
             yield folder
 
 
-def _whole(folder: Path) -> dict[str, Any] | None:
-    """Read the manifest of a folder that holds what it lists, and nothing else; or None."""
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """Read the manifest of a folder, of the kind that is written today; or None."""
     manifest = manifest_of(folder)
-    if manifest is None or manifest.get("schema") != SCHEMA:
-        return None
-    listed = {MANIFEST, *manifest["artifacts"]}
-    files = (path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
-    is_all = all(path.relative_to(folder).as_posix() in listed for path in files)
-    return manifest if is_all else None
+    return manifest if manifest and manifest.get("schema") == SCHEMA else None
+
+
+def _not_listed(folder: Path, manifest: dict[str, Any] | None) -> Iterator[str]:
+    """Find the files of a folder that its manifest does not list: all of them without one."""
+    listed = {MANIFEST, *manifest["artifacts"]} if manifest else set()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name not in listed and (path.is_symlink() or not path.is_dir()):
+            yield name
 
 
 def _put_in_place(folder: Path, output: Path, *, force: bool) -> None:
@@ -125,7 +135,7 @@ def _put_back(output: Path) -> None:
         return
     if not output.exists():
         rename_new(aside, output)
-    elif _whole(output):
+    elif (whole := _manifest(output)) and not any(_not_listed(output, whole)):
         shutil.rmtree(aside, ignore_errors=True)
 
 

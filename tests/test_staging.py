@@ -82,10 +82,19 @@ def test_force_never_replaces_what_edgepack_did_not_write(tmp_path: Path) -> Non
     with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
         fill(tmp_path / "photos", force=True)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="exists and is no folder"):
-        fill(tmp_path / "file", force=True)
+    for output in (tmp_path / "file", tmp_path / "file" / "out", tmp_path / "file" / "a" / "out"):
+        with pytest.raises(OutputError, match="/file: exists and is no folder"):
+            fill(output, force=True)
     (tmp_path / "empty").mkdir()
     fill(tmp_path / "empty", force=True)
+    (tmp_path / "folders" / "a").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"holds folders, which no manifest\.json"):
+        fill(tmp_path / "folders", force=True)
+
+
+def test_the_root_folder_is_no_output() -> None:
+    with pytest.raises(OutputError, match="/: is the root of the file system; choose another"):
+        fill(Path("/"), force=True)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +128,8 @@ def test_force_replaces_only_what_the_same_command_wrote(tmp_path: Path, command
 def test_force_keeps_what_a_user_added(tmp_path: Path) -> None:
     fill(tmp_path / "out")
     (tmp_path / "out" / "notes.txt").write_text("precious")
-    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+    said = "replaces only a folder that edgepack wrote, and this one holds 'notes.txt', which no"
+    with pytest.raises(OutputError, match=said):
         fill(tmp_path / "out", force=True)
     assert (tmp_path / "out" / "notes.txt").read_text() == "precious"
 
@@ -140,13 +150,11 @@ def test_an_interruption_while_the_folder_is_put_in_place_comes_too_late(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    for output in (tmp_path / "file" / "out", Path("/proc/edgepack/out")):
-        with pytest.raises(
-            OutputError, match=r"out: cannot be written: .*; check the path and its rights"
-        ):
-            fill(output)
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(
+        OutputError, match=r"out: cannot be written: .*; check the path and its rights"
+    ):
+        fill(Path("/proc/edgepack/out"))
 
 
 def test_a_write_that_fails_is_one_sentence(tmp_path: Path) -> None:

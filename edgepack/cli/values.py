@@ -11,7 +11,18 @@ import click
 
 from edgepack.recipe import is_function_name
 
-PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told by its reader
+
+class GivenPath(click.Path):
+    """A path. An empty one is a variable of the shell that is not set, not the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse a path of nothing."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = GivenPath(path_type=Path, readable=False)  # what cannot be read is told by its reader
 
 
 class Data(click.ParamType[Any]):
@@ -22,11 +33,14 @@ class Data(click.ParamType[Any]):
     def convert(
         self,
         value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 (as click calls it)
-        ctx: click.Context | None,  # noqa: ARG002
+        param: click.Parameter | None,
+        ctx: click.Context | None,
     ) -> Path | str:
         """Tell a path from the name of a function."""
-        return value if is_function_name(str(value)) else Path(value)
+        if is_function_name(str(value)):
+            return str(value)
+        path: Path = PATH.convert(value, param, ctx)
+        return path
 
 
 DATA = Data()

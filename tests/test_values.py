@@ -1,0 +1,30 @@
+"""Values on the command line that are none."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from edgepack.cli import cli
+from edgepack.cli.values import DATA, PATH
+
+OPTIONS = [
+    (name, option.opts[0])
+    for name, command in cli.commands.items()
+    for option in command.params
+    if isinstance(option, click.Option) and option.type in (PATH, DATA)
+]
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_a_variable_of_the_shell_that_is_not_set_is_no_path(command: str, option: str) -> None:
+    done = CliRunner().invoke(cli, [command, "model", option, ""])
+    assert done.exit_code == 2
+    assert f"Invalid value for '{option}': the path is empty" in done.output
+
+
+def test_nor_is_one_in_the_place_of_the_model() -> None:
+    for command in ("export", "inspect", "validate", "firmware"):
+        done = CliRunner().invoke(cli, [command, "", "--output", "out"])
+        assert done.exit_code == 2, done.output
