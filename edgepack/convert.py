@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,16 +73,29 @@ def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
         tflite: bytes = converter.convert()
     except Exception as error:
-        why = reason(error)
-        if "AssignVariableOp" in str(error):
-            why = (
-                "it changes a variable when it is used, such as the state of random numbers; let"
-                " it draw them in training only"
-            )
         raise ConversionError(
-            f"{model.path}: TensorFlow's converter refuses the model: {why}"
+            f"{model.path}: TensorFlow's converter refuses the model: {_explain(error)}"
         ) from error
     return tflite
+
+
+_MISSING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+
+
+def _explain(error: Exception) -> str:
+    """Say why a graph is not converted, and the cure for what is known."""
+    if "AssignVariableOp" in str(error):
+        return (
+            "it changes a variable when it is used, such as the state of random numbers; let it"
+            " draw them in training only"
+        )
+    if names := sorted(set(_MISSING.findall(str(error))) - {"Placeholder"}):  # that is no operator
+        return (
+            f"TensorFlow Lite has no {' and no '.join(names)}; cut the layers off the model that"
+            " use what is missing, such as lookups, hashing and encodings, and give it the numbers"
+            " that they make"
+        )
+    return reason(error)
 
 
 def _without_negations(frozen: Any) -> Any:

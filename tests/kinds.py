@@ -145,6 +145,8 @@ def main(folder: Path) -> None:
 
     tokens = [layers.Input((5,)), layers.Embedding(9, 4), layers.Flatten(), layers.Dense(3)]
     keras.Sequential(tokens).save(folder / "float_tokens.keras")
+    hashed = [layers.Input((5,), dtype="int64"), layers.Hashing(9), *tokens[1:]]
+    keras.Sequential(hashed).save(folder / "hashed.keras")
     random = np.random.default_rng(0)
     for kit in (keras, tf_keras):
         model = kit.models.load_model(folder / f"swapped_{kit.__name__}.keras")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,27 @@ def test_what_is_not_listed_is_refused(config: dict[str, Any], said: str, packag
     told = str(error.value)
     assert told.startswith("model.h5: ")
     assert said in told
-    assert "--allow-unsafe if you trust whoever made the file" in told
+    trusted = "--allow-unsafe if you trust whoever made the file"
+    # What would not be found without its module is not promised to be.
+    assert trusted in told or re.search("if it is yours, name it: --custom-objects [^ ]+$", told)
+
+
+def test_trust_is_offered_for_what_is_found_by_it() -> None:
+    def told(config: dict[str, Any]) -> str:
+        with pytest.raises(UnsafeModelError) as error:
+            require_allowed(MODEL, config, kit("keras"))
+        return str(error.value).partition("it is yours, name it: ")[2]
+
+    mine = layer("function", module="builtins", config="my_activation")
+    assert told(mine) == "--custom-objects MODULE:my_activation"
+    assert told(layer("Mine", module="my.layers")) == "--custom-objects my.layers:Mine"
+    assert "or give --allow-unsafe" in told(layer("CSVLogger", module="keras.callbacks"))
+
+
+def test_an_activation_that_keras_cannot_load_is_told_as_that() -> None:
+    code = {"value": ["4wEAA", None, None]}
+    with pytest.raises(ModelError, match="its 'activation' is a lambda, which Keras saves and"):
+        require_allowed(MODEL, layer("Dense", config={"activation": code}), kit("keras"))
 
 
 @pytest.mark.parametrize(

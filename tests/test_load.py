@@ -219,7 +219,7 @@ def test_what_is_not_known_is_refused_with_the_cure(edgepack: Edgepack, kinds: P
     assert "names 'own_layers.Scale', which is not on edgepack's list of what Keras has" in said(
         "scale.keras"
     )
-    assert "--custom-objects own_layers:Scale, or give --allow-unsafe" in said("scale.keras")
+    assert said("scale.keras").endswith("name it: --custom-objects own_layers:Scale")
     assert "if it is yours, name it: --custom-objects MODULE:Twice" in said("twice.h5")
     assert "math has no Twice" in said("twice.h5", "--custom-objects", "math:Twice")
     assert "nowhere cannot be imported" in said("twice.h5", "--custom-objects", "nowhere:Twice")
@@ -233,6 +233,17 @@ def test_what_is_not_known_is_refused_with_the_cure(edgepack: Edgepack, kinds: P
     )
     assert "is quantized already" in said("dynamic.tflite", data="image.npz")
     assert "no array 'left'; it holds x, y" in said("two_keras.keras")
+
+
+def test_layers_that_tensorflow_lite_does_not_have_are_told_with_the_cure(
+    edgepack: Edgepack, kinds: Path
+) -> None:
+    done = edgepack(
+        "export", kinds / "hashed.keras", "--representative", kinds / "tokens.npz", "--output", "o"
+    )
+    assert done.returncode == 1
+    said = "TensorFlow Lite has no AsString and no StringToHashBucketFast; cut the layers off"
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize("model", ["plain", "image.tflite"])

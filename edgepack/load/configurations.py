@@ -37,6 +37,8 @@ _NAMED_BY_STRING = ("activation", "initializer", "regularizer", "constraint")
 _CUSTOM = "Custom>"
 """Begins the names under which Keras 2 registers some of its own, as if they were the user's."""
 
+_FOUND_IF_TRUSTED = ("keras", "tf_keras", "tensorflow")
+
 _LONGEST_NAME = 100
 
 _JSON_STARTS = ("{", "[")
@@ -135,6 +137,11 @@ class _Gate:
                 "it would be read here on loading; save the model with the words themselves",
             )
         for key, value in entry.items():
+            if key.endswith(_NAMED_BY_STRING) and _is_bytecode(value):
+                raise ModelError(
+                    f"{self.path}: its {shown(key)} is a lambda, which Keras saves and cannot load;"
+                    " give the layer a function that has a name, and save the model again"
+                )
             is_name = isinstance(value, str) and key.endswith(_NAMED_BY_STRING)
             if is_name and not self.kit.has(value) and value not in self.known:
                 raise self._stranger(value, None)
@@ -191,11 +198,15 @@ class _Gate:
     def _stranger(self, name: Any, module: Any) -> UnsafeModelError:
         whole = f"{module}.{name}" if module else name
         is_name = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
-        mine = f"{module or 'MODULE'}:{name}" if is_name else "MODULE:NAME"
+        package = str(module or "").partition(".")[0]
+        place = "MODULE" if package in ("", "builtins") else module
+        mine = f"{place}:{name}" if is_name else "MODULE:NAME"
+        # What is of neither is not found without its module, trusted or not.
+        trust = f", or give {_TRUST}" if package in _FOUND_IF_TRUSTED else ""
         return UnsafeModelError(
             f"{self.path}: names {shown(whole)}, which is not on edgepack's list of what Keras has"
             " that only computes: loading it may run code with your rights; if it is yours, name"
-            f" it: --custom-objects {mine}, or give {_TRUST}"
+            f" it: --custom-objects {mine}{trust}"
         )
 
     def _refusal(self, what: str, why: str) -> UnsafeModelError:
@@ -203,6 +214,13 @@ class _Gate:
             f"{self.path}: {what}, which is refused: {why}; save the model without it, or give"
             f" {_TRUST}"
         )
+
+
+def _is_bytecode(value: Any) -> bool:
+    """Whether a setting is what Keras writes of a lambda: code, defaults and closure, no class."""
+    return (
+        isinstance(value, dict) and value.keys() == {"value"} and isinstance(value["value"], list)
+    )
 
 
 def _config(entry: dict[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class FloatModel(ABC):
 def _check_dtype(path: Path, kind: str, spec: TensorSpec) -> None:
     if spec.dtype == "string":
         raise ModelError(
-            f"{path}: the {kind} {spec.name!r} is text; edgepack takes arrays of numbers"
+            f"{path}: the {kind} {spec.name!r} is text; cut the layers that read it off the"
+            " model, and give it the numbers that they make"
         )
     if spec.dtype == "float64":
         raise ModelError(
