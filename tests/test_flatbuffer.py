@@ -77,3 +77,10 @@ def test_a_damaged_file_is_a_model_error_and_nothing_else(cnn: Bundle) -> None:
         except ModelError:
             refused += 1
     assert refused > 100
+
+
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"])
+def test_a_keras_model_in_its_place_is_sent_to_export(start: bytes) -> None:
+    cure = "the identifier TFL3 is missing; if it is a Keras model, make one with edgepack export"
+    with pytest.raises(ModelError, match=cure):
+        read_tflite(start + bytes(100))

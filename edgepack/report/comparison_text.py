@@ -208,6 +208,7 @@ def _worst(report: ComparisonReport, output: str) -> str:
 def _facts(report: ComparisonReport) -> Iterator[str]:
     sizes = [
         f"{_name(stage.name, _LABEL)} {amounts.bytes_of(stage.artifact.bytes)}"
+        + ("" if stage.file.endswith(".tflite") else f" as {_name(stage.file, _NAME)}")
         for stage in report.stages
         if stage.artifact
     ]

@@ -28,12 +28,15 @@ DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeEr
 
 _IDENTIFIER = b"TFL3"
 _IDENTIFIER_AT = slice(4, 8)
+_MAGIC_OF_KERAS = (b"PK\x03\x04", b"\x89HDF\r\n\x1a\n")  # .keras and .h5
 
 
 def read_tflite(data: bytes) -> Model:
     """Parse the bytes of a .tflite file. Raises :class:`ModelError` if they are none."""
     if data[_IDENTIFIER_AT] != _IDENTIFIER:
-        raise ModelError("not a .tflite file: the identifier TFL3 is missing")
+        may_be_keras = data.startswith(_MAGIC_OF_KERAS)
+        cure = "; if it is a Keras model, make one with edgepack export" if may_be_keras else ""
+        raise ModelError(f"not a .tflite file: the identifier TFL3 is missing{cure}")
     require_whole(data)
     try:
         root = schema.Model.GetRootAs(data, 0)
