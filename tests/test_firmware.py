@@ -495,4 +495,4 @@ def test_no_more_vectors_are_written_than_a_device_holds(tmp_path: Path) -> None
     wide = Value((1, 1000, 1000), "int8", 0.5)
     source = written(tmp_path, one_operator("RELU", [wide], [wide], version=2))
     said = refused(tmp_path, source, vectors=100)
-    assert "100 test vectors take 191 MiB, more than 16 MiB; give fewer --vectors" in said
+    assert "100 test vectors take 191 MiB, more than 16 MiB; give at most --vectors 8" in said

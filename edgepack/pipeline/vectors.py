@@ -33,11 +33,16 @@ def vector_inputs(
     Raises :class:`RecipeError` for more than a microcontroller holds.
     """
     main = file.model.main
-    needed = count * sum(t.value_bytes for t in (*main.input_tensors, *main.output_tensors))
-    if needed > _MAX_BYTES:
+    each = sum(t.value_bytes for t in (*main.input_tensors, *main.output_tensors))
+    if count * each > _MAX_BYTES:
+        most, limit = _MAX_BYTES // each, f"more than {_MAX_BYTES // _MIB} MiB"
         raise RecipeError(
-            f"{file.path}: {count} test vectors take {needed / _MIB:,.0f} MiB, more than"
-            f" {_MAX_BYTES // _MIB} MiB; give fewer --vectors"
+            f"{file.path}: {count} test vectors take {count * each / _MIB:,.0f} MiB, {limit};"
+            f" give at most --vectors {most}"
+            if most
+            else f"{file.path}: a test vector, one input with its output, takes"
+            f" {each / _MIB:,.0f} MiB, {limit}: no microcontroller holds it; make the model's"
+            " inputs smaller"
         )
     if data is None:
         with of_file(file.path):
