@@ -23,6 +23,7 @@ from edgepack.confine import Confinement, confine
 
 _PROGRESS_INTERVAL_S = 0.05
 _MAX_TEXT = 20_000
+_CONFINED = "the process is confined: it reaches the files that it was given, and the packages\n"
 
 
 def main(service: str, arguments: str, limits: str, confinement: str) -> None:
@@ -39,8 +40,9 @@ def main(service: str, arguments: str, limits: str, confinement: str) -> None:
     if most["data_bytes"]:
         _limit(resource.RLIMIT_DATA, most["data_bytes"])
     rights = json.loads(confinement)
-    if rights and (why := confine(Confinement(**rights))):
-        sys.stderr.write(f"the process is not confined: {why}\n")
+    if rights:
+        why = confine(Confinement(**rights))
+        sys.stderr.write(f"the process is not confined: {why}\n" if why else _CONFINED)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what native code prints must not mix with the answers
     calls: queue.Queue[dict[str, Any]] = queue.Queue()

@@ -6,13 +6,15 @@ import ctypes
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from conftest import Edgepack
+from conftest import Edgepack, python
 
 from edgepack import confine as confining
 from edgepack.confine import Confinement
@@ -129,6 +131,38 @@ def test_code_that_the_user_allows_has_the_rights_of_the_user(
         assert rights.reads == (str(Path("m.h5").absolute()), str(tmp_path))
         assert rights.writes == (str(tmp_path / "session"),)
         assert not rights.connects
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("'no Landlock'", "the process is not confined: no Landlock\n"),
+        ("None", "the process is confined: it reaches the files that it was given, and the"),
+    ],
+)
+def test_a_verbose_process_says_whether_it_is_confined(why: str, said: str) -> None:
+    code = (
+        f"import edgepack.serve as serve; serve.confine = lambda _: {why};"
+        "serve.main('services:Service', '{}', *__import__('sys').argv[1:])"
+    )
+    limits = json.dumps(asdict(Limits()))
+    done = python("-c", code, limits, json.dumps(asdict(Confinement())), cwd=TESTS, stdin=DEVNULL)
+    assert done.stderr.startswith(said)
+
+
+@needs_landlock
+def test_the_process_that_loads_a_model_is_confined(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from edgepack.recipe import Source;"
+        "from edgepack.pipeline.model_session import model_session;"
+        "from edgepack.errors import ModelError\n"
+        "path, work = map(Path, sys.argv[1:])\n"
+        "with model_session(Source(path=path), work, verbose=True) as session:\n"
+        "    try: session.call('load', strategy=None)\n"
+        "    except ModelError: pass"
+    )
+    done = python("-c", code, tmp_path / "gone.h5", tmp_path)
+    assert "the process is confined" in done.stderr
 
 
 def test_what_is_no_file_of_a_process_is_not_kept(tmp_path: Path) -> None:
