@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -71,6 +73,18 @@ def test_errors_tables_and_notes_hold_no_control_characters(
     assert is_harmless(done.stdout)
     assert is_harmless(done.stderr)
     assert "Traceback" not in done.stderr
+
+
+def test_reports_for_programs_hold_the_names_and_can_be_parsed(
+    files: Path, edgepack: Edgepack
+) -> None:
+    def told(form: str) -> str:
+        return edgepack("validate", "model.tflite", "--format", form, cwd=files).stdout
+
+    report = json.loads(told("json"))
+    assert "title" in report["runtimes"]["litert"]["failure"]
+    failures = ElementTree.fromstring(told("junit")).iter("failure")
+    assert any(r"the custom operator \x1b]0;title" in str(each.text) for each in failures)
 
 
 def test_an_error_is_one_line_whatever_is_in_it(edgepack: Edgepack) -> None:

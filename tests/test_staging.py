@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,20 @@ def test_force_keeps_what_a_user_added(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=said):
         fill(tmp_path / "out", force=True)
     assert (tmp_path / "out" / "notes.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_of_two_commands_that_write_one_folder_each_writes_it_whole(
+    tmp_path: Path, *, force: bool
+) -> None:
+    output = tmp_path / "out"
+    refused = nullcontext() if force else pytest.raises(OutputError, match="exists")
+    with refused, stage(output, "phone", [], force=force) as folder:
+        fill(output, text="of the other", force=force)
+        (folder / "file").write_text("of the slow one")
+        (folder / MANIFEST).write_text(json.dumps(manifest("file") | {"command": "phone"}))
+    assert (output / "file").read_text() == ("of the slow one" if force else "of the other")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_an_interruption_while_the_folder_is_put_in_place_comes_too_late(
