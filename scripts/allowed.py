@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""List what a model may be built of, for the gate before Keras and TensorFlow load it.
+"""List what a model may be built of, for what looks at it before Keras and TensorFlow do.
 
     .venv/bin/python scripts/allowed.py            # writes edgepack/load/allowed.json
 
@@ -51,8 +51,8 @@ _REACHING_CODE = re.compile(
 """What reads files, or makes code or objects of what a configuration says."""
 
 _LOOKED_AT_CLASSES = (
-    "IndexLookup|StringLookup|IntegerLookup|TextVectorization"  # of a vocabulary, see the gate
-    "|TFOpLambda|SlicingOpLambda"  # of a function's name, which the gate looks at
+    "IndexLookup|StringLookup|IntegerLookup|TextVectorization"  # of a vocabulary, which is looked at
+    "|TFOpLambda|SlicingOpLambda"  # of a function's name, which is looked at
     "|Layer|Model|Functional|Sequential"  # in methods that loading does not call
 )
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Load models of many kinds through the gate, without --allow-unsafe; print those it refuses.
+"""Load models of many kinds as edgepack does, without --allow-unsafe; print those it refuses.
 
     .venv/bin/python scripts/loads.py [keras|tf_keras]    # the zoo, keras.applications, MLPerf Tiny
 

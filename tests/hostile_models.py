@@ -1,4 +1,4 @@
-"""Make SavedModels that reach outside themselves, load them through the gate, and tell, as JSON.
+"""Make SavedModels that reach outside themselves, load them as edgepack does, and tell, as JSON.
 
 Run as a script, in a process of its own. Payloads are harmless: they leave files named MARK_*, or
 read ``secret.txt``. Tells what each was refused for, and the marks that are there in the end.

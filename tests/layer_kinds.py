@@ -1,4 +1,4 @@
-"""Save a model of each kind of layer of a Keras, and load it through the gate, as JSON.
+"""Save a model of each kind of layer of a Keras, and load it as edgepack does, as JSON.
 
 Run as a script with ``keras`` or ``tf_keras``, in a process of its own. Tells, by kind and format,
 what the model was refused for; None for one that loads.

@@ -13,16 +13,16 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from combinations import cases
 from conftest import ROOT
-from edgepack.refusal import contradictions, needs_second
 from tiny import Tiny, Value, one_operator
 
 from edgepack import Build, Gate, ValidationReport, firmware, inspect, validate
 from edgepack.build import Source
 from edgepack.checks import documentation
 from edgepack.errors import ModelError
-from edgepack.pipeline.contradictions import ask, find_contradictions
+from edgepack.pipeline.contradictions import SingleRun, find_contradictions
 from edgepack.progress import ignore
 from edgepack.quantize.dynamic_range import quantize_weights
+from edgepack.refusal import contradictions, needs_second
 from edgepack.runtimes import LITERT_KERNELS, REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import Run, interpreters
 from edgepack.tflite.flatbuffer import read_tflite
@@ -281,9 +281,10 @@ def test_a_sound_file_is_refused_by_no_kernels_that_have_the_last_word(tmp_path:
             reference = runs.pop(REFERENCE.name)
             if needs_second(reference) and any(run.failure is None for run in runs.values()):
                 asked += 1
-                found = find_contradictions(
-                    read_tflite(case.data), model, {"x": case.taken}, ["y"], tmp_path, reference
+                single = SingleRun(
+                    path=model, inputs={"x": case.taken}, outputs=["y"], work=tmp_path
                 )
+                found = find_contradictions(read_tflite(case.data), single, reference)
                 assert found == (), name
     assert asked >= 4
 
@@ -296,7 +297,8 @@ def test_what_no_resolver_has_is_no_word_on_the_content(tmp_path: Path) -> None:
         path.write_bytes(data)
         shape = read_tflite(data).main.input_tensors[0].shape
         inputs = {"x": np.zeros((1, *shape[1:]), np.float32)}
-        runs = [ask(each, path, inputs, ["y"], tmp_path) for each in (REFERENCE, LITERT_KERNELS)]
+        single = SingleRun(path=path, inputs=inputs, outputs=["y"], work=tmp_path)
+        runs = [single.on(each) for each in (REFERENCE, LITERT_KERNELS)]
         assert all(run is None or run.is_refused for run in runs)
         found = contradictions(read_tflite(data), *runs)
         assert [finding.message for finding in found] == wanted

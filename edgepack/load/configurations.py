@@ -54,11 +54,11 @@ def require_allowed(
     Configurations in texts, such as JSON in JSON, count as well. ``root`` is False where the
     outermost entry is known to be no class of Keras's.
     """
-    gate = _Gate(path, kit, known)
+    check = _Check(path, kit, known)
     for entry in entries(path, config):
         if root or entry is not config:
-            gate.require_class(entry)
-        gate.require_strings(entry)
+            check.require_class(entry)
+        check.require_strings(entry)
 
 
 def entries(path: Path, node: Any) -> Iterator[dict[str, Any]]:
@@ -104,7 +104,7 @@ def _parsed(text: str) -> Any:
 
 
 @dataclass(frozen=True)
-class _Gate:
+class _Check:
     path: Path
     kit: Kit
     known: Container[str]
@@ -228,12 +228,12 @@ def _config(entry: dict[str, Any]) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-_OF_TENSORFLOW: dict[str, Callable[[_Gate, dict[str, Any]], None]] = {
-    "TFOpLambda": _Gate._require_function,
-    "SlicingOpLambda": _Gate._require_function,
-    "TensorFlowOpLayer": _Gate._require_operator,
-    "TypeSpec": _Gate._require_spec,
-    "__typespec__": _Gate._require_spec,
+_OF_TENSORFLOW: dict[str, Callable[[_Check, dict[str, Any]], None]] = {
+    "TFOpLambda": _Check._require_function,
+    "SlicingOpLambda": _Check._require_function,
+    "TensorFlowOpLayer": _Check._require_operator,
+    "TypeSpec": _Check._require_spec,
+    "__typespec__": _Check._require_spec,
 }
 _SPECIAL = {"TypeSpec", "__typespec__"}
 """Entries that are no classes of Keras's, and have been looked at."""

@@ -18,7 +18,7 @@ from edgepack.footprint.flash import operator_names
 from edgepack.labels import labelled_output
 from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.asked import Asked
-from edgepack.pipeline.contradictions import ask, find_contradictions
+from edgepack.pipeline.contradictions import SingleRun, find_contradictions
 from edgepack.pipeline.evidence import gather, judge_all
 from edgepack.pipeline.file import File, making_sense_of
 from edgepack.pipeline.vectors import vector_inputs, vectors
@@ -63,8 +63,8 @@ def prepare(
     run = running.run(model=copy, inputs=samples, outputs=file.outputs, work=work, update=update)[
         TFLM.name
     ]
-    reference = ask(REFERENCE, copy, samples, file.outputs, work)
-    found = find_contradictions(file.model, copy, samples, file.outputs, work, reference)
+    single = SingleRun(path=copy, inputs=samples, outputs=file.outputs, work=work)
+    found = find_contradictions(file.model, single, single.on(REFERENCE))
     judged = _judge(target, file, run, found)
     if run.outputs is None or judged.footprint is None:
         raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")

@@ -18,7 +18,7 @@ from edgepack.emit.names import c_identifier
 from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.findings import Finding
 from edgepack.manifest import describe_prune
-from edgepack.pipeline.contradictions import find_contradictions
+from edgepack.pipeline.contradictions import SingleRun, find_contradictions
 from edgepack.pipeline.job import Data, Job
 from edgepack.pipeline.model_session import keep
 from edgepack.quantize.inputs import quantize_inputs
@@ -158,14 +158,14 @@ def contradictions(
     folder = job.work / "few"
     folder.mkdir()
     few = {name: array[:_FEW] for name, array in data.compared.inputs.items()}
-    return find_contradictions(
-        model,
-        job.quantized_tflite,
-        quantize_inputs(few, model.main.input_tensors, folder),
-        list(named_outputs(data, model)),
-        folder,
-        runs.get(REFERENCE.name),
+    single = SingleRun(
+        path=job.quantized_tflite,
+        inputs=quantize_inputs(few, model.main.input_tensors, folder),
+        outputs=list(named_outputs(data, model)),
+        work=folder,
+        verbose=job.verbose,
     )
+    return find_contradictions(model, single, runs.get(REFERENCE.name))
 
 
 def predicted(job: Job, data: Data, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:

@@ -10,7 +10,7 @@ from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known
 from edgepack.errors import ModelError
 from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.gate import Gate
-from edgepack.pipeline.contradictions import find_contradictions
+from edgepack.pipeline.contradictions import SingleRun, find_contradictions
 from edgepack.pipeline.evidence import (
     budgets_of,
     gather,
@@ -80,15 +80,15 @@ def validate(
                 work=work,
                 update=update,
             )
-            found = find_contradictions(
-                file.model,
-                file.path,
-                inputs.taken,
-                file.outputs,
-                work,
-                runs.get(REFERENCE.name),
-                gate.limits,
+            single = SingleRun(
+                path=file.path,
+                inputs=inputs.taken,
+                outputs=file.outputs,
+                work=work,
+                limits=gate.limits,
+                verbose=verbose,
             )
+            found = find_contradictions(file.model, single, runs.get(REFERENCE.name))
         with progress.step("compare"), making_sense_of(file.path):
             real = _run_float(gate, floating, file, inputs, work) if floating else None
             validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
