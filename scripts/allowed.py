@@ -51,7 +51,7 @@ _REACHING_CODE = re.compile(
 """What reads files, or makes code or objects of what a configuration says."""
 
 _LOOKED_AT_CLASSES = (
-    "IndexLookup|StringLookup|IntegerLookup|TextVectorization"  # of a vocabulary, which is looked at
+    "IndexLookup|StringLookup|IntegerLookup|TextVectorization"  # of a vocabulary, looked at
     "|TFOpLambda|SlicingOpLambda"  # of a function's name, which is looked at
     "|Layer|Model|Functional|Sequential"  # in methods that loading does not call
 )
