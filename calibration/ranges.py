@@ -134,7 +134,7 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
     if missing := [name for name in names if name not in entries]:
         raise CalibrationError(
             f"{path}: no range for {missing[0]!r}, one of {len(missing)} activations that it lacks;"
-            " calibrate this model anew"
+            " calibrate this model again"
         )
     ranges = {name: _range(path, name, entry) for name, entry in entries.items()}
     for group in _groups(graph, names):

@@ -80,7 +80,7 @@ class Cache:
         if not self._thrown_away:
             return ()
         what = "a result" if self._thrown_away == 1 else f"{self._thrown_away} results"
-        return (f"{what} in the cache had been changed: thrown away, and computed anew",)
+        return (f"{what} in the cache had been changed: thrown away, and computed again",)
 
     def find(self, key: Any) -> Entry | None:
         """Find what was kept under a key."""

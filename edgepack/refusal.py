@@ -70,7 +70,7 @@ def _refusal(model: Model, runs: list[Run]) -> Finding | None:
     operator = blamed[0] if len(blamed) == 1 else None
     return Finding(
         message=f"the reference kernels refuse the model: {told}",
-        cure="convert the model anew: the file contradicts itself",
+        cure="convert the model again: the file contradicts itself",
         operator=operator.name if operator else None,
         layer=_layer(model.main, operator) if operator else None,
     )

@@ -135,7 +135,7 @@ class Operator:
 
     ``name`` is TFLite's (``CONV_2D``), or the custom code if it ``is_custom``. An input of -1 is
     left out. ``options`` holds those numbers of its builtin options that are not 0, under the
-    names of TFLite's schema (``dilation_w_factor``).
+    names of TFLite's schema (``dilation_w_factor``), ``custom_options`` what a custom one has.
     """
 
     name: str
@@ -144,6 +144,7 @@ class Operator:
     outputs: tuple[int, ...]
     is_custom: bool = False
     options: Mapping[str, float] = field(default_factory=dict)
+    custom_options: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,12 +19,18 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from flatbuffers import flexbuffers
+from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.protobuf import saved_model_pb2
 from tf_keras.protobuf import saved_metadata_pb2
+from tiny import Value, one_operator
 
 from edgepack.errors import ModelError
 from edgepack.load import load_model
+from edgepack.load.graphs import require_pure_operators
 from edgepack.recipe import Source
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.rewrite import Rewrite
 
 _Function = Callable[[Any], Any]
 
@@ -191,6 +197,19 @@ def tried(path: Path) -> str | None:
     return None
 
 
+def flex(node: bytes) -> str | None:
+    """Look at a .tflite file whose FlexErf has other options; returns what it was refused for."""
+    value = Value((1, 4))
+    rewrite = Rewrite(one_operator("FlexErf", [value], [value]))
+    options = flexbuffers.Dumps(["Erf", node])
+    rewrite.graph.operators[0].customOptions = np.frombuffer(bytes(options), np.uint8)
+    try:
+        require_pure_operators(Path("model.tflite"), read_tflite(rewrite.to_bytes()))
+    except ModelError as error:
+        return str(error).partition(", which is refused")[0]
+    return None
+
+
 def main() -> None:
     """Print what came of each."""
     refused: dict[str, str | None] = {}
@@ -200,7 +219,9 @@ def main() -> None:
         for path in sorted(each for each in folder.iterdir() if each.is_dir()):
             refused[path.name] = tried(path)
         marks = [each.name for each in folder.glob("MARK_*")]
-    sys.stdout.write(json.dumps({"refused": refused, "marks": marks}))
+    nodes = {op: NodeDef(name="x", op=op).SerializeToString() for op in ("Erf", "ReadFile")}
+    flexes = {name: flex(node) for name, node in (nodes | {"no node": b"\xff"}).items()}
+    sys.stdout.write(json.dumps({"refused": refused, "marks": marks, "flex": flexes}))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def hostile() -> dict[str, Any]:
         ("in_a_branch", "the operator ReadFile"),
         ("in_a_loop", "the operator WriteFile"),
         ("signature that saves", "outside its saver"),
-        ("operator anew", "defines the operator Relu anew"),
+        ("operator anew", "redefines the operator Relu"),
         ("linked", "is a link that leads out of the folder"),
         ("metadata", "holds a Lambda layer"),
         ("blanks", "holds a Lambda layer"),
@@ -77,6 +77,16 @@ def test_a_tflite_file_lets_tensorflow_run_only_what_computes(
         pytest.raises(UnsafeModelError, match="holds the operator") if is_refused else nullcontext()
     ):
         require_pure_operators(Path("model.tflite"), model)
+
+
+def test_the_operator_that_tensorflow_runs_is_looked_at_whatever_it_is_called(
+    hostile: dict[str, Any],
+) -> None:
+    assert hostile["flex"] == {
+        "Erf": None,
+        "ReadFile": "model.tflite: its graph holds the operator 'ReadFile'",
+        "no node": "model.tflite: damaged .tflite file: the options of FlexErf cannot be read",
+    }
 
 
 @pytest.mark.parametrize("package", ["keras", "tf_keras"])

@@ -195,7 +195,9 @@ def test_what_is_not_as_it_was_put_there_is_thrown_away_and_told(
     make(entry.folder / name if name != "." else entry.folder)
     assert kept.find(KEY) is None
     assert not os.path.lexists(entry.folder)
-    assert kept.notes == ("a result in the cache had been changed: thrown away, and computed anew",)
+    assert kept.notes == (
+        "a result in the cache had been changed: thrown away, and computed again",
+    )
     assert not any(path.name.startswith(".") for path in (tmp_path / "cache").iterdir())
     kept.keep(KEY, {"version": "2.3"}, {"0.npy": an_array(scratch)})
     assert kept.find(KEY) == entry

@@ -332,7 +332,7 @@ def test_a_run_that_was_killed_resumes_and_ends_the_same(
     assert "holds no checkpoint to resume" in refused("--resume")
     checkpoints.mkdir(exist_ok=True)
     (checkpoints / "fine-tuning.npz").write_bytes(b"junk")
-    assert "damaged; remove it, and begin anew" in refused("--resume")
+    assert "damaged; remove it, and start again" in refused("--resume")
     (tmp_path / "file").write_text("")
     kept = (*training, "--checkpoints", tmp_path / "file")
     assert "checkpoints cannot be kept there: File exists; name a folder" in refused()

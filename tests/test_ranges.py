@@ -141,7 +141,7 @@ def test_a_file_of_ranges_is_read_as_it_was_written(cnn: Bundle, edited: Any) ->
         (lambda c, n: c["activations"].update({n: 3}), "needs a finite number"),
         (lambda c, n: c["activations"][n].update(min=1, max=2), "leaves zero out"),
         (lambda c, n: c["activations"][n].update(min=2, max=-2), "leaves zero out"),
-        (lambda c, n: c["activations"].pop(n), "no range for .*; calibrate this model anew"),
+        (lambda c, n: c["activations"].pop(n), "no range for .*; calibrate this model again"),
         (
             lambda c, n: c["activations"].update({n[:-1] + "x": c["activations"][n]}),
             "has no activation .*did you mean",

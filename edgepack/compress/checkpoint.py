@@ -66,7 +66,7 @@ class Checkpoint:
                 )
                 standing = Standing(**held)
         except Exception as error:
-            raise RecipeError(f"{self._path}: damaged; remove it, and begin anew") from error
+            raise RecipeError(f"{self._path}: damaged; remove it, and start again") from error
         if fingerprint != self._fingerprint:
             raise RecipeError(
                 f"{self._path}: is of another model, other data or other options; repeat those of"

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import UnsafeModelError
+from edgepack.errors import ModelError, UnsafeModelError
 from edgepack.load import allowed
-from edgepack.types import Model
+from edgepack.printable import shown
+from edgepack.types import Model, Operator
 
 _SAVER = {
     *("SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename", "Save", "SaveSlices"),
@@ -35,7 +36,7 @@ def require_pure(path: Path, saved: Any) -> None:
         graph = _Graph(meta)
         for name in graph.functions:
             if _is_registered(name):
-                raise _refusal(path, f"defines the operator {name} anew", "TensorFlow has it")
+                raise _refusal(path, f"redefines the operator {name}", "TensorFlow has it")
         for node in graph.all_nodes():
             why = None if node.op in graph.functions else allowed.operators().why_not(node.op)
             if why is not None and node.op not in _SAVER:
@@ -54,10 +55,26 @@ def require_pure_operators(path: Path, model: Model) -> None:
     Those are custom operators whose names are those of TensorFlow's with a word before them.
     """
     for operator in (each for graph in model.subgraphs for each in graph.operators):
-        name = operator.name.removeprefix(_FLEX)
-        why = allowed.operators().why_not(name)
-        if operator.is_custom and name != operator.name and why is not None:
-            raise _refusal(path, f"holds the operator {name}", why)
+        if operator.is_custom and operator.name.startswith(_FLEX):
+            for name in (operator.name.removeprefix(_FLEX), *_run_for(path, operator)):
+                if (why := allowed.operators().why_not(name)) is not None:
+                    raise _refusal(path, f"holds the operator {shown(name)}", why)
+
+
+def _run_for(path: Path, operator: Operator) -> Iterator[str]:
+    """Name the operator that TensorFlow runs: it goes by the options, whatever the name is."""
+    from flatbuffers import flexbuffers
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+    if not operator.custom_options:
+        return
+    try:
+        _, node = flexbuffers.GetRoot(operator.custom_options).AsVector
+        yield NodeDef.FromString(bytes(node.AsBlob)).op
+    except Exception as error:
+        raise ModelError(
+            f"{path}: damaged .tflite file: the options of {operator.name} cannot be read"
+        ) from error
 
 
 class _Graph:

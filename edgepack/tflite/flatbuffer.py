@@ -70,6 +70,7 @@ def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[byte
             outputs=_ints(operator.OutputsAsNumpy()),
             is_custom=is_custom,
             options=_options(operator.BuiltinOptions(), kind),
+            custom_options=_bytes(operator.CustomOptionsAsNumpy()),
         )
         require_needed(i, read, "NONE" if operator.BuiltinOptions() is None else kind)
         operators.append(read)

@@ -42,7 +42,7 @@ def made_of(
         id="made-of",
         title="What this rests on",
         lead="The same inputs, recipe and versions give the same report on processors of the same"
-        " kind, but for times.",
+        " kind, apart from timings.",
         blocks=tuple(blocks),
     )
 
