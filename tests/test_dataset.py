@@ -123,6 +123,16 @@ def test_what_is_no_data_is_named(tmp_path: Path, arrays: dict[str, Any], said: 
     assert "\n" not in str(error.value)
 
 
+def test_a_row_that_no_sample_takes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "data.npy"
+    head = {"descr": "<f4", "fortran_order": False, "shape": (2, 1 << 30)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)  # type: ignore[attr-defined]
+        file.truncate(file.tell() + (8 << 30))  # a hole, which takes no room
+    with pytest.raises(DatasetError, match="a row takes 4,096 MiB, more than 256; give one sample"):
+        load(path, vectors(1))
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     with pytest.raises(DatasetError, match="no such dataset"):

@@ -24,6 +24,9 @@ from edgepack.errors import DatasetError
 
 _FORMAT: Any = np.lib.format  # typed from numpy 2 on
 
+_MOST_ROW_BYTES = 256 << 20
+"""Of a sample as it is stored: a photo of 80 million pixels, or half an hour of sound."""
+
 
 class Column(Protocol):
     """An array that is read by blocks of rows."""
@@ -93,6 +96,12 @@ class Columns:
                     f"{self.name}: {name!r} holds {shapes[name][0]} samples, {first!r}"
                     f" {shapes[first][0]}; give the same samples in all"
                 )
+            if (row_bytes := _row_bytes(self._opened[name])) > _MOST_ROW_BYTES:
+                raise DatasetError(
+                    f"{self.name}: {name!r} has shape {shapes[name]}: a row takes"
+                    f" {row_bytes >> 20:,} MiB, more than {_MOST_ROW_BYTES >> 20}; give one sample in"
+                    " each row"
+                )
         self.total = total = shapes[first][0]
         for name in fields.labels.values():
             if shapes[name][:1] != (total,):
@@ -103,9 +112,12 @@ class Columns:
         return total
 
 
+def _row_bytes(column: Column) -> int:
+    return math.prod(column.shape[1:]) * column.dtype.itemsize
+
+
 def _rows(columns: Sequence[Column]) -> int:
-    widest = max(math.prod(column.shape[1:]) * column.dtype.itemsize for column in columns)
-    return max(1, BLOCK_BYTES // max(widest, 1))
+    return max(1, BLOCK_BYTES // max(1, *map(_row_bytes, columns)))
 
 
 class InMemory:
