@@ -99,8 +99,8 @@ class Columns:
             if (row_bytes := _row_bytes(self._opened[name])) > _MOST_ROW_BYTES:
                 raise DatasetError(
                     f"{self.name}: {name!r} has shape {shapes[name]}: a row takes"
-                    f" {row_bytes >> 20:,} MiB, more than {_MOST_ROW_BYTES >> 20}; give one sample in"
-                    " each row"
+                    f" {row_bytes >> 20:,} MiB, more than {_MOST_ROW_BYTES >> 20}; give one"
+                    " sample in each row"
                 )
         self.total = total = shapes[first][0]
         for name in fields.labels.values():
