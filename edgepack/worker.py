@@ -206,6 +206,11 @@ class Worker:
                 f"{self._label} was stopped after {limits.time_s:g} s in the step {method!r}",
                 resource="time",
             )
+        if killer == "SIGXCPU":
+            return errors.WorkerLimitError(
+                f"{self._label} cannot do the step {method!r} in the processor time it may use",
+                resource="time",
+            )
         if limits.has_memory and b"bad_alloc" in self._last_words():
             return self._out_of_memory(method)
         end = f"was killed by {killer}" if killer else f"ended with status {status}"

@@ -19,9 +19,9 @@ from conftest import Edgepack, python
 from edgepack import confine as confining
 from edgepack.confine import Confinement
 from edgepack.errors import ConversionError, WorkerLimitError
-from edgepack.memory import growing_at_most, machine_bytes
 from edgepack.pipeline.model_session import keep, model_session
 from edgepack.recipe import Source
+from edgepack.resources import growing_at_most, machine_bytes
 from edgepack.worker import Limits, Worker
 
 
@@ -189,6 +189,16 @@ def test_memory_may_grow_by_so_much_for_a_while() -> None:
         np.ones(512 << 20, np.uint8)
     assert len(np.ones(512 << 20, np.uint8)) == 512 << 20
     assert (machine_bytes() or 0) > 1 << 28
+
+
+def test_what_computes_for_longer_than_it_may_is_ended_and_told() -> None:
+    with Worker("services:Service", label="the service") as worker:
+        assert worker.call("compute", within_s=60) == "done"
+        assert worker.call("compute", within_s=60) == "done"  # counted from where it begins
+        told = "the service cannot do the step 'compute' in the processor time it may use"
+        with pytest.raises(WorkerLimitError, match=told) as stopped:
+            worker.call("compute", within_s=-0.9)
+        assert stopped.value.resource == "time"
 
 
 def test_a_small_file_that_asks_for_much_memory_is_refused_in_a_line(

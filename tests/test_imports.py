@@ -38,7 +38,7 @@ STEPS = {
 LEAVES = {
     *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "confine"),
     *("defects", "delegates", "errors", "exchange", "findings", "gate", "given", "importing"),
-    *("labels", "macs", "memory", "preprocessing", "printable", "progress", "recipe"),
+    *("labels", "macs", "resources", "preprocessing", "printable", "progress", "recipe"),
     *("recipe_file", "restore", "samples", "schemes", "scratch", "serve", "signals", "spool"),
     *("staging", "system_errors", "tflite", "toml", "trial", "types", "vela", "worker", "xdg"),
 }

@@ -1,4 +1,4 @@
-"""How much memory loading a model may take, by the size of its files.
+"""How much memory and time loading a model may take, by the size of its files.
 
 A configuration of a few bytes may ask for layers of any size; what a file holds of weights it can
 fill is bounded by its own size.
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from edgepack.errors import ModelError, reason
 from edgepack.load.checkpoint import checkpoint_files
-from edgepack.memory import growing_at_most
 from edgepack.recipe import Source
+from edgepack.resources import computing_at_most, growing_at_most
 
 _MIB = 1 << 20
 _TIMES = 8
@@ -23,16 +23,21 @@ _TIMES = 8
 _ALWAYS_BYTES = (1024 + 64 * (os.cpu_count() or 1)) * _MIB
 """Keras's modules, TensorFlow's graphs, and its threads, each with a stack and a heap."""
 
+_ALWAYS_S = 120
+_S_OF_MIB = 4
+"""Of a processor. A plain load takes less than a tenth of that; weights may start as anything."""
+
 
 @contextmanager
 def in_proportion(source: Source) -> Iterator[None]:
-    """Let a model be loaded in memory in proportion to its files, and no more.
+    """Let a model be loaded in memory and time in proportion to its files, and no more.
 
-    Raises :class:`ModelError` if it asks for more.
+    Raises :class:`ModelError` if it asks for more memory; what asks for more time ends the process.
     """
     size = sum(path.stat().st_size for path in _files(source))
+    bytes_, seconds = _ALWAYS_BYTES + _TIMES * size, _ALWAYS_S + _S_OF_MIB * size / _MIB
     try:
-        with growing_at_most(_ALWAYS_BYTES + _TIMES * size):
+        with growing_at_most(bytes_), computing_at_most(seconds):
             yield
     except ModelError as error:
         cause = error.__cause__

@@ -9,8 +9,8 @@ from pathlib import Path
 from edgepack.confine import Confinement
 from edgepack.errors import ConversionError
 from edgepack.load.checkpoint import checkpoint_files
-from edgepack.memory import machine_bytes
 from edgepack.recipe import Source, as_json
+from edgepack.resources import machine_bytes
 from edgepack.worker import Limits, Worker
 
 

@@ -1,7 +1,8 @@
-"""How much memory a process may take."""
+"""How much of the machine a process may take."""
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 from collections.abc import Iterator
@@ -44,6 +45,23 @@ def growing_at_most(more: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@contextmanager
+def computing_at_most(more_s: float) -> Iterator[None]:
+    """Let this process compute for so many seconds of a processor, and end it after that.
+
+    The system does it, by SIGXCPU (RLIMIT_CPU), whatever native code is at.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = math.ceil(used.ru_utime + used.ru_stime + more_s)
+    limits = [most, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_CPU, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _taken_bytes() -> int | None:
