@@ -137,6 +137,18 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: 
         read(path, Format.KERAS)
 
 
+def test_weights_in_an_archive_are_held_against_their_own_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgepack.load.inflation._ALWAYS_BYTES", 0)
+    values = np.random.default_rng(0).normal(size=1 << 18)
+    weights = save_weights(
+        tmp_path / "weights.h5", lambda file: file.create_dataset("large", data=values)
+    )
+    path = pack(tmp_path / "model.keras", **{"model.weights.h5": weights.read_bytes()})
+    assert read(path, Format.KERAS).config == CONFIG
+
+
 def test_an_archive_is_read_without_what_it_was_trained_with(tmp_path: Path) -> None:
     compiled = CONFIG | {"compile_config": {"loss": "mse"}}
     path = pack(tmp_path / "model.keras", **{"config.json": json.dumps(compiled).encode()})

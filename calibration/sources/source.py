@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.errors import DatasetError, EdgepackError
+from edgepack.errors import DatasetError, EdgepackError, reason
 from edgepack.recipe_file import RecipeFile
 from edgepack.types import Signature
 
@@ -101,7 +101,7 @@ def explained(source: str) -> Iterator[None]:
         raise DatasetError(f"{source}: cannot be read: {error.strerror or error}") from error
     except Exception as error:
         # A damaged file can break a decoder in ways without a number.
-        raise DatasetError(f"{source}: damaged: {error or type(error).__name__}") from error
+        raise DatasetError(f"{source}: damaged: {reason(error)}") from error
 
 
 def picked(start: int, stop: int, chosen: NDArray[np.int64] | None) -> Sequence[int]:

@@ -51,8 +51,9 @@ def read_archive(path: Path) -> Archive:
         if _WEIGHTS in names:
             with tempfile.TemporaryFile() as weights, archive.open(_WEIGHTS) as packed:
                 shutil.copyfileobj(packed, weights)
+                size = weights.tell()  # before HDF5 moves it
                 with h5py.File(weights, "r") as file:
-                    require_own_values(path, file, weights.tell())
+                    require_own_values(path, file, size)
         config, metadata = (json.loads(archive.read(name)) for name in (CONFIG, METADATA))
     if not (isinstance(config, dict) and isinstance(metadata, dict)):
         raise ModelError(f"{path}: damaged: {CONFIG} or {METADATA} is no mapping")
