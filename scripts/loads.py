@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Load models of many kinds as edgepack does, without --allow-unsafe; print those it refuses.
+"""Load models of many kinds as edgepack does, without --allow-unsafe; print what it refuses.
 
     .venv/bin/python scripts/loads.py [keras|tf_keras]    # the zoo, keras.applications, MLPerf Tiny
 
@@ -13,6 +13,7 @@ import inspect
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from edgepack.load import load_model
 from edgepack.recipe import Source
 
 MLPERF = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny"
+LOADED = "loaded"
 LARGE = ("Large", "XL", "B5", "B6", "B7", "V2L", "V2M", "VGG", "152", "101", "NASNetLarge")
 """The same layers as in the smaller ones, more of them."""
 
@@ -41,31 +43,36 @@ def models(kit: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
             yield name, lambda build=build: build(weights=None)
 
 
-def refused(path: Path, kit: Any = None) -> str | None:
-    """Load a model; returns what it was refused for, though its Keras loads it."""
-    own = [
-        f"zoo_layers:{name}" for name, each in vars(zoo_layers).items() if isinstance(each, type)
-    ]
+def is_own(each: object) -> bool:
+    """Whether something is a class of the zoo's own."""
+    return isinstance(each, type) and each.__module__ == zoo_layers.__name__
+
+
+def outcome(path: Path, kit: Any) -> str:
+    """Load a model as edgepack does; returns what came of it."""
     try:
         load_model(Source(path=path))
     except ModelError as error:
-        if "Sampling" in str(error):  # of the zoo's own
-            load_model(
-                Source(path=path, custom_objects=tuple(f"zoo_layers:{name}" for name in own))
-            )
-            return None
-        try:
-            (kit or importlib.import_module("tf_keras")).models.load_model(path, compile=False)
-        except Exception:  # noqa: BLE001 (whatever it is, it is not edgepack's)
-            return None
-        return str(error)
-    return None
+        told = str(error)
+    else:
+        return LOADED
+    own = [name for name, each in vars(zoo_layers).items() if is_own(each)]
+    if any(f"names {place}{name}'" in told for name in own for place in ("'", "'zoo_layers.")):
+        named = tuple(f"zoo_layers:{name}" for name in own)
+        load_model(Source(path=path, custom_objects=named))
+        return "loaded with --custom-objects, which it needs"
+    try:
+        kit.models.load_model(path, compile=False)
+    except Exception:  # noqa: BLE001 (whatever it is, it is not edgepack's)
+        return "not loaded by its own Keras either"
+    return f"REFUSED: {told}"
 
 
 def main(packages: list[str]) -> None:
     """Load them, and tell."""
+    legacy = importlib.import_module("tf_keras")
     given = [*MLPERF.glob("*/*.h5"), *MLPERF.glob("kws/kws_ref_model")]
-    found = {f"MLPerf Tiny's {path.name}": refused(path) for path in given}
+    found = {f"MLPerf Tiny's {path.name}": outcome(path, legacy) for path in given}
     for package in packages:
         kit = importlib.import_module(package)
         for name, build in models(kit):
@@ -74,12 +81,14 @@ def main(packages: list[str]) -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     path = Path(folder) / f"model{ending}"
                     model.save(path)
-                    found[f"{package}: {name}{ending}"] = refused(path, kit)
+                    found[f"{package}: {name}{ending}"] = outcome(path, kit)
             kit.backend.clear_session()
-    for name, why in found.items():
-        if why is not None:
-            print(f"{name}: {why}")
-    print(f"{sum(why is None for why in found.values())} of {len(found)} loaded")
+    for name, told in found.items():
+        if told != LOADED:
+            print(f"{name}: {told}")
+    for told, count in Counter(found.values()).most_common():
+        print(f"{count:6}  {told}")
+    sys.exit(any(told.startswith("REFUSED") for told in found.values()))
 
 
 if __name__ == "__main__":
