@@ -18,7 +18,8 @@ SCHEDULES = ("polynomial", "constant")
 DISTILLATION = "distillation"
 """The loss of giving other outputs than the model gave before it was pruned."""
 
-STRATEGIES = ("mirrored", "multi-worker")
+MULTI_WORKER = "multi-worker"
+STRATEGIES = ("mirrored", MULTI_WORKER)
 DEFAULT_OBSERVER = "min-max"
 DEFAULT_SEED = 0
 

@@ -237,6 +237,7 @@ def _environment(verbose: bool) -> dict[str, str]:
         # `tf.keras` is tf-keras, as TFMOT wants it, whatever is imported first; and TensorFlow
         # leaves Keras 3 alone, which takes a second to import, until a model asks for it.
         "TF_USE_LEGACY_KERAS": "1",
+        "HDF5_PLUGIN_PRELOAD": "::",  # HDF5 loads no library that a file asks for (H5PL_NO_PLUGIN)
         "PYTHONHASHSEED": "0",  # no order of a set may reach an exported file
         "PYTHONIOENCODING": "utf-8",
     }

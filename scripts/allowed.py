@@ -117,7 +117,10 @@ def of_kinds(keras: Any) -> tuple[dict[str, set[str]], dict[str, str]]:
 
 def require_nothing_reached(kind: type) -> None:
     """End if a class reads files or makes code of its settings, and nobody has looked at it."""
-    reached = sorted(set(_REACHING_CODE.findall(sources(kind.__module__).get(kind.__name__, ""))))
+    source = sources(kind.__module__).get(kind.__name__)
+    if source is None:
+        sys.exit(f"allowed: {kind.__name__} is not in {kind.__module__}: look at where it is made")
+    reached = sorted(set(_REACHING_CODE.findall(source)))
     if reached and not re.fullmatch(_LOOKED_AT_CLASSES, kind.__name__):
         sys.exit(f"allowed: {kind.__name__} has {', '.join(reached)}: look at it, and say why")
 
@@ -307,8 +310,8 @@ def _entries(group: Mapping[str, Any] | list[str]) -> str:
 
 def main() -> None:
     """Write the file."""
-    FILE.write_text(write(derive()))
-    print(f"wrote {FILE.relative_to(Path.cwd())}")
+    FILE.write_text(write(derive()), encoding="utf-8")
+    print(f"wrote {FILE}")
 
 
 if __name__ == "__main__":

@@ -92,6 +92,18 @@ def recurrent(kit: Any, *kinds: str, steps: int | None = SEQUENCE[0]) -> Any:
     return model
 
 
+class Convolving(tf.Module):
+    """A graph of one convolution, in a layout."""
+
+    def __init__(self, layout: str) -> None:
+        super().__init__()
+        self._layout = layout
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 8), tf.float32)])
+    def __call__(self, x: Any) -> Any:
+        return tf.nn.conv2d(x, tf.ones((3, 3, 8, 2)), 1, "SAME", data_format=self._layout)
+
+
 class Plain(tf.Module):
     """A module with a signature, and nothing of Keras."""
 
@@ -126,6 +138,8 @@ def main(folder: Path) -> None:
     image(tf_keras).save(folder / "depthwise.h5")
     two(keras).export(folder / "exported", verbose=False)
     tf.saved_model.save(Plain(), str(folder / "plain"))
+    for layout in ("NHWC", "NCHW"):
+        tf.saved_model.save(Convolving(layout), str(folder / f"graph_{layout}"))
     converter = tf.lite.TFLiteConverter.from_keras_model(image(tf_keras))
     (folder / "image.tflite").write_bytes(converter.convert())
     wide = tf_keras.Sequential([tf_keras.layers.Input((64,)), tf_keras.layers.Dense(64)])

@@ -165,17 +165,19 @@ def test_what_computes_is_let_through(package: str, config: dict[str, Any]) -> N
 
 def test_what_the_user_vouches_for_is_let_through_by_the_name_that_keras_looks_up() -> None:
     mine = layer("Mine", module="my.layers", registered_name="pack>Mine")
-    require_allowed(MODEL, mine, kit("keras"), known={"pack>Mine"})
+    require_allowed(MODEL, mine, kit("keras"), known={"pack>Mine", "Mine"})
     require_allowed(MODEL, layer("Dense", config={"activation": "f"}), kit("keras"), known={"f"})
     for bypass in (
         layer("function", module="keras.utils", config="get_file", registered_name="pack>Mine"),
         layer("Lambda", registered_name="pack>Mine"),
+        layer("deserialize_keras_object", registered_name="pack>Mine"),
+        layer("get_file", module="keras.utils", registered_name="pack>Mine"),
         layer("ClassMethod", registered_name="pack>Mine", config={"cls_symbol": "io.gfile.copy"}),
         layer("pack>Mine", module="antigravity", registered_name=None),
         layer("TFOpLambda", registered_name="pack>Mine", config={"function": "io.read_file"}),
     ):
         with pytest.raises(UnsafeModelError):
-            require_allowed(MODEL, bypass, kit("tf_keras"), known={"pack>Mine"})
+            require_allowed(MODEL, bypass, kit("tf_keras"), known={"pack>Mine", "Mine"})
 
 
 def test_a_deep_configuration_is_walked_without_recursion() -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, Bundle, Edgepack, export, lsb, only, python, script
 
+from edgepack.load.environment import environment
+from edgepack.recipe import Source
 from edgepack.tflite.flatbuffer import read_tflite
 
 KERASES = ("keras", "tf_keras")
@@ -102,6 +104,15 @@ def test_a_dictionary_of_inputs_goes_by_its_keys(kinds: Path, tmp_path: Path, ki
     trained = report["pruning"]["trained"]  # as it was compiled
     assert trained["losses"] == {"out": "mean_absolute_error"} or "mae" in str(trained["losses"])
     assert trained["optimizer"] == "Adam"
+
+
+def test_onednn_is_on_only_for_models_with_channels_first(kinds: Path) -> None:
+    def is_on(model: str) -> bool:
+        return "TF_ENABLE_ONEDNN_OPTS" in environment(Source(path=kinds / model))
+
+    on = ("channels_first_keras.keras", "channels_first_tf_keras.keras", "graph_NCHW")
+    off = ("mixed_keras.keras", "graph_NHWC", "exported", "plain", "image.tflite")
+    assert [model for model in (*on, *off) if is_on(model)] == list(on)
 
 
 def test_whole_numbers_in_a_float_input_are_named(edgepack: Edgepack, kinds: Path) -> None:

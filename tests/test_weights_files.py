@@ -14,7 +14,7 @@ import pytest
 
 from edgepack.errors import ModelError, UnsafeModelError
 from edgepack.load.archive import require_no_assets
-from edgepack.load.formats import Format, detect, read, weights_ending
+from edgepack.load.formats import Format, Stored, detect, read, require_own_weights, weights_ending
 
 CONFIG = {"class_name": "Sequential", "module": "keras", "config": {"layers": []}}
 
@@ -41,6 +41,13 @@ def pack(path: Path, **members: bytes) -> Path:
         for name, data in (held | members).items():
             archive.writestr(name, data)
     return path
+
+
+def looked_through(path: Path, stored: Format) -> Stored:
+    """Read a model, and look at its weights."""
+    held = read(path, stored)
+    require_own_weights(path, stored)
+    return held
 
 
 def external(file: Any) -> None:
@@ -76,12 +83,34 @@ def test_values_in_other_files_are_refused_in_every_way_in(
     weights = save_weights(tmp_path / "weights.h5", change)
     archive = pack(tmp_path / "model.keras", **{"model.weights.h5": weights.read_bytes()})
     for reading in (
-        lambda: read(weights, Format.H5),
-        lambda: read(archive, Format.KERAS),
+        lambda: looked_through(weights, Format.H5),
+        lambda: looked_through(archive, Format.KERAS),
         lambda: weights_ending(weights),
     ):
         with pytest.raises(UnsafeModelError, match=said):
             reading()
+
+
+def test_a_file_beside_the_weights_makes_no_checkpoint_of_them(tmp_path: Path) -> None:
+    """Keras goes by the name, and reads HDF5."""
+    weights = save_weights(tmp_path / "w.h5", external)
+    (tmp_path / "w.h5.index").touch()
+    with pytest.raises(UnsafeModelError, match="lie in another file"):
+        weights_ending(weights)
+
+
+def test_a_checkpoint_that_leads_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    for name in ("w.index", "secret"):
+        (tmp_path / "given" / name).touch()
+    shard = tmp_path / "given" / "w.data-00000-of-00001"
+    shard.symlink_to("secret")
+    assert weights_ending(tmp_path / "given" / "w") == ""
+    shard.unlink()
+    (tmp_path / "given" / "secret").rename(tmp_path / "secret")
+    shard.symlink_to(tmp_path / "secret")
+    with pytest.raises(UnsafeModelError, match="is a link that leads out of its folder"):
+        weights_ending(tmp_path / "given" / "w")
 
 
 def test_a_group_that_holds_itself_ends() -> None:
@@ -100,7 +129,7 @@ def test_a_dataset_that_claims_more_than_the_file_holds_is_refused(tmp_path: Pat
 
     path = save_weights(tmp_path / "weights.h5", large)
     with pytest.raises(ModelError, match=r"claims to hold 4,194,304 MiB in a file of 0\.0 MiB"):
-        read(path, Format.H5)
+        looked_through(path, Format.H5)
 
 
 def test_a_filter_that_hdf5_would_load_a_library_for_is_refused(tmp_path: Path) -> None:
@@ -113,7 +142,7 @@ def test_a_filter_that_hdf5_would_load_a_library_for_is_refused(tmp_path: Path) 
 
     path = save_weights(tmp_path / "weights.h5", filtered)
     with pytest.raises(UnsafeModelError, match="compressed by the filter 32015"):
-        read(path, Format.H5)
+        looked_through(path, Format.H5)
 
 
 def test_objects_in_the_place_of_numbers_are_damage(tmp_path: Path) -> None:
@@ -121,20 +150,20 @@ def test_objects_in_the_place_of_numbers_are_damage(tmp_path: Path) -> None:
         file.create_dataset("x", data=["a", "b"], dtype=h5py.string_dtype())
 
     with pytest.raises(ModelError, match="holds object, no numbers"):
-        read(save_weights(tmp_path / "weights.h5", texts), Format.H5)
+        looked_through(save_weights(tmp_path / "weights.h5", texts), Format.H5)
 
 
 def test_compressed_weights_are_read(tmp_path: Path) -> None:
     def packed(file: Any) -> None:
         file.create_dataset("x", data=np.zeros(1 << 16, np.float32), compression="gzip")
 
-    assert read(save_weights(tmp_path / "weights.h5", packed), Format.H5).config == CONFIG
+    assert looked_through(save_weights(tmp_path / "weights.h5", packed), Format.H5).config == CONFIG
 
 
 def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: Path) -> None:
     path = pack(tmp_path / "model.keras", **{"config.json": b" " * (100 << 20) + b"{}"})
     with pytest.raises(ModelError, match="claims to hold 100 MiB"):
-        read(path, Format.KERAS)
+        looked_through(path, Format.KERAS)
 
 
 def test_weights_in_an_archive_are_held_against_their_own_size(
@@ -146,7 +175,7 @@ def test_weights_in_an_archive_are_held_against_their_own_size(
         tmp_path / "weights.h5", lambda file: file.create_dataset("large", data=values)
     )
     path = pack(tmp_path / "model.keras", **{"model.weights.h5": weights.read_bytes()})
-    assert read(path, Format.KERAS).config == CONFIG
+    assert looked_through(path, Format.KERAS).config == CONFIG
 
 
 def test_an_archive_is_read_without_what_it_was_trained_with(tmp_path: Path) -> None:
@@ -178,7 +207,7 @@ def test_a_damaged_archive_is_told_in_a_line(
     tmp_path: Path, members: dict[str, bytes], said: str
 ) -> None:
     with pytest.raises(ModelError) as error:
-        read(pack(tmp_path / "model.keras", **members), Format.KERAS)
+        looked_through(pack(tmp_path / "model.keras", **members), Format.KERAS)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -189,7 +218,7 @@ def test_an_archive_that_holds_a_file_twice_is_damaged(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("config.json", "{}")
     with pytest.raises(ModelError, match="contains a file twice"):
-        read(path, Format.KERAS)
+        looked_through(path, Format.KERAS)
 
 
 @pytest.mark.parametrize("text", [b'{"a": 1', b"[1]", '{"class_name": "\u00e9"}'.encode("utf-16")])
@@ -198,4 +227,4 @@ def test_a_configuration_is_read_as_keras_reads_it(tmp_path: Path, text: bytes) 
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = np.void(text)
     with pytest.raises(ModelError):
-        read(path, Format.H5)
+        looked_through(path, Format.H5)

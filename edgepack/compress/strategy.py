@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from edgepack.errors import RecipeError, reason
+from edgepack.recipe import MULTI_WORKER
 
 
 @cache
@@ -18,7 +19,7 @@ def strategy(name: str) -> Any:
     import tensorflow as tf
 
     try:
-        if name == "multi-worker":
+        if name == MULTI_WORKER:
             return tf.distribute.MultiWorkerMirroredStrategy()
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])

@@ -19,7 +19,15 @@ from edgepack.load.allowed import kit
 from edgepack.load.archive import require_no_assets
 from edgepack.load.configurations import require_allowed
 from edgepack.load.custom import aliases, import_objects
-from edgepack.load.formats import Format, Stored, detect, read, release, weights_ending
+from edgepack.load.formats import (
+    Format,
+    Stored,
+    detect,
+    read,
+    release,
+    require_own_weights,
+    weights_ending,
+)
 from edgepack.load.graphs import require_pure, require_pure_operators
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.layers import compute_in_float32
@@ -58,6 +66,7 @@ def _loaded(source: Source) -> FloatModel:
             require_pure_operators(path, read_tflite(file.data))
         return file
     held = read(path, stored)
+    require_own_weights(path, stored)
     objects = import_objects(source.custom_objects)
     objects |= aliases(path, held.configs, objects)
     package = "tf_keras" if held.is_legacy else "keras"

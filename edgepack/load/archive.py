@@ -32,11 +32,8 @@ class Archive:
 def read_archive(path: Path) -> Archive:
     """Read a .keras file, but for its weights.
 
-    Raises :class:`ModelError` for what is none, or claims to hold far more than its size, and
-    :class:`~edgepack.errors.UnsafeModelError` for weights that lie elsewhere.
+    Raises :class:`ModelError` for what is none, or claims to hold far more than its size.
     """
-    import h5py
-
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
@@ -48,17 +45,29 @@ def read_archive(path: Path) -> Archive:
         if len(names) > len(set(names)):
             raise ModelError(f"{path}: damaged: it contains a file twice")
         require_in_proportion(path, sum(member.file_size for member in members), size)
-        if _WEIGHTS in names:
-            with tempfile.TemporaryFile() as weights, archive.open(_WEIGHTS) as packed:
-                shutil.copyfileobj(packed, weights)
-                size = weights.tell()  # before HDF5 moves it
-                with h5py.File(weights, "r") as file:
-                    require_own_values(path, file, size)
         config, metadata = (json.loads(archive.read(name)) for name in (CONFIG, METADATA))
     if not (isinstance(config, dict) and isinstance(metadata, dict)):
         raise ModelError(f"{path}: damaged: {CONFIG} or {METADATA} is no mapping")
     assets = tuple(sorted(set(names) - {CONFIG, METADATA, _WEIGHTS}))
     return Archive(config=config, metadata=metadata, assets=assets)
+
+
+def require_packed_weights(path: Path) -> None:
+    """Look through the weights of a .keras file, which :func:`read_archive` has read.
+
+    Raises :class:`ModelError` if they claim to hold far more than their size, and
+    :class:`~edgepack.errors.UnsafeModelError` if they lie elsewhere.
+    """
+    import h5py
+
+    with zipfile.ZipFile(path) as archive, tempfile.TemporaryFile() as weights:
+        if _WEIGHTS not in archive.namelist():
+            return
+        with archive.open(_WEIGHTS) as packed:
+            shutil.copyfileobj(packed, weights)
+        size = weights.tell()  # before HDF5 moves it
+        with h5py.File(weights, "r") as file:
+            require_own_values(path, file, size)
 
 
 def require_no_assets(path: Path, assets: Sequence[str]) -> None:

@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgepack.errors import UnsafeModelError
+
 _MOST_SHARDS = 100
 
 
+_NOT_OF_CHECKPOINTS = (".h5", ".hdf5", ".keras")
+"""Keras reads files of these names as HDF5, whatever lies beside them."""
+
+
 def checkpoint_files(prefix: Path) -> Iterator[Path]:
-    """Find the files of a checkpoint, without listing the folder; none if it is none."""
+    """Find the files of a checkpoint, without listing the folder; none if it is none.
+
+    Raises :class:`UnsafeModelError` for links that lead out of the folder.
+    """
+    if prefix.name.endswith(_NOT_OF_CHECKPOINTS):
+        return
+    for path in _files(prefix):
+        if path.resolve().parent != prefix.parent.resolve():
+            raise UnsafeModelError(
+                f"{path}: is a link that leads out of its folder; give the checkpoint itself"
+            )
+        yield path
+
+
+def _files(prefix: Path) -> Iterator[Path]:
     index = prefix.with_name(f"{prefix.name}.index")
     if not index.is_file():
         return

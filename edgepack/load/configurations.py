@@ -84,16 +84,18 @@ def entries(path: Path, node: Any) -> Iterator[dict[str, Any]]:
             waiting.append(_parsed(each))
 
 
-def registered_name(entry: dict[str, Any]) -> str | None:
-    """Find the name by which Keras looks an object up among the user's own, if it does."""
+def own_names(entry: dict[str, Any]) -> set[str]:
+    """Find the names by which Keras looks an object up among the user's own, one or the other.
+
+    An entry with a module is looked up by the registered name; one without, and in .h5 files the
+    model itself, by the name of the class. None, if one of these is no name.
+    """
     name = entry.get("class_name")
-    if name == "function":
-        name = entry.get("config")
-    elif entry.get("module") is not None:
-        name = entry.get("registered_name", name)
-    else:
-        name = entry.get("registered_name") or name
-    return name if isinstance(name, str) else None
+    names = [entry.get("config") if name == "function" else name]
+    if name != "function" and entry.get("module") is not None:
+        names.append(entry.get("registered_name", name))
+    found = [each for each in names if isinstance(each, str)]
+    return set(found) if len(found) == len(names) else set()
 
 
 def _parsed(text: str) -> Any:
@@ -126,7 +128,8 @@ class _Check:
             raise self._refusal(f"holds a {name} layer", self.kit.left_out[name])
         if name in _OF_TENSORFLOW:
             _OF_TENSORFLOW[name](self, entry)
-        if registered_name(entry) not in self.known and name not in _SPECIAL:
+        is_own = all(each in self.known for each in own_names(entry) or ("",))
+        if not is_own and name not in _SPECIAL:
             self._require_listed(entry, name)
 
     def require_strings(self, entry: dict[str, Any]) -> None:

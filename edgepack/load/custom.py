@@ -8,7 +8,7 @@ from typing import Any
 
 from edgepack.errors import ModelError, reason
 from edgepack.importing import import_module
-from edgepack.load.configurations import entries, registered_name
+from edgepack.load.configurations import entries, own_names
 
 
 def import_objects(names: Iterable[str]) -> dict[str, Any]:
@@ -36,10 +36,11 @@ def import_objects(names: Iterable[str]) -> dict[str, Any]:
 
 def aliases(path: Path, configs: Iterable[Any], objects: dict[str, Any]) -> dict[str, Any]:
     """Find the names, such as ``package>Scale``, by which a model asks for known objects."""
-    found = {}
+    found: dict[str, Any] = {}
     for config in configs:
         for entry in entries(path, config):
-            name = registered_name(entry)
-            if name and name.rpartition(">")[2] in objects:
-                found[name] = objects[name.rpartition(">")[2]]
+            names = own_names(entry)
+            simple = {name.rpartition(">")[2] for name in names} & objects.keys()
+            if len(simple) == 1:
+                found |= dict.fromkeys(names, objects[simple.pop()])
     return found

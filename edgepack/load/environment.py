@@ -32,5 +32,16 @@ def environment(source: Source) -> dict[str, str]:
 
 
 def _has_channels_first(folder: Path) -> bool:
-    """Whether a graph says so. Parsing it would take TensorFlow."""
-    return b"NCHW" in (folder / "saved_model.pb").read_bytes()
+    """Whether an operator of a graph says so. Parsing it would take TensorFlow."""
+    graph = (folder / "saved_model.pb").read_bytes()
+    return any(_data_format(name) in graph for name in (b"NCHW", b"NCDHW"))
+
+
+def _data_format(name: bytes) -> bytes:
+    """Write a node's attribute as protocol buffers do, that is, unlike the list of operators.
+
+    By ``tensorflow/core/framework``: an entry of ``NodeDef.attr``, whose value is the ``s`` of an
+    ``AttrValue``.
+    """
+    value = b"\x12" + bytes([len(name)]) + name
+    return b"\n\x0bdata_format\x12" + bytes([len(value)]) + value

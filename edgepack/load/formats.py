@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from edgepack.errors import ModelError, reason
 from edgepack.given import require_ordinary
-from edgepack.load.archive import read_archive
+from edgepack.load.archive import read_archive, require_packed_weights
 from edgepack.load.checkpoint import checkpoint_files
 from edgepack.load.hdf5 import require_own_values
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
@@ -111,11 +112,30 @@ def detect(path: Path) -> Format:
 def read(path: Path, stored: Format) -> Stored:
     """Read what a model of Keras or TensorFlow says of itself, and nothing of its weights.
 
-    Raises :class:`ModelError` for a damaged file, and
-    :class:`~edgepack.errors.UnsafeModelError` for one whose weights are in other files.
+    Raises :class:`ModelError` for a damaged file.
     """
-    try:
+    with _damage_of(path):
         return _READERS[stored](path)
+
+
+def require_own_weights(path: Path, stored: Format) -> None:
+    """Look through the weights that a model has in its file.
+
+    Raises :class:`ModelError` for damage, and for more than the file's size explains, and
+    :class:`~edgepack.errors.UnsafeModelError` for weights that are in other files.
+    """
+    with _damage_of(path):
+        if stored is Format.H5:
+            require_weights(path)
+        elif stored is Format.KERAS:
+            require_packed_weights(path)
+
+
+@contextmanager
+def _damage_of(path: Path) -> Iterator[None]:
+    """Take what a parser stumbles over for damage of the file."""
+    try:
+        yield
     except ModelError:
         raise
     except RecursionError:
@@ -146,7 +166,7 @@ def weights_ending(path: Path) -> str:
     """
     import h5py
 
-    if any(checkpoint_files(path)):
+    if list(checkpoint_files(path)):
         return ""
     try:
         require_ordinary(path, ModelError)
@@ -174,7 +194,6 @@ def require_weights(path: Path) -> None:
 def _read_h5(path: Path) -> Stored:
     import h5py
 
-    require_weights(path)
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
             raise ModelError(

@@ -8,6 +8,7 @@ them: they are let through where nothing else leads to them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ def require_pure(path: Path, saved: Any) -> None:
     """
     for meta in saved.meta_graphs:
         graph = _Graph(meta)
+        if twice := graph.twice():
+            raise ModelError(f"{path}: damaged: its graph holds {shown(twice)} twice")
         for name in graph.functions:
             if _is_registered(name):
                 raise _refusal(path, f"redefines the operator {name}", "TensorFlow has it")
@@ -86,6 +89,14 @@ class _Graph:
         self.functions = {
             function.signature.name: function for function in meta.graph_def.library.function
         }
+
+    def twice(self) -> str | None:
+        """Name a node or function that is there twice: only one of them would be looked at."""
+        graph = self._meta.graph_def
+        its = [[node.name for node in graph.node]]
+        its.append([function.signature.name for function in graph.library.function])
+        counts = (Counter(names).most_common(1) for names in its)
+        return next((name for found in counts for name, count in found if count > 1), None)
 
     def all_nodes(self) -> Iterator[Any]:
         """Go through all nodes, those of functions included."""

@@ -18,7 +18,7 @@ from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
-from edgepack.recipe import Recipe
+from edgepack.recipe import MULTI_WORKER, Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.report.export_page import export_document
 from edgepack.report.page.files import write_page
@@ -66,7 +66,7 @@ def produce(
             reads=[folder],
             writes=[recipe.checkpoints] if recipe.checkpoints else [],
             verbose=verbose,
-            connects=bool(recipe.fine_tune and recipe.fine_tune.strategy),
+            connects=bool(recipe.fine_tune and recipe.fine_tune.strategy == MULTI_WORKER),
         ) as session,
         interpreters(found, verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,

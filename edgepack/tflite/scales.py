@@ -57,8 +57,9 @@ def require_quantization(tensor: Quantized, table: Table | None) -> None:
         raise Damage(f"{name} has {len(scales)} scales and {len(zero_points)} zero points")
     if shape and not 0 <= axis < len(shape):
         raise Damage(f"{name} is quantized along an axis that it has not")
-    if shape and len(scales) not in (1, shape[axis]):
-        raise Damage(f"{name} has {len(scales)} scales for {shape[axis]} channels")
+    channels = shape[axis] if shape else 1
+    if len(scales) not in (1, channels):
+        raise Damage(f"{name} has {len(scales)} scales for {channels} channels")
     least, most = _ZERO_POINTS.get(tensor.kind, (-np.inf, np.inf))
     if not least <= zero_points.min() <= zero_points.max() <= most:
         raise Damage(f"{name} has a zero point that is no {tensor.kind.lower()}")
