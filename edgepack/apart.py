@@ -28,7 +28,7 @@ def require_apart(output: Path, inputs: Iterable[Any]) -> None:
             " --output, or work in another folder"
         )
     for path in _paths(inputs):
-        if any(_holds(output, place) for place in _places(path)):
+        if any(_holds(output, place) for each in _with_links(path) for place in _places(each)):
             raise _held(output, path)
         if os.path.isdir(path) and _holds(Path(os.path.realpath(path)), output):  # noqa: PTH112 (of any name)
             raise OutputError(
@@ -43,6 +43,13 @@ def require_unlinked(output: Path, inputs: Iterable[Any]) -> None:
     for path in _paths(inputs):
         if _identity(path) in linked:
             raise _held(output, path)
+
+
+def _with_links(path: Path) -> Iterator[Path]:
+    """Give a path, and the links in it if it is a folder."""
+    yield path
+    if os.path.isdir(path):  # noqa: PTH112 (of any name)
+        yield from (each for each in path.rglob("*") if each.is_symlink())
 
 
 def _held(output: Path, path: Path) -> OutputError:

@@ -167,15 +167,16 @@ def _value(folder: Path) -> Any:
     """
     if not stat.S_ISDIR(folder.lstat().st_mode):
         raise _BadEntryError
+    with suppress(OSError):
+        os.utime(folder)  # first, or another process may take it for one that nobody uses
     try:
         with _opened(folder / _RESULT) as file:
             told = json.loads(file.read())
         if told != _sealed(_digests(folder), told["value"]):
             raise _BadEntryError
     except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError) as error:
+        folder.lstat()  # raises if another process threw it away meanwhile
         raise _BadEntryError from error
-    with suppress(OSError):
-        os.utime(folder)
     return told["value"]
 
 

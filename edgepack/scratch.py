@@ -25,6 +25,7 @@ from edgepack.errors import OutputError
 from edgepack.signals import uninterrupted
 from edgepack.system_errors import explained
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PRIVATE = 0o700
 _UNLOCKED = "-unlocked"
 _CURE = "set TMPDIR to another folder"
@@ -71,16 +72,15 @@ def temporary() -> Iterator[Path]:
 
     Raises :class:`~edgepack.errors.OutputError` if it cannot be made, or written.
     """
-    with Scratch() as folder, explained(folder.parent, _CURE):
+    with Scratch() as folder, explained(folder, _CURE):
         yield folder
 
 
 def sweep(parent: Path) -> None:
     """Remove the folders that processes of this user, on this machine, were killed over."""
     with suppress(OSError):
-        is_scratch = re.compile(rf"\.?{_prefix()}[0-9a-f]{{16}}").fullmatch
         with os.scandir(parent) as entries:
-            left = [parent / entry.name for entry in entries if is_scratch(entry.name)]
+            left = [parent / entry.name for entry in entries if _is_of_here(entry.name)]
         for path in left:
             with suppress(OSError):  # it is in use, or went meanwhile
                 lock = _locked(path)
@@ -152,6 +152,27 @@ def _remove(path: Path, lock: int | None) -> None:
 
 
 def _prefix() -> str:
-    """Begin the names: disks may be shared by machines that do not share locks."""
-    machine = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
-    return f"edgepack-scratch-{machine}-"
+    """Begin the names: by machine and by boot, since disks may be shared where locks are not."""
+    return f"edgepack-scratch-{_machine()}-{_boot()}-"
+
+
+def _is_of_here(name: str) -> bool:
+    """Whether a folder is of this machine, now or before, or of another container of this boot."""
+    here = f"(?:{_machine()}-[0-9a-f]{{8}}|[0-9a-f]{{8}}-{_boot()})"
+    return bool(re.fullmatch(rf"\.?edgepack-scratch-{here}-[0-9a-f]{{16}}", name))
+
+
+def _machine() -> str:
+    return _short(os.uname().nodename)
+
+
+def _boot() -> str:
+    """Tell boots apart: containers have names of their own, and share the kernel with its locks."""
+    try:
+        return _short(_BOOT.read_text(encoding="ascii"))
+    except OSError:
+        return _machine()
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -11,6 +11,12 @@ from pathlib import Path
 from edgepack.errors import EdgepackError, ExhaustedError, OutputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_OF_NO_FILE = {*_FULL, errno.EROFS, errno.ENOENT, None}
+"""What writing says without a name; None is what h5py and a worker process leave out."""
+
+STAGED = ".edgepack-"
+"""Begins the names of what lies beside an output until it is put there."""
+
 _FILES = "no more files can be opened here; raise the limit (ulimit -n)"
 _MEMORY = "there is no more memory; free some, or raise the limit (ulimit -v)"
 _STARTS = "no more processes or threads can be started; raise the limits (ulimit -u, ulimit -v)"
@@ -50,9 +56,11 @@ def refusal(error: OSError, folder: object = None, way_out: str | None = None) -
     if (found := exhausted(error)) is not None:
         return found
     where = f"{folder}: cannot be written: " if folder else _named(error)
-    cure = "free space" if error.errno in _FULL else "check the path and its rights"
+    is_full = error.errno in _FULL or (folder is not None and error.errno is None)
+    cure = "free space" if is_full else "check the path and its rights"
     ways = f"{cure}, or {way_out}" if way_out else cure
-    return OutputError(f"{where}{error.strerror or error}; {ways}")
+    why = error.strerror or (f"the disk is full ({error})" if is_full else error)
+    return OutputError(f"{where}{why}; {ways}")
 
 
 @contextmanager
@@ -64,17 +72,21 @@ def explained(folder: Path, way_out: str = "choose another --output") -> Iterato
     try:
         yield
     except OSError as error:
-        if _is_elsewhere(error.filename, folder):
+        if exhausted(error) is None and not _is_to_blame(folder, error):
             raise
         raise refusal(error, folder, way_out) from error
 
 
-def _is_elsewhere(named: object, folder: Path) -> bool:
-    """Whether an error names a file that is not of a folder, nor beside it, nor above it."""
-    if not isinstance(named, str) or not Path(named).is_absolute():
+def _is_to_blame(folder: Path, error: OSError) -> bool:
+    """Whether an error is about a folder, what is in it or staged for it, or a folder above it."""
+    if not isinstance(error.filename, str):
+        return error.errno in _OF_NO_FILE
+    if not Path(error.filename).is_absolute():
         return False
-    path, folder = Path(os.path.realpath(named)), Path(os.path.realpath(folder))
-    return not path.is_relative_to(folder.parent) and not folder.is_relative_to(path)
+    path, folder = Path(os.path.realpath(error.filename)), Path(os.path.realpath(folder))
+    beside = path.relative_to(folder.parent) if path.is_relative_to(folder.parent) else Path()
+    is_staged = bool(beside.parts) and beside.parts[0].startswith(STAGED)
+    return is_staged or path.is_relative_to(folder) or folder.is_relative_to(path)
 
 
 def _named(error: OSError) -> str:

@@ -66,6 +66,13 @@ def hard_link_to(target: Path) -> Path:
     return link
 
 
+def folder_of_links(target: Path) -> Path:
+    folder = target.parent.parent / "photos" / "cats"
+    folder.mkdir(parents=True)
+    (folder / "cat.png").symlink_to(target)
+    return folder.parent
+
+
 def link_to_the_folder(target: Path) -> Path:
     link = target.parent.parent / "folder"
     link.symlink_to(target.parent)
@@ -81,6 +88,7 @@ WAYS: dict[str, Callable[[Path], Path]] = {
     "link over a link": link_over_a_link,
     "hard link": hard_link_to,
     "link to the folder": link_to_the_folder,
+    "folder of links": folder_of_links,
     "missing": lambda target: target.with_name("missing.npz"),
 }
 

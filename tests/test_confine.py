@@ -34,6 +34,9 @@ def landlock() -> int:
 TESTS = str(Path(__file__).parent)
 """Where the services of these tests are imported from."""
 
+needs_account_of_memory = pytest.mark.skipif(
+    machine_bytes() is None, reason="memory is not counted beside an accelerator, or not on Linux"
+)
 needs_landlock = pytest.mark.skipif(not landlock(), reason="this kernel has no Landlock")
 
 
@@ -183,7 +186,7 @@ def test_more_memory_than_it_may_have_is_told_as_such() -> None:
             worker.call("memory", megabytes=1024)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the account of memory is Linux's")
+@needs_account_of_memory
 def test_memory_may_grow_by_so_much_for_a_while() -> None:
     with growing_at_most(64 << 20), pytest.raises(MemoryError):
         np.ones(512 << 20, np.uint8)
@@ -201,6 +204,7 @@ def test_what_computes_for_longer_than_it_may_is_ended_and_told() -> None:
         assert stopped.value.resource == "time"
 
 
+@needs_account_of_memory
 def test_a_small_file_that_asks_for_much_memory_is_refused_in_a_line(
     edgepack: Edgepack, tmp_path: Path
 ) -> None:

@@ -114,18 +114,35 @@ def test_nothing_is_taken_for_a_folder_that_was_left_but_what_is_one(tmp_path: P
     assert (other / "file").read_text() == "precious"
 
 
-def test_another_machines_folders_on_a_shared_disk_are_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("machine", "boot", "is_left_alone"),
+    [
+        ("another", "another", True),  # on a shared disk
+        ("another", None, False),  # a container, whose locks are seen here
+        (None, "another", False),  # before this machine was started again
+    ],
+)
+def test_folders_are_left_alone_whose_locks_are_not_seen_here(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    machine: str | None,
+    boot: str | None,
+    is_left_alone: bool,
 ) -> None:
     with Scratch(tmp_path) as folder:
         name = folder.name
     (tmp_path / name).mkdir()
-    uname = os.uname()
-    other = os.uname_result((uname.sysname, "another", *uname[2:]))
     with monkeypatch.context() as patch:
-        patch.setattr(os, "uname", lambda: other)
+        if machine:
+            uname = os.uname()
+            named = os.uname_result((uname.sysname, machine, *uname[2:]))
+            patch.setattr(os, "uname", lambda: named)
+        if boot:
+            (tmp_path / "boot_id").write_text(boot)
+            patch.setattr(scratch, "_BOOT", tmp_path / "boot_id")
         scratch.sweep(tmp_path)
-        assert (tmp_path / name).is_dir()
+        assert (tmp_path / name).is_dir() == is_left_alone
     scratch.sweep(tmp_path)
     assert not (tmp_path / name).exists()
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import tiny
+
+from edgepack.cli import _interrupt
 
 EDGEPACK = f"'{sys.executable}' -m edgepack"
 LIGHT = {
@@ -217,3 +220,17 @@ def test_a_full_folder_for_temporary_files_is_told_with_the_cure(place: Path) ->
         r"error: .*disk.*: cannot be written: .*; free space, or set TMPDIR to another folder",
         done.stderr.strip().splitlines()[-1],
     )
+
+
+def test_an_interruption_that_python_lost_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exceptions in ``__del__`` are lost, and so may be a KeyboardInterrupt."""
+    now = [100.0]
+    monkeypatch.setattr("edgepack.cli.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("edgepack.cli._ignored_until", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt(signal.SIGINT, None)
+    now[0] += 1.0
+    _interrupt(signal.SIGINT, None)  # the first is still being cleaned up after
+    now[0] += 10.0
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt(signal.SIGINT, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgepack.errors import EdgepackError, ExhaustedError, OutputError
-from edgepack.system_errors import exhausted, explained
+from edgepack.system_errors import STAGED, exhausted, explained
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,26 @@ def test_a_folder_is_blamed_only_for_what_is_its_fault(
     number: int, kind: type[EdgepackError], told: str
 ) -> None:
     with pytest.raises(kind, match=f"^{told}"), explained(Path("out")):
-        raise OSError(number, os.strerror(number))
+        raise OSError(number, os.strerror(number), str(Path("out").absolute()))
 
 
-def test_a_file_elsewhere_is_not_the_folders_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["x.npz", "made/x.npz"])
+def test_a_file_elsewhere_is_not_the_folders_fault(tmp_path: Path, name: str) -> None:
     with pytest.raises(PermissionError), explained(tmp_path / "made" / "out"):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "x.npz"))
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / name))
+
+
+def test_a_refused_connection_is_not_the_folders_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionRefusedError), explained(tmp_path / "out"):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
+def test_what_is_staged_for_a_folder_is(tmp_path: Path) -> None:
+    staged = tmp_path / f"{STAGED}scratch-1" / "int8.tflite"
+    with pytest.raises(OutputError, match="out: cannot be written"), explained(tmp_path / "out"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(staged))
+
+
+def test_what_a_worker_cannot_write_fills_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="the disk is full"), explained(tmp_path):
+        raise OSError("unable to write")

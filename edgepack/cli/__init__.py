@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import NoReturn
 
@@ -31,6 +32,8 @@ from edgepack.system_errors import exhausted, refusal
 
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()
+_ENDING_S = 3.0
+_ignored_until = 0.0
 _MAY_TELL = (EdgepackError, OSError, ImportError, MemoryError, RuntimeError)
 
 
@@ -65,7 +68,7 @@ def _refusal(error: EdgepackError) -> int:
 
 
 def _interruption() -> int:
-    click.echo("\ninterrupted: nothing was written", err=True)
+    click.echo("\ninterrupted", err=True)
     return _INTERRUPTED
 
 
@@ -112,9 +115,16 @@ def main() -> NoReturn:
     sys.exit()
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End as Ctrl-C does: workers ended, nothing half-written; a second one would disturb that."""
-    for number in INTERRUPTS:
-        signal.signal(number, signal.SIG_IGN)
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does: workers ended, nothing half-written.
+
+    Another one soon after would disturb that, and is ignored. Later ones are not: Python may have
+    raised the first where exceptions are lost, such as in ``__del__``.
+    """
+    global _ignored_until  # noqa: PLW0603 (a handler has nothing else to keep it in)
+    now = time.monotonic()
+    if now < _ignored_until:
+        return
+    _ignored_until = now + _ENDING_S
     _interrupted.set()
     raise KeyboardInterrupt

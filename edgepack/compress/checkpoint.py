@@ -92,6 +92,7 @@ class Checkpoint:
                 os.fsync(file.fileno())
             partial.replace(self._path)
         except OSError as error:
+            partial.unlink(missing_ok=True)
             raise OutputError(
                 f"{self._path}: cannot be written: {error.strerror or error}; free space, or choose"
                 " another --checkpoints"

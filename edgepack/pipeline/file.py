@@ -113,7 +113,7 @@ def making_sense_of(path: Path) -> Iterator[None]:
         told = f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()
         raise ModelError(
             f"{path}: damaged .tflite file: it contradicts itself, and no sense can be made of it"
-            f" ({told})"
+            f" ({told}); convert the model again, and report it if that does not help"
         ) from error
 
 
