@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
@@ -15,8 +16,14 @@ else:
     import tomli as tomllib
 
 
+_DEEP_KEY = re.compile(r"(?:[^\s.,=\[\]{}]+[ \t]*\.[ \t]*){100}")
+"""The parser takes minutes for a key of many parts."""
+
+
 def parse_toml(text: str) -> dict[str, Any]:
     """Parse TOML. Raises :class:`TableError` for anything else."""
+    if _DEEP_KEY.search(text):
+        raise TableError("not valid TOML: a key is nested too deeply")
     try:
         return tomllib.loads(text)
     except RecursionError:

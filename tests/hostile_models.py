@@ -130,6 +130,10 @@ def make(folder: Path) -> None:
     rewrite(folder / "signature that saves", let_the_signature_save)
     save(folder / "operator anew", lambda x: x)
     rewrite(folder / "operator anew", name_a_function_like_an_operator)
+    for change in (give_a_sparse_tensor_by_the_saver, restore_from_elsewhere, hand_on_an_operator):
+        path = folder / change.__name__
+        save(path, lambda x: x)
+        rewrite(path, change)
     save(folder / "linked", lambda x: x)
     data = folder / "linked" / "variables" / "variables.data-00000-of-00001"
     data.unlink()
@@ -148,6 +152,33 @@ def let_the_signature_save(saved: Any) -> None:
     meta.ClearField("object_graph_def")
     outputs = meta.signature_def["serving_default"].outputs
     outputs["y"].name = meta.saver_def.save_tensor_name
+
+
+def give_a_sparse_tensor_by_the_saver(saved: Any) -> None:
+    """Give as a part of a sparse tensor what the saver saves by."""
+    (meta,) = saved.meta_graphs
+    meta.ClearField("object_graph_def")
+    given = meta.signature_def["serving_default"].outputs["y"]
+    given.coo_sparse.values_tensor_name = meta.saver_def.save_tensor_name
+
+
+def restore_from_elsewhere(saved: Any) -> None:
+    """Let the saver of a graph of TensorFlow 1 read a checkpoint of another place."""
+    (meta,) = saved.meta_graphs
+    meta.ClearField("object_graph_def")
+    for function in meta.graph_def.library.function:
+        for node in function.node_def:
+            if node.op == "RestoreV2":
+                there = function.node_def.add(name="there", op="Const")
+                there.attr["value"].tensor.CopyFrom(tf.make_tensor_proto("secret"))
+                node.input[0] = "there:output:0"
+
+
+def hand_on_an_operator(saved: Any) -> None:
+    """Let a branch call an operator as if it were a function of the graph."""
+    function = saved.meta_graphs[0].graph_def.library.function[0]
+    node = function.node_def.add(name="branch", op="StatelessIf")
+    node.attr["then_branch"].func.name = "ReadFile"
 
 
 def name_a_function_like_an_operator(saved: Any) -> None:

@@ -42,6 +42,9 @@ def hostile() -> dict[str, Any]:
         ("in_a_loop", "the operator WriteFile"),
         ("signature that saves", "outside its saver"),
         ("operator anew", "redefines the operator Relu"),
+        ("give_a_sparse_tensor_by_the_saver", "outside its saver"),
+        ("restore_from_elsewhere", "the operator RestoreV2 outside its saver"),
+        ("hand_on_an_operator", "calls 'ReadFile', which is refused: it is no function of the"),
         ("linked", "is a link that leads out of the folder"),
         ("metadata", "holds a Lambda layer"),
         ("blanks", "holds a Lambda layer"),
@@ -66,7 +69,7 @@ def test_no_payload_has_run(hostile: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("operator", "is_refused"),
-    [("FlexWriteFile", True), ("FlexNewOperator", True), ("FlexErf", False), ("MINE", False)],
+    [("FlexWriteFile", True), ("FlexNewOperator", True), ("MINE", False)],
 )
 def test_a_tflite_file_lets_tensorflow_run_only_what_computes(
     operator: str, is_refused: bool

@@ -27,6 +27,9 @@ def layer(class_name: Any, **entries: Any) -> dict[str, Any]:
     }
 
 
+READ = {"func": {"name": "ReadFile"}}
+IF = {"op": "If", "attr": {"then_branch": READ}}
+CASE = json.dumps({"op": "Case", "attr": {"branches": {"list": {"func": [READ["func"]]}}}})
 LAMBDA = layer("Lambda", config={"function": ["4wEAA"]})
 
 
@@ -119,6 +122,8 @@ def test_what_keras_3_leaves_out_is_told_with_the_reason(config: dict[str, Any],
         (layer("TensorFlowOpLayer", config={"node_def": '{"op": "PyFunc"}'}), "PyFunc"),
         (layer("TensorFlowOpLayer", config={"node_def": '{"o\\u0070": "PyFunc"}'}), "PyFunc"),
         (layer("TensorFlowOpLayer", config={"node_def": "op: 'AddV2'"}), "operator None"),
+        (layer("TensorFlowOpLayer", config={"node_def": IF}), "If, which calls a function"),
+        (layer("TensorFlowOpLayer", config={"node_def": CASE}), "Case, which calls a function"),
         (layer("DenseFeatures"), "vocabulary files"),
         (layer("ResidualWrapper", config={"residual_fn": "x"}), "may hold Python code"),
         (layer("LSTM", config={"cell": {"residual_fn_type": "lambda"}}), "Lambda layer"),

@@ -19,6 +19,7 @@ from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
+from edgepack.calibration.sources.tfrecord import _require_whole
 from edgepack.errors import DatasetError, MissingToolError, RecipeError
 from edgepack.manifest import describe_inputs
 from edgepack.metrics import measures
@@ -182,6 +183,10 @@ def test_folders_that_are_no_data(folder: Folder) -> None:
     (data / "dog").symlink_to(data / "cat")
     folder.refused("data: dog is a link; give the folder itself", data, IMAGE)
     (data / "dog").unlink()
+    (data / "cat" / "inside.png").symlink_to("b.png")
+    (data / "cat" / "out.png").symlink_to(folder.image("secret.png"))
+    folder.refused("data: cat/out.png is a link that leads out of the folder", data, IMAGE)
+    (data / "cat" / "out.png").unlink()
     folder.sound("data/c.wav")
     folder.refused("data: holds images and WAV files, such as a.png and c.wav", data, IMAGE)
     folder.refused("gone: no such dataset; check the path", folder.path / "gone", IMAGE)
@@ -477,6 +482,24 @@ def test_classes_must_be_the_same_in_all_data() -> None:
     require_same_classes([named("a", "cat", "dog"), named("b"), named("c", "cat", "dog")])
     with pytest.raises(DatasetError, match="c: the subfolders are the classes, and a has others"):
         require_same_classes([named("a", "cat", "dog"), named("c", "dog")])
+
+
+def test_an_image_of_more_pixels_than_phones_take_is_not_decoded(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgepack.calibration.sources.images._MOST_PIXELS", 2 * 10**6)
+    large = folder.image("large/a.png", size=(3000, 1000)).parent
+    said = "a.png: an image of 3 million pixels, more than 2; make it smaller"
+    folder.refused(said, large, IMAGE)
+
+
+def test_a_record_that_no_sample_takes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.tfrecord"
+    with path.open("wb") as file:
+        file.write((1 << 30).to_bytes(8, "little") + bytes(4))
+        file.truncate(16 + (1 << 30))  # a hole, which takes no room
+    with pytest.raises(DatasetError, match="a record takes 1,024 MiB, more than 256"):
+        _require_whole(path)
 
 
 def test_what_tensorflow_gives_is_read(data_check: dict[str, Any]) -> None:

@@ -64,6 +64,8 @@ def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str)
         (GOOD + "[budgets]\nmax_drop = -1", "max_drop -1.0: must be a number from 0 on"),
         (GOOD + "budgets = 3", "'budgets' must be a table"),
         ("kind = ", "not valid TOML"),
+        ("a" + ".a" * 200_000 + " = 1", "not valid TOML: a key is nested too deeply"),
+        ('"a"' + ' . "a"' * 200_000 + " = 1", "not valid TOML: a key is nested too deeply"),
         (GOOD.replace("2.3.0", "abc"), "litert 'abc' is no version from 1.0.1 to 2.3.0"),
         (GOOD.replace("2.3.0", "0.9"), "litert '0.9' is no version from"),
         (GOOD.replace("2.3.0", "99.0"), "litert '99.0' is no version from"),

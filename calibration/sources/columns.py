@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.sources.source import (
     BLOCK_BYTES,
+    MOST_ROW_BYTES,
     Block,
     Fields,
     Survey,
@@ -23,9 +24,6 @@ from edgepack.calibration.sources.source import (
 from edgepack.errors import DatasetError
 
 _FORMAT: Any = np.lib.format  # typed from numpy 2 on
-
-_MOST_ROW_BYTES = 256 << 20
-"""Of a sample as it is stored: a photo of 80 million pixels, or half an hour of sound."""
 
 
 class Column(Protocol):
@@ -96,10 +94,10 @@ class Columns:
                     f"{self.name}: {name!r} holds {shapes[name][0]} samples, {first!r}"
                     f" {shapes[first][0]}; give the same samples in all"
                 )
-            if (row_bytes := _row_bytes(self._opened[name])) > _MOST_ROW_BYTES:
+            if (row_bytes := _row_bytes(self._opened[name])) > MOST_ROW_BYTES:
                 raise DatasetError(
                     f"{self.name}: {name!r} has shape {shapes[name]}: a row takes"
-                    f" {row_bytes >> 20:,} MiB, more than {_MOST_ROW_BYTES >> 20}; give one"
+                    f" {row_bytes >> 20:,} MiB, more than {MOST_ROW_BYTES >> 20}; give one"
                     " sample in each row"
                 )
         self.total = total = shapes[first][0]

@@ -98,5 +98,12 @@ def files_below(folder: Path) -> list[str]:
             raise DatasetError(
                 f"{folder}: {inside / odd[0]} is a pipe, a socket or a device; remove it"
             )
+        for name in seen:
+            path = Path(place) / name
+            if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+                raise DatasetError(
+                    f"{folder}: {inside / name} is a link that leads out of the folder; copy the"
+                    " file into it"
+                )
         found += [(inside / name).as_posix() for name in seen]
     return found

@@ -15,6 +15,7 @@ from edgepack.errors import DatasetError
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (*(".bmp", ".gif", ".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"),)
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
+_MOST_PIXELS = 100 * 10**6  # what phones take; a file of a few KB may claim more
 _GRAY_MODES = ("1", "L", "LA")
 _COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 
@@ -36,6 +37,11 @@ def decode(file: IO[bytes]) -> NDArray[Any]:
     with Image.open(file, formats=FORMATS) as image:
         if image.mode not in (*_GRAY_MODES, *_COLOUR_MODES):
             raise DatasetError(f"an image of mode {image.mode}; save it with 8 bits a value")
+        if (pixels_count := image.width * image.height) > _MOST_PIXELS:
+            raise DatasetError(
+                f"an image of {pixels_count // 10**6:,} million pixels, more than"
+                f" {_MOST_PIXELS // 10**6}; make it smaller"
+            )
         is_gray = image.mode in _GRAY_MODES
         pixels = np.asarray(image.convert("L" if is_gray else "RGB"))
     return pixels[..., np.newaxis] if is_gray else pixels

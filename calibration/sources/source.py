@@ -17,6 +17,9 @@ from edgepack.types import Signature
 BLOCK_BYTES = 1 << 22
 """How much is read at a time: little memory, and few enough turns."""
 
+MOST_ROW_BYTES = 256 << 20
+"""Of a sample as it is stored: a photo of 80 million pixels, or half an hour of sound."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Context:

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.sources.images import decode_bytes, is_image
-from edgepack.calibration.sources.source import Block, Context, Fields, Survey, explained
+from edgepack.calibration.sources.source import (
+    MOST_ROW_BYTES,
+    Block,
+    Context,
+    Fields,
+    Survey,
+    explained,
+)
 from edgepack.errors import DatasetError
 from edgepack.types import TensorSpec
 
@@ -131,7 +138,13 @@ def _require_whole(path: Path) -> None:
             while head := file.read(_HEAD_BYTES):
                 if len(head) < _HEAD_BYTES:
                     raise _damaged(str(path))
-                file.seek(int.from_bytes(head[:8], "little") + _FOOT_BYTES, os.SEEK_CUR)
+                length = int.from_bytes(head[:8], "little")
+                if length > MOST_ROW_BYTES:
+                    raise DatasetError(
+                        f"{path}: a record takes {length >> 20:,} MiB, more than"
+                        f" {MOST_ROW_BYTES >> 20}; write a sample in each"
+                    )
+                file.seek(length + _FOOT_BYTES, os.SEEK_CUR)
         except (EOFError, OverflowError) as error:
             raise _damaged(str(path)) from error
 

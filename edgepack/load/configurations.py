@@ -179,6 +179,10 @@ class _Check:
         name = node.get("op") if isinstance(node, dict) else None
         if reason := allowed.operators().why_not(str(name)):
             raise self._refusal(f"holds the operator {name}", reason)
+        if any("func" in each for each in entries(self.path, node)):
+            raise self._refusal(
+                f"holds the operator {name}, which calls a function", "TensorFlow would run any"
+            )
 
     def _require_spec(self, entry: dict[str, Any]) -> None:
         """Look at the description of a tensor, of which TensorFlow has other kinds, too."""

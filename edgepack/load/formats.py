@@ -70,10 +70,10 @@ class Stored:
 def release(version: str) -> tuple[int, int]:
     """Read the first two numbers of a version.
 
-    >>> release("3.15.1"), release("2.4.0-tf"), release("2")
-    ((3, 15), (2, 4), (2, 0))
+    >>> release("3.15.1"), release("2.4.0-tf"), release("2"), release("9" * 5000)
+    ((3, 15), (2, 4), (2, 0), (999999, 999999))
     """
-    numbers = re.findall(r"\d+", version)[:2]
+    numbers = re.findall(r"[0-9]{1,6}", version)[:2]
     major, minor = (*numbers, "0", "0")[:2]
     return int(major), int(minor)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,12 @@ _SAVER = {
 }
 _FLEX = "Flex"
 _IMPLEMENTS = "api_implements"
+_NOT_ITS_OWN = "it is no function of the graph, and TensorFlow would run an operator of this name"
 
 _RESTORE = {"RestoreV2", "Restore", "RestoreSlice"}
+_PASSING_ON = {"Identity", "PlaceholderWithDefault"}
+_CALLING = ("PartitionedCall", "StatefulPartitionedCall")
+"""Operators whose inputs are the arguments of the function that they call."""
 
 
 def require_pure(path: Path, saved: Any) -> None:
@@ -44,6 +49,9 @@ def require_pure(path: Path, saved: Any) -> None:
             why = None if node.op in graph.functions else allowed.operators().why_not(node.op)
             if why is not None and node.op not in _SAVER:
                 raise _refusal(path, f"holds the operator {node.op}", why)
+            for name in _handed_on(node.attr):
+                if name not in graph.functions:
+                    raise _refusal(path, f"calls {shown(name)}", _NOT_ITS_OWN)
         # TensorFlow 2 calls the functions of objects, and lets the graph around them be.
         has_objects = len(saved.meta_graphs) == 1 and meta.HasField("object_graph_def")
         for node in graph.of_objects() if has_objects else graph.outside_the_saver():
@@ -59,7 +67,7 @@ def require_pure_operators(path: Path, model: Model) -> None:
     """
     for operator in (each for graph in model.subgraphs for each in graph.operators):
         if operator.is_custom and operator.name.startswith(_FLEX):
-            for name in (operator.name.removeprefix(_FLEX), *_run_for(path, operator)):
+            for name in chain([operator.name.removeprefix(_FLEX)], _run_for(path, operator)):
                 if (why := allowed.operators().why_not(name)) is not None:
                     raise _refusal(path, f"holds the operator {shown(name)}", why)
 
@@ -67,13 +75,13 @@ def require_pure_operators(path: Path, model: Model) -> None:
 def _run_for(path: Path, operator: Operator) -> Iterator[str]:
     """Name the operator that TensorFlow runs: it goes by the options, whatever the name is."""
     from flatbuffers import flexbuffers
-    from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-    if not operator.custom_options:
-        return
     try:
-        _, node = flexbuffers.GetRoot(operator.custom_options).AsVector
-        yield NodeDef.FromString(bytes(node.AsBlob)).op
+        _, options = flexbuffers.GetRoot(operator.custom_options).AsVector
+        from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+        node = NodeDef.FromString(bytes(options.AsBlob))
+        yield from (node.op, *_handed_on(node.attr))
     except Exception as error:
         raise ModelError(
             f"{path}: damaged .tflite file: the options of {operator.name} cannot be read"
@@ -135,6 +143,44 @@ class _Graph:
         others = self._nodes.keys() - saving - {node.name for node in restoring}
         yield from self._leading_to([*others, *self._named()])
         yield from (node for node in restoring if node.op not in _RESTORE)
+        own = frozenset([_node_name(saver.filename_tensor_name)])
+        yield from self._restoring_from_elsewhere(
+            [node for node in restoring if self._nodes.get(node.name) is node], own, set()
+        )
+
+    def _restoring_from_elsewhere(
+        self, nodes: Iterable[Any], own: frozenset[str], seen: set[tuple[str, frozenset[str]]]
+    ) -> Iterator[Any]:
+        """Go through the nodes that restore from other files than the model's own.
+
+        ``own`` are the nodes and arguments, among ``nodes`` of one function, that hold the name
+        by which TensorFlow gives the model's checkpoint.
+        """
+        by_name = {node.name: node for node in nodes}
+
+        def is_own(tensor: str) -> bool:
+            name = _node_name(tensor)
+            for _ in range(len(by_name)):
+                node = by_name.get(name)
+                if name in own or node is None or node.op not in _PASSING_ON or not node.input:
+                    break
+                name = _node_name(node.input[0])
+            return name in own
+
+        for node in by_name.values():
+            if node.op in _RESTORE and not (node.input and is_own(node.input[0])):
+                yield node
+            for name in self.functions.keys() & set(_calls(node)):
+                function = self.functions[name]
+                arguments = (
+                    zip(function.signature.input_arg, node.input, strict=False)
+                    if node.op in (*_CALLING, name)
+                    else ()
+                )
+                its = frozenset(arg.name for arg, tensor in arguments if is_own(tensor))
+                if (name, its) not in seen:
+                    seen.add((name, its))
+                    yield from self._restoring_from_elsewhere(function.node_def, its, seen)
 
     def _named(self) -> Iterator[str]:
         """Name the tensors and nodes that signatures, initializers and variables name."""
@@ -144,6 +190,10 @@ class _Graph:
             for tensor in (*signature.inputs.values(), *signature.outputs.values()):
                 yield tensor.name
                 yield from (each.name for each in tensor.composite_tensor.components)
+                sparse = tensor.coo_sparse
+                yield sparse.values_tensor_name
+                yield sparse.indices_tensor_name
+                yield sparse.dense_shape_tensor_name
         for name, collection in self._meta.collection_def.items():
             yield from collection.node_list.value
             if name.endswith("variables"):
@@ -187,9 +237,21 @@ class _Graph:
 def _calls(node: Any) -> Iterator[str]:
     """Name the functions that a node calls, or hands on to be called."""
     yield node.op
-    for attribute in node.attr.values():
-        yield attribute.func.name
-        yield from (each.name for each in attribute.list.func)
+    yield from _handed_on(node.attr)
+
+
+def _handed_on(attributes: Any) -> Iterator[str]:
+    """Name the functions among the attributes of a node, and among those of such functions."""
+    waiting = list(attributes.values())
+    while waiting:
+        attribute = waiting.pop()
+        functions = [*attribute.list.func]
+        if attribute.HasField("func"):
+            functions.append(attribute.func)
+        for function in functions:
+            if function.name:
+                yield function.name
+            waiting.extend(function.attr.values())
 
 
 def _node_name(tensor: str) -> str:

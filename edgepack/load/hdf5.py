@@ -50,6 +50,8 @@ def _items(path: Path, file: Any) -> Iterator[tuple[str, Any]]:
         if not isinstance(group, h5py.Group):
             continue
         for link in group:
+            if not isinstance(link, str):
+                raise ModelError(f"{path}: damaged: a name in it is no text")
             whole = f"{name.rstrip('/')}/{link}"
             if group.id.links.get_info(link.encode()).type != h5py.h5l.TYPE_HARD:
                 raise UnsafeModelError(

@@ -27,7 +27,7 @@ class KerasModel(TensorFlowModel):
         self.model = model
         self.keras = keras
         self._ends = _Graph(model) if getattr(model, "inputs", None) else _Subclassed(model, path)
-        super().__init__(path, _signature(self._ends.inputs, self._ends.outputs))
+        super().__init__(path, _signature(path, self._ends.inputs, self._ends.outputs))
 
     @property
     def is_legacy(self) -> bool:
@@ -180,13 +180,18 @@ def _unique(named: Iterable[tuple[str, Any]]) -> _Named:
     return list(found.items())
 
 
-def _signature(inputs: _Named, outputs: _Named) -> Signature:
+def _signature(path: Path, inputs: _Named, outputs: _Named) -> Signature:
     return Signature(
-        inputs=tuple(_spec(name, tensor) for name, tensor in inputs),
-        outputs=tuple(_spec(name, tensor) for name, tensor in outputs),
+        inputs=tuple(_spec(path, name, tensor) for name, tensor in inputs),
+        outputs=tuple(_spec(path, name, tensor) for name, tensor in outputs),
     )
 
 
-def _spec(name: str, tensor: Any) -> TensorSpec:
+def _spec(path: Path, name: str, tensor: Any) -> TensorSpec:
     dtype = getattr(tensor.dtype, "name", tensor.dtype)
+    if getattr(tensor.shape, "rank", 0) is None:
+        raise ModelError(
+            f"{path}: {name!r} has no shape, not even a number of dimensions; give it one in the"
+            " model, such as with a Reshape layer"
+        )
     return TensorSpec(name=name, shape=tuple(tensor.shape)[1:], dtype=dtype)

@@ -62,6 +62,8 @@ def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[byte
     for i in range(subgraph.OperatorsLength()):
         operator = subgraph.Operators(i)
         name, version, is_custom = names[operator.OpcodeIndex()]
+        if operator.LargeCustomOptionsOffset() or operator.LargeCustomOptionsSize():
+            raise Damage(f"operator {i}, {name}, has options outside its table")
         kind = _enum("BuiltinOptions").get(operator.BuiltinOptionsType(), "NONE")
         read = Operator(
             name=name,
