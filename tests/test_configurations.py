@@ -162,6 +162,7 @@ def test_what_reaches_tensorflow_in_keras_2_is_refused(config: dict[str, Any], s
         ("tf_keras", layer("Constant", module="tensorflow.python.ops.init_ops_v2")),
         ("tf_keras", layer("TypeSpec", type_spec="tf.TensorSpec")),
         ("tf_keras", layer("Custom>Adam")),
+        ("tf_keras", layer("Adam", module="keras.optimizers", registered_name="Custom>Adam")),
     ],
 )
 def test_what_computes_is_let_through(package: str, config: dict[str, Any]) -> None:

@@ -161,7 +161,7 @@ class _Check:
         if not (
             isinstance(name, str)
             and isinstance(module, str | None)
-            and registered in (None, kind, name)
+            and registered in (None, kind, name, f"{_CUSTOM}{name}")
             and is_listed(name, module)
         ):
             raise self._stranger(name, module)
