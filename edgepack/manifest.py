@@ -32,7 +32,7 @@ def manifest(
     distributions: Iterable[str] = (),
     runtimes: Iterable[Runtime] = (),
 ) -> dict[str, Any]:
-    """Say what made the folder: content and names only, so that it is the same everywhere.
+    """Say what made the folder: content and names only, so that places and times change nothing.
 
     ``command`` wrote it, and alone may replace it. ``asked`` holds what was asked for, under what
     it is called: a recipe, say.
