@@ -42,9 +42,9 @@ def exhausted(error: BaseException) -> ExhaustedError | None:
     there is no more memory; free some, or raise the limit (ulimit -v)
     """
     why = None
-    if isinstance(error, OSError):
-        why = _BY_NUMBER.get(error.errno or 0)
-    elif isinstance(error, (ImportError, MemoryError, RuntimeError)):
+    if isinstance(error, OSError) and error.errno is not None:
+        why = _BY_NUMBER.get(error.errno)
+    elif isinstance(error, (OSError, ImportError, MemoryError, RuntimeError)):
         # Of the traceback of another process, the last line says what it was.
         last = f"{type(error).__name__}: {error}".rstrip().splitlines()[-1]
         why = next((why for words, why in _BY_WORDS.items() if words in last), None)

@@ -117,6 +117,7 @@ class Worker:
                     **os.environ,
                     **_environment(verbose),
                     "TMPDIR": str(self._scratch.path),
+                    "MPLCONFIGDIR": str(self._scratch.path),  # some packages import Matplotlib
                 },
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
                 encoding="utf-8",

@@ -244,6 +244,8 @@ def test_what_is_not_known_is_refused_with_the_cure(edgepack: Edgepack, kinds: P
     )
     assert "is quantized already" in said("dynamic.tflite", data="image.npz")
     assert "no array 'left'; it holds x, y" in said("two_keras.keras")
+    of_keras_2 = said("two_keras.json", "--weights", "two_checkpoint", data="two.npz")
+    assert "is a TensorFlow checkpoint, which Keras 3 does not read" in of_keras_2
 
 
 def test_layers_that_tensorflow_lite_does_not_have_are_told_with_the_cure(

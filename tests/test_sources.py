@@ -181,7 +181,7 @@ def test_folders_that_are_no_data(folder: Folder) -> None:
     folder.image("data/cat/b.png")
     folder.refused("data: a.png lies beside the subfolders, which are the classes", data, IMAGE)
     (data / "dog").symlink_to(data / "cat")
-    folder.refused("data: dog is a link; give the folder itself", data, IMAGE)
+    folder.refused("data: dog is a link; put the folder itself there", data, IMAGE)
     (data / "dog").unlink()
     (data / "cat" / "inside.png").symlink_to("b.png")
     (data / "cat" / "out.png").symlink_to(folder.image("secret.png"))

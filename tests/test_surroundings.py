@@ -174,7 +174,7 @@ def test_a_working_folder_that_was_removed_does_no_harm(place: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["inspect", "validate", "firmware"])
-@pytest.mark.parametrize("limit", ["-n 8", "-v 200000"])
+@pytest.mark.parametrize("limit", ["-n 8", "-v 100000", "-v 200000"])
 def test_a_low_limit_is_named_or_enough(place: Path, name: str, limit: str) -> None:
     require_named_or_enough(place, (LIGHT | HEAVY)[name], limit)
 

@@ -22,6 +22,7 @@ from edgepack.system_errors import STAGED, exhausted, explained
         (MemoryError("Unable to allocate 9 GiB"), "no more memory"),
         (RuntimeError("can't start new thread"), "no more processes"),
         (RuntimeError("in a worker process:\n...\nMemoryError"), "no more memory"),
+        (OSError("x.so: failed to map segment from shared object"), "no more memory"),
         (ImportError("x.so: failed to map segment from shared object"), "no more memory"),
         (ImportError("x.so: cannot open shared object file: Too many open files"), "no more files"),
     ],

@@ -113,6 +113,16 @@ def test_a_checkpoint_that_leads_out_of_its_folder_is_refused(tmp_path: Path) ->
         weights_ending(tmp_path / "given" / "w")
 
 
+@pytest.mark.parametrize("part", ["w.index", "w.data-00000-of-00001"])
+def test_a_part_of_a_checkpoint_is_told_what_to_give(tmp_path: Path, part: str) -> None:
+    for name in ("w.index", "w.data-00000-of-00001"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        ModelError, match="is a part of a TensorFlow checkpoint; give --weights .*w$"
+    ):
+        weights_ending(tmp_path / part)
+
+
 def test_a_group_that_holds_itself_ends() -> None:
     # what is looked through once is not looked through again
     with h5py.File("loop.h5", "w", driver="core", backing_store=False) as file:

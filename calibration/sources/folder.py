@@ -92,7 +92,9 @@ def files_below(folder: Path) -> list[str]:
         inside = Path(place).relative_to(folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if links := [name for name in folders if (Path(place) / name).is_symlink()]:
-            raise DatasetError(f"{folder}: {inside / links[0]} is a link; give the folder itself")
+            raise DatasetError(
+                f"{folder}: {inside / links[0]} is a link; put the folder itself there"
+            )
         seen = [name for name in files if not name.startswith(".")]
         if odd := [name for name in seen if is_special(Path(place) / name)]:
             raise DatasetError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -99,6 +100,8 @@ cli.add_command(validate)
 
 def main() -> NoReturn:
     """Run the command line."""
+    # numpy's threads never end where there is no memory for them; little is computed here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     open_streams()
     for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP

@@ -114,7 +114,13 @@ def _load(source: Source, stored: Format, keras: Any, objects: dict[str, Any]) -
     if source.allow_unsafe and keras.__name__ == "keras":
         keras.config.enable_unsafe_deserialization()
     model = keras.models.model_from_json(source.path.read_text("utf-8"), custom_objects=objects)
-    with _named(source.weights, weights_ending(source.weights)) as file:
+    ending = weights_ending(source.weights)
+    if not ending and keras.__name__ == "keras":
+        raise ModelError(
+            f"{source.weights}: is a TensorFlow checkpoint, which Keras 3 does not read; save the"
+            " weights with model.save_weights('NAME.weights.h5')"
+        )
+    with _named(source.weights, ending) as file:
         try:
             model.load_weights(file)
         except Exception as error:
@@ -142,6 +148,8 @@ _UNKNOWN = re.compile(r"Unknown (\w+): '?(?:\w+>)?(\w+)|Could not locate (\w+) '
 def _explain(error: Exception, held: Stored, keras: Any) -> str:
     """Say why, and the cure for a class of one's own, or a Keras newer than the one here."""
     why = reason(error)
+    if "activation function: 'function'" in str(error):
+        return f"{keras.__name__} cannot load a function of your own from .h5; save it as .keras"
     if unknown := _UNKNOWN.search(str(error)):
         kind, name = (part for part in unknown.groups() if part)
         why = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from edgepack.errors import UnsafeModelError
 
 _MOST_SHARDS = 100
+_PART = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
 
 
 _NOT_OF_CHECKPOINTS = (".h5", ".hdf5", ".keras")
@@ -27,6 +29,15 @@ def checkpoint_files(prefix: Path) -> Iterator[Path]:
                 f"{path}: is a link that leads out of its folder; give the checkpoint itself"
             )
         yield path
+
+
+def of_checkpoint(path: Path) -> Path | None:
+    """Name the checkpoint that a file is a part of; None if it is of none.
+
+    >>> of_checkpoint(Path("weights.index"))
+    """
+    prefix = path.with_name(_PART.sub("", path.name))
+    return prefix if prefix != path and any(_files(prefix)) else None
 
 
 def _files(prefix: Path) -> Iterator[Path]:

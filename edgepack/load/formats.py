@@ -14,7 +14,7 @@ from typing import Any
 from edgepack.errors import ModelError, reason
 from edgepack.given import require_ordinary
 from edgepack.load.archive import read_archive, require_packed_weights
-from edgepack.load.checkpoint import checkpoint_files
+from edgepack.load.checkpoint import checkpoint_files, of_checkpoint
 from edgepack.load.hdf5 import require_own_values
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
 
@@ -180,6 +180,8 @@ def weights_ending(path: Path) -> str:
         raise ModelError(f"{path}: no such file of weights; check the path") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if (prefix := of_checkpoint(path)) is not None:
+        raise ModelError(f"{path}: is a part of a TensorFlow checkpoint; give --weights {prefix}")
     raise ModelError(f"{path}: no weights of Keras; save them with model.save_weights()")
 
 
