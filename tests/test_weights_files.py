@@ -118,7 +118,7 @@ def test_a_part_of_a_checkpoint_is_told_what_to_give(tmp_path: Path, part: str) 
     for name in ("w.index", "w.data-00000-of-00001"):
         (tmp_path / name).touch()
     with pytest.raises(
-        ModelError, match="is a part of a TensorFlow checkpoint; give --weights .*w$"
+        ModelError, match=r"is a part of a TensorFlow checkpoint; give --weights .*w$"
     ):
         weights_ending(tmp_path / part)
 
