@@ -47,6 +47,11 @@ def is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path is a link to what is not in a folder, which is given as its real path."""
+    return path.is_symlink() and not path.resolve().is_relative_to(folder)
+
+
 def require_ordinary(path: Path, error: type[UsageError]) -> None:
     """Raise ``error`` for a pipe, a socket or a device."""
     try:

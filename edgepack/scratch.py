@@ -23,9 +23,10 @@ from types import TracebackType
 
 from edgepack.errors import OutputError
 from edgepack.signals import uninterrupted
-from edgepack.system_errors import explained
+from edgepack.system_errors import STAGED, explained
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NAME = f"{STAGED[1:]}scratch-"  # with the dot before it beside an output
 _PRIVATE = 0o700
 _UNLOCKED = "-unlocked"
 _CURE = "set TMPDIR to another folder"
@@ -153,13 +154,13 @@ def _remove(path: Path, lock: int | None) -> None:
 
 def _prefix() -> str:
     """Begin the names: by machine and by boot, since disks may be shared where locks are not."""
-    return f"edgepack-scratch-{_machine()}-{_boot()}-"
+    return f"{_NAME}{_machine()}-{_boot()}-"
 
 
 def _is_of_here(name: str) -> bool:
     """Whether a folder is of this machine, now or before, or of another container of this boot."""
     here = f"(?:{_machine()}-[0-9a-f]{{8}}|[0-9a-f]{{8}}-{_boot()})"
-    return bool(re.fullmatch(rf"\.?edgepack-scratch-{here}-[0-9a-f]{{16}}", name))
+    return bool(re.fullmatch(rf"\.?{_NAME}{here}-[0-9a-f]{{16}}", name))
 
 
 def _machine() -> str:

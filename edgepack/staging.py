@@ -17,7 +17,7 @@ from edgepack.exchange import exchange, rename_new
 from edgepack.printable import shown
 from edgepack.scratch import Scratch
 from edgepack.signals import uninterrupted
-from edgepack.system_errors import explained
+from edgepack.system_errors import STAGED, explained
 
 _MODE = 0o777
 _ANOTHER = "choose another --output"
@@ -69,10 +69,10 @@ def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
     manifest = _manifest(output)
     strange = next(_not_listed(output, manifest), None)
     if manifest is None or strange is not None:
-        why = f"holds {shown(strange)}, which" if strange else "holds folders, which"
+        what = shown(strange) if strange else "folders"
         raise OutputError(
-            f"{output}: --force replaces only a folder that edgepack wrote, and this one {why} no"
-            f" {MANIFEST} of edgepack's lists; {_ANOTHER}"
+            f"{output}: --force replaces only a folder that edgepack wrote, and this one holds"
+            f" {what}, which no {MANIFEST} of edgepack's lists; {_ANOTHER}"
         )
     if (its := manifest.get("command")) != command:
         who = f"edgepack {its} wrote it" if _is_name(its) else f"its {MANIFEST} names none"
@@ -142,7 +142,7 @@ def _put_back(output: Path) -> None:
 def _aside(output: Path) -> Path:
     """Name the place of what is being replaced: the next run has to find it."""
     name = hashlib.sha256(os.fsencode(output.name)).hexdigest()[:16]
-    return output.with_name(f".edgepack-replaced-{name}")
+    return output.with_name(f"{STAGED}replaced-{name}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.sources.source import Block, Fields, Survey
 from edgepack.errors import DatasetError
-from edgepack.given import is_special
+from edgepack.given import is_special, leads_out
 
 _BLOCK_FILES = 16
 
@@ -80,14 +80,15 @@ class Folder(ABC):
 def files_below(folder: Path) -> list[str]:
     """Find the files in a folder and its subfolders, as paths in it, without hidden ones.
 
-    Raises :class:`DatasetError` for a subfolder that is a link, and for what is no file, such as a
-    pipe, which may never end; and OSError.
+    Raises :class:`DatasetError` for a subfolder that is a link, for a file that is one and leads
+    out of the folder, and for what is no file, such as a pipe, which may never end; and OSError.
     """
 
     def refuse(error: OSError) -> None:
         raise error
 
     found: list[str] = []
+    real = folder.resolve()
     for place, folders, files in os.walk(folder, onerror=refuse):
         inside = Path(place).relative_to(folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -100,12 +101,10 @@ def files_below(folder: Path) -> list[str]:
             raise DatasetError(
                 f"{folder}: {inside / odd[0]} is a pipe, a socket or a device; remove it"
             )
-        for name in seen:
-            path = Path(place) / name
-            if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-                raise DatasetError(
-                    f"{folder}: {inside / name} is a link that leads out of the folder; copy the"
-                    " file into it"
-                )
+        if strays := [name for name in seen if leads_out(Path(place) / name, real)]:
+            raise DatasetError(
+                f"{folder}: {inside / strays[0]} is a link that leads out of the folder; copy the"
+                " file into it"
+            )
         found += [(inside / name).as_posix() for name in seen]
     return found

@@ -11,7 +11,6 @@ from edgepack.errors import UnsafeModelError
 _MOST_SHARDS = 100
 _PART = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
 
-
 _NOT_OF_CHECKPOINTS = (".h5", ".hdf5", ".keras")
 """Keras reads files of these names as HDF5, whatever lies beside them."""
 

@@ -91,11 +91,10 @@ def own_names(entry: dict[str, Any]) -> set[str]:
     model itself, by the name of the class. None, if one of these is no name.
     """
     name = entry.get("class_name")
-    names = [entry.get("config") if name == "function" else name]
+    names: list[Any] = [entry.get("config") if name == "function" else name]
     if name != "function" and entry.get("module") is not None:
         names.append(entry.get("registered_name", name))
-    found = [each for each in names if isinstance(each, str)]
-    return set(found) if len(found) == len(names) else set()
+    return set(names) if all(isinstance(each, str) for each in names) else set()
 
 
 def _parsed(text: str) -> Any:
@@ -128,7 +127,8 @@ class _Check:
             raise self._refusal(f"holds a {name} layer", self.kit.left_out[name])
         if name in _OF_TENSORFLOW:
             _OF_TENSORFLOW[name](self, entry)
-        is_own = all(each in self.known for each in own_names(entry) or ("",))
+        names = own_names(entry)
+        is_own = bool(names) and all(each in self.known for each in names)
         if not is_own and name not in _SPECIAL:
             self._require_listed(entry, name)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.errors import ModelError, UnsafeModelError
-from edgepack.given import is_special
+from edgepack.given import is_special, leads_out
 from edgepack.load.allowed import Kit, kit
 from edgepack.printable import shown
 
@@ -107,7 +107,7 @@ def _require_contained(path: Path) -> None:
             raise ModelError(
                 f"{path}: {shown(each.relative_to(path))} is a pipe, a socket or a device"
             )
-        if each.is_symlink() and not each.resolve().is_relative_to(folder):
+        if leads_out(each, folder):
             raise UnsafeModelError(
                 f"{path}: {shown(each.relative_to(path))} is a link that leads out of the folder;"
                 " copy the folder with what it links to: cp -rL"
