@@ -117,7 +117,8 @@ class Worker:
                     **os.environ,
                     **_environment(verbose),
                     "TMPDIR": str(self._scratch.path),
-                    "MPLCONFIGDIR": str(self._scratch.path),  # some packages import Matplotlib
+                    # Keras 3 imports Matplotlib, which would complain of a cache out of reach.
+                    **({"MPLCONFIGDIR": str(self._scratch.path)} if confinement else {}),
                 },
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
                 encoding="utf-8",
