@@ -24,7 +24,8 @@ from edgepack.progress import ignore
 from edgepack.quantize.dynamic_range import quantize_weights
 from edgepack.refusal import contradictions, needs_second
 from edgepack.runtimes import LITERT_KERNELS, REFERENCE, RUNTIMES
-from edgepack.runtimes.processes import Run, interpreters
+from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.run import Run
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.tflite.rewrite import Rewrite
 

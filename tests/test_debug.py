@@ -22,7 +22,7 @@ from edgepack.debug.layers import Layer, match, real_values, weight_spread
 from edgepack.debug.ranking import rank
 from edgepack.debug.service import DebugService
 from edgepack.debug.tally import Tally
-from edgepack.evaluation.score import sqnr_db
+from edgepack.evaluation.pairs import sqnr_db
 from edgepack.progress import ignore
 from edgepack.quantize import affine
 from edgepack.tflite.flatbuffer import read_tflite

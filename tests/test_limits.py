@@ -18,7 +18,8 @@ from edgepack.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.culprit import Fate, culprit
 from edgepack.runtimes.latency import latencies
-from edgepack.runtimes.processes import LIMITS, Run, interpreters
+from edgepack.runtimes.processes import LIMITS, interpreters
+from edgepack.runtimes.run import Run
 from edgepack.samples import random_inputs
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.tflite.rewrite import Rewrite, quantization

@@ -61,7 +61,7 @@ class FloatModel:
         found = Answer.found(self._cache.find(key), [*key, []], len(self.signature.outputs))
         if found is not None:
             return lambda: found
-        session, stem = self._session(), own_folder(self._work) / "predicted"
+        session, stem = self.session(), own_folder(self._work) / "predicted"
         names = [output.name for output in self.signature.outputs]
         predicting = session.start(
             "predict",
@@ -90,7 +90,7 @@ class FloatModel:
         entry = self._cache.find(key)
         if entry is None:
             made, kept = own_folder(self._work) / _FLOAT, self._work / _FLOAT
-            self._session().call("convert", shapes=shapes, float_tflite=str(made))
+            self.session().call("convert", shapes=shapes, float_tflite=str(made))
             keep(made, kept)
             entry = self._cache.keep(key, None, {_FLOAT: kept})
         return read_file(entry.folder / _FLOAT)
@@ -112,7 +112,8 @@ class FloatModel:
         entry = self._cache.find(key) or self._cache.keep(key, self._load())
         return Signature.of(entry.value), str(entry.value["runtime"])
 
-    def _session(self) -> Worker:
+    def session(self) -> Worker:
+        """Give the process in which TensorFlow holds the model."""
         if self._worker is None:
             self._load()
         assert self._worker is not None  # noqa: S101 (it was loaded)
