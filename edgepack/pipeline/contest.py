@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from edgepack.budgets import Budgets
@@ -103,6 +105,8 @@ def read_contest(
     require_any(wanted)
     runtimes = installed(wanted)
     running = stack.enter_context(interpreters(runtimes, verbose=verbose))
+    # What scores are computed with takes a second to import, and so does loading the model.
+    threading.Thread(target=import_module, args=["sklearn.metrics"], daemon=True).start()
     with (
         progress.step("load") as update,
         reader([trial.test], recipe_file, verbose=verbose) as reading,
