@@ -154,10 +154,12 @@ def test_a_layer_that_was_harmed_is_found(
 
 def debug(source: Path, quantized: bytes, models: Path, tmp_path: Path) -> tuple[LayerReport, ...]:
     (tmp_path / "harmed.tflite").write_bytes(quantized)
-    service = DebugService(
-        str(source),
-        str(tmp_path / "harmed.tflite"),
-        save_arrays(tmp_path / "x", {"x": samples(models)}),
+    service = DebugService()
+    service.open(
+        float_tflite=str(source),
+        quantized_tflite=str(tmp_path / "harmed.tflite"),
+        inputs=save_arrays(tmp_path / "x", {"x": samples(models)}),
+        update=ignore,
     )
     compared, isolated = service.compare(update=ignore), service.isolate(update=ignore)
     return rank(

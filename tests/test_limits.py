@@ -193,7 +193,7 @@ def test_models_are_run_and_timed_in_one_pool(cnn: Bundle, tmp_path: Path) -> No
             )
             for name, path in models.items()
         }
-        taken = running.latencies(models=models, inputs=inputs, work=tmp_path)
+        taken = running.latencies(models=models, inputs=inputs, work=tmp_path, on=[REFERENCE, TFLM])
         runs = {name: finish() for name, finish in begun.items()}
     for name, dtype in (("float", "float32"), ("int8", "int8")):
         outputs = [found.outputs["y"] for found in runs[name].values() if found.outputs]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from edgepack.budgets import Budgets
@@ -104,9 +102,7 @@ def read_contest(
     wanted = named({name for target in targets for name in target.interpreters})
     require_any(wanted)
     runtimes = installed(wanted)
-    running = stack.enter_context(interpreters(runtimes, verbose=verbose))
-    # What scores are computed with takes a second to import, and so does loading the model.
-    threading.Thread(target=import_module, args=["sklearn.metrics"], daemon=True).start()
+    running = stack.enter_context(interpreters(verbose=verbose))
     with (
         progress.step("load") as update,
         reader([trial.test], recipe_file, verbose=verbose) as reading,

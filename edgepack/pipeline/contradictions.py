@@ -12,6 +12,7 @@ from edgepack.runtimes import LITERT_KERNELS
 from edgepack.runtimes.installed import installed
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run import Run
+from edgepack.scratch import Scratch
 
 _FEW = 16
 """So many samples show whether kernels refuse a model, which is for its content."""
@@ -26,14 +27,13 @@ def find_contradictions(
     """
     second = None
     if needs_second(reference) and installed([LITERT_KERNELS]):
-        folder = work / "few"
-        folder.mkdir()
-        second = running.run(
-            model=task.path,
-            inputs={name: array[:_FEW] for name, array in task.inputs.items()},
-            outputs=task.outputs,
-            work=folder,
-            update=ignore,
-            on=[LITERT_KERNELS],
-        )[LITERT_KERNELS.name]
+        with Scratch(work) as folder:
+            second = running.run(
+                model=task.path,
+                inputs={name: array[:_FEW] for name, array in task.inputs.items()},
+                outputs=task.outputs,
+                work=folder,
+                update=ignore,
+                on=[LITERT_KERNELS],
+            )[LITERT_KERNELS.name]
     return tuple(contradictions(task.model, reference, second))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -123,4 +124,6 @@ class FloatModel:
         self._worker = self._stack.enter_context(
             model_session(self._source, self._work, verbose=self._verbose)
         )
-        return self._worker.call("load", strategy=None)
+        loading = self._worker.start("load", strategy=None)
+        import_module("sklearn.metrics")  # scores need it, and it takes a second, as loading does
+        return loading.result()

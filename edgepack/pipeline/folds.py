@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgepack.arrays import Arrays
 from edgepack.calibration.calibrator import Calibrator
 from edgepack.deviation import UNEVEN
 from edgepack.errors import ModelError, RecipeError
@@ -129,12 +130,8 @@ def cross_validate(contest: Contest, plan: Plan, of_float: Answer) -> FoldsRepor
                 run, tensor = _run_fold(
                     own, data, output, calibrator, contest.running, labels, mask
                 )
-                if run.outputs is None:
-                    raise ModelError(
-                        f"{plan.candidate}: LiteRT does not run it as calibrated for fold"
-                        f" {number}: {run.failure or f'its {UNEVEN}'}; leave the folds out"
-                    )
-                value = evaluator.value(run.outputs[output], tensor, mask)
+                made = _require_outputs(plan.candidate, number, run)
+                value = evaluator.value(made[output], tensor, mask)
             folds.append(_fold(measure, number, mask, evaluator.float_value(mask), value))
         update(count, count)
     told = [plan.settings.in_words, *_remarks(plan, data, output, why_not)]
@@ -215,6 +212,16 @@ def _run_fold(
         macs=model_macs(model),
     )
     return runs[_LITERT.name], tensors[output]
+
+
+def _require_outputs(candidate: Path, number: int, run: Run) -> Arrays:
+    if run.outputs is None:
+        why = run.failure or f"its {UNEVEN}"
+        raise ModelError(
+            f"{candidate}: LiteRT does not run it as calibrated for fold {number}: {why}; leave the"
+            " folds out"
+        )
+    return run.outputs
 
 
 def _fold(
