@@ -105,6 +105,10 @@ def change_in_words(metric: Metric, float_value: float, value: float) -> str:
     }[metric.unit]
 
 
+NOT_SCHEMES = ("metric", "float", "pruned", "sampled")
+"""What an output is told by in reports, besides the name of what the model was quantized to."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampled:
     """What the float model reaches on those ``samples`` that a slow interpreter ran."""

@@ -143,8 +143,8 @@ def left_out(
 ) -> list[str]:
     """Say which interpreters did not run all samples, and why."""
     told = [
-        f"{runtime.name} loaded the model and ran nothing: {' and '.join(targets)} cannot take it"
-        " anyway"
+        f"{runtime.name} only loaded the model: {' and '.join(targets)}"
+        f" {'is' if len(targets) == 1 else 'are'} ruled out without running it"
         for runtime, targets in idle.items()
         if runs[runtime.name].is_loaded_only
     ]
@@ -154,8 +154,7 @@ def left_out(
             "the reference kernels" if name == REFERENCE.name else name for name in some
         )
         told.append(
-            f"{named} ran {max(some.values()):,} of the {len(task):,} samples: its kernels are"
-            f" slow, and the model has {model_macs(task.model):,} multiply-accumulates; edgepack"
-            " compare runs them all"
+            f"{max(some.values()):,} of the {len(task):,} samples were run on {named}, whose plain"
+            f" kernels are slow: the model has {model_macs(task.model):,} multiply-accumulates"
         )
     return told

@@ -10,6 +10,7 @@ from edgepack.arrays import Arrays
 from edgepack.budgets import Budgets
 from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known_defect
 from edgepack.errors import ModelError
+from edgepack.evaluation.score import NOT_SCHEMES
 from edgepack.gate import Gate
 from edgepack.macs import model_macs
 from edgepack.pipeline.contradictions import find_contradictions
@@ -244,7 +245,7 @@ def _time(
 
 def _scheme(path: Path) -> str:
     """Name what the file was quantized to by the file, unless the report means another by that."""
-    return path.name if path.stem in ("metric", "float", "pruned") else path.stem
+    return path.name if path.stem in NOT_SCHEMES else path.stem
 
 
 def _reports(

@@ -5,13 +5,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from edgepack.evaluation.score import Score
+from edgepack.evaluation.score import OutputComparison, Score
 from edgepack.printable import printable
 
 NONE = "-"
 _NAMED = 6
 _LONG_MS = 100
 WIDTH = 100
+
+
+def interpreter(output: OutputComparison, name: str) -> str:
+    """Name an interpreter, and how many samples it ran if those were not all."""
+    some = output.sampled.get(name)
+    return f"{name} ({some.samples:,} samples)" if some else name
 
 
 def cells(score: Score | None) -> list[str]:

@@ -9,7 +9,7 @@ from edgepack.deviation import Deviation
 from edgepack.evaluation.score import OutputComparison, change_in_words
 from edgepack.metrics import find
 from edgepack.report import CalibrationReport, Report
-from edgepack.report.table import NONE, cells, hang, number, shorten, table
+from edgepack.report.table import NONE, cells, hang, interpreter, number, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
 
 
@@ -46,7 +46,7 @@ def _rows(report: Report, output: str) -> list[list[str]]:
     for name, runtime in report.runtimes.items():
         off = off_reference(runtime.failure, runtime.deviations.get(output))
         scored = cells(comparison.quantized.get(name))
-        rows.append([report.comparison.scheme, name, *scored, off])
+        rows.append([report.comparison.scheme, interpreter(comparison, name), *scored, off])
     if comparison.metric is None:
         for row in rows:
             del row[2]
@@ -168,10 +168,11 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
             noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
         return f"{scheme} {agreement}{noise}"
     metric = find(comparison.metric)
-    pick = min if metric.is_more_better else max
-    name = pick(values, key=lambda key: values[key])
+    lost = {name: drop.amount for name in values if (drop := comparison.drop(name))}
+    name = max(lost, key=lambda key: lost[key])
+    float_value = comparison.float_value_on(name)
+    assert float_value is not None  # noqa: S101 (or there was no drop)
     return (
-        f"{scheme} {metric.name} {number(values[name])} at worst ({name}), float"
-        f" {number(comparison.float_value)}:"
-        f" {change_in_words(metric, comparison.float_value, values[name])}"
+        f"{scheme} {metric.name} {number(values[name])} at worst ({interpreter(comparison, name)}),"
+        f" float {number(float_value)}: {change_in_words(metric, float_value, values[name])}"
     )

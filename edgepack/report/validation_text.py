@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from edgepack.deviation import Deviation
 from edgepack.evaluation.score import OutputComparison
-from edgepack.report.table import NONE, cells, hang, milliseconds, number, shorten, table
+from edgepack.report.table import (
+    NONE,
+    cells,
+    hang,
+    interpreter,
+    milliseconds,
+    number,
+    shorten,
+    table,
+)
 from edgepack.report.target import FAILED, NOT_CHECKED
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.report.text import off_reference
@@ -51,7 +60,8 @@ def _rows(
     for name, runtime in report.runtimes.items():
         scored = cells(compared.quantized.get(name)) if compared else []
         off = off_reference(runtime.failure, _deviation(runtime, output))
-        yield [name, runtime.version, *scored[-len(against) :], off]
+        told = interpreter(compared, name) if compared else name
+        yield [told, runtime.version, *scored[-len(against) :], off]
 
 
 _HERE = "time and memory are this machine's, not a device's"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from edgepack.evaluation.score import NOT_SCHEMES
 from edgepack.metrics import listed
 from edgepack.report.figures.kinds import (
     AGREEMENT,
@@ -54,7 +55,6 @@ def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[
     yield from went_in(manifest["recipe"])
 
 
-_OF_OUTPUTS = ("metric", "float", "pruned")  # any other key is a scheme
 
 
 def _scheme(report: Node) -> str:
@@ -62,7 +62,7 @@ def _scheme(report: Node) -> str:
     if scheme := report["quantization"]["scheme"].text():
         return scheme
     outputs = report["comparison"]["outputs"].children().values()
-    keys = (key for output in outputs for key in output.children() if key not in _OF_OUTPUTS)
+    keys = (key for output in outputs for key in output.children() if key not in NOT_SCHEMES)
     return next(keys, "")
 
 
@@ -72,7 +72,7 @@ def _output(start: str, output: Node) -> Iterator[Figure]:
     kind = kind_of(known.unit, is_more_better=known.is_more_better) if known else VALUE
     scored: dict[str, Node] = {"pruned": output["pruned"]}
     for key, scores in output.children().items():
-        if key not in _OF_OUTPUTS:
+        if key not in NOT_SCHEMES:
             scored |= scores.children()
     if name is not None:
         values = {"float": output["float"]} | {who: score["value"] for who, score in scored.items()}

@@ -12,7 +12,7 @@ from edgepack.report.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.page.document import Column, Row, Section, Tone
 from edgepack.report.runs import all_runs, asked, output_names, seen
 from edgepack.report.sections.parts import figures, table, toned, words
-from edgepack.report.table import NONE, cells, milliseconds, number
+from edgepack.report.table import NONE, cells, interpreter, milliseconds, number
 from edgepack.runtimes import RUNTIMES
 
 _LEAD = (
@@ -96,7 +96,10 @@ def _score_rows(output: OutputComparison, scheme: str, float_runtime: str) -> li
     rows = [["float", float_runtime, number(output.float_value), *[NONE] * 3]]
     if output.pruned:
         rows.append(["pruned", float_runtime, *cells(output.pruned)])
-    rows += [[scheme, name, *cells(score)] for name, score in output.quantized.items()]
+    rows += [
+        [scheme, interpreter(output, name), *cells(score)]
+        for name, score in output.quantized.items()
+    ]
     return rows
 
 
