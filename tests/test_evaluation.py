@@ -16,8 +16,9 @@ from sklearn.metrics import roc_auc_score
 from edgepack.arrays import blocks, extremes, load_array, save_array, take
 from edgepack.deviation import deviation
 from edgepack.evaluation.classes import class_results
-from edgepack.evaluation.distance import WORST, Kind, distance
+from edgepack.evaluation.distance import WORST, distance
 from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.noise import Kind
 from edgepack.evaluation.paired import mcnemar, wilson
 from edgepack.evaluation.pairs import sqnr_db
 from edgepack.evaluation.probabilities import Histogram, divergences

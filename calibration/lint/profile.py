@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays
+from edgepack.arrays import Arrays, blocks
 from edgepack.calibration.dataset import Dataset
 from edgepack.errors import UsageError
 from edgepack.metrics import measures
 from edgepack.types import Signature
 
-_BLOCK_VALUES = 1 << 20
 _DIGEST_BYTES = 16
 
 
@@ -83,7 +82,7 @@ def _input_profile(array: NDArray[Any]) -> InputProfile:
     shape = array.shape[-1:] if array.ndim > 1 else (1,)
     minimum, maximum = np.full(shape, np.inf), np.full(shape, -np.inf)
     total = squares = 0.0
-    for block in _blocks(array):
+    for _, (block,) in blocks(array):
         values = block.reshape(-1, *shape).astype(np.float64)
         np.minimum(minimum, values.min(axis=0), out=minimum)
         np.maximum(maximum, values.max(axis=0), out=maximum)
@@ -100,16 +99,10 @@ def _input_profile(array: NDArray[Any]) -> InputProfile:
     )
 
 
-def _blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Cut an array of shape (samples, ...) into blocks of whole samples."""
-    rows = max(1, _BLOCK_VALUES // max(1, array[0].size))
-    for start in range(0, len(array), rows):
-        yield array[start : start + rows]
-
-
 def _digests(inputs: Arrays) -> Iterator[bytes]:
-    for rows in zip(*inputs.values(), strict=True):
-        digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-        for row in rows:
-            digest.update(row.tobytes())
-        yield digest.digest()
+    for _, read in blocks(*inputs.values()):
+        for sample in zip(*read, strict=True):
+            digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+            for row in sample:
+                digest.update(row.tobytes())
+            yield digest.digest()

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 import numpy as np
 
 from edgepack.arrays import extremes
-from edgepack.evaluation.pairs import Array, Mask, decibels, pairs
+from edgepack.evaluation.noise import Kind, Noise
+from edgepack.evaluation.pairs import Array, pairs
 from edgepack.evaluation.probabilities import Histogram, divergences
 from edgepack.evaluation.results import Distance
-from edgepack.metrics import classes
 from edgepack.types import Tensor
 
 WORST = 12
 """So many samples are told at most."""
-
-
-class Kind(str, Enum):
-    """What an output holds: scores of classes, for a sample or each of its pixels, or values."""
-
-    CLASSES = "classes"
-    CLASS_MAP = "class map"
-    VALUES = "values"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +30,10 @@ class Apart:
 class _Sums:
     """What is gathered on the way through the samples."""
 
+    noise: Noise
     float_bins: Histogram
     other_bins: Histogram
-    same: int = 0
-    decisions: int = 0
     divergence: float = 0.0
-    power: float = 0.0
-    noise: float = 0.0
-    mean_error: float = 0.0
-    max_error: float = 0.0
-    values: int = 0
     worst: list[Apart] = field(default_factory=list)
 
 
@@ -58,7 +43,6 @@ def distance(
     tensor: Tensor | None,
     kind: Kind,
     boundary: float,
-    mask: Mask | None = None,
 ) -> tuple[Distance, tuple[Apart, ...]]:
     """Compare outputs (samples, ...) with the float model's on the same samples.
 
@@ -72,17 +56,18 @@ def distance(
     half a value more in each, so that it stays finite.
     """
     low, high = (float(end) for end in extremes(float_outputs))
-    sums = _Sums(float_bins=Histogram(low, high), other_bins=Histogram(low, high))
-    for samples, ours, theirs in pairs(float_outputs, outputs, tensor, mask):
+    noise = Noise(kind, boundary)
+    sums = _Sums(noise=noise, float_bins=Histogram(low, high), other_bins=Histogram(low, high))
+    for samples, ours, theirs in pairs(float_outputs, outputs, tensor):
         _add(sums, samples.numbers, ours, theirs, kind, boundary, _floor(tensor))
-    has_classes = kind is not Kind.VALUES
-    divergence = sums.float_bins.divergence(sums.other_bins)
     return Distance(
-        agreement=sums.same / sums.decisions if has_classes else None,
-        kl_divergence=sums.divergence / sums.decisions if has_classes else divergence,
-        sqnr_db=decibels(sums.power, sums.noise),
-        max_abs_error=sums.max_error,
-        mean_abs_error=sums.mean_error,
+        agreement=noise.agreement,
+        kl_divergence=sums.divergence / noise.decisions
+        if noise.decisions
+        else sums.float_bins.divergence(sums.other_bins),
+        sqnr_db=noise.sqnr_db,
+        max_abs_error=noise.max_abs_error,
+        mean_abs_error=noise.mean_abs_error,
     ), tuple(sums.worst)
 
 
@@ -101,35 +86,18 @@ def _add(
     floor: float,
 ) -> None:
     """Count a block of samples, of which ``numbers`` are those in the dataset."""
-    signal = ours.astype(np.float64)
-    difference = signal - theirs
-    squared = np.square(difference)
-    sums.power += float(np.square(signal).sum())
-    sums.noise += float(squared.sum())
-    with np.errstate(over="ignore"):
-        error = np.abs(theirs - ours)  # of the outputs' own precision, if that holds it
-    _add_error(sums, error if np.isfinite(error).all() else np.abs(difference))
-    if kind is Kind.VALUES:
+    signal, squared, differs = sums.noise.add(ours, theirs)
+    if differs is None:
         sums.float_bins.add(signal)
         sums.other_bins.add(theirs)
         changed = np.zeros(len(ours), bool)
         far = squared.reshape(len(ours), -1).mean(axis=1)
     else:
-        differs = classes(ours, boundary) != classes(theirs, boundary)
         divergence = divergences(signal, theirs, are_logits=boundary == 0, floor=floor)
-        sums.decisions += differs.size
-        sums.same += int(np.count_nonzero(~differs))
         sums.divergence += float(divergence.sum())
         changed = differs if kind is Kind.CLASSES else np.zeros(len(ours), bool)
         far = divergence.reshape(len(ours), -1).mean(axis=1)
     sums.worst = _worst(sums.worst + _farthest(numbers, changed, far))
-
-
-def _add_error(sums: _Sums, error: Array) -> None:
-    """Count absolute differences."""
-    sums.max_error = max(sums.max_error, float(error.max()))
-    sums.values += error.size
-    sums.mean_error += (float(error.mean()) - sums.mean_error) * (error.size / sums.values)
 
 
 def _farthest(numbers: Array, changed: Array, far: Array) -> list[Apart]:

@@ -12,8 +12,9 @@ from edgepack.arrays import extremes, take
 from edgepack.evaluation.bootstrap import resampled
 from edgepack.evaluation.change import Scored, is_accuracy, metric_result
 from edgepack.evaluation.classes import MOST_CLASSES, class_results
-from edgepack.evaluation.distance import Apart, Kind, distance
-from edgepack.evaluation.pairs import Array, Mask, parts, real
+from edgepack.evaluation.distance import Apart, distance
+from edgepack.evaluation.noise import Kind, Noise
+from edgepack.evaluation.pairs import Array, Mask, pairs, parts, real
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
 from edgepack.evaluation.score import Score
 from edgepack.metrics import are_probabilities, class_count, classes, decision_boundary
@@ -52,13 +53,15 @@ class Evaluator:
 
         With a ``mask`` of the samples, ``outputs`` has those only.
         """
-        far, _ = distance(self._float_outputs, outputs, tensor, self._kind, self._boundary, mask)
+        noise = Noise(self._kind, self._boundary)
+        for _, ours, theirs in pairs(self._float_outputs, outputs, tensor, mask):
+            noise.add(ours, theirs)
         return Score(
             value=self.value(outputs, tensor, mask),
-            agreement=far.agreement,
-            sqnr_db=far.sqnr_db,
-            max_abs_error=far.max_abs_error,
-            mean_abs_error=far.mean_abs_error,
+            agreement=noise.agreement,
+            sqnr_db=noise.sqnr_db,
+            max_abs_error=noise.max_abs_error,
+            mean_abs_error=noise.mean_abs_error,
         )
 
     def value(

@@ -55,8 +55,6 @@ def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[
     yield from went_in(manifest["recipe"])
 
 
-
-
 def _scheme(report: Node) -> str:
     """Find what a model was quantized to; empty if nothing says so."""
     if scheme := report["quantization"]["scheme"].text():
