@@ -7,8 +7,7 @@ from typing import Any
 
 from edgepack.evaluation.score import Score
 from edgepack.report.table import NONE, cells, number, table
-
-SCHEMA = 1
+from edgepack.schema import SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True)
