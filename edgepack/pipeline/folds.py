@@ -35,7 +35,7 @@ from edgepack.report.comparison import Fold, FoldsReport, Origin
 from edgepack.restore import restore
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters, interpreters
-from edgepack.schemes import Quantization
+from edgepack.schemes import FLOAT_TFLITE, Quantization
 from edgepack.scratch import Scratch, temporary
 from edgepack.trial import Trial
 
@@ -255,8 +255,8 @@ def _remarks(
 ) -> Iterator[str]:
     if origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
-    elif origin.recipe.get("prune") and not candidate.with_name("float.tflite").is_file():
-        yield "not pruned, since float.tflite is not beside it"
+    elif origin.recipe.get("prune") and not candidate.with_name(FLOAT_TFLITE).is_file():
+        yield f"not pruned, since {FLOAT_TFLITE} is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"
     if why_not:

@@ -19,7 +19,7 @@ from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe
 from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
-from edgepack.schemes import Quantization
+from edgepack.schemes import FLOAT_TFLITE, Quantization, tflite_name
 from edgepack.support import unsupported
 from edgepack.types import Signature
 from edgepack.worker import Worker
@@ -43,12 +43,12 @@ class Job:
     @property
     def float_tflite(self) -> Path:
         """The float model."""
-        return self.folder / "float.tflite"
+        return self.folder / FLOAT_TFLITE
 
     @property
     def quantized_tflite(self) -> Path:
         """The quantized model, named by its scheme."""
-        return self.folder / f"{self.recipe.quantization.scheme}.tflite"
+        return self.folder / tflite_name(self.recipe.quantization.scheme)
 
     @property
     def calibrated_tflite(self) -> Path:

@@ -11,6 +11,7 @@ from edgepack.metrics import find
 from edgepack.report import CalibrationReport, Report
 from edgepack.report.table import NONE, cells, hang, number, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
+from edgepack.schemes import FLOAT_TFLITE, tflite_name
 
 
 def render_text(report: Report) -> str:
@@ -92,7 +93,7 @@ def _ranges(calibration: CalibrationReport) -> str:
 
 
 def _facts(report: Report) -> str:
-    names = ("float.tflite", f"{report.comparison.scheme}.tflite")
+    names = (FLOAT_TFLITE, tflite_name(report.comparison.scheme))
     sizes = [f"{name} {report.artifacts[name].bytes:,} B" for name in names]
     lines = [f"size      {', '.join(sizes)}"]
     if report.quantization.in_float:
