@@ -10,7 +10,7 @@ from typing import Any
 from edgepack.arrays import array_paths
 from edgepack.artifact import Artifact, describe
 from edgepack.cache import Cache
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.load.formats import Format, detect
 from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.manifest import describe_data

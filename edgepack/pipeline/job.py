@@ -8,11 +8,12 @@ from pathlib import Path
 
 from edgepack.arrays import Arrays, save_arrays
 from edgepack.budgets import Budgets
-from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
 from edgepack.calibration.reader import reader
+from edgepack.dataset import Dataset, require_same_classes
 from edgepack.errors import MissingToolError, RecipeError
+from edgepack.limits.support import unsupported
 from edgepack.metrics import Measure, lessons, measures, require_known
 from edgepack.pipeline.evidence import budgets_of
 from edgepack.progress import Progress
@@ -20,7 +21,6 @@ from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe
 from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.schemes import FLOAT_TFLITE, Quantization, tflite_name
-from edgepack.support import unsupported
 from edgepack.types import Signature
 from edgepack.worker import Worker
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report.page.document import Document, Headline, Row, Section, Tone
+from edgepack.report.page.parts import figures, table, toned, words
 from edgepack.report.sections.ledger import score_ledger
 from edgepack.report.sections.made_of import made_of
 from edgepack.report.sections.notes import notes
-from edgepack.report.sections.parts import figures, table, toned, words
 from edgepack.report.sections.targets import targets
 from edgepack.report.table import NONE, milliseconds
 from edgepack.report.target import FAILED, NOT_CHECKED

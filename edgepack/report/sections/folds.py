@@ -6,7 +6,7 @@ from edgepack.metrics import Unit, listed
 from edgepack.report.amounts import UNITS
 from edgepack.report.comparison import Fold, FoldsReport
 from edgepack.report.page.document import Section, Text
-from edgepack.report.sections.parts import table
+from edgepack.report.page.parts import table
 from edgepack.report.table import NONE, number
 
 

@@ -8,8 +8,8 @@ from edgepack.debug.figures import DebugReport, LayerReport
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport, Stage
 from edgepack.report.page.document import Block, Details, Plot, Section, Text
+from edgepack.report.page.parts import bullets, figures, table, words
 from edgepack.report.plots.along import along
-from edgepack.report.sections.parts import bullets, figures, table, words
 
 _WORST = 8
 _EXPLAINED = 3
