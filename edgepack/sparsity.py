@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.tflite.converter_names import fused
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.nibbles import unpack
 from edgepack.types import Model, Tensor
@@ -83,7 +84,7 @@ def weight_tensors(model: Model) -> dict[str, WeightTensor]:
         for index, operator in found.items():
             tensor = graph.tensors[widened.get(index, index)]
             if tensor.is_constant and tensor.dtype in _DTYPES:
-                name = tensor.name.split(";")[0]
+                name = fused(tensor.name)[0]
                 name = f"{name}#{index}" if name in weights else name
                 layer = layers[operator.outputs[0]] if operator.outputs else name
                 weights[name] = WeightTensor(tensor=tensor, operator=operator.name, layer=layer)

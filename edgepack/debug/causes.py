@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgepack.debug.figures import Figures, Finding, Range
+from edgepack.tflite.converter_names import fused
 
 SMALL_SHARE = 0.01
 """Of the output's noise: below, a layer is left as it is."""
@@ -296,5 +297,5 @@ def _int16(case: Case) -> str:
 
 def _option(figures: Figures, scheme: str) -> str:
     """Write the option that quantizes a layer otherwise, by a name that its tensor bears."""
-    part = figures.tensor.split(";")[0]
+    part = fused(figures.tensor)[0]
     return f'--layer "{figures.name if figures.name in figures.tensor else part}={scheme}"'

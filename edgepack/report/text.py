@@ -12,6 +12,7 @@ from edgepack.report import CalibrationReport, Report
 from edgepack.report.table import NONE, cells, hang, number, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.schemes import FLOAT_TFLITE, tflite_name
+from edgepack.tflite.converter_names import fused
 
 
 def render_text(report: Report) -> str:
@@ -97,7 +98,7 @@ def _facts(report: Report) -> str:
     sizes = [f"{name} {report.artifacts[name].bytes:,} B" for name in names]
     lines = [f"size      {', '.join(sizes)}"]
     if report.quantization.in_float:
-        left = [name.split(";")[0] for name in report.quantization.in_float]
+        left = [fused(name)[0] for name in report.quantization.in_float]
         lines.append(f"in float  {shorten(left)}")
     if report.calibration:
         lines.append(_ranges(report.calibration))
