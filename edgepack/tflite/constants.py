@@ -13,11 +13,11 @@ from edgepack.types import Tensor
 
 
 def stored_values(tensor: Tensor) -> NDArray[Any]:
-    """Read the numbers of a constant, (values,), which of a sparse one may be any number of bytes.
+    r"""Read the numbers of a constant, (values,), which of a sparse one may be any number of bytes.
 
     Those of 4 bits are given as int8.
 
-    >>> stored_values(Tensor(name="x", shape=(3,), dtype="int4", quant=None, data=b"\\xf1\\x07"))
+    >>> stored_values(Tensor(name="x", shape=(3,), dtype="int4", quant=None, data=b"\xf1\x07"))
     array([ 1, -1,  7], dtype=int8)
     """
     if tensor.dtype == "int4":
