@@ -9,7 +9,8 @@ from edgepack.deviation import Deviation
 from edgepack.evaluation.score import OutputComparison, change_in_words
 from edgepack.metrics import find
 from edgepack.report import CalibrationReport, Report
-from edgepack.report.table import NONE, cells, hang, number, shorten, table
+from edgepack.report.amounts import cells, number
+from edgepack.report.table import NONE, hang, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.schemes import FLOAT_TFLITE, tflite_name
 from edgepack.tflite.converter_names import fused
