@@ -14,12 +14,12 @@ from conftest import ROOT, python
 
 FLOORS = [
     [
-        *("arrays", "artifact", "confine", "errors", "exchange", "findings", "importing"),
+        *("arrays", "artifact", "confine", "errors", "exchange", "findings"),
         *("printable", "progress", "resources", "schema", "signals", "spool", "types", "xdg"),
     ],
     [
-        *("bundle", "dataset", "footprint", "given", "preprocessing", "restore", "schemes"),
-        *("serve", "system_errors", "tflite", "toml"),
+        *("bundle", "dataset", "footprint", "given", "importing", "preprocessing", "restore"),
+        *("schemes", "serve", "system_errors", "tflite", "toml"),
     ],
     ["budgets", "delegates", "labels", "macs", "recipe", "samples", "scratch", "sparsity"],
     ["apart", "build", "cache", "load", "metrics", "recipe_file", "worker"],
