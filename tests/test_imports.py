@@ -15,7 +15,8 @@ from conftest import ROOT, python
 FLOORS = [
     [
         *("arrays", "artifact", "confine", "errors", "exchange", "findings"),
-        *("printable", "progress", "resources", "schema", "signals", "spool", "types", "xdg"),
+        *("printable", "progress", "resources", "schema", "signals", "spool", "types", "wording"),
+        "xdg",
     ],
     [
         *("bundle", "dataset", "footprint", "given", "importing", "preprocessing", "restore"),

@@ -14,6 +14,7 @@ from edgepack.report.table import NONE, hang, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.schemes import FLOAT_TFLITE, tflite_name
 from edgepack.tflite.converter_names import fused
+from edgepack.wording import counted
 
 
 def render_text(report: Report) -> str:
@@ -121,7 +122,7 @@ def _pruning(report: Report, pruning: Pruning) -> Iterator[str]:
     how = "in one shot, not fine-tuned"
     if trained := pruning.trained:
         how = (
-            f"fine-tuned {_count(trained.epochs, 'epoch')}, {trained.optimizer} from"
+            f"fine-tuned {counted(trained.epochs, 'epoch')}, {trained.optimizer} from"
             f" {trained.learning_rate:g}, {', '.join(sorted(set(trained.losses.values())))}"
         )
     yield f"pruned    {_WAYS[pruning.way]}; {how}"
@@ -134,10 +135,6 @@ def _pruning(report: Report, pruning: Pruning) -> Iterator[str]:
     for reason in dict.fromkeys(pruning.left_out.values()):
         names = [name for name, why in pruning.left_out.items() if why == reason]
         yield f"          not pruned ({reason}): {shorten(names)}"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def export_verdict(report: Report) -> str:

@@ -12,6 +12,7 @@ from edgepack.report.target import FAILED, NOT_CHECKED
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.report.text import off_reference
 from edgepack.report.validation import RuntimeValidation, ValidationReport
+from edgepack.wording import counted
 
 _MIB = 1 << 20
 
@@ -93,5 +94,5 @@ def validation_verdict(report: ValidationReport) -> str:
     count = len(report.targets)
     passed = count - sum(map(len, words.values()))
     if not told:
-        return f"PASSED on {count} {'target' if count == 1 else 'targets'}"
+        return f"PASSED on {counted(count, 'target')}"
     return "; ".join([*told, f"passed on {passed} of {count}"])
