@@ -71,11 +71,15 @@ def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
     ...     print(rows, letters, numbers)
     slice(0, 2, None) ['a' 'b'] [1 2]
     """
-    samples = len(arrays[0])
+    for rows in stretches(len(arrays[0]), *arrays):
+        yield rows, [take(array, rows) for array in arrays]
+
+
+def stretches(samples: int, *arrays: NDArray[Any]) -> Iterator[slice]:
+    """Cut so many samples into stretches, for which :func:`blocks` says how long they are."""
     count = max(1, _BLOCK_BYTES // max(1, sum(8 * array[:1].size for array in arrays)))
     for start in range(0, samples, count):
-        rows = slice(start, min(start + count, samples))
-        yield rows, [take(array, rows) for array in arrays]
+        yield slice(start, min(start + count, samples))
 
 
 def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:

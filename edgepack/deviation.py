@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays, blocks, extremes
-from edgepack.evaluation.score import sqnr_db
+from edgepack.arrays import Arrays, extremes
+from edgepack.evaluation.pairs import Mask, pairs, sqnr_db
 from edgepack.limits.defects import defects_of
 from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE
-from edgepack.runtimes.processes import Run
+from edgepack.runtimes.run import Run
 from edgepack.tflite.uses import Use
 from edgepack.types import Model, Tensor
 
@@ -44,21 +44,13 @@ class Deviation:
 class Validation:
     """The runs of the runtimes, and how far each is from the reference kernels where both ran.
 
-    ``deviations`` is by runtime, then by output. ``notes`` says in sentences what could not be
-    compared.
+    ``deviations`` is by runtime, then by output, over the samples that both ran. ``notes`` says in
+    sentences what could not be compared.
     """
 
     runs: dict[str, Run]
     deviations: dict[str, dict[str, Deviation]]
     notes: tuple[str, ...]
-
-    def real_outputs(self, name: str, tensor: Tensor) -> Arrays:
-        """Give what each runtime that ran made of an output, in real values, by runtime."""
-        return {
-            runtime: dequantize(run.outputs[name], tensor)
-            for runtime, run in self.runs.items()
-            if run.outputs is not None
-        }
 
 
 def hold_against_reference(
@@ -98,6 +90,7 @@ def hold_against_reference(
                     if float_outputs is None
                     else extremes(float_outputs[name])
                 ),
+                None if len(outputs) == len(reference.outputs[name]) else reference.mask,
             )
             for name, outputs in run.outputs.items()
         }
@@ -115,14 +108,14 @@ UNEVEN = "outputs change their size from sample to sample, or are empty"
 def _is_alike(run: Run, reference: Arrays) -> bool:
     """Whether outputs, if there are any, have the reference's shapes."""
     return run.outputs is None or all(
-        outputs.shape == reference[name].shape for name, outputs in run.outputs.items()
+        outputs.shape[1:] == reference[name].shape[1:] for name, outputs in run.outputs.items()
     )
 
 
 def _uneven(runs: Mapping[str, Run]) -> Iterator[str]:
     """Say which interpreters ran, but gave what cannot be put into an array."""
     for name, run in runs.items():
-        if run.outputs is None and run.failure is None:
+        if run.outputs is None and run.failure is None and not run.is_loaded_only:
             yield f"nothing was compared of {name}, whose {UNEVEN}"
 
 
@@ -162,7 +155,7 @@ def _doubt(
 ) -> str | None:
     def ratio(run: Run, output: str) -> float:
         assert run.outputs is not None  # noqa: S101 (only runs that have outputs)
-        found = sqnr_db(float_outputs[output], run.outputs[output], tensors[output])
+        found = sqnr_db(float_outputs[output], run.outputs[output], tensors[output], reference.mask)
         return float("inf") if found is None else found
 
     ran = {name: run for name, run in others.items() if run.outputs is not None}
@@ -178,28 +171,33 @@ def _doubt(
 
 
 def deviation(
-    outputs: NDArray[Any], reference: NDArray[Any], tensor: Tensor, boundary: float
+    outputs: NDArray[Any],
+    reference: NDArray[Any],
+    tensor: Tensor,
+    boundary: float,
+    mask: Mask | None = None,
 ) -> Deviation:
     """Compare outputs (samples, ...) with the reference kernels' on the same inputs.
 
     ``tensor`` is the model's output, whose scale, with the decision boundary, tells a lone
-    output's class.
+    output's class. With a ``mask`` of the samples, ``reference`` has those only.
     """
     is_real = outputs.dtype.kind == "f"
     step = (float(np.ptp(extremes(reference))) / _STEPS_OF_INT8 or 1.0) if is_real else 1
     largest: list[float] = []
     total: float = 0
-    disagreements = 0
-    for _, pair in blocks(outputs, reference):
+    values = disagreements = 0
+    for _, *pair in pairs(outputs, reference, None, mask):
         made, wanted = (block.astype(np.float64 if is_real else np.int64) for block in pair)
         lsb = np.abs(made - wanted) / step if is_real else np.abs(made - wanted)
         largest.append(lsb.max().item())
         total += lsb.sum().item()
+        values += lsb.size
         ours, theirs = (_classes(dequantize(block, tensor), boundary) for block in pair)
         disagreements += int((ours != theirs).any(axis=1).sum())
     return Deviation(
         max_lsb=max(largest),
-        mean_lsb=total / outputs.size,
+        mean_lsb=total / values,
         argmax_disagreements=disagreements,
     )
 

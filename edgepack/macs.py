@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 
 from edgepack.tflite.uses import Use
-from edgepack.types import Tensor
+from edgepack.types import Model, Tensor
 
 STEPPED: Mapping[str, tuple[int, ...]] = {
     "LSTM": (*range(1, 12), 16),
@@ -47,6 +47,11 @@ def macs(use: Use) -> int | None:
         return _FORMULAS[operator.name](use) if operator.name in _FORMULAS else 0
     except (IndexError, ValueError):  # too few inputs or dimensions
         return None
+
+
+def model_macs(model: Model) -> int:
+    """Count those of a model's operators that can be told, each run once."""
+    return sum(macs(Use.of(model.main, operator)) or 0 for operator in model.main.operators)
 
 
 def _convolution(use: Use) -> int:

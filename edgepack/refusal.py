@@ -21,8 +21,8 @@ from collections.abc import Iterator
 
 from edgepack.findings import Finding
 from edgepack.limits.defects import defects_of
-from edgepack.runtimes.processes import Run
 from edgepack.runtimes.registered import is_known
+from edgepack.runtimes.run import Run
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.uses import Use
 from edgepack.types import Graph, Model, Operator

@@ -9,6 +9,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.arrays import blocks, load_array
+
 _FORMAT: Any = np.lib.format  # typed from numpy 2 on
 
 
@@ -55,3 +57,15 @@ class Spool:
         fields = {"descr": self._dtype, "fortran_order": False, "shape": (self.rows, *self._shape)}
         descr = _FORMAT.dtype_to_descr(self._dtype)
         _FORMAT.write_array_header_1_0(self._file, fields | {"descr": descr})
+
+
+def chosen_rows(array: NDArray[Any], mask: NDArray[np.bool_], path: Path) -> NDArray[Any]:
+    """Write some rows (samples, ...) of an array to a file, block by block, and map that.
+
+    ``mask`` says which, shape (samples,): one at least.
+    """
+    with Spool(path) as spool:
+        for rows, (block,) in blocks(array):
+            if mask[rows].any():
+                spool.add(block[mask[rows]])
+    return load_array(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,19 +17,20 @@ from edgepack.build import Source
 from edgepack.cache import Cache
 from edgepack.dataset import Dataset
 from edgepack.errors import ModelError
-from edgepack.gate import Gate
 from edgepack.pipeline import close_look
 from edgepack.pipeline.answers import Samples
 from edgepack.pipeline.close_look import CloseLook
 from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.contestants import Contestant
-from edgepack.pipeline.file import File, read_file, read_float
+from edgepack.pipeline.file import File, read_file
+from edgepack.pipeline.validate import Subject
 from edgepack.progress import Silent
 from edgepack.recipe import DEFAULT_TARGETS
 from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Stage
 from edgepack.report.lint import LintReport
 from edgepack.target import load_targets
 from edgepack.trial import Trial
+from edgepack.types import Signature
 
 
 @pytest.fixture
@@ -44,7 +46,12 @@ def contest(tmp_path: Path) -> Contest:
         files=files,
     )
     floating: Any = SimpleNamespace(
-        tflite=lambda _: read_file(path), file=None, inputs={"model": {"name": "m", "sha256": "0"}}
+        tflite=lambda _: read_file(path),
+        file=None,
+        inputs={"model": {"name": "m", "sha256": "0"}},
+        session=lambda: None,
+        signature=Signature(inputs=(), outputs=()),
+        runtime="",
     )
     (tmp_path / "work").mkdir()
     return Contest(
@@ -55,6 +62,7 @@ def contest(tmp_path: Path) -> Contest:
         verbose=False,
         targets=load_targets(DEFAULT_TARGETS),
         runtimes=(),
+        running=cast("Any", None),
         floating=floating,
         contestants=(),
         samples=Samples(data=data),
@@ -74,11 +82,11 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
 ) -> None:
     looked = []
 
-    def lint(*_: object, **__: object) -> LintReport:
+    def find(*_: object) -> LintReport:
         looked.append(1)
         return LintReport(model="m", samples={"test": 3}, witnesses={"test": ()}, findings=())
 
-    monkeypatch.setattr(close_look, "lint", lint)
+    monkeypatch.setattr(close_look, "find", find)
     others = (
         contest,
         with_data(contest, labels={"y": np.array([0, 1, 1])}),
@@ -90,8 +98,8 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
         ),
     )
     for times, each in enumerate(others, start=1):
-        found = CloseLook(each).lint()
-        assert CloseLook(each).lint() == found
+        found = CloseLook(each, ExitStack()).lint()
+        assert CloseLook(each, ExitStack()).lint() == found
         assert len(looked) == times
 
 
@@ -121,7 +129,7 @@ def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
         Stage(name=name, role=role, file="", artifact=None, is_converted=False, runs={})
         for name, role in ((FLOAT, FLOAT), *((each.name, each.role) for each in contestants))
     ]
-    found = CloseLook(replace(contest, contestants=contestants)).at_all(stages)
+    found = CloseLook(replace(contest, contestants=contestants), ExitStack()).at_all(stages)
     assert [stage.why_no_layers for stage in found] == [
         *(None, None),
         *("a against pruned", "b against pruned", "plain against given"),
@@ -136,23 +144,23 @@ def test_a_float_model_is_not_held_against_what_lies_beside_it(
     class RefusedError(Exception):
         pass
 
-    def validate(gate: Gate, **_: object) -> None:
-        assert gate.model.name == "given.tflite"
-        assert gate.model.read_bytes() == classifier(0)
-        raise RefusedError(read_float(gate, read_file(gate.model)))
+    def examine(subject: Subject, *_: object, **__: object) -> None:
+        assert subject.file.path.name == "given.tflite"
+        assert subject.file.data == classifier(0)
+        raise RefusedError(subject.floating)
 
-    monkeypatch.setattr(close_look, "validate", validate)
+    monkeypatch.setattr(close_look, "examine", examine)
     stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
     with pytest.raises(RefusedError, match="None"):
-        CloseLook(contest).at_all([stage])
+        CloseLook(contest, ExitStack()).at_all([stage])
 
 
 def test_a_model_that_the_linter_refuses_has_a_note(
     contest: Contest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lint(*_: object, **__: object) -> LintReport:
+    def find(*_: object) -> LintReport:
         raise ModelError(f"{contest.trial.model}: a bare number")
 
-    monkeypatch.setattr(close_look, "lint", lint)
-    found = CloseLook(contest).lint()
+    monkeypatch.setattr(close_look, "find", find)
+    found = CloseLook(contest, ExitStack()).lint()
     assert found == (None, ("the linter did not look at the data: given.tflite: a bare number",))

@@ -17,11 +17,12 @@ from edgepack.checks.full_integer import nothing_is_left_in_float
 from edgepack.checks.operators import operators_are_known
 from edgepack.checks.shapes import shapes_are_fixed
 from edgepack.deviation import known_defect
-from edgepack.evaluation.score import sqnr_db
+from edgepack.evaluation.pairs import sqnr_db
 from edgepack.progress import ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE, RUNTIMES
-from edgepack.runtimes.processes import Run, interpreters
+from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.run import Run
 from edgepack.target import load_target, target_names
 from edgepack.tflite.flatbuffer import read_tflite
 

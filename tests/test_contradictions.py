@@ -19,12 +19,15 @@ from edgepack import Build, Gate, ValidationReport, firmware, inspect, validate
 from edgepack.build import Source
 from edgepack.checks import documentation
 from edgepack.errors import ModelError
-from edgepack.pipeline.contradictions import SingleRun, find_contradictions
+from edgepack.pipeline.contradictions import find_contradictions
+from edgepack.pipeline.running import Task
 from edgepack.progress import ignore
 from edgepack.quantize.dynamic_range import quantize_weights
 from edgepack.refusal import contradictions, needs_second
 from edgepack.runtimes import LITERT_KERNELS, REFERENCE, RUNTIMES
-from edgepack.runtimes.processes import Run, interpreters
+from edgepack.runtimes.installed import installed
+from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.run import Run
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.tflite.rewrite import Rewrite
 
@@ -281,10 +284,13 @@ def test_a_sound_file_is_refused_by_no_kernels_that_have_the_last_word(tmp_path:
             reference = runs.pop(REFERENCE.name)
             if needs_second(reference) and any(run.failure is None for run in runs.values()):
                 asked += 1
-                single = SingleRun(
-                    path=model, inputs={"x": case.taken}, outputs=["y"], work=tmp_path
+                task = Task(
+                    path=model,
+                    model=read_tflite(case.data),
+                    inputs={"x": case.taken},
+                    outputs=["y"],
                 )
-                found = find_contradictions(read_tflite(case.data), single, reference)
+                found = find_contradictions(running, task, reference, tmp_path)
                 assert found == (), name
     assert asked >= 4
 
@@ -297,8 +303,12 @@ def test_what_no_resolver_has_is_no_word_on_the_content(tmp_path: Path) -> None:
         path.write_bytes(data)
         shape = read_tflite(data).main.input_tensors[0].shape
         inputs = {"x": np.zeros((1, *shape[1:]), np.float32)}
-        single = SingleRun(path=path, inputs=inputs, outputs=["y"], work=tmp_path)
-        runs = [single.on(each) for each in (REFERENCE, LITERT_KERNELS)]
+        kernels = installed([REFERENCE, LITERT_KERNELS])
+        with interpreters(kernels) as running:
+            made = running.run(
+                model=path, inputs=inputs, outputs=["y"], work=tmp_path, update=ignore
+            )
+        runs = [made.get(each.name) for each in (REFERENCE, LITERT_KERNELS)]
         assert all(run is None or run.is_refused for run in runs)
         found = contradictions(read_tflite(data), *runs)
         assert [finding.message for finding in found] == wanted

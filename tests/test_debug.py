@@ -22,7 +22,7 @@ from edgepack.debug.layers import Layer, match, real_values, weight_spread
 from edgepack.debug.ranking import rank
 from edgepack.debug.service import DebugService
 from edgepack.debug.tally import Tally
-from edgepack.evaluation.score import sqnr_db
+from edgepack.evaluation.pairs import sqnr_db
 from edgepack.progress import ignore
 from edgepack.quantize import affine
 from edgepack.tflite.flatbuffer import read_tflite
@@ -154,10 +154,12 @@ def test_a_layer_that_was_harmed_is_found(
 
 def debug(source: Path, quantized: bytes, models: Path, tmp_path: Path) -> tuple[LayerReport, ...]:
     (tmp_path / "harmed.tflite").write_bytes(quantized)
-    service = DebugService(
-        str(source),
-        str(tmp_path / "harmed.tflite"),
-        save_arrays(tmp_path / "x", {"x": samples(models)}),
+    service = DebugService()
+    service.open(
+        float_tflite=str(source),
+        quantized_tflite=str(tmp_path / "harmed.tflite"),
+        inputs=save_arrays(tmp_path / "x", {"x": samples(models)}),
+        update=ignore,
     )
     compared, isolated = service.compare(update=ignore), service.isolate(update=ignore)
     return rank(

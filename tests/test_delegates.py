@@ -13,7 +13,7 @@ from edgepack.checks.delegates import gpu_takes_all, xnnpack_takes_all
 from edgepack.checks.evidence import Evidence
 from edgepack.delegates import split
 from edgepack.delegates.gpu import gpu_takes
-from edgepack.runtimes.processes import Run
+from edgepack.runtimes.run import Run
 from edgepack.target import load_target
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Graph, Model, Operator, QuantParams, Tensor

@@ -19,13 +19,13 @@ from edgepack.evaluation.classes import class_results
 from edgepack.evaluation.distance import WORST, Kind, distance
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.paired import mcnemar, wilson
+from edgepack.evaluation.pairs import sqnr_db
 from edgepack.evaluation.probabilities import Histogram, divergences
 from edgepack.evaluation.results import MetricResult, OutputResult
-from edgepack.evaluation.score import sqnr_db
 from edgepack.metrics import classes
 from edgepack.metrics.metric import Family, Measure, Metric, Unit, weighted_mean
 from edgepack.quantize.affine import dequantize, quantize
-from edgepack.runtimes import processes
+from edgepack.runtimes import parts
 from edgepack.types import QuantParams, Tensor
 
 Array = np.ndarray
@@ -150,9 +150,9 @@ def test_parts_of_outputs_are_joined_and_infinity_becomes_a_number(tmp_path: Pat
     save_array(paths[0], np.array([[1.0, np.inf]], np.float32))
     save_array(paths[1], np.array([[-np.inf, np.nan], [2.0, 3.0]], np.float32))
     most = np.finfo(np.float32).max
-    joined = processes._joined(paths)
+    joined = parts.joined(paths)
     np.testing.assert_array_equal(joined, np.array([[1, most], [-most, np.nan], [2, 3]]))
-    assert processes._has_nan(joined)
+    assert parts.has_nan(joined)
     assert not any(path.exists() for path in paths)
 
 

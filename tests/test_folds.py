@@ -18,26 +18,24 @@ from edgepack.arrays import load_array, save_arrays
 from edgepack.build import Source
 from edgepack.dataset import Dataset
 from edgepack.errors import ModelError, RecipeError
+from edgepack.evaluation.evaluate import Evaluator
 from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline import folds
-from edgepack.pipeline.folds import cross_validate
-from edgepack.pipeline.origin import origin
+from edgepack.pipeline.compare import compare
+from edgepack.pipeline.folds import Plan, Settings
 from edgepack.pipeline.splits import calibrated_with, class_labels, held_out, subset
 from edgepack.progress import Update
 from edgepack.recipe import Recipe
 from edgepack.report.comparison import Fold, Origin
+from edgepack.runtimes.run import Run
 from edgepack.trial import Trial
 
 FOLDS = 3
 
 
 def trial(model: Path, candidate: Path, test: Path, **changes: Any) -> Trial:
-    return Trial(
-        model=model,
-        candidates=(Source(path=candidate),),
-        test=test,
-        **{"folds": FOLDS, **changes},
-    )
+    candidates = (Source(path=candidate, name="candidate"),)
+    return Trial(model=model, candidates=candidates, test=test, **{"folds": FOLDS, **changes})
 
 
 class Steps:
@@ -97,12 +95,10 @@ def test_a_fold_is_quantized_as_the_candidate_was(
 
     monkeypatch.setattr(folds.steps, "quantize", kept)
     steps = Steps()
-    report = cross_validate(
-        trial(digits / "digits.h5", candidate, tmp_path / "test.npz"),
-        candidate,
-        origin(candidate),
-        steps,
-    )
+    report = compare(
+        trial(digits / "digits.h5", candidate, tmp_path / "test.npz", is_cached=False), steps
+    ).folds
+    assert report is not None
     assert why_not is None
     assert made[0] == candidate.read_bytes()
     assert len({*made}) == FOLDS
@@ -150,24 +146,26 @@ def told(**recipe: Any) -> Origin:
         ),
     ],
 )
-def test_what_was_not_calibrated_is_refused_at_once(tmp_path: Path, its: Origin, why: str) -> None:
-    path = tmp_path / "x.tflite"
+def test_what_was_not_calibrated_is_refused_at_once(
+    tmp_path: Path, its: Origin, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folds, "origin", lambda _: its)
     with pytest.raises(RecipeError, match=why):
-        cross_validate(trial(tmp_path, path, tmp_path / "none.npz"), path, its)
+        compare(trial(tmp_path, tmp_path / "x.tflite", tmp_path / "none.npz"))
 
 
-def test_without_labels_the_cure_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_labels_the_cure_is_told(tmp_path: Path) -> None:
     path = tmp_path / "float.tflite"
     path.write_bytes(tiny.one_operator("RELU", [tiny.Value((1, 4))], [tiny.Value((1, 4))]))
-    compared = Dataset(source="test.npz", inputs={}, labels={})
-    monkeypatch.setattr(folds, "load", lambda _: SimpleNamespace(measures={}, compared=compared))
+    np.savez(tmp_path / "test.npz", x=np.zeros((4, 4), np.float32))
+    wanted = trial(path, path, tmp_path / "test.npz")
     with pytest.raises(RecipeError, match=r"test\.npz: folds are .*'y', or choose the metric"):
-        cross_validate(trial(path, path, tmp_path / "test.npz"), path, None)
+        compare(wanted)
 
 
 def test_a_model_of_unknown_origin_is_quantized_by_default() -> None:
     settings = folds._settings(Path("alone.tflite"), None)
-    assert settings == folds._Settings()
+    assert settings == folds.Settings()
     assert (settings.quantization.scheme, settings.observer) == ("int8", "min-max")
     some = replace(settings, samples=1000, seed=7).in_words
     assert some == (
@@ -242,23 +240,27 @@ def test_some_samples_are_written_block_by_block(
 
 
 def test_a_model_that_does_not_run_is_told_with_its_fold() -> None:
-    scorer = folds._Scorer("y", None, np.zeros((2, 1)))  # type: ignore[arg-type]
+    failed = Run(version="", failure="no kernel for GELU")
     with pytest.raises(ModelError, match="calibrated for fold 2: no kernel for GELU; leave"):
-        scorer.fold(Path("x.tflite"), 2, np.ones(2, bool), "no kernel for GELU")
+        folds._require_outputs(Path("x.tflite"), 2, failed)
+
+
+def plan(name: str, its: Origin | None) -> Plan:
+    return Plan(count=3, candidate=Path(f"x/{name}.tflite"), origin=its, settings=Settings())
 
 
 def test_remarks_tell_what_the_reader_must_know() -> None:
     data: Any = SimpleNamespace(measures={"a": 1, "b": 2})
-    remarks = folds._remarks(Path("x/alone.tflite"), None, data, "a", "of class 1 there are 2")
+    remarks = folds._remarks(plan("alone", None), data, "a", "of class 1 there are 2")
     assert list(remarks) == [
         "the defaults, since no manifest tells how alone.tflite was quantized",
         "measured on the output 'a'",
         "not stratified: of class 1 there are 2",
     ]
     lone: Any = SimpleNamespace(measures={"a": 1})
-    remarks = folds._remarks(Path("x/int8.tflite"), told(prune={"sparsity": 0.5}), lone, "a", None)
+    remarks = folds._remarks(plan("int8", told(prune={"sparsity": 0.5})), lone, "a", None)
     assert list(remarks) == ["not pruned, since float.tflite is not beside it"]
-    assert not list(folds._remarks(Path("x/int8.tflite"), told(prune=None), lone, "a", None))
+    assert not list(folds._remarks(plan("int8", told(prune=None)), lone, "a", None))
 
 
 def test_what_is_lost_is_not_averaged_where_a_fold_cannot_tell() -> None:
@@ -272,9 +274,10 @@ def test_what_is_lost_is_not_averaged_where_a_fold_cannot_tell() -> None:
 def test_a_metric_that_is_no_number_is_told_with_its_fold() -> None:
     wanted, outputs = np.zeros(4, int), np.linspace(0, 1, 4)[:, np.newaxis]
     measure = Measure(metric=METRICS["roc-auc"], wanted=wanted)
-    scorer = folds._Scorer("y", measure, outputs)
+    evaluator, mask = Evaluator(outputs, [measure]), np.arange(4) > 0
+    value = evaluator.value(outputs[1:], None, mask)
     with pytest.raises(RecipeError, match="'roc-auc': is no number on the 3 samples of fold 2"):
-        scorer.fold(Path("x.tflite"), 2, np.arange(4) > 0, {"y": outputs[1:]})
+        folds._fold(measure, 2, mask, evaluator.float_value(mask), value)
 
 
 def test_folds_are_scored_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,8 +286,11 @@ def test_folds_are_scored_block_by_block(monkeypatch: pytest.MonkeyPatch) -> Non
     y = random.integers(0, 3, 50)
     mask = random.random(50) < 0.4
     monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 64)
-    scorer = folds._Scorer("y", Measure(metric=METRICS["accuracy"], wanted=y), outputs)
-    fold = scorer.fold(Path("x.tflite"), 1, mask, {"y": made[mask]})
+    measure = Measure(metric=METRICS["accuracy"], wanted=y)
+    evaluator = Evaluator(outputs, [measure])
+    value = evaluator.value(made[mask], None, mask)
+    assert evaluator.value(made, None, mask) == value
+    fold = folds._fold(measure, 1, mask, evaluator.float_value(mask), value)
     assert fold.samples == mask.sum()
     assert fold.float_value == pytest.approx(accuracy(outputs[mask], y[mask]))
     assert fold.value == pytest.approx(accuracy(made[mask], y[mask]))

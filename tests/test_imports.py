@@ -15,12 +15,11 @@ from conftest import ROOT, python
 FLOORS = [
     [
         *("arrays", "artifact", "confine", "errors", "exchange", "findings"),
-        *("printable", "progress", "resources", "schema", "signals", "spool", "types", "wording"),
-        "xdg",
+        *("printable", "progress", "resources", "schema", "signals", "types", "wording", "xdg"),
     ],
     [
         *("bundle", "dataset", "footprint", "given", "importing", "preprocessing", "restore"),
-        *("schemes", "serve", "system_errors", "tflite", "toml"),
+        *("schemes", "serve", "spool", "system_errors", "tflite", "toml"),
     ],
     ["budgets", "delegates", "labels", "macs", "recipe", "samples", "scratch", "sparsity"],
     ["apart", "build", "cache", "load", "metrics", "recipe_file", "worker"],

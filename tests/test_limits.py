@@ -18,7 +18,8 @@ from edgepack.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.culprit import Fate, culprit
 from edgepack.runtimes.latency import latencies
-from edgepack.runtimes.processes import LIMITS, Run, interpreters
+from edgepack.runtimes.processes import LIMITS, interpreters
+from edgepack.runtimes.run import Run
 from edgepack.samples import random_inputs
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.tflite.rewrite import Rewrite, quantization
@@ -192,7 +193,7 @@ def test_models_are_run_and_timed_in_one_pool(cnn: Bundle, tmp_path: Path) -> No
             )
             for name, path in models.items()
         }
-        taken = running.latencies(models=models, inputs=inputs, work=tmp_path)
+        taken = running.latencies(models=models, inputs=inputs, work=tmp_path, on=[REFERENCE, TFLM])
         runs = {name: finish() for name, finish in begun.items()}
     for name, dtype in (("float", "float32"), ("int8", "int8")):
         outputs = [found.outputs["y"] for found in runs[name].values() if found.outputs]

@@ -11,7 +11,9 @@ import pytest
 from edgepack.arrays import load_array, save_array
 from edgepack.dataset import Dataset
 from edgepack.errors import DatasetError, MissingToolError, RecipeError
-from edgepack.evaluation.score import Drop, compare_output, drop, score, sqnr_db
+from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.pairs import sqnr_db
+from edgepack.evaluation.score import Drop, OutputComparison, Score, drop
 from edgepack.metrics import (
     METRICS,
     Measure,
@@ -140,9 +142,13 @@ def test_each_output_is_measured_by_its_own_labels() -> None:
         measures("reconstruction-mse", data, signature)
 
 
+def score(outputs: Any, float_outputs: Any, *measures: Measure) -> Score:
+    return Evaluator(float_outputs, measures).score(outputs, None)
+
+
 def test_without_labels_a_score_tells_agreement_noise_and_the_largest_error() -> None:
     float_outputs = np.array([[0.0, 1.0], [1.0, 0.0]])
-    found = score(np.array([[0.0, 0.9], [0.4, 0.5]]), float_outputs, None)
+    found = score(np.array([[0.0, 0.9], [0.4, 0.5]]), float_outputs)
     assert found.value is None
     assert found.agreement == 0.5
     assert found.max_abs_error == pytest.approx(0.6)
@@ -152,14 +158,14 @@ def test_without_labels_a_score_tells_agreement_noise_and_the_largest_error() ->
 
 def test_agreement_is_told_only_where_outputs_are_classes() -> None:
     images = np.ones((2, 4, 4, 1))
-    assert score(images, images, None).agreement is None
+    assert score(images, images).agreement is None
     rows = np.ones((2, 3))
     assert score(rows, rows, Measure(metric=METRICS["mse"], wanted=rows)).agreement is None
     own = Measure(metric=find("numpy:vdot"), wanted=rows)
     assert score(rows, rows, own).agreement == 1.0
     values, yes = np.array([[7.0], [9.0]]), np.array([[0.2], [0.9]])
-    assert score(values, values, None).agreement is None
-    assert score(yes, yes, None).agreement == 1.0
+    assert score(values, values).agreement is None
+    assert score(yes, yes).agreement == 1.0
 
 
 def test_no_noise_has_no_ratio() -> None:
@@ -364,8 +370,12 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
     outputs = np.array([[0.2], [0.9]])
     metric = find("roc-auc")
     measure = Measure(metric=metric, wanted=metric.wanted(dataset([1, 1], YES), YES))
-    compared = compare_output(outputs, None, {"litert": outputs}, measure)
-    assert compared.float_value is None
+    evaluator = Evaluator(outputs, [measure])
+    scored = evaluator.score(outputs, None)
+    assert evaluator.float_value() is scored.value is None
+    compared = OutputComparison(
+        metric=metric.name, float_value=None, pruned=None, quantized={"litert": scored}
+    )
     assert compared.drop("litert") is None
 
 

@@ -12,7 +12,7 @@ from quantizations import QUANTIZATIONS
 
 from edgepack.deviation import tolerated_lsb
 from edgepack.errors import ConversionError, ModelError, TargetError
-from edgepack.evaluation.score import sqnr_db
+from edgepack.evaluation.pairs import sqnr_db
 from edgepack.limits.support import able_targets, require_supported, unsupported
 from edgepack.progress import ignore
 from edgepack.quantize.affine import dequantize, quantize
@@ -21,7 +21,8 @@ from edgepack.quantize.int16 import widen
 from edgepack.quantize.layers import assign
 from edgepack.quantize.proof import require_full_integer, require_quantized_weights
 from edgepack.runtimes import REFERENCE, RUNTIMES
-from edgepack.runtimes.processes import Run, interpreters
+from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.run import Run
 from edgepack.schemes import Quantization
 from edgepack.target import load_target, target_names
 from edgepack.tflite.api import TfliteInterpreter

@@ -78,7 +78,8 @@ SCRIPTS = sorted(path for path in (ROOT / "scripts").rglob("*") if path.is_file(
 def test_what_scripts_import_is_there(script: Path) -> None:
     for module, name in imported(script):
         found = importlib.import_module(module)
-        assert hasattr(found, name) or importlib.util.find_spec(f"{module}.{name}"), (
+        is_module = hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}")
+        assert hasattr(found, name) or is_module, (
             f"{script} imports {name} of {module}, which has none: write where it is now"
         )
 

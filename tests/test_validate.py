@@ -20,7 +20,8 @@ from edgepack.pipeline.evidence import judge_all
 from edgepack.progress import ignore
 from edgepack.report.target_text import render_targets
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
-from edgepack.runtimes.processes import Run, interpreters
+from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.run import Run
 from edgepack.target import load_target, target_names
 from edgepack.types import Graph, Model, QuantParams, Tensor
 

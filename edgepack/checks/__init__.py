@@ -124,6 +124,17 @@ class Verdict:
         }
 
 
+OF_ITS_SIZE = (flash_fits, flash_is_in_budget)
+"""Those of its runs that need none: the size of the file is enough."""
+
+
+def rules_out(target: Target, evidence: Evidence) -> bool:
+    """Whether a target cannot run the model, as can be told before anything is run."""
+    found = judge(target, evidence).results
+    names = {check.__name__ for check in (*OF_THE_FILE, *OF_ITS_SIZE)}
+    return any(result.failures for result in found if result.check in names)
+
+
 def judge(target: Target, evidence: Evidence, missing: tuple[str, ...] = ()) -> Verdict:
     """Apply every check to a target, but for those that do not apply to it."""
 

@@ -10,7 +10,7 @@ from edgepack.deviation import Deviation
 from edgepack.evaluation.score import Drop
 from edgepack.findings import Finding
 from edgepack.footprint import Footprint
-from edgepack.runtimes.processes import Run
+from edgepack.runtimes.run import Run
 from edgepack.types import Model
 from edgepack.vela import Compilation
 

@@ -17,7 +17,8 @@ from edgepack.debug.instrument import observed, observed_with_twins, quantized_a
 from edgepack.debug.layers import match
 from edgepack.debug.tally import Tally
 from edgepack.errors import ConversionError, ModelError, reason
-from edgepack.evaluation.score import score
+from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.score import Score
 from edgepack.progress import Update
 from edgepack.quantize import affine
 from edgepack.runtimes import litert
@@ -31,12 +32,18 @@ Sample = list[Array]
 class DebugService:
     """Compares a float .tflite with the quantized one that was made of it, on the same samples.
 
-    ``inputs`` are paths of .npy files by name, shape (samples, ...), in the order of the files'
-    inputs. Float models run on LiteRT as apps use it, the quantized one on LiteRT's reference
-    kernels.
+    Float models run on LiteRT as apps use it, the quantized one on LiteRT's reference kernels.
     """
 
-    def __init__(self, float_tflite: str, quantized_tflite: str, inputs: dict[str, str]) -> None:
+    def open(
+        self, *, float_tflite: str, quantized_tflite: str, inputs: dict[str, str], update: Update
+    ) -> None:
+        """Take the files that the other methods are about.
+
+        ``inputs`` are paths of .npy files by name, shape (samples, ...), in the order of the
+        files' inputs.
+        """
+        update(0, 1)
         self._float = Path(float_tflite).read_bytes()
         self._quantized = Path(quantized_tflite).read_bytes()
         self._inputs = list(load_arrays(inputs).values())
@@ -99,13 +106,14 @@ class DebugService:
             affine.dequantize(np.concatenate(arrays), tensor)
             for arrays, tensor in zip(zip(*made, strict=True), tensors, strict=True)
         ]
+        evaluators = [Evaluator(outputs) for outputs in expected]
         alone = []
         for done, layer in enumerate(self._layers):
             update(done, total, layer.name)
             got = self._run(_load_float(quantized_alone(self._float, layer)))
-            alone.append(_worst(expected, got))
+            alone.append(_worst(_scores(evaluators, got)))
         return {
-            "whole": [asdict(score(*pair, None)) for pair in zip(whole, expected, strict=True)],
+            "whole": [asdict(score) for score in _scores(evaluators, whole)],
             "alone": alone,
         }
 
@@ -183,9 +191,13 @@ def _load(model: bytes, kernels: Any) -> TfliteInterpreter:
     )
 
 
-def _worst(expected: list[Array], got: list[Array]) -> dict[str, float | None]:
-    """Score outputs against float's: the lowest SQNR and the lowest agreement of all."""
-    scores = [score(*pair, None) for pair in zip(got, expected, strict=True)]
+def _scores(evaluators: list[Evaluator], made: list[Array]) -> list[Score]:
+    """Score real outputs (samples, ...) against float's."""
+    return [each.score(outputs, None) for each, outputs in zip(evaluators, made, strict=True)]
+
+
+def _worst(scores: list[Score]) -> dict[str, float | None]:
+    """Find the lowest SQNR and the lowest agreement of all outputs."""
     return {
         key: min(
             (value for each in scores if (value := getattr(each, key)) is not None), default=None

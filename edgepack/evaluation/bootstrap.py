@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from edgepack.evaluation.pairs import Array
 from edgepack.evaluation.results import CONFIDENCE, Interval
-from edgepack.evaluation.score import Array
 
 RESAMPLES = 1000
 """So often all samples are drawn anew, with replacement."""

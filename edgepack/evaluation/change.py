@@ -9,8 +9,9 @@ import numpy as np
 
 from edgepack.evaluation.bootstrap import interval, standard_error, table_losses
 from edgepack.evaluation.paired import detectable, detectable_accuracy, mcnemar, wilson
+from edgepack.evaluation.pairs import Array
 from edgepack.evaluation.results import Change, Interval, MetricResult
-from edgepack.evaluation.score import Array, drop, losses
+from edgepack.evaluation.score import drop, losses
 from edgepack.metrics.metric import Metric, weighted_mean
 
 

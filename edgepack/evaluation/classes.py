@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgepack.arrays import blocks
+from edgepack.evaluation.pairs import Array, real
 from edgepack.evaluation.results import ClassResult
-from edgepack.evaluation.score import Array, real
 from edgepack.metrics import classes
 from edgepack.metrics.roc import roc_auc
 from edgepack.types import Tensor

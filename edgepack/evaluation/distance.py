@@ -8,9 +8,9 @@ from enum import Enum
 import numpy as np
 
 from edgepack.arrays import extremes
+from edgepack.evaluation.pairs import Array, Mask, decibels, pairs
 from edgepack.evaluation.probabilities import Histogram, divergences
 from edgepack.evaluation.results import Distance
-from edgepack.evaluation.score import Array, decibels, pairs
 from edgepack.metrics import classes
 from edgepack.types import Tensor
 
@@ -46,18 +46,23 @@ class _Sums:
     divergence: float = 0.0
     power: float = 0.0
     noise: float = 0.0
-    error: float = 0.0
+    mean_error: float = 0.0
     max_error: float = 0.0
     values: int = 0
     worst: list[Apart] = field(default_factory=list)
 
 
 def distance(
-    float_outputs: Array, outputs: Array, tensor: Tensor | None, kind: Kind, boundary: float
+    float_outputs: Array,
+    outputs: Array,
+    tensor: Tensor | None,
+    kind: Kind,
+    boundary: float,
+    mask: Mask | None = None,
 ) -> tuple[Distance, tuple[Apart, ...]]:
     """Compare outputs (samples, ...) with the float model's on the same samples.
 
-    ``tensor`` tells what integers stand for, and is None for real values. Also gives the
+    Takes them as :func:`~edgepack.evaluation.pairs.parts` does. Also gives the
     :data:`WORST` samples at most, those of another class first, then the farthest, then the first;
     samples on which the two give the same are none.
 
@@ -68,8 +73,8 @@ def distance(
     """
     low, high = (float(end) for end in extremes(float_outputs))
     sums = _Sums(float_bins=Histogram(low, high), other_bins=Histogram(low, high))
-    for rows, (ours, theirs) in pairs(float_outputs, outputs, tensor):
-        _add(sums, rows.start, ours, theirs, kind, boundary, _floor(tensor))
+    for samples, ours, theirs in pairs(float_outputs, outputs, tensor, mask):
+        _add(sums, samples.numbers, ours, theirs, kind, boundary, _floor(tensor))
     has_classes = kind is not Kind.VALUES
     divergence = sums.float_bins.divergence(sums.other_bins)
     return Distance(
@@ -77,7 +82,7 @@ def distance(
         kl_divergence=sums.divergence / sums.decisions if has_classes else divergence,
         sqnr_db=decibels(sums.power, sums.noise),
         max_abs_error=sums.max_error,
-        mean_abs_error=sums.error / sums.values,
+        mean_abs_error=sums.mean_error,
     ), tuple(sums.worst)
 
 
@@ -87,18 +92,23 @@ def _floor(tensor: Tensor | None) -> float:
 
 
 def _add(
-    sums: _Sums, start: int, ours: Array, theirs: Array, kind: Kind, boundary: float, floor: float
+    sums: _Sums,
+    numbers: Array,
+    ours: Array,
+    theirs: Array,
+    kind: Kind,
+    boundary: float,
+    floor: float,
 ) -> None:
-    """Count a block of samples, of which ``start`` is the first's number."""
+    """Count a block of samples, of which ``numbers`` are those in the dataset."""
     signal = ours.astype(np.float64)
     difference = signal - theirs
-    error = np.abs(difference)
     squared = np.square(difference)
     sums.power += float(np.square(signal).sum())
     sums.noise += float(squared.sum())
-    sums.error += float(error.sum())
-    sums.max_error = max(sums.max_error, float(error.max()))
-    sums.values += error.size
+    with np.errstate(over="ignore"):
+        error = np.abs(theirs - ours)  # of the outputs' own precision, if that holds it
+    _add_error(sums, error if np.isfinite(error).all() else np.abs(difference))
     if kind is Kind.VALUES:
         sums.float_bins.add(signal)
         sums.other_bins.add(theirs)
@@ -112,14 +122,21 @@ def _add(
         sums.divergence += float(divergence.sum())
         changed = differs if kind is Kind.CLASSES else np.zeros(len(ours), bool)
         far = divergence.reshape(len(ours), -1).mean(axis=1)
-    sums.worst = _worst(sums.worst + _farthest(start, changed, far))
+    sums.worst = _worst(sums.worst + _farthest(numbers, changed, far))
 
 
-def _farthest(start: int, changed: Array, far: Array) -> list[Apart]:
+def _add_error(sums: _Sums, error: Array) -> None:
+    """Count absolute differences."""
+    sums.max_error = max(sums.max_error, float(error.max()))
+    sums.values += error.size
+    sums.mean_error += (float(error.mean()) - sums.mean_error) * (error.size / sums.values)
+
+
+def _farthest(numbers: Array, changed: Array, far: Array) -> list[Apart]:
     """Pick the worst samples of a block, so that few become objects."""
     order = np.lexsort((-np.nan_to_num(far, nan=np.inf), ~changed))[:WORST]
     return [
-        Apart(index=start + int(i), is_other_class=bool(changed[i]), distance=float(far[i]))
+        Apart(index=int(numbers[i]), is_other_class=bool(changed[i]), distance=float(far[i]))
         for i in order
         if changed[i] or far[i] != 0
     ]

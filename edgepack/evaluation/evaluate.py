@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
-from edgepack.arrays import blocks, extremes, take
+from edgepack.arrays import extremes, take
 from edgepack.evaluation.bootstrap import resampled
 from edgepack.evaluation.change import Scored, is_accuracy, metric_result
 from edgepack.evaluation.classes import MOST_CLASSES, class_results
 from edgepack.evaluation.distance import Apart, Kind, distance
+from edgepack.evaluation.pairs import Array, Mask, parts, real
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
-from edgepack.evaluation.score import Array, real, tells_classes
-from edgepack.metrics import class_count, classes, decision_boundary
+from edgepack.evaluation.score import Score
+from edgepack.metrics import are_probabilities, class_count, classes, decision_boundary
 from edgepack.metrics.metric import Family, Measure, Metric
 from edgepack.types import Tensor
 
@@ -21,15 +24,21 @@ _SAMPLES_AND_CLASSES = 2
 
 
 class Evaluator:
-    """Evaluates one output of models on the same samples, of the float model first.
+    """Evaluates one output of models on the same samples, held against the float model's.
 
     ``float_outputs`` are real values (samples, ...). ``measures`` hold an output against what was
     wanted, the one that was asked for first; none without labels. ``classes`` are the names of
     the classes, if they have any. What is mapped is read by blocks, so that memory stays flat.
+
+    Outputs of other models have the float model's shape; ``tensor`` tells what integers in them
+    stand for, and is None for real values.
     """
 
     def __init__(
-        self, float_outputs: Array, measures: Sequence[Measure], classes: Sequence[str]
+        self,
+        float_outputs: Array,
+        measures: Sequence[Measure] = (),
+        classes: Sequence[str] = (),
     ) -> None:
         ends = extremes(float_outputs)
         self._float_outputs = float_outputs
@@ -37,8 +46,34 @@ class Evaluator:
         self._boundary = decision_boundary(ends)
         self._kind = _kind(float_outputs, self._measures, ends)
         self._names = _names(float_outputs, classes)
-        self._labels = self._class_labels()
-        self._of_float = self._scored(float_outputs, None)
+
+    def score(self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None) -> Score:
+        """Tell in figures how good another model is, and how far from the float model.
+
+        With a ``mask`` of the samples, ``outputs`` has those only.
+        """
+        far, _ = distance(self._float_outputs, outputs, tensor, self._kind, self._boundary, mask)
+        return Score(
+            value=self.value(outputs, tensor, mask),
+            agreement=far.agreement,
+            sqnr_db=far.sqnr_db,
+            max_abs_error=far.max_abs_error,
+            mean_abs_error=far.mean_abs_error,
+        )
+
+    def value(
+        self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None
+    ) -> float | None:
+        """Compute the metric that was asked for; None without labels, and where it is no number."""
+        if not self._measures:
+            return None
+        (rows,) = self._condensed(self._measures[:1], outputs, tensor, mask)
+        value = self._measures[0].metric.of(rows)
+        return value if math.isfinite(value) else None
+
+    def float_value(self, mask: Mask | None = None) -> float | None:
+        """Compute the metric of the float model, on the samples of a ``mask`` if there is one."""
+        return self.value(self._float_outputs, None, mask)
 
     def float_result(self) -> OutputResult:
         """Tell how good the float model is."""
@@ -47,11 +82,7 @@ class Evaluator:
         return OutputResult(metrics=metrics, classes=classes, confusion=confusion)
 
     def result(self, outputs: Array, tensor: Tensor | None) -> OutputResult:
-        """Tell how good another model is, and how far from the float model.
-
-        ``outputs`` has the float model's shape; ``tensor`` tells what integers stand for, and is
-        None for real values.
-        """
+        """Tell all that there is to tell of another model, from intervals to the worst samples."""
         classes, confusion = self._by_class(outputs, tensor)
         far, worst = distance(self._float_outputs, outputs, tensor, self._kind, self._boundary)
         return OutputResult(
@@ -67,12 +98,16 @@ class Evaluator:
             worst=tuple(self._worst(sample, outputs, tensor) for sample in worst),
         )
 
+    @cached_property
+    def _of_float(self) -> list[Scored]:
+        return self._scored(self._float_outputs, None)
+
     def _scored(self, outputs: Array, tensor: Tensor | None) -> list[Scored]:
         """Measure outputs by each metric, and resample all but accuracies."""
         if not self._measures:
             return []
         metrics = [measure.metric for measure in self._measures]
-        rows = self._condensed(outputs, tensor)
+        rows = self._condensed(self._measures, outputs, tensor)
         values = _resampled(metrics, rows)
         return [
             Scored(
@@ -84,19 +119,25 @@ class Evaluator:
             for number, (metric, its) in enumerate(zip(metrics, rows, strict=True))
         ]
 
-    def _condensed(self, outputs: Array, tensor: Tensor | None) -> list[Array]:
+    def _condensed(
+        self,
+        measures: Sequence[Measure],
+        outputs: Array,
+        tensor: Tensor | None,
+        mask: Mask | None = None,
+    ) -> list[Array]:
         """Condense the samples for each metric, by blocks; metrics of the same rows share them."""
-        distinct = {_condensing(measure): measure for measure in self._measures}
-        parts: dict[tuple[object, int], list[Array]] = {key: [] for key in distinct}
-        for rows, (block,) in blocks(outputs):
-            values = real(block, tensor)
+        distinct = {_condensing(measure): measure for measure in measures}
+        made: dict[tuple[object, int], list[Array]] = {key: [] for key in distinct}
+        for samples, values in parts(outputs, tensor, mask):
             for key, measure in distinct.items():
-                wanted = measure.read(rows)
-                parts[key].append(measure.metric.condense(values, wanted, self._boundary))
-        condensed = {key: np.concatenate(each) for key, each in parts.items()}
-        return [condensed[_condensing(measure)] for measure in self._measures]
+                wanted = samples.of(measure.read(samples.rows))
+                made[key].append(measure.metric.condense(values, wanted, self._boundary))
+        condensed = {key: np.concatenate(each) for key, each in made.items()}
+        return [condensed[_condensing(measure)] for measure in measures]
 
-    def _class_labels(self) -> Array | None:
+    @cached_property
+    def _labels(self) -> Array | None:
         """Read the label of each sample, None where outputs are not held against classes."""
         first = next(iter(self._measures), None)
         if first is None or first.metric.family is not Family.CLASSIFICATION:
@@ -159,6 +200,18 @@ def _kind(outputs: Array, measures: Sequence[Measure], ends: Array) -> Kind:
     if family is Family.SEGMENTATION:
         return Kind.CLASS_MAP
     return Kind.CLASSES if tells_classes(outputs, family, ends) else Kind.VALUES
+
+
+def tells_classes(outputs: Array, family: Family, ends: Array) -> bool:
+    """Whether outputs tell classes: of an own metric, a lone logit might be a value.
+
+    ``ends`` has the least and the largest of the outputs. Without a metric ``family`` is OWN.
+    """
+    if outputs.ndim != _SAMPLES_AND_CLASSES:
+        return False
+    if family is not Family.OWN:
+        return family is Family.CLASSIFICATION
+    return outputs.shape[1] > 1 or are_probabilities(ends)
 
 
 def _names(outputs: Array, classes: Sequence[str]) -> tuple[str, ...]:

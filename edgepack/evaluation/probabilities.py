@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgepack.evaluation.score import Array
+from edgepack.evaluation.pairs import Array
 
 BINS = 128
 """Of the histograms of values."""

@@ -1,30 +1,16 @@
-"""Compare the float model with the quantized model, on the same samples."""
+"""What is told of each model's outputs: scores against float's, and what quantization costs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgepack.arrays import blocks
-from edgepack.metrics import (
-    Family,
-    Measure,
-    Metric,
-    Unit,
-    are_probabilities,
-    classes,
-    decision_boundary,
-    find,
-)
-from edgepack.quantize.affine import dequantize
-from edgepack.types import Tensor
-
-Array = NDArray[Any]
+from edgepack.evaluation.pairs import Array
+from edgepack.metrics import Metric, Unit, find
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,23 +106,39 @@ def change_in_words(metric: Metric, float_value: float, value: float) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """What the float model reaches on those ``samples`` that a slow interpreter ran."""
+
+    samples: int
+    float_value: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputComparison:
     """One output of the float model, the pruned one if there is one, the quantized by interpreter.
 
     ``metric`` and ``float_value`` are None where there is nothing to measure the output against.
+    ``sampled`` has the interpreters that ran some of the samples only, on which float is measured
+    too, so that both are compared on the same ones.
     """
 
     metric: str | None
     float_value: float | None
     pruned: Score | None
     quantized: dict[str, Score]
+    sampled: Mapping[str, Sampled] = field(default_factory=dict)
+
+    def float_value_on(self, runtime: str) -> float | None:
+        """Tell what float reaches on the samples that an interpreter ran."""
+        some = self.sampled.get(runtime)
+        return some.float_value if some else self.float_value
 
     def drop(self, runtime: str) -> Drop | None:
         """Tell what quantization costs on an interpreter; None without a metric."""
-        score = self.quantized.get(runtime)
-        if self.metric is None or self.float_value is None or score is None or score.value is None:
+        score, float_value = self.quantized.get(runtime), self.float_value_on(runtime)
+        if self.metric is None or float_value is None or score is None or score.value is None:
             return None
-        return drop(find(self.metric), self.float_value, score.value)
+        return drop(find(self.metric), float_value, score.value)
 
     def to_dict(self, scheme: str) -> dict[str, Any]:
         """Return the fields as report.json names them."""
@@ -145,7 +147,11 @@ class OutputComparison:
             "float": self.float_value,
             "pruned": asdict(self.pruned) if self.pruned else None,
             scheme: {name: asdict(score) for name, score in self.quantized.items()},
-        }
+        } | (
+            {"sampled": {name: asdict(some) for name, some in self.sampled.items()}}
+            if self.sampled
+            else {}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,90 +184,3 @@ class Comparison:
             "samples": self.samples,
             "outputs": {name: output.to_dict(self.scheme) for name, output in self.outputs.items()},
         }
-
-
-def compare_output(
-    float_outputs: Array,
-    pruned: Array | None,
-    quantized: Mapping[str, Array],
-    measure: Measure | None,
-) -> OutputComparison:
-    """Compare one output of the float model with those of the others.
-
-    ``quantized`` has real values, by interpreter; all arrays have shape (samples, ...).
-    """
-    return OutputComparison(
-        metric=measure.metric.name if measure else None,
-        float_value=score(float_outputs, float_outputs, measure).value,
-        pruned=None if pruned is None else score(pruned, float_outputs, measure),
-        quantized={
-            name: score(outputs, float_outputs, measure) for name, outputs in quantized.items()
-        },
-    )
-
-
-def score(outputs: Array, float_outputs: Array, measure: Measure | None) -> Score:
-    """Score real-valued outputs; all arrays have shape (samples, ...)."""
-    boundary = decision_boundary(float_outputs)
-    difference = np.abs(outputs - float_outputs)
-    agreement = None
-    family = measure.metric.family if measure else Family.OWN
-    if tells_classes(float_outputs, family, float_outputs):
-        same = classes(outputs, boundary) == classes(float_outputs, boundary)
-        agreement = float(same.mean())
-    value = measure.metric.score(outputs, measure.wanted[:], boundary) if measure else None
-    return Score(
-        value=value if value is not None and math.isfinite(value) else None,
-        agreement=agreement,
-        sqnr_db=sqnr_db(float_outputs, outputs),
-        max_abs_error=float(difference.max()),
-        mean_abs_error=float(difference.mean()),
-    )
-
-
-def tells_classes(outputs: Array, family: Family, ends: Array) -> bool:
-    """Whether outputs tell classes: of an own metric, a lone logit might be a value.
-
-    ``ends`` has the least and the largest of the outputs. Without a metric ``family`` is OWN.
-    """
-    if outputs.ndim != 2:  # noqa: PLR2004 (samples, classes)
-        return False
-    if family is not Family.OWN:
-        return family is Family.CLASSIFICATION
-    return outputs.shape[1] > 1 or are_probabilities(ends)
-
-
-def sqnr_db(signal: Array, noisy: Array, tensor: Tensor | None = None) -> float | None:
-    """Compute the signal-to-quantization-noise ratio, ``10 log10(sum s^2 / sum (s - n)^2)``, in dB.
-
-    Takes arrays (samples, ...), which are read by blocks; ``tensor`` tells what integers in
-    ``noisy`` stand for, and is None for real values. None if there is no noise, or no signal to
-    compare it with.
-
-    >>> round(sqnr_db(np.array([10.0, 0.0]), np.array([9.0, 0.0])), 1)
-    20.0
-    """
-    power = noise = 0.0
-    for _, (ours, theirs) in pairs(signal, noisy, tensor):
-        exact = ours.astype(np.float64)
-        power += float(np.square(exact).sum())
-        noise += float(np.square(exact - theirs).sum())
-    return decibels(power, noise)
-
-
-def pairs(
-    float_outputs: Array, outputs: Array, tensor: Tensor | None
-) -> Iterator[tuple[slice, tuple[Array, Array]]]:
-    """Give the real values of both by blocks of samples."""
-    for rows, (ours, theirs) in blocks(float_outputs, outputs):
-        yield rows, (ours, real(theirs, tensor))
-
-
-def real(outputs: Array, tensor: Tensor | None) -> Array:
-    """Give the real values of outputs; those of None are real already."""
-    return outputs if tensor is None else dequantize(outputs, tensor)
-
-
-def decibels(power: float, noise: float) -> float | None:
-    """Compute the ratio of the power of a signal to that of noise, in dB; None if either is 0."""
-    return 10 * math.log10(power / noise) if noise and power else None

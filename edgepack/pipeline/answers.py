@@ -17,14 +17,13 @@ from edgepack.artifact import describe
 from edgepack.cache import Cache, Entry
 from edgepack.dataset import Dataset
 from edgepack.deviation import UNEVEN
+from edgepack.macs import model_macs
 from edgepack.pipeline.file import File
 from edgepack.progress import Parts, Update
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.runtimes import Runtime
-from edgepack.runtimes.processes import Run, interpreters
-
-_MANY = 2_000
-"""From so many samples on, the start of more processes is worth its time."""
+from edgepack.runtimes.processes import Interpreters
+from edgepack.runtimes.run import Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,13 +93,12 @@ class Question:
 
 
 def ask(
+    running: Interpreters,
     questions: Mapping[str, Question],
     samples: Samples,
     cache: Cache,
     work: Path,
     update: Update,
-    *,
-    verbose: bool,
 ) -> dict[str, dict[str, Answer]]:
     """Run files on the same samples, all side by side; answers by name, then by runtime.
 
@@ -116,7 +114,7 @@ def ask(
         left = [runtime for runtime in question.runtimes if runtime.name not in answers[name]]
         if left:
             missing[name] = Question(file=question.file, runtimes=left)
-    for name, runs in _run(missing, samples, work, update, verbose=verbose).items():
+    for name, runs in _run(running, missing, samples, work, update).items():
         for runtime in missing[name].runtimes:
             key = _key(missing[name].file, runtime, samples)
             answers[name][runtime.name] = _kept(runs[runtime.name], key, cache, work)
@@ -127,34 +125,30 @@ def ask(
 
 
 def _run(
+    running: Interpreters,
     questions: Mapping[str, Question],
     samples: Samples,
     work: Path,
     update: Update,
-    *,
-    verbose: bool,
 ) -> dict[str, dict[str, Run]]:
-    if not questions:
-        return {}
-    runtimes = dict.fromkeys(each for asked in questions.values() for each in asked.runtimes)
     pairs = sum(len(asked.runtimes) for asked in questions.values())
     counter = Parts(update, total=len(samples) * pairs)
-    with interpreters(runtimes, verbose=verbose, are_shared=len(samples) >= _MANY) as running:
-        started = {}
-        for index, (name, asked) in enumerate(questions.items()):
-            folder = work / f"run-{index}"  # names of files may be the same
-            folder.mkdir()
-            started[name] = running.start(
-                model=asked.file.path,
-                inputs=quantize_inputs(
-                    samples.data.inputs, asked.file.model.main.input_tensors, folder
-                ),
-                outputs=asked.file.outputs,
-                work=folder,
-                update=counter.part(name),
-                on=[runtime.name for runtime in asked.runtimes],
-            )
-        return {name: wait() for name, wait in started.items()}
+    started = {}
+    for index, (name, asked) in enumerate(questions.items()):
+        folder = work / f"run-{index}"  # names of files may be the same
+        folder.mkdir()
+        started[name] = running.start(
+            model=asked.file.path,
+            inputs=quantize_inputs(
+                samples.data.inputs, asked.file.model.main.input_tensors, folder
+            ),
+            outputs=asked.file.outputs,
+            work=folder,
+            update=counter.part(name),
+            on=asked.runtimes,
+            macs=model_macs(asked.file.model),
+        )
+    return {name: wait() for name, wait in started.items()}
 
 
 def _key(file: File, runtime: Runtime, samples: Samples) -> Any:

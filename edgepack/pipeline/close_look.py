@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from edgepack.debug.causes import has_other_weights
@@ -13,25 +15,29 @@ from edgepack.gate import Gate
 from edgepack.pipeline.answers import digest
 from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.contestants import Contestant
-from edgepack.pipeline.debug import look
-from edgepack.pipeline.file import File, making_sense_of
-from edgepack.pipeline.lint import lint
-from edgepack.pipeline.validate import validate
-from edgepack.progress import Silent
+from edgepack.pipeline.debug import look, looker
+from edgepack.pipeline.file import File, making_sense_of, read_inputs
+from edgepack.pipeline.lint import find
+from edgepack.pipeline.validate import Subject, examine, runtimes_here
+from edgepack.progress import Silent, ignore
 from edgepack.recipe import as_json
+from edgepack.recipe_file import RecipeFile
 from edgepack.report.comparison import QUANTIZED, Stage
 from edgepack.report.lint import LintReport
 from edgepack.report.table import shorten
 from edgepack.report.validation import ValidationReport
 from edgepack.runtimes import RUNTIMES
+from edgepack.scratch import Scratch
 from edgepack.sparsity import weight_sparsity
+from edgepack.worker import Worker
 
 
 class CloseLook:
-    """Looks at the models of one contest."""
+    """Looks at the models of one contest; the worker that it takes is left to ``stack``."""
 
-    def __init__(self, contest: Contest) -> None:
+    def __init__(self, contest: Contest, stack: ExitStack) -> None:
         self._contest = contest
+        self._stack = stack
         self._float = contest.floating.tflite(contest.samples.data)
 
     def at_all(self, stages: Sequence[Stage]) -> list[Stage]:
@@ -88,7 +94,7 @@ class CloseLook:
         ]
         try:
             found = contest.cache.remember(
-                key, LintReport, lambda: lint(recipe, verbose=contest.verbose)
+                key, LintReport, lambda: find(contest.job(recipe), contest.data)
             )
         except EdgepackError as error:
             return None, (f"the linter did not look at the data: {_told(error, trial.model)}",)
@@ -96,16 +102,6 @@ class CloseLook:
 
     def _validate(self, file: File, floating: File | None) -> ValidationReport:
         contest = self._contest
-        path = file.path
-        if floating is None:  # or any float.tflite beside it would be taken for its own
-            path = contest.work / "alone" / file.path.name
-            path.parent.mkdir()
-            path.write_bytes(file.data)
-        gate = Gate(
-            model=path,
-            targets=contest.trial.targets,
-            float_model=floating.path if floating else None,
-        )
         key = [
             "validate",
             file.path.name,
@@ -113,9 +109,24 @@ class CloseLook:
             [as_json(target) for target in contest.targets],
             [runtime.version() for runtime in RUNTIMES.values()],
         ]
-        return contest.cache.remember(
-            key, ValidationReport, lambda: validate(gate, verbose=contest.verbose)
-        )
+
+        def validation() -> ValidationReport:
+            with Scratch(contest.work) as work:
+                gate = Gate(model=file.path)
+                inputs = read_inputs(
+                    gate, file, RecipeFile(), work, ignore, has_float=floating is not None
+                )
+                return examine(
+                    Subject(file=file, floating=floating, inputs=inputs, data=gate.data),
+                    contest.targets,
+                    contest.running,
+                    work,
+                    Silent(),
+                    on=runtimes_here(contest.targets),
+                    budgets={},
+                )
+
+        return contest.cache.remember(key, ValidationReport, validation)
 
     def _layers(self, file: File, floating: File) -> DebugReport:
         contest = self._contest
@@ -130,16 +141,20 @@ class CloseLook:
         def layers() -> DebugReport:
             with making_sense_of(file.path):
                 return look(
+                    self._looker,
                     floating.path,
                     file.path,
                     contest.samples.data.inputs,
                     file.outputs,
                     contest.work,
                     Silent(),
-                    verbose=contest.verbose,
                 )
 
         return contest.cache.remember(key, DebugReport, layers)
+
+    @cached_property
+    def _looker(self) -> Worker:
+        return self._stack.enter_context(looker(verbose=self._contest.verbose))
 
 
 def _told(error: EdgepackError, *paths: Path) -> str:

@@ -17,7 +17,7 @@ from edgepack.pipeline.answers import Answer, Question, ask
 from edgepack.pipeline.close_look import CloseLook, strangers
 from edgepack.pipeline.contest import Contest, read_contest
 from edgepack.pipeline.exhibits import exhibits
-from edgepack.pipeline.folds import cross_validate
+from edgepack.pipeline.folds import cross_validate, plan_folds
 from edgepack.pipeline.origin import companions
 from edgepack.pipeline.stages import score_all
 from edgepack.progress import Progress, Silent
@@ -48,6 +48,7 @@ def compare(
     Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
     """
     progress = progress or Silent()
+    plan = plan_folds(trial)
     with ExitStack() as stack:
         folder = None
         if trial.output is None:
@@ -61,10 +62,10 @@ def compare(
         of_float, answers = _run(contest)
         with progress.step("compare"):
             stages = score_all(contest, of_float, answers)
-        folds = _cross_validate(contest)
+        folds = cross_validate(contest, plan, of_float) if plan else None
         lint, notes = None, contest.notes
         if folder is not None:
-            look = CloseLook(contest)
+            look = CloseLook(contest, stack)
             stages = look.at_all(stages)
             lint, more = look.lint()
             notes += more
@@ -104,29 +105,13 @@ def _run(contest: Contest) -> tuple[Answer, dict[str, dict[str, Answer]]]:
         questions[FLOAT] = Question(file=floating.file, runtimes=[_LITERT])
     with contest.progress.step("run") as update:
         predicted = floating.predict(samples) if floating.file is None else None
-        answers = ask(
-            questions, samples, contest.cache, contest.work, update, verbose=contest.verbose
-        )
+        answers = ask(contest.running, questions, samples, contest.cache, contest.work, update)
         of_float = predicted() if predicted else answers.pop(FLOAT)[_LITERT.name]
     if of_float.failure:
         raise ModelError(
             f"{floating.path}: nothing can be compared with it on LiteRT: {of_float.failure}"
         )
     return of_float, answers
-
-
-def _cross_validate(contest: Contest) -> FoldsReport | None:
-    """Cross-validate the calibration of the lone candidate, if that is asked for."""
-    if contest.trial.folds is None:
-        return None
-    candidate = contest.contestants[-1]
-    return cross_validate(
-        contest.trial,
-        candidate.file.path,
-        candidate.origin,
-        progress=contest.progress,
-        verbose=contest.verbose,
-    )
 
 
 def _report(

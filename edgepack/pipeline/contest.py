@@ -11,7 +11,6 @@ from edgepack.budgets import Budgets
 from edgepack.cache import Cache
 from edgepack.calibration.reader import reader
 from edgepack.dataset import Dataset
-from edgepack.errors import MissingToolError
 from edgepack.evaluation.classes import MOST_CLASSES
 from edgepack.labels import labelled_output, read_labels
 from edgepack.metrics import Measure, class_count, companions, measures, require_known
@@ -19,9 +18,14 @@ from edgepack.pipeline.answers import Samples
 from edgepack.pipeline.contestants import Contestant, read_contestants
 from edgepack.pipeline.evidence import budgets_of, require_measurable
 from edgepack.pipeline.float_model import FloatModel
-from edgepack.progress import Progress
+from edgepack.pipeline.job import Data, Job
+from edgepack.pipeline.model_session import own_folder
+from edgepack.progress import Progress, Silent
+from edgepack.recipe import Recipe
 from edgepack.recipe_file import RecipeFile, read_recipe_file
-from edgepack.runtimes import RUNTIMES, Runtime
+from edgepack.runtimes import Runtime
+from edgepack.runtimes.installed import installed, missing, named, require_any
+from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.target import Target, load_targets
 from edgepack.trial import Trial
 from edgepack.types import Signature
@@ -34,6 +38,7 @@ class Contest:
     ``measures`` tells how each output is measured, by name, the metric of the verdict first;
     outputs without labels are left out. ``classes`` has the names of the classes of outputs that
     have any. ``max_drop`` is what may be lost. ``work`` is a folder for what does not last.
+    ``running`` takes the ``runtimes``, which are those of the ``targets``, and others.
     ``notes`` says what is left out.
     """
 
@@ -44,6 +49,7 @@ class Contest:
     verbose: bool
     targets: Sequence[Target]
     runtimes: Sequence[Runtime]
+    running: Interpreters
     floating: FloatModel
     contestants: Sequence[Contestant]
     samples: Samples
@@ -51,6 +57,35 @@ class Contest:
     classes: dict[str, tuple[str, ...]]
     max_drop: float | None
     notes: tuple[str, ...]
+
+    @property
+    def data(self) -> Data:
+        """The test data as the steps of an export take them, which here calibrate too."""
+        test = self.samples.data
+        return Data(
+            signature=self.floating.signature,
+            runtime=self.floating.runtime,
+            representative=test,
+            compared=test,
+            is_tested=True,
+            measures={name: first for name, (first, *_) in self.measures.items()},
+            train=None,
+            taught={},
+            budgets={},
+            notes=(),
+        )
+
+    def job(self, recipe: Recipe) -> Job:
+        """Give the steps of an export the float model, which TensorFlow loads if it has not yet."""
+        return Job(
+            recipe=recipe,
+            folder=self.work,
+            work=self.work,
+            own=own_folder(self.work),
+            session=self.floating.session(),
+            progress=Silent(),
+            verbose=self.verbose,
+        )
 
 
 def read_contest(
@@ -64,7 +99,10 @@ def read_contest(
     recipe_file = read_recipe_file(trial.recipe_file)
     labels = read_labels(trial.labels) if trial.labels else ()
     targets = load_targets(trial.targets)
-    runtimes, notes = _runtimes(targets)
+    wanted = named({name for target in targets for name in target.interpreters})
+    require_any(wanted)
+    runtimes = installed(wanted)
+    running = stack.enter_context(interpreters(verbose=verbose))
     with (
         progress.step("load") as update,
         reader([trial.test], recipe_file, verbose=verbose) as reading,
@@ -83,25 +121,15 @@ def read_contest(
         verbose=verbose,
         targets=targets,
         runtimes=runtimes,
+        running=running,
         floating=floating,
         contestants=contestants,
         samples=Samples(data=data),
         measures=found,
         classes=_classes(trial, labels, data, signature),
         max_drop=_max_drop(trial, recipe_file, targets, is_measured=bool(found)),
-        notes=(*notes, *spooled.notes),
+        notes=(*missing(wanted), *spooled.notes),
     )
-
-
-def _runtimes(targets: Sequence[Target]) -> tuple[list[Runtime], tuple[str, ...]]:
-    """Find the interpreters of the targets, and say which are not to be had here."""
-    wanted = {name for target in targets for name in target.interpreters}
-    known = [runtime for name, runtime in RUNTIMES.items() if name in wanted]
-    notes = tuple(dict.fromkeys(why for runtime in known if (why := runtime.missing())))
-    found = [runtime for runtime in known if runtime.missing() is None]
-    if not found:
-        raise MissingToolError(f"none of the targets' interpreters is here: {'; '.join(notes)}")
-    return found, notes
 
 
 def _measures(trial: Trial, data: Dataset, signature: Signature) -> dict[str, list[Measure]]:

@@ -53,6 +53,7 @@ def debug(
         Scratch(folder.parent) as work,
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         calibrating(recipe, verbose=verbose) as calibrator,
+        looker(verbose=verbose) as service,
     ):
         job = Job(recipe, folder, work, own_folder(work), session, progress or Silent(), verbose)
         data = load(job)
@@ -62,13 +63,13 @@ def debug(
         calibrate(job, data, calibrator)
         model, _ = steps.quantize(job)
         report = look(
+            service,
             job.float_tflite,
             job.quantized_tflite,
             data.compared.inputs,
             list(steps.named_outputs(data, model)),
             job.work,
             job.progress,
-            verbose=verbose,
         )
         report = replace(
             report,
@@ -84,35 +85,37 @@ def debug(
     return report
 
 
+def looker(*, verbose: bool) -> Worker:
+    """Start the process that looks into models: it serves DebugService."""
+    return Worker("edgepack.debug.service:DebugService", label="LiteRT", verbose=verbose)
+
+
 def look(
+    service: Worker,
     float_tflite: Path,
     quantized_tflite: Path,
     inputs: Arrays,
     outputs: Sequence[str],
     work: Path,
     progress: Progress,
-    *,
-    verbose: bool,
 ) -> DebugReport:
     """Compare two .tflite files layer by layer, on samples spread evenly over the test data.
 
-    ``inputs`` are real values (samples, ...), ``outputs`` names what comes out; arrays go to the
-    folder ``work``. Raises :class:`~edgepack.errors.ConversionError` for files that have no layer
-    in common.
+    ``service`` is of :func:`looker`. ``inputs`` are real values (samples, ...), ``outputs`` names
+    what comes out; arrays go to the folder ``work``. Raises
+    :class:`~edgepack.errors.ConversionError` for files that have no layer in common.
     """
     samples = _spread(inputs)
-    with Worker(
-        "edgepack.debug.service:DebugService",
-        label="LiteRT",
-        verbose=verbose,
+    service.call(
+        "open",
         float_tflite=str(float_tflite),
         quantized_tflite=str(quantized_tflite),
         inputs=save_arrays(work / "debugged", samples),
-    ) as service:
-        with progress.step("compare") as update:
-            compared = service.call("compare", update=update)
-        with progress.step("isolate") as update:
-            isolated = service.call("isolate", update=update)
+    )
+    with progress.step("compare") as update:
+        compared = service.call("compare", update=update)
+    with progress.step("isolate") as update:
+        isolated = service.call("isolate", update=update)
     scores = [Score(**score) for score in isolated["whole"]]
     return DebugReport(
         model=quantized_tflite.name,

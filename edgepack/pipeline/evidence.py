@@ -17,7 +17,9 @@ from edgepack.footprint import Footprint, footprint
 from edgepack.recipe_file import RecipeFile
 from edgepack.report.target import TargetReport
 from edgepack.runtimes import RUNTIMES
-from edgepack.runtimes.processes import LIMITS, Run
+from edgepack.runtimes.installed import missing, named
+from edgepack.runtimes.processes import LIMITS
+from edgepack.runtimes.run import Run
 from edgepack.target import Target
 from edgepack.types import Model
 from edgepack.worker import Limits
@@ -121,10 +123,9 @@ def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, Target
 
 def _missing(target: Target) -> tuple[str, ...]:
     """Say in sentences which of a target's interpreters and tools are not to be had here."""
-    said = [RUNTIMES[name].missing() for name in target.interpreters]
-    if target.accelerator:
-        said.append(vela.missing())
-    return tuple(sentence for sentence in said if sentence)
+    said = missing(named(target.interpreters))
+    compiler = vela.missing() if target.accelerator else None
+    return (*said, compiler) if compiler else said
 
 
 def _compilations(

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from edgepack import bundle
 from edgepack.arrays import Arrays
@@ -17,6 +20,7 @@ from edgepack.gate import Gate
 from edgepack.given import read_given
 from edgepack.load.tflite_file import of_file, real_signature, require_float
 from edgepack.metrics import Measure, measures, require_known
+from edgepack.pipeline.splits import first_class_labels
 from edgepack.progress import Update
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
@@ -58,12 +62,14 @@ class Inputs:
     """What a file runs on: arrays (samples, ...), by input.
 
     ``taken`` is as the file takes them, ``real`` as a float model does, if that is to be run too.
-    ``measures`` has an entry for each output that there are labels for.
+    ``measures`` has an entry for each output that there are labels for. ``labels`` has the class
+    of each sample, (samples,), if it is known.
     """
 
     taken: Arrays
     real: Arrays
     measures: dict[str, Measure]
+    labels: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.taken.values())))
@@ -181,4 +187,5 @@ def read_inputs(
         real=test.inputs,
         taken=quantize_inputs(test.inputs, file.model.main.input_tensors, work),
         measures=measures(gate.metric, test, file.signature),
+        labels=first_class_labels(test, file.signature),
     )

@@ -18,15 +18,18 @@ from edgepack.footprint.flash import operator_names
 from edgepack.labels import labelled_output
 from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.asked import Asked
-from edgepack.pipeline.contradictions import SingleRun, find_contradictions
+from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.evidence import gather, judge_all
 from edgepack.pipeline.file import File, making_sense_of
+from edgepack.pipeline.running import Task
 from edgepack.pipeline.vectors import vector_inputs, vectors
 from edgepack.progress import Update
 from edgepack.report.firmware import ModelReport
 from edgepack.report.target import TargetReport
 from edgepack.runtimes import REFERENCE, RUNTIMES
-from edgepack.runtimes.processes import Interpreters, Run
+from edgepack.runtimes.installed import installed
+from edgepack.runtimes.processes import Interpreters
+from edgepack.runtimes.run import Run
 from edgepack.target import Target
 
 TFLM = RUNTIMES["tflm"]
@@ -60,11 +63,17 @@ def prepare(
     samples = vector_inputs(file, asked.test, asked.recipe_file, build.vectors, work, update)
     copy = work / "model.tflite"  # what was read, be it a pipe, and under a name of this length
     copy.write_bytes(file.data)
-    run = running.run(model=copy, inputs=samples, outputs=file.outputs, work=work, update=update)[
-        TFLM.name
-    ]
-    single = SingleRun(path=copy, inputs=samples, outputs=file.outputs, work=work)
-    found = find_contradictions(file.model, single, single.on(REFERENCE))
+    task = Task(path=copy, model=file.model, inputs=samples, outputs=file.outputs)
+    runs = running.run(
+        model=copy,
+        inputs=samples,
+        outputs=file.outputs,
+        work=work,
+        update=update,
+        on=installed([TFLM, REFERENCE]),
+    )
+    run = runs[TFLM.name]
+    found = find_contradictions(running, task, runs.get(REFERENCE.name), work)
     judged = _judge(target, file, run, found)
     if run.outputs is None or judged.footprint is None:
         raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")

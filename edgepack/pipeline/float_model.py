@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class FloatModel:
         found = Answer.found(self._cache.find(key), [*key, []], len(self.signature.outputs))
         if found is not None:
             return lambda: found
-        session, stem = self._session(), own_folder(self._work) / "predicted"
+        session, stem = self.session(), own_folder(self._work) / "predicted"
         names = [output.name for output in self.signature.outputs]
         predicting = session.start(
             "predict",
@@ -89,7 +90,7 @@ class FloatModel:
         entry = self._cache.find(key)
         if entry is None:
             made, kept = own_folder(self._work) / FLOAT_TFLITE, self._work / FLOAT_TFLITE
-            self._session().call("convert", shapes=shapes, float_tflite=str(made))
+            self.session().call("convert", shapes=shapes, float_tflite=str(made))
             keep(made, kept)
             entry = self._cache.keep(key, None, {FLOAT_TFLITE: kept})
         return read_file(entry.folder / FLOAT_TFLITE)
@@ -111,7 +112,8 @@ class FloatModel:
         entry = self._cache.find(key) or self._cache.keep(key, self._load())
         return Signature.of(entry.value), str(entry.value["runtime"])
 
-    def _session(self) -> Worker:
+    def session(self) -> Worker:
+        """Give the process in which TensorFlow holds the model."""
         if self._worker is None:
             self._load()
         assert self._worker is not None  # noqa: S101 (it was loaded)
@@ -121,4 +123,6 @@ class FloatModel:
         self._worker = self._stack.enter_context(
             model_session(self._source, self._work, verbose=self._verbose)
         )
-        return self._worker.call("load", strategy=None)
+        loading = self._worker.start("load", strategy=None)
+        import_module("sklearn.metrics")  # scores need it, and it takes a second, as loading does
+        return loading.result()

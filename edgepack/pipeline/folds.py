@@ -5,98 +5,47 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays, blocks, extremes
+from edgepack.arrays import Arrays
 from edgepack.calibration.calibrator import Calibrator
 from edgepack.deviation import UNEVEN
 from edgepack.errors import ModelError, RecipeError
+from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.pairs import Mask
 from edgepack.evaluation.score import drop
-from edgepack.load.formats import detect
-from edgepack.metrics import Measure, decision_boundary
+from edgepack.macs import model_macs
+from edgepack.metrics import Measure
 from edgepack.pipeline import steps
+from edgepack.pipeline.answers import Answer
 from edgepack.pipeline.calibrate import calibrate, calibrating
-from edgepack.pipeline.job import Data, Job, load
-from edgepack.pipeline.model_session import model_session, own_folder
-from edgepack.pipeline.origin import pruned_float
-from edgepack.pipeline.splits import Mask, calibrated_with, class_labels, held_out, subset
-from edgepack.progress import Progress, Silent, ignore
-from edgepack.quantize.affine import dequantize
+from edgepack.pipeline.contest import Contest
+from edgepack.pipeline.job import Data, Job
+from edgepack.pipeline.origin import origin, pruned_float
+from edgepack.pipeline.splits import calibrated_with, class_labels, held_out, subset
+from edgepack.progress import ignore
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe, as_json
 from edgepack.report.comparison import Fold, FoldsReport, Origin
 from edgepack.restore import restore
 from edgepack.runtimes import RUNTIMES
-from edgepack.runtimes.processes import Interpreters, interpreters
+from edgepack.runtimes.processes import Interpreters
+from edgepack.runtimes.run import Run
 from edgepack.schemes import FLOAT_TFLITE, Quantization
-from edgepack.scratch import Scratch, temporary
+from edgepack.scratch import Scratch
 from edgepack.trial import Trial
+from edgepack.types import Tensor
 
 _LITERT = RUNTIMES["litert"]
 
 
-def cross_validate(
-    trial: Trial,
-    candidate: Path,
-    origin: Origin | None,
-    progress: Progress | None = None,
-    *,
-    verbose: bool = False,
-) -> FoldsReport:
-    """Calibrate with all folds of the test data but one and test on that, for each in turn.
-
-    Every fold quantizes the float model as ``origin`` says that the candidate was, as int8 with
-    edgepack's defaults without one, and runs it on LiteRT. ``trial.folds`` says how many there
-    are; each has its share of each class where every class has as many samples. The measure is
-    that of the first output that has one. ``verbose`` lets TensorFlow and LiteRT write to standard
-    error.
-
-    Raises :class:`RecipeError` where nothing is calibrated, or nothing can be measured, and
-    whatever :func:`~edgepack.pipeline.quantize.quantize` does.
-    """
-    count = trial.folds
-    assert count is not None  # noqa: S101 (or there is nothing to do)
-    settings = _settings(candidate, origin)
-    recipe = _recipe(trial, settings)
-    detect(recipe.model)
-    with (
-        temporary() as work,
-        model_session(recipe.source, work, verbose=verbose) as session,
-        interpreters([_LITERT], verbose=verbose) as running,
-        calibrating(recipe, verbose=verbose) as calibrator,
-    ):
-        job = Job(recipe, work, work, own_folder(work), session, progress or Silent(), verbose)
-        data = load(job)
-        output, measure = _measured(data)
-        labels = class_labels(data.compared, output)
-        masks, why_not = held_out(labels, len(data.compared), count, data.compared.source)
-        if origin and (pruned := pruned_float(candidate, recipe.model)):
-            shutil.copyfile(pruned, job.float_tflite)
-        else:
-            steps.convert(job, data)
-        job = replace(job, progress=Silent())
-        predicted = steps.predicted(job, data, steps.predict(job, data))["float"]
-        scorer = _Scorer(output, measure, predicted[output])
-        folds = []
-        with (progress or Silent()).step("folds") as update:
-            for number, mask in enumerate(masks, 1):
-                update(number - 1, count)
-                made = _run_fold(job, data, calibrator, running, labels, mask)
-                folds.append(scorer.fold(candidate, number, mask, made))
-            update(count, count)
-    told = [settings.in_words, *_remarks(candidate, origin, data, output, why_not)]
-    return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not why_not)
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Settings:
+class Settings:
     """What decides how a model is calibrated and quantized, as manifests have it."""
 
     samples: int | None = None
@@ -122,12 +71,79 @@ class _Settings:
         return ", ".join(filter(None, words))
 
 
-def _settings(candidate: Path, origin: Origin | None) -> _Settings:
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How the candidate is calibrated anew, once for each of ``count`` folds.
+
+    ``origin`` is None where nothing tells how it was quantized: then the ``settings`` are
+    edgepack's defaults.
+    """
+
+    count: int
+    candidate: Path
+    origin: Origin | None
+    settings: Settings
+
+
+def plan_folds(trial: Trial) -> Plan | None:
+    """Find how the lone candidate of a trial was quantized; None if no folds are asked for.
+
+    Raises :class:`RecipeError` where nothing is calibrated.
+    """
+    if trial.folds is None:
+        return None
+    (candidate,) = trial.candidates
+    its = origin(candidate.path)
+    settings = _settings(candidate.path, its)
+    return Plan(count=trial.folds, candidate=candidate.path, origin=its, settings=settings)
+
+
+def cross_validate(contest: Contest, plan: Plan, of_float: Answer) -> FoldsReport:
+    """Calibrate with all folds of the test data but one and test on that, for each in turn.
+
+    Every fold quantizes the float model as planned, and runs it on LiteRT; each has its share of
+    each class where every class has as many samples. The measure is that of the first output that
+    has one. ``of_float`` is what the float model gave.
+
+    Raises :class:`RecipeError` where nothing can be measured, and whatever
+    :func:`~edgepack.pipeline.quantize.quantize` does.
+    """
+    data, count = contest.data, plan.count
+    output, measure = _measured(data)
+    labels = class_labels(data.compared, output)
+    masks, why_not = held_out(labels, len(data.compared), count, data.compared.source)
+    place = [each.name for each in data.signature.outputs].index(output)
+    evaluator = Evaluator(of_float.outputs[place], [measure])
+    job = contest.job(_recipe(contest.trial, plan.settings))
+    pruned = pruned_float(plan.candidate, contest.trial.model) if plan.origin else None
+    floating = pruned or contest.floating.tflite(data.compared).path
+    folds = []
+    with (
+        contest.progress.step("folds") as update,
+        calibrating(job.recipe, verbose=contest.verbose) as calibrator,
+    ):
+        for number, mask in enumerate(masks, 1):
+            update(number - 1, count)
+            with Scratch(contest.work) as folder:
+                own = replace(job, folder=folder, work=folder)
+                shutil.copyfile(floating, own.float_tflite)
+                run, tensor = _run_fold(
+                    own, data, output, calibrator, contest.running, labels, mask
+                )
+                made = _require_outputs(plan.candidate, number, run)
+                value = evaluator.value(made[output], tensor, mask)
+            folds.append(_fold(measure, number, mask, evaluator.float_value(mask), value))
+        update(count, count)
+    told = [plan.settings.in_words, *_remarks(plan, data, output, why_not)]
+    return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not why_not)
+
+
+def _settings(candidate: Path, origin: Origin | None) -> Settings:
     """Find how a model was quantized."""
-    defaults = as_json(_Settings())
+    defaults = as_json(Settings())
     told = origin.recipe if origin else {}
     try:
-        settings = restore(_Settings, {key: told.get(key, defaults[key]) for key in defaults})
+        settings = restore(Settings, {key: told.get(key, defaults[key]) for key in defaults})
     except ValueError as error:
         raise RecipeError(
             f"{candidate}: the manifest beside it does not say how to quantize it again ({error});"
@@ -146,7 +162,7 @@ def _settings(candidate: Path, origin: Origin | None) -> _Settings:
     return settings
 
 
-def _recipe(trial: Trial, settings: _Settings) -> Recipe:
+def _recipe(trial: Trial, settings: Settings) -> Recipe:
     return trial.as_recipe(
         Path(),  # nothing is written there
         metric=trial.metric,
@@ -170,92 +186,67 @@ def _measured(data: Data) -> tuple[str, Measure]:
 def _run_fold(
     job: Job,
     data: Data,
+    output: str,
     calibrator: Calibrator | None,
     running: Interpreters,
     labels: NDArray[Any] | None,
     mask: Mask,
-) -> Arrays | str:
+) -> tuple[Run, Tensor]:
     """Calibrate without the samples of a fold, quantize, and run LiteRT on them.
 
-    Returns the outputs in real values, or why there are none.
+    Returns what LiteRT made of them, and the tensor of the output that is measured.
     """
-    with Scratch(job.work) as folder:
-        shutil.copyfile(job.float_tflite, folder / job.float_tflite.name)
-        job = replace(job, folder=folder, work=folder)
-        chosen = calibrated_with(job.recipe, ~mask, labels)
-        others = subset(data.compared, chosen, folder / "others")
-        calibrate(job, replace(data, representative=others), calibrator)
-        model, _ = steps.quantize(job)
-        tensors = steps.named_outputs(data, model)
-        tested = subset(data.compared, mask, folder / "tested")
-        run = running.run(
-            model=job.quantized_tflite,
-            inputs=quantize_inputs(tested.inputs, model.main.input_tensors, folder),
-            outputs=list(tensors),
-            work=folder,
-            update=ignore,
-        )[_LITERT.name]
-        if run.outputs is None:
-            return run.failure or f"its {UNEVEN}"
-        return {name: dequantize(run.outputs[name], tensor) for name, tensor in tensors.items()}
+    chosen = calibrated_with(job.recipe, ~mask, labels)
+    others = subset(data.compared, chosen, job.work / "others")
+    calibrate(job, replace(data, representative=others), calibrator)
+    model, _ = steps.quantize(job)
+    tensors = steps.named_outputs(data, model)
+    tested = subset(data.compared, mask, job.work / "tested")
+    runs = running.run(
+        model=job.quantized_tflite,
+        inputs=quantize_inputs(tested.inputs, model.main.input_tensors, job.work),
+        outputs=list(tensors),
+        work=job.work,
+        update=ignore,
+        on=[_LITERT],
+        macs=model_macs(model),
+    )
+    return runs[_LITERT.name], tensors[output]
 
 
-@dataclass(frozen=True, eq=False)
-class _Scorer:
-    """Scores an output by its measure, and the float model's, of shape (samples, ...)."""
-
-    output: str
-    measure: Measure
-    float_outputs: NDArray[Any]
-
-    @cached_property
-    def _boundary(self) -> float:
-        return decision_boundary(extremes(self.float_outputs))
-
-    def fold(self, candidate: Path, number: int, mask: Mask, made: Arrays | str) -> Fold:
-        """Score what LiteRT made of the samples of a fold."""
-        if isinstance(made, str):
-            raise ModelError(
-                f"{candidate}: LiteRT does not run it as calibrated for fold {number}: {made};"
-                " leave the folds out"
-            )
-        metric = self.measure.metric
-        float_value = self._score(None, mask)
-        value = self._score(made[self.output], mask)
-        if not (isfinite(float_value) and isfinite(value)):
-            raise RecipeError(
-                f"metric {metric.name!r}: is no number on the {mask.sum()} samples of fold"
-                f" {number}, which may lack a class; ask for fewer folds, or choose another"
-            )
-        loss = drop(metric, float_value, value).amount
-        return Fold(
-            samples=int(mask.sum()),
-            float_value=float_value,
-            value=value,
-            loss=loss if isfinite(loss) else None,
+def _require_outputs(candidate: Path, number: int, run: Run) -> Arrays:
+    if run.outputs is None:
+        why = run.failure or f"its {UNEVEN}"
+        raise ModelError(
+            f"{candidate}: LiteRT does not run it as calibrated for fold {number}: {why}; leave the"
+            " folds out"
         )
-
-    def _score(self, made: NDArray[Any] | None, mask: Mask) -> float:
-        """Compute the metric of some samples, of float's outputs with None, block by block."""
-        metric = self.measure.metric
-        condensed, done = [], 0
-        for rows, (block,) in blocks(self.float_outputs):
-            chosen = mask[rows]
-            count = int(chosen.sum())
-            outputs = block[chosen] if made is None else made[done : done + count]
-            if count:
-                wanted = self.measure.read(rows)[chosen]
-                condensed.append(metric.condense(outputs, wanted, self._boundary))
-            done += count
-        return metric.of(np.concatenate(condensed))
+    return run.outputs
 
 
-def _remarks(
-    candidate: Path, origin: Origin | None, data: Data, output: str, why_not: str | None
-) -> Iterator[str]:
-    if origin is None:
+def _fold(
+    measure: Measure, number: int, mask: Mask, float_value: float | None, value: float | None
+) -> Fold:
+    """Tell what a fold loses."""
+    if float_value is None or value is None:
+        raise RecipeError(
+            f"metric {measure.metric.name!r}: is no number on the {mask.sum()} samples of fold"
+            f" {number}, which may lack a class; ask for fewer folds, or choose another"
+        )
+    loss = drop(measure.metric, float_value, value).amount
+    return Fold(
+        samples=int(mask.sum()),
+        float_value=float_value,
+        value=value,
+        loss=loss if isfinite(loss) else None,
+    )
+
+
+def _remarks(plan: Plan, data: Data, output: str, why_not: str | None) -> Iterator[str]:
+    candidate = plan.candidate
+    if plan.origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
-    elif origin.recipe.get("prune") and not candidate.with_name(FLOAT_TFLITE).is_file():
+    elif plan.origin.recipe.get("prune") and not candidate.with_name(FLOAT_TFLITE).is_file():
         yield f"not pruned, since {FLOAT_TFLITE} is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"

@@ -12,14 +12,15 @@ from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
 from edgepack.calibration.reader import reader
 from edgepack.dataset import Dataset, require_same_classes
-from edgepack.errors import MissingToolError, RecipeError
+from edgepack.errors import RecipeError
 from edgepack.limits.support import unsupported
 from edgepack.metrics import Measure, lessons, measures, require_known
 from edgepack.pipeline.evidence import budgets_of
 from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe
 from edgepack.recipe_file import read_recipe_file
-from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.runtimes import REFERENCE, Runtime
+from edgepack.runtimes.installed import installed, missing, named, require_any
 from edgepack.schemes import FLOAT_TFLITE, Quantization, tflite_name
 from edgepack.types import Signature
 from edgepack.worker import Worker
@@ -96,17 +97,14 @@ def available(
 
     The reference kernels are left out where they do not run the quantization.
     """
-    wanted = [runtime for name, runtime in RUNTIMES.items() if name in names]
+    wanted = named(names)
+    require_any(wanted)
     why = unsupported(quantization, REFERENCE.name)
     if why is None:
         wanted.insert(0, REFERENCE)
-    found = [runtime for runtime in wanted if runtime.missing() is None]
-    notes = list(dict.fromkeys(reason for runtime in wanted if (reason := runtime.missing())))
-    if not {runtime.name for runtime in found} & set(names):
-        raise MissingToolError(f"none of the targets' interpreters is here: {'; '.join(notes)}")
-    if why is not None:
-        notes.append(f"nothing was compared with the reference kernels of tflite-runtime: {why}")
-    return found, tuple(notes)
+        return installed(wanted), missing(wanted)
+    note = f"nothing was compared with the reference kernels of tflite-runtime: {why}"
+    return installed(wanted), (*missing(wanted), note)
 
 
 def require_data(recipe: Recipe) -> None:

@@ -14,16 +14,20 @@ from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
+from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.evidence import gather, judge_all, require_measurable, unmeasured
 from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.model_session import model_session, own_folder
+from edgepack.pipeline.running import left_out, not_needed, run_within_budget
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import MULTI_WORKER, Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.report.export_page import export_document
 from edgepack.report.page.files import write_page
-from edgepack.runtimes.processes import Run, interpreters
+from edgepack.runtimes import REFERENCE
+from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.run import Run
 from edgepack.scratch import Scratch
 from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.staging import stage
@@ -83,7 +87,12 @@ def produce(
         if firmware:
             steps.emit(job)
         predictions = steps.predict(job, data)
-        runs = _repeatable(steps.run(job, data, model, running))
+        task = steps.task(job, data, model)
+        size = job.quantized_tflite.stat().st_size
+        idle = not_needed(found, targets, model, size, data.budgets)
+        with job.progress.step("validate") as update:
+            runs = _repeatable(run_within_budget(running, task, found, work, update, idle))
+            contradictions = find_contradictions(running, task, runs.get(REFERENCE.name), work)
         outputs = steps.predicted(job, data, predictions)
         validation = hold_against_reference(
             runs, steps.named_outputs(data, model), outputs["float"], known_defect(model)
@@ -96,7 +105,7 @@ def produce(
             validation,
             comparison,
             data.budgets,
-            contradictions=steps.contradictions(job, data, model, runs),
+            contradictions=contradictions,
         )
         report = Report(
             model=steps.model_name(recipe),
@@ -109,7 +118,7 @@ def produce(
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
             targets=judge_all(targets, evidence),
-            notes=(*notes, *validation.notes),
+            notes=(*notes, *left_out(runs, task, idle), *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
         page = export_document(

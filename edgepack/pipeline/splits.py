@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import blocks, load_arrays
+from edgepack.arrays import array_paths
 from edgepack.calibration.sampling import choose
 from edgepack.calibration.sources.source import Survey
 from edgepack.dataset import Dataset
 from edgepack.errors import RecipeError
+from edgepack.evaluation.pairs import Mask
 from edgepack.recipe import Recipe
-from edgepack.spool import Spool
+from edgepack.spool import chosen_rows
+from edgepack.types import Signature
 
 _SEED = 0
-
-Mask = NDArray[np.bool_]
-"""Which samples, shape (samples,)."""
 
 
 def class_labels(dataset: Dataset, output: str) -> NDArray[Any] | None:
@@ -30,6 +29,12 @@ def class_labels(dataset: Dataset, output: str) -> NDArray[Any] | None:
         return None
     labels = np.asarray(y).reshape(len(y))
     return labels if np.array_equal(labels, np.trunc(labels)) else None
+
+
+def first_class_labels(dataset: Dataset, signature: Signature) -> NDArray[Any] | None:
+    """Give those of the first output that has any."""
+    found = (class_labels(dataset, output.name) for output in signature.outputs)
+    return next((labels for labels in found if labels is not None), None)
 
 
 def held_out(
@@ -73,11 +78,8 @@ def calibrated_with(recipe: Recipe, others: Mask, labels: NDArray[Any] | None) -
 
 def subset(dataset: Dataset, mask: Mask, stem: Path) -> Dataset:
     """Write some samples of a dataset to files next to ``stem``, block by block."""
-    files = {}
-    for index, (name, array) in enumerate(dataset.inputs.items()):
-        with Spool(stem.with_name(f"{stem.name}-{index}.npy")) as spool:
-            for rows, (block,) in blocks(array):
-                if mask[rows].any():
-                    spool.add(block[mask[rows]])
-        files[name] = str(spool.path)
-    return replace(dataset, inputs=load_arrays(files), labels={}, files=files)
+    files = array_paths(stem, dataset.inputs)
+    inputs = {
+        name: chosen_rows(array, mask, Path(files[name])) for name, array in dataset.inputs.items()
+    }
+    return replace(dataset, inputs=inputs, labels={}, files=files)

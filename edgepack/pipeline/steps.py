@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -15,23 +14,19 @@ from edgepack.compress.training import Trained
 from edgepack.deviation import Validation
 from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
-from edgepack.evaluation.score import Comparison, compare_output
-from edgepack.findings import Finding
+from edgepack.evaluation.score import Comparison
 from edgepack.manifest import describe_prune
-from edgepack.pipeline.contradictions import SingleRun, find_contradictions
 from edgepack.pipeline.job import Data, Job
 from edgepack.pipeline.model_session import keep
+from edgepack.pipeline.running import Task
+from edgepack.pipeline.scores import compare_outputs
+from edgepack.pipeline.splits import first_class_labels
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
 from edgepack.report import QuantizationReport
-from edgepack.runtimes import REFERENCE
-from edgepack.runtimes.processes import Interpreters, Run
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model, Tensor
-
-_FEW = 16
-"""So many samples show whether kernels refuse a model, which is for its content."""
 
 
 def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
@@ -139,33 +134,15 @@ def predict(job: Job, data: Data) -> dict[str, Future[Any]]:
     }
 
 
-def run(job: Job, data: Data, model: Model, running: Interpreters) -> dict[str, Run]:
-    """Run the quantized model on the interpreters."""
-    with job.progress.step("validate") as update:
-        return running.run(
-            model=job.quantized_tflite,
-            inputs=quantize_inputs(data.compared.inputs, model.main.input_tensors, job.work),
-            outputs=list(named_outputs(data, model)),
-            work=job.work,
-            update=update,
-        )
-
-
-def contradictions(
-    job: Job, data: Data, model: Model, runs: Mapping[str, Run]
-) -> tuple[Finding, ...]:
-    """Find what the reference kernels say against the quantized model, on a few samples."""
-    folder = job.work / "few"
-    folder.mkdir()
-    few = {name: array[:_FEW] for name, array in data.compared.inputs.items()}
-    single = SingleRun(
+def task(job: Job, data: Data, model: Model) -> Task:
+    """Give the quantized model the samples that models are compared on."""
+    return Task(
         path=job.quantized_tflite,
-        inputs=quantize_inputs(few, model.main.input_tensors, folder),
+        model=model,
+        inputs=quantize_inputs(data.compared.inputs, model.main.input_tensors, job.work),
         outputs=list(named_outputs(data, model)),
-        work=folder,
-        verbose=job.verbose,
+        labels=first_class_labels(data.compared, data.signature),
     )
-    return find_contradictions(model, single, runs.get(REFERENCE.name))
 
 
 def predicted(job: Job, data: Data, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
@@ -187,17 +164,12 @@ def compare(
     job: Job, data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
 ) -> Comparison:
     """Compare what the float models and the interpreters gave."""
-    return Comparison(
+    return compare_outputs(
+        validation,
+        named_outputs(data, model),
+        outputs["float"],
+        outputs.get("pruned"),
+        data.measures,
         scheme=job.recipe.quantization.scheme,
         data="test" if data.is_tested else "representative",
-        samples=len(data.compared),
-        outputs={
-            name: compare_output(
-                outputs["float"][name],
-                outputs["pruned"][name] if "pruned" in outputs else None,
-                validation.real_outputs(name, tensor),
-                data.measures.get(name),
-            )
-            for name, tensor in named_outputs(data, model).items()
-        },
     )

@@ -8,7 +8,7 @@ from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.artifact import describe_all
 from edgepack.errors import ConversionError, RecipeError
-from edgepack.evaluation.score import score
+from edgepack.evaluation.evaluate import Evaluator
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
@@ -66,6 +66,10 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
     names = [output.name for output in data.signature.outputs]
     model = job.float_tflite.read_bytes()
     wanted = _run(data, model, running, job.work)
+    evaluators = {
+        name: Evaluator(wanted[name], [data.measures[name]] if name in data.measures else [])
+        for name in names
+    }
     simulated = []
     pairs = [(bits, rounding) for bits in settings.bits for rounding in settings.roundings]
     with job.progress.step("study") as update:
@@ -74,10 +78,7 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
             coarse = fixed_point(model, bits, rounding, job.recipe.seed)
             with Scratch(job.work) as work:  # outputs are files there
                 outputs = _run(data, coarse, running, work)
-                scores = {
-                    name: score(outputs[name], wanted[name], data.measures.get(name))
-                    for name in names
-                }
+                scores = {name: evaluators[name].score(outputs[name], None) for name in names}
             simulated.append(Simulated(bits=bits, rounding=rounding, outputs=scores))
     measures = {name: data.measures.get(name) for name in names}
     return StudyReport(
@@ -85,9 +86,7 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
         samples=len(data.compared),
         seed=job.recipe.seed,
         metrics={name: found.metric.name if found else None for name, found in measures.items()},
-        float_values={
-            name: score(wanted[name], wanted[name], found).value for name, found in measures.items()
-        },
+        float_values={name: evaluator.float_value() for name, evaluator in evaluators.items()},
         simulated=tuple(simulated),
     )
 

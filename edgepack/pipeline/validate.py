@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.arrays import Arrays
+from edgepack.budgets import Budgets
 from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known_defect
 from edgepack.errors import ModelError
-from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.gate import Gate
-from edgepack.pipeline.contradictions import SingleRun, find_contradictions
+from edgepack.macs import model_macs
+from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.evidence import (
     budgets_of,
     gather,
@@ -27,6 +29,8 @@ from edgepack.pipeline.file import (
     read_float,
     read_inputs,
 )
+from edgepack.pipeline.running import Task, left_out, not_needed, run_within_budget
+from edgepack.pipeline.scores import compare_outputs
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
@@ -34,13 +38,28 @@ from edgepack.recipe_file import read_recipe_file
 from edgepack.report.validation import RuntimeValidation, ValidationReport
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.arm64 import arm64_runtime
+from edgepack.runtimes.installed import installed, missing, named
 from edgepack.runtimes.latency import Latency
-from edgepack.runtimes.processes import Interpreters, interpreters
+from edgepack.runtimes.processes import LIMITS, Interpreters, interpreters
 from edgepack.scratch import temporary
 from edgepack.target import Target, load_targets
+from edgepack.worker import Limits
 
 _LITERT = RUNTIMES["litert"]
 _FILE, _FLOAT = "file", "float"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """A .tflite file, the float model that it is held against if there is one, and their inputs.
+
+    ``data`` tells what these are: ``test`` data, or ``random``.
+    """
+
+    file: File
+    floating: File | None
+    inputs: Inputs
+    data: str
 
 
 def validate(
@@ -61,41 +80,73 @@ def validate(
     if floating is None:
         require_float_model(budgets, targets)
     require_arena(gate.budgets, targets)
+    runtimes = _runtimes(gate, targets)
     with (
         temporary() as work,
-        interpreters(
-            _runtimes(gate, targets), jobs=gate.jobs, limits=gate.limits, verbose=verbose
-        ) as running,
+        interpreters(runtimes, jobs=gate.jobs, limits=gate.limits, verbose=verbose) as running,
     ):
         with progress.step("load") as update:
             inputs = read_inputs(
                 gate, file, recipe_file, work, update, has_float=floating is not None
             )
             require_measurable(budgets, targets, measured=bool(inputs.measures))
-        with progress.step("run") as update:
-            runs = running.run(
-                model=file.path,
-                inputs=inputs.taken,
-                outputs=file.outputs,
-                work=work,
-                update=update,
+        subject = Subject(file=file, floating=floating, inputs=inputs, data=gate.data)
+        return examine(
+            subject,
+            targets,
+            running,
+            work,
+            progress,
+            on=runtimes,
+            budgets=budgets,
+            limits=gate.limits,
+        )
+
+
+def examine(
+    subject: Subject,
+    targets: Sequence[Target],
+    running: Interpreters,
+    work: Path,
+    progress: Progress,
+    *,
+    on: Sequence[Runtime],
+    budgets: Mapping[str, Budgets],
+    limits: Limits = LIMITS,
+) -> ValidationReport:
+    """Run a file ``on`` interpreters, and hold what they show against targets.
+
+    Arrays go to the folder ``work``, which is the subject's own; ``limits`` are those of Vela.
+    """
+    file, floating, inputs = subject.file, subject.floating, subject.inputs
+    idle = not_needed(on, targets, file.model, len(file.data), budgets)
+    task = Task(
+        path=file.path,
+        model=file.model,
+        inputs=inputs.taken,
+        outputs=file.outputs,
+        labels=inputs.labels,
+    )
+    with progress.step("run") as update:
+        runs = run_within_budget(running, task, on, work, update, idle)
+        found = find_contradictions(running, task, runs.get(REFERENCE.name), work)
+    with progress.step("compare"), making_sense_of(file.path):
+        real = _run_float(floating, file, inputs, running, work) if floating else None
+        validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
+        comparison = None
+        if real is not None:
+            comparison = compare_outputs(
+                validation,
+                file.tensors,
+                real,
+                None,
+                inputs.measures,
+                scheme=_scheme(file.path),
+                data=subject.data,
             )
-            single = SingleRun(
-                path=file.path,
-                inputs=inputs.taken,
-                outputs=file.outputs,
-                work=work,
-                limits=gate.limits,
-                verbose=verbose,
-            )
-            found = find_contradictions(file.model, single, runs.get(REFERENCE.name))
-        with progress.step("compare"), making_sense_of(file.path):
-            real = _run_float(gate, floating, file, inputs, work) if floating else None
-            validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
-            comparison = _compare(gate, file, inputs, validation, real)
-        with progress.step("time"):
-            ran = [name for name, run in runs.items() if run.failure is None]
-            latencies = _time(running, ran, file, floating, inputs, work)
+    with progress.step("time"):
+        ran = [each for each in on if runs[each.name].failure is None and each not in idle]
+        latencies = _time(running, ran, file, floating, inputs, work)
     ratios = {
         name: each[_FILE].median_ms / each[_FLOAT].median_ms
         for name, each in latencies.items()
@@ -110,56 +161,59 @@ def validate(
             comparison,
             budgets,
             ratios,
-            gate.limits,
+            limits,
             found,
         )
         judged = judge_all(targets, evidence)
     return ValidationReport(
         model=file.path.name,
         artifact=file.artifact,
-        data=gate.data,
+        data=subject.data,
         samples=len(inputs),
         comparison=comparison,
         runtimes=_reports(validation, latencies, ratios),
         targets=judged,
-        notes=(*_unchecked(targets), *validation.notes),
+        notes=(*_unchecked(targets), *left_out(runs, task, idle), *validation.notes),
     )
 
 
 def _unchecked(targets: Sequence[Target]) -> list[str]:
     """Say that nothing shows whether TFLM is bit-exact, where the reference kernels are missing."""
-    why = REFERENCE.missing()
     is_wanted = any("tflm" in target.interpreters for target in targets)
-    return [f"whether tflm is bit-exact was not checked: {why}"] if why and is_wanted else []
+    why = missing([REFERENCE]) if is_wanted else ()
+    return [f"whether tflm is bit-exact was not checked: {each}" for each in why]
 
 
 def _runtimes(gate: Gate, targets: Sequence[Target]) -> list[Runtime]:
     """Find the interpreters of the targets that are to be had here, and the reference kernels."""
     emulated = [arm64_runtime(gate.arm64)] if gate.arm64 else []
-    wanted = {REFERENCE.name, *(name for target in targets for name in target.interpreters)}
-    here = [
-        runtime
-        for runtime in (REFERENCE, *RUNTIMES.values())
-        if runtime.name in wanted and runtime.missing() is None
-    ]
-    return here + emulated
+    return runtimes_here(targets) + emulated
 
 
-def _run_float(gate: Gate, floating: File, file: File, inputs: Inputs, work: Path) -> Arrays:
+def runtimes_here(targets: Sequence[Target]) -> list[Runtime]:
+    """Find the installed interpreters of targets, and the reference kernels."""
+    names = {name for target in targets for name in target.interpreters}
+    return installed([REFERENCE, *named(names)])
+
+
+def _run_float(
+    floating: File, file: File, inputs: Inputs, running: Interpreters, work: Path
+) -> Arrays:
     """Run the float model on LiteRT; returns its outputs, in real values, by the file's names.
 
     Converters name outputs as they like: those of the two models are matched by their order.
     """
     folder = work / _FLOAT
     folder.mkdir()
-    with interpreters([_LITERT], jobs=gate.jobs, limits=gate.limits) as running:
-        run = running.run(
-            model=floating.path,
-            inputs=quantize_inputs(inputs.real, floating.model.main.input_tensors, folder),
-            outputs=floating.outputs,
-            work=folder,
-            update=ignore,
-        )[_LITERT.name]
+    run = running.run(
+        model=floating.path,
+        inputs=quantize_inputs(inputs.real, floating.model.main.input_tensors, folder),
+        outputs=floating.outputs,
+        work=folder,
+        update=ignore,
+        on=[_LITERT],
+        macs=model_macs(floating.model),
+    )[_LITERT.name]
     if run.outputs is None:
         why = run.failure or f"its {UNEVEN}"
         raise ModelError(f"{floating.path}: nothing can be compared with it on LiteRT: {why}")
@@ -171,7 +225,7 @@ def _run_float(gate: Gate, floating: File, file: File, inputs: Inputs, work: Pat
 
 def _time(
     running: Interpreters,
-    ran: Collection[str],
+    ran: Collection[Runtime],
     file: File,
     floating: File | None,
     inputs: Inputs,
@@ -191,28 +245,6 @@ def _time(
 def _scheme(path: Path) -> str:
     """Name what the file was quantized to by the file, unless the report means another by that."""
     return path.name if path.stem in ("metric", "float", "pruned") else path.stem
-
-
-def _compare(
-    gate: Gate, file: File, inputs: Inputs, validation: Validation, real: Arrays | None
-) -> Comparison | None:
-    """Compare what the interpreters gave with the float model's outputs; None without those."""
-    if real is None:
-        return None
-    return Comparison(
-        scheme=_scheme(file.path),
-        data=gate.data,
-        samples=len(inputs),
-        outputs={
-            name: compare_output(
-                wanted,
-                None,
-                validation.real_outputs(name, tensor),
-                inputs.measures.get(name),
-            )
-            for (name, tensor), wanted in zip(file.tensors.items(), real.values(), strict=True)
-        },
-    )
 
 
 def _reports(

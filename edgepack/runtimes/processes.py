@@ -7,24 +7,25 @@ import queue
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays, blocks, file_of, load_array, save_array
+from edgepack.arrays import Arrays, file_of, save_array
 from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
 from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
+from edgepack.runtimes.budget import worthwhile_processes
 from edgepack.runtimes.culprit import Culprit, Fate, culprit
 from edgepack.runtimes.latency import Latency
+from edgepack.runtimes.parts import Part, has_nan, joined_outputs
 from edgepack.runtimes.process import Process
-from edgepack.spool import Spool
+from edgepack.runtimes.run import Run
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Allocations
 from edgepack.worker import Limits
@@ -39,86 +40,77 @@ _COMPARED_BYTES = 40
 """What holding a value against others takes: integers, differences and real values of both."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Run:
-    """What a runtime made of a model: integer ``outputs`` (samples, ...), or why it failed.
-
-    ``arena_bytes`` and ``peak_memory_bytes``, which is the whole process's, are measured on this
-    host, whose pointers may be wider than the device's; ``allocations`` is TFLM's own account of
-    the arena. ``left_by_delegates`` has the indices of the operators that no delegate took; None
-    where that is not told. ``resized`` tells how many values tensors hold, by index, where the file
-    says otherwise. A model ``is_refused`` if the runtime would not load or run it, or crashed,
-    which is not a limit of time or memory. After a crash, ``signal`` names what ended the process,
-    and ``culprit`` the operator that was being run, if that can be told.
-    """
-
-    version: str
-    outputs: Arrays | None = None
-    arena_bytes: int | None = None
-    allocations: Allocations | None = None
-    peak_memory_bytes: int | None = None
-    left_by_delegates: Sequence[int] | None = None
-    resized: Mapping[int, int] = field(default_factory=dict)
-    failure: str | None = None
-    is_refused: bool = False
-    signal: str | None = None
-    culprit: Culprit | None = None
-
-
 @contextmanager
 def interpreters(
-    runtimes: Iterable[Runtime],
+    runtimes: Iterable[Runtime] = (),
     *,
     jobs: int | None = None,
     limits: Limits = LIMITS,
     verbose: bool = False,
-    are_shared: bool = False,
 ) -> Iterator[Interpreters]:
-    """Start the runtimes that models are to run on, in worker processes of their own.
+    """Run models on runtimes, in worker processes that end with the context.
 
-    They start at once, so that they are ready when the model is. A runtime that uses one core
-    only has several processes, which share the samples; with ``are_shared`` every runtime has. At
-    most ``jobs`` of all processes work at a time; None stands for as many as there are cores.
+    Those of ``runtimes`` start at once, so that they are ready when the model is, others when they
+    are asked for. A process runs one model after the other; a runtime has several where there is
+    much to do. At most ``jobs`` of all processes work at a time; None stands for as many as there
+    are cores.
     """
-    jobs = jobs or os.cpu_count() or 1
     with ExitStack() as stack:
-        pool = ThreadPoolExecutor(max_workers=jobs)
-        stack.callback(pool.shutdown)
-        processes = {
-            runtime: [
-                stack.enter_context(Process(runtime, limits, verbose=verbose))
-                for _ in range(
-                    min(jobs, _MAX_PROCESSES) if are_shared or runtime.is_single_threaded else 1
-                )
-            ]
-            for runtime in runtimes
-        }
-        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
-        yield Interpreters(processes, pool, limits)
+        running = Interpreters(
+            stack, jobs=jobs or os.cpu_count() or 1, limits=limits, verbose=verbose
+        )
+        for runtime in runtimes:
+            running.prepare(runtime)
+        yield running
 
 
 class Interpreters:
     """Runtimes whose worker processes are running."""
 
-    def __init__(
-        self, processes: dict[Runtime, list[Process]], pool: ThreadPoolExecutor, limits: Limits
-    ) -> None:
-        self._counts = {runtime: len(its) for runtime, its in processes.items()}
-        self._free = {runtime: _queue(its) for runtime, its in processes.items()}
-        self._pool = pool
+    def __init__(self, stack: ExitStack, *, jobs: int, limits: Limits, verbose: bool) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=jobs)
+        stack.callback(self._pool.shutdown)
+        self._stack = stack.enter_context(ExitStack())  # of the processes
+        stack.callback(self._pool.shutdown, wait=False, cancel_futures=True)
+        self._jobs = jobs
         self._limits = limits
+        self._verbose = verbose
+        self._counts: dict[Runtime, int] = {}
+        self._free: dict[Runtime, queue.SimpleQueue[Process]] = {}
         self._begun: list[Future[Any]] = []
 
+    def prepare(self, runtime: Runtime, processes: int = 1) -> None:
+        """Start processes of a runtime, as far as it has not got as many."""
+        free = self._free.setdefault(runtime, queue.SimpleQueue())
+        for _ in range(processes - self._counts.get(runtime, 0)):
+            free.put(
+                self._stack.enter_context(Process(runtime, self._limits, verbose=self._verbose))
+            )
+        self._counts[runtime] = max(processes, self._counts.get(runtime, 0))
+
     def run(
-        self, *, model: Path, inputs: Arrays, outputs: Sequence[str], work: Path, update: Update
+        self,
+        *,
+        model: Path,
+        inputs: Arrays,
+        outputs: Sequence[str],
+        work: Path,
+        update: Update,
+        on: Collection[Runtime] | None = None,
+        macs: int = 0,
     ) -> dict[str, Run]:
-        """Run a .tflite file on the same inputs, on all runtimes side by side.
+        """Run a .tflite file on the same inputs, on runtimes side by side; gives runs by name.
 
         ``inputs`` has the model's dtypes and shapes (samples, ...), in the model's order, and
-        ``outputs`` names what comes out, in that order; ``work`` is a folder for arrays. A
-        runtime that fails, dies or needs more than its limits is a result; the others go on.
+        ``outputs`` names what comes out, in that order; ``work`` is a folder for arrays. ``on`` has
+        the runtimes, None stands for those that are running. ``macs`` counts the
+        multiply-accumulates of a sample, which tell how many processes are worth their start.
+        Without a sample the model is only loaded. A runtime that fails, dies or needs more than its
+        limits is a result; the others go on.
         """
-        started = self.start(model=model, inputs=inputs, outputs=outputs, work=work, update=update)
+        started = self.start(
+            model=model, inputs=inputs, outputs=outputs, work=work, update=update, on=on, macs=macs
+        )
         return started()
 
     def start(
@@ -129,29 +121,29 @@ class Interpreters:
         outputs: Sequence[str],
         work: Path,
         update: Update,
-        on: Collection[str] | None = None,
+        on: Collection[Runtime] | None = None,
+        macs: int = 0,
     ) -> Callable[[], dict[str, Run]]:
         """Begin what :meth:`run` does; what is returned waits for it.
 
         Files whose runs overlap have names of their own. Outputs are maps of files, in a folder of
-        their own in ``work``. ``on`` names the runtimes if not all are meant.
+        their own in ``work``.
         """
         files = _save(work / f"{model.stem}-inputs", inputs)
         folder = Path(mkdtemp(dir=work))
         samples = len(next(iter(inputs.values())))
-        chosen = {
-            runtime: count
-            for runtime, count in self._counts.items()
-            if on is None or runtime.name in on
-        }
+        chosen = list(self._counts if on is None else on)
         counter = Parts(update, total=samples * len(chosen))
-        parts: dict[Runtime, list[_Part]] = {}
-        for runtime, count in chosen.items():
-            bounds = np.linspace(0, samples, min(count, samples) + 1).astype(int).tolist()
+        parts: dict[Runtime, list[Part]] = {}
+        for runtime in chosen:
+            count = min(worthwhile_processes(runtime, samples, macs), self._jobs, _MAX_PROCESSES)
+            self.prepare(runtime, count)
+            shares = max(1, min(self._counts[runtime], samples))
+            bounds = np.linspace(0, samples, shares + 1).astype(int).tolist()
             parts[runtime] = []
             for start, stop in pairwise(bounds):
                 name = f"{model.stem}-{runtime.name}-{start}"
-                part = _Part(
+                part = Part(
                     asked={"model": str(model), "inputs": files, "start": start, "stop": stop},
                     made={key: str(folder / f"{name}-{i}.npy") for i, key in enumerate(outputs)},
                     cut=work / f"{name}-cut.tflite",
@@ -161,7 +153,7 @@ class Interpreters:
                     runtime, "run", update=part.note, outputs=list(part.made.values()), **part.asked
                 )
                 parts[runtime].append(part)
-        return partial(self._finish, parts)
+        return partial(self._finish, parts, samples)
 
     def latencies(
         self,
@@ -170,13 +162,13 @@ class Interpreters:
         inputs: Mapping[str, Arrays],
         work: Path,
         threads: int = 1,
-        on: Collection[str] | None = None,
+        on: Collection[Runtime],
     ) -> dict[str, dict[str, Latency]]:
         """Time .tflite files in turn on the first sample of each one's inputs, all by name.
 
-        Waits until nothing else runs, then measures one runtime after the other, of those that
-        ``on`` names if not all are meant. Returns the latencies by runtime, then by model; what a
-        runtime does not run is left out, and so is a runtime whose times tell nothing.
+        Waits until nothing else runs, then measures one runtime after the other. Returns the
+        latencies by runtime, then by model; what a runtime does not run is left out, and so is a
+        runtime whose times tell nothing.
         """
         wait(self._begun)
         timed = {
@@ -187,9 +179,7 @@ class Interpreters:
             for name, path in models.items()
         }
         return {
-            runtime.name: self._time(runtime, timed, threads)
-            for runtime in self._counts
-            if runtime.is_timed and (on is None or runtime.name in on)
+            runtime.name: self._time(runtime, timed, threads) for runtime in on if runtime.is_timed
         }
 
     def _time(
@@ -209,6 +199,7 @@ class Interpreters:
     def _submit(
         self, runtime: Runtime, method: str, *, update: Update = ignore, **arguments: Any
     ) -> Future[Any]:
+        self.prepare(runtime)
         answer = self._pool.submit(self._call, runtime, method, update=update, **arguments)
         self._begun = [each for each in self._begun if not each.done()] + [answer]
         return answer
@@ -220,9 +211,9 @@ class Interpreters:
         finally:
             self._free[runtime].put(process)
 
-    def _finish(self, parts: dict[Runtime, list[_Part]]) -> dict[str, Run]:
+    def _finish(self, parts: dict[Runtime, list[Part]], samples: int) -> dict[str, Run]:
         """Wait for the parts, then look for what crashed them."""
-        runs = {runtime: self._join(runtime, its) for runtime, its in parts.items()}
+        runs = {runtime: self._join(runtime, its, samples) for runtime, its in parts.items()}
         searches = {
             runtime: self._pool.submit(self._search, runtime, parts[runtime])
             for runtime, run in runs.items()
@@ -234,7 +225,7 @@ class Interpreters:
                 runs[runtime] = replace(runs[runtime], culprit=found, failure=told)
         return {runtime.name: run for runtime, run in runs.items()}
 
-    def _join(self, runtime: Runtime, parts: list[_Part]) -> Run:
+    def _join(self, runtime: Runtime, parts: list[Part], samples: int) -> Run:
         version = runtime.version() or ""
         try:
             answers = [part.answer.result() for part in parts]
@@ -248,10 +239,10 @@ class Interpreters:
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
         is_even = all(answer["is_even"] for answer in answers)
-        outputs = _outputs(parts) if is_even else None
+        outputs = joined_outputs(parts) if is_even and samples else None
         if outputs and (reason := self._too_large(outputs)):
             return Run(version=version, failure=reason)
-        if outputs and (unreal := [name for name, made in outputs.items() if _has_nan(made)]):
+        if outputs and (unreal := [name for name, made in outputs.items() if has_nan(made)]):
             return Run(version=version, failure=f"gives NaN (not a number), in {unreal[0]!r}")
         return Run(
             version=version,
@@ -274,7 +265,7 @@ class Interpreters:
             f" limit of {limit // _MIB:,} MiB"
         )
 
-    def _memory_note(self, part: _Part) -> str:
+    def _memory_note(self, part: Part) -> str:
         """Say what a model needs if that is near the limit: not every runtime says why it fails."""
         limit = self._limits.memory_bytes
         try:
@@ -289,7 +280,7 @@ class Interpreters:
             f" {limit // _MIB:,} MiB)"
         )
 
-    def _search(self, runtime: Runtime, parts: list[_Part]) -> Culprit | None:
+    def _search(self, runtime: Runtime, parts: list[Part]) -> Culprit | None:
         """Find the operator that ended the process of one of the parts."""
         part = next(part for part in parts if isinstance(part.crash, WorkerCrashError))
         begin = part.asked["start"] + part.done
@@ -313,66 +304,6 @@ def _told(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     frames = [place for place, line in enumerate(lines[:-1]) if line.startswith(" ")]
     return " ".join(line.strip() for line in lines[max(frames, default=-1) + 1 :])
-
-
-class _Part:
-    """The samples of a run that one process takes."""
-
-    answer: Future[Any]
-
-    def __init__(self, asked: dict[str, Any], made: dict[str, str], cut: Path, update: Update):
-        self.asked = asked
-        self.made = made
-        self.cut = cut
-        self.done = 0
-        self._update = update
-
-    def note(self, done: int, total: int, detail: str = "") -> None:
-        """Take the news of the part."""
-        self.done = done
-        self._update(done, total, detail)
-
-    @property
-    def crash(self) -> BaseException | None:
-        """What the part raised, if it is over."""
-        return self.answer.exception() if self.answer.done() else None
-
-
-def _outputs(parts: list[_Part]) -> Arrays | None:
-    """Join what the parts gave; None if their shapes differ, or there is nothing in them."""
-    made = {name: [load_array(Path(part.made[name])) for part in parts] for name in parts[0].made}
-    if any(len({array.shape[1:] for array in arrays}) > 1 for arrays in made.values()):
-        return None
-    if not all(array.size for arrays in made.values() for array in arrays):
-        return None
-    return {name: _joined([Path(part.made[name]) for part in parts]) for name in made}
-
-
-def _joined(paths: list[Path]) -> NDArray[Any]:
-    """Join the parts of an output, block by block, in one file that takes their place."""
-    arrays = [load_array(path) for path in paths]
-    is_real = arrays[0].dtype.kind == "f"
-    if len(arrays) == 1 and not is_real:
-        return arrays[0]
-    with Spool(paths[0].with_suffix(".joined.npy")) as spool:
-        for _, (block,) in chain.from_iterable(map(blocks, arrays)):
-            # What is beyond float32 counts as its end, so that differences stay numbers.
-            spool.add(np.nan_to_num(block, nan=np.nan) if is_real else block)
-    for path in paths:
-        path.unlink()
-    return load_array(spool.path)
-
-
-def _has_nan(array: NDArray[Any]) -> bool:
-    is_real = array.dtype.kind == "f"
-    return is_real and any(np.isnan(block).any() for _, (block,) in blocks(array))
-
-
-def _queue(processes: Iterable[Process]) -> queue.SimpleQueue[Process]:
-    free: queue.SimpleQueue[Process] = queue.SimpleQueue()
-    for process in processes:
-        free.put(process)
-    return free
 
 
 def _save(stem: Path, inputs: Arrays) -> list[str]:

@@ -1,0 +1,161 @@
+"""Runs of a model on interpreters, of which the slow ones get what they can afford."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.arrays import Arrays
+from edgepack.budgets import Budgets
+from edgepack.calibration.sampling import choose
+from edgepack.calibration.sources.source import Survey
+from edgepack.checks import rules_out
+from edgepack.checks.evidence import Evidence
+from edgepack.evaluation.pairs import Mask
+from edgepack.macs import model_macs
+from edgepack.progress import Parts, Update
+from edgepack.recipe import DEFAULT_SEED
+from edgepack.runtimes import REFERENCE, Runtime
+from edgepack.runtimes.budget import affordable
+from edgepack.runtimes.processes import Interpreters
+from edgepack.runtimes.run import Run
+from edgepack.spool import chosen_rows
+from edgepack.target import Target
+from edgepack.types import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """A .tflite file and what it is given: arrays (samples, ...) as the file takes them.
+
+    ``outputs`` names what it gives, in order. ``labels`` has the class of each sample, (samples,),
+    if it is known.
+    """
+
+    path: Path
+    model: Model
+    inputs: Arrays
+    outputs: Sequence[str]
+    labels: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+def not_needed(
+    runtimes: Collection[Runtime],
+    targets: Sequence[Target],
+    model: Model,
+    model_bytes: int,
+    budgets: Mapping[str, Budgets],
+) -> dict[Runtime, list[str]]:
+    """Find the slow interpreters whose targets are all ruled out already, and those targets.
+
+    None is left out if nothing else would be run.
+    """
+    evidence = Evidence(model=model, model_bytes=model_bytes, budgets=budgets)
+    out = [target for target in targets if rules_out(target, evidence)]
+    able = {name for target in targets if target not in out for name in target.interpreters}
+    found = {
+        runtime: [target.name for target in out if runtime.name in target.interpreters]
+        for runtime in runtimes
+        if runtime.mac_ns and runtime.name not in able and runtime != REFERENCE
+    }
+    left = {runtime for runtime in runtimes if runtime not in found and runtime != REFERENCE}
+    return found if left else {}
+
+
+def run_within_budget(
+    running: Interpreters,
+    task: Task,
+    on: Sequence[Runtime],
+    work: Path,
+    update: Update,
+    idle: Collection[Runtime] = (),
+) -> dict[str, Run]:
+    """Run a model, on slow interpreters with as many samples as their budget allows.
+
+    Those are stratified by class, and the same ones on each of the slow interpreters. Interpreters
+    that are ``idle`` only load the model. Arrays go to the folder ``work``; gives runs by name.
+    """
+    macs, samples = model_macs(task.model), len(task)
+    slow = [runtime for runtime in on if runtime.mac_ns and runtime not in idle]
+    most = affordable(slow, macs)
+    some = [] if most is None or most >= samples else slow
+    groups = {
+        "all": [runtime for runtime in on if runtime not in (*some, *idle)],
+        "some": some,
+        "none": list(idle),
+    }
+    masks = {
+        "all": None,
+        "some": _spread(task, most) if some and most else None,
+        "none": np.zeros(samples, bool),
+    }
+    counter = Parts(update, total=samples * len(on))
+    started = {}
+    for group, runtimes in groups.items():
+        if runtimes:
+            folder = work / group
+            folder.mkdir()
+            started[group] = running.start(
+                model=task.path,
+                inputs=_inputs(task, masks[group], folder),
+                outputs=task.outputs,
+                work=folder,
+                update=counter.part(group),
+                on=runtimes,
+                macs=macs,
+            )
+    runs = {
+        name: replace(run, mask=masks[group])
+        for group, wait in started.items()
+        for name, run in wait().items()
+    }
+    return {runtime.name: runs[runtime.name] for runtime in on}
+
+
+def _spread(task: Task, most: int) -> Mask:
+    """Choose so many samples, stratified by class."""
+    rows = choose(Survey(count=len(task), labels=task.labels), most, DEFAULT_SEED)
+    return np.isin(np.arange(len(task)), rows)
+
+
+def _inputs(task: Task, mask: Mask | None, folder: Path) -> Arrays:
+    """Give the inputs of the samples that are meant."""
+    if mask is None:
+        return task.inputs
+    if not mask.any():
+        return {name: array[:0] for name, array in task.inputs.items()}
+    return {
+        name: chosen_rows(array, mask, folder / f"some-{index}.npy")
+        for index, (name, array) in enumerate(task.inputs.items())
+    }
+
+
+def left_out(
+    runs: Mapping[str, Run], task: Task, idle: Mapping[Runtime, Sequence[str]]
+) -> list[str]:
+    """Say which interpreters did not run all samples, and why."""
+    told = [
+        f"{runtime.name} loaded the model and ran nothing: {' and '.join(targets)} cannot take it"
+        " anyway"
+        for runtime, targets in idle.items()
+        if runs[runtime.name].is_loaded_only
+    ]
+    some = {name: run.samples for name, run in runs.items() if run.samples}
+    if some:
+        named = " and ".join(
+            "the reference kernels" if name == REFERENCE.name else name for name in some
+        )
+        told.append(
+            f"{named} ran {max(some.values()):,} of the {len(task):,} samples: its kernels are"
+            f" slow, and the model has {model_macs(task.model):,} multiply-accumulates; edgepack"
+            " compare runs them all"
+        )
+    return told

@@ -1,0 +1,31 @@
+"""Which interpreters are to be had here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from edgepack.errors import MissingToolError
+from edgepack.runtimes import RUNTIMES, Runtime
+
+
+def named(names: Collection[str]) -> list[Runtime]:
+    """Give the runtimes of these names, in the order of :data:`RUNTIMES`."""
+    return [runtime for name, runtime in RUNTIMES.items() if name in names]
+
+
+def installed(runtimes: Iterable[Runtime]) -> list[Runtime]:
+    """Leave the runtimes that can be used here."""
+    return [runtime for runtime in runtimes if runtime.missing() is None]
+
+
+def missing(runtimes: Iterable[Runtime]) -> tuple[str, ...]:
+    """Say why runtimes cannot be used here, in a sentence for each package that is missing."""
+    said = (runtime.missing() for runtime in runtimes)
+    return tuple(dict.fromkeys(filter(None, said)))
+
+
+def require_any(runtimes: Collection[Runtime]) -> None:
+    """Raise :class:`MissingToolError` if none of the targets' interpreters can be used here."""
+    if not installed(runtimes):
+        told = "; ".join(missing(runtimes))
+        raise MissingToolError(f"no interpreter for these targets is installed: {told}")
