@@ -15,6 +15,7 @@ from edgepack.calibration.histogram import EMPTY, Histogram, histogram
 from edgepack.calibration.statistics import Statistics, moving_average
 from edgepack.errors import ConversionError, DatasetError, reason
 from edgepack.progress import Update
+from edgepack.tflite.converter_names import fused
 
 _BLOCK_BYTES = 2**24  # of activations: what the processor's caches nearly hold
 _MAX_BLOCK = 32
@@ -89,7 +90,7 @@ class ObserveService:
         low, high = float(lows.min()), float(highs.max())
         if not (np.isfinite(low) and np.isfinite(high)):
             raise DatasetError(
-                f"the float model computes NaN or infinity in {name.partition(';')[0]!r} on the"
+                f"the float model computes NaN or infinity in {fused(name)[0]!r} on the"
                 " representative dataset; check the scale of its inputs"
             )
         if self._wants_histograms:

@@ -18,11 +18,11 @@ from edgepack.calibration.statistics import Observed
 from edgepack.errors import CalibrationError
 from edgepack.given import read_given_text
 from edgepack.recipe import DEFAULT_OBSERVER
+from edgepack.schema import SCHEMA
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.tflite.rewrite import Rewrite, quantization
 from edgepack.types import Graph
 
-SCHEMA = 1
 _LARGEST = float(np.finfo(np.float32).max)
 
 

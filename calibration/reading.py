@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.arrays import load_arrays
-from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.fields import find_fields
 from edgepack.calibration.fit import Column, InputColumn
 from edgepack.calibration.sampling import choose
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context, Source, Survey
+from edgepack.dataset import Dataset
 from edgepack.errors import RecipeError
 from edgepack.preprocessing import Preprocessing
 from edgepack.progress import Update, ignore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.recipe import given
+from edgepack.recipe import only_given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,4 +30,4 @@ class App:
     @property
     def inputs(self) -> dict[str, Path]:
         """The files that are read, by their roles."""
-        return given(model=self.model, labels=self.labels, recipe_file=self.recipe_file)
+        return only_given(model=self.model, labels=self.labels, recipe_file=self.recipe_file)

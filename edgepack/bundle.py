@@ -11,7 +11,6 @@ from edgepack.artifact import Artifact, describe
 from edgepack.errors import AlteredError
 
 MANIFEST = "manifest.json"
-SCHEMA = 1
 
 
 def listing(path: Path) -> dict[str, Any] | None:

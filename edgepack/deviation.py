@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays, extremes
-from edgepack.defects import DEFECTS
 from edgepack.evaluation.pairs import Mask, pairs, sqnr_db
+from edgepack.limits.defects import defects_of
 from edgepack.metrics import classes, decision_boundary
 from edgepack.quantize.affine import dequantize
 from edgepack.runtimes import REFERENCE
@@ -138,9 +138,8 @@ def tolerated_lsb(model: Model) -> int:
 def known_defect(model: Model) -> str | None:
     """Say what in a file the reference kernels of tflite-runtime 2.14 compute wrongly."""
     for operator in model.main.operators:
-        use = Use.of(model.main, operator)
-        for defect in DEFECTS:
-            if REFERENCE.name in defect.wrong and defect.is_in(use):
+        for defect in defects_of(Use.of(model.main, operator)):
+            if REFERENCE.name in defect.wrong:
                 return f"they are in doubt: {operator.name} with {defect.what} is wrong there"
     return None
 

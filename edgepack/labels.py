@@ -9,6 +9,7 @@ from pathlib import Path
 from edgepack.errors import RecipeError
 from edgepack.given import read_given_text
 from edgepack.types import TensorSpec
+from edgepack.wording import counted
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
@@ -36,18 +37,15 @@ def labelled_output(path: Path, labels: Sequence[str], outputs: Sequence[TensorS
     fitting = [place for place, output in enumerate(outputs) if output.shape[-1:] == (len(labels),)]
     if len(fitting) == 1:
         return fitting[0]
+    count = counted(len(labels), "label")
     if fitting:
         named = " and ".join(repr(outputs[place].name) for place in fitting)
         raise RecipeError(
-            f"{path}: {_count(labels)} fit the outputs {named}: which is meant cannot be told;"
-            " leave them out"
+            f"{path}: {count} fit the outputs {named}: which is meant cannot be told; leave them"
+            " out"
         )
     shapes = ", ".join(f"{output.name!r} {output}" for output in outputs)
     raise RecipeError(
-        f"{path}: {_count(labels)} for outputs that have none of that size, {shapes}; give a label"
-        " for each value along the last axis"
+        f"{path}: {count} for outputs that have none of that size, {shapes}; give a label for each"
+        " value along the last axis"
     )
-
-
-def _count(labels: Sequence[str]) -> str:
-    return "1 label" if len(labels) == 1 else f"{len(labels):,} labels"

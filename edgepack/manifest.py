@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.artifact import Artifact, describe
-from edgepack.bundle import SCHEMA
 from edgepack.recipe import Recipe, as_json, is_function_name
 from edgepack.runtimes import Runtime
+from edgepack.schema import SCHEMA
 
 _DISTRIBUTIONS = (
     "keras",

@@ -49,7 +49,7 @@ class Source:
     @property
     def inputs(self) -> dict[str, Path]:
         """The files that are read, by their roles."""
-        return given(model=self.path, weights=self.weights)
+        return only_given(model=self.path, weights=self.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +248,7 @@ class Recipe:
     @property
     def inputs(self) -> dict[str, Any]:
         """The files and the data that are read, by their roles; targets and checkpoints besides."""
-        return self.source.inputs | given(
+        return self.source.inputs | only_given(
             representative=self.representative,
             test=self.test,
             ranges=self.ranges,
@@ -267,10 +267,10 @@ class Recipe:
         return self.fine_tune.checkpoints if self.fine_tune else None
 
 
-def given(**inputs: Any) -> dict[str, Any]:
+def only_given(**inputs: Any) -> dict[str, Any]:
     """Leave out the inputs that were not given.
 
-    >>> given(model="m.h5", weights=None)
+    >>> only_given(model="m.h5", weights=None)
     {'model': 'm.h5'}
     """
     return {role: data for role, data in inputs.items() if data is not None}

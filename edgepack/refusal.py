@@ -10,7 +10,7 @@ the target's own interpreter runs it. They also lack what is sound, which must f
 - a resolver of neither may have an operator, in its version: a custom one, or one of TensorFlow
   Lite Micro's; that is no word on the content, if any interpreter measured has that version;
 - what is known to be refused by all of them though it is sound is in
-  :data:`edgepack.defects.DEFECTS`;
+  :data:`edgepack.limits.defects.DEFECTS`;
 - a limit of time or memory, and NaN among the outputs, are no refusal: LiteRT's are asked again.
 """
 
@@ -19,8 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from edgepack.defects import DEFECTS
 from edgepack.findings import Finding
+from edgepack.limits.defects import defects_of
 from edgepack.runtimes.registered import is_known
 from edgepack.runtimes.run import Run
 from edgepack.tflite.layer_names import layer_names
@@ -100,7 +100,7 @@ def _blamed(graph: Graph, told: str) -> list[Operator]:
 
 
 def _is_known_defect(use: Use) -> bool:
-    return any(defect.refused.keys() >= _PHONES and defect.is_in(use) for defect in DEFECTS)
+    return any(defect.refused.keys() >= _PHONES for defect in defects_of(use))
 
 
 def _layer(graph: Graph, operator: Operator) -> str | None:

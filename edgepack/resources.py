@@ -34,17 +34,12 @@ def growing_at_most(more: int) -> Iterator[None]:
     gets none: numpy raises MemoryError, TensorFlow ResourceExhaustedError. Without Linux's account
     of the process's memory there is no limit.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     taken = _taken_bytes()
     if taken is None or _has_accelerator():
         yield
         return
-    limits = [taken + more, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
-    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
-    try:
+    with _limited(resource.RLIMIT_DATA, taken + more):
         yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 @contextmanager
@@ -53,15 +48,21 @@ def computing_at_most(more_s: float) -> Iterator[None]:
 
     The system does it, by SIGXCPU (RLIMIT_CPU), whatever native code is at.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    most = math.ceil(used.ru_utime + used.ru_stime + more_s)
+    with _limited(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + more_s)):
+        yield
+
+
+@contextmanager
+def _limited(kind: int, most: int) -> Iterator[None]:
+    """Lower a limit of this process meanwhile, where it is not lower already."""
+    soft, hard = resource.getrlimit(kind)
     limits = [most, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
-    resource.setrlimit(resource.RLIMIT_CPU, (min(limits), hard))
+    resource.setrlimit(kind, (min(limits), hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+        resource.setrlimit(kind, (soft, hard))
 
 
 def _taken_bytes() -> int | None:

@@ -16,6 +16,15 @@ END_TYPES = ("int8", "uint8", "int16", "float32")
 DENSE = ("per-channel", "per-tensor")
 
 
+def tflite_name(scheme: str) -> str:
+    """Name the file of a model in a folder that edgepack wrote, by its scheme or ``float``."""
+    return f"{scheme}.tflite"
+
+
+FLOAT_TFLITE = tflite_name(FLOAT)
+"""The float model, which the quantized one beside it was made of."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quantization:
     """What a model is quantized to.

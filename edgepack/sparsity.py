@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.tflite.constants import stored_values
+from edgepack.tflite.converter_names import fused
 from edgepack.tflite.layer_names import layer_names
-from edgepack.tflite.nibbles import unpack
 from edgepack.types import Model, Tensor
 
 
@@ -83,7 +84,7 @@ def weight_tensors(model: Model) -> dict[str, WeightTensor]:
         for index, operator in found.items():
             tensor = graph.tensors[widened.get(index, index)]
             if tensor.is_constant and tensor.dtype in _DTYPES:
-                name = tensor.name.split(";")[0]
+                name = fused(tensor.name)[0]
                 name = f"{name}#{index}" if name in weights else name
                 layer = layers[operator.outputs[0]] if operator.outputs else name
                 weights[name] = WeightTensor(tensor=tensor, operator=operator.name, layer=layer)
@@ -111,15 +112,7 @@ def zeros(tensor: Tensor) -> int:
     >>> zeros(Tensor(name="x", shape=(2, 3), dtype="int8", quant=None, data=bytes(5) + b"1"))
     5
     """
-    values = _values(tensor)
+    values = stored_values(tensor)
     zero_points = tensor.quant.zero_point if tensor.quant and values.dtype.kind in "iu" else ()
     zero = next(iter(zero_points), 0)  # the same for all channels
     return max(0, prod(tensor.shape) - int(np.count_nonzero(values != zero)))
-
-
-def _values(tensor: Tensor) -> NDArray[Any]:
-    """Read what the file stores of a constant, which of a sparse one may be any number of bytes."""
-    if tensor.dtype == "int4":
-        return unpack(np.frombuffer(tensor.data, np.uint8), prod(tensor.shape))
-    dtype = np.dtype(tensor.dtype)
-    return np.frombuffer(tensor.data, dtype, len(tensor.data) // dtype.itemsize)

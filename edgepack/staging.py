@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.apart import require_apart, require_unlinked
-from edgepack.bundle import MANIFEST, SCHEMA, manifest_of
+from edgepack.bundle import MANIFEST, manifest_of
 from edgepack.errors import OutputError
 from edgepack.exchange import exchange, rename_new
 from edgepack.printable import shown
+from edgepack.schema import SCHEMA
 from edgepack.scratch import Scratch
 from edgepack.signals import uninterrupted
 from edgepack.system_errors import STAGED, explained

@@ -80,7 +80,7 @@ class Trial:
     @property
     def inputs(self) -> dict[str, Any]:
         """The data that are read, by their roles; the models and the targets besides."""
-        return recipe.given(test=self.test, recipe_file=self.recipe_file, labels=self.labels)
+        return recipe.only_given(test=self.test, recipe_file=self.recipe_file, labels=self.labels)
 
     def as_recipe(self, output: Path, **settings: Any) -> recipe.Recipe:
         """Give a recipe of the float model and the test data, with other settings of a recipe."""

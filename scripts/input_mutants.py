@@ -100,7 +100,7 @@ class Reading:
             load_model(Source(path=path))
 
 
-def damaged(data: bytes, random: np.random.Generator) -> bytes:
+def with_damaged_bytes(data: bytes, random: np.random.Generator) -> bytes:
     """Truncate bytes, flip bits in them, or write over them."""
     kind = random.integers(3)
     if kind == 0:
@@ -158,7 +158,7 @@ def mutate_keras(path: Path, random: np.random.Generator) -> None:
     if name.endswith(".json") and random.random() < 2 / 3:
         members[name] = json.dumps(changed(json.loads(members[name]), random)).encode()
     else:
-        members[name] = damaged(members[name], random)
+        members[name] = with_damaged_bytes(members[name], random)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for each, data in members.items():
             archive.writestr(each, data)
@@ -210,7 +210,7 @@ def mutate(path: Path, kind: str, number: int, seed: int) -> None:
     if path.is_dir():
         files = sorted(each for each in path.rglob("*") if each.is_file())
         path = files[random.integers(len(files))]
-    path.write_bytes(damaged(path.read_bytes(), random))
+    path.write_bytes(with_damaged_bytes(path.read_bytes(), random))
 
 
 def watched(paths: Sequence[Path]) -> Iterator[str]:

@@ -19,9 +19,9 @@ import keras
 import numpy as np
 import tf_keras
 
-from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.lint import REPRESENTATIVE
 from edgepack.calibration.lint.training import choose, lint_training
+from edgepack.dataset import Dataset
 from edgepack.load import load_model
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.model import FloatModel

@@ -15,7 +15,7 @@ from test_contestants import classifier
 from edgepack.arrays import load_array, save_array
 from edgepack.build import Source
 from edgepack.cache import Cache
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import ModelError
 from edgepack.pipeline import close_look
 from edgepack.pipeline.answers import Samples

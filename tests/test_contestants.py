@@ -17,7 +17,7 @@ from edgepack.artifact import describe_all
 from edgepack.build import Source
 from edgepack.bundle import MANIFEST, write_json
 from edgepack.cache import Cache
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import ModelError
 from edgepack.metrics import measures
 from edgepack.pipeline import float_model

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.reading import read
 from edgepack.calibration.sources.source import Context
+from edgepack.dataset import Dataset
 from edgepack.errors import DatasetError
 from edgepack.recipe_file import RecipeFile
 from edgepack.types import Signature, TensorSpec

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import load_array, save_arrays
 from edgepack.build import Source
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import ModelError, RecipeError
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.metrics import METRICS, Measure

@@ -1,87 +1,177 @@
-"""The package is light, and its steps depend on earlier steps only."""
+"""The package is light, and each part of it imports from lower floors only."""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, python
 
-# load -> calibrate -> compress -> convert -> quantize -> emit -> run and score -> check -> report;
-# a later step may use an earlier one, and one of the same number.
+FLOORS = [
+    [
+        *("arrays", "artifact", "confine", "errors", "exchange", "findings"),
+        *("printable", "progress", "resources", "schema", "signals", "types", "wording", "xdg"),
+    ],
+    [
+        *("bundle", "dataset", "footprint", "given", "importing", "preprocessing", "restore"),
+        *("schemes", "serve", "spool", "system_errors", "tflite", "toml"),
+    ],
+    ["budgets", "delegates", "labels", "macs", "recipe", "samples", "scratch", "sparsity"],
+    ["apart", "build", "cache", "load", "metrics", "recipe_file", "worker"],
+    ["app", "compress", "gate", "staging", "trial", "vela"],
+    ["convert"],
+    ["calibration"],
+    ["quantize"],
+    ["emit", "session"],
+    ["runtimes"],
+    ["evaluation", "manifest"],
+    ["debug", "target"],
+    ["limits"],
+    ["deviation", "refusal"],
+    ["checks"],
+    ["report"],
+    ["pipeline"],
+    ["edgepack"],
+    ["cli"],
+    ["__main__"],
+]
+"""Every package and loose module of edgepack, from the ground up; ``edgepack`` is its __init__."""
+
 STEPS = {
-    "load": 0,
-    "calibration": 1,
-    "metrics": 1,
-    "sparsity": 1,
-    "compress": 2,
-    "convert": 3,
-    "quantize": 4,
-    "session": 5,
-    "emit": 5,
-    "evaluation": 6,
-    "runtimes": 6,
-    "footprint": 6,
-    "target": 7,
-    "deviation": 7,
-    "refusal": 7,
-    "checks": 8,
-    "support": 8,
-    "report": 9,
-    "debug": 9,
-    "manifest": 9,
-    "pipeline": 10,
-    "cli": 11,
+    "load": "load",
+    "compress": "compress",
+    "convert": "convert",
+    "calibrate": "calibration",
+    "quantize": "quantize",
+    "emit": "emit",
+    "run": "runtimes",
+    "score": "evaluation",
+    "check": "checks",
+    "report": "report",
 }
-LEAVES = {
-    *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "confine"),
-    *("defects", "delegates", "errors", "exchange", "findings", "gate", "given", "importing"),
-    *("labels", "macs", "resources", "preprocessing", "printable", "progress", "recipe"),
-    *("recipe_file", "restore", "samples", "schemes", "scratch", "serve", "signals", "spool"),
-    *("staging", "system_errors", "tflite", "toml", "trial", "types", "vela", "worker", "xdg"),
-}
-FILES = sorted(
-    path
+"""The package of each step, in the order in which a model passes through them."""
+
+FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+LINKS = tuple(ROOT / "edgepack" / name for name in ("calibration", "targets"))
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    package = () if parts[0] == "edgepack" else ("edgepack",)
+    return ".".join((*package, *parts)).removesuffix(".__init__")
+
+
+MODULES = {
+    _name(path): path
     for folder in ("edgepack", "calibration")
-    for path in (ROOT / folder).rglob("*.py")
-    if not path.is_relative_to(ROOT / "edgepack" / "calibration")
-    and not path.is_relative_to(ROOT / "edgepack" / "targets")
-)
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if not any(path.is_relative_to(link) for link in LINKS)
+}
+
+
+def _imported(path: Path) -> set[str]:
+    """Find the modules of edgepack that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {whole if whole in MODULES else node.module for whole in inner.values()}
+    return {name for name in found if name.split(".")[0] == "edgepack"}
+
+
+IMPORTS = {name: _imported(path) for name, path in MODULES.items()}
 
 
 def part(module: str) -> str:
-    return module.split(".")[1] if module.startswith("edgepack.") else "edgepack"
+    """Name the package below edgepack that a module is in, or the loose module that it is."""
+    return module.split(".")[1] if "." in module else module
 
 
-def imported(path: Path) -> set[str]:
-    modules = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("edgepack"):
-            modules |= {node.module} | (
-                {f"edgepack.{alias.name}" for alias in node.names}
-                if node.module == "edgepack"
-                else set()
-            )
-    return {part(module) for module in modules} - {"edgepack", "__version__"}
+def circle(graph: Mapping[str, Iterable[str]]) -> str:
+    """Tell a circle in a graph, empty if it has none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        told = " imports ".join(reversed(error.args[1]))
+        return f"{told}: move what they share into a module below all of them"
+    return ""
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_step_never_imports_a_later_one(path: Path) -> None:
-    relative = path.relative_to(ROOT)
-    own = relative.parts[0] if relative.parts[0] == "calibration" else relative.parts[1]
-    own = own.removesuffix(".py")
-    if own in ("__init__", "__main__"):
-        return
-    known = STEPS.keys() | LEAVES
-    used = imported(path)
-    assert used <= known, "give each part its place in STEPS or LEAVES"
-    if own in LEAVES:
-        assert used <= LEAVES
-    else:
-        late = {name for name in used if STEPS.get(name, 0) > STEPS[own]}
-        assert not late
+def within(package: str) -> dict[str, set[str]]:
+    """Tell which modules and packages right below a package import which, itself among them."""
+    depth = package.count(".") + 2
+
+    def child(module: str) -> str:
+        return ".".join(module.split(".")[:depth])
+
+    return {
+        each: {
+            child(other)
+            for name in MODULES
+            if child(name) == each
+            for other in IMPORTS[name]
+            if (other == package or other.startswith(f"{package}.")) and child(other) != each
+        }
+        for each in {child(name) for name in MODULES if f"{name}.".startswith(f"{package}.")}
+    }
+
+
+def test_every_part_has_one_floor() -> None:
+    parts = {part(name) for name in MODULES}
+    lacking, gone = sorted(parts - FLOOR.keys()), sorted(FLOOR.keys() - parts)
+    assert not lacking, f"give {lacking} a floor in FLOORS, above all that they import"
+    assert not gone, f"take {gone} out of FLOORS: edgepack has no such part"
+    assert len(FLOOR) == sum(map(len, FLOORS)), "a part has two floors: leave it the higher one"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_from_lower_floors_only(module: str) -> None:
+    own = part(module)
+    late = sorted(
+        name
+        for name in IMPORTS[module]
+        if part(name) != own and FLOOR.get(part(name), 0) >= FLOOR.get(own, len(FLOORS))
+    )
+    assert not late, (
+        f"{module} is on floor {FLOOR[own]} and imports {late}, which are no lower: move what it"
+        f" needs of them below it; or, if no lower floor imports {own}, raise that in FLOORS"
+    )
+
+
+def test_no_modules_import_each_other() -> None:
+    assert not (told := circle(IMPORTS)), told
+
+
+@pytest.mark.parametrize(
+    "package", [name for name, path in MODULES.items() if path.name == "__init__.py"]
+)
+def test_no_packages_import_each_other(package: str) -> None:
+    assert not (told := circle(within(package))), told
+
+
+def test_a_circle_is_told_in_the_order_of_its_imports() -> None:
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ""
+    told = circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+    assert "a imports b" in told
+    assert "c imports a" in told
+    assert "below all of them" in told
+
+
+def test_steps_stand_on_floors_in_their_order() -> None:
+    assert all(FLOOR[first] < FLOOR[second] for first, second in pairwise(STEPS.values()))
+
+
+def test_contributing_tells_the_steps_in_their_order() -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## How the code is laid out")[1]
+    (told,) = re.findall(r"^\w+(?: -> \w+)+$", section, re.MULTILINE)
+    assert told == " -> ".join(STEPS)
 
 
 EVERY_HELP = """
@@ -119,14 +209,10 @@ def test_an_interpreters_process_never_imports_tensorflow(module: str) -> None:
 
 
 def test_only_the_command_line_prints_or_exits() -> None:
-    for path in FILES:
+    for path in MODULES.values():
         if "cli" in path.parts or path.name == "serve.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
                 assert name not in ("print", "sys.exit", "exit", "input", "click.echo"), path
-
-
-def test_steps_are_listed_in_order() -> None:
-    assert all(first <= second for first, second in pairwise(STEPS.values()))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from conftest import MLPERF, ROOT, Edgepack, python
 
-from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.lint import REPRESENTATIVE, TEST, Finding
 from edgepack.calibration.lint.data import lint_data
 from edgepack.calibration.lint.profile import Profile, profile
+from edgepack.dataset import Dataset
 from edgepack.types import Signature, TensorSpec
 
 RANDOM = np.random.default_rng(0)

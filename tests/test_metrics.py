@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgepack.arrays import load_array, save_array
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import DatasetError, MissingToolError, RecipeError
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.pairs import sqnr_db

@@ -18,6 +18,7 @@ from edgepack.compress.prune import Pruning
 from edgepack.compress.training import Trained
 from edgepack.report import Report
 from edgepack.report.comparison import ComparisonReport
+from edgepack.schema import SCHEMA
 
 TOLD_OTHERWISE = {
     # By to_dict: what a target says without what it is, and settings as they took effect.
@@ -116,6 +117,17 @@ def test_schemas_describe_every_field(name: str) -> None:
         assert "additionalProperties" in found
         for field, described in found["properties"].items():
             assert described.get("description"), field
+
+
+@pytest.mark.parametrize("name", ["comparison.schema.json", "export.schema.json"])
+def test_schemas_hold_the_version_that_is_written(name: str) -> None:
+    versions = [
+        found["properties"]["schema"]
+        for found in objects(schema(name))
+        if "schema" in found["properties"]
+    ]
+    assert versions
+    assert all(each["const"] == SCHEMA for each in versions)
 
 
 def classes(hint: Any) -> Iterator[type]:

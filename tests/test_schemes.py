@@ -13,6 +13,7 @@ from quantizations import QUANTIZATIONS
 from edgepack.deviation import tolerated_lsb
 from edgepack.errors import ConversionError, ModelError, TargetError
 from edgepack.evaluation.pairs import sqnr_db
+from edgepack.limits.support import able_targets, require_supported, unsupported
 from edgepack.progress import ignore
 from edgepack.quantize.affine import dequantize, quantize
 from edgepack.quantize.int4 import best_scales
@@ -23,7 +24,6 @@ from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.run import Run
 from edgepack.schemes import Quantization
-from edgepack.support import able_targets, require_supported, unsupported
 from edgepack.target import load_target, target_names
 from edgepack.tflite.api import TfliteInterpreter
 from edgepack.tflite.flatbuffer import read_tflite

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -50,6 +52,36 @@ def test_without_a_c_compiler_they_say_so(clone: Path, script: str) -> None:
     done = run(clone, script, PYTHON=sys.executable)
     assert done.returncode == 3
     assert done.stderr.startswith(f"{script}: needs a C compiler")
+
+
+def imported(path: Path) -> list[tuple[str, str]]:
+    """Find what a script of Python takes from edgepack: modules, and names in them."""
+    text = path.read_text()
+    if path.suffix != ".py" and not text.startswith("#!/usr/bin/env python"):
+        return []
+    return [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edgepack")
+        for alias in node.names
+    ]
+
+
+SCRIPTS = sorted(path for path in (ROOT / "scripts").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [path for path in SCRIPTS if "__pycache__" not in path.parts],
+    ids=lambda path: path.name,
+)
+def test_what_scripts_import_is_there(script: Path) -> None:
+    for module, name in imported(script):
+        found = importlib.import_module(module)
+        is_module = hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}")
+        assert hasattr(found, name) or is_module, (
+            f"{script} imports {name} of {module}, which has none: write where it is now"
+        )
 
 
 def test_every_script_is_documented() -> None:

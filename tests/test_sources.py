@@ -15,11 +15,11 @@ import soundfile
 from conftest import ROOT, Edgepack, python
 from PIL import Image as Picture
 
-from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
 from edgepack.calibration.sources.tfrecord import _require_whole
+from edgepack.dataset import Dataset, require_same_classes
 from edgepack.errors import DatasetError, MissingToolError, RecipeError
 from edgepack.manifest import describe_inputs
 from edgepack.metrics import measures

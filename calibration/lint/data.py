@@ -9,6 +9,7 @@ import numpy as np
 
 from edgepack.calibration.lint import REPRESENTATIVE, Finding
 from edgepack.calibration.lint.profile import Profile
+from edgepack.wording import counted
 
 _LEAVING = 0.1
 """The fraction of later samples that may leave the range of a tensor."""
@@ -38,8 +39,8 @@ def few_samples(data: Profile) -> Iterator[Finding]:
             rule="few-samples",
             dataset=data.role,
             name=None,
-            sentence=f"with {_count(data.samples, 'sample')} the next one leaves the measured range"
-            f" of a tensor with a probability of {min(leaving, 1):.0%}",
+            sentence=f"with {counted(data.samples, 'sample')} the next one leaves the measured"
+            f" range of a tensor with a probability of {min(leaving, 1):.0%}",
             cure="give 100 or more (then it is 2%)",
         )
 
@@ -159,7 +160,3 @@ def lint_data(*profiles: Profile) -> list[Finding]:
     for representative, test in pairwise(profiles):
         findings += [finding for rule in PAIR_RULES for finding in rule(representative, test)]
     return findings
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

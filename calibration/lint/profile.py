@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays, blocks
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import UsageError
 from edgepack.metrics import measures
 from edgepack.types import Signature

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays
-from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.lint import Finding
 from edgepack.calibration.lint.evidence import Evidence, Told, Trials
 from edgepack.calibration.lint.layers import rescaling, training_statistics
@@ -19,6 +18,7 @@ from edgepack.calibration.lint.outputs import (
     certainty,
     saturated_outputs,
 )
+from edgepack.dataset import Dataset
 from edgepack.load.model import FloatModel
 
 _SAMPLES = 128

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from edgepack.calibration.sources.columns import Columns
 from edgepack.calibration.sources.source import Context
-from edgepack.calibration.sources.stream import Stream, called, open_object
-from edgepack.errors import DatasetError, reason
-from edgepack.importing import import_module
+from edgepack.calibration.sources.stream import Stream, open_object
+from edgepack.errors import DatasetError
+from edgepack.importing import calling, import_function
 
 
 def open_function(name: str, context: Context) -> Columns | Stream:
     """Import a function from the path or the working folder, call it, and open what it returns."""
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(import_module(module), function, None)
-    except Exception as error:
-        raise DatasetError(f"{name}: {module} cannot be imported: {reason(error)}") from error
-    if not callable(found):
-        raise DatasetError(f"{name}: {module} has no function {function}")
-    with called(name):
-        value = found()
+    function = import_function(name, name, DatasetError)
+    with calling(name, DatasetError):
+        value = function()
     return open_object(value, name, context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.sources.columns import Columns, InMemory
 from edgepack.calibration.sources.source import Block, Context, Fields
-from edgepack.errors import DatasetError, EdgepackError, reason
+from edgepack.errors import DatasetError
+from edgepack.importing import calling
 from edgepack.types import Signature
 
 _CURE = "give each input its array: dict({arguments})"
@@ -25,7 +25,7 @@ def open_object(value: Any, name: str, context: Context) -> Columns | Stream:
     Raises :class:`DatasetError` for what gives no samples.
     """
     if hasattr(value, "__array__") or isinstance(value, (Mapping, tuple)):
-        with called(name):
+        with calling(name, DatasetError):
             arrays = _named(value, name, context.signature)
         return Columns(name, {key: _opener(array) for key, array in arrays.items()}, _CURE)
     return Stream(value, name, context)
@@ -114,24 +114,9 @@ class Stream:
         return values
 
     def _named_elements(self, value: Any) -> Iterator[dict[str, NDArray[Any]]]:
-        with called(self.name):
+        with calling(self.name, DatasetError):
             for element in _elements(value, self.name):
                 yield _named(element, self.name, self._signature)
-
-
-@contextmanager
-def called(name: str) -> Iterator[None]:
-    """Tell what the user's code raises in one line."""
-    try:
-        yield
-    except EdgepackError:
-        raise
-    except SystemExit as error:
-        raise DatasetError(f"{name}: called sys.exit({error.code!r})") from error
-    except Exception as error:
-        kind = type(error).__name__
-        said = f"{kind}: {reason(error)}" if str(error) else kind
-        raise DatasetError(f"{name}: raised {said}") from error
 
 
 def _is_endless(value: Any) -> bool:

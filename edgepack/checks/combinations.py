@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from edgepack.checks.places import Place, listed, places
-from edgepack.defects import DEFECTS, Defect
 from edgepack.findings import Finding
-from edgepack.runtimes.registered import version_key
+from edgepack.limits.defects import DEFECTS, Defect
 from edgepack.target import Target
 from edgepack.types import Model
 
@@ -19,7 +18,9 @@ def combinations_come_out_right(model: Model, target: Target) -> Iterator[Findin
     """
     everywhere = list(places(model))
     for defect in DEFECTS:
-        names = [name for name in target.interpreters if _lasts(target, name, defect.wrong)]
+        names = [
+            name for name, oldest in target.interpreters.items() if defect.is_wrong_in(name, oldest)
+        ]
         yield from _found(everywhere, target, defect, names, "comes out wrong, without a word, in")
 
 
@@ -32,18 +33,10 @@ def combinations_are_run(model: Model, target: Target) -> Iterator[Finding]:
     for defect in DEFECTS:
         names = [
             name
-            for name in target.interpreters
-            if _lasts(target, name, defect.refused) and not _lasts(target, name, defect.wrong)
+            for name, oldest in target.interpreters.items()
+            if defect.is_refused_by(name, oldest) and not defect.is_wrong_in(name, oldest)
         ]
         yield from _found(everywhere, target, defect, names, "is not run by")
-
-
-def _lasts(target: Target, interpreter: str, until: Mapping[str, str | None]) -> bool:
-    """Whether the oldest release of an interpreter still has a defect."""
-    if interpreter not in until:
-        return False
-    cured = until[interpreter]
-    return cured is None or version_key(target.interpreters[interpreter]) < version_key(cured)
 
 
 def _found(
@@ -51,8 +44,7 @@ def _found(
 ) -> Iterator[Finding]:
     where = [place for place in everywhere if defect.is_in(place.use)] if interpreters else []
     for name in interpreters if where else ():
-        until = [each[name] for each in (defect.wrong, defect.refused) if name in each]
-        cured = None if None in until else max(filter(None, until), key=version_key)
+        cured = defect.cured_in(name)
         yield Finding(
             message=f"{listed(place.operator for place in where)} with {defect.what} {told} {name}"
             f" {target.interpreters[name]}",

@@ -63,8 +63,8 @@ def debug(*, output: Path | None, verbose: bool, **options: Any) -> None:
     Example:
       edgepack debug model.keras --representative calib.npz
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.debug.text import render_debug
     from edgepack.pipeline.debug import debug as run_debug
+    from edgepack.report.debug_text import render_debug
 
     with ExitStack() as stack:
         folder = output or stack.enter_context(temporary()) / "debug"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgepack.debug.figures import Figures, Finding, Range
+from edgepack.tflite.converter_names import fused
 
 SMALL_SHARE = 0.01
 """Of the output's noise: below, a layer is left as it is."""
@@ -19,7 +20,7 @@ _KEEPING = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
 _JOINING = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
 """Operators whose inputs must all have one range, though the values of some may need less."""
 
-ROUNDING_DB = 10.0
+_ROUNDING_DB = 10.0
 """Rounding to int8 leaves 20 dB and more of weights that share one scale, even to int4 some 10."""
 
 _LITTLE_USED = 0.25  # of the range: two of eight bits are lost
@@ -111,12 +112,17 @@ def fixed(case: Case) -> Finding | None:
     )
 
 
+def has_other_weights(figures: Figures) -> bool:
+    """Whether weights differ from the float model's by more than rounding does."""
+    kept = figures.sqnr_db["constants"]
+    return figures.weight_dtype is not None and kept is not None and kept < _ROUNDING_DB
+
+
 def other_weights(case: Case) -> Finding | None:
     """The weights are farther from the float model's than rounding takes them."""
     figures = case.figures
-    kept = figures.sqnr_db["constants"]
     is_spread = (figures.weight_spread or 0.0) >= _WIDE_SPREAD
-    if figures.weight_dtype != "int8" or is_spread or kept is None or kept >= ROUNDING_DB:
+    if figures.weight_dtype != "int8" or is_spread or not has_other_weights(figures):
         return None
     return Finding(
         cause="other weights",
@@ -296,5 +302,5 @@ def _int16(case: Case) -> str:
 
 def _option(figures: Figures, scheme: str) -> str:
     """Write the option that quantizes a layer otherwise, by a name that its tensor bears."""
-    part = figures.tensor.split(";")[0]
+    part = fused(figures.tensor)[0]
     return f'--layer "{figures.name if figures.name in figures.tensor else part}={scheme}"'

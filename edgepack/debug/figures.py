@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.evaluation.score import Score
-
-SCHEMA = 1
+from edgepack.schema import SCHEMA
 
 Range = tuple[float, float]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.tflite.constants import stored_values
 from edgepack.tflite.layer_names import layer_names
 from edgepack.types import Graph, Operator, Tensor
 
@@ -93,13 +93,7 @@ def match(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str]]:
 
 def real_values(tensor: Tensor) -> NDArray[np.float32]:
     """Dequantize a constant, per tensor or along its axis."""
-    if tensor.dtype == "int4":  # two in a byte, the first in the low half
-        packed = np.frombuffer(tensor.data, np.int8)
-        halves = np.stack([packed << 4 >> 4, packed >> 4], axis=-1)
-        stored: NDArray[Any] = halves.ravel()[: int(np.prod(tensor.shape))]
-    else:
-        stored = np.frombuffer(tensor.data, tensor.dtype)
-    values = stored.reshape(tensor.shape).astype(np.float64)
+    values = stored_values(tensor).reshape(tensor.shape).astype(np.float64)
     if tensor.quant is not None:
         shape = [1] * values.ndim
         if tensor.quant.axis is not None:

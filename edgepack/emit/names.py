@@ -10,6 +10,7 @@ from itertools import permutations
 
 from edgepack.emit.firmware import End
 from edgepack.errors import RecipeError
+from edgepack.tflite.converter_names import unnumbered
 from edgepack.tflite.layer_names import distinct
 from edgepack.types import Tensor
 
@@ -59,8 +60,6 @@ _RESERVED = {
     )
     for word in words.split()
 }
-# Around the name that a person gave, the converter writes the signature and the output's number.
-_CONVERTERS = re.compile(r"^serving_default_|:\d+$")
 
 
 def c_identifier(text: str) -> str:
@@ -161,7 +160,7 @@ def ends(tensors: Sequence[Tensor], kind: str) -> tuple[End, ...]:
 def _end_word(title: str) -> str:
     """Make an identifier of what an input or output is called; empty if none can be made."""
     try:
-        word = c_identifier(_CONVERTERS.sub("", title)).lower()
+        word = c_identifier(unnumbered(title)).lower()
     except RecipeError:
         return ""
     return word if len(word) <= _MAX_END else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edgepack.errors import ModelError
 from edgepack.footprint.arena import Arena, arena
 from edgepack.footprint.flash import flash_notes, runtime_flash_bytes, runtime_ram_bytes
-from edgepack.footprint.scratch import KERNELS
+from edgepack.footprint.scratch_buffers import KERNELS
 from edgepack.types import Allocations, Model
 
 __all__ = ["KERNELS", "Arena", "Footprint", "arena", "footprint"]

@@ -14,13 +14,13 @@ from itertools import chain
 
 from edgepack.footprint import structs
 from edgepack.footprint.planner import ALIGNMENT, buffers, plan
-from edgepack.footprint.scratch import (
+from edgepack.footprint.scratch_buffers import (
     CMSIS_NN_MVE,
     ESP_NN,
     ESP_NN_S3,
     REFERENCE,
     is_convolution,
-    scratch,
+    scratch_buffers,
 )
 from edgepack.footprint.structs import ARM, HOST, OTHER, Abi, align, alignof, sizeof
 from edgepack.types import Allocations, Graph, Model, Operator, Tensor
@@ -108,7 +108,7 @@ def host_arena(model: Model) -> Arena:
 
 def _account(model: Model, machine: _Machine, *, unplanned: int = 0, unknown: int = 0) -> Arena:
     """Make TFLM's account; the last two are bytes to be added to its parts."""
-    wanted = scratch(model, machine.kernels)
+    wanted = scratch_buffers(model, machine.kernels)
     everything = buffers(model, wanted)
     planned, head = plan(buffers(model, [])), plan(everything) + unplanned
     before = _stack(_before_running(model, machine, len(wanted), unknown))

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-from edgepack.footprint.scratch import (
+from edgepack.footprint.scratch_buffers import (
     CMSIS_NN,
     CMSIS_NN_DSP,
     CMSIS_NN_MVE,

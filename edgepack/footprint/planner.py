@@ -25,7 +25,7 @@ class Buffer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scratch:
+class ScratchBuffer:
     """Bytes that a kernel asks for while it runs: which graph, which operator of it."""
 
     graph: int
@@ -33,7 +33,7 @@ class Scratch:
     size: int
 
 
-def buffers(model: Model, scratch: Sequence[Scratch]) -> list[Buffer]:
+def buffers(model: Model, scratch: Sequence[ScratchBuffer]) -> list[Buffer]:
     """List what is to be planned, tensors first, in TFLM's order.
 
     The main graph has one step for each operator. The tensors of further graphs, which control flow

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import ModelError, reason
-from edgepack.importing import import_module
+from edgepack.errors import ModelError
+from edgepack.importing import import_named
 from edgepack.load.configurations import entries, own_names
 
 
@@ -23,14 +23,9 @@ def import_objects(names: Iterable[str]) -> dict[str, Any]:
             raise ModelError(
                 f"custom object {entry!r}: write module:NAME, such as my_layers:Attention"
             )
-        try:
-            found[name] = getattr(import_module(module), name)
-        except AttributeError:
-            raise ModelError(f"custom object {entry!r}: {module} has no {name}") from None
-        except Exception as error:
-            raise ModelError(
-                f"custom object {entry!r}: {module} cannot be imported: {reason(error)}"
-            ) from error
+        found[name] = import_named(entry, f"custom object {entry!r}", ModelError)
+        if found[name] is None:
+            raise ModelError(f"custom object {entry!r}: {module} has no {name}")
     return found
 
 

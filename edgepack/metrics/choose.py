@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from edgepack.arrays import blocks
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import MissingToolError, RecipeError, UsageError
 from edgepack.metrics.anomaly import ANOMALY, RECONSTRUCTION
 from edgepack.metrics.classes import class_count

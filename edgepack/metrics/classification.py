@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import RecipeError
 from edgepack.metrics.classes import class_count, classes
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean

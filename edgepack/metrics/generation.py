@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
 from edgepack.metrics.records import Records

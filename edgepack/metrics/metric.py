@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import take
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.types import TensorSpec
 
 Array = NDArray[Any]

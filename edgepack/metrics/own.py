@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.errors import RecipeError, reason
-from edgepack.importing import import_module
+from edgepack.errors import RecipeError
+from edgepack.importing import calling, import_function
 from edgepack.metrics.metric import Array, Family, Metric, Unit
 from edgepack.metrics.records import record_array
 from edgepack.metrics.wanted import anything
@@ -26,15 +26,7 @@ def own(name: str) -> Metric:
     gives a number; more is better unless it has a true attribute ``less_is_better``. Raises
     :class:`RecipeError` if there is no such function.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        function = getattr(import_module(module), attribute, None)
-    except Exception as error:
-        raise RecipeError(
-            f"metric {name!r}: {module} cannot be imported: {reason(error)}"
-        ) from error
-    if not callable(function):
-        raise RecipeError(f"metric {name!r}: {module} has no function {attribute}")
+    function = import_function(name, f"metric {name!r}", RecipeError)
     return Metric(
         name=name,
         title=name,
@@ -70,15 +62,9 @@ def _of_line(name: str, function: Function, rows: Array, line: Array) -> float:
 
 
 def _called(name: str, function: Function, rows: Array) -> float:
-    try:
-        with redirect_stdout(sys.stderr):  # the report's alone
-            given = function(rows["wanted"], rows["outputs"])
-    except SystemExit as error:
-        raise RecipeError(f"metric {name!r}: called sys.exit({error.code!r})") from error
-    except Exception as error:
-        kind = type(error).__name__
-        said = f"{kind}: {reason(error)}" if str(error) else kind
-        raise RecipeError(f"metric {name!r}: raised {said}") from error
+    # Standard output is the report's alone.
+    with calling(f"metric {name!r}", RecipeError), redirect_stdout(sys.stderr):
+        given = function(rows["wanted"], rows["outputs"])
     number = np.asarray(given)
     if number.ndim or number.dtype.kind not in "biuf":
         raise RecipeError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgepack.arrays import blocks, extremes
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.errors import DatasetError, RecipeError
 from edgepack.metrics.classes import class_count
 from edgepack.metrics.metric import Array

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgepack.arrays import file_of, load_array, save_array
 from edgepack.artifact import describe
 from edgepack.cache import Cache, Entry
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.deviation import UNEVEN
 from edgepack.macs import model_macs
 from edgepack.pipeline.file import File

@@ -15,7 +15,7 @@ from edgepack.manifest import describe_data
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companions
-from edgepack.recipe import given
+from edgepack.recipe import only_given
 from edgepack.recipe_file import RecipeFile, read_recipe_file
 
 _Value = TypeVar("_Value")
@@ -34,7 +34,7 @@ class Asked:
     @property
     def inputs(self) -> dict[str, Any]:
         """What is read for it, by its role."""
-        return given(
+        return only_given(
             model=self.file.path,
             labels=self.labels_file,
             recipe_file=self.recipe_file.path,
@@ -52,7 +52,7 @@ class Asked:
         return {role: describe_data(data) for role, data in self.inputs.items()}
 
 
-def ask(build: Build) -> dict[str, Asked]:
+def read_asked(build: Build) -> dict[str, Asked]:
     """Read what is asked for each model, by the name that its C symbols start with.
 
     Raises an :class:`~edgepack.errors.UsageError` for names that cannot be, and for files that

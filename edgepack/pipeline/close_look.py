@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from edgepack.debug.causes import ROUNDING_DB
+from edgepack.debug.causes import has_other_weights
 from edgepack.debug.figures import DebugReport
 from edgepack.errors import EdgepackError
 from edgepack.gate import Gate
@@ -169,13 +169,7 @@ def strangers(stages: Sequence[Stage]) -> Iterator[str]:
     """Say which models have weights that are not those of the float model, however rounded."""
     for stage in stages:
         layers = stage.layers.layers if stage.layers else ()
-        named = [
-            layer.figures.name
-            for layer in layers
-            if layer.figures.weight_dtype
-            and (kept := layer.figures.sqnr_db["constants"]) is not None
-            and kept < ROUNDING_DB
-        ]
+        named = [each.figures.name for each in layers if has_other_weights(each.figures)]
         if named:
             yield (
                 f"{stage.name}: its weights are not the float model's in {shorten(named)}: they"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from edgepack.budgets import Budgets
 from edgepack.cache import Cache
-from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.reader import reader
+from edgepack.dataset import Dataset
 from edgepack.evaluation.classes import MOST_CLASSES
 from edgepack.labels import labelled_output, read_labels
 from edgepack.metrics import Measure, class_count, companions, measures, require_known

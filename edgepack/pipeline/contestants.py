@@ -13,6 +13,7 @@ from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import origin, pruned_float
 from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Origin
+from edgepack.tflite.converter_names import plain
 from edgepack.types import Signature, fits
 
 
@@ -109,18 +110,9 @@ def _require_same_ends(file: File, source: Path, signature: Signature) -> None:
                 f"{file.path}: takes and gives {file.signature}, {source}"
                 f" {signature}; give models that were made of the same one"
             )
-    order, right = ([_plain(each.name) for each in of.inputs] for of in (file.signature, signature))
+    order, right = ([plain(each.name) for each in of.inputs] for of in (file.signature, signature))
     if order != right and sorted(order) == sorted(right):
         raise ModelError(
             f"{file.path}: takes its inputs in another order, {', '.join(order)}, than {source},"
             f" {', '.join(right)}; give models that edgepack made, which keep it"
         )
-
-
-def _plain(name: str) -> str:
-    """Leave out what TensorFlow's converter puts around the name of an input.
-
-    >>> _plain("serving_default_alpha:0")
-    'alpha'
-    """
-    return name.removeprefix("serving_default_").removesuffix(":0")

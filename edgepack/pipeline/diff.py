@@ -14,7 +14,8 @@ from edgepack.report.figures.bundle import bundle_figures
 from edgepack.report.figures.comparison import Names, comparison_figures, names_needed
 from edgepack.report.figures.firmware import firmware_figures
 from edgepack.report.figures.kinds import Figure
-from edgepack.report.reading import SCHEMA, Node, read_json
+from edgepack.report.reading import Node, read_json
+from edgepack.schema import SCHEMA
 
 _REPORT = "report.json"
 _FIRMWARE, _COMPARISON = "firmware", "a comparison"

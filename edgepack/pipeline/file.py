@@ -27,10 +27,9 @@ from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe import DEFAULT_SEED
 from edgepack.recipe_file import RecipeFile
 from edgepack.samples import random_inputs
+from edgepack.schemes import FLOAT_TFLITE
 from edgepack.tflite.flatbuffer import DAMAGE, read_tflite
 from edgepack.types import Model, Signature, Tensor
-
-_FLOAT = "float.tflite"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +126,7 @@ def read_float(gate: Gate, file: File) -> File | None:
     """Read the float model that a file came from; None if there is none."""
     path = gate.float_model
     if path is None:
-        path = file.path.with_name(_FLOAT)
+        path = file.path.with_name(FLOAT_TFLITE)
         if path.name == file.path.name or not path.is_file():
             return None
     floating = read_file(path)

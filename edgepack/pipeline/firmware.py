@@ -17,7 +17,7 @@ from edgepack.errors import MissingToolError, RecipeError, TargetError
 from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.load.tflite_file import of_file
 from edgepack.manifest import manifest
-from edgepack.pipeline.asked import Asked, ask
+from edgepack.pipeline.asked import Asked, read_asked
 from edgepack.pipeline.firmware_model import TFLM, prepare
 from edgepack.progress import Progress, Silent
 from edgepack.report.firmware import FirmwareReport, ModelReport
@@ -48,7 +48,7 @@ def firmware(
     layout_name = build.layout or target.layout or _DEFAULT_LAYOUT
     layout = _layout(layout_name)
     with progress.step("load"):
-        asked = ask(build)
+        asked = read_asked(build)
     read = [target_file(build.target), *(data for each in asked.values() for data in each.read)]
     with (
         stage(build.output, _COMMAND, read, force=build.force) as folder,

@@ -11,7 +11,7 @@ from typing import Any
 from edgepack.arrays import array_paths
 from edgepack.artifact import Artifact, describe
 from edgepack.cache import Cache
-from edgepack.calibration.dataset import Dataset
+from edgepack.dataset import Dataset
 from edgepack.load.formats import Format, detect
 from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.manifest import describe_data
@@ -19,10 +19,9 @@ from edgepack.pipeline.answers import Answer, Samples
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.model_session import keep, model_session, own_folder
 from edgepack.recipe import Source
+from edgepack.schemes import FLOAT_TFLITE
 from edgepack.types import Signature
 from edgepack.worker import Worker
-
-_FLOAT = "float.tflite"
 
 
 class FloatModel:
@@ -90,11 +89,11 @@ class FloatModel:
         key = ["convert", self._content, shapes]
         entry = self._cache.find(key)
         if entry is None:
-            made, kept = own_folder(self._work) / _FLOAT, self._work / _FLOAT
+            made, kept = own_folder(self._work) / FLOAT_TFLITE, self._work / FLOAT_TFLITE
             self.session().call("convert", shapes=shapes, float_tflite=str(made))
             keep(made, kept)
-            entry = self._cache.keep(key, None, {_FLOAT: kept})
-        return read_file(entry.folder / _FLOAT)
+            entry = self._cache.keep(key, None, {FLOAT_TFLITE: kept})
+        return read_file(entry.folder / FLOAT_TFLITE)
 
     @property
     def artifact(self) -> Artifact:

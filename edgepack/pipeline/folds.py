@@ -36,7 +36,7 @@ from edgepack.restore import restore
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run import Run
-from edgepack.schemes import Quantization
+from edgepack.schemes import FLOAT_TFLITE, Quantization
 from edgepack.scratch import Scratch
 from edgepack.trial import Trial
 from edgepack.types import Tensor
@@ -246,8 +246,8 @@ def _remarks(plan: Plan, data: Data, output: str, why_not: str | None) -> Iterat
     candidate = plan.candidate
     if plan.origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
-    elif plan.origin.recipe.get("prune") and not candidate.with_name("float.tflite").is_file():
-        yield "not pruned, since float.tflite is not beside it"
+    elif plan.origin.recipe.get("prune") and not candidate.with_name(FLOAT_TFLITE).is_file():
+        yield f"not pruned, since {FLOAT_TFLITE} is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"
     if why_not:

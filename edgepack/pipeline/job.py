@@ -8,11 +8,12 @@ from pathlib import Path
 
 from edgepack.arrays import Arrays, save_arrays
 from edgepack.budgets import Budgets
-from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
 from edgepack.calibration.reader import reader
+from edgepack.dataset import Dataset, require_same_classes
 from edgepack.errors import RecipeError
+from edgepack.limits.support import unsupported
 from edgepack.metrics import Measure, lessons, measures, require_known
 from edgepack.pipeline.evidence import budgets_of
 from edgepack.progress import Progress
@@ -20,8 +21,7 @@ from edgepack.recipe import DEFAULT_OBSERVER, DISTILLATION, Recipe
 from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, Runtime
 from edgepack.runtimes.installed import installed, missing, named, require_any
-from edgepack.schemes import Quantization
-from edgepack.support import unsupported
+from edgepack.schemes import FLOAT_TFLITE, Quantization, tflite_name
 from edgepack.types import Signature
 from edgepack.worker import Worker
 
@@ -44,12 +44,12 @@ class Job:
     @property
     def float_tflite(self) -> Path:
         """The float model."""
-        return self.folder / "float.tflite"
+        return self.folder / FLOAT_TFLITE
 
     @property
     def quantized_tflite(self) -> Path:
         """The quantized model, named by its scheme."""
-        return self.folder / f"{self.recipe.quantization.scheme}.tflite"
+        return self.folder / tflite_name(self.recipe.quantization.scheme)
 
     @property
     def calibrated_tflite(self) -> Path:

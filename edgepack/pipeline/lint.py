@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
-from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.lint import REPRESENTATIVE, TEST, Finding
 from edgepack.calibration.lint.data import lint_data
 from edgepack.calibration.lint.profile import class_labels, profile
 from edgepack.calibration.lint.training import choose
+from edgepack.dataset import Dataset
 from edgepack.errors import DatasetError
 from edgepack.load.formats import detect
 from edgepack.pipeline.job import Data, Job, load

@@ -14,14 +14,15 @@ from edgepack.errors import ReportError
 from edgepack.report.comparison import Origin
 from edgepack.report.reading import read_json
 from edgepack.restore import restore
+from edgepack.schemes import FLOAT_TFLITE, tflite_name
 
-_FLOAT, _REPORT = "float.tflite", "report.json"
+_REPORT = "report.json"
 _C_ARRAY = re.compile(r"firmware/\w+/model\.c")
 
 
 def companions(path: Path) -> list[Path]:
     """Name the files beside a .tflite file that are read with it, if they are there."""
-    return [path.parent / name for name in (bundle.MANIFEST, _FLOAT, _REPORT)]
+    return [path.parent / name for name in (bundle.MANIFEST, FLOAT_TFLITE, _REPORT)]
 
 
 def origin(path: Path) -> Origin | None:
@@ -57,7 +58,7 @@ def pruned_float(path: Path, source: Path) -> Path | None:
     None if there is none, or it is ``source``. Raises :class:`~edgepack.errors.AlteredError` as
     :func:`origin` does.
     """
-    found, beside = origin(path), path.with_name(_FLOAT)
+    found, beside = origin(path), path.with_name(FLOAT_TFLITE)
     if found is None or not found.recipe.get("prune") or not _is_quantized(path, found.recipe):
         return None
     if not beside.is_file() or beside.samefile(source):
@@ -70,7 +71,7 @@ def _is_quantized(path: Path, recipe: dict[str, Any]) -> bool:
     """Whether a file is what the recipe was for, not the float model on the way there."""
     quantization = recipe.get("quantization")
     scheme = quantization.get("scheme") if isinstance(quantization, dict) else None
-    return path.name == f"{scheme}.tflite"
+    return scheme is not None and path.name == tflite_name(scheme)
 
 
 def _c_array(path: Path, artifacts: dict[str, Any]) -> bytes | None:

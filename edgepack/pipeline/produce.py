@@ -9,6 +9,7 @@ from edgepack import bundle
 from edgepack.artifact import describe_all
 from edgepack.compress.checkpoint import checkpoint_file, checkpoints_in, remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
+from edgepack.limits.support import require_supported
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
@@ -30,7 +31,6 @@ from edgepack.runtimes.run import Run
 from edgepack.scratch import Scratch
 from edgepack.sparsity import Sparsity, weight_sparsity
 from edgepack.staging import stage
-from edgepack.support import require_supported
 from edgepack.target import Target, target_file
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from edgepack.limits.support import able_runtimes, able_targets
 from edgepack.pipeline.produce import produce
 from edgepack.progress import Progress
 from edgepack.recipe import DEFAULT_TARGETS, Recipe
 from edgepack.report import Report
-from edgepack.support import able_runtimes, able_targets
 from edgepack.target import load_targets
 
 

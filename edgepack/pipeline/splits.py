@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.arrays import array_paths
-from edgepack.calibration.dataset import Dataset
 from edgepack.calibration.sampling import choose
 from edgepack.calibration.sources.source import Survey
+from edgepack.dataset import Dataset
 from edgepack.errors import RecipeError
 from edgepack.evaluation.pairs import Mask
 from edgepack.recipe import Recipe

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgepack.errors import ConversionError
 from edgepack.quantize.constants import BIAS, WEIGHTS, RealValues, is_integer
+from edgepack.tflite.converter_names import fused
 from edgepack.tflite.rewrite import Rewrite, quantization, tensor_type
 
 VERSIONS = {
@@ -148,7 +149,7 @@ def _require_kernel(rewrite: Rewrite, operator: Any) -> None:
     weights_known = kind not in BIAS or rewrite.values(operator.inputs[WEIGHTS]) is not None
     if kind in VERSIONS and weights_known:
         return
-    name = rewrite.graph.tensors[operator.outputs[0]].name.decode().split(";")[0]
+    name = fused(rewrite.graph.tensors[operator.outputs[0]].name.decode())[0]
     raise ConversionError(
         f"{name}: {kind} has no kernel in int16; keep it in int8 with --layer '{name}=int8'"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from edgepack.errors import ModelError
+from edgepack.tflite.converter_names import fused
 from edgepack.types import Graph, Operator
 
 _NEAR = 3
@@ -45,7 +46,7 @@ def _runs(graph: Graph, operator: Operator) -> Iterator[str]:
         if index >= 0 and graph.tensors[index].is_constant and graph.tensors[index].dtype[0] == "f"
     ]
     for index in (*operator.outputs, *weights):
-        for path in graph.tensors[index].name.split(";"):
+        for path in fused(graph.tensors[index].name):
             parts = path.split("/")
             for start in range(len(parts)):
                 for stop in range(start + 1, len(parts) + 1):

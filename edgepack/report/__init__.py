@@ -13,10 +13,9 @@ from edgepack.evaluation.score import Comparison
 from edgepack.quantize.effect import Effect
 from edgepack.recipe import as_json
 from edgepack.report.target import TargetReport
+from edgepack.schema import SCHEMA
 from edgepack.schemes import Quantization
 from edgepack.sparsity import Sparsity
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)

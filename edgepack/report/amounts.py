@@ -1,13 +1,15 @@
-"""Metrics, intervals and what is lost, in words: the same in the terminal and on the page."""
+"""Metrics, intervals, times and sizes, in words: the same in the terminal and on the page."""
 
 from __future__ import annotations
 
 from edgepack.evaluation.results import Interval, MetricResult
+from edgepack.evaluation.score import OutputComparison, Score
 from edgepack.evaluation.sentences import LEAST_P, decimals_of
 from edgepack.metrics.metric import Unit
-from edgepack.report.table import NONE, number
+from edgepack.report.table import NONE
 
 _LARGE = 1000
+_LONG_MS = 100
 _PLACES = 2
 UNITS = {Unit.FRACTION: " points", Unit.ERROR: "%", Unit.DECIBELS: " dB", Unit.PLAIN: ""}
 
@@ -62,6 +64,24 @@ def p_value(metric: MetricResult) -> str:
     return f"{found:.4f}" if found >= LEAST_P else f"< {LEAST_P}"
 
 
+def interpreter(output: OutputComparison, name: str) -> str:
+    """Name an interpreter, and how many samples it ran if those were not all."""
+    some = output.sampled.get(name)
+    return f"{name} ({some.samples:,} samples)" if some else name
+
+
+def cells(score: Score | None) -> list[str]:
+    """Write a score: the metric, the agreement, the SQNR and the largest error."""
+    if score is None:
+        return [NONE] * 4
+    return [
+        number(score.value),
+        fraction(score.agreement),
+        decibels(score.sqnr_db),
+        plain(score.max_abs_error),
+    ]
+
+
 def fraction(share: float | None) -> str:
     """Write a fraction as percent.
 
@@ -81,9 +101,30 @@ def plain(figure: float | None) -> str:
     return NONE if figure is None else f"{figure:.3g}"
 
 
-def bytes_of(size: int | None) -> str:
+def bytes_of(size: float | None) -> str:
     """Write a size."""
     return NONE if size is None else f"{size:,} B"
+
+
+def number(figure: float | None) -> str:
+    """Write a metric's value."""
+    return NONE if figure is None else f"{figure:.4f}"
+
+
+def count(whole: float | None) -> str:
+    """Write a whole number, such as one of bytes."""
+    return NONE if whole is None else f"{whole:,}"
+
+
+def milliseconds(time: float) -> str:
+    """Write a time in three significant digits, or whole milliseconds.
+
+    >>> milliseconds(0.00039), milliseconds(99.97), milliseconds(1234.5)
+    ('0.000390 ms', '100 ms', '1,234 ms')
+    """
+    if time >= _LONG_MS:
+        return f"{time:,.0f} ms"
+    return f"{time:#.3g}".rstrip(".") + " ms"
 
 
 def _value(figure: float | None, unit: str) -> str:

@@ -11,9 +11,8 @@ from edgepack.evaluation.results import OutputResult
 from edgepack.report.finite import finite
 from edgepack.report.lint import LintReport
 from edgepack.report.validation import ValidationReport
+from edgepack.schema import SCHEMA
 from edgepack.sparsity import Sparsity
-
-SCHEMA = 1
 
 FLOAT, PRUNED, QUANTIZED = "float", "pruned", "quantized"
 """The roles of stages."""

@@ -8,18 +8,13 @@ from collections.abc import Iterator, Sequence
 from edgepack.evaluation.results import ClassResult, Distance, MetricResult
 from edgepack.printable import printable
 from edgepack.report import amounts
+from edgepack.report.amounts import number
 from edgepack.report.comparison import PRUNED, ComparisonReport, Stage
 from edgepack.report.runs import Seen, all_runs, asked, output_names, recall_lost, seen, worst_runs
 from edgepack.report.sections.disagreements import said
 from edgepack.report.sections.folds import folds_sentence
 from edgepack.report.sections.verdict import verdict_sentences
-from edgepack.report.table import (
-    NONE,
-    WIDTH,
-    cut_middle,
-    number,
-    table,
-)
+from edgepack.report.table import NONE, WIDTH, cut_middle, table
 
 _NAME = 16
 _LEAST_NAME = 11  # interpreter

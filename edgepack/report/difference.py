@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.report.figures.kinds import REASONS, Figure, Group, Kind, Plain, Value
+from edgepack.schema import SCHEMA
 
-SCHEMA = 1
 BETTER, WORSE, DIFFERENT, SAME = "better", "worse", "different", "same"
 ONLY_A, ONLY_B = "only in A", "only in B"
 _VERDICTS = (WORSE, BETTER, DIFFERENT, ONLY_A, ONLY_B, SAME)

@@ -7,10 +7,9 @@ from typing import Any
 
 from edgepack.artifact import Artifact
 from edgepack.report.target import FAILED, PASSED, TargetReport
+from edgepack.schema import SCHEMA
 from edgepack.target import Target
 from edgepack.types import TensorSpec
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgepack.report.amounts import count
 from edgepack.report.firmware import FirmwareReport
-from edgepack.report.table import count, hang, table
+from edgepack.report.table import hang, table
 from edgepack.report.target import FAILED, PASSED
 from edgepack.report.target_text import render_findings
 

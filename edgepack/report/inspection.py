@@ -8,8 +8,7 @@ from typing import Any
 
 from edgepack.artifact import Artifact
 from edgepack.report.finite import finite
-
-SCHEMA = 1
+from edgepack.schema import SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True)

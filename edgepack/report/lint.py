@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.calibration.lint import Finding
-
-SCHEMA = 1
+from edgepack.schema import SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.report.page.document import Picture, Plot
+from edgepack.report.page.parts import table
 from edgepack.report.plots.picture import heat, png
 from edgepack.report.plots.spark import waveform
-from edgepack.report.sections.parts import table
 
 Array = NDArray[Any]
 

@@ -12,7 +12,6 @@ from edgepack.given import read_given_text
 from edgepack.printable import printable
 from edgepack.report.table import cut_middle
 
-SCHEMA = 1
 _LARGEST = float(1 << 63)
 _LONGEST = 120
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.evaluation.score import Score
-from edgepack.report.table import NONE, cells, number, table
-
-SCHEMA = 1
+from edgepack.report.amounts import cells, number
+from edgepack.report.table import NONE, table
+from edgepack.schema import SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,58 +1,15 @@
-"""Tables of plain text, and numbers as they stand in them."""
+"""Tables and lists of plain text."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
 
-from edgepack.evaluation.score import OutputComparison, Score
 from edgepack.printable import printable
 
 NONE = "-"
 _NAMED = 6
-_LONG_MS = 100
 WIDTH = 100
-
-
-def interpreter(output: OutputComparison, name: str) -> str:
-    """Name an interpreter, and how many samples it ran if those were not all."""
-    some = output.sampled.get(name)
-    return f"{name} ({some.samples:,} samples)" if some else name
-
-
-def cells(score: Score | None) -> list[str]:
-    """Write a score: the metric, the agreement, the SQNR and the largest error."""
-    if score is None:
-        return [NONE] * 4
-    return [
-        number(score.value),
-        NONE if score.agreement is None else f"{score.agreement:.2%}",
-        NONE if score.sqnr_db is None else f"{score.sqnr_db:.1f} dB",
-        f"{score.max_abs_error:.3g}",
-    ]
-
-
-def number(value: float | None) -> str:
-    """Write a metric's value."""
-    if value is None:
-        return NONE
-    return f"{value:.4f}"
-
-
-def count(whole: int | None) -> str:
-    """Write a whole number, such as one of bytes."""
-    return NONE if whole is None else f"{whole:,}"
-
-
-def milliseconds(time: float) -> str:
-    """Write a time in three significant digits, or whole milliseconds.
-
-    >>> milliseconds(0.00039), milliseconds(99.97), milliseconds(1234.5)
-    ('0.000390 ms', '100 ms', '1,234 ms')
-    """
-    if time >= _LONG_MS:
-        return f"{time:,.0f} ms"
-    return f"{time:#.3g}".rstrip(".") + " ms"
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 2) -> str:

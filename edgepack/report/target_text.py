@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgepack.report.table import count, hang, shorten, table
+from edgepack.report.amounts import count
+from edgepack.report.table import hang, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED, TargetReport
 
 _COMPUTED = (

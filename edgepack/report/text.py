@@ -9,8 +9,12 @@ from edgepack.deviation import Deviation
 from edgepack.evaluation.score import OutputComparison, change_in_words
 from edgepack.metrics import find
 from edgepack.report import CalibrationReport, Report
-from edgepack.report.table import NONE, cells, hang, interpreter, number, shorten, table
+from edgepack.report.amounts import cells, interpreter, number
+from edgepack.report.table import NONE, hang, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
+from edgepack.schemes import FLOAT_TFLITE, tflite_name
+from edgepack.tflite.converter_names import fused
+from edgepack.wording import counted
 
 
 def render_text(report: Report) -> str:
@@ -92,11 +96,11 @@ def _ranges(calibration: CalibrationReport) -> str:
 
 
 def _facts(report: Report) -> str:
-    names = ("float.tflite", f"{report.comparison.scheme}.tflite")
+    names = (FLOAT_TFLITE, tflite_name(report.comparison.scheme))
     sizes = [f"{name} {report.artifacts[name].bytes:,} B" for name in names]
     lines = [f"size      {', '.join(sizes)}"]
     if report.quantization.in_float:
-        left = [name.split(";")[0] for name in report.quantization.in_float]
+        left = [fused(name)[0] for name in report.quantization.in_float]
         lines.append(f"in float  {shorten(left)}")
     if report.calibration:
         lines.append(_ranges(report.calibration))
@@ -118,7 +122,7 @@ def _pruning(report: Report, pruning: Pruning) -> Iterator[str]:
     how = "in one shot, not fine-tuned"
     if trained := pruning.trained:
         how = (
-            f"fine-tuned {_count(trained.epochs, 'epoch')}, {trained.optimizer} from"
+            f"fine-tuned {counted(trained.epochs, 'epoch')}, {trained.optimizer} from"
             f" {trained.learning_rate:g}, {', '.join(sorted(set(trained.losses.values())))}"
         )
     yield f"pruned    {_WAYS[pruning.way]}; {how}"
@@ -131,10 +135,6 @@ def _pruning(report: Report, pruning: Pruning) -> Iterator[str]:
     for reason in dict.fromkeys(pruning.left_out.values()):
         names = [name for name, why in pruning.left_out.items() if why == reason]
         yield f"          not pruned ({reason}): {shorten(names)}"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def export_verdict(report: Report) -> str:

@@ -10,8 +10,7 @@ from edgepack.deviation import Deviation
 from edgepack.evaluation.score import Comparison
 from edgepack.report.target import FAILED, NOT_CHECKED, PASSED, TargetReport
 from edgepack.runtimes.latency import Latency
-
-SCHEMA = 1
+from edgepack.schema import SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True)

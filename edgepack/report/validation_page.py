@@ -6,18 +6,16 @@ from collections.abc import Iterator
 
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report.page.document import Document, Headline, Row, Section, Tone
+from edgepack.report.page.parts import figures, table, toned, words
 from edgepack.report.sections.ledger import score_ledger
 from edgepack.report.sections.made_of import made_of
 from edgepack.report.sections.notes import notes
-from edgepack.report.sections.parts import figures, table, toned, words
 from edgepack.report.sections.targets import targets
-from edgepack.report.table import NONE, milliseconds
+from edgepack.report.table import NONE
 from edgepack.report.target import FAILED, NOT_CHECKED
 from edgepack.report.text import off_reference
 from edgepack.report.validation import ValidationReport
-from edgepack.report.validation_text import validation_verdict
-
-_MIB = 1 << 20
+from edgepack.report.validation_text import costs, validation_verdict
 
 
 def validation_document(report: ValidationReport) -> Document:
@@ -68,14 +66,10 @@ def _runtimes(report: ValidationReport) -> Section | None:
 def _rows(report: ValidationReport) -> Iterator[Row]:
     for name, run in report.runtimes.items():
         off = max(run.deviations.values(), key=lambda each: each.max_lsb, default=None)
-        time, memory = run.latency, run.peak_memory_bytes
         cells = [
             name,
             run.version,
             run.failure or off_reference(None, off),
-            NONE if time is None else milliseconds(time.median_ms),
-            NONE if time is None else milliseconds(time.p90_ms),
-            NONE if run.latency_ratio is None else f"{run.latency_ratio:.2f}",
-            NONE if memory is None else f"{memory / _MIB:.0f} MiB",
+            *costs(run),
         ]
         yield toned(cells, Tone.BAD if run.failure else Tone.PLAIN)

@@ -6,20 +6,13 @@ from collections.abc import Iterator
 
 from edgepack.deviation import Deviation
 from edgepack.evaluation.score import OutputComparison
-from edgepack.report.table import (
-    NONE,
-    cells,
-    hang,
-    interpreter,
-    milliseconds,
-    number,
-    shorten,
-    table,
-)
+from edgepack.report.amounts import cells, interpreter, milliseconds, number
+from edgepack.report.table import NONE, hang, shorten, table
 from edgepack.report.target import FAILED, NOT_CHECKED
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.report.text import off_reference
 from edgepack.report.validation import RuntimeValidation, ValidationReport
+from edgepack.wording import counted
 
 _MIB = 1 << 20
 
@@ -78,16 +71,18 @@ def _costs(report: ValidationReport) -> Iterator[list[str]]:
     """Tell what an inference takes here, on one thread, and how much of the float model's time."""
     yield ["interpreter", "", "median", "90 %", "of float", "memory"]
     for name, runtime in report.runtimes.items():
-        latency, ratio = runtime.latency, runtime.latency_ratio
-        memory = runtime.peak_memory_bytes
-        yield [
-            name,
-            "",
-            NONE if latency is None else milliseconds(latency.median_ms),
-            NONE if latency is None else milliseconds(latency.p90_ms),
-            NONE if ratio is None else f"{ratio:.2f}",
-            NONE if memory is None else f"{memory / _MIB:.0f} MiB",
-        ]
+        yield [name, "", *costs(runtime)]
+
+
+def costs(run: RuntimeValidation) -> list[str]:
+    """Write the median and the 90th percentile of the times, the ratio to float's, the memory."""
+    latency, ratio, memory = run.latency, run.latency_ratio, run.peak_memory_bytes
+    return [
+        NONE if latency is None else milliseconds(latency.median_ms),
+        NONE if latency is None else milliseconds(latency.p90_ms),
+        NONE if ratio is None else f"{ratio:.2f}",
+        NONE if memory is None else f"{memory / _MIB:.0f} MiB",
+    ]
 
 
 def validation_verdict(report: ValidationReport) -> str:
@@ -100,5 +95,5 @@ def validation_verdict(report: ValidationReport) -> str:
     count = len(report.targets)
     passed = count - sum(map(len, words.values()))
     if not told:
-        return f"PASSED on {count} {'target' if count == 1 else 'targets'}"
+        return f"PASSED on {counted(count, 'target')}"
     return "; ".join([*told, f"passed on {passed} of {count}"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import edgepack
 from edgepack.errors import MissingToolError
 from edgepack.runtimes import Runtime
 from edgepack.worker import Python
@@ -29,7 +28,7 @@ def arm64_runtime(folder: Path) -> Runtime:
             f"{folder}: holds no arm64 build of tflite-runtime; make one with scripts/arm64"
         )
     standard = root / "usr" / "lib" / "python3.11"
-    ours = Path(edgepack.__file__).parents[1]
+    ours = Path(__file__).parents[2]
     return Runtime(
         name=ARM64,
         distribution="tflite-runtime",

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from edgepack.tflite.converter_names import fused
 from edgepack.types import Graph, Operator
 
 _COMPUTES = re.compile(r"/(Conv\w*D\w*|conv\w*|depthwise|separable_conv\w*|MatMul|Einsum)\d*$")
@@ -55,7 +56,7 @@ def _path(graph: Graph, operator: Operator, index: int) -> list[str]:
     """Split the part of a fused name that says most; the output of a model has none."""
     weights = [graph.tensors[i].name for i in operator.inputs[1:2] if i >= 0]
     for name in (graph.tensors[index].name, *weights):
-        parts = [part for part in name.split(";") if "/" in part]
+        parts = [part for part in fused(name) if "/" in part]
         if parts:
             computing = [part for part in parts if _COMPUTES.search(part)]
             if operator.name == "DEPTHWISE_CONV_2D":  # a layer that shares its constants follows

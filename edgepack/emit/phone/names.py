@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from edgepack.tflite.converter_names import NAMELESS, unnumbered
+
 SIDES = ("Width", "Height")
 """What follows the name of an input that is an image, for what the app tells of it."""
 
@@ -58,8 +60,7 @@ def end_names(kind: str, titles: Sequence[str]) -> list[str]:
 
 
 def _word(title: str, place: int) -> str:
-    # TensorFlow's own decoration of a name says nothing to the app.
-    plain = re.sub(r"^serving_default_|^StatefulPartitionedCall$|:\d+$", "", title)
+    plain = "" if title == NAMELESS else unnumbered(title)
     return "".join(map(_capital, _words(plain)))[:_LONGEST] or str(place)
 
 

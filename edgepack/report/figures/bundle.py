@@ -23,6 +23,7 @@ from edgepack.report.figures.kinds import (
 )
 from edgepack.report.figures.parts import file, footprint, judged, on_host, run, went_in
 from edgepack.report.reading import Node
+from edgepack.schemes import FLOAT_TFLITE, tflite_name
 
 
 def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[Figure]:
@@ -41,10 +42,10 @@ def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[
     for name, output in report["comparison"]["outputs"].children().items():
         yield from _output(f"{name}: " if is_named else "", output)
     artifacts = report["artifacts"].children()
-    quantized = artifacts.get(f"{scheme}.tflite", report["artifact"])
+    quantized = artifacts.get(tflite_name(scheme), report["artifact"])
     yield from file("quantized model", quantized)
-    if "float.tflite" in artifacts:
-        yield from file("float.tflite", artifacts["float.tflite"])
+    if FLOAT_TFLITE in artifacts:
+        yield from file(FLOAT_TFLITE, artifacts[FLOAT_TFLITE])
     for path, artifact in artifacts.items():
         if path.endswith(".c"):
             yield size("model.c, as text", artifact["bytes"])

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from edgepack.metrics.metric import Unit
+from edgepack.report import amounts
 from edgepack.report.reading import Node
-from edgepack.report.table import milliseconds
 from edgepack.report.target import FAILED, NOT_CHECKED, PASSED
 
 _WHOLE_STEPS = 10
@@ -67,21 +67,21 @@ IDENTICAL, ANOTHER = "the same model", "another model"
 VERDICT = Kind(unit="verdict", ranks=tuple(word.lower() for word in (FAILED, NOT_CHECKED, PASSED)))
 RUN = Kind(unit="run", ranks=(FAILS, RUNS))
 REASONS = Kind(unit="reason", better=-1)
-FRACTION = Kind(unit="fraction", better=1, show="{:.4f}".format, change=_points)
+FRACTION = Kind(unit="fraction", better=1, show=amounts.number, change=_points)
 ERROR = Kind(unit="error", better=-1, show="{:.5g}".format)
 VALUE = Kind(unit="value", show="{:.5g}".format)
-AGREEMENT = Kind(unit="fraction", better=1, show="{:.2%}".format, change=_points)
-SQNR = Kind(unit="dB", better=1, show="{:.1f} dB".format, change=_decibels)
-MAX_ERROR = Kind(unit="error", better=-1, show="{:.3g}".format)
-BYTES = Kind(unit="bytes", better=-1, show="{:,} B".format, change=_bytes)
-CYCLES = Kind(unit="cycles", better=-1, show="{:,}".format, change="{:+,}".format)
+AGREEMENT = Kind(unit="fraction", better=1, show=amounts.fraction, change=_points)
+SQNR = Kind(unit="dB", better=1, show=amounts.decibels, change=_decibels)
+MAX_ERROR = Kind(unit="error", better=-1, show=amounts.plain)
+BYTES = Kind(unit="bytes", better=-1, show=amounts.bytes_of, change=_bytes)
+CYCLES = Kind(unit="cycles", better=-1, show=amounts.count, change="{:+,}".format)
 ZEROS = Kind(unit="fraction", show="{:.1%}".format, change=_points)
 STEPS = Kind(unit="LSB", show=_steps)
-TIME = Kind(unit="ms", show=milliseconds)
+TIME = Kind(unit="ms", show=amounts.milliseconds)
 MEMORY = Kind(unit="bytes", show=_mebibytes)
-DIVERGENCE = Kind(unit="nats", better=-1, show="{:.3g}".format)
+DIVERGENCE = Kind(unit="nats", better=-1, show=amounts.plain)
 CONTENT = Kind(unit="content", ranks=(ANOTHER, IDENTICAL))
-COUNT = Kind(unit="count", show="{:,}".format, change="{:+,}".format)
+COUNT = Kind(unit="count", show=amounts.count, change="{:+,}".format)
 SETTING = Kind(unit="setting")
 
 

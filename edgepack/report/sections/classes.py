@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.evaluation.results import ClassResult
+from edgepack.report.amounts import number
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.document import Block, Details, Plot, Section, Text
+from edgepack.report.page.parts import figures, table, words
 from edgepack.report.plots.bars import bars
 from edgepack.report.runs import Seen, output_names, recall_lost, title, worst_note, worst_runs
-from edgepack.report.sections.parts import figures, table, words
-from edgepack.report.table import NONE, number
+from edgepack.report.table import NONE
 
 _MOST = 40
 _SHOWN = 20

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.document import Block, Plot, Section, Table
+from edgepack.report.page.parts import figures, table, words
 from edgepack.report.plots import confusion as plot
 from edgepack.report.runs import Seen, output_names, title, worst_note, worst_runs
-from edgepack.report.sections.parts import figures, table, words
 
 _MOST = 40
 _PAIRS = 20

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edgepack.metrics import Unit, listed
-from edgepack.report.amounts import UNITS
+from edgepack.report.amounts import UNITS, number
 from edgepack.report.comparison import Fold, FoldsReport
 from edgepack.report.page.document import Section, Text
-from edgepack.report.sections.parts import table
-from edgepack.report.table import NONE, number
+from edgepack.report.page.parts import table
+from edgepack.report.table import NONE
 
 
 def folds(report: FoldsReport | None) -> Section | None:

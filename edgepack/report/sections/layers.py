@@ -8,8 +8,9 @@ from edgepack.debug.figures import DebugReport, LayerReport
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport, Stage
 from edgepack.report.page.document import Block, Details, Plot, Section, Text
+from edgepack.report.page.parts import bullets, figures, table, words
 from edgepack.report.plots.along import along
-from edgepack.report.sections.parts import bullets, figures, table, words
+from edgepack.wording import counted
 
 _WORST = 8
 _EXPLAINED = 3
@@ -55,11 +56,12 @@ def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
         yield Details(summary=f"Reasons of the others of {stage.name}", blocks=others)
     if rest:
         folded = table(f"The other layers of {stage.name}", columns, map(_row, rest))
-        yield Details(summary=f"{_count(len(rest))} more of {stage.name}", blocks=(folded,))
+        more = counted(len(rest), "layer")
+        yield Details(summary=f"{more} more of {stage.name}", blocks=(folded,))
     if found.unmatched:
         names = tuple(found.unmatched)
         yield Details(
-            summary=f"Not in {stage.name}, so not compared: {_count(len(names))}",
+            summary=f"Not in {stage.name}, so not compared: {counted(len(names), 'layer')}",
             blocks=bullets(names),
         )
     yield from bullets(found.notes)
@@ -68,10 +70,6 @@ def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
 def _reason(layer: LayerReport) -> str:
     found = layer.finding
     return f"{layer.figures.name}, {found.cause}: {found.why}. To do: {found.cure}."
-
-
-def _count(many: int) -> str:
-    return "1 layer" if many == 1 else f"{many} layers"
 
 
 def _along(name: str, in_order: Sequence[LayerReport], plot: str) -> Plot:

@@ -8,11 +8,12 @@ from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
 from edgepack.evaluation.score import Comparison, OutputComparison
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report import amounts
+from edgepack.report.amounts import cells, interpreter, milliseconds, number
 from edgepack.report.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.page.document import Column, Row, Section, Tone
+from edgepack.report.page.parts import figures, table, toned, words
 from edgepack.report.runs import all_runs, asked, output_names, seen
-from edgepack.report.sections.parts import figures, table, toned, words
-from edgepack.report.table import NONE, cells, interpreter, milliseconds, number
+from edgepack.report.table import NONE
 from edgepack.runtimes import RUNTIMES
 
 _LEAD = (

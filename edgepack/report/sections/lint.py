@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report.lint import LintReport
 from edgepack.report.page.document import Block, Section, Text, Tone
-from edgepack.report.sections.parts import bullets
+from edgepack.report.page.parts import bullets
 
 
 def lint(report: LintReport | None) -> Section | None:

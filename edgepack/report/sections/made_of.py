@@ -8,7 +8,7 @@ from typing import Any
 
 from edgepack.artifact import Artifact
 from edgepack.report.page.document import Block, Details, Section
-from edgepack.report.sections.parts import figures, table, words
+from edgepack.report.page.parts import figures, table, words
 from edgepack.report.table import NONE
 
 

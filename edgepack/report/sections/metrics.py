@@ -8,8 +8,8 @@ from edgepack.evaluation.results import Distance
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.document import Section, Table
+from edgepack.report.page.parts import figures, table, words
 from edgepack.report.runs import Seen, output_names, seen, title
-from edgepack.report.sections.parts import figures, table, words
 from edgepack.report.table import NONE
 
 

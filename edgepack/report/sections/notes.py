@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edgepack.report.page.document import Section
-from edgepack.report.sections.parts import bullets
+from edgepack.report.page.parts import bullets
 
 
 def notes(told: Iterable[str]) -> Section | None:

@@ -8,8 +8,8 @@ from edgepack.debug.figures import Figures
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.page.document import Block, Details, Plot, Section
+from edgepack.report.page.parts import table
 from edgepack.report.plots.histogram import histogram
-from edgepack.report.sections.parts import table
 
 _WORST = 4
 _ROWS = 16

@@ -6,9 +6,9 @@ from edgepack.evaluation.results import MetricResult
 from edgepack.report import amounts
 from edgepack.report.comparison import ComparisonReport, Stage
 from edgepack.report.page.document import Plot, Section
+from edgepack.report.page.parts import figures, table, words
 from edgepack.report.plots.scatter import Point, scatter
 from edgepack.report.runs import asked, output_names, title, worst_note, worst_runs
-from edgepack.report.sections.parts import figures, table, words
 
 _FEWEST = 2
 

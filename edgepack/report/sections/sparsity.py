@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgepack.report.page.document import Details, Plot, Section
+from edgepack.report.page.parts import figures, table, words
 from edgepack.report.plots.bars import bars
-from edgepack.report.sections.parts import figures, table, words
 from edgepack.report.table import NONE
 from edgepack.sparsity import Sparsity
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from edgepack.checks import Result, documentation
 from edgepack.report import amounts
 from edgepack.report.page.document import Block, Details, Row, Section, Text, Tone
-from edgepack.report.sections.parts import bullets, figures, table, toned, words
+from edgepack.report.page.parts import bullets, figures, table, toned, words
 from edgepack.report.target import FAILED, NOT_CHECKED, PASSED, TargetReport
 
 _TONES = {PASSED: Tone.GOOD, FAILED: Tone.BAD, NOT_CHECKED: Tone.UNSURE}

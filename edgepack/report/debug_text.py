@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from edgepack.debug.causes import SMALL_SHARE
 from edgepack.debug.figures import DebugReport, LayerReport
+from edgepack.report.amounts import decibels, fraction, number
 from edgepack.report.table import shorten, table
 
 _ROWS = 20
 _SENTENCES = 5
 _WIDTH = 100
 _CLOSE_DB = 40.0  # a hundredth of the amplitude
-_NONE = "-"
 _LEGEND = """\
 share      of the output's noise: this layer alone quantized over the whole model quantized
 alone      SQNR at the output, this layer alone quantized, and how often the class stays the same
@@ -37,7 +37,7 @@ def render_debug(report: DebugReport) -> str:
 def _outputs(report: DebugReport) -> Iterator[str]:
     for name, score in report.outputs.items():
         of = f" of {name}" if len(report.outputs) > 1 else ""
-        said = [f"SQNR {_decibels(score.sqnr_db)}{of}"]
+        said = [f"SQNR {decibels(score.sqnr_db)}{of}"]
         if score.agreement is not None:
             said.append(f"the same class for {score.agreement:.2%}")
         yield (
@@ -60,12 +60,12 @@ def _row(layer: LayerReport) -> list[str]:
         figures.name,
         figures.operator,
         f"{layer.share:.1%}",
-        _decibels(alone.sqnr_db),
-        _NONE if alone.agreement is None else f"{alone.agreement:.2%}",
-        _decibels(figures.sqnr_db["total"]),
-        _decibels(figures.sqnr_db["own"]),
-        _NONE if figures.cosine is None else f"{figures.cosine:.4f}",
-        f"{figures.saturation:.2%}",
+        decibels(alone.sqnr_db),
+        fraction(alone.agreement),
+        decibels(figures.sqnr_db["total"]),
+        decibels(figures.sqnr_db["own"]),
+        number(figures.cosine),
+        fraction(figures.saturation),
     ]
 
 
@@ -74,9 +74,9 @@ def _sentences(report: DebugReport) -> Iterator[str]:
     if not found or min(found) >= _CLOSE_DB:
         yield "The quantized model gives nearly what float gives: there is little left to gain."
     worst = [layer for layer in report.layers if layer.share >= SMALL_SHARE][:_SENTENCES]
-    for number, layer in enumerate(worst, start=1):
+    for place, layer in enumerate(worst, start=1):
         finding = layer.finding
-        yield _wrapped(f"{number}. {layer.figures.name}, {finding.cause}: {finding.why}.")
+        yield _wrapped(f"{place}. {layer.figures.name}, {finding.cause}: {finding.why}.")
         yield _wrapped(f"   To do: {finding.cure}.")
     if len(worst) > 1:
         yield "Mend the first, then look again: errors cancel in part, and the rest will change."
@@ -97,7 +97,3 @@ def _notes(report: DebugReport) -> Iterator[str]:
         yield f"note: not in the quantized file, so not compared: {shorten(report.unmatched)}"
     for note in report.notes:
         yield f"note: {note}"
-
-
-def _decibels(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.1f} dB"

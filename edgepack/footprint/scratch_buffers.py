@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
-from edgepack.footprint.planner import Scratch
+from edgepack.footprint.planner import ScratchBuffer
 from edgepack.footprint.structs import align
 from edgepack.types import Graph, Model, Operator, Tensor
 
@@ -33,10 +33,10 @@ _POINTWISE = (1, 1)
 _ESP_VECTOR = 16
 
 
-def scratch(model: Model, kernels: str) -> list[Scratch]:
+def scratch_buffers(model: Model, kernels: str) -> list[ScratchBuffer]:
     """List the scratch buffers of all operators, in the order in which TFLM plans them."""
     return [
-        Scratch(graph=number, operator=index, size=size)
+        ScratchBuffer(graph=number, operator=index, size=size)
         for number, graph in enumerate(model.subgraphs)
         for index, operator in enumerate(graph.operators)
         for size in _sizes(graph, operator, kernels)

@@ -1,4 +1,4 @@
-"""What the sections are made of: tables from texts."""
+"""What pages are made of, from texts: tables and lists."""
 
 from __future__ import annotations
 

@@ -6,12 +6,30 @@ held against the same sums in float64. Where a release is named, one shortly bef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from edgepack.runtimes import REFERENCE
+from edgepack.runtimes.registered import version_key
+from edgepack.schemes import DYNAMIC_RANGE, FLOAT16, INT4, INT16
 from edgepack.tflite.uses import Use
 
+PER_CHANNEL = "with per-channel dense layers"
+MIXED = "int16 beside int8"
+"""What a quantization may ask of an interpreter besides its scheme."""
+
 _Until = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Lack:
+    """The ``feature`` of a quantization that an interpreter does not run, and why.
+
+    A feature is a scheme, or one with :data:`PER_CHANNEL`, or :data:`MIXED`.
+    """
+
+    feature: str
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +40,7 @@ class Defect:
     without a word, to the first release that does not; None if there is none. ``refused`` maps
     those that refuse them, or crash. Interpreters are named as in :mod:`edgepack.runtimes`, among
     them tflite-runtime's reference kernels. Without ``operators`` all are meant that the rule
-    ``holds`` for.
+    ``holds`` for. ``lack`` names the quantization by which edgepack itself makes such operators.
     """
 
     what: str
@@ -31,10 +49,40 @@ class Defect:
     holds: Callable[[Use], bool]
     wrong: _Until = field(default_factory=dict)
     refused: _Until = field(default_factory=dict)
+    lack: Lack | None = None
 
     def is_in(self, use: Use) -> bool:
         """Whether an operator is one of these."""
         return (not self.operators or use.operator.name in self.operators) and self.holds(use)
+
+    def is_wrong_in(self, interpreter: str, release: str) -> bool:
+        """Whether a release of an interpreter computes them wrongly."""
+        return _lasts(self.wrong, interpreter, release)
+
+    def is_refused_by(self, interpreter: str, release: str) -> bool:
+        """Whether a release of an interpreter refuses them, or crashes."""
+        return _lasts(self.refused, interpreter, release)
+
+    def is_in_every_release(self, interpreter: str) -> bool:
+        """Whether no release of an interpreter computes them rightly."""
+        return any(each.get(interpreter, "") is None for each in (self.wrong, self.refused))
+
+    def cured_in(self, interpreter: str) -> str | None:
+        """Name the first release that computes them rightly of an interpreter that has not always.
+
+        None if no release does.
+        """
+        if self.is_in_every_release(interpreter):
+            return None
+        until = (each.get(interpreter) for each in (self.wrong, self.refused))
+        return max(filter(None, until), key=version_key)
+
+
+def _lasts(until: _Until, interpreter: str, release: str) -> bool:
+    if interpreter not in until:
+        return False
+    cured = until[interpreter]
+    return cured is None or version_key(release) < version_key(cured)
 
 
 def _has(activations: str, weights: str) -> Callable[[Use], bool]:
@@ -83,7 +131,7 @@ def _has_lost_its_axis(use: Use) -> bool:
 _MATRIX = 2  # dimensions
 _INTEGERS = ("int2", "int4", "int8", "uint8")
 _INT32 = 2  # of TensorType, as the option quantized_bias_type says it
-_REFERENCE = {"tflite-runtime-reference": None}
+_REFERENCE = {REFERENCE.name: None}
 _PHONES = dict.fromkeys(("litert", "tflite-runtime"))
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
@@ -108,6 +156,7 @@ DEFECTS = (
         ),
         holds=_is_hybrid,
         refused={"tflm": None},
+        lack=Lack(DYNAMIC_RANGE, "it has no kernels for int8 weights with float activations"),
     ),
     Defect(
         what="float activations and int8 weights",
@@ -144,6 +193,7 @@ DEFECTS = (
         operators=("DEQUANTIZE",),
         holds=_takes("float16"),
         refused={"tflm": None},
+        lack=Lack(FLOAT16, "its DEQUANTIZE takes no float16"),
     ),
     Defect(
         what="int4",
@@ -197,6 +247,11 @@ DEFECTS = (
         operators=("FULLY_CONNECTED",),
         holds=_by_channel("int16", weights="int8", matrix=False),
         wrong={"litert": "1.1.0", "tflite-runtime": None} | _REFERENCE,
+        lack=Lack(
+            f"{INT16} {PER_CHANNEL}",
+            "it computes them wrongly, without a word, if they give more than two dimensions; leave"
+            " --dense per-channel out",
+        ),
     ),
     Defect(
         what="int16 activations",
@@ -259,6 +314,11 @@ DEFECTS = (
         holds=_by_channel("int8", weights="int4"),
         wrong={"tflm": "0.dev20240529040542"},
         refused={"litert": "1.1.0", "tflite-runtime": None, "tflm": None},
+        lack=Lack(
+            f"{INT4} {PER_CHANNEL}",
+            "its FULLY_CONNECTED takes int4 weights of one scale only; leave --dense per-channel"
+            " out",
+        ),
     ),
     Defect(
         what="float activations and int4 weights",
@@ -331,7 +391,8 @@ DEFECTS = (
         cure="keep the whole model in one of them",
         operators=("QUANTIZE",),
         holds=lambda use: (use.dtype(), use.gives) == ("int8", "int16"),
-        refused={"litert": "2.1.4", "tflite-runtime": None},
+        refused={"litert": "2.1.4", "tflite-runtime": None} | _REFERENCE,
+        lack=Lack(MIXED, "its QUANTIZE makes no int16 of int8"),
     ),
     # As TensorFlow's converter of 2020 wrote them.
     Defect(
@@ -357,3 +418,8 @@ DEFECTS = (
     ),
 )
 """Measured on LiteRT 1.0 to 2.3, tflite-runtime 2.7 to 2.14 and TFLM of 2023-10 to 2026-10."""
+
+
+def defects_of(use: Use) -> Iterator[Defect]:
+    """Find what any interpreter, in any release, refuses of an operator, or computes wrongly."""
+    return (defect for defect in DEFECTS if defect.is_in(use))

@@ -9,35 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from edgepack.errors import TargetError
+from edgepack.limits.defects import DEFECTS, MIXED, PER_CHANNEL, Lack
 from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.schemes import DYNAMIC_RANGE, FLOAT, FLOAT16, INT4, INT8, INT16, Quantization
 from edgepack.target import Target, load_target, target_names
 
-_MIXED = "int16 beside int8"
-_CHANNELS = "with per-channel dense layers"
-_WITHOUT = {
-    FLOAT16: {"tflm": "its DEQUANTIZE takes no float16"},
-    DYNAMIC_RANGE: {"tflm": "it has no kernels for int8 weights with float activations"},
-    f"{DYNAMIC_RANGE} {_CHANNELS}": dict.fromkeys(
-        ("tflite-runtime", REFERENCE.name),
+_UNREGISTERED = {
+    Lack(INT4, "they have none for int4 weights"): (REFERENCE.name,),
+    Lack(
+        f"{DYNAMIC_RANGE} {PER_CHANNEL}",
         "it has FULLY_CONNECTED up to version 10, such layers need 12",
-    ),
-    INT4: {REFERENCE.name: "they have none for int4 weights"},
-    f"{INT4} {_CHANNELS}": dict.fromkeys(
-        ("tflite-runtime", "tflm"),
-        "its FULLY_CONNECTED takes int4 weights of one scale only; leave --dense per-channel out",
-    ),
-    f"{INT16} {_CHANNELS}": dict.fromkeys(
-        ("tflite-runtime", REFERENCE.name),
-        "it computes them wrongly, without a word, if they give more than two dimensions; leave"
-        " --dense per-channel out",
-    ),
-    _MIXED: dict.fromkeys(
-        ("tflite-runtime", REFERENCE.name), "its QUANTIZE makes no int16 of int8"
-    ),
+    ): ("tflite-runtime", REFERENCE.name),
 }
-"""The interpreters that lack something a quantization may have, and why."""
-
+"""What an interpreter lacks by the versions of its operators; :data:`DEFECTS` has the rest."""
 
 _NAMED = 3
 
@@ -45,9 +29,18 @@ _NAMED = 3
 def unsupported(settings: Quantization, interpreter: str) -> str | None:
     """Say what of a quantization an interpreter does not run, and why; None if it runs all."""
     for feature in _features(settings):
-        if why := _WITHOUT.get(feature, {}).get(interpreter):
+        if why := _lacks(interpreter).get(feature):
             return f"{interpreter} does not run {feature}: {why}"
     return None
+
+
+def _lacks(interpreter: str) -> dict[str, str]:
+    """Tell what no release of an interpreter has, and why, by the feature of a quantization."""
+    lasting = (
+        defect.lack for defect in DEFECTS if defect.lack and defect.is_in_every_release(interpreter)
+    )
+    unregistered = (lack for lack, names in _UNREGISTERED.items() if interpreter in names)
+    return {lack.feature: lack.why for lack in (*lasting, *unregistered)}
 
 
 def require_supported(settings: Quantization, targets: Sequence[Target]) -> None:
@@ -90,7 +83,7 @@ def _features(settings: Quantization) -> Iterator[str]:
         if scheme in schemes:
             yield scheme
             if not settings.is_dense_per_tensor(scheme):
-                yield f"{scheme} {_CHANNELS}"
+                yield f"{scheme} {PER_CHANNEL}"
     ends = {settings.inputs, settings.outputs}
     if INT16 in schemes and (schemes & {INT8, INT4} or ends & {"int8", "uint8"}):
-        yield _MIXED
+        yield MIXED

@@ -1,4 +1,4 @@
-"""Datasets: samples on disk, cast to what a model takes."""
+"""Samples of a model on disk, cast to what it takes: what is calibrated with, and measured on."""
 
 from __future__ import annotations
 
