@@ -15,10 +15,11 @@ from conftest import python
 from edgepack.arrays import array_paths, load_array, save_array
 from edgepack.artifact import describe_all
 from edgepack.build import Source
-from edgepack.bundle import MANIFEST, write_json
+from edgepack.bundle import write_json
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
 from edgepack.errors import ModelError
+from edgepack.manifest import MANIFEST
 from edgepack.metrics import measures
 from edgepack.pipeline import float_model
 from edgepack.pipeline.answers import Samples

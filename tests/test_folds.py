@@ -18,6 +18,7 @@ from edgepack.arrays import load_array, save_arrays
 from edgepack.build import Source
 from edgepack.calibration.dataset import Dataset
 from edgepack.errors import ModelError, RecipeError
+from edgepack.manifest import Settings
 from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline import folds
 from edgepack.pipeline.folds import cross_validate
@@ -167,9 +168,9 @@ def test_without_labels_the_cure_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_model_of_unknown_origin_is_quantized_by_default() -> None:
     settings = folds._settings(Path("alone.tflite"), None)
-    assert settings == folds._Settings()
+    assert settings == Settings()
     assert (settings.quantization.scheme, settings.observer) == ("int8", "min-max")
-    some = replace(settings, samples=1000, seed=7).in_words
+    some = folds._in_words(replace(settings, samples=1000, seed=7))
     assert some == (
         "int8, observer min-max, calibrated with 1,000 samples (seed 7) of the other folds"
     )

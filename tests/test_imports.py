@@ -31,14 +31,23 @@ STEPS = {
     "support": 8,
     "report": 9,
     "debug": 9,
-    "manifest": 9,
+    "provenance": 9,
     "pipeline": 10,
     "cli": 11,
 }
 LEAVES = {
     *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "confine"),
     *("defects", "delegates", "errors", "exchange", "findings", "gate", "given", "importing"),
-    *("labels", "macs", "resources", "preprocessing", "printable", "progress", "recipe"),
+    *(
+        "labels",
+        "macs",
+        "manifest",
+        "resources",
+        "preprocessing",
+        "printable",
+        "progress",
+        "recipe",
+    ),
     *("recipe_file", "restore", "samples", "schemes", "scratch", "serve", "signals", "spool"),
     *("staging", "system_errors", "tflite", "toml", "trial", "types", "vela", "worker", "xdg"),
 }

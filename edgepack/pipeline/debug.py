@@ -16,13 +16,13 @@ from edgepack.debug.figures import Alone, DebugReport, Figures
 from edgepack.debug.plot import draw, has_matplotlib
 from edgepack.debug.ranking import rank
 from edgepack.evaluation.score import Score
-from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Job, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
+from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.recipe import Recipe
 from edgepack.runtimes import RUNTIMES
 from edgepack.scratch import Scratch
@@ -80,7 +80,7 @@ def debug(
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
         made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [RUNTIMES["litert"]])
-        bundle.write_json(folder / bundle.MANIFEST, made)
+        made.write(folder)
     return report
 
 

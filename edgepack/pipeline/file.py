@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.artifact import Artifact, describe_bytes
 from edgepack.calibration.reader import reader
@@ -16,6 +15,7 @@ from edgepack.errors import ModelError, RecipeError
 from edgepack.gate import Gate
 from edgepack.given import read_given
 from edgepack.load.tflite_file import of_file, real_signature, require_float
+from edgepack.manifest import require_unaltered
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.progress import Update
 from edgepack.quantize.affine import dequantize
@@ -93,7 +93,7 @@ def read_model(path: Path) -> tuple[bytes, Model]:
     :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
     """
     data = read_given(path, ModelError, ".tflite file")
-    bundle.require_unaltered(path)
+    require_unaltered(path)
     with of_file(path):
         return data, read_tflite(data)
 

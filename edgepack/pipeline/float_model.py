@@ -13,10 +13,10 @@ from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
 from edgepack.load.formats import Format, detect
 from edgepack.load.tflite_file import TfliteFile, require_float
-from edgepack.manifest import describe_data
 from edgepack.pipeline.answers import Answer, Samples
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.model_session import keep, model_session, own_folder
+from edgepack.provenance import describe_data
 from edgepack.recipe import Source
 from edgepack.types import Signature
 from edgepack.worker import Worker

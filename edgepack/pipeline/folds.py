@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -20,6 +20,7 @@ from edgepack.deviation import UNEVEN
 from edgepack.errors import ModelError, RecipeError
 from edgepack.evaluation.score import drop
 from edgepack.load.formats import detect
+from edgepack.manifest import Settings, ToldRecipe
 from edgepack.metrics import Measure, decision_boundary
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
@@ -30,12 +31,10 @@ from edgepack.pipeline.splits import Mask, calibrated_with, class_labels, held_o
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
-from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe, as_json
+from edgepack.recipe import Recipe
 from edgepack.report.comparison import Fold, FoldsReport, Origin
-from edgepack.restore import restore
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters, interpreters
-from edgepack.schemes import Quantization
 from edgepack.scratch import Scratch, temporary
 from edgepack.trial import Trial
 
@@ -91,43 +90,30 @@ def cross_validate(
                 made = _run_fold(job, data, calibrator, running, labels, mask)
                 folds.append(scorer.fold(candidate, number, mask, made))
             update(count, count)
-    told = [settings.in_words, *_remarks(candidate, origin, data, output, why_not)]
+    told = [_in_words(settings), *_remarks(candidate, origin, data, output, why_not)]
     return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not why_not)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Settings:
-    """What decides how a model is calibrated and quantized, as manifests have it."""
-
-    samples: int | None = None
-    seed: int = DEFAULT_SEED
-    observer: str = DEFAULT_OBSERVER
-    ranges: dict[str, Any] | None = None
-    quantization: Quantization = field(default_factory=Quantization)
-
-    @property
-    def in_words(self) -> str:
-        """The settings for people."""
-        its = self.quantization
-        number = f"{self.samples:,} samples (seed {self.seed})" if self.samples else "all samples"
-        words = [
-            its.scheme,
-            *(f"{pattern}={scheme}" for pattern, scheme in its.layers),
-            its.input_type and f"inputs {its.input_type}",
-            its.output_type and f"outputs {its.output_type}",
-            its.dense and f"dense layers {its.dense}",
-            f"observer {self.observer}",
-            f"calibrated with {number} of the other folds",
-        ]
-        return ", ".join(filter(None, words))
+def _in_words(settings: Settings) -> str:
+    """Tell the settings to people."""
+    its, seed = settings.quantization, settings.seed
+    number = f"{settings.samples:,} samples (seed {seed})" if settings.samples else "all samples"
+    words = [
+        its.scheme,
+        *(f"{pattern}={scheme}" for pattern, scheme in its.layers),
+        its.input_type and f"inputs {its.input_type}",
+        its.output_type and f"outputs {its.output_type}",
+        its.dense and f"dense layers {its.dense}",
+        f"observer {settings.observer}",
+        f"calibrated with {number} of the other folds",
+    ]
+    return ", ".join(filter(None, words))
 
 
-def _settings(candidate: Path, origin: Origin | None) -> _Settings:
+def _settings(candidate: Path, origin: Origin | None) -> Settings:
     """Find how a model was quantized."""
-    defaults = as_json(_Settings())
-    told = origin.recipe if origin else {}
     try:
-        settings = restore(_Settings, {key: told.get(key, defaults[key]) for key in defaults})
+        settings = ToldRecipe(origin.recipe if origin else {}).settings
     except ValueError as error:
         raise RecipeError(
             f"{candidate}: the manifest beside it does not say how to quantize it again ({error});"
@@ -146,7 +132,7 @@ def _settings(candidate: Path, origin: Origin | None) -> _Settings:
     return settings
 
 
-def _recipe(trial: Trial, settings: _Settings) -> Recipe:
+def _recipe(trial: Trial, settings: Settings) -> Recipe:
     return trial.as_recipe(
         Path(),  # nothing is written there
         metric=trial.metric,
@@ -255,7 +241,7 @@ def _remarks(
 ) -> Iterator[str]:
     if origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
-    elif origin.recipe.get("prune") and not candidate.with_name("float.tflite").is_file():
+    elif ToldRecipe(origin.recipe).is_pruned and not candidate.with_name("float.tflite").is_file():
         yield "not pruned, since float.tflite is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"

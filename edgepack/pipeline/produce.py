@@ -10,7 +10,6 @@ from edgepack.artifact import describe_all
 from edgepack.compress.checkpoint import checkpoint_file, checkpoints_in, remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.load.formats import detect
-from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
 from edgepack.pipeline.evidence import gather, judge_all, require_measurable, unmeasured
@@ -18,6 +17,7 @@ from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
+from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.recipe import MULTI_WORKER, Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.report.export_page import export_document
@@ -112,14 +112,9 @@ def produce(
             notes=(*notes, *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
-        page = export_document(
-            report, recipe_manifest(command, recipe, report.artifacts, inputs, found)
-        )
-        write_page(folder, page)
-        bundle.write_json(
-            folder / bundle.MANIFEST,
-            recipe_manifest(command, recipe, describe_all(folder), inputs, found),
-        )
+        made = recipe_manifest(command, recipe, report.artifacts, inputs, found)
+        write_page(folder, export_document(report, made))
+        replace(made, artifacts=describe_all(folder)).write(folder)
     if recipe.checkpoints:
         remove_checkpoint(recipe.checkpoints)
     return report

@@ -17,10 +17,10 @@ from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
 from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.findings import Finding
-from edgepack.manifest import describe_prune
 from edgepack.pipeline.contradictions import SingleRun, find_contradictions
 from edgepack.pipeline.job import Data, Job
 from edgepack.pipeline.model_session import keep
+from edgepack.provenance import describe_prune
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
