@@ -61,7 +61,6 @@ class ToldRecipe:
         """Whether the model was pruned."""
         return bool(self.told.get("prune"))
 
-    @property
     def settings(self) -> Settings:
         """How the model was quantized, by the defaults where nothing is told.
 

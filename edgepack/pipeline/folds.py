@@ -113,7 +113,7 @@ def _in_words(settings: Settings) -> str:
 def _settings(candidate: Path, origin: Origin | None) -> Settings:
     """Find how a model was quantized."""
     try:
-        settings = ToldRecipe(origin.recipe if origin else {}).settings
+        settings = ToldRecipe(origin.recipe if origin else {}).settings()
     except ValueError as error:
         raise RecipeError(
             f"{candidate}: the manifest beside it does not say how to quantize it again ({error});"
