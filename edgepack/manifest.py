@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ SCHEMA = 1
 RECIPE = "recipe"
 """What a recipe is called among what was asked for."""
 
+_DEEPEST = 64
+_TOO_DEEP = "it is nested too deeply"
 _OF_ALL = {"schema", "command", "artifacts", "versions"}
 
 
@@ -160,9 +163,21 @@ def require_unaltered(path: Path) -> None:
 
 def _parse(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+    level = [told]
+    for _ in range(_DEEPEST):
+        level = list(chain.from_iterable(map(_members, level)))
+    if level:  # what goes through it later calls itself for each level
+        raise ValueError(_TOO_DEEP)
+    return told
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _manifest(told: Any) -> Manifest:

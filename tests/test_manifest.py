@@ -94,7 +94,12 @@ def test_what_is_not_edgepacks_is_none(tmp_path: Path, content: Any) -> None:
         replace(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 200_000, '{"a": %s}' % ("1" * 5000), "\udcff"])
+DEEP = '{"artifacts": %s}' % ("[" * 800 + "]" * 800)  # as JSON is read, but nothing goes through it
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 200_000, DEEP, '{"a": %s}' % ("1" * 5000), "\udcff"]
+)
 def test_what_is_damaged_is_none_and_vouches_for_no_file(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, {})
     (tmp_path / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
