@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from edgepack.artifact import Artifact, describe
 from edgepack.bundle import write_json
+from edgepack.codec import as_json, restore
 from edgepack.errors import AlteredError
-from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, as_json
-from edgepack.restore import restore
+from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED
 from edgepack.schemes import Quantization
 
 T = TypeVar("T")

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from edgepack import codec
 from edgepack.artifact import Artifact, describe
 from edgepack.manifest import RECIPE, Manifest
 from edgepack.recipe import Recipe, as_json, is_function_name
@@ -49,7 +50,7 @@ def recipe_manifest(
         "prune": describe_prune(recipe),
         "samples": recipe.samples,
         "seed": recipe.seed,
-        "quantization": as_json(recipe.quantization),
+        "quantization": codec.as_json(recipe.quantization),
         "targets": list(recipe.targets),
         "metric": recipe.metric,
     }

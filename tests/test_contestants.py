@@ -150,8 +150,9 @@ class Session:
 
     def call(self, name: str, **_: object) -> Any:
         assert name == "load"
-        spec = {"name": "y", "shape": (3,), "dtype": "float32"}
-        return {"inputs": [spec | {"name": "x"}], "outputs": [spec], "runtime": "Keras 3"}
+        spec = {"name": "y", "shape": [3], "dtype": "float32"}
+        signature = {"inputs": [spec | {"name": "x"}], "outputs": [spec]}
+        return {"signature": signature, "runtime": "Keras 3"}
 
     def start(self, name: str, *, outputs: str, **_: object) -> Session:
         assert name == "predict"

@@ -36,20 +36,12 @@ STEPS = {
     "cli": 11,
 }
 LEAVES = {
-    *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "confine"),
-    *("defects", "delegates", "errors", "exchange", "findings", "gate", "given", "importing"),
-    *(
-        "labels",
-        "macs",
-        "manifest",
-        "resources",
-        "preprocessing",
-        "printable",
-        "progress",
-        "recipe",
-    ),
-    *("recipe_file", "restore", "samples", "schemes", "scratch", "serve", "signals", "spool"),
-    *("staging", "system_errors", "tflite", "toml", "trial", "types", "vela", "worker", "xdg"),
+    *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "codec"),
+    *("confine", "defects", "delegates", "errors", "exchange", "findings", "gate", "given"),
+    *("importing", "labels", "macs", "manifest", "preprocessing", "printable", "progress"),
+    *("recipe", "recipe_file", "resources", "samples", "schemes", "scratch", "serve", "signals"),
+    *("spool", "staging", "system_errors", "tflite", "toml", "trial", "types", "vela", "worker"),
+    "xdg",
 }
 FILES = sorted(
     path

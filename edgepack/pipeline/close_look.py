@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgepack.codec import as_json
 from edgepack.debug.causes import ROUNDING_DB
 from edgepack.debug.figures import DebugReport
 from edgepack.errors import EdgepackError
@@ -18,7 +19,6 @@ from edgepack.pipeline.file import File, making_sense_of
 from edgepack.pipeline.lint import lint
 from edgepack.pipeline.validate import validate
 from edgepack.progress import Silent
-from edgepack.recipe import as_json
 from edgepack.report.comparison import QUANTIZED, Stage
 from edgepack.report.lint import LintReport
 from edgepack.report.table import shorten

@@ -11,6 +11,7 @@ from edgepack.arrays import array_paths
 from edgepack.artifact import Artifact, describe
 from edgepack.cache import Cache
 from edgepack.calibration.dataset import Dataset
+from edgepack.codec import restore
 from edgepack.load.formats import Format, detect
 from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.pipeline.answers import Answer, Samples
@@ -18,7 +19,7 @@ from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.model_session import keep, model_session, own_folder
 from edgepack.provenance import describe_data
 from edgepack.recipe import Source
-from edgepack.types import Signature
+from edgepack.types import Loaded, Signature
 from edgepack.worker import Worker
 
 _FLOAT = "float.tflite"
@@ -108,9 +109,8 @@ class FloatModel:
     def _signature(self) -> tuple[Signature, str]:
         if self.file is not None:
             return self.file.signature, TfliteFile.runtime
-        key = ["signature", self._content]
-        entry = self._cache.find(key) or self._cache.keep(key, self._load())
-        return Signature.of(entry.value), str(entry.value["runtime"])
+        loaded = self._cache.remember(["signature", self._content], Loaded, self._load)
+        return loaded.signature, loaded.runtime
 
     def _session(self) -> Worker:
         if self._worker is None:
@@ -118,8 +118,8 @@ class FloatModel:
         assert self._worker is not None  # noqa: S101 (it was loaded)
         return self._worker
 
-    def _load(self) -> Any:
+    def _load(self) -> Loaded:
         self._worker = self._stack.enter_context(
             model_session(self._source, self._work, verbose=self._verbose)
         )
-        return self._worker.call("load", strategy=None)
+        return restore(Loaded, self._worker.call("load", strategy=None))

@@ -12,6 +12,7 @@ from edgepack.calibration.dataset import Dataset, require_same_classes
 from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
 from edgepack.calibration.reader import reader
+from edgepack.codec import restore
 from edgepack.errors import MissingToolError, RecipeError
 from edgepack.metrics import Measure, lessons, measures, require_known
 from edgepack.pipeline.evidence import budgets_of
@@ -21,7 +22,7 @@ from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.schemes import Quantization
 from edgepack.support import unsupported
-from edgepack.types import Signature
+from edgepack.types import Loaded, Signature
 from edgepack.worker import Worker
 
 
@@ -154,8 +155,8 @@ def load(job: Job) -> Data:
         reader(given.values(), recipe_file, verbose=job.verbose) as reading,
     ):
         strategy = fine_tune and fine_tune.strategy
-        loaded = job.session.call("load", update=update, strategy=strategy)
-        signature = Signature.of(loaded)
+        loaded = restore(Loaded, job.session.call("load", update=update, strategy=strategy))
+        signature = loaded.signature
         spooled = {
             role: reading.read(
                 data,
@@ -174,7 +175,7 @@ def load(job: Job) -> Data:
     require_same_classes(datasets.values())
     return Data(
         signature=signature,
-        runtime=loaded["runtime"],
+        runtime=loaded.runtime,
         representative=representative,
         compared=test or representative,
         is_tested=test is not None,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from edgepack import bundle
 from edgepack.artifact import describe_all
+from edgepack.codec import restore
 from edgepack.compress.checkpoint import checkpoint_file, checkpoints_in, remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.load.formats import detect
@@ -129,7 +130,7 @@ def _sparsity(job: Job, model: Model) -> SparsityReport:
     """Measure the zeros in the float model's layers, or else in its file, and when quantized."""
     layers = job.session.call("sparsity")
     return SparsityReport(
-        float=Sparsity(**layers)
+        float=restore(Sparsity, layers)
         if layers and layers["layers"]
         else weight_sparsity(read_tflite(job.float_tflite.read_bytes())),
         quantized=weight_sparsity(model),

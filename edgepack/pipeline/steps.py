@@ -10,8 +10,8 @@ from typing import Any
 
 from edgepack.arrays import Arrays, array_paths, load_arrays
 from edgepack.bundle import write_texts
+from edgepack.codec import restore
 from edgepack.compress.prune import Pruning
-from edgepack.compress.training import Trained
 from edgepack.deviation import Validation
 from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
@@ -55,7 +55,7 @@ def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
                 "fingerprint": _fingerprint(job.recipe, inputs),
             },
         )
-    return Pruning(**(done | {"trained": done["trained"] and Trained(**done["trained"])}))
+    return restore(Pruning, done)
 
 
 def _fingerprint(recipe: Recipe, inputs: dict[str, Any]) -> str:
@@ -96,7 +96,7 @@ def quantize(job: Job) -> tuple[Model, QuantizationReport]:
             update=update,
             float_tflite=str(job.float_tflite),
             calibrated_tflite=str(job.calibrated_tflite),
-            settings=as_json(settings),
+            settings=settings,
             quantized_tflite=str(made),
         )
         keep(made, job.quantized_tflite)
