@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from edgepack.calibration.histogram import Histogram
+from edgepack.calibration.histogram import Extent, Histogram
 from edgepack.calibration.instrument import instrument
-from edgepack.calibration.statistics import Growth, MovingAverage, Observed, Statistics
+from edgepack.calibration.statistics import Growth, Observed, Statistics
+from edgepack.codec import restore
 from edgepack.progress import Parts, Update
 from edgepack.worker import Worker
 
@@ -92,10 +92,7 @@ class Calibrator:
             )
             for number, (start, stop) in enumerate(stretches)
         ]
-        parts = [
-            {name: _statistics(fields) for name, fields in answer.result().items()}
-            for answer in answers
-        ]
+        parts = [restore(dict[str, Statistics], answer.result()) for answer in answers]
         until = [stop for _, stop in stretches]
         joined = list(_joined(parts))
         activations = joined[-1]
@@ -110,12 +107,13 @@ class Calibrator:
         merged: dict[str, Histogram] = {}
         for number, worker in enumerate(self._workers):
             path = work / f"histograms-{number}.npy"
-            shapes = worker.call("histograms", path=str(path))
+            extents = restore(dict[str, Extent], worker.call("histograms", path=str(path)))
             counts = np.load(path)
-            for name, shape in shapes.items():
-                bins = shape.pop("bins")
-                own, counts = counts[:bins], counts[bins:]
-                found = Histogram(counts=own, **shape)
+            for name, its in extents.items():
+                own, counts = counts[: its.bins], counts[its.bins :]
+                found = Histogram(
+                    exponent=its.exponent, first=its.first, counts=own, zeros=its.zeros
+                )
                 merged[name] = merged[name].merged(found) if name in merged else found
         return merged
 
@@ -126,11 +124,6 @@ def _stretches(samples: int, block: int) -> list[tuple[int, int]]:
     if length > block:
         length = -(-length // block) * block
     return [(start, min(start + length, samples)) for start in range(0, samples, length)]
-
-
-def _statistics(fields: dict[str, Any]) -> Statistics:
-    averages = {key: MovingAverage(**fields[key]) for key in ("lows", "highs")}
-    return Statistics(**(fields | averages))
 
 
 def _joined(parts: list[dict[str, Statistics]]) -> Iterator[dict[str, Statistics]]:

@@ -24,6 +24,16 @@ _MAX_SHIFT = 63  # of int64
 _SMALLEST_EXPONENT = -120  # float32 ends at 2**-126: widths below are of no use, and of no size
 
 
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """Where a histogram's bins lie, and how many there are: all but their counts."""
+
+    exponent: int
+    first: int
+    bins: int
+    zeros: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Histogram:
     """Counts (int64) of the bins ``first``, ``first + 1``, ...; ``zeros`` are not among them."""
@@ -32,6 +42,13 @@ class Histogram:
     first: int
     counts: NDArray[np.int64]
     zeros: int
+
+    @property
+    def extent(self) -> Extent:
+        """All but the counts."""
+        return Extent(
+            exponent=self.exponent, first=self.first, bins=len(self.counts), zeros=self.zeros
+        )
 
     @property
     def width(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from ai_edge_litert import interpreter
 from numpy.typing import NDArray
 
 from edgepack.arrays import read_rows, save_array
-from edgepack.calibration.histogram import EMPTY, Histogram, histogram
+from edgepack.calibration.histogram import EMPTY, Extent, Histogram, histogram
 from edgepack.calibration.statistics import Statistics, moving_average
 from edgepack.errors import ConversionError, DatasetError, reason
 from edgepack.progress import Update
@@ -55,7 +54,7 @@ class ObserveService:
 
     def observe(
         self, *, inputs: list[str], start: int, stop: int, block: int, update: Update
-    ) -> dict[str, Any]:
+    ) -> dict[str, Statistics]:
         """Run samples ``start`` to ``stop``; returns what was seen, by activation."""
         seen: dict[str, Statistics] = {}
         for first in range(start, stop, block):
@@ -67,22 +66,14 @@ class ObserveService:
                 now = self._look(name, run.value(index), last - first)
                 seen[name] = seen[name].then(now) if name in seen else now
             update(last - start, stop - start)
-        return {name: asdict(each) for name, each in seen.items()}
+        return seen
 
-    def histograms(self, *, path: str, update: Update) -> dict[str, dict[str, int]]:
+    def histograms(self, *, path: str, update: Update) -> dict[str, Extent]:
         """Write the counts of all samples observed, one after the other, as an .npy file."""
         update(0, 1)
         counts = [each.counts for each in self._histograms.values()]
         save_array(Path(path), np.concatenate(counts) if counts else EMPTY.counts)
-        return {
-            name: {
-                "exponent": each.exponent,
-                "first": each.first,
-                "bins": len(each.counts),
-                "zeros": each.zeros,
-            }
-            for name, each in self._histograms.items()
-        }
+        return {name: each.extent for name, each in self._histograms.items()}
 
     def _look(self, name: str, values: NDArray[Any], samples: int) -> Statistics:
         each = values.reshape(samples if values.size % samples == 0 else 1, -1)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgepack.bundle import write_json
 from edgepack.calibration.instrument import activation_names, activations
 from edgepack.calibration.observers import observer
 from edgepack.calibration.shared_scale import averaged, sharing_groups
 from edgepack.calibration.statistics import Observed
+from edgepack.codec import as_json
 from edgepack.errors import CalibrationError
 from edgepack.given import read_given_text
 from edgepack.recipe import DEFAULT_OBSERVER
@@ -110,10 +112,10 @@ def save_ranges(
         "schema": SCHEMA,
         "observer": how,
         "samples": observed and observed.samples,
-        "growth": [asdict(growth) for growth in observed.growth] if observed else [],
-        "activations": {name: asdict(each) for name, each in ranges.items()},
+        "growth": as_json(observed.growth) if observed else [],
+        "activations": as_json(ranges),
     }
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 def load_ranges(path: Path, graph: Graph) -> Ranges:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 
 from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
+from edgepack.codec import restore
 from edgepack.progress import Update, ignore
 from edgepack.recipe import DEFAULT_SEED
 from edgepack.recipe_file import RecipeFile
@@ -47,13 +47,13 @@ class Reader:
             "read",
             update=update,
             data=str(data),
-            signature=asdict(signature),
+            signature=signature,
             recipe_file=path and str(path),
             samples=samples,
             seed=seed,
             stem=str(stem),
         )
-        return Spooled(**answer)
+        return restore(Spooled, answer)
 
 
 @contextmanager

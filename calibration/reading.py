@@ -38,7 +38,7 @@ class Spooled:
             inputs=load_arrays(self.inputs),
             labels=load_arrays(self.labels),
             files=self.inputs,
-            classes=tuple(self.classes),
+            classes=self.classes,
         )
 
 

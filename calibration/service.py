@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from edgepack.calibration.reading import read
+from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources.source import Context
 from edgepack.progress import Update
 from edgepack.recipe import is_function_name
@@ -21,19 +19,19 @@ class ReadService:
         self,
         *,
         data: str,
-        signature: dict[str, Any],
+        signature: Signature,
         recipe_file: str | None,
         samples: int | None,
         seed: int,
         stem: str,
         update: Update,
-    ) -> dict[str, Any]:
-        """Do what :func:`edgepack.calibration.reading.read` does; returns its fields."""
+    ) -> Spooled:
+        """Do what :func:`edgepack.calibration.reading.read` does."""
         update(0, 1)
         context = Context(
-            signature=Signature.of(signature),
+            signature=signature,
             recipe_file=read_recipe_file(Path(recipe_file) if recipe_file else None),
             samples=samples,
         )
         source = data if is_function_name(data) else Path(data)
-        return asdict(read(source, context, Path(stem), seed=seed, update=update))
+        return read(source, context, Path(stem), seed=seed, update=update)

@@ -12,14 +12,14 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from edgepack.artifact import describe_stream
-from edgepack.restore import restore
+from edgepack.codec import as_json, restore
 from edgepack.scratch import Scratch
 from edgepack.xdg import user_folder
 
@@ -107,7 +107,7 @@ class Cache:
             except ValueError:  # it does not fit
                 self._throw_away(entry.folder)
         made = make()
-        self.keep(key, asdict(made))  # type: ignore[call-overload]  # a dataclass, all of them
+        self.keep(key, as_json(made))
         return made
 
     def keep(self, key: Any, value: Any, files: Mapping[str, Path] | None = None) -> Entry:

@@ -1,115 +1,205 @@
-"""The manifest: what made an exported folder."""
+"""The manifest: what an exported folder holds, and what made it."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterable
-from dataclasses import asdict
-from importlib.metadata import version
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edgepack.artifact import Artifact, describe
-from edgepack.recipe import Recipe, as_json, is_function_name
-from edgepack.runtimes import Runtime
+from edgepack.bundle import write_json
+from edgepack.codec import as_json, restore
+from edgepack.errors import AlteredError
+from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED
 from edgepack.schema import SCHEMA
+from edgepack.schemes import Quantization
 
-_DISTRIBUTIONS = (
-    "keras",
-    "numpy",
-    "tensorflow",
-    "tensorflow-model-optimization",
-    "tf-keras",
-)
-_CPUINFO = Path("/proc/cpuinfo")
-_VECTORS = ("avx512f", "avx2", "avx", "sve", "asimd")  # the widest first
+T = TypeVar("T")
+
+MANIFEST = "manifest.json"
+
+RECIPE = "recipe"
+"""What a recipe is called among what was asked for."""
+
+_DEEPEST = 64
+_TOO_DEEP = "it is nested too deeply"
+_OF_ALL = {"schema", "command", "artifacts", "versions"}
 
 
-def manifest(
-    command: str,
-    asked: dict[str, Any],
-    artifacts: dict[str, Artifact],
-    distributions: Iterable[str] = (),
-    runtimes: Iterable[Runtime] = (),
-) -> dict[str, Any]:
-    """Say what made the folder: content and names only, so that places and times change nothing.
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a model was calibrated and quantized; ``ranges`` describes the file that had them."""
 
-    ``command`` wrote it, and alone may replace it. ``asked`` holds what was asked for, under what
-    it is called: a recipe, say.
+    samples: int | None = None
+    seed: int = DEFAULT_SEED
+    observer: str = DEFAULT_OBSERVER
+    ranges: dict[str, Any] | None = None
+    quantization: Quantization = field(default_factory=Quantization)
+
+
+@dataclass(frozen=True)
+class ToldRecipe:
+    """The recipe in a manifest, which may be anybody's, or of an edgepack of another time.
+
+    ``told`` is JSON: the settings by their names, and what went in by its role.
     """
-    return {
-        "schema": SCHEMA,
-        "command": command,
-        "artifacts": {name: asdict(artifact) for name, artifact in artifacts.items()},
-        **asked,
-        "versions": versions(distributions, runtimes),
-    }
+
+    told: Mapping[str, Any]
+
+    @property
+    def model(self) -> str | None:
+        """The name of the file that the model came from."""
+        return self._text("model", "name")
+
+    @property
+    def scheme(self) -> str | None:
+        """What the model was quantized to, which need not be a scheme that is known today."""
+        return self._text("quantization", "scheme")
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the model was pruned."""
+        return bool(self.told.get("prune"))
+
+    def settings(self) -> Settings:
+        """How the model was quantized, by the defaults where nothing is told.
+
+        Raises ValueError for settings that cannot be.
+        """
+        defaults = as_json(Settings())
+        return restore(Settings, {name: self.told.get(name, defaults[name]) for name in defaults})
+
+    def _text(self, name: str, key: str) -> str | None:
+        within = _fitting(dict[str, Any], self.told.get(name)) or {}
+        return _fitting(str, within.get(key))
 
 
-def versions(distributions: Iterable[str] = (), runtimes: Iterable[Runtime] = ()) -> dict[str, str]:
-    """Tell the versions of edgepack, of Python, and of what else was at work."""
-    return (
-        {"edgepack": version("edgepack"), "python": platform.python_version()}
-        | {name: version(name) for name in distributions}
-        | {runtime.distribution: str(runtime.version()) for runtime in runtimes}
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a folder holds and what made it: content and names, the same at any place and time.
+
+    ``command`` wrote the folder, and alone may replace it. ``artifacts`` are by their paths in the
+    folder. ``asked`` holds what was asked for, under what it is called: a recipe, say.
+    ``versions`` are those of the packages at work.
+
+    One that was read may be anybody's: ``schema`` and ``command`` are None where they cannot be
+    what edgepack writes, and so is an artifact of which it cannot be told what it was.
+    """
+
+    command: str | None
+    artifacts: Mapping[str, Artifact | None]
+    asked: Mapping[str, Any]
+    versions: Mapping[str, str]
+    schema: int | None = SCHEMA
+
+    def write(self, folder: Path) -> None:
+        """Write manifest.json into the folder that it is about."""
+        write_json(folder / MANIFEST, self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what manifest.json holds."""
+        return {
+            "schema": self.schema,
+            "command": self.command,
+            "artifacts": {name: each and asdict(each) for name, each in self.artifacts.items()},
+            **self.asked,
+            "versions": dict(self.versions),
+        }
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest | None:
+        """Read the manifest of a folder; None if edgepack did not write it."""
+        try:
+            return _manifest(_parse(folder / MANIFEST))
+        except (OSError, ValueError):
+            return None
+
+    @classmethod
+    def beside(cls, path: Path) -> Manifest | None:
+        """Read the manifest beside a file; None if edgepack wrote none that lists the file."""
+        found = cls.read(path.parent)
+        return found if found and path.name in found.artifacts else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is of the kind that is written today."""
+        return self.schema == SCHEMA
+
+    def is_unaltered(self, path: Path) -> bool:
+        """Whether a file beside the manifest is there as it was written."""
+        return self.artifacts.get(path.name) == describe(path)
+
+    @property
+    def recipe(self) -> ToldRecipe | None:
+        """The recipe that the folder was made by; None for a command that takes none."""
+        told = _fitting(dict[str, Any], self.asked.get(RECIPE))
+        return None if told is None else ToldRecipe(told)
+
+
+def require_unaltered(path: Path) -> None:
+    """Raise :class:`AlteredError` if a file is not the one that the manifest beside it lists.
+
+    A manifest that cannot be read may have listed it.
+    """
+    beside = path.parent / MANIFEST
+    try:
+        if beside.exists():
+            _parse(beside)
+    except (OSError, ValueError) as error:
+        raise AlteredError(
+            f"{path}: cannot be held against {MANIFEST} beside it, which is damaged ({error});"
+            " export it again, or move it elsewhere"
+        ) from error
+    found = Manifest.beside(path)
+    if found and found.artifacts[path.name] and not found.is_unaltered(path):
+        raise AlteredError(
+            f"{path}: is not the file that {MANIFEST} beside it lists (its SHA-256 is another);"
+            " export it again, or move it elsewhere if it is meant to differ"
+        )
+
+
+def _parse(path: Path) -> Any:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level = [told]
+    for _ in range(_DEEPEST):
+        level = list(chain.from_iterable(map(_members, level)))
+    if level:  # what goes through it later calls itself for each level
+        raise ValueError(_TOO_DEEP)
+    return told
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _manifest(told: Any) -> Manifest:
+    """Make sense of a manifest; raises ValueError if it is not one of edgepack's."""
+    members = restore(dict[str, Any], told)
+    artifacts = restore(dict[str, Any], members.get("artifacts"))
+    versions = restore(dict[str, str], members.get("versions"))
+    if not artifacts or "edgepack" not in versions:
+        raise ValueError("it lists nothing that edgepack wrote")
+    command = _fitting(str, members.get("command"))
+    return Manifest(
+        schema=_fitting(int, members.get("schema")),
+        command=command if command and command.isalpha() else None,
+        artifacts={name: _fitting(Artifact, each) for name, each in artifacts.items()},
+        asked={name: value for name, value in members.items() if name not in _OF_ALL},
+        versions=versions,
     )
 
 
-def recipe_manifest(
-    command: str,
-    recipe: Recipe,
-    artifacts: dict[str, Artifact],
-    inputs: dict[str, Any],
-    runtimes: Iterable[Runtime],
-) -> dict[str, Any]:
-    """Say what made a folder of a recipe; ``inputs`` are described by :func:`describe_inputs`."""
-    settings = {
-        "custom_objects": list(recipe.custom_objects),
-        "allow_unsafe": recipe.allow_unsafe,
-        "observer": recipe.observer,
-        "prune": describe_prune(recipe),
-        "samples": recipe.samples,
-        "seed": recipe.seed,
-        "quantization": as_json(recipe.quantization),
-        "targets": list(recipe.targets),
-        "metric": recipe.metric,
-    }
-    asked = {"recipe": inputs | settings, "processor": processor()}
-    return manifest(command, asked, artifacts, _DISTRIBUTIONS, runtimes)
-
-
-def processor() -> dict[str, str | None]:
-    """Tell what the last bits of floats hang on: the architecture, and its vector instructions.
-
-    TensorFlow and LiteRT choose kernels by them, which add in another order. The instructions are
-    None where the system does not tell them.
-    """
-    known = set(_CPUINFO.read_text().split()) if _CPUINFO.is_file() else set()
-    vectors = next((name for name in _VECTORS if name in known), None)
-    return {"architecture": platform.machine(), "vectors": vectors}
-
-
-def describe_prune(recipe: Recipe) -> dict[str, Any] | None:
-    """Describe pruning, but for files, which are named with the inputs."""
-    if recipe.prune is None:
+def _fitting(kind: type[T], value: Any) -> T | None:
+    """Restore a value; None if it does not fit."""
+    try:
+        return restore(kind, value)
+    except ValueError:
         return None
-    described: dict[str, Any] = as_json(recipe.prune)
-    if described["fine_tune"]:
-        for key in ("train", "checkpoints", "resume"):
-            del described["fine_tune"][key]
-    return described
-
-
-def describe_inputs(recipe: Recipe) -> dict[str, Any]:
-    """Name what goes in by its role: files and folders with their SHA-256 and bytes."""
-    return {role: describe_data(data) for role, data in recipe.inputs.items()}
-
-
-def describe_data(data: Any) -> dict[str, Any]:
-    """Name what goes in: a file or folder with its SHA-256 and bytes, a function or an object."""
-    if isinstance(data, str) and is_function_name(data):
-        return {"function": data}
-    if not isinstance(data, (str, Path)):
-        return {"object": type(data).__qualname__}
-    path = Path(data)
-    return {"name": path.resolve().name} | asdict(describe(path))

@@ -17,9 +17,12 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any, TextIO, get_type_hints
 
+from edgepack.codec import as_json, restore
 from edgepack.confine import Confinement, confine
+from edgepack.worker import Limits
 
 _PROGRESS_INTERVAL_S = 0.05
 _MAX_TEXT = 20_000
@@ -32,16 +35,16 @@ def main(service: str, arguments: str, limits: str, confinement: str) -> None:
     ``limits`` are the fields of :class:`~edgepack.worker.Limits`, as JSON, and ``confinement``
     those of :class:`~edgepack.confine.Confinement`, or null.
     """
-    most = json.loads(limits)
+    most = restore(Limits, json.loads(limits))
     _limit(resource.RLIMIT_CORE, 0)
-    if most["memory_bytes"]:
-        _limit(resource.RLIMIT_AS, most["memory_bytes"])
-        _limit(resource.RLIMIT_FSIZE, most["memory_bytes"])
-    if most["data_bytes"]:
-        _limit(resource.RLIMIT_DATA, most["data_bytes"])
+    if most.memory_bytes:
+        _limit(resource.RLIMIT_AS, most.memory_bytes)
+        _limit(resource.RLIMIT_FSIZE, most.memory_bytes)
+    if most.data_bytes:
+        _limit(resource.RLIMIT_DATA, most.data_bytes)
     rights = json.loads(confinement)
     if rights:
-        why = confine(Confinement(**rights))
+        why = confine(restore(Confinement, rights))
         sys.stderr.write(f"the process is not confined: {why}\n" if why else _CONFINED)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what native code prints must not mix with the answers
@@ -52,7 +55,8 @@ def main(service: str, arguments: str, limits: str, confinement: str) -> None:
     # takes a third of the time and frees nothing.
     gc.disable()
     try:
-        instance = getattr(importlib.import_module(module), name)(**json.loads(arguments))
+        build = getattr(importlib.import_module(module), name)
+        instance = build(**_restored(build.__init__, json.loads(arguments)))
     except Exception as error:  # noqa: BLE001 (told to the first caller)
         _send(answers, {"error": _describe(error)})
         return
@@ -61,14 +65,21 @@ def main(service: str, arguments: str, limits: str, confinement: str) -> None:
         gc.enable()
     while True:
         call = calls.get()
-        reporter = _Reporter(answers, most["time_s"])
+        reporter = _Reporter(answers, most.time_s)
         try:
             method = getattr(instance, call["method"])
-            answer = {"result": method(**call["arguments"], update=reporter)}
+            given = _restored(method, call["arguments"])
+            answer = {"result": as_json(method(**given, update=reporter))}
         except Exception as error:  # noqa: BLE001 (told to the caller)
             answer = {"error": _describe(error)}
         reporter.rest()
         _send(answers, answer)
+
+
+def _restored(called: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Build what a method takes, by its type hints."""
+    hints = get_type_hints(called)
+    return {name: restore(hints.get(name, Any), each) for name, each in arguments.items()}
 
 
 def _limit(what: int, most: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from edgepack.arrays import array_paths, load_arrays
 from edgepack.calibration.fused import calibrate_fused
+from edgepack.calibration.lint import Testimony
 from edgepack.calibration.lint.training import lint_training
 from edgepack.compress.kernels import kernel_sparsity
 from edgepack.compress.prune import Pruning, prune
@@ -31,31 +31,28 @@ from edgepack.progress import Update
 from edgepack.quantize.scheme import quantize, quantize_constants
 from edgepack.recipe import FineTune, Prune, Schedule, Source
 from edgepack.schemes import Quantization
+from edgepack.sparsity import Sparsity
 from edgepack.spool import Spool
+from edgepack.types import Loaded
 
 
 class ModelSession:
     """Holds the model of a source as given, and as it is after pruning.
 
-    Every method takes and returns JSON; ``update`` receives its progress. Arrays are paths of
-    .npy files by name, in the model's order.
+    What methods take and return goes through JSON (:mod:`edgepack.codec`); ``update`` receives
+    their progress. Arrays are paths of .npy files by name, in the model's order.
     """
 
     _given: FloatModel
     _current: FloatModel
 
-    def __init__(self, *, source: dict[str, Any]) -> None:
-        self._source = Source(
-            path=Path(source["path"]),
-            weights=source["weights"] and Path(source["weights"]),
-            custom_objects=tuple(source["custom_objects"]),
-            allow_unsafe=source["allow_unsafe"],
-        )
+    def __init__(self, *, source: Source) -> None:
+        self._source = source
         os.environ.update(environment(self._source))
         import tensorflow  # noqa: F401 (at once, while the parent reads the data)
 
-    def load(self, *, strategy: str | None, update: Update) -> dict[str, Any]:
-        """Load a model; returns its signature, and what runs it.
+    def load(self, *, strategy: str | None, update: Update) -> Loaded:
+        """Load a model.
 
         ``strategy`` is how it will be trained: hosts are joined before TensorFlow does anything.
         """
@@ -63,20 +60,17 @@ class ModelSession:
         if strategy:
             start_strategy(strategy)
         self._given = self._current = load_model(self._source)
-        return asdict(self._given.signature) | {"runtime": self._given.runtime}
+        return Loaded(signature=self._given.signature, runtime=self._given.runtime)
 
     def lint(
         self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
-    ) -> dict[str, Any]:
-        """Hold samples and their class numbers against what the model shows of its training.
-
-        Returns the fields of the findings, and what the model shows.
-        """
+    ) -> Testimony:
+        """Hold samples and their class numbers against what the model shows of its training."""
         update(0, 1)
         findings, witnesses = lint_training(
             self._given, role, load_arrays(inputs), load_arrays(labels)
         )
-        return {"findings": [asdict(finding) for finding in findings], "witnesses": witnesses}
+        return Testimony(findings=tuple(findings), witnesses=tuple(witnesses))
 
     def prune(
         self,
@@ -85,12 +79,11 @@ class ModelSession:
         settings: dict[str, Any],
         training: dict[str, Any] | None,
         update: Update,
-    ) -> dict[str, Any]:
+    ) -> Pruning:
         """Replace the current model by one that is pruned.
 
         ``settings`` holds the fields of :class:`~edgepack.recipe.Prune`, ``training`` those of
-        :class:`~edgepack.compress.training.Training` that are not among them. Returns the fields
-        of :class:`~edgepack.compress.prune.Pruning`.
+        :class:`~edgepack.compress.training.Training` that are not among them.
         """
         wanted = _prune_settings(settings)
         arrays = load_arrays(samples)
@@ -108,14 +101,14 @@ class ModelSession:
             )
         else:
             self._current, pruning = self._prune_file(arrays, wanted)
-        return asdict(pruning)
+        return pruning
 
-    def sparsity(self, *, update: Update) -> dict[str, Any] | None:
+    def sparsity(self, *, update: Update) -> Sparsity | None:
         """Measure the zeros in the current model's layers; None if it has none of Keras's."""
         update(0, 1)
         if not isinstance(self._current, KerasModel):
             return None
-        return asdict(kernel_sparsity(self._current))
+        return kernel_sparsity(self._current)
 
     def convert(
         self, *, shapes: list[list[int]], float_tflite: str, update: Update
@@ -144,23 +137,20 @@ class ModelSession:
         *,
         float_tflite: str,
         calibrated_tflite: str,
-        settings: dict[str, Any],
+        settings: Quantization,
         quantized_tflite: str,
         update: Update,
     ) -> None:
         """Write the quantized form of a float .tflite.
 
-        ``calibrated_tflite`` carries its ranges, if the scheme needs them. ``settings`` holds the
-        fields of :class:`~edgepack.schemes.Quantization`.
+        ``calibrated_tflite`` carries its ranges, if the scheme needs them.
         """
         update(0, 1)
-        layers = tuple((pattern, scheme) for pattern, scheme in settings["layers"])
-        wanted = Quantization(**settings | {"layers": layers})
         tflite = Path(float_tflite).read_bytes()
-        if wanted.needs_ranges:
-            quantized = quantize(tflite, Path(calibrated_tflite).read_bytes(), wanted)
+        if settings.needs_ranges:
+            quantized = quantize(tflite, Path(calibrated_tflite).read_bytes(), settings)
         else:
-            quantized = quantize_constants(tflite, wanted)
+            quantized = quantize_constants(tflite, settings)
         Path(quantized_tflite).write_bytes(quantized)
 
     def predict(

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.apart import require_apart, require_unlinked
-from edgepack.bundle import MANIFEST, manifest_of
 from edgepack.errors import OutputError
 from edgepack.exchange import exchange, rename_new
+from edgepack.manifest import MANIFEST, Manifest
 from edgepack.printable import shown
-from edgepack.schema import SCHEMA
 from edgepack.scratch import Scratch
 from edgepack.signals import uninterrupted
 from edgepack.system_errors import STAGED, explained
@@ -67,7 +66,7 @@ def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
         )
     if not any(output.iterdir()):
         return
-    manifest = _manifest(output)
+    manifest = _current_manifest(output)
     strange = next(_not_listed(output, manifest), None)
     if manifest is None or strange is not None:
         what = shown(strange) if strange else "folders"
@@ -75,19 +74,14 @@ def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
             f"{output}: --force replaces only a folder that edgepack wrote, and this one holds"
             f" {what}, which no {MANIFEST} of edgepack's lists; {_ANOTHER}"
         )
-    if (its := manifest.get("command")) != command:
-        who = f"edgepack {its} wrote it" if _is_name(its) else f"its {MANIFEST} names none"
+    if (its := manifest.command) != command:
+        who = f"edgepack {its} wrote it" if its else f"its {MANIFEST} names none"
         raise OutputError(
             f"{output}: --force replaces only a folder that the same command wrote, edgepack"
             f" {command}, and {who}; {_ANOTHER}, or remove it yourself"
         )
     if protected := next(_protected(output), None):
         raise OutputError(f"{output}: {protected} is write-protected, so it stays; {_ANOTHER}")
-
-
-def _is_name(command: object) -> bool:
-    """Whether it may be the name of a command: a manifest may be anybody's."""
-    return isinstance(command, str) and command.isalpha()
 
 
 def _protected(output: Path) -> Iterator[Path]:
@@ -97,15 +91,15 @@ def _protected(output: Path) -> Iterator[Path]:
             yield folder
 
 
-def _manifest(folder: Path) -> dict[str, Any] | None:
+def _current_manifest(folder: Path) -> Manifest | None:
     """Read the manifest of a folder, of the kind that is written today; or None."""
-    manifest = manifest_of(folder)
-    return manifest if manifest and manifest.get("schema") == SCHEMA else None
+    manifest = Manifest.read(folder)
+    return manifest if manifest and manifest.is_current else None
 
 
-def _not_listed(folder: Path, manifest: dict[str, Any] | None) -> Iterator[str]:
+def _not_listed(folder: Path, manifest: Manifest | None) -> Iterator[str]:
     """Find the files of a folder that its manifest does not list: all of them without one."""
-    listed = {MANIFEST, *manifest["artifacts"]} if manifest else set()
+    listed = {MANIFEST, *manifest.artifacts} if manifest else set()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name not in listed and (path.is_symlink() or not path.is_dir()):
@@ -136,7 +130,7 @@ def _put_back(output: Path) -> None:
         return
     if not output.exists():
         rename_new(aside, output)
-    elif (whole := _manifest(output)) and not any(_not_listed(output, whole)):
+    elif (whole := _current_manifest(output)) and not any(_not_listed(output, whole)):
         shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +51,13 @@ class Signature:
         """What it takes and gives, as a person writes it."""
         return " and ".join(", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
 
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Signature:
-        """Build a signature from what :func:`dataclasses.asdict` made of one, or from its JSON."""
-        return cls(
-            **{
-                kind: tuple(
-                    TensorSpec(**(spec | {"shape": tuple(spec["shape"])})) for spec in values[kind]
-                )
-                for kind in ("inputs", "outputs")
-            }
-        )
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A model that was loaded in a process of its own; ``runtime`` names what runs it there."""
+
+    signature: Signature
+    runtime: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,12 +185,6 @@ class Allocations:
     head_bytes: int
     tail_bytes: int
     kinds: Mapping[str, tuple[int, int]]
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Allocations:
-        """Build an account from what :func:`dataclasses.asdict` made of one, or from its JSON."""
-        kinds = {kind: (int(size), int(count)) for kind, (size, count) in values["kinds"].items()}
-        return cls(head_bytes=values["head_bytes"], tail_bytes=values["tail_bytes"], kinds=kinds)
 
     @property
     def total_bytes(self) -> int:

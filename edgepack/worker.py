@@ -1,8 +1,9 @@
 """Worker processes: where TensorFlow and the interpreters run, because they crash.
 
 A worker is a Python process that builds one service object (see :mod:`edgepack.serve`) and
-answers calls of its methods, one at a time. Arguments and results are JSON; arrays and models
-travel as files. Nothing that a worker says is ever unpickled or run.
+answers calls of its methods, one at a time. Arguments and results are JSON, as
+:mod:`edgepack.codec` writes it, and a method's arguments are restored by their type hints; arrays
+and models travel as files. Nothing that a worker says is ever unpickled or run.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
 from edgepack import errors
+from edgepack.codec import as_json
 from edgepack.confine import Confinement
 from edgepack.printable import printable
 from edgepack.progress import Update, ignore
@@ -106,7 +108,7 @@ class Worker:
             rights = confinement and replace(
                 confinement, writes=(*confinement.writes, str(self._scratch.path))
             )
-            told = [json.dumps(arguments), json.dumps(asdict(self._limits)), _json(rights)]
+            told = [json.dumps(as_json(each)) for each in (arguments, self._limits, rights)]
             said = self._words if limits else subprocess.DEVNULL
             self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
                 [*python.command, "-c", _BOOT, service, *told, *python.path],
@@ -177,7 +179,8 @@ class Worker:
         assert self._process.stdin is not None  # noqa: S101 (both were asked for)
         assert self._process.stdout is not None  # noqa: S101
         with contextlib.suppress(BrokenPipeError):  # it died: the loop below finds no answer
-            self._process.stdin.write(json.dumps({"method": method, "arguments": arguments}) + "\n")
+            asked = {"method": method, "arguments": as_json(arguments)}
+            self._process.stdin.write(json.dumps(asked) + "\n")
             self._process.stdin.flush()
         for line in self._process.stdout:
             if not line.endswith("\n"):  # it died while it wrote
@@ -243,10 +246,6 @@ def _environment(verbose: bool) -> dict[str, str]:
         "PYTHONHASHSEED": "0",  # no order of a set may reach an exported file
         "PYTHONIOENCODING": "utf-8",
     }
-
-
-def _json(confinement: Confinement | None) -> str:
-    return json.dumps(confinement and asdict(confinement))
 
 
 def signal_name(status: int) -> str | None:

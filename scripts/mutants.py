@@ -26,13 +26,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from mutations import plainly, raw, structured
 
-from edgepack import Build, Gate, ValidationReport, bundle, inspect
+from edgepack import Build, Gate, ValidationReport, inspect
 from edgepack import firmware as run_firmware
 from edgepack import validate as run_validate
 from edgepack.artifact import describe
@@ -44,6 +43,7 @@ from edgepack.errors import (
     WorkerCrashError,
     WorkerLimitError,
 )
+from edgepack.manifest import Manifest
 from edgepack.progress import Update
 from edgepack.runtimes.service import forget_peak, peak
 from edgepack.worker import Limits, Worker
@@ -237,10 +237,9 @@ def write(path: Path, original: bytes, changed: bytes) -> None:
     folder = path.with_suffix("")
     folder.mkdir()
     (folder / MODEL).write_bytes(original)
-    listed = asdict(describe(folder / MODEL))
-    bundle.write_json(
-        folder / bundle.MANIFEST, {"versions": {"edgepack": ""}, "artifacts": {MODEL: listed}}
-    )
+    listed = {MODEL: describe(folder / MODEL)}
+    told = Manifest(command="quantize", artifacts=listed, asked={}, versions={"edgepack": ""})
+    told.write(folder)
     (folder / MODEL).write_bytes(changed)
 
 

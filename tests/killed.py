@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from edgepack import exchange
-from edgepack.bundle import MANIFEST, write_json
+from edgepack.bundle import write_json
 from edgepack.errors import OutputError
+from edgepack.manifest import MANIFEST
 from edgepack.scratch import Scratch, temporary
 from edgepack.staging import stage
 

@@ -12,8 +12,9 @@ import pytest
 import tiny
 from conftest import Edgepack
 
-from edgepack.bundle import MANIFEST, write_json
+from edgepack.bundle import write_json
 from edgepack.errors import OutputError
+from edgepack.manifest import MANIFEST
 from edgepack.staging import stage
 
 HOLDS = "which this command reads, and which would be replaced with it; choose another --output"

@@ -14,6 +14,7 @@ from compared import EVIL, LONG, PICTURE, SCORES, bare, metric, shown, validatio
 from test_diff import EXPORT, VALIDATION
 
 from edgepack.evaluation.results import Interval
+from edgepack.manifest import Manifest
 from edgepack.report import SparsityReport, amounts
 from edgepack.report.comparison import ComparisonReport
 from edgepack.report.comparison_page import comparison_document
@@ -382,10 +383,13 @@ def test_the_page_of_an_export_tells_what_its_report_tells() -> None:
         quantized=Sparsity(overall=0.5, layers={EVIL: 0.5}),
     )
     report = replace(EXPORT, model=EVIL, sparsity=evil, notes=(EVIL,))
-    manifest = {
-        "recipe": {"model": {"name": EVIL, "bytes": 3, "sha256": "0" * 64}, "seed": 0, "prune": {}},
-        "versions": {"edgepack": "0.8"},
-    }
+    model = {"name": EVIL, "bytes": 3, "sha256": "0" * 64}
+    manifest = Manifest(
+        command="export",
+        artifacts={},
+        asked={"recipe": {"model": model, "seed": 0, "prune": {}}},
+        versions={"edgepack": "0.8"},
+    )
     document = export_document(report, manifest)
     check(document)
     ids = [each.id for each in document.sections]

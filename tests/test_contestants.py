@@ -15,10 +15,11 @@ from conftest import python
 from edgepack.arrays import array_paths, load_array, save_array
 from edgepack.artifact import describe_all
 from edgepack.build import Source
-from edgepack.bundle import MANIFEST, write_json
+from edgepack.bundle import write_json
 from edgepack.cache import Cache
 from edgepack.dataset import Dataset
 from edgepack.errors import ModelError
+from edgepack.manifest import MANIFEST
 from edgepack.metrics import measures
 from edgepack.pipeline import float_model
 from edgepack.pipeline.answers import Samples
@@ -149,8 +150,9 @@ class Session:
 
     def call(self, name: str, **_: object) -> Any:
         assert name == "load"
-        spec = {"name": "y", "shape": (3,), "dtype": "float32"}
-        return {"inputs": [spec | {"name": "x"}], "outputs": [spec], "runtime": "Keras 3"}
+        spec = {"name": "y", "shape": [3], "dtype": "float32"}
+        signature = {"inputs": [spec | {"name": "x"}], "outputs": [spec]}
+        return {"signature": signature, "runtime": "Keras 3"}
 
     def start(self, name: str, *, outputs: str, **_: object) -> Session:
         assert name == "predict"

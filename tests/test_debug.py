@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import save_arrays
 from edgepack.debug.causes import Case, diagnose
-from edgepack.debug.figures import Alone, Figures, LayerReport
+from edgepack.debug.figures import Figures, LayerReport
 from edgepack.debug.instrument import observed
 from edgepack.debug.layers import Layer, match, real_values, weight_spread
 from edgepack.debug.ranking import rank
@@ -163,9 +163,9 @@ def debug(source: Path, quantized: bytes, models: Path, tmp_path: Path) -> tuple
     )
     compared, isolated = service.compare(update=ignore), service.isolate(update=ignore)
     return rank(
-        [Figures(**fields) for fields in compared["layers"]],
-        [Alone(**fields) for fields in isolated["alone"]],
-        isolated["whole"][0]["sqnr_db"],
+        compared.layers,
+        isolated.alone,
+        isolated.whole[0].sqnr_db,
     )
 
 

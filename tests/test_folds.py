@@ -19,10 +19,11 @@ from edgepack.build import Source
 from edgepack.dataset import Dataset
 from edgepack.errors import ModelError, RecipeError
 from edgepack.evaluation.evaluate import Evaluator
+from edgepack.manifest import Settings
 from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline import folds
 from edgepack.pipeline.compare import compare
-from edgepack.pipeline.folds import Plan, Settings
+from edgepack.pipeline.folds import Plan
 from edgepack.pipeline.splits import calibrated_with, class_labels, held_out, subset
 from edgepack.progress import Update
 from edgepack.recipe import Recipe
@@ -165,9 +166,9 @@ def test_without_labels_the_cure_is_told(tmp_path: Path) -> None:
 
 def test_a_model_of_unknown_origin_is_quantized_by_default() -> None:
     settings = folds._settings(Path("alone.tflite"), None)
-    assert settings == folds.Settings()
+    assert settings == Settings()
     assert (settings.quantization.scheme, settings.observer) == ("int8", "min-max")
-    some = replace(settings, samples=1000, seed=7).in_words
+    some = folds._in_words(replace(settings, samples=1000, seed=7))
     assert some == (
         "int8, observer min-max, calibrated with 1,000 samples (seed 7) of the other folds"
     )

@@ -13,6 +13,7 @@ import pytest
 from conftest import MLPERF, ROOT, Bundle, python
 from tiny import Value, one_operator
 
+from edgepack.codec import restore
 from edgepack.errors import ModelError
 from edgepack.footprint import KERNELS, Footprint, arena, footprint
 from edgepack.footprint.arena import host_arena
@@ -21,10 +22,11 @@ from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Allocations, Graph, Model, Operator, QuantParams, Tensor
 
 ACCOUNT = """
-import dataclasses, json, pathlib, sys
+import json, pathlib, sys
+from edgepack.codec import as_json
 from edgepack.runtimes.tflm import Interpreter
 accounts = [Interpreter(pathlib.Path(path).read_bytes()).allocations() for path in sys.argv[1:]]
-print(json.dumps([dataclasses.asdict(account) for account in accounts]))
+print(json.dumps(as_json(accounts)))
 """
 START = """
 import pathlib, sys
@@ -37,7 +39,7 @@ def accounts(*paths: Path) -> list[Allocations]:
     """Ask TFLM, in a process of its own."""
     done = python("-c", ACCOUNT, *paths)
     assert done.returncode == 0, done.stderr
-    return [Allocations.of(account) for account in json.loads(done.stdout)]
+    return restore(list[Allocations], json.loads(done.stdout))
 
 
 def tensor(*shape: int, dtype: str = "int8", data: bytes = b"", **fields: Any) -> Tensor:

@@ -16,7 +16,7 @@ import tiny
 from conftest import ROOT, python
 
 from edgepack.artifact import describe_all
-from edgepack.bundle import MANIFEST
+from edgepack.manifest import MANIFEST
 
 
 @pytest.mark.parametrize("way", [(), ("twice",)], ids=["exchanged", "renamed twice"])

@@ -11,10 +11,11 @@ import pytest
 from conftest import Bundle
 
 from edgepack.artifact import describe, describe_all, describe_bytes
-from edgepack.bundle import MANIFEST, write_json
+from edgepack.bundle import write_json
 from edgepack.emit.c_array import c_bytes, c_source
 from edgepack.emit.files import array_files
 from edgepack.errors import AlteredError
+from edgepack.manifest import MANIFEST
 from edgepack.pipeline.origin import origin, pruned_float
 
 DATA = bytes(range(256)) * 3

@@ -21,8 +21,8 @@ from edgepack.calibration.sources.source import Context
 from edgepack.calibration.sources.tfrecord import _require_whole
 from edgepack.dataset import Dataset, require_same_classes
 from edgepack.errors import DatasetError, MissingToolError, RecipeError
-from edgepack.manifest import describe_inputs
 from edgepack.metrics import measures
+from edgepack.provenance import describe_inputs
 from edgepack.recipe import FineTune, Prune, Recipe, as_json
 from edgepack.recipe_file import read_recipe_file
 from edgepack.types import Signature, TensorSpec

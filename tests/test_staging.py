@@ -13,8 +13,8 @@ import pytest
 
 from edgepack import exchange, staging
 from edgepack.artifact import describe, describe_all
-from edgepack.bundle import MANIFEST
 from edgepack.errors import OutputError
+from edgepack.manifest import MANIFEST
 from edgepack.staging import stage
 
 

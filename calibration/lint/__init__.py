@@ -26,3 +26,11 @@ class Finding:
     def __str__(self) -> str:
         """The finding as one line."""
         return f"{self.dataset}: {self.sentence}; {self.cure}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Testimony:
+    """What a model says of a dataset; ``witnesses`` are what shows how it was trained."""
+
+    findings: tuple[Finding, ...]
+    witnesses: tuple[str, ...]

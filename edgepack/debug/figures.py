@@ -63,6 +63,23 @@ class Alone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compared:
+    """Layers in the order of execution; ``unmatched`` and ``kernels`` as in DebugReport."""
+
+    layers: tuple[Figures, ...]
+    unmatched: tuple[str, ...]
+    kernels: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Isolated:
+    """The quantized model's outputs in order, and its layers in the order of execution."""
+
+    whole: tuple[Score, ...]
+    alone: tuple[Alone, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """Where a layer's error comes from: a word or two, a sentence, and what to do about it."""
 

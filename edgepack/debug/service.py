@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ai_edge_litert import interpreter
 from numpy.typing import NDArray
 
 from edgepack.arrays import load_arrays
+from edgepack.debug.figures import Alone, Compared, Isolated
 from edgepack.debug.instrument import observed, observed_with_twins, quantized_alone
 from edgepack.debug.layers import match
 from edgepack.debug.tally import Tally
@@ -58,13 +58,8 @@ class DebugService:
                 " compare"
             )
 
-    def compare(self, *, update: Update) -> dict[str, Any]:
-        """Compare layer by layer, in two runs over the samples: the first finds the ranges.
-
-        Returns the fields of :class:`~edgepack.debug.figures.Figures` in the order of execution,
-        under ``unmatched`` the names of the layers that only the float file has, and which
-        ``kernels`` ran the quantized model.
-        """
+    def compare(self, *, update: Update) -> Compared:
+        """Compare layer by layer, in two runs over the samples: the first finds the ranges."""
         total = 2 * self._samples
         real = _load_float(observed_with_twins(self._float, self._computed))
         kernels, made = _load_quantized(
@@ -85,17 +80,16 @@ class DebugService:
             quantized = self._made(made, sample)
             for tally, *arrays in zip(tallies, *self._real(real, sample), quantized, strict=True):
                 tally.add(*arrays)
-        return {
-            "layers": [asdict(tally.figures(place)) for place, tally in enumerate(tallies)],
-            "unmatched": self._unmatched,
-            "kernels": kernels,
-        }
+        return Compared(
+            layers=tuple(tally.figures(place) for place, tally in enumerate(tallies)),
+            unmatched=tuple(self._unmatched),
+            kernels=kernels,
+        )
 
-    def isolate(self, *, update: Update) -> dict[str, Any]:
+    def isolate(self, *, update: Update) -> Isolated:
         """Quantize one layer at a time and compare what the model gives in the end with float's.
 
-        Returns the scores of the model's outputs: by output for the quantized model as a ``whole``,
-        and for each layer ``alone``, in the order of execution, the worst of all outputs.
+        Of several outputs the worst counts.
         """
         total = len(self._layers)
         expected = self._run(_load_float(self._float))
@@ -112,10 +106,7 @@ class DebugService:
             update(done, total, layer.name)
             got = self._run(_load_float(quantized_alone(self._float, layer)))
             alone.append(_worst(_scores(evaluators, got)))
-        return {
-            "whole": [asdict(score) for score in _scores(evaluators, whole)],
-            "alone": alone,
-        }
+        return Isolated(whole=tuple(_scores(evaluators, whole)), alone=tuple(alone))
 
     def _each(self) -> Iterator[Sample]:
         for index in range(self._samples):
@@ -196,11 +187,13 @@ def _scores(evaluators: list[Evaluator], made: list[Array]) -> list[Score]:
     return [each.score(outputs, None) for each, outputs in zip(evaluators, made, strict=True)]
 
 
-def _worst(scores: list[Score]) -> dict[str, float | None]:
+def _worst(scores: list[Score]) -> Alone:
     """Find the lowest SQNR and the lowest agreement of all outputs."""
-    return {
-        key: min(
-            (value for each in scores if (value := getattr(each, key)) is not None), default=None
-        )
-        for key in ("sqnr_db", "agreement")
-    }
+    return Alone(
+        sqnr_db=_least(each.sqnr_db for each in scores),
+        agreement=_least(each.agreement for each in scores),
+    )
+
+
+def _least(values: Iterable[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)

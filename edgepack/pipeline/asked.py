@@ -11,10 +11,10 @@ from edgepack.build import LONE, Build
 from edgepack.emit.names import model_names
 from edgepack.errors import RecipeError
 from edgepack.labels import read_labels
-from edgepack.manifest import describe_data
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companions
+from edgepack.provenance import describe_data
 from edgepack.recipe import only_given
 from edgepack.recipe_file import RecipeFile, read_recipe_file
 

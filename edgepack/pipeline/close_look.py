@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from edgepack.codec import as_json
 from edgepack.debug.causes import has_other_weights
 from edgepack.debug.figures import DebugReport
 from edgepack.errors import EdgepackError
@@ -20,7 +21,6 @@ from edgepack.pipeline.file import File, making_sense_of, read_inputs
 from edgepack.pipeline.lint import find
 from edgepack.pipeline.validate import Subject, examine, runtimes_here
 from edgepack.progress import Silent, ignore
-from edgepack.recipe import as_json
 from edgepack.recipe_file import RecipeFile
 from edgepack.report.comparison import QUANTIZED, Stage
 from edgepack.report.lint import LintReport

@@ -12,7 +12,7 @@ from edgepack import bundle
 from edgepack.artifact import describe_all
 from edgepack.cache import Cache, default_folder
 from edgepack.errors import ModelError
-from edgepack.manifest import describe_data, manifest, versions
+from edgepack.manifest import Manifest
 from edgepack.pipeline.answers import Answer, Question, ask
 from edgepack.pipeline.close_look import CloseLook, strangers
 from edgepack.pipeline.contest import Contest, read_contest
@@ -21,6 +21,7 @@ from edgepack.pipeline.folds import cross_validate, plan_folds
 from edgepack.pipeline.origin import companions
 from edgepack.pipeline.stages import score_all
 from edgepack.progress import Progress, Silent
+from edgepack.provenance import describe_data, versions
 from edgepack.report.comparison import FLOAT, ComparisonReport, FoldsReport, Stage
 from edgepack.report.comparison_page import comparison_document
 from edgepack.report.exhibits import Exhibits
@@ -156,6 +157,10 @@ def _write(
 ) -> None:
     bundle.write_json(folder / "report.json", report.to_dict())
     write_page(folder, comparison_document(report, shown))
-    asked = {"comparison": {"inputs": report.inputs}}
-    made = manifest(_COMMAND, asked, describe_all(folder), _DISTRIBUTIONS, runtimes)
-    bundle.write_json(folder / bundle.MANIFEST, made)
+    made = Manifest(
+        command=_COMMAND,
+        artifacts=describe_all(folder),
+        asked={"comparison": {"inputs": report.inputs}},
+        versions=versions(_DISTRIBUTIONS, runtimes),
+    )
+    made.write(folder)

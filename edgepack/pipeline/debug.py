@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgepack import bundle
 from edgepack.arrays import Arrays, save_arrays
 from edgepack.artifact import describe_all
-from edgepack.debug.figures import Alone, DebugReport, Figures
+from edgepack.codec import restore
+from edgepack.debug.figures import Compared, DebugReport, Isolated
 from edgepack.debug.plot import draw, has_matplotlib
 from edgepack.debug.ranking import rank
-from edgepack.evaluation.score import Score
-from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Job, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
+from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.recipe import Recipe
 from edgepack.runtimes import RUNTIMES
 from edgepack.scratch import Scratch
@@ -81,7 +80,7 @@ def debug(
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
         made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [RUNTIMES["litert"]])
-        bundle.write_json(folder / bundle.MANIFEST, made)
+        made.write(folder)
     return report
 
 
@@ -113,22 +112,22 @@ def look(
         inputs=save_arrays(work / "debugged", samples),
     )
     with progress.step("compare") as update:
-        compared = service.call("compare", update=update)
+        compared = restore(Compared, service.call("compare", update=update))
     with progress.step("isolate") as update:
-        isolated = service.call("isolate", update=update)
-    scores = [Score(**score) for score in isolated["whole"]]
+        isolated = restore(Isolated, service.call("isolate", update=update))
+    scores = isolated.whole
     return DebugReport(
         model=quantized_tflite.name,
         data="test",
         samples=len(next(iter(samples.values()))),
-        kernels=compared["kernels"],
+        kernels=compared.kernels,
         outputs=dict(zip(outputs, scores, strict=True)),
         layers=rank(
-            [_figures(fields) for fields in compared["layers"]],
-            [Alone(**fields) for fields in isolated["alone"]],
+            compared.layers,
+            isolated.alone,
             min((score.sqnr_db for score in scores if score.sqnr_db is not None), default=None),
         ),
-        unmatched=tuple(compared["unmatched"]),
+        unmatched=compared.unmatched,
     )
 
 
@@ -137,10 +136,3 @@ def _spread(inputs: Arrays) -> Arrays:
     count = len(next(iter(inputs.values())))
     taken = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
     return {name: array[taken] for name, array in inputs.items()}
-
-
-def _figures(fields: Mapping[str, Any]) -> Figures:
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
-    }
-    return Figures(**values)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.bundle import MANIFEST
 from edgepack.errors import ReportError
+from edgepack.manifest import MANIFEST
 from edgepack.report.difference import ONLY_A, ONLY_B, Difference, Side, differences
 from edgepack.report.figures.bundle import bundle_figures
 from edgepack.report.figures.comparison import Names, comparison_figures, names_needed

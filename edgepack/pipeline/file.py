@@ -11,7 +11,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.artifact import Artifact, describe_bytes
 from edgepack.calibration.reader import reader
@@ -19,6 +18,7 @@ from edgepack.errors import ModelError, RecipeError
 from edgepack.gate import Gate
 from edgepack.given import read_given
 from edgepack.load.tflite_file import of_file, real_signature, require_float
+from edgepack.manifest import require_unaltered
 from edgepack.metrics import Measure, measures, require_known
 from edgepack.pipeline.splits import first_class_labels
 from edgepack.progress import Update
@@ -98,7 +98,7 @@ def read_model(path: Path) -> tuple[bytes, Model]:
     :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
     """
     data = read_given(path, ModelError, ".tflite file")
-    bundle.require_unaltered(path)
+    require_unaltered(path)
     with of_file(path):
         return data, read_tflite(data)
 

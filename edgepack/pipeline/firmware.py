@@ -16,10 +16,11 @@ from edgepack.emit.names import MAX_NAME
 from edgepack.errors import MissingToolError, RecipeError, TargetError
 from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.load.tflite_file import of_file
-from edgepack.manifest import manifest
+from edgepack.manifest import Manifest
 from edgepack.pipeline.asked import Asked, read_asked
 from edgepack.pipeline.firmware_model import TFLM, prepare
 from edgepack.progress import Progress, Silent
+from edgepack.provenance import versions
 from edgepack.report.firmware import FirmwareReport, ModelReport
 from edgepack.runtimes.processes import interpreters
 from edgepack.scratch import Scratch
@@ -78,10 +79,13 @@ def firmware(
             flash_bytes=_flash_bytes(list(models.values()), target),
         )
         bundle.write_json(folder / _REPORT, report.to_dict())
-        files = report.files | {_REPORT: describe(folder / _REPORT)}
-        told = {_COMMAND: _described(build, target, layout_name, asked)}
-        made = manifest(_COMMAND, told, files, ["numpy"], runtimes=[TFLM])
-        bundle.write_json(folder / bundle.MANIFEST, made)
+        made = Manifest(
+            command=_COMMAND,
+            artifacts=report.files | {_REPORT: describe(folder / _REPORT)},
+            asked={_COMMAND: _described(build, target, layout_name, asked)},
+            versions=versions(["numpy"], [TFLM]),
+        )
+        made.write(folder)
     return report
 
 

@@ -11,16 +11,17 @@ from typing import Any
 from edgepack.arrays import array_paths
 from edgepack.artifact import Artifact, describe
 from edgepack.cache import Cache
+from edgepack.codec import restore
 from edgepack.dataset import Dataset
 from edgepack.load.formats import Format, detect
 from edgepack.load.tflite_file import TfliteFile, require_float
-from edgepack.manifest import describe_data
 from edgepack.pipeline.answers import Answer, Samples
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.model_session import keep, model_session, own_folder
+from edgepack.provenance import describe_data
 from edgepack.recipe import Source
 from edgepack.schemes import FLOAT_TFLITE
-from edgepack.types import Signature
+from edgepack.types import Loaded, Signature
 from edgepack.worker import Worker
 
 
@@ -108,9 +109,8 @@ class FloatModel:
     def _signature(self) -> tuple[Signature, str]:
         if self.file is not None:
             return self.file.signature, TfliteFile.runtime
-        key = ["signature", self._content]
-        entry = self._cache.find(key) or self._cache.keep(key, self._load())
-        return Signature.of(entry.value), str(entry.value["runtime"])
+        loaded = self._cache.remember(["signature", self._content], Loaded, self._load)
+        return loaded.signature, loaded.runtime
 
     def session(self) -> Worker:
         """Give the process in which TensorFlow holds the model."""
@@ -119,10 +119,10 @@ class FloatModel:
         assert self._worker is not None  # noqa: S101 (it was loaded)
         return self._worker
 
-    def _load(self) -> Any:
+    def _load(self) -> Loaded:
         self._worker = self._stack.enter_context(
             model_session(self._source, self._work, verbose=self._verbose)
         )
         loading = self._worker.start("load", strategy=None)
         import_module("sklearn.metrics")  # scores need it, and it takes a second, as loading does
-        return loading.result()
+        return restore(Loaded, loading.result())

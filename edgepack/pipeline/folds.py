@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
@@ -20,6 +20,7 @@ from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.pairs import Mask
 from edgepack.evaluation.score import drop
 from edgepack.macs import model_macs
+from edgepack.manifest import Settings, ToldRecipe
 from edgepack.metrics import Measure
 from edgepack.pipeline import steps
 from edgepack.pipeline.answers import Answer
@@ -30,45 +31,17 @@ from edgepack.pipeline.origin import origin, pruned_float
 from edgepack.pipeline.splits import calibrated_with, class_labels, held_out, subset
 from edgepack.progress import ignore
 from edgepack.quantize.inputs import quantize_inputs
-from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe, as_json
+from edgepack.recipe import Recipe
 from edgepack.report.comparison import Fold, FoldsReport, Origin
-from edgepack.restore import restore
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run import Run
-from edgepack.schemes import FLOAT_TFLITE, Quantization
+from edgepack.schemes import FLOAT_TFLITE
 from edgepack.scratch import Scratch
 from edgepack.trial import Trial
 from edgepack.types import Tensor
 
 _LITERT = RUNTIMES["litert"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What decides how a model is calibrated and quantized, as manifests have it."""
-
-    samples: int | None = None
-    seed: int = DEFAULT_SEED
-    observer: str = DEFAULT_OBSERVER
-    ranges: dict[str, Any] | None = None
-    quantization: Quantization = field(default_factory=Quantization)
-
-    @property
-    def in_words(self) -> str:
-        """The settings for people."""
-        its = self.quantization
-        number = f"{self.samples:,} samples (seed {self.seed})" if self.samples else "all samples"
-        words = [
-            its.scheme,
-            *(f"{pattern}={scheme}" for pattern, scheme in its.layers),
-            its.input_type and f"inputs {its.input_type}",
-            its.output_type and f"outputs {its.output_type}",
-            its.dense and f"dense layers {its.dense}",
-            f"observer {self.observer}",
-            f"calibrated with {number} of the other folds",
-        ]
-        return ", ".join(filter(None, words))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,16 +107,30 @@ def cross_validate(contest: Contest, plan: Plan, of_float: Answer) -> FoldsRepor
                 value = evaluator.value(made[output], tensor, mask)
             folds.append(_fold(measure, number, mask, evaluator.float_value(mask), value))
         update(count, count)
-    told = [plan.settings.in_words, *_remarks(plan, data, output, why_not)]
+    told = [_in_words(plan.settings), *_remarks(plan, data, output, why_not)]
     return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not why_not)
+
+
+def _in_words(settings: Settings) -> str:
+    """Tell the settings to people."""
+    its, seed = settings.quantization, settings.seed
+    number = f"{settings.samples:,} samples (seed {seed})" if settings.samples else "all samples"
+    words = [
+        its.scheme,
+        *(f"{pattern}={scheme}" for pattern, scheme in its.layers),
+        its.input_type and f"inputs {its.input_type}",
+        its.output_type and f"outputs {its.output_type}",
+        its.dense and f"dense layers {its.dense}",
+        f"observer {settings.observer}",
+        f"calibrated with {number} of the other folds",
+    ]
+    return ", ".join(filter(None, words))
 
 
 def _settings(candidate: Path, origin: Origin | None) -> Settings:
     """Find how a model was quantized."""
-    defaults = as_json(Settings())
-    told = origin.recipe if origin else {}
     try:
-        settings = restore(Settings, {key: told.get(key, defaults[key]) for key in defaults})
+        settings = ToldRecipe(origin.recipe if origin else {}).settings()
     except ValueError as error:
         raise RecipeError(
             f"{candidate}: the manifest beside it does not say how to quantize it again ({error});"
@@ -246,7 +233,9 @@ def _remarks(plan: Plan, data: Data, output: str, why_not: str | None) -> Iterat
     candidate = plan.candidate
     if plan.origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
-    elif plan.origin.recipe.get("prune") and not candidate.with_name(FLOAT_TFLITE).is_file():
+    elif (
+        ToldRecipe(plan.origin.recipe).is_pruned and not candidate.with_name(FLOAT_TFLITE).is_file()
+    ):
         yield f"not pruned, since {FLOAT_TFLITE} is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"

@@ -11,6 +11,7 @@ from edgepack.budgets import Budgets
 from edgepack.calibration.observers import observer
 from edgepack.calibration.ranges import read_entries
 from edgepack.calibration.reader import reader
+from edgepack.codec import restore
 from edgepack.dataset import Dataset, require_same_classes
 from edgepack.errors import RecipeError
 from edgepack.limits.support import unsupported
@@ -22,7 +23,7 @@ from edgepack.recipe_file import read_recipe_file
 from edgepack.runtimes import REFERENCE, Runtime
 from edgepack.runtimes.installed import installed, missing, named, require_any
 from edgepack.schemes import FLOAT_TFLITE, Quantization, tflite_name
-from edgepack.types import Signature
+from edgepack.types import Loaded, Signature
 from edgepack.worker import Worker
 
 
@@ -152,8 +153,8 @@ def load(job: Job) -> Data:
         reader(given.values(), recipe_file, verbose=job.verbose) as reading,
     ):
         strategy = fine_tune and fine_tune.strategy
-        loaded = job.session.call("load", update=update, strategy=strategy)
-        signature = Signature.of(loaded)
+        loaded = restore(Loaded, job.session.call("load", update=update, strategy=strategy))
+        signature = loaded.signature
         spooled = {
             role: reading.read(
                 data,
@@ -172,7 +173,7 @@ def load(job: Job) -> Data:
     require_same_classes(datasets.values())
     return Data(
         signature=signature,
-        runtime=loaded["runtime"],
+        runtime=loaded.runtime,
         representative=representative,
         compared=test or representative,
         is_tested=test is not None,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
-from edgepack.calibration.lint import REPRESENTATIVE, TEST, Finding
+from edgepack.calibration.lint import REPRESENTATIVE, TEST, Testimony
 from edgepack.calibration.lint.data import lint_data
 from edgepack.calibration.lint.profile import class_labels, profile
 from edgepack.calibration.lint.training import choose
+from edgepack.codec import restore
 from edgepack.dataset import Dataset
 from edgepack.errors import DatasetError
 from edgepack.load.formats import detect
@@ -60,14 +61,12 @@ def find(job: Job, data: Data) -> LintReport:
             role: profile(role, dataset, data.signature) for role, dataset in datasets.items()
         }
         findings = lint_data(*profiles.values())
-        answers = [answer.result() for answer in asked]
-    told = [Finding(**fields) for answer in answers for fields in answer["findings"]]
+        answers = [restore(Testimony, answer.result()) for answer in asked]
+    told = [finding for answer in answers for finding in answer.findings]
     return LintReport(
         model=model_name(job.recipe),
         samples={role: known.samples for role, known in profiles.items()},
-        witnesses={
-            role: tuple(answer["witnesses"]) for role, answer in zip(datasets, answers, strict=True)
-        },
+        witnesses={role: answer.witnesses for role, answer in zip(datasets, answers, strict=True)},
         findings=(*told, *findings),
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgepack.confine import Confinement
 from edgepack.errors import ConversionError
 from edgepack.load.checkpoint import checkpoint_files
-from edgepack.recipe import Source, as_json
+from edgepack.recipe import Source
 from edgepack.resources import machine_bytes
 from edgepack.worker import Limits, Worker
 
@@ -43,7 +43,7 @@ def model_session(
             writes=tuple(str(path.absolute()) for path in (own, *writes)),
             connects=connects,
         ),
-        source=as_json(source),
+        source=source,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from edgepack import bundle
+from edgepack.manifest import Manifest
 
 
 def default_name(path: Path) -> str:
@@ -12,8 +12,7 @@ def default_name(path: Path) -> str:
 
     Every export calls its file ``int8.tflite``: the manifest beside it tells the model's name.
     """
-    try:
-        name = (bundle.listing(path) or {})["recipe"]["model"]["name"]
-        return PurePath(str(name)).stem or path.stem
-    except (KeyError, TypeError):
-        return path.stem
+    manifest = Manifest.beside(path)
+    recipe = manifest.recipe if manifest else None
+    name = (recipe and recipe.model) or path.name
+    return PurePath(name).stem or path.stem

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from edgepack import bundle
 from edgepack.artifact import describe_bytes
 from edgepack.emit.c_array import c_bytes
 from edgepack.errors import ReportError
+from edgepack.manifest import MANIFEST, Manifest, ToldRecipe, require_unaltered
 from edgepack.report.comparison import Origin
 from edgepack.report.reading import read_json
-from edgepack.restore import restore
 from edgepack.schemes import FLOAT_TFLITE, tflite_name
 
 _REPORT = "report.json"
@@ -22,7 +21,7 @@ _C_ARRAY = re.compile(r"firmware/\w+/model\.c")
 
 def companions(path: Path) -> list[Path]:
     """Name the files beside a .tflite file that are read with it, if they are there."""
-    return [path.parent / name for name in (bundle.MANIFEST, FLOAT_TFLITE, _REPORT)]
+    return [path.parent / name for name in (MANIFEST, FLOAT_TFLITE, _REPORT)]
 
 
 def origin(path: Path) -> Origin | None:
@@ -31,20 +30,15 @@ def origin(path: Path) -> Origin | None:
     Raises :class:`~edgepack.errors.AlteredError` if the file is not what the manifest beside it
     says, or the manifest is damaged.
     """
-    bundle.require_unaltered(path)
-    manifest = bundle.listing(path)
-    if manifest is None or not bundle.is_unaltered(path):
+    require_unaltered(path)
+    manifest = Manifest.beside(path)
+    if manifest is None or manifest.recipe is None or not manifest.is_unaltered(path):
         return None
-    try:
-        recipe = restore(dict[str, Any], manifest.get("recipe"))
-        versions = restore(dict[str, str], manifest["versions"])
-    except ValueError:
-        return None  # of a command that made no model, or of another tool
-    c_array = _c_array(path, manifest["artifacts"]) if _is_quantized(path, recipe) else None
+    c_array = _c_array(path, manifest.artifacts) if _is_quantized(path, manifest.recipe) else None
     return Origin(
-        recipe=recipe,
-        versions=versions,
-        notes=_notes(path.with_name(_REPORT)),
+        recipe=dict(manifest.recipe.told),
+        versions=dict(manifest.versions),
+        notes=_notes(path.with_name(_REPORT), manifest),
         c_array=None if c_array is None else describe_bytes(c_array),
         is_same_as_c=None
         if c_array is None
@@ -59,22 +53,21 @@ def pruned_float(path: Path, source: Path) -> Path | None:
     :func:`origin` does.
     """
     found, beside = origin(path), path.with_name(FLOAT_TFLITE)
-    if found is None or not found.recipe.get("prune") or not _is_quantized(path, found.recipe):
+    recipe = ToldRecipe(found.recipe if found else {})
+    if not recipe.is_pruned or not _is_quantized(path, recipe):
         return None
     if not beside.is_file() or beside.samefile(source):
         return None
-    bundle.require_unaltered(beside)
-    return beside if bundle.listing(beside) else None
+    require_unaltered(beside)
+    return beside if Manifest.beside(beside) else None
 
 
-def _is_quantized(path: Path, recipe: dict[str, Any]) -> bool:
+def _is_quantized(path: Path, recipe: ToldRecipe) -> bool:
     """Whether a file is what the recipe was for, not the float model on the way there."""
-    quantization = recipe.get("quantization")
-    scheme = quantization.get("scheme") if isinstance(quantization, dict) else None
-    return scheme is not None and path.name == tflite_name(scheme)
+    return recipe.scheme is not None and path.name == tflite_name(recipe.scheme)
 
 
-def _c_array(path: Path, artifacts: dict[str, Any]) -> bytes | None:
+def _c_array(path: Path, artifacts: Iterable[str]) -> bytes | None:
     """Read the model as C, which an export writes; None if it is not there."""
     for name in filter(_C_ARRAY.fullmatch, artifacts):
         file = path.parent / name
@@ -84,9 +77,9 @@ def _c_array(path: Path, artifacts: dict[str, Any]) -> bytes | None:
     return None
 
 
-def _notes(report: Path) -> tuple[str, ...]:
+def _notes(report: Path, manifest: Manifest) -> tuple[str, ...]:
     """Read the notes of the report beside a file, if it is the one that was written with it."""
-    if not report.is_file() or not bundle.is_unaltered(report):
+    if not report.is_file() or not manifest.is_unaltered(report):
         return ()
     try:
         return read_json(report)["notes"].texts() or ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgepack import bundle
 from edgepack.app import App
 from edgepack.artifact import describe_all
 from edgepack.emit.phone.kotlin import kotlin
@@ -14,11 +13,12 @@ from edgepack.emit.phone.model import PhoneModel, ends, require_prepared
 from edgepack.emit.phone.swift import swift
 from edgepack.errors import RecipeError
 from edgepack.labels import labelled_output, read_labels
-from edgepack.manifest import describe_data, manifest
+from edgepack.manifest import Manifest
 from edgepack.pipeline.file import File, making_sense_of, read_file
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companions
 from edgepack.preprocessing import Preprocessing
+from edgepack.provenance import describe_data, versions
 from edgepack.recipe_file import read_recipe_file
 from edgepack.report.phone import PhoneReport
 from edgepack.staging import stage
@@ -42,8 +42,13 @@ def phone(app: App) -> PhoneReport:
         for suffix, text in ((".kt", kotlin(model)), (".swift", swift(model))):
             (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
         artifacts = describe_all(folder)
-        made = manifest(_COMMAND, {_COMMAND: _described(app, model)}, artifacts, ["flatbuffers"])
-        bundle.write_json(folder / bundle.MANIFEST, made)
+        made = Manifest(
+            command=_COMMAND,
+            artifacts=artifacts,
+            asked={_COMMAND: _described(app, model)},
+            versions=versions(["flatbuffers"]),
+        )
+        made.write(folder)
     return PhoneReport(
         name=model.name,
         class_name=model.class_name,

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from edgepack import bundle
 from edgepack.artifact import describe_all
+from edgepack.codec import restore
 from edgepack.compress.checkpoint import checkpoint_file, checkpoints_in, remove_checkpoint
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.limits.support import require_supported
 from edgepack.load.formats import detect
-from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
 from edgepack.pipeline.contradictions import find_contradictions
@@ -21,6 +21,7 @@ from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.pipeline.running import left_out, not_needed, run_within_budget
 from edgepack.progress import Progress, Silent
+from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.recipe import MULTI_WORKER, Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
 from edgepack.report.export_page import export_document
@@ -121,14 +122,9 @@ def produce(
             notes=(*notes, *left_out(runs, task, idle), *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
-        page = export_document(
-            report, recipe_manifest(command, recipe, report.artifacts, inputs, found)
-        )
-        write_page(folder, page)
-        bundle.write_json(
-            folder / bundle.MANIFEST,
-            recipe_manifest(command, recipe, describe_all(folder), inputs, found),
-        )
+        made = recipe_manifest(command, recipe, report.artifacts, inputs, found)
+        write_page(folder, export_document(report, made))
+        replace(made, artifacts=describe_all(folder)).write(folder)
     if recipe.checkpoints:
         remove_checkpoint(recipe.checkpoints)
     return report
@@ -143,7 +139,7 @@ def _sparsity(job: Job, model: Model) -> SparsityReport:
     """Measure the zeros in the float model's layers, or else in its file, and when quantized."""
     layers = job.session.call("sparsity")
     return SparsityReport(
-        float=Sparsity(**layers)
+        float=restore(Sparsity, layers)
         if layers and layers["layers"]
         else weight_sparsity(read_tflite(job.float_tflite.read_bytes())),
         quantized=weight_sparsity(model),

@@ -9,18 +9,18 @@ from typing import Any
 
 from edgepack.arrays import Arrays, array_paths, load_arrays
 from edgepack.bundle import write_texts
+from edgepack.codec import restore
 from edgepack.compress.prune import Pruning
-from edgepack.compress.training import Trained
 from edgepack.deviation import Validation
 from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
 from edgepack.evaluation.score import Comparison
-from edgepack.manifest import describe_prune
 from edgepack.pipeline.job import Data, Job
 from edgepack.pipeline.model_session import keep
 from edgepack.pipeline.running import Task
 from edgepack.pipeline.scores import compare_outputs
 from edgepack.pipeline.splits import first_class_labels
+from edgepack.provenance import describe_prune
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
@@ -50,7 +50,7 @@ def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
                 "fingerprint": _fingerprint(job.recipe, inputs),
             },
         )
-    return Pruning(**(done | {"trained": done["trained"] and Trained(**done["trained"])}))
+    return restore(Pruning, done)
 
 
 def _fingerprint(recipe: Recipe, inputs: dict[str, Any]) -> str:
@@ -91,7 +91,7 @@ def quantize(job: Job) -> tuple[Model, QuantizationReport]:
             update=update,
             float_tflite=str(job.float_tflite),
             calibrated_tflite=str(job.calibrated_tflite),
-            settings=as_json(settings),
+            settings=settings,
             quantized_tflite=str(made),
         )
         keep(made, job.quantized_tflite)

@@ -10,11 +10,11 @@ from edgepack.artifact import describe_all
 from edgepack.errors import ConversionError, RecipeError
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.load.formats import detect
-from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.job import Data, Job, load
 from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent, ignore
+from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.quantize.fixed_point import fixed_point
 from edgepack.recipe import Recipe
 from edgepack.report.study import Simulated, StudyReport
@@ -58,7 +58,7 @@ def study(
         report = _study(job, data, settings, running)
         bundle.write_json(folder / "study.json", report.to_dict())
         made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [_LITERT])
-        bundle.write_json(folder / bundle.MANIFEST, made)
+        made.write(folder)
     return report
 
 

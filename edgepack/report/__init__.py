@@ -7,11 +7,11 @@ from typing import Any
 
 from edgepack.artifact import Artifact
 from edgepack.calibration.statistics import Growth
+from edgepack.codec import as_json
 from edgepack.compress.prune import Pruning
 from edgepack.deviation import Deviation
 from edgepack.evaluation.score import Comparison
 from edgepack.quantize.effect import Effect
-from edgepack.recipe import as_json
 from edgepack.report.target import TargetReport
 from edgepack.schema import SCHEMA
 from edgepack.schemes import Quantization
@@ -70,7 +70,8 @@ class QuantizationReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as they took effect, and what is in float."""
         settings = self.settings
-        return as_json(settings) | {
+        told: dict[str, Any] = as_json(settings)
+        return told | {
             "input_type": settings.inputs,
             "output_type": settings.outputs,
             "dense": self.dense,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgepack.evaluation.sentences import samples_in_words
+from edgepack.manifest import Manifest
 from edgepack.report import Report
 from edgepack.report.comparison import FLOAT, PRUNED
 from edgepack.report.page.document import Document, Headline, Section, Tone
@@ -16,10 +17,10 @@ from edgepack.report.sections.targets import targets
 from edgepack.report.text import export_verdict
 
 
-def export_document(report: Report, manifest: dict[str, Any]) -> Document:
+def export_document(report: Report, manifest: Manifest) -> Document:
     """Put the page together from the report and the manifest of the folder."""
     scheme, data = report.comparison.scheme, report.comparison.data
-    recipe = dict(manifest["recipe"])
+    recipe = manifest.recipe.told if manifest.recipe else {}
     inputs = {role: found for role, found in recipe.items() if _is_input(found)}
     is_pruned = any(output.pruned for output in report.comparison.outputs.values())
     of_float = PRUNED if is_pruned else FLOAT
@@ -29,7 +30,7 @@ def export_document(report: Report, manifest: dict[str, Any]) -> Document:
         targets({scheme: report.targets}),
         sparsity({of_float: report.sparsity.float, scheme: report.sparsity.quantized}),
         notes(report.notes),
-        made_of(inputs, {report.model: settings}, manifest["versions"], report.artifacts),
+        made_of(inputs, {report.model: settings}, manifest.versions, report.artifacts),
     )
     return Document(
         title=f"{report.model} in {scheme}",

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.arrays import Arrays, file_of, save_array
+from edgepack.codec import restore
 from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
 from edgepack.progress import Parts, Update, ignore
 from edgepack.runtimes import Runtime
@@ -188,7 +189,7 @@ class Interpreters:
         models = list(timed.values())
         answer = self._submit(runtime, "latencies", models=models, threads=threads)
         try:
-            taken = [Latency(**fields) for fields in answer.result()]
+            taken = restore(list[Latency], answer.result())
         except (EdgepackError, RuntimeError):
             if len(timed) == 1:
                 return {}
@@ -248,10 +249,12 @@ class Interpreters:
             version=version,
             outputs=outputs,
             arena_bytes=answers[0]["arena_bytes"],
-            allocations=Allocations.of(account) if (account := answers[0]["allocations"]) else None,
+            allocations=restore(Allocations, account)
+            if (account := answers[0]["allocations"])
+            else None,
             peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
             left_by_delegates=answers[0]["left_by_delegates"],
-            resized=dict(answers[0]["resized"]),
+            resized=restore(dict[int, int], answers[0]["resized"]),
         )
 
     def _too_large(self, outputs: Arrays) -> str | None:

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import read_rows
 from edgepack.progress import Update
-from edgepack.runtimes.latency import latencies
+from edgepack.runtimes.latency import Latency, latencies
 from edgepack.spool import Spool
 from edgepack.types import Allocations
 
@@ -80,8 +79,8 @@ class RunService:
         Returns the arena's bytes, or None, under ``arena_bytes``, the runtime's account of it, or
         None, under ``allocations``, the most memory that the process had meanwhile under
         ``peak_memory_bytes``, under ``left_by_delegates`` the indices of the operators that no
-        delegate took, or None, and under ``resized`` pairs of the index of a tensor and how many
-        values it holds, where the file says otherwise. ``is_even`` tells that each sample gave
+        delegate took, or None, and under ``resized`` how many values tensors hold, by
+        index, where the file says otherwise. ``is_even`` tells that each sample gave
         outputs of the same shapes; else ``outputs`` hold the first ones only.
         """
         forget_peak()
@@ -91,14 +90,13 @@ class RunService:
             is_even = True
             for results in _invoked(interpreter, inputs, start, stop, update):
                 is_even = is_even and _add(spools, results)
-        account = interpreter.allocations()
         return {
             "arena_bytes": interpreter.arena_bytes(),
-            "allocations": asdict(account) if account else None,
+            "allocations": interpreter.allocations(),
             "is_even": is_even,
             "peak_memory_bytes": peak(),
             "left_by_delegates": interpreter.left_by_delegates(),
-            "resized": list(interpreter.resized().items()),
+            "resized": interpreter.resized(),
         }
 
     def try_out(
@@ -113,17 +111,14 @@ class RunService:
 
     def latencies(
         self, *, models: list[dict[str, Any]], threads: int, update: Update
-    ) -> list[dict[str, Any]]:
-        """Time models in turn, each a ``model`` on the first sample of its ``inputs``.
-
-        Returns the fields of :class:`~edgepack.runtimes.latency.Latency` for each.
-        """
+    ) -> list[Latency]:
+        """Time models in turn, each a ``model`` on the first sample of its ``inputs``."""
         timed: list[Interpreter] = []
         for each in models:
             timed.append(self._build(Path(each["model"]).read_bytes(), threads))
             for _ in _invoked(timed[-1], each["inputs"], 0, 1, update):
                 pass
-        return [asdict(latency) for latency in latencies(timed, threads, update)]
+        return latencies(timed, threads, update)
 
 
 def _add(spools: Sequence[Spool], results: Sequence[NDArray[Any]]) -> bool:

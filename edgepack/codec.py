@@ -1,16 +1,16 @@
-"""Dataclasses out of what ``dataclasses.asdict`` and JSON made of them, by their type hints.
+"""Dataclasses as JSON, and back again by their type hints.
 
 What is read may be anybody's: what does not fit is refused, and nothing in it is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -19,13 +19,38 @@ from edgepack.errors import EdgepackError
 T = TypeVar("T")
 
 
+def as_json(value: Any) -> Any:
+    """Turn a dataclass, nested as it may be, into what JSON holds, and :func:`restore` takes.
+
+    Tuples become lists, paths texts, enumerations their values, and the keys of mappings texts.
+    Raises TypeError for what JSON has no form for, such as bytes and arrays.
+
+    >>> from edgepack.evaluation.results import Interval
+    >>> as_json({1: (Interval(low=1, high=2.5),)})
+    {'1': [{'low': 1, 'high': 2.5}]}
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): as_json(each) for key, each in value.items()}
+    if isinstance(value, PurePath):
+        return str(value)
+    if is_dataclass(value):
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+    raise TypeError(f"a {type(value).__name__}, which JSON has no form for")
+
+
 def restore(kind: type[T], value: Any) -> T:
     """Build a dataclass, nested as it may be, of what JSON holds.
 
     Hints may be dataclasses, tuples, lists, sequences (which become tuples), mappings with texts
-    as keys (which become dicts), unions (the first that fits), enumerations by value, paths, texts,
-    truths, numbers (an int may stand for a float, and stays one), None and Any. Raises ValueError
-    for fields that are missing or unknown, and for a value of another type.
+    or whole numbers as keys (which become dicts), unions (the first that fits), enumerations by
+    value, paths, texts, truths, numbers (an int may stand for a float, and stays one), None and
+    Any. Raises ValueError for fields that are missing or unknown, and for a value of another type.
 
     >>> from edgepack.evaluation.results import Interval
     >>> restore(Interval, {"low": 1, "high": 2.5})
@@ -61,7 +86,10 @@ def _generic(origin: Any, arguments: tuple[Any, ...], value: Any) -> Any:
     if issubclass(origin, Mapping):
         keys, values = arguments
         members = _checked(_OBJECT, value).items()
-        return {_restore(keys, key): _restore(values, each) for key, each in members}
+        read = int if keys is int else str  # JSON has texts as keys
+        return {read(key): _restore(values, each) for key, each in members}
+    if origin not in (list, tuple, Sequence):
+        raise TypeError(f"a {origin.__name__}, which JSON has no form for")
     entries = _checked(_LIST, value)
     if origin is tuple and arguments[-1] is not Ellipsis:
         pairs = zip(arguments, entries, strict=True)

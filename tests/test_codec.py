@@ -5,19 +5,31 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from enum import Enum
+from inspect import isfunction
 from pathlib import Path
-from typing import Any
+from random import Random
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 import tiny
 from test_diff import EXPORT, FIRMWARE, SCORE, VALIDATION
 
 import edgepack
+from edgepack.artifact import Artifact
 from edgepack.calibration.lint import Finding
+from edgepack.calibration.observing import ObserveService
+from edgepack.calibration.service import ReadService
+from edgepack.codec import as_json, restore
+from edgepack.confine import Confinement
 from edgepack.debug.figures import Alone, DebugReport, Figures, LayerReport
 from edgepack.debug.figures import Finding as Cause
+from edgepack.debug.service import DebugService
+from edgepack.errors import EdgepackError
 from edgepack.evaluation.results import (
     Change,
     ClassResult,
@@ -29,11 +41,15 @@ from edgepack.evaluation.results import (
     WorstSample,
 )
 from edgepack.gate import Gate
+from edgepack.manifest import Settings
 from edgepack.report.lint import LintReport
 from edgepack.report.validation import ValidationReport
-from edgepack.restore import restore
 from edgepack.runtimes.latency import Latency
-from edgepack.schemes import Quantization
+from edgepack.runtimes.service import RunService
+from edgepack.schemes import DENSE, LAYER_SCHEMES, Quantization
+from edgepack.session import ModelSession
+from edgepack.types import Allocations
+from edgepack.worker import Limits
 
 OUTPUT = OutputResult(
     metrics={
@@ -186,6 +202,115 @@ def test_wrong_types_are_refused_everywhere(report: Any) -> None:
 def test_what_does_not_fit_is_refused(kind: type[Any], value: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         restore(kind, value)
+
+
+SERVICES = (ModelSession, ReadService, ObserveService, RunService, DebugService)
+KEPT = (LintReport, ValidationReport, DebugReport, OutputResult)
+
+
+def within(hint: Any) -> Iterator[type[Any]]:
+    """Find the dataclasses in a hint, not those within them."""
+    if is_dataclass(hint):
+        yield hint
+    for each in get_args(hint):
+        yield from within(each)
+
+
+def crossing() -> set[type[Any]]:
+    """Find all that crosses to a process and back, or is kept."""
+    methods = [
+        method
+        for service in SERVICES
+        for name, method in vars(service).items()
+        if isfunction(method) and (name == "__init__" or not name.startswith("_"))
+    ]
+    hints = [hint for method in methods for hint in get_type_hints(method).values()]
+    told = {kind for hint in hints for kind in within(hint)}
+    return told | {Limits, Confinement, Allocations, Settings, Artifact, *KEPT}
+
+
+class NoSuchValueError(Exception):
+    """JSON has no form for what a hint asks for."""
+
+
+def anything(hint: Any, random: Random) -> Any:
+    """Make a value as a hint asks for."""
+    if is_dataclass(hint):
+        return any_dataclass(hint, random)
+    if (origin := get_origin(hint)) is not None:
+        return any_of(origin, get_args(hint), random)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return random.choice(list(hint))
+    plain: dict[Any, Any] = {
+        str: random.choice(["", "a/b", "\u2028<b>", "\x00", "\udcff"]),
+        bool: random.random() < 0.5,
+        int: random.choice([0, -1, 2**63]),
+        float: random.choice([0.0, -1e-300, 0.1, 3, float("inf")]),
+        NoneType: None,
+        Path: Path(random.choice(["a", "/b/c", "\udcff"])),
+        Any: random.choice([None, [1], {"a": "b"}]),
+    }
+    if hint not in plain:
+        raise NoSuchValueError(hint)
+    return plain[hint]
+
+
+def any_dataclass(kind: type[Any], random: Random) -> Any:
+    if kind is Quantization:  # not any text is a scheme
+        layers = tuple((str(n), random.choice(LAYER_SCHEMES)) for n in range(random.randrange(3)))
+        dense = random.choice([None, *DENSE])
+        return Quantization(scheme=random.choice(["int8", "int4"]), layers=layers, dense=dense)
+    hints = get_type_hints(kind)
+    while True:
+        with suppress(EdgepackError):  # what the class itself refuses
+            return kind(**{name: anything(each, random) for name, each in hints.items()})
+
+
+def any_of(origin: Any, arguments: tuple[Any, ...], random: Random) -> Any:
+    many = range(random.randrange(3))
+    if origin in (Union, UnionType):
+        for each in random.sample(arguments, len(arguments)):
+            with suppress(NoSuchValueError):
+                return anything(each, random)
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return tuple(anything(each, random) for each in arguments)
+    if issubclass(origin, Mapping):
+        pairs = ([anything(each, random) for each in arguments] for _ in many)
+        return dict(pairs)
+    if origin not in (list, tuple, Sequence):
+        raise NoSuchValueError(origin)
+    made = [anything(arguments[0], random) for _ in many]
+    return made if origin is list else tuple(made)
+
+
+@pytest.mark.parametrize("kind", sorted(crossing(), key=lambda kind: kind.__name__))
+def test_what_crosses_to_another_process_comes_back_as_it_was(kind: type[Any]) -> None:
+    for seed in range(50):
+        made = anything(kind, Random(seed))
+        back = restore(kind, json.loads(json.dumps(as_json(made))))
+        assert back == made
+        assert repr(back) == repr(made)
+
+
+def test_whole_numbers_may_be_keys() -> None:
+    hint = dict[int, tuple[int, ...]]
+    assert restore(hint, json.loads(json.dumps(as_json({3: (1, 2), -1: ()})))) == {
+        3: (1, 2),
+        -1: (),
+    }
+    with pytest.raises(ValueError, match="invalid literal"):
+        restore(hint, {"x": []})
+
+
+@pytest.mark.parametrize("value", [b"x", {1, 2}, np.zeros(1), object()])
+def test_what_json_has_no_form_for_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="which JSON has no form for"):
+        as_json([value])
+
+
+def test_hints_that_json_has_no_form_for_are_refused() -> None:
+    with pytest.raises(TypeError, match="a set, which JSON has no form for"):
+        restore(set[int], [1])
 
 
 class Colour(Enum):

@@ -1,0 +1,203 @@
+"""The manifest comes back as it was written; of anybody else's is taken what makes sense."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgepack.artifact import Artifact, describe
+from edgepack.errors import AlteredError, OutputError
+from edgepack.manifest import MANIFEST, Manifest, Settings, ToldRecipe, require_unaltered
+from edgepack.pipeline.naming import default_name
+from edgepack.pipeline.origin import origin
+from edgepack.recipe import as_json
+from edgepack.schemes import Quantization
+from edgepack.staging import stage
+
+FILE = Artifact(bytes=4, sha256="0" * 64)
+ASKED = {
+    "export": {"recipe": {"model": {"name": "kws.h5"}, "seed": 0}, "processor": {"vectors": None}},
+    "compare": {"comparison": {"inputs": {}}},
+    "firmware": {"firmware": {"models": {"kws": {}}}},
+    "phone": {"phone": {"name": "\u2028<b>"}},
+}
+
+
+def manifest(command: str = "export", **changes: Any) -> Manifest:
+    told: dict[str, Any] = {
+        "command": command,
+        "artifacts": {"int8.tflite": FILE, "firmware/kws/model.c": FILE},
+        "asked": ASKED[command],
+        "versions": {"edgepack": "0.1.0", "python": "3.11.2"},
+    }
+    return Manifest(**told | changes)
+
+
+def told(**changes: Any) -> dict[str, Any]:
+    return manifest().to_dict() | changes
+
+
+def written(folder: Path, content: Any) -> Path:
+    """Write a folder with a file, and anybody's manifest beside it."""
+    path = folder / "int8.tflite"
+    path.write_bytes(b"data")
+    (folder / MANIFEST).write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize("command", ASKED)
+def test_a_manifest_comes_back_as_it_was(tmp_path: Path, command: str) -> None:
+    given = manifest(command)
+    given.write(tmp_path)
+    text = (tmp_path / MANIFEST).read_text()
+    assert json.loads(text) == given.to_dict()
+    assert list(json.loads(text)) == [
+        *("schema", "command", "artifacts"),
+        *ASKED[command],
+        "versions",
+    ]
+    back = Manifest.read(tmp_path)
+    assert back == given
+    assert back is not None
+    back.write(tmp_path)
+    assert (tmp_path / MANIFEST).read_text() == text
+
+
+NOT_EDGEPACKS = {
+    "a list": [],
+    "a text": "edgepack",
+    "null": None,
+    "nothing": {},
+    "no artifacts": {key: value for key, value in told().items() if key != "artifacts"},
+    "no versions": {key: value for key, value in told().items() if key != "versions"},
+    "artifacts as a list": told(artifacts=["int8.tflite"]),
+    "artifacts as a text": told(artifacts="int8.tflite"),
+    "no artifact": told(artifacts={}),
+    "versions of another program": told(versions={"npm": "1"}),
+    "versions as a list": told(versions=["edgepack"]),
+    "versions as a text": told(versions="edgepack"),
+    "a version as a number": told(versions={"edgepack": 1}),
+}
+
+
+@pytest.mark.parametrize("content", NOT_EDGEPACKS.values(), ids=NOT_EDGEPACKS)
+def test_what_is_not_edgepacks_is_none(tmp_path: Path, content: Any) -> None:
+    path = written(tmp_path, content)
+    assert Manifest.read(tmp_path) is None
+    require_unaltered(path)
+    assert origin(path) is None
+    assert default_name(path) == "int8"
+    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+        replace(tmp_path)
+
+
+DEEP = '{"artifacts": %s}' % ("[" * 800 + "]" * 800)  # as JSON is read, but nothing goes through it
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 200_000, DEEP, '{"a": %s}' % ("1" * 5000), "\udcff"]
+)
+def test_what_is_damaged_is_none_and_vouches_for_no_file(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, {})
+    (tmp_path / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert Manifest.read(tmp_path) is None
+    with pytest.raises(AlteredError, match="which is damaged"):
+        require_unaltered(path)
+
+
+def test_a_folder_or_nothing_in_its_place_is_none(tmp_path: Path) -> None:
+    assert Manifest.read(tmp_path) is None
+    assert Manifest.read(tmp_path / "missing") is None
+    (tmp_path / MANIFEST).mkdir()
+    assert Manifest.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("odd", [None, 1, "x", [], {}, {"bytes": 4}, {"bytes": "4", "sha256": ""}])
+def test_an_artifact_of_another_form_is_listed_and_holds_nothing(tmp_path: Path, odd: Any) -> None:
+    path = written(tmp_path, told(artifacts={"int8.tflite": odd}))
+    found = Manifest.beside(path)
+    assert found is not None
+    assert found.artifacts == {"int8.tflite": None}
+    assert not found.is_unaltered(path)
+    require_unaltered(path)
+    assert origin(path) is None
+    replace(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipe": {"quantization": {"scheme": "int3", "rounding": "up"}, "seed": "today"}},
+        {"recipe": {"model": None, "quantization": [], "prune": "much", "later": {"a": [1]}}},
+        {"recipe": []},
+        {"later": {}, "processor": 7},
+        {"versions": {"edgepack": "0.0.1", "sdk": "2"}},
+    ],
+)
+def test_folders_of_another_edgepack_are_replaced(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = written(tmp_path, told(artifacts={"int8.tflite": vars(FILE)}, **changes))
+    assert Manifest.beside(path) is not None
+    replace(tmp_path)
+
+
+@pytest.mark.parametrize("schema", [2, None, "1", 1.5, [1]])
+def test_folders_of_another_schema_are_not(tmp_path: Path, schema: Any) -> None:
+    written(tmp_path, told(schema=schema))
+    found = Manifest.read(tmp_path)
+    assert found is not None
+    assert not found.is_current
+    with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
+        replace(tmp_path)
+
+
+@pytest.mark.parametrize("command", [None, 7, ["export"], "", "rm -rf", "a\nb", "export\x1b[2J"])
+def test_what_cannot_be_a_command_is_none(tmp_path: Path, command: Any) -> None:
+    written(tmp_path, told(command=command))
+    found = Manifest.read(tmp_path)
+    assert found is not None
+    assert found.command is None
+    with pytest.raises(OutputError, match=r"and its manifest\.json names none"):
+        replace(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../int8.tflite", "/int8.tflite", "./int8.tflite", "\x00", ""])
+def test_names_that_lead_out_of_the_folder_are_of_no_file_in_it(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    precious = tmp_path / "int8.tflite"
+    precious.write_bytes(b"precious")
+    path = written(folder, told(artifacts={name: vars(describe(precious))}))
+    assert Manifest.beside(path) is None
+    assert origin(path) is None
+    with pytest.raises(OutputError, match=r"holds 'int8\.tflite', which no"):
+        replace(folder)
+    assert precious.read_bytes() == b"precious"
+
+
+def test_a_recipe_tells_how_a_file_was_made() -> None:
+    wanted = Settings(samples=3, seed=7, quantization=Quantization(layers=(("a", "float"),)))
+    recipe = ToldRecipe(as_json(wanted) | {"model": {"name": "kws.h5"}, "prune": {}, "later": 1})
+    assert recipe.settings() == wanted
+    assert (recipe.model, recipe.scheme, recipe.is_pruned) == ("kws.h5", "int8", False)
+    assert ToldRecipe({"prune": {"sparsity": 0.5}}).is_pruned
+    assert ToldRecipe({}).settings() == Settings()
+    assert manifest("phone").recipe is None
+
+
+@pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [{}], {"name": 1, "scheme": 1}])
+def test_a_recipe_that_makes_no_sense_tells_nothing(odd: Any) -> None:
+    recipe = ToldRecipe({"model": odd, "quantization": odd})
+    assert (recipe.model, recipe.scheme) == (None, None)
+    with pytest.raises(ValueError, match=r"belongs|missing or unknown"):
+        recipe.settings()
+    with pytest.raises(ValueError, match="choose one of"):
+        ToldRecipe({"quantization": as_json(Quantization()) | {"scheme": "int3"}}).settings()
+
+
+def replace(folder: Path) -> None:
+    """Let an export replace a folder."""
+    with stage(folder, "export", [], force=True) as made:
+        (made / "new").write_text("")
