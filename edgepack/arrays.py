@@ -89,6 +89,11 @@ def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
     return array[start:stop] if path is None else read_rows(path, start, stop)
 
 
+def pick(array: NDArray[Any], numbers: Iterable[int]) -> NDArray[Any]:
+    """Take rows by their numbers, of a map past the map: touching it would map what lies around."""
+    return np.concatenate([take(array, slice(number, number + 1)) for number in numbers])
+
+
 def extremes(array: NDArray[Any]) -> NDArray[Any]:
     """Find the least and the largest value, by blocks; NaN if there is one.
 

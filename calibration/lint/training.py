@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays
+from edgepack.arrays import Arrays, pick
 from edgepack.calibration.lint import Finding
 from edgepack.calibration.lint.evidence import Evidence, Told, Trials
 from edgepack.calibration.lint.layers import rescaling, training_statistics
@@ -41,7 +41,7 @@ def choose(dataset: Dataset) -> tuple[Arrays, NDArray[np.intp]]:
     values = sum(array[0].size for array in dataset.inputs.values())
     count = min(len(dataset), _SAMPLES, max(_FEWEST, _VALUES // values))
     chosen = np.sort(np.random.default_rng(0).choice(len(dataset), count, replace=False))
-    return {name: array[chosen] for name, array in dataset.inputs.items()}, chosen
+    return {name: pick(array, chosen) for name, array in dataset.inputs.items()}, chosen
 
 
 def lint_training(

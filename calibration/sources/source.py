@@ -14,7 +14,7 @@ from edgepack.errors import DatasetError, EdgepackError, reason
 from edgepack.recipe_file import RecipeFile
 from edgepack.types import Signature
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 20
 """How much is read at a time: little memory, and few enough turns."""
 
 MOST_ROW_BYTES = 256 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgepack import bundle
-from edgepack.arrays import Arrays, save_arrays
+from edgepack.arrays import Arrays, pick, save_arrays
 from edgepack.artifact import describe_all
 from edgepack.codec import restore
 from edgepack.debug.figures import Compared, DebugReport, Isolated
@@ -135,4 +135,4 @@ def _spread(inputs: Arrays) -> Arrays:
     """Take samples at equal distances: datasets are often sorted by class."""
     count = len(next(iter(inputs.values())))
     taken = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
-    return {name: array[taken] for name, array in inputs.items()}
+    return {name: pick(array, taken) for name, array in inputs.items()}
