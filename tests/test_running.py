@@ -1,0 +1,227 @@
+"""What runs once, and what is not run at all: sessions, slow kernels, ruled-out targets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT, Bundle
+from test_contestants import classifier
+
+import edgepack as api
+from edgepack.build import Source
+from edgepack.evaluation.evaluate import Evaluator
+from edgepack.gate import Gate
+from edgepack.macs import model_macs
+from edgepack.metrics import METRICS, Measure
+from edgepack.pipeline.running import Task, left_out, not_needed, run_within_budget
+from edgepack.progress import ignore
+from edgepack.report.validation_text import render_validation
+from edgepack.runtimes import REFERENCE, RUNTIMES, budget
+from edgepack.runtimes.budget import affordable, worthwhile_processes
+from edgepack.runtimes.processes import interpreters
+from edgepack.samples import random_inputs
+from edgepack.target import load_targets
+from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.trial import Trial
+from edgepack.worker import Worker
+
+LITERT, TFLM = RUNTIMES["litert"], RUNTIMES["tflm"]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count worker processes by what they serve, and the calls that load a model."""
+    counts: Counter[str] = Counter()
+    begin, call = Worker.__init__, Worker.start
+
+    def counted(self: Worker, service: str, **arguments: Any) -> None:
+        counts[arguments.get("module", service)] += 1
+        begin(self, service, **arguments)
+
+    def noted(self: Worker, method: str, **arguments: Any) -> Any:
+        counts[method] += method == "load"
+        return call(self, method, **arguments)
+
+    monkeypatch.setattr(Worker, "__init__", counted)
+    monkeypatch.setattr(Worker, "start", noted)
+    return counts
+
+
+def test_a_comparison_loads_once_reads_once_and_starts_each_interpreter_once(
+    digits: Path, pruned_digits: Bundle, tmp_path: Path, started: Counter[str]
+) -> None:
+    from edgepack.calibration import reader
+
+    read: Counter[str] = Counter()
+    at_home = reader.read
+
+    def counted(data: object, *arguments: Any, **options: Any) -> Any:
+        read[str(data)] += 1
+        return at_home(data, *arguments, **options)
+
+    trial = Trial(
+        model=digits / "digits.h5",
+        candidates=(Source(path=pruned_digits.folder / "int8.tflite"),),
+        test=digits / "test.npz",
+        folds=3,
+        output=tmp_path / "out",
+        is_cached=False,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "read", counted)
+        report = api.compare(trial)
+    assert report.folds is not None
+    assert report.lint is not None
+    assert all(stage.validation for stage in report.stages)
+    assert read == {str(digits / "test.npz"): 1}
+    assert started["load"] == 1
+    assert started["edgepack.session:ModelSession"] == 1
+    assert started["edgepack.debug.service:DebugService"] == 1
+    modules = {each.module for each in (REFERENCE, *RUNTIMES.values())}
+    assert {name: started[name] for name in modules} == dict.fromkeys(modules, 1)
+
+
+def test_a_runtime_has_more_processes_only_where_there_is_much_to_do() -> None:
+    assert worthwhile_processes(TFLM, samples=16, macs=100_000) == 1
+    assert worthwhile_processes(TFLM, samples=400, macs=3_000_000) > 1
+    assert worthwhile_processes(LITERT, samples=400, macs=3_000_000) == 1
+    assert worthwhile_processes(LITERT, samples=10_000, macs=0) > 1
+
+
+def test_slow_kernels_afford_fewer_samples_of_larger_models_and_fast_ones_all() -> None:
+    assert affordable([LITERT, RUNTIMES["tflite-runtime"]], 10**12) is None
+    assert affordable([REFERENCE], 0) is None
+    few = affordable([REFERENCE, TFLM], 10**9)
+    more = affordable([REFERENCE], 10**9)
+    assert few is not None
+    assert more is not None
+    assert 1 <= few < more
+    assert affordable([TFLM], 10**15) == 1
+
+
+def task(path: Path, samples: int, labels: Any = None) -> Task:
+    path.write_bytes(classifier(0))
+    model = read_tflite(path.read_bytes())
+    inputs = random_inputs(model, samples, 0, 1 << 20)
+    return Task(path=path, model=model, inputs=inputs, outputs=["y"], labels=labels)
+
+
+def test_slow_interpreters_run_the_same_samples_stratified_by_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    wanted = task(tmp_path / "m.tflite", len(labels), labels)
+    seconds = 10.5 * model_macs(wanted.model) * 1.5e-9
+    monkeypatch.setattr(budget, "BUDGET_S", seconds)
+    with interpreters() as running:
+        whole = running.run(
+            model=wanted.path,
+            inputs=wanted.inputs,
+            outputs=["y"],
+            work=tmp_path,
+            update=ignore,
+            on=[REFERENCE, LITERT, TFLM],
+        )
+        (tmp_path / "work").mkdir()
+        runs = run_within_budget(
+            running, wanted, [REFERENCE, LITERT, TFLM], tmp_path / "work", ignore
+        )
+    assert list(runs) == [REFERENCE.name, "litert", "tflm"]
+    assert runs["litert"].mask is None
+    mask = runs["tflm"].mask
+    assert mask is not None
+    assert runs["tflm"].samples == 10
+    assert np.bincount(labels[mask]).tolist() == [6, 3, 1]
+    np.testing.assert_array_equal(runs[REFERENCE.name].mask, mask)
+    for name, run in runs.items():
+        assert run.outputs is not None
+        assert whole[name].outputs is not None
+        every = whole[name].outputs["y"]
+        np.testing.assert_array_equal(run.outputs["y"], every if run.mask is None else every[mask])
+    (note,) = left_out(runs, wanted, {})
+    assert note.startswith("10 of the 100 samples were run on the reference kernels and tflm")
+
+
+def test_a_ruled_out_target_has_its_model_loaded_and_nothing_run(
+    tmp_path: Path, pruned_digits: Bundle
+) -> None:
+    tiny = tmp_path / "tiny.toml"
+    board = (ROOT / "targets" / "nano-33-ble-sense.toml").read_text()
+    tiny.write_text(re.sub(r"(?m)^flash_bytes = .*", "flash_bytes = 4096", board))
+    gate = Gate(model=pruned_digits.folder / "int8.tflite", targets=(str(tiny), "android-arm64"))
+    report = api.validate(gate)
+    target = report.targets["tiny"]
+    assert not target.verdict.passed
+    assert target.footprint is not None
+    tflm = report.runtimes["tflm"]
+    assert (tflm.failure, tflm.deviations, tflm.latency) == (None, {}, None)
+    assert report.runtimes["litert"].deviations
+    assert "tflm only loaded the model: tiny is ruled out without running it" in report.notes
+    assert "tflm only loaded" in render_validation(report)
+    alone = api.validate(replace(gate, targets=(str(tiny),)))
+    assert alone.runtimes["tflm"].deviations
+    assert not alone.notes
+
+
+def test_what_could_yet_pass_is_run(pruned_digits: Bundle) -> None:
+    data = (pruned_digits.folder / "int8.tflite").read_bytes()
+    targets = load_targets(("android-arm64", "nano-33-ble-sense"))
+    on = [REFERENCE, *RUNTIMES.values()]
+    assert not_needed(on, targets, read_tflite(data), len(data), {}) == {}
+    out = not_needed(on, targets, read_tflite(data), 1 << 30, {})
+    assert out == {TFLM: ["nano-33-ble-sense"]}
+
+
+def test_a_sampled_interpreter_is_held_against_float_on_its_samples(
+    digits: Path, pruned_digits: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "BUDGET_S", 0.01)
+    gate = Gate(model=pruned_digits.folder / "int8.tflite", test=digits / "test.npz")
+    report = api.validate(gate)
+    assert report.comparison is not None
+    assert report.comparison == api.validate(gate).comparison
+    (output,) = report.comparison.outputs.values()
+    assert output.sampled.keys() == {"tflm"}
+    some = output.sampled["tflm"]
+    assert some.samples < report.samples
+    assert output.float_value_on("litert") == output.float_value
+    assert output.float_value_on("tflm") == some.float_value
+    drop, score = output.drop("tflm"), output.quantized["tflm"]
+    assert drop is not None
+    assert score.value is not None
+    assert some.float_value is not None
+    assert drop.amount == pytest.approx(100 * (some.float_value - score.value))
+    assert report.runtimes["tflm"].deviations[next(iter(report.comparison.outputs))].max_lsb == 0
+    text = render_validation(report)
+    assert f"tflm ({some.samples:,} samples)" in text
+    assert f"{some.samples:,} of the 400 samples were run on" in " ".join(text.split())
+    told = report.comparison.to_dict()["outputs"]
+    (named,) = told.values()
+    assert named["sampled"] == {"tflm": {"samples": some.samples, "float_value": some.float_value}}
+
+
+def test_scores_of_some_samples_are_those_of_a_dataset_that_has_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 256)
+    random = np.random.default_rng(0)
+    of_float, made = random.random((2, 40, 3)).astype(np.float32)
+    wanted = random.integers(0, 3, 40)
+    mask = random.random(40) < 0.3
+    measure = Measure(metric=METRICS["accuracy"], wanted=wanted)
+    found = Evaluator(of_float, [measure]).score(made[mask], None, mask)
+    alone = Evaluator(of_float[mask], [replace(measure, wanted=wanted[mask])])
+    expected = alone.score(made[mask], None)
+    assert (found.value, found.agreement) == (expected.value, expected.agreement)
+    assert found.max_abs_error == expected.max_abs_error
+    assert found.sqnr_db == pytest.approx(expected.sqnr_db)
+    assert found.mean_abs_error == pytest.approx(expected.mean_abs_error)
+    whole = Evaluator(of_float, [measure])
+    assert whole.float_value(mask) == alone.float_value()
+    assert whole.value(made, None, mask) == expected.value
