@@ -23,14 +23,13 @@ from edgepack.cli.options import (
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
 from edgepack.cli.values import DATA, PATH, Pair, TwoNumbers
+from edgepack.compress.pruning import DEFAULT_SPARSITY, Prune
 from edgepack.errors import RecipeError
 from edgepack.recipe import (
-    DEFAULT_SPARSITY,
     DEFAULT_TARGETS,
     SCHEDULES,
     STRATEGIES,
     FineTune,
-    Prune,
     Recipe,
     Schedule,
 )
@@ -169,7 +168,7 @@ def export(
     from edgepack.report.text import render_text
 
     recipe = Recipe(
-        prune=_prune(options),
+        compress=_compress(options),
         quantization=quantization(options),
         targets=target_names_of(targets, DEFAULT_TARGETS),
         **options,
@@ -184,32 +183,31 @@ _SCHEDULE = {"schedule": "kind", "begin_step": "begin_step", "end_step": "end_st
 _SCHEDULE |= {"frequency": "frequency"}
 _FINE_TUNE = (
     *("epochs", "loss", "optimizer", "learning_rate", "patience", "validation_split"),
-    *("checkpoints", "resume", "strategy"),
+    "strategy",
 )
 _PRUNE = ("sparsity", "n_of_m", "block", "threshold")
 
 
-def _prune(options: dict[str, Any]) -> Prune | None:
+def _compress(options: dict[str, Any]) -> tuple[Prune, ...]:
     """Take the options of pruning out of all options."""
-    train, layers = options.pop("train"), options.pop("layers")
+    layers, is_trained = options.pop("layers"), options["train"] is not None
     schedule = _given(options, _SCHEDULE)
     tuning = _given(options, _FINE_TUNE)
     settings = _given(options, _PRUNE)
-    if train is None and (unused := next(iter(schedule | tuning), None)):
+    kept = [name for name in ("checkpoints", "resume") if options[name]]
+    if not is_trained and (unused := next(iter([*(schedule | tuning), *kept]), None)):
         option = next((name for name, key in _SCHEDULE.items() if key == unused), unused)
         raise RecipeError(f"--{option.replace('_', '-')} needs data to fine-tune on: give --train")
     if "validation_split" in tuning and "patience" not in tuning:
         raise RecipeError("--validation-split holds out samples for --patience: give both")
-    if train is None and not settings and not layers:
-        return None
-    fine_tune = train and FineTune(train=train, schedule=Schedule(**schedule), **tuning)
-    return Prune(layers=layers, fine_tune=fine_tune, **settings)
+    if not is_trained and not settings and not layers:
+        return ()
+    fine_tune = FineTune(schedule=Schedule(**schedule), **tuning) if is_trained else None
+    return (Prune(layers=layers, fine_tune=fine_tune, **settings),)
 
 
 def _given(options: dict[str, Any], names: Any) -> dict[str, Any]:
     """Take out the options that were given, by the names of the fields that they fill."""
     fields = names if isinstance(names, dict) else dict(zip(names, names, strict=True))
     taken = {field: options.pop(name) for name, field in fields.items()}
-    return {
-        field: value for field, value in taken.items() if value is not None and value is not False
-    }
+    return {field: value for field, value in taken.items() if value is not None}

@@ -25,7 +25,7 @@ from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.job import Data, Job, load
 from edgepack.pipeline.model_session import model_session, own_folder
-from edgepack.pipeline.origin import pruned_float
+from edgepack.pipeline.origin import is_compressed, pruned_float
 from edgepack.pipeline.splits import Mask, calibrated_with, class_labels, held_out, subset
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
@@ -255,7 +255,7 @@ def _remarks(
 ) -> Iterator[str]:
     if origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
-    elif origin.recipe.get("prune") and not candidate.with_name("float.tflite").is_file():
+    elif is_compressed(origin.recipe) and not candidate.with_name("float.tflite").is_file():
         yield "not pruned, since float.tflite is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"

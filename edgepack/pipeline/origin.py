@@ -58,12 +58,17 @@ def pruned_float(path: Path, source: Path) -> Path | None:
     :func:`origin` does.
     """
     found, beside = origin(path), path.with_name(_FLOAT)
-    if found is None or not found.recipe.get("prune") or not _is_quantized(path, found.recipe):
+    if found is None or not is_compressed(found.recipe) or not _is_quantized(path, found.recipe):
         return None
     if not beside.is_file() or beside.samefile(source):
         return None
     bundle.require_unaltered(beside)
     return beside if bundle.listing(beside) else None
+
+
+def is_compressed(recipe: dict[str, Any]) -> bool:
+    """Whether the recipe of a manifest compressed the model; earlier ones knew pruning alone."""
+    return bool(recipe.get("compress") or recipe.get("prune"))
 
 
 def _is_quantized(path: Path, recipe: dict[str, Any]) -> bool:

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from edgepack import bundle
 from edgepack.artifact import describe_all
-from edgepack.compress.checkpoint import checkpoint_file, checkpoints_in, remove_checkpoint
+from edgepack.compress.checkpoint import checkpoint_files, checkpoints_in, remove_checkpoints
+from edgepack.compress.pruning import Prune
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.load.formats import detect
 from edgepack.manifest import describe_inputs, recipe_manifest
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
+from edgepack.pipeline.compress import compress, require_techniques, stages, step_reports
 from edgepack.pipeline.evidence import gather, judge_all, require_measurable, unmeasured
 from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
@@ -20,6 +22,7 @@ from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
 from edgepack.recipe import MULTI_WORKER, Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
+from edgepack.report.compression import last_of
 from edgepack.report.export_page import export_document
 from edgepack.report.page.files import write_page
 from edgepack.runtimes.processes import Run, interpreters
@@ -42,7 +45,7 @@ def produce(
     firmware: bool,
     verbose: bool,
 ) -> Report:
-    """Prune if asked to, quantize, validate on the runtimes and compare; write the folder.
+    """Compress if asked to, quantize, validate on the runtimes and compare; write the folder.
 
     ``command`` is what the user asked for; ``firmware`` adds the model as C. Raises
     :class:`RecipeError` without the data that the scheme needs.
@@ -51,10 +54,12 @@ def produce(
     if firmware:
         steps.c_name(recipe)  # what cannot be named in C is refused before the work starts
     require_data(recipe)
+    require_techniques(recipe)
     require_supported(recipe.quantization, targets)
     found, notes = available(runtimes, recipe.quantization)
     read = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
-    read += [checkpoint_file(recipe.checkpoints)] if recipe.checkpoints else []
+    kept = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
+    read += kept
     with (
         stage(recipe.output, command, read, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.
@@ -66,7 +71,7 @@ def produce(
             reads=[folder],
             writes=[recipe.checkpoints] if recipe.checkpoints else [],
             verbose=verbose,
-            connects=bool(recipe.fine_tune and recipe.fine_tune.strategy == MULTI_WORKER),
+            connects=recipe.strategy == MULTI_WORKER,
         ) as session,
         interpreters(found, verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
@@ -76,19 +81,21 @@ def produce(
         require_measurable(data.budgets, targets, measured=bool(data.measures))
         notes += (*data.notes, *unmeasured(data.budgets, targets), *warnings(job, data))
         inputs = describe_inputs(recipe)
-        pruning = steps.prune(job, data, inputs)
+        taken = compress(job, data, inputs)
         notes += steps.convert(job, data)
         calibration = calibrate(job, data, calibrator)
         model, quantization = steps.quantize(job)
         if firmware:
             steps.emit(job)
-        predictions = steps.predict(job, data)
+        predictions = steps.predict(job, data, stages(recipe))
         runs = _repeatable(steps.run(job, data, model, running))
         outputs = steps.predicted(job, data, predictions)
         validation = hold_against_reference(
             runs, steps.named_outputs(data, model), outputs["float"], known_defect(model)
         )
-        comparison = steps.compare(job, data, model, validation, outputs)
+        compression = step_reports(taken, data, outputs)
+        pruned = last_of(compression, Prune.technique)
+        comparison = steps.compare(job, data, model, validation, outputs["float"], pruned)
         evidence = gather(
             model,
             job.quantized_tflite.read_bytes(),
@@ -104,7 +111,7 @@ def produce(
             artifacts=describe_all(folder),
             quantization=quantization,
             comparison=comparison,
-            pruning=pruning,
+            compression=compression,
             calibration=calibration_report(recipe, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
@@ -120,8 +127,7 @@ def produce(
             folder / bundle.MANIFEST,
             recipe_manifest(command, recipe, describe_all(folder), inputs, found),
         )
-    if recipe.checkpoints:
-        remove_checkpoint(recipe.checkpoints)
+    remove_checkpoints(kept)
     return report
 
 

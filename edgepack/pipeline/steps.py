@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from edgepack.arrays import Arrays, array_paths, load_arrays
 from edgepack.bundle import write_texts
-from edgepack.compress.prune import Pruning
-from edgepack.compress.training import Trained
 from edgepack.deviation import Validation
 from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
 from edgepack.evaluation.score import Comparison, compare_output
 from edgepack.findings import Finding
-from edgepack.manifest import describe_prune
 from edgepack.pipeline.contradictions import SingleRun, find_contradictions
 from edgepack.pipeline.job import Data, Job
 from edgepack.pipeline.model_session import keep
@@ -25,6 +21,7 @@ from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe, as_json
 from edgepack.report import QuantizationReport
+from edgepack.report.compression import StepReport
 from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.processes import Interpreters, Run
 from edgepack.tflite.flatbuffer import read_tflite
@@ -32,40 +29,6 @@ from edgepack.types import Model, Tensor
 
 _FEW = 16
 """So many samples show whether kernels refuse a model, which is for its content."""
-
-
-def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
-    """Prune the model if asked to; ``inputs`` are those of the manifest."""
-    wanted = job.recipe.prune
-    if wanted is None:
-        return None
-    with job.progress.step("prune") as update:
-        done = job.session.call(
-            "prune",
-            update=update,
-            samples=dict(data.representative.files),
-            settings=as_json(wanted),
-            training=data.train
-            and {
-                "inputs": dict(data.train.files),
-                "labels": job.save(
-                    "taught", {name: measure.wanted[:] for name, measure in data.taught.items()}
-                ),
-                "losses": {name: measure.metric.loss for name, measure in data.taught.items()},
-                "fingerprint": _fingerprint(job.recipe, inputs),
-            },
-        )
-    return Pruning(**(done | {"trained": done["trained"] and Trained(**done["trained"])}))
-
-
-def _fingerprint(recipe: Recipe, inputs: dict[str, Any]) -> str:
-    """Digest what decides the result of fine-tuning, for its checkpoints."""
-    decisive = {
-        "inputs": {role: inputs.get(role) for role in ("model", "weights", "train")},
-        "metric": recipe.metric,
-        "prune": describe_prune(recipe),
-    }
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def convert(job: Job, data: Data) -> tuple[str, ...]:
@@ -127,15 +90,14 @@ def model_name(recipe: Recipe) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def predict(job: Job, data: Data) -> dict[str, Future[Any]]:
-    """Let the float models predict, while the interpreters run."""
+def predict(job: Job, data: Data, stages: Sequence[str] = ()) -> dict[str, Future[Any]]:
+    """Let the float models predict, while the interpreters run: as given, and by ``stages``."""
     inputs = dict(data.compared.files)
-    stages = ["float", "pruned"] if job.recipe.prune else ["float"]
     return {
         stage: job.session.start(
-            "predict", pruned=stage == "pruned", inputs=inputs, outputs=str(job.own / stage)
+            "predict", steps=steps, inputs=inputs, outputs=str(job.own / stage)
         )
-        for stage in stages
+        for steps, stage in enumerate(["float", *stages])
     }
 
 
@@ -184,20 +146,29 @@ def named_outputs(data: Data, model: Model) -> dict[str, Tensor]:
 
 
 def compare(
-    job: Job, data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
+    job: Job,
+    data: Data,
+    model: Model,
+    validation: Validation,
+    outputs: Arrays,
+    pruned: StepReport | None,
 ) -> Comparison:
-    """Compare what the float models and the interpreters gave."""
+    """Compare what the float model and the interpreters gave; ``pruned`` is scored already."""
+    compared = {
+        name: compare_output(
+            outputs[name],
+            None,
+            validation.real_outputs(name, tensor),
+            data.measures.get(name),
+        )
+        for name, tensor in named_outputs(data, model).items()
+    }
     return Comparison(
         scheme=job.recipe.quantization.scheme,
         data="test" if data.is_tested else "representative",
         samples=len(data.compared),
         outputs={
-            name: compare_output(
-                outputs["float"][name],
-                outputs["pruned"][name] if "pruned" in outputs else None,
-                validation.real_outputs(name, tensor),
-                data.measures.get(name),
-            )
-            for name, tensor in named_outputs(data, model).items()
+            name: replace(each, pruned=pruned.outputs[name] if pruned else None)
+            for name, each in compared.items()
         },
     )
