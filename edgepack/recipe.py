@@ -124,15 +124,15 @@ class CompressionStep:
     """The settings of one step of compression; each technique has a class of its own.
 
     ``technique`` is a name of :data:`edgepack.compress.TECHNIQUES`. A technique that can train the
-    model meanwhile, on the recipe's training data, has ``fine_tune`` as a field.
+    model meanwhile, on the recipe's training data, has a field ``fine_tune``.
     """
 
     technique: ClassVar[str]
 
     @property
-    def fine_tune(self) -> FineTune | None:
+    def training(self) -> FineTune | None:
         """The training meanwhile, if there is any."""
-        return None
+        return getattr(self, "fine_tune", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +226,7 @@ class Recipe:
     @property
     def fine_tunings(self) -> tuple[FineTune, ...]:
         """The trainings of the steps that have one, in order."""
-        return tuple(step.fine_tune for step in self.compress if step.fine_tune)
+        return tuple(step.training for step in self.compress if step.training)
 
     @property
     def strategy(self) -> str | None:

@@ -95,10 +95,10 @@ def _take(job: Job, data: Data, index: int, training: dict[str, Any] | None) -> 
 
 def _training(job: Job, data: Data, index: int, inputs: dict[str, Any]) -> dict[str, Any] | None:
     """Gather what a step is trained with; None if it is not."""
-    recipe, fine_tune = job.recipe, job.recipe.compress[index].fine_tune
+    recipe, fine_tune = job.recipe, job.recipe.compress[index].training
     if fine_tune is None or data.train is None:
         return None
-    before = sum(step.fine_tune is not None for step in recipe.compress[:index])
+    before = sum(step.training is not None for step in recipe.compress[:index])
     kept = checkpoint_files(recipe.checkpoints, before + 1)
     file = kept[-1] if kept else None
     wanted = {name: measure.wanted[:] for name, measure in data.taught.items()}
