@@ -39,8 +39,20 @@ LEAVES = {
     *("apart", "app", "arrays", "artifact", "budgets", "build", "bundle", "cache", "confine"),
     *("defects", "delegates", "errors", "exchange", "findings", "gate", "given", "importing"),
     *("labels", "macs", "resources", "preprocessing", "printable", "progress", "recipe"),
-    *("recipe_file", "restore", "samples", "schemes", "scratch", "serve", "signals", "spool"),
-    *("staging", "system_errors", "tflite", "toml", "trial", "types", "vela", "worker", "xdg"),
+    *("recipe_file", "restore", "samples", "schemes", "scratch", "serve", "settings"),
+    *(
+        "signals",
+        "spool",
+        "staging",
+        "system_errors",
+        "tflite",
+        "toml",
+        "trial",
+        "types",
+        "vela",
+        "worker",
+        "xdg",
+    ),
 }
 FILES = sorted(
     path
