@@ -32,9 +32,10 @@ _Options = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What files say besides options: the steps of compression, and what made an export.
+    """What files say besides options.
 
-    ``recipe_file`` is the TOML file, None without one.
+    ``recipe_file`` is the TOML file, None without one, and ``steps`` are its steps of compression;
+    ``asked`` is what a manifest tells of an export.
     """
 
     recipe_file: Path | None = None
@@ -107,11 +108,9 @@ def _read(ctx: click.Context, _param: click.Parameter, paths: tuple[Path, ...]) 
         asked = read_manifest(path, texts[path], ctx.command.name or "")
         known = _keys(ctx.command)
         options |= {known[key].name: value for key, value in asked.options.items() if key in known}
-        steps = asked.steps
     for path in tomls:
-        own, its_steps = _options(ctx, path, texts[path])
+        own, steps = _options(ctx, path, texts[path])
         options |= own
-        steps = its_steps or steps
     ctx.default_map = {**(ctx.default_map or {}), **options}
     recipe_file = next((_lasting(ctx, path, texts[path]) for path in tomls), None)
     ctx.meta[_CONFIG] = Config(recipe_file=recipe_file, steps=steps, asked=asked)
@@ -139,21 +138,50 @@ def _options(
         tables = parse_tables(text)
         steps = parse_steps(tables[COMPRESS]) if COMPRESS in tables else ()
         for_all = _dashed(tables.get(ALL, {}))
-        every = {key: None for each in commands.values() for key in _keys(each)}
-        require_known(for_all, every, f"[{ALL}] knows the keys")
-        found = {}
+        _check_all(for_all, commands, folder)
+        own = {}
         for name, command in commands.items():
-            known, own = _keys(command), _dashed(tables.get(name, {}))
-            _require_own(name, own, commands)
-            chosen = {key: (ALL, for_all[key]) for key in for_all if key in known}
-            chosen |= {key: (name, value) for key, value in own.items()}
-            found[name] = {
-                known[key].name: _checked(known[key], value, f"[{table}] {key!r}", folder)
-                for key, (table, value) in chosen.items()
-            }
+            table = _dashed(tables.get(name, {}))
+            _require_own(name, table, commands)
+            own[name] = _take(command, table, name, folder)
+        mine = own[ctx.command.name or ""]
+        known = _keys(ctx.command)
+        shared = {k: v for k, v in for_all.items() if k in known and known[k].name not in mine}
+        taken = _take(ctx.command, shared, ALL, folder) | mine
     except (RecipeError, TableError) as error:
         raise RecipeError(f"{path}: {error}") from error
-    return found.get(ctx.command.name or "", {}), steps
+    return taken, steps
+
+
+def _check_all(table: dict[str, Any], commands: Mapping[str, click.Command], folder: Path) -> None:
+    """Raise :class:`TableError` for a key that no command has, and a value that fits none."""
+    keys = {name: _keys(command) for name, command in commands.items()}
+    require_known(table, dict.fromkeys(key for each in keys.values() for key in each), _KNOWS_ALL)
+    for key, value in table.items():
+        having = [commands[name] for name, known in keys.items() if key in known]
+        refused = [_refusal(command, key, value, folder) for command in having]
+        if (first := refused[0]) and all(refused):
+            raise first
+
+
+def _refusal(command: click.Command, key: str, value: Any, folder: Path) -> TableError | None:
+    try:
+        _take(command, {key: value}, ALL, folder)
+    except TableError as error:
+        return error
+    return None
+
+
+_KNOWS_ALL = f"[{ALL}] knows the keys"
+
+
+def _take(command: click.Command, table: dict[str, Any], name: str, folder: Path) -> _Options:
+    """Check the values of keys that a command has; returns them by the names of its parameters."""
+    known = _keys(command)
+    return {
+        str(known[key].name): _checked(known[key], value, f"[{name}] {key!r}", folder)
+        for key, value in table.items()
+    }
 
 
 def _commands(ctx: click.Context) -> Mapping[str, click.Command]:
