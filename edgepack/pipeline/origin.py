@@ -9,6 +9,8 @@ from typing import Any
 
 from edgepack import bundle
 from edgepack.artifact import describe_bytes
+from edgepack.compress import TECHNIQUES
+from edgepack.compress.pruning import Prune
 from edgepack.emit.c_array import c_bytes
 from edgepack.errors import ReportError
 from edgepack.report.comparison import Origin
@@ -16,6 +18,7 @@ from edgepack.report.reading import read_json
 from edgepack.restore import restore
 
 _FLOAT, _REPORT = "float.tflite", "report.json"
+_COMPRESSED = "compressed"  # by what is not known here
 _C_ARRAY = re.compile(r"firmware/\w+/model\.c")
 
 
@@ -69,6 +72,15 @@ def pruned_float(path: Path, source: Path) -> Path | None:
 def is_compressed(recipe: dict[str, Any]) -> bool:
     """Whether the recipe of a manifest compressed the model; earlier ones knew pruning alone."""
     return bool(recipe.get("compress") or recipe.get("prune"))
+
+
+def compressed_name(found: Origin | None) -> str:
+    """Say what a model is called after the last step of compression, as its manifest tells it."""
+    steps = found.recipe.get("compress") if found else None
+    last = steps[-1] if isinstance(steps, list) and steps else {"technique": Prune.technique}
+    name = last.get("technique") if isinstance(last, dict) else None
+    known = TECHNIQUES.get(name) if isinstance(name, str) else None
+    return known.stage if known else _COMPRESSED
 
 
 def _is_quantized(path: Path, recipe: dict[str, Any]) -> bool:
