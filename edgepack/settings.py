@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from edgepack.errors import TableError
 from edgepack.restore import restore
-from edgepack.toml import require_known
+from edgepack.toml import require_known, respelled
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ def settings(kind: type[T], table: dict[str, Any], name: str) -> T:
     :class:`TableError` for an unknown key, a missing one that has no default and a value of another
     type, and what the dataclass itself raises.
     """
-    given = {key.replace("-", "_"): value for key, value in table.items()}
+    given = respelled(table, "-", "_")
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass
     require_known(given, known, f"[{name}] knows the keys")
     for key, field in known.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -72,6 +72,19 @@ def require_known(table: dict[str, Any], known: Iterable[str], said: str) -> Non
         near = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise TableError(f"unknown key {unknown[0]!r}; {said} {', '.join(known)}{hint}")
+
+
+def respelled(table: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Spell keys in one way, with dashes or with underscores.
+
+    Raises :class:`TableError` for a key that is there in both.
+    """
+    first: dict[str, str] = {}
+    for key in table:
+        other = first.setdefault(key.replace(old, new), key)
+        if other != key:
+            raise TableError(f"the keys {other!r} and {key!r} are the same")
+    return {key.replace(old, new): value for key, value in table.items()}
 
 
 def require_table(name: str, given: Any) -> dict[str, Any]:

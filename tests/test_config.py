@@ -237,6 +237,10 @@ def test_steps_of_compression_are_a_list(folder: Path, asked: list[Any]) -> None
         ("technique = 'prun'", "technique 'prun': did you mean 'prune'? the techniques are prune"),
         ("technique = 'prune'\nsparsty = 1", "did you mean 'sparsity'?"),
         ("technique = 'prune'\nsparsity = 'a'", "[compress]: 'sparsity' must be a number, not 'a'"),
+        (
+            "technique = 'prune'\nn-of-m = [2, 4]\nn_of_m = [1, 4]",
+            "'n-of-m' and 'n_of_m' are the s",
+        ),
         ("technique = 'prune'\nsparsity = true", "'sparsity' must be a number, not True"),
         ("technique = 'prune'\nsparsity = 2", "sparsity 2: must lie between 0 and 1"),
         (
@@ -292,6 +296,7 @@ def test_steps_and_the_short_way_to_write_one_do_not_go_together(folder: Path) -
         ("[export]\nconfig = 'a'", "unknown key 'config'"),
         ("[export]\nrecipe = 'a'", "[export] has no 'recipe': it is an option of firmware"),
         ("[export]\nhelp = true", "unknown key 'help'"),
+        ("[export]\nn-of-m = '2:4'\nn_of_m = '1:4'", "the keys 'n_of_m' and 'n-of-m' are the same"),
         ("[export]\nsamples = '3'", "[export] 'samples' must be a whole number, not '3'"),
         ("[export]\nsamples = 3.5", "[export] 'samples' must be a whole number, not 3.5"),
         ("[all]\nsamples = true", "[all] 'samples' must be a whole number, not True"),

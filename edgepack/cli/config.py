@@ -22,7 +22,7 @@ from edgepack.errors import RecipeError, TableError
 from edgepack.given import is_special, read_given_text
 from edgepack.recipe import CompressionStep
 from edgepack.recipe_file import ALL, COMPRESS, parse_tables
-from edgepack.toml import require_known
+from edgepack.toml import require_known, respelled
 
 _CONFIG = "edgepack.config"
 
@@ -137,11 +137,11 @@ def _options(
     try:
         tables = parse_tables(text)
         steps = parse_steps(tables[COMPRESS]) if COMPRESS in tables else ()
-        for_all = _dashed(tables.get(ALL, {}))
+        for_all = respelled(tables.get(ALL, {}), "_", "-")
         _check_all(for_all, commands, folder)
         own = {}
         for name, command in commands.items():
-            table = _dashed(tables.get(name, {}))
+            table = respelled(tables.get(name, {}), "_", "-")
             _require_own(name, table, commands)
             own[name] = _take(command, table, name, folder)
         mine = own[ctx.command.name or ""]
@@ -187,10 +187,6 @@ def _take(command: click.Command, table: dict[str, Any], name: str, folder: Path
 def _commands(ctx: click.Context) -> Mapping[str, click.Command]:
     root = ctx.find_root().command
     return root.commands if isinstance(root, click.Group) else {ctx.command.name or "": ctx.command}
-
-
-def _dashed(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.replace("_", "-"): value for key, value in table.items()}
 
 
 def _keys(command: click.Command) -> dict[str, click.Parameter]:
