@@ -296,7 +296,7 @@ def test_steps_and_the_short_way_to_write_one_do_not_go_together(folder: Path) -
         ("[export]\nconfig = 'a'", "unknown key 'config'"),
         ("[export]\nrecipe = 'a'", "[export] has no 'recipe': it is an option of firmware"),
         ("[export]\nhelp = true", "unknown key 'help'"),
-        ("[export]\nn-of-m = '2:4'\nn_of_m = '1:4'", "the keys 'n_of_m' and 'n-of-m' are the same"),
+        ("[export]\nn-of-m = '2:4'\nn_of_m = '1:4'", "the keys 'n-of-m' and 'n_of_m' are the same"),
         ("[export]\nsamples = '3'", "[export] 'samples' must be a whole number, not '3'"),
         ("[export]\nsamples = 3.5", "[export] 'samples' must be a whole number, not 3.5"),
         ("[all]\nsamples = true", "[all] 'samples' must be a whole number, not True"),
