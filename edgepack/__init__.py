@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 from edgepack.app import App
 from edgepack.budgets import Budgets
 from edgepack.build import Build, Source
+from edgepack.compress.prune_settings import Prune
 from edgepack.errors import EdgepackError
 from edgepack.gate import Gate
-from edgepack.recipe import FineTune, Prune, Recipe, Schedule
+from edgepack.recipe import FineTune, Recipe, Schedule
 from edgepack.schemes import Quantization
 from edgepack.trial import Trial
 

@@ -60,9 +60,18 @@ class ToldRecipe:
         return self._text("quantization", "scheme")
 
     @property
-    def is_pruned(self) -> bool:
-        """Whether the model was pruned."""
-        return bool(self.told.get("prune"))
+    def is_compressed(self) -> bool:
+        """Whether the model was compressed; earlier manifests knew pruning alone."""
+        return bool(self.told.get("compress") or self.told.get("prune"))
+
+    @property
+    def last_technique(self) -> str | None:
+        """The technique of the last step of compression; None in manifests that list no steps."""
+        steps = _fitting(list[Any], self.told.get("compress"))
+        if not steps:
+            return None
+        last = _fitting(dict[str, Any], steps[-1]) or {}
+        return _fitting(str, last.get("technique")) or ""
 
     def settings(self) -> Settings:
         """How the model was quantized, by the defaults where nothing is told.

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgepack import codec
 from edgepack.artifact import Artifact, describe
+from edgepack.codec import as_json
 from edgepack.manifest import RECIPE, Manifest
-from edgepack.recipe import Recipe, as_json, is_function_name
+from edgepack.recipe import Recipe, as_entry, is_function_name
 from edgepack.runtimes import Runtime
 
 _DISTRIBUTIONS = (
@@ -47,10 +47,11 @@ def recipe_manifest(
         "custom_objects": list(recipe.custom_objects),
         "allow_unsafe": recipe.allow_unsafe,
         "observer": recipe.observer,
-        "prune": describe_prune(recipe),
+        # Manifests have always said that nothing was pruned.
+        **({"compress": [*map(as_entry, recipe.compress)]} if recipe.compress else {"prune": None}),
         "samples": recipe.samples,
         "seed": recipe.seed,
-        "quantization": codec.as_json(recipe.quantization),
+        "quantization": as_json(recipe.quantization),
         "targets": list(recipe.targets),
         "metric": recipe.metric,
     }
@@ -71,17 +72,6 @@ def processor() -> dict[str, str | None]:
     known = set(_CPUINFO.read_text().split()) if _CPUINFO.is_file() else set()
     vectors = next((name for name in _VECTORS if name in known), None)
     return {"architecture": platform.machine(), "vectors": vectors}
-
-
-def describe_prune(recipe: Recipe) -> dict[str, Any] | None:
-    """Describe pruning, but for files, which are named with the inputs."""
-    if recipe.prune is None:
-        return None
-    described: dict[str, Any] = as_json(recipe.prune)
-    if described["fine_tune"]:
-        for key in ("train", "checkpoints", "resume"):
-            del described["fine_tune"][key]
-    return described
 
 
 def describe_inputs(recipe: Recipe) -> dict[str, Any]:

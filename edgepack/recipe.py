@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import Path, PurePath
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
 
+from edgepack.codec import as_json
 from edgepack.errors import RecipeError
 from edgepack.schemes import Quantization
 
 DEFAULT_TARGETS = ("android-arm64", "nano-33-ble-sense")
-DEFAULT_SPARSITY = 0.5
 SCHEDULES = ("polynomial", "constant")
 DISTILLATION = "distillation"
-"""The loss of giving other outputs than the model gave before it was pruned."""
+"""The loss of giving other outputs than the model gave before the step."""
 
 MULTI_WORKER = "multi-worker"
 STRATEGIES = ("mirrored", MULTI_WORKER)
 DEFAULT_OBSERVER = "min-max"
 DEFAULT_SEED = 0
 
-_DATA = {"is_data": True}
 _FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
@@ -82,22 +80,18 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
-    """Training while pruning.
+    """Training while compressing.
 
-    ``train`` is data as the representative dataset is, with the labels where the metric needs
-    them. ``loss`` and ``optimizer`` are Keras's names; with None they are those that the model
+    ``loss`` and ``optimizer`` are Keras's names; with None they are those that the model
     was compiled with, else what suits the metric, and Adam. The loss ``distillation`` needs no
-    labels: the model learns to give what it gave before it was pruned. ``learning_rate`` is where
+    labels: the model learns to give what it gave before the step. ``learning_rate`` is where
     a cosine decay to 0 begins. ``patience`` stops once the loss on held-out samples,
     ``validation_split`` of all, has not fallen for so many epochs at the final sparsity, and keeps
-    the best weights.
-    ``checkpoints`` is a folder in which every epoch is saved, so that a run that was cut off can
-    ``resume``. ``strategy`` is one of TensorFlow's: ``mirrored`` for all devices of this host,
-    ``multi-worker`` for several hosts (TF_CONFIG). Raises :class:`RecipeError` for what does not
-    fit.
+    the best weights. ``strategy`` is one of TensorFlow's: ``mirrored`` for all devices of this
+    host, ``multi-worker`` for several hosts (TF_CONFIG). Raises :class:`RecipeError` for what does
+    not fit.
     """
 
-    train: Any = field(metadata=_DATA)
     epochs: int = 10
     loss: str | None = None
     optimizer: str | None = None
@@ -105,8 +99,6 @@ class FineTune:
     validation_split: float = 0.1
     patience: int | None = None
     schedule: Schedule = field(default_factory=Schedule)
-    checkpoints: Path | None = None
-    resume: bool = False
     strategy: str | None = None
 
     def __post_init__(self) -> None:
@@ -120,8 +112,6 @@ class FineTune:
             raise RecipeError(
                 f"validation split {self.validation_split}: must lie between 0 and 1, such as 0.1"
             )
-        if self.resume and self.checkpoints is None:
-            raise RecipeError("resume: say where the checkpoints of the run that was cut off are")
         if self.strategy not in (None, *STRATEGIES):
             raise RecipeError(
                 f"strategy {self.strategy!r}: the strategies are {', '.join(STRATEGIES)}"
@@ -129,68 +119,19 @@ class FineTune:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prune:
-    """Magnitude pruning: the smallest weights of each layer become zero.
+class CompressionStep:
+    """The settings of one step of compression; each technique has a class of its own.
 
-    How many: a fraction (``sparsity``, 0.5 if nothing is said); ``n_of_m``, such as (2, 4): two
-    of four neighbours; or all below a ``threshold``, over the whole model. ``layers`` pairs name
-    patterns with a fraction of their own, 0 to leave a layer out; the last that matches counts.
-    ``block`` lets weights of two dimensions go in blocks of (rows, columns). Without
-    ``fine_tune`` they go in one shot. Raises :class:`RecipeError` for what does not fit.
+    ``technique`` is a name of :data:`edgepack.compress.TECHNIQUES`. A technique that can train the
+    model meanwhile, on the recipe's training data, has a field ``fine_tune``.
     """
 
-    sparsity: float | None = None
-    layers: tuple[tuple[str, float], ...] = ()
-    threshold: float | None = None
-    n_of_m: tuple[int, int] | None = None
-    block: tuple[int, int] | None = None
-    fine_tune: FineTune | None = None
+    technique: ClassVar[str]
 
-    def __post_init__(self) -> None:
-        ways = {
-            "a sparsity": self.sparsity,
-            "a threshold": self.threshold,
-            "N of M": self.n_of_m,
-        }
-        given = [name for name, value in ways.items() if value is not None]
-        if len(given) > 1:
-            raise RecipeError(f"{given[0]} and {given[1]} cannot both be reached: choose one")
-        if self.sparsity is not None and not 0 < self.sparsity < 1:
-            raise RecipeError(
-                f"sparsity {self.sparsity}: must lie between 0 and 1, such as 0.5 for half"
-                " of the weights"
-            )
-        for pattern, sparsity in self.layers:
-            if not 0 <= sparsity < 1:
-                raise RecipeError(
-                    f"sparsity {sparsity} of the layers {pattern!r}: must lie between 0, to leave"
-                    " them out, and 1"
-                )
-            if sparsity and (self.threshold is not None or self.n_of_m is not None):
-                raise RecipeError(
-                    f"layers {pattern!r}: {given[0]} is for all layers; they can only be left out,"
-                    " with 0"
-                )
-        if self.threshold is not None:
-            self._check_threshold(self.threshold)
-        if self.n_of_m is not None and not 0 < self.n_of_m[0] < self.n_of_m[1]:
-            n, m = self.n_of_m
-            raise RecipeError(f"{n} of {m}: give fewer zeros than there are, such as 2 of 4")
-        if self.block is not None:
-            if min(self.block) < 1:
-                raise RecipeError(f"block {self.block[0]}x{self.block[1]}: sides count from 1")
-            if self.n_of_m is not None:
-                raise RecipeError("blocks and N of M cannot both be reached: choose one")
-
-    def _check_threshold(self, threshold: float) -> None:
-        if not 0 < threshold < float("inf"):
-            raise RecipeError(f"threshold {threshold}: must be above 0, such as 0.01")
-        if self.fine_tune is not None:
-            raise RecipeError(
-                "a threshold acts in one shot, without training data; give a sparsity to fine-tune"
-            )
-        if self.block is not None:
-            raise RecipeError("a threshold acts on single weights, not on blocks: choose one")
+    @property
+    def training(self) -> FineTune | None:
+        """The training meanwhile, if there is any."""
+        return getattr(self, "fine_tune", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,22 +148,32 @@ class Recipe:
     ``ranges``, a calibration.json, nothing is observed. ``metric`` is a name of
     :func:`edgepack.metrics.find`; None chooses by the labels. ``output`` is the folder to
     write; an existing one is replaced only with ``force``. ``strict`` turns what the linter
-    finds in the data into an error. Raises :class:`RecipeError` for numbers that do not fit.
+    finds in the data into an error.
+
+    ``compress`` holds the steps of compression in their order, each for the model that the one
+    before it made. ``train`` is data as the representative dataset is, with the labels where the
+    metric needs them, for the steps that fine-tune. ``checkpoints`` is a folder in which every
+    epoch is saved, so that a run that was cut off can ``resume``.
+
+    Raises :class:`RecipeError` for what does not fit.
     """
 
     model: Path
     output: Path
-    representative: Any = field(default=None, metadata=_DATA)
+    representative: Any = None
     weights: Path | None = None
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
-    test: Any = field(default=None, metadata=_DATA)
+    test: Any = None
+    train: Any = None
     recipe_file: Path | None = None
     samples: int | None = None
     seed: int = DEFAULT_SEED
     observer: str = DEFAULT_OBSERVER
     ranges: Path | None = None
-    prune: Prune | None = None
+    compress: tuple[CompressionStep, ...] = ()
+    checkpoints: Path | None = None
+    resume: bool = False
     quantization: Quantization = field(default_factory=Quantization)
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
@@ -234,6 +185,21 @@ class Recipe:
             raise RecipeError(f"samples {self.samples}: calibration needs at least 1")
         if self.seed < 0:
             raise RecipeError(f"seed {self.seed}: must not be negative")
+        self._check_training()
+
+    def _check_training(self) -> None:
+        if self.train is None and self.fine_tunings:
+            raise RecipeError("fine-tuning needs data to train on: give --train")
+        if self.train is not None and not self.fine_tunings:
+            raise RecipeError("there is nothing to train: no step of compression fine-tunes")
+        if self.checkpoints is not None and not self.fine_tunings:
+            raise RecipeError("there are no checkpoints to keep: no step of compression fine-tunes")
+        if self.resume and self.checkpoints is None:
+            raise RecipeError("resume: say where the checkpoints of the run that was cut off are")
+        if len({each.strategy for each in self.fine_tunings} - {None}) > 1:
+            raise RecipeError(
+                f"strategies {' and '.join(STRATEGIES)}: one process has one; choose one"
+            )
 
     @property
     def source(self) -> Source:
@@ -252,19 +218,19 @@ class Recipe:
             representative=self.representative,
             test=self.test,
             ranges=self.ranges,
-            train=self.fine_tune and self.fine_tune.train,
+            train=self.train,
             recipe_file=self.recipe_file,
         )
 
     @property
-    def fine_tune(self) -> FineTune | None:
-        """The training while pruning, if there is any."""
-        return self.prune.fine_tune if self.prune else None
+    def fine_tunings(self) -> tuple[FineTune, ...]:
+        """The trainings of the steps that have one, in order."""
+        return tuple(step.training for step in self.compress if step.training)
 
     @property
-    def checkpoints(self) -> Path | None:
-        """Where the training keeps its checkpoints, if it does."""
-        return self.fine_tune.checkpoints if self.fine_tune else None
+    def strategy(self) -> str | None:
+        """The strategy of tf.distribute to train with, if any."""
+        return next((each.strategy for each in self.fine_tunings if each.strategy), None)
 
 
 def only_given(**inputs: Any) -> dict[str, Any]:
@@ -285,19 +251,6 @@ def is_function_name(text: str) -> bool:
     return bool(_FUNCTION.fullmatch(text)) and not os.path.exists(text)  # noqa: PTH110 (of any length)
 
 
-def as_json(settings: Any) -> dict[str, Any]:
-    """Turn a dataclass of settings into JSON values, paths into texts, data into their type."""
-    values: dict[str, Any] = json.loads(json.dumps(settings, default=_plain))
-    return values
-
-
-def _plain(value: Any) -> Any:
-    if not is_dataclass(value):
-        return str(value)
-    named = {field: getattr(value, field.name) for field in fields(value)}
-    return {
-        field.name: type(value).__qualname__
-        if field.metadata == _DATA and not isinstance(value, (str, PurePath, type(None)))
-        else value
-        for field, value in named.items()
-    }
+def as_entry(step: CompressionStep) -> dict[str, Any]:
+    """Turn a step into JSON values, its technique first: an entry of a list of steps."""
+    return {"technique": step.technique, **as_json(step)}

@@ -1,4 +1,4 @@
-"""``edgepack.toml``: what is known of the data, for every command.
+"""``edgepack.toml``: what is known of the data, for every command, beside their options.
 
 ::
 
@@ -11,6 +11,9 @@
 
     [budgets]                # what the model may cost, see edgepack.budgets
     max_drop = 1.0
+
+The other tables hold what could be given on the command line, which reads them itself
+(:mod:`edgepack.cli.config`): one for each command, ``[all]``, and ``[[compress]]``.
 """
 
 from __future__ import annotations
@@ -27,6 +30,12 @@ from edgepack.preprocessing import Audio, Image, Preprocessing
 from edgepack.toml import parse_toml, require_known, require_table, value, values
 from edgepack.types import Signature
 
+TABLES = ("data", "preprocessing", "budgets")
+ALL, COMPRESS = "all", "compress"
+COMMANDS = (
+    *("compare", "debug", "diff", "export", "firmware", "inspect", "lint", "phone", "quantize"),
+    *("study", "targets", "validate"),
+)
 _LONE = ""
 
 
@@ -75,15 +84,22 @@ def read_recipe_file(path: Path | None) -> RecipeFile:
         return RecipeFile()
     text = read_given_text(path, RecipeError, "recipe file")
     try:
-        return _parse(path, parse_toml(text))
+        return _parse(path, parse_tables(text))
     except (RecipeError, TableError) as error:
         raise RecipeError(f"{path}: {error}") from error
 
 
-def _parse(path: Path, tables: dict[str, Any]) -> RecipeFile:
-    require_known(tables, ("data", "preprocessing", "budgets"), "the tables are")
+def parse_tables(text: str) -> dict[str, Any]:
+    """Parse the tables of a file, by their names. Raises :class:`TableError` for unknown ones."""
+    tables = parse_toml(text)
+    require_known(tables, (*TABLES, ALL, COMPRESS, *COMMANDS), "the tables are")
     for name, table in tables.items():
-        require_table(name, table)
+        if name != COMPRESS:
+            require_table(name, table)
+    return tables
+
+
+def _parse(path: Path, tables: dict[str, Any]) -> RecipeFile:
     data, described = tables.get("data", {}), tables.get("preprocessing", {})
     require_known(data, ("label",), "[data] knows the key")
     label = value("label", data["label"], "str") if data else None

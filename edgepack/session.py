@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgepack.arrays import array_paths, load_arrays
+from edgepack.arrays import Arrays, array_paths, load_arrays
 from edgepack.calibration.fused import calibrate_fused
 from edgepack.calibration.lint import Testimony
 from edgepack.calibration.lint.training import lint_training
+from edgepack.codec import restore
+from edgepack.compress import technique as find_technique
 from edgepack.compress.kernels import kernel_sparsity
-from edgepack.compress.prune import Pruning, prune
-from edgepack.compress.prune_file import prune_file
 from edgepack.compress.strategy import strategy as start_strategy
+from edgepack.compress.technique import Form, Record, Task, Technique
 from edgepack.compress.training import Training
 from edgepack.convert import to_float_tflite
 from edgepack.errors import ModelError
@@ -29,7 +32,7 @@ from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
 from edgepack.progress import Update
 from edgepack.quantize.scheme import quantize, quantize_constants
-from edgepack.recipe import FineTune, Prune, Schedule, Source
+from edgepack.recipe import FineTune, Source
 from edgepack.schemes import Quantization
 from edgepack.sparsity import Sparsity
 from edgepack.spool import Spool
@@ -37,19 +40,31 @@ from edgepack.types import Loaded
 
 
 class ModelSession:
-    """Holds the model of a source as given, and as it is after pruning.
+    """Holds the model of a source as given, and as it is after each step of compression.
 
     What methods take and return goes through JSON (:mod:`edgepack.codec`); ``update`` receives
     their progress. Arrays are paths of .npy files by name, in the model's order.
     """
 
-    _given: FloatModel
-    _current: FloatModel
+    _models: list[FloatModel]
+    """The model as given, then what came of each step; none changes any more."""
+    _copy: Callable[[], FloatModel]
+    """Makes another like the last of them."""
+    _unrolled: tuple[str, ...] = ()
+    """The layers that were unrolled to make a .tflite file for a step."""
 
     def __init__(self, *, source: Source) -> None:
         self._source = source
         os.environ.update(environment(self._source))
         import tensorflow  # noqa: F401 (at once, while the parent reads the data)
+
+    @property
+    def _given(self) -> FloatModel:
+        return self._models[0]
+
+    @property
+    def _current(self) -> FloatModel:
+        return self._models[-1]
 
     def load(self, *, strategy: str | None, update: Update) -> Loaded:
         """Load a model.
@@ -59,7 +74,8 @@ class ModelSession:
         update(0, 1)
         if strategy:
             start_strategy(strategy)
-        self._given = self._current = load_model(self._source)
+        self._models = [load_model(self._source)]
+        self._copy = partial(load_model, self._source)
         return Loaded(signature=self._given.signature, runtime=self._given.runtime)
 
     def lint(
@@ -72,36 +88,35 @@ class ModelSession:
         )
         return Testimony(findings=tuple(findings), witnesses=tuple(witnesses))
 
-    def prune(
+    def compress(
         self,
         *,
-        samples: dict[str, str],
+        technique: str,
         settings: dict[str, Any],
+        samples: dict[str, str],
         training: dict[str, Any] | None,
         update: Update,
-    ) -> Pruning:
-        """Replace the current model by one that is pruned.
+    ) -> Record:
+        """Replace the current model by what a technique makes of it.
 
-        ``settings`` holds the fields of :class:`~edgepack.recipe.Prune`, ``training`` those of
-        :class:`~edgepack.compress.training.Training` that are not among them.
+        ``settings`` holds the fields of the technique's settings, ``training`` those of
+        :class:`~edgepack.compress.training.Training`, but for what the model file says of its own.
+        Returns the technique's record.
         """
-        wanted = _prune_settings(settings)
+        chosen = find_technique(technique)
         arrays = load_arrays(samples)
-        if isinstance(self._given, KerasModel):
-            taught = training and Training(
-                inputs=load_arrays(training["inputs"]),
-                labels=load_arrays(training["labels"]),
-                losses={name: Loss(loss) for name, loss in training["losses"].items()},
-                settings=wanted.fine_tune or FineTune(train=Path()),
-                compiled=compiled(self._source.path),
-                fingerprint=training["fingerprint"],
-            )
-            self._current, pruning = prune(
-                self._given, self._load_keras, arrays, wanted, taught or None, update
-            )
-        else:
-            self._current, pruning = self._prune_file(arrays, wanted)
-        return pruning
+        model, copy = self._taken_by(chosen, arrays)
+        task = Task(
+            model=model,
+            copy=copy,
+            samples=arrays,
+            training=self._training(training) if training else None,
+            update=update,
+        )
+        done = chosen.apply(task, restore(chosen.settings, settings))
+        self._models.append(done.model)
+        self._copy = done.copy
+        return done.record
 
     def sparsity(self, *, update: Update) -> Sparsity | None:
         """Measure the zeros in the current model's layers; None if it has none of Keras's."""
@@ -117,7 +132,7 @@ class ModelSession:
         update(0, 1)
         converted = to_float_tflite(self._current, [tuple(shape) for shape in shapes])
         Path(float_tflite).write_bytes(converted.tflite)
-        return {"unrolled": converted.unrolled}
+        return {"unrolled": [*self._unrolled, *converted.unrolled]}
 
     def calibrate_fused(
         self,
@@ -154,13 +169,13 @@ class ModelSession:
         Path(quantized_tflite).write_bytes(quantized)
 
     def predict(
-        self, *, pruned: bool, inputs: dict[str, str], outputs: str, update: Update
+        self, *, steps: int = 0, inputs: dict[str, str], outputs: str, update: Update
     ) -> None:
-        """Run the float model, as given or after pruning, and write its outputs next to a stem.
+        """Run the float model after so many steps of compression; write its outputs next to a stem.
 
         :func:`~edgepack.arrays.array_paths` names the files, by the names of the outputs.
         """
-        model = self._current if pruned else self._given
+        model = self._models[steps]
         arrays = list(load_arrays(inputs).values())
         paths = array_paths(Path(outputs), [output.name for output in model.signature.outputs])
         with ExitStack() as stack:
@@ -175,40 +190,42 @@ class ModelSession:
                 for spool, values in zip(spools, batch, strict=True):
                     spool.add(values)
 
-    def _load_keras(self) -> KerasModel:
-        loaded = load_model(self._source)
-        assert isinstance(loaded, KerasModel)  # noqa: S101 (as it was before)
-        return loaded
-
-    def _prune_file(self, samples: dict[str, Any], wanted: Prune) -> tuple[TfliteFile, Pruning]:
-        path = self._given.path
-        if wanted.fine_tune is not None:
+    def _taken_by(
+        self, technique: Technique, samples: Arrays
+    ) -> tuple[FloatModel, Callable[[], FloatModel]]:
+        """Give the current model in a form that a technique takes, and what copies it."""
+        if not _forms(self._current).isdisjoint(technique.forms):
+            return self._current, self._copy
+        if Form.TFLITE not in technique.forms:
+            wanted = " or ".join(form.value for form in technique.forms)
+            what = "is none" if len(self._models) == 1 else "is none after the step before"
             raise ModelError(
-                f"{path}: holds no Keras layers, so it cannot be trained: leave the training data"
-                " out to prune it in one shot, or give the Keras model"
+                f"{self._current.path}: {technique.name} needs {wanted}, and the model {what}; give"
+                " another model, or leave the step out"
             )
         shapes = [array.shape[1:] for array in samples.values()]
-        tflite = to_float_tflite(self._given, shapes).tflite
-        pruned, pruning = prune_file(path, tflite, wanted)
-        return TfliteFile(path, pruned, self._given.signature), pruning
+        converted = to_float_tflite(self._current, shapes)
+        self._unrolled += converted.unrolled
+        file = TfliteFile(self._current.path, converted.tflite, self._current.signature)
+        return file, lambda: file
+
+    def _training(self, told: dict[str, Any]) -> Training:
+        return Training(
+            source=told["source"],
+            inputs=load_arrays(told["inputs"]),
+            labels=load_arrays(told["labels"]),
+            losses={name: Loss(loss) for name, loss in told["losses"].items()},
+            settings=restore(FineTune, told["settings"]),
+            compiled=compiled(self._source.path),
+            fingerprint=told["fingerprint"],
+            checkpoint=told["checkpoint"] and Path(told["checkpoint"]),
+            resume=told["resume"],
+        )
 
 
-def _prune_settings(fields: dict[str, Any]) -> Prune:
-    fine_tune = fields["fine_tune"]
-    return Prune(
-        **fields
-        | {
-            "layers": tuple((pattern, sparsity) for pattern, sparsity in fields["layers"]),
-            "n_of_m": fields["n_of_m"] and tuple(fields["n_of_m"]),
-            "block": fields["block"] and tuple(fields["block"]),
-            "fine_tune": fine_tune
-            and FineTune(
-                **fine_tune
-                | {
-                    "train": Path(fine_tune["train"]),
-                    "schedule": Schedule(**fine_tune["schedule"]),
-                    "checkpoints": fine_tune["checkpoints"] and Path(fine_tune["checkpoints"]),
-                }
-            ),
-        }
-    )
+def _forms(model: FloatModel) -> set[Form]:
+    if isinstance(model, TfliteFile):
+        return {Form.TFLITE}
+    if not isinstance(model, KerasModel):
+        return set()
+    return {Form.KERAS, Form.GRAPH} if model.is_graph else {Form.KERAS}

@@ -111,7 +111,7 @@ def load_target(name: str) -> Target:
     """
     path = target_file(name)
     text = read_given_text(path, TargetError, "target file")
-    return parse_target(name if _is_path(name) else str(path), text)
+    return parse_target(name if is_path(name) else str(path), text)
 
 
 def target_file(name: str) -> Path:
@@ -119,7 +119,7 @@ def target_file(name: str) -> Path:
 
     Raises :class:`TargetError`, with the nearest known name.
     """
-    if _is_path(name):
+    if is_path(name):
         return Path(name)
     for folder in _folders():
         if name in _names(folder):
@@ -132,7 +132,8 @@ def target_file(name: str) -> Path:
     )
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether the name of a target is the path of its file."""
     return name.endswith(_SUFFIX) or os.sep in name
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -19,11 +20,16 @@ else:
 _DEEP_KEY = re.compile(r"(?:[^\s.,=\[\]{}]+[ \t]*\.[ \t]*){100}")
 """The parser takes minutes for a key of many parts."""
 
+_LONG_NUMBER = re.compile(r"0[xob][0-9a-fA-F_]{1000}")
+"""Python reads such numbers, but writes none of them, not even in a message."""
+
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Parse TOML. Raises :class:`TableError` for anything else."""
     if _DEEP_KEY.search(text):
         raise TableError("not valid TOML: a key is nested too deeply")
+    if _LONG_NUMBER.search(text):
+        raise TableError("not valid TOML: a number has too many digits")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -61,8 +67,24 @@ def value(name: str, given: Any, kind: str) -> Any:
 
 def require_known(table: dict[str, Any], known: Iterable[str], said: str) -> None:
     """Raise :class:`TableError` for a key that is not among the known ones."""
+    known = list(known)
     if unknown := sorted(table.keys() - set(known)):
-        raise TableError(f"unknown key {unknown[0]!r}; {said} {', '.join(known)}")
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise TableError(f"unknown key {unknown[0]!r}; {said} {', '.join(known)}{hint}")
+
+
+def respelled(table: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Spell keys in one way, with dashes or with underscores.
+
+    Raises :class:`TableError` for a key that is there in both.
+    """
+    first: dict[str, str] = {}
+    for key in table:
+        other = first.setdefault(key.replace(old, new), key)
+        if other != key:
+            raise TableError(f"the keys {other!r} and {key!r} are the same")
+    return {key.replace(old, new): value for key, value in table.items()}
 
 
 def require_table(name: str, given: Any) -> dict[str, Any]:

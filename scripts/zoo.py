@@ -248,7 +248,7 @@ def row(name: str, kit: str, builder: Worker) -> list[str]:
             custom_objects=objects(kit, name),
             representative=Path(folder) / "data.npz",
             output=Path(folder) / "out",
-            prune=Prune(sparsity=SPARSITY),
+            compress=(Prune(sparsity=SPARSITY),),
         )
         try:
             told = tell(export(recipe))

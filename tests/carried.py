@@ -17,11 +17,11 @@ import keras
 import numpy as np
 
 from edgepack.compress.carry import carry
+from edgepack.compress.prune_settings import Prune
 from edgepack.compress.schedule import Plan
 from edgepack.compress.wrappers import wrap
 from edgepack.errors import ModelError
 from edgepack.load.keras_model import KerasModel
-from edgepack.recipe import Prune
 
 
 class Scale(keras.layers.Layer):

@@ -21,15 +21,16 @@ import tf_keras
 
 from edgepack.compress.kernels import kernels
 from edgepack.compress.prune import prune
+from edgepack.compress.prune_settings import Prune, Pruning
 from edgepack.compress.strategy import strategy
+from edgepack.compress.technique import Task
 from edgepack.compress.training import Training
 from edgepack.errors import EdgepackError
 from edgepack.load.keras_model import KerasModel
 from edgepack.metrics import Loss
-from edgepack.recipe import FineTune, Prune, Schedule
+from edgepack.recipe import FineTune, Schedule
 
 SAMPLES = 96
-NOWHERE = Path("train.npz")
 
 
 def cnn(kit: Any) -> Any:
@@ -127,6 +128,7 @@ def tell(build: Callable[[Any], Any], kit: Any, settings: Prune) -> dict[str, An
     if build is one_taught:
         del labels["value"], losses["value"]
     training = settings.fine_tune and Training(
+        source="train.npz",
         inputs=inputs,
         labels=labels,
         losses=losses,
@@ -140,9 +142,13 @@ def tell(build: Callable[[Any], Any], kit: Any, settings: Prune) -> dict[str, An
         said.append(f"{done}/{total} {detail}")
 
     try:
-        model, pruning = prune(given, load, inputs, settings, training, update)
+        task = Task(model=given, copy=load, samples=inputs, training=training, update=update)
+        done = prune(task, settings)
     except EdgepackError as error:
         return {"error": str(error)}
+    model, pruning = done.model, done.record
+    assert isinstance(model, KerasModel)
+    assert isinstance(pruning, Pruning)
     return {
         "way": pruning.way,
         "why": pruning.why_not_carried,
@@ -158,7 +164,7 @@ def tell(build: Callable[[Any], Any], kit: Any, settings: Prune) -> dict[str, An
 
 def tuned(epochs: int = 6, **settings: Any) -> FineTune:
     """Fine-tune for some epochs of three steps."""
-    return FineTune(train=NOWHERE, epochs=epochs, **settings)
+    return FineTune(epochs=epochs, **settings)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from edgepack.artifact import describe_all
 from edgepack.build import Source
 from edgepack.bundle import write_json
 from edgepack.cache import Cache
+from edgepack.compress import TECHNIQUES
 from edgepack.dataset import Dataset
 from edgepack.errors import ModelError
 from edgepack.manifest import MANIFEST
@@ -42,12 +44,12 @@ def classifier(seed: int) -> bytes:
     )
 
 
-def pruned(folder: Path, *, of: int, made: int) -> Path:
+def pruned(folder: Path, *, of: int, made: int, recipe: Any = RECIPE) -> Path:
     """Write what an export of a pruned model leaves."""
     folder.mkdir()
     (folder / "float.tflite").write_bytes(classifier(of))
     (folder / "int8.tflite").write_bytes(classifier(made))
-    told: dict[str, Any] = {"schema": 1, "recipe": RECIPE, "versions": {"edgepack": "0.1.0"}}
+    told: dict[str, Any] = {"schema": 1, "recipe": recipe, "versions": {"edgepack": "0.1.0"}}
     told["artifacts"] = {name: vars(each) for name, each in describe_all(folder).items()}
     write_json(folder / MANIFEST, told)
     return folder / "int8.tflite"
@@ -63,6 +65,25 @@ def floating(tmp_path: Path) -> Path:
 def read(floating: Path, **candidates: Path) -> list[Contestant]:
     sources = [Source(path=path, name=name) for name, path in candidates.items()]
     return read_contestants(sources, floating, read_file(floating).signature)
+
+
+@pytest.mark.parametrize(
+    ("steps", "name"),
+    [
+        ([{"technique": "prune"}], "pruned"),
+        ([{"technique": "prune"}, {"technique": "scale"}], "scaled"),
+        ([{"technique": "of a later version"}], "compressed"),
+        *((odd, "compressed") for odd in ([3], [{}], [{"technique": ["prune"]}])),
+    ],
+)
+def test_a_compressed_model_is_called_by_what_was_done_last(
+    tmp_path: Path, floating: Path, monkeypatch: pytest.MonkeyPatch, steps: Any, name: str
+) -> None:
+    monkeypatch.setitem(TECHNIQUES, "scale", SimpleNamespace(stage="scaled"))  # type: ignore[arg-type]
+    recipe = {"compress": steps, "quantization": {"scheme": "int8"}}
+    found = read(floating, int8=pruned(tmp_path / "a", of=1, made=2, recipe=recipe))
+    assert [each.name for each in found] == [name, "int8"]
+    assert [each.role for each in found] == ["pruned", "quantized"]
 
 
 def test_pruned_models_of_two_exports_have_names_of_their_own(

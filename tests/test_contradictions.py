@@ -20,7 +20,7 @@ from edgepack.build import Source
 from edgepack.checks import documentation
 from edgepack.errors import ModelError
 from edgepack.pipeline.contradictions import find_contradictions
-from edgepack.pipeline.running import Task
+from edgepack.pipeline.running import Workload
 from edgepack.progress import ignore
 from edgepack.quantize.dynamic_range import quantize_weights
 from edgepack.refusal import contradictions, needs_second
@@ -284,13 +284,13 @@ def test_a_sound_file_is_refused_by_no_kernels_that_have_the_last_word(tmp_path:
             reference = runs.pop(REFERENCE.name)
             if needs_second(reference) and any(run.failure is None for run in runs.values()):
                 asked += 1
-                task = Task(
+                workload = Workload(
                     path=model,
                     model=read_tflite(case.data),
                     inputs={"x": case.taken},
                     outputs=["y"],
                 )
-                found = find_contradictions(running, task, reference, tmp_path)
+                found = find_contradictions(running, workload, reference, tmp_path)
                 assert found == (), name
     assert asked >= 4
 

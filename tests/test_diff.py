@@ -82,7 +82,7 @@ EXPORT = Report(
     artifacts={"float.tflite": file(98888), "int8.tflite": file(47728)},
     quantization=QuantizationReport(settings=INT8, in_float=(), dense="per-channel"),
     comparison=compared(),
-    pruning=None,
+    compression=(),
     calibration=CalibrationReport(observer="min-max", samples=100, growth=(), activations={}),
     runtimes={
         "tflm": RuntimeReport(version="1", deviations=DEVIATION, arena_bytes=22832, failure=None)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, Bundle, python
 
 from edgepack.cli import cli
@@ -42,6 +44,26 @@ def test_the_targets_and_recipes_that_are_shown_are_read(tmp_path: Path) -> None
     assert parse_target("mine", block("toml", "STM32L476")).budgets.max_arena == 40000
     (tmp_path / "edgepack.toml").write_text(block("toml", "max_drop"))
     assert read_recipe_file(tmp_path / "edgepack.toml").budgets.max_drop == 1.0
+
+
+def test_the_project_file_that_is_shown_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "edgepack.toml"
+    path.write_text(block("toml", "[[compress]]"))
+    found: list[Any] = []
+    for name in ("export", "validate"):
+        taken = f"edgepack.pipeline.{name}.{name}"
+        monkeypatch.setattr(taken, lambda what, *_, **__: found.append(what))
+        CliRunner().invoke(cli, [name, "--config", str(path)])
+    recipe, gate = found
+    assert [step.training is None for step in recipe.compress] == [True, False]
+    assert recipe.observer == "percentile:99.99"
+    assert gate.budgets.max_drop == 1
+    path.write_text("[export]\nobservr = 'mse'\n")
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(cli, ["validate", "--config", "edgepack.toml"]).output
+    assert said in block("console", "edgepack validate --config edgepack.toml")
 
 
 def test_the_table_has_the_columns_of_today(pruned_digits: Bundle) -> None:

@@ -123,8 +123,9 @@ def test_artifacts_and_manifest_describe_the_files(pruned_digits: Bundle, digits
         "bytes": (digits / "digits.h5").stat().st_size,
         "sha256": sha256((digits / "digits.h5").read_bytes()).hexdigest(),
     }
-    assert recipe["prune"]["sparsity"] == 0.5
-    assert recipe["prune"]["fine_tune"]["epochs"] == 3
+    (step,) = recipe["compress"]
+    assert step["sparsity"] == 0.5
+    assert step["fine_tune"]["epochs"] == 3
     assert recipe["targets"] == ["android-arm64", "nano-33-ble-sense"]
     assert {"edgepack", "python", "tensorflow", "tflite-micro"} <= set(manifest["versions"])
     assert manifest["processor"].keys() == {"architecture", "vectors"}

@@ -22,7 +22,7 @@ FLOORS = [
         *("schemes", "spool", "system_errors", "tflite", "toml"),
     ],
     ["budgets", "delegates", "labels", "macs", "recipe", "samples", "scratch", "sparsity"],
-    ["apart", "build", "cache", "load", "manifest", "metrics", "recipe_file", "worker"],
+    ["apart", "build", "cache", "load", "manifest", "metrics", "recipe_file", "settings", "worker"],
     ["app", "compress", "gate", "serve", "staging", "trial", "vela"],
     ["convert"],
     ["calibration"],

@@ -19,7 +19,11 @@ from edgepack.manifest import MANIFEST
 from edgepack.pipeline.origin import origin, pruned_float
 
 DATA = bytes(range(256)) * 3
-RECIPE = {"seed": 3, "prune": {"sparsity": 0.5}, "quantization": {"scheme": "int8"}}
+RECIPE = {
+    "seed": 3,
+    "compress": [{"technique": "prune", "sparsity": 0.5}],
+    "quantization": {"scheme": "int8"},
+}
 VERSIONS = {"edgepack": "0.1.0", "python": "3.11.2"}
 
 
@@ -152,8 +156,13 @@ def test_the_pruned_float_model_is_found(folder: Path, tmp_path: Path) -> None:
     assert pruned_float(folder / "int8.tflite", source) is None
 
 
+def test_what_an_earlier_version_pruned_is_found(folder: Path, tmp_path: Path) -> None:
+    written(folder, recipe=RECIPE | {"compress": None, "prune": {"sparsity": 0.5}})
+    assert pruned_float(folder / "int8.tflite", tmp_path) == folder / "float.tflite"
+
+
 def test_without_pruning_there_is_none(folder: Path, tmp_path: Path) -> None:
-    written(folder, recipe=RECIPE | {"prune": None})
+    written(folder, recipe=RECIPE | {"compress": [], "prune": None})
     assert pruned_float(folder / "int8.tflite", tmp_path) is None
 
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from conftest import Bundle, Edgepack, export, only, told_by
 
+from edgepack.compress.prune_settings import Prune
 from edgepack.errors import RecipeError
-from edgepack.recipe import FineTune, Prune, Schedule
+from edgepack.recipe import FineTune, Recipe, Schedule
 from edgepack.sparsity import weight_tensors
 from edgepack.tflite.flatbuffer import read_tflite
 
 KERASES = ("keras", "tf_keras")
-TRAIN = Path("train.npz")
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_a_carried_model_is_trained_as_its_namesake(pruned: dict[str, Any]) -> N
         ({"threshold": 0.1, "layers": (("a", 0.5),)}, "they can only be left out, with 0"),
         ({"layers": (("a", 1.0),)}, "must lie between 0, to leave them out, and 1"),
         ({"block": (0, 1)}, "sides count from 1"),
-        ({"threshold": 0.1, "fine_tune": FineTune(train=TRAIN)}, "acts in one shot"),
+        ({"threshold": 0.1, "fine_tune": FineTune()}, "acts in one shot"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], said: str) -> None:
@@ -229,17 +229,46 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], said: st
         ({"learning_rate": 0.0}, "learning rate 0.0: must be above 0"),
         ({"patience": 0}, "patience 0: wait at least 1 epoch"),
         ({"validation_split": 1.0}, "validation split 1.0: must lie between 0 and 1"),
-        ({"resume": True}, "resume: say where the checkpoints"),
         ({"strategy": "tpu"}, "the strategies are mirrored, multi-worker"),
     ],
 )
 def test_training_that_makes_no_sense_is_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(RecipeError, match=said):
-        FineTune(train=TRAIN, **settings)
+        FineTune(**settings)
     with pytest.raises(RecipeError, match="the schedules are polynomial, constant"):
         Schedule(kind="linear")
     with pytest.raises(RecipeError, match="must lie behind the begin step 5"):
         Schedule(begin_step=5, end_step=5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"resume": True}, "resume: say where the checkpoints"),
+        ({"train": None}, "fine-tuning needs data to train on: give --train"),
+        ({"compress": ()}, "there is nothing to train: no step of compression fine-tunes"),
+        ({"compress": (Prune(),)}, "there is nothing to train"),
+        (
+            {"compress": (Prune(),), "train": None, "checkpoints": Path("kept")},
+            "there are no checkpoints to keep",
+        ),
+        (
+            {
+                "compress": tuple(
+                    Prune(fine_tune=FineTune(strategy=name))
+                    for name in ("mirrored", "multi-worker")
+                )
+            },
+            "strategies mirrored and multi-worker: one process has one",
+        ),
+    ],
+)
+def test_training_that_does_not_fit_the_steps_is_refused(
+    settings: dict[str, Any], said: str
+) -> None:
+    whole = {"compress": (Prune(fine_tune=FineTune()),), "train": Path("train.npz")}
+    with pytest.raises(RecipeError, match=said):
+        Recipe(model=Path("m.h5"), output=Path("out"), **(whole | settings))
 
 
 def arguments(digits: Path, *options: object) -> tuple[object, ...]:
@@ -279,7 +308,9 @@ def test_options_of_the_command_line_reach_the_model(digits: Path, tmp_path: Pat
     assert layers["dense_1"] == 0
     assert exported.report["pruning"]["trained"]["optimizer"] == "Nadam"
     manifest = json.loads((exported.folder / "manifest.json").read_text())
-    assert manifest["recipe"]["prune"]["fine_tune"] == {
+    (step,) = manifest["recipe"]["compress"]
+    assert step["technique"] == "prune"
+    assert step["fine_tune"] == {
         "epochs": 3,
         "loss": "distillation",
         "optimizer": "nadam",

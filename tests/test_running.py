@@ -19,7 +19,7 @@ from edgepack.evaluation.evaluate import Evaluator
 from edgepack.gate import Gate
 from edgepack.macs import model_macs
 from edgepack.metrics import METRICS, Measure
-from edgepack.pipeline.running import Task, left_out, not_needed, run_within_budget
+from edgepack.pipeline.running import Workload, left_out, not_needed, run_within_budget
 from edgepack.progress import ignore
 from edgepack.report.validation_text import render_validation
 from edgepack.runtimes import REFERENCE, RUNTIMES, budget
@@ -105,18 +105,18 @@ def test_slow_kernels_afford_fewer_samples_of_larger_models_and_fast_ones_all() 
     assert affordable([TFLM], 10**15) == 1
 
 
-def task(path: Path, samples: int, labels: Any = None) -> Task:
+def workload(path: Path, samples: int, labels: Any = None) -> Workload:
     path.write_bytes(classifier(0))
     model = read_tflite(path.read_bytes())
     inputs = random_inputs(model, samples, 0, 1 << 20)
-    return Task(path=path, model=model, inputs=inputs, outputs=["y"], labels=labels)
+    return Workload(path=path, model=model, inputs=inputs, outputs=["y"], labels=labels)
 
 
 def test_slow_interpreters_run_the_same_samples_stratified_by_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = np.repeat([0, 1, 2], [60, 30, 10])
-    wanted = task(tmp_path / "m.tflite", len(labels), labels)
+    wanted = workload(tmp_path / "m.tflite", len(labels), labels)
     seconds = 10.5 * model_macs(wanted.model) * 1.5e-9
     monkeypatch.setattr(budget, "BUDGET_S", seconds)
     with interpreters() as running:

@@ -12,12 +12,13 @@ import pytest
 from compared import LONG, bare, metric, whole
 from conftest import Bundle
 from jsonschema import Draft202012Validator, ValidationError
-from test_diff import EXPORT
+from test_diff import EXPORT, SCORE
 
-from edgepack.compress.prune import Pruning
+from edgepack.compress.prune_settings import Pruning
 from edgepack.compress.training import Trained
 from edgepack.report import Report
 from edgepack.report.comparison import ComparisonReport
+from edgepack.report.compression import StepReport
 from edgepack.schema import SCHEMA
 
 TOLD_OTHERWISE = {
@@ -83,7 +84,12 @@ def test_an_export_fits_its_schema() -> None:
     OF_EXPORT.validate(as_read(EXPORT))
     trained = Trained(losses={"y": "mse"}, optimizer="adam", learning_rate=0.1, epochs=2)
     pruning = Pruning(way="wrappers", runtime="tf-keras", trained=trained, left_out={"a": "b"})
-    OF_EXPORT.validate(as_read(replace(EXPORT, pruning=pruning, calibration=None)))
+    steps = tuple(
+        StepReport(technique="prune", stage=stage, record=pruning, outputs={"softmax": SCORE})
+        for stage in ("pruned", "pruned 2")
+    )
+    for some in (steps[:1], steps):
+        OF_EXPORT.validate(as_read(replace(EXPORT, compression=some, calibration=None)))
 
 
 def test_a_real_export_fits_its_schema(pruned_digits: Bundle) -> None:

@@ -19,11 +19,12 @@ from edgepack.calibration.reading import Spooled, read
 from edgepack.calibration.sources import find
 from edgepack.calibration.sources.source import Context
 from edgepack.calibration.sources.tfrecord import _require_whole
+from edgepack.compress.prune_settings import Prune
 from edgepack.dataset import Dataset, require_same_classes
 from edgepack.errors import DatasetError, MissingToolError, RecipeError
 from edgepack.metrics import measures
 from edgepack.provenance import describe_inputs
-from edgepack.recipe import FineTune, Prune, Recipe, as_json
+from edgepack.recipe import FineTune, Recipe
 from edgepack.recipe_file import read_recipe_file
 from edgepack.types import Signature, TensorSpec
 
@@ -467,12 +468,13 @@ def test_objects_are_described_by_their_type() -> None:
         representative=(x for x in ()),
         test="mine:data",
         output=Path("out"),
-        prune=Prune(fine_tune=FineTune(train={"x": np.ones(2)})),
+        train={"x": np.ones(2)},
+        compress=(Prune(fine_tune=FineTune()),),
     )
     described = describe_inputs(recipe)
     assert described["representative"] == {"object": "generator"}
     assert described["test"] == {"function": "mine:data"}
-    assert as_json(recipe)["prune"]["fine_tune"]["train"] == "dict"
+    assert described["train"] == {"object": "dict"}
 
 
 def test_classes_must_be_the_same_in_all_data() -> None:

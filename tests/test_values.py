@@ -12,7 +12,7 @@ from edgepack.cli import cli
 from edgepack.cli.values import DATA, PATH
 
 OPTIONS = [
-    (name, option.opts[0])
+    (name, option)
     for name, command in cli.commands.items()
     for option in command.params
     if isinstance(option, click.Option) and option.type in (PATH, DATA)
@@ -20,10 +20,14 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS)
-def test_a_variable_of_the_shell_that_is_not_set_is_no_path(command: str, option: str) -> None:
-    done = CliRunner().invoke(cli, [command, "model", option, ""])
-    assert done.exit_code == 2
-    assert f"Invalid value for '{option}': the path is empty" in done.output
+def test_a_variable_of_the_shell_that_is_not_set_is_no_path(
+    command: str, option: click.Option
+) -> None:
+    names = " / ".join(f"'{name}'" for name in option.opts)
+    for name in option.opts:
+        done = CliRunner().invoke(cli, [command, "model", name, ""])
+        assert done.exit_code == 2
+        assert f"Invalid value for {names}: the path is empty" in done.output
 
 
 @pytest.mark.parametrize("command", sorted(cli.commands.keys() - {"targets"}))

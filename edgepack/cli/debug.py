@@ -9,42 +9,25 @@ from typing import Any
 import click
 
 from edgepack.cli.options import (
-    CALIBRATION_GROUP,
-    DATA_GROUP,
-    QUANTIZATION_GROUP,
+    RECIPE_GROUPS,
     GroupedCommand,
-    calibration_options,
-    data_options,
     force_option,
-    loading_options,
-    quantization,
-    quantization_options,
+    recipe,
+    recipe_options,
     verbose_option,
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
 from edgepack.cli.values import PATH
-from edgepack.recipe import Recipe
 from edgepack.scratch import temporary
 
 
 class _Debug(GroupedCommand):
-    groups = {  # noqa: RUF012 (of the class)
-        "representative": DATA_GROUP,
-        "weights": "Loading",
-        "observer": CALIBRATION_GROUP,
-        "scheme": QUANTIZATION_GROUP,
-        "output": "Result",
-        "help": "Other",
-    }
+    groups = RECIPE_GROUPS | {"output": "Result"}
 
 
 @click.command(cls=_Debug)
-@click.argument("model", type=PATH)
-@data_options
-@loading_options
-@calibration_options
-@quantization_options
+@recipe_options(metric=False)
 @click.option(
     "--output",
     metavar="DIR",
@@ -53,7 +36,8 @@ class _Debug(GroupedCommand):
 )
 @force_option
 @verbose_option
-def debug(*, output: Path | None, verbose: bool, **options: Any) -> None:
+@click.pass_context
+def debug(ctx: click.Context, /, *, output: Path | None, verbose: bool, **options: Any) -> None:
     """Find the layers that MODEL loses its accuracy in when it is quantized, and say why.
 
     Quantizes MODEL as export does, and compares float and quantized, layer by layer: on samples
@@ -68,7 +52,7 @@ def debug(*, output: Path | None, verbose: bool, **options: Any) -> None:
 
     with ExitStack() as stack:
         folder = output or stack.enter_context(temporary()) / "debug"
-        recipe = Recipe(output=folder, targets=(), quantization=quantization(options), **options)
-        report = run_debug(recipe, Bars(), verbose=verbose)
+        wanted = recipe(ctx, options, output=folder, targets=())
+        report = run_debug(wanted, Bars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_debug(report))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgepack.cli.config import bare_config_option
 from edgepack.cli.printing import print_result
 from edgepack.cli.values import PATH
 
@@ -14,6 +15,7 @@ from edgepack.cli.values import PATH
 @click.command()
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
+@bare_config_option
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
 @click.pass_context
 def diff(ctx: click.Context, /, *, a: Path, b: Path, as_json: bool) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from edgepack.build import DEFAULT_VECTORS, Build, Source
+from edgepack.build import DEFAULT_VECTORS, LONE, Build, Source
+from edgepack.cli.config import config_option
 from edgepack.cli.options import GroupedCommand, output_options
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
-from edgepack.cli.values import DATA, PATH, Named
+from edgepack.cli.values import DATA, PATH, TARGET, Named
+from edgepack.recipe_file import read_recipe_file
 
 _NAMED = ("labels", "recipe_files", "tests")
 
@@ -25,6 +27,7 @@ class _Firmware(GroupedCommand):
 @click.option(
     "--target",
     metavar="NAME",
+    type=TARGET,
     required=True,
     help="Microcontroller to write for, or the path of its .toml file.",
 )
@@ -50,6 +53,7 @@ class _Firmware(GroupedCommand):
     multiple=True,
     help="Text file with the name of a class a line.",
 )
+@config_option()
 @click.option(
     "--recipe",
     "recipe_files",
@@ -81,6 +85,7 @@ def firmware(
     *,
     models: tuple[tuple[str, Path], ...],
     verbose: bool,
+    recipe_file: Path | None,
     **options: Any,
 ) -> None:
     """Write MODEL, a .tflite file, as C sources for a microcontroller.
@@ -100,6 +105,8 @@ def firmware(
 
     sources = tuple(Source(path=path, name=name or None) for name, path in models)
     options |= {option: _by_name(option, options[option]) for option in _NAMED}
+    if recipe_file and not options["recipe_files"] and read_recipe_file(recipe_file).preprocessing:
+        options["recipe_files"] = {LONE: recipe_file}
     build = Build(models=sources, **options)
     report = run_firmware(build, Bars(), verbose=verbose)
     click.echo(err=True)

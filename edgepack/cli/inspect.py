@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
+from edgepack.cli.config import bare_config_option
 from edgepack.cli.printing import print_result
 from edgepack.cli.values import PATH
 
 
 @click.command()
 @click.argument("model", type=PATH)
+@bare_config_option
 @click.option("--tensors", is_flag=True, help="List every tensor too.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(model: Path, *, tensors: bool, as_json: bool) -> None:

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from edgepack.cli.values import DATA, PATH, Pair
-from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED
+from edgepack.cli.config import config_of, config_option
+from edgepack.cli.values import DATA, PATH, TARGET, Pair
+from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe
 from edgepack.schemes import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 
 _ALL = "all"
@@ -44,8 +45,8 @@ DATA_GROUP = (
 
 
 def data_options(command: _Command) -> _Command:
-    """Add --representative, --test, --recipe (``recipe_file``), --samples and --seed."""
-    return _with(
+    """Add --representative, --test, --config (``recipe_file``), --samples and --seed."""
+    return with_options(
         command,
         click.option(
             "--representative",
@@ -61,18 +62,19 @@ def data_options(command: _Command) -> _Command:
             help="Samples to compare float and quantized on, optionally with labels.  [default:"
             " those of --representative]",
         ),
-        *_READING,
+        config_option("--recipe", exports=True),
+        *_SAMPLING,
     )
 
 
 def reading_options(command: _Command) -> _Command:
     """Add what :func:`data_options` adds, but for the data: for commands that take them as DATA."""
-    return _with(command, *_READING)
+    return with_options(command, recipe_option, *_SAMPLING)
 
 
 def loading_options(command: _Command) -> _Command:
     """Add --weights, --custom-objects and --allow-unsafe."""
-    return _with(
+    return with_options(
         command,
         click.option(
             "--weights",
@@ -95,6 +97,40 @@ def loading_options(command: _Command) -> _Command:
     )
 
 
+RECIPE_GROUPS = {
+    "representative": DATA_GROUP,
+    "weights": "Loading",
+    "observer": "Calibration",
+    "scheme": "Quantization",
+    "targets": "Result",
+    "help": "Other",
+}
+"""The groups of what :func:`recipe_options` adds."""
+
+
+def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
+    """Add MODEL and all that a recipe says of its data and its quantization; see :func:`recipe`."""
+    return lambda command: with_options(
+        command,
+        click.argument("model", type=PATH),
+        data_options,
+        *([metric_option] if metric else []),
+        loading_options,
+        calibration_options,
+        quantization_options,
+    )
+
+
+def recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) -> Recipe:
+    """Make the recipe of the options of :func:`recipe_options`, and of other settings.
+
+    Raises :class:`~edgepack.errors.RecipeError` for what does not fit.
+    """
+    if asked := config_of(ctx).asked:
+        asked.require_again(options | settings)
+    return Recipe(quantization=quantization(options), **options, **settings)
+
+
 def metric_option(command: _Command) -> _Command:
     """Add --metric."""
     return click.option(
@@ -108,7 +144,7 @@ def metric_option(command: _Command) -> _Command:
 
 def result_options(default_targets: str) -> Callable[[_Command], _Command]:
     """Add --target and what :func:`output_options` adds."""
-    return lambda command: _with(
+    return lambda command: with_options(
         command,
         target_option(default_targets),
         output_options,
@@ -121,6 +157,7 @@ def target_option(default_targets: str) -> Callable[[_Command], _Command]:
         "--target",
         "targets",
         metavar="NAME",
+        type=TARGET,
         multiple=True,
         help=f"Device to validate for, or the path of its .toml file; repeatable; {_ALL} for every"
         " target."
@@ -138,7 +175,7 @@ def target_names_of(given: Iterable[str], default: tuple[str, ...]) -> tuple[str
 
 def output_options(command: _Command) -> _Command:
     """Add --output, --force and --verbose."""
-    return _with(
+    return with_options(
         command,
         click.option(
             "--output",
@@ -166,12 +203,9 @@ def verbose_option(command: _Command) -> _Command:
     )(command)
 
 
-CALIBRATION_GROUP = "Calibration"
-
-
 def calibration_options(command: _Command) -> _Command:
     """Add --observer, --ranges and --strict."""
-    return _with(
+    return with_options(
         command,
         click.option(
             "--observer",
@@ -193,12 +227,9 @@ def calibration_options(command: _Command) -> _Command:
     )
 
 
-QUANTIZATION_GROUP = "Quantization"
-
-
 def quantization_options(command: _Command) -> _Command:
     """Add --scheme, --layer, --input-type, --output-type and --dense; see :func:`quantization`."""
-    return _with(
+    return with_options(
         command,
         click.option(
             "--scheme",
@@ -240,15 +271,8 @@ def quantization(options: dict[str, Any]) -> Quantization:
     )
 
 
-recipe_option = click.option(
-    "--recipe",
-    "recipe_file",
-    metavar="FILE",
-    type=PATH,
-    help="TOML file that describes the preprocessing of all data.",
-)
-_READING = (
-    recipe_option,
+recipe_option = config_option("--recipe")
+_SAMPLING = (
     click.option(
         "--samples",
         type=int,
@@ -261,7 +285,8 @@ _READING = (
 )
 
 
-def _with(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
+def with_options(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
+    """Add options to a command, in their order."""
     for option in reversed(options):  # as if they were written above the command in this order
         command = option(command)
     return command

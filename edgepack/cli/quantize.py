@@ -7,43 +7,24 @@ from typing import Any
 import click
 
 from edgepack.cli.options import (
-    CALIBRATION_GROUP,
-    DATA_GROUP,
-    QUANTIZATION_GROUP,
+    RECIPE_GROUPS,
     GroupedCommand,
-    calibration_options,
-    data_options,
-    loading_options,
-    metric_option,
-    quantization,
-    quantization_options,
+    recipe,
+    recipe_options,
     result_options,
     target_names_of,
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress import Bars
-from edgepack.cli.values import PATH
-from edgepack.recipe import DEFAULT_TARGETS, Recipe
+from edgepack.recipe import DEFAULT_TARGETS
 
 
 class _Quantize(GroupedCommand):
-    groups = {  # noqa: RUF012 (of the class)
-        "representative": DATA_GROUP,
-        "weights": "Loading",
-        "observer": CALIBRATION_GROUP,
-        "scheme": QUANTIZATION_GROUP,
-        "targets": "Result",
-        "help": "Other",
-    }
+    groups = RECIPE_GROUPS
 
 
 @click.command(cls=_Quantize)
-@click.argument("model", type=PATH)
-@data_options
-@metric_option
-@loading_options
-@calibration_options
-@quantization_options
+@recipe_options()
 @result_options(f"those of {' and '.join(DEFAULT_TARGETS)} that run the scheme")
 @click.pass_context
 def quantize(
@@ -67,10 +48,8 @@ def quantize(
     from edgepack.pipeline.quantize import quantize as run_quantize
     from edgepack.report.text import render_ranges, render_text
 
-    recipe = Recipe(
-        quantization=quantization(options), targets=target_names_of(targets, ()), **options
-    )
-    report = run_quantize(recipe, Bars(), verbose=verbose)
+    wanted = recipe(ctx, options, targets=target_names_of(targets, ()))
+    report = run_quantize(wanted, Bars(), verbose=verbose)
     click.echo(err=True)
     if report.calibration:
         print_result(f"{render_ranges(report.calibration)}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgepack.cli.config import bare_config_option
 from edgepack.cli.printing import print_result
 from edgepack.errors import TargetError
 from edgepack.target import Target, load_target, target_names
@@ -12,6 +13,7 @@ _INDENT = "    "
 
 
 @click.command()
+@bare_config_option
 @click.option("--checks", is_flag=True, help="List what is checked on a target instead.")
 def targets(*, checks: bool) -> None:
     """List the devices to validate for, your own in ~/.config/edgepack/targets among them."""

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edgepack.recipe import is_function_name
+from edgepack.target import is_path
 
 
 class GivenPath(click.Path):
@@ -46,6 +47,13 @@ class Data(click.ParamType[Any]):
 DATA = Data()
 
 
+class TargetName(click.types.StringParamType):
+    """The name of a target, or the path of its file."""
+
+
+TARGET = TargetName()
+
+
 class Pair(click.ParamType[Any]):
     """``NAME=VALUE``, the value of a type, such as float."""
 
@@ -77,7 +85,7 @@ class Named(click.ParamType[Any]):
     name = "named"
 
     def __init__(self, of: click.ParamType[Any]) -> None:
-        self._of = of
+        self.of = of
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -85,10 +93,10 @@ class Named(click.ParamType[Any]):
         """Split at the first equals sign."""
         name, sign, text = str(value).partition("=")
         if not sign or os.path.lexists(value):
-            return "", self._of.convert(value, param, ctx)
+            return "", self.of.convert(value, param, ctx)
         if not (name and text):
             self.fail(f"{value!r}: write NAME=VALUE, such as kws=model.tflite", param, ctx)
-        return name, self._of.convert(text, param, ctx)
+        return name, self.of.convert(text, param, ctx)
 
 
 class TwoNumbers(click.ParamType[Any]):
@@ -128,3 +136,27 @@ class Range(click.ParamType[Any]):
             return numbers
         except ValueError:
             self.fail(f"{value!r}: write a whole number or two, such as 4 or 2-8", param, ctx)
+
+
+def placed(kind: click.ParamType[Any], value: str, folder: Path) -> str:
+    """Take a path in a value as it stands in a file of a folder: relative to that folder.
+
+    >>> placed(PATH, "model.h5", Path("project")), placed(DATA, "mine:data", Path("project"))
+    ('project/model.h5', 'mine:data')
+    >>> placed(Named(PATH), "kws=kws.tflite", Path("project"))
+    'kws=project/kws.tflite'
+    """
+    found = folder / value
+    if isinstance(kind, GivenPath):
+        return str(found) if value else value
+    if isinstance(kind, Data):
+        is_function = is_function_name(value) and not os.path.lexists(found)
+        return value if is_function else placed(PATH, value, folder)
+    if isinstance(kind, TargetName):
+        return str(found) if is_path(value) else value
+    if isinstance(kind, Named):
+        name, sign, text = value.partition("=")
+        if not sign or os.path.lexists(found):
+            return placed(kind.of, value, folder)
+        return f"{name}={placed(kind.of, text, folder)}"
+    return value

@@ -1,1 +1,51 @@
-"""Techniques that change a Keras model before it is converted, one file each."""
+"""Techniques that compress a model before it is converted, one file each.
+
+A technique's file holds its settings, its record, what the report says of it, and a
+:class:`~edgepack.compress.technique.Technique`; adding one is adding its file, and its entry to
+:data:`TECHNIQUES`. What needs TensorFlow is imported where it runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from edgepack.compress.pruning import PRUNING
+from edgepack.compress.technique import Technique
+from edgepack.errors import RecipeError, TableError
+from edgepack.recipe import CompressionStep
+from edgepack.settings import settings
+
+TECHNIQUES: dict[str, Technique] = {PRUNING.name: PRUNING}
+
+
+def technique(name: str) -> Technique:
+    """Find a technique by its name. Raises :class:`RecipeError` for one that is not known."""
+    if name not in TECHNIQUES:
+        near = difflib.get_close_matches(name, TECHNIQUES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise RecipeError(f"technique {name!r}: {hint}the techniques are {', '.join(TECHNIQUES)}")
+    return TECHNIQUES[name]
+
+
+def parse_step(table: Any, name: str = "compress") -> CompressionStep:
+    """Make a step of a table: its ``technique``, and the technique's settings.
+
+    Raises :class:`RecipeError` and :class:`~edgepack.errors.TableError` for what does not fit.
+    """
+    if not isinstance(table, dict):
+        raise TableError(f"{name!r} must be a table: write [[{name}]]")
+    given = dict(table)
+    chosen = given.pop("technique", None)
+    if not isinstance(chosen, str):
+        raise TableError(f"[{name}]: 'technique' must be one of {', '.join(TECHNIQUES)}")
+    return settings(technique(chosen).settings, given, name)
+
+
+def parse_steps(tables: Any) -> tuple[CompressionStep, ...]:
+    """Make the steps of ``[[compress]]``; several are told apart by their numbers."""
+    if not isinstance(tables, list):
+        raise TableError("'compress' is a list of steps: write [[compress]]")
+    if len(tables) == 1:
+        return (parse_step(tables[0]),)
+    return tuple(parse_step(each, f"compress {n}") for n, each in enumerate(tables, 1))

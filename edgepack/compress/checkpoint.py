@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgepack.errors import OutputError, RecipeError
 
-_FILE = "fine-tuning.npz"
+_NAME = "fine-tuning"
 
 
 @dataclass
@@ -31,21 +31,21 @@ class Standing:
 
 
 class Checkpoint:
-    """The checkpoint of one training in a folder; ``fingerprint`` is of all that decides it.
+    """The checkpoint of one training, a file; ``fingerprint`` is of all that decides it.
 
-    Raises :class:`RecipeError` if the folder holds a checkpoint that is not to be resumed, or the
-    one to resume is missing or of another training.
+    Raises :class:`RecipeError` if there is one that is not to be resumed, or the one to resume is
+    missing or of another training.
     """
 
-    def __init__(self, folder: Path, *, fingerprint: str, resume: bool) -> None:
-        self._path = checkpoint_file(folder)
+    def __init__(self, path: Path, *, fingerprint: str, resume: bool) -> None:
+        self._path = path
         self._fingerprint = fingerprint
         self._resume = resume
-        if resume and not self._path.is_file():
-            raise RecipeError(f"{folder}: holds no checkpoint to resume; run without --resume")
-        if not resume and self._path.exists():
+        if resume and not path.is_file():
+            raise RecipeError(f"{path.parent}: holds no checkpoint to resume; run without --resume")
+        if not resume and path.exists():
             raise RecipeError(
-                f"{folder}: holds the checkpoint of a run that was cut off; go on from it with"
+                f"{path.parent}: holds the checkpoint of a run that was cut off; go on from it with"
                 " --resume, or remove it"
             )
 
@@ -99,9 +99,11 @@ class Checkpoint:
             ) from error
 
 
-def checkpoint_file(folder: Path) -> Path:
-    """Name the file in a folder that a checkpoint is."""
-    return folder / _FILE
+def checkpoint_files(folder: Path | None, trainings: int) -> list[Path]:
+    """Name the files in a folder that the checkpoints of so many trainings are; none in None."""
+    if folder is None:
+        return []
+    return [folder / f"{_NAME}{f'-{n}' if n > 1 else ''}.npz" for n in range(1, trainings + 1)]
 
 
 @contextmanager
@@ -127,8 +129,10 @@ def checkpoints_in(folder: Path | None) -> Iterator[None]:
             folder.rmdir()
 
 
-def remove_checkpoint(folder: Path) -> None:
+def remove_checkpoints(files: Sequence[Path]) -> None:
     """Remove what :class:`Checkpoint` wrote, and the folder if nothing else is in it."""
-    checkpoint_file(folder).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in {file.parent for file in files}:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

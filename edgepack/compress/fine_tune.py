@@ -84,8 +84,10 @@ class Trainer:
         with the model's, and ``sparsity`` measures how far pruning is.
         """
         settings = self._training.settings
-        checkpoint = settings.checkpoints and Checkpoint(
-            settings.checkpoints, fingerprint=self._training.fingerprint, resume=settings.resume
+        checkpoint = self._training.checkpoint and Checkpoint(
+            self._training.checkpoint,
+            fingerprint=self._training.fingerprint,
+            resume=self._training.resume,
         )
         # An optimizer of tf-keras gives its variables as a list that can be called.
         state = [*self._model.variables, *list(self._optimizer.variables), *variables]

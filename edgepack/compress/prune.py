@@ -16,52 +16,28 @@ from edgepack.compress.carry import carry
 from edgepack.compress.fine_tune import SEED, Trainer, batch_of
 from edgepack.compress.kernels import kernels, variable
 from edgepack.compress.masks import Masks, callback
+from edgepack.compress.prune_settings import Prune, Pruning
 from edgepack.compress.schedule import Plan
 from edgepack.compress.strategy import strategy
+from edgepack.compress.technique import Compressed, Task
 from edgepack.compress.threshold import zero_below
 from edgepack.compress.training import Trained, Training
 from edgepack.errors import EdgepackError, ModelError, reason
 from edgepack.load.keras_model import KerasModel
+from edgepack.load.model import FloatModel
 from edgepack.progress import Update
-from edgepack.recipe import Prune
 
 UNKNOWN = "TFMOT does not prune such layers"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pruning:
-    """How a model was pruned.
+def prune(task: Task, settings: Prune) -> Compressed:
+    """Return a Keras model with the smallest weights set to zero, and how it came about.
 
-    ``way`` is ``wrappers`` (TFMOT's, on a model of tf-keras), ``carried`` (those, on a Keras 3
-    model rebuilt in tf-keras), ``callback`` (TFMOT's schedules and masks on the model itself),
-    ``file`` (TFMOT's masks on the weights of a .tflite file) or ``threshold``; ``runtime`` runs
-    the pruned model. ``why_not_carried`` says why a model was not. ``left_out`` has the layers
-    that were not pruned though nobody said so, with the reason. ``trained`` is None in one shot.
-    """
-
-    way: str
-    runtime: str
-    trained: Trained | None
-    left_out: dict[str, str]
-    why_not_carried: str | None = None
-
-
-def prune(
-    given: KerasModel,
-    load: Callable[[], KerasModel],
-    samples: Arrays,
-    settings: Prune,
-    training: Training | None,
-    update: Update,
-) -> tuple[KerasModel, Pruning]:
-    """Return a model with the smallest weights set to zero, and how it came about.
-
-    ``given`` is the model, which stays as it is; ``load`` gives it anew, to be changed. With
-    ``training`` weights go on TFMOT's schedule while the model is fine-tuned; without, all at
+    With training weights go on TFMOT's schedule while the model is fine-tuned; without, all at
     once. The same arguments give the same weights.
 
     A Keras 3 model is carried to tf-keras first (:func:`~edgepack.compress.carry.carry`), and
-    compared with the original on ``samples``. Where that fails, or no graph of layers can be
+    compared with the original on the samples. Where that fails, or no graph of layers can be
     wrapped, TFMOT's schedules and masks act on the model itself.
 
     Raises :class:`ModelError` if nothing can be pruned, or training fails.
@@ -73,15 +49,26 @@ def prune(
     tf_keras.utils.set_random_seed(SEED)
     tf.config.experimental.enable_op_determinism()
 
+    given, training = _keras(task.model), task.training
+
+    def load() -> KerasModel:
+        return _keras(task.copy())
+
+    def wrappable() -> KerasModel:
+        found, _ = _wrappable(load(), task.samples)
+        assert found is not None  # noqa: S101 (it was before)
+        return found
+
     plan = Plan(settings, training.steps(batch_of(given)) if training else None)
     plan.check_patterns([name for name, _ in kernels(given.model)])
     if settings.threshold is not None:
         result = load()
         zero_below(result.model, settings.threshold, plan)
-        return result, Pruning(way="threshold", runtime=result.runtime, trained=None, left_out={})
-    job = _Job(given, plan, training, update)
+        record = Pruning(way="threshold", runtime=result.runtime, trained=None, left_out={})
+        return Compressed(model=result, copy=_copying(load, result), record=record)
+    job = _Job(given, plan, training, task.update)
     with job.scope():
-        candidate, why = _wrappable(load(), samples)
+        candidate, why = _wrappable(load(), task.samples)
         try:
             wrapped = candidate and wrappers.wrap(candidate.model, plan)
         except EdgepackError:
@@ -94,22 +81,36 @@ def prune(
                 f"{given.path}: a strategy of tf.distribute needs a model that TFMOT can wrap;"
                 f" this one cannot be: {why}"
             )
-        way, result = "callback", load()
+        way, result, anew = "callback", load(), load
         weights, trained = _prune_by_callback(job, result)
     else:
-        way = "wrappers" if given.is_legacy else "carried"
+        way, anew = "wrappers" if given.is_legacy else "carried", wrappable
         weights, trained = _prune_by_wrappers(job, candidate, wrapped)
         result = KerasModel(strip_pruning(wrapped), candidate.keras, candidate.path)
     left_out = _left_out(result, plan, weights)
     if job.strategy:
         # The variables of a strategy live on its devices: the rest goes on with plain ones.
-        plain, _ = _wrappable(load(), samples)
-        assert plain is not None  # noqa: S101 (it was above)
-        plain.model.set_weights(result.model.get_weights())
-        result = plain
-    return result, Pruning(
+        result = _copying(anew, result)()
+    record = Pruning(
         way=way, runtime=result.runtime, trained=trained, left_out=left_out, why_not_carried=why
     )
+    return Compressed(model=result, copy=_copying(anew, result), record=record)
+
+
+def _keras(model: FloatModel) -> KerasModel:
+    assert isinstance(model, KerasModel)  # noqa: S101 (a technique says what it takes)
+    return model
+
+
+def _copying(anew: Callable[[], KerasModel], result: KerasModel) -> Callable[[], KerasModel]:
+    """Make a function that copies a model; ``anew`` gives one of the same layers."""
+
+    def copy() -> KerasModel:
+        made = anew()
+        made.model.set_weights(result.model.get_weights())
+        return made
+
+    return copy
 
 
 @dataclass(frozen=True)

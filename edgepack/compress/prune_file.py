@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from edgepack.compress.masks import one_shot
-from edgepack.compress.prune import UNKNOWN, Pruning, nothing_to_prune
+from edgepack.compress.prune import UNKNOWN, nothing_to_prune
+from edgepack.compress.prune_settings import Prune, Pruning
 from edgepack.compress.schedule import Plan
+from edgepack.compress.technique import Compressed
+from edgepack.errors import ModelError
 from edgepack.load.tflite_file import TfliteFile
-from edgepack.recipe import Prune
 from edgepack.sparsity import weight_tensors
 from edgepack.tflite.flatbuffer import buffer, read_tflite
 
@@ -24,15 +24,20 @@ _AXES_IN_KERAS = {
 """The operators whose weights TFMOT prunes in Keras, and the order of the axes there."""
 
 
-def prune_file(path: Path, tflite: bytes, settings: Prune) -> tuple[bytes, Pruning]:
+def prune_file(file: TfliteFile, settings: Prune) -> Compressed:
     """Set the smallest weights of a float .tflite file to zero, by TFMOT's masks.
 
-    ``path`` names the model in messages. Raises :class:`ModelError` if nothing can be pruned.
+    Raises :class:`ModelError` if nothing can be pruned, or the model is to be trained.
     """
+    if settings.fine_tune is not None:
+        raise ModelError(
+            f"{file.path}: holds no Keras layers, so it cannot be trained: leave the training data"
+            " out to prune it in one shot, or give the Keras model"
+        )
     plan = Plan(settings, None)
-    weights = weight_tensors(read_tflite(tflite))
+    weights = weight_tensors(read_tflite(file.data))
     plan.check_patterns(weights)
-    data = bytearray(tflite)
+    data = bytearray(file.data)
     pruned = set()
     for name, weight in weights.items():
         if not plan.sparsity(name):
@@ -56,8 +61,8 @@ def prune_file(path: Path, tflite: bytes, settings: Prune) -> tuple[bytes, Pruni
         if name not in pruned and plan.sparsity(name)
     }
     if not pruned:
-        raise nothing_to_prune(path, plan)
+        raise nothing_to_prune(file.path, plan)
     way = "file" if settings.threshold is None else "threshold"
-    return bytes(data), Pruning(
-        way=way, runtime=TfliteFile.runtime, trained=None, left_out=left_out
-    )
+    pruned_file = TfliteFile(file.path, bytes(data), file.signature)
+    record = Pruning(way=way, runtime=TfliteFile.runtime, trained=None, left_out=left_out)
+    return Compressed(model=pruned_file, copy=lambda: pruned_file, record=record)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from edgepack.compress.prune_settings import DEFAULT_SPARSITY, Prune
 from edgepack.errors import ModelError
-from edgepack.recipe import DEFAULT_SPARSITY, Prune, Schedule
+from edgepack.recipe import Schedule
 
 _UPDATES = 50
 _SHARE = 2 / 3  # of the steps; the last third trains what is left

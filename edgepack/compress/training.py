@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from edgepack.arrays import Arrays
 from edgepack.errors import RecipeError
-from edgepack.metrics import Loss
 from edgepack.recipe import DISTILLATION, FineTune
+
+if TYPE_CHECKING:
+    from edgepack.arrays import Arrays
+    from edgepack.metrics import Loss
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Training:
     """What fine-tuning learns: to give ``labels`` for ``inputs``, shape (samples, ...).
 
-    ``labels`` and ``losses`` are by output; outputs that have none are not trained for, but by
-    distillation. ``compiled`` is what the model file says of its own training: ``loss``, and
-    ``optimizer`` as class and configuration. ``fingerprint`` tells one training from another.
+    ``source`` names the data in messages. ``labels`` and ``losses`` are by output; outputs that
+    have none are not trained for, but by distillation. ``compiled`` is what the model file says of
+    its own training: ``loss``, and ``optimizer`` as class and configuration. ``fingerprint`` tells
+    one training from another.
+    ``checkpoint`` is the file that every epoch is saved in, if any, to go on from with ``resume``.
     """
 
+    source: str
     inputs: Arrays
     labels: Arrays
     losses: dict[str, Loss]
     settings: FineTune
     compiled: dict[str, Any]
     fingerprint: str
+    checkpoint: Path | None = None
+    resume: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
     @property
     def is_distillation(self) -> bool:
-        """Whether the model learns from itself, as it was before it was pruned."""
+        """Whether the model learns from itself, as it was before the step."""
         return self.settings.loss == DISTILLATION
 
     @property
@@ -46,7 +54,7 @@ class Training:
         """Count the batches of all epochs. Raises :class:`RecipeError` if there are none."""
         if len(self) <= self.held_out:
             raise RecipeError(
-                f"{self.settings.train}: of {len(self)} training samples none are left to train on"
+                f"{self.source}: of {len(self)} training samples none are left to train on"
                 " if some are held out; give more, or no patience"
             )
         return self.settings.epochs * -(-(len(self) - self.held_out) // batch)
@@ -60,3 +68,13 @@ class Trained:
     optimizer: str
     learning_rate: float
     epochs: int
+
+    def __str__(self) -> str:
+        """The training in words.
+
+        >>> print(Trained(losses={"y": "mse"}, optimizer="Adam", learning_rate=0.01, epochs=1))
+        1 epoch, Adam from 0.01, mse
+        """
+        epochs = f"{self.epochs} epoch" if self.epochs == 1 else f"{self.epochs} epochs"
+        losses = ", ".join(sorted(set(self.losses.values())))
+        return f"{epochs}, {self.optimizer} from {self.learning_rate:g}, {losses}"

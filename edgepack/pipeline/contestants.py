@@ -11,7 +11,7 @@ from edgepack.build import Source
 from edgepack.errors import ModelError, RecipeError
 from edgepack.pipeline.file import File, read_file
 from edgepack.pipeline.naming import default_name
-from edgepack.pipeline.origin import origin, pruned_float
+from edgepack.pipeline.origin import compressed_name, origin, pruned_float
 from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Origin
 from edgepack.tflite.converter_names import plain
 from edgepack.types import Signature, fits
@@ -67,7 +67,8 @@ def _with_pruned(quantized: Sequence[Contestant]) -> Iterator[Contestant]:
     told: set[bytes] = set()
     for each in quantized:
         if each.pruned is not None and each.pruned.data not in told:
-            name = _other_than(taken, PRUNED if len(once) == 1 else f"{PRUNED} {each.name}")
+            stage = compressed_name(each.origin)
+            name = _other_than(taken, stage if len(once) == 1 else f"{stage} {each.name}")
             its_origin = origin(each.pruned.path)
             yield Contestant(name=name, role=PRUNED, file=each.pruned, origin=its_origin)
             taken.add(name)

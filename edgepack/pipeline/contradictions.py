@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgepack.findings import Finding
-from edgepack.pipeline.running import Task
+from edgepack.pipeline.running import Workload
 from edgepack.progress import ignore
 from edgepack.refusal import contradictions, needs_second
 from edgepack.runtimes import LITERT_KERNELS
@@ -19,7 +19,7 @@ _FEW = 16
 
 
 def find_contradictions(
-    running: Interpreters, task: Task, reference: Run | None, work: Path
+    running: Interpreters, workload: Workload, reference: Run | None, work: Path
 ) -> tuple[Finding, ...]:
     """Hold a file against the reference kernels.
 
@@ -29,11 +29,11 @@ def find_contradictions(
     if needs_second(reference) and installed([LITERT_KERNELS]):
         with Scratch(work) as folder:
             second = running.run(
-                model=task.path,
-                inputs={name: array[:_FEW] for name, array in task.inputs.items()},
-                outputs=task.outputs,
+                model=workload.path,
+                inputs={name: array[:_FEW] for name, array in workload.inputs.items()},
+                outputs=workload.outputs,
                 work=folder,
                 update=ignore,
                 on=[LITERT_KERNELS],
             )[LITERT_KERNELS.name]
-    return tuple(contradictions(task.model, reference, second))
+    return tuple(contradictions(workload.model, reference, second))

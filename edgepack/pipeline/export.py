@@ -11,7 +11,7 @@ from edgepack.target import load_targets
 
 
 def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
-    """Export a model: prune if asked to, quantize, emit C, validate and compare.
+    """Export a model: compress if asked to, quantize, emit C, validate and compare.
 
     Writes ``recipe.output`` whole or not at all and returns the report that it holds. A model
     that does not pass on a target is still written: ``report.passed`` tells. ``verbose`` lets

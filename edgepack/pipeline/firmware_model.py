@@ -21,7 +21,7 @@ from edgepack.pipeline.asked import Asked
 from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.evidence import gather, judge_all
 from edgepack.pipeline.file import File, making_sense_of
-from edgepack.pipeline.running import Task
+from edgepack.pipeline.running import Workload
 from edgepack.pipeline.vectors import vector_inputs, vectors
 from edgepack.progress import Update
 from edgepack.report.firmware import ModelReport
@@ -63,7 +63,7 @@ def prepare(
     samples = vector_inputs(file, asked.test, asked.recipe_file, build.vectors, work, update)
     copy = work / "model.tflite"  # what was read, be it a pipe, and under a name of this length
     copy.write_bytes(file.data)
-    task = Task(path=copy, model=file.model, inputs=samples, outputs=file.outputs)
+    workload = Workload(path=copy, model=file.model, inputs=samples, outputs=file.outputs)
     runs = running.run(
         model=copy,
         inputs=samples,
@@ -73,7 +73,7 @@ def prepare(
         on=installed([TFLM, REFERENCE]),
     )
     run = runs[TFLM.name]
-    found = find_contradictions(running, task, runs.get(REFERENCE.name), work)
+    found = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
     judged = _judge(target, file, run, found)
     if run.outputs is None or judged.footprint is None:
         raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")

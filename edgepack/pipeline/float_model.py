@@ -66,7 +66,6 @@ class FloatModel:
         names = [output.name for output in self.signature.outputs]
         predicting = session.start(
             "predict",
-            pruned=False,
             inputs=dict(samples.data.files),
             outputs=str(stem),
         )

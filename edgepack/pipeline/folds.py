@@ -229,13 +229,15 @@ def _fold(
     )
 
 
+def _has_float(candidate: Path) -> bool:
+    return candidate.with_name(FLOAT_TFLITE).is_file()
+
+
 def _remarks(plan: Plan, data: Data, output: str, why_not: str | None) -> Iterator[str]:
     candidate = plan.candidate
     if plan.origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
-    elif (
-        ToldRecipe(plan.origin.recipe).is_pruned and not candidate.with_name(FLOAT_TFLITE).is_file()
-    ):
+    elif ToldRecipe(plan.origin.recipe).is_compressed and not _has_float(candidate):
         yield f"not pruned, since {FLOAT_TFLITE} is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"

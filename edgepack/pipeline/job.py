@@ -134,26 +134,25 @@ def require_data(recipe: Recipe) -> None:
 
 def load(job: Job) -> Data:
     """Load the model and the datasets, and check that they fit."""
-    recipe, fine_tune = job.recipe, job.recipe.fine_tune
+    recipe = job.recipe
     require_known(recipe.metric)
     observer(recipe.observer)
     if recipe.ranges:
         read_entries(recipe.ranges)
-    if recipe.metric is not None and recipe.test is None and fine_tune is None:
+    if recipe.metric is not None and recipe.test is None and recipe.train is None:
         raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
     recipe_file = read_recipe_file(recipe.recipe_file)
     wanted = {
         "representative": recipe.representative,
         "test": recipe.test,
-        "train": fine_tune and fine_tune.train,
+        "train": recipe.train,
     }
     given = {role: data for role, data in wanted.items() if data is not None}
     with (
         job.progress.step("load") as update,
         reader(given.values(), recipe_file, verbose=job.verbose) as reading,
     ):
-        strategy = fine_tune and fine_tune.strategy
-        loaded = restore(Loaded, job.session.call("load", update=update, strategy=strategy))
+        loaded = restore(Loaded, job.session.call("load", update=update, strategy=recipe.strategy))
         signature = loaded.signature
         spooled = {
             role: reading.read(
@@ -186,7 +185,7 @@ def load(job: Job) -> Data:
 
 
 def _taught(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:
-    if recipe.fine_tune and recipe.fine_tune.loss == DISTILLATION:
+    if all(each.loss == DISTILLATION for each in recipe.fine_tunings):
         return {}  # the model's own outputs are learnt
     taught = lessons(recipe.metric, train, signature)
     if not taught:

@@ -13,6 +13,8 @@ from edgepack.recipe import Source
 from edgepack.resources import machine_bytes
 from edgepack.worker import Limits, Worker
 
+SERVICE = "edgepack.session:ModelSession"
+
 
 def model_session(
     source: Source,
@@ -32,7 +34,7 @@ def model_session(
     own = own_folder(work)
     own.mkdir()
     return Worker(
-        "edgepack.session:ModelSession",
+        SERVICE,
         label="TensorFlow",
         verbose=verbose,
         limits=Limits(data_bytes=machine_bytes()),

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgepack.artifact import describe_bytes
+from edgepack.compress import TECHNIQUES
+from edgepack.compress.prune_settings import Prune
 from edgepack.emit.c_array import c_bytes
 from edgepack.errors import ReportError
 from edgepack.manifest import MANIFEST, Manifest, ToldRecipe, require_unaltered
@@ -16,6 +18,7 @@ from edgepack.report.reading import read_json
 from edgepack.schemes import FLOAT_TFLITE, tflite_name
 
 _REPORT = "report.json"
+_COMPRESSED = "compressed"  # by what is not known here
 _C_ARRAY = re.compile(r"firmware/\w+/model\.c")
 
 
@@ -54,12 +57,19 @@ def pruned_float(path: Path, source: Path) -> Path | None:
     """
     found, beside = origin(path), path.with_name(FLOAT_TFLITE)
     recipe = ToldRecipe(found.recipe if found else {})
-    if not recipe.is_pruned or not _is_quantized(path, recipe):
+    if not recipe.is_compressed or not _is_quantized(path, recipe):
         return None
     if not beside.is_file() or beside.samefile(source):
         return None
     require_unaltered(beside)
     return beside if Manifest.beside(beside) else None
+
+
+def compressed_name(found: Origin | None) -> str:
+    """Say what a model is called after the last step of compression, as its manifest tells it."""
+    last = ToldRecipe(found.recipe).last_technique if found else None
+    known = TECHNIQUES.get(Prune.technique if last is None else last)
+    return known.stage if known else _COMPRESSED
 
 
 def _is_quantized(path: Path, recipe: ToldRecipe) -> bool:

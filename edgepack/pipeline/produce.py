@@ -8,22 +8,26 @@ from dataclasses import replace
 from edgepack import bundle
 from edgepack.artifact import describe_all
 from edgepack.codec import restore
-from edgepack.compress.checkpoint import checkpoint_file, checkpoints_in, remove_checkpoint
+from edgepack.compress.checkpoint import checkpoint_files, checkpoints_in, remove_checkpoints
+from edgepack.compress.prune_settings import Prune
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.limits.support import require_supported
 from edgepack.load.formats import detect
 from edgepack.pipeline import steps
 from edgepack.pipeline.calibrate import calibrate, calibrating, calibration_report
+from edgepack.pipeline.compress import compress, require_techniques, stages, step_reports
 from edgepack.pipeline.contradictions import find_contradictions
 from edgepack.pipeline.evidence import gather, judge_all, require_measurable, unmeasured
 from edgepack.pipeline.job import Job, available, load, require_data
 from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.pipeline.running import left_out, not_needed, run_within_budget
+from edgepack.pipeline.scores import evaluators
 from edgepack.progress import Progress, Silent
 from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.recipe import MULTI_WORKER, Recipe
 from edgepack.report import Report, RuntimeReport, SparsityReport
+from edgepack.report.compression import last_of
 from edgepack.report.export_page import export_document
 from edgepack.report.page.files import write_page
 from edgepack.runtimes import REFERENCE
@@ -47,7 +51,7 @@ def produce(
     firmware: bool,
     verbose: bool,
 ) -> Report:
-    """Prune if asked to, quantize, validate on the runtimes and compare; write the folder.
+    """Compress if asked to, quantize, validate on the runtimes and compare; write the folder.
 
     ``command`` is what the user asked for; ``firmware`` adds the model as C. Raises
     :class:`RecipeError` without the data that the scheme needs.
@@ -56,10 +60,12 @@ def produce(
     if firmware:
         steps.c_name(recipe)  # what cannot be named in C is refused before the work starts
     require_data(recipe)
+    require_techniques(recipe)
     require_supported(recipe.quantization, targets)
     found, notes = available(runtimes, recipe.quantization)
     read = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
-    read += [checkpoint_file(recipe.checkpoints)] if recipe.checkpoints else []
+    kept = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
+    read += kept
     with (
         stage(recipe.output, command, read, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.
@@ -71,7 +77,7 @@ def produce(
             reads=[folder],
             writes=[recipe.checkpoints] if recipe.checkpoints else [],
             verbose=verbose,
-            connects=bool(recipe.fine_tune and recipe.fine_tune.strategy == MULTI_WORKER),
+            connects=recipe.strategy == MULTI_WORKER,
         ) as session,
         interpreters(found, verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
@@ -81,24 +87,27 @@ def produce(
         require_measurable(data.budgets, targets, measured=bool(data.measures))
         notes += (*data.notes, *unmeasured(data.budgets, targets), *warnings(job, data))
         inputs = describe_inputs(recipe)
-        pruning = steps.prune(job, data, inputs)
+        taken = compress(job, data, inputs)
         notes += steps.convert(job, data)
         calibration = calibrate(job, data, calibrator)
         model, quantization = steps.quantize(job)
         if firmware:
             steps.emit(job)
-        predictions = steps.predict(job, data)
-        task = steps.task(job, data, model)
+        predictions = steps.predict(job, data, stages(recipe))
+        workload = steps.workload(job, data, model)
         size = job.quantized_tflite.stat().st_size
         idle = not_needed(found, targets, model, size, data.budgets)
         with job.progress.step("validate") as update:
-            runs = _repeatable(run_within_budget(running, task, found, work, update, idle))
-            contradictions = find_contradictions(running, task, runs.get(REFERENCE.name), work)
+            runs = _repeatable(run_within_budget(running, workload, found, work, update, idle))
+            contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
         outputs = steps.predicted(job, data, predictions)
         validation = hold_against_reference(
             runs, steps.named_outputs(data, model), outputs["float"], known_defect(model)
         )
-        comparison = steps.compare(job, data, model, validation, outputs)
+        scorers = evaluators(outputs["float"], data.measures)
+        compression = step_reports(taken, scorers, outputs)
+        pruned = last_of(compression, Prune.technique)
+        comparison = steps.compare(job, data, model, validation, scorers, pruned)
         evidence = gather(
             model,
             job.quantized_tflite.read_bytes(),
@@ -114,19 +123,18 @@ def produce(
             artifacts=describe_all(folder),
             quantization=quantization,
             comparison=comparison,
-            pruning=pruning,
+            compression=compression,
             calibration=calibration_report(recipe, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
             targets=judge_all(targets, evidence),
-            notes=(*notes, *left_out(runs, task, idle), *validation.notes),
+            notes=(*notes, *left_out(runs, workload, idle), *validation.notes),
         )
         bundle.write_json(folder / "report.json", report.to_dict())
         made = recipe_manifest(command, recipe, report.artifacts, inputs, found)
         write_page(folder, export_document(report, made))
         replace(made, artifacts=describe_all(folder)).write(folder)
-    if recipe.checkpoints:
-        remove_checkpoint(recipe.checkpoints)
+    remove_checkpoints(kept)
     return report
 
 

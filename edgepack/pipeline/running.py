@@ -30,7 +30,7 @@ from edgepack.types import Model
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Task:
+class Workload:
     """A .tflite file and what it is given: arrays (samples, ...) as the file takes them.
 
     ``outputs`` names what it gives, in order. ``labels`` has the class of each sample, (samples,),
@@ -72,7 +72,7 @@ def not_needed(
 
 def run_within_budget(
     running: Interpreters,
-    task: Task,
+    workload: Workload,
     on: Sequence[Runtime],
     work: Path,
     update: Update,
@@ -83,7 +83,7 @@ def run_within_budget(
     Those are stratified by class, and the same ones on each of the slow interpreters. Interpreters
     that are ``idle`` only load the model. Arrays go to the folder ``work``; gives runs by name.
     """
-    macs, samples = model_macs(task.model), len(task)
+    macs, samples = model_macs(workload.model), len(workload)
     slow = [runtime for runtime in on if runtime.mac_ns and runtime not in idle]
     most = affordable(slow, macs)
     some = [] if most is None or most >= samples else slow
@@ -94,7 +94,7 @@ def run_within_budget(
     }
     masks = {
         "all": None,
-        "some": _spread(task, most) if some and most else None,
+        "some": _spread(workload, most) if some and most else None,
         "none": np.zeros(samples, bool),
     }
     counter = Parts(update, total=samples * len(on))
@@ -104,9 +104,9 @@ def run_within_budget(
             folder = work / group
             folder.mkdir()
             started[group] = running.start(
-                model=task.path,
-                inputs=_inputs(task, masks[group], folder),
-                outputs=task.outputs,
+                model=workload.path,
+                inputs=_inputs(workload, masks[group], folder),
+                outputs=workload.outputs,
                 work=folder,
                 update=counter.part(group),
                 on=runtimes,
@@ -120,26 +120,26 @@ def run_within_budget(
     return {runtime.name: runs[runtime.name] for runtime in on}
 
 
-def _spread(task: Task, most: int) -> Mask:
+def _spread(workload: Workload, most: int) -> Mask:
     """Choose so many samples, stratified by class."""
-    rows = choose(Survey(count=len(task), labels=task.labels), most, DEFAULT_SEED)
-    return np.isin(np.arange(len(task)), rows)
+    rows = choose(Survey(count=len(workload), labels=workload.labels), most, DEFAULT_SEED)
+    return np.isin(np.arange(len(workload)), rows)
 
 
-def _inputs(task: Task, mask: Mask | None, folder: Path) -> Arrays:
+def _inputs(workload: Workload, mask: Mask | None, folder: Path) -> Arrays:
     """Give the inputs of the samples that are meant."""
     if mask is None:
-        return task.inputs
+        return workload.inputs
     if not mask.any():
-        return {name: array[:0] for name, array in task.inputs.items()}
+        return {name: array[:0] for name, array in workload.inputs.items()}
     return {
         name: chosen_rows(array, mask, folder / f"some-{index}.npy")
-        for index, (name, array) in enumerate(task.inputs.items())
+        for index, (name, array) in enumerate(workload.inputs.items())
     }
 
 
 def left_out(
-    runs: Mapping[str, Run], task: Task, idle: Mapping[Runtime, Sequence[str]]
+    runs: Mapping[str, Run], workload: Workload, idle: Mapping[Runtime, Sequence[str]]
 ) -> list[str]:
     """Say which interpreters did not run all samples, and why."""
     told = [
@@ -154,7 +154,8 @@ def left_out(
             "the reference kernels" if name == REFERENCE.name else name for name in some
         )
         told.append(
-            f"{max(some.values()):,} of the {len(task):,} samples were run on {named}, whose plain"
-            f" kernels are slow: the model has {model_macs(task.model):,} multiply-accumulates"
+            f"{max(some.values()):,} of the {len(workload):,} samples were run on {named}, whose"
+            f" plain kernels are slow: the model has {model_macs(workload.model):,}"
+            " multiply-accumulates"
         )
     return told

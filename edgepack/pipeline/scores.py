@@ -7,38 +7,48 @@ from collections.abc import Mapping
 from edgepack.arrays import Arrays
 from edgepack.deviation import Validation
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.evaluation.score import Comparison, OutputComparison, Sampled
+from edgepack.evaluation.score import Comparison, OutputComparison, Sampled, Score
 from edgepack.metrics import Measure
 from edgepack.types import Tensor
+
+
+def evaluators(float_outputs: Arrays, measures: Mapping[str, Measure]) -> dict[str, Evaluator]:
+    """Make what scores each output, by name; arrays are (samples, ...)."""
+    return {
+        name: Evaluator(outputs, [measures[name]] if name in measures else [])
+        for name, outputs in float_outputs.items()
+    }
 
 
 def compare_outputs(
     validation: Validation,
     tensors: Mapping[str, Tensor],
-    float_outputs: Arrays,
-    pruned_outputs: Arrays | None,
+    by_output: Mapping[str, Evaluator],
     measures: Mapping[str, Measure],
     *,
+    pruned: Mapping[str, Score] | None = None,
     scheme: str,
     data: str,
+    samples: int,
 ) -> Comparison:
-    """Compare what the interpreters gave with the float model's outputs, arrays (samples, ...).
+    """Compare what the interpreters gave with the float model's outputs.
 
-    ``tensors`` and arrays are by output; ``scheme`` and ``data`` are those of
+    All is by output: ``by_output`` has what scores it, of :func:`evaluators`, and ``pruned`` the
+    score of the pruned model, if there is one. ``scheme``, ``data`` and ``samples`` are those of
     :class:`~edgepack.evaluation.score.Comparison`.
     """
     return Comparison(
         scheme=scheme,
         data=data,
-        samples=len(next(iter(float_outputs.values()))),
+        samples=samples,
         outputs={
             name: _compare(
                 validation,
                 name,
                 tensor,
-                Evaluator(float_outputs[name], [measures[name]] if name in measures else []),
+                by_output[name],
                 measures.get(name),
-                pruned_outputs,
+                pruned[name] if pruned else None,
             )
             for name, tensor in tensors.items()
         },
@@ -51,13 +61,13 @@ def _compare(
     tensor: Tensor,
     evaluator: Evaluator,
     measure: Measure | None,
-    pruned_outputs: Arrays | None,
+    pruned: Score | None,
 ) -> OutputComparison:
     ran = {runtime: run for runtime, run in validation.runs.items() if run.outputs is not None}
     return OutputComparison(
         metric=measure.metric.name if measure else None,
         float_value=evaluator.float_value(),
-        pruned=None if pruned_outputs is None else evaluator.score(pruned_outputs[name], None),
+        pruned=pruned,
         quantized={
             runtime: evaluator.score(run.outputs[name], tensor, run.mask)
             for runtime, run in ran.items()

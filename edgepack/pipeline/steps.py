@@ -2,65 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from edgepack.arrays import Arrays, array_paths, load_arrays
 from edgepack.bundle import write_texts
-from edgepack.codec import restore
-from edgepack.compress.prune import Pruning
 from edgepack.deviation import Validation
 from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
+from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.score import Comparison
 from edgepack.pipeline.job import Data, Job
 from edgepack.pipeline.model_session import keep
-from edgepack.pipeline.running import Task
+from edgepack.pipeline.running import Workload
 from edgepack.pipeline.scores import compare_outputs
 from edgepack.pipeline.splits import first_class_labels
-from edgepack.provenance import describe_prune
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
-from edgepack.recipe import Recipe, as_json
+from edgepack.recipe import Recipe
 from edgepack.report import QuantizationReport
+from edgepack.report.compression import StepReport
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Model, Tensor
-
-
-def prune(job: Job, data: Data, inputs: dict[str, Any]) -> Pruning | None:
-    """Prune the model if asked to; ``inputs`` are those of the manifest."""
-    wanted = job.recipe.prune
-    if wanted is None:
-        return None
-    with job.progress.step("prune") as update:
-        done = job.session.call(
-            "prune",
-            update=update,
-            samples=dict(data.representative.files),
-            settings=as_json(wanted),
-            training=data.train
-            and {
-                "inputs": dict(data.train.files),
-                "labels": job.save(
-                    "taught", {name: measure.wanted[:] for name, measure in data.taught.items()}
-                ),
-                "losses": {name: measure.metric.loss for name, measure in data.taught.items()},
-                "fingerprint": _fingerprint(job.recipe, inputs),
-            },
-        )
-    return restore(Pruning, done)
-
-
-def _fingerprint(recipe: Recipe, inputs: dict[str, Any]) -> str:
-    """Digest what decides the result of fine-tuning, for its checkpoints."""
-    decisive = {
-        "inputs": {role: inputs.get(role) for role in ("model", "weights", "train")},
-        "metric": recipe.metric,
-        "prune": describe_prune(recipe),
-    }
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def convert(job: Job, data: Data) -> tuple[str, ...]:
@@ -122,21 +86,20 @@ def model_name(recipe: Recipe) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def predict(job: Job, data: Data) -> dict[str, Future[Any]]:
-    """Let the float models predict, while the interpreters run."""
+def predict(job: Job, data: Data, stages: Sequence[str] = ()) -> dict[str, Future[Any]]:
+    """Let the float models predict, while the interpreters run: as given, and by ``stages``."""
     inputs = dict(data.compared.files)
-    stages = ["float", "pruned"] if job.recipe.prune else ["float"]
     return {
         stage: job.session.start(
-            "predict", pruned=stage == "pruned", inputs=inputs, outputs=str(job.own / stage)
+            "predict", steps=steps, inputs=inputs, outputs=str(job.own / stage)
         )
-        for stage in stages
+        for steps, stage in enumerate(["float", *stages])
     }
 
 
-def task(job: Job, data: Data, model: Model) -> Task:
+def workload(job: Job, data: Data, model: Model) -> Workload:
     """Give the quantized model the samples that models are compared on."""
-    return Task(
+    return Workload(
         path=job.quantized_tflite,
         model=model,
         inputs=quantize_inputs(data.compared.inputs, model.main.input_tensors, job.work),
@@ -161,15 +124,21 @@ def named_outputs(data: Data, model: Model) -> dict[str, Tensor]:
 
 
 def compare(
-    job: Job, data: Data, model: Model, validation: Validation, outputs: dict[str, Arrays]
+    job: Job,
+    data: Data,
+    model: Model,
+    validation: Validation,
+    evaluators: Mapping[str, Evaluator],
+    pruned: StepReport | None,
 ) -> Comparison:
-    """Compare what the float models and the interpreters gave."""
+    """Compare what the interpreters gave with the float model; ``pruned`` is scored already."""
     return compare_outputs(
         validation,
         named_outputs(data, model),
-        outputs["float"],
-        outputs.get("pruned"),
+        evaluators,
         data.measures,
+        pruned=pruned.outputs if pruned else None,
         scheme=job.recipe.quantization.scheme,
         data="test" if data.is_tested else "representative",
+        samples=len(data.compared),
     )

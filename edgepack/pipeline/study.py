@@ -8,11 +8,11 @@ from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.artifact import describe_all
 from edgepack.errors import ConversionError, RecipeError
-from edgepack.evaluation.evaluate import Evaluator
 from edgepack.load.formats import detect
 from edgepack.pipeline import steps
 from edgepack.pipeline.job import Data, Job, load
 from edgepack.pipeline.model_session import model_session, own_folder
+from edgepack.pipeline.scores import evaluators
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.quantize.fixed_point import fixed_point
@@ -66,10 +66,7 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
     names = [output.name for output in data.signature.outputs]
     model = job.float_tflite.read_bytes()
     wanted = _run(data, model, running, job.work)
-    evaluators = {
-        name: Evaluator(wanted[name], [data.measures[name]] if name in data.measures else [])
-        for name in names
-    }
+    scorers = evaluators(wanted, data.measures)
     simulated = []
     pairs = [(bits, rounding) for bits in settings.bits for rounding in settings.roundings]
     with job.progress.step("study") as update:
@@ -78,7 +75,7 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
             coarse = fixed_point(model, bits, rounding, job.recipe.seed)
             with Scratch(job.work) as work:  # outputs are files there
                 outputs = _run(data, coarse, running, work)
-                scores = {name: evaluators[name].score(outputs[name], None) for name in names}
+                scores = {name: scorers[name].score(outputs[name], None) for name in names}
             simulated.append(Simulated(bits=bits, rounding=rounding, outputs=scores))
     measures = {name: data.measures.get(name) for name in names}
     return StudyReport(
@@ -86,7 +83,7 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
         samples=len(data.compared),
         seed=job.recipe.seed,
         metrics={name: found.metric.name if found else None for name, found in measures.items()},
-        float_values={name: evaluator.float_value() for name, evaluator in evaluators.items()},
+        float_values={name: evaluator.float_value() for name, evaluator in scorers.items()},
         simulated=tuple(simulated),
     )
 

@@ -30,8 +30,8 @@ from edgepack.pipeline.file import (
     read_float,
     read_inputs,
 )
-from edgepack.pipeline.running import Task, left_out, not_needed, run_within_budget
-from edgepack.pipeline.scores import compare_outputs
+from edgepack.pipeline.running import Workload, left_out, not_needed, run_within_budget
+from edgepack.pipeline.scores import compare_outputs, evaluators
 from edgepack.progress import Progress, Silent, ignore
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
@@ -121,7 +121,7 @@ def examine(
     """
     file, floating, inputs = subject.file, subject.floating, subject.inputs
     idle = not_needed(on, targets, file.model, len(file.data), budgets)
-    task = Task(
+    workload = Workload(
         path=file.path,
         model=file.model,
         inputs=inputs.taken,
@@ -129,8 +129,8 @@ def examine(
         labels=inputs.labels,
     )
     with progress.step("run") as update:
-        runs = run_within_budget(running, task, on, work, update, idle)
-        found = find_contradictions(running, task, runs.get(REFERENCE.name), work)
+        runs = run_within_budget(running, workload, on, work, update, idle)
+        found = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
     with progress.step("compare"), making_sense_of(file.path):
         real = _run_float(floating, file, inputs, running, work) if floating else None
         validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
@@ -139,11 +139,11 @@ def examine(
             comparison = compare_outputs(
                 validation,
                 file.tensors,
-                real,
-                None,
+                evaluators(real, inputs.measures),
                 inputs.measures,
                 scheme=_scheme(file.path),
                 data=subject.data,
+                samples=len(inputs),
             )
     with progress.step("time"):
         ran = [each for each in on if runs[each.name].failure is None and each not in idle]
@@ -174,7 +174,7 @@ def examine(
         comparison=comparison,
         runtimes=_reports(validation, latencies, ratios),
         targets=judged,
-        notes=(*_unchecked(targets), *left_out(runs, task, idle), *validation.notes),
+        notes=(*_unchecked(targets), *left_out(runs, workload, idle), *validation.notes),
     )
 
 

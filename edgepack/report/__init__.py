@@ -8,10 +8,11 @@ from typing import Any
 from edgepack.artifact import Artifact
 from edgepack.calibration.statistics import Growth
 from edgepack.codec import as_json
-from edgepack.compress.prune import Pruning
+from edgepack.compress.prune_settings import Prune
 from edgepack.deviation import Deviation
 from edgepack.evaluation.score import Comparison
 from edgepack.quantize.effect import Effect
+from edgepack.report.compression import StepReport, last_of
 from edgepack.report.target import TargetReport
 from edgepack.schema import SCHEMA
 from edgepack.schemes import Quantization
@@ -83,7 +84,8 @@ class QuantizationReport:
 class Report:
     """What an export made and how good it is.
 
-    ``float_runtime`` is what ran the float model; ``notes`` says what could not be checked.
+    ``float_runtime`` is what ran the float model; ``compression`` has the steps that were taken,
+    in order; ``notes`` says what could not be checked.
     """
 
     model: str
@@ -91,7 +93,7 @@ class Report:
     artifacts: dict[str, Artifact]
     quantization: QuantizationReport
     comparison: Comparison
-    pruning: Pruning | None
+    compression: tuple[StepReport, ...]
     calibration: CalibrationReport | None
     runtimes: dict[str, RuntimeReport]
     sparsity: SparsityReport
@@ -104,7 +106,13 @@ class Report:
         return all(target.verdict.passed for target in self.targets.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what report.json holds."""
+        """Return what report.json holds.
+
+        What the last pruning was stands beside the list of steps, which only a compressed model
+        has.
+        """
+        pruned = last_of(self.compression, Prune.technique)
+        steps = [step.to_dict() for step in self.compression]
         return {
             "schema": SCHEMA,
             "model": self.model,
@@ -113,7 +121,8 @@ class Report:
             "artifacts": {name: asdict(artifact) for name, artifact in self.artifacts.items()},
             "quantization": self.quantization.to_dict(),
             "comparison": self.comparison.to_dict(),
-            "pruning": asdict(self.pruning) if self.pruning else None,
+            "pruning": as_json(pruned.record) if pruned else None,
+            **({"compression": steps} if steps else {}),
             "calibration": asdict(self.calibration) if self.calibration else None,
             "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
             "sparsity": asdict(self.sparsity.float)

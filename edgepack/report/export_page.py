@@ -7,7 +7,7 @@ from typing import Any
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.manifest import Manifest
 from edgepack.report import Report
-from edgepack.report.comparison import FLOAT, PRUNED
+from edgepack.report.comparison import FLOAT
 from edgepack.report.page.document import Document, Headline, Section, Tone
 from edgepack.report.sections.ledger import score_ledger
 from edgepack.report.sections.made_of import made_of
@@ -22,11 +22,10 @@ def export_document(report: Report, manifest: Manifest) -> Document:
     scheme, data = report.comparison.scheme, report.comparison.data
     recipe = manifest.recipe.told if manifest.recipe else {}
     inputs = {role: found for role, found in recipe.items() if _is_input(found)}
-    is_pruned = any(output.pruned for output in report.comparison.outputs.values())
-    of_float = PRUNED if is_pruned else FLOAT
+    of_float = report.compression[-1].stage if report.compression else FLOAT
     settings = {key: value for key, value in recipe.items() if key not in inputs}
     found = (
-        score_ledger(report.comparison, report.float_runtime),
+        score_ledger(report.comparison, report.float_runtime, report.compression),
         targets({scheme: report.targets}),
         sparsity({of_float: report.sparsity.float, scheme: report.sparsity.quantized}),
         notes(report.notes),

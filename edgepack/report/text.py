@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.compress.prune import Pruning
 from edgepack.deviation import Deviation
 from edgepack.evaluation.score import OutputComparison, change_in_words
 from edgepack.metrics import find
@@ -14,7 +13,6 @@ from edgepack.report.table import NONE, hang, shorten, table
 from edgepack.report.target_text import render_findings, render_targets
 from edgepack.schemes import FLOAT_TFLITE, tflite_name
 from edgepack.tflite.converter_names import fused
-from edgepack.wording import counted
 
 
 def render_text(report: Report) -> str:
@@ -44,9 +42,10 @@ def _rows(report: Report, output: str) -> list[list[str]]:
         [*heading, "max error", "off reference"],
         ["float", report.float_runtime, number(comparison.float_value), *[NONE] * 4],
     ]
-    if comparison.pruned and report.pruning:
-        scored = cells(comparison.pruned)
-        rows.append(["pruned", report.pruning.runtime, *scored, NONE])
+    rows += [
+        [step.stage, step.record.runtime, *cells(step.outputs.get(output)), NONE]
+        for step in report.compression
+    ]
     for name, runtime in report.runtimes.items():
         off = off_reference(runtime.failure, runtime.deviations.get(output))
         scored = cells(comparison.quantized.get(name))
@@ -104,37 +103,29 @@ def _facts(report: Report) -> str:
         lines.append(f"in float  {shorten(left)}")
     if report.calibration:
         lines.append(_ranges(report.calibration))
-    if report.pruning:
-        lines += _pruning(report, report.pruning)
+    if report.compression:
+        lines += _compression(report)
     return "\n".join(lines)
 
 
-_WAYS = {
-    "wrappers": "by TFMOT",
-    "carried": "by TFMOT, rebuilt in tf-keras",
-    "callback": "by TFMOT's schedules and masks on the model itself",
-    "file": "by TFMOT's masks on the file's weights",
-    "threshold": "by a threshold",
-}
-
-
-def _pruning(report: Report, pruning: Pruning) -> Iterator[str]:
-    how = "in one shot, not fine-tuned"
-    if trained := pruning.trained:
-        how = (
-            f"fine-tuned {counted(trained.epochs, 'epoch')}, {trained.optimizer} from"
-            f" {trained.learning_rate:g}, {', '.join(sorted(set(trained.losses.values())))}"
-        )
-    yield f"pruned    {_WAYS[pruning.way]}; {how}"
-    if pruning.why_not_carried:
-        yield f"          not rebuilt in tf-keras: {pruning.why_not_carried}"
-    yield (
-        f"zeros     {report.sparsity.float.overall:.1%} of the float weights,"
-        f" {report.sparsity.quantized.overall:.1%} of the {report.comparison.scheme} weights"
+def _compression(report: Report) -> Iterator[str]:
+    for step in report.compression:
+        how, *more = step.told
+        yield _fact(step.stage, how)
+        yield from (_fact("", each) for each in more)
+    yield _fact(
+        "zeros",
+        f"{report.sparsity.float.overall:.1%} of the float weights,"
+        f" {report.sparsity.quantized.overall:.1%} of the {report.comparison.scheme} weights",
     )
-    for reason in dict.fromkeys(pruning.left_out.values()):
-        names = [name for name, why in pruning.left_out.items() if why == reason]
-        yield f"          not pruned ({reason}): {shorten(names)}"
+    for step in report.compression:
+        for reason in dict.fromkeys(step.record.left_out.values()):
+            names = [name for name, why in step.record.left_out.items() if why == reason]
+            yield _fact("", f"not {step.stage} ({reason}): {shorten(names)}")
+
+
+def _fact(name: str, said: str) -> str:
+    return f"{name:<9} {said}"
 
 
 def export_verdict(report: Report) -> str:

@@ -40,7 +40,8 @@ def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[
         yield from on_host("", name, runtime, is_named=is_named)
         yield rest(f"{name}: version", SETTING, runtime["version"].text())
     for name, output in report["comparison"]["outputs"].children().items():
-        yield from _output(f"{name}: " if is_named else "", output)
+        stages = {stage: outputs[name] for stage, outputs in _stages(report).items()}
+        yield from _output(f"{name}: " if is_named else "", output, stages)
     artifacts = report["artifacts"].children()
     quantized = artifacts.get(tflite_name(scheme), report["artifact"])
     yield from file("quantized model", quantized)
@@ -65,11 +66,18 @@ def _scheme(report: Node) -> str:
     return next(keys, "")
 
 
-def _output(start: str, output: Node) -> Iterator[Figure]:
+def _stages(report: Node) -> dict[str, Node]:
+    """Find the outputs of the model after each step of compression, by what it is called then."""
+    steps = report["compression"].entries() or ()
+    return {step["stage"].text() or "": step["outputs"] for step in steps}
+
+
+def _output(start: str, output: Node, stages: Mapping[str, Node]) -> Iterator[Figure]:
     name = output["metric"].text()
     known = listed(name) if name else None
     kind = kind_of(known.unit, is_more_better=known.is_more_better) if known else VALUE
-    scored: dict[str, Node] = {"pruned": output["pruned"]}
+    # Reports of earlier versions know one step, of pruning.
+    scored: dict[str, Node] = {**stages} or {"pruned": output["pruned"]}
     for key, scores in output.children().items():
         if key not in NOT_SCHEMES:
             scored |= scores.children()
@@ -104,6 +112,7 @@ def _settings(report: Node, scheme: str) -> Iterator[Figure]:
         "left in float": quantization["in_float"].texts(),
         "observer": calibration["observer"].text() or observer,
         "pruning": report["pruning"]["way"].text() or ("none" if is_export else None),
+        "steps of compression": _techniques(report) or ("none" if is_export else None),
         "float model run by": report["float_runtime"].text(),
         "compared on": compared["data"].text() or report["data"].text(),
     }
@@ -115,6 +124,13 @@ def _settings(report: Node, scheme: str) -> Iterator[Figure]:
     }
     for what, count in counts.items():
         yield rest(what, COUNT, count)
+
+
+def _techniques(report: Node) -> str:
+    steps = report["compression"].entries()
+    if steps is None:
+        return "prune" if report["pruning"].children() else ""
+    return ", ".join(step["technique"].text() or "" for step in steps)
 
 
 def _layers(pairs: Node) -> tuple[str, ...] | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
-from edgepack.evaluation.score import Comparison, OutputComparison
+from edgepack.evaluation.score import Comparison
 from edgepack.evaluation.sentences import samples_in_words
 from edgepack.report import amounts
 from edgepack.report.amounts import cells, interpreter, milliseconds, number
 from edgepack.report.comparison import FLOAT, ComparisonReport, Stage, StageRun
+from edgepack.report.compression import StepReport
 from edgepack.report.page.document import Column, Row, Section, Tone
 from edgepack.report.page.parts import figures, table, toned, words
 from edgepack.report.runs import all_runs, asked, output_names, seen
@@ -68,7 +69,9 @@ def ledger(report: ComparisonReport) -> Section | None:
     )
 
 
-def score_ledger(comparison: Comparison, float_runtime: str) -> Section:
+def score_ledger(
+    comparison: Comparison, float_runtime: str, compression: Sequence[StepReport] = ()
+) -> Section:
     """Give a row to each model on each interpreter, where no intervals are known."""
     blocks = [
         table(
@@ -81,7 +84,17 @@ def score_ledger(comparison: Comparison, float_runtime: str) -> Section:
                     for title in (output.metric or "metric", "agreement", "SQNR", "largest error")
                 ),
             ],
-            _score_rows(output, comparison.scheme, float_runtime),
+            [
+                ["float", float_runtime, number(output.float_value), *[NONE] * 3],
+                *(
+                    [step.stage, step.record.runtime, *cells(step.outputs.get(name))]
+                    for step in compression
+                ),
+                *(
+                    [comparison.scheme, interpreter(output, runtime), *cells(score)]
+                    for runtime, score in output.quantized.items()
+                ),
+            ],
         )
         for name, output in comparison.outputs.items()
     ]
@@ -91,17 +104,6 @@ def score_ledger(comparison: Comparison, float_runtime: str) -> Section:
         lead=f"On {samples_in_words(comparison.samples)} of the {comparison.data} data.",
         blocks=tuple(blocks),
     )
-
-
-def _score_rows(output: OutputComparison, scheme: str, float_runtime: str) -> list[list[str]]:
-    rows = [["float", float_runtime, number(output.float_value), *[NONE] * 3]]
-    if output.pruned:
-        rows.append(["pruned", float_runtime, *cells(output.pruned)])
-    rows += [
-        [scheme, interpreter(output, name), *cells(score)]
-        for name, score in output.quantized.items()
-    ]
-    return rows
 
 
 def _metric_columns(report: ComparisonReport, outputs: Sequence[str]) -> list[Column]:

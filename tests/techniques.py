@@ -1,0 +1,110 @@
+"""Techniques of compression that only the tests know.
+
+``register`` puts them into the registry; :class:`ModelSession` is the service in whose process they
+are registered, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from edgepack.compress import TECHNIQUES
+from edgepack.compress.technique import Compressed, Form, Task, Technique
+from edgepack.errors import ModelError, RecipeError
+from edgepack.load.tflite_file import TfliteFile
+from edgepack.recipe import CompressionStep, FineTune
+from edgepack.session import ModelSession
+from edgepack.sparsity import weight_tensors
+from edgepack.tflite.flatbuffer import buffer, read_tflite
+
+__all__ = ["GROWING", "SCALING", "Grow", "ModelSession", "Scale", "Scaled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale(CompressionStep):
+    """Multiply all weights by a factor, but for layers that are kept."""
+
+    technique: ClassVar[str] = "scale"
+
+    factor: float
+    keep: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.factor > 0:
+            raise RecipeError(f"factor {self.factor}: must be above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaled:
+    """How it went."""
+
+    runtime: str
+    left_out: dict[str, str]
+    factor: float
+
+
+class Scaling(Technique):
+    """Needs no more than a .tflite file."""
+
+    name = Scale.technique
+    stage = "scaled"
+    settings = Scale
+    record = Scaled
+    forms = (Form.TFLITE,)
+
+    def apply(self, task: Task, settings: Scale) -> Compressed:
+        """Multiply the weights of a file."""
+        assert isinstance(task.model, TfliteFile)
+        if settings.factor > 100:
+            raise ModelError(f"{task.model.path}: no weight may grow by {settings.factor:g}")
+        data = bytearray(task.model.data)
+        for name, weight in weight_tensors(read_tflite(task.model.data)).items():
+            if name not in settings.keep:
+                values = buffer(data, weight.tensor.buffer).view(np.float32)
+                values *= np.float32(settings.factor)
+        made = TfliteFile(task.model.path, bytes(data), task.model.signature)
+        left_out = {"bias": "it is no weight"}
+        record = Scaled(runtime=made.runtime, left_out=left_out, factor=settings.factor)
+        return Compressed(model=made, copy=lambda: made, record=record)
+
+    def tell(self, record: Scaled) -> Iterator[str]:
+        """Say by how much."""
+        yield f"by {record.factor:g}"
+        yield "and nothing else"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grow(CompressionStep):
+    """Needs training data."""
+
+    technique: ClassVar[str] = "grow"
+
+    fine_tune: FineTune
+
+
+class Growing(Technique):
+    """Needs a graph of layers."""
+
+    name = Grow.technique
+    stage = "grown"
+    settings = Grow
+    record = Scaled
+    forms = (Form.GRAPH,)
+
+    def apply(self, task: Task, settings: Grow) -> Compressed:  # noqa: ARG002 (none matters)
+        """Leave the model as it is, but tell what there is to learn."""
+        assert task.training is not None
+        record = Scaled(runtime="Keras", left_out={}, factor=float(len(task.training)))
+        return Compressed(model=task.copy(), copy=task.copy, record=record)
+
+    def tell(self, record: Scaled) -> Iterator[str]:
+        """Say on how many samples."""
+        yield f"on {record.factor:g} samples, for {Grow.technique}"
+
+
+SCALING, GROWING = Scaling(), Growing()
+TECHNIQUES.update({each.name: each for each in (SCALING, GROWING)})

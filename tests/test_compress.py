@@ -1,0 +1,224 @@
+"""Steps of compression in their order, with techniques that only the tests know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import only
+from jsonschema import Draft202012Validator
+from test_schemas import OF_EXPORT
+
+from edgepack import Prune, Recipe, export
+from edgepack.compress import TECHNIQUES, technique
+from edgepack.errors import ModelError, RecipeError
+from edgepack.pipeline.compress import stages
+from edgepack.pipeline.diff import diff
+from edgepack.recipe import CompressionStep, FineTune
+from edgepack.report import Report
+from edgepack.report.export_page import export_document
+from edgepack.report.page.markdown import render_markdown
+from edgepack.report.text import render_text
+from edgepack.sparsity import weight_tensors
+from edgepack.tflite.flatbuffer import read_tflite
+
+PRUNE = Prune(sparsity=0.5)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The techniques of tests/techniques.py, here and in TensorFlow's process."""
+    before = dict(TECHNIQUES)
+    import techniques
+
+    TECHNIQUES.update({each.name: each for each in (techniques.SCALING, techniques.GROWING)})
+    monkeypatch.setattr("edgepack.pipeline.model_session.SERVICE", "techniques:ModelSession")
+    yield techniques
+    TECHNIQUES.clear()
+    TECHNIQUES.update(before)
+
+
+def recipe(models: Path, output: Path, *steps: CompressionStep, **settings: Any) -> Recipe:
+    data = models / "cnn.npz"
+    return Recipe(
+        model=settings.pop("model", models / "cnn.h5"),
+        output=output,
+        representative=data,
+        test=data,
+        compress=steps,
+        targets=("android-arm64",),
+        allow_unsafe=True,  # the process reads the folder of the tests
+        **settings,
+    )
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    model = read_tflite((folder / "float.tflite").read_bytes())
+    return {
+        name: np.frombuffer(weight.tensor.data, np.float32)
+        for name, weight in weight_tensors(model).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def plain(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model without compression."""
+    folder = tmp_path_factory.mktemp("plain") / "out"
+    export(recipe(models, folder))
+    return folder
+
+
+@pytest.fixture
+def both(models: Path, tmp_path: Path, registered: Any) -> tuple[Path, Report]:
+    """The model pruned by half, then with weights that are twice as large."""
+    folder = tmp_path / "both"
+    return folder, export(recipe(models, folder, PRUNE, registered.Scale(factor=2.0)))
+
+
+def test_each_step_works_on_what_the_one_before_it_made(
+    both: tuple[Path, Report], plain: Path
+) -> None:
+    folder, _ = both
+    before, after = weights(plain), weights(folder)
+    for name, values in after.items():
+        kept = values != 0
+        np.testing.assert_allclose(values[kept], 2 * before[name][kept], rtol=1e-6)
+    assert np.mean([(values == 0).mean() for values in after.values()]) > 0.3
+
+
+def test_every_step_has_a_row_and_tells_how_it_went(both: tuple[Path, Report]) -> None:
+    folder, report = both
+    text = render_text(report)
+    names = [line.split()[0] for line in text.splitlines()[1:5]]
+    assert names == ["float", "pruned", "scaled", "int8"]
+    assert "\npruned    by TFMOT; in one shot, not fine-tuned\n" in text
+    assert "\nscaled    by 2\n          and nothing else\nzeros     " in text
+    assert "          not pruned (TFMOT does not prune such layers): depthwise_conv2d\n" in text
+    assert "          not scaled (it is no weight): bias\n" in text
+    manifest = json.loads((folder / "manifest.json").read_text())
+    page = render_markdown(export_document(report, manifest))
+    assert "pruned" in page
+    assert "scaled" in page
+    assert page == (folder / "report.md").read_text()
+
+
+def test_the_report_and_the_manifest_hold_the_steps_in_order(both: tuple[Path, Report]) -> None:
+    folder, _ = both
+    report = json.loads((folder / "report.json").read_text())
+    OF_EXPORT.validate(report)
+    first, second = report["compression"]
+    assert (first["technique"], first["stage"]) == ("prune", "pruned")
+    assert first["record"] == report["pruning"]
+    assert second["record"] == {
+        "runtime": "LiteRT",
+        "left_out": {"bias": "it is no weight"},
+        "factor": 2.0,
+    }
+    ((name, scored),) = first["outputs"].items()
+    assert only(report)["pruned"] == scored
+    assert second["outputs"][name]["sqnr_db"] < scored["sqnr_db"]
+    recipe = json.loads((folder / "manifest.json").read_text())["recipe"]
+    assert [step["technique"] for step in recipe["compress"]] == ["prune", "scale"]
+    assert recipe["compress"][1] == {"technique": "scale", "factor": 2.0, "keep": []}
+    assert "prune" not in recipe
+
+
+def test_a_difference_tells_every_step(both: tuple[Path, Report], plain: Path) -> None:
+    folder, _ = both
+    rows = {row.what: row for row in diff(plain, folder).rows}
+    steps = rows["steps of compression"]
+    assert (steps.a, steps.b) == ("none", "prune, scale")
+    assert rows["scaled: SQNR"].verdict == rows["pruned: SQNR"].verdict == "only in B"
+
+
+def test_an_earlier_report_of_a_pruned_model_is_read(
+    both: tuple[Path, Report], tmp_path: Path
+) -> None:
+    folder, _ = both
+    report = json.loads((folder / "report.json").read_text())
+    report["compression"] = report["compression"][:1]
+    after = tmp_path / "after.json"
+    after.write_text(json.dumps(report))
+    del report["compression"]
+    before = tmp_path / "before.json"
+    before.write_text(json.dumps(report))
+    assert {row.verdict for row in diff(before, after).rows} == {"same"}
+
+
+def test_an_error_of_one_of_several_steps_names_it(
+    models: Path, tmp_path: Path, registered: Any
+) -> None:
+    too_much = registered.Scale(factor=101.0)
+    with pytest.raises(ModelError, match=r"^step 2, scale: .*no weight may grow by 101"):
+        export(recipe(models, tmp_path / "out", PRUNE, too_much))
+    with pytest.raises(ModelError, match=r"^\S*cnn.h5: no weight may grow by 101"):
+        export(recipe(models, tmp_path / "out", too_much))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_technique_that_is_not_known_is_refused_with_those_that_are(
+    models: Path, tmp_path: Path, registered: Any
+) -> None:
+    del TECHNIQUES["scale"]
+    with pytest.raises(RecipeError, match="technique 'scale': the techniques are prune, grow"):
+        export(recipe(models, tmp_path / "out", registered.Scale(factor=2.0)))
+    with pytest.raises(RecipeError, match="technique 'prun': did you mean 'prune'"):
+        technique("prun")
+
+
+def test_settings_that_do_not_fit_are_errors(registered: Any) -> None:
+    with pytest.raises(RecipeError, match="factor 0: must be above 0"):
+        registered.Scale(factor=0)
+    with pytest.raises(TypeError):
+        registered.Grow()
+
+
+def test_what_needs_a_graph_and_training_gets_both(
+    models: Path, tmp_path: Path, registered: Any
+) -> None:
+    grow = registered.Grow(fine_tune=FineTune(loss="distillation"))
+    data = models / "cnn.npz"
+    report = export(recipe(models, tmp_path / "a", PRUNE, grow, train=data))
+    assert [step.stage for step in report.compression] == ["pruned", "grown"]
+    samples = len(np.load(data)["x"])
+    assert report.compression[1].told == (f"on {samples} samples, for grow",)
+    assert report.compression[0].outputs == report.compression[1].outputs
+    scale = registered.Scale(factor=2.0)
+    with pytest.raises(
+        ModelError, match=r"step 2, grow: .* needs a Keras model that is a graph of layers, and the"
+    ):
+        export(recipe(models, tmp_path / "b", scale, grow, train=data))
+
+
+@pytest.mark.parametrize("model", ["cnn.h5", "cnn3.keras"])
+def test_a_model_is_pruned_twice(models: Path, tmp_path: Path, model: str) -> None:
+    steps = (PRUNE, Prune(sparsity=0.75, fine_tune=FineTune(epochs=2, loss="distillation")))
+    settings = {"model": models / model, "train": models / "cnn.npz"}
+    kept = tmp_path / "kept"
+    report = export(recipe(models, tmp_path / "out", *steps, checkpoints=kept, **settings))
+    assert [step.stage for step in report.compression] == ["pruned", "pruned 2"]
+    once, twice = report.compression
+    assert once.record.trained is None
+    assert twice.record.trained.epochs == 2
+    assert report.sparsity.float.layers["dense"] == pytest.approx(0.75, abs=0.03)
+    ((name, output),) = report.comparison.outputs.items()
+    assert output.pruned == twice.outputs[name] != once.outputs[name]
+    assert not kept.exists()
+    alone = export(recipe(models, tmp_path / "alone", PRUNE, model=models / model))
+    assert alone.compression[0] == once  # what comes later does not change it
+
+
+def test_stages_have_names_of_their_own(registered: Any) -> None:
+    scale = registered.Scale(factor=2.0)
+    some = Recipe(model=Path("m"), output=Path("o"), compress=(PRUNE, scale, PRUNE, PRUNE))
+    assert stages(some) == ["pruned", "scaled", "pruned 2", "pruned 3"]
+    assert stages(replace(some, compress=())) == []
+
+
+def test_the_schema_is_sound() -> None:
+    Draft202012Validator.check_schema(OF_EXPORT.schema)
