@@ -26,7 +26,7 @@ from edgepack.report.comparison import QUANTIZED, Stage
 from edgepack.report.lint import LintReport
 from edgepack.report.table import shorten
 from edgepack.report.validation import ValidationReport
-from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes import LITERT, RUNTIMES
 from edgepack.scratch import Scratch
 from edgepack.sparsity import weight_sparsity
 from edgepack.worker import Worker
@@ -135,7 +135,7 @@ class CloseLook:
             file.path.name,
             *(each.artifact.sha256 for each in (file, floating)),
             contest.samples.content,
-            RUNTIMES["litert"].version(),
+            LITERT.version(),
         ]
 
         def layers() -> DebugReport:

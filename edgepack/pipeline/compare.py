@@ -27,14 +27,13 @@ from edgepack.report.comparison_page import comparison_document
 from edgepack.report.exhibits import Exhibits
 from edgepack.report.lint import LintReport
 from edgepack.report.page.files import write_page
-from edgepack.runtimes import RUNTIMES, Runtime
+from edgepack.runtimes import LITERT, Runtime
 from edgepack.scratch import Scratch, temporary
 from edgepack.staging import stage
 from edgepack.target import target_file
 from edgepack.trial import Trial
 
 _COMMAND = "compare"
-_LITERT = RUNTIMES["litert"]
 
 
 def compare(
@@ -103,11 +102,11 @@ def _run(contest: Contest) -> tuple[Answer, dict[str, dict[str, Answer]]]:
         for each in contest.contestants
     }
     if floating.file is not None:
-        questions[FLOAT] = Question(file=floating.file, runtimes=[_LITERT])
+        questions[FLOAT] = Question(file=floating.file, runtimes=[LITERT])
     with contest.progress.step("run") as update:
         predicted = floating.predict(samples) if floating.file is None else None
         answers = ask(contest.running, questions, samples, contest.cache, contest.work, update)
-        of_float = predicted() if predicted else answers.pop(FLOAT)[_LITERT.name]
+        of_float = predicted() if predicted else answers.pop(FLOAT)[LITERT.name]
     if of_float.failure:
         raise ModelError(
             f"{floating.path}: nothing can be compared with it on LiteRT: {of_float.failure}"

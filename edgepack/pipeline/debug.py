@@ -23,7 +23,7 @@ from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
 from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.recipe import Recipe
-from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes import LITERT
 from edgepack.scratch import Scratch
 from edgepack.staging import stage
 from edgepack.worker import Worker
@@ -79,7 +79,7 @@ def debug(
         bundle.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
-        made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [RUNTIMES["litert"]])
+        made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [LITERT])
         made.write(folder)
     return report
 

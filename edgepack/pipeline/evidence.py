@@ -16,15 +16,13 @@ from edgepack.findings import Finding
 from edgepack.footprint import Footprint, footprint
 from edgepack.recipe_file import RecipeFile
 from edgepack.report.target import TargetReport
-from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes import TFLM
 from edgepack.runtimes.installed import missing, named
 from edgepack.runtimes.processes import LIMITS
 from edgepack.runtimes.run import Run
 from edgepack.target import Target
 from edgepack.types import Model
 from edgepack.worker import Limits
-
-_TFLM = RUNTIMES["tflm"]
 
 
 def gather(
@@ -50,7 +48,7 @@ def gather(
         contradictions=contradictions,
         runs=runs,
         deviations=validation.deviations,
-        footprints=_footprints(model, len(data), targets, runs.get(_TFLM.name)),
+        footprints=_footprints(model, len(data), targets, runs.get(TFLM.name)),
         drops=comparison.drops(runs) if comparison else {},
         latency_ratios=latency_ratios or {},
         is_timed=latency_ratios is not None,

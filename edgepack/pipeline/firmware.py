@@ -18,10 +18,12 @@ from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.load.tflite_file import of_file
 from edgepack.manifest import Manifest
 from edgepack.pipeline.asked import Asked, read_asked
-from edgepack.pipeline.firmware_model import TFLM, prepare
+from edgepack.pipeline.firmware_model import prepare
 from edgepack.progress import Progress, Silent
 from edgepack.provenance import versions
 from edgepack.report.firmware import FirmwareReport, ModelReport
+from edgepack.runtimes import TFLM
+from edgepack.runtimes.installed import missing
 from edgepack.runtimes.processes import interpreters
 from edgepack.scratch import Scratch
 from edgepack.staging import stage
@@ -101,8 +103,8 @@ def _require_micro(target: Target) -> None:
             f"{target.name}: its {target.accelerator} runs models that Vela has compiled, which"
             " are not written as firmware; name a target without an NPU, such as corstone-300"
         )
-    if missing := TFLM.missing():
-        raise MissingToolError(f"the test vectors and the arena come from tflm: {missing}")
+    if told := missing([TFLM]):
+        raise MissingToolError(f"the test vectors and the arena come from tflm: {told[0]}")
 
 
 def _layout(name: str) -> Layout:

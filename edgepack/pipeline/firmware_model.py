@@ -26,13 +26,11 @@ from edgepack.pipeline.vectors import vector_inputs, vectors
 from edgepack.progress import Update
 from edgepack.report.firmware import ModelReport
 from edgepack.report.target import TargetReport
-from edgepack.runtimes import REFERENCE, RUNTIMES
+from edgepack.runtimes import REFERENCE, TFLM
 from edgepack.runtimes.installed import installed
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run import Run
 from edgepack.target import Target
-
-TFLM = RUNTIMES["tflm"]
 
 _ALIGNMENT = 16
 

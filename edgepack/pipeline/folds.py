@@ -33,15 +33,13 @@ from edgepack.progress import ignore
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe import Recipe
 from edgepack.report.comparison import Fold, FoldsReport, Origin
-from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes import LITERT
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run import Run
 from edgepack.schemes import FLOAT_TFLITE
 from edgepack.scratch import Scratch
 from edgepack.trial import Trial
 from edgepack.types import Tensor
-
-_LITERT = RUNTIMES["litert"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,10 +193,10 @@ def _run_fold(
         outputs=list(tensors),
         work=job.work,
         update=ignore,
-        on=[_LITERT],
+        on=[LITERT],
         macs=model_macs(model),
     )
-    return runs[_LITERT.name], tensors[output]
+    return runs[LITERT.name], tensors[output]
 
 
 def _require_outputs(candidate: Path, number: int, run: Run) -> Arrays:

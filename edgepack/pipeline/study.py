@@ -18,14 +18,13 @@ from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.quantize.fixed_point import fixed_point
 from edgepack.recipe import Recipe
 from edgepack.report.study import Simulated, StudyReport
-from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes import LITERT
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.schemes import FixedPoint
 from edgepack.scratch import Scratch
 from edgepack.staging import stage
 
 _COMMAND = "study"
-_LITERT = RUNTIMES["litert"]
 
 
 def study(
@@ -49,7 +48,7 @@ def study(
         stage(recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force) as folder,
         Scratch(folder.parent) as work,
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
-        interpreters([_LITERT], verbose=verbose) as running,
+        interpreters([LITERT], verbose=verbose) as running,
     ):
         job = Job(recipe, folder, work, own_folder(work), session, progress or Silent())
         inputs = describe_inputs(recipe)
@@ -57,7 +56,7 @@ def study(
         steps.convert(job, data)
         report = _study(job, data, settings, running)
         bundle.write_json(folder / "study.json", report.to_dict())
-        made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [_LITERT])
+        made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [LITERT])
         made.write(folder)
     return report
 
@@ -98,7 +97,7 @@ def _run(data: Data, model: bytes, running: Interpreters, work: Path) -> Arrays:
         work=work,
         update=ignore,
     )
-    run = runs[_LITERT.name]
+    run = runs[LITERT.name]
     if run.outputs is None:
         raise ConversionError(f"LiteRT cannot run the float model: {run.failure}")
     return run.outputs

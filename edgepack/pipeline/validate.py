@@ -37,7 +37,7 @@ from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe_file import read_recipe_file
 from edgepack.report.validation import RuntimeValidation, ValidationReport
-from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
+from edgepack.runtimes import LITERT, REFERENCE, Runtime
 from edgepack.runtimes.arm64 import arm64_runtime
 from edgepack.runtimes.installed import installed, missing, named
 from edgepack.runtimes.latency import Latency
@@ -46,7 +46,6 @@ from edgepack.scratch import temporary
 from edgepack.target import Target, load_targets
 from edgepack.worker import Limits
 
-_LITERT = RUNTIMES["litert"]
 _FILE, _FLOAT = "file", "float"
 
 
@@ -212,9 +211,9 @@ def _run_float(
         outputs=floating.outputs,
         work=folder,
         update=ignore,
-        on=[_LITERT],
+        on=[LITERT],
         macs=model_macs(floating.model),
-    )[_LITERT.name]
+    )[LITERT.name]
     if run.outputs is None:
         why = run.failure or f"its {UNEVEN}"
         raise ModelError(f"{floating.path}: nothing can be compared with it on LiteRT: {why}")

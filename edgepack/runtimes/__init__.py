@@ -80,29 +80,25 @@ LITERT_KERNELS = Runtime(
 )
 """What is asked where the reference kernels, which are older, refuse a model."""
 
-RUNTIMES = {
-    runtime.name: runtime
-    for runtime in (
-        Runtime(
-            name="tflite-runtime",
-            distribution="tflite-runtime",
-            module="edgepack.runtimes.tflite_runtime",
-            no_wheel=_NO_TFLITE_RUNTIME,
-        ),
-        Runtime(
-            name="litert",
-            distribution="ai-edge-litert",
-            module="edgepack.runtimes.litert",
-            no_wheel="without it phones that run LiteRT are not checked",
-        ),
-        Runtime(
-            name="tflm",
-            distribution="tflite-micro",
-            module="edgepack.runtimes.tflm",
-            no_wheel="it has wheels for Linux only; without it microcontrollers are not checked,"
-            " and the arena is not measured",
-            is_single_threaded=True,
-            mac_ns=1.5,
-        ),
-    )
-}
+TFLITE_RUNTIME = Runtime(
+    name="tflite-runtime",
+    distribution="tflite-runtime",
+    module="edgepack.runtimes.tflite_runtime",
+    no_wheel=_NO_TFLITE_RUNTIME,
+)
+LITERT = Runtime(
+    name="litert",
+    distribution="ai-edge-litert",
+    module="edgepack.runtimes.litert",
+    no_wheel="without it phones that run LiteRT are not checked",
+)
+TFLM = Runtime(
+    name="tflm",
+    distribution="tflite-micro",
+    module="edgepack.runtimes.tflm",
+    no_wheel="it has wheels for Linux only; without it microcontrollers are not checked, and the"
+    " arena is not measured",
+    is_single_threaded=True,
+    mac_ns=1.5,
+)
+RUNTIMES = {runtime.name: runtime for runtime in (TFLITE_RUNTIME, LITERT, TFLM)}

@@ -15,15 +15,15 @@ from edgepack.report.page.document import Column, Row, Section, Tone
 from edgepack.report.page.parts import figures, table, toned, words
 from edgepack.report.runs import all_runs, asked, output_names, seen
 from edgepack.report.table import NONE
-from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes import LITERT, TFLM
 
 _LEAD = (
     "What each model is worth and what it costs: flash and arena on the device, latency on this"
     " machine."
 )
 
-_RUNS_C = RUNTIMES["tflm"].name
-_TIMES_FLOAT = RUNTIMES["litert"].name
+_RUNS_C = TFLM.name
+_TIMES_FLOAT = LITERT.name
 
 _P = (
     "McNemar's test: how likely chance alone makes a change so uneven; what is small speaks for a"
