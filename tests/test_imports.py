@@ -23,7 +23,7 @@ FLOORS = [
     ],
     ["budgets", "delegates", "labels", "macs", "recipe", "samples", "scratch", "sparsity"],
     ["apart", "build", "cache", "load", "manifest", "metrics", "recipe_file", "settings", "worker"],
-    ["app", "compress", "gate", "serve", "staging", "trial", "vela"],
+    ["app", "compress", "gate", "replaced", "serve", "staging", "trial", "vela"],
     ["convert"],
     ["calibration"],
     ["quantize"],

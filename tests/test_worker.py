@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
 from edgepack.errors import ModelError, WorkerCrashError
+from edgepack.replaced import ReplacedWorker
 from edgepack.worker import Worker
 
 
@@ -116,3 +118,13 @@ def test_nothing_is_imported_from_the_working_folder(
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", os.curdir)])
     with Worker("services:Service", label="x") as running:
         assert running.call("greet", name="you") == "hello you"
+
+
+def test_a_worker_that_was_ended_is_replaced_until_its_context_ends() -> None:
+    start = partial(Worker, "services:Service", label="the service")
+    with ReplacedWorker(start, "the service") as replaced:
+        with pytest.raises(WorkerCrashError, match="SIGSEGV"):
+            replaced.call("crash")
+        assert replaced.call("greet", name="you") == "hello you"
+    with pytest.raises(WorkerCrashError, match="the service was ended before 'greet'"):
+        replaced.call("greet", name="you")

@@ -12,9 +12,10 @@ from edgepack.target import Target
 
 
 def interpreters_run(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """Each of the target's interpreters that is installed here runs the model on every input.
+    """Each of the target's interpreters that is installed here runs the model.
 
-    So does the arm64 build of tflite-runtime, where it is asked for.
+    So does the arm64 build of tflite-runtime, where it is asked for. TensorFlow Lite Micro runs as
+    many samples as it can afford, all others every sample.
     """
     emulated = [ARM64] if "tflite-runtime" in target.interpreters else []
     for name in (*target.interpreters, *emulated):

@@ -22,6 +22,7 @@ from edgepack.pipeline.lint import find
 from edgepack.pipeline.validate import Subject, examine, runtimes_here
 from edgepack.progress import Silent, ignore
 from edgepack.recipe_file import RecipeFile
+from edgepack.replaced import ReplacedWorker
 from edgepack.report.comparison import QUANTIZED, Stage
 from edgepack.report.lint import LintReport
 from edgepack.report.table import shorten
@@ -29,7 +30,6 @@ from edgepack.report.validation import ValidationReport
 from edgepack.runtimes import LITERT, RUNTIMES
 from edgepack.scratch import Scratch
 from edgepack.sparsity import weight_sparsity
-from edgepack.worker import Worker
 
 
 class CloseLook:
@@ -153,7 +153,7 @@ class CloseLook:
         return contest.cache.remember(key, DebugReport, layers)
 
     @cached_property
-    def _looker(self) -> Worker:
+    def _looker(self) -> ReplacedWorker:
         return self._stack.enter_context(looker(verbose=self._contest.verbose))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from edgepack.pipeline.model_session import model_session, own_folder
 from edgepack.progress import Progress, Silent
 from edgepack.provenance import describe_inputs, recipe_manifest
 from edgepack.recipe import Recipe
+from edgepack.replaced import ReplacedWorker
 from edgepack.runtimes import LITERT
 from edgepack.scratch import Scratch
 from edgepack.staging import stage
@@ -84,13 +86,15 @@ def debug(
     return report
 
 
-def looker(*, verbose: bool) -> Worker:
+def looker(*, verbose: bool) -> ReplacedWorker:
     """Start the process that looks into models: it serves DebugService."""
-    return Worker("edgepack.debug.service:DebugService", label="LiteRT", verbose=verbose)
+    label = "LiteRT"
+    start = partial(Worker, "edgepack.debug.service:DebugService", label=label, verbose=verbose)
+    return ReplacedWorker(start, label)
 
 
 def look(
-    service: Worker,
+    service: ReplacedWorker,
     float_tflite: Path,
     quantized_tflite: Path,
     inputs: Arrays,

@@ -148,7 +148,7 @@ def left_out(
         for runtime, targets in idle.items()
         if runs[runtime.name].is_loaded_only
     ]
-    some = {name: run.samples for name, run in runs.items() if run.samples}
+    some = {name: run.samples for name, run in runs.items() if run.samples and run.outputs}
     if some:
         named = " and ".join(
             "the reference kernels" if name == REFERENCE.name else name for name in some

@@ -20,16 +20,16 @@ from edgepack.arrays import Arrays, file_of, save_array
 from edgepack.codec import restore
 from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
 from edgepack.progress import Parts, Update, ignore
+from edgepack.replaced import ReplacedWorker
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.budget import worthwhile_processes
 from edgepack.runtimes.culprit import Culprit, Fate, culprit
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.parts import Part, has_nan, joined_outputs
-from edgepack.runtimes.process import Process
 from edgepack.runtimes.run import Run
 from edgepack.tflite.flatbuffer import read_tflite
 from edgepack.types import Allocations
-from edgepack.worker import Limits
+from edgepack.worker import Limits, Worker
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 """Loading a model, and each sample, may take so long: reference kernels are slow."""
@@ -77,17 +77,26 @@ class Interpreters:
         self._limits = limits
         self._verbose = verbose
         self._counts: dict[Runtime, int] = {}
-        self._free: dict[Runtime, queue.SimpleQueue[Process]] = {}
+        self._free: dict[Runtime, queue.SimpleQueue[ReplacedWorker]] = {}
         self._begun: list[Future[Any]] = []
 
     def prepare(self, runtime: Runtime, processes: int = 1) -> None:
         """Start processes of a runtime, as far as it has not got as many."""
         free = self._free.setdefault(runtime, queue.SimpleQueue())
         for _ in range(processes - self._counts.get(runtime, 0)):
-            free.put(
-                self._stack.enter_context(Process(runtime, self._limits, verbose=self._verbose))
-            )
+            start = partial(self._worker, runtime)
+            free.put(self._stack.enter_context(ReplacedWorker(start, runtime.name)))
         self._counts[runtime] = max(processes, self._counts.get(runtime, 0))
+
+    def _worker(self, runtime: Runtime) -> Worker:
+        return Worker(
+            "edgepack.runtimes.service:RunService",
+            label=runtime.name,
+            verbose=self._verbose,
+            limits=self._limits,
+            python=runtime.python,
+            module=runtime.module,
+        )
 
     def run(
         self,
