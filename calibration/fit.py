@@ -97,9 +97,9 @@ class Column:
 
     def _cure_of_shapes(self) -> str:
         if self._source.kind == "images":
-            return "say resize = [height, width] under [preprocessing] in the recipe file"
+            return "say resize = [height, width] under [preprocessing] in the project file"
         if self._source.kind == "sounds":
-            return "say clip_samples under [preprocessing] in the recipe file"
+            return "say clip_samples under [preprocessing] in the project file"
         return "give all samples one shape"
 
     def _count_not_finite(self, rows: Sequence[int], array: Array) -> None:
@@ -146,7 +146,7 @@ class InputColumn(Column):
         if (rank := self._described.rank) is not None and array.ndim != rank + 1:
             wanted = "height, width, channels" if rank > 1 else "time"
             raise DatasetError(
-                f"{self.where} has shape {self._shape(array)}; the recipe file describes samples"
+                f"{self.where} has shape {self._shape(array)}; the project file describes samples"
                 f" of shape ({wanted})"
             )
         try:
@@ -159,7 +159,7 @@ class InputColumn(Column):
         except MemoryError as error:
             raise DatasetError(
                 f"{self.where}: there is too little memory for the preprocessing; describe smaller"
-                " sizes in the recipe file"
+                " sizes in the project file"
             ) from error
 
     def _fitted(self, array: Array) -> Array:
@@ -176,9 +176,9 @@ class InputColumn(Column):
     def _cure(self, shape: tuple[int, ...]) -> str:
         wanted, name = self._spec.shape, self._name
         if self._source.kind == "images" and len(wanted) == len(shape):
-            return f"say {self._image_key(shape)} under [preprocessing] in the recipe file"
+            return f"say {self._image_key(shape)} under [preprocessing] in the project file"
         if self._source.kind == "sounds":
-            return f"say {self._audio_key(shape)} under [preprocessing] in the recipe file"
+            return f"say {self._audio_key(shape)} under [preprocessing] in the project file"
         if shape == wanted[:-1] and wanted[-1] == 1:
             return f"add the last axis with {name}[..., np.newaxis]"
         if wanted and shape == (wanted[-1], *wanted[:-1]):
@@ -186,7 +186,7 @@ class InputColumn(Column):
         return "give one sample in each row"
 
     def _image_key(self, shape: tuple[int, ...]) -> str:
-        """Say which key of the recipe file gives images the input's shape."""
+        """Say which key of the project file gives images the input's shape."""
         wanted = self._spec.shape
         colors = _COLORS_OF_CHANNELS.get(wanted[-1] or 0)
         if colors and all(
@@ -196,7 +196,7 @@ class InputColumn(Column):
         return f"resize = {[side or 'any' for side in wanted[:2]]}"
 
     def _audio_key(self, shape: tuple[int, ...]) -> str:
-        """Say which keys of the recipe file give sound the input's shape."""
+        """Say which keys of the project file give sound the input's shape."""
         wanted, audio = self._spec.shape, self._described.audio
         if audio is None or audio.features is None or len(wanted) < len(shape):
             return "clip_samples and features"

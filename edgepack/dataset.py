@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays
 from edgepack.errors import DatasetError
+from edgepack.types import Signature
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,3 +44,18 @@ def require_same_classes(datasets: Iterable[Dataset]) -> None:
                 f"{dataset.source}: the subfolders are the classes, and {named[0].source} has"
                 f" others: {', '.join(only)}; give both the same ones, empty if need be"
             )
+
+
+def class_labels(dataset: Dataset, output: str) -> NDArray[Any] | None:
+    """Give the labels of an output, shape (samples,), if they are one whole number a sample."""
+    y = dataset.labels.get(output)
+    if y is None or y.size != len(y):
+        return None
+    labels = np.asarray(y).reshape(len(y))
+    return labels if np.array_equal(labels, np.trunc(labels)) else None
+
+
+def first_class_labels(dataset: Dataset, signature: Signature) -> NDArray[Any] | None:
+    """Give those of the first output that has any."""
+    found = (class_labels(dataset, output.name) for output in signature.outputs)
+    return next((labels for labels in found if labels is not None), None)

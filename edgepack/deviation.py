@@ -75,7 +75,7 @@ def hold_against_reference(
     if not doubt and float_outputs is not None:
         doubt = _doubt(reference, others, tensors, float_outputs)
     if doubt or reference.outputs is None:
-        doubt = doubt or UNEVEN
+        doubt = doubt or _UNEVEN
         note = f"nothing was compared with the reference kernels of tflite-runtime: {doubt}"
         return Validation(runs=others, deviations={}, notes=(note, *_uneven(others)))
     unlike = {name for name, run in others.items() if not _is_alike(run, reference.outputs)}
@@ -102,7 +102,12 @@ def hold_against_reference(
 
 
 _UNLIKE = "outputs have other shapes than those of the reference kernels"
-UNEVEN = "outputs change their size from sample to sample, or are empty"
+_UNEVEN = "outputs change their size from sample to sample, or are empty"
+
+
+def why_no_outputs(run: Run) -> str:
+    """Say why a run that gave no outputs gave none."""
+    return run.failure or f"its {_UNEVEN}"
 
 
 def _is_alike(run: Run, reference: Arrays) -> bool:
@@ -116,7 +121,7 @@ def _uneven(runs: Mapping[str, Run]) -> Iterator[str]:
     """Say which interpreters ran, but gave what cannot be put into an array."""
     for name, run in runs.items():
         if run.outputs is None and run.failure is None and not run.is_loaded_only:
-            yield f"nothing was compared of {name}, whose {UNEVEN}"
+            yield f"nothing was compared of {name}, whose {_UNEVEN}"
 
 
 def tolerated_lsb(model: Model) -> int:

@@ -23,7 +23,7 @@ class Gate:
     ``float_model`` is the float .tflite file to compare with; without one the file
     ``float.tflite`` beside the model is taken, if there is one. ``test``, ``recipe_file`` and
     ``metric`` are as in :class:`~edgepack.recipe.Recipe`; without test data the interpreters run
-    on random inputs. ``budgets`` count besides those of the recipe file and of the targets.
+    on random inputs. ``budgets`` count besides those of the project file and of the targets.
     ``arm64`` is a folder in which the arm64 build of tflite-runtime runs besides.
     ``jobs`` interpreters run side by side, one a core with None, each within ``memory_limit_mib``
     MiB, and ``time_limit_s`` seconds to load the model, and for each sample. Raises

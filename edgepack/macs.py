@@ -50,8 +50,12 @@ def macs(use: Use) -> int | None:
 
 
 def model_macs(model: Model) -> int:
-    """Count those of a model's operators that can be told, each run once."""
-    return sum(macs(Use.of(model.main, operator)) or 0 for operator in model.main.operators)
+    """Count those of a model's operators that can be told, of every graph, each run once."""
+    return sum(
+        macs(Use.of(graph, operator)) or 0
+        for graph in model.subgraphs
+        for operator in graph.operators
+    )
 
 
 def _convolution(use: Use) -> int:

@@ -198,7 +198,8 @@ class Recipe:
             raise RecipeError("resume: say where the checkpoints of the run that was cut off are")
         if len({each.strategy for each in self.fine_tunings} - {None}) > 1:
             raise RecipeError(
-                f"strategies {' and '.join(STRATEGIES)}: one process has one; choose one"
+                f"steps ask for several strategies ({', '.join(STRATEGIES)}), and one process has"
+                " one: choose one"
             )
 
     @property

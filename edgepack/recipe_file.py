@@ -82,7 +82,7 @@ def read_recipe_file(path: Path | None) -> RecipeFile:
     """
     if path is None:
         return RecipeFile()
-    text = read_given_text(path, RecipeError, "recipe file")
+    text = read_given_text(path, RecipeError, "project file")
     try:
         return _parse(path, parse_tables(text))
     except (RecipeError, TableError) as error:

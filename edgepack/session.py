@@ -197,7 +197,7 @@ class ModelSession:
         if not _forms(self._current).isdisjoint(technique.forms):
             return self._current, self._copy
         if Form.TFLITE not in technique.forms:
-            wanted = " or ".join(form.value for form in technique.forms)
+            wanted = " or ".join(sorted(form.value for form in technique.forms))
             what = "is none" if len(self._models) == 1 else "is none after the step before"
             raise ModelError(
                 f"{self._current.path}: {technique.name} needs {wanted}, and the model {what}; give"

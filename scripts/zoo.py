@@ -276,7 +276,7 @@ def tell(report: Report) -> list[str]:
             told += ", reference in doubt"
         runs.append(runtime.failure or told)
     return [
-        report.pruning.way if report.pruning else "-",
+        report.compression[-1].record.way if report.compression else "-",
         f"{report.sparsity.quantized.overall:.1%}",
         *runs,
     ]

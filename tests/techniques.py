@@ -54,7 +54,7 @@ class Scaling(Technique):
     stage = "scaled"
     settings = Scale
     record = Scaled
-    forms = (Form.TFLITE,)
+    forms = frozenset({Form.TFLITE})
 
     def apply(self, task: Task, settings: Scale) -> Compressed:
         """Multiply the weights of a file."""
@@ -93,7 +93,7 @@ class Growing(Technique):
     stage = "grown"
     settings = Grow
     record = Scaled
-    forms = (Form.GRAPH,)
+    forms = frozenset({Form.GRAPH})
 
     def apply(self, task: Task, settings: Grow) -> Compressed:  # noqa: ARG002 (none matters)
         """Leave the model as it is, but tell what there is to learn."""

@@ -17,6 +17,7 @@ from test_schemas import OF_EXPORT
 from edgepack import Prune, Recipe, export
 from edgepack.compress import TECHNIQUES, technique
 from edgepack.errors import ModelError, RecipeError
+from edgepack.manifest import Manifest
 from edgepack.pipeline.compress import stages
 from edgepack.pipeline.diff import diff
 from edgepack.recipe import CompressionStep, FineTune
@@ -100,7 +101,8 @@ def test_every_step_has_a_row_and_tells_how_it_went(both: tuple[Path, Report]) -
     assert "\nscaled    by 2\n          and nothing else\nzeros     " in text
     assert "          not pruned (TFMOT does not prune such layers): depthwise_conv2d\n" in text
     assert "          not scaled (it is no weight): bias\n" in text
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = Manifest.read(folder)
+    assert manifest is not None
     page = render_markdown(export_document(report, manifest))
     assert "pruned" in page
     assert "scaled" in page

@@ -330,8 +330,8 @@ def test_files_that_do_not_fit_are_refused(folder: Path, text: str, said: str) -
 
 
 def test_files_that_cannot_be_read_are_refused(folder: Path) -> None:
-    assert "none.toml: no such recipe file" in refused("export", "--config", folder / "none.toml")
-    assert "is a folder; give a recipe file" in refused("export", "--config", folder)
+    assert "none.toml: no such project file" in refused("export", "--config", folder / "none.toml")
+    assert "is a folder; give a project file" in refused("export", "--config", folder)
     (folder / "latin.toml").write_bytes(b"[all]\ntest = '\xff'")
     assert "is not UTF-8 text" in refused("export", "--config", folder / "latin.toml")
     assert "cannot be read" in refused("export", "--config", "x" * 300)
@@ -498,6 +498,11 @@ def test_a_manifest_lets_no_code_run(folder: Path, asked: list[Any]) -> None:
     assert "the model is built of 'evil:Layer': give it with --custom-objects" in said
     run("export", *GIVEN, "--config", path, "--custom-objects", "evil:Layer")
     assert asked[-1].custom_objects == ("evil:Layer",)
+    path = manifest(folder, metric="evil:score")
+    said = refused("export", *GIVEN, "--config", path)
+    assert "the metric 'evil:score' runs code of its own: give it with --metric" in said
+    run("export", *GIVEN, "--config", path, "--metric", "evil:score")
+    assert asked[-1].metric == "evil:score"
 
 
 @pytest.mark.parametrize(

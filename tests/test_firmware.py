@@ -342,7 +342,7 @@ def test_models_that_collapse_into_one_name_are_refused(tmp_path: Path) -> None:
         ({"tests": {LONE: Path("none.npz")}}, "none.npz"),
         ({"labels": {LONE: Path("none.txt")}}, "none.txt: no such file of labels"),
         ({"labels": {"door": Path("none.txt")}}, "there is no such model; the models are relu"),
-        ({"recipe_files": {LONE: Path("none.toml")}}, "none.toml: no such recipe file"),
+        ({"recipe_files": {LONE: Path("none.toml")}}, "none.toml: no such project file"),
     ],
 )
 def test_bad_input_is_told_in_a_line(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import load_array, save_arrays
 from edgepack.build import Source
-from edgepack.dataset import Dataset
+from edgepack.dataset import Dataset, class_labels
 from edgepack.errors import ModelError, RecipeError
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.manifest import Settings
@@ -24,7 +24,7 @@ from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline import folds
 from edgepack.pipeline.compare import compare
 from edgepack.pipeline.folds import Plan
-from edgepack.pipeline.splits import calibrated_with, class_labels, held_out, subset
+from edgepack.pipeline.splits import calibrated_with, held_out, subset
 from edgepack.progress import Update
 from edgepack.recipe import Recipe
 from edgepack.report.comparison import Fold, Origin

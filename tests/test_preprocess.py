@@ -148,7 +148,7 @@ def test_a_recipe_file_that_makes_no_sense(tmp_path: Path, text: str, said: str)
 
 
 def test_a_description_of_no_input_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no such recipe file"):
+    with pytest.raises(RecipeError, match="no such project file"):
         read_recipe_file(tmp_path / "gone.toml")
     lone: Any = read_recipe_file(written(tmp_path, "[preprocessing]\nscale = 2"))
     with pytest.raises(RecipeError, match=r'write \[preprocessing.a\] and \[preprocessing."b:0"\]'):

@@ -361,7 +361,7 @@ def test_several_inputs_have_a_function_each_and_share_a_helper() -> None:
         ((4, 3), picture(colors="rgb"), "describes an image and the model takes shape [4, 3]"),
         ((8, 8, 3), picture(resize=(9, 8)), "gives shape [9, 8, 3] and the model takes [8, 8, 3]"),
         ((8, 8, 3), picture(resize=(4, 4), crop=(8, 8)), "4 x 4 pixels holds no crop of 8 x 8"),
-        ((8, 8, 3), picture(colors="gray"), "change resize, crop or colors in the recipe file"),
+        ((8, 8, 3), picture(colors="gray"), "change resize, crop or colors in the project file"),
         ((49, 13), sound(MFCC), "gives shape [49, 10] and the model takes [49, 13]"),
         ((50, 10, 1), sound(MFCC), "gives shape [49, 10] and the model takes [50, 10, 1]"),
         ((1, 10), sound(replace(MFCC, clip_samples=99)), "shorter than a frame of 480"),

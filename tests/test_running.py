@@ -16,15 +16,18 @@ from test_contestants import classifier
 import edgepack as api
 from edgepack.build import Source
 from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.score import OutputComparison, Sampled, Score
 from edgepack.gate import Gate
 from edgepack.macs import model_macs
 from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline.running import Workload, left_out, not_needed, run_within_budget
 from edgepack.progress import ignore
+from edgepack.report.text import _worst as worst
 from edgepack.report.validation_text import render_validation
-from edgepack.runtimes import REFERENCE, RUNTIMES, budget
+from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime, budget
 from edgepack.runtimes.budget import affordable, worthwhile_processes
 from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.run import Run
 from edgepack.samples import random_inputs
 from edgepack.target import load_targets
 from edgepack.tflite.flatbuffer import read_tflite
@@ -169,6 +172,66 @@ def test_a_ruled_out_target_has_its_model_loaded_and_nothing_run(
     assert not alone.notes
 
 
+def test_failed_runs_are_not_told_as_samples_that_were_run(tmp_path: Path) -> None:
+    wanted = workload(tmp_path / "m.tflite", 4)
+    failed = Run(version="1", failure="no", mask=np.array([True, False, True, False]))
+    assert left_out({"tflm": failed}, wanted, {}) == []
+
+
+def test_progress_ends_when_all_samples_are_run_that_are_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = workload(tmp_path / "m.tflite", 40)
+    monkeypatch.setattr(budget, "BUDGET_S", 5.5 * model_macs(wanted.model) * 1.5e-9)
+    told: list[tuple[int, int]] = []
+    with interpreters() as running:
+        run_within_budget(
+            running,
+            wanted,
+            [LITERT, TFLM],
+            tmp_path,
+            lambda done, total, _detail="": told.append((done, total)),
+        )
+    assert told[-1] == (45, 45)
+
+
+def test_few_samples_are_not_shared_out_after_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = workload(tmp_path / "m.tflite", 4)
+    with interpreters() as running:
+        running.prepare(TFLM, processes=2)
+        submit, begun = running._submit, []
+
+        def counted(runtime: Runtime, method: str, **arguments: Any) -> Any:
+            begun.append(method)
+            return submit(runtime, method, **arguments)
+
+        monkeypatch.setattr(running, "_submit", counted)
+        runs = running.run(
+            model=wanted.path,
+            inputs=wanted.inputs,
+            outputs=["y"],
+            work=tmp_path,
+            update=ignore,
+            on=[TFLM],
+        )
+    assert begun == ["run"]
+    assert runs["tflm"].failure is None
+
+
+def test_a_metric_that_is_no_number_on_float_s_samples_costs_nothing_that_could_be_told() -> None:
+    score = Score(value=0.5, agreement=None, sqnr_db=3.0, max_abs_error=1.0, mean_abs_error=0.5)
+    output = OutputComparison(
+        metric="roc-auc",
+        float_value=0.9,
+        pruned=None,
+        quantized={"tflm": score},
+        sampled={"tflm": Sampled(samples=3, float_value=None)},
+    )
+    assert worst(output, "int8") == "int8 SQNR 3.0 dB, max error 1"
+
+
 def test_what_could_yet_pass_is_run(pruned_digits: Bundle) -> None:
     data = (pruned_digits.folder / "int8.tflite").read_bytes()
     targets = load_targets(("android-arm64", "nano-33-ble-sense"))
@@ -176,6 +239,9 @@ def test_what_could_yet_pass_is_run(pruned_digits: Bundle) -> None:
     assert not_needed(on, targets, read_tflite(data), len(data), {}) == {}
     out = not_needed(on, targets, read_tflite(data), 1 << 30, {})
     assert out == {TFLM: ["nano-33-ble-sense"]}
+    assert not_needed(on, [], read_tflite(data), len(data), {}) == {}
+    phones = load_targets(("android-arm64",))
+    assert not_needed(on, phones, read_tflite(data), 1 << 60, {}) == {}
 
 
 def test_a_sampled_interpreter_is_held_against_float_on_its_samples(

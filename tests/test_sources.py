@@ -238,7 +238,7 @@ def test_sounds_of_another_rate_or_kind_are_named(folder: Folder) -> None:
     folder.sound("data/a.wav")
     recipe = "[preprocessing]\nsample_rate = 16000"
     folder.refused(
-        "a.wav: has a sample rate of 8000 Hz, and the recipe file says 16000", data, wanted, recipe
+        "a.wav: has a sample rate of 8000 Hz, and the project file says 16000", data, wanted, recipe
     )
     folder.sound("data/b.wav", rate=16000)
     folder.refused("b.wav: has a sample rate of 16000 Hz, and a.wav has 8000", data, wanted)

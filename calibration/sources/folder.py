@@ -39,7 +39,7 @@ class Folder(ABC):
         if self.classes and label is not None:
             raise DatasetError(
                 f"{path}: the subfolders are the classes; leave label = {label!r} out of the"
-                " recipe file"
+                " project file"
             )
         loose = [name for name in self._files if "/" not in name]
         if self.classes and loose:

@@ -38,7 +38,7 @@ class Sounds(Folder):
         super().__init__(path, files, label)
         self._rate = audio and audio.sample_rate
         self._clip = (audio and audio.clip_samples) or -1
-        self._wanted = f"the recipe file says {self._rate}"
+        self._wanted = f"the project file says {self._rate}"
 
     def read(self, file: Path) -> NDArray[Any]:
         """Decode a file, no more of it than is described."""

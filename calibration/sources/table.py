@@ -74,7 +74,7 @@ class Table:
             raise DatasetError(
                 f"{self.name}: has {len(self._header)} columns, and the model's input"
                 f" {spec.name!r} takes {_size(spec.shape)}; name the one of the labels by"
-                ' label = "..." under [data] in a recipe file (--recipe); the columns are'
+                ' label = "..." under [data] in a project file (--recipe); the columns are'
                 f" {', '.join(self._header[:_LISTED])}{more}"
             )
 

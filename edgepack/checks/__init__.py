@@ -47,7 +47,9 @@ OF_THE_FILE: dict[Callable[[Model, Target], Iterator[Finding]], tuple[Condition,
 }
 """Checks of the model alone, and the conditions under which they apply."""
 
-OF_ITS_RUNS: dict[Callable[[Target, Evidence], Iterator[Finding]], tuple[Condition, ...]] = {
+_OfRuns = dict[Callable[[Target, Evidence], Iterator[Finding]], tuple[Condition, ...]]
+
+OF_ITS_RUNS: _OfRuns = {
     interpreters_run: (),
     file_makes_sense: (),
     micro_is_bit_exact: (conditions.RUNS_TFLM, conditions.IS_COMPARED),
@@ -124,41 +126,54 @@ class Verdict:
         }
 
 
-OF_ITS_SIZE = (flash_fits, flash_is_in_budget)
+OF_ITS_SIZE: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
+    flash_fits,
+    flash_is_in_budget,
+)
 """Those of its runs that need none: the size of the file is enough."""
 
 
 def rules_out(target: Target, evidence: Evidence) -> bool:
     """Whether a target cannot run the model, as can be told before anything is run."""
-    found = judge(target, evidence).results
-    names = {check.__name__ for check in (*OF_THE_FILE, *OF_ITS_SIZE)}
-    return any(result.failures for result in found if result.check in names)
+    of_its_size: _OfRuns = {check: OF_ITS_RUNS[check] for check in OF_ITS_SIZE}
+    results = (
+        *_of_the_file(target, evidence),
+        *_of_its_runs(target, evidence, of_its_size),
+    )
+    return any(result.failures for result in results)
 
 
 def judge(target: Target, evidence: Evidence, missing: tuple[str, ...] = ()) -> Verdict:
     """Apply every check to a target, but for those that do not apply to it."""
+    results = (*_of_the_file(target, evidence), *_of_its_runs(target, evidence, OF_ITS_RUNS))
+    return Verdict(results=results, missing=missing)
 
-    def result(
-        check: Callable[..., Iterator[Finding]],
-        needed: tuple[Condition, ...],
-        found: Iterator[Finding],
-    ) -> Result:
-        unmet = (each.otherwise for each in needed if not each.holds(target, evidence))
-        why_not = next(unmet, None)
-        # The check begins when its findings are taken.
-        findings = () if why_not else tuple(found)
-        return Result(check=check.__name__, findings=findings, why_not=why_not)
 
-    return Verdict(
-        results=(
-            *(
-                result(check, of, check(evidence.model, target))
-                for check, of in OF_THE_FILE.items()
-            ),
-            *(result(check, of, check(target, evidence)) for check, of in OF_ITS_RUNS.items()),
-        ),
-        missing=missing,
-    )
+def _of_the_file(target: Target, evidence: Evidence) -> Iterator[Result]:
+    for check, needed in OF_THE_FILE.items():
+        yield _result(check.__name__, needed, target, evidence, check(evidence.model, target))
+
+
+def _of_its_runs(
+    target: Target,
+    evidence: Evidence,
+    checks: _OfRuns,
+) -> Iterator[Result]:
+    for check, needed in checks.items():
+        yield _result(check.__name__, needed, target, evidence, check(target, evidence))
+
+
+def _result(
+    check: str,
+    needed: tuple[Condition, ...],
+    target: Target,
+    evidence: Evidence,
+    found: Iterator[Finding],
+) -> Result:
+    unmet = (each.otherwise for each in needed if not each.holds(target, evidence))
+    why_not = next(unmet, None)
+    # The check begins when its findings are taken.
+    return Result(check=check, findings=() if why_not else tuple(found), why_not=why_not)
 
 
 def documentation() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Checks of the budgets that users set: for a command, in a recipe file, in a target."""
+"""Checks of the budgets that users set: for a command, in a project file, in a target."""
 
 from __future__ import annotations
 

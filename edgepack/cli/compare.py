@@ -61,7 +61,7 @@ class _Compare(GroupedCommand):
     metavar="NUMBER",
     type=float,
     help="What may be lost: points of a fraction such as accuracy, or percent of an error."
-    "  [default: max_drop of the recipe file's budgets]",
+    "  [default: max_drop of the project file's budgets]",
 )
 @click.option(
     "--folds",

@@ -1,4 +1,4 @@
-"""``--config``: a file that holds what could be given on the command line, which goes before it.
+"""``--config``: a file that holds what could be given on the command line, which wins.
 
 Its keys are the options themselves: a table for each command, ``[all]`` for every command that has
 the option, ``[[compress]]`` for the steps of an export. What a click option takes, and how it says
@@ -94,7 +94,7 @@ def is_in_file(ctx: click.Context, name: str) -> bool:
 
 def _read(ctx: click.Context, _param: click.Parameter, paths: tuple[Path, ...]) -> Path | None:
     """Take the options of files as defaults; returns the TOML file."""
-    texts = {path: read_given_text(path, RecipeError, "recipe file") for path in paths}
+    texts = {path: read_given_text(path, RecipeError, "project file") for path in paths}
     manifests = [path for path, text in texts.items() if text.lstrip().startswith("{")]
     tomls = [path for path in texts if path not in manifests]
     if len(paths) > len(texts) or max(len(manifests), len(tomls)) > 1:

@@ -14,7 +14,8 @@ from edgepack.errors import RecipeError, TableError
 from edgepack.recipe import CompressionStep
 from edgepack.schemes import Quantization
 
-_EXPORTS = ("export", "quantize", "debug")
+_EXPORT = "export"
+_EXPORTS = (_EXPORT, "quantize", "debug")
 _DATA = {
     "weights": "weights",
     "representative": "representative",
@@ -54,15 +55,20 @@ class Asked:
     inputs: dict[str, str]
     custom_objects: tuple[str, ...]
     is_unsafe: bool
+    metric: str | None
 
     def require_again(self, options: Mapping[str, Any]) -> None:
         """Raise :class:`RecipeError` for what the export had and the command has not."""
         for role, name in self.inputs.items():
             if options.get(role) is None:
                 raise RecipeError(
-                    f"{self.path}: what it tells of was made with {name!r}, too: give it with"
-                    f" --{_DATA[role]}"
+                    f"{self.path}: the export also used {name!r}: give it with --{_DATA[role]}"
                 )
+        if self.metric is not None and options.get("metric") is None:
+            raise RecipeError(
+                f"{self.path}: the metric {self.metric!r} runs code of its own: give it with"
+                " --metric if you trust it"
+            )
         if self.is_unsafe and not options["allow_unsafe"]:
             raise RecipeError(
                 f"{self.path}: the model was let run code of its own: give --allow-unsafe if you"
@@ -91,7 +97,7 @@ def read_manifest(path: Path, text: str, command: str) -> Asked:
         raise RecipeError(f"{path}: is nested too deeply; {_CURE}") from None
     except (ValueError, TableError, RecipeError) as error:
         raise RecipeError(f"{path}: is no manifest of an export ({error}); {_CURE}") from error
-    if asked.steps and command != _EXPORTS[0]:
+    if asked.steps and command != _EXPORT:
         raise RecipeError(f"{path}: the model was compressed, which export does, not {command}")
     return asked
 
@@ -100,15 +106,18 @@ _CURE = "give the manifest.json that export or quantize wrote"
 
 
 def _asked(path: Path, manifest: dict[str, Any]) -> Asked:
+    if manifest.get("command") not in _EXPORTS:
+        raise ValueError("another command wrote it")
     recipe = restore(dict[str, Any], manifest.get("recipe"))
     known = {name: recipe.get(name) for name in _Recipe.__dataclass_fields__}
     found = restore(_Recipe, known)
     quantization = found.quantization
+    own_metric = found.metric if found.metric and ":" in found.metric else None
     options: dict[str, Any] = {
         "observer": found.observer,
         "samples": found.samples,
         "seed": found.seed,
-        "metric": found.metric,
+        "metric": None if own_metric else found.metric,
         "scheme": quantization.scheme,
         "layer": [f"{pattern}={scheme}" for pattern, scheme in quantization.layers],
         "input-type": quantization.input_type,
@@ -124,6 +133,7 @@ def _asked(path: Path, manifest: dict[str, Any]) -> Asked:
         inputs=inputs,
         custom_objects=found.custom_objects,
         is_unsafe=found.allow_unsafe,
+        metric=own_metric,
     )
 
 

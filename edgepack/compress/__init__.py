@@ -1,8 +1,8 @@
-"""Techniques that compress a model before it is converted, one file each.
+"""Techniques that compress a model before it is converted, each a step of a recipe's list.
 
-A technique's file holds its settings, its record, what the report says of it, and a
-:class:`~edgepack.compress.technique.Technique`; adding one is adding its file, and its entry to
-:data:`TECHNIQUES`. What needs TensorFlow is imported where it runs.
+A technique is a :class:`~edgepack.compress.technique.Technique` with its settings, its record and
+what the report says of it; adding one is adding its file, and its entry to :data:`TECHNIQUES`. What
+needs TensorFlow is imported where it runs.
 """
 
 from __future__ import annotations

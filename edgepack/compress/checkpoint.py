@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,16 @@ class Standing:
     waited: int = 0
 
 
+def require_none(files: Iterable[Path]) -> None:
+    """Raise :class:`RecipeError` if there is a checkpoint, which a new run would replace."""
+    for path in files:
+        if path.exists():
+            raise RecipeError(
+                f"{path.parent}: holds the checkpoint of a run that was cut off; go on from it with"
+                " --resume, or remove it"
+            )
+
+
 class Checkpoint:
     """The checkpoint of one training, a file; ``fingerprint`` is of all that decides it.
 
@@ -43,11 +53,8 @@ class Checkpoint:
         self._resume = resume
         if resume and not path.is_file():
             raise RecipeError(f"{path.parent}: holds no checkpoint to resume; run without --resume")
-        if not resume and path.exists():
-            raise RecipeError(
-                f"{path.parent}: holds the checkpoint of a run that was cut off; go on from it with"
-                " --resume, or remove it"
-            )
+        if not resume:
+            require_none([path])
 
     def restore(self) -> tuple[Standing, list[NDArray[Any]], list[NDArray[Any]]] | None:
         """Read the standing, the state and the best weights; None if there is nothing to resume."""

@@ -15,7 +15,7 @@ class MagnitudePruning(Technique):
     stage = "pruned"
     settings = Prune
     record = Pruning
-    forms = (Form.KERAS, Form.TFLITE)
+    forms = frozenset({Form.KERAS, Form.TFLITE})
 
     def apply(self, task: Task, settings: Prune) -> Compressed:
         """Set the smallest weights of a Keras model, or of a .tflite file, to zero."""

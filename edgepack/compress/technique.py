@@ -71,7 +71,7 @@ class Technique(Protocol):
     ``name`` is what a list of steps calls it, ``stage`` what a model is called after it, such as
     "pruned". ``settings`` is a dataclass that refuses what does not fit, and ``record`` the one of
     how a step went; both cross to TensorFlow's process as JSON. ``forms`` are those of models that
-    it takes, the one that it likes best first: where it takes .tflite files, every model can be
+    it takes: where it takes .tflite files, every model can be
     given to it.
     """
 
@@ -79,7 +79,7 @@ class Technique(Protocol):
     stage: str
     settings: type[CompressionStep]
     record: type[Any]
-    forms: tuple[Form, ...]
+    forms: frozenset[Form]
 
     def apply(self, task: Task, settings: Any) -> Compressed:
         """Compress a model. Runs in TensorFlow's process, and imports what it needs itself.

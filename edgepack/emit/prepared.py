@@ -21,7 +21,7 @@ def require_fit(end: End, described: Preprocessing) -> None:
         if given != wanted and not (described.audio and (*given, 1) == wanted):
             raise RecipeError(
                 f"preprocessing gives shape {list(given)} and the model takes {list(wanted)};"
-                f" change {_keys(described)} in the recipe file"
+                f" change {_keys(described)} in the project file"
             )
         _require_channels(described, given)
     except RecipeError as error:

@@ -46,7 +46,7 @@ def distance(
 ) -> tuple[Distance, tuple[Apart, ...]]:
     """Compare outputs (samples, ...) with the float model's on the same samples.
 
-    Takes them as :func:`~edgepack.evaluation.pairs.parts` does. Also gives the
+    Takes them as :func:`~edgepack.evaluation.pairs.real_blocks` does. Also gives the
     :data:`WORST` samples at most, those of another class first, then the farthest, then the first;
     samples on which the two give the same are none.
 

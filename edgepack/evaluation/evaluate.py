@@ -14,7 +14,7 @@ from edgepack.evaluation.change import Scored, is_accuracy, metric_result
 from edgepack.evaluation.classes import MOST_CLASSES, class_results
 from edgepack.evaluation.distance import Apart, distance
 from edgepack.evaluation.noise import Kind, Noise
-from edgepack.evaluation.pairs import Array, Mask, pairs, parts, real
+from edgepack.evaluation.pairs import Array, Mask, pairs, real, real_blocks
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
 from edgepack.evaluation.score import Score
 from edgepack.metrics import are_probabilities, class_count, classes, decision_boundary
@@ -132,7 +132,7 @@ class Evaluator:
         """Condense the samples for each metric, by blocks; metrics of the same rows share them."""
         distinct = {_condensing(measure): measure for measure in measures}
         made: dict[tuple[object, int], list[Array]] = {key: [] for key in distinct}
-        for samples, values in parts(outputs, tensor, mask):
+        for samples, values in real_blocks(outputs, tensor, mask):
             for key, measure in distinct.items():
                 wanted = samples.of(measure.read(samples.rows))
                 made[key].append(measure.metric.condense(values, wanted, self._boundary))

@@ -51,9 +51,7 @@ class Noise:
         squared = np.square(difference)
         self._power += float(np.square(signal).sum())
         self._noise += float(squared.sum())
-        with np.errstate(over="ignore"):
-            error = np.abs(theirs - ours)  # of the outputs' own precision, if that holds it
-        self._add_error(error if np.isfinite(error).all() else np.abs(difference))
+        self._add_error(_error(ours, theirs, difference))
         if self._kind is Kind.VALUES:
             return Block(signal, squared, None)
         differs = classes(ours, self._boundary) != classes(theirs, self._boundary)
@@ -81,3 +79,13 @@ class Noise:
     def sqnr_db(self) -> float | None:
         """The power of the float outputs over that of the difference; None if either is zero."""
         return decibels(self._power, self._noise)
+
+
+def _error(ours: Array, theirs: Array, difference: Array) -> Array:
+    """Give absolute differences in the precision of floats, if that holds them, else in float64."""
+    if ours.dtype.kind == theirs.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            error: Array = np.abs(theirs - ours)
+        if np.isfinite(error).all():
+            return error
+    return np.abs(difference)

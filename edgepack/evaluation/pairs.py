@@ -21,8 +21,8 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Samples:
-    """Samples that are read together: ``rows`` of a dataset, or those ``chosen`` among them."""
+class Chosen:
+    """Chosen that are read together: ``rows`` of a dataset, or those ``chosen`` among them."""
 
     rows: slice
     chosen: Mask | None = None
@@ -37,9 +37,9 @@ class Samples:
         return block if self.chosen is None else block[self.chosen]
 
 
-def parts(
+def real_blocks(
     outputs: Array, tensor: Tensor | None, mask: Mask | None = None
-) -> Iterator[tuple[Samples, Array]]:
+) -> Iterator[tuple[Chosen, Array]]:
     """Read the real values of outputs (samples, ...) by blocks.
 
     ``tensor`` tells what integers in ``outputs`` stand for, and is None for real values. A ``mask``
@@ -47,12 +47,12 @@ def parts(
     """
     if mask is None:
         for rows, (block,) in blocks(outputs):
-            yield Samples(rows=rows), real(block, tensor)
+            yield Chosen(rows=rows), real(block, tensor)
         return
     is_whole = len(outputs) == len(mask)
     done = 0
     for rows in stretches(len(mask), outputs):
-        samples = Samples(rows=rows, chosen=mask[rows])
+        samples = Chosen(rows=rows, chosen=mask[rows])
         count = int(mask[rows].sum())
         if count:
             own = rows if is_whole else slice(done, done + count)
@@ -63,13 +63,13 @@ def parts(
 
 def pairs(
     float_outputs: Array, outputs: Array, tensor: Tensor | None, mask: Mask | None = None
-) -> Iterator[tuple[Samples, Array, Array]]:
-    """Read the float model's outputs beside others, both in real values, as :func:`parts` does."""
+) -> Iterator[tuple[Chosen, Array, Array]]:
+    """Read the float model's real values beside others, as :func:`real_blocks` does."""
     if mask is None:
         for rows, (ours, theirs) in blocks(float_outputs, outputs):
-            yield Samples(rows=rows), ours, real(theirs, tensor)
+            yield Chosen(rows=rows), ours, real(theirs, tensor)
         return
-    for samples, made in parts(outputs, tensor, mask):
+    for samples, made in real_blocks(outputs, tensor, mask):
         yield samples, samples.of(take(float_outputs, samples.rows)), made
 
 
@@ -83,8 +83,8 @@ def sqnr_db(
 ) -> float | None:
     """Compute the signal-to-quantization-noise ratio, ``10 log10(sum s^2 / sum (s - n)^2)``, in dB.
 
-    Takes arrays (samples, ...) as :func:`parts` does. None if there is no noise, or no signal to
-    compare it with.
+    Takes arrays (samples, ...) as :func:`real_blocks` does. None if there is no noise, or no signal
+    to compare it with.
 
     >>> round(sqnr_db(np.array([10.0, 0.0]), np.array([9.0, 0.0])), 1)
     20.0

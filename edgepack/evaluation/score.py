@@ -15,11 +15,11 @@ from edgepack.metrics import Metric, Unit, find
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A pruned model, or a quantized one on an interpreter, against the float model as given.
+    """A compressed model, or a quantized one on an interpreter, against the float model as given.
 
     ``value`` is the metric's, None without one, or where it is no number, such as an AUC of one
-    class. ``agreement`` is the fraction of samples that
-    both give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
+    class. ``agreement`` is the fraction of samples, or of pixels where each has a class, that both
+    give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
     the float outputs over that of the difference, in dB; None if either is zero.
     ``max_abs_error`` and ``mean_abs_error`` are in the unit of the outputs.
     """
@@ -121,6 +121,7 @@ class Sampled:
 class OutputComparison:
     """One output of the float model, the pruned one if there is one, the quantized by interpreter.
 
+    Where other steps of compression follow, ``pruned`` is the model after the last pruning.
     ``metric`` and ``float_value`` are None where there is nothing to measure the output against.
     ``sampled`` has the interpreters that ran some of the samples only, on which float is measured
     too, so that both are compared on the same ones.

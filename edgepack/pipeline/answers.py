@@ -16,7 +16,7 @@ from edgepack.arrays import file_of, load_array, save_array
 from edgepack.artifact import describe
 from edgepack.cache import Cache, Entry
 from edgepack.dataset import Dataset
-from edgepack.deviation import UNEVEN
+from edgepack.deviation import why_no_outputs
 from edgepack.macs import model_macs
 from edgepack.pipeline.file import File
 from edgepack.progress import Parts, Update
@@ -164,7 +164,7 @@ def _key(file: File, runtime: Runtime, samples: Samples) -> Any:
 def _kept(run: Run, key: Any, cache: Cache, work: Path) -> Answer:
     """Keep what a run gave; a failure is told, and tried again next time."""
     if run.outputs is None:
-        why = run.failure or f"its {UNEVEN}"
+        why = why_no_outputs(run)
         return Answer(version=run.version, outputs=(), failure=why, content=key)
     files = {}
     for index, array in enumerate(run.outputs.values()):

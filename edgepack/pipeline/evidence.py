@@ -58,7 +58,7 @@ def gather(
 
 
 def budgets_of(recipe_file: RecipeFile) -> dict[str, Budgets]:
-    """Give the budgets of a recipe file, by its name."""
+    """Give the budgets of a project file, by its name."""
     return {str(recipe_file.path): recipe_file.budgets} if recipe_file.path else {}
 
 

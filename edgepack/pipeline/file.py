@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from edgepack.arrays import Arrays
 from edgepack.artifact import Artifact, describe_bytes
 from edgepack.calibration.reader import reader
+from edgepack.dataset import first_class_labels
 from edgepack.errors import ModelError, RecipeError
 from edgepack.gate import Gate
 from edgepack.given import read_given
 from edgepack.load.tflite_file import of_file, real_signature, require_float
 from edgepack.manifest import require_unaltered
 from edgepack.metrics import Measure, measures, require_known
-from edgepack.pipeline.splits import first_class_labels
 from edgepack.progress import Update
 from edgepack.quantize.affine import dequantize
 from edgepack.quantize.inputs import quantize_inputs

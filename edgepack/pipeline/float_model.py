@@ -52,6 +52,7 @@ class FloatModel:
         self._work = work
         self._verbose = verbose
         self._worker: Worker | None = None
+        self._converted: File | None = None
         self._cache = cache.forgetful() if source.runs_code else cache
         self.inputs = {role: describe_data(path) for role, path in source.inputs.items()}
         self.signature, self.runtime = self._signature()
@@ -85,6 +86,11 @@ class FloatModel:
         """Give the model as a float .tflite file for samples as long as these."""
         if self.file is not None:
             return self.file
+        if self._converted is None:
+            self._converted = self._convert(data)
+        return self._converted
+
+    def _convert(self, data: Dataset) -> File:
         shapes = [list(array.shape[1:]) for array in data.inputs.values()]
         key = ["convert", self._content, shapes]
         entry = self._cache.find(key)
@@ -119,9 +125,11 @@ class FloatModel:
         return self._worker
 
     def _load(self) -> Loaded:
-        self._worker = self._stack.enter_context(
+        worker = self._stack.enter_context(
             model_session(self._source, self._work, verbose=self._verbose)
         )
-        loading = self._worker.start("load", strategy=None)
+        loading = worker.start("load", strategy=None)
         import_module("sklearn.metrics")  # scores need it, and it takes a second, as loading does
-        return restore(Loaded, loading.result())
+        loaded = restore(Loaded, loading.result())
+        self._worker = worker
+        return loaded

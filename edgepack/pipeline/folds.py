@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from edgepack.arrays import Arrays
 from edgepack.calibration.calibrator import Calibrator
-from edgepack.deviation import UNEVEN
+from edgepack.dataset import class_labels
+from edgepack.deviation import why_no_outputs
 from edgepack.errors import ModelError, RecipeError
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.pairs import Mask
@@ -27,8 +28,8 @@ from edgepack.pipeline.answers import Answer
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.job import Data, Job
-from edgepack.pipeline.origin import origin, pruned_float
-from edgepack.pipeline.splits import calibrated_with, class_labels, held_out, subset
+from edgepack.pipeline.origin import compressed_name, origin, pruned_float
+from edgepack.pipeline.splits import calibrated_with, held_out, subset
 from edgepack.progress import ignore
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.recipe import Recipe
@@ -201,7 +202,7 @@ def _run_fold(
 
 def _require_outputs(candidate: Path, number: int, run: Run) -> Arrays:
     if run.outputs is None:
-        why = run.failure or f"its {UNEVEN}"
+        why = why_no_outputs(run)
         raise ModelError(
             f"{candidate}: LiteRT does not run it as calibrated for fold {number}: {why}; leave the"
             " folds out"
@@ -236,7 +237,8 @@ def _remarks(plan: Plan, data: Data, output: str, why_not: str | None) -> Iterat
     if plan.origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
     elif ToldRecipe(plan.origin.recipe).is_compressed and not _has_float(candidate):
-        yield f"not pruned, since {FLOAT_TFLITE} is not beside it"
+        name = compressed_name(plan.origin)
+        yield f"not {name}, since {FLOAT_TFLITE} is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"
     if why_not:

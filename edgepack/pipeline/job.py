@@ -70,7 +70,7 @@ class Data:
     needs no others. Interpreters run, and outputs are compared, on ``compared``: the test data if
     there are any, which ``is_tested`` tells. ``measures`` has an entry for each output that there
     are labels for, ``taught`` for each output that fine-tuning has labels for in ``train``.
-    ``budgets`` are those of the recipe file, by its name. ``notes`` is what there is to say about
+    ``budgets`` are those of the project file, by its name. ``notes`` is what there is to say about
     reading them.
     """
 

@@ -8,7 +8,12 @@ from dataclasses import replace
 from edgepack import bundle
 from edgepack.artifact import describe_all
 from edgepack.codec import restore
-from edgepack.compress.checkpoint import checkpoint_files, checkpoints_in, remove_checkpoints
+from edgepack.compress.checkpoint import (
+    checkpoint_files,
+    checkpoints_in,
+    remove_checkpoints,
+    require_none,
+)
 from edgepack.compress.prune_settings import Prune
 from edgepack.deviation import Validation, hold_against_reference, known_defect
 from edgepack.limits.support import require_supported
@@ -66,6 +71,8 @@ def produce(
     read = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
     kept = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
     read += kept
+    if not recipe.resume:
+        require_none(kept)
     with (
         stage(recipe.output, command, read, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.

@@ -61,10 +61,11 @@ def not_needed(
     evidence = Evidence(model=model, model_bytes=model_bytes, budgets=budgets)
     out = [target for target in targets if rules_out(target, evidence)]
     able = {name for target in targets if target not in out for name in target.interpreters}
+    slow = [runtime for runtime in runtimes if runtime.mac_ns and runtime.name not in able]
     found = {
-        runtime: [target.name for target in out if runtime.name in target.interpreters]
-        for runtime in runtimes
-        if runtime.mac_ns and runtime.name not in able and runtime != REFERENCE
+        runtime: names
+        for runtime in slow
+        if (names := [target.name for target in out if runtime.name in target.interpreters])
     }
     left = {runtime for runtime in runtimes if runtime not in found and runtime != REFERENCE}
     return found if left else {}
@@ -97,7 +98,9 @@ def run_within_budget(
         "some": _spread(workload, most) if some and most else None,
         "none": np.zeros(samples, bool),
     }
-    counter = Parts(update, total=samples * len(on))
+    counts = {"all": samples, "some": most or 0, "none": 0}
+    total = sum(counts[group] * len(runtimes) for group, runtimes in groups.items())
+    counter = Parts(update, total=total)
     started = {}
     for group, runtimes in groups.items():
         if runtimes:
@@ -148,7 +151,7 @@ def left_out(
         for runtime, targets in idle.items()
         if runs[runtime.name].is_loaded_only
     ]
-    some = {name: run.samples for name, run in runs.items() if run.samples and run.outputs}
+    some = {name: run.samples for name, run in runs.items() if run.samples and run.failure is None}
     if some:
         named = " and ".join(
             "the reference kernels" if name == REFERENCE.name else name for name in some

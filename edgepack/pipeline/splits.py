@@ -17,24 +17,8 @@ from edgepack.errors import RecipeError
 from edgepack.evaluation.pairs import Mask
 from edgepack.recipe import Recipe
 from edgepack.spool import chosen_rows
-from edgepack.types import Signature
 
 _SEED = 0
-
-
-def class_labels(dataset: Dataset, output: str) -> NDArray[Any] | None:
-    """Give the labels of an output, shape (samples,), if they are one whole number a sample."""
-    y = dataset.labels.get(output)
-    if y is None or y.size != len(y):
-        return None
-    labels = np.asarray(y).reshape(len(y))
-    return labels if np.array_equal(labels, np.trunc(labels)) else None
-
-
-def first_class_labels(dataset: Dataset, signature: Signature) -> NDArray[Any] | None:
-    """Give those of the first output that has any."""
-    found = (class_labels(dataset, output.name) for output in signature.outputs)
-    return next((labels for labels in found if labels is not None), None)
 
 
 def held_out(

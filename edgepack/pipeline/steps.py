@@ -8,6 +8,7 @@ from typing import Any
 
 from edgepack.arrays import Arrays, array_paths, load_arrays
 from edgepack.bundle import write_texts
+from edgepack.dataset import first_class_labels
 from edgepack.deviation import Validation
 from edgepack.emit.files import array_files
 from edgepack.emit.names import c_identifier
@@ -17,7 +18,6 @@ from edgepack.pipeline.job import Data, Job
 from edgepack.pipeline.model_session import keep
 from edgepack.pipeline.running import Workload
 from edgepack.pipeline.scores import compare_outputs
-from edgepack.pipeline.splits import first_class_labels
 from edgepack.quantize.inputs import quantize_inputs
 from edgepack.quantize.proof import dense_scales, require_full_integer, require_quantized_weights
 from edgepack.recipe import Recipe

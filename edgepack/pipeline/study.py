@@ -7,6 +7,7 @@ from pathlib import Path
 from edgepack import bundle
 from edgepack.arrays import Arrays
 from edgepack.artifact import describe_all
+from edgepack.deviation import why_no_outputs
 from edgepack.errors import ConversionError, RecipeError
 from edgepack.load.formats import detect
 from edgepack.pipeline import steps
@@ -99,5 +100,5 @@ def _run(data: Data, model: bytes, running: Interpreters, work: Path) -> Arrays:
     )
     run = runs[LITERT.name]
     if run.outputs is None:
-        raise ConversionError(f"LiteRT cannot run the float model: {run.failure}")
+        raise ConversionError(f"LiteRT cannot run the float model: {why_no_outputs(run)}")
     return run.outputs

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from edgepack.arrays import Arrays
 from edgepack.budgets import Budgets
-from edgepack.deviation import UNEVEN, Validation, hold_against_reference, known_defect
+from edgepack.deviation import (
+    Validation,
+    hold_against_reference,
+    known_defect,
+    why_no_outputs,
+)
 from edgepack.errors import ModelError
 from edgepack.evaluation.score import NOT_SCHEMES
 from edgepack.gate import Gate
@@ -119,7 +124,8 @@ def examine(
     Arrays go to the folder ``work``, which is the subject's own; ``limits`` are those of Vela.
     """
     file, floating, inputs = subject.file, subject.floating, subject.inputs
-    idle = not_needed(on, targets, file.model, len(file.data), budgets)
+    with making_sense_of(file.path):
+        idle = not_needed(on, targets, file.model, len(file.data), budgets)
     workload = Workload(
         path=file.path,
         model=file.model,
@@ -215,7 +221,7 @@ def _run_float(
         macs=model_macs(floating.model),
     )[LITERT.name]
     if run.outputs is None:
-        why = run.failure or f"its {UNEVEN}"
+        why = why_no_outputs(run)
         raise ModelError(f"{floating.path}: nothing can be compared with it on LiteRT: {why}")
     return {
         name: dequantize(run.outputs[own], tensor)

@@ -149,7 +149,8 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
     values = {
         name: score.value for name, score in comparison.quantized.items() if score.value is not None
     }
-    if comparison.metric is None or comparison.float_value is None or not values:
+    lost = {name: drop.amount for name in values if (drop := comparison.drop(name))}
+    if comparison.metric is None or not lost:
         worst = max(comparison.quantized.values(), key=lambda score: score.max_abs_error)
         agreement = (
             "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
@@ -159,7 +160,6 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
             noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
         return f"{scheme} {agreement}{noise}"
     metric = find(comparison.metric)
-    lost = {name: drop.amount for name in values if (drop := comparison.drop(name))}
     name = max(lost, key=lambda key: lost[key])
     float_value = comparison.float_value_on(name)
     assert float_value is not None  # noqa: S101 (or there was no drop)

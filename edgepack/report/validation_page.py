@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.evaluation.sentences import samples_in_words
+from edgepack.report.amounts import interpreter
 from edgepack.report.page.document import Document, Headline, Row, Section, Tone
 from edgepack.report.page.parts import figures, table, toned, words
 from edgepack.report.sections.ledger import score_ledger
@@ -67,9 +68,15 @@ def _rows(report: ValidationReport) -> Iterator[Row]:
     for name, run in report.runtimes.items():
         off = max(run.deviations.values(), key=lambda each: each.max_lsb, default=None)
         cells = [
-            name,
+            _ran(report, name),
             run.version,
             run.failure or off_reference(None, off),
             *costs(run),
         ]
         yield toned(cells, Tone.BAD if run.failure else Tone.PLAIN)
+
+
+def _ran(report: ValidationReport, name: str) -> str:
+    """Name an interpreter, and how many samples it ran if those were not all."""
+    outputs = report.comparison.outputs.values() if report.comparison else ()
+    return next((interpreter(output, name) for output in outputs), name)

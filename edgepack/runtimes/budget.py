@@ -22,6 +22,7 @@ _SAMPLE_S = 0.5e-3
 _WORTH_S = 1.0
 """So much work is worth the start of a process."""
 
+_MOST_MACS = 1 << 60  # a damaged file may have any shapes
 _NS_PER_S = 1e9
 
 
@@ -37,8 +38,9 @@ def affordable(runtimes: Iterable[Runtime], macs: int) -> int | None:
     slowest = max((runtime.mac_ns for runtime in runtimes if runtime.mac_ns), default=None)
     if slowest is None:
         return None
-    sample_s = macs * slowest / _NS_PER_S
-    return max(1, int(BUDGET_S / sample_s)) if sample_s else None
+    if macs <= 0:  # where they cannot be told
+        return None
+    return max(1, int(BUDGET_S * _NS_PER_S / slowest) // macs)
 
 
 def worthwhile_processes(runtime: Runtime, samples: int, macs: int) -> int:
@@ -46,5 +48,6 @@ def worthwhile_processes(runtime: Runtime, samples: int, macs: int) -> int:
 
     Kernels that use several cores themselves gain by more processes for what they do not do alone.
     """
-    kernels_s = macs * (runtime.mac_ns or 0.0) / _NS_PER_S if runtime.is_single_threaded else 0.0
-    return max(1, ceil(samples * (_SAMPLE_S + kernels_s) / _WORTH_S))
+    own_ns = runtime.mac_ns if runtime.is_single_threaded and runtime.mac_ns else 0.0
+    sample_s = _SAMPLE_S + min(macs, _MOST_MACS) * own_ns / _NS_PER_S
+    return max(1, ceil(samples * sample_s / _WORTH_S))

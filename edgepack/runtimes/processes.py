@@ -57,18 +57,22 @@ def interpreters(
     are cores.
     """
     with ExitStack() as stack:
-        running = Interpreters(
-            stack, jobs=jobs or os.cpu_count() or 1, limits=limits, verbose=verbose
-        )
-        for runtime in runtimes:
-            running.prepare(runtime)
-        yield running
+        jobs = jobs or os.cpu_count() or 1
+        yield Interpreters(stack, tuple(runtimes), jobs=jobs, limits=limits, verbose=verbose)
 
 
 class Interpreters:
     """Runtimes whose worker processes are running."""
 
-    def __init__(self, stack: ExitStack, *, jobs: int, limits: Limits, verbose: bool) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        first: Sequence[Runtime],
+        *,
+        jobs: int,
+        limits: Limits,
+        verbose: bool,
+    ) -> None:
         self._pool = ThreadPoolExecutor(max_workers=jobs)
         stack.callback(self._pool.shutdown)
         self._stack = stack.enter_context(ExitStack())  # of the processes
@@ -76,9 +80,12 @@ class Interpreters:
         self._jobs = jobs
         self._limits = limits
         self._verbose = verbose
+        self._first = first
         self._counts: dict[Runtime, int] = {}
         self._free: dict[Runtime, queue.SimpleQueue[ReplacedWorker]] = {}
         self._begun: list[Future[Any]] = []
+        for runtime in first:
+            self.prepare(runtime)
 
     def prepare(self, runtime: Runtime, processes: int = 1) -> None:
         """Start processes of a runtime, as far as it has not got as many."""
@@ -113,7 +120,7 @@ class Interpreters:
 
         ``inputs`` has the model's dtypes and shapes (samples, ...), in the model's order, and
         ``outputs`` names what comes out, in that order; ``work`` is a folder for arrays. ``on`` has
-        the runtimes, None stands for those that are running. ``macs`` counts the
+        the runtimes, None stands for those that were started first. ``macs`` counts the
         multiply-accumulates of a sample, which tell how many processes are worth their start.
         Without a sample the model is only loaded. A runtime that fails, dies or needs more than its
         limits is a result; the others go on.
@@ -142,13 +149,13 @@ class Interpreters:
         files = _save(work / f"{model.stem}-inputs", inputs)
         folder = Path(mkdtemp(dir=work))
         samples = len(next(iter(inputs.values())))
-        chosen = list(self._counts if on is None else on)
+        chosen = list(self._first if on is None else on)
         counter = Parts(update, total=samples * len(chosen))
         parts: dict[Runtime, list[Part]] = {}
         for runtime in chosen:
             count = min(worthwhile_processes(runtime, samples, macs), self._jobs, _MAX_PROCESSES)
             self.prepare(runtime, count)
-            shares = max(1, min(self._counts[runtime], samples))
+            shares = max(1, min(count, samples))
             bounds = np.linspace(0, samples, shares + 1).astype(int).tolist()
             parts[runtime] = []
             for start, stop in pairwise(bounds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import re
 import resource
@@ -152,7 +153,12 @@ def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[
 
 
 def forget_peak() -> None:
-    """Let the kernel measure the peak of the memory from here on."""
+    """Let the kernel measure the peak of the memory from here on.
+
+    What models before took was given back to the C library, which may have kept it.
+    """
+    with suppress(OSError, AttributeError):  # without glibc, it keeps it
+        ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):  # without Linux, it is that of the process's whole life
         (_PROCESS / "clear_refs").write_text("5")
 
