@@ -475,10 +475,10 @@ def test_what_a_manifest_names_without_its_place_has_to_be_given(folder: Path) -
     done = run("export", "--output", "o", "--config", path)
     assert "Missing argument 'MODEL'" in done.output
     said = refused("export", "m.h5", "--output", "o", "--config", path)
-    assert "what it tells of was made with 'd.npz', too: give it with --representative" in said
+    assert "the export also used 'd.npz': give it with --representative" in said
     for role, option in (("test", "test"), ("train", "train"), ("recipe_file", "config")):
         path = manifest(folder, **{role: {"name": "x", "bytes": 1, "sha256": "0"}})
-        assert f"with 'x', too: give it with --{option}" in refused(
+        assert f"the export also used 'x': give it with --{option}" in refused(
             "export", *GIVEN, "--config", path
         )
     path = manifest(folder, test={"function": "evil:run"})
