@@ -70,8 +70,8 @@ def require_known(table: dict[str, Any], known: Iterable[str], said: str) -> Non
     known = list(known)
     if unknown := sorted(table.keys() - set(known)):
         near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise TableError(f"unknown key {unknown[0]!r}; {said} {', '.join(known)}{hint}")
+        hint = f": did you mean {near[0]!r}?" if near else ";"
+        raise TableError(f"unknown key {unknown[0]!r}{hint} {said} {', '.join(known)}")
 
 
 def respelled(table: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:

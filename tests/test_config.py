@@ -285,12 +285,12 @@ def test_steps_and_the_short_way_to_write_one_do_not_go_together(folder: Path) -
     [
         ("[export", "not valid TOML"),
         ("export = 3", "'export' must be a table: write [export]"),
-        ("[exprot]", "unknown key 'exprot'; the tables are data, preprocessing, budgets, all"),
+        ("[exprot]", "unknown key 'exprot': did you mean 'export'? the tables are data, preprocessing, budgets"),
         ("[exprot]", "did you mean 'export'?"),
         ("sparsity = 3", "unknown key 'sparsity'; the tables are"),
         ("[export]\nobserve = 'mse'", "did you mean 'observer'?"),
-        ("[export]\nobserve = 'mse'", "unknown key 'observe'; [export] knows the keys model, rep"),
-        ("[all]\nobserve = 'mse'", "unknown key 'observe'; [all] knows the keys"),
+        ("[export]\nobserve = 'mse'", "unknown key 'observe': did you mean 'observer'? [export] knows the keys model, rep"),
+        ("[all]\nobserve = 'mse'", "unknown key 'observe': did you mean 'observer'? [all] knows the keys"),
         ("[export]\nmax-drop = 1", "[export] has no 'max-drop': it is an option of compare, val"),
         ("[lint]\ntarget = 'a'", "[lint] has no 'target': it is an option of compare, export, fi"),
         ("[export]\nconfig = 'a'", "unknown key 'config'"),
@@ -379,10 +379,14 @@ def test_what_the_data_are_is_read_as_ever(folder: Path) -> None:
     assert found.budgets.max_drop == 1
 
 
-def test_what_is_for_all_has_to_fit_the_command(folder: Path, asked: list[Any]) -> None:
+def test_what_is_for_all_is_for_the_commands_that_it_fits(folder: Path, asked: list[Any]) -> None:
     path = config(folder, "[all]\ntarget = ['rp2040', 'esp32']\n")
-    said = refused("firmware", "m.tflite", "--output", "o", "--config", path)
-    assert "[all] 'target' must be text, not ['rp2040', 'esp32']" in said
+    firmware = ("firmware", "m.tflite", "--output", "o", "--config", path)
+    done = run(*firmware)
+    assert done.exit_code == 2
+    assert "Missing option '--target'" in done.output
+    run(*firmware, "--target", "rp2350")
+    assert asked[-1].target == "rp2350"
     config(folder, "[all]\ntarget = ['rp2040', 'esp32']\n[firmware]\ntarget = 'esp32'\n")
     run("firmware", "m.tflite", "--output", "o", "--config", path)
     assert asked[-1].target == "esp32"
@@ -482,7 +486,7 @@ def test_what_a_manifest_names_without_its_place_has_to_be_given(folder: Path) -
             "export", *GIVEN, "--config", path
         )
     path = manifest(folder, test={"function": "evil:run"})
-    assert "with 'evil:run', too: give it with --test" in refused(
+    assert "the export also used 'evil:run': give it with --test" in refused(
         "export", *GIVEN, "--config", path
     )
 

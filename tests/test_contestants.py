@@ -169,20 +169,16 @@ class Session:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def call(self, name: str, **_: object) -> Any:
-        assert name == "load"
+    def start(self, name: str, *, outputs: str = "", **_: object) -> Session:
+        if name == "predict":
+            (made,) = array_paths(Path(outputs), ["y"]).values()
+            save_array(Path(made), np.roll(np.eye(3, dtype=np.float32), Session.says, axis=1))
+        return self
+
+    def result(self) -> Any:
         spec = {"name": "y", "shape": [3], "dtype": "float32"}
         signature = {"inputs": [spec | {"name": "x"}], "outputs": [spec]}
         return {"signature": signature, "runtime": "Keras 3"}
-
-    def start(self, name: str, *, outputs: str, **_: object) -> Session:
-        assert name == "predict"
-        (made,) = array_paths(Path(outputs), ["y"]).values()
-        save_array(Path(made), np.roll(np.eye(3, dtype=np.float32), Session.says, axis=1))
-        return self
-
-    def result(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize("runs_code", [True, False])

@@ -181,8 +181,14 @@ def test_a_recipe_tells_how_a_file_was_made() -> None:
     wanted = Settings(samples=3, seed=7, quantization=Quantization(layers=(("a", "float"),)))
     recipe = ToldRecipe(as_json(wanted) | {"model": {"name": "kws.h5"}, "prune": {}, "later": 1})
     assert recipe.settings() == wanted
-    assert (recipe.model, recipe.scheme, recipe.is_pruned) == ("kws.h5", "int8", False)
-    assert ToldRecipe({"prune": {"sparsity": 0.5}}).is_pruned
+    assert (recipe.model, recipe.scheme, recipe.is_compressed) == ("kws.h5", "int8", False)
+    assert ToldRecipe({"prune": {"sparsity": 0.5}}).is_compressed
+    assert ToldRecipe({"prune": {"sparsity": 0.5}}).last_technique is None
+    steps = [{"technique": "prune"}, {"technique": "scale"}]
+    assert ToldRecipe({"compress": steps}).is_compressed
+    assert ToldRecipe({"compress": steps}).last_technique == "scale"
+    for odd in ([3], [None], [{}], [{"technique": 1}]):
+        assert ToldRecipe({"compress": odd}).last_technique == ""
     assert ToldRecipe({}).settings() == Settings()
     assert manifest("phone").recipe is None
 

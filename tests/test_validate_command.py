@@ -87,8 +87,9 @@ def test_a_budget_that_does_not_hold_ends_with_status_1(
     assert skipped == {
         *("operators_are_taken", "gpu_takes_all", "xnnpack_takes_all", "npu_takes_all"),
         *("npu_plan_fits", "latency_is_in_budget"),
+        "micro_is_bit_exact",  # the flash rules the target out: nothing was run
     }
-    assert suite.get("skipped") == "6"
+    assert suite.get("skipped") == "7"
     told = {case.get("name"): case.findtext("system-out") for case in phone}
     assert "LiteRT's own kernels run SOFTMAX (softmax)" in str(told["xnnpack_takes_all"])
 

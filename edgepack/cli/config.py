@@ -147,7 +147,9 @@ def _options(
         mine = own[ctx.command.name or ""]
         known = _keys(ctx.command)
         shared = {k: v for k, v in for_all.items() if k in known and known[k].name not in mine}
-        taken = _take(ctx.command, shared, ALL, folder) | mine
+        # What is of another kind here, such as a list of targets, is for the other commands.
+        fitting = {k: v for k, v in shared.items() if _refusal(ctx.command, k, v, folder) is None}
+        taken = _take(ctx.command, fitting, ALL, folder) | mine
     except (RecipeError, TableError) as error:
         raise RecipeError(f"{path}: {error}") from error
     return taken, steps

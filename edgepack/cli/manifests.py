@@ -59,11 +59,11 @@ class Asked:
 
     def require_again(self, options: Mapping[str, Any]) -> None:
         """Raise :class:`RecipeError` for what the export had and the command has not."""
-        for role, name in self.inputs.items():
-            if options.get(role) is None:
-                raise RecipeError(
-                    f"{self.path}: the export also used {name!r}: give it with --{_DATA[role]}"
-                )
+        again = {role: name for role, name in self.inputs.items() if options.get(role) is None}
+        if again:
+            named = " and ".join(repr(name) for name in again.values())
+            wanted = " and ".join(f"--{_DATA[role]}" for role in again)
+            raise RecipeError(f"{self.path}: the export also used {named}: give it with {wanted}")
         if self.metric is not None and options.get("metric") is None:
             raise RecipeError(
                 f"{self.path}: the metric {self.metric!r} runs code of its own: give it with"

@@ -17,7 +17,7 @@ from edgepack.pipeline.answers import Answer, Question, ask
 from edgepack.pipeline.close_look import CloseLook, strangers
 from edgepack.pipeline.contest import Contest, read_contest
 from edgepack.pipeline.exhibits import exhibits
-from edgepack.pipeline.folds import cross_validate, plan_folds
+from edgepack.pipeline.folds import cross_validate, plan_folds, split
 from edgepack.pipeline.origin import companions
 from edgepack.pipeline.stages import score_all
 from edgepack.progress import Progress, Silent
@@ -59,10 +59,13 @@ def compare(
             work = stack.enter_context(Scratch(folder.parent))
         cache = Cache(default_folder() if trial.is_cached else None, work)
         contest = read_contest(trial, cache, work, stack, progress, verbose=verbose)
+        folds_of = split(contest, plan) if plan else None
         of_float, answers = _run(contest)
         with progress.step("compare"):
             stages = score_all(contest, of_float, answers)
-        folds = cross_validate(contest, plan, of_float) if plan else None
+        folds = None
+        if plan and folds_of:
+            folds = cross_validate(contest, plan, folds_of, of_float)
         lint, notes = None, contest.notes
         if folder is not None:
             look = CloseLook(contest, stack)

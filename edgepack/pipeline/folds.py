@@ -70,20 +70,42 @@ def plan_folds(trial: Trial) -> Plan | None:
     return Plan(count=trial.folds, candidate=candidate.path, origin=its, settings=settings)
 
 
-def cross_validate(contest: Contest, plan: Plan, of_float: Answer) -> FoldsReport:
-    """Calibrate with all folds of the test data but one and test on that, for each in turn.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """The folds of the test data: which samples each holds out, by ``masks``.
 
-    Every fold quantizes the float model as planned, and runs it on LiteRT; each has its share of
-    each class where every class has as many samples. The measure is that of the first output that
-    has one. ``of_float`` is what the float model gave.
-
-    Raises :class:`RecipeError` where nothing can be measured, and whatever
-    :func:`~edgepack.pipeline.quantize.quantize` does.
+    ``labels`` are those of ``output``, which ``measure`` measures; ``why_not`` says why the folds
+    are not stratified, and is None if they are.
     """
-    data, count = contest.data, plan.count
+
+    output: str
+    measure: Measure
+    labels: NDArray[Any] | None
+    masks: list[Mask]
+    why_not: str | None
+
+
+def split(contest: Contest, plan: Plan) -> Split:
+    """Choose the folds; each has its share of each class where every class has as many samples.
+
+    The measure is that of the first output that has one. Raises :class:`RecipeError` where nothing
+    can be measured, or there are too few samples.
+    """
+    data = contest.data
     output, measure = _measured(data)
     labels = class_labels(data.compared, output)
-    masks, why_not = held_out(labels, len(data.compared), count, data.compared.source)
+    masks, why_not = held_out(labels, len(data.compared), plan.count, data.compared.source)
+    return Split(output=output, measure=measure, labels=labels, masks=masks, why_not=why_not)
+
+
+def cross_validate(contest: Contest, plan: Plan, folds_of: Split, of_float: Answer) -> FoldsReport:
+    """Calibrate with all folds of the test data but one and test on that, for each in turn.
+
+    Every fold quantizes the float model as planned, and runs it on LiteRT. ``of_float`` is what the
+    float model gave. Raises what :func:`~edgepack.pipeline.quantize.quantize` does.
+    """
+    data, count = contest.data, plan.count
+    output, measure, labels = folds_of.output, folds_of.measure, folds_of.labels
     place = [each.name for each in data.signature.outputs].index(output)
     evaluator = Evaluator(of_float.outputs[place], [measure])
     job = contest.job(_recipe(contest.trial, plan.settings))
@@ -94,7 +116,7 @@ def cross_validate(contest: Contest, plan: Plan, of_float: Answer) -> FoldsRepor
         contest.progress.step("folds") as update,
         calibrating(job.recipe, verbose=contest.verbose) as calibrator,
     ):
-        for number, mask in enumerate(masks, 1):
+        for number, mask in enumerate(folds_of.masks, 1):
             update(number - 1, count)
             with Scratch(contest.work) as folder:
                 own = replace(job, folder=folder, work=folder)
@@ -106,8 +128,8 @@ def cross_validate(contest: Contest, plan: Plan, of_float: Answer) -> FoldsRepor
                 value = evaluator.value(made[output], tensor, mask)
             folds.append(_fold(measure, number, mask, evaluator.float_value(mask), value))
         update(count, count)
-    told = [_in_words(plan.settings), *_remarks(plan, data, output, why_not)]
-    return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not why_not)
+    told = [_in_words(plan.settings), *_remarks(plan, data, output, folds_of.why_not)]
+    return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not folds_of.why_not)
 
 
 def _in_words(settings: Settings) -> str:

@@ -153,11 +153,13 @@ def left_out(
     ]
     some = {name: run.samples for name, run in runs.items() if run.samples and run.failure is None}
     if some:
+        most = max(some.values())
         named = " and ".join(
             "the reference kernels" if name == REFERENCE.name else name for name in some
         )
         told.append(
-            f"{max(some.values()):,} of the {len(workload):,} samples were run on {named}, whose"
+            f"{most:,} of the {len(workload):,} samples {'was' if most == 1 else 'were'} run on"
+            f" {named}, whose"
             f" plain kernels are slow: the model has {model_macs(workload.model):,}"
             " multiply-accumulates"
         )

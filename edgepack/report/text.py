@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from edgepack.compress import technique
 from edgepack.deviation import Deviation
 from edgepack.evaluation.score import OutputComparison, change_in_words
 from edgepack.metrics import find
@@ -118,10 +119,19 @@ def _compression(report: Report) -> Iterator[str]:
         f"{report.sparsity.float.overall:.1%} of the float weights,"
         f" {report.sparsity.quantized.overall:.1%} of the {report.comparison.scheme} weights",
     )
-    for step in report.compression:
-        for reason in dict.fromkeys(step.record.left_out.values()):
-            names = [name for name, why in step.record.left_out.items() if why == reason]
-            yield _fact("", f"not {step.stage} ({reason}): {shorten(names)}")
+    yield from dict.fromkeys(
+        _fact("", f"not {technique(step.technique).stage} ({reason}): {shorten(names)}")
+        for step in report.compression
+        for reason, names in _by_reason(step.record.left_out).items()
+    )
+
+
+def _by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
+    """Gather layers by why they were left out."""
+    return {
+        reason: [name for name, why in left_out.items() if why == reason]
+        for reason in dict.fromkeys(left_out.values())
+    }
 
 
 def _fact(name: str, said: str) -> str:
@@ -141,7 +151,9 @@ def export_verdict(report: Report) -> str:
         else _worst(output, comparison.scheme)
         for name, output in comparison.outputs.items()
     )
-    return f"{word}: {said} on {comparison.samples:,} {comparison.data} samples"
+    total = f"{comparison.samples:,} {comparison.data} samples"
+    some = any(output.sampled for output in comparison.outputs.values())
+    return f"{word}: {said}; {total} in all" if some else f"{word}: {said} on {total}"
 
 
 def _worst(comparison: OutputComparison, scheme: str) -> str:
@@ -163,7 +175,9 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
     name = max(lost, key=lambda key: lost[key])
     float_value = comparison.float_value_on(name)
     assert float_value is not None  # noqa: S101 (or there was no drop)
+    some = comparison.sampled.get(name)
+    who, same = (f"{name}, on {some.samples:,} samples", " on the same") if some else (name, "")
     return (
-        f"{scheme} {metric.name} {number(values[name])} at worst ({interpreter(comparison, name)}),"
-        f" float {number(float_value)}: {change_in_words(metric, float_value, values[name])}"
+        f"{scheme} {metric.name} {number(values[name])} at worst ({who}), float"
+        f" {number(float_value)}{same}: {change_in_words(metric, float_value, values[name])}"
     )
