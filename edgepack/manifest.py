@@ -13,6 +13,7 @@ from edgepack.artifact import Artifact, describe
 from edgepack.bundle import write_json
 from edgepack.codec import as_json, restore
 from edgepack.errors import AlteredError
+from edgepack.given import is_special
 from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED
 from edgepack.schema import SCHEMA
 from edgepack.schemes import Quantization
@@ -25,6 +26,7 @@ RECIPE = "recipe"
 """What a recipe is called among what was asked for."""
 
 _DEEPEST = 64
+_MOST_BYTES = 64 << 20
 _TOO_DEEP = "it is nested too deeply"
 _OF_ALL = {"schema", "command", "artifacts", "versions"}
 
@@ -171,8 +173,14 @@ def require_unaltered(path: Path) -> None:
 
 
 def _parse(path: Path) -> Any:
+    if is_special(path):
+        raise ValueError("it is no file")
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(data)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     level = [told]

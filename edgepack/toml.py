@@ -17,8 +17,11 @@ else:
     import tomli as tomllib
 
 
-_DEEP_KEY = re.compile(r"(?:[^\s.,=\[\]{}]+[ \t]*\.[ \t]*){100}")
+_DEEPEST = 100
 """The parser takes minutes for a key of many parts."""
+
+_AROUND_KEYS = re.compile(r"[=,\[\]{}]")
+_QUOTED_PART = re.compile(r"[\"'][ \t]*\.")
 
 _LONG_NUMBER = re.compile(r"0[xob][0-9a-fA-F_]{1000}")
 """Python reads such numbers, but writes none of them, not even in a message."""
@@ -26,7 +29,7 @@ _LONG_NUMBER = re.compile(r"0[xob][0-9a-fA-F_]{1000}")
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Parse TOML. Raises :class:`TableError` for anything else."""
-    if _DEEP_KEY.search(text):
+    if _has_deep_key(text):
         raise TableError("not valid TOML: a key is nested too deeply")
     if _LONG_NUMBER.search(text):
         raise TableError("not valid TOML: a number has too many digits")
@@ -36,6 +39,16 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise TableError("not valid TOML: it is nested too deeply") from None
     except ValueError as error:  # also for a number of too many digits
         raise TableError(f"not valid TOML: {error}") from error
+
+
+def _has_deep_key(text: str) -> bool:
+    """Whether any key may have so many parts; what looks like one in a string counts, too."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return any(
+        len(_QUOTED_PART.findall(line)) >= _DEEPEST
+        or any(part.count(".") >= _DEEPEST for part in _AROUND_KEYS.split(line))
+        for line in lines
+    )
 
 
 def values(kind: type, table: dict[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:

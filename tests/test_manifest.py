@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgepack.artifact import Artifact, describe
+from edgepack.codec import as_json
 from edgepack.errors import AlteredError, OutputError
 from edgepack.manifest import MANIFEST, Manifest, Settings, ToldRecipe, require_unaltered
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import origin
-from edgepack.recipe import as_json
 from edgepack.schemes import Quantization
 from edgepack.staging import stage
 
@@ -175,6 +176,19 @@ def test_names_that_lead_out_of_the_folder_are_of_no_file_in_it(tmp_path: Path, 
     with pytest.raises(OutputError, match=r"holds 'int8\.tflite', which no"):
         replace(folder)
     assert precious.read_bytes() == b"precious"
+
+
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    pipe, endless = tmp_path / "pipe", tmp_path / "endless"
+    for folder in (pipe, endless):
+        folder.mkdir()
+        (folder / "int8.tflite").write_bytes(b"x")
+    os.mkfifo(pipe / MANIFEST)
+    (endless / MANIFEST).symlink_to("/dev/zero")
+    for folder in (pipe, endless):
+        assert Manifest.read(folder) is None
+        with pytest.raises(AlteredError, match="which is damaged"):
+            require_unaltered(folder / "int8.tflite")
 
 
 def test_a_recipe_tells_how_a_file_was_made() -> None:

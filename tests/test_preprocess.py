@@ -107,10 +107,13 @@ def test_mel_spectrograms_need_no_more_bins_than_mfccs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[preprocessing]\nresise = 3", "unknown key 'resise'; the keys are resize, crop, colors"),
+        (
+            "[preprocessing]\nresise = 3",
+            r"did you mean 'resize'\? the keys are resize, crop, colors",
+        ),
         ("[prep]", "unknown key 'prep'; the tables are data, preprocessing"),
         ("preprocessing = 3", r"'preprocessing' must be a table: write \[preprocessing\]"),
-        ("[data]\nlabels = 3", r"unknown key 'labels'; \[data\] knows the key label"),
+        ("[data]\nlabels = 3", r"did you mean 'label'\? \[data\] knows the key label"),
         ("[data]\nlabel = 3", "'label' must be text, not 3"),
         ("[preprocessing]\nresize = 96", "'resize' must be height and width"),
         ("[preprocessing]\nresize = [0, 9]", r"resize \[0, 9\]: give height and width"),

@@ -232,6 +232,20 @@ def test_a_metric_that_is_no_number_on_float_s_samples_costs_nothing_that_could_
     assert worst(output, "int8") == "int8 SQNR 3.0 dB, max error 1"
 
 
+def test_scores_of_what_is_no_number_are_told_as_that() -> None:
+    of_float = np.random.default_rng(0).random((5, 3)).astype(np.float32)
+    for odd in (np.inf, np.nan):
+        made = of_float.copy()
+        made[1, 2] = odd
+        score = Evaluator(of_float).score(made, None)
+        assert score.sqnr_db is None
+        assert not np.isfinite(score.max_abs_error)
+        assert not np.isfinite(score.mean_abs_error)
+    vast = np.full((2, 3), 1e200)
+    with np.errstate(over="ignore"):
+        assert Evaluator(vast).score(-vast, None).sqnr_db is None
+
+
 def test_what_could_yet_pass_is_run(pruned_digits: Bundle) -> None:
     data = (pruned_digits.folder / "int8.tflite").read_bytes()
     targets = load_targets(("android-arm64", "nano-33-ble-sense"))

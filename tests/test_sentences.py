@@ -170,3 +170,8 @@ def test_digits_follow_the_interval() -> None:
 def test_one_sample() -> None:
     told = sentence(replace(OPEN, detectable=None), samples=1)
     assert "1 sample does not show" in told
+
+
+def test_vast_numbers_are_written_short() -> None:
+    vast = replace(SHOWN, loss=3.2e30, interval=Interval(low=1e30, high=4e40))
+    assert "3.2e+30" in sentence(vast)

@@ -60,7 +60,10 @@ def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str)
         (GOOD + "application_ram_share = 1.0", "is a fraction, from 0 to below 1"),
         (GOOD + "delegates = ['tpu']", "unknown delegate 'tpu'"),
         (GOOD.replace("phone", "microcontroller"), "the key 'kernels' is missing"),
-        (GOOD + "[budgets]\nmax_drops = 1", "unknown key 'max_drops'; [budgets] knows the keys"),
+        (
+            GOOD + "[budgets]\nmax_drops = 1",
+            "did you mean 'max_drop'? [budgets] knows the keys",
+        ),
         (GOOD + "[budgets]\nmax_drop = -1", "max_drop -1.0: must be a number from 0 on"),
         (GOOD + "budgets = 3", "'budgets' must be a table"),
         ("kind = ", "not valid TOML"),

@@ -206,9 +206,10 @@ def _named(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
 
 def _require_own(name: str, table: dict[str, Any], commands: Mapping[str, click.Command]) -> None:
     """Raise :class:`TableError` for a key that the command has not, though another may."""
-    known = _keys(commands[name])
+    keys = {each: _keys(command) for each, command in commands.items()}
+    known = keys[name]
     for key in table:
-        if key not in known and (others := [n for n, c in commands.items() if key in _keys(c)]):
+        if key not in known and (others := [n for n, its in keys.items() if key in its]):
             raise TableError(f"[{name}] has no {key!r}: it is an option of {', '.join(others)}")
     require_known(table, known, f"[{name}] knows the keys")
 
@@ -234,6 +235,8 @@ def _one(param: click.Parameter, value: Any, name: str, folder: Path) -> Any:
         raise TableError(f"{name} must be {wanted}, not {value!r}")
     if is_flag:
         return value
+    if "\0" in str(value):
+        raise TableError(f"{name} holds a NUL character, which no path or text may")
     text = placed(kind, str(value), folder)
     try:
         kind.convert(text, param, None)

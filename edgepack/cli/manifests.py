@@ -12,6 +12,7 @@ from edgepack.codec import restore
 from edgepack.compress import parse_steps
 from edgepack.errors import RecipeError, TableError
 from edgepack.recipe import CompressionStep
+from edgepack.schema import SCHEMA
 from edgepack.schemes import Quantization
 
 _EXPORT = "export"
@@ -108,7 +109,11 @@ _CURE = "give the manifest.json that export or quantize wrote"
 def _asked(path: Path, manifest: dict[str, Any]) -> Asked:
     if manifest.get("command") not in _EXPORTS:
         raise ValueError("another command wrote it")
+    if manifest.get("schema") != SCHEMA:
+        raise ValueError("another edgepack wrote it")
     recipe = restore(dict[str, Any], manifest.get("recipe"))
+    if recipe.get("prune"):
+        raise ValueError("an earlier edgepack pruned the model, and tells how in another way")
     known = {name: recipe.get(name) for name in _Recipe.__dataclass_fields__}
     found = restore(_Recipe, known)
     quantization = found.quantization

@@ -60,7 +60,7 @@ class Noise:
         return Block(signal, squared, differs)
 
     def _add_error(self, error: Array) -> None:
-        self.max_abs_error = max(self.max_abs_error, float(error.max()))
+        self.max_abs_error = float(np.maximum(self.max_abs_error, error.max()))  # NaN stays
         self._values += error.size
         growth = error.size / self._values
         self.mean_abs_error += (float(error.mean()) - self.mean_abs_error) * growth

@@ -98,5 +98,9 @@ def sqnr_db(
 
 
 def decibels(power: float, noise: float) -> float | None:
-    """Compute the ratio of the power of a signal to that of noise, in dB; None if either is 0."""
-    return 10 * math.log10(power / noise) if noise and power else None
+    """Compute the ratio of the power of a signal to that of noise, in dB.
+
+    None if either is 0, or beyond all numbers.
+    """
+    ratio = power / noise if 0 < noise < math.inf else 0.0
+    return 10 * math.log10(ratio) if 0 < ratio < math.inf else None

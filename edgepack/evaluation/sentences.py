@@ -144,6 +144,10 @@ def _p_value(change: Change) -> str:
     return f"= {change.p_value:.2g}" if change.p_value >= LEAST_P else f"< {LEAST_P}"
 
 
+_VAST = 1e15
+"""Nobody reads so many digits."""
+
+
 def decimals_of(change: Change) -> int:
     """Choose so many decimals that the interval's width shows two digits, and one at least.
 
@@ -160,6 +164,8 @@ def decimals_of(change: Change) -> int:
 
 def _number(value: float, decimals: int) -> str:
     """Write a number, halves away from zero as people round, without a minus before 0."""
+    if abs(value) >= _VAST:
+        return f"{value:.3g}"
     rounded = Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
     return f"{rounded + 0:,.{decimals}f}"
 
