@@ -365,7 +365,7 @@ def test_several_inputs_have_a_function_each_and_share_a_helper() -> None:
         ((49, 13), sound(MFCC), "gives shape [49, 10] and the model takes [49, 13]"),
         ((50, 10, 1), sound(MFCC), "gives shape [49, 10] and the model takes [50, 10, 1]"),
         ((1, 10), sound(replace(MFCC, clip_samples=99)), "shorter than a frame of 480"),
-        ((9,), sound(Audio(sample_rate=9, clip_samples=8)), "change clip_samples in the recipe"),
+        ((9,), sound(Audio(sample_rate=9, clip_samples=8)), "change clip_samples in the project"),
         ((), sound(Audio(sample_rate=9)), "the model takes one number, no sound"),
     ],
 )

@@ -259,7 +259,7 @@ def test_training_that_makes_no_sense_is_refused(settings: dict[str, Any], said:
                     for name in ("mirrored", "multi-worker")
                 )
             },
-            "strategies mirrored and multi-worker: one process has one",
+            "several strategies .mirrored, multi-worker., and one process has one",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,40 +87,40 @@ def run_within_budget(
     macs, samples = model_macs(workload.model), len(workload)
     slow = [runtime for runtime in on if runtime.mac_ns and runtime not in idle]
     most = affordable(slow, macs)
-    some = [] if most is None or most >= samples else slow
-    groups = {
-        "all": [runtime for runtime in on if runtime not in (*some, *idle)],
-        "some": some,
-        "none": list(idle),
-    }
-    masks = {
-        "all": None,
-        "some": _spread(workload, most) if some and most else None,
-        "none": np.zeros(samples, bool),
-    }
-    counts = {"all": samples, "some": most or 0, "none": 0}
-    total = sum(counts[group] * len(runtimes) for group, runtimes in groups.items())
-    counter = Parts(update, total=total)
-    started = {}
-    for group, runtimes in groups.items():
-        if runtimes:
-            folder = work / group
+    mask = None if most is None or most >= samples else _spread(workload, most)
+    some = slow if mask is not None else []
+    groups = (
+        _Group("all", [each for each in on if each not in (*some, *idle)], None, samples),
+        _Group("some", some, mask, most or 0),
+        _Group("none", list(idle), np.zeros(samples, bool), 0),
+    )
+    counter = Parts(update, total=sum(each.samples * len(each.runtimes) for each in groups))
+    started = []
+    for group in groups:
+        if group.runtimes:
+            folder = work / group.name
             folder.mkdir()
-            started[group] = running.start(
+            wait = running.start(
                 model=workload.path,
-                inputs=_inputs(workload, masks[group], folder),
+                inputs=_inputs(workload, group.mask, folder),
                 outputs=workload.outputs,
                 work=folder,
-                update=counter.part(group),
-                on=runtimes,
+                update=counter.part(group.name),
+                on=group.runtimes,
                 macs=macs,
             )
-    runs = {
-        name: replace(run, mask=masks[group])
-        for group, wait in started.items()
-        for name, run in wait().items()
-    }
+            started.append((group.mask, wait))
+    runs = {name: replace(run, mask=mask) for mask, wait in started for name, run in wait().items()}
     return {runtime.name: runs[runtime.name] for runtime in on}
+
+
+class _Group(NamedTuple):
+    """Interpreters that run the same samples: those of a mask, all with None."""
+
+    name: str
+    runtimes: Sequence[Runtime]
+    mask: Mask | None
+    samples: int
 
 
 def _spread(workload: Workload, most: int) -> Mask:
@@ -159,8 +159,7 @@ def left_out(
         )
         told.append(
             f"{most:,} of the {len(workload):,} samples {'was' if most == 1 else 'were'} run on"
-            f" {named}, whose"
-            f" plain kernels are slow: the model has {model_macs(workload.model):,}"
-            " multiply-accumulates"
+            f" {named}, whose plain kernels are slow: the model has"
+            f" {model_macs(workload.model):,} multiply-accumulates"
         )
     return told
