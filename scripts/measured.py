@@ -27,14 +27,14 @@ def edgepack(*arguments: object) -> list[str]:
     return [sys.executable, "-c", _EDGEPACK, *map(str, arguments)]
 
 
-def seconds(command: list[str], *, may_fail: bool = False) -> float:
+def seconds(command: list[str], *, may_fail: bool = False, folder: Path | None = None) -> float:
     """Run a command quietly; returns its wall time.
 
     It must succeed; a model that fails on a target, for which the exit status is 1, only where it
-    ``may_fail``.
+    ``may_fail``. It runs in ``folder``, if one is given.
     """
     started = time.perf_counter()
-    done = subprocess.run(command, check=False, capture_output=True)
+    done = subprocess.run(command, check=False, capture_output=True, cwd=folder)
     if done.returncode > may_fail:
         raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
     return time.perf_counter() - started
