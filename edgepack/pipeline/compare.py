@@ -63,9 +63,7 @@ def compare(
         of_float, answers = _run(contest)
         with progress.step("compare"):
             stages = score_all(contest, of_float, answers)
-        folds = None
-        if plan and folds_of:
-            folds = cross_validate(contest, plan, folds_of, of_float)
+        folds = cross_validate(contest, folds_of, of_float) if folds_of else None
         lint, notes = None, contest.notes
         if folder is not None:
             look = CloseLook(contest, stack)

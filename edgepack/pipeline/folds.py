@@ -28,7 +28,7 @@ from edgepack.pipeline.answers import Answer
 from edgepack.pipeline.calibrate import calibrate, calibrating
 from edgepack.pipeline.contest import Contest
 from edgepack.pipeline.job import Data, Job
-from edgepack.pipeline.origin import compressed_name, origin, pruned_float
+from edgepack.pipeline.origin import compressed_name, origin
 from edgepack.pipeline.splits import calibrated_with, held_out, subset
 from edgepack.progress import ignore
 from edgepack.quantize.inputs import quantize_inputs
@@ -72,12 +72,13 @@ def plan_folds(trial: Trial) -> Plan | None:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """The folds of the test data: which samples each holds out, by ``masks``.
+    """The folds that are planned: which samples of the test data each holds out, by ``masks``.
 
     ``labels`` are those of ``output``, which ``measure`` measures; ``why_not`` says why the folds
     are not stratified, and is None if they are.
     """
 
+    plan: Plan
     output: str
     measure: Measure
     labels: NDArray[Any] | None
@@ -95,29 +96,31 @@ def split(contest: Contest, plan: Plan) -> Split:
     output, measure = _measured(data)
     labels = class_labels(data.compared, output)
     masks, why_not = held_out(labels, len(data.compared), plan.count, data.compared.source)
-    return Split(output=output, measure=measure, labels=labels, masks=masks, why_not=why_not)
+    return Split(
+        plan=plan, output=output, measure=measure, labels=labels, masks=masks, why_not=why_not
+    )
 
 
-def cross_validate(contest: Contest, plan: Plan, folds_of: Split, of_float: Answer) -> FoldsReport:
+def cross_validate(contest: Contest, folds_of: Split, of_float: Answer) -> FoldsReport:
     """Calibrate with all folds of the test data but one and test on that, for each in turn.
 
     Every fold quantizes the float model as planned, and runs it on LiteRT. ``of_float`` is what the
     float model gave. Raises what :func:`~edgepack.pipeline.quantize.quantize` does.
     """
-    data, count = contest.data, plan.count
+    data, plan = contest.data, folds_of.plan
     output, measure, labels = folds_of.output, folds_of.measure, folds_of.labels
     place = [each.name for each in data.signature.outputs].index(output)
     evaluator = Evaluator(of_float.outputs[place], [measure])
     job = contest.job(_recipe(contest.trial, plan.settings))
-    pruned = pruned_float(plan.candidate, contest.trial.model) if plan.origin else None
-    floating = pruned or contest.floating.tflite(data.compared).path
+    candidate = contest.contestants[-1]
+    floating = (candidate.pruned or contest.floating.tflite(data.compared)).path
     folds = []
     with (
         contest.progress.step("folds") as update,
         calibrating(job.recipe, verbose=contest.verbose) as calibrator,
     ):
         for number, mask in enumerate(folds_of.masks, 1):
-            update(number - 1, count)
+            update(number - 1, plan.count)
             with Scratch(contest.work) as folder:
                 own = replace(job, folder=folder, work=folder)
                 shutil.copyfile(floating, own.float_tflite)
@@ -127,7 +130,7 @@ def cross_validate(contest: Contest, plan: Plan, folds_of: Split, of_float: Answ
                 made = _require_outputs(plan.candidate, number, run)
                 value = evaluator.value(made[output], tensor, mask)
             folds.append(_fold(measure, number, mask, evaluator.float_value(mask), value))
-        update(count, count)
+        update(plan.count, plan.count)
     told = [_in_words(plan.settings), *_remarks(plan, data, output, folds_of.why_not)]
     return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not folds_of.why_not)
 
