@@ -9,11 +9,11 @@
 ('android-arm64', 'nano-33-ble-sense')
 
 ``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
-:class:`~edgepack.report.Report` that the command prints; ``edgepack.validate(gate)`` likewise
-what ``edgepack validate`` does, ``edgepack.compare(trial)`` what ``edgepack compare`` does,
-``edgepack.firmware(build)`` what ``edgepack firmware`` does,
-``edgepack.phone(app)`` what ``edgepack phone`` does, ``edgepack.inspect(path)`` what ``edgepack
-inspect`` does, and ``edgepack.diff(a, b)`` what ``edgepack diff`` does.
+:class:`~edgepack.report.data.export.Report` that the command prints; ``edgepack.validate(gate)``
+likewise what ``edgepack validate`` does, ``edgepack.compare(trial)`` what ``edgepack compare``
+does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does, ``edgepack.phone(app)`` what
+``edgepack phone`` does, ``edgepack.inspect(path)`` what ``edgepack inspect`` does, and
+``edgepack.diff(a, b)`` what ``edgepack diff`` does.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from edgepack.app import App
-from edgepack.budgets import Budgets
-from edgepack.build import Build, Source
-from edgepack.compress.prune_settings import Prune
-from edgepack.errors import EdgepackError
-from edgepack.gate import Gate
-from edgepack.recipe import FineTune, Recipe, Schedule
-from edgepack.schemes import Quantization
-from edgepack.trial import Trial
+from edgepack.compression.pruning.settings import Prune
+from edgepack.config.budgets import Budgets
+from edgepack.config.compare import Trial
+from edgepack.config.export import FineTune, Recipe, Schedule
+from edgepack.config.firmware import Build, Source
+from edgepack.config.phone import App
+from edgepack.config.quantization import Quantization
+from edgepack.config.validate import Gate
+from edgepack.core.errors import EdgepackError
 
 if TYPE_CHECKING:
-    from edgepack.pipeline.compare import compare
+    from edgepack.pipeline.comparison.compare import compare
     from edgepack.pipeline.diff import diff
-    from edgepack.pipeline.export import export
-    from edgepack.pipeline.firmware import firmware
+    from edgepack.pipeline.exporting.export import export
+    from edgepack.pipeline.firmware_project.firmware import firmware
     from edgepack.pipeline.inspect import inspect
     from edgepack.pipeline.phone import phone
-    from edgepack.pipeline.validate import validate
-    from edgepack.report import Report
-    from edgepack.report.comparison import ComparisonReport
-    from edgepack.report.difference import Difference
-    from edgepack.report.firmware import FirmwareReport
-    from edgepack.report.inspection import Inspection
-    from edgepack.report.phone import PhoneReport
-    from edgepack.report.validation import ValidationReport
+    from edgepack.pipeline.validation.validate import validate
+    from edgepack.report.data.comparison import ComparisonReport
+    from edgepack.report.data.export import Report
+    from edgepack.report.data.firmware import FirmwareReport
+    from edgepack.report.data.inspection import Inspection
+    from edgepack.report.data.phone import PhoneReport
+    from edgepack.report.data.validation import ValidationReport
+    from edgepack.report.differences.difference import Difference
 
 __all__ = [
     "App",
@@ -88,18 +88,18 @@ def __getattr__(name: str) -> Any:
 
 
 _LATER = {
-    "ComparisonReport": "edgepack.report.comparison",
-    "Difference": "edgepack.report.difference",
-    "FirmwareReport": "edgepack.report.firmware",
-    "Inspection": "edgepack.report.inspection",
-    "PhoneReport": "edgepack.report.phone",
-    "Report": "edgepack.report",
-    "ValidationReport": "edgepack.report.validation",
-    "compare": "edgepack.pipeline.compare",
+    "ComparisonReport": "edgepack.report.data.comparison",
+    "Difference": "edgepack.report.differences.difference",
+    "FirmwareReport": "edgepack.report.data.firmware",
+    "Inspection": "edgepack.report.data.inspection",
+    "PhoneReport": "edgepack.report.data.phone",
+    "Report": "edgepack.report.data.export",
+    "ValidationReport": "edgepack.report.data.validation",
+    "compare": "edgepack.pipeline.comparison.compare",
     "diff": "edgepack.pipeline.diff",
-    "export": "edgepack.pipeline.export",
-    "firmware": "edgepack.pipeline.firmware",
+    "export": "edgepack.pipeline.exporting.export",
+    "firmware": "edgepack.pipeline.firmware_project.firmware",
     "inspect": "edgepack.pipeline.inspect",
     "phone": "edgepack.pipeline.phone",
-    "validate": "edgepack.pipeline.validate",
+    "validate": "edgepack.pipeline.validation.validate",
 }

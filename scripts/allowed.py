@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """List what a model may be built of, for what looks at it before Keras and TensorFlow do.
 
-    .venv/bin/python scripts/allowed.py            # writes edgepack/load/allowed.json
+    .venv/bin/python scripts/allowed.py            # writes edgepack/load/allowlist.json
 
 Lists classes of both Kerases, functions of TensorFlow's interface and operators of its graphs that
 only compute, as the installed packages have them, but for those that scripts/allowed_rules.py
@@ -31,7 +31,7 @@ import allowed_rules as rules
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-FILE = Path(__file__).resolve().parents[1] / "edgepack" / "load" / "allowed.json"
+FILE = Path(__file__).resolve().parents[1] / "edgepack" / "load" / "allowlist.json"
 
 _REACHING_ARGUMENT = re.compile(
     r".*(file|path|prefix|address|region|server|socket|program|library|_source|callback|_fn|func).*"

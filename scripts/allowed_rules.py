@@ -1,4 +1,4 @@
-"""What edgepack/load/allowed.json leaves out of Keras and TensorFlow, and why.
+"""What edgepack/load/allowlist.json leaves out of Keras and TensorFlow, and why.
 
 A model file names classes, functions and operators; loading it builds or runs what it names. Those
 that only compute are listed there; a pattern here leaves the others out, with what they could do.

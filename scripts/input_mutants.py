@@ -29,15 +29,15 @@ from typing import Any
 import h5py
 import numpy as np
 
-from edgepack.calibration.reader import reader
-from edgepack.errors import EdgepackError, UsageError, WorkerCrashError, WorkerLimitError
+from edgepack.calibration.datasets.reader import reader
+from edgepack.config.export import Source
+from edgepack.config.project_file import RecipeFile, read_recipe_file
+from edgepack.core.errors import EdgepackError, UsageError, WorkerCrashError, WorkerLimitError
+from edgepack.core.progress import Update
+from edgepack.core.signature import Signature, TensorSpec
+from edgepack.devices.target import load_target
 from edgepack.load import load_model
-from edgepack.progress import Update
-from edgepack.recipe import Source
-from edgepack.recipe_file import RecipeFile, read_recipe_file
-from edgepack.target import load_target
-from edgepack.types import Signature, TensorSpec
-from edgepack.worker import Limits, Worker
+from edgepack.workers.client import Limits, Worker
 
 FORMATS = ("h5", "keras", "saved-model", "npz", "toml")
 LIMITS = Limits(time_s=10, memory_bytes=6 << 30)

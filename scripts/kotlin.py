@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from phones import CASES
 
-from edgepack.calibration.preprocess import preprocess
-from edgepack.emit.firmware import End
+from edgepack.calibration.datasets.preprocess import preprocess
+from edgepack.config.preprocessing import Preprocessing
+from edgepack.emit.c.firmware_model import End
 from edgepack.emit.phone.kotlin import kotlin, literal
-from edgepack.emit.phone.model import PhoneModel
-from edgepack.preprocessing import Preprocessing
-from edgepack.quantize.affine import dequantize, quantize
+from edgepack.emit.phone.phone_model import PhoneModel
+from edgepack.quantization.affine import dequantize, quantize
 
 IMAGE_SIZE = (23, 31)
 READERS = {

@@ -24,9 +24,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import zoo
 import zoo_layers
 
-from edgepack.errors import ModelError
+from edgepack.config.export import Source
+from edgepack.core.errors import ModelError
 from edgepack.load import load_model
-from edgepack.recipe import Source
 
 MLPERF = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny"
 LOADED = "loaded"

@@ -74,7 +74,7 @@ def _workers(parent: int) -> list[str]:
         return [
             child
             for child in children
-            if b"edgepack.serve" in Path(f"/proc/{child}/cmdline").read_bytes()
+            if b"edgepack.workers.server" in Path(f"/proc/{child}/cmdline").read_bytes()
         ]
     return []
 

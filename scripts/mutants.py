@@ -34,19 +34,19 @@ from mutations import plainly, raw, structured
 from edgepack import Build, Gate, ValidationReport, inspect
 from edgepack import firmware as run_firmware
 from edgepack import validate as run_validate
-from edgepack.artifact import describe
-from edgepack.build import Source
-from edgepack.errors import (
+from edgepack.config.firmware import Source
+from edgepack.core.errors import (
     AlteredError,
     EdgepackError,
     UsageError,
     WorkerCrashError,
     WorkerLimitError,
 )
-from edgepack.manifest import Manifest
-from edgepack.progress import Update
-from edgepack.runtimes.service import forget_peak, peak
-from edgepack.worker import Limits, Worker
+from edgepack.core.progress import Update
+from edgepack.runtimes.run_service import forget_peak, peak
+from edgepack.storage.artifact import describe
+from edgepack.storage.manifest import Manifest
+from edgepack.workers.client import Limits, Worker
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny"
 MODEL = "int8.tflite"

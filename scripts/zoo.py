@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from edgepack import EdgepackError, Prune, Recipe, Report, export
-from edgepack.worker import Worker
+from edgepack.workers.client import Worker
 
 SPARSITY = 0.5
 SAMPLES = 12

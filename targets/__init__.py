@@ -1,1 +1,1 @@
-"""Device descriptions, one TOML file each, read by :mod:`edgepack.target`."""
+"""Device descriptions, one TOML file each, read by :mod:`edgepack.devices.target`."""

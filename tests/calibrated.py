@@ -14,10 +14,10 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import numpy as np
 import tf_keras
 
-from edgepack.calibration.fused import calibrate_fused
-from edgepack.convert import to_float_tflite
+from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused
+from edgepack.conversion.to_tflite import to_float_tflite
+from edgepack.core.progress import ignore
 from edgepack.load.keras_model import KerasModel
-from edgepack.progress import ignore
 
 SAMPLES = 100
 

@@ -16,11 +16,11 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import keras
 import numpy as np
 
-from edgepack.compress.carry import carry
-from edgepack.compress.prune_settings import Prune
-from edgepack.compress.schedule import Plan
-from edgepack.compress.wrappers import wrap
-from edgepack.errors import ModelError
+from edgepack.compression.keras_port import carry
+from edgepack.compression.pruning.schedule import Plan
+from edgepack.compression.pruning.settings import Prune
+from edgepack.compression.pruning.tfmot_wrappers import wrap
+from edgepack.core.errors import ModelError
 from edgepack.load.keras_model import KerasModel
 
 

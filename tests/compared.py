@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.artifact import Artifact
 from edgepack.calibration.lint import Finding as LintFinding
 from edgepack.checks import Result, Verdict
-from edgepack.debug.figures import Alone, DebugReport, Figures, Finding, LayerReport
-from edgepack.deviation import Deviation
+from edgepack.core.findings import Finding as CheckFinding
+from edgepack.devices.target import load_target
+from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.results import (
     Change,
     ClassResult,
@@ -23,10 +23,10 @@ from edgepack.evaluation.results import (
     Shown,
     WorstSample,
 )
-from edgepack.evaluation.score import Score
-from edgepack.findings import Finding as CheckFinding
+from edgepack.evaluation.scores import Score
 from edgepack.footprint import Arena, Footprint
-from edgepack.report.comparison import (
+from edgepack.layer_errors.result import Alone, DebugReport, Figures, Finding, LayerReport
+from edgepack.report.data.comparison import (
     FLOAT,
     PRUNED,
     QUANTIZED,
@@ -37,13 +37,13 @@ from edgepack.report.comparison import (
     Stage,
     StageRun,
 )
-from edgepack.report.exhibits import Exhibit, Exhibits
-from edgepack.report.lint import LintReport
-from edgepack.report.target import TargetReport
-from edgepack.report.validation import RuntimeValidation, ValidationReport
+from edgepack.report.data.lint import LintReport
+from edgepack.report.data.shown_samples import Exhibit, Exhibits
+from edgepack.report.data.target import TargetReport
+from edgepack.report.data.validation import RuntimeValidation, ValidationReport
 from edgepack.runtimes.latency import Latency
-from edgepack.sparsity import Sparsity
-from edgepack.target import load_target
+from edgepack.storage.artifact import Artifact
+from edgepack.tflite.sparsity import Sparsity
 
 EVIL = "<script>alert(1)</script>"
 LONG = "a_name_without_an_end_" * 20

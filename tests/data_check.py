@@ -17,14 +17,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image as Picture
 
-from edgepack.calibration.preprocess import preprocess
-from edgepack.calibration.reading import read
-from edgepack.calibration.sources import find
-from edgepack.calibration.sources.source import Context
-from edgepack.errors import DatasetError
-from edgepack.preprocessing import Audio, Image, Preprocessing
-from edgepack.recipe_file import RecipeFile
-from edgepack.types import Signature, TensorSpec
+from edgepack.calibration.datasets.preprocess import preprocess
+from edgepack.calibration.datasets.read import read
+from edgepack.calibration.datasets.sources import find
+from edgepack.calibration.datasets.sources.source import Context
+from edgepack.config.preprocessing import Audio, Image, Preprocessing
+from edgepack.config.project_file import RecipeFile
+from edgepack.core.errors import DatasetError
+from edgepack.core.signature import Signature, TensorSpec
 
 WAVE = np.random.default_rng(0).uniform(-1, 1, (2, 16000)).astype(np.float32)
 

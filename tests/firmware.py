@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from conftest import MLPERF
 
-from edgepack.bundle import write_texts
-from edgepack.emit.files import EMITTERS, model_files
-from edgepack.emit.firmware import End, FirmwareModel, Vector
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
+from edgepack.emit.c.firmware_model import End, FirmwareModel, Vector
+from edgepack.emit.tflm.model_files import EMITTERS, model_files
+from edgepack.storage.text_files import write_texts
+from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
+from edgepack.tflite.parser import read_tflite
 
 STUB = Path(__file__).with_name("tflm_stub")
 

@@ -25,11 +25,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tf_keras.protobuf import saved_metadata_pb2
 from tiny import Value, one_operator
 
-from edgepack.errors import ModelError
+from edgepack.config.export import Source
+from edgepack.core.errors import ModelError
 from edgepack.load import load_model
 from edgepack.load.graphs import require_pure_operators
-from edgepack.recipe import Source
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite
 
 _Function = Callable[[Any], Any]

@@ -16,12 +16,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from edgepack import exchange
-from edgepack.bundle import write_json
-from edgepack.errors import OutputError
-from edgepack.manifest import MANIFEST
-from edgepack.scratch import Scratch, temporary
-from edgepack.staging import stage
+from edgepack.core.errors import OutputError
+from edgepack.core.temporary_folders import Scratch, temporary
+from edgepack.storage import exchange
+from edgepack.storage.manifest import MANIFEST
+from edgepack.storage.output_folder import stage
+from edgepack.storage.text_files import write_json
 
 NAMES = ("one", "deep/two", "deep/three")
 STEPS = ("rename", "replace", "unlink", "rmdir", "mkdir")

@@ -19,9 +19,9 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 import numpy as np
 
-from edgepack.errors import ModelError
+from edgepack.config.export import Source
+from edgepack.core.errors import ModelError
 from edgepack.load import load_model
-from edgepack.recipe import Source
 
 IMAGE, SEQUENCE, VOLUME, FLAT = (8, 8, 3), (8, 3), (6, 6, 6, 2), (6,)
 

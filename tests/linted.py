@@ -20,13 +20,13 @@ import numpy as np
 import tf_keras
 
 from edgepack.calibration.lint import REPRESENTATIVE
-from edgepack.calibration.lint.training import choose, lint_training
-from edgepack.dataset import Dataset
+from edgepack.calibration.lint.model_rules import choose, lint_training
+from edgepack.config.export import Source
+from edgepack.core.signature import Signature
 from edgepack.load import load_model
 from edgepack.load.keras_model import KerasModel
-from edgepack.load.model import FloatModel
-from edgepack.recipe import Source
-from edgepack.types import Signature
+from edgepack.load.loaded_model import FloatModel
+from edgepack.storage.dataset import Dataset
 
 IMAGE = (8, 8, 3)
 Arrays = dict[str, np.ndarray]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from edgepack.report.page.document import (
+from edgepack.report.document.blocks import (
     Bullets,
     Card,
     Cards,
@@ -22,14 +22,14 @@ from edgepack.report.page.document import (
     Text,
     Tone,
 )
-from edgepack.report.plots.along import along
+from edgepack.report.plots.along_layers import along
 from edgepack.report.plots.bars import bars
-from edgepack.report.plots.confusion import confusion
-from edgepack.report.plots.histogram import histogram
-from edgepack.report.plots.memory import memory
-from edgepack.report.plots.picture import heat, png
+from edgepack.report.plots.confusion_heat_map import confusion
+from edgepack.report.plots.memory_over_time import memory
+from edgepack.report.plots.png import heat, png
 from edgepack.report.plots.scatter import Point, scatter
-from edgepack.report.plots.spark import waveform
+from edgepack.report.plots.value_histogram import histogram
+from edgepack.report.plots.waveform import waveform
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from tiny import Tiny, Value
 
-from edgepack.emit.phone.model import PhoneModel, ends, require_prepared
-from edgepack.preprocessing import Audio, Image, Preprocessing
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.config.preprocessing import Audio, Image, Preprocessing
+from edgepack.emit.phone.phone_model import PhoneModel, ends, require_prepared
+from edgepack.tflite.parser import read_tflite
 
 INT8 = ("int8", 0.0078125, -3)
 PIXELS = Preprocessing(image=Image(), scale=1 / 127.5, offset=-1.0)

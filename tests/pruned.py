@@ -19,16 +19,16 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from edgepack.compress.kernels import kernels
-from edgepack.compress.prune import prune
-from edgepack.compress.prune_settings import Prune, Pruning
-from edgepack.compress.strategy import strategy
-from edgepack.compress.technique import Task
-from edgepack.compress.training import Training
-from edgepack.errors import EdgepackError
+from edgepack.compression.pruning.prune import prune
+from edgepack.compression.pruning.settings import Prune, Pruning
+from edgepack.compression.technique import Task
+from edgepack.compression.training.strategy import strategy
+from edgepack.compression.training.task import Training
+from edgepack.compression.weights import kernels
+from edgepack.config.export import FineTune, Schedule
+from edgepack.core.errors import EdgepackError
 from edgepack.load.keras_model import KerasModel
 from edgepack.metrics import Loss
-from edgepack.recipe import FineTune, Schedule
 
 SAMPLES = 96
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgepack.schemes import Quantization
+from edgepack.config.quantization import Quantization
 
 QUANTIZATIONS = {
     "int8": Quantization(),

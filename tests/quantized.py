@@ -15,8 +15,8 @@ import tf_keras
 from quantizations import QUANTIZATIONS
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 
-from edgepack.quantize.int4 import narrow
-from edgepack.quantize.scheme import quantize, quantize_constants
+from edgepack.quantization.int4 import narrow
+from edgepack.quantization.scheme import quantize, quantize_constants
 
 SAMPLES = 40
 

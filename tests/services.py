@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.errors import ModelError
-from edgepack.resources import computing_at_most
+from edgepack.core.errors import ModelError
+from edgepack.workers.resources import computing_at_most
 
 
 def _tried(act: Any) -> str:

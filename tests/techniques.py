@@ -12,14 +12,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgepack.compress import TECHNIQUES
-from edgepack.compress.technique import Compressed, Form, Task, Technique
-from edgepack.errors import ModelError, RecipeError
+from edgepack.compression import TECHNIQUES
+from edgepack.compression.technique import Compressed, Form, Task, Technique
+from edgepack.config.export import CompressionStep, FineTune
+from edgepack.core.errors import ModelError, RecipeError
 from edgepack.load.tflite_file import TfliteFile
-from edgepack.recipe import CompressionStep, FineTune
-from edgepack.session import ModelSession
-from edgepack.sparsity import weight_tensors
-from edgepack.tflite.flatbuffer import buffer, read_tflite
+from edgepack.pipeline.model_service import ModelSession
+from edgepack.tflite.parser import buffer, read_tflite
+from edgepack.tflite.sparsity import weight_tensors
 
 __all__ = ["GROWING", "SCALING", "Grow", "ModelSession", "Scale", "Scaled"]
 

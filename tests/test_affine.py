@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgepack.quantize.affine import dequantize, quantize
-from edgepack.types import QuantParams, Tensor
+from edgepack.quantization.affine import dequantize, quantize
+from edgepack.tflite.graph import QuantParams, Tensor
 
 
 def int8(scale: float, zero_point: int) -> Tensor:

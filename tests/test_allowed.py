@@ -12,10 +12,10 @@ import pytest
 from conftest import ROOT, python
 from tiny import Value, one_operator
 
-from edgepack.errors import UnsafeModelError
-from edgepack.load import allowed
+from edgepack.core.errors import UnsafeModelError
+from edgepack.load import allowlist
 from edgepack.load.graphs import require_pure_operators
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.parser import read_tflite
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +103,10 @@ def test_the_lists_are_those_of_the_installed_packages() -> None:
     # After an update: scripts/allowed.py, and look at the difference.
     code = (
         "import json, sys; sys.path.insert(0, 'scripts'); import allowed;"
-        "print(json.dumps(allowed.derive()))"
+        "print(json.dumps(allowlist.derive()))"
     )
     derived = json.loads(python("-c", code, cwd=ROOT).stdout)
-    listed = json.loads((ROOT / "edgepack" / "load" / "allowed.json").read_text())
+    listed = json.loads((ROOT / "edgepack" / "load" / "allowlist.json").read_text())
     if derived["made_of"] == listed["made_of"]:
         assert derived == listed
     else:  # older packages than those of the lists
@@ -133,11 +133,11 @@ def test_every_rule_of_what_is_left_out_leaves_something_out(
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import allowed_rules as rules
 
-    layers = {**allowed.kit("keras").left_out, **allowed.kit("tf_keras").left_out}
-    operators = allowed.operators()
+    layers = {**allowlist.kit("keras").left_out, **allowlist.kit("tf_keras").left_out}
+    operators = allowlist.operators()
     for patterns, names in (
         (rules.LAYERS | rules.OPERATIONS, layers),
-        (rules.FUNCTIONS, [*allowed.functions().left_out, *UNNAMED]),
+        (rules.FUNCTIONS, [*allowlist.functions().left_out, *UNNAMED]),
         (rules.OPERATORS, operators.left_out),
         (dict.fromkeys(rules.STATES, ""), operators.allowed),
     ):
@@ -150,12 +150,14 @@ UNNAMED = {"map", "fori_loop", "vectorize", "custom_gradient"}
 
 
 def test_a_name_that_nobody_has_looked_at_is_not_allowed() -> None:
-    assert allowed.operators().why_not("NewOperator") == "it is not known to compute and do no more"
-    assert allowed.functions().why_not("nn.relu") is None
-    assert allowed.functions().why_not("compat.v1.io.gfile.copy") == "it reads or writes files"
-    assert not allowed.kit("keras").has_class("NewLayer", None)
+    assert (
+        allowlist.operators().why_not("NewOperator") == "it is not known to compute and do no more"
+    )
+    assert allowlist.functions().why_not("nn.relu") is None
+    assert allowlist.functions().why_not("compat.v1.io.gfile.copy") == "it reads or writes files"
+    assert not allowlist.kit("keras").has_class("NewLayer", None)
 
 
 def test_every_list_is_packaged() -> None:
-    assert (ROOT / "edgepack" / "load" / "allowed.json").is_file()
-    assert "edgepack.load = allowed.json" in (ROOT / "setup.cfg").read_text()
+    assert (ROOT / "edgepack" / "load" / "allowlist.json").is_file()
+    assert "edgepack.load = allowlist.json" in (ROOT / "setup.cfg").read_text()

@@ -12,10 +12,10 @@ import pytest
 import tiny
 from conftest import Edgepack
 
-from edgepack.bundle import write_json
-from edgepack.errors import OutputError
-from edgepack.manifest import MANIFEST
-from edgepack.staging import stage
+from edgepack.core.errors import OutputError
+from edgepack.storage.manifest import MANIFEST
+from edgepack.storage.output_folder import stage
+from edgepack.storage.text_files import write_json
 
 HOLDS = "which this command reads, and which would be replaced with it; choose another --output"
 

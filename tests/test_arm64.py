@@ -13,7 +13,7 @@ from conftest import ROOT, Bundle
 from tiny import Value, one_operator
 
 from edgepack import Gate, validate
-from edgepack.errors import MissingToolError
+from edgepack.core.errors import MissingToolError
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepack.arrays import load_array, save_array, take
+from edgepack.storage.arrays import load_array, save_array, take
 
 
 @pytest.mark.parametrize(

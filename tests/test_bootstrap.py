@@ -12,8 +12,8 @@ import pytest
 from scipy.stats import binom, rankdata
 
 from edgepack.evaluation.bootstrap import interval, resampled, standard_error, table_losses
-from edgepack.evaluation.paired import detectable, detectable_accuracy, mcnemar, wilson
 from edgepack.evaluation.results import Interval
+from edgepack.evaluation.significance import detectable, detectable_accuracy, mcnemar, wilson
 from edgepack.metrics.metric import weighted_mean
 
 CASES = 500

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack import cache as module
-from edgepack.arrays import load_array, save_array
-from edgepack.cache import Cache, default_folder
 from edgepack.evaluation.results import Interval
-from edgepack.pipeline.answers import Answer
+from edgepack.pipeline.comparison.cached_runs import Answer
+from edgepack.storage import cache as module
+from edgepack.storage.arrays import load_array, save_array
+from edgepack.storage.cache import Cache, default_folder
 
 KEY = {"what": "run", "model": "abc", "samples": [1, 2]}
 

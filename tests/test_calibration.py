@@ -11,14 +11,14 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from conftest import MLPERF, python, script
 
-from edgepack.calibration import calibrator as calibration
-from edgepack.calibration.calibrator import Calibrator, observers_at_work
-from edgepack.calibration.instrument import activation_names, activations
-from edgepack.calibration.ranges import choose, recorded
-from edgepack.calibration.statistics import Observed
-from edgepack.errors import DatasetError
-from edgepack.progress import ignore
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.calibration.activations import calibrator as calibration
+from edgepack.calibration.activations.activation_statistics import Observed
+from edgepack.calibration.activations.calibrator import Calibrator, observers_at_work
+from edgepack.calibration.activations.instrument import activation_names, activations
+from edgepack.calibration.activations.ranges import choose, recorded
+from edgepack.core.errors import DatasetError
+from edgepack.core.progress import ignore
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite
 
 KINDS = ["residual", "reshaped", "joined", "transposed", "recurrent"]
@@ -168,9 +168,9 @@ def test_a_model_that_computes_nan_is_told_by_the_activation(
 MEMORY = """
 import resource, sys
 import numpy as np
-from edgepack.calibration.instrument import instrument
-from edgepack.calibration.observing import ObserveService
-from edgepack.progress import ignore
+from edgepack.calibration.activations.instrument import instrument
+from edgepack.calibration.activations.observe_service import ObserveService
+from edgepack.core.progress import ignore
 model, data, samples = sys.argv[1], sys.argv[2], int(sys.argv[3])
 made = instrument(open(model, "rb").read())
 open(data + ".tflite", "wb").write(made.tflite)
@@ -199,9 +199,9 @@ def test_ranges_of_a_resnet_equal_tensorflows_but_for_three_shortcuts(
     done = python(
         "-c",
         "import sys, numpy as np; from pathlib import Path;"
-        "from edgepack.load import load_model; from edgepack.recipe import Source;"
-        "from edgepack.convert import to_float_tflite;"
-        "from edgepack.calibration.fused import calibrate_fused;"
+        "from edgepack.load import load_model; from edgepack.config.export import Source;"
+        "from edgepack.conversion.to_tflite import to_float_tflite;"
+        "from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused;"
         "folder = Path(sys.argv[2]); samples = np.load(sys.argv[3])['x'];"
         "model = to_float_tflite(load_model(Source(path=Path(sys.argv[1]))), [(32, 32, 3)]).tflite;"
         "(folder / 'ic.tflite').write_bytes(model); np.save(folder / 'ic.npy', samples);"

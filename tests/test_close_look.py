@@ -12,25 +12,25 @@ import numpy as np
 import pytest
 from test_contestants import classifier
 
-from edgepack.arrays import load_array, save_array
-from edgepack.build import Source
-from edgepack.cache import Cache
-from edgepack.dataset import Dataset
-from edgepack.errors import ModelError
-from edgepack.pipeline import close_look
-from edgepack.pipeline.answers import Samples
-from edgepack.pipeline.close_look import CloseLook
-from edgepack.pipeline.contest import Contest
-from edgepack.pipeline.contestants import Contestant
-from edgepack.pipeline.file import File, read_file
-from edgepack.pipeline.validate import Subject
-from edgepack.progress import Silent
-from edgepack.recipe import DEFAULT_TARGETS
-from edgepack.report.comparison import FLOAT, PRUNED, QUANTIZED, Stage
-from edgepack.report.lint import LintReport
-from edgepack.target import load_targets
-from edgepack.trial import Trial
-from edgepack.types import Signature
+from edgepack.config.compare import Trial
+from edgepack.config.export import DEFAULT_TARGETS
+from edgepack.config.firmware import Source
+from edgepack.core.errors import ModelError
+from edgepack.core.progress import Silent
+from edgepack.core.signature import Signature
+from edgepack.devices.target import load_targets
+from edgepack.pipeline.comparison import details
+from edgepack.pipeline.comparison.cached_runs import Samples
+from edgepack.pipeline.comparison.candidates import Contestant
+from edgepack.pipeline.comparison.details import CloseLook
+from edgepack.pipeline.comparison.setup import Contest
+from edgepack.pipeline.validation.read_inputs import File, read_file
+from edgepack.pipeline.validation.validate import Subject
+from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Stage
+from edgepack.report.data.lint import LintReport
+from edgepack.storage.arrays import load_array, save_array
+from edgepack.storage.cache import Cache
+from edgepack.storage.dataset import Dataset
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
         looked.append(1)
         return LintReport(model="m", samples={"test": 3}, witnesses={"test": ()}, findings=())
 
-    monkeypatch.setattr(close_look, "find", find)
+    monkeypatch.setattr(details, "find", find)
     others = (
         contest,
         with_data(contest, labels={"y": np.array([0, 1, 1])}),
@@ -149,7 +149,7 @@ def test_a_float_model_is_not_held_against_what_lies_beside_it(
         assert subject.file.data == classifier(0)
         raise RefusedError(subject.floating)
 
-    monkeypatch.setattr(close_look, "examine", examine)
+    monkeypatch.setattr(details, "examine", examine)
     stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
     with pytest.raises(RefusedError, match="None"):
         CloseLook(contest, ExitStack()).at_all([stage])
@@ -161,6 +161,6 @@ def test_a_model_that_the_linter_refuses_has_a_note(
     def find(*_: object) -> LintReport:
         raise ModelError(f"{contest.trial.model}: a bare number")
 
-    monkeypatch.setattr(close_look, "find", find)
+    monkeypatch.setattr(details, "find", find)
     found = CloseLook(contest, ExitStack()).lint()
     assert found == (None, ("the linter did not look at the data: given.tflite: a bare number",))

@@ -20,16 +20,13 @@ import tiny
 from test_diff import EXPORT, FIRMWARE, SCORE, VALIDATION
 
 import edgepack
-from edgepack.artifact import Artifact
+from edgepack.calibration.activations.observe_service import ObserveService
+from edgepack.calibration.datasets.read_service import ReadService
 from edgepack.calibration.lint import Finding
-from edgepack.calibration.observing import ObserveService
-from edgepack.calibration.service import ReadService
-from edgepack.codec import as_json, restore
-from edgepack.confine import Confinement
-from edgepack.debug.figures import Alone, DebugReport, Figures, LayerReport
-from edgepack.debug.figures import Finding as Cause
-from edgepack.debug.service import DebugService
-from edgepack.errors import EdgepackError
+from edgepack.config.quantization import DENSE, LAYER_SCHEMES, Quantization
+from edgepack.config.validate import Gate
+from edgepack.core.codec import as_json, restore
+from edgepack.core.errors import EdgepackError
 from edgepack.evaluation.results import (
     Change,
     ClassResult,
@@ -40,16 +37,19 @@ from edgepack.evaluation.results import (
     Shown,
     WorstSample,
 )
-from edgepack.gate import Gate
-from edgepack.manifest import Settings
-from edgepack.report.lint import LintReport
-from edgepack.report.validation import ValidationReport
+from edgepack.footprint.allocations import Allocations
+from edgepack.layer_errors.debug_service import DebugService
+from edgepack.layer_errors.result import Alone, DebugReport, Figures, LayerReport
+from edgepack.layer_errors.result import Finding as Cause
+from edgepack.pipeline.model_service import ModelSession
+from edgepack.report.data.lint import LintReport
+from edgepack.report.data.validation import ValidationReport
 from edgepack.runtimes.latency import Latency
-from edgepack.runtimes.service import RunService
-from edgepack.schemes import DENSE, LAYER_SCHEMES, Quantization
-from edgepack.session import ModelSession
-from edgepack.types import Allocations
-from edgepack.worker import Limits
+from edgepack.runtimes.run_service import RunService
+from edgepack.storage.artifact import Artifact
+from edgepack.storage.manifest import Settings
+from edgepack.workers.client import Limits
+from edgepack.workers.sandbox import Confinement
 
 OUTPUT = OutputResult(
     metrics={

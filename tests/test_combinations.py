@@ -12,19 +12,19 @@ from conftest import MLPERF, Bundle
 from test_operators import MICRO, one, read, target
 from tiny import Value, lstm_with_float, one_operator
 
-from edgepack.checks.combinations import combinations_are_run, combinations_come_out_right
+from edgepack.checks.fixed_shapes import shapes_are_fixed
 from edgepack.checks.full_integer import nothing_is_left_in_float
 from edgepack.checks.operators import operators_are_known
-from edgepack.checks.shapes import shapes_are_fixed
-from edgepack.deviation import known_defect
-from edgepack.evaluation.pairs import sqnr_db
-from edgepack.progress import ignore
-from edgepack.quantize.affine import dequantize
+from edgepack.checks.type_combinations import combinations_are_run, combinations_come_out_right
+from edgepack.core.progress import ignore
+from edgepack.devices.target import load_target, target_names
+from edgepack.evaluation.deviation import known_defect
+from edgepack.evaluation.paired_outputs import sqnr_db
+from edgepack.quantization.affine import dequantize
 from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import interpreters
-from edgepack.runtimes.run import Run
-from edgepack.target import load_target, target_names
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.runtimes.run_result import Run
+from edgepack.tflite.parser import read_tflite
 
 CHECKS = (
     *(combinations_come_out_right, combinations_are_run),

@@ -12,10 +12,10 @@ import pytest
 from conftest import Bundle, Edgepack, only, python
 
 import edgepack as api
-from edgepack.build import Source
-from edgepack.errors import EdgepackError
-from edgepack.report.comparison import ComparisonReport
-from edgepack.trial import Trial
+from edgepack.config.compare import Trial
+from edgepack.config.firmware import Source
+from edgepack.core.errors import EdgepackError
+from edgepack.report.data.comparison import ComparisonReport
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,7 +66,7 @@ def test_once_more_needs_no_worker(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a worker was started")
 
-    monkeypatch.setattr("edgepack.worker.subprocess.Popen", refuse)
+    monkeypatch.setattr("edgepack.workers.client.subprocess.Popen", refuse)
     assert api.compare(trial) == report
 
 

@@ -17,11 +17,11 @@ from jsonschema import validate
 from tiny import Tiny, Value
 
 import edgepack as api
-from edgepack.build import Source
-from edgepack.report.comparison import ComparisonReport
-from edgepack.report.page.markdown import MOST_CHARACTERS
-from edgepack.report.runs import output_names, worst_runs
-from edgepack.trial import Trial
+from edgepack.config.compare import Trial
+from edgepack.config.firmware import Source
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.stage_runs import output_names, worst_runs
+from edgepack.report.document.markdown import MOST_CHARACTERS
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
@@ -46,7 +46,7 @@ def compared(trial: Trial, folder: Path) -> ComparisonReport:
 
 
 def follows(report: Path, schema: str) -> None:
-    found = (ROOT / "edgepack" / "report" / f"{schema}.schema.json").read_text()
+    found = (ROOT / "edgepack" / "report" / "data" / f"{schema}.schema.json").read_text()
     validate(json.loads(report.read_text()), json.loads(found))
 
 

@@ -14,15 +14,10 @@ from compared import EVIL, LONG, PICTURE, SCORES, bare, metric, shown, validatio
 from test_diff import EXPORT, VALIDATION
 
 from edgepack.evaluation.results import Interval
-from edgepack.manifest import Manifest
-from edgepack.report import SparsityReport, amounts
-from edgepack.report.comparison import ComparisonReport
-from edgepack.report.comparison_page import comparison_document
-from edgepack.report.comparison_text import render_comparison
-from edgepack.report.exhibits import Exhibit, wanted_exhibits
-from edgepack.report.export_page import export_document
-from edgepack.report.media import is_drawn, media
-from edgepack.report.page.document import (
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.export import SparsityReport
+from edgepack.report.data.shown_samples import Exhibit, wanted_exhibits
+from edgepack.report.document.blocks import (
     Block,
     Card,
     Cards,
@@ -34,11 +29,17 @@ from edgepack.report.page.document import (
     Table,
     Tone,
 )
-from edgepack.report.page.html import render_html
-from edgepack.report.page.markdown import render_markdown
-from edgepack.report.table import WIDTH
-from edgepack.report.validation_page import validation_document
-from edgepack.sparsity import Sparsity
+from edgepack.report.document.html import render_html
+from edgepack.report.document.markdown import render_markdown
+from edgepack.report.format import amounts
+from edgepack.report.format.text_table import WIDTH
+from edgepack.report.pages.comparison import comparison_document
+from edgepack.report.pages.export import export_document
+from edgepack.report.pages.validation import validation_document
+from edgepack.report.sections.sample_media import is_drawn, media
+from edgepack.report.text.comparison import render_comparison
+from edgepack.storage.manifest import Manifest
+from edgepack.tflite.sparsity import Sparsity
 
 SECTIONS = (
     *("ledger", "metrics", "classes", "confusion", "samples", "sizes", "layers", "ranges"),

@@ -15,18 +15,18 @@ from jsonschema import Draft202012Validator
 from test_schemas import OF_EXPORT
 
 from edgepack import Prune, Recipe, export
-from edgepack.compress import TECHNIQUES, technique
-from edgepack.errors import ModelError, RecipeError
-from edgepack.manifest import Manifest
-from edgepack.pipeline.compress import stages
+from edgepack.compression import TECHNIQUES, technique
+from edgepack.config.export import CompressionStep, FineTune
+from edgepack.core.errors import ModelError, RecipeError
 from edgepack.pipeline.diff import diff
-from edgepack.recipe import CompressionStep, FineTune
-from edgepack.report import Report
-from edgepack.report.export_page import export_document
-from edgepack.report.page.markdown import render_markdown
-from edgepack.report.text import render_text
-from edgepack.sparsity import weight_tensors
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.pipeline.steps.compress import stages
+from edgepack.report.data.export import Report
+from edgepack.report.document.markdown import render_markdown
+from edgepack.report.pages.export import export_document
+from edgepack.report.text.export import render_text
+from edgepack.storage.manifest import Manifest
+from edgepack.tflite.parser import read_tflite
+from edgepack.tflite.sparsity import weight_tensors
 
 PRUNE = Prune(sparsity=0.5)
 
@@ -38,7 +38,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import techniques
 
     TECHNIQUES.update({each.name: each for each in (techniques.SCALING, techniques.GROWING)})
-    monkeypatch.setattr("edgepack.pipeline.model_session.SERVICE", "techniques:ModelSession")
+    monkeypatch.setattr("edgepack.pipeline.steps.model_process.SERVICE", "techniques:ModelSession")
     yield techniques
     TECHNIQUES.clear()
     TECHNIQUES.update(before)

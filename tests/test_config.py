@@ -17,9 +17,9 @@ from conftest import Edgepack, export, files
 
 from edgepack import Build, Gate, Prune, Recipe, Trial
 from edgepack.cli import cli
-from edgepack.recipe import FineTune, Schedule
-from edgepack.recipe_file import COMMANDS, read_recipe_file
-from edgepack.schemes import Quantization
+from edgepack.config.export import FineTune, Schedule
+from edgepack.config.project_file import COMMANDS, read_recipe_file
+from edgepack.config.quantization import Quantization
 
 RUN = {"export": "export", "quantize": "quantize", "debug": "debug", "compare": "compare"}
 RUN |= {"validate": "validate", "firmware": "firmware", "lint": "lint", "phone": "phone"}
@@ -360,7 +360,7 @@ def test_a_pipe_is_read_once_and_paths_in_it_are_of_the_working_folder(
         asked.append(recipe)
         raise Stopped("asked")
 
-    monkeypatch.setattr("edgepack.pipeline.export.export", take)
+    monkeypatch.setattr("edgepack.pipeline.exporting.export.export", take)
     run("export", "--config", fifo)
     (recipe,) = asked
     assert recipe.test == Path("t.npz")

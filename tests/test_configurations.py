@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from edgepack.errors import ModelError, UnsafeModelError
-from edgepack.load.allowed import kit
+from edgepack.core.errors import ModelError, UnsafeModelError
+from edgepack.load.allowlist import kit
 from edgepack.load.configurations import entries, require_allowed
 
 MODEL = Path("model.h5")

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from conftest import Edgepack, python
 
-from edgepack import confine as confining
-from edgepack.confine import Confinement
-from edgepack.errors import ConversionError, WorkerLimitError
-from edgepack.pipeline.model_session import keep, model_session
-from edgepack.recipe import Source
-from edgepack.resources import growing_at_most, machine_bytes
-from edgepack.worker import Limits, Worker
+from edgepack.config.export import Source
+from edgepack.core.errors import ConversionError, WorkerLimitError
+from edgepack.pipeline.steps.model_process import keep, model_session
+from edgepack.workers import sandbox as confining
+from edgepack.workers.client import Limits, Worker
+from edgepack.workers.resources import growing_at_most, machine_bytes
+from edgepack.workers.sandbox import Confinement
 
 
 def landlock() -> int:
@@ -125,7 +125,7 @@ def test_code_that_the_user_allows_has_the_rights_of_the_user(
 ) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(
-        "edgepack.pipeline.model_session.Worker", lambda *_, **named: given.update(named)
+        "edgepack.pipeline.steps.model_process.Worker", lambda *_, **named: given.update(named)
     )
     model_session(source, tmp_path, verbose=False)
     rights = given["confinement"]
@@ -145,7 +145,7 @@ def test_code_that_the_user_allows_has_the_rights_of_the_user(
 )
 def test_a_verbose_process_says_whether_it_is_confined(why: str, said: str) -> None:
     code = (
-        f"import edgepack.serve as serve; serve.confine = lambda _: {why};"
+        f"import edgepack.workers.server as serve; serve.confine = lambda _: {why};"
         "serve.main('services:Service', '{}', *__import__('sys').argv[1:])"
     )
     limits = json.dumps(asdict(Limits()))
@@ -156,9 +156,9 @@ def test_a_verbose_process_says_whether_it_is_confined(why: str, said: str) -> N
 @needs_landlock
 def test_the_process_that_loads_a_model_is_confined(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from edgepack.recipe import Source;"
-        "from edgepack.pipeline.model_session import model_session;"
-        "from edgepack.errors import ModelError\n"
+        "import sys; from pathlib import Path; from edgepack.config.export import Source;"
+        "from edgepack.pipeline.steps.model_process import model_session;"
+        "from edgepack.core.errors import ModelError\n"
         "path, work = map(Path, sys.argv[1:])\n"
         "with model_session(Source(path=path), work, verbose=True) as session:\n"
         "    try: session.call('load', strategy=None)\n"

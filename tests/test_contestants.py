@@ -13,22 +13,22 @@ import pytest
 import tiny
 from conftest import python
 
-from edgepack.arrays import array_paths, load_array, save_array
-from edgepack.artifact import describe_all
-from edgepack.build import Source
-from edgepack.bundle import write_json
-from edgepack.cache import Cache
-from edgepack.compress import TECHNIQUES
-from edgepack.dataset import Dataset
-from edgepack.errors import ModelError
-from edgepack.manifest import MANIFEST
+from edgepack.compression import TECHNIQUES
+from edgepack.config.export import Source as FloatSource
+from edgepack.config.firmware import Source
+from edgepack.core.errors import ModelError
 from edgepack.metrics import measures
-from edgepack.pipeline import float_model
-from edgepack.pipeline.answers import Samples
-from edgepack.pipeline.contestants import Contestant, read_contestants
-from edgepack.pipeline.file import read_file
-from edgepack.pipeline.scoring import Scoring
-from edgepack.recipe import Source as FloatSource
+from edgepack.pipeline.comparison import reference
+from edgepack.pipeline.comparison.cached_runs import Samples
+from edgepack.pipeline.comparison.candidates import Contestant, read_contestants
+from edgepack.pipeline.comparison.scoring import Scoring
+from edgepack.pipeline.validation.read_inputs import read_file
+from edgepack.storage.arrays import array_paths, load_array, save_array
+from edgepack.storage.artifact import describe_all
+from edgepack.storage.cache import Cache
+from edgepack.storage.dataset import Dataset
+from edgepack.storage.manifest import MANIFEST
+from edgepack.storage.text_files import write_json
 
 RECIPE = {"seed": 0, "prune": {"sparsity": 0.5}, "quantization": {"scheme": "int8"}}
 
@@ -185,7 +185,7 @@ class Session:
 def test_scores_of_a_model_with_code_of_its_own_are_of_what_it_gives_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, runs_code: bool
 ) -> None:
-    monkeypatch.setattr(float_model, "model_session", Session)
+    monkeypatch.setattr(reference, "model_session", Session)
     model = tmp_path / "model.keras"
     model.write_bytes(b"PK\x03\x04")
     save_array(tmp_path / "x.npy", np.eye(3, dtype=np.float32))
@@ -204,7 +204,7 @@ def test_scores_of_a_model_with_code_of_its_own_are_of_what_it_gives_now(
         cache = Cache(tmp_path / "cache", work)
         source = FloatSource(path=model, custom_objects=("m:f",) if runs_code else ())
         with ExitStack() as stack:
-            floating = float_model.FloatModel(source, cache, stack, work, verbose=False)
+            floating = reference.FloatModel(source, cache, stack, work, verbose=False)
             answer = floating.predict(Samples(data=data))()
         measured = measures("accuracy", data, floating.signature)
         result = Scoring(0, answer, [measured["y"]], (), cache).float_result()

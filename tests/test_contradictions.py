@@ -16,19 +16,19 @@ from conftest import ROOT
 from tiny import Tiny, Value, one_operator
 
 from edgepack import Build, Gate, ValidationReport, firmware, inspect, validate
-from edgepack.build import Source
 from edgepack.checks import documentation
-from edgepack.errors import ModelError
-from edgepack.pipeline.contradictions import find_contradictions
-from edgepack.pipeline.running import Workload
-from edgepack.progress import ignore
-from edgepack.quantize.dynamic_range import quantize_weights
-from edgepack.refusal import contradictions, needs_second
+from edgepack.checks.reference_refusal import contradictions, needs_second
+from edgepack.config.firmware import Source
+from edgepack.core.errors import ModelError
+from edgepack.core.progress import ignore
+from edgepack.pipeline.steps.run import Workload
+from edgepack.pipeline.validation.reference_check import find_contradictions
+from edgepack.quantization.dynamic_range import quantize_weights
 from edgepack.runtimes import LITERT_KERNELS, REFERENCE, RUNTIMES
 from edgepack.runtimes.installed import installed
 from edgepack.runtimes.processes import interpreters
-from edgepack.runtimes.run import Run
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.runtimes.run_result import Run
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite
 
 sys.path.append(str(ROOT / "scripts"))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.calibration.reading import read
-from edgepack.calibration.sources.source import Context
-from edgepack.dataset import Dataset
-from edgepack.errors import DatasetError
-from edgepack.recipe_file import RecipeFile
-from edgepack.types import Signature, TensorSpec
+from edgepack.calibration.datasets.read import read
+from edgepack.calibration.datasets.sources.source import Context
+from edgepack.config.project_file import RecipeFile
+from edgepack.core.errors import DatasetError
+from edgepack.core.signature import Signature, TensorSpec
+from edgepack.storage.dataset import Dataset
 
 IMAGE = TensorSpec(name="image", shape=(8, 8, 1), dtype="float32")
 TOKENS = TensorSpec(name="tokens", shape=(5,), dtype="int32")

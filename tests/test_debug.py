@@ -14,21 +14,21 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from conftest import Bundle, Edgepack, python
 from numpy.typing import NDArray
 
-from edgepack.arrays import save_arrays
-from edgepack.debug.causes import Case, diagnose
-from edgepack.debug.figures import Figures, LayerReport
-from edgepack.debug.instrument import observed
-from edgepack.debug.layers import Layer, match, real_values, weight_spread
-from edgepack.debug.ranking import rank
-from edgepack.debug.service import DebugService
-from edgepack.debug.tally import Tally
-from edgepack.evaluation.pairs import sqnr_db
-from edgepack.progress import ignore
-from edgepack.quantize import affine
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.core.progress import ignore
+from edgepack.evaluation.paired_outputs import sqnr_db
+from edgepack.layer_errors.causes import Case, diagnose
+from edgepack.layer_errors.debug_service import DebugService
+from edgepack.layer_errors.instrumented_copies import observed
+from edgepack.layer_errors.layer_statistics import Tally
+from edgepack.layer_errors.match_layers import Layer, match, real_values, weight_spread
+from edgepack.layer_errors.ranking import rank
+from edgepack.layer_errors.result import Figures, LayerReport
+from edgepack.quantization import affine
+from edgepack.storage.arrays import save_arrays
+from edgepack.tflite.graph import Graph, Operator, QuantParams, Tensor
 from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite
-from edgepack.types import Graph, Operator, QuantParams, Tensor
 
 NAMES = ["image", "stem", "branch", "shortcut", "join", "pool", "scores", "softmax"]
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from conftest import MLPERF, Bundle, python
 
-from edgepack.checks.delegates import gpu_takes_all, xnnpack_takes_all
+from edgepack.checks.delegation import gpu_takes_all, xnnpack_takes_all
 from edgepack.checks.evidence import Evidence
-from edgepack.delegates import split
-from edgepack.delegates.gpu import gpu_takes
-from edgepack.runtimes.run import Run
-from edgepack.target import load_target
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.types import Graph, Model, Operator, QuantParams, Tensor
+from edgepack.devices.delegates import split
+from edgepack.devices.delegates.gpu import gpu_takes
+from edgepack.devices.target import load_target
+from edgepack.runtimes.run_result import Run
+from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
+from edgepack.tflite.parser import read_tflite
 
 IMAGE = (1, 8, 8, 4)
 OPTIONS = {"SOFTMAX": {"beta": 2.0}, "STRIDED_SLICE": {"shrink_axis_mask": 1}}

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from conftest import ROOT
 
-from edgepack.target import Target, load_target
+from edgepack.devices.target import Target, load_target
 
 NAMES = sorted(path.stem for path in (ROOT / "targets").glob("*.toml"))
 TARGETS = [load_target(name) for name in NAMES]

@@ -12,31 +12,31 @@ import pytest
 from conftest import Bundle, Edgepack
 
 import edgepack as package
-from edgepack.artifact import Artifact
-from edgepack.bundle import write_json
 from edgepack.checks import Result, Verdict
-from edgepack.deviation import Deviation
-from edgepack.errors import ReportError
-from edgepack.evaluation.score import Comparison, OutputComparison, Score
-from edgepack.findings import Finding
+from edgepack.config.quantization import Quantization
+from edgepack.core.errors import ReportError
+from edgepack.core.findings import Finding
+from edgepack.devices.target import load_target
+from edgepack.evaluation.deviation import Deviation
+from edgepack.evaluation.scores import Comparison, OutputComparison, Score
 from edgepack.footprint import Arena, Footprint
 from edgepack.pipeline.diff import diff
-from edgepack.report import (
+from edgepack.report.data.export import (
     CalibrationReport,
     QuantizationReport,
     Report,
     RuntimeReport,
     SparsityReport,
 )
-from edgepack.report.difference import Difference, Row
-from edgepack.report.difference_text import render_difference
-from edgepack.report.firmware import FirmwareReport, ModelReport
-from edgepack.report.target import TargetReport
-from edgepack.report.validation import RuntimeValidation, ValidationReport
+from edgepack.report.data.firmware import FirmwareReport, ModelReport
+from edgepack.report.data.target import TargetReport
+from edgepack.report.data.validation import RuntimeValidation, ValidationReport
+from edgepack.report.differences.difference import Difference, Row
+from edgepack.report.text.difference import render_difference
 from edgepack.runtimes.latency import Latency
-from edgepack.schemes import Quantization
-from edgepack.sparsity import Sparsity
-from edgepack.target import load_target
+from edgepack.storage.artifact import Artifact
+from edgepack.storage.text_files import write_json
+from edgepack.tflite.sparsity import Sparsity
 
 NANO = "nano-33-ble-sense"
 SCORE = Score(value=0.9, agreement=0.99, sqnr_db=29.04, max_abs_error=0.155, mean_abs_error=0.01)

@@ -20,11 +20,10 @@ from test_diff import (
     told,
 )
 
-from edgepack.bundle import write_json
-from edgepack.errors import ReportError
+from edgepack.core.errors import ReportError
 from edgepack.evaluation.results import Change, Distance, Interval, MetricResult, OutputResult
 from edgepack.pipeline.diff import diff
-from edgepack.report.comparison import (
+from edgepack.report.data.comparison import (
     FLOAT,
     PRUNED,
     QUANTIZED,
@@ -35,9 +34,10 @@ from edgepack.report.comparison import (
     Stage,
     StageRun,
 )
-from edgepack.report.difference import Difference
-from edgepack.report.difference_text import render_difference
-from edgepack.sparsity import Sparsity
+from edgepack.report.differences.difference import Difference
+from edgepack.report.text.difference import render_difference
+from edgepack.storage.text_files import write_json
+from edgepack.tflite.sparsity import Sparsity
 
 
 @pytest.fixture

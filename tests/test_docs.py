@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from conftest import ROOT, Bundle, python
 
 from edgepack.cli import cli
-from edgepack.recipe_file import read_recipe_file
-from edgepack.target import parse_target
+from edgepack.config.project_file import read_recipe_file
+from edgepack.devices.target import parse_target
 
 README = (ROOT / "README.md").read_text()
 

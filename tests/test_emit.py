@@ -10,7 +10,7 @@ import pytest
 from compilers import DIALECTS, HOSTS, Compiler, build_program, compile_object, run_program, symbols
 from conftest import Bundle
 
-from edgepack.emit.c_array import c_header, c_source
+from edgepack.emit.tflm.c_array import c_header, c_source
 
 
 @pytest.mark.parametrize("compiler", HOSTS, ids=str)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgepack.errors import reason
+from edgepack.core.errors import reason
 
 STATEFUL = """in user code:
 

@@ -13,21 +13,21 @@ from scipy.special import softmax
 from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 
-from edgepack.arrays import blocks, extremes, load_array, save_array, take
-from edgepack.deviation import deviation
-from edgepack.evaluation.classes import class_results
-from edgepack.evaluation.distance import WORST, distance
+from edgepack.evaluation.deviation import deviation
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.evaluation.noise import Kind
-from edgepack.evaluation.paired import mcnemar, wilson
-from edgepack.evaluation.pairs import sqnr_db
-from edgepack.evaluation.probabilities import Histogram, divergences
+from edgepack.evaluation.kl_divergence import Histogram, divergences
+from edgepack.evaluation.output_distance import WORST, distance
+from edgepack.evaluation.output_noise import Kind
+from edgepack.evaluation.paired_outputs import sqnr_db
+from edgepack.evaluation.per_class import class_results
 from edgepack.evaluation.results import MetricResult, OutputResult
+from edgepack.evaluation.significance import mcnemar, wilson
 from edgepack.metrics import classes
 from edgepack.metrics.metric import Family, Measure, Metric, Unit, weighted_mean
-from edgepack.quantize.affine import dequantize, quantize
-from edgepack.runtimes import parts
-from edgepack.types import QuantParams, Tensor
+from edgepack.quantization.affine import dequantize, quantize
+from edgepack.runtimes import run_parts
+from edgepack.storage.arrays import blocks, extremes, load_array, save_array, take
+from edgepack.tflite.graph import QuantParams, Tensor
 
 Array = np.ndarray
 
@@ -94,7 +94,7 @@ def measured(outputs: Array, other: Array, measure: Metric, wanted: Array) -> Me
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 100)
+    monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 100)
 
 
 # Blocks
@@ -139,7 +139,7 @@ def test_deviations_are_the_same_whatever_the_blocks(
     random = np.random.default_rng(3)
     made, reference = (random.integers(-9, 9, (50, 4)).astype(dtype) for _ in range(2))
     at_once = deviation(made, reference, INT8, 0.5)
-    monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 100)
+    monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 100)
     assert deviation(made, reference, INT8, 0.5) == at_once
     lsb = np.abs(made.astype(float) - reference) / (1 if dtype is np.int8 else 17 / 255)
     assert at_once.max_lsb == pytest.approx(lsb.max())
@@ -151,9 +151,9 @@ def test_parts_of_outputs_are_joined_and_infinity_becomes_a_number(tmp_path: Pat
     save_array(paths[0], np.array([[1.0, np.inf]], np.float32))
     save_array(paths[1], np.array([[-np.inf, np.nan], [2.0, 3.0]], np.float32))
     most = np.finfo(np.float32).max
-    joined = parts.joined(paths)
+    joined = run_parts.joined(paths)
     np.testing.assert_array_equal(joined, np.array([[1, most], [-most, np.nan], [2, 3]]))
-    assert parts.has_nan(joined)
+    assert run_parts.has_nan(joined)
     assert not any(path.exists() for path in paths)
 
 
@@ -311,7 +311,7 @@ def test_of_too_many_classes_only_metrics_are_told(monkeypatch: pytest.MonkeyPat
 def test_areas_are_computed_for_some_classes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (scores(40, 5), None, 0.5, np.arange(40) % 5, tuple("abcde"))
     at_once = class_results(*arguments)
-    monkeypatch.setattr("edgepack.evaluation.classes._COLUMN_BYTES", 8 * 40 * 2)
+    monkeypatch.setattr("edgepack.evaluation.per_class._COLUMN_BYTES", 8 * 40 * 2)
     assert class_results(*arguments) == at_once
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from conftest import Bundle, Edgepack, export, files, lsb, only, python
 
-from edgepack.quantize.proof import float_tensors
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.quantization.verify import float_tensors
+from edgepack.tflite.parser import read_tflite
 
 INTERPRETERS = {"tflite-runtime", "litert", "tflm"}
 

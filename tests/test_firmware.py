@@ -21,15 +21,15 @@ from conftest import MLPERF, Bundle, Edgepack, files, python
 from firmware import STUB
 from tiny import Tiny, Value, one_operator
 
-from edgepack.build import LONE, Build, Source
-from edgepack.emit.files import EMITTERS
-from edgepack.emit.layouts import LAYOUTS
-from edgepack.emit.names import FIRST_WORDS
-from edgepack.errors import EdgepackError, RecipeError
-from edgepack.pipeline.firmware import firmware
-from edgepack.report.firmware_text import render_firmware
+from edgepack.config.firmware import LONE, Build, Source
+from edgepack.core.errors import EdgepackError, RecipeError
+from edgepack.emit.c.c_identifiers import FIRST_WORDS
+from edgepack.emit.tflm.layouts import LAYOUTS
+from edgepack.emit.tflm.model_files import EMITTERS
+from edgepack.pipeline.firmware_project.firmware import firmware
+from edgepack.report.text.firmware import render_firmware
 from edgepack.runtimes.tflm import Interpreter
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.parser import read_tflite
 
 ENDS = ("input", "output")
 NANO = "nano-33-ble-sense"
@@ -204,7 +204,7 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_every_symbol_keeps_to_the_words_that_names_are_kept_from(tmp_path: Path) -> None:
-    """So that no symbol of one model can be one of another (edgepack.emit.names)."""
+    """So that no symbol of one model can be one of another (edgepack.emit.c.c_identifiers)."""
     firmware(build(tmp_path / "fw", Source(path=reference("kws"), name="kws")))
     text = "".join(path.read_text() for path in (tmp_path / "fw" / "models").rglob("*.[ch]"))
     text += (tmp_path / "fw" / "self_test" / "main.cc").read_text()

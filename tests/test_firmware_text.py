@@ -35,17 +35,17 @@ from firmware import (
     write_firmware,
 )
 
-from edgepack.bundle import write_texts
-from edgepack.emit import test_vectors
-from edgepack.emit.c_text import C_TYPES
-from edgepack.emit.files import array_files, model_files
-from edgepack.emit.firmware import FirmwareModel, Vector
-from edgepack.emit.main import main_cc
-from edgepack.emit.model_settings import model_settings_h
-from edgepack.emit.op_resolver import add_method, op_resolver_h, operator_methods
-from edgepack.errors import ModelError
-from edgepack.runtimes.registered import highest_version, measured_operators, measured_versions
-from edgepack.types import Graph, Model, Operator, QuantParams
+from edgepack.core.errors import ModelError
+from edgepack.devices.op_registry import highest_version, measured_operators, measured_versions
+from edgepack.emit.c.firmware_model import FirmwareModel, Vector
+from edgepack.emit.c.source_text import C_TYPES
+from edgepack.emit.tflm import test_vectors
+from edgepack.emit.tflm.main_cc import main_cc
+from edgepack.emit.tflm.model_files import array_files, model_files
+from edgepack.emit.tflm.model_settings import model_settings_h
+from edgepack.emit.tflm.op_resolver import add_method, op_resolver_h, operator_methods
+from edgepack.storage.text_files import write_texts
+from edgepack.tflite.graph import Graph, Model, Operator, QuantParams
 
 ODD = ('"; DROP', "a\nb", "what??/", "*/ int x;", "schön", "\\", "%s %n", "\t", "5" * 300)
 FREESTANDING = ("-fno-exceptions", "-fno-rtti")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import Bundle, Edgepack
 
-from edgepack.errors import RecipeError
-from edgepack.quantize.fixed_point import fixed_point, simulate
-from edgepack.schemes import FixedPoint
-from edgepack.sparsity import weight_tensors
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.config.quantization import FixedPoint
+from edgepack.core.errors import RecipeError
+from edgepack.quantization.fixed_point import fixed_point, simulate
+from edgepack.tflite.parser import read_tflite
+from edgepack.tflite.sparsity import weight_tensors
 
 WEIGHTS = np.random.default_rng(0).normal(size=500)
 

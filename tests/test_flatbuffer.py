@@ -7,10 +7,10 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from conftest import Bundle
 
-from edgepack.errors import ConversionError, ModelError
-from edgepack.quantize.proof import float_tensors, require_full_integer
-from edgepack.sparsity import weight_sparsity
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.core.errors import ConversionError, ModelError
+from edgepack.quantization.verify import float_tensors, require_full_integer
+from edgepack.tflite.parser import read_tflite
+from edgepack.tflite.sparsity import weight_sparsity
 
 
 def test_tensors_are_read_as_litert_reads_them(cnn: Bundle) -> None:

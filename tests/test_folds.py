@@ -14,22 +14,22 @@ import tiny
 from conftest import Bundle
 from numpy.typing import NDArray
 
-from edgepack.arrays import load_array, save_arrays
-from edgepack.build import Source
-from edgepack.dataset import Dataset, class_labels
-from edgepack.errors import ModelError, RecipeError
+from edgepack.config.compare import Trial
+from edgepack.config.export import Recipe
+from edgepack.config.firmware import Source
+from edgepack.core.errors import ModelError, RecipeError
+from edgepack.core.progress import Update
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.manifest import Settings
 from edgepack.metrics import METRICS, Measure
-from edgepack.pipeline import folds
-from edgepack.pipeline.compare import compare
-from edgepack.pipeline.folds import Plan
-from edgepack.pipeline.splits import calibrated_with, held_out, subset
-from edgepack.progress import Update
-from edgepack.recipe import Recipe
-from edgepack.report.comparison import Fold, Origin
-from edgepack.runtimes.run import Run
-from edgepack.trial import Trial
+from edgepack.pipeline.comparison import folds
+from edgepack.pipeline.comparison.compare import compare
+from edgepack.pipeline.comparison.folds import Plan
+from edgepack.pipeline.comparison.splits import calibrated_with, held_out, subset
+from edgepack.report.data.comparison import Fold, Origin
+from edgepack.runtimes.run_result import Run
+from edgepack.storage.arrays import load_array, save_arrays
+from edgepack.storage.dataset import Dataset, class_labels
+from edgepack.storage.manifest import Settings
 
 FOLDS = 3
 
@@ -224,7 +224,7 @@ def test_as_many_samples_calibrate_as_did_before() -> None:
 def test_some_samples_are_written_block_by_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 64)
+    monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 64)
     arrays = {
         "a/b": np.arange(80, dtype=np.float32).reshape(20, 4),
         "c": np.arange(20, dtype=np.int32).reshape(20, 1),
@@ -286,7 +286,7 @@ def test_folds_are_scored_block_by_block(monkeypatch: pytest.MonkeyPatch) -> Non
     outputs, made = random.random((2, 50, 3)).astype(np.float32)
     y = random.integers(0, 3, 50)
     mask = random.random(50) < 0.4
-    monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 64)
+    monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 64)
     measure = Measure(metric=METRICS["accuracy"], wanted=y)
     evaluator = Evaluator(outputs, [measure])
     value = evaluator.value(made[mask], None, mask)

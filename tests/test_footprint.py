@@ -13,17 +13,18 @@ import pytest
 from conftest import MLPERF, ROOT, Bundle, python
 from tiny import Value, one_operator
 
-from edgepack.codec import restore
-from edgepack.errors import ModelError
+from edgepack.core.codec import restore
+from edgepack.core.errors import ModelError
 from edgepack.footprint import KERNELS, Footprint, arena, footprint
+from edgepack.footprint.allocations import Allocations
 from edgepack.footprint.arena import host_arena
 from edgepack.footprint.flash import runtime_flash_bytes
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.types import Allocations, Graph, Model, Operator, QuantParams, Tensor
+from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
+from edgepack.tflite.parser import read_tflite
 
 ACCOUNT = """
 import json, pathlib, sys
-from edgepack.codec import as_json
+from edgepack.core.codec import as_json
 from edgepack.runtimes.tflm import Interpreter
 accounts = [Interpreter(pathlib.Path(path).read_bytes()).allocations() for path in sys.argv[1:]]
 print(json.dumps(as_json(accounts)))

@@ -202,7 +202,8 @@ def test_importing_edgepack_and_asking_for_help_is_light(code: str) -> None:
 def test_an_interpreters_process_never_imports_tensorflow(module: str) -> None:
     done = python(
         "-c",
-        f"import sys, edgepack.serve, edgepack.runtimes.service, edgepack.runtimes.{module};"
+        "import sys, edgepack.workers.server, edgepack.runtimes.run_service;"
+        f"import edgepack.runtimes.{module};"
         "sys.exit('tensorflow' in sys.modules or 'tf_keras' in sys.modules)",
     )
     assert done.returncode == 0, done.stderr

@@ -14,11 +14,11 @@ from conftest import MLPERF, ROOT, Edgepack, python
 from tiny import Tiny, Value, one_operator
 
 from edgepack import Inspection, inspect
-from edgepack.errors import ModelError
-from edgepack.macs import macs
-from edgepack.report.inspection_text import render_inspection
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.tflite.uses import Use
+from edgepack.core.errors import ModelError
+from edgepack.report.text.inspection import render_inspection
+from edgepack.tflite.macs import macs
+from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.parser import read_tflite
 
 WIDTH = 100
 

@@ -15,8 +15,8 @@ import pytest
 import tiny
 from conftest import ROOT, python
 
-from edgepack.artifact import describe_all
-from edgepack.manifest import MANIFEST
+from edgepack.storage.artifact import describe_all
+from edgepack.storage.manifest import MANIFEST
 
 
 @pytest.mark.parametrize("way", [(), ("twice",)], ids=["exchanged", "renamed twice"])

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import need
 
-from edgepack.emit.layouts import LAYOUTS
+from edgepack.emit.tflm.layouts import LAYOUTS
 
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 TREE = {

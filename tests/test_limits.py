@@ -12,18 +12,18 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from conftest import Bundle
 
-from edgepack.arrays import Arrays
-from edgepack.errors import WorkerCrashError, WorkerLimitError
-from edgepack.progress import ignore
+from edgepack.core.errors import WorkerCrashError, WorkerLimitError
+from edgepack.core.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
-from edgepack.runtimes.culprit import Fate, culprit
+from edgepack.runtimes.crash_culprit import Fate, culprit
 from edgepack.runtimes.latency import latencies
 from edgepack.runtimes.processes import LIMITS, interpreters
-from edgepack.runtimes.run import Run
-from edgepack.samples import random_inputs
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.runtimes.random_inputs import random_inputs
+from edgepack.runtimes.run_result import Run
+from edgepack.storage.arrays import Arrays
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite, quantization
-from edgepack.worker import Limits, Worker
+from edgepack.workers.client import Limits, Worker
 
 TFLITE, LITERT, TFLM = (RUNTIMES[name] for name in ("tflite-runtime", "litert", "tflm"))
 SLEEPER = Runtime(name="sleeper", distribution="numpy", module="sleeper", no_wheel="")

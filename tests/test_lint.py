@@ -11,10 +11,10 @@ import pytest
 from conftest import MLPERF, ROOT, Edgepack, python
 
 from edgepack.calibration.lint import REPRESENTATIVE, TEST, Finding
-from edgepack.calibration.lint.data import lint_data
-from edgepack.calibration.lint.profile import Profile, profile
-from edgepack.dataset import Dataset
-from edgepack.types import Signature, TensorSpec
+from edgepack.calibration.lint.data_rules import lint_data
+from edgepack.calibration.lint.dataset_profile import Profile, profile
+from edgepack.core.signature import Signature, TensorSpec
+from edgepack.storage.dataset import Dataset
 
 RANDOM = np.random.default_rng(0)
 GOOD = RANDOM.normal(size=(200, 4, 4, 3)).astype(np.float32)

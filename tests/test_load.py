@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from conftest import ROOT, Bundle, Edgepack, export, lsb, only, python, script
 
-from edgepack.load.environment import environment
-from edgepack.recipe import Source
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.config.export import Source
+from edgepack.load.tensorflow_environment import environment
+from edgepack.tflite.parser import read_tflite
 
 KERASES = ("keras", "tf_keras")
 

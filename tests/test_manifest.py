@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from edgepack.artifact import Artifact, describe
-from edgepack.codec import as_json
-from edgepack.errors import AlteredError, OutputError
-from edgepack.manifest import MANIFEST, Manifest, Settings, ToldRecipe, require_unaltered
+from edgepack.config.quantization import Quantization
+from edgepack.core.codec import as_json
+from edgepack.core.errors import AlteredError, OutputError
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import origin
-from edgepack.schemes import Quantization
-from edgepack.staging import stage
+from edgepack.storage.artifact import Artifact, describe
+from edgepack.storage.manifest import MANIFEST, Manifest, Settings, ToldRecipe, require_unaltered
+from edgepack.storage.output_folder import stage
 
 FILE = Artifact(bytes=4, sha256="0" * 64)
 ASKED = {

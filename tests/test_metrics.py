@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.arrays import load_array, save_array
-from edgepack.dataset import Dataset
-from edgepack.errors import DatasetError, MissingToolError, RecipeError
+from edgepack.core.errors import DatasetError, MissingToolError, RecipeError
+from edgepack.core.signature import Signature, TensorSpec
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.evaluation.pairs import sqnr_db
-from edgepack.evaluation.score import Drop, OutputComparison, Score, drop
+from edgepack.evaluation.paired_outputs import sqnr_db
+from edgepack.evaluation.scores import Drop, OutputComparison, Score, drop
 from edgepack.metrics import (
     METRICS,
     Measure,
@@ -25,7 +24,8 @@ from edgepack.metrics import (
     listed,
     measures,
 )
-from edgepack.types import Signature, TensorSpec
+from edgepack.storage.arrays import load_array, save_array
+from edgepack.storage.dataset import Dataset
 
 SCORES = TensorSpec(name="scores", shape=(3,), dtype="float32")
 YES = TensorSpec(name="yes", shape=(1,), dtype="float32")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from compilers import HOSTS, compile_object, symbols
 
-from edgepack.emit.c_array import c_header, c_source
-from edgepack.emit.names import FIRST_WORDS, c_identifier, ends, model_names
-from edgepack.errors import RecipeError
-from edgepack.pipeline.export import export
-from edgepack.recipe import Recipe
-from edgepack.types import Tensor
+from edgepack.config.export import Recipe
+from edgepack.core.errors import RecipeError
+from edgepack.emit.c.c_identifiers import FIRST_WORDS, c_identifier, ends, model_names
+from edgepack.emit.tflm.c_array import c_header, c_source
+from edgepack.pipeline.exporting.export import export
+from edgepack.tflite.graph import Tensor
 
 IDENTIFIERS = {
     "my-model": "my_model",

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgepack.calibration.histogram import EMPTY, MAX_BINS, Histogram, histogram
-from edgepack.calibration.observers import OBSERVERS, observer
-from edgepack.calibration.observers.error import fake_quantize
-from edgepack.calibration.statistics import Statistics, moving_average
-from edgepack.errors import RecipeError
+from edgepack.calibration.activations.activation_statistics import Statistics, moving_average
+from edgepack.calibration.activations.histogram import EMPTY, MAX_BINS, Histogram, histogram
+from edgepack.calibration.activations.observers import OBSERVERS, observer
+from edgepack.calibration.activations.observers.minimal_error import fake_quantize
+from edgepack.core.errors import RecipeError
 
 
 def seen(samples: np.ndarray) -> Statistics:

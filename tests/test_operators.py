@@ -15,23 +15,23 @@ import pytest
 from conftest import MLPERF, ROOT, Bundle
 from tiny import Tiny, Value, one_operator
 
-from edgepack.checks.operator_versions import content_version, needed_version
+from edgepack.checks.locations import places
 from edgepack.checks.operators import data_types_are_taken, operators_are_known, operators_are_taken
-from edgepack.checks.places import places
-from edgepack.errors import TargetError
-from edgepack.findings import Finding
-from edgepack.runtimes import RUNTIMES
-from edgepack.runtimes.registered import (
+from edgepack.core.errors import TargetError
+from edgepack.core.findings import Finding
+from edgepack.devices.op_registry import (
     first_version,
     highest_version,
     packed,
     unpacked,
     version_key,
 )
-from edgepack.target import Target, load_target, target_names
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.devices.op_versions import content_version, needed_version
+from edgepack.devices.target import Target, load_target, target_names
+from edgepack.runtimes import RUNTIMES
+from edgepack.tflite.graph import Model
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite
-from edgepack.types import Model
 
 MICRO = "0.dev20261023182759"
 PLACES = Value((6,), "int32", values=range(6))
@@ -97,7 +97,7 @@ def test_what_was_measured_is_what_the_installed_interpreters_say() -> None:
 
 
 def test_the_file_holds_the_changes_alone_in_order() -> None:
-    text = (ROOT / "edgepack" / "runtimes" / "operators.json").read_text()
+    text = (ROOT / "edgepack" / "devices" / "operators.json").read_text()
     assert packed(unpacked(json.loads(text))) == text
     for versions in json.loads(text)["measured"].values():
         assert versions == sorted(versions, key=version_key)

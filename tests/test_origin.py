@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from conftest import Bundle
 
-from edgepack.artifact import describe, describe_all, describe_bytes
-from edgepack.bundle import write_json
-from edgepack.emit.c_array import c_bytes, c_source
-from edgepack.emit.files import array_files
-from edgepack.errors import AlteredError
-from edgepack.manifest import MANIFEST
+from edgepack.core.errors import AlteredError
+from edgepack.emit.tflm.c_array import c_bytes, c_source
+from edgepack.emit.tflm.model_files import array_files
 from edgepack.pipeline.origin import origin, pruned_float
+from edgepack.storage.artifact import describe, describe_all, describe_bytes
+from edgepack.storage.manifest import MANIFEST
+from edgepack.storage.text_files import write_json
 
 DATA = bytes(range(256)) * 3
 RECIPE = {

@@ -35,10 +35,10 @@ def test_the_wheel_holds_edgepack_alone_with_its_targets(tmp_path: Path) -> None
     assert {name.split("/")[0].split("-")[0] for name in names} == {"edgepack"}
     assert {
         "edgepack/targets/rp2040.toml",
-        "edgepack/calibration/reader.py",
-        "edgepack/calibration/lint/data.py",
+        "edgepack/calibration/datasets/reader.py",
+        "edgepack/calibration/lint/data_rules.py",
         "edgepack/footprint/kernel_bytes.json",
-        "edgepack/runtimes/operators.json",
+        "edgepack/devices/operators.json",
         "edgepack/py.typed",
     } <= set(names)
 

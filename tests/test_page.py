@@ -13,7 +13,7 @@ import pytest
 from browser import NOTHING, SCHEMES, WIDTHS, visit
 from pages import HOSTILE, document
 
-from edgepack.report.page.document import (
+from edgepack.report.document.blocks import (
     Bullets,
     Column,
     Details,
@@ -25,8 +25,8 @@ from edgepack.report.page.document import (
     Text,
     Tone,
 )
-from edgepack.report.page.html import render_html
-from edgepack.report.page.markdown import MOST_CHARACTERS, render_markdown
+from edgepack.report.document.html import render_html
+from edgepack.report.document.markdown import MOST_CHARACTERS, render_markdown
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "link", "style", "body", "header", "nav", "main", "footer"),

@@ -25,16 +25,16 @@ from conftest import MLPERF, ROOT, Edgepack, need, python
 from phones import CASES, phone_model, value
 
 from edgepack import App, phone
+from edgepack.config.labels import read_labels
+from edgepack.config.preprocessing import Preprocessing
+from edgepack.core.errors import ModelError, RecipeError
+from edgepack.emit.phone.app_identifiers import class_name, end_names, file_stem
 from edgepack.emit.phone.kotlin import kotlin
 from edgepack.emit.phone.metadata import mean_and_std, with_metadata
-from edgepack.emit.phone.model import PhoneModel
-from edgepack.emit.phone.names import class_name, end_names, file_stem
+from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.emit.phone.swift import swift
-from edgepack.errors import ModelError, RecipeError
-from edgepack.labels import read_labels
 from edgepack.pipeline.naming import default_name
-from edgepack.preprocessing import Preprocessing
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.parser import read_tflite
 
 READER = Path(sys.prefix) / "metadata-reader"
 IMAGE_RECIPE = """\

@@ -11,15 +11,15 @@ from xml.etree.ElementTree import Element, tostring
 import numpy as np
 import pytest
 
-from edgepack.report.plots.along import along
+from edgepack.report.plots.along_layers import along
 from edgepack.report.plots.bars import bars
-from edgepack.report.plots.confusion import confusion
-from edgepack.report.plots.histogram import histogram
-from edgepack.report.plots.memory import memory
-from edgepack.report.plots.picture import heat, png
+from edgepack.report.plots.confusion_heat_map import confusion
+from edgepack.report.plots.memory_over_time import memory
+from edgepack.report.plots.png import heat, png
 from edgepack.report.plots.scatter import Point, scatter
-from edgepack.report.plots.spark import waveform
 from edgepack.report.plots.svg import width_of
+from edgepack.report.plots.value_histogram import histogram
+from edgepack.report.plots.waveform import waveform
 
 NAN, INF, HUGE = math.nan, math.inf, 1e308
 ODD = {

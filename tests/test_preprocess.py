@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.calibration.preprocess import crop, preprocess, recolor
-from edgepack.errors import DatasetError, RecipeError
-from edgepack.preprocessing import Audio, Image, Preprocessing
-from edgepack.recipe_file import read_recipe_file
-from edgepack.types import Signature, TensorSpec
+from edgepack.calibration.datasets.preprocess import crop, preprocess, recolor
+from edgepack.config.preprocessing import Audio, Image, Preprocessing
+from edgepack.config.project_file import read_recipe_file
+from edgepack.core.errors import DatasetError, RecipeError
+from edgepack.core.signature import Signature, TensorSpec
 
 
 def test_features_and_resizing_are_those_of_tensorflow(data_check: dict[str, Any]) -> None:

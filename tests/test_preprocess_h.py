@@ -16,15 +16,15 @@ import pytest
 from compilers import build_program, compile_everywhere, undefined_symbols
 from numpy.typing import NDArray
 
-from edgepack.calibration.preprocess import preprocess
-from edgepack.emit.firmware import End, FirmwareModel
-from edgepack.emit.model_settings import model_settings_h
-from edgepack.emit.preprocess import preprocess_h
-from edgepack.emit.quantize import quantize_h
-from edgepack.errors import ModelError, RecipeError
-from edgepack.preprocessing import Audio, Image, Preprocessing
-from edgepack.quantize.affine import quantize
-from edgepack.types import Model, QuantParams, Tensor
+from edgepack.calibration.datasets.preprocess import preprocess
+from edgepack.config.preprocessing import Audio, Image, Preprocessing
+from edgepack.core.errors import ModelError, RecipeError
+from edgepack.emit.c.firmware_model import End, FirmwareModel
+from edgepack.emit.tflm.model_settings import model_settings_h
+from edgepack.emit.tflm.preprocess_h import preprocess_h
+from edgepack.emit.tflm.quantize_h import quantize_h
+from edgepack.quantization.affine import quantize
+from edgepack.tflite.graph import Model, QuantParams, Tensor
 
 Array = NDArray[Any]
 

@@ -17,7 +17,7 @@ from conftest import Edgepack, python
 from tiny import Value, one_operator
 
 from edgepack.cli.printing import print_result
-from edgepack.report.table import table
+from edgepack.report.format.text_table import table
 
 EVIL = "\x1b]0;title\x07\u202ename\x9b31m\r"
 WRITTEN = r"\x1b]0;title\x07\u202ename\x9b31m\r"
@@ -103,7 +103,7 @@ def test_a_result_is_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_progress_shows_the_details_as_text(tmp_path: Path) -> None:
     code = (
-        "from edgepack.cli.progress import Bars\n"
+        "from edgepack.cli.progress_bars import Bars\n"
         f"with Bars().step('x') as update: update(1, 2, {EVIL!r})"
     )
     master, slave = pty.openpty()
@@ -124,7 +124,7 @@ def test_progress_shows_the_details_as_text(tmp_path: Path) -> None:
 def test_what_a_worker_process_says_is_shown_as_text(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from edgepack.worker import Worker\n"
+        "from edgepack.workers.client import Worker\n"
         "with Worker('services:Service', label='x', verbose=True) as w:\n"
         f"    w.call('say', text={EVIL!r}); import time; time.sleep(1)"
     )

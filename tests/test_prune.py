@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from conftest import Bundle, Edgepack, export, only, told_by
 
-from edgepack.compress.prune_settings import Prune
-from edgepack.errors import RecipeError
-from edgepack.recipe import FineTune, Recipe, Schedule
-from edgepack.sparsity import weight_tensors
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.compression.pruning.settings import Prune
+from edgepack.config.export import FineTune, Recipe, Schedule
+from edgepack.core.errors import RecipeError
+from edgepack.tflite.parser import read_tflite
+from edgepack.tflite.sparsity import weight_tensors
 
 KERASES = ("keras", "tf_keras")
 

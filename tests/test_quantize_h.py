@@ -23,15 +23,15 @@ from compilers import (
 from numpy.typing import NDArray
 from tiny import Value, one_operator
 
-from edgepack.emit.c_text import C_TYPES, c_float
-from edgepack.emit.firmware import End, FirmwareModel
-from edgepack.emit.integer_only import integer_only
-from edgepack.emit.quantize import quantize_h
-from edgepack.errors import ModelError
-from edgepack.quantize.affine import dequantize, quantize
+from edgepack.core.errors import ModelError
+from edgepack.emit.c.firmware_model import End, FirmwareModel
+from edgepack.emit.c.source_text import C_TYPES, c_float
+from edgepack.emit.tflm.integer_only import integer_only
+from edgepack.emit.tflm.quantize_h import quantize_h
+from edgepack.quantization.affine import dequantize, quantize
 from edgepack.runtimes.tflm import Interpreter
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.types import Model, QuantParams, Tensor
+from edgepack.tflite.graph import Model, QuantParams, Tensor
+from edgepack.tflite.parser import read_tflite
 
 SCALES = (1.0, 2**-7, 0.5847029, 1 / 255, 1e-6, 1e4, 1e-38, 3e-42, 2**-149, 1e30)
 SANITIZED = [

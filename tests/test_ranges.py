@@ -10,13 +10,24 @@ import numpy as np
 import pytest
 from conftest import Bundle, Edgepack
 
-from edgepack.calibration.instrument import activation_names, activations
-from edgepack.calibration.ranges import Range, choose, inject, load_ranges, recorded, save_ranges
-from edgepack.calibration.shared_scale import averaged, sharing_groups
-from edgepack.calibration.statistics import Observed, Statistics, moving_average
-from edgepack.errors import CalibrationError
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.types import Graph, Operator, Tensor
+from edgepack.calibration.activations.activation_statistics import (
+    Observed,
+    Statistics,
+    moving_average,
+)
+from edgepack.calibration.activations.instrument import activation_names, activations
+from edgepack.calibration.activations.ranges import (
+    Range,
+    choose,
+    inject,
+    load_ranges,
+    recorded,
+    save_ranges,
+)
+from edgepack.calibration.activations.shared_scale import averaged, sharing_groups
+from edgepack.core.errors import CalibrationError
+from edgepack.tflite.graph import Graph, Operator, Tensor
+from edgepack.tflite.parser import read_tflite
 
 
 def graph(*operators: Operator, tensors: int) -> Graph:

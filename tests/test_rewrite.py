@@ -7,7 +7,7 @@ from ai_edge_litert import interpreter
 from ai_edge_litert import schema_py_generated as schema
 from conftest import Bundle
 
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite, quantization
 
 

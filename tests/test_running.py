@@ -14,25 +14,25 @@ from conftest import ROOT, Bundle
 from test_contestants import classifier
 
 import edgepack as api
-from edgepack.build import Source
+from edgepack.config.compare import Trial
+from edgepack.config.firmware import Source
+from edgepack.config.validate import Gate
+from edgepack.core.progress import ignore
+from edgepack.devices.target import load_targets
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.evaluation.score import OutputComparison, Sampled, Score
-from edgepack.gate import Gate
-from edgepack.macs import model_macs
+from edgepack.evaluation.scores import OutputComparison, Sampled, Score
 from edgepack.metrics import METRICS, Measure
-from edgepack.pipeline.running import Workload, left_out, not_needed, run_within_budget
-from edgepack.progress import ignore
-from edgepack.report.text import _worst as worst
-from edgepack.report.validation_text import render_validation
-from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime, budget
-from edgepack.runtimes.budget import affordable, worthwhile_processes
+from edgepack.pipeline.steps.run import Workload, left_out, not_needed, run_within_budget
+from edgepack.report.text.export import _worst as worst
+from edgepack.report.text.validation import render_validation
+from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime, sample_budget
 from edgepack.runtimes.processes import interpreters
-from edgepack.runtimes.run import Run
-from edgepack.samples import random_inputs
-from edgepack.target import load_targets
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.trial import Trial
-from edgepack.worker import Worker
+from edgepack.runtimes.random_inputs import random_inputs
+from edgepack.runtimes.run_result import Run
+from edgepack.runtimes.sample_budget import affordable, worthwhile_processes
+from edgepack.tflite.macs import model_macs
+from edgepack.tflite.parser import read_tflite
+from edgepack.workers.client import Worker
 
 LITERT, TFLM = RUNTIMES["litert"], RUNTIMES["tflm"]
 
@@ -59,7 +59,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def test_a_comparison_loads_once_reads_once_and_starts_each_interpreter_once(
     digits: Path, pruned_digits: Bundle, tmp_path: Path, started: Counter[str]
 ) -> None:
-    from edgepack.calibration import reader
+    from edgepack.calibration.datasets import reader
 
     read: Counter[str] = Counter()
     at_home = reader.read
@@ -84,8 +84,8 @@ def test_a_comparison_loads_once_reads_once_and_starts_each_interpreter_once(
     assert all(stage.validation for stage in report.stages)
     assert read == {str(digits / "test.npz"): 1}
     assert started["load"] == 1
-    assert started["edgepack.session:ModelSession"] == 1
-    assert started["edgepack.debug.service:DebugService"] == 1
+    assert started["edgepack.pipeline.model_service:ModelSession"] == 1
+    assert started["edgepack.layer_errors.debug_service:DebugService"] == 1
     modules = {each.module for each in (REFERENCE, *RUNTIMES.values())}
     assert {name: started[name] for name in modules} == dict.fromkeys(modules, 1)
 
@@ -121,7 +121,7 @@ def test_slow_interpreters_run_the_same_samples_stratified_by_class(
     labels = np.repeat([0, 1, 2], [60, 30, 10])
     wanted = workload(tmp_path / "m.tflite", len(labels), labels)
     seconds = 10.5 * model_macs(wanted.model) * 1.5e-9
-    monkeypatch.setattr(budget, "BUDGET_S", seconds)
+    monkeypatch.setattr(sample_budget, "BUDGET_S", seconds)
     with interpreters() as running:
         whole = running.run(
             model=wanted.path,
@@ -182,7 +182,7 @@ def test_progress_ends_when_all_samples_are_run_that_are_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = workload(tmp_path / "m.tflite", 40)
-    monkeypatch.setattr(budget, "BUDGET_S", 5.5 * model_macs(wanted.model) * 1.5e-9)
+    monkeypatch.setattr(sample_budget, "BUDGET_S", 5.5 * model_macs(wanted.model) * 1.5e-9)
     told: list[tuple[int, int]] = []
     with interpreters() as running:
         run_within_budget(
@@ -261,7 +261,7 @@ def test_what_could_yet_pass_is_run(pruned_digits: Bundle) -> None:
 def test_a_sampled_interpreter_is_held_against_float_on_its_samples(
     digits: Path, pruned_digits: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "BUDGET_S", 0.01)
+    monkeypatch.setattr(sample_budget, "BUDGET_S", 0.01)
     gate = Gate(model=pruned_digits.folder / "int8.tflite", test=digits / "test.npz")
     report = api.validate(gate)
     assert report.comparison is not None
@@ -289,7 +289,7 @@ def test_a_sampled_interpreter_is_held_against_float_on_its_samples(
 def test_scores_of_some_samples_are_those_of_a_dataset_that_has_no_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edgepack.arrays._BLOCK_BYTES", 256)
+    monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 256)
     random = np.random.default_rng(0)
     of_float, made = random.random((2, 40, 3)).astype(np.float32)
     wanted = random.integers(0, 3, 40)

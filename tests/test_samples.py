@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgepack.errors import ModelError
-from edgepack.samples import random_inputs
-from edgepack.types import Graph, Model, Operator, Tensor
+from edgepack.core.errors import ModelError
+from edgepack.runtimes.random_inputs import random_inputs
+from edgepack.tflite.graph import Graph, Model, Operator, Tensor
 
 
 def model(*inputs: tuple[str, tuple[int, ...]], operators: tuple[Operator, ...] = ()) -> Model:

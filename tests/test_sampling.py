@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgepack.calibration.sampling import choose, shares
-from edgepack.calibration.sources.source import Survey
+from edgepack.calibration.datasets.sampling import choose, shares
+from edgepack.calibration.datasets.sources.source import Survey
 
 
 def survey(*counts: int) -> Survey:

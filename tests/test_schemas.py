@@ -14,12 +14,12 @@ from conftest import Bundle
 from jsonschema import Draft202012Validator, ValidationError
 from test_diff import EXPORT, SCORE
 
-from edgepack.compress.prune_settings import Pruning
-from edgepack.compress.training import Trained
-from edgepack.report import Report
-from edgepack.report.comparison import ComparisonReport
-from edgepack.report.compression import StepReport
-from edgepack.schema import SCHEMA
+from edgepack.compression.pruning.settings import Pruning
+from edgepack.compression.training.task import Trained
+from edgepack.core.schema_version import SCHEMA
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.compression import StepReport
+from edgepack.report.data.export import Report
 
 TOLD_OTHERWISE = {
     # By to_dict: what a target says without what it is, and settings as they took effect.
@@ -38,7 +38,9 @@ TOLD_OTHERWISE = {
 
 
 def schema(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(files("edgepack.report").joinpath(name).read_text("utf-8"))
+    found: dict[str, Any] = json.loads(
+        files("edgepack.report.data").joinpath(name).read_text("utf-8")
+    )
     return found
 
 

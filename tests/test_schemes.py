@@ -10,26 +10,26 @@ import pytest
 from ai_edge_litert import interpreter as litert
 from quantizations import QUANTIZATIONS
 
-from edgepack.deviation import tolerated_lsb
-from edgepack.errors import ConversionError, ModelError, TargetError
-from edgepack.evaluation.pairs import sqnr_db
-from edgepack.limits.support import able_targets, require_supported, unsupported
-from edgepack.progress import ignore
-from edgepack.quantize.affine import dequantize, quantize
-from edgepack.quantize.int4 import best_scales
-from edgepack.quantize.int16 import widen
-from edgepack.quantize.layers import assign
-from edgepack.quantize.proof import require_full_integer, require_quantized_weights
+from edgepack.config.quantization import Quantization
+from edgepack.core.errors import ConversionError, ModelError, TargetError
+from edgepack.core.progress import ignore
+from edgepack.devices.scheme_support import able_targets, require_supported, unsupported
+from edgepack.devices.target import load_target, target_names
+from edgepack.evaluation.deviation import tolerated_lsb
+from edgepack.evaluation.paired_outputs import sqnr_db
+from edgepack.quantization.affine import dequantize, quantize
+from edgepack.quantization.int4 import best_scales
+from edgepack.quantization.int16 import widen
+from edgepack.quantization.layer_patterns import assign
+from edgepack.quantization.verify import require_full_integer, require_quantized_weights
 from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import interpreters
-from edgepack.runtimes.run import Run
-from edgepack.schemes import Quantization
-from edgepack.target import load_target, target_names
-from edgepack.tflite.api import TfliteInterpreter
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.runtimes.run_result import Run
+from edgepack.tflite.graph import Model
+from edgepack.tflite.interpreter_api import TfliteInterpreter
 from edgepack.tflite.nibbles import unpack
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite
-from edgepack.types import Model
 
 Runs = Callable[[str], dict[str, Run]]
 SOME = 20  # outputs that differ, or their equality would tell little

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.cache import Cache
 from edgepack.metrics import Measure, find
-from edgepack.pipeline.answers import Answer, digest
-from edgepack.pipeline.scoring import Scoring
+from edgepack.pipeline.comparison.cached_runs import Answer, digest
+from edgepack.pipeline.comparison.scoring import Scoring
+from edgepack.storage.cache import Cache
 
 LABELS = np.arange(12) % 3
 RIGHT = np.eye(3, dtype=np.float32)[LABELS]
@@ -42,7 +42,7 @@ def test_what_the_same_went_into_is_computed_once(
 ) -> None:
     given = (0, answer(RIGHT), [measure("accuracy")], ("a", "b", "c"), cache)
     first = Scoring(*given).float_result()
-    monkeypatch.setattr("edgepack.pipeline.scoring.Evaluator", None)
+    monkeypatch.setattr("edgepack.pipeline.comparison.scoring.Evaluator", None)
     assert Scoring(*given).float_result() == first
 
 

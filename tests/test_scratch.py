@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from edgepack import scratch
-from edgepack.errors import OutputError
-from edgepack.scratch import Scratch, temporary
+from edgepack.core import temporary_folders
+from edgepack.core.errors import OutputError
+from edgepack.core.temporary_folders import Scratch, temporary
 
 HOLD = """
 import sys
 from pathlib import Path
-from edgepack.scratch import Scratch
+from edgepack.core.temporary_folders import Scratch
 held = Scratch(Path(sys.argv[1]))
 (held.path / "data").write_text("precious")
 print(held.path, flush=True)
@@ -78,7 +78,7 @@ def test_a_program_that_was_started_does_not_keep_a_folder_locked(tmp_path: Path
     started = (
         "import os, subprocess, sys\n"
         "from pathlib import Path\n"
-        "from edgepack.scratch import Scratch\n"
+        "from edgepack.core.temporary_folders import Scratch\n"
         f"held = Scratch(Path({str(tmp_path)!r}))\n"
         "child = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL)\n"
         "print(child.pid, flush=True)\n"
@@ -89,7 +89,7 @@ def test_a_program_that_was_started_does_not_keep_a_folder_locked(tmp_path: Path
     )
     try:
         assert len(list(tmp_path.iterdir())) == 1
-        scratch.sweep(tmp_path)
+        temporary_folders.sweep(tmp_path)
         assert list(tmp_path.iterdir()) == []
     finally:
         os.kill(int(done.stdout), signal.SIGKILL)
@@ -109,7 +109,7 @@ def test_nothing_is_taken_for_a_folder_that_was_left_but_what_is_one(tmp_path: P
     file = tmp_path / (name[:-1] + ("0" if name[-1] != "0" else "1"))
     file.write_text("precious")
     before = set(tmp_path.iterdir())
-    scratch.sweep(tmp_path)
+    temporary_folders.sweep(tmp_path)
     assert set(tmp_path.iterdir()) == before
     assert (other / "file").read_text() == "precious"
 
@@ -140,10 +140,10 @@ def test_folders_are_left_alone_whose_locks_are_not_seen_here(
             patch.setattr(os, "uname", lambda: named)
         if boot:
             (tmp_path / "boot_id").write_text(boot)
-            patch.setattr(scratch, "_BOOT", tmp_path / "boot_id")
-        scratch.sweep(tmp_path)
+            patch.setattr(temporary_folders, "_BOOT", tmp_path / "boot_id")
+        temporary_folders.sweep(tmp_path)
         assert (tmp_path / name).is_dir() == is_left_alone
-    scratch.sweep(tmp_path)
+    temporary_folders.sweep(tmp_path)
     assert not (tmp_path / name).exists()
 
 
@@ -161,7 +161,7 @@ def test_where_folders_cannot_be_locked_none_is_taken_for_one_that_was_left(
         held = Scratch(tmp_path)
         assert (tmp_path / name).is_dir()
         assert held.path.is_dir()
-    scratch.sweep(tmp_path)
+    temporary_folders.sweep(tmp_path)
     assert held.path.is_dir()
     held.remove()
     assert list(tmp_path.iterdir()) == []
@@ -170,7 +170,7 @@ def test_where_folders_cannot_be_locked_none_is_taken_for_one_that_was_left(
 def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = scratch._locked
+    lock = temporary_folders._locked
     seen = []
 
     def sweep_first(path: Path) -> int:
@@ -179,7 +179,7 @@ def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
             path.rmdir()
         return lock(path)
 
-    monkeypatch.setattr(scratch, "_locked", sweep_first)
+    monkeypatch.setattr(temporary_folders, "_locked", sweep_first)
     with Scratch(tmp_path) as folder:
         assert folder.is_dir()
         assert folder == seen[-1] != seen[0]

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from edgepack.evaluation.drop_sentences import change_sentence
 from edgepack.evaluation.results import Change, Interval, MetricResult
-from edgepack.evaluation.sentences import change_sentence
 
 SHOWN = Change(
     loss=3.2,

@@ -15,18 +15,18 @@ import soundfile
 from conftest import ROOT, Edgepack, python
 from PIL import Image as Picture
 
-from edgepack.calibration.reading import Spooled, read
-from edgepack.calibration.sources import find
-from edgepack.calibration.sources.source import Context
-from edgepack.calibration.sources.tfrecord import _require_whole
-from edgepack.compress.prune_settings import Prune
-from edgepack.dataset import Dataset, require_same_classes
-from edgepack.errors import DatasetError, MissingToolError, RecipeError
+from edgepack.calibration.datasets.read import Spooled, read
+from edgepack.calibration.datasets.sources import find
+from edgepack.calibration.datasets.sources.source import Context
+from edgepack.calibration.datasets.sources.tfrecord import _require_whole
+from edgepack.compression.pruning.settings import Prune
+from edgepack.config.export import FineTune, Recipe
+from edgepack.config.project_file import read_recipe_file
+from edgepack.core.errors import DatasetError, MissingToolError, RecipeError
+from edgepack.core.signature import Signature, TensorSpec
 from edgepack.metrics import measures
-from edgepack.provenance import describe_inputs
-from edgepack.recipe import FineTune, Recipe
-from edgepack.recipe_file import read_recipe_file
-from edgepack.types import Signature, TensorSpec
+from edgepack.storage.dataset import Dataset, require_same_classes
+from edgepack.storage.provenance import describe_inputs
 
 
 def spec(name: str, *shape: int | None, dtype: str = "float32") -> TensorSpec:
@@ -489,7 +489,7 @@ def test_classes_must_be_the_same_in_all_data() -> None:
 def test_an_image_of_more_pixels_than_phones_take_is_not_decoded(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgepack.calibration.sources.images._MOST_PIXELS", 2 * 10**6)
+    monkeypatch.setattr("edgepack.calibration.datasets.sources.images._MOST_PIXELS", 2 * 10**6)
     large = folder.image("large/a.png", size=(3000, 1000)).parent
     said = "a.png: an image of 3 million pixels, more than 2; make it smaller"
     folder.refused(said, large, IMAGE)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from edgepack import exchange, staging
-from edgepack.artifact import describe, describe_all
-from edgepack.errors import OutputError
-from edgepack.manifest import MANIFEST
-from edgepack.staging import stage
+from edgepack.core.errors import OutputError
+from edgepack.storage import exchange, output_folder
+from edgepack.storage.artifact import describe, describe_all
+from edgepack.storage.manifest import MANIFEST
+from edgepack.storage.output_folder import stage
 
 
 def fill(
@@ -152,14 +152,14 @@ def test_of_two_commands_that_write_one_folder_each_writes_it_whole(
 def test_an_interruption_while_the_folder_is_put_in_place_comes_too_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swap = staging.exchange
+    swap = output_folder.exchange
 
     def interrupted(folder: Path, output: Path) -> bool:
         signal.raise_signal(signal.SIGINT)
         return swap(folder, output)
 
     fill(tmp_path / "out", text="old")
-    monkeypatch.setattr(staging, "exchange", interrupted)
+    monkeypatch.setattr(output_folder, "exchange", interrupted)
     fill(tmp_path / "out", force=True)
     assert (tmp_path / "out" / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -209,7 +209,7 @@ def test_what_appears_in_the_last_moment_is_not_replaced(
     tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As another process would make it between the last look and the renaming."""
-    look = staging._require_replaceable
+    look = output_folder._require_replaceable
 
     def look_and_let_another_come(output: Path, command: str, *, force: bool) -> None:
         look(output, command, force=force)
@@ -217,7 +217,7 @@ def test_what_appears_in_the_last_moment_is_not_replaced(
             output.mkdir()
             (output / "theirs").write_text("precious")
 
-    monkeypatch.setattr(staging, "_require_replaceable", look_and_let_another_come)
+    monkeypatch.setattr(output_folder, "_require_replaceable", look_and_let_another_come)
     with pytest.raises(OutputError, match="cannot be written: File exists"):
         fill(tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"], way
@@ -226,7 +226,7 @@ def test_what_appears_in_the_last_moment_is_not_replaced(
 
 def test_what_a_kill_left_between_two_renames_comes_back(tmp_path: Path) -> None:
     fill(tmp_path / "out", text="old")
-    (tmp_path / "out").rename(staging._aside(tmp_path / "out"))
+    (tmp_path / "out").rename(output_folder._aside(tmp_path / "out"))
     with pytest.raises(OutputError, match="exists; replace it with --force"):
         fill(tmp_path / "out")
     assert (tmp_path / "out" / "file").read_text() == "old"
@@ -235,20 +235,20 @@ def test_what_a_kill_left_between_two_renames_comes_back(tmp_path: Path) -> None
 
 def test_what_a_kill_left_after_two_renames_goes(tmp_path: Path) -> None:
     fill(tmp_path / "out", text="old")
-    (tmp_path / "out").rename(staging._aside(tmp_path / "out"))
-    shutil.copytree(staging._aside(tmp_path / "out"), tmp_path / "out")
+    (tmp_path / "out").rename(output_folder._aside(tmp_path / "out"))
+    shutil.copytree(output_folder._aside(tmp_path / "out"), tmp_path / "out")
     fill(tmp_path / "out", force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_what_a_kill_left_is_kept_where_a_user_made_the_folder_anew(tmp_path: Path) -> None:
     fill(tmp_path / "out", text="old")
-    (tmp_path / "out").rename(staging._aside(tmp_path / "out"))
+    (tmp_path / "out").rename(output_folder._aside(tmp_path / "out"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("precious")
     with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
         fill(tmp_path / "out", force=True)
-    assert (staging._aside(tmp_path / "out") / "file").read_text() == "old"
+    assert (output_folder._aside(tmp_path / "out") / "file").read_text() == "old"
 
 
 def test_a_folder_is_described_by_its_content_alone(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgepack.errors import EdgepackError, ExhaustedError, OutputError
-from edgepack.system_errors import STAGED, exhausted, explained
+from edgepack.core.errors import EdgepackError, ExhaustedError, OutputError
+from edgepack.core.system_errors import STAGED, exhausted, explained
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import Edgepack
 
-from edgepack.budgets import Budgets
-from edgepack.errors import TargetError
-from edgepack.runtimes import RUNTIMES
-from edgepack.target import (
+from edgepack.config.budgets import Budgets
+from edgepack.core.errors import TargetError
+from edgepack.devices.target import (
     ACCELERATORS,
     DATA_TYPES,
     load_target,
@@ -19,6 +18,7 @@ from edgepack.target import (
     parse_target,
     target_names,
 )
+from edgepack.runtimes import RUNTIMES
 
 GOOD = """
 description = "d"

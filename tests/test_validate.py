@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from conftest import Bundle
 
-from edgepack.budgets import Budgets
 from edgepack.checks import OF_ITS_RUNS, OF_THE_FILE, Evidence, documentation, judge
-from edgepack.deviation import Deviation, deviation, hold_against_reference
-from edgepack.evaluation.score import Drop
+from edgepack.config.budgets import Budgets
+from edgepack.core.progress import ignore
+from edgepack.devices.target import load_target, target_names
+from edgepack.evaluation.deviation import Deviation, deviation, hold_against_reference
+from edgepack.evaluation.scores import Drop
 from edgepack.footprint import Arena, Footprint
 from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.metrics import Unit
-from edgepack.pipeline.evidence import judge_all
-from edgepack.progress import ignore
-from edgepack.report.target_text import render_targets
+from edgepack.pipeline.steps.check import judge_all
+from edgepack.report.text.target import render_targets
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.processes import interpreters
-from edgepack.runtimes.run import Run
-from edgepack.target import load_target, target_names
-from edgepack.types import Graph, Model, QuantParams, Tensor
+from edgepack.runtimes.run_result import Run
+from edgepack.tflite.graph import Graph, Model, QuantParams, Tensor
 
 CRASHER = Runtime(name="crasher", distribution="numpy", module="crasher", no_wheel="")
 OUTPUT = Tensor(

@@ -16,8 +16,8 @@ from tiny import Value, lstm_with_float, one_operator
 from edgepack import Gate, validate
 from edgepack.cli import cli
 from edgepack.cli.options import target_names_of
-from edgepack.report.target_text import render_findings
-from edgepack.target import target_names
+from edgepack.devices.target import target_names
+from edgepack.report.text.target import render_findings
 
 
 @pytest.fixture(scope="module")

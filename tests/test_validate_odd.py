@@ -12,7 +12,7 @@ from conftest import Bundle
 from tiny import Tiny, Value, one_operator
 
 from edgepack import Budgets, Gate, ValidationReport, validate
-from edgepack.errors import AlteredError, ModelError, RecipeError
+from edgepack.core.errors import AlteredError, ModelError, RecipeError
 
 
 def validated(data: bytes, folder: Path, **gate: Any) -> ValidationReport:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgepack.cli import cli
-from edgepack.cli.values import DATA, PATH
+from edgepack.cli.value_types import DATA, PATH
 
 OPTIONS = [
     (name, option)

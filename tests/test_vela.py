@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from conftest import MLPERF, Bundle
 
-from edgepack import vela
-from edgepack.checks.delegates import npu_plan_fits, npu_takes_all
+from edgepack.checks.delegation import npu_plan_fits, npu_takes_all
 from edgepack.checks.evidence import Evidence
-from edgepack.delegates import Left
-from edgepack.errors import MissingToolError, TargetError
-from edgepack.target import load_target
-from edgepack.types import Graph, Model
-from edgepack.vela import Compilation, Plan, compile_for
-from edgepack.worker import Limits
+from edgepack.core.errors import MissingToolError, TargetError
+from edgepack.devices import ethos_u
+from edgepack.devices.delegates import Left
+from edgepack.devices.ethos_u import Compilation, Plan, compile_for
+from edgepack.devices.target import load_target
+from edgepack.tflite.graph import Graph, Model
+from edgepack.workers.client import Limits
 
 NPU = load_target("ethos-u55")
 ACCELERATOR = "ethos-u55-128"
@@ -26,7 +26,7 @@ EMPTY = Model(subgraphs=(Graph(tensors=(), operators=(), inputs=(), outputs=()),
 @pytest.fixture
 def installed() -> None:
     """Skip without Vela, but fail in CI, where it must be."""
-    if said := vela.missing():
+    if said := ethos_u.missing():
         if os.environ.get("CI"):
             pytest.fail(said)
         pytest.skip(said)
@@ -80,7 +80,7 @@ def test_a_name_that_vela_does_not_know_is_refused(cnn: Bundle) -> None:
 def test_a_vela_that_fails_is_a_finding(
     program: str, said: str, cnn: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vela, "_BOOT", program)
+    monkeypatch.setattr(ethos_u, "_BOOT", program)
     data = (cnn.folder / "int8.tflite").read_bytes()
     found = compile_for(ACCELERATOR, data, limits=Limits(time_s=0.5))
     assert found.plan is None
@@ -92,7 +92,7 @@ def test_a_vela_that_fails_is_a_finding(
 
 
 def test_without_vela_the_cure_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(vela, "_PACKAGE", tmp_path.name)
+    monkeypatch.setattr(ethos_u, "_PACKAGE", tmp_path.name)
     with pytest.raises(MissingToolError, match=r"pip install 'edgepack\[ethos-u\]'"):
         compile_for(ACCELERATOR, b"")
 

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from edgepack.errors import ModelError, UnsafeModelError
+from edgepack.core.errors import ModelError, UnsafeModelError
 from edgepack.load.archive import require_no_assets
 from edgepack.load.formats import Format, Stored, detect, read, require_own_weights, weights_ending
 
@@ -179,7 +179,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: 
 def test_weights_in_an_archive_are_held_against_their_own_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgepack.load.inflation._ALWAYS_BYTES", 0)
+    monkeypatch.setattr("edgepack.load.decompression_bombs._ALWAYS_BYTES", 0)
     values = np.random.default_rng(0).normal(size=1 << 18)
     weights = save_weights(
         tmp_path / "weights.h5", lambda file: file.create_dataset("large", data=values)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from edgepack.errors import ModelError, WorkerCrashError
-from edgepack.replaced import ReplacedWorker
-from edgepack.worker import Worker
+from edgepack.core.errors import ModelError, WorkerCrashError
+from edgepack.workers.client import Worker
+from edgepack.workers.replaced import ReplacedWorker
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def is_running(process: int) -> bool:
 def test_a_worker_ends_when_its_parent_is_killed() -> None:
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
-        "from edgepack.worker import Worker\n"
+        "from edgepack.workers.client import Worker\n"
         "w = Worker('services:Service', label='x').__enter__()\n"
         "w.start('sleep'); print(w._process.pid, flush=True); sys.stdin.read()"
     )

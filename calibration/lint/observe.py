@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import Arrays
 from edgepack.load.keras_model import KerasModel
-from edgepack.load.layers import walk
-from edgepack.load.model import FloatModel
+from edgepack.load.layer_settings import walk
+from edgepack.load.loaded_model import FloatModel
+from edgepack.storage.arrays import Arrays
 
 Values = NDArray[Any]
 
@@ -59,7 +59,7 @@ def observe(model: FloatModel, inputs: Arrays) -> Observation:
     """Run a float model on an array of shape (samples, ...) for each input.
 
     Of a Keras model the layers are watched, for which TensorFlow runs it step by step. Raises
-    :class:`~edgepack.errors.ModelError` if it cannot be run.
+    :class:`~edgepack.core.errors.ModelError` if it cannot be run.
     """
     arrays = list(inputs.values())
     names = [output.name for output in model.signature.outputs]

@@ -11,29 +11,29 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.checks import conditions
-from edgepack.checks.budgets import (
-    arena_is_in_budget,
-    drop_is_in_budget,
-    flash_is_in_budget,
-    latency_is_in_budget,
-)
-from edgepack.checks.combinations import combinations_are_run, combinations_come_out_right
 from edgepack.checks.conditions import Condition
-from edgepack.checks.delegates import (
+from edgepack.checks.delegation import (
     gpu_takes_all,
     npu_plan_fits,
     npu_takes_all,
     xnnpack_takes_all,
 )
+from edgepack.checks.device_memory import flash_fits, ram_fits
 from edgepack.checks.evidence import Evidence
+from edgepack.checks.fixed_shapes import shapes_are_fixed
 from edgepack.checks.full_integer import nothing_is_left_in_float
-from edgepack.checks.memory import flash_fits, ram_fits
+from edgepack.checks.interpreter_runs import file_makes_sense, interpreters_run, micro_is_bit_exact
 from edgepack.checks.operators import data_types_are_taken, operators_are_known, operators_are_taken
-from edgepack.checks.runs import file_makes_sense, interpreters_run, micro_is_bit_exact
-from edgepack.checks.shapes import shapes_are_fixed
-from edgepack.findings import Finding
-from edgepack.target import Target
-from edgepack.types import Model
+from edgepack.checks.type_combinations import combinations_are_run, combinations_come_out_right
+from edgepack.checks.within_budgets import (
+    arena_is_in_budget,
+    drop_is_in_budget,
+    flash_is_in_budget,
+    latency_is_in_budget,
+)
+from edgepack.core.findings import Finding
+from edgepack.devices.target import Target
+from edgepack.tflite.graph import Model
 
 OF_THE_FILE: dict[Callable[[Model, Target], Iterator[Finding]], tuple[Condition, ...]] = {
     operators_are_known: (),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgepack.checks.evidence import Evidence
-from edgepack.target import Target
+from edgepack.devices.target import Target
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edgepack.budgets import Budgets
-from edgepack.deviation import Deviation
-from edgepack.evaluation.score import Drop
-from edgepack.findings import Finding
+from edgepack.config.budgets import Budgets
+from edgepack.core.findings import Finding
+from edgepack.devices.ethos_u import Compilation
+from edgepack.evaluation.deviation import Deviation
+from edgepack.evaluation.scores import Drop
 from edgepack.footprint import Footprint
-from edgepack.runtimes.run import Run
-from edgepack.types import Model
-from edgepack.vela import Compilation
+from edgepack.runtimes.run_result import Run
+from edgepack.tflite.graph import Model
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.checks.places import Place, listed, places
-from edgepack.findings import Finding
-from edgepack.quantize.proof import FLOATS
-from edgepack.target import Target
-from edgepack.types import Model
+from edgepack.checks.locations import Place, listed, places
+from edgepack.core.findings import Finding
+from edgepack.devices.target import Target
+from edgepack.quantization.verify import FLOATS
+from edgepack.tflite.graph import Model
 
 _RULE = "the target demands integers throughout"
 _CONVERSIONS = ("DEQUANTIZE", "QUANTIZE")

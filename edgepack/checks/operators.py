@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.checks.cures import cure_of
-from edgepack.checks.operator_versions import needed_version
-from edgepack.checks.places import Place, listed, places
-from edgepack.findings import Finding
-from edgepack.runtimes.registered import first_version, highest_version
-from edgepack.target import Target
-from edgepack.types import Model, Operator
+from edgepack.checks.alternatives import cure_of
+from edgepack.checks.locations import Place, listed, places
+from edgepack.core.findings import Finding
+from edgepack.devices.op_registry import first_version, highest_version
+from edgepack.devices.op_versions import needed_version
+from edgepack.devices.target import Target
+from edgepack.tflite.graph import Model, Operator
 
 
 def operators_are_known(model: Model, target: Target) -> Iterator[Finding]:

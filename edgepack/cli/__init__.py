@@ -26,10 +26,10 @@ from edgepack.cli.streams import open_streams, require_delivered
 from edgepack.cli.study import study
 from edgepack.cli.targets import targets
 from edgepack.cli.validate import validate
-from edgepack.errors import EdgepackError, OutputError
-from edgepack.printable import printable
-from edgepack.signals import INTERRUPTS
-from edgepack.system_errors import exhausted, refusal
+from edgepack.core.errors import EdgepackError, OutputError
+from edgepack.core.printable import printable
+from edgepack.core.signals import INTERRUPTS
+from edgepack.core.system_errors import exhausted, refusal
 
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from edgepack.build import Source
 from edgepack.cli.options import (
     DATA_GROUP,
     GroupedCommand,
@@ -21,10 +20,11 @@ from edgepack.cli.options import (
     verbose_option,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress import Bars
-from edgepack.cli.values import DATA, PATH, Named
-from edgepack.recipe import DEFAULT_TARGETS
-from edgepack.trial import Trial
+from edgepack.cli.progress_bars import Bars
+from edgepack.cli.value_types import DATA, PATH, Named
+from edgepack.config.compare import Trial
+from edgepack.config.export import DEFAULT_TARGETS
+from edgepack.config.firmware import Source
 
 
 class _Compare(GroupedCommand):
@@ -106,8 +106,8 @@ def compare(
     Example:
       edgepack compare model.keras build/model/int8.tflite --test test.npz --output build/report
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.compare import compare as run_compare
-    from edgepack.report.comparison_text import render_comparison
+    from edgepack.pipeline.comparison.compare import compare as run_compare
+    from edgepack.report.text.comparison import render_comparison
 
     trial = Trial(
         model=model,

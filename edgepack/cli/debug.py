@@ -17,9 +17,9 @@ from edgepack.cli.options import (
     verbose_option,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress import Bars
-from edgepack.cli.values import PATH
-from edgepack.scratch import temporary
+from edgepack.cli.progress_bars import Bars
+from edgepack.cli.value_types import PATH
+from edgepack.core.temporary_folders import temporary
 
 
 class _Debug(GroupedCommand):
@@ -48,7 +48,7 @@ def debug(ctx: click.Context, /, *, output: Path | None, verbose: bool, **option
       edgepack debug model.keras --representative calib.npz
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.debug import debug as run_debug
-    from edgepack.report.debug_text import render_debug
+    from edgepack.report.text.layer_errors import render_debug
 
     with ExitStack() as stack:
         folder = output or stack.enter_context(temporary()) / "debug"

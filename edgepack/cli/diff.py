@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from edgepack.cli.config import bare_config_option
+from edgepack.cli.config_file import bare_config_option
 from edgepack.cli.printing import print_result
-from edgepack.cli.values import PATH
+from edgepack.cli.value_types import PATH
 
 
 @click.command()
@@ -30,7 +30,7 @@ def diff(ctx: click.Context, /, *, a: Path, b: Path, as_json: bool) -> None:
       edgepack diff build/before build/after
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.diff import diff as run_diff
-    from edgepack.report.difference_text import render_difference
+    from edgepack.report.text.difference import render_difference
 
     found = run_diff(a, b)
     told = json.dumps(found.to_dict(), indent=2) if as_json else render_difference(found)

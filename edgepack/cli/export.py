@@ -15,9 +15,9 @@ from edgepack.cli.options import (
     target_names_of,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress import Bars
-from edgepack.cli.pruning import PRUNING_GROUPS, pruning_options, steps_of
-from edgepack.recipe import DEFAULT_TARGETS
+from edgepack.cli.progress_bars import Bars
+from edgepack.cli.pruning_options import PRUNING_GROUPS, pruning_options, steps_of
+from edgepack.config.export import DEFAULT_TARGETS
 
 
 class _Export(GroupedCommand):
@@ -50,8 +50,8 @@ def export(
     Example:
       edgepack export model.keras --representative calib.npz --test test.npz --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.export import export as run_export
-    from edgepack.report.text import render_text
+    from edgepack.pipeline.exporting.export import export as run_export
+    from edgepack.report.text.export import render_text
 
     steps = steps_of(ctx, options)
     names = target_names_of(targets, DEFAULT_TARGETS)

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from edgepack.build import DEFAULT_VECTORS, LONE, Build, Source
-from edgepack.cli.config import config_option
+from edgepack.cli.config_file import config_option
 from edgepack.cli.options import GroupedCommand, output_options
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress import Bars
-from edgepack.cli.values import DATA, PATH, TARGET, Named
-from edgepack.recipe_file import read_recipe_file
+from edgepack.cli.progress_bars import Bars
+from edgepack.cli.value_types import DATA, PATH, TARGET, Named
+from edgepack.config.firmware import DEFAULT_VECTORS, LONE, Build, Source
+from edgepack.config.project_file import read_recipe_file
 
 _NAMED = ("labels", "recipe_files", "tests")
 
@@ -100,8 +100,8 @@ def firmware(
     Example:
       edgepack firmware kws=int8.tflite --target nano-33-ble-sense --labels words.txt --output fw
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.firmware import firmware as run_firmware
-    from edgepack.report.firmware_text import render_firmware
+    from edgepack.pipeline.firmware_project.firmware import firmware as run_firmware
+    from edgepack.report.text.firmware import render_firmware
 
     sources = tuple(Source(path=path, name=name or None) for name, path in models)
     options |= {option: _by_name(option, options[option]) for option in _NAMED}

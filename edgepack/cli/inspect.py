@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from edgepack.cli.config import bare_config_option
+from edgepack.cli.config_file import bare_config_option
 from edgepack.cli.printing import print_result
-from edgepack.cli.values import PATH
+from edgepack.cli.value_types import PATH
 
 
 @click.command()
@@ -28,7 +28,7 @@ def inspect(model: Path, *, tensors: bool, as_json: bool) -> None:
       edgepack inspect build/model/int8.tflite
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.inspect import inspect as run_inspect
-    from edgepack.report.inspection_text import render_inspection
+    from edgepack.report.text.inspection import render_inspection
 
     report = run_inspect(model)
     if as_json:

@@ -8,16 +8,11 @@ from typing import Any
 
 import click
 
-from edgepack.cli.options import (
-    GroupedCommand,
-    loading_options,
-    reading_options,
-    verbose_option,
-)
+from edgepack.cli.options import GroupedCommand, loading_options, reading_options, verbose_option
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress import Bars
-from edgepack.cli.values import DATA, PATH
-from edgepack.recipe import Recipe
+from edgepack.cli.progress_bars import Bars
+from edgepack.cli.value_types import DATA, PATH
+from edgepack.config.export import Recipe
 
 
 class _Lint(GroupedCommand):
@@ -54,7 +49,7 @@ def lint(
       edgepack lint model.keras calib.npz --test test.npz
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.lint import lint as run_lint
-    from edgepack.report.lint import render_lint
+    from edgepack.report.data.lint import render_lint
 
     recipe = Recipe(representative=data, output=Path(), **options)  # nothing is written
     report = run_lint(recipe, Bars(), verbose=verbose)

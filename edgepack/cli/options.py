@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
-from edgepack.cli.config import config_of, config_option
-from edgepack.cli.values import DATA, PATH, TARGET, Pair
-from edgepack.recipe import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe
-from edgepack.schemes import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
+from edgepack.cli.config_file import config_of, config_option
+from edgepack.cli.value_types import DATA, PATH, TARGET, Pair
+from edgepack.config.export import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe
+from edgepack.config.quantization import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 
 _ALL = "all"
 
@@ -124,7 +124,7 @@ def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
 def recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) -> Recipe:
     """Make the recipe of the options of :func:`recipe_options`, and of other settings.
 
-    Raises :class:`~edgepack.errors.RecipeError` for what does not fit.
+    Raises :class:`~edgepack.core.errors.RecipeError` for what does not fit.
     """
     if asked := config_of(ctx).asked:
         asked.require_again(options | settings)
@@ -167,7 +167,7 @@ def target_option(default_targets: str) -> Callable[[_Command], _Command]:
 
 def target_names_of(given: Iterable[str], default: tuple[str, ...]) -> tuple[str, ...]:
     """Tell which targets the values of --target mean: each once, the default ones without any."""
-    from edgepack.target import target_names
+    from edgepack.devices.target import target_names
 
     names = [each for name in given for each in (target_names() if name == _ALL else [name])]
     return tuple(dict.fromkeys(names)) or default

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from edgepack.app import App
 from edgepack.cli.options import force_option, recipe_option
 from edgepack.cli.printing import print_result
-from edgepack.cli.values import PATH
+from edgepack.cli.value_types import PATH
+from edgepack.config.phone import App
 
 
 @click.command()
@@ -39,7 +39,7 @@ def phone(**options: Any) -> None:
       edgepack phone build/kws/int8.tflite --labels labels.txt --output build/kws-phone
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.phone import phone as run_phone
-    from edgepack.report.phone import render_phone
+    from edgepack.report.data.phone import render_phone
 
     report = run_phone(App(**options))
     print_result(render_phone(report))

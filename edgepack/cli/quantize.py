@@ -15,8 +15,8 @@ from edgepack.cli.options import (
     target_names_of,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress import Bars
-from edgepack.recipe import DEFAULT_TARGETS
+from edgepack.cli.progress_bars import Bars
+from edgepack.config.export import DEFAULT_TARGETS
 
 
 class _Quantize(GroupedCommand):
@@ -45,8 +45,8 @@ def quantize(
     Example:
       edgepack quantize model.keras --representative calib.npz --scheme int16 --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.quantize import quantize as run_quantize
-    from edgepack.report.text import render_ranges, render_text
+    from edgepack.pipeline.exporting.quantize import quantize as run_quantize
+    from edgepack.report.text.export import render_ranges, render_text
 
     wanted = recipe(ctx, options, targets=target_names_of(targets, ()))
     report = run_quantize(wanted, Bars(), verbose=verbose)

@@ -9,7 +9,7 @@ import select
 import sys
 from typing import Any
 
-from edgepack.errors import OutputError
+from edgepack.core.errors import OutputError
 
 _STREAMS = (0, 1, 2)
 

@@ -15,10 +15,10 @@ from edgepack.cli.options import (
     recipe_option,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress import Bars
-from edgepack.cli.values import DATA, PATH, Range
-from edgepack.recipe import DEFAULT_SEED, Recipe
-from edgepack.schemes import FEWEST_BITS, MOST_BITS, ROUNDINGS, FixedPoint
+from edgepack.cli.progress_bars import Bars
+from edgepack.cli.value_types import DATA, PATH, Range
+from edgepack.config.export import DEFAULT_SEED, Recipe
+from edgepack.config.quantization import FEWEST_BITS, MOST_BITS, ROUNDINGS, FixedPoint
 
 
 class _Study(GroupedCommand):
@@ -76,7 +76,7 @@ def study(*, verbose: bool, bits: range, rounding: str | None, **options: Any) -
       edgepack study model.keras --test test.npz --bits 2-8 --output build/study
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.study import study as run_study
-    from edgepack.report.study import render_study
+    from edgepack.report.data.study import render_study
 
     settings = FixedPoint(bits=tuple(bits), roundings=(rounding,) if rounding else ROUNDINGS)
     report = run_study(Recipe(**options), settings, Bars(), verbose=verbose)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from edgepack.cli.config import bare_config_option
+from edgepack.cli.config_file import bare_config_option
 from edgepack.cli.printing import print_result
-from edgepack.errors import TargetError
-from edgepack.target import Target, load_target, target_names
+from edgepack.core.errors import TargetError
+from edgepack.devices.target import Target, load_target, target_names
 
 _INDENT = "    "
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from edgepack.budgets import Budgets
 from edgepack.cli.options import (
     GroupedCommand,
     metric_option,
@@ -17,10 +16,11 @@ from edgepack.cli.options import (
     verbose_option,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress import Bars
-from edgepack.cli.values import DATA, PATH
-from edgepack.gate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, Gate
-from edgepack.recipe import DEFAULT_TARGETS
+from edgepack.cli.progress_bars import Bars
+from edgepack.cli.value_types import DATA, PATH
+from edgepack.config.budgets import Budgets
+from edgepack.config.export import DEFAULT_TARGETS
+from edgepack.config.validate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, Gate
 
 _FORMATS = ("text", "json", "junit", "github", "html", "markdown")
 
@@ -121,7 +121,7 @@ def validate(
     Example:
       edgepack validate build/model/int8.tflite --target stm32l4r5zi --test test.npz --max-drop 1
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.validate import validate as run_validate
+    from edgepack.pipeline.validation.validate import validate as run_validate
 
     budgets = Budgets(**{name: options.pop(name) for name in [*options] if name.startswith("max_")})
     gate = Gate(targets=target_names_of(targets, DEFAULT_TARGETS), budgets=budgets, **options)
@@ -137,33 +137,33 @@ def _json(report: Any) -> str:
 
 
 def _junit(report: Any) -> str:
-    from edgepack.report.junit import render_junit
+    from edgepack.report.text.junit import render_junit
 
     return render_junit(report)
 
 
 def _github(report: Any) -> str:
-    from edgepack.report.github import render_github
+    from edgepack.report.text.github import render_github
 
     return render_github(report)
 
 
 def _text(report: Any) -> str:
-    from edgepack.report.validation_text import render_validation
+    from edgepack.report.text.validation import render_validation
 
     return render_validation(report)
 
 
 def _html(report: Any) -> str:
-    from edgepack.report.page.html import render_html
-    from edgepack.report.validation_page import validation_document
+    from edgepack.report.document.html import render_html
+    from edgepack.report.pages.validation import validation_document
 
     return render_html(validation_document(report))
 
 
 def _markdown(report: Any) -> str:
-    from edgepack.report.page.markdown import render_markdown
-    from edgepack.report.validation_page import validation_document
+    from edgepack.report.document.markdown import render_markdown
+    from edgepack.report.pages.validation import validation_document
 
     return render_markdown(validation_document(report))
 

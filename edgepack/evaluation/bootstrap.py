@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from edgepack.evaluation.pairs import Array
+from edgepack.evaluation.paired_outputs import Array
 from edgepack.evaluation.results import CONFIDENCE, Interval
 
 RESAMPLES = 1000

@@ -8,18 +8,18 @@ from functools import cached_property
 
 import numpy as np
 
-from edgepack.arrays import extremes, take
 from edgepack.evaluation.bootstrap import resampled
-from edgepack.evaluation.change import Scored, is_accuracy, metric_result
-from edgepack.evaluation.classes import MOST_CLASSES, class_results
-from edgepack.evaluation.distance import Apart, distance
-from edgepack.evaluation.noise import Kind, Noise
-from edgepack.evaluation.pairs import Array, Mask, pairs, real, real_blocks
+from edgepack.evaluation.metric_change import Scored, is_accuracy, metric_result
+from edgepack.evaluation.output_distance import Apart, distance
+from edgepack.evaluation.output_noise import Kind, Noise
+from edgepack.evaluation.paired_outputs import Array, Mask, pairs, real, real_blocks
+from edgepack.evaluation.per_class import MOST_CLASSES, class_results
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
-from edgepack.evaluation.score import Score
+from edgepack.evaluation.scores import Score
 from edgepack.metrics import are_probabilities, class_count, classes, decision_boundary
 from edgepack.metrics.metric import Family, Measure, Metric
-from edgepack.types import Tensor
+from edgepack.storage.arrays import extremes, take
+from edgepack.tflite.graph import Tensor
 
 _SAMPLES_AND_CLASSES = 2
 

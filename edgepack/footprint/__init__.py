@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgepack.errors import ModelError
+from edgepack.core.errors import ModelError
+from edgepack.footprint.allocations import Allocations
 from edgepack.footprint.arena import Arena, arena
 from edgepack.footprint.flash import flash_notes, runtime_flash_bytes, runtime_ram_bytes
 from edgepack.footprint.scratch_buffers import KERNELS
-from edgepack.types import Allocations, Model
+from edgepack.tflite.graph import Model
 
 __all__ = ["KERNELS", "Arena", "Footprint", "arena", "footprint"]
 

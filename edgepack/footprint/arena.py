@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from edgepack.footprint import structs
+from edgepack.footprint.allocations import Allocations
 from edgepack.footprint.planner import ALIGNMENT, buffers, plan
 from edgepack.footprint.scratch_buffers import (
     CMSIS_NN_MVE,
@@ -23,7 +24,7 @@ from edgepack.footprint.scratch_buffers import (
     scratch_buffers,
 )
 from edgepack.footprint.structs import ARM, HOST, OTHER, Abi, align, alignof, sizeof
-from edgepack.types import Allocations, Graph, Model, Operator, Tensor
+from edgepack.tflite.graph import Graph, Model, Operator, Tensor
 
 _PLANNED_BUFFER_BYTES = 40  # what the planner notes of a buffer, on any machine
 _REQUESTS_AHEAD = 12  # kMaxScratchBuffersPerOp

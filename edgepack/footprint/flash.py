@@ -22,7 +22,7 @@ from edgepack.footprint.scratch_buffers import (
     ESP_NN_S3,
     REFERENCE,
 )
-from edgepack.types import Model
+from edgepack.tflite.graph import Model
 
 _THUMB = 0.56
 """Thumb-2 code of GCC -Os and -O2 to x86-64 code: 0.53 between kws and ad, 0.559 between ic and

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from edgepack.errors import ModelError
+from edgepack.core.errors import ModelError
 from edgepack.footprint.planner import is_planned, lives
-from edgepack.types import Graph, Model, Operator
+from edgepack.tflite.graph import Graph, Model, Operator
 
 _RUNS: Mapping[str, tuple[str, ...]] = {
     "CALL": ("subgraph",),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgepack.footprint.structs import align
-from edgepack.types import Graph, Model, Tensor
+from edgepack.tflite.graph import Graph, Model, Tensor
 
 ALIGNMENT = 16
 _NEVER = (-1, -1)

@@ -12,7 +12,7 @@ from math import prod
 
 from edgepack.footprint.planner import ScratchBuffer
 from edgepack.footprint.structs import align
-from edgepack.types import Graph, Model, Operator, Tensor
+from edgepack.tflite.graph import Graph, Model, Operator, Tensor
 
 REFERENCE, CMSIS_NN, CMSIS_NN_DSP, CMSIS_NN_MVE, ESP_NN, ESP_NN_S3 = KERNELS = (
     "reference",

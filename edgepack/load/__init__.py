@@ -13,12 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from edgepack.errors import ModelError, reason
-from edgepack.load.allowance import in_proportion
-from edgepack.load.allowed import kit
+from edgepack.config.export import Source
+from edgepack.core.errors import ModelError, reason
+from edgepack.load.allowlist import kit
 from edgepack.load.archive import require_no_assets
 from edgepack.load.configurations import require_allowed
-from edgepack.load.custom import aliases, import_objects
+from edgepack.load.custom_objects import aliases, import_objects
 from edgepack.load.formats import (
     Format,
     Stored,
@@ -30,13 +30,13 @@ from edgepack.load.formats import (
 )
 from edgepack.load.graphs import require_pure, require_pure_operators
 from edgepack.load.keras_model import KerasModel
-from edgepack.load.layers import compute_in_float32
-from edgepack.load.model import FloatModel
+from edgepack.load.layer_settings import compute_in_float32
+from edgepack.load.loaded_model import FloatModel
+from edgepack.load.loading_limits import in_proportion
 from edgepack.load.saved_function import SavedFunction
 from edgepack.load.saved_model import built_by_keras
 from edgepack.load.tflite_file import TfliteFile
-from edgepack.recipe import Source
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.tflite.parser import read_tflite
 
 
 def load_model(source: Source) -> FloatModel:

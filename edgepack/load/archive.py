@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import ModelError, UnsafeModelError
+from edgepack.core.errors import ModelError, UnsafeModelError
+from edgepack.core.printable import shown
+from edgepack.load.decompression_bombs import require_in_proportion
 from edgepack.load.hdf5 import require_own_values
-from edgepack.load.inflation import require_in_proportion
-from edgepack.printable import shown
 
 CONFIG, METADATA = "config.json", "metadata.json"
 _WEIGHTS = "model.weights.h5"
@@ -56,7 +56,7 @@ def require_packed_weights(path: Path) -> None:
     """Look through the weights of a .keras file, which :func:`read_archive` has read.
 
     Raises :class:`ModelError` if they claim to hold far more than their size, and
-    :class:`~edgepack.errors.UnsafeModelError` if they lie elsewhere.
+    :class:`~edgepack.core.errors.UnsafeModelError` if they lie elsewhere.
     """
     import h5py
 

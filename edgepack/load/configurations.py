@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import ModelError, UnsafeModelError
-from edgepack.load import allowed
-from edgepack.load.allowed import Kit
-from edgepack.printable import shown
+from edgepack.core.errors import ModelError, UnsafeModelError
+from edgepack.core.printable import shown
+from edgepack.load import allowlist
+from edgepack.load.allowlist import Kit
 
 _TRUST = "--allow-unsafe if you trust whoever made the file"
 
@@ -169,7 +169,7 @@ class _Check:
     def _require_function(self, entry: dict[str, Any]) -> None:
         """Look at the function of TensorFlow that an operation layer of Keras 2 calls."""
         name = _config(entry).get("function")
-        if reason := allowed.functions().why_not(str(name)):
+        if reason := allowlist.functions().why_not(str(name)):
             raise self._refusal(f"calls tf.{name}", reason)
 
     def _require_operator(self, entry: dict[str, Any]) -> None:
@@ -177,7 +177,7 @@ class _Check:
         node = _config(entry).get("node_def")
         node = _parsed(node) if isinstance(node, str) else node
         name = node.get("op") if isinstance(node, dict) else None
-        if reason := allowed.operators().why_not(str(name)):
+        if reason := allowlist.operators().why_not(str(name)):
             raise self._refusal(f"holds the operator {name}", reason)
         if any("func" in each for each in entries(self.path, node)):
             raise self._refusal(

@@ -11,12 +11,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import ModelError, reason
-from edgepack.given import require_ordinary
+from edgepack.core.errors import ModelError, reason
+from edgepack.core.user_files import require_ordinary
 from edgepack.load.archive import read_archive, require_packed_weights
-from edgepack.load.checkpoint import checkpoint_files, of_checkpoint
 from edgepack.load.hdf5 import require_own_values
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
+from edgepack.load.weights_checkpoint import checkpoint_files, of_checkpoint
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -122,7 +122,7 @@ def require_own_weights(path: Path, stored: Format) -> None:
     """Look through the weights that a model has in its file.
 
     Raises :class:`ModelError` for damage, and for more than the file's size explains, and
-    :class:`~edgepack.errors.UnsafeModelError` for weights that are in other files.
+    :class:`~edgepack.core.errors.UnsafeModelError` for weights that are in other files.
     """
     with _damage_of(path):
         if stored is Format.H5:

@@ -14,10 +14,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import ModelError, UnsafeModelError
-from edgepack.load import allowed
-from edgepack.printable import shown
-from edgepack.types import Model, Operator
+from edgepack.core.errors import ModelError, UnsafeModelError
+from edgepack.core.printable import shown
+from edgepack.load import allowlist
+from edgepack.tflite.graph import Model, Operator
 
 _SAVER = {
     *("SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename", "Save", "SaveSlices"),
@@ -46,7 +46,7 @@ def require_pure(path: Path, saved: Any) -> None:
             if _is_registered(name):
                 raise _refusal(path, f"redefines the operator {name}", "TensorFlow has it")
         for node in graph.all_nodes():
-            why = None if node.op in graph.functions else allowed.operators().why_not(node.op)
+            why = None if node.op in graph.functions else allowlist.operators().why_not(node.op)
             if why is not None and node.op not in _SAVER:
                 raise _refusal(path, f"holds the operator {node.op}", why)
             for name in _handed_on(node.attr):
@@ -56,7 +56,7 @@ def require_pure(path: Path, saved: Any) -> None:
         has_objects = len(saved.meta_graphs) == 1 and meta.HasField("object_graph_def")
         for node in graph.of_objects() if has_objects else graph.outside_the_saver():
             if node.op in _SAVER:
-                why = str(allowed.operators().why_not(node.op))
+                why = str(allowlist.operators().why_not(node.op))
                 raise _refusal(path, f"holds the operator {node.op} outside its saver", why)
 
 
@@ -68,7 +68,7 @@ def require_pure_operators(path: Path, model: Model) -> None:
     for operator in (each for graph in model.subgraphs for each in graph.operators):
         if operator.is_custom and operator.name.startswith(_FLEX):
             for name in chain([operator.name.removeprefix(_FLEX)], _run_for(path, operator)):
-                if (why := allowed.operators().why_not(name)) is not None:
+                if (why := allowlist.operators().why_not(name)) is not None:
                     raise _refusal(path, f"holds the operator {shown(name)}", why)
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import ModelError, UnsafeModelError
-from edgepack.load.inflation import require_in_proportion
-from edgepack.printable import shown
+from edgepack.core.errors import ModelError, UnsafeModelError
+from edgepack.core.printable import shown
+from edgepack.load.decompression_bombs import require_in_proportion
 
 _FILTERS = {
     1: "deflate",

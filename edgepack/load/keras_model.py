@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.errors import ModelError, reason
-from edgepack.load.model import TensorFlowModel
-from edgepack.types import Signature, TensorSpec
+from edgepack.core.errors import ModelError, reason
+from edgepack.core.signature import Signature, TensorSpec
+from edgepack.load.loaded_model import TensorFlowModel
 
 
 class KerasModel(TensorFlowModel):

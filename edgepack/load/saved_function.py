@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import ModelError, reason
-from edgepack.load.model import TensorFlowModel
-from edgepack.types import Signature, TensorSpec
+from edgepack.core.errors import ModelError, reason
+from edgepack.core.signature import Signature, TensorSpec
+from edgepack.load.loaded_model import TensorFlowModel
 
 _PREFERRED = ("serving_default", "serve")
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgepack.errors import ModelError, UnsafeModelError
-from edgepack.given import is_special, leads_out
-from edgepack.load.allowed import Kit, kit
-from edgepack.printable import shown
+from edgepack.core.errors import ModelError, UnsafeModelError
+from edgepack.core.printable import shown
+from edgepack.core.user_files import is_special, leads_out
+from edgepack.load.allowlist import Kit, kit
 
 _KERAS = "_tf_keras_"
 _METADATA = "keras_metadata.pb"

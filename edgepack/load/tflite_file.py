@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgepack.errors import ModelError
-from edgepack.load.model import FloatModel, Runner
-from edgepack.tflite.api import TfliteInterpreter
-from edgepack.tflite.flatbuffer import read_tflite
+from edgepack.core.errors import ModelError
+from edgepack.core.signature import Signature, TensorSpec
+from edgepack.load.loaded_model import FloatModel, Runner
+from edgepack.tflite.graph import Graph, Tensor
+from edgepack.tflite.interpreter_api import TfliteInterpreter
 from edgepack.tflite.layer_names import distinct
-from edgepack.types import Graph, Signature, Tensor, TensorSpec
+from edgepack.tflite.parser import read_tflite
 
 _QUANTIZED = {"int8", "uint8", "int16", "float16", "int4", "int2"}
 

@@ -1,6 +1,14 @@
 """Metrics: how good a model's outputs are, as one number."""
 
-from edgepack.metrics.choose import (
+from edgepack.metrics.metric import Family, Loss, Measure, Metric, Rows, Unit
+from edgepack.metrics.predicted_classes import (
+    are_probabilities,
+    class_count,
+    classes,
+    decision_boundary,
+)
+from edgepack.metrics.records import Records, record_array
+from edgepack.metrics.registry import (
     METRICS,
     companions,
     find,
@@ -9,9 +17,6 @@ from edgepack.metrics.choose import (
     measures,
     require_known,
 )
-from edgepack.metrics.classes import are_probabilities, class_count, classes, decision_boundary
-from edgepack.metrics.metric import Family, Loss, Measure, Metric, Rows, Unit
-from edgepack.metrics.records import Records, record_array
 
 __all__ = [
     "METRICS",

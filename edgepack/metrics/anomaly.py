@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from edgepack.metrics.ground_truth import inputs, marked_inputs
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
 from edgepack.metrics.regression import squared_error
 from edgepack.metrics.roc import partial_roc_auc, roc_auc
-from edgepack.metrics.wanted import inputs, marked_inputs
 
 RECONSTRUCTION = Metric(
     name="reconstruction-mse",

@@ -8,13 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.dataset import Dataset
-from edgepack.errors import RecipeError
-from edgepack.metrics.classes import class_count, classes
+from edgepack.core.errors import RecipeError
+from edgepack.core.signature import TensorSpec
+from edgepack.metrics.ground_truth import labels
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
+from edgepack.metrics.predicted_classes import class_count, classes
 from edgepack.metrics.roc import roc_auc
-from edgepack.metrics.wanted import labels
-from edgepack.types import TensorSpec
+from edgepack.storage.dataset import Dataset
 
 
 def _metric(

@@ -7,13 +7,13 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from edgepack.dataset import Dataset
-from edgepack.errors import MissingToolError, RecipeError
+from edgepack.core.errors import MissingToolError, RecipeError
+from edgepack.core.signature import TensorSpec
+from edgepack.metrics.ground_truth import pictures
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
 from edgepack.metrics.records import Records
 from edgepack.metrics.regression import squared_error
-from edgepack.metrics.wanted import pictures
-from edgepack.types import TensorSpec
+from edgepack.storage.dataset import Dataset
 
 MOST_DECIBELS = 100.0
 """What a picture without any error is given, whose ratio is infinite: a mean needs a number.

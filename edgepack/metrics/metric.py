@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.arrays import take
-from edgepack.dataset import Dataset
-from edgepack.types import TensorSpec
+from edgepack.core.signature import TensorSpec
+from edgepack.storage.arrays import take
+from edgepack.storage.dataset import Dataset
 
 Array = NDArray[Any]
 
@@ -65,8 +65,8 @@ class Metric:
     """A metric by its name in recipes and reports; ``title`` is what a person reads.
 
     ``wanted`` picks from a dataset what an output is measured against, and raises
-    :class:`~edgepack.errors.DatasetError` or :class:`~edgepack.errors.RecipeError` where it is
-    missing or unfit.
+    :class:`~edgepack.core.errors.DatasetError` or :class:`~edgepack.core.errors.RecipeError` where
+    it is missing or unfit.
 
     ``condense`` makes of a block of samples what the metric needs of each: it takes real-valued
     outputs (samples, ...), what was wanted (samples, ...) and the decision boundary, and gives

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgepack.arrays import take
 from edgepack.metrics.metric import Array
+from edgepack.storage.arrays import take
 
 
 def record_array(fields: Mapping[str, Array]) -> Array:

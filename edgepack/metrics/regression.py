@@ -6,16 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.metrics.metric import (
-    Array,
-    Family,
-    Loss,
-    Metric,
-    Unit,
-    weighted_mean,
-    weighted_sums,
-)
-from edgepack.metrics.wanted import values, vectors
+from edgepack.metrics.ground_truth import values, vectors
+from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean, weighted_sums
 
 _ROUNDING = 1e-12
 """What a variance, as a fraction of the squares that it is computed of, may be by rounding."""

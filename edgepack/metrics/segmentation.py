@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.metrics.classes import class_count, classes
+from edgepack.metrics.ground_truth import IGNORED, maps
 from edgepack.metrics.metric import Array, Family, Metric, Unit, weighted_sums
-from edgepack.metrics.wanted import IGNORED, maps
+from edgepack.metrics.predicted_classes import class_count, classes
 
 
 def _overlaps(outputs: Array, wanted: Array, boundary: float) -> Array:

@@ -9,26 +9,26 @@ from pathlib import Path
 
 import numpy as np
 
-from edgepack import bundle
-from edgepack.arrays import Arrays, pick, save_arrays
-from edgepack.artifact import describe_all
-from edgepack.codec import restore
-from edgepack.debug.figures import Compared, DebugReport, Isolated
-from edgepack.debug.plot import draw, has_matplotlib
-from edgepack.debug.ranking import rank
-from edgepack.pipeline import steps
-from edgepack.pipeline.calibrate import calibrate, calibrating
-from edgepack.pipeline.job import Job, load, require_data
+from edgepack.config.export import Recipe
+from edgepack.core.codec import restore
+from edgepack.core.progress import Progress, Silent
+from edgepack.core.temporary_folders import Scratch
+from edgepack.layer_errors.ranking import rank
+from edgepack.layer_errors.result import Compared, DebugReport, Isolated
 from edgepack.pipeline.lint import warnings
-from edgepack.pipeline.model_session import model_session, own_folder
-from edgepack.progress import Progress, Silent
-from edgepack.provenance import describe_inputs, recipe_manifest
-from edgepack.recipe import Recipe
-from edgepack.replaced import ReplacedWorker
+from edgepack.pipeline.steps import model_steps
+from edgepack.pipeline.steps.calibrate import calibrate, calibrating
+from edgepack.pipeline.steps.job import Job, load, require_data
+from edgepack.pipeline.steps.model_process import model_session, own_folder
+from edgepack.report.plots.layer_errors import draw, has_matplotlib
 from edgepack.runtimes import LITERT
-from edgepack.scratch import Scratch
-from edgepack.staging import stage
-from edgepack.worker import Worker
+from edgepack.storage import text_files
+from edgepack.storage.arrays import Arrays, pick, save_arrays
+from edgepack.storage.artifact import describe_all
+from edgepack.storage.output_folder import stage
+from edgepack.storage.provenance import describe_inputs, recipe_manifest
+from edgepack.workers.client import Worker
+from edgepack.workers.replaced import ReplacedWorker
 
 _COMMAND = "debug"
 MAX_SAMPLES = 64
@@ -46,7 +46,7 @@ def debug(
     ``recipe.output`` whole or not at all: both models, debug.json, debug.svg where matplotlib is
     installed, and the manifest. ``verbose`` lets TensorFlow and LiteRT write to standard error.
 
-    Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
+    Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
     require_data(recipe)
     with (
@@ -60,25 +60,25 @@ def debug(
         data = load(job)
         notes = (*data.notes, *warnings(job, data))
         inputs = describe_inputs(recipe)
-        notes += steps.convert(job, data)
+        notes += model_steps.convert(job, data)
         calibrate(job, data, calibrator)
-        model, _ = steps.quantize(job)
+        model, _ = model_steps.quantize(job)
         report = look(
             service,
             job.float_tflite,
             job.quantized_tflite,
             data.compared.inputs,
-            list(steps.named_outputs(data, model)),
+            list(model_steps.named_outputs(data, model)),
             job.work,
             job.progress,
         )
         report = replace(
             report,
-            model=steps.model_name(recipe),
+            model=model_steps.model_name(recipe),
             data="test" if data.is_tested else "representative",
             notes=notes if has_matplotlib() else (*notes, _NO_PLOT),
         )
-        bundle.write_json(folder / "debug.json", report.to_dict())
+        text_files.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
         made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [LITERT])
@@ -89,7 +89,9 @@ def debug(
 def looker(*, verbose: bool) -> ReplacedWorker:
     """Start the process that looks into models: it serves DebugService."""
     label = "LiteRT"
-    start = partial(Worker, "edgepack.debug.service:DebugService", label=label, verbose=verbose)
+    start = partial(
+        Worker, "edgepack.layer_errors.debug_service:DebugService", label=label, verbose=verbose
+    )
     return ReplacedWorker(start, label)
 
 
@@ -106,7 +108,7 @@ def look(
 
     ``service`` is of :func:`looker`. ``inputs`` are real values (samples, ...), ``outputs`` names
     what comes out; arrays go to the folder ``work``. Raises
-    :class:`~edgepack.errors.ConversionError` for files that have no layer in common.
+    :class:`~edgepack.core.errors.ConversionError` for files that have no layer in common.
     """
     samples = _spread(inputs)
     service.call(

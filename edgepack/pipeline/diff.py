@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.errors import ReportError
-from edgepack.manifest import MANIFEST
-from edgepack.report.difference import ONLY_A, ONLY_B, Difference, Side, differences
-from edgepack.report.figures.bundle import bundle_figures
-from edgepack.report.figures.comparison import Names, comparison_figures, names_needed
-from edgepack.report.figures.firmware import firmware_figures
-from edgepack.report.figures.kinds import Figure
-from edgepack.report.reading import Node, read_json
-from edgepack.schema import SCHEMA
+from edgepack.core.errors import ReportError
+from edgepack.core.schema_version import SCHEMA
+from edgepack.report.differences.comparison_figures import Names, comparison_figures, names_needed
+from edgepack.report.differences.difference import ONLY_A, ONLY_B, Difference, Side, differences
+from edgepack.report.differences.export_figures import bundle_figures
+from edgepack.report.differences.figure_kinds import Figure
+from edgepack.report.differences.firmware_figures import firmware_figures
+from edgepack.report.differences.read_report import Node, read_json
+from edgepack.storage.manifest import MANIFEST
 
 _REPORT = "report.json"
 _FIRMWARE, _COMPARISON = "firmware", "a comparison"
@@ -33,8 +33,8 @@ def diff(a: Path | str, b: Path | str) -> Difference:
 
     Each is a folder that edgepack exported, quantized, compared or wrote firmware to, its
     report.json, or a file of what ``edgepack validate --format json`` printed. Raises
-    :class:`~edgepack.errors.ReportError` for what is none of these, for firmware or a comparison
-    held against something else, and for reports that have no figure in common.
+    :class:`~edgepack.core.errors.ReportError` for what is none of these, for firmware or a
+    comparison held against something else, and for reports that have no figure in common.
     """
     first, second = [_read(Path(path)) for path in (a, b)]
     kinds = [first.kind, second.kind]

@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
-from edgepack.artifact import describe_bytes
 from edgepack.footprint.liveness import Memory, Step, memories, runs
-from edgepack.macs import STEPPED, macs
-from edgepack.pipeline.file import making_sense_of, read_model
-from edgepack.quantize.affine import real_range
-from edgepack.report.inspection import (
+from edgepack.pipeline.validation.read_inputs import making_sense_of, read_model
+from edgepack.quantization.affine import real_range
+from edgepack.report.data.inspection import (
     GraphInspection,
     Inspection,
     LayerInspection,
     Peak,
     TensorInspection,
 )
-from edgepack.report.table import cut, shorten
-from edgepack.sparsity import WEIGHT_INPUTS, is_countable, zeros
+from edgepack.report.format.text_table import cut, shorten
+from edgepack.storage.artifact import describe_bytes
+from edgepack.tflite.graph import Graph, Model, Operator, Tensor
 from edgepack.tflite.layer_names import layer_names
-from edgepack.tflite.uses import Use
-from edgepack.types import Graph, Model, Operator, Tensor
+from edgepack.tflite.macs import STEPPED, macs
+from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.sparsity import WEIGHT_INPUTS, is_countable, zeros
 
 _WEIGHTS: Mapping[str, tuple[int, ...]] = {
     **WEIGHT_INPUTS,
@@ -72,8 +72,8 @@ class _Seen:
 def inspect(path: Path | str) -> Inspection:
     """Tell what a .tflite file holds.
 
-    Raises :class:`~edgepack.errors.ModelError` if it is none, or damaged, and
-    :class:`~edgepack.errors.AlteredError` if it is not what the manifest beside it says.
+    Raises :class:`~edgepack.core.errors.ModelError` if it is none, or damaged, and
+    :class:`~edgepack.core.errors.AlteredError` if it is not what the manifest beside it says.
     """
     path = Path(path)
     data, model = read_model(path)

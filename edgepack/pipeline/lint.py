@@ -6,26 +6,26 @@ from concurrent.futures import Future
 from typing import Any
 
 from edgepack.calibration.lint import REPRESENTATIVE, TEST, Testimony
-from edgepack.calibration.lint.data import lint_data
-from edgepack.calibration.lint.profile import class_labels, profile
-from edgepack.calibration.lint.training import choose
-from edgepack.codec import restore
-from edgepack.dataset import Dataset
-from edgepack.errors import DatasetError
+from edgepack.calibration.lint.data_rules import lint_data
+from edgepack.calibration.lint.dataset_profile import class_labels, profile
+from edgepack.calibration.lint.model_rules import choose
+from edgepack.config.export import Recipe
+from edgepack.core.codec import restore
+from edgepack.core.errors import DatasetError
+from edgepack.core.progress import Progress, Silent
+from edgepack.core.temporary_folders import temporary
 from edgepack.load.formats import detect
-from edgepack.pipeline.job import Data, Job, load
-from edgepack.pipeline.model_session import model_session, own_folder
-from edgepack.pipeline.steps import model_name
-from edgepack.progress import Progress, Silent
-from edgepack.recipe import Recipe
-from edgepack.report.lint import LintReport
-from edgepack.scratch import temporary
+from edgepack.pipeline.steps.job import Data, Job, load
+from edgepack.pipeline.steps.model_process import model_session, own_folder
+from edgepack.pipeline.steps.model_steps import model_name
+from edgepack.report.data.lint import LintReport
+from edgepack.storage.dataset import Dataset
 
 
 def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> LintReport:
     """Look for what is likely wrong with the datasets of a recipe; nothing is written.
 
-    Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
+    Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
     detect(recipe.model)
     with (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from edgepack.manifest import Manifest
+from edgepack.storage.manifest import Manifest
 
 
 def default_name(path: Path) -> str:

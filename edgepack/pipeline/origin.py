@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from edgepack.artifact import describe_bytes
-from edgepack.compress import TECHNIQUES
-from edgepack.compress.prune_settings import Prune
-from edgepack.emit.c_array import c_bytes
-from edgepack.errors import ReportError
-from edgepack.manifest import MANIFEST, Manifest, ToldRecipe, require_unaltered
-from edgepack.report.comparison import Origin
-from edgepack.report.reading import read_json
-from edgepack.schemes import FLOAT_TFLITE, tflite_name
+from edgepack.compression import TECHNIQUES
+from edgepack.compression.pruning.settings import Prune
+from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
+from edgepack.core.errors import ReportError
+from edgepack.emit.tflm.c_array import c_bytes
+from edgepack.report.data.comparison import Origin
+from edgepack.report.differences.read_report import read_json
+from edgepack.storage.artifact import describe_bytes
+from edgepack.storage.manifest import MANIFEST, Manifest, ToldRecipe, require_unaltered
 
 _REPORT = "report.json"
 _COMPRESSED = "compressed"  # by what is not known here
@@ -30,8 +30,8 @@ def companions(path: Path) -> list[Path]:
 def origin(path: Path) -> Origin | None:
     """Tell what the folder of a .tflite file says of it; None if edgepack did not make it there.
 
-    Raises :class:`~edgepack.errors.AlteredError` if the file is not what the manifest beside it
-    says, or the manifest is damaged.
+    Raises :class:`~edgepack.core.errors.AlteredError` if the file is not what the manifest beside
+    it says, or the manifest is damaged.
     """
     require_unaltered(path)
     manifest = Manifest.beside(path)
@@ -52,8 +52,8 @@ def origin(path: Path) -> Origin | None:
 def pruned_float(path: Path, source: Path) -> Path | None:
     """Find the float model beside a .tflite file that was quantized from it, if it was pruned.
 
-    None if there is none, or it is ``source``. Raises :class:`~edgepack.errors.AlteredError` as
-    :func:`origin` does.
+    None if there is none, or it is ``source``. Raises :class:`~edgepack.core.errors.AlteredError`
+    as :func:`origin` does.
     """
     found, beside = origin(path), path.with_name(FLOAT_TFLITE)
     recipe = ToldRecipe(found.recipe if found else {})

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgepack.app import App
-from edgepack.artifact import describe_all
+from edgepack.config.labels import labelled_output, read_labels
+from edgepack.config.phone import App
+from edgepack.config.preprocessing import Preprocessing
+from edgepack.config.project_file import read_recipe_file
+from edgepack.core.errors import RecipeError
 from edgepack.emit.phone.kotlin import kotlin
 from edgepack.emit.phone.metadata import with_metadata
-from edgepack.emit.phone.model import PhoneModel, ends, require_prepared
+from edgepack.emit.phone.phone_model import PhoneModel, ends, require_prepared
 from edgepack.emit.phone.swift import swift
-from edgepack.errors import RecipeError
-from edgepack.labels import labelled_output, read_labels
-from edgepack.manifest import Manifest
-from edgepack.pipeline.file import File, making_sense_of, read_file
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companions
-from edgepack.preprocessing import Preprocessing
-from edgepack.provenance import describe_data, versions
-from edgepack.recipe_file import read_recipe_file
-from edgepack.report.phone import PhoneReport
-from edgepack.staging import stage
+from edgepack.pipeline.validation.read_inputs import File, making_sense_of, read_file
+from edgepack.report.data.phone import PhoneReport
+from edgepack.storage.artifact import describe_all
+from edgepack.storage.manifest import Manifest
+from edgepack.storage.output_folder import stage
+from edgepack.storage.provenance import describe_data, versions
 
 _COMMAND = "phone"
 
@@ -29,9 +29,9 @@ _COMMAND = "phone"
 def phone(app: App) -> PhoneReport:
     """Write a folder with the model, its metadata in the file, and a class in Kotlin and in Swift.
 
-    Raises :class:`~edgepack.errors.ModelError` for a file that is damaged or that apps cannot run,
-    :class:`~edgepack.errors.RecipeError` for labels or preprocessing that do not fit it, and
-    :class:`~edgepack.errors.OutputError`.
+    Raises :class:`~edgepack.core.errors.ModelError` for a file that is damaged or that apps cannot
+    run, :class:`~edgepack.core.errors.RecipeError` for labels or preprocessing that do not fit it,
+    and :class:`~edgepack.core.errors.OutputError`.
     """
     model = _phone_model(app, read_file(app.model))
     with making_sense_of(app.model):

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgepack import bundle
-from edgepack.arrays import Arrays
-from edgepack.artifact import describe_all
-from edgepack.deviation import why_no_outputs
-from edgepack.errors import ConversionError, RecipeError
+from edgepack.config.export import Recipe
+from edgepack.config.quantization import FixedPoint
+from edgepack.core.errors import ConversionError, RecipeError
+from edgepack.core.progress import Progress, Silent, ignore
+from edgepack.core.temporary_folders import Scratch
+from edgepack.evaluation.deviation import why_no_outputs
 from edgepack.load.formats import detect
-from edgepack.pipeline import steps
-from edgepack.pipeline.job import Data, Job, load
-from edgepack.pipeline.model_session import model_session, own_folder
-from edgepack.pipeline.scores import evaluators
-from edgepack.progress import Progress, Silent, ignore
-from edgepack.provenance import describe_inputs, recipe_manifest
-from edgepack.quantize.fixed_point import fixed_point
-from edgepack.recipe import Recipe
-from edgepack.report.study import Simulated, StudyReport
+from edgepack.pipeline.steps import model_steps
+from edgepack.pipeline.steps.job import Data, Job, load
+from edgepack.pipeline.steps.model_process import model_session, own_folder
+from edgepack.pipeline.steps.score import evaluators
+from edgepack.quantization.fixed_point import fixed_point
+from edgepack.report.data.study import Simulated, StudyReport
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.processes import Interpreters, interpreters
-from edgepack.schemes import FixedPoint
-from edgepack.scratch import Scratch
-from edgepack.staging import stage
+from edgepack.storage import text_files
+from edgepack.storage.arrays import Arrays
+from edgepack.storage.artifact import describe_all
+from edgepack.storage.output_folder import stage
+from edgepack.storage.provenance import describe_inputs, recipe_manifest
 
 _COMMAND = "study"
 
@@ -40,7 +40,7 @@ def study(
     Of the recipe, the model, the test data, the metric, the output and the seed count. Writes the
     float model, study.json and the manifest.
 
-    Raises an :class:`~edgepack.errors.EdgepackError` for what a user can cause or cure.
+    Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
     detect(recipe.model)
     if recipe.test is None:
@@ -54,9 +54,9 @@ def study(
         job = Job(recipe, folder, work, own_folder(work), session, progress or Silent())
         inputs = describe_inputs(recipe)
         data = load(job)
-        steps.convert(job, data)
+        model_steps.convert(job, data)
         report = _study(job, data, settings, running)
-        bundle.write_json(folder / "study.json", report.to_dict())
+        text_files.write_json(folder / "study.json", report.to_dict())
         made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [LITERT])
         made.write(folder)
     return report
@@ -79,7 +79,7 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
             simulated.append(Simulated(bits=bits, rounding=rounding, outputs=scores))
     measures = {name: data.measures.get(name) for name in names}
     return StudyReport(
-        model=steps.model_name(job.recipe),
+        model=model_steps.model_name(job.recipe),
         samples=len(data.compared),
         seed=job.recipe.seed,
         metrics={name: found.metric.name if found else None for name, found in measures.items()},

@@ -1,8 +1,8 @@
 """The interpreters that run .tflite files on devices, one file each.
 
 A runtime's module holds an ``Interpreter`` class (the protocol is in
-:mod:`edgepack.runtimes.service`), served in worker processes that never import TensorFlow. Adding
-a runtime is adding its file, and its entry to :data:`RUNTIMES`.
+:mod:`edgepack.runtimes.run_service`), served in worker processes that never import TensorFlow.
+Adding a runtime is adding its file, and its entry to :data:`RUNTIMES`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
 
-from edgepack.worker import Python
+from edgepack.workers.client import Python
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Runtime:
     ``no_wheel`` says where the package is to be had and what is left out without it. ``python`` is
     what runs it, if not this one. Nothing is told by the times of one that is not ``is_timed``.
     ``mac_ns`` is what a multiply-accumulate takes its kernels, in nanoseconds, where that is long:
-    see :mod:`edgepack.runtimes.budget`.
+    see :mod:`edgepack.runtimes.sample_budget`.
     """
 
     name: str

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edgepack.errors import MissingToolError
+from edgepack.core.errors import MissingToolError
 from edgepack.runtimes import Runtime
-from edgepack.worker import Python
+from edgepack.workers.client import Python
 
 ARM64 = "tflite-runtime-arm64"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from edgepack.errors import MissingToolError
+from edgepack.core.errors import MissingToolError
 from edgepack.runtimes import RUNTIMES, Runtime
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edgepack.progress import Update
+from edgepack.core.progress import Update
 
 _WARM_UP_RUNS = 3
 _MIN_RUNS = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ai_edge_litert import interpreter
 
-from edgepack.tflite.api import TfliteInterpreter
+from edgepack.tflite.interpreter_api import TfliteInterpreter
 
 
 class Interpreter(TfliteInterpreter):

@@ -16,20 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.arrays import Arrays, file_of, save_array
-from edgepack.codec import restore
-from edgepack.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
-from edgepack.progress import Parts, Update, ignore
-from edgepack.replaced import ReplacedWorker
+from edgepack.core.codec import restore
+from edgepack.core.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
+from edgepack.core.progress import Parts, Update, ignore
+from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes import Runtime
-from edgepack.runtimes.budget import worthwhile_processes
-from edgepack.runtimes.culprit import Culprit, Fate, culprit
+from edgepack.runtimes.crash_culprit import Culprit, Fate, culprit
 from edgepack.runtimes.latency import Latency
-from edgepack.runtimes.parts import Part, has_nan, joined_outputs
-from edgepack.runtimes.run import Run
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.types import Allocations
-from edgepack.worker import Limits, Worker
+from edgepack.runtimes.run_parts import Part, has_nan, joined_outputs
+from edgepack.runtimes.run_result import Run
+from edgepack.runtimes.sample_budget import worthwhile_processes
+from edgepack.storage.arrays import Arrays, file_of, save_array
+from edgepack.tflite.parser import read_tflite
+from edgepack.workers.client import Limits, Worker
+from edgepack.workers.replaced import ReplacedWorker
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 """Loading a model, and each sample, may take so long: reference kernels are slow."""
@@ -97,7 +97,7 @@ class Interpreters:
 
     def _worker(self, runtime: Runtime) -> Worker:
         return Worker(
-            "edgepack.runtimes.service:RunService",
+            "edgepack.runtimes.run_service:RunService",
             label=runtime.name,
             verbose=self._verbose,
             limits=self._limits,

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tflite_micro import runtime
 
-from edgepack.errors import ConversionError
-from edgepack.tflite.flatbuffer import read_tflite
-from edgepack.types import Allocations, Model
+from edgepack.core.errors import ConversionError
+from edgepack.footprint.allocations import Allocations
+from edgepack.tflite.graph import Model
+from edgepack.tflite.parser import read_tflite
 
 _STRUCTURES_BYTES = 1 << 20
 _CHANNEL_BYTES = 64

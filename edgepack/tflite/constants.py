@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.tflite.graph import Tensor
 from edgepack.tflite.nibbles import unpack
-from edgepack.types import Tensor
 
 
 def stored_values(tensor: Tensor) -> NDArray[Any]:

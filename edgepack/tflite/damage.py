@@ -14,9 +14,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgepack.errors import ModelError
-from edgepack.tflite.scales import Quantized, require_quantization
-from edgepack.tflite.tables import Damage, File, Table
+from edgepack.core.errors import ModelError
+from edgepack.tflite.flatbuffer_tables import Damage, File, Table
+from edgepack.tflite.quantization_damage import Quantized, require_quantization
 
 _MAX_DIMENSIONS = 32
 """As many as numpy takes; interpreters take fewer."""

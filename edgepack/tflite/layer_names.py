@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from edgepack.tflite.converter_names import fused
-from edgepack.types import Graph, Operator
+from edgepack.tflite.graph import Graph, Operator
 
 _COMPUTES = re.compile(r"/(Conv\w*D\w*|conv\w*|depthwise|separable_conv\w*|MatMul|Einsum)\d*$")
 

@@ -1,6 +1,6 @@
 """Change a .tflite file: its tensors, its operators, what it gives.
 
-:mod:`edgepack.tflite.flatbuffer` reads files, into types of edgepack's own; this module writes
+:mod:`edgepack.tflite.parser` reads files, into types of edgepack's own; this module writes
 them, over the object form of the schema's accessors, whose attributes are those of TensorFlow
 Lite's ``schema.fbs`` (``tensor.quantization.zeroPoint``).
 """
@@ -15,9 +15,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgepack.errors import ModelError
+from edgepack.core.errors import ModelError
 from edgepack.tflite.damage import require_whole
-from edgepack.tflite.flatbuffer import DAMAGE
+from edgepack.tflite.parser import DAMAGE
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
@@ -28,7 +28,7 @@ class Rewrite:
     """A .tflite file taken apart, to be changed and put together again.
 
     ``model`` is its ``ModelT`` and ``graph`` the ``SubGraphT`` that an interpreter invokes.
-    Raises :class:`~edgepack.errors.ModelError` for a damaged file.
+    Raises :class:`~edgepack.core.errors.ModelError` for a damaged file.
     """
 
     def __init__(self, data: bytes) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack.emit.phone.code import Language, write
+from edgepack.emit.phone.app_source_text import quoted
 from edgepack.emit.phone.kotlin_samples import SAMPLES
-from edgepack.emit.phone.model import PhoneModel
-from edgepack.emit.phone.text import quoted
+from edgepack.emit.phone.model_class import Language, write
+from edgepack.emit.phone.phone_model import PhoneModel
 
 _FILE = """\
 // Runs @file@ on Android. Written by edgepack.

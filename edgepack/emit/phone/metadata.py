@@ -15,14 +15,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgepack.emit.firmware import End
-from edgepack.emit.phone.model import PhoneModel
-from edgepack.emit.phone.told import told
-from edgepack.errors import ModelError
-from edgepack.preprocessing import Preprocessing
-from edgepack.quantize.affine import real_range
+from edgepack.config.preprocessing import Preprocessing
+from edgepack.core.errors import ModelError
+from edgepack.emit.c.firmware_model import End
+from edgepack.emit.phone.phone_model import PhoneModel
+from edgepack.emit.phone.preprocessing_text import told
+from edgepack.quantization.affine import real_range
+from edgepack.tflite.flatbuffer_writer import Floats, NewTable, Number, write_tables
 from edgepack.tflite.rewrite import Rewrite
-from edgepack.tflite.table_writer import Floats, NewTable, Number, write_tables
 
 LABELS = "labels.txt"
 

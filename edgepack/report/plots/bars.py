@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
+from edgepack.report.format.text_table import NONE
 from edgepack.report.plots.svg import (
     WIDTH,
     Scale,
@@ -21,7 +22,6 @@ from edgepack.report.plots.svg import (
     with_unit,
     write,
 )
-from edgepack.report.table import NONE
 
 _BAR = 12
 _GAP = 9

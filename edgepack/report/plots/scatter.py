@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from edgepack.report.markup import element
+from edgepack.report.format.markup import element
 from edgepack.report.plots.svg import (
     SERIES,
     WIDTH,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeGuard
 from xml.etree.ElementTree import Element
 
-from edgepack.report.markup import element, plain
-from edgepack.report.table import cut_middle
+from edgepack.report.format.markup import element, plain
+from edgepack.report.format.text_table import cut_middle
 
 WIDTH = 360
 WIDE = 720

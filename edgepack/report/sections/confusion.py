@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgepack.report.comparison import ComparisonReport
-from edgepack.report.page.document import Block, Plot, Section, Table
-from edgepack.report.page.parts import figures, table, words
-from edgepack.report.plots import confusion as plot
-from edgepack.report.runs import Seen, output_names, title, worst_note, worst_runs
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.stage_runs import Seen, output_names, title, worst_note, worst_runs
+from edgepack.report.document.block_shortcuts import figures, table, words
+from edgepack.report.document.blocks import Block, Plot, Section, Table
+from edgepack.report.plots import confusion_heat_map as plot
 
 _MOST = 40
 _PAIRS = 20

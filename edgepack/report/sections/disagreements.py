@@ -9,11 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.evaluation.results import Shown, WorstSample
-from edgepack.report.comparison import ComparisonReport
-from edgepack.report.exhibits import Exhibit, Exhibits
-from edgepack.report.media import is_drawn, media, numbers
-from edgepack.report.page.document import Block, Card, Cards, Details, Picture, Plot, Section, Text
-from edgepack.report.runs import Seen, output_names, title, worst_runs
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.shown_samples import Exhibit, Exhibits
+from edgepack.report.data.stage_runs import Seen, output_names, title, worst_runs
+from edgepack.report.document.blocks import (
+    Block,
+    Card,
+    Cards,
+    Details,
+    Picture,
+    Plot,
+    Section,
+    Text,
+)
+from edgepack.report.sections.sample_media import is_drawn, media, numbers
 
 _FIRST = 6
 _TOP = 3

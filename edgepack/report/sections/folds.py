@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edgepack.metrics import Unit, listed
-from edgepack.report.amounts import UNITS, number
-from edgepack.report.comparison import Fold, FoldsReport
-from edgepack.report.page.document import Section, Text
-from edgepack.report.page.parts import table
-from edgepack.report.table import NONE
+from edgepack.report.data.comparison import Fold, FoldsReport
+from edgepack.report.document.block_shortcuts import table
+from edgepack.report.document.blocks import Section, Text
+from edgepack.report.format.amounts import UNITS, number
+from edgepack.report.format.text_table import NONE
 
 
 def folds(report: FoldsReport | None) -> Section | None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
-from edgepack.evaluation.score import Comparison
-from edgepack.evaluation.sentences import samples_in_words
-from edgepack.report import amounts
-from edgepack.report.amounts import cells, interpreter, milliseconds, number
-from edgepack.report.comparison import FLOAT, ComparisonReport, Stage, StageRun
-from edgepack.report.compression import StepReport
-from edgepack.report.page.document import Column, Row, Section, Tone
-from edgepack.report.page.parts import figures, table, toned, words
-from edgepack.report.runs import all_runs, asked, output_names, seen
-from edgepack.report.table import NONE
+from edgepack.evaluation.drop_sentences import samples_in_words
+from edgepack.evaluation.scores import Comparison
+from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, StageRun
+from edgepack.report.data.compression import StepReport
+from edgepack.report.data.stage_runs import all_runs, asked, output_names, seen
+from edgepack.report.document.block_shortcuts import figures, table, toned, words
+from edgepack.report.document.blocks import Column, Row, Section, Tone
+from edgepack.report.format import amounts
+from edgepack.report.format.amounts import cells, interpreter, milliseconds, number
+from edgepack.report.format.text_table import NONE
 from edgepack.runtimes import LITERT, TFLM
 
 _LEAD = (

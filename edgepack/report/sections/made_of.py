@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgepack.artifact import Artifact
-from edgepack.report.page.document import Block, Details, Section
-from edgepack.report.page.parts import figures, table, words
-from edgepack.report.table import NONE
+from edgepack.report.document.block_shortcuts import figures, table, words
+from edgepack.report.document.blocks import Block, Details, Section
+from edgepack.report.format.text_table import NONE
+from edgepack.storage.artifact import Artifact
 
 
 def made_of(

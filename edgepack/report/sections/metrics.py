@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from edgepack.evaluation.results import Distance
-from edgepack.report import amounts
-from edgepack.report.comparison import ComparisonReport
-from edgepack.report.page.document import Section, Table
-from edgepack.report.page.parts import figures, table, words
-from edgepack.report.runs import Seen, output_names, seen, title
-from edgepack.report.table import NONE
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.stage_runs import Seen, output_names, seen, title
+from edgepack.report.document.block_shortcuts import figures, table, words
+from edgepack.report.document.blocks import Section, Table
+from edgepack.report.format import amounts
+from edgepack.report.format.text_table import NONE
 
 
 def metrics(report: ComparisonReport) -> Section | None:

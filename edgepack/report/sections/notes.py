@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgepack.report.page.document import Section
-from edgepack.report.page.parts import bullets
+from edgepack.report.document.block_shortcuts import bullets
+from edgepack.report.document.blocks import Section
 
 
 def notes(told: Iterable[str]) -> Section | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgepack.debug.figures import Figures
-from edgepack.report import amounts
-from edgepack.report.comparison import ComparisonReport
-from edgepack.report.page.document import Block, Details, Plot, Section
-from edgepack.report.page.parts import table
-from edgepack.report.plots.histogram import histogram
+from edgepack.layer_errors.result import Figures
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.document.block_shortcuts import table
+from edgepack.report.document.blocks import Block, Details, Plot, Section
+from edgepack.report.format import amounts
+from edgepack.report.plots.value_histogram import histogram
 
 _WORST = 4
 _ROWS = 16

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from edgepack.evaluation.results import MetricResult
-from edgepack.report import amounts
-from edgepack.report.comparison import ComparisonReport, Stage
-from edgepack.report.page.document import Plot, Section
-from edgepack.report.page.parts import figures, table, words
+from edgepack.report.data.comparison import ComparisonReport, Stage
+from edgepack.report.data.stage_runs import asked, output_names, title, worst_note, worst_runs
+from edgepack.report.document.block_shortcuts import figures, table, words
+from edgepack.report.document.blocks import Plot, Section
+from edgepack.report.format import amounts
 from edgepack.report.plots.scatter import Point, scatter
-from edgepack.report.runs import asked, output_names, title, worst_note, worst_runs
 
 _FEWEST = 2
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edgepack.evaluation.drop_sentences import change_sentence, samples_in_words
 from edgepack.evaluation.results import Change
-from edgepack.evaluation.sentences import change_sentence, samples_in_words
 from edgepack.metrics.metric import Unit
-from edgepack.report import amounts
-from edgepack.report.comparison import ComparisonReport
-from edgepack.report.page.document import Headline, Tone
-from edgepack.report.runs import Seen, all_runs, asked, output_names, worst_runs
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.stage_runs import Seen, all_runs, asked, output_names, worst_runs
+from edgepack.report.document.blocks import Headline, Tone
+from edgepack.report.format import amounts
 
 _LIMITS = {
     Unit.FRACTION: "at most {limit:g} {points} may be lost",

@@ -1,0 +1,154 @@
+"""The inside of a worker process that runs a float model and watches its activations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import interpreter
+from numpy.typing import NDArray
+
+from edgepack.calibration.activations.activation_statistics import Statistics, moving_average
+from edgepack.calibration.activations.histogram import EMPTY, Extent, Histogram, histogram
+from edgepack.core.errors import ConversionError, DatasetError, reason
+from edgepack.core.progress import Update
+from edgepack.storage.arrays import read_rows, save_array
+from edgepack.tflite.converter_names import fused
+
+_BLOCK_BYTES = 2**24  # of activations: what the processor's caches nearly hold
+_MAX_BLOCK = 32
+_TRIED = 2
+_TOLERANCE = 1e-4  # of the largest value: batched kernels may add in another order
+
+
+class ObserveService:
+    """Runs blocks of samples through LiteRT and keeps what :class:`Statistics` keeps."""
+
+    _model: bytes
+    _activations: dict[str, int]
+    _wants_histograms: bool
+    _histograms: dict[str, Histogram]
+    _runs: dict[int, _Run]
+
+    def open(
+        self, *, model: str, activations: dict[str, int], histograms: bool, update: Update
+    ) -> None:
+        """Take a model that :mod:`edgepack.calibration.activations.instrument` made."""
+        update(0, 1)
+        self._model = Path(model).read_bytes()
+        self._activations = activations
+        self._wants_histograms = histograms
+        self._histograms = dict.fromkeys(activations, EMPTY)
+        self._runs = {}
+
+    def block(self, *, inputs: list[str], update: Update) -> int:
+        """Choose how many samples to run at a time; ``inputs`` are .npy files."""
+        update(0, 1)
+        sample = [read_rows(Path(path), 0, 1) for path in inputs]
+        single = self._run(1)
+        single.invoke(sample)
+        sample_bytes = sum(single.value(index).nbytes for index in self._activations.values())
+        size = max(1, min(_MAX_BLOCK, _BLOCK_BYTES // max(sample_bytes, 1)))
+        return size if size > 1 and self._can_run(size, inputs) else 1
+
+    def observe(
+        self, *, inputs: list[str], start: int, stop: int, block: int, update: Update
+    ) -> dict[str, Statistics]:
+        """Run samples ``start`` to ``stop``; returns what was seen, by activation."""
+        seen: dict[str, Statistics] = {}
+        for first in range(start, stop, block):
+            last = min(first + block, stop)
+            arrays = [read_rows(Path(path), first, last) for path in inputs]
+            run = self._run(last - first)
+            run.invoke(arrays)
+            for name, index in self._activations.items():
+                now = self._look(name, run.value(index), last - first)
+                seen[name] = seen[name].then(now) if name in seen else now
+            update(last - start, stop - start)
+        return seen
+
+    def histograms(self, *, path: str, update: Update) -> dict[str, Extent]:
+        """Write the counts of all samples observed, one after the other, as an .npy file."""
+        update(0, 1)
+        counts = [each.counts for each in self._histograms.values()]
+        save_array(Path(path), np.concatenate(counts) if counts else EMPTY.counts)
+        return {name: each.extent for name, each in self._histograms.items()}
+
+    def _look(self, name: str, values: NDArray[Any], samples: int) -> Statistics:
+        each = values.reshape(samples if values.size % samples == 0 else 1, -1)
+        lows, highs = each.min(axis=1), each.max(axis=1)
+        low, high = float(lows.min()), float(highs.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise DatasetError(
+                f"the float model computes NaN or infinity in {fused(name)[0]!r} on the"
+                " representative dataset; check the scale of its inputs"
+            )
+        if self._wants_histograms:
+            self._histograms[name] = self._histograms[name].merged(histogram(values))
+        return Statistics(min=low, max=high, lows=moving_average(lows), highs=moving_average(highs))
+
+    def _run(self, samples: int) -> _Run:
+        if samples not in self._runs:
+            self._runs[samples] = _Run(self._model, samples)
+        return self._runs[samples]
+
+    def _can_run(self, size: int, inputs: list[str]) -> bool:
+        """Whether a block gives what its samples give one by one; a constant may fix the batch."""
+        samples = [read_rows(Path(path), 0, _TRIED) for path in inputs]
+        tried = len(samples[0])
+        filled = [np.resize(array, (size, *array.shape[1:])) for array in samples]
+        try:
+            batched = self._run(size)
+            batched.invoke(filled)
+        except ConversionError:
+            return False
+        together = {index: batched.value(index).copy() for index in self._activations.values()}
+        single = self._run(1)
+        for number in range(tried):
+            single.invoke([array[number : number + 1] for array in samples])
+            for index, whole in together.items():
+                alone = single.value(index).copy()
+                has_batch = whole.size == size * alone.size
+                if not _are_equal(whole.reshape(size, -1)[number] if has_batch else whole, alone):
+                    return False
+        return True
+
+
+def _are_equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    tolerance = _TOLERANCE * np.abs(other).max(initial=0)
+    return one.size == other.size and np.allclose(
+        one.ravel(), other.ravel(), rtol=0, atol=tolerance
+    )
+
+
+class _Run:
+    """An interpreter for so many samples at a time."""
+
+    def __init__(self, model: bytes, samples: int) -> None:
+        try:
+            self._interpreter = interpreter.Interpreter(model_content=model, num_threads=1)
+            self._inputs = [each["index"] for each in self._interpreter.get_input_details()]
+            if samples > 1:
+                for each in self._interpreter.get_input_details():
+                    shape = [samples, *each["shape"][1:]]
+                    self._interpreter.resize_tensor_input(each["index"], shape)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ConversionError(f"LiteRT cannot run the float model: {reason(error)}") from error
+
+    def invoke(self, arrays: list[NDArray[Any]]) -> None:
+        for index, array in zip(self._inputs, arrays, strict=True):
+            self._interpreter.set_tensor(index, array)
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ConversionError(
+                "LiteRT cannot run the float model on the representative dataset:"
+                f" {reason(error)}; check the values of its inputs"
+            ) from error
+
+    def value(self, index: int) -> NDArray[Any]:
+        """Look at a tensor; what is seen changes with the next samples."""
+        array: NDArray[Any] = self._interpreter.tensor(index)()
+        return array

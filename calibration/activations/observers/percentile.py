@@ -1,0 +1,45 @@
+"""Percentile: a fixed fraction of the values is clipped at either end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from edgepack.calibration.activations.activation_statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """The range that ``percent`` of the values do not exceed, at either end.
+
+    It harms small networks, whose largest values often are what tells the classes apart.
+    """
+
+    percent: float = 99.99
+    needs_histogram: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 50 < self.percent <= 100:  # noqa: PLR2004
+            raise ValueError("a percentile lies above 50 and at most at 100, such as 99.99")
+
+    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
+        """Interpolate within the bins of the histograms; the widest of several."""
+        ranges = [self._range(each) for each in seen]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def _range(self, seen: Statistics) -> tuple[float, float]:
+        histogram = seen.histogram
+        if histogram is None or not histogram.total:
+            return seen.min, seen.max
+        edges = histogram.edges
+        below = np.concatenate([[0], np.cumsum(histogram.counts)])
+        below += np.where(edges > 0, histogram.zeros, 0)
+        total = histogram.total
+        low, high = (
+            float(np.interp(share * total, below, edges))
+            for share in (1 - self.percent / 100, self.percent / 100)
+        )
+        return seen.clip(low, high)

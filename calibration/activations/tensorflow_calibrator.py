@@ -1,0 +1,50 @@
+"""Models with fused recurrent operators, which only TensorFlow's own calibrator can watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgepack.core.errors import ConversionError, reason
+from edgepack.core.progress import Update
+from edgepack.tflite.graph import Graph
+
+FUSED = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"})
+"""Operators with a state, and with values inside that have ranges of their own."""
+
+
+def is_fused(graph: Graph) -> bool:
+    """Whether a float model has such an operator."""
+    return any(operator.name in FUSED for operator in graph.operators)
+
+
+def calibrate_fused(float_tflite: bytes, samples: Sequence[NDArray[Any]], update: Update) -> bytes:
+    """Run a float .tflite over the samples and record the minimum and maximum of each tensor.
+
+    ``samples`` has one array of shape (samples, ...) for each input, in the file's order; the
+    model takes one sample at a time. The result is the same model with the ranges in its tensors'
+    ``quantization.min`` and ``quantization.max``, those inside fused operators included. This is
+    the calibrator of ``TFLiteConverter``; it needs TensorFlow.
+
+    Raises :class:`ConversionError` if an operator cannot run on a sample.
+    """
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    total = len(samples[0])
+
+    def feed() -> Iterator[list[NDArray[Any]]]:
+        for done in range(total):
+            update(done, total)
+            yield [array[done : done + 1] for array in samples]
+
+    try:
+        calibrated: bytes = Calibrator(float_tflite).calibrate(feed)
+    except Exception as error:
+        raise ConversionError(
+            "TensorFlow's calibrator cannot run the model on the representative dataset:"
+            f" {reason(error)}; check the values of its inputs"
+        ) from error
+    update(total, total)
+    return calibrated

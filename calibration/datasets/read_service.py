@@ -1,0 +1,37 @@
+"""The inside of the process that reads data whose decoders may crash, or import TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgepack.calibration.datasets.read import Spooled, read
+from edgepack.calibration.datasets.sources.source import Context
+from edgepack.config.export import is_function_name
+from edgepack.config.project_file import read_recipe_file
+from edgepack.core.progress import Update
+from edgepack.core.signature import Signature
+
+
+class ReadService:
+    """Reads one dataset after the other."""
+
+    def read(
+        self,
+        *,
+        data: str,
+        signature: Signature,
+        recipe_file: str | None,
+        samples: int | None,
+        seed: int,
+        stem: str,
+        update: Update,
+    ) -> Spooled:
+        """Do what :func:`edgepack.calibration.datasets.read.read` does."""
+        update(0, 1)
+        context = Context(
+            signature=signature,
+            recipe_file=read_recipe_file(Path(recipe_file) if recipe_file else None),
+            samples=samples,
+        )
+        source = data if is_function_name(data) else Path(data)
+        return read(source, context, Path(stem), seed=seed, update=update)

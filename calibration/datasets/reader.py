@@ -1,0 +1,78 @@
+"""Reading datasets where they are best read: here, or in a worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from edgepack.calibration.datasets.read import Spooled, read
+from edgepack.calibration.datasets.sources import find
+from edgepack.calibration.datasets.sources.source import Context
+from edgepack.config.export import DEFAULT_SEED
+from edgepack.config.project_file import RecipeFile
+from edgepack.core.codec import restore
+from edgepack.core.progress import Update, ignore
+from edgepack.core.signature import Signature
+from edgepack.workers.client import Worker
+
+
+class Reader:
+    """Reads the datasets that it was made for."""
+
+    def __init__(self, recipe_file: RecipeFile, worker: Worker | None) -> None:
+        self._recipe_file = recipe_file
+        self._worker = worker
+
+    def read(
+        self,
+        data: object,
+        signature: Signature,
+        stem: Path,
+        *,
+        samples: int | None = None,
+        seed: int = DEFAULT_SEED,
+        update: Update = ignore,
+    ) -> Spooled:
+        """Read a dataset for a model, all of it or some samples, into files next to ``stem``.
+
+        Raises what :func:`edgepack.calibration.datasets.read.read` raises, and
+        :class:`~edgepack.core.errors.WorkerCrashError`.
+        """
+        if self._worker is None or not find(data).is_isolated:
+            context = Context(signature=signature, recipe_file=self._recipe_file, samples=samples)
+            return read(data, context, stem, seed=seed, update=update)
+        path = self._recipe_file.path
+        answer = self._worker.call(
+            "read",
+            update=update,
+            data=str(data),
+            signature=signature,
+            recipe_file=path and str(path),
+            samples=samples,
+            seed=seed,
+            stem=str(stem),
+        )
+        return restore(Spooled, answer)
+
+
+@contextmanager
+def reader(
+    datasets: Iterable[object], recipe_file: RecipeFile, *, verbose: bool = False
+) -> Iterator[Reader]:
+    """Find out what data are, and start the process that some kinds need.
+
+    Raises what :func:`edgepack.calibration.datasets.sources.find` raises, before anything is read.
+    """
+    isolated = [found.name for data in datasets if (found := find(data)).is_isolated]
+    process = (
+        Worker(
+            "edgepack.calibration.datasets.read_service:ReadService",
+            label=f"reading {', '.join(dict.fromkeys(isolated))}",
+            verbose=verbose,
+        )
+        if isolated
+        else nullcontext()
+    )
+    with process as worker:
+        yield Reader(recipe_file, worker)

@@ -1,0 +1,17 @@
+"""``module:function``: a function of the user's own, who names it, so it may run."""
+
+from __future__ import annotations
+
+from edgepack.calibration.datasets.sources.columns import Columns
+from edgepack.calibration.datasets.sources.source import Context
+from edgepack.calibration.datasets.sources.stream import Stream, open_object
+from edgepack.core.errors import DatasetError
+from edgepack.core.importing import calling, import_function
+
+
+def open_function(name: str, context: Context) -> Columns | Stream:
+    """Import a function from the path or the working folder, call it, and open what it returns."""
+    function = import_function(name, name, DatasetError)
+    with calling(name, DatasetError):
+        value = function()
+    return open_object(value, name, context)

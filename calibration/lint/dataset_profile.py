@@ -1,0 +1,108 @@
+"""What one pass over a dataset tells its rules, in memory that does not grow with its arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.core.errors import UsageError
+from edgepack.core.signature import Signature
+from edgepack.metrics import measures
+from edgepack.storage.arrays import Arrays, blocks
+from edgepack.storage.dataset import Dataset
+
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InputProfile:
+    """The values of one input: by channel (the last axis), float64, and all together.
+
+    The lone value of a sample without axes is its channel.
+    """
+
+    dtype: str
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Profile:
+    """A dataset in figures.
+
+    ``role`` is what the dataset is for. ``digests`` has one of each sample, over all its inputs;
+    ``classes`` the number of samples of each class that the model knows, by output.
+    """
+
+    role: str
+    inputs: dict[str, InputProfile]
+    digests: tuple[bytes, ...]
+    classes: dict[str, NDArray[np.int64]]
+
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return len(self.digests)
+
+
+def profile(role: str, dataset: Dataset, signature: Signature) -> Profile:
+    """Go through a dataset once, in blocks."""
+    known = {output.name: max(output.shape[-1] or 0, 2) for output in signature.outputs}
+    return Profile(
+        role=role,
+        inputs={name: _input_profile(array) for name, array in dataset.inputs.items()},
+        digests=tuple(_digests(dataset.inputs)),
+        classes={
+            name: np.bincount(labels, minlength=known[name])
+            for name, labels in class_labels(dataset, signature).items()
+        },
+    )
+
+
+def class_labels(dataset: Dataset, signature: Signature) -> Arrays:
+    """Find the labels that are class numbers, int64 of shape (samples,), by output."""
+    with suppress(UsageError):  # labels that fit no metric are told by who asks for one
+        return {
+            name: measure.wanted[:]
+            for name, measure in measures(None, dataset, signature).items()
+            if measure.metric.name == "accuracy"
+        }
+    return {}
+
+
+def _input_profile(array: NDArray[Any]) -> InputProfile:
+    shape = array.shape[-1:] if array.ndim > 1 else (1,)
+    minimum, maximum = np.full(shape, np.inf), np.full(shape, -np.inf)
+    total = squares = 0.0
+    for _, (block,) in blocks(array):
+        values = block.reshape(-1, *shape).astype(np.float64)
+        np.minimum(minimum, values.min(axis=0), out=minimum)
+        np.maximum(maximum, values.max(axis=0), out=maximum)
+        total += float(values.sum())
+        squares += float(np.square(values).sum())
+    mean = total / array.size
+    variance = max(squares / array.size - mean * mean, 0.0)
+    return InputProfile(
+        dtype=array.dtype.name,
+        minimum=minimum,
+        maximum=maximum,
+        mean=mean,
+        deviation=variance**0.5,
+    )
+
+
+def _digests(inputs: Arrays) -> Iterator[bytes]:
+    for _, read in blocks(*inputs.values()):
+        for sample in zip(*read, strict=True):
+            digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+            for row in sample:
+                digest.update(row.tobytes())
+            yield digest.digest()

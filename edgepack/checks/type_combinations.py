@@ -1,0 +1,54 @@
+"""Checks of what an interpreter has in its version, but not with these data types or scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.checks.locations import Place, listed, places
+from edgepack.core.findings import Finding
+from edgepack.devices.kernel_defects import DEFECTS, Defect
+from edgepack.devices.target import Target
+from edgepack.tflite.graph import Model
+
+
+def combinations_come_out_right(model: Model, target: Target) -> Iterator[Finding]:
+    """No operator has data types or scales that an interpreter computes wrongly, without a word.
+
+    They were measured; the oldest release that the target names decides.
+    """
+    everywhere = list(places(model))
+    for defect in DEFECTS:
+        names = [
+            name for name, oldest in target.interpreters.items() if defect.is_wrong_in(name, oldest)
+        ]
+        yield from _found(everywhere, target, defect, names, "comes out wrong, without a word, in")
+
+
+def combinations_are_run(model: Model, target: Target) -> Iterator[Finding]:
+    """No operator has data types or scales that an interpreter has no kernel for.
+
+    They were measured; the oldest release that the target names decides.
+    """
+    everywhere = list(places(model))
+    for defect in DEFECTS:
+        names = [
+            name
+            for name, oldest in target.interpreters.items()
+            if defect.is_refused_by(name, oldest) and not defect.is_wrong_in(name, oldest)
+        ]
+        yield from _found(everywhere, target, defect, names, "is not run by")
+
+
+def _found(
+    everywhere: list[Place], target: Target, defect: Defect, interpreters: list[str], told: str
+) -> Iterator[Finding]:
+    where = [place for place in everywhere if defect.is_in(place.use)] if interpreters else []
+    for name in interpreters if where else ():
+        cured = defect.cured_in(name)
+        yield Finding(
+            message=f"{listed(place.operator for place in where)} with {defect.what} {told} {name}"
+            f" {target.interpreters[name]}",
+            cure=f"{defect.cure}; {name} runs it from {cured} on" if cured else defect.cure,
+            operator=where[0].operator,
+            layer=listed(place.layer for place in where),
+        )

@@ -1,0 +1,162 @@
+"""Types of values on the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgepack.config.export import is_function_name
+from edgepack.devices.target import is_path
+
+
+class GivenPath(click.Path):
+    """A path. An empty one is a variable of the shell that is not set, not the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse a path of nothing."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = GivenPath(path_type=Path, readable=False)  # what cannot be read is told by its reader
+
+
+class Data(click.ParamType[Any]):
+    """Samples: a path, or ``module:function`` if there is no file of that name."""
+
+    name = "data"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path | str:
+        """Tell a path from the name of a function."""
+        if is_function_name(str(value)):
+            return str(value)
+        path: Path = PATH.convert(value, param, ctx)
+        return path
+
+
+DATA = Data()
+
+
+class TargetName(click.types.StringParamType):
+    """The name of a target, or the path of its file."""
+
+
+TARGET = TargetName()
+
+
+class Pair(click.ParamType[Any]):
+    """``NAME=VALUE``, the value of a type, such as float."""
+
+    name = "pair"
+
+    def __init__(self, of: Callable[[str], Any], example: str) -> None:
+        self._of = of
+        self._example = example
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Split at the last equals sign."""
+        name, _, text = str(value).rpartition("=")
+        try:
+            if not name:
+                raise ValueError
+            return name, self._of(text)
+        except ValueError:
+            self.fail(f"{value!r}: write NAME=VALUE, such as {self._example}", param, ctx)
+
+
+class Named(click.ParamType[Any]):
+    """A value of a type that may have a name before it: ``NAME=VALUE``; the empty name without.
+
+    What is the name of a file as it stands has no name before it.
+    """
+
+    name = "named"
+
+    def __init__(self, of: click.ParamType[Any]) -> None:
+        self.of = of
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Split at the first equals sign."""
+        name, sign, text = str(value).partition("=")
+        if not sign or os.path.lexists(value):
+            return "", self.of.convert(value, param, ctx)
+        if not (name and text):
+            self.fail(f"{value!r}: write NAME=VALUE, such as kws=model.tflite", param, ctx)
+        return name, self.of.convert(text, param, ctx)
+
+
+class TwoNumbers(click.ParamType[Any]):
+    """Two whole numbers with a sign between them, such as ``2:4`` or ``4x1``."""
+
+    name = "numbers"
+
+    def __init__(self, sign: str, example: str) -> None:
+        self._sign = sign
+        self._example = example
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Split at the sign."""
+        first, _, second = str(value).partition(self._sign)
+        try:
+            return int(first), int(second)
+        except ValueError:
+            self.fail(f"{value!r}: write two whole numbers, such as {self._example}", param, ctx)
+
+
+class Range(click.ParamType[Any]):
+    """A whole number, or all from one to another, such as ``2-8``."""
+
+    name = "range"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> range:
+        """Split at the dash, if there is one."""
+        first, _, last = str(value).partition("-")
+        try:
+            numbers = range(int(first), int(last or first) + 1)
+            if not numbers:
+                raise ValueError
+            return numbers
+        except ValueError:
+            self.fail(f"{value!r}: write a whole number or two, such as 4 or 2-8", param, ctx)
+
+
+def placed(kind: click.ParamType[Any], value: str, folder: Path) -> str:
+    """Take a path in a value as it stands in a file of a folder: relative to that folder.
+
+    >>> placed(PATH, "model.h5", Path("project")), placed(DATA, "mine:data", Path("project"))
+    ('project/model.h5', 'mine:data')
+    >>> placed(Named(PATH), "kws=kws.tflite", Path("project"))
+    'kws=project/kws.tflite'
+    """
+    found = folder / value
+    if isinstance(kind, GivenPath):
+        return str(found) if value else value
+    if isinstance(kind, Data):
+        is_function = is_function_name(value) and not os.path.lexists(found)
+        return value if is_function else placed(PATH, value, folder)
+    if isinstance(kind, TargetName):
+        return str(found) if is_path(value) else value
+    if isinstance(kind, Named):
+        name, sign, text = value.partition("=")
+        if not sign or os.path.lexists(found):
+            return placed(kind.of, value, folder)
+        return f"{name}={placed(kind.of, text, folder)}"
+    return value

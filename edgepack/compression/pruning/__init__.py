@@ -1,0 +1,1 @@
+"""Magnitude pruning, in one shot or while fine-tuning."""

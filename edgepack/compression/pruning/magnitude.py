@@ -1,0 +1,46 @@
+"""Magnitude pruning as a step of compression, and what a report says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.compression.pruning.settings import Prune, Pruning
+from edgepack.compression.technique import Compressed, Form, Task, Technique
+
+
+class MagnitudePruning(Technique):
+    """Pruning by TFMOT: with fine-tuning, or in one shot."""
+
+    name = Prune.technique
+    stage = "pruned"
+    settings = Prune
+    record = Pruning
+    forms = frozenset({Form.KERAS, Form.TFLITE})
+
+    def apply(self, task: Task, settings: Prune) -> Compressed:
+        """Set the smallest weights of a Keras model, or of a .tflite file, to zero."""
+        from edgepack.compression.pruning.prune import prune
+        from edgepack.compression.pruning.prune_tflite import prune_file
+        from edgepack.load.tflite_file import TfliteFile
+
+        if isinstance(task.model, TfliteFile):
+            return prune_file(task.model, settings)
+        return prune(task, settings)
+
+    def tell(self, record: Pruning) -> Iterator[str]:
+        """Say which way weights went, and how the model was trained."""
+        how = f"fine-tuned {record.trained}" if record.trained else "in one shot, not fine-tuned"
+        yield f"{_WAYS[record.way]}; {how}"
+        if record.why_not_carried:
+            yield f"not rebuilt in tf-keras: {record.why_not_carried}"
+
+
+PRUNING = MagnitudePruning()
+
+_WAYS = {
+    "wrappers": "by TFMOT",
+    "carried": "by TFMOT, rebuilt in tf-keras",
+    "callback": "by TFMOT's schedules and masks on the model itself",
+    "file": "by TFMOT's masks on the file's weights",
+    "threshold": "by a threshold",
+}

@@ -1,0 +1,136 @@
+"""TFMOT's schedules and masks on the variables of any model, without its wrappers.
+
+For models that TFMOT cannot wrap: those that code calls instead of a graph, and Keras 3 models
+that cannot be carried to tf-keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgepack.compression.pruning.schedule import Plan
+from edgepack.compression.weights import variable
+
+
+class Masks:
+    """Masks over the prunable weights of a model of either Keras.
+
+    ``weights`` are the masked variables and ``masks`` their masks, 1 to keep; ``variables`` is
+    what has to be kept to go on later.
+    """
+
+    def __init__(self, model: Any, plan: Plan) -> None:
+        import tensorflow as tf
+        from tensorflow_model_optimization.python.core.sparsity.keras.pruning_impl import Pruning
+
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.variables: list[Any] = [self._step]
+        self.weights: list[Any] = []
+        self.masks: list[Any] = []
+        self._prunings = []
+        for name, weights in prunable(model):
+            settings = plan.settings(name, (weight.shape.as_list() for weight in weights))
+            if settings is None:
+                continue
+            masked = [
+                (
+                    weight,
+                    tf.Variable(tf.ones_like(weight), trainable=False),
+                    tf.Variable(0.0, dtype=weight.dtype, trainable=False),
+                )
+                for weight in weights
+            ]
+            self.weights += weights
+            self.masks += [mask for _, mask, _ in masked]
+            self.variables += [variable for _, *pair in masked for variable in pair]
+            self._prunings.append(
+                Pruning(
+                    training_step_fn=lambda: self._step,
+                    pruning_vars=masked,
+                    block_pooling_type="AVG",
+                    **settings,
+                )
+            )
+        self._traced = tf.function(self._advance)
+
+    def advance(self) -> None:
+        """Begin a step: choose the masks anew if the schedule says so, and apply them."""
+        self._traced()
+
+    def apply(self) -> None:
+        """Set the masked weights to zero."""
+        for pruning in self._prunings:
+            pruning.weight_mask_op()
+
+    def _advance(self) -> None:
+        self._step.assign_add(1)
+        for pruning in self._prunings:
+            pruning.conditional_mask_update()
+            pruning.weight_mask_op()
+
+
+def one_shot(values: NDArray[Any], settings: dict[str, Any]) -> NDArray[Any]:
+    """Find TFMOT's mask for an array of weights, as in its first step: 1 to keep, 0 to prune."""
+    import tensorflow as tf
+    from tensorflow_model_optimization.python.core.sparsity.keras.pruning_impl import Pruning
+
+    mask = tf.Variable(tf.ones_like(values))
+    Pruning(
+        training_step_fn=lambda: tf.constant(1, tf.int64),
+        pruning_vars=[(tf.Variable(values), mask, tf.Variable(0.0))],
+        block_pooling_type="AVG",
+        **settings,
+    ).conditional_mask_update()
+    found: NDArray[Any] = mask.numpy()
+    return found
+
+
+def callback(keras: Any, masks: Masks) -> Any:
+    """Make the callback that drives masks while a model of this Keras is trained."""
+
+    class Prune(keras.callbacks.Callback):  # type: ignore[misc]  # untyped base
+        """Masks before every step, and once more at the end of every epoch."""
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+            masks.advance()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+            masks.apply()
+
+    return Prune()
+
+
+def prunable(model: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Find the weights that TFMOT would prune, as TensorFlow variables, by their layer's path."""
+    for path, layer in _leaves(model, ""):
+        owner = getattr(layer, "cell", layer)  # of a recurrent layer
+        names = _weight_names().get(type(owner).__name__, ())
+        weights = [variable(getattr(owner, name)) for name in names if "." not in name]
+        if weights and layer.trainable:
+            yield path, weights
+
+
+def _leaves(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for inner in layer._flatten_layers(include_self=False, recursive=False):
+        path = f"{prefix}{inner.name}"
+        names = _weight_names()
+        cell = getattr(inner, "cell", None)
+        if type(inner).__name__ in names or type(cell).__name__ in names:
+            yield path, inner
+        else:
+            yield from _leaves(inner, f"{path}/")
+
+
+@cache
+def _weight_names() -> dict[str, tuple[str, ...]]:
+    """Read from TFMOT which weights it prunes of which layer."""
+    from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import (
+        PruneRegistry,
+    )
+
+    known = PruneRegistry._LAYERS_WEIGHTS_MAP | PruneRegistry._RNN_CELLS_WEIGHTS_MAP
+    return {kind.__name__: tuple(names) for kind, names in known.items() if names}

@@ -1,0 +1,74 @@
+"""TFMOT's own way: a tf-keras model whose layers are wrapped, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from edgepack.compression.pruning.schedule import Plan
+
+
+def wrap(model: Any, plan: Plan) -> Any:
+    """Wrap the layers of a Sequential or functional tf-keras model as the plan says.
+
+    Layer by layer: given a whole model, TFMOT refuses it for one layer that it does not know.
+    """
+    import tf_keras
+    from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import (
+        PruneRegistry,
+    )
+    from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
+
+    def rebuild(model: Any, prefix: str) -> Any:
+        return tf_keras.models.clone_model(model, clone_function=wrapper(prefix))
+
+    def wrapper(prefix: str) -> Callable[[Any], Any]:
+        def wrap_one(layer: Any) -> Any:
+            name = f"{prefix}{layer.name}"
+            if isinstance(layer, tf_keras.Model):
+                return rebuild(layer, f"{name}/")
+            if not PruneRegistry.supports(layer) or not layer.trainable_weights:
+                return layer
+            weights = PruneRegistry.make_prunable(layer).get_prunable_weights()
+            if not weights:
+                return layer
+            settings = plan.settings(name, (weight.shape.as_list() for weight in weights))
+            return prune_low_magnitude(layer, **settings) if settings else layer
+
+        return wrap_one
+
+    return rebuild(model, "")
+
+
+def wrapped_layers(model: Any) -> list[Any]:
+    """Find the layers that :func:`wrap` wrapped, those of nested models too."""
+    from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (
+        collect_prunable_layers,
+    )
+
+    layers: list[Any] = collect_prunable_layers(model)
+    return list({id(layer): layer for layer in layers}.values())
+
+
+def mask(model: Any, final_step: int) -> None:
+    """Let TFMOT find its masks for layers that were not trained, and apply them.
+
+    ``final_step`` is the step at which the schedule reaches its final sparsity.
+    """
+    for layer in wrapped_layers(model):
+        if int(layer.pruning_step.numpy()) < 1:
+            layer.pruning_step.assign(1 if layer.sparsity_m_by_n else final_step)
+            layer.pruning_obj.conditional_mask_update()
+            layer.pruning_obj.weight_mask_op()
+
+
+def masks(model: Any) -> list[Any]:
+    """Find TFMOT's masks, 1 for weights to keep."""
+    return [mask for layer in wrapped_layers(model) for _, mask, _ in layer.pruning_vars]
+
+
+def pruned_weights(model: Any) -> list[Any]:
+    """Find the variables under TFMOT's masks."""
+    return [
+        weight for layer in wrapped_layers(model) for weight in layer.layer.get_prunable_weights()
+    ]

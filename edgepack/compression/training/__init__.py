@@ -1,0 +1,1 @@
+"""Fine-tuning: the training that compression techniques share."""

@@ -1,0 +1,130 @@
+"""What a model can be quantized to."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from edgepack.core.errors import RecipeError
+
+INT8, INT16, INT4 = "int8", "int16", "int4"
+FLOAT16, DYNAMIC_RANGE = "float16", "dynamic-range"
+FLOAT = "float"
+SCHEMES = (INT8, INT16, INT4, DYNAMIC_RANGE, FLOAT16)
+LAYER_SCHEMES = (INT8, INT16, INT4, FLOAT)
+END_TYPES = ("int8", "uint8", "int16", "float32")
+DENSE = ("per-channel", "per-tensor")
+
+
+def tflite_name(scheme: str) -> str:
+    """Name the file of a model in a folder that edgepack wrote, by its scheme or ``float``."""
+    return f"{scheme}.tflite"
+
+
+FLOAT_TFLITE = tflite_name(FLOAT)
+"""The float model, which the quantized one beside it was made of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantization:
+    """What a model is quantized to.
+
+    ``scheme``: ``int8``; ``int16`` (activations; weights in int8); ``int4`` (weights; activations
+    in int8); ``dynamic-range`` (weights in int8, activations in float); ``float16`` (weights).
+    ``layers`` pairs name patterns with a scheme of their own, ``int8``, ``int16``, ``int4`` or
+    ``float``; the last that matches counts. ``input_type`` and ``output_type`` are of
+    :data:`END_TYPES`; None leaves them as the operators compute. ``dense`` says whether each output
+    of a dense layer has a scale of its own or one serves all; None chooses what most interpreters
+    run. Raises :class:`RecipeError` for what does not fit.
+    """
+
+    scheme: str = INT8
+    layers: tuple[tuple[str, str], ...] = ()
+    input_type: str | None = None
+    output_type: str | None = None
+    dense: str | None = None
+
+    def __post_init__(self) -> None:
+        _require_one_of("scheme", self.scheme, SCHEMES)
+        for pattern, scheme in self.layers:
+            _require_one_of(f"scheme of the layers {pattern!r}", scheme, LAYER_SCHEMES)
+            if not self.needs_ranges and scheme != FLOAT:
+                raise RecipeError(
+                    f"layers {pattern!r} in {scheme}: the scheme {self.scheme} computes in float;"
+                    " its layers can only be left out, with float"
+                )
+        for end in ("input", "output"):
+            wanted = getattr(self, f"{end}_type")
+            if wanted is None:
+                continue
+            _require_one_of(f"{end} type", wanted, END_TYPES)
+            if not self.needs_ranges and wanted != "float32":
+                raise RecipeError(
+                    f"{end} type {wanted}: the scheme {self.scheme} computes in float, so inputs"
+                    " and outputs are float32; choose int8, int16 or int4"
+                )
+            if wanted == "int16" and self.scheme != INT16:
+                raise RecipeError(f"{end} type int16: needs the scheme int16, not {self.scheme}")
+        if self.dense is not None:
+            _require_one_of("dense", self.dense, DENSE)
+            if self.scheme == FLOAT16:
+                raise RecipeError(f"dense {self.dense}: the scheme float16 has no scales")
+
+    @property
+    def needs_ranges(self) -> bool:
+        """Whether activations are integers, for whose ranges the model is calibrated."""
+        return self.scheme in (INT8, INT16, INT4)
+
+    @property
+    def inputs(self) -> str:
+        """The type of the model's inputs."""
+        return self.input_type or self._ends
+
+    @property
+    def outputs(self) -> str:
+        """The type of the model's outputs."""
+        return self.output_type or self._ends
+
+    @property
+    def _ends(self) -> str:
+        if not self.needs_ranges:
+            return "float32"
+        return "int16" if self.scheme == INT16 else "int8"
+
+    def is_dense_per_tensor(self, scheme: str) -> bool:
+        """Whether one scale serves all outputs of a dense layer in a scheme."""
+        if self.dense is None:
+            # All that most kernels know of FULLY_CONNECTED in int4, or with float activations; in
+            # int16 tflite-runtime computes others wrongly.
+            return scheme in (INT16, INT4, DYNAMIC_RANGE)
+        return self.dense == "per-tensor"
+
+
+def _require_one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        near = difflib.get_close_matches(value, known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise RecipeError(f"{what} {value!r}: {hint}choose one of {', '.join(known)}")
+
+
+NEAREST, STOCHASTIC = "nearest", "stochastic"
+ROUNDINGS = (NEAREST, STOCHASTIC)
+FEWEST_BITS, MOST_BITS = 2, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedPoint:
+    """A study of weights in fixed point: each number of bits with each way of rounding.
+
+    Raises :class:`RecipeError` for what does not fit.
+    """
+
+    bits: tuple[int, ...] = tuple(range(FEWEST_BITS, MOST_BITS + 1))
+    roundings: tuple[str, ...] = ROUNDINGS
+
+    def __post_init__(self) -> None:
+        for bits in self.bits:
+            if not FEWEST_BITS <= bits <= MOST_BITS:
+                raise RecipeError(f"bits {bits}: choose {FEWEST_BITS} to {MOST_BITS}")
+        for rounding in self.roundings:
+            _require_one_of("rounding", rounding, ROUNDINGS)

@@ -1,0 +1,1 @@
+"""Conversion of loaded models to float .tflite files."""

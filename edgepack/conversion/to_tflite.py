@@ -1,0 +1,126 @@
+"""A loaded model to float .tflite."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgepack.core.errors import ConversionError, reason
+from edgepack.load.keras_model import KerasModel
+from edgepack.load.layer_settings import unroll
+from edgepack.load.loaded_model import FloatModel, TensorFlowModel
+from edgepack.load.tflite_file import TfliteFile
+from edgepack.tflite.graph import Model
+from edgepack.tflite.parser import read_tflite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """A float .tflite, and the recurrent layers that were unrolled for it."""
+
+    tflite: bytes
+    unrolled: tuple[str, ...] = ()
+
+
+def to_float_tflite(model: FloatModel, shapes: Sequence[tuple[int, ...]]) -> Converted:
+    """Convert a model with its batch fixed at 1, as microcontrollers need it.
+
+    ``shapes`` are those of the inputs, batch left out; they fill in the dimensions that the model
+    leaves open. A loop, which TensorFlow's calibrator does not survive, is taken out by unrolling
+    the recurrent layers of a Keras model: the same operations, step after step.
+
+    Raises :class:`ConversionError` if TensorFlow's converter refuses.
+    """
+    if isinstance(model, TfliteFile):
+        return Converted(tflite=model.data)
+    if not isinstance(model, TensorFlowModel):
+        raise TypeError(f"{type(model).__name__} cannot be converted")
+    tflite = _convert(model, shapes)
+    unrolled: tuple[str, ...] = ()
+    if (
+        isinstance(model, KerasModel)
+        and has_loop(read_tflite(tflite))
+        and (unrolled := unroll(model.model))
+    ):
+        tflite = _convert(model, shapes)
+    return Converted(tflite=tflite, unrolled=unrolled)
+
+
+def has_loop(model: Model) -> bool:
+    """Whether a .tflite file holds a loop, such as that of a rolled LSTM."""
+    return any(op.name == "WHILE" for graph in model.subgraphs for op in graph.operators)
+
+
+def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes:
+    """Freeze the variables into a graph, and convert that.
+
+    The converter's own way, which saves the model and loads it again, takes several times as long
+    for the same result.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    specs = [
+        tf.TensorSpec((1, *shape), spec.dtype, name=spec.name)
+        for spec, shape in zip(model.signature.inputs, shapes, strict=True)
+    ]
+    try:
+        function = tf.function(model)
+        frozen = convert_variables_to_constants_v2(function.get_concrete_function(*specs))
+        frozen = _without_negations(frozen)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+        tflite: bytes = converter.convert()
+    except Exception as error:
+        raise ConversionError(
+            f"{model.path}: TensorFlow's converter refuses the model: {_explain(error)}"
+        ) from error
+    return tflite
+
+
+_MISSING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+
+
+def _explain(error: Exception) -> str:
+    """Say why a graph is not converted, and the cure for what is known."""
+    if "AssignVariableOp" in str(error):
+        return (
+            "it changes a variable when it is used, such as the state of random numbers; let it"
+            " draw them in training only"
+        )
+    if names := sorted(set(_MISSING.findall(str(error))) - {"Placeholder"}):  # that is no operator
+        return (
+            f"TensorFlow Lite has no {' and no '.join(names)}; cut the layers off the model that"
+            " use what is missing, such as lookups, hashing and encodings, and give it the numbers"
+            " that they make"
+        )
+    return reason(error)
+
+
+def _without_negations(frozen: Any) -> Any:
+    """Write ``-x`` as ``x * -1`` in a frozen graph: TensorFlow Lite has no NEG in int8.
+
+    The layer normalization of Keras 3 is full of them. Those on the way to an Erfc stay: the
+    converter knows a GELU by them.
+    """
+    import tensorflow as tf
+    from tensorflow.python.eager.wrap_function import function_from_graph_def
+
+    graph = frozen.graph.as_graph_def()
+    ends_in_erfc = {name for node in graph.node if node.op == "Erfc" for name in node.input}
+    ends_in_erfc |= {
+        name for node in graph.node if node.name in ends_in_erfc for name in node.input
+    }
+    negations = [node for node in graph.node if node.op == "Neg" and node.name not in ends_in_erfc]
+    if not negations:
+        return frozen
+    for node in negations:
+        minus_one = graph.node.add(name=f"{node.name}/minus_one", op="Const")
+        minus_one.attr["dtype"].CopyFrom(node.attr["T"])
+        value = tf.make_tensor_proto(-1, tf.as_dtype(node.attr["T"].type))
+        minus_one.attr["value"].tensor.CopyFrom(value)
+        node.op = "Mul"
+        node.input.append(minus_one.name)
+    ends = ([tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs))
+    return function_from_graph_def(graph, *ends)

@@ -1,0 +1,1 @@
+"""What is known about devices: targets, operators, kernel defects, delegates and NPUs."""

@@ -1,0 +1,189 @@
+"""Ethos-U NPUs: Arm's compiler Vela plans a model for them, in a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import re
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from edgepack.core.errors import MissingToolError, ModelError, TargetError
+from edgepack.core.temporary_folders import temporary
+from edgepack.devices.delegates import Left
+from edgepack.tflite.graph import Graph
+from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.parser import read_tflite
+from edgepack.workers.client import Limits
+
+LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
+
+_PACKAGE = "ethos-u-vela"
+_ON_NPU = "ethos-u"
+_KIB = 1024
+_MODEL, _WRITTEN = "model.tflite", "model_vela.tflite"
+# The reason ends in the names of tensors, as long as they are.
+_REASON = re.compile(r"operator: \w+, ofm: '(.*)'\nReason: (.*?)\.?(?: \(.*\))?\n")
+_CHOICES = re.compile(r"--accelerator-config: invalid choice: .*\(choose from (.*)\)")
+# It runs in an empty folder of ours, so that what it imports is what is installed.
+_BOOT = """
+import resource, sys
+memory = int(sys.argv[1])
+limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: memory}
+for what, most in limits.items():
+    hard = resource.getrlimit(what)[1]
+    resource.setrlimit(what, (most if hard < 0 or 0 <= most < hard else hard, hard))
+from ethosu.vela.vela import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What Vela makes of a model of so many ``operators``.
+
+    ``left`` are those that stay on the CPU. ``sram_bytes`` hold the activations and what Vela
+    buffers of the weights, ``file_bytes`` is the size of the .tflite file that it writes.
+    ``cycles`` of one inference and ``inference_s`` are its estimates, for the system that
+    ``system`` names in its configuration file, whose clock is ``clock_hz``.
+    """
+
+    operators: int
+    left: tuple[Left, ...]
+    sram_bytes: int
+    file_bytes: int
+    cycles: int
+    inference_s: float
+    system: str
+    clock_hz: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compilation:
+    """A run of Vela, of a version: its plan for the accelerator, or why there is none."""
+
+    accelerator: str
+    version: str
+    plan: Plan | None = None
+    failure: str | None = None
+
+
+def missing() -> str | None:
+    """Say in a sentence that Vela is not installed; None if it is."""
+    try:
+        version(_PACKAGE)
+    except PackageNotFoundError:
+        return (
+            f"{_PACKAGE} is not installed, which plans models for Ethos-U; install it with"
+            " pip install 'edgepack[ethos-u]'"
+        )
+    return None
+
+
+def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Compilation:
+    """Compile the bytes of a .tflite file for an accelerator, named as Vela does: ethos-u55-128.
+
+    A model that Vela fails on, or that needs more than the limits, is a result. Raises
+    :class:`MissingToolError` without Vela, :class:`TargetError` for an accelerator that it does
+    not know, and :class:`~edgepack.core.errors.ModelError` if the bytes are no .tflite file.
+    """
+    if said := missing():
+        raise MissingToolError(said)
+    graph = read_tflite(data).main
+    plan, failure = None, None
+    with temporary() as folder:
+        try:
+            told = _run(folder, accelerator, data, limits)
+            plan = _plan(graph, folder, told)
+        except _FailureError as error:
+            failure = str(error)
+    return Compilation(
+        accelerator=accelerator, version=version(_PACKAGE), plan=plan, failure=failure
+    )
+
+
+class _FailureError(Exception):
+    """Why Vela made nothing of a model."""
+
+
+def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
+    """Let Vela write into a folder; returns what it prints."""
+    (folder / _MODEL).write_bytes(data)
+    memory = str(limits.memory_bytes or resource.RLIM_INFINITY)
+    arguments = (memory, _MODEL, "--output-dir", ".", f"--accelerator-config={accelerator}")
+    try:
+        done = subprocess.run(  # noqa: S603 (this Python; the name is one argument)
+            [sys.executable, "-c", _BOOT, *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=limits.time_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _FailureError(f"took longer than {limits.time_s:g} s") from None
+    if known := _CHOICES.search(done.stderr):
+        names = known[1].replace("'", "")
+        raise TargetError(f"unknown accelerator {accelerator!r}; Vela knows {names}")
+    if done.returncode < 0:
+        raise _FailureError(f"was killed by {signal.Signals(-done.returncode).name}")
+    if done.returncode > 0:
+        (*_, last) = ["", *done.stderr.strip().splitlines()]
+        why = last.removeprefix("RuntimeError: ") or f"status {done.returncode}"
+        raise _FailureError(f"fails: {why}")
+    return done.stdout + done.stderr
+
+
+def _plan(graph: Graph, folder: Path, told: str) -> Plan:
+    try:
+        written = (folder / _WRITTEN).read_bytes()
+        (summary,) = folder.glob("*_summary_*.csv")
+        with summary.open(newline="", encoding="utf-8") as file:
+            (row,) = csv.DictReader(file)
+        return Plan(
+            operators=len(graph.operators),
+            left=_left(graph, _read(written), dict(_REASON.findall(told))),
+            sram_bytes=round(float(row["sram_memory_used"]) * _KIB),
+            file_bytes=len(written),
+            cycles=int(row["cycles_total"]),
+            inference_s=float(row["inference_time"]),
+            system=row["system_config"],
+            clock_hz=float(row["core_clock"]),
+        )
+    except (FileNotFoundError, KeyError, OverflowError, ValueError) as error:
+        raise _FailureError(f"writes no plan: {error}") from error
+
+
+def _read(written: bytes) -> Graph:
+    try:
+        return read_tflite(written).main
+    except ModelError as error:
+        raise _FailureError(f"writes a file that cannot be read: {error}") from None
+
+
+def _left(graph: Graph, compiled: Graph, reasons: dict[str, str]) -> tuple[Left, ...]:
+    """Find the operators that Vela copied, by the tensors that they write."""
+    names = layer_names(graph)
+    copied = {
+        compiled.tensors[i].name
+        for operator in compiled.operators
+        if operator.name != _ON_NPU
+        for i in operator.outputs
+    }
+    return tuple(
+        Left(
+            index=index,
+            operator=operator.name,
+            layer=names[i],
+            why=reasons.get(graph.tensors[i].name),
+        )
+        for index, operator in enumerate(graph.operators)
+        for i in operator.outputs[:1]
+        if graph.tensors[i].name in copied
+    )

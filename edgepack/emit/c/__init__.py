@@ -1,0 +1,1 @@
+"""C source text: literals, identifiers, and the model that the emitters write."""

@@ -1,0 +1,71 @@
+"""Preprocessing in words, for descriptions and comments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.calibration.datasets.preprocess import GRAY
+from edgepack.config.preprocessing import Audio, Image, Preprocessing
+
+_COLORS = {
+    "gray": "turned into gray ({} R + {} G + {} B)".format(*GRAY),
+    "bgr": "blue first",
+}
+
+
+def told(described: Preprocessing) -> list[str]:
+    """Say what is done to a sample, step by step; nothing for nothing.
+
+    >>> told(Preprocessing(image=Image(resize=(96, 96)), scale=0.5))
+    ['resized to 96 x 96 (bilinear, half-pixel centres, not antialiased)', 'x * 0.5']
+    """
+    steps: list[str] = []
+    if described.image:
+        steps += _image(described.image)
+    if described.audio:
+        steps += _audio(described.audio)
+    return [*steps, *_values(described)]
+
+
+def _image(image: Image) -> Iterator[str]:
+    if image.resize:
+        height, width = image.resize
+        yield f"resized to {height} x {width} (bilinear, half-pixel centres, not antialiased)"
+    if image.crop:
+        yield f"cut to the {image.crop[0]} x {image.crop[1]} about the centre"
+    if image.colors in _COLORS:
+        yield _COLORS[image.colors]
+
+
+def _audio(audio: Audio) -> Iterator[str]:
+    yield f"sound of {audio.sample_rate} Hz, from -1 to 1"
+    if audio.clip_samples:
+        yield f"cut off or filled up with zeros to {audio.clip_samples} samples"
+    if audio.features is None:
+        return
+    yield (
+        f"frames of {audio.frame_length} samples every {audio.frame_step}, Hann window,"
+        f" FFT of {audio.fft_size}"
+    )
+    yield (
+        f"{audio.mel_bins} mel bins of magnitudes, {audio.lower_hz:g} to {audio.top_hz:g} Hz,"
+        f" log(x + {audio.log_offset:g})"
+    )
+    if audio.features == "mfcc":
+        yield f"the first {audio.coefficients} coefficients of its DCT"
+
+
+def _values(described: Preprocessing) -> Iterator[str]:
+    """Write the formula of the values, without what changes nothing."""
+    if not described.changes_values:
+        return
+    text = "x" if described.scale == 1 else f"x * {described.scale:g}"
+    text += f" + {described.offset:g}" if described.offset else ""
+    text += f" - {_list(described.mean)}" if any(described.mean) else ""
+    if any(value != 1 for value in described.std):
+        text = f"({text}) / {_list(described.std)}"
+    yield text
+
+
+def _list(values: tuple[float, ...]) -> str:
+    return f"{values[0]:g}" if len(values) == 1 else f"[{', '.join(f'{v:g}' for v in values)}]"

@@ -1,0 +1,77 @@
+"""An Arduino library (Arduino library specification, 1.5 format, rev. 2.2).
+
+Arduino finds a library by a header that stands directly in its ``src``: hence one for the models,
+which also includes that of the library of TensorFlow Lite Micro. The self-test is a ``.cpp``, as
+``.cc`` is left out by Arduino CLI before 0.34, beside a sketch of the folder's name.
+"""
+
+from __future__ import annotations
+
+from edgepack.emit.tflm.layouts.project import Layout, Project
+
+_FOLDER = "src"
+_SELF_TEST = "examples/self_test"
+_OF_THE_TEST = "/test_vectors.h"
+
+# The header's name differs from the library's by a letter's case.
+_PROPERTIES = """\
+name={library}
+version=1.0.0
+author=edgepack
+maintainer=edgepack
+sentence={title}.
+paragraph=Each comes with its settings, operators, quantization, preprocessing and test vectors.
+category=Data Processing
+url=https://github.com/tensorflow/tflite-micro
+architectures=*
+includes={library}.h
+depends=Chirale_TensorFLowLite
+"""
+
+_HEADER = """\
+/* The models of this library, and TensorFlow Lite Micro, which runs them. */
+#ifndef {guard}
+#define {guard}
+
+#include <Chirale_TensorFlowLite.h>
+
+{includes}
+
+#endif /* {guard} */
+"""
+
+_SKETCH = """\
+// The self-test's setup() and loop() are in main.cpp; this line makes Arduino find the libraries.
+#include <{library}.h>
+"""
+
+_README = """\
+It needs the library `Chirale_TensorFLowLite`, TensorFlow Lite Micro for boards with Mbed OS or an
+ESP32; for another port, name its header in `src/{library}.h`. Build the self-test for your board,
+upload it and read what it prints:
+
+    arduino-cli lib install Chirale_TensorFLowLite
+    arduino-cli compile --library . --fqbn arduino:mbed_nano:nano33ble {self_test}
+    arduino-cli upload --port PORT --fqbn arduino:mbed_nano:nano33ble {self_test}
+    arduino-cli monitor --port PORT --config baudrate=9600
+
+In the Arduino IDE, copy this folder into the sketchbook's `libraries`; the self-test is among the
+examples. In a sketch of your own, include `<{library}.h>`.
+"""
+
+
+def _files(project: Project) -> dict[str, str]:
+    includes = "\n".join(
+        f'#include "{path}"' for path in project.headers if not path.endswith(_OF_THE_TEST)
+    )
+    names = {"library": project.library, "self_test": _SELF_TEST}
+    guard = f"{project.library.upper()}_H"
+    return {
+        "library.properties": _PROPERTIES.format(title=project.title, **names),
+        f"{_FOLDER}/{project.library}.h": _HEADER.format(guard=guard, includes=includes),
+        f"{_SELF_TEST}/self_test.ino": _SKETCH.format(**names),
+        "README.md": project.readme(_README.format(**names)),
+    }
+
+
+ARDUINO = Layout(folder=_FOLDER, self_test=f"{_SELF_TEST}/main.cpp", entry="arduino", files=_files)

@@ -1,0 +1,73 @@
+"""A PlatformIO library, with a self-test for the Arduino framework.
+
+Which library of TensorFlow Lite Micro fits depends on the board, so the manifest names none and
+the self-test's ``platformio.ini`` does.
+"""
+
+from __future__ import annotations
+
+import json
+
+from edgepack.emit.tflm.layouts.project import Layout, Project
+
+_FOLDER = "src"
+_SELF_TEST = "examples/self_test"
+
+_PROJECT = """\
+[env:self_test]
+; The board: any that the library of TensorFlow Lite Micro below supports.
+platform = espressif32
+board = esp32dev
+framework = arduino
+; The rate with which that library opens the serial port.
+monitor_speed = 9600
+
+lib_deps =
+  {library}=symlink://../..
+  ; TensorFlow Lite Micro for boards with an ESP32 or Mbed OS; PlatformIO has no official one.
+  spaziochirale/Chirale_TensorFLowLite@^2.0.0
+
+; Platforms begin with an older C++ than the models' headers, which are C++17.
+build_unflags = -std=gnu++11 -std=gnu++14
+build_flags = -std=gnu++17
+"""
+
+_README = """\
+It is a PlatformIO library. TensorFlow Lite Micro is another, which `lib_deps` in
+`{self_test}/platformio.ini` names: `spaziochirale/Chirale_TensorFLowLite`, for boards with
+an ESP32 or Mbed OS. Set the board there, build the self-test, upload it and read what it prints:
+
+    cd {self_test}
+    pio run --target upload
+    pio device monitor
+
+In a project of your own, list both in `lib_deps` as that file does.
+"""
+
+
+def _files(project: Project) -> dict[str, str]:
+    manifest = {
+        "name": project.library,
+        "version": "1.0.0",
+        "description": f"{project.title}.",
+        "frameworks": "*",
+        "platforms": "*",
+        "headers": [f"{model}/model.h" for model in project.models],
+        "examples": [
+            {
+                "name": "self_test",
+                "base": _SELF_TEST,
+                "files": ["platformio.ini", "src/main.cc"],
+            }
+        ],
+    }
+    return {
+        "library.json": json.dumps(manifest, indent=2) + "\n",
+        f"{_SELF_TEST}/platformio.ini": _PROJECT.format(library=project.library),
+        "README.md": project.readme(_README.format(self_test=_SELF_TEST)),
+    }
+
+
+PLATFORMIO = Layout(
+    folder=_FOLDER, self_test=f"{_SELF_TEST}/src/main.cc", entry="arduino", files=_files
+)

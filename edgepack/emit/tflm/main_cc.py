@@ -1,0 +1,195 @@
+"""``main.cc``: a self-test that runs the test vectors of all models on the device. C++17.
+
+It is C++14, too: some of Arduino's cores compile so, which a library cannot change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgepack.emit.c.firmware_model import End, FirmwareModel
+from edgepack.emit.tflm.self_test import TYPES, self_test
+
+_ENTRIES = {
+    "main": """\
+int main() {
+    tflite::InitializeTarget();
+    return all_pass() ? 0 : 1;
+}
+""",
+    "app_main": """\
+extern "C" void app_main(void) {
+    tflite::InitializeTarget();
+    all_pass();
+}
+""",
+    "arduino": """\
+void setup() {
+    tflite::InitializeTarget();  // opens the serial port
+    all_pass();
+}
+
+void loop() {}
+""",
+}
+
+_VARIABLE = "VAR_HANDLE"
+
+_TEXT = """\
+// Self-test: feeds golden inputs to each model with TensorFlow Lite Micro and holds what comes out
+// against golden outputs, bit for bit. Prints PASS or FAIL for each model{status}.
+
+{includes}
+
+namespace {{
+
+{arena}
+
+{self_test}
+{models}
+
+bool all_pass() {{
+    bool pass = true;
+{calls}
+    return pass;
+}}
+
+}}  // namespace
+
+{entry}"""
+
+_MODEL = """\
+constexpr End {name}_inputs[{macro}_INPUTS] = {{
+{inputs}
+}};
+constexpr End {name}_outputs[{macro}_OUTPUTS] = {{
+{outputs}
+}};
+constexpr Test {name}_test = {{
+    "{name}",
+    {name}_inputs,
+    {macro}_INPUTS,
+    {name}_outputs,
+    {macro}_OUTPUTS,
+    {macro}_VECTORS,
+    {macro}_ARENA_BYTES,
+}};
+
+bool {name}_passes() {{
+    const tflite::Model *model = tflite::GetModel({name}_model);
+    if (!is_supported("{name}", model)) return false;
+    // On the stack: resolver and interpreter are gone when the next model needs the arena.
+    {name}_op_resolver resolver;
+    if ({name}_register_operators(resolver) != kTfLiteOk) {{
+        MicroPrintf("FAIL {name}: an operator could not be registered");
+        return false;
+    }}
+{interpreter}
+    return passes({name}_test, interpreter);
+}}"""
+
+_END = """\
+    {{{macro}_NAME, {type}, {macro}_BYTES, sizeof({symbol}_t),
+     {golden}}},"""
+
+_PLAIN = """\
+    tflite::MicroInterpreter interpreter(model, resolver, {arena}, {macro}_ARENA_BYTES);"""
+
+_WITH_VARIABLES = """\
+    // What the model reads and assigns as variables lives in the arena, too.
+    tflite::MicroAllocator *allocator =
+        tflite::MicroAllocator::Create({arena}, {macro}_ARENA_BYTES);
+    tflite::MicroResourceVariables *variables =
+        tflite::MicroResourceVariables::Create(allocator, {count});
+    tflite::MicroInterpreter interpreter(model, resolver, allocator, variables);"""
+
+_OWN_ARENA = """\
+// The interpreter's memory, aligned as TFLM needs it.
+alignas(16) std::uint8_t arena[{macro}_ARENA_BYTES];"""
+
+_SHARED_ARENA = """\
+// The interpreter's memory, aligned as TFLM needs it. The models run one after the other, so that
+// they share it.
+alignas(16) union {{
+{members}
+}} arena;"""
+
+_TFLM = "tensorflow/lite/micro"
+
+
+def main_cc(models: Sequence[FirmwareModel], entry: str) -> str:
+    """Write a program that tests all models, begun by ``main``, ``app_main`` or as ``arduino``.
+
+    It includes the files of each model from the folder of its name.
+    """
+    return _TEXT.format(
+        status="; returns 0 if all pass" if entry == "main" else "",
+        includes=_includes(models, entry),
+        arena=_arena(models),
+        self_test=self_test({end.tensor.dtype for model in models for end in model.outputs}),
+        models="\n\n".join(_model(model, len(models) == 1) for model in models),
+        calls="\n".join(f"    pass = {model.name}_passes() && pass;" for model in models),
+        entry=_ENTRIES[entry],
+    )
+
+
+def _includes(models: Sequence[FirmwareModel], entry: str) -> str:
+    files = ["micro_interpreter.h", "micro_log.h", "system_setup.h"]
+    if any(map(_variables, models)):
+        files += ["micro_allocator.h", "micro_resource_variable.h"]
+    tflm = [f"{_TFLM}/{file}" for file in sorted(files)]
+    blocks = [
+        ["<Arduino.h>"] if entry == "arduino" else [],
+        ["<cstddef>", "<cstdint>", "<cstring>"],
+        [f'"{file}"' for file in [*tflm, "tensorflow/lite/schema/schema_generated.h"]],
+        *(
+            [
+                f'"{model.name}/{file}.h"'
+                for file in ("model", "model_settings", "op_resolver", "test_vectors")
+            ]
+            for model in models
+        ),
+    ]
+    return "\n\n".join("\n".join(f"#include {file}" for file in block) for block in blocks if block)
+
+
+def _arena(models: Sequence[FirmwareModel]) -> str:
+    if len(models) == 1:
+        return _OWN_ARENA.format(macro=models[0].macro)
+    members = (
+        f"    std::uint8_t {model.name}_arena[{model.macro}_ARENA_BYTES];" for model in models
+    )
+    return _SHARED_ARENA.format(members="\n".join(members))
+
+
+def _model(model: FirmwareModel, is_only: bool) -> str:
+    count = _variables(model)
+    return _MODEL.format(
+        name=model.name,
+        macro=model.macro,
+        inputs=_ends(model, model.inputs),
+        outputs=_ends(model, model.outputs),
+        interpreter=(_WITH_VARIABLES if count else _PLAIN).format(
+            macro=model.macro,
+            arena="arena" if is_only else f"arena.{model.name}_arena",
+            count=count,
+        ),
+    )
+
+
+def _ends(model: FirmwareModel, ends: Sequence[End]) -> str:
+    return "\n".join(
+        _END.format(
+            macro=f"{model.macro}_{end.name.upper()}",
+            type=TYPES[end.tensor.dtype][0],
+            symbol=f"{model.name}_{end.name}",
+            golden=f"{model.name}_vectors_{end.name}" if model.vectors else "nullptr",
+        )
+        for end in ends
+    )
+
+
+def _variables(model: FirmwareModel) -> int:
+    """Bound the number of the variables that operators read and assign."""
+    operators = (operator for graph in model.model.subgraphs for operator in graph.operators)
+    return sum(operator.name == _VARIABLE for operator in operators)

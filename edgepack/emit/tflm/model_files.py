@@ -1,0 +1,36 @@
+"""The files of one model, each by its emitter, in the folder of the model's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from edgepack.emit.c.firmware_model import FirmwareModel
+from edgepack.emit.tflm.c_array import c_header, c_source
+from edgepack.emit.tflm.model_settings import model_settings_h
+from edgepack.emit.tflm.op_resolver import op_resolver_h
+from edgepack.emit.tflm.preprocess_h import preprocess_h
+from edgepack.emit.tflm.quantize_h import quantize_h
+from edgepack.emit.tflm.test_vectors import test_vectors_h
+
+EMITTERS: Mapping[str, Callable[[FirmwareModel], str]] = {
+    "model_settings.h": model_settings_h,
+    "op_resolver.h": op_resolver_h,
+    "quantize.h": quantize_h,
+    "preprocess.h": preprocess_h,
+    "test_vectors.h": test_vectors_h,
+}
+
+
+def array_files(name: str, data: bytes) -> dict[str, str]:
+    """Write the bytes of a model as an array, ``NAME_model``: text by path."""
+    symbol, header = f"{name}_model", "model.h"
+    return {
+        f"{name}/{header}": c_header(symbol, data),
+        f"{name}/model.c": c_source(symbol, data, header),
+    }
+
+
+def model_files(model: FirmwareModel) -> dict[str, str]:
+    """Write all of a model: text by path."""
+    others = {f"{model.name}/{name}": emit(model) for name, emit in EMITTERS.items()}
+    return array_files(model.name, model.data) | others

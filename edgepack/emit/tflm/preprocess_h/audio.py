@@ -1,0 +1,174 @@
+"""Sound: 16-bit PCM in, the wave itself, its log-mel spectrogram or MFCCs out, quantized."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgepack.calibration.datasets.audio_features import dct_matrix, mel_matrix
+from edgepack.config.preprocessing import Audio
+from edgepack.emit.c.source_text import c_float
+from edgepack.emit.preprocessing_fit import wave_samples
+from edgepack.emit.tflm.preprocess_h.entry import Entry, c_about, c_table, floats, waves
+from edgepack.emit.tflm.preprocess_h.spectrum import bins, has_fft, spectrum_text
+
+_MACROS = """\
+/* How many samples are given, and their rate in Hz. */
+#define ${INPUT}_SAMPLES $samples
+#define ${INPUT}_SAMPLE_RATE $rate
+
+"""
+
+_WAVE = """\
+$about
+static inline void ${kws}_preprocess_${end}(const int16_t *samples, $type *input)
+{
+    for (size_t i = 0; i < ${INPUT}_SAMPLES; i++) {
+        const float wave = (float)samples[i] / 32768.0f;
+        input[i] = $stored;
+    }
+}
+"""
+
+_SIZES = """\
+/* Lengths in samples; the workspace in floats: a frame, its spectrum and its mel bins. */
+#define ${INPUT}_FRAMES $frames
+#define ${INPUT}_FRAME_LENGTH $frame_length
+#define ${INPUT}_FRAME_STEP $frame_step
+#define ${INPUT}_FFT_LENGTH $fft_length
+${bins}#define ${INPUT}_MEL_BINS $mel_bins
+${last}#define ${INPUT}_WORKSPACE ($spectrum + ${INPUT}_MEL_BINS)
+
+"""
+
+_FFT_WORKSPACE = "${INPUT}_FFT_LENGTH"
+_DFT_WORKSPACE = "${INPUT}_BINS + ${INPUT}_FRAME_LENGTH"
+
+_LOG_MEL = """\
+/* Sum the magnitudes under each triangle of the mel scale, and take the logarithm. */
+static inline void ${input}_log_mel(const float *magnitudes, float *mel)
+{
+    const float *weight = ${input}_mel_weights;
+    for (size_t i = 0; i < ${INPUT}_MEL_BINS; i++) {
+        const float *magnitude = magnitudes + ${input}_mel_first[i];
+        float sum = 0.0f;
+        for (size_t count = ${input}_mel_count[i]; count > 0; count--) {
+            sum += *magnitude++ * *weight++;
+        }
+        mel[i] = logf(sum + $log_offset);
+    }
+}
+
+"""
+
+_COEFFICIENT = """\
+/* An MFCC: a coefficient of the discrete cosine transform of the mel bins. */
+static inline float ${input}_mfcc(const float *mel, size_t coefficient)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < ${INPUT}_MEL_BINS; i++) {
+        sum += mel[i] * ${input}_cosines[coefficient][i];
+    }
+    return sum;
+}
+
+"""
+
+_FEATURES = """\
+$about
+static inline void ${kws}_preprocess_${end}(
+    const int16_t *samples, $type *input, float *workspace)
+{
+    float *const mel = workspace + ${INPUT}_WORKSPACE - ${INPUT}_MEL_BINS;
+    for (size_t frame = 0; frame < ${INPUT}_FRAMES; frame++) {
+        ${input}_magnitudes(samples + frame * ${INPUT}_FRAME_STEP, workspace);
+        ${input}_log_mel(workspace, mel);
+        for (size_t i = 0; i < ${INPUT}_$count; i++) {
+            *input++ = $stored;
+        }
+    }
+}
+"""
+
+
+def audio_text(entry: Entry, audio: Audio) -> str:
+    """Write the function of an input that takes sound, as 16-bit PCM of one channel."""
+    samples = wave_samples(audio, entry.tensor.sample_shape)
+    macros = entry.fill(_MACROS, samples=samples, rate=audio.sample_rate)
+    helpers = entry.value_function() + entry.stored_function()
+    return macros + (_features if audio.features else _wave)(entry, audio, helpers)
+
+
+def _wave(entry: Entry, audio: Audio, helpers: str) -> str:
+    about = c_about(
+        f"samples: {entry.fill('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
+        f" {audio.sample_rate} Hz; fill a shorter clip up with zeros at its end."
+    )
+    stored = entry.stored(entry.value("wave", "i"))
+    return helpers + entry.fill(_WAVE, about=about, stored=stored)
+
+
+def _features(entry: Entry, audio: Audio, helpers: str) -> str:
+    frames, count = entry.tensor.sample_shape[:2]
+    is_mfcc = audio.features == "mfcc"
+    made = f"{frames} frames of {count} {'MFCCs' if is_mfcc else 'mel bins'}"
+    about = c_about(
+        f"samples: {entry.fill('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
+        f" {audio.sample_rate} Hz; fill a shorter clip up with zeros at its end. They become"
+        f" {made}. workspace: {entry.fill('${INPUT}_WORKSPACE')} floats, free again afterwards."
+        " Sums are in float here and in double in edgepack: a value halfway between two steps may"
+        " become the other one."
+    )
+    real = entry.fill("${input}_mfcc(mel, i)") if is_mfcc else "mel[i]"
+    sizes = entry.fill(
+        _SIZES,
+        frames=frames,
+        frame_length=audio.frame_length,
+        frame_step=audio.frame_step,
+        fft_length=audio.fft_size,
+        bins="" if has_fft(audio) else entry.fill("#define ${INPUT}_BINS ") + f"{bins(audio)}\n",
+        mel_bins=audio.mel_bins,
+        last=entry.fill("#define ${INPUT}_COEFFICIENTS ") + f"{count}\n" if is_mfcc else "",
+        spectrum=entry.fill(_FFT_WORKSPACE if has_fft(audio) else _DFT_WORKSPACE),
+    )
+    return "".join(
+        (
+            sizes,
+            spectrum_text(entry, audio),
+            _mel_tables(entry, audio),
+            entry.fill(_LOG_MEL, log_offset=c_float(audio.log_offset)),
+            _mfcc(entry, audio) if is_mfcc else "",
+            helpers,
+            entry.fill(
+                _FEATURES,
+                about=about,
+                count="COEFFICIENTS" if is_mfcc else "MEL_BINS",
+                stored=entry.stored(entry.value(real, "i")),
+            ),
+        )
+    )
+
+
+def _mel_tables(entry: Entry, audio: Audio) -> str:
+    """Write the triangles: where each begins, how many bins it has, and their weights in turn."""
+    triangles = mel_matrix(audio).T
+    bins_of = [np.flatnonzero(triangle) for triangle in triangles]
+    weights = [triangle[used] for triangle, used in zip(triangles, bins_of, strict=True)]
+    columns = {
+        "first": [str(used[0]) if len(used) else "0" for used in bins_of],
+        "count": [str(len(used)) for used in bins_of],
+    }
+    tables = [
+        c_table(entry.fill(f"${{input}}_mel_{name}"), "uint16_t", column)
+        for name, column in columns.items()
+    ]
+    # C has no empty arrays: 0 stands where no triangle has a bin.
+    all_weights = floats(np.concatenate(weights)) or ["0.0f"]
+    tables.append(c_table(entry.fill("${input}_mel_weights"), "float", all_weights))
+    about = "Triangles of the mel scale: the first bin of each, how many it has, their weights."
+    return f"{c_about(about)}\n{''.join(tables)}"
+
+
+def _mfcc(entry: Entry, audio: Audio) -> str:
+    matrix = waves(dct_matrix(audio).T.ravel())
+    table = c_table(entry.fill("${input}_cosines"), "float", matrix, audio.mel_bins)
+    return table + entry.fill(_COEFFICIENT)

@@ -1,0 +1,35 @@
+"""Which layers matter: those that alone make most of the noise at the model's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgepack.layer_errors.causes import Case, diagnose
+from edgepack.layer_errors.result import Alone, Figures, LayerReport
+
+
+def rank(
+    figures: Sequence[Figures], alone: Sequence[Alone], whole_db: float | None
+) -> tuple[LayerReport, ...]:
+    """Diagnose each layer and rank them, the worst first; equals keep the order of execution.
+
+    ``whole_db`` is the SQNR of the whole quantized model at its worst output, in dB.
+    """
+    layers = {each.name: each for each in figures}
+    reports = []
+    for each, effect in zip(figures, alone, strict=True):
+        share = _share(effect.sqnr_db, whole_db)
+        finding = diagnose(Case(figures=each, share=share, layers=layers))
+        reports.append(LayerReport(figures=each, alone=effect, share=share, finding=finding))
+    return tuple(sorted(reports, key=lambda report: -report.share))
+
+
+def _share(alone_db: float | None, whole_db: float | None) -> float:
+    """Compute the power of one noise over that of another, from their SQNRs in dB.
+
+    >>> round(_share(30.0, 20.0), 3)
+    0.1
+    """
+    if alone_db is None or whole_db is None:
+        return 0.0
+    return float(10 ** ((whole_db - alone_db) / 10))

@@ -1,1 +1,0 @@
-"""What interpreters cannot do with operators that they have: measured, and kept in one table."""

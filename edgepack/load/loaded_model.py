@@ -1,0 +1,128 @@
+"""What every kind of loaded model offers to the later steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.core.errors import ModelError, reason
+from edgepack.core.progress import Update, ignore
+from edgepack.core.signature import Signature, TensorSpec
+
+_BATCH = 64
+
+Runner = Callable[..., list[NDArray[Any]]]
+"""Takes a batch for each input of a model, in order, and returns what its outputs give."""
+
+
+class FloatModel(ABC):
+    """A float model in memory: Keras's, a TensorFlow function, or a .tflite file."""
+
+    runtime: str
+    """What runs it, for reports."""
+
+    def __init__(self, path: Path, signature: Signature) -> None:
+        self.path = path
+        self.signature = signature
+        for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
+            for spec in specs:
+                _check_dtype(path, kind, spec)
+        for output in signature.outputs:
+            if not output.shape:
+                raise ModelError(
+                    f"{path}: the output {output.name!r} is a bare number for each sample; end the"
+                    " model with Reshape((1,))"
+                )
+
+    @property
+    @abstractmethod
+    def batch(self) -> int | None:
+        """The number of samples that the model takes at a time; None if it takes any."""
+
+    @abstractmethod
+    def runner(self, shapes: Sequence[tuple[int, ...]]) -> Runner:
+        """Make the model ready to run on inputs of these shapes, batch left out."""
+
+    def predict(
+        self, inputs: Sequence[NDArray[Any]], update: Update = ignore
+    ) -> list[NDArray[Any]]:
+        """Run the model on an array of shape (samples, ...) for each input, in batches.
+
+        Raises :class:`ModelError` if it cannot be run on them.
+        """
+        return self.run(self.runner([array.shape[1:] for array in inputs]), inputs, update)
+
+    def run(
+        self, runner: Runner, inputs: Sequence[NDArray[Any]], update: Update = ignore
+    ) -> list[NDArray[Any]]:
+        """Predict with a runner of one's own."""
+        parts = zip(*self.batches(runner, inputs, update), strict=True)
+        return [np.concatenate(each) for each in parts]
+
+    def batches(
+        self, runner: Runner, inputs: Sequence[NDArray[Any]], update: Update = ignore
+    ) -> Iterator[list[NDArray[Any]]]:
+        """Predict batch by batch: an array of shape (samples, ...) for each output."""
+        batch, total = self.batch or _BATCH, len(inputs[0])
+        for start in range(0, total, batch):
+            # A batch of fixed size is filled up with samples from the start.
+            chosen = np.arange(start, start + batch if self.batch else min(start + batch, total))
+            given = [array.take(chosen, axis=0, mode="wrap") for array in inputs]
+            try:
+                made = runner(*given)
+            except Exception as error:
+                shapes = ", ".join(f"{array.shape} {array.dtype}" for array in given)
+                raise ModelError(
+                    f"{self.path}: {self.runtime} cannot run the model on {shapes}: {reason(error)}"
+                ) from error
+            yield [output[: total - start] for output in made]
+            update(min(start + batch, total), total)
+
+
+def _check_dtype(path: Path, kind: str, spec: TensorSpec) -> None:
+    if spec.dtype == "string":
+        raise ModelError(
+            f"{path}: the {kind} {spec.name!r} is text; cut the layers that read it off the"
+            " model, and give it the numbers that they make"
+        )
+    if spec.dtype == "float64":
+        raise ModelError(
+            f"{path}: the {kind} {spec.name!r} is float64; int8 is made from float32: build the"
+            " model with floatx float32 and load the weights into it"
+        )
+
+
+class TensorFlowModel(FloatModel):
+    """A model that TensorFlow runs."""
+
+    def __init__(self, path: Path, signature: Signature) -> None:
+        super().__init__(path, signature)
+        self._runners: dict[tuple[tuple[int, ...], ...], Runner] = {}
+
+    @abstractmethod
+    def __call__(self, *inputs: Any) -> list[Any]:
+        """Run the model on TensorFlow tensors or arrays, not training; return its outputs."""
+
+    def runner(self, shapes: Sequence[tuple[int, ...]]) -> Runner:
+        """Trace the model, for batches of its own size or of any; once for inputs of a shape."""
+        import tensorflow as tf
+
+        if tuple(shapes) in self._runners:
+            return self._runners[tuple(shapes)]
+
+        specs = [
+            tf.TensorSpec((self.batch, *shape), spec.dtype)
+            for spec, shape in zip(self.signature.inputs, shapes, strict=True)
+        ]
+        traced = tf.function(self, input_signature=specs)
+
+        def run(*inputs: NDArray[Any]) -> list[NDArray[Any]]:
+            return [output.numpy() for output in traced(*inputs)]
+
+        self._runners[tuple(shapes)] = run
+        return run

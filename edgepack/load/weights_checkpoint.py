@@ -1,0 +1,52 @@
+"""The files of a TensorFlow checkpoint, which is named by what their names begin with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgepack.core.errors import UnsafeModelError
+
+_MOST_SHARDS = 100
+_PART = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
+
+_NOT_OF_CHECKPOINTS = (".h5", ".hdf5", ".keras")
+"""Keras reads files of these names as HDF5, whatever lies beside them."""
+
+
+def checkpoint_files(prefix: Path) -> Iterator[Path]:
+    """Find the files of a checkpoint, without listing the folder; none if it is none.
+
+    Raises :class:`UnsafeModelError` for links that lead out of the folder.
+    """
+    if prefix.name.endswith(_NOT_OF_CHECKPOINTS):
+        return
+    for path in _files(prefix):
+        if path.resolve().parent != prefix.parent.resolve():
+            raise UnsafeModelError(
+                f"{path}: is a link that leads out of its folder; give the checkpoint itself"
+            )
+        yield path
+
+
+def of_checkpoint(path: Path) -> Path | None:
+    """Name the checkpoint that a file is a part of; None if it is of none.
+
+    >>> of_checkpoint(Path("weights.index"))
+    """
+    prefix = path.with_name(_PART.sub("", path.name))
+    return prefix if prefix != path and any(_files(prefix)) else None
+
+
+def _files(prefix: Path) -> Iterator[Path]:
+    index = prefix.with_name(f"{prefix.name}.index")
+    if not index.is_file():
+        return
+    yield index
+    for count in range(1, _MOST_SHARDS + 1):
+        names = (f"{prefix.name}.data-{each:05}-of-{count:05}" for each in range(count))
+        found = [path for name in names if (path := prefix.with_name(name)).is_file()]
+        if found:
+            yield from found
+            return

@@ -1,0 +1,1 @@
+"""The ``compare`` command: several models against their float model."""

@@ -1,0 +1,173 @@
+"""From a recipe to a folder: what ``export`` and ``quantize`` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from edgepack.compression.pruning.settings import Prune
+from edgepack.compression.training.checkpoint import (
+    checkpoint_files,
+    checkpoints_in,
+    remove_checkpoints,
+    require_none,
+)
+from edgepack.config.export import MULTI_WORKER, Recipe
+from edgepack.core.codec import restore
+from edgepack.core.progress import Progress, Silent
+from edgepack.core.temporary_folders import Scratch
+from edgepack.devices.scheme_support import require_supported
+from edgepack.devices.target import Target, target_file
+from edgepack.evaluation.deviation import Validation, hold_against_reference, known_defect
+from edgepack.load.formats import detect
+from edgepack.pipeline.lint import warnings
+from edgepack.pipeline.steps import model_steps
+from edgepack.pipeline.steps.calibrate import calibrate, calibrating, calibration_report
+from edgepack.pipeline.steps.check import gather, judge_all, require_measurable, unmeasured
+from edgepack.pipeline.steps.compress import compress, require_techniques, stages, step_reports
+from edgepack.pipeline.steps.job import Job, available, load, require_data
+from edgepack.pipeline.steps.model_process import model_session, own_folder
+from edgepack.pipeline.steps.run import left_out, not_needed, run_within_budget
+from edgepack.pipeline.steps.score import evaluators
+from edgepack.pipeline.validation.reference_check import find_contradictions
+from edgepack.report.data.compression import last_of
+from edgepack.report.data.export import Report, RuntimeReport, SparsityReport
+from edgepack.report.document.write import write_page
+from edgepack.report.pages.export import export_document
+from edgepack.runtimes import REFERENCE
+from edgepack.runtimes.processes import interpreters
+from edgepack.runtimes.run_result import Run
+from edgepack.storage import text_files
+from edgepack.storage.artifact import describe_all
+from edgepack.storage.output_folder import stage
+from edgepack.storage.provenance import describe_inputs, recipe_manifest
+from edgepack.tflite.graph import Model
+from edgepack.tflite.parser import read_tflite
+from edgepack.tflite.sparsity import Sparsity, weight_sparsity
+
+
+def produce(
+    command: str,
+    recipe: Recipe,
+    targets: Sequence[Target],
+    runtimes: Sequence[str],
+    progress: Progress | None,
+    *,
+    firmware: bool,
+    verbose: bool,
+) -> Report:
+    """Compress if asked to, quantize, validate on the runtimes and compare; write the folder.
+
+    ``command`` is what the user asked for; ``firmware`` adds the model as C. Raises
+    :class:`RecipeError` without the data that the scheme needs.
+    """
+    detect(recipe.model)
+    if firmware:
+        model_steps.c_name(recipe)  # what cannot be named in C is refused before the work starts
+    require_data(recipe)
+    require_techniques(recipe)
+    require_supported(recipe.quantization, targets)
+    found, notes = available(runtimes, recipe.quantization)
+    read = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
+    kept = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
+    read += kept
+    if not recipe.resume:
+        require_none(kept)
+    with (
+        stage(recipe.output, command, read, force=recipe.force) as folder,
+        # On the same disk as the output: if that is full, the message names the right one.
+        Scratch(folder.parent) as work,
+        checkpoints_in(recipe.checkpoints),
+        model_session(
+            recipe.source,
+            work,
+            reads=[folder],
+            writes=[recipe.checkpoints] if recipe.checkpoints else [],
+            verbose=verbose,
+            connects=recipe.strategy == MULTI_WORKER,
+        ) as session,
+        interpreters(found, verbose=verbose) as running,
+        calibrating(recipe, verbose=verbose) as calibrator,
+    ):
+        job = Job(recipe, folder, work, own_folder(work), session, progress or Silent(), verbose)
+        data = load(job)
+        require_measurable(data.budgets, targets, measured=bool(data.measures))
+        notes += (*data.notes, *unmeasured(data.budgets, targets), *warnings(job, data))
+        inputs = describe_inputs(recipe)
+        taken = compress(job, data, inputs)
+        notes += model_steps.convert(job, data)
+        calibration = calibrate(job, data, calibrator)
+        model, quantization = model_steps.quantize(job)
+        if firmware:
+            model_steps.emit(job)
+        predictions = model_steps.predict(job, data, stages(recipe))
+        workload = model_steps.workload(job, data, model)
+        size = job.quantized_tflite.stat().st_size
+        idle = not_needed(found, targets, model, size, data.budgets)
+        with job.progress.step("validate") as update:
+            runs = _repeatable(run_within_budget(running, workload, found, work, update, idle))
+            contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
+        outputs = model_steps.predicted(job, data, predictions)
+        validation = hold_against_reference(
+            runs, model_steps.named_outputs(data, model), outputs["float"], known_defect(model)
+        )
+        scorers = evaluators(outputs["float"], data.measures)
+        compression = step_reports(taken, scorers, outputs)
+        pruned = last_of(compression, Prune.technique)
+        comparison = model_steps.compare(job, data, model, validation, scorers, pruned)
+        evidence = gather(
+            model,
+            job.quantized_tflite.read_bytes(),
+            targets,
+            validation,
+            comparison,
+            data.budgets,
+            contradictions=contradictions,
+        )
+        report = Report(
+            model=model_steps.model_name(recipe),
+            float_runtime=data.runtime,
+            artifacts=describe_all(folder),
+            quantization=quantization,
+            comparison=comparison,
+            compression=compression,
+            calibration=calibration_report(recipe, calibration, model),
+            runtimes=_runtime_reports(validation),
+            sparsity=_sparsity(job, model),
+            targets=judge_all(targets, evidence),
+            notes=(*notes, *left_out(runs, workload, idle), *validation.notes),
+        )
+        text_files.write_json(folder / "report.json", report.to_dict())
+        made = recipe_manifest(command, recipe, report.artifacts, inputs, found)
+        write_page(folder, export_document(report, made))
+        replace(made, artifacts=describe_all(folder)).write(folder)
+    remove_checkpoints(kept)
+    return report
+
+
+def _repeatable(runs: Mapping[str, Run]) -> dict[str, Run]:
+    """Leave out the memory that processes took, another each time: ``validate`` tells it."""
+    return {name: replace(run, peak_memory_bytes=None) for name, run in runs.items()}
+
+
+def _sparsity(job: Job, model: Model) -> SparsityReport:
+    """Measure the zeros in the float model's layers, or else in its file, and when quantized."""
+    layers = job.session.call("sparsity")
+    return SparsityReport(
+        float=restore(Sparsity, layers)
+        if layers and layers["layers"]
+        else weight_sparsity(read_tflite(job.float_tflite.read_bytes())),
+        quantized=weight_sparsity(model),
+    )
+
+
+def _runtime_reports(validation: Validation) -> dict[str, RuntimeReport]:
+    return {
+        name: RuntimeReport(
+            version=run.version,
+            deviations=validation.deviations.get(name, {}),
+            arena_bytes=run.arena_bytes,
+            failure=run.failure,
+        )
+        for name, run in validation.runs.items()
+    }

@@ -1,0 +1,25 @@
+"""Quantization alone: a .tflite file by any scheme, validated and compared with float."""
+
+from __future__ import annotations
+
+from edgepack.config.export import DEFAULT_TARGETS, Recipe
+from edgepack.core.progress import Progress
+from edgepack.devices.scheme_support import able_runtimes, able_targets
+from edgepack.devices.target import load_targets
+from edgepack.pipeline.exporting.produce import produce
+from edgepack.report.data.export import Report
+
+
+def quantize(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
+    """Quantize a model, run it on the interpreters and compare it with float.
+
+    Like :func:`~edgepack.pipeline.exporting.export.export`, without C. If the recipe names no
+    target, those of the default ones are taken that run the scheme, and all interpreters that do.
+    """
+    if recipe.targets:
+        targets = load_targets(recipe.targets)
+        runtimes = [name for target in targets for name in target.interpreters]
+    else:
+        targets = able_targets(recipe.quantization, DEFAULT_TARGETS)
+        runtimes = able_runtimes(recipe.quantization)
+    return produce("quantize", recipe, targets, runtimes, progress, firmware=False, verbose=verbose)

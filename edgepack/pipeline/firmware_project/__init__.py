@@ -1,0 +1,1 @@
+"""The ``firmware`` command: a project with C sources for one target."""

@@ -1,0 +1,154 @@
+"""Firmware: C sources of .tflite files for microcontrollers, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgepack.config.firmware import Build
+from edgepack.core.errors import MissingToolError, RecipeError, TargetError
+from edgepack.core.progress import Progress, Silent
+from edgepack.core.temporary_folders import Scratch
+from edgepack.devices.target import Target, load_target, target_file
+from edgepack.emit.c.c_identifiers import MAX_NAME
+from edgepack.emit.c.firmware_model import FirmwareModel
+from edgepack.emit.tflm.layouts import LAYOUTS, Layout
+from edgepack.emit.tflm.main_cc import main_cc
+from edgepack.emit.tflm.model_files import model_files
+from edgepack.footprint.flash import runtime_flash_bytes
+from edgepack.load.tflite_file import of_file
+from edgepack.pipeline.firmware_project.prepare_model import prepare
+from edgepack.pipeline.firmware_project.read_models import Asked, read_asked
+from edgepack.report.data.firmware import FirmwareReport, ModelReport
+from edgepack.runtimes import TFLM
+from edgepack.runtimes.installed import missing
+from edgepack.runtimes.processes import interpreters
+from edgepack.storage import text_files
+from edgepack.storage.artifact import describe, describe_all
+from edgepack.storage.manifest import Manifest
+from edgepack.storage.output_folder import stage
+from edgepack.storage.provenance import versions
+from edgepack.tflite.graph import Model
+
+_DEFAULT_LAYOUT = "cmake"
+_REPORT = "report.json"
+_COMMAND = "firmware"
+
+
+def firmware(
+    build: Build, progress: Progress | None = None, *, verbose: bool = False
+) -> FirmwareReport:
+    """Write the C sources of .tflite files, as a project for a target.
+
+    Writes ``build.output`` whole or not at all, and returns the report that it holds. A model that
+    does not pass on the target is still written: ``report.passed`` tells. ``verbose`` lets the
+    interpreter write to standard error. Raises an :class:`~edgepack.core.errors.EdgepackError` for
+    what a user can cause or cure, among it a model that TensorFlow Lite Micro does not run.
+    """
+    progress = progress or Silent()
+    target = load_target(build.target)
+    _require_micro(target)
+    layout_name = build.layout or target.layout or _DEFAULT_LAYOUT
+    layout = _layout(layout_name)
+    with progress.step("load"):
+        asked = read_asked(build)
+    read = [target_file(build.target), *(data for each in asked.values() for data in each.read)]
+    with (
+        stage(build.output, _COMMAND, read, force=build.force) as folder,
+        Scratch(folder.parent) as work,
+        interpreters([TFLM], jobs=1, verbose=verbose) as running,
+    ):
+        models: dict[str, FirmwareModel] = {}
+        reports: dict[str, ModelReport] = {}
+        with progress.step("run") as update:
+            for name, each in asked.items():
+                place = work / name
+                place.mkdir()
+                models[name], reports[name] = prepare(
+                    build, target, name, each, running, place, update
+                )
+        with progress.step("emit"):
+            texts: dict[str, str] = {}
+            for name, model in models.items():
+                with of_file(asked[name].file.path):
+                    texts |= model_files(model)
+            text_files.write_texts(folder, _project(layout, list(models.values()), texts))
+        report = FirmwareReport(
+            target=target,
+            layout=layout_name,
+            models=reports,
+            files=describe_all(folder),
+            flash_bytes=_flash_bytes(list(models.values()), target),
+        )
+        text_files.write_json(folder / _REPORT, report.to_dict())
+        made = Manifest(
+            command=_COMMAND,
+            artifacts=report.files | {_REPORT: describe(folder / _REPORT)},
+            asked={_COMMAND: _described(build, target, layout_name, asked)},
+            versions=versions(["numpy"], [TFLM]),
+        )
+        made.write(folder)
+    return report
+
+
+def _require_micro(target: Target) -> None:
+    """Raise for a target without TensorFlow Lite Micro, and if that is not installed here."""
+    if target.kernels is None:
+        raise TargetError(
+            f"{target.name}: runs no TensorFlow Lite Micro; name a microcontroller, which edgepack"
+            " targets lists, or use edgepack phone"
+        )
+    if target.accelerator:
+        raise TargetError(
+            f"{target.name}: its {target.accelerator} runs models that Vela has compiled, which"
+            " are not written as firmware; name a target without an NPU, such as corstone-300"
+        )
+    if told := missing([TFLM]):
+        raise MissingToolError(f"the test vectors and the arena come from tflm: {told[0]}")
+
+
+def _layout(name: str) -> Layout:
+    if name not in LAYOUTS:
+        raise RecipeError(f"layout {name!r}: the layouts are {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
+
+
+def _project(
+    layout: Layout, models: Sequence[FirmwareModel], texts: Mapping[str, str]
+) -> dict[str, str]:
+    """Write the whole project around the models' ``texts``, by path."""
+    name = project_name([model.name for model in models])
+    return layout.lay_out(name, texts, main_cc(models, layout.entry))
+
+
+def project_name(names: Sequence[str]) -> str:
+    """Name a project after its models, or after the first one where that would be too long.
+
+    Arduino allows a library 63 characters.
+
+    >>> project_name(["kws", "ic"]), project_name(["kws"] * 20)
+    ('kws_ic', 'kws_and_19')
+    """
+    joined = "_".join(names)
+    return joined if len(joined) <= MAX_NAME else f"{names[0]}_and_{len(names) - 1}"
+
+
+def _flash_bytes(models: Sequence[FirmwareModel], target: Target) -> int:
+    """Count what all models take of the flash together, with a runtime that has all operators."""
+    assert target.kernels is not None  # noqa: S101 (required above)
+    graphs = tuple(graph for each in models for graph in each.model.subgraphs)
+    runtime = runtime_flash_bytes(Model(subgraphs=graphs), target.kernels)
+    return runtime + sum(len(each.data) for each in models)
+
+
+def _described(
+    build: Build, target: Target, layout: str, asked: Mapping[str, Asked]
+) -> dict[str, Any]:
+    """Tell what was asked for, by names and content."""
+    return {
+        "target": target.name,
+        "layout": layout,
+        "arena_margin_percent": build.arena_margin_percent,
+        "vectors": build.vectors,
+        "models": {name: each.described for name, each in asked.items()},
+    }

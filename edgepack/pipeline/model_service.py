@@ -1,0 +1,231 @@
+"""The inside of the TensorFlow worker process: one model, from loading to quantization."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused
+from edgepack.calibration.lint import Testimony
+from edgepack.calibration.lint.model_rules import lint_training
+from edgepack.compression import technique as find_technique
+from edgepack.compression.technique import Form, Record, Task, Technique
+from edgepack.compression.training.strategy import strategy as start_strategy
+from edgepack.compression.training.task import Training
+from edgepack.compression.weights import kernel_sparsity
+from edgepack.config.export import FineTune, Source
+from edgepack.config.quantization import Quantization
+from edgepack.conversion.to_tflite import to_float_tflite
+from edgepack.core.codec import restore
+from edgepack.core.errors import ModelError
+from edgepack.core.progress import Update
+from edgepack.core.signature import Loaded
+from edgepack.load import load_model
+from edgepack.load.formats import compiled
+from edgepack.load.keras_model import KerasModel
+from edgepack.load.loaded_model import FloatModel
+from edgepack.load.tensorflow_environment import environment
+from edgepack.load.tflite_file import TfliteFile
+from edgepack.metrics import Loss
+from edgepack.quantization.scheme import quantize, quantize_constants
+from edgepack.storage.array_writer import Spool
+from edgepack.storage.arrays import Arrays, array_paths, load_arrays
+from edgepack.tflite.sparsity import Sparsity
+
+
+class ModelSession:
+    """Holds the model of a source as given, and as it is after each step of compression.
+
+    What methods take and return goes through JSON (:mod:`edgepack.core.codec`); ``update`` receives
+    their progress. Arrays are paths of .npy files by name, in the model's order.
+    """
+
+    _models: list[FloatModel]
+    """The model as given, then what came of each step; none changes any more."""
+    _copy: Callable[[], FloatModel]
+    """Makes another like the last of them."""
+    _unrolled: tuple[str, ...] = ()
+    """The layers that were unrolled to make a .tflite file for a step."""
+
+    def __init__(self, *, source: Source) -> None:
+        self._source = source
+        os.environ.update(environment(self._source))
+        import tensorflow  # noqa: F401 (at once, while the parent reads the data)
+
+    @property
+    def _given(self) -> FloatModel:
+        return self._models[0]
+
+    @property
+    def _current(self) -> FloatModel:
+        return self._models[-1]
+
+    def load(self, *, strategy: str | None, update: Update) -> Loaded:
+        """Load a model.
+
+        ``strategy`` is how it will be trained: hosts are joined before TensorFlow does anything.
+        """
+        update(0, 1)
+        if strategy:
+            start_strategy(strategy)
+        self._models = [load_model(self._source)]
+        self._copy = partial(load_model, self._source)
+        return Loaded(signature=self._given.signature, runtime=self._given.runtime)
+
+    def lint(
+        self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
+    ) -> Testimony:
+        """Hold samples and their class numbers against what the model shows of its training."""
+        update(0, 1)
+        findings, witnesses = lint_training(
+            self._given, role, load_arrays(inputs), load_arrays(labels)
+        )
+        return Testimony(findings=tuple(findings), witnesses=tuple(witnesses))
+
+    def compress(
+        self,
+        *,
+        technique: str,
+        settings: dict[str, Any],
+        samples: dict[str, str],
+        training: dict[str, Any] | None,
+        update: Update,
+    ) -> Record:
+        """Replace the current model by what a technique makes of it.
+
+        ``settings`` holds the fields of the technique's settings, ``training`` those of
+        :class:`~edgepack.compression.training.task.Training`, but for what the model file says of
+        its own. Returns the technique's record.
+        """
+        chosen = find_technique(technique)
+        arrays = load_arrays(samples)
+        model, copy = self._taken_by(chosen, arrays)
+        task = Task(
+            model=model,
+            copy=copy,
+            samples=arrays,
+            training=self._training(training) if training else None,
+            update=update,
+        )
+        done = chosen.apply(task, restore(chosen.settings, settings))
+        self._models.append(done.model)
+        self._copy = done.copy
+        return done.record
+
+    def sparsity(self, *, update: Update) -> Sparsity | None:
+        """Measure the zeros in the current model's layers; None if it has none of Keras's."""
+        update(0, 1)
+        if not isinstance(self._current, KerasModel):
+            return None
+        return kernel_sparsity(self._current)
+
+    def convert(
+        self, *, shapes: list[list[int]], float_tflite: str, update: Update
+    ) -> dict[str, Any]:
+        """Write the current model as a float .tflite; returns the layers that were unrolled."""
+        update(0, 1)
+        converted = to_float_tflite(self._current, [tuple(shape) for shape in shapes])
+        Path(float_tflite).write_bytes(converted.tflite)
+        return {"unrolled": [*self._unrolled, *converted.unrolled]}
+
+    def calibrate_fused(
+        self,
+        *,
+        float_tflite: str,
+        representative: dict[str, str],
+        calibrated_tflite: str,
+        update: Update,
+    ) -> None:
+        """Write the ranges of a model with fused recurrent operators into a float .tflite."""
+        samples = list(load_arrays(representative).values())
+        calibrated = calibrate_fused(Path(float_tflite).read_bytes(), samples, update)
+        Path(calibrated_tflite).write_bytes(calibrated)
+
+    def quantize(
+        self,
+        *,
+        float_tflite: str,
+        calibrated_tflite: str,
+        settings: Quantization,
+        quantized_tflite: str,
+        update: Update,
+    ) -> None:
+        """Write the quantized form of a float .tflite.
+
+        ``calibrated_tflite`` carries its ranges, if the scheme needs them.
+        """
+        update(0, 1)
+        tflite = Path(float_tflite).read_bytes()
+        if settings.needs_ranges:
+            quantized = quantize(tflite, Path(calibrated_tflite).read_bytes(), settings)
+        else:
+            quantized = quantize_constants(tflite, settings)
+        Path(quantized_tflite).write_bytes(quantized)
+
+    def predict(
+        self, *, steps: int = 0, inputs: dict[str, str], outputs: str, update: Update
+    ) -> None:
+        """Run the float model after so many steps of compression; write its outputs next to a stem.
+
+        :func:`~edgepack.storage.arrays.array_paths` names the files, by the names of the outputs.
+        """
+        model = self._models[steps]
+        arrays = list(load_arrays(inputs).values())
+        paths = array_paths(Path(outputs), [output.name for output in model.signature.outputs])
+        with ExitStack() as stack:
+            spools = [stack.enter_context(Spool(Path(path))) for path in paths.values()]
+            runner = model.runner([array.shape[1:] for array in arrays])
+            for batch in model.batches(runner, arrays, update):
+                if not all(np.isfinite(array).all() for array in batch):
+                    raise ModelError(
+                        f"{model.path}: the float model gives NaN or infinity for these inputs;"
+                        " check their scale"
+                    )
+                for spool, values in zip(spools, batch, strict=True):
+                    spool.add(values)
+
+    def _taken_by(
+        self, technique: Technique, samples: Arrays
+    ) -> tuple[FloatModel, Callable[[], FloatModel]]:
+        """Give the current model in a form that a technique takes, and what copies it."""
+        if not _forms(self._current).isdisjoint(technique.forms):
+            return self._current, self._copy
+        if Form.TFLITE not in technique.forms:
+            wanted = " or ".join(sorted(form.value for form in technique.forms))
+            what = "is none" if len(self._models) == 1 else "is none after the step before"
+            raise ModelError(
+                f"{self._current.path}: {technique.name} needs {wanted}, and the model {what}; give"
+                " another model, or leave the step out"
+            )
+        shapes = [array.shape[1:] for array in samples.values()]
+        converted = to_float_tflite(self._current, shapes)
+        self._unrolled += converted.unrolled
+        file = TfliteFile(self._current.path, converted.tflite, self._current.signature)
+        return file, lambda: file
+
+    def _training(self, told: dict[str, Any]) -> Training:
+        return Training(
+            source=told["source"],
+            inputs=load_arrays(told["inputs"]),
+            labels=load_arrays(told["labels"]),
+            losses={name: Loss(loss) for name, loss in told["losses"].items()},
+            settings=restore(FineTune, told["settings"]),
+            compiled=compiled(self._source.path),
+            fingerprint=told["fingerprint"],
+            checkpoint=told["checkpoint"] and Path(told["checkpoint"]),
+            resume=told["resume"],
+        )
+
+
+def _forms(model: FloatModel) -> set[Form]:
+    if isinstance(model, TfliteFile):
+        return {Form.TFLITE}
+    if not isinstance(model, KerasModel):
+        return set()
+    return {Form.KERAS, Form.GRAPH} if model.is_graph else {Form.KERAS}

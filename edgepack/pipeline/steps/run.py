@@ -1,0 +1,165 @@
+"""Runs of a model on interpreters, of which the slow ones get what they can afford."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.calibration.datasets.sampling import choose
+from edgepack.calibration.datasets.sources.source import Survey
+from edgepack.checks import rules_out
+from edgepack.checks.evidence import Evidence
+from edgepack.config.budgets import Budgets
+from edgepack.config.export import DEFAULT_SEED
+from edgepack.core.progress import Parts, Update
+from edgepack.devices.target import Target
+from edgepack.evaluation.paired_outputs import Mask
+from edgepack.runtimes import REFERENCE, Runtime
+from edgepack.runtimes.processes import Interpreters
+from edgepack.runtimes.run_result import Run
+from edgepack.runtimes.sample_budget import affordable
+from edgepack.storage.array_writer import chosen_rows
+from edgepack.storage.arrays import Arrays
+from edgepack.tflite.graph import Model
+from edgepack.tflite.macs import model_macs
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Workload:
+    """A .tflite file and what it is given: arrays (samples, ...) as the file takes them.
+
+    ``outputs`` names what it gives, in order. ``labels`` has the class of each sample, (samples,),
+    if it is known.
+    """
+
+    path: Path
+    model: Model
+    inputs: Arrays
+    outputs: Sequence[str]
+    labels: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+def not_needed(
+    runtimes: Collection[Runtime],
+    targets: Sequence[Target],
+    model: Model,
+    model_bytes: int,
+    budgets: Mapping[str, Budgets],
+) -> dict[Runtime, list[str]]:
+    """Find the slow interpreters whose targets are all ruled out already, and those targets.
+
+    None is left out if nothing else would be run.
+    """
+    evidence = Evidence(model=model, model_bytes=model_bytes, budgets=budgets)
+    out = [target for target in targets if rules_out(target, evidence)]
+    able = {name for target in targets if target not in out for name in target.interpreters}
+    slow = [runtime for runtime in runtimes if runtime.mac_ns and runtime.name not in able]
+    found = {
+        runtime: names
+        for runtime in slow
+        if (names := [target.name for target in out if runtime.name in target.interpreters])
+    }
+    left = {runtime for runtime in runtimes if runtime not in found and runtime != REFERENCE}
+    return found if left else {}
+
+
+def run_within_budget(
+    running: Interpreters,
+    workload: Workload,
+    on: Sequence[Runtime],
+    work: Path,
+    update: Update,
+    idle: Collection[Runtime] = (),
+) -> dict[str, Run]:
+    """Run a model, on slow interpreters with as many samples as their budget allows.
+
+    Those are stratified by class, and the same ones on each of the slow interpreters. Interpreters
+    that are ``idle`` only load the model. Arrays go to the folder ``work``; gives runs by name.
+    """
+    macs, samples = model_macs(workload.model), len(workload)
+    slow = [runtime for runtime in on if runtime.mac_ns and runtime not in idle]
+    most = affordable(slow, macs)
+    mask = None if most is None or most >= samples else _spread(workload, most)
+    some = slow if mask is not None else []
+    groups = (
+        _Group("all", [each for each in on if each not in (*some, *idle)], None, samples),
+        _Group("some", some, mask, most or 0),
+        _Group("none", list(idle), np.zeros(samples, bool), 0),
+    )
+    counter = Parts(update, total=sum(each.samples * len(each.runtimes) for each in groups))
+    started = []
+    for group in groups:
+        if group.runtimes:
+            folder = work / group.name
+            folder.mkdir()
+            wait = running.start(
+                model=workload.path,
+                inputs=_inputs(workload, group.mask, folder),
+                outputs=workload.outputs,
+                work=folder,
+                update=counter.part(group.name),
+                on=group.runtimes,
+                macs=macs,
+            )
+            started.append((group.mask, wait))
+    runs = {name: replace(run, mask=mask) for mask, wait in started for name, run in wait().items()}
+    return {runtime.name: runs[runtime.name] for runtime in on}
+
+
+class _Group(NamedTuple):
+    """Interpreters that run the same samples: those of a mask, all with None."""
+
+    name: str
+    runtimes: Sequence[Runtime]
+    mask: Mask | None
+    samples: int
+
+
+def _spread(workload: Workload, most: int) -> Mask:
+    """Choose so many samples, stratified by class."""
+    rows = choose(Survey(count=len(workload), labels=workload.labels), most, DEFAULT_SEED)
+    return np.isin(np.arange(len(workload)), rows)
+
+
+def _inputs(workload: Workload, mask: Mask | None, folder: Path) -> Arrays:
+    """Give the inputs of the samples that are meant."""
+    if mask is None:
+        return workload.inputs
+    if not mask.any():
+        return {name: array[:0] for name, array in workload.inputs.items()}
+    return {
+        name: chosen_rows(array, mask, folder / f"some-{index}.npy")
+        for index, (name, array) in enumerate(workload.inputs.items())
+    }
+
+
+def left_out(
+    runs: Mapping[str, Run], workload: Workload, idle: Mapping[Runtime, Sequence[str]]
+) -> list[str]:
+    """Say which interpreters did not run all samples, and why."""
+    told = [
+        f"{runtime.name} only loaded the model: {' and '.join(targets)}"
+        f" {'is' if len(targets) == 1 else 'are'} ruled out without running it"
+        for runtime, targets in idle.items()
+        if runs[runtime.name].is_loaded_only
+    ]
+    some = {name: run.samples for name, run in runs.items() if run.samples and run.failure is None}
+    if some:
+        most = max(some.values())
+        named = " and ".join(
+            "the reference kernels" if name == REFERENCE.name else name for name in some
+        )
+        told.append(
+            f"{most:,} of the {len(workload):,} samples {'was' if most == 1 else 'were'} run on"
+            f" {named}, whose plain kernels are slow: the model has"
+            f" {model_macs(workload.model):,} multiply-accumulates"
+        )
+    return told

@@ -1,0 +1,81 @@
+"""What the interpreters gave, held against the float model's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgepack.evaluation.deviation import Validation
+from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.scores import Comparison, OutputComparison, Sampled, Score
+from edgepack.metrics import Measure
+from edgepack.storage.arrays import Arrays
+from edgepack.tflite.graph import Tensor
+
+
+def evaluators(float_outputs: Arrays, measures: Mapping[str, Measure]) -> dict[str, Evaluator]:
+    """Make what scores each output, by name; arrays are (samples, ...)."""
+    return {
+        name: Evaluator(outputs, [measures[name]] if name in measures else [])
+        for name, outputs in float_outputs.items()
+    }
+
+
+def compare_outputs(
+    validation: Validation,
+    tensors: Mapping[str, Tensor],
+    by_output: Mapping[str, Evaluator],
+    measures: Mapping[str, Measure],
+    *,
+    pruned: Mapping[str, Score] | None = None,
+    scheme: str,
+    data: str,
+    samples: int,
+) -> Comparison:
+    """Compare what the interpreters gave with the float model's outputs.
+
+    All is by output: ``by_output`` has what scores it, of :func:`evaluators`, and ``pruned`` the
+    score of the pruned model, if there is one. ``scheme``, ``data`` and ``samples`` are those of
+    :class:`~edgepack.evaluation.scores.Comparison`.
+    """
+    return Comparison(
+        scheme=scheme,
+        data=data,
+        samples=samples,
+        outputs={
+            name: _compare(
+                validation,
+                name,
+                tensor,
+                by_output[name],
+                measures.get(name),
+                pruned[name] if pruned else None,
+            )
+            for name, tensor in tensors.items()
+        },
+    )
+
+
+def _compare(
+    validation: Validation,
+    name: str,
+    tensor: Tensor,
+    evaluator: Evaluator,
+    measure: Measure | None,
+    pruned: Score | None,
+) -> OutputComparison:
+    ran = {runtime: run for runtime, run in validation.runs.items() if run.outputs is not None}
+    return OutputComparison(
+        metric=measure.metric.name if measure else None,
+        float_value=evaluator.float_value(),
+        pruned=pruned,
+        quantized={
+            runtime: evaluator.score(run.outputs[name], tensor, run.mask)
+            for runtime, run in ran.items()
+            if run.outputs is not None
+        },
+        sampled={
+            runtime: Sampled(samples=run.samples, float_value=evaluator.float_value(run.mask))
+            for runtime, run in ran.items()
+            if run.samples is not None
+        },
+    )

@@ -1,0 +1,1 @@
+"""The ``validate`` command: a .tflite file against targets."""

@@ -1,0 +1,77 @@
+"""The affine map between real values and integers: ``real = scale * (q - zero_point)``.
+
+As TFLite's QUANTIZE and DEQUANTIZE compute it (tensorflow/lite/kernels/internal/reference,
+``quantize.h`` and ``dequantize.h``): division and product in float32, halves away from zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.tflite.graph import Tensor
+
+_INT4 = (-(2**3), 2**3 - 1)
+
+
+def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    """Map real values to the integers of a per-tensor quantized tensor, saturating.
+
+    NaN becomes the zero point, which stands for 0.0: TensorFlow Lite leaves it open.
+    What is not quantized, such as token numbers, is returned as it is.
+
+    >>> from edgepack.core.signature import QuantParams
+    >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
+    >>> int8 = Tensor(name="x", shape=(1,), dtype="int8", quant=half, data=b"")
+    >>> quantize(np.array([0.0, 0.25, -0.25, 1000.0]), int8)
+    array([  1,   2,   0, 127], dtype=int8)
+    """
+    if tensor.quant is None:
+        return values.astype(tensor.dtype)
+    scale, zero_point = _per_tensor(tensor)
+    # Infinity saturates like any large value; a signalling NaN is a NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = (values.astype(np.float32) / scale).astype(np.float64)
+    scaled = np.where(np.isnan(scaled), 0.0, scaled)
+    rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + zero_point
+    limits = np.iinfo(tensor.dtype)
+    integers: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)
+    return integers
+
+
+def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
+    """Map the integers of a per-tensor quantized tensor to real values, float32.
+
+    What is not quantized, such as class numbers, keeps its values.
+    """
+    if tensor.quant is None:
+        return values.astype(np.float32)
+    scale, zero_point = _per_tensor(tensor)
+    return ((values.astype(np.int32) - zero_point).astype(np.float32) * scale).astype(np.float32)
+
+
+def real_range(tensor: Tensor) -> tuple[float, float]:
+    """Give the least and the largest real value that a per-tensor quantized tensor can hold.
+
+    >>> from edgepack.core.signature import QuantParams
+    >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
+    >>> real_range(Tensor(name="x", shape=(1,), dtype="int8", quant=half, data=b""))
+    (-64.5, 63.0)
+    """
+    assert tensor.quant is not None  # noqa: S101 (the caller looked)
+    (scale,), (zero_point,) = tensor.quant.scale, tensor.quant.zero_point
+    least, most = _INT4 if tensor.dtype == "int4" else _limits(tensor.dtype)
+    return scale * (least - zero_point), scale * (most - zero_point)
+
+
+def _limits(dtype: str) -> tuple[int, int]:
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def _per_tensor(tensor: Tensor) -> tuple[np.float32, int]:
+    if tensor.quant is None or len(tensor.quant.scale) != 1:
+        raise ValueError(f"{tensor.name} is not quantized per tensor")
+    return np.float32(tensor.quant.scale[0]), tensor.quant.zero_point[0]

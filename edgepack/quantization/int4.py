@@ -1,0 +1,122 @@
+"""INT4 weights with INT8 activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.quantization.real_constants import RealValues, is_integer
+from edgepack.tflite.nibbles import pack
+from edgepack.tflite.rewrite import Rewrite, quantization
+
+VERSIONS = {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7, "FULLY_CONNECTED": 10}
+"""The operators with kernels for int4 weights, and the version that has them.
+
+From tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc. Earlier kernels would read the
+weights as int8: the version keeps them away.
+"""
+
+_LEAST_OF_RANGE, _TRIED = 0.4, 25
+_BIAS = 2  # its place among the inputs
+_LARGEST_BIAS = 2**31 - 1
+_LARGEST = 7  # of -8..7: symmetric, so that a weight and its negative weigh the same
+
+
+def narrow(
+    int8_tflite: bytes,
+    float_tflite: bytes,
+    chosen: Callable[[str], bool],
+    *,
+    per_tensor_dense: bool,
+    packed: bool = True,
+) -> bytes:
+    """Give the weights of an INT8 file's operators 4 bits, -7..7, along the same channels.
+
+    ``chosen`` tells by the name of an operator's first output; operators without such kernels stay
+    in int8. Weights and biases are made anew from ``float_tflite``. ``per_tensor_dense`` gives the
+    weights of a dense layer one scale. ``packed`` False keeps each weight in a byte: the same
+    numbers for interpreters that know no int4.
+    """
+    rewrite = Rewrite(int8_tflite)
+    real = RealValues(float_tflite)
+    for operator in rewrite.graph.operators:
+        name = rewrite.name(operator)
+        if (
+            name in VERSIONS
+            and is_integer(rewrite, operator.inputs[0])
+            and rewrite.values(operator.inputs[1]) is not None
+            and chosen(rewrite.graph.tensors[operator.outputs[0]].name.decode())
+        ):
+            per_tensor = per_tensor_dense and name == "FULLY_CONNECTED"
+            inputs = list(operator.inputs)
+            inputs[1] = _weights(rewrite, inputs[1], real, per_tensor=per_tensor, packed=packed)
+            if len(inputs) > _BIAS and inputs[_BIAS] >= 0:
+                inputs[_BIAS] = _bias(rewrite, inputs, real)
+            operator.inputs = inputs
+            if packed:
+                version = rewrite.model.operatorCodes[operator.opcodeIndex].version
+                operator.opcodeIndex = rewrite.operator_code(name, max(version, VERSIONS[name]))
+    rewrite.drop_unused()
+    return rewrite.to_bytes()
+
+
+def best_scales(weights: NDArray[Any], axes: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """Find the scales of the least squared error over some axes, all of them with None.
+
+    With so few steps it pays to clip the largest weights: the range is tried at full size and in
+    steps down to :data:`_LEAST_OF_RANGE` of it.
+    """
+    largest = np.abs(weights).max(axis=axes, keepdims=True)
+    full = np.where(largest > 0, largest, 1) / _LARGEST
+    best: NDArray[np.float32] = full.astype(np.float32)
+    least = np.full(full.shape, np.inf)
+    for fraction in np.linspace(1, _LEAST_OF_RANGE, _TRIED):
+        scales = (full * fraction).astype(np.float32)
+        error = np.square(_round(weights, scales) * scales - weights).sum(axis=axes, keepdims=True)
+        best = np.where(error < least, scales, best)
+        least = np.minimum(error, least)
+    return best
+
+
+def _round(weights: NDArray[Any], scales: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.clip(np.rint(weights / scales), -_LARGEST, _LARGEST))
+
+
+def _weights(
+    rewrite: Rewrite, index: int, real: RealValues, *, per_tensor: bool, packed: bool
+) -> int:
+    old = rewrite.graph.tensors[index]
+    weights = real.of(rewrite, index)
+    axis = old.quantization.quantizedDimension
+    if per_tensor or len(old.quantization.scale) == 1:
+        others = None
+    else:
+        others = tuple(each for each in range(weights.ndim) if each != axis)
+    scales = best_scales(weights, others)
+    values = _round(weights, scales).astype(np.int8)
+    scale = scales.reshape(-1)
+    return rewrite.add_tensor(
+        old.name.decode(),
+        old.shape,
+        "int4" if packed else "int8",
+        quantization=quantization(scale, [0] * len(scale), axis=axis),
+        values=pack(values) if packed else values,
+    )
+
+
+def _bias(rewrite: Rewrite, inputs: Sequence[int], real: RealValues) -> int:
+    """Add the bias in int32, ``round(bias / (input scale * weight scale))``."""
+    tensors = rewrite.graph.tensors
+    taken, weights, bias = (tensors[index] for index in inputs[: _BIAS + 1])
+    scale = weights.quantization.scale.astype(np.float64) * taken.quantization.scale[0]
+    values = np.rint(real.of(rewrite, inputs[_BIAS]) / scale)
+    return rewrite.add_tensor(
+        bias.name.decode(),
+        bias.shape,
+        "int32",
+        quantization=quantization(scale, [0] * len(scale), axis=0),
+        values=np.clip(values, -_LARGEST_BIAS, _LARGEST_BIAS).astype(np.int32),
+    )

@@ -1,0 +1,182 @@
+"""The difference of two reports: what became better or worse; data first."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgepack.core.schema_version import SCHEMA
+from edgepack.report.differences.figure_kinds import REASONS, Figure, Group, Kind, Plain, Value
+
+BETTER, WORSE, DIFFERENT, SAME = "better", "worse", "different", "same"
+ONLY_A, ONLY_B = "only in A", "only in B"
+_VERDICTS = (WORSE, BETTER, DIFFERENT, ONLY_A, ONLY_B, SAME)
+_NOISE = 1e-9
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,.]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two: the file, what it is a report of, the model, and the samples it ran on."""
+
+    file: str
+    kind: str
+    model: str | None
+    data: str | None
+    samples: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A figure in both reports; None where one has it not.
+
+    ``verdict`` is ``better``, ``worse`` or ``same``, ``different`` where neither can be said, or
+    ``only in A`` or ``only in B``.
+    """
+
+    group: Group
+    what: str
+    kind: Kind
+    a: Plain
+    b: Plain
+    verdict: str
+
+    @property
+    def change(self) -> float | None:
+        """What was added from A to B, in the unit of the kind; None for words."""
+        if isinstance(self.a, (int, float)) and isinstance(self.b, (int, float)):
+            return self.b - self.a
+        return None
+
+    @property
+    def percent(self) -> float | None:
+        """The change in percent of A; None where A is 0, and for decibels."""
+        if self.change is None or not isinstance(self.a, (int, float)) or self.kind.unit == "dB":
+            return None
+        percent = 100 * self.change / abs(self.a) if self.a else math.inf
+        return percent if math.isfinite(percent) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {
+            "group": self.group.value,
+            "what": self.what,
+            "unit": self.kind.unit,
+            "a": self.a,
+            "b": self.b,
+            "change": self.change,
+            "percent": self.percent,
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """All figures of two reports, the weightiest first, those that are the same among them."""
+
+    a: Side
+    b: Side
+    rows: tuple[Row, ...]
+
+    def count(self, verdict: str) -> int:
+        """Count the rows of a verdict."""
+        return sum(row.verdict == verdict for row in self.rows)
+
+    @property
+    def exit_status(self) -> int:
+        """0 if nothing became worse, else 1."""
+        return 1 if self.count(WORSE) else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``edgepack diff --json`` prints."""
+        return {
+            "schema": SCHEMA,
+            "a": asdict(self.a),
+            "b": asdict(self.b),
+            "counts": {word: self.count(word) for word in _VERDICTS},
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+
+def differences(a: Iterable[Figure], b: Iterable[Figure]) -> tuple[Row, ...]:
+    """Hold the figures of two reports against each other, by what they are."""
+    before, after = ({figure.what: figure for figure in figures} for figures in (a, b))
+    rows = [row for what in before | after for row in _rows(before.get(what), after.get(what))]
+    return tuple(sorted(rows, key=lambda row: list(Group).index(row.group)))
+
+
+def _rows(a: Figure | None, b: Figure | None) -> Iterator[Row]:
+    """Give a row for a figure that a report has at least; for a set one for each of its texts."""
+    figure = a or b
+    assert figure is not None  # noqa: S101 (one of the two has it)
+    old, new = a.value if a else None, b.value if b else None
+    is_set = isinstance(figure.value, tuple)
+    for before, after in _pairs(old, new, are_reasons=figure.kind is REASONS):
+        if before is not None or after is not None:
+            yield Row(
+                group=figure.group,
+                what=figure.what,
+                kind=figure.kind,
+                a=before,
+                b=after,
+                verdict=_verdict(figure.kind, before, after, is_set=is_set),
+            )
+
+
+def _pairs(old: Value, new: Value, *, are_reasons: bool) -> list[tuple[Plain, Plain]]:
+    """Pair values; of sets the texts that are equal, reasons also if only their numbers differ.
+
+    A set that only one report has gives nothing: what it belongs to is told as new or gone.
+
+    >>> _pairs(("fails", "takes 5 B"), ("takes 7 B", "takes 9 B"), are_reasons=True)
+    [('fails', None), ('takes 5 B', 'takes 7 B'), (None, 'takes 9 B')]
+    """
+    if not (isinstance(old, tuple) or isinstance(new, tuple)):
+        return [(old, new)]
+    if not (isinstance(old, tuple) and isinstance(new, tuple)):
+        return []
+    kept = set(old) & set(new)
+    added = defaultdict[str, deque[str]](deque)
+    for text in dict.fromkeys(new):
+        if text not in kept:
+            added[_key(text)].append(text)
+    pairs: list[tuple[Plain, Plain]] = [(text, text) for text in sorted(kept)]
+    for text in dict.fromkeys(old):
+        if text not in kept:
+            alike = added[_key(text)] if are_reasons else ()
+            pairs.append((text, alike.popleft() if alike else None))
+    return pairs + [(None, text) for texts in added.values() for text in texts]
+
+
+def _key(reason: str) -> str:
+    """Take the numbers out of a reason, but not those in names.
+
+    >>> _key("conv2d_1 takes 22,832 of 20,000 bytes")
+    'conv2d_1 takes # of # bytes'
+    """
+    return _NUMBER.sub("#", reason)
+
+
+def _verdict(kind: Kind, a: Plain, b: Plain, *, is_set: bool) -> str:
+    """Judge a figure, or a text of a set."""
+    if a is None or b is None:
+        if kind is REASONS:
+            return WORSE if a is None else BETTER
+        return DIFFERENT if is_set else ONLY_B if a is None else ONLY_A
+    if isinstance(a, str) or isinstance(b, str):
+        if a == b:
+            return SAME
+        ranks = list[Plain](kind.ranks)
+        are_ranked = a in ranks and b in ranks
+        return _direction(ranks.index(b) - ranks.index(a)) if are_ranked else DIFFERENT
+    if kind.show(a) == kind.show(b) or math.isclose(a, b, rel_tol=_NOISE):
+        return SAME  # reports print it alike
+    return _direction(kind.better * (b - a))
+
+
+def _direction(gain: float) -> str:
+    return BETTER if gain > 0 else WORSE if gain < 0 else DIFFERENT

@@ -1,0 +1,140 @@
+"""What figures are: their kinds, which way is better, and how reports print them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from edgepack.metrics.metric import Unit
+from edgepack.report.data.target import FAILED, NOT_CHECKED, PASSED
+from edgepack.report.differences.read_report import Node
+from edgepack.report.format import amounts
+
+_WHOLE_STEPS = 10
+
+Plain = float | str | None
+Value = Plain | tuple[str, ...]
+
+
+class Group(str, Enum):
+    """What figures tell, the weightiest first."""
+
+    VERDICT = "verdict"
+    METRIC = "metric"
+    SIZE = "size"
+    REST = "rest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of figure: its unit, how reports print it, and which way is better.
+
+    ``better`` is 1 if more is better, -1 if less is, 0 if neither can be said. ``ranks`` are words
+    from the worst to the best. ``change`` writes a difference; None leaves it to the percentage.
+    """
+
+    unit: str
+    better: int = 0
+    ranks: tuple[str, ...] = ()
+    show: Callable[[float], str] = "{:g}".format
+    change: Callable[[float], str] | None = None
+
+
+def _points(change: float) -> str:
+    return f"{100 * change:+.2f} points"
+
+
+def _decibels(change: float) -> str:
+    return f"{change:+.3g} dB"
+
+
+def _steps(number: float) -> str:
+    return f"{number:,.0f} LSB" if number >= _WHOLE_STEPS else f"{number:.2g} LSB"
+
+
+def _mebibytes(number: float) -> str:
+    return f"{number / (1 << 20):,.0f} MiB"
+
+
+def _bytes(change: float) -> str:
+    return f"{change:+,} B"
+
+
+RUNS, FAILS = "runs", "fails"
+IDENTICAL, ANOTHER = "the same model", "another model"
+
+VERDICT = Kind(unit="verdict", ranks=tuple(word.lower() for word in (FAILED, NOT_CHECKED, PASSED)))
+RUN = Kind(unit="run", ranks=(FAILS, RUNS))
+REASONS = Kind(unit="reason", better=-1)
+FRACTION = Kind(unit="fraction", better=1, show=amounts.number, change=_points)
+ERROR = Kind(unit="error", better=-1, show="{:.5g}".format)
+VALUE = Kind(unit="value", show="{:.5g}".format)
+AGREEMENT = Kind(unit="fraction", better=1, show=amounts.fraction, change=_points)
+SQNR = Kind(unit="dB", better=1, show=amounts.decibels, change=_decibels)
+MAX_ERROR = Kind(unit="error", better=-1, show=amounts.plain)
+BYTES = Kind(unit="bytes", better=-1, show=amounts.bytes_of, change=_bytes)
+CYCLES = Kind(unit="cycles", better=-1, show=amounts.count, change="{:+,}".format)
+ZEROS = Kind(unit="fraction", show="{:.1%}".format, change=_points)
+STEPS = Kind(unit="LSB", show=_steps)
+TIME = Kind(unit="ms", show=amounts.milliseconds)
+MEMORY = Kind(unit="bytes", show=_mebibytes)
+DIVERGENCE = Kind(unit="nats", better=-1, show=amounts.plain)
+CONTENT = Kind(unit="content", ranks=(ANOTHER, IDENTICAL))
+COUNT = Kind(unit="count", show=amounts.count, change="{:+,}".format)
+SETTING = Kind(unit="setting")
+
+
+_OF_UNITS: dict[str | None, Kind] = {
+    Unit.FRACTION: FRACTION,
+    Unit.ERROR: ERROR,
+    Unit.DECIBELS: Kind(unit="dB", show="{:.2f} dB".format, change=_decibels),
+}
+_LOST_IN: dict[str | None, Kind] = {
+    Unit.FRACTION: Kind(
+        unit="points", better=-1, show="{:.2f} points".format, change="{:+.2f} points".format
+    ),
+    Unit.ERROR: Kind(unit="percent", better=-1, show="{:.2f}%".format),
+    Unit.DECIBELS: Kind(unit="dB", better=-1, show="{:.2f} dB".format, change=_decibels),
+}
+
+
+def kind_of(unit: str | None, *, is_more_better: bool | None) -> Kind:
+    """Find the kind of a metric's values; what no report told is neither better nor worse."""
+    better = 0 if is_more_better is None else 1 if is_more_better else -1
+    return replace(_OF_UNITS.get(unit, VALUE), better=better)
+
+
+def lost_in(unit: str | None) -> Kind:
+    """Find the kind of what is lost of a metric with values in a unit."""
+    return _LOST_IN.get(unit, replace(VALUE, better=-1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure of a report; ``what`` is the same in all reports. A tuple is a set of texts."""
+
+    group: Group
+    what: str
+    kind: Kind
+    value: Value
+
+
+def verdict(what: str, kind: Kind, value: Value) -> Figure:
+    """Give a figure that decides whether a model passes."""
+    return Figure(group=Group.VERDICT, what=what, kind=kind, value=value)
+
+
+def metric(what: str, kind: Kind, value: Node) -> Figure:
+    """Give a figure of how good outputs are."""
+    return Figure(group=Group.METRIC, what=what, kind=kind, value=value.number())
+
+
+def size(what: str, value: Node) -> Figure:
+    """Give a figure in bytes."""
+    return Figure(group=Group.SIZE, what=what, kind=BYTES, value=value.number())
+
+
+def rest(what: str, kind: Kind, value: Value) -> Figure:
+    """Give a figure that is told last."""
+    return Figure(group=Group.REST, what=what, kind=kind, value=value)

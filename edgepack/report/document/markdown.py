@@ -1,0 +1,161 @@
+"""A document as Markdown, as GitHub shows it in a pull request.
+
+Texts stay texts: what would make an element, a link, a picture or a table of them is escaped, and
+what GitHub looks for after that, such as the name of a user or the number of an issue, is broken by
+a space without width.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from edgepack.report.document.blocks import (
+    Block,
+    Bullets,
+    Card,
+    Cards,
+    Document,
+    Headline,
+    Plot,
+    Section,
+    Table,
+    Text,
+    Tone,
+)
+from edgepack.report.format.markup import plain
+from edgepack.report.format.text_table import NONE
+
+_SIGNS = {Tone.PLAIN: "", Tone.GOOD: "✅ ", Tone.BAD: "❌ ", Tone.UNSURE: "❔ "}
+
+_FOLD, _UNFOLD = "<details><summary>", "</details>"
+_BREAK = "&#8203;"
+# Users, issues, addresses and emoji: after these a space without width breaks them.
+_FOUND_LATER = re.compile(r"[@#]|:(?=\S)|\bGH-(?=\d)|\bwww(?=\.)", re.IGNORECASE)
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"})
+_MARKS = re.compile(r"[`*_\[\]~!$]")
+_AT_THE_START = re.compile(r"^(\d{0,9})([-+.)])(?=[-\s]|$)")
+
+
+MOST_CHARACTERS = 65_536
+"""That GitHub takes in a comment or a description."""
+
+_LEFT_OUT = "(left out here for its length: report.html has it)"
+
+
+def render_markdown(document: Document) -> str:
+    """Write a document as GitHub's Markdown, the same for the same document.
+
+    Of what is longer than GitHub takes, the longest folded blocks are left out, then whatever
+    comes last.
+    """
+    blocks = [
+        f"## {_text(document.title)}",
+        _text(document.subtitle),
+        *_headline(document.headline),
+        *(block for section in document.sections for block in _section(section)),
+    ]
+    return "\n\n".join(_within(list(filter(None, blocks)))) + "\n"
+
+
+def _within(blocks: list[str]) -> list[str]:
+    """Leave out what is too long; folded blocks keep their titles."""
+    folded = (place for place, block in enumerate(blocks) if block.startswith(_FOLD))
+    longest = sorted(folded, key=lambda place: -len(blocks[place]))
+    for place in longest:
+        if _length(blocks) > MOST_CHARACTERS:
+            title = blocks[place].partition("\n")[0]
+            blocks[place] = f"{title}\n\n{_LEFT_OUT}\n\n{_UNFOLD}"
+    if _length(blocks) <= MOST_CHARACTERS:
+        return blocks
+    lengths = accumulate(_length([block]) for block in blocks)
+    room = MOST_CHARACTERS - _length([_LEFT_OUT])
+    return [*(block for block, end in zip(blocks, lengths, strict=True) if end <= room), _LEFT_OUT]
+
+
+def _length(blocks: Sequence[str]) -> int:
+    return sum(len(block) + len("\n\n") for block in blocks)
+
+
+def _headline(headline: Headline) -> list[str]:
+    verdict = f"**{_SIGNS[headline.tone]}{_text(headline.word) or NONE}**"
+    return [verdict, *map(_text, headline.sentences)]
+
+
+def _section(section: Section) -> list[str]:
+    lead = _text(section.lead) if section.lead else ""
+    return [f"### {_text(section.title) or NONE}", lead, *_blocks(section.blocks)]
+
+
+def _blocks(blocks: Iterable[Block]) -> list[str]:
+    return [text for block in blocks for text in _block(block)]
+
+
+def _block(block: Block) -> list[str]:
+    if isinstance(block, Text):
+        return [_SIGNS[block.tone] + _text(block.text)]
+    if isinstance(block, Bullets):
+        return ["\n".join(f"- {_text(item) or NONE}" for item in block.items)]
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Plot):
+        shown = [_text(block.description), *(_table(block.table) if block.table else ())]
+        return _folded(block.title, shown)
+    if isinstance(block, Cards):
+        return ["\n".join(_card(card) for card in block.cards)]  # what they are stands above
+    return _folded(block.summary, _blocks(block.blocks))
+
+
+def _table(table: Table) -> list[str]:
+    titles = [_text(column.title) or NONE for column in table.columns]
+    if not titles:
+        return []
+    lines = [
+        titles,
+        ["---:" if column.is_number else "---" for column in table.columns],
+        *(
+            [_SIGNS[row.tone] + (_text(row.cells[0]) or NONE), *map(_text, row.cells[1:])]
+            for row in table.rows
+        ),
+    ]
+    hints = [
+        f"- {_text(column.title) or NONE}: {_text(column.hint)}"
+        for column in table.columns
+        if column.hint
+    ]
+    written = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return [f"{_text(table.caption) or NONE}:", written, "\n".join(hints)]
+
+
+def _card(card: Card) -> str:
+    said = "; ".join(filter(None, map(_text, card.lines)))
+    return f"- **{_text(card.title) or NONE}**" + (f" {said}" if said else "")
+
+
+def _folded(title: str, inside: Iterable[str]) -> list[str]:
+    """Fold blocks in. The title is HTML, the blocks are Markdown again after an empty line."""
+    name = _guarded(html.escape(plain(title).strip(), quote=False)) or NONE
+    shown = [f"{_FOLD}{name}</summary>", *inside, _UNFOLD]
+    return ["\n\n".join(filter(None, shown))]
+
+
+def _text(text: str) -> str:
+    r"""Escape a text.
+
+    >>> _text("conv_1 <b> | @user")
+    'conv\\_1 &lt;b&gt; &#124; @&#8203;user'
+    >>> _text("1. https://x.y"), _text("- ![](x)")
+    ('1\\. https:&#8203;//x.y', '\\- \\!\\[\\](x)')
+    """
+    marked = _MARKS.sub(r"\\\g<0>", plain(text).strip().translate(_ENTITIES))
+    return _guarded(_AT_THE_START.sub(r"\1\\\2", marked))
+
+
+def _guarded(text: str) -> str:
+    """Break what GitHub would find in a text after it is HTML, but for the entities in it."""
+    return "".join(
+        part if part.startswith("&") else _FOUND_LATER.sub(rf"\g<0>{_BREAK}", part)
+        for part in re.split(r"(&#?\w+;)", text)
+    )

@@ -1,0 +1,1 @@
+"""Numbers, tables and markup: how reports write what they hold."""

@@ -1,0 +1,74 @@
+"""Tables and lists of plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from edgepack.core.printable import printable
+
+NONE = "-"
+_NAMED = 6
+WIDTH = 100
+
+
+def table(rows: Sequence[Sequence[str]], left: int = 2) -> str:
+    """Align rows of equal length: the first columns, two or more, are names, the others numbers."""
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def cut(name: str, width: int) -> str:
+    """Shorten a name to a width: its end tells most.
+
+    >>> cut("model/block_1/conv2d", 12)
+    '..._1/conv2d'
+    """
+    return name if len(name) <= width else f"...{name[3 - width :]}"
+
+
+def cut_middle(text: str, most: int) -> str:
+    """Leave the middle of a long text out.
+
+    >>> cut_middle("abcdefghijklm", 9)
+    'abc...klm'
+    """
+    end = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:end]}...{text[-end:]}"
+
+
+def hang(word: str, text: str) -> str:
+    """Write a word and what it says, the lines after the first below the text.
+
+    >>> print(hang("note  ", "every " * 16))
+    note  every every every every every every every every every every every every every every every
+          every
+    """
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=word,
+        subsequent_indent=" " * len(word),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def shorten(names: Sequence[str]) -> str:
+    """List names, the first few if there are many.
+
+    >>> shorten(["a", "b"])
+    'a, b'
+    >>> shorten(["a"] * 9)
+    'a, a, a, a, a, a and 3 more'
+    """
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"

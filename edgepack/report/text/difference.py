@@ -1,0 +1,125 @@
+"""A difference as a person reads it: what changed, the weightiest first; how much did not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.report.differences.difference import (
+    BETTER,
+    DIFFERENT,
+    ONLY_A,
+    ONLY_B,
+    SAME,
+    WORSE,
+    Difference,
+    Row,
+    Side,
+)
+from edgepack.report.differences.figure_kinds import REASONS
+from edgepack.report.format.text_table import NONE, cut_middle, hang, shorten, table
+
+_TOLD = (WORSE, BETTER, DIFFERENT)
+_LONGEST = 30
+_LONGEST_WHAT = 50
+_LONGEST_TEXT = 300
+_LARGE_PERCENT = 100
+
+
+def render_difference(difference: Difference) -> str:
+    """Write a difference in plain text."""
+    changed = [row for row in difference.rows if row.verdict in _TOLD]
+    rows = [row for row in changed if row.kind is not REASONS]
+    parts = [
+        "\n".join(_heading(name, side) for name, side in _sides(difference).items()),
+        table([["", "", "A", "B", "change"], *map(_cells, rows)]) if rows else "",
+        "\n".join(line for row in changed if row.kind is REASONS for line in _reason(row)),
+        "\n".join(_alone(difference)),
+        "\n".join(hang("note: ", note) for note in _notes(changed)),
+        _verdict(difference),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _sides(difference: Difference) -> dict[str, Side]:
+    return {"A": difference.a, "B": difference.b}
+
+
+def _heading(name: str, side: Side) -> str:
+    model = cut_middle(side.model or NONE, _LONGEST_WHAT)
+    told = f"{cut_middle(side.file, _LONGEST_TEXT)}: {side.kind} of {model}"
+    if side.samples is not None:
+        told += f", {side.samples:,} {cut_middle(side.data or '', _LONGEST)} samples"
+    return f"{name}  {told}"
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.verdict,
+        cut_middle(row.what, _LONGEST_WHAT),
+        _shown(row, row.a),
+        _shown(row, row.b),
+        _change(row),
+    ]
+
+
+def _shown(row: Row, value: float | str | None) -> str:
+    if value is None:
+        return NONE
+    return cut_middle(value, _LONGEST) if isinstance(value, str) else row.kind.show(value)
+
+
+def _change(row: Row) -> str:
+    """Write how much was added, in the figure's unit and in percent of A.
+
+    Fractions have points instead of percent.
+    """
+    if row.change is None:
+        return ""
+    absolute = row.kind.change(row.change) if row.kind.change else ""
+    if row.kind.unit == "fraction" or row.percent is None:
+        return absolute
+    percent = _percent(row.percent)
+    return f"{absolute} ({percent})" if absolute else percent
+
+
+def _percent(percent: float) -> str:
+    """Write percent, with more digits if they are few.
+
+    >>> _percent(1234.5), _percent(-7.25), _percent(0.0123)
+    ('+1,234%', '-7.25%', '+0.0123%')
+    """
+    return f"{percent:+,.0f}%" if abs(percent) >= _LARGE_PERCENT else f"{percent:+.3g}%"
+
+
+def _reason(row: Row) -> Iterator[str]:
+    """Tell a reason that is gone, new, or has other numbers."""
+    told = {"A": row.a, "B": row.b}
+    for side, text in told.items():
+        if text is not None:
+            what, reason = cut_middle(row.what, _LONGEST_WHAT), cut_middle(str(text), _LONGEST_TEXT)
+            yield hang(f"{row.verdict:<9}  ", f"{what} in {side}: {reason}")
+
+
+def _alone(difference: Difference) -> Iterator[str]:
+    """Name the figures that only one report has."""
+    for verdict in (ONLY_A, ONLY_B):
+        names = [row.what for row in difference.rows if row.verdict == verdict]
+        if names:
+            yield hang(f"{verdict}  ", shorten([cut_middle(name, _LONGEST_WHAT) for name in names]))
+
+
+_SAMPLES = ("compared on", "samples compared", "test data")
+
+
+def _notes(changed: list[Row]) -> Iterator[str]:
+    if any(row.what in _SAMPLES for row in changed):
+        yield "A and B ran on different samples, which alone may change metric, SQNR and errors"
+
+
+def _verdict(difference: Difference) -> str:
+    counts = {word: difference.count(word) for word in _TOLD}
+    same = difference.count(SAME)
+    told = [f"{number:,} {word}" for word, number in counts.items() if number]
+    alike = "1 figure is the same" if same == 1 else f"{same:,} figures are the same"
+    word = "WORSE" if counts[WORSE] else "BETTER" if counts[BETTER] else "NOT WORSE"
+    return f"{word}: {', '.join(told) or 'nothing that both have differs'}; {alike}"

@@ -1,0 +1,183 @@
+"""A report as a person reads it: a table for each output, the targets, one verdict line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from edgepack.compression import technique
+from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
+from edgepack.evaluation.deviation import Deviation
+from edgepack.evaluation.scores import OutputComparison, change_in_words
+from edgepack.metrics import find
+from edgepack.report.data.export import CalibrationReport, Report
+from edgepack.report.format.amounts import cells, interpreter, number
+from edgepack.report.format.text_table import NONE, hang, shorten, table
+from edgepack.report.text.target import render_findings, render_targets
+from edgepack.tflite.converter_names import fused
+
+
+def render_text(report: Report) -> str:
+    """Write a report in a dozen lines of plain text."""
+    parts = [
+        *_tables(report),
+        _facts(report),
+        "\n".join(hang("note: ", note) for note in report.notes),
+        render_targets(report.targets),
+        render_findings(report.targets),
+        export_verdict(report),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _tables(report: Report) -> Iterator[str]:
+    outputs = report.comparison.outputs
+    for name in outputs:
+        title = f"output {name}\n" if len(outputs) > 1 else ""
+        yield title + table(_rows(report, name))
+
+
+def _rows(report: Report, output: str) -> list[list[str]]:
+    comparison = report.comparison.outputs[output]
+    heading = ["model", "interpreter", comparison.metric or NONE, "agreement", "SQNR"]
+    rows = [
+        [*heading, "max error", "off reference"],
+        ["float", report.float_runtime, number(comparison.float_value), *[NONE] * 4],
+    ]
+    rows += [
+        [step.stage, step.record.runtime, *cells(step.outputs.get(output)), NONE]
+        for step in report.compression
+    ]
+    for name, runtime in report.runtimes.items():
+        off = off_reference(runtime.failure, runtime.deviations.get(output))
+        scored = cells(comparison.quantized.get(name))
+        rows.append([report.comparison.scheme, interpreter(comparison, name), *scored, off])
+    if comparison.metric is None:
+        for row in rows:
+            del row[2]
+    return rows
+
+
+def off_reference(failure: str | None, deviation: Deviation | None) -> str:
+    """Say how far an interpreter is from the reference kernels."""
+    if failure:
+        return "failed"
+    if deviation is None:
+        return NONE
+    return deviation.largest if deviation.max_lsb else "bit-exact"
+
+
+def render_ranges(calibration: CalibrationReport) -> str:
+    """Tell each activation's range and what the quantized file made of it."""
+    rows = [["activation", "type", "range asked for", "represented", "scale", "zero point"]]
+    for effect in calibration.activations.values():
+        ends = [f"{ends.min:.4g} to {ends.max:.4g}" for ends in (effect.asked, effect.represented)]
+        if effect.fixed_by:
+            ends[1] += f" (by {effect.fixed_by})"
+        rows.append(
+            [effect.layer, effect.dtype, *ends, f"{effect.scale:.5g}", str(effect.zero_point)]
+        )
+    return table(rows)
+
+
+def _ranges(calibration: CalibrationReport) -> str:
+    if calibration.observer is None:
+        return "ranges    as given"
+    told = f"ranges    {calibration.observer}"
+    if calibration.samples:
+        told += f" over {calibration.samples:,} samples"
+    if calibration.growth:
+        half = calibration.growth[-1]
+        mean, largest = f"{half.mean:.1%}", f"{half.largest:.1%}"
+        told += (
+            f";\n          the first {half.samples:,} showed all but {mean} of a range on average,"
+            f" {largest} at most"
+        )
+    return told
+
+
+def _facts(report: Report) -> str:
+    names = (FLOAT_TFLITE, tflite_name(report.comparison.scheme))
+    sizes = [f"{name} {report.artifacts[name].bytes:,} B" for name in names]
+    lines = [f"size      {', '.join(sizes)}"]
+    if report.quantization.in_float:
+        left = [fused(name)[0] for name in report.quantization.in_float]
+        lines.append(f"in float  {shorten(left)}")
+    if report.calibration:
+        lines.append(_ranges(report.calibration))
+    if report.compression:
+        lines += _compression(report)
+    return "\n".join(lines)
+
+
+def _compression(report: Report) -> Iterator[str]:
+    for step in report.compression:
+        how, *more = step.told
+        yield _fact(step.stage, how)
+        yield from (_fact("", each) for each in more)
+    yield _fact(
+        "zeros",
+        f"{report.sparsity.float.overall:.1%} of the float weights,"
+        f" {report.sparsity.quantized.overall:.1%} of the {report.comparison.scheme} weights",
+    )
+    yield from dict.fromkeys(
+        _fact("", f"not {technique(step.technique).stage} ({reason}): {shorten(names)}")
+        for step in report.compression
+        for reason, names in _by_reason(step.record.left_out).items()
+    )
+
+
+def _by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
+    """Gather layers by why they were left out."""
+    return {
+        reason: [name for name, why in left_out.items() if why == reason]
+        for reason in dict.fromkeys(left_out.values())
+    }
+
+
+def _fact(name: str, said: str) -> str:
+    return f"{name:<9} {said}"
+
+
+def export_verdict(report: Report) -> str:
+    """Say in one line whether the model passed, and what quantization costs."""
+    comparison = report.comparison
+    word = "PASSED" if report.passed else "FAILED"
+    if not all(output.quantized for output in comparison.outputs.values()):
+        return f"{word}: no interpreter ran the {comparison.scheme} model"
+    several = len(comparison.outputs) > 1
+    said = "; ".join(
+        f"{name}: {_worst(output, comparison.scheme)}"
+        if several
+        else _worst(output, comparison.scheme)
+        for name, output in comparison.outputs.items()
+    )
+    total = f"{comparison.samples:,} {comparison.data} samples"
+    some = any(output.sampled for output in comparison.outputs.values())
+    return f"{word}: {said}; {total} in all" if some else f"{word}: {said} on {total}"
+
+
+def _worst(comparison: OutputComparison, scheme: str) -> str:
+    """Say in one sentence what quantization costs an output."""
+    values = {
+        name: score.value for name, score in comparison.quantized.items() if score.value is not None
+    }
+    lost = {name: drop.amount for name in values if (drop := comparison.drop(name))}
+    if comparison.metric is None or not lost:
+        worst = max(comparison.quantized.values(), key=lambda score: score.max_abs_error)
+        agreement = (
+            "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
+        )
+        noise = f"max error {worst.max_abs_error:.3g}"
+        if worst.sqnr_db is not None:
+            noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
+        return f"{scheme} {agreement}{noise}"
+    metric = find(comparison.metric)
+    name = max(lost, key=lambda key: lost[key])
+    float_value = comparison.float_value_on(name)
+    assert float_value is not None  # noqa: S101 (or there was no drop)
+    some = comparison.sampled.get(name)
+    who, same = (f"{name}, on {some.samples:,} samples", " on the same") if some else (name, "")
+    return (
+        f"{scheme} {metric.name} {number(values[name])} at worst ({who}), float"
+        f" {number(float_value)}{same}: {change_in_words(metric, float_value, values[name])}"
+    )

@@ -1,0 +1,88 @@
+"""Firmware that was written, as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.report.data.firmware import FirmwareReport
+from edgepack.report.data.target import FAILED, PASSED
+from edgepack.report.format.amounts import count
+from edgepack.report.format.text_table import hang, table
+from edgepack.report.text.target import render_findings
+
+_COMPUTED = "in bytes; arena and RAM computed for {}, the runtime's flash estimated"
+
+
+def render_firmware(report: FirmwareReport) -> str:
+    """Write a report in plain text."""
+    target = report.target
+    parts = [
+        table(list(_rows(report))),
+        "\n".join(
+            [
+                hang("memory    ", _COMPUTED.format(target.description)),
+                *(
+                    hang(
+                        "resolver  ",
+                        f"{name}: {len(model.operators)}, {', '.join(model.operators)}",
+                    )
+                    for name, model in report.models.items()
+                ),
+                hang("arena     ", "; ".join(_arenas(report))),
+                hang("vectors   ", "; ".join(_vectors(report))),
+            ]
+        ),
+        "\n".join(
+            filter(None, (render_findings({name: m.target}) for name, m in report.models.items()))
+        ),
+        _verdict(report),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _rows(report: FirmwareReport) -> Iterator[list[str]]:
+    flash, ram = report.target.model_flash_bytes, report.target.model_ram_bytes
+    yield ["model", "verdict", "model.c", "arena", "flash", "of", "RAM", "of"]
+    for name, model in report.models.items():
+        yield [
+            name,
+            model.target.word,
+            count(model.artifact.bytes),
+            count(model.arena_bytes),
+            count(model.target.flash_bytes),
+            count(flash),
+            count(model.ram_bytes),
+            count(ram),
+        ]
+    if len(report.models) > 1:
+        yield [
+            "together",
+            PASSED if report.fits else FAILED,
+            count(sum(model.artifact.bytes for model in report.models.values())),
+            count(report.arena_bytes),
+            count(report.flash_bytes),
+            count(flash),
+            count(report.ram_bytes),
+            count(ram),
+        ]
+
+
+def _arenas(report: FirmwareReport) -> Iterator[str]:
+    for name, model in report.models.items():
+        assert model.target.footprint is not None  # noqa: S101 (without one nothing is written)
+        arena = model.target.footprint.arena
+        most = f"{arena.least + arena.reserve:,}"
+        others = f", in other builds of TensorFlow Lite Micro in {most}" if arena.reserve else ""
+        yield f"{name} starts in {arena.least:,}{others}"
+    if len(report.models) > 1:
+        yield "models that run in turn can share one, of the largest"
+
+
+def _vectors(report: FirmwareReport) -> Iterator[str]:
+    for name, model in report.models.items():
+        yield f"{name}: {model.vectors} {model.data} {'input' if model.vectors == 1 else 'inputs'}"
+
+
+def _verdict(report: FirmwareReport) -> str:
+    word = "PASSED" if report.passed else FAILED if report.exit_status == 1 else "NOT CHECKED"
+    return f"{word}: {len(report.files)} files, layout {report.layout}, for {report.target.name}"

@@ -1,0 +1,37 @@
+"""A validation as annotations of GitHub Actions: workflow commands, one a line."""
+
+from __future__ import annotations
+
+from edgepack.report.data.validation import ValidationReport
+
+
+def render_github(report: ValidationReport) -> str:
+    """Write an annotation for each finding and note; a failure is an error.
+
+    The format is that of GitHub's documentation, "Workflow commands for GitHub Actions".
+    """
+    lines = [f"::notice title={_property(report.model)}::{_data(note)}" for note in report.notes]
+    for name, target in report.targets.items():
+        title = _property(f"{report.model} on {name}")
+        for finding in target.verdict.findings:
+            level = "notice" if finding.is_note else "error"
+            lines.append(f"::{level} title={title}::{_data(str(finding))}")
+        lines += [
+            f"::warning title={title}::{_data(sentence)}" for sentence in target.verdict.missing
+        ]
+        if target.verdict.passed and not target.verdict.missing:
+            lines.append(f"::notice title={title}::passed")
+    return "\n".join(lines)
+
+
+def _data(text: str) -> str:
+    """Escape a message.
+
+    >>> _data("50 % of it")
+    '50 %25 of it'
+    """
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

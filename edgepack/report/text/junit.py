@@ -1,0 +1,51 @@
+"""A validation as JUnit XML: a suite for each target, a case for each check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from edgepack.core.printable import printable
+from edgepack.report.data.target import TargetReport
+from edgepack.report.data.validation import ValidationReport
+
+
+def render_junit(report: ValidationReport) -> str:
+    """Write the report for the many tools that read JUnit's results."""
+    suites = Element("testsuites", name=f"edgepack validate {report.model}")
+    for name, target in report.targets.items():
+        suites.append(_suite(name, target, report.notes))
+    indent(suites)
+    return tostring(suites, encoding="unicode", xml_declaration=True)
+
+
+def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
+    """Write what a target says; a check that does not apply to it is skipped."""
+    results, missing = target.verdict.results, target.verdict.missing
+    unapplied = sum(result.why_not is not None for result in results)
+    suite = Element(
+        "testsuite",
+        name=name,
+        tests=str(len(results) + len(missing)),
+        failures=str(sum(bool(result.failures) for result in results)),
+        errors="0",
+        skipped=str(len(missing) + unapplied),
+    )
+    for result in results:
+        case = SubElement(suite, "testcase", classname=name, name=result.check)
+        if result.why_not:
+            SubElement(case, "skipped", message=result.why_not)
+        if result.failures:
+            said = [printable(str(finding)) for finding in result.failures]
+            SubElement(case, "failure", message=said[0]).text = "\n".join(said)
+        _note(case, map(str, result.notes))
+    for sentence in missing:
+        case = SubElement(suite, "testcase", classname=name, name="tools_are_installed")
+        SubElement(case, "skipped", message=printable(sentence))
+    _note(suite, notes)
+    return suite
+
+
+def _note(element: Element, notes: Iterable[str]) -> None:
+    if said := "\n".join(map(printable, notes)):
+        SubElement(element, "system-out").text = said

@@ -1,0 +1,89 @@
+"""What an exported folder was made of: inputs, settings, versions, the processor."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edgepack.config.export import Recipe, as_entry, is_function_name
+from edgepack.core.codec import as_json
+from edgepack.runtimes import Runtime
+from edgepack.storage.artifact import Artifact, describe
+from edgepack.storage.manifest import RECIPE, Manifest
+
+_DISTRIBUTIONS = (
+    "keras",
+    "numpy",
+    "tensorflow",
+    "tensorflow-model-optimization",
+    "tf-keras",
+)
+_CPUINFO = Path("/proc/cpuinfo")
+_VECTORS = ("avx512f", "avx2", "avx", "sve", "asimd")  # the widest first
+
+
+def versions(distributions: Iterable[str] = (), runtimes: Iterable[Runtime] = ()) -> dict[str, str]:
+    """Tell the versions of edgepack, of Python, and of what else was at work."""
+    return (
+        {"edgepack": version("edgepack"), "python": platform.python_version()}
+        | {name: version(name) for name in distributions}
+        | {runtime.distribution: str(runtime.version()) for runtime in runtimes}
+    )
+
+
+def recipe_manifest(
+    command: str,
+    recipe: Recipe,
+    artifacts: dict[str, Artifact],
+    inputs: dict[str, Any],
+    runtimes: Iterable[Runtime],
+) -> Manifest:
+    """Say what made a folder of a recipe; ``inputs`` are described by :func:`describe_inputs`."""
+    settings = {
+        "custom_objects": list(recipe.custom_objects),
+        "allow_unsafe": recipe.allow_unsafe,
+        "observer": recipe.observer,
+        # Manifests have always said that nothing was pruned.
+        **({"compress": [*map(as_entry, recipe.compress)]} if recipe.compress else {"prune": None}),
+        "samples": recipe.samples,
+        "seed": recipe.seed,
+        "quantization": as_json(recipe.quantization),
+        "targets": list(recipe.targets),
+        "metric": recipe.metric,
+    }
+    return Manifest(
+        command=command,
+        artifacts=artifacts,
+        asked={RECIPE: inputs | settings, "processor": processor()},
+        versions=versions(_DISTRIBUTIONS, runtimes),
+    )
+
+
+def processor() -> dict[str, str | None]:
+    """Tell what the last bits of floats hang on: the architecture, and its vector instructions.
+
+    TensorFlow and LiteRT choose kernels by them, which add in another order. The instructions are
+    None where the system does not tell them.
+    """
+    known = set(_CPUINFO.read_text().split()) if _CPUINFO.is_file() else set()
+    vectors = next((name for name in _VECTORS if name in known), None)
+    return {"architecture": platform.machine(), "vectors": vectors}
+
+
+def describe_inputs(recipe: Recipe) -> dict[str, Any]:
+    """Name what goes in by its role: files and folders with their SHA-256 and bytes."""
+    return {role: describe_data(data) for role, data in recipe.inputs.items()}
+
+
+def describe_data(data: Any) -> dict[str, Any]:
+    """Name what goes in: a file or folder with its SHA-256 and bytes, a function or an object."""
+    if isinstance(data, str) and is_function_name(data):
+        return {"function": data}
+    if not isinstance(data, (str, Path)):
+        return {"object": type(data).__qualname__}
+    path = Path(data)
+    return {"name": path.resolve().name} | asdict(describe(path))

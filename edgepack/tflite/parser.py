@@ -1,0 +1,170 @@
+"""Parse a .tflite file, without TensorFlow.
+
+The schema's accessors come from ai-edge-litert; the file is untrusted, so whatever they stumble
+over becomes a :class:`~edgepack.core.errors.ModelError`.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from edgepack.core.errors import ModelError
+from edgepack.core.printable import printable
+from edgepack.tflite.damage import require_whole
+from edgepack.tflite.flatbuffer_tables import Damage
+from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
+from edgepack.tflite.operator_requirements import require_needed
+
+DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError, Damage)
+"""What the schema's accessors stumble over in a file that is none, or damaged."""
+
+_IDENTIFIER = b"TFL3"
+_IDENTIFIER_AT = slice(4, 8)
+_MAGIC_OF_KERAS = (b"PK\x03\x04", b"\x89HDF\r\n\x1a\n")  # .keras and .h5
+
+
+def read_tflite(data: bytes) -> Model:
+    """Parse the bytes of a .tflite file. Raises :class:`ModelError` if they are none."""
+    if data[_IDENTIFIER_AT] != _IDENTIFIER:
+        may_be_keras = data.startswith(_MAGIC_OF_KERAS)
+        cure = "; if it is a Keras model, make one with edgepack export" if may_be_keras else ""
+        raise ModelError(f"not a .tflite file: the identifier TFL3 is missing{cure}")
+    require_whole(data)
+    try:
+        root = schema.Model.GetRootAs(data, 0)
+        codes = [root.OperatorCodes(i) for i in range(root.OperatorCodesLength())]
+        names = [(_operator_name(code), code.Version(), bool(code.CustomCode())) for code in codes]
+        buffers = [_bytes(root.Buffers(i).DataAsNumpy()) for i in range(root.BuffersLength())]
+        subgraphs = tuple(
+            _graph(root.Subgraphs(i), names, buffers) for i in range(root.SubgraphsLength())
+        )
+    except DAMAGE as error:
+        raise ModelError(f"damaged .tflite file: {error}") from error
+    return Model(subgraphs=subgraphs)
+
+
+def buffer(data: bytearray, index: int) -> NDArray[np.uint8]:
+    """Give the bytes of a constant of a .tflite file, to change them in place."""
+    content: NDArray[np.uint8] = schema.Model.GetRootAs(data, 0).Buffers(index).DataAsNumpy()
+    return content
+
+
+def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[bytes]) -> Graph:
+    operators = []
+    for i in range(subgraph.OperatorsLength()):
+        operator = subgraph.Operators(i)
+        name, version, is_custom = names[operator.OpcodeIndex()]
+        if operator.LargeCustomOptionsOffset() or operator.LargeCustomOptionsSize():
+            raise Damage(f"operator {i}, {name}, has options outside its table")
+        kind = _enum("BuiltinOptions").get(operator.BuiltinOptionsType(), "NONE")
+        read = Operator(
+            name=name,
+            version=version,
+            inputs=_ints(operator.InputsAsNumpy()),
+            outputs=_ints(operator.OutputsAsNumpy()),
+            is_custom=is_custom,
+            options=_options(operator.BuiltinOptions(), kind),
+            custom_options=_bytes(operator.CustomOptionsAsNumpy()),
+        )
+        require_needed(i, read, "NONE" if operator.BuiltinOptions() is None else kind)
+        operators.append(read)
+    return Graph(
+        tensors=tuple(
+            _tensor(subgraph.Tensors(i), buffers) for i in range(subgraph.TensorsLength())
+        ),
+        operators=tuple(operators),
+        inputs=_ints(subgraph.InputsAsNumpy()),
+        outputs=_ints(subgraph.OutputsAsNumpy()),
+    )
+
+
+def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
+    return Tensor(
+        name=_name(tensor.Name() or b""),
+        shape=_ints(tensor.ShapeAsNumpy()),
+        dtype=_enum("TensorType")[tensor.Type()].lower(),
+        quant=_quant(tensor.Quantization()),
+        data=buffers[tensor.Buffer()],
+        buffer=tensor.Buffer(),
+        signature=_ints(tensor.ShapeSignatureAsNumpy()),
+        is_sparse=tensor.Sparsity() is not None,
+        is_blockwise=_is_blockwise(tensor.Quantization()),
+        is_variable=bool(tensor.IsVariable()),
+    )
+
+
+def _is_blockwise(quantization: Any) -> bool:
+    details = schema.QuantizationDetails.BlockwiseQuantization
+    return quantization is not None and quantization.DetailsType() == details
+
+
+def _options(content: Any, kind: str) -> dict[str, float]:
+    """Read the numbers of builtin options, a table of the schema, that are not 0."""
+    if content is None or kind == "NONE":
+        return {}
+    options = getattr(schema, kind)()
+    options.Init(content.Bytes, content.Pos)
+    return {name: value for name, read in _numbers(kind) if (value := read(options))}
+
+
+@cache
+def _numbers(kind: str) -> list[tuple[str, Callable[[Any], float]]]:
+    """List a table's fields that are numbers: name, and what reads it. Others take arguments."""
+    defaults = vars(getattr(schema, f"{kind}T")())
+    return [
+        (re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), getattr(getattr(schema, kind), accessor))
+        for name, value in defaults.items()
+        if isinstance(value, bool | int | float)
+        and hasattr(getattr(schema, kind), accessor := name[0].upper() + name[1:])
+    ]
+
+
+def _quant(quantization: Any) -> QuantParams | None:
+    if quantization is None or not quantization.ScaleLength():
+        return None
+    scale = tuple(float(value) for value in quantization.ScaleAsNumpy())
+    return QuantParams(
+        scale=scale,
+        zero_point=_ints(quantization.ZeroPointAsNumpy()),
+        axis=quantization.QuantizedDimension() if len(scale) > 1 else None,
+    )
+
+
+def _operator_name(code: Any) -> str:
+    """Name an operator; codes above 127 live in a field of their own, the old one is capped."""
+    if custom := code.CustomCode():
+        return _name(custom)
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if number not in _enum("BuiltinOperator"):
+        raise ValueError(f"it holds operator {number}, which does not exist")
+    return _enum("BuiltinOperator")[number]
+
+
+@cache
+def _enum(name: str) -> dict[int, str]:
+    return {
+        value: key for key, value in vars(getattr(schema, name)).items() if isinstance(value, int)
+    }
+
+
+def _name(text: bytes) -> str:
+    """Read a name for people: it may stand in a message of one line, on a terminal."""
+    return printable(text.decode("utf-8", "replace"))
+
+
+def _bytes(array: Any) -> bytes:
+    """Copy what an AsNumpy accessor returns: 0 stands for an absent vector."""
+    return array.tobytes() if isinstance(array, np.ndarray) else b""
+
+
+def _ints(array: Any) -> tuple[int, ...]:
+    """Convert what an AsNumpy accessor returns: 0 stands for an absent vector."""
+    return tuple(int(value) for value in array) if isinstance(array, np.ndarray) else ()

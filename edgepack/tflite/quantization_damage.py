@@ -1,0 +1,104 @@
+"""What makes the quantization of a tensor damaged: scales, zero points and axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.tflite.flatbuffer_tables import Damage, Table
+from edgepack.tflite.nibbles import unpack
+
+_ZERO_POINTS = {"INT8": (-(2**7), 2**7 - 1), "UINT8": (0, 2**8 - 1), "INT16": (-(2**15), 2**15 - 1)}
+_DTYPES = {"INT8": "i1", "UINT8": "u1", "INT16": "i2", "INT32": "i4", "INT64": "i8"}
+_QUANTIZED = {*_DTYPES, "INT4", "INT2"}
+
+_TINIEST = np.finfo(np.float32).tiny
+_OF_NOTHING = [_TINIEST / np.float32(steps) for steps in (2**8 - 1, 2**15 - 1)]
+"""What TensorFlow's converter writes for an activation that was never anything but 0."""
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A tensor as its quantization sees it.
+
+    ``values`` are the bytes of a constant, None for another and for one that cannot be read.
+    """
+
+    name: str
+    kind: str
+    shape: Sequence[int]
+    is_constant: bool
+    values: NDArray[np.uint8] | None
+
+
+def require_quantization(tensor: Quantized, table: Table | None) -> None:
+    """Hold a quantization against its tensor, as TensorFlow Lite does when it loads.
+
+    A constant of one dimension may name an axis that it has not, as biases of 2020 do: TensorFlow
+    Lite Micro never looks at it. Raises :class:`~edgepack.tflite.flatbuffer_tables.Damage`.
+    """
+    if table is None:
+        return
+    table.require_inside()
+    for field in (0, 1):  # the ranges that a calibrator wrote
+        table.numbers(field, "f4")
+    scales, zero_points = table.numbers(2, "f4"), table.numbers(3, "i8")
+    if not len(scales) or tensor.kind not in _QUANTIZED or table.number(4, "u1"):
+        return
+    name, shape, axis = tensor.name, tensor.shape, table.number(6, "i4")
+    if tensor.is_constant and len(shape) == 1:
+        axis = 0
+    if len(zero_points) != len(scales):
+        raise Damage(f"{name} has {len(scales)} scales and {len(zero_points)} zero points")
+    if shape and not 0 <= axis < len(shape):
+        raise Damage(f"{name} is quantized along an axis that it has not")
+    channels = shape[axis] if shape else 1
+    if len(scales) not in (1, channels):
+        raise Damage(f"{name} has {len(scales)} scales for {channels} channels")
+    least, most = _ZERO_POINTS.get(tensor.kind, (-np.inf, np.inf))
+    if not least <= zero_points.min() <= zero_points.max() <= most:
+        raise Damage(f"{name} has a zero point that is no {tensor.kind.lower()}")
+    if not _are_sound(scales, zero_points, tensor, axis):
+        raise Damage(f"{name} has scales that are no positive numbers of full precision")
+
+
+def _are_sound(
+    scales: NDArray[np.float32], zero_points: NDArray[np.int64], tensor: Quantized, axis: int
+) -> bool:
+    """Whether scales can be divided by, wherever they mean anything.
+
+    TensorFlow's converter writes 0, or a number next to it, for a channel that holds nothing but
+    zeros, and :data:`_OF_NOTHING`.
+    """
+    is_sound = np.isfinite(scales) & (scales >= _TINIEST)
+    if is_sound.all():
+        return True
+    if tensor.is_constant:
+        is_small = (scales >= 0) & (scales < _TINIEST)
+        is_sound |= is_small & _is_zero(tensor, axis, zero_points)
+    else:
+        is_sound |= np.isin(scales, _OF_NOTHING)
+    return bool(is_sound.all())
+
+
+def _is_zero(tensor: Quantized, axis: int, zero_points: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell for each scale of a constant whether all that it scales stands for 0."""
+    values, count = tensor.values, len(zero_points)
+    if values is None:
+        return np.zeros(count, np.bool_)
+    if tensor.kind == "INT2":
+        return np.full(count, not values.any() and not zero_points.any())
+    numbers: NDArray[Any] = (
+        unpack(values, prod(tensor.shape))
+        if tensor.kind == "INT4"
+        else values.view(_DTYPES[tensor.kind])
+    )
+    if count > 1:
+        numbers = np.moveaxis(numbers.reshape(tensor.shape), axis, 0)
+    is_zero: NDArray[np.bool_] = (numbers.reshape(count, -1) == zero_points[:, None]).all(axis=1)
+    return is_zero

@@ -1,0 +1,118 @@
+"""Sparsity: the fraction of weights that are zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.tflite.constants import stored_values
+from edgepack.tflite.converter_names import fused
+from edgepack.tflite.graph import Model, Tensor
+from edgepack.tflite.layer_names import layer_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparsity:
+    """Fraction of zeros over all weights, and by layer."""
+
+    overall: float
+    layers: dict[str, float]
+
+
+def measure(weights: Mapping[str, NDArray[Any]]) -> Sparsity:
+    """Count the zeros of the weights of each layer.
+
+    >>> measure({"a": np.array([0, 1]), "b": np.array([0, 0, 0, 2, 3, 4])}).layers
+    {'a': 0.5, 'b': 0.5}
+    """
+    return _of({name: (int((array == 0).sum()), array.size) for name, array in weights.items()})
+
+
+def _of(sizes: Mapping[str, tuple[int, int]]) -> Sparsity:
+    """Put together the zeros and the weights of each layer."""
+    total = sum(size for _, size in sizes.values())
+    return Sparsity(
+        overall=sum(zero for zero, _ in sizes.values()) / total if total else 0.0,
+        layers={name: zero / size for name, (zero, size) in sizes.items()},
+    )
+
+
+WEIGHT_INPUTS = {
+    "CONV_2D": (1,),
+    "CONV_3D": (1,),
+    "DEPTHWISE_CONV_2D": (1,),
+    "TRANSPOSE_CONV": (1,),
+    "FULLY_CONNECTED": (1,),
+    "BATCH_MATMUL": (0, 1),
+    "GATHER": (0,),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 9)),
+}
+"""Which inputs of an operator are weights, where the file holds them."""
+
+_DTYPES = ("int4", "int8", "float16", "float32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightTensor:
+    """A constant that an operator of a .tflite file takes as its weights; ``layer`` names that."""
+
+    tensor: Tensor
+    operator: str
+    layer: str
+
+
+def weight_tensors(model: Model) -> dict[str, WeightTensor]:
+    """Find the weights of a .tflite file by their tensors' names.
+
+    Those in float16 stand behind the DEQUANTIZE that turns them back.
+    """
+    weights: dict[str, WeightTensor] = {}
+    for graph in model.subgraphs:
+        widened = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DEQUANTIZE"}
+        layers = layer_names(graph)
+        found = {
+            operator.inputs[position]: operator
+            for operator in graph.operators
+            for position in WEIGHT_INPUTS.get(operator.name, ())
+            if position < len(operator.inputs) and operator.inputs[position] >= 0
+        }
+        for index, operator in found.items():
+            tensor = graph.tensors[widened.get(index, index)]
+            if tensor.is_constant and tensor.dtype in _DTYPES:
+                name = fused(tensor.name)[0]
+                name = f"{name}#{index}" if name in weights else name
+                layer = layers[operator.outputs[0]] if operator.outputs else name
+                weights[name] = WeightTensor(tensor=tensor, operator=operator.name, layer=layer)
+    return weights
+
+
+def weight_sparsity(model: Model) -> Sparsity:
+    """Count the weights of a .tflite file that mean zero, by the names of their layers."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for weight in weight_tensors(model).values():
+        zero, size = sizes.get(weight.layer, (0, 0))
+        shape = weight.tensor.shape
+        sizes[weight.layer] = (zero + zeros(weight.tensor), size + prod(shape))
+    return _of(sizes)
+
+
+def is_countable(tensor: Tensor) -> bool:
+    """Whether a tensor is a constant of a type whose zeros :func:`zeros` counts."""
+    return tensor.is_constant and tensor.dtype in (*_DTYPES, "uint8", "int16", "int32")
+
+
+def zeros(tensor: Tensor) -> int:
+    """Count the values of a constant that mean zero; a sparse one does not store most of them.
+
+    >>> zeros(Tensor(name="x", shape=(2, 3), dtype="int8", quant=None, data=bytes(5) + b"1"))
+    5
+    """
+    values = stored_values(tensor)
+    zero_points = tensor.quant.zero_point if tensor.quant and values.dtype.kind in "iu" else ()
+    zero = next(iter(zero_points), 0)  # the same for all channels
+    return max(0, prod(tensor.shape) - int(np.count_nonzero(values != zero)))

@@ -1,0 +1,1 @@
+"""Worker processes: where TensorFlow, interpreters and decoders run, because they crash."""
