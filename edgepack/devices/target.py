@@ -21,13 +21,14 @@ from edgepack.core.errors import TableError, TargetError
 from edgepack.core.user_files import read_given_text
 from edgepack.core.user_folders import user_folder
 from edgepack.devices.op_registry import measured_operators, measured_versions, version_key
-from edgepack.emit.tflm.layouts import LAYOUTS
 from edgepack.footprint import KERNELS
 from edgepack.runtimes import RUNTIMES
 
 KINDS = ("phone", "board", "microcontroller")
 QUANTIZATIONS = ("full-integer", "any")
 DELEGATES = ("xnnpack", "gpu")
+LAYOUTS = ("cmake", "arduino", "esp-idf", "zephyr", "platformio")
+"""Names of firmware projects, those of :data:`edgepack.emit.tflm.layouts.LAYOUTS`."""
 ACCELERATORS = (
     *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
     *(f"ethos-u65-{macs}" for macs in (256, 512)),

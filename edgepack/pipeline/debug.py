@@ -22,6 +22,7 @@ from edgepack.pipeline.steps.job import Job, load, require_data
 from edgepack.pipeline.steps.model_process import model_session, own_folder
 from edgepack.report.plots.layer_errors import draw, has_matplotlib
 from edgepack.runtimes import LITERT
+from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays, pick, save_arrays
 from edgepack.storage.artifact import describe_all
@@ -81,7 +82,9 @@ def debug(
         text_files.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
-        made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [LITERT])
+        made = recipe_manifest(
+            _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
+        )
         made.write(folder)
     return report
 

@@ -18,6 +18,7 @@ from edgepack.pipeline.steps.score import evaluators
 from edgepack.quantization.fixed_point import fixed_point
 from edgepack.report.data.study import Simulated, StudyReport
 from edgepack.runtimes import LITERT
+from edgepack.runtimes.installed import versions_of
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays
@@ -57,7 +58,9 @@ def study(
         model_steps.convert(job, data)
         report = _study(job, data, settings, running)
         text_files.write_json(folder / "study.json", report.to_dict())
-        made = recipe_manifest(_COMMAND, recipe, describe_all(folder), inputs, [LITERT])
+        made = recipe_manifest(
+            _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
+        )
         made.write(folder)
     return report
 

@@ -18,6 +18,11 @@ def installed(runtimes: Iterable[Runtime]) -> list[Runtime]:
     return [runtime for runtime in runtimes if runtime.missing() is None]
 
 
+def versions_of(runtimes: Iterable[Runtime]) -> dict[str, str]:
+    """Return the installed version of each runtime's distribution, by its name."""
+    return {runtime.distribution: str(runtime.version()) for runtime in runtimes}
+
+
 def missing(runtimes: Iterable[Runtime]) -> tuple[str, ...]:
     """Say why runtimes cannot be used here, in a sentence for each package that is missing."""
     said = (runtime.missing() for runtime in runtimes)

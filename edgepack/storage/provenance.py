@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from edgepack.config.export import Recipe, as_entry, is_function_name
 from edgepack.core.codec import as_json
-from edgepack.runtimes import Runtime
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.manifest import RECIPE, Manifest
 
@@ -26,12 +26,14 @@ _CPUINFO = Path("/proc/cpuinfo")
 _VECTORS = ("avx512f", "avx2", "avx", "sve", "asimd")  # the widest first
 
 
-def versions(distributions: Iterable[str] = (), runtimes: Iterable[Runtime] = ()) -> dict[str, str]:
-    """Tell the versions of edgepack, of Python, and of what else was at work."""
+def versions(
+    distributions: Iterable[str] = (), interpreters: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return the versions of edgepack, Python and some distributions, beside ``interpreters``."""
     return (
         {"edgepack": version("edgepack"), "python": platform.python_version()}
         | {name: version(name) for name in distributions}
-        | {runtime.distribution: str(runtime.version()) for runtime in runtimes}
+        | dict(interpreters)
     )
 
 
@@ -40,7 +42,7 @@ def recipe_manifest(
     recipe: Recipe,
     artifacts: dict[str, Artifact],
     inputs: dict[str, Any],
-    runtimes: Iterable[Runtime],
+    interpreters: Mapping[str, str],
 ) -> Manifest:
     """Say what made a folder of a recipe; ``inputs`` are described by :func:`describe_inputs`."""
     settings = {
@@ -59,7 +61,7 @@ def recipe_manifest(
         command=command,
         artifacts=artifacts,
         asked={RECIPE: inputs | settings, "processor": processor()},
-        versions=versions(_DISTRIBUTIONS, runtimes),
+        versions=versions(_DISTRIBUTIONS, interpreters),
     )
 
 

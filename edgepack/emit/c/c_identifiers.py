@@ -132,7 +132,7 @@ def ends(tensors: Sequence[Tensor], kind: str) -> tuple[End, ...]:
     their places where those are none, too long, or such that symbols could be the same. Titles
     are those of :func:`~edgepack.load.tflite_file.real_signature`.
 
-    >>> from edgepack.core.signature import Tensor
+    >>> from edgepack.tflite.graph import Tensor
     >>> def tensor(name): return Tensor(name=name, shape=(1,), dtype="int8", quant=None, data=b"")
     >>> [end.name for end in ends([tensor("serving_default_Left:0"), tensor("日本")], "input")]
     ['input_left', 'input_1']

@@ -26,6 +26,7 @@ from edgepack.report.data.shown_samples import Exhibits
 from edgepack.report.document.write import write_page
 from edgepack.report.pages.comparison import comparison_document
 from edgepack.runtimes import LITERT, Runtime
+from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.cache import Cache, default_folder
@@ -135,7 +136,7 @@ def _report(
         lint=lint,
         max_drop=contest.max_drop,
         inputs=inputs,
-        versions=versions(_DISTRIBUTIONS, contest.runtimes),
+        versions=versions(_DISTRIBUTIONS, versions_of(contest.runtimes)),
         notes=(*notes, *strangers(stages)),
     )
 
@@ -161,6 +162,6 @@ def _write(
         command=_COMMAND,
         artifacts=describe_all(folder),
         asked={"comparison": {"inputs": report.inputs}},
-        versions=versions(_DISTRIBUTIONS, runtimes),
+        versions=versions(_DISTRIBUTIONS, versions_of(runtimes)),
     )
     made.write(folder)

@@ -35,6 +35,7 @@ from edgepack.report.data.export import Report, RuntimeReport, SparsityReport
 from edgepack.report.document.write import write_page
 from edgepack.report.pages.export import export_document
 from edgepack.runtimes import REFERENCE
+from edgepack.runtimes.installed import versions_of
 from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.run_result import Run
 from edgepack.storage import text_files
@@ -138,7 +139,7 @@ def produce(
             notes=(*notes, *left_out(runs, workload, idle), *validation.notes),
         )
         text_files.write_json(folder / "report.json", report.to_dict())
-        made = recipe_manifest(command, recipe, report.artifacts, inputs, found)
+        made = recipe_manifest(command, recipe, report.artifacts, inputs, versions_of(found))
         write_page(folder, export_document(report, made))
         replace(made, artifacts=describe_all(folder)).write(folder)
     remove_checkpoints(kept)

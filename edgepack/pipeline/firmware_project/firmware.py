@@ -21,7 +21,7 @@ from edgepack.pipeline.firmware_project.prepare_model import prepare
 from edgepack.pipeline.firmware_project.read_models import Asked, read_asked
 from edgepack.report.data.firmware import FirmwareReport, ModelReport
 from edgepack.runtimes import TFLM
-from edgepack.runtimes.installed import missing
+from edgepack.runtimes.installed import missing, versions_of
 from edgepack.runtimes.processes import interpreters
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe, describe_all
@@ -85,7 +85,7 @@ def firmware(
             command=_COMMAND,
             artifacts=report.files | {_REPORT: describe(folder / _REPORT)},
             asked={_COMMAND: _described(build, target, layout_name, asked)},
-            versions=versions(["numpy"], [TFLM]),
+            versions=versions(["numpy"], versions_of([TFLM])),
         )
         made.write(folder)
     return report
