@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgepack.compression.pruning.settings import Prune
 from edgepack.config.budgets import Budgets
-from edgepack.config.compare import Trial
+from edgepack.config.compare import CompareConfig
 from edgepack.config.export import FineTune, Recipe, Schedule
-from edgepack.config.firmware import Build, Source
-from edgepack.config.phone import App
+from edgepack.config.firmware import FirmwareConfig, NamedModel
+from edgepack.config.phone import PhoneConfig
 from edgepack.config.quantization import Quantization
-from edgepack.config.validate import Gate
+from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import EdgepackError
 
 if TYPE_CHECKING:
@@ -48,24 +48,24 @@ if TYPE_CHECKING:
     from edgepack.report.differences.difference import Difference
 
 __all__ = [
-    "App",
     "Budgets",
-    "Build",
+    "CompareConfig",
     "ComparisonReport",
     "Difference",
     "EdgepackError",
     "FineTune",
+    "FirmwareConfig",
     "FirmwareReport",
-    "Gate",
     "Inspection",
+    "NamedModel",
+    "PhoneConfig",
     "PhoneReport",
     "Prune",
     "Quantization",
     "Recipe",
     "Report",
     "Schedule",
-    "Source",
-    "Trial",
+    "ValidateConfig",
     "ValidationReport",
     "__version__",
     "compare",

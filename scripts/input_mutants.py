@@ -30,8 +30,8 @@ import h5py
 import numpy as np
 
 from edgepack.calibration.datasets.reader import reader
-from edgepack.config.export import Source
-from edgepack.config.project_file import RecipeFile, read_recipe_file
+from edgepack.config.export import ModelSource
+from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.errors import EdgepackError, UsageError, WorkerCrashError, WorkerLimitError
 from edgepack.core.progress import Update
 from edgepack.core.signature import Signature, TensorSpec
@@ -87,17 +87,17 @@ class Reading:
 
     def _read(self, path: Path) -> None:
         if path.suffix == ".toml":
-            read_recipe_file(path)
+            read_project_file(path)
             load_target(str(path))
         elif path.suffix == ".npz":
             spec = TensorSpec(name="x", shape=(8, 8, 3), dtype="float32")
             signature = Signature(
                 inputs=(spec,), outputs=(TensorSpec(name="o", shape=(3,), dtype="float32"),)
             )
-            with tempfile.TemporaryDirectory() as work, reader([path], RecipeFile()) as reading:
+            with tempfile.TemporaryDirectory() as work, reader([path], ProjectFile()) as reading:
                 reading.read(path, signature, Path(work) / "read")
         else:
-            load_model(Source(path=path))
+            load_model(ModelSource(path=path))
 
 
 def with_damaged_bytes(data: bytes, random: np.random.Generator) -> bytes:

@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import zoo
 import zoo_layers
 
-from edgepack.config.export import Source
+from edgepack.config.export import ModelSource
 from edgepack.core.errors import ModelError
 from edgepack.load import load_model
 
@@ -51,7 +51,7 @@ def is_own(each: object) -> bool:
 def outcome(path: Path, kit: Any) -> str:
     """Load a model as edgepack does; returns what came of it."""
     try:
-        load_model(Source(path=path))
+        load_model(ModelSource(path=path))
     except ModelError as error:
         told = str(error)
     else:
@@ -59,7 +59,7 @@ def outcome(path: Path, kit: Any) -> str:
     own = [name for name, each in vars(zoo_layers).items() if is_own(each)]
     if any(f"names {place}{name}'" in told for name in own for place in ("'", "'zoo_layers.")):
         named = tuple(f"zoo_layers:{name}" for name in own)
-        load_model(Source(path=path, custom_objects=named))
+        load_model(ModelSource(path=path, custom_objects=named))
         return "loaded with --custom-objects, which it needs"
     try:
         kit.models.load_model(path, compile=False)

@@ -31,10 +31,10 @@ from pathlib import Path
 import numpy as np
 from mutations import plainly, raw, structured
 
-from edgepack import Build, Gate, ValidationReport, inspect
+from edgepack import FirmwareConfig, ValidateConfig, ValidationReport, inspect
 from edgepack import firmware as run_firmware
 from edgepack import validate as run_validate
-from edgepack.config.firmware import Source
+from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import (
     AlteredError,
     EdgepackError,
@@ -74,7 +74,9 @@ PASSED = "passed: what was changed still makes a model"
 
 def validate(path: Path) -> str:
     """Validate a file; returns the outcome."""
-    gate = Gate(model=path, targets=TARGETS, jobs=1, time_limit_s=3, memory_limit_mib=1024)
+    gate = ValidateConfig(
+        model=path, targets=TARGETS, jobs=1, time_limit_s=3, memory_limit_mib=1024
+    )
     return outcome(run_validate(gate))
 
 
@@ -102,7 +104,9 @@ def outcome(report: ValidationReport) -> str:
 def firmware(path: Path) -> str:
     """Write firmware of a file; returns the outcome."""
     with tempfile.TemporaryDirectory() as folder:
-        build = Build(models=(Source(path=path),), target=BOARD, output=Path(folder) / "made")
+        build = FirmwareConfig(
+            models=(NamedModel(path=path),), target=BOARD, output=Path(folder) / "made"
+        )
         report = run_firmware(build)
     return PASSED if report.passed else "failed: a check"
 
@@ -119,7 +123,7 @@ COMMANDS = {"validate": validate, "firmware": firmware, "inspect": inspected}
 def is_let_through(path: Path) -> bool:
     """Whether a file passes with a manifest beside it that lists another."""
     try:
-        return run_validate(Gate(model=path, targets=TARGETS)).passed
+        return run_validate(ValidateConfig(model=path, targets=TARGETS)).passed
     except AlteredError:
         return False
 

@@ -16,8 +16,8 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import keras
 import numpy as np
 
-from edgepack.compression.keras_port import carry
-from edgepack.compression.pruning.schedule import Plan
+from edgepack.compression.keras_port import port_to_tf_keras
+from edgepack.compression.pruning.schedule import PruningPlan
 from edgepack.compression.pruning.settings import Prune
 from edgepack.compression.pruning.tfmot_wrappers import wrap
 from edgepack.core.errors import ModelError
@@ -140,12 +140,12 @@ def main() -> None:
         inputs = np.random.default_rng(1).uniform(0, 1, (4, *shape)).astype(np.float32)
         try:
             loaded = KerasModel(model, keras, Path(name))
-            carried = carry(loaded, {loaded.signature.inputs[0].name: inputs}).model
+            carried = port_to_tf_keras(loaded, {loaded.signature.inputs[0].name: inputs}).model
         except ModelError as error:
             found[name] = str(error)
             continue
         original = np.asarray(model(inputs, training=False))
-        wrapped = wrap(carried, Plan(Prune(sparsity=0.5), None))  # which copies the graph
+        wrapped = wrap(carried, PruningPlan(Prune(sparsity=0.5), None))  # which copies the graph
         for copy, label in ((carried, name), (wrapped, f"{name}: wrapped")):
             difference = np.abs(original - np.asarray(copy(inputs, training=False))).max()
             found[label] = float(difference / np.abs(original).max())

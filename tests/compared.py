@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.calibration.lint import Finding as LintFinding
+from edgepack.calibration.lint import LintFinding
 from edgepack.checks import Result, Verdict
 from edgepack.core.findings import Finding as CheckFinding
 from edgepack.devices.target import load_target
@@ -25,7 +25,13 @@ from edgepack.evaluation.results import (
 )
 from edgepack.evaluation.scores import Score
 from edgepack.footprint import Arena, Footprint
-from edgepack.layer_errors.result import Alone, DebugReport, Figures, Finding, LayerReport
+from edgepack.layer_errors.result import (
+    AloneQuantized,
+    DebugReport,
+    Figures,
+    LayerFinding,
+    LayerReport,
+)
 from edgepack.report.data.comparison import (
     FLOAT,
     PRUNED,
@@ -38,7 +44,7 @@ from edgepack.report.data.comparison import (
     StageRun,
 )
 from edgepack.report.data.lint import LintReport
-from edgepack.report.data.shown_samples import Exhibit, Exhibits
+from edgepack.report.data.shown_samples import Exhibits, ShownSample
 from edgepack.report.data.target import TargetReport
 from edgepack.report.data.validation import RuntimeValidation, ValidationReport
 from edgepack.runtimes.latency import Latency
@@ -151,8 +157,8 @@ def shown(report: ComparisonReport) -> Exhibits:
     stage = report.stages[-1].name
     scores, pixels = random.random(len(report.classes[SCORES])), random.random((28, 28, 1))
     return {
-        (stage, SCORES, 7): Exhibit(inputs=inputs, of_float=scores, of_other=scores[::-1]),
-        (stage, PICTURE, 7): Exhibit(inputs=inputs, of_float=pixels, of_other=pixels / 2),
+        (stage, SCORES, 7): ShownSample(inputs=inputs, of_float=scores, of_other=scores[::-1]),
+        (stage, PICTURE, 7): ShownSample(inputs=inputs, of_float=pixels, of_other=pixels / 2),
     }
 
 
@@ -373,7 +379,7 @@ def _layer(name: str, place: int) -> LayerReport:
             weight_spread=None,
             histogram=tuple(range(64)),
         ),
-        alone=Alone(sqnr_db=30.0, agreement=0.99),
+        alone=AloneQuantized(sqnr_db=30.0, agreement=0.99),
         share=place / 20,
-        finding=Finding(cause="clipping", why=f"{name} is clipped", cure=f"widen {name}"),
+        finding=LayerFinding(cause="clipping", why=f"{name} is clipped", cure=f"widen {name}"),
     )

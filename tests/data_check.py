@@ -18,11 +18,11 @@ import tensorflow as tf
 from PIL import Image as Picture
 
 from edgepack.calibration.datasets.preprocess import preprocess
-from edgepack.calibration.datasets.read import read
-from edgepack.calibration.datasets.sources import find
+from edgepack.calibration.datasets.read import read_dataset
+from edgepack.calibration.datasets.sources import find_source
 from edgepack.calibration.datasets.sources.source import Context
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
-from edgepack.config.project_file import RecipeFile
+from edgepack.config.project_file import ProjectFile
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import Signature, TensorSpec
 
@@ -102,9 +102,9 @@ def tell(
         inputs=(TensorSpec(name="image", shape=shape or (2,), dtype="float32"),),
         outputs=(TensorSpec(name="scores", shape=(3,), dtype="float32"),),
     )
-    context = Context(signature=signature, recipe_file=RecipeFile(label=label), samples=samples)
+    context = Context(signature=signature, project_file=ProjectFile(label=label), samples=samples)
     try:
-        found = read(data, context, folder / "spool").dataset()
+        found = read_dataset(data, context, folder / "spool").dataset()
     except DatasetError as error:
         return str(error).replace(f"{folder}/", "")
     inputs = found.inputs["image"].reshape(len(found), -1)[:, 0].tolist()
@@ -146,7 +146,7 @@ def reading(folder: Path) -> dict[str, Any]:
         "records, no such label": tell(folder, path, label="kind"),
         "records without the input": tell(folder, records(folder / "n", {"x1": [1]})),
         "no records": tell(folder, records(folder / "empty")),
-        "is isolated": find(path).is_isolated,
+        "is isolated": find_source(path).is_isolated,
     }
 
 

@@ -25,7 +25,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tf_keras.protobuf import saved_metadata_pb2
 from tiny import Value, one_operator
 
-from edgepack.config.export import Source
+from edgepack.config.export import ModelSource
 from edgepack.core.errors import ModelError
 from edgepack.load import load_model
 from edgepack.load.graphs import require_pure_operators
@@ -222,7 +222,7 @@ def with_a_lambda(folder: Path) -> None:
 def tried(path: Path) -> str | None:
     """Load and run a model; returns what it was refused for."""
     try:
-        load_model(Source(path=path)).predict([np.ones((2, 4), np.float32)])
+        load_model(ModelSource(path=path)).predict([np.ones((2, 4), np.float32)])
     except ModelError as error:
         return str(error).removeprefix(f"{path}: ")
     return None

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import OutputError
-from edgepack.core.temporary_folders import Scratch, temporary
+from edgepack.core.temporary_folders import TemporaryFolder, temporary
 from edgepack.storage import exchange
 from edgepack.storage.manifest import MANIFEST
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 from edgepack.storage.text_files import write_json
 
 NAMES = ("one", "deep/two", "deep/three")
@@ -31,8 +31,8 @@ MOST = 200
 def fill(output: Path, text: str) -> None:
     """Write a folder as an export does: with a folder of arrays beside it, and one elsewhere."""
     with (
-        stage(output, "export", [], force=True) as folder,
-        Scratch(folder.parent) as beside,
+        staged_output(output, "export", [], force=True) as folder,
+        TemporaryFolder(folder.parent) as beside,
         temporary() as elsewhere,
     ):
         for place in (folder, beside, elsewhere):
@@ -86,7 +86,7 @@ def is_killed(output: Path, number: int, when: str) -> bool:
 def refusal(output: Path) -> str:
     """Run the command once more without --force."""
     try:
-        with stage(output, "export", [], force=False):
+        with staged_output(output, "export", [], force=False):
             return "nothing stood there"
     except OutputError as error:
         return str(error)

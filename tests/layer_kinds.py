@@ -19,7 +19,7 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 import numpy as np
 
-from edgepack.config.export import Source
+from edgepack.config.export import ModelSource
 from edgepack.core.errors import ModelError
 from edgepack.load import load_model
 
@@ -200,7 +200,7 @@ NOT_IN_HDF5 = {"attention", "operations"}
 def loaded(path: Path) -> str | None:
     """Load a model; returns why it was refused."""
     try:
-        load_model(Source(path=path))
+        load_model(ModelSource(path=path))
     except ModelError as error:
         return str(error).removeprefix(f"{path}: ")
     return None

@@ -20,8 +20,8 @@ import numpy as np
 import tf_keras
 
 from edgepack.calibration.lint import REPRESENTATIVE
-from edgepack.calibration.lint.model_rules import choose, lint_training
-from edgepack.config.export import Source
+from edgepack.calibration.lint.model_rules import choose_lint_samples, lint_training
+from edgepack.config.export import ModelSource
 from edgepack.core.signature import Signature
 from edgepack.load import load_model
 from edgepack.load.keras_model import KerasModel
@@ -143,10 +143,10 @@ def exchanged(kit: Any) -> Told:
 
 def files(name: str, model: Path, *datasets: Path) -> Iterator[tuple[str, Told]]:
     """Hold datasets of a trained model against it, as they are and wrongly scaled."""
-    loaded = load_model(Source(path=model))
+    loaded = load_model(ModelSource(path=model))
     for path in datasets:
         dataset = read(path, loaded.signature)
-        inputs, chosen = choose(dataset)
+        inputs, chosen = choose_lint_samples(dataset)
         ways = {"as it is": 1, "times 255": 255, "over 255": 1 / 255, "times 16": 16}
         for with_labels in {False, bool(dataset.labels)}:
             known = {key: array.reshape(-1)[chosen] for key, array in dataset.labels.items()}

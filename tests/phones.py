@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tiny import Tiny, Value
 
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
-from edgepack.emit.phone.phone_model import PhoneModel, ends, require_prepared
+from edgepack.emit.phone.phone_model import PhoneModel, model_ends, require_prepared
 from edgepack.tflite.parser import read_tflite
 
 INT8 = ("int8", 0.0078125, -3)
@@ -51,8 +51,8 @@ def phone_model(
         name=name,
         data=data,
         model=model,
-        inputs=ends("input", titles, model.main.input_tensors),
-        outputs=ends(
+        inputs=model_ends("input", titles, model.main.input_tensors),
+        outputs=model_ends(
             "output",
             [tensor.name for tensor in model.main.output_tensors],
             model.main.output_tensors,

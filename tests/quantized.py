@@ -15,7 +15,7 @@ import tf_keras
 from quantizations import QUANTIZATIONS
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 
-from edgepack.quantization.int4 import narrow
+from edgepack.quantization.int4 import to_int4
 from edgepack.quantization.scheme import quantize, quantize_constants
 
 SAMPLES = 40
@@ -77,7 +77,7 @@ def main(folder: Path) -> None:
     int8 = (folder / "int8.tflite").read_bytes()
     write(
         "int4-in-bytes",
-        narrow(int8, float_tflite, lambda _: True, per_tensor_dense=True, packed=False),
+        to_int4(int8, float_tflite, lambda _: True, per_tensor_dense=True, packed=False),
     )
 
 

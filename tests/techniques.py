@@ -15,7 +15,7 @@ import numpy as np
 from edgepack.compression import TECHNIQUES
 from edgepack.compression.technique import Compressed, Form, Task, Technique
 from edgepack.config.export import CompressionStep, FineTune
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.pipeline.model_service import ModelSession
 from edgepack.tflite.parser import buffer, read_tflite
@@ -35,7 +35,7 @@ class Scale(CompressionStep):
 
     def __post_init__(self) -> None:
         if not self.factor > 0:
-            raise RecipeError(f"factor {self.factor}: must be above 0")
+            raise ConfigError(f"factor {self.factor}: must be above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from conftest import Edgepack
 
 from edgepack.core.errors import OutputError
 from edgepack.storage.manifest import MANIFEST
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 from edgepack.storage.text_files import write_json
 
 HOLDS = "which this command reads, and which would be replaced with it; choose another --output"
@@ -43,7 +43,7 @@ def write(folder: Path, command: str, *names: str) -> None:
 
 
 def replace(output: Path, *inputs: object) -> None:
-    with stage(output, "phone", inputs, force=True):
+    with staged_output(output, "phone", inputs, force=True):
         pass
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, Bundle
 from tiny import Value, one_operator
 
-from edgepack import Gate, validate
+from edgepack import ValidateConfig, validate
 from edgepack.core.errors import MissingToolError
 
 
@@ -38,7 +38,9 @@ def arm64(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_arm64_kernels_are_held_against_the_reference(
     arm64: Path, pruned_digits: Bundle
 ) -> None:
-    gate = Gate(model=pruned_digits.folder / "int8.tflite", targets=("linux-arm64",), arm64=arm64)
+    gate = ValidateConfig(
+        model=pruned_digits.folder / "int8.tflite", targets=("linux-arm64",), arm64=arm64
+    )
     report = validate(gate)
     emulated = report.runtimes["tflite-runtime-arm64"]
     assert emulated.failure is None
@@ -55,7 +57,7 @@ def test_a_crash_of_the_arm64_build_alone_is_a_finding(arm64: Path, tmp_path: Pa
     inputs, given = [Value((1, 16), "int8", 0.1), weights, None], Value((1, 2), "int8", 0.5)
     model = one_operator("FULLY_CONNECTED", inputs, [given], version=4)
     (tmp_path / "dense.tflite").write_bytes(model)
-    gate = Gate(model=tmp_path / "dense.tflite", targets=("linux-arm64",), arm64=arm64)
+    gate = ValidateConfig(model=tmp_path / "dense.tflite", targets=("linux-arm64",), arm64=arm64)
     (found,) = validate(gate).targets.values()
     (reason,) = found.verdict.reasons
     assert reason.startswith(
@@ -64,6 +66,6 @@ def test_a_crash_of_the_arm64_build_alone_is_a_finding(arm64: Path, tmp_path: Pa
 
 
 def test_a_folder_without_it_is_refused_with_the_cure(cnn: Bundle, tmp_path: Path) -> None:
-    gate = Gate(model=cnn.folder / "int8.tflite", arm64=tmp_path)
+    gate = ValidateConfig(model=cnn.folder / "int8.tflite", arm64=tmp_path)
     with pytest.raises(MissingToolError, match="make one with scripts/arm64"):
         validate(gate)

@@ -15,7 +15,7 @@ from edgepack.calibration.activations import calibrator as calibration
 from edgepack.calibration.activations.activation_statistics import Observed
 from edgepack.calibration.activations.calibrator import Calibrator, observers_at_work
 from edgepack.calibration.activations.instrument import activation_names, activations
-from edgepack.calibration.activations.ranges import choose, recorded
+from edgepack.calibration.activations.ranges import choose_ranges, recorded
 from edgepack.core.errors import DatasetError
 from edgepack.core.progress import ignore
 from edgepack.tflite.parser import read_tflite
@@ -128,7 +128,10 @@ def test_the_result_does_not_depend_on_the_number_of_processes(
             observed = observe(calibrator, folder, "residual", tmp_path)
             graph = read_tflite((folder / "residual.tflite").read_bytes()).main
             results.append(
-                [choose(graph, observed, how) for how in ("min-max", "moving-average", "mse")]
+                [
+                    choose_ranges(graph, observed, how)
+                    for how in ("min-max", "moving-average", "mse")
+                ]
             )
     assert results[0] == results[1]
 

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from test_contestants import classifier
 
-from edgepack.config.compare import Trial
+from edgepack.config.compare import CompareConfig
 from edgepack.config.export import DEFAULT_TARGETS
-from edgepack.config.firmware import Source
+from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ModelError
 from edgepack.core.progress import Silent
 from edgepack.core.signature import Signature
 from edgepack.devices.target import load_targets
 from edgepack.pipeline.comparison import details
 from edgepack.pipeline.comparison.cached_runs import Samples
-from edgepack.pipeline.comparison.candidates import Contestant
-from edgepack.pipeline.comparison.details import CloseLook
-from edgepack.pipeline.comparison.setup import Contest
-from edgepack.pipeline.validation.read_inputs import File, read_file
+from edgepack.pipeline.comparison.candidates import Candidate
+from edgepack.pipeline.comparison.details import Details
+from edgepack.pipeline.comparison.setup import ComparisonSetup
+from edgepack.pipeline.validation.read_inputs import ValidatedFile, read_file
 from edgepack.pipeline.validation.validate import Subject
 from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
@@ -34,7 +34,7 @@ from edgepack.storage.dataset import Dataset
 
 
 @pytest.fixture
-def contest(tmp_path: Path) -> Contest:
+def contest(tmp_path: Path) -> ComparisonSetup:
     path = tmp_path / "given.tflite"
     path.write_bytes(classifier(0))
     save_array(tmp_path / "x.npy", np.eye(3, 4, dtype=np.float32))
@@ -54,8 +54,10 @@ def contest(tmp_path: Path) -> Contest:
         runtime="",
     )
     (tmp_path / "work").mkdir()
-    return Contest(
-        trial=Trial(model=path, candidates=(Source(path=path),), test=tmp_path / "data.npz"),
+    return ComparisonSetup(
+        trial=CompareConfig(
+            model=path, candidates=(NamedModel(path=path),), test=tmp_path / "data.npz"
+        ),
         cache=Cache(tmp_path / "cache", tmp_path / "work"),
         work=tmp_path / "work",
         progress=Silent(),
@@ -73,12 +75,12 @@ def contest(tmp_path: Path) -> Contest:
     )
 
 
-def with_data(contest: Contest, **changes: Any) -> Contest:
+def with_data(contest: ComparisonSetup, **changes: Any) -> ComparisonSetup:
     return replace(contest, samples=Samples(data=replace(contest.samples.data, **changes)))
 
 
 def test_the_linter_looks_anew_at_other_labels_names_and_models(
-    contest: Contest, monkeypatch: pytest.MonkeyPatch
+    contest: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
 
@@ -86,7 +88,7 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
         looked.append(1)
         return LintReport(model="m", samples={"test": 3}, witnesses={"test": ()}, findings=())
 
-    monkeypatch.setattr(details, "find", find)
+    monkeypatch.setattr(details, "find_lint", find)
     others = (
         contest,
         with_data(contest, labels={"y": np.array([0, 1, 1])}),
@@ -98,20 +100,20 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
         ),
     )
     for times, each in enumerate(others, start=1):
-        found = CloseLook(each, ExitStack()).lint()
-        assert CloseLook(each, ExitStack()).lint() == found
+        found = Details(each, ExitStack()).lint()
+        assert Details(each, ExitStack()).lint() == found
         assert len(looked) == times
 
 
 def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
-    contest: Contest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contest: ComparisonSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = []
     for name in ("pruned", "a", "b", "plain"):
         (tmp_path / f"{name}.tflite").write_bytes(classifier(len(files)))
         files.append(read_file(tmp_path / f"{name}.tflite"))
     pruned, a, b, plain = (
-        Contestant(name=file.path.stem, role=QUANTIZED, file=file, origin=None) for file in files
+        Candidate(name=file.path.stem, role=QUANTIZED, file=file, origin=None) for file in files
     )
     contestants = (
         replace(pruned, role=PRUNED),
@@ -120,16 +122,16 @@ def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
         plain,
     )
 
-    def layers(_: CloseLook, file: File, floating: File) -> None:
+    def layers(_: Details, file: ValidatedFile, floating: ValidatedFile) -> None:
         raise ModelError(f"{file.path.stem} against {floating.path.stem}")
 
-    monkeypatch.setattr(CloseLook, "_layers", layers)
-    monkeypatch.setattr(CloseLook, "_validate", lambda *_: None)
+    monkeypatch.setattr(Details, "_layers", layers)
+    monkeypatch.setattr(Details, "_validate", lambda *_: None)
     stages = [
         Stage(name=name, role=role, file="", artifact=None, is_converted=False, runs={})
         for name, role in ((FLOAT, FLOAT), *((each.name, each.role) for each in contestants))
     ]
-    found = CloseLook(replace(contest, contestants=contestants), ExitStack()).at_all(stages)
+    found = Details(replace(contest, contestants=contestants), ExitStack()).at_all(stages)
     assert [stage.why_no_layers for stage in found] == [
         *(None, None),
         *("a against pruned", "b against pruned", "plain against given"),
@@ -137,7 +139,7 @@ def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
 
 
 def test_a_float_model_is_not_held_against_what_lies_beside_it(
-    contest: Contest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contest: ComparisonSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "float.tflite").write_bytes(classifier(5))
 
@@ -152,15 +154,15 @@ def test_a_float_model_is_not_held_against_what_lies_beside_it(
     monkeypatch.setattr(details, "examine", examine)
     stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
     with pytest.raises(RefusedError, match="None"):
-        CloseLook(contest, ExitStack()).at_all([stage])
+        Details(contest, ExitStack()).at_all([stage])
 
 
 def test_a_model_that_the_linter_refuses_has_a_note(
-    contest: Contest, monkeypatch: pytest.MonkeyPatch
+    contest: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def find(*_: object) -> LintReport:
         raise ModelError(f"{contest.trial.model}: a bare number")
 
-    monkeypatch.setattr(details, "find", find)
-    found = CloseLook(contest, ExitStack()).lint()
+    monkeypatch.setattr(details, "find_lint", find)
+    found = Details(contest, ExitStack()).lint()
     assert found == (None, ("the linter did not look at the data: given.tflite: a bare number",))

@@ -22,9 +22,9 @@ from test_diff import EXPORT, FIRMWARE, SCORE, VALIDATION
 import edgepack
 from edgepack.calibration.activations.observe_service import ObserveService
 from edgepack.calibration.datasets.read_service import ReadService
-from edgepack.calibration.lint import Finding
+from edgepack.calibration.lint import LintFinding
 from edgepack.config.quantization import DENSE, LAYER_SCHEMES, Quantization
-from edgepack.config.validate import Gate
+from edgepack.config.validate import ValidateConfig
 from edgepack.core.codec import as_json, restore
 from edgepack.core.errors import EdgepackError
 from edgepack.evaluation.results import (
@@ -39,17 +39,17 @@ from edgepack.evaluation.results import (
 )
 from edgepack.footprint.allocations import Allocations
 from edgepack.layer_errors.debug_service import DebugService
-from edgepack.layer_errors.result import Alone, DebugReport, Figures, LayerReport
-from edgepack.layer_errors.result import Finding as Cause
+from edgepack.layer_errors.result import AloneQuantized, DebugReport, Figures, LayerReport
+from edgepack.layer_errors.result import LayerFinding as Cause
 from edgepack.pipeline.model_service import ModelSession
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.validation import ValidationReport
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.run_service import RunService
 from edgepack.storage.artifact import Artifact
-from edgepack.storage.manifest import Settings
+from edgepack.storage.manifest import CalibrationSettings
 from edgepack.workers.client import Limits
-from edgepack.workers.sandbox import Confinement
+from edgepack.workers.sandbox import Sandbox
 
 OUTPUT = OutputResult(
     metrics={
@@ -108,7 +108,7 @@ DEBUGGED = DebugReport(
     layers=(
         LayerReport(
             figures=FIGURES,
-            alone=Alone(sqnr_db=None, agreement=1.0),
+            alone=AloneQuantized(sqnr_db=None, agreement=1.0),
             share=0.5,
             finding=Cause(cause="clipping", why="it clips", cure="widen it"),
         ),
@@ -132,7 +132,9 @@ def test_a_validation_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     end = tiny.Value((1, 4), "int8", 0.5)
     path.write_bytes(tiny.one_operator("RELU", [end], [end]))
-    report = edgepack.validate(Gate(model=path, targets=("nano-33-ble-sense", "android-arm64")))
+    report = edgepack.validate(
+        ValidateConfig(model=path, targets=("nano-33-ble-sense", "android-arm64"))
+    )
     assert {target.word for target in report.targets.values()} == {"passed"}
     back = restore(ValidationReport, as_read(report))
     assert back == report
@@ -150,8 +152,8 @@ def test_reports_come_back_as_they_were(report: Any) -> None:
 
 
 def test_findings_of_the_linter_come_back() -> None:
-    hints = Finding.__annotations__
-    finding = Finding(**dict.fromkeys(hints, "x"))
+    hints = LintFinding.__annotations__
+    finding = LintFinding(**dict.fromkeys(hints, "x"))
     report = replace(LINTED, findings=(finding,))
     assert restore(LintReport, as_read(report)) == report
 
@@ -226,7 +228,7 @@ def crossing() -> set[type[Any]]:
     ]
     hints = [hint for method in methods for hint in get_type_hints(method).values()]
     told = {kind for hint in hints for kind in within(hint)}
-    return told | {Limits, Confinement, Allocations, Settings, Artifact, *KEPT}
+    return told | {Limits, Sandbox, Allocations, CalibrationSettings, Artifact, *KEPT}
 
 
 class NoSuchValueError(Exception):

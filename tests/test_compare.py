@@ -12,8 +12,8 @@ import pytest
 from conftest import Bundle, Edgepack, only, python
 
 import edgepack as api
-from edgepack.config.compare import Trial
-from edgepack.config.firmware import Source
+from edgepack.config.compare import CompareConfig
+from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import EdgepackError
 from edgepack.report.data.comparison import ComparisonReport
 
@@ -26,16 +26,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def trial(digits: Path, pruned_digits: Bundle) -> Trial:
-    return Trial(
+def trial(digits: Path, pruned_digits: Bundle) -> CompareConfig:
+    return CompareConfig(
         model=digits / "digits.h5",
-        candidates=(Source(path=pruned_digits.folder / "int8.tflite"),),
+        candidates=(NamedModel(path=pruned_digits.folder / "int8.tflite"),),
         test=digits / "test.npz",
     )
 
 
 @pytest.fixture(scope="session")
-def report(trial: Trial) -> ComparisonReport:
+def report(trial: CompareConfig) -> ComparisonReport:
     return api.compare(trial)
 
 
@@ -61,7 +61,7 @@ def test_it_finds_what_the_export_found(report: ComparisonReport, pruned_digits:
 
 
 def test_once_more_needs_no_worker(
-    trial: Trial, report: ComparisonReport, monkeypatch: pytest.MonkeyPatch
+    trial: CompareConfig, report: ComparisonReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a worker was started")
@@ -71,11 +71,11 @@ def test_once_more_needs_no_worker(
 
 
 def test_other_labels_are_not_the_same_comparison(
-    trial: Trial, report: ComparisonReport, digits: Path, tmp_path: Path
+    trial: CompareConfig, report: ComparisonReport, digits: Path, tmp_path: Path
 ) -> None:
     arrays = dict(np.load(digits / "test.npz"))
     np.savez(tmp_path / "test.npz", x=arrays["x"], y=(arrays["y"] + 1) % 10)
-    wrong = api.compare(Trial(**{**vars(trial), "test": tmp_path / "test.npz"}))
+    wrong = api.compare(CompareConfig(**{**vars(trial), "test": tmp_path / "test.npz"}))
     (output,) = wrong.stages[0].runs[wrong.float_runtime].outputs.values()
     assert output.metrics["accuracy"].value is not None
     assert output.metrics["accuracy"].value < 0.2
@@ -112,31 +112,33 @@ def test_a_budget_decides_the_status(
     assert done.returncode == (1 if max(losses) > 0 else 0)
 
 
-def test_a_budget_of_the_recipe_file_counts_too(
-    trial: Trial, report: ComparisonReport, tmp_path: Path
+def test_a_budget_of_the_project_file_counts_too(
+    trial: CompareConfig, report: ComparisonReport, tmp_path: Path
 ) -> None:
     file = tmp_path / "edgepack.toml"
     file.write_text("[budgets]\nmax_drop = 99.0\n")
-    found = api.compare(Trial(**{**vars(trial), "recipe_file": file}))
+    found = api.compare(CompareConfig(**{**vars(trial), "project_file": file}))
     assert (found.max_drop, found.passed) == (99.0, True)
-    own = api.compare(Trial(**{**vars(trial), "recipe_file": file, "max_drop": 98.0}))
+    own = api.compare(CompareConfig(**{**vars(trial), "project_file": file, "max_drop": 98.0}))
     assert own.max_drop == 98.0
     assert report.max_drop is None
 
 
 def test_what_may_be_lost_needs_something_to_measure(
-    trial: Trial, digits: Path, tmp_path: Path
+    trial: CompareConfig, digits: Path, tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "test.npz", x=np.load(digits / "test.npz")["x"])
     with pytest.raises(EdgepackError, match="nothing to measure a drop with"):
-        api.compare(Trial(**{**vars(trial), "test": tmp_path / "test.npz", "max_drop": 1.0}))
+        api.compare(
+            CompareConfig(**{**vars(trial), "test": tmp_path / "test.npz", "max_drop": 1.0})
+        )
 
 
 def test_without_labels_it_tells_how_far_outputs_are_apart(
-    trial: Trial, digits: Path, tmp_path: Path
+    trial: CompareConfig, digits: Path, tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "test.npz", x=np.load(digits / "test.npz")["x"])
-    found = api.compare(Trial(**{**vars(trial), "test": tmp_path / "test.npz"}))
+    found = api.compare(CompareConfig(**{**vars(trial), "test": tmp_path / "test.npz"}))
     assert found.metrics == {}
     (output,) = found.stages[-1].runs["tflm"].outputs.values()
     assert output.metrics == {}
@@ -146,7 +148,10 @@ def test_without_labels_it_tells_how_far_outputs_are_apart(
 
 
 WRONG = {
-    "no such file": ("no such .tflite file", {"candidates": (Source(path=Path("none.tflite")),)}),
+    "no such file": (
+        "no such .tflite file",
+        {"candidates": (NamedModel(path=Path("none.tflite")),)},
+    ),
     "one fold": ("folds 1", {"folds": 1}),
     "no candidate": ("nothing to compare", {"candidates": ()}),
     "no metric of that name": ("unknown metric 'acuracy'", {"metric": "acuracy"}),
@@ -156,38 +161,40 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_use_is_one_line(trial: Trial, case: str) -> None:
+def test_wrong_use_is_one_line(trial: CompareConfig, case: str) -> None:
     told, settings = WRONG[case]
     with pytest.raises(EdgepackError) as caught:
-        api.compare(Trial(**{**vars(trial), **settings}))
+        api.compare(CompareConfig(**{**vars(trial), **settings}))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
 
 
-def test_a_quantized_file_is_no_float_model(trial: Trial) -> None:
+def test_a_quantized_file_is_no_float_model(trial: CompareConfig) -> None:
     (candidate,) = trial.candidates
     with pytest.raises(EdgepackError, match="is quantized already"):
-        api.compare(Trial(**{**vars(trial), "model": candidate.path}))
+        api.compare(CompareConfig(**{**vars(trial), "model": candidate.path}))
 
 
-def test_a_model_of_another_shape_is_refused(trial: Trial, cnn: Bundle) -> None:
-    other = Source(path=cnn.folder / "int8.tflite")
+def test_a_model_of_another_shape_is_refused(trial: CompareConfig, cnn: Bundle) -> None:
+    other = NamedModel(path=cnn.folder / "int8.tflite")
     with pytest.raises(EdgepackError, match="made of the same one"):
-        api.compare(Trial(**{**vars(trial), "candidates": (other,)}))
+        api.compare(CompareConfig(**{**vars(trial), "candidates": (other,)}))
 
 
 def test_files_of_the_same_name_want_names(
-    trial: Trial, pruned_digits: Bundle, tmp_path: Path
+    trial: CompareConfig, pruned_digits: Bundle, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         shutil.copy(pruned_digits.folder / "int8.tflite", tmp_path / name)
     files = [tmp_path / name / "int8.tflite" for name in ("a", "b")]
     with pytest.raises(EdgepackError, match=f"name them, such as mine={files[1]}"):
-        api.compare(Trial(**{**vars(trial), "candidates": tuple(Source(path=f) for f in files)}))
-    named = tuple(Source(path=file, name=file.parent.name) for file in files)
-    found = api.compare(Trial(**{**vars(trial), "candidates": named}))
+        api.compare(
+            CompareConfig(**{**vars(trial), "candidates": tuple(NamedModel(path=f) for f in files)})
+        )
+    named = tuple(NamedModel(path=file, name=file.parent.name) for file in files)
+    found = api.compare(CompareConfig(**{**vars(trial), "candidates": named}))
     assert [stage.name for stage in found.stages] == ["float", "a", "b"]
     assert found.stages[1].runs == found.stages[2].runs
 

@@ -17,8 +17,8 @@ from jsonschema import validate
 from tiny import Tiny, Value
 
 import edgepack as api
-from edgepack.config.compare import Trial
-from edgepack.config.firmware import Source
+from edgepack.config.compare import CompareConfig
+from edgepack.config.firmware import NamedModel
 from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.data.stage_runs import output_names, worst_runs
 from edgepack.report.document.markdown import MOST_CHARACTERS
@@ -37,7 +37,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def compared(trial: Trial, folder: Path) -> ComparisonReport:
+def compared(trial: CompareConfig, folder: Path) -> ComparisonReport:
     """Compare and write the page; its JSON follows the schema, its Markdown fits a comment."""
     report = api.compare(replace(trial, output=folder))
     follows(folder / "report.json", "comparison")
@@ -56,8 +56,8 @@ def look(browser: Any, page: Path, places: list[tuple[int, str]]) -> None:
 
 
 def test_the_page_of_kws(browser: Any, mlperf: Path, tmp_path: Path) -> None:
-    reference = Source(path=MLPERF / "kws" / "reference_int8.tflite")
-    trial = Trial(
+    reference = NamedModel(path=MLPERF / "kws" / "reference_int8.tflite")
+    trial = CompareConfig(
         model=MLPERF / "kws" / "kws_ref_model",
         candidates=(reference,),
         test=mlperf / "kws_test.npz",
@@ -74,9 +74,9 @@ def test_the_page_of_ic(browser: Any, tmp_path: Path) -> None:
     arrays = np.load(MLPERF / "ic" / "test.npz")
     images = arrays["x"][:40].astype(np.float32)
     np.savez(tmp_path / "test.npz", x=images, y=arrays["y"][:40])
-    trial = Trial(
+    trial = CompareConfig(
         model=MLPERF / "ic" / "pretrainedResnet.h5",
-        candidates=(Source(path=MLPERF / "ic" / "reference_int8.tflite"),),
+        candidates=(NamedModel(path=MLPERF / "ic" / "reference_int8.tflite"),),
         test=tmp_path / "test.npz",
     )
     report = compared(trial, tmp_path / "report")
@@ -95,9 +95,9 @@ def test_the_pages_of_a_pruned_model(
 ) -> None:
     follows(pruned_digits.folder / "report.json", "export")
     look(browser, pruned_digits.folder / "report.html", ONCE_EACH)
-    trial = Trial(
+    trial = CompareConfig(
         model=digits / "digits.h5",
-        candidates=(Source(path=pruned_digits.folder / "int8.tflite"),),
+        candidates=(NamedModel(path=pruned_digits.folder / "int8.tflite"),),
         test=digits / "test.npz",
     )
     report = compared(trial, tmp_path / "report")
@@ -150,9 +150,9 @@ def test_names_that_would_run_are_shown(browser: Any, tmp_path: Path) -> None:
     np.savez(tmp_path / f"{IMAGE}.npz", x=samples, y=random.integers(0, CLASSES, 40))
     labels = tmp_path / f"labels{IMAGE}.txt"
     labels.write_text("".join(f"{SCRIPT}{number}\n" for number in range(CLASSES)))
-    trial = Trial(
+    trial = CompareConfig(
         model=paths["float32"],
-        candidates=(Source(path=paths["int8"], name=SCRIPT),),
+        candidates=(NamedModel(path=paths["int8"], name=SCRIPT),),
         test=tmp_path / f"{IMAGE}.npz",
         labels=labels,
     )

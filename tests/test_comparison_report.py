@@ -16,7 +16,7 @@ from test_diff import EXPORT, VALIDATION
 from edgepack.evaluation.results import Interval
 from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.data.export import SparsityReport
-from edgepack.report.data.shown_samples import Exhibit, wanted_exhibits
+from edgepack.report.data.shown_samples import ShownSample, samples_to_show
 from edgepack.report.document.blocks import (
     Block,
     Card,
@@ -171,7 +171,7 @@ def test_samples_are_shown_as_what_they_are() -> None:
     assert any(line.startswith("row: 1, nan, 3") for line in of_scores.lines)
     assert any(line.startswith("float: ") and line.count(",") == 2 for line in of_scores.lines)
     assert "label: <script>alert(1)</script>0" in of_scores.lines
-    keys = {(stage, output, index) for stage, _, output, index in wanted_exhibits(report)}
+    keys = {(stage, output, index) for stage, _, output, index in samples_to_show(report)}
     assert shown(report).keys() <= keys
 
 
@@ -220,7 +220,7 @@ def test_a_segmentation_is_shown_as_maps_of_classes() -> None:
     }
     report = replace(report, stages=(*report.stages[:-1], replace(stage, runs=runs)))
     scores = np.random.default_rng(0).random((16, 16, 3))
-    exhibit = Exhibit(inputs={"x": scores}, of_float=scores, of_other=scores[::-1])
+    exhibit = ShownSample(inputs={"x": scores}, of_float=scores, of_other=scores[::-1])
     document = comparison_document(report, {(stage.name, PICTURE, 7): exhibit})
     (card,) = (each for each in blocks_of(document) if isinstance(each, Card) and each.media)
     assert [each.description.partition(",")[0] for each in card.media] == [
@@ -359,7 +359,7 @@ def test_the_worst_interpreter_speaks_for_a_stage() -> None:
     )
     runs = {"litert": run, "tflm": replace(run, outputs={SCORES: worse})}
     both = replace(report, stages=(report.stages[0], replace(stage, runs=runs)))
-    assert {runtime for _, runtime, _, _ in wanted_exhibits(both)} == {"tflm"}
+    assert {runtime for _, runtime, _, _ in samples_to_show(both)} == {"tflm"}
     assert comparison_document(both, {}).headline.sentences[0].startswith("int8 m on tflm")
 
 

@@ -17,7 +17,7 @@ from test_schemas import OF_EXPORT
 from edgepack import Prune, Recipe, export
 from edgepack.compression import TECHNIQUES, technique
 from edgepack.config.export import CompressionStep, FineTune
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.pipeline.diff import diff
 from edgepack.pipeline.steps.compress import stages
 from edgepack.report.data.export import Report
@@ -167,14 +167,14 @@ def test_a_technique_that_is_not_known_is_refused_with_those_that_are(
     models: Path, tmp_path: Path, registered: Any
 ) -> None:
     del TECHNIQUES["scale"]
-    with pytest.raises(RecipeError, match="technique 'scale': the techniques are prune, grow"):
+    with pytest.raises(ConfigError, match="technique 'scale': the techniques are prune, grow"):
         export(recipe(models, tmp_path / "out", registered.Scale(factor=2.0)))
-    with pytest.raises(RecipeError, match="technique 'prun': did you mean 'prune'"):
+    with pytest.raises(ConfigError, match="technique 'prun': did you mean 'prune'"):
         technique("prun")
 
 
 def test_settings_that_do_not_fit_are_errors(registered: Any) -> None:
-    with pytest.raises(RecipeError, match="factor 0: must be above 0"):
+    with pytest.raises(ConfigError, match="factor 0: must be above 0"):
         registered.Scale(factor=0)
     with pytest.raises(TypeError):
         registered.Grow()

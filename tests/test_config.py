@@ -15,14 +15,17 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import Edgepack, export, files
 
-from edgepack import Build, Gate, Prune, Recipe, Trial
+from edgepack import CompareConfig, FirmwareConfig, Prune, Recipe, ValidateConfig
 from edgepack.cli import cli
 from edgepack.config.export import FineTune, Schedule
-from edgepack.config.project_file import COMMANDS, read_recipe_file
+from edgepack.config.project_file import COMMANDS, read_project_file
 from edgepack.config.quantization import Quantization
 
-RUN = {"export": "export", "quantize": "quantize", "debug": "debug", "compare": "compare"}
-RUN |= {"validate": "validate", "firmware": "firmware", "lint": "lint", "phone": "phone"}
+RUN = (
+    *("exporting.export.export", "exporting.quantize.quantize", "comparison.compare.compare"),
+    *("validation.validate.validate", "firmware_project.firmware.firmware"),
+    *("debug.debug", "lint.lint", "phone.phone"),
+)
 
 
 class Stopped(click.ClickException):
@@ -47,8 +50,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(what)
         raise Stopped("asked")
 
-    for name, function in RUN.items():
-        monkeypatch.setattr(f"edgepack.pipeline.{name}.{function}", take)
+    for function in RUN:
+        monkeypatch.setattr(f"edgepack.pipeline.{function}", take)
     return found
 
 
@@ -99,7 +102,7 @@ def test_every_option_of_a_command_can_stand_in_the_file(folder: Path, asked: li
             output=folder / "build/model",
             representative="mine:data",
             test=folder / "test.npz",
-            recipe_file=path,
+            project_file=path,
             samples=20,
             seed=3,
             observer="mse",
@@ -151,19 +154,19 @@ def test_other_commands_take_what_is_theirs(folder: Path, asked: list[Any]) -> N
     for command in ("validate", "firmware"):
         run(command, "--config", path)
     gate, build = asked
-    assert isinstance(gate, Gate)
+    assert isinstance(gate, ValidateConfig)
     assert (gate.model, gate.float_model) == (folder / "float.h5", folder / "f.tflite")
     assert (gate.budgets.max_drop, gate.time_limit_s) == (1.0, 5.0)
-    assert isinstance(build, Build)
+    assert isinstance(build, FirmwareConfig)
     assert [(each.name, each.path) for each in build.models] == [("kws", folder / "kws.tflite")]
     assert build.labels == {"": folder / "words.txt"}
     assert build.tests == {"kws": folder / "t.npz"}
-    assert build.recipe_files == {"": path}
+    assert build.project_files == {"": path}
     said = refused("compare", "--config", path)
     assert "folds 3: judge the calibration of one model" in said
     run("compare", "--config", path, "a.h5", "b=c.tflite")
     trial = asked[-1]
-    assert isinstance(trial, Trial)
+    assert isinstance(trial, CompareConfig)
     assert trial.model == Path("a.h5")
     assert [(each.name, each.path) for each in trial.candidates] == [("b", Path("c.tflite"))]
     assert trial.is_cached is False
@@ -356,7 +359,7 @@ def test_a_pipe_is_read_once_and_paths_in_it_are_of_the_working_folder(
     labels = []
 
     def take(recipe: Recipe, *_: Any, **__: Any) -> None:
-        labels.append(read_recipe_file(recipe.recipe_file).label)
+        labels.append(read_project_file(recipe.project_file).label)
         asked.append(recipe)
         raise Stopped("asked")
 
@@ -365,7 +368,7 @@ def test_a_pipe_is_read_once_and_paths_in_it_are_of_the_working_folder(
     (recipe,) = asked
     assert recipe.test == Path("t.npz")
     assert labels == ["species"]
-    assert not recipe.recipe_file.exists()  # it was there for as long as the command ran
+    assert not recipe.project_file.exists()  # it was there for as long as the command ran
 
 
 def test_two_files_are_one_too_many(folder: Path) -> None:
@@ -377,7 +380,7 @@ def test_two_files_are_one_too_many(folder: Path) -> None:
 
 def test_what_the_data_are_is_read_as_ever(folder: Path) -> None:
     path = config(folder, f"{STEPS}[data]\nlabel = 'species'\n[budgets]\nmax_drop = 1\n")
-    found = read_recipe_file(path)
+    found = read_project_file(path)
     assert found.label == "species"
     assert found.budgets.max_drop == 1
 
@@ -465,7 +468,7 @@ def test_a_toml_file_goes_before_a_manifest(folder: Path, asked: list[Any]) -> N
     for both in ((path, toml), (toml, path)):
         run("export", *GIVEN, "--config", both[0], "--config", both[1])
         recipe = asked.pop()
-        assert (recipe.samples, recipe.seed, recipe.recipe_file) == (9, 4, toml)
+        assert (recipe.samples, recipe.seed, recipe.project_file) == (9, 4, toml)
         assert recipe.compress == (Prune(sparsity=0.5),)
     config(folder, "[export]\nsparsity = 0.75\n")
     run("export", *GIVEN, "--config", path, "--config", toml)

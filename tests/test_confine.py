@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from conftest import Edgepack, python
 
-from edgepack.config.export import Source
+from edgepack.config.export import ModelSource
 from edgepack.core.errors import ConversionError, WorkerLimitError
 from edgepack.pipeline.steps.model_process import keep, model_session
 from edgepack.workers import sandbox as confining
 from edgepack.workers.client import Limits, Worker
 from edgepack.workers.resources import growing_at_most, machine_bytes
-from edgepack.workers.sandbox import Confinement
+from edgepack.workers.sandbox import Sandbox
 
 
 def landlock() -> int:
@@ -49,7 +49,7 @@ def places(tmp_path: Path) -> dict[str, Path]:
     return found
 
 
-def touched(places: dict[str, Path], confinement: Confinement | None) -> dict[str, str]:
+def touched(places: dict[str, Path], confinement: Sandbox | None) -> dict[str, str]:
     """Let a process read and write everywhere; returns what became of it."""
     files = [str(folder / "file") for folder in places.values()]
     with Worker("services:Service", label="x", confinement=confinement) as worker:
@@ -61,7 +61,7 @@ def touched(places: dict[str, Path], confinement: Confinement | None) -> dict[st
 
 @needs_landlock
 def test_it_reads_what_it_was_given_and_writes_in_its_own_folder(places: dict[str, Path]) -> None:
-    rights = Confinement(reads=(TESTS, str(places["given"])), writes=(str(places["work"]),))
+    rights = Sandbox(reads=(TESTS, str(places["given"])), writes=(str(places["work"]),))
     done = touched(places, rights)
     assert done.pop("connect") == (
         "PermissionError" if landlock() >= 4 else "ConnectionRefusedError"
@@ -81,7 +81,7 @@ def test_it_reads_what_it_was_given_and_writes_in_its_own_folder(places: dict[st
 
 @needs_landlock
 def test_a_single_file_may_be_given(places: dict[str, Path]) -> None:
-    done = touched(places, Confinement(reads=(TESTS, str(places["given"] / "file"))))
+    done = touched(places, Sandbox(reads=(TESTS, str(places["given"] / "file"))))
     assert done["read given/file"] == "done"
     assert done["read work/file"] == done["write given/file.new"] == "PermissionError"
 
@@ -107,7 +107,7 @@ def test_where_the_kernel_has_no_landlock_it_says_so_and_goes_on(
             return -1
 
     monkeypatch.setattr(confining.ctypes, "CDLL", lambda *_, **__: Libc)
-    assert confining.confine(Confinement()) == (
+    assert confining.enter_sandbox(Sandbox()) == (
         "Landlock is not available: Function not implemented"
     )
 
@@ -115,13 +115,13 @@ def test_where_the_kernel_has_no_landlock_it_says_so_and_goes_on(
 @pytest.mark.parametrize(
     ("source", "is_confined"),
     [
-        (Source(path=Path("m.h5")), True),
-        (Source(path=Path("m.h5"), allow_unsafe=True), False),
-        (Source(path=Path("m.h5"), custom_objects=("own_layers:Scale",)), False),
+        (ModelSource(path=Path("m.h5")), True),
+        (ModelSource(path=Path("m.h5"), allow_unsafe=True), False),
+        (ModelSource(path=Path("m.h5"), custom_objects=("own_layers:Scale",)), False),
     ],
 )
 def test_code_that_the_user_allows_has_the_rights_of_the_user(
-    source: Source, is_confined: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    source: ModelSource, is_confined: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(
@@ -149,7 +149,7 @@ def test_a_verbose_process_says_whether_it_is_confined(why: str, said: str) -> N
         "serve.main('services:Service', '{}', *__import__('sys').argv[1:])"
     )
     limits = json.dumps(asdict(Limits()))
-    done = python("-c", code, limits, json.dumps(asdict(Confinement())), cwd=TESTS, stdin=DEVNULL)
+    done = python("-c", code, limits, json.dumps(asdict(Sandbox())), cwd=TESTS, stdin=DEVNULL)
     assert done.stderr.startswith(said)
 
 

@@ -14,13 +14,13 @@ import tiny
 from conftest import python
 
 from edgepack.compression import TECHNIQUES
-from edgepack.config.export import Source as FloatSource
-from edgepack.config.firmware import Source
+from edgepack.config.export import ModelSource as FloatSource
+from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ModelError
-from edgepack.metrics import measures
+from edgepack.metrics import choose_measures
 from edgepack.pipeline.comparison import reference
 from edgepack.pipeline.comparison.cached_runs import Samples
-from edgepack.pipeline.comparison.candidates import Contestant, read_contestants
+from edgepack.pipeline.comparison.candidates import Candidate, read_candidates
 from edgepack.pipeline.comparison.scoring import Scoring
 from edgepack.pipeline.validation.read_inputs import read_file
 from edgepack.storage.arrays import array_paths, load_array, save_array
@@ -62,9 +62,9 @@ def floating(tmp_path: Path) -> Path:
     return path
 
 
-def read(floating: Path, **candidates: Path) -> list[Contestant]:
-    sources = [Source(path=path, name=name) for name, path in candidates.items()]
-    return read_contestants(sources, floating, read_file(floating).signature)
+def read(floating: Path, **candidates: Path) -> list[Candidate]:
+    sources = [NamedModel(path=path, name=name) for name, path in candidates.items()]
+    return read_candidates(sources, floating, read_file(floating).signature)
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_scores_of_a_model_with_code_of_its_own_are_of_what_it_gives_now(
         cache = Cache(tmp_path / "cache", work)
         source = FloatSource(path=model, custom_objects=("m:f",) if runs_code else ())
         with ExitStack() as stack:
-            floating = reference.FloatModel(source, cache, stack, work, verbose=False)
+            floating = reference.ReferenceModel(source, cache, stack, work, verbose=False)
             answer = floating.predict(Samples(data=data))()
-        measured = measures("accuracy", data, floating.signature)
+        measured = choose_measures("accuracy", data, floating.signature)
         result = Scoring(0, answer, [measured["y"]], (), cache).float_result()
         return result.metrics["accuracy"].value
 

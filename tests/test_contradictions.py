@@ -15,10 +15,10 @@ from combinations import cases
 from conftest import ROOT
 from tiny import Tiny, Value, one_operator
 
-from edgepack import Build, Gate, ValidationReport, firmware, inspect, validate
+from edgepack import FirmwareConfig, ValidateConfig, ValidationReport, firmware, inspect, validate
 from edgepack.checks import documentation
 from edgepack.checks.reference_refusal import contradictions, needs_second
-from edgepack.config.firmware import Source
+from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ModelError
 from edgepack.core.progress import ignore
 from edgepack.pipeline.steps.run import Workload
@@ -228,7 +228,9 @@ def test_edgepack_writes_no_such_scale() -> None:
 def validated(data: bytes, folder: Path, **gate: Any) -> ValidationReport:
     (folder / "model.tflite").write_bytes(data)
     return validate(
-        Gate(model=folder / "model.tflite", **{"targets": (BOARD, PHONE), "jobs": 2} | gate)
+        ValidateConfig(
+            model=folder / "model.tflite", **{"targets": (BOARD, PHONE), "jobs": 2} | gate
+        )
     )
 
 
@@ -247,8 +249,8 @@ def test_what_tflm_runs_and_the_reference_kernels_refuse_fails_everywhere(tmp_pa
     for name in (BOARD, PHONE):
         (told,) = [why for why in report.targets[name].verdict.reasons if "refuse the model" in why]
         assert "(deep)" in told
-    build = Build(
-        models=(Source(path=tmp_path / "model.tflite"),), target=BOARD, output=tmp_path / "out"
+    build = FirmwareConfig(
+        models=(NamedModel(path=tmp_path / "model.tflite"),), target=BOARD, output=tmp_path / "out"
     )
     assert not firmware(build).passed
 

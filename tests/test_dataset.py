@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.calibration.datasets.read import read
+from edgepack.calibration.datasets.read import read_dataset
 from edgepack.calibration.datasets.sources.source import Context
-from edgepack.config.project_file import RecipeFile
+from edgepack.config.project_file import ProjectFile
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import Signature, TensorSpec
 from edgepack.storage.dataset import Dataset
@@ -36,8 +36,8 @@ def vectors(*shape: int) -> Signature:
 
 
 def load(path: Path, signature: Signature) -> Dataset:
-    context = Context(signature=signature, recipe_file=RecipeFile())
-    return read(path, context, path.with_name("spool")).dataset()
+    context = Context(signature=signature, project_file=ProjectFile())
+    return read_dataset(path, context, path.with_name("spool")).dataset()
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from edgepack.evaluation.paired_outputs import sqnr_db
 from edgepack.layer_errors.causes import Case, diagnose
 from edgepack.layer_errors.debug_service import DebugService
 from edgepack.layer_errors.instrumented_copies import observed
-from edgepack.layer_errors.layer_statistics import Tally
-from edgepack.layer_errors.match_layers import Layer, match, real_values, weight_spread
-from edgepack.layer_errors.ranking import rank
+from edgepack.layer_errors.layer_statistics import LayerStatistics
+from edgepack.layer_errors.match_layers import Layer, match_layers, real_values, weight_spread
+from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import Figures, LayerReport
 from edgepack.quantization import affine
 from edgepack.storage.arrays import save_arrays
@@ -162,7 +162,7 @@ def debug(source: Path, quantized: bytes, models: Path, tmp_path: Path) -> tuple
         update=ignore,
     )
     compared, isolated = service.compare(update=ignore), service.isolate(update=ignore)
-    return rank(
+    return rank_layers(
         compared.layers,
         isolated.alone,
         isolated.whole[0].sqnr_db,
@@ -176,7 +176,7 @@ def test_figures_are_what_they_are_called() -> None:
     real = random.normal(0, 30, (4, 500)).astype(np.float32)
     twin = real + np.float32(0.2)
     made = affine.quantize(real + random.normal(0, 2, real.shape), tensor)
-    tally = Tally(layer(tensor), (float(real.min()), float(real.max())))
+    tally = LayerStatistics(layer(tensor), (float(real.min()), float(real.max())))
     for sample in zip(real, twin, made, strict=True):
         tally.add(*sample)
     figures = tally.figures(0)
@@ -207,7 +207,7 @@ def test_a_better_range_gains_what_is_promised() -> None:
     real = np.append(random.normal(0, 1, 400_000), 12).astype(np.float32)
     quant = QuantParams(scale=(12 / 127,), zero_point=(0,))
     tensor = Tensor(name="t", shape=real.shape, dtype="int8", quant=quant, data=b"")
-    tally = Tally(layer(tensor), (float(real.min()), float(real.max())))
+    tally = LayerStatistics(layer(tensor), (float(real.min()), float(real.max())))
     tally.add(real, real, affine.quantize(real, tensor))
     figures = tally.figures(0)
     assert figures.best_range is not None
@@ -315,16 +315,16 @@ def test_what_has_no_counterpart_is_named(debugged: Bundle) -> None:
         read_tflite((debugged.folder / f"{name}.tflite").read_bytes()).main
         for name in ("float", "int8")
     )
-    layers, unmatched = match(source, quantized)
+    layers, unmatched = match_layers(source, quantized)
     assert [sorted(each.name for each in layers), unmatched] == [sorted(NAMES), []]
     fewer = replace(quantized, operators=quantized.operators[:-2])
-    layers, unmatched = match(source, fewer)
+    layers, unmatched = match_layers(source, fewer)
     assert unmatched == ["scores", "softmax"]
     assert len(layers) == len(NAMES) - 2
     # Conversions between number formats, which quantizers add, are no layers.
     (index,) = quantized.inputs
     converted = Operator(name="QUANTIZE", version=1, inputs=(index,), outputs=(index,))
-    layers, unmatched = match(
+    layers, unmatched = match_layers(
         source, replace(quantized, operators=(converted, *quantized.operators))
     )
     assert (len(layers), unmatched) == (len(NAMES), [])

@@ -11,7 +11,7 @@ from conftest import MLPERF, Bundle, python
 
 from edgepack.checks.delegation import gpu_takes_all, xnnpack_takes_all
 from edgepack.checks.evidence import Evidence
-from edgepack.devices.delegates import split
+from edgepack.devices.delegates import delegate_graph
 from edgepack.devices.delegates.gpu import gpu_takes
 from edgepack.devices.target import load_target
 from edgepack.runtimes.run_result import Run
@@ -174,7 +174,7 @@ def test_a_graph_is_parted_as_interpreters_part_it(package: str, cnn: Bundle) ->
     paths += sorted(MLPERF.glob("*/reference_*.tflite"))
     for path, found in zip(paths, measured(package, paths), strict=True):
         graph = read_tflite(path.read_bytes()).main
-        made = split(graph, dict.fromkeys(found["left"]))
+        made = delegate_graph(graph, dict.fromkeys(found["left"]))
         assert found["partitions"] == made.partitions
         assert made.taken == made.operators - len(made.left)
 

@@ -31,7 +31,7 @@ from edgepack.report.data.export import (
 from edgepack.report.data.firmware import FirmwareReport, ModelReport
 from edgepack.report.data.target import TargetReport
 from edgepack.report.data.validation import RuntimeValidation, ValidationReport
-from edgepack.report.differences.difference import Difference, Row
+from edgepack.report.differences.difference import Difference, DifferenceRow
 from edgepack.report.text.difference import render_difference
 from edgepack.runtimes.latency import Latency
 from edgepack.storage.artifact import Artifact
@@ -154,7 +154,7 @@ def differ(write: Write) -> Callable[[Any, Any], Difference]:
 Differ = Callable[[Any, Any], Difference]
 
 
-def row(difference: Difference, what: str) -> Row:
+def row(difference: Difference, what: str) -> DifferenceRow:
     (found,) = [row for row in difference.rows if row.what == what]
     return found
 

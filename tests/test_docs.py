@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from conftest import ROOT, Bundle, python
 
 from edgepack.cli import cli
-from edgepack.config.project_file import read_recipe_file
+from edgepack.config.project_file import read_project_file
 from edgepack.devices.target import parse_target
 
 README = (ROOT / "README.md").read_text()
@@ -43,7 +43,7 @@ def test_the_targets_are_listed_as_they_are() -> None:
 def test_the_targets_and_recipes_that_are_shown_are_read(tmp_path: Path) -> None:
     assert parse_target("mine", block("toml", "STM32L476")).budgets.max_arena == 40000
     (tmp_path / "edgepack.toml").write_text(block("toml", "max_drop"))
-    assert read_recipe_file(tmp_path / "edgepack.toml").budgets.max_drop == 1.0
+    assert read_project_file(tmp_path / "edgepack.toml").budgets.max_drop == 1.0
 
 
 def test_the_project_file_that_is_shown_is_taken(
@@ -52,8 +52,8 @@ def test_the_project_file_that_is_shown_is_taken(
     path = tmp_path / "edgepack.toml"
     path.write_text(block("toml", "[[compress]]"))
     found: list[Any] = []
-    for name in ("export", "validate"):
-        taken = f"edgepack.pipeline.{name}.{name}"
+    for name, room in {"export": "exporting", "validate": "validation"}.items():
+        taken = f"edgepack.pipeline.{room}.{name}.{name}"
         monkeypatch.setattr(taken, lambda what, *_, **__: found.append(what))
         CliRunner().invoke(cli, [name, "--config", str(path)])
     recipe, gate = found

@@ -10,7 +10,7 @@ import pytest
 from compilers import DIALECTS, HOSTS, Compiler, build_program, compile_object, run_program, symbols
 from conftest import Bundle
 
-from edgepack.emit.tflm.c_array import c_header, c_source
+from edgepack.emit.tflm.c_array import array_header, array_source
 
 
 @pytest.mark.parametrize("compiler", HOSTS, ids=str)
@@ -54,19 +54,19 @@ def test_a_program_finds_the_array_aligned_and_its_length(
 @pytest.mark.parametrize("size", [1, 11, 12, 13, 70_000])
 def test_any_bytes_come_back(tmp_path: Path, size: int) -> None:
     data = np.random.default_rng(size).bytes(size)
-    (tmp_path / "x_model.h").write_text(c_header("x_model", data))
-    (tmp_path / "x_model.c").write_text(c_source("x_model", data, "x_model.h"))
+    (tmp_path / "x_model.h").write_text(array_header("x_model", data))
+    (tmp_path / "x_model.c").write_text(array_source("x_model", data, "x_model.h"))
     file = compile_object(tmp_path / "x_model.c", tmp_path / "model.o")
     assert symbols(file)["x_model"] == data
 
 
 def test_the_text_is_ascii_and_the_same_each_time() -> None:
-    assert c_source("m", b"ab", "m.h") == c_source("m", b"ab", "m.h")
-    assert (c_source("m", b"ab", "m.h") + c_header("m", b"ab")).isascii()
+    assert array_source("m", b"ab", "m.h") == array_source("m", b"ab", "m.h")
+    assert (array_source("m", b"ab", "m.h") + array_header("m", b"ab")).isascii()
 
 
 def test_a_large_model_is_written_quickly() -> None:
     data = np.random.default_rng(0).bytes(277_000)
     start = time.perf_counter()
-    c_source("ad_model", data, "model.h")
+    array_source("ad_model", data, "model.h")
     assert time.perf_counter() - start < 0.5  # 0.02 s on an idle machine

@@ -15,14 +15,14 @@ from sklearn.metrics import roc_auc_score
 
 from edgepack.evaluation.deviation import deviation
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.evaluation.kl_divergence import Histogram, divergences
-from edgepack.evaluation.output_distance import WORST, distance
-from edgepack.evaluation.output_noise import Kind
+from edgepack.evaluation.kl_divergence import ScoreHistogram, divergences
+from edgepack.evaluation.output_distance import WORST, output_distance
+from edgepack.evaluation.output_noise import OutputKind
 from edgepack.evaluation.paired_outputs import sqnr_db
 from edgepack.evaluation.per_class import class_results
 from edgepack.evaluation.results import MetricResult, OutputResult
 from edgepack.evaluation.significance import mcnemar, wilson
-from edgepack.metrics import classes
+from edgepack.metrics import predicted_classes
 from edgepack.metrics.metric import Family, Measure, Metric, Unit, weighted_mean
 from edgepack.quantization.affine import dequantize, quantize
 from edgepack.runtimes import run_parts
@@ -59,7 +59,7 @@ def r2(rows: Array, weights: Array) -> Array:
     return 1 - weights @ rows[:, 0] / spread
 
 
-ACCURACY = metric(lambda outputs, wanted, boundary: classes(outputs, boundary) == wanted)
+ACCURACY = metric(lambda outputs, wanted, boundary: predicted_classes(outputs, boundary) == wanted)
 MSE = metric(
     lambda outputs, wanted, _: np.square(outputs - wanted).mean(axis=1),
     name="mse",
@@ -171,7 +171,7 @@ def test_streaming_equals_the_whole() -> None:
     ours = scores(200)
     integers = quantize(ours + np.random.default_rng(1).normal(scale=0.05, size=ours.shape), INT8)
     theirs = dequantize(integers, INT8)
-    found, worst = distance(ours, integers, INT8, Kind.CLASSES, 0.5)
+    found, worst = output_distance(ours, integers, INT8, OutputKind.CLASSES, 0.5)
     assert found.kl_divergence == pytest.approx(whole(ours, theirs)[0])
     assert found.max_abs_error == pytest.approx(whole(ours, theirs)[1])
     assert found.mean_abs_error == pytest.approx(np.abs(ours - theirs).mean())
@@ -212,20 +212,20 @@ def test_a_quantized_zero_is_half_a_step_not_nothing() -> None:
 def test_histograms_of_values_are_compared_over_floats_range() -> None:
     random = np.random.default_rng(5)
     ours, theirs = random.normal(size=(100, 20)), random.normal(1, 2, size=(100, 20))
-    found, _ = distance(ours, theirs, None, Kind.VALUES, 0.0)
+    found, _ = output_distance(ours, theirs, None, OutputKind.VALUES, 0.0)
     ends = (ours.min(), ours.max())
     p, _ = np.histogram(ours, 128, ends)
     q, _ = np.histogram(np.clip(theirs, *ends), 128, ends)
     assert found.kl_divergence == pytest.approx(entropy(p + 0.5, q + 0.5))
     assert found.agreement is None
-    constant = Histogram(3.0, 3.0)
+    constant = ScoreHistogram(3.0, 3.0)
     constant.add(np.full(4, 3.0))
     assert constant.counts[64] == 4
 
 
 def test_identical_outputs_are_no_distance_apart() -> None:
     ours = scores(30)
-    found, worst = distance(ours, ours, None, Kind.CLASSES, 0.5)
+    found, worst = output_distance(ours, ours, None, OutputKind.CLASSES, 0.5)
     assert (found.agreement, found.kl_divergence, found.sqnr_db) == (1.0, 0.0, None)
     assert worst == ()
 
@@ -237,7 +237,7 @@ def test_worst_samples_tie_by_index_and_those_of_another_class_come_first() -> N
     theirs[10:40] = [0.3, 0.7]
     theirs[50] = [1.0, 0.0]  # farther, but of the same class
     theirs[[7, 33]] = [0.1, 0.9]
-    _, worst = distance(ours, theirs, None, Kind.CLASSES, 0.5)
+    _, worst = output_distance(ours, theirs, None, OutputKind.CLASSES, 0.5)
     assert [each.index for each in worst] == [7, 33, *range(10, 20)]
     assert all(each.is_other_class for each in worst)
 
@@ -247,7 +247,7 @@ def test_the_pixels_of_class_maps_agree_or_not() -> None:
     ours[..., 0] = 1
     theirs = ours.copy()
     theirs[1, 0, 0] = [0, 1]
-    found, worst = distance(ours, theirs, None, Kind.CLASS_MAP, 0.5)
+    found, worst = output_distance(ours, theirs, None, OutputKind.CLASS_MAP, 0.5)
     assert found.agreement == 11 / 12
     assert [each.index for each in worst] == [1]
     assert not worst[0].is_other_class
@@ -261,7 +261,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
         save_array(tmp_path / "b.npy", random.integers(-128, 127, (samples, 32), np.int8))
         ours, theirs = load_array(tmp_path / "a.npy"), load_array(tmp_path / "b.npy")
         tracemalloc.start()
-        distance(ours, theirs, INT8, Kind.VALUES, 0.5)
+        output_distance(ours, theirs, INT8, OutputKind.VALUES, 0.5)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] <= 1.05 * peaks[0]
@@ -406,7 +406,7 @@ def test_wanted_values_may_be_read_by_slices() -> None:
 
 def test_metrics_of_the_same_rows_are_resampled_as_if_alone() -> None:
     def pairs(outputs: Array, wanted: Array, boundary: float) -> Array:
-        return np.stack([wanted, classes(outputs, boundary)], axis=1)
+        return np.stack([wanted, predicted_classes(outputs, boundary)], axis=1)
 
     def right(rows: Array, weights: Array) -> Array:
         return weights @ (rows[:, 0] == rows[:, 1]) / weights.sum(axis=1)

@@ -21,8 +21,8 @@ from conftest import MLPERF, Bundle, Edgepack, files, python
 from firmware import STUB
 from tiny import Tiny, Value, one_operator
 
-from edgepack.config.firmware import LONE, Build, Source
-from edgepack.core.errors import EdgepackError, RecipeError
+from edgepack.config.firmware import LONE, FirmwareConfig, NamedModel
+from edgepack.core.errors import ConfigError, EdgepackError
 from edgepack.emit.c.c_identifiers import FIRST_WORDS
 from edgepack.emit.tflm.layouts import LAYOUTS
 from edgepack.emit.tflm.model_files import EMITTERS
@@ -74,9 +74,9 @@ def decoding() -> bytes:
     return tiny.to_bytes([taken], [given])
 
 
-def build(folder: Path, *models: Source, **options: object) -> Build:
+def build(folder: Path, *models: NamedModel, **options: object) -> FirmwareConfig:
     settings = {"target": NANO, "output": folder, "layout": "cmake"} | options
-    return Build(models=models, **settings)  # type: ignore[arg-type]
+    return FirmwareConfig(models=models, **settings)  # type: ignore[arg-type]
 
 
 def macro(folder: Path, name: str) -> int:
@@ -87,7 +87,7 @@ def macro(folder: Path, name: str) -> int:
 
 def test_real_models_become_projects_that_compile(tmp_path: Path) -> None:
     names = ("kws", "ic", "ad")
-    sources = [Source(path=reference(name), name=name) for name in names]
+    sources = [NamedModel(path=reference(name), name=name) for name in names]
     report = firmware(build(tmp_path / "fw", *sources))
     assert report.passed
     models = tmp_path / "fw" / "models"
@@ -120,7 +120,7 @@ def test_real_models_become_projects_that_compile(tmp_path: Path) -> None:
 
 
 def test_the_quickstarts_model_becomes_firmware(pruned_digits: Bundle, tmp_path: Path) -> None:
-    report = firmware(build(tmp_path / "fw", Source(path=pruned_digits.folder / "int8.tflite")))
+    report = firmware(build(tmp_path / "fw", NamedModel(path=pruned_digits.folder / "int8.tflite")))
     assert report.passed
     arena = macro(tmp_path / "fw", "DIGITS_ARENA_BYTES")
     least = pruned_digits.report["targets"][NANO]["footprint"]["arena"]["least"]
@@ -137,7 +137,7 @@ def test_the_quickstarts_model_becomes_firmware(pruned_digits: Bundle, tmp_path:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_two_models_in_each_layout_compile_and_share_an_arena(tmp_path: Path, layout: str) -> None:
-    sources = [Source(path=relu(tmp_path / "in", name)) for name in ("door", "kws-v2")]
+    sources = [NamedModel(path=relu(tmp_path / "in", name)) for name in ("door", "kws-v2")]
     report = firmware(build(tmp_path / "fw", *sources, layout=layout))
     assert report.passed
     assert [*report.models] == ["door", "kws_v2"]
@@ -154,7 +154,7 @@ def test_two_models_in_each_layout_compile_and_share_an_arena(tmp_path: Path, la
 
 def test_test_vectors_are_what_tflm_computes(tmp_path: Path) -> None:
     path = reference("kws")
-    firmware(build(tmp_path / "fw", Source(path=path, name="kws"), vectors=3))
+    firmware(build(tmp_path / "fw", NamedModel(path=path, name="kws"), vectors=3))
     text = (tmp_path / "fw" / "models" / "kws" / "test_vectors.h").read_text()
     body = {name: text.split(f"kws_vectors_{name}[")[1].split("};")[0] for name in ENDS}
     numbers = {
@@ -177,9 +177,9 @@ def test_data_and_recipe_reach_the_vectors_and_the_code(tmp_path: Path) -> None:
     firmware(
         build(
             tmp_path / "fw",
-            Source(path=model),
+            NamedModel(path=model),
             tests={LONE: tmp_path / "test.npz"},
-            recipe_files={LONE: tmp_path / "recipe.toml"},
+            project_files={LONE: tmp_path / "recipe.toml"},
             labels={LONE: tmp_path / "labels.txt"},
             vectors=5,
         )
@@ -197,7 +197,7 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     made = []
     for place in ("here", "elsewhere"):
         model = relu(tmp_path / place)
-        firmware(build(tmp_path / place / "fw", Source(path=model)))
+        firmware(build(tmp_path / place / "fw", NamedModel(path=model)))
         made.append(files(tmp_path / place / "fw"))
     assert made[0] == made[1]
     assert not any(str(tmp_path).encode() in content for content in made[0].values())
@@ -205,7 +205,7 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_every_symbol_keeps_to_the_words_that_names_are_kept_from(tmp_path: Path) -> None:
     """So that no symbol of one model can be one of another (edgepack.emit.c.c_identifiers)."""
-    firmware(build(tmp_path / "fw", Source(path=reference("kws"), name="kws")))
+    firmware(build(tmp_path / "fw", NamedModel(path=reference("kws"), name="kws")))
     text = "".join(path.read_text() for path in (tmp_path / "fw" / "models").rglob("*.[ch]"))
     text += (tmp_path / "fw" / "self_test" / "main.cc").read_text()
     words = {found.lower() for found in re.findall(r"\b(?:kws|KWS)_([A-Za-z0-9]+)", text)}
@@ -217,7 +217,7 @@ def test_the_arena_takes_a_margin(tmp_path: Path) -> None:
     for percent in (0.0, 10.0):
         out = tmp_path / str(percent)
         made = firmware(
-            build(out, Source(path=relu(tmp_path)), arena_margin_percent=percent)
+            build(out, NamedModel(path=relu(tmp_path)), arena_margin_percent=percent)
         ).models["relu"]
         assert macro(out, "RELU_ARENA_BYTES") == made.arena_bytes
         sizes.append(made.arena_bytes)
@@ -229,7 +229,7 @@ def test_decoded_weights_need_nothing_else(tmp_path: Path) -> None:
     """A file with TFLM's DECODE operator is firmware like any other."""
     path = tmp_path / "packed.tflite"
     path.write_bytes(decoding())
-    report = firmware(build(tmp_path / "fw", Source(path=path)))
+    report = firmware(build(tmp_path / "fw", NamedModel(path=path)))
     assert report.models["packed"].operators == ("FULLY_CONNECTED", "TFLM_DECODE")
     resolver = (tmp_path / "fw" / "models" / "packed" / "op_resolver.h").read_text()
     assert "resolver.AddDecode()" in resolver
@@ -254,7 +254,7 @@ def test_the_command_writes_what_it_says(edgepack: Edgepack, tmp_path: Path) -> 
 
 
 def test_a_model_that_edgepack_made_keeps_its_name(cnn: Bundle, tmp_path: Path) -> None:
-    report = firmware(build(tmp_path / "fw", Source(path=cnn.folder / "int8.tflite")))
+    report = firmware(build(tmp_path / "fw", NamedModel(path=cnn.folder / "int8.tflite")))
     assert [*report.models] == ["cnn"]
     array = (cnn.folder / "firmware" / "cnn" / "model.c").read_bytes()
     assert (tmp_path / "fw" / "models" / "cnn" / "model.c").read_bytes() == array
@@ -282,7 +282,7 @@ def test_a_model_too_large_is_written_and_fails(edgepack: Edgepack, tmp_path: Pa
     assert (tmp_path / "cwd" / "fw" / "CMakeLists.txt").is_file()
 
 
-def refused(tmp_path: Path, *models: Source, **options: object) -> str:
+def refused(tmp_path: Path, *models: NamedModel, **options: object) -> str:
     """What is said of a build that cannot be made; nothing is written."""
     with pytest.raises(EdgepackError) as caught:
         firmware(build(tmp_path / "fw", *models, **options))
@@ -296,7 +296,7 @@ def test_what_tflm_does_not_run_is_refused_with_the_reason(tmp_path: Path) -> No
     path.write_bytes(
         one_operator("TILE", [TINY, times], [Value((1, 8), "int8", 0.5, zero_point=-3)])
     )
-    said = refused(tmp_path, Source(path=path))
+    said = refused(tmp_path, NamedModel(path=path))
     assert said.startswith(f"{path}: ")
     assert "TILE" in said
     assert "\n" not in said
@@ -316,7 +316,7 @@ def test_what_tflm_does_not_run_is_refused_with_the_reason(tmp_path: Path) -> No
     ],
 )
 def test_names(tmp_path: Path, name: str, words: str | None) -> None:
-    source = Source(path=relu(tmp_path), name=name)
+    source = NamedModel(path=relu(tmp_path), name=name)
     if words:
         assert words in refused(tmp_path, source)
         return
@@ -328,7 +328,7 @@ def test_names(tmp_path: Path, name: str, words: str | None) -> None:
 
 def test_models_that_collapse_into_one_name_are_refused(tmp_path: Path) -> None:
     names = ("my-model", "my model")
-    sources = [Source(path=relu(tmp_path), name=name) for name in names]
+    sources = [NamedModel(path=relu(tmp_path), name=name) for name in names]
     assert "are both 'my_model' in C" in refused(tmp_path, *sources)
 
 
@@ -342,13 +342,13 @@ def test_models_that_collapse_into_one_name_are_refused(tmp_path: Path) -> None:
         ({"tests": {LONE: Path("none.npz")}}, "none.npz"),
         ({"labels": {LONE: Path("none.txt")}}, "none.txt: no such file of labels"),
         ({"labels": {"door": Path("none.txt")}}, "there is no such model; the models are relu"),
-        ({"recipe_files": {LONE: Path("none.toml")}}, "none.toml: no such project file"),
+        ({"project_files": {LONE: Path("none.toml")}}, "none.toml: no such project file"),
     ],
 )
 def test_bad_input_is_told_in_a_line(
     tmp_path: Path, options: dict[str, object], words: str
 ) -> None:
-    said = refused(tmp_path, Source(path=relu(tmp_path)), **options)
+    said = refused(tmp_path, NamedModel(path=relu(tmp_path)), **options)
     assert words in said
     assert "\n" not in said
 
@@ -356,15 +356,15 @@ def test_bad_input_is_told_in_a_line(
 def test_labels_are_one_for_each_class(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("one\ntwo\n")
     labels = {LONE: tmp_path / "labels.txt"}
-    assert "2 labels" in refused(tmp_path, Source(path=relu(tmp_path)), labels=labels)
+    assert "2 labels" in refused(tmp_path, NamedModel(path=relu(tmp_path)), labels=labels)
 
 
 @pytest.mark.parametrize(
     "options", [{"vectors": 0}, {"vectors": 10**9}, {"arena_margin_percent": float("nan")}]
 )
 def test_numbers_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, object]) -> None:
-    with pytest.raises(RecipeError, match=r"must be 1 to|is in percent"):
-        build(tmp_path, Source(path=tmp_path), **options)
+    with pytest.raises(ConfigError, match=r"must be 1 to|is in percent"):
+        build(tmp_path, NamedModel(path=tmp_path), **options)
 
 
 @pytest.mark.parametrize(
@@ -387,10 +387,10 @@ def test_mistyped_commands_say_what_to_write(
     assert words in done.stderr
 
 
-def written(folder: Path, data: bytes, name: str = "relu") -> Source:
+def written(folder: Path, data: bytes, name: str = "relu") -> NamedModel:
     path = folder / f"{name}.tflite"
     path.write_bytes(data)
-    return Source(path=path)
+    return NamedModel(path=path)
 
 
 def taking_nothing_besides() -> bytes:
@@ -439,14 +439,14 @@ def test_what_overflows_is_no_test_vector(tmp_path: Path) -> None:
 
 def test_data_without_samples_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "test.npz", x=np.zeros((0, 4), np.float32))
-    said = refused(tmp_path, Source(path=relu(tmp_path)), tests={LONE: tmp_path / "test.npz"})
+    said = refused(tmp_path, NamedModel(path=relu(tmp_path)), tests={LONE: tmp_path / "test.npz"})
     assert "is empty" in said
 
 
 def test_labels_without_an_end_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_bytes(b"a\0b\nc\nd\ne\n")
     labels = {LONE: tmp_path / "labels.txt"}
-    assert "NUL" in refused(tmp_path, Source(path=relu(tmp_path)), labels=labels)
+    assert "NUL" in refused(tmp_path, NamedModel(path=relu(tmp_path)), labels=labels)
 
 
 def test_the_labelled_output_is_named_where_there_are_several(tmp_path: Path) -> None:
@@ -465,14 +465,14 @@ def test_the_labelled_output_is_named_where_there_are_several(tmp_path: Path) ->
 
 def test_a_file_may_have_a_name_as_long_as_files_can(tmp_path: Path) -> None:
     path = relu(tmp_path, "x" * (255 - len(".tflite")))
-    firmware(build(tmp_path / "fw", Source(path=path, name="door")))
+    firmware(build(tmp_path / "fw", NamedModel(path=path, name="door")))
     assert (tmp_path / "fw" / "models" / "door" / "model.c").is_file()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_many_models_make_names_that_every_system_takes(tmp_path: Path, layout: str) -> None:
     path = relu(tmp_path)
-    sources = [Source(path=path, name=f"{'n' * 45}{i:03}") for i in range(12)]
+    sources = [NamedModel(path=path, name=f"{'n' * 45}{i:03}") for i in range(12)]
     firmware(build(tmp_path / "fw", *sources, layout=layout))
     (tmp_path / "fw" / "manifest.json").unlink()
     (tmp_path / "fw" / "report.json").unlink()
@@ -485,7 +485,7 @@ def test_many_models_make_names_that_every_system_takes(tmp_path: Path, layout: 
 def test_the_manifest_names_the_target_without_its_path(tmp_path: Path) -> None:
     target = tmp_path / "mine.toml"
     target.write_text((Path(__file__).parents[1] / "targets" / f"{NANO}.toml").read_text())
-    firmware(build(tmp_path / "fw", Source(path=relu(tmp_path)), target=str(target)))
+    firmware(build(tmp_path / "fw", NamedModel(path=relu(tmp_path)), target=str(target)))
     manifest = (tmp_path / "fw" / "manifest.json").read_text()
     assert json.loads(manifest)["firmware"]["target"] == "mine"
     assert str(tmp_path) not in manifest

@@ -10,7 +10,7 @@ import pytest
 from conftest import Bundle, Edgepack
 
 from edgepack.config.quantization import FixedPoint
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.quantization.fixed_point import fixed_point, simulate
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.sparsity import weight_tensors
@@ -84,7 +84,7 @@ def test_a_study_tells_accuracy_against_bits(
 
 
 def test_a_study_of_what_there_is_not_is_refused() -> None:
-    with pytest.raises(RecipeError, match="bits 9: choose 2 to 8"):
+    with pytest.raises(ConfigError, match="bits 9: choose 2 to 8"):
         FixedPoint(bits=(8, 9))
-    with pytest.raises(RecipeError, match="rounding 'up': choose one of nearest, stochastic"):
+    with pytest.raises(ConfigError, match="rounding 'up': choose one of nearest, stochastic"):
         FixedPoint(roundings=("up",))

@@ -14,29 +14,31 @@ import tiny
 from conftest import Bundle
 from numpy.typing import NDArray
 
-from edgepack.config.compare import Trial
+from edgepack.config.compare import CompareConfig
 from edgepack.config.export import Recipe
-from edgepack.config.firmware import Source
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.config.firmware import NamedModel
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline.comparison import folds
 from edgepack.pipeline.comparison.compare import compare
-from edgepack.pipeline.comparison.folds import Plan
+from edgepack.pipeline.comparison.folds import FoldPlan
 from edgepack.pipeline.comparison.splits import calibrated_with, held_out, subset
 from edgepack.report.data.comparison import Fold, Origin
 from edgepack.runtimes.run_result import Run
 from edgepack.storage.arrays import load_array, save_arrays
-from edgepack.storage.dataset import Dataset, class_labels
-from edgepack.storage.manifest import Settings
+from edgepack.storage.dataset import Dataset, labels_by_class
+from edgepack.storage.manifest import CalibrationSettings
 
 FOLDS = 3
 
 
-def trial(model: Path, candidate: Path, test: Path, **changes: Any) -> Trial:
-    candidates = (Source(path=candidate, name="candidate"),)
-    return Trial(model=model, candidates=candidates, test=test, **{"folds": FOLDS, **changes})
+def trial(model: Path, candidate: Path, test: Path, **changes: Any) -> CompareConfig:
+    candidates = (NamedModel(path=candidate, name="candidate"),)
+    return CompareConfig(
+        model=model, candidates=candidates, test=test, **{"folds": FOLDS, **changes}
+    )
 
 
 class Steps:
@@ -94,7 +96,7 @@ def test_a_fold_is_quantized_as_the_candidate_was(
         made.append(job.quantized_tflite.read_bytes())
         return found
 
-    monkeypatch.setattr(folds.steps, "quantize", kept)
+    monkeypatch.setattr(folds.model_steps, "quantize", kept)
     steps = Steps()
     report = compare(
         trial(digits / "digits.h5", candidate, tmp_path / "test.npz", is_cached=False), steps
@@ -151,7 +153,7 @@ def test_what_was_not_calibrated_is_refused_at_once(
     tmp_path: Path, its: Origin, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folds, "origin", lambda _: its)
-    with pytest.raises(RecipeError, match=why):
+    with pytest.raises(ConfigError, match=why):
         compare(trial(tmp_path, tmp_path / "x.tflite", tmp_path / "none.npz"))
 
 
@@ -160,13 +162,13 @@ def test_without_labels_the_cure_is_told(tmp_path: Path) -> None:
     path.write_bytes(tiny.one_operator("RELU", [tiny.Value((1, 4))], [tiny.Value((1, 4))]))
     np.savez(tmp_path / "test.npz", x=np.zeros((4, 4), np.float32))
     wanted = trial(path, path, tmp_path / "test.npz")
-    with pytest.raises(RecipeError, match=r"test\.npz: folds are .*'y', or choose the metric"):
+    with pytest.raises(ConfigError, match=r"test\.npz: folds are .*'y', or choose the metric"):
         compare(wanted)
 
 
 def test_a_model_of_unknown_origin_is_quantized_by_default() -> None:
     settings = folds._settings(Path("alone.tflite"), None)
-    assert settings == Settings()
+    assert settings == CalibrationSettings()
     assert (settings.quantization.scheme, settings.observer) == ("int8", "min-max")
     some = folds._in_words(replace(settings, samples=1000, seed=7))
     assert some == (
@@ -192,7 +194,7 @@ def labelled(y: NDArray[Any] | None) -> Dataset:
     ],
 )
 def test_every_sample_is_held_out_once(y: NDArray[Any] | None, why_not: str | None) -> None:
-    labels = class_labels(labelled(y), "scores")
+    labels = labels_by_class(labelled(y), "scores")
     samples = 11 if y is None else len(y)
     masks, why = held_out(labels, samples, FOLDS, "test.npz")
     assert why == why_not
@@ -206,7 +208,7 @@ def test_every_sample_is_held_out_once(y: NDArray[Any] | None, why_not: str | No
 
 
 def test_more_folds_than_samples_are_refused() -> None:
-    with pytest.raises(RecipeError, match=r"folds 3: test\.npz has 2 samples; give more, or"):
+    with pytest.raises(ConfigError, match=r"folds 3: test\.npz has 2 samples; give more, or"):
         held_out(np.zeros(2, int), 2, FOLDS, "test.npz")
 
 
@@ -246,8 +248,10 @@ def test_a_model_that_does_not_run_is_told_with_its_fold() -> None:
         folds._require_outputs(Path("x.tflite"), 2, failed)
 
 
-def plan(name: str, its: Origin | None) -> Plan:
-    return Plan(count=3, candidate=Path(f"x/{name}.tflite"), origin=its, settings=Settings())
+def plan(name: str, its: Origin | None) -> FoldPlan:
+    return FoldPlan(
+        count=3, candidate=Path(f"x/{name}.tflite"), origin=its, settings=CalibrationSettings()
+    )
 
 
 def test_remarks_tell_what_the_reader_must_know() -> None:
@@ -277,7 +281,7 @@ def test_a_metric_that_is_no_number_is_told_with_its_fold() -> None:
     measure = Measure(metric=METRICS["roc-auc"], wanted=wanted)
     evaluator, mask = Evaluator(outputs, [measure]), np.arange(4) > 0
     value = evaluator.value(outputs[1:], None, mask)
-    with pytest.raises(RecipeError, match="'roc-auc': is no number on the 3 samples of fold 2"):
+    with pytest.raises(ConfigError, match="'roc-auc': is no number on the 3 samples of fold 2"):
         folds._fold(measure, 2, mask, evaluator.float_value(mask), value)
 
 

@@ -17,7 +17,7 @@ from edgepack import Inspection, inspect
 from edgepack.core.errors import ModelError
 from edgepack.report.text.inspection import render_inspection
 from edgepack.tflite.macs import macs
-from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.operator_calls import OperatorCall
 from edgepack.tflite.parser import read_tflite
 
 WIDTH = 100
@@ -153,7 +153,7 @@ def test_multiply_accumulates_are_those_of_the_loops(case: str) -> None:
     operator, taken, given, options, wanted = CASES[case]
     inputs = [Value(shape) if shape is not None else None for shape in taken]
     graph = read_tflite(one_operator(operator, inputs, [Value(given)], **options)).main
-    assert macs(Use.of(graph, graph.operators[0])) == wanted
+    assert macs(OperatorCall.of(graph, graph.operators[0])) == wanted
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from conftest import Bundle
 from edgepack.core.errors import WorkerCrashError, WorkerLimitError
 from edgepack.core.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
-from edgepack.runtimes.crash_culprit import Fate, culprit
+from edgepack.runtimes.crash_culprit import RunOutcome, find_crashing_operator
 from edgepack.runtimes.latency import latencies
 from edgepack.runtimes.processes import LIMITS, interpreters
 from edgepack.runtimes.random_inputs import random_inputs
@@ -113,15 +113,17 @@ def test_a_crash_names_its_operator_and_the_others_go_on(cnn: Bundle, tmp_path: 
 def test_no_operator_is_named_that_may_be_innocent(cnn: Bundle) -> None:
     model = (cnn.folder / "int8.tflite").read_bytes()
 
-    def fates(*crashing: int, refused: int = -1) -> Callable[[bytes], Fate]:
-        def fate(cut: bytes) -> Fate:
+    def fates(*crashing: int, refused: int = -1) -> Callable[[bytes], RunOutcome]:
+        def fate(cut: bytes) -> RunOutcome:
             count = len(read_tflite(cut).main.operators)
-            return Fate.CRASHED if count in crashing else Fate((count == refused) + 1)
+            return RunOutcome.CRASHED if count in crashing else RunOutcome((count == refused) + 1)
 
         return fate
 
-    def place(model: bytes, fate: Callable[[bytes], Fate], time_s: float = 60.0) -> int | None:
-        found = culprit(model, fate, time_s)
+    def place(
+        model: bytes, fate: Callable[[bytes], RunOutcome], time_s: float = 60.0
+    ) -> int | None:
+        found = find_crashing_operator(model, fate, time_s)
         return None if found is None else found.position
 
     assert place(model, fates(1, 2, 3, 4, 5)) == 0

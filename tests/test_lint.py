@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import MLPERF, ROOT, Edgepack, python
 
-from edgepack.calibration.lint import REPRESENTATIVE, TEST, Finding
+from edgepack.calibration.lint import REPRESENTATIVE, TEST, LintFinding
 from edgepack.calibration.lint.data_rules import lint_data
 from edgepack.calibration.lint.dataset_profile import Profile, profile
 from edgepack.core.signature import Signature, TensorSpec
@@ -36,7 +36,7 @@ def lint(x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = N
 
 def findings(
     x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = None
-) -> list[Finding]:
+) -> list[LintFinding]:
     others = [] if test is None else [profiled(test, role=TEST)]
     return lint_data(profiled(x, y), *others)
 

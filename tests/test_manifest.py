@@ -15,8 +15,14 @@ from edgepack.core.errors import AlteredError, OutputError
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import origin
 from edgepack.storage.artifact import Artifact, describe
-from edgepack.storage.manifest import MANIFEST, Manifest, Settings, ToldRecipe, require_unaltered
-from edgepack.storage.output_folder import stage
+from edgepack.storage.manifest import (
+    MANIFEST,
+    CalibrationSettings,
+    Manifest,
+    RecordedRecipe,
+    require_unaltered,
+)
+from edgepack.storage.output_folder import staged_output
 
 FILE = Artifact(bytes=4, sha256="0" * 64)
 ASKED = {
@@ -192,32 +198,36 @@ def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_recipe_tells_how_a_file_was_made() -> None:
-    wanted = Settings(samples=3, seed=7, quantization=Quantization(layers=(("a", "float"),)))
-    recipe = ToldRecipe(as_json(wanted) | {"model": {"name": "kws.h5"}, "prune": {}, "later": 1})
+    wanted = CalibrationSettings(
+        samples=3, seed=7, quantization=Quantization(layers=(("a", "float"),))
+    )
+    recipe = RecordedRecipe(
+        as_json(wanted) | {"model": {"name": "kws.h5"}, "prune": {}, "later": 1}
+    )
     assert recipe.settings() == wanted
     assert (recipe.model, recipe.scheme, recipe.is_compressed) == ("kws.h5", "int8", False)
-    assert ToldRecipe({"prune": {"sparsity": 0.5}}).is_compressed
-    assert ToldRecipe({"prune": {"sparsity": 0.5}}).last_technique is None
+    assert RecordedRecipe({"prune": {"sparsity": 0.5}}).is_compressed
+    assert RecordedRecipe({"prune": {"sparsity": 0.5}}).last_technique is None
     steps = [{"technique": "prune"}, {"technique": "scale"}]
-    assert ToldRecipe({"compress": steps}).is_compressed
-    assert ToldRecipe({"compress": steps}).last_technique == "scale"
+    assert RecordedRecipe({"compress": steps}).is_compressed
+    assert RecordedRecipe({"compress": steps}).last_technique == "scale"
     for odd in ([3], [None], [{}], [{"technique": 1}]):
-        assert ToldRecipe({"compress": odd}).last_technique == ""
-    assert ToldRecipe({}).settings() == Settings()
+        assert RecordedRecipe({"compress": odd}).last_technique == ""
+    assert RecordedRecipe({}).settings() == CalibrationSettings()
     assert manifest("phone").recipe is None
 
 
 @pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [{}], {"name": 1, "scheme": 1}])
 def test_a_recipe_that_makes_no_sense_tells_nothing(odd: Any) -> None:
-    recipe = ToldRecipe({"model": odd, "quantization": odd})
+    recipe = RecordedRecipe({"model": odd, "quantization": odd})
     assert (recipe.model, recipe.scheme) == (None, None)
     with pytest.raises(ValueError, match=r"belongs|missing or unknown"):
         recipe.settings()
     with pytest.raises(ValueError, match="choose one of"):
-        ToldRecipe({"quantization": as_json(Quantization()) | {"scheme": "int3"}}).settings()
+        RecordedRecipe({"quantization": as_json(Quantization()) | {"scheme": "int3"}}).settings()
 
 
 def replace(folder: Path) -> None:
     """Let an export replace a folder."""
-    with stage(folder, "export", [], force=True) as made:
+    with staged_output(folder, "export", [], force=True) as made:
         (made / "new").write_text("")

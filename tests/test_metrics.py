@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.core.errors import DatasetError, MissingToolError, RecipeError
+from edgepack.core.errors import ConfigError, DatasetError, MissingToolError
 from edgepack.core.signature import Signature, TensorSpec
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.paired_outputs import sqnr_db
@@ -17,12 +17,12 @@ from edgepack.metrics import (
     METRICS,
     Measure,
     Unit,
-    companions,
+    choose_measures,
     decision_boundary,
-    find,
-    lessons,
-    listed,
-    measures,
+    find_metric,
+    listed_metric,
+    metrics_to_report,
+    training_measures,
 )
 from edgepack.storage.arrays import load_array, save_array
 from edgepack.storage.dataset import Dataset
@@ -101,16 +101,16 @@ def test_unfit_labels_are_refused(name: str, y: Any, output: TensorSpec, said: s
 
 
 def test_a_metric_that_does_not_fit_the_model_is_refused() -> None:
-    with pytest.raises(RecipeError, match="needs one score for each class"):
+    with pytest.raises(ConfigError, match="needs one score for each class"):
         METRICS["accuracy"].wanted(dataset([0, 1], IMAGE), IMAGE)
-    with pytest.raises(RecipeError, match="compares outputs with inputs"):
+    with pytest.raises(ConfigError, match="compares outputs with inputs"):
         METRICS["reconstruction-mse"].wanted(dataset(None, IMAGE), IMAGE)
 
 
 def test_the_labels_choose_the_metric_unless_it_is_named() -> None:
     def chosen(name: str | None, y: Any, output: TensorSpec) -> str | None:
         signature = Signature(inputs=(), outputs=(output,))
-        found = measures(name, dataset(y, output), signature).get(output.name)
+        found = choose_measures(name, dataset(y, output), signature).get(output.name)
         return found and found.metric.name
 
     assert chosen(None, [0, 1], SCORES) == "accuracy"
@@ -121,7 +121,7 @@ def test_the_labels_choose_the_metric_unless_it_is_named() -> None:
     assert chosen(None, [[1, 0, 0], [0, 1, 0]], SCORES) == "mse"
     assert chosen(None, None, SCORES) is None
     assert chosen("mse", [0, 1], YES) == "mse"
-    with pytest.raises(RecipeError, match="unknown metric 'f2': known metrics: accuracy"):
+    with pytest.raises(ConfigError, match="unknown metric 'f2': known metrics: accuracy"):
         chosen("f2", None, SCORES)
 
 
@@ -132,14 +132,14 @@ def test_each_output_is_measured_by_its_own_labels() -> None:
         labels={"scores": np.array([0, 2]), "yes": np.array([0.5, 7.0])},
     )
     signature = Signature(inputs=(), outputs=(SCORES, IMAGE, YES))
-    found = measures(None, data, signature)
+    found = choose_measures(None, data, signature)
     assert {name: measure.metric.name for name, measure in found.items()} == {
         "scores": "accuracy",
         "yes": "mse",
     }
-    assert list(measures("mse", data, signature)) == ["yes"]
-    with pytest.raises(RecipeError, match="compares outputs with the input; the model has 2"):
-        measures("reconstruction-mse", data, signature)
+    assert list(choose_measures("mse", data, signature)) == ["yes"]
+    with pytest.raises(ConfigError, match="compares outputs with the input; the model has 2"):
+        choose_measures("reconstruction-mse", data, signature)
 
 
 def score(outputs: Any, float_outputs: Any, *measures: Measure) -> Score:
@@ -161,7 +161,7 @@ def test_agreement_is_told_only_where_outputs_are_classes() -> None:
     assert score(images, images).agreement is None
     rows = np.ones((2, 3))
     assert score(rows, rows, Measure(metric=METRICS["mse"], wanted=rows)).agreement is None
-    own = Measure(metric=find("numpy:vdot"), wanted=rows)
+    own = Measure(metric=find_metric("numpy:vdot"), wanted=rows)
     assert score(rows, rows, own).agreement == 1.0
     values, yes = np.array([[7.0], [9.0]]), np.array([[0.2], [0.9]])
     assert score(values, values).agreement is None
@@ -178,19 +178,19 @@ def test_no_noise_has_no_ratio() -> None:
     ("name", "y", "output", "error", "said"),
     [
         ("f1-macro", None, SCORES, DatasetError, "metric 'f1-macro' needs labels in 'y'"),
-        ("top-3", [0, 1], SCORES, RecipeError, "'top-3' is always 1, the model knows 3 classes"),
-        ("top-2", [0, 1], YES, RecipeError, "'top-2' is always 1, the model knows 2 classes"),
-        ("r2", np.zeros((2, 4, 4, 1)), IMAGE, RecipeError, "'r2' needs a row of values"),
-        ("miou", [0, 1], SCORES, RecipeError, "needs scores for each position"),
+        ("top-3", [0, 1], SCORES, ConfigError, "'top-3' is always 1, the model knows 3 classes"),
+        ("top-2", [0, 1], YES, ConfigError, "'top-2' is always 1, the model knows 2 classes"),
+        ("r2", np.zeros((2, 4, 4, 1)), IMAGE, ConfigError, "'r2' needs a row of values"),
+        ("miou", [0, 1], SCORES, ConfigError, "needs scores for each position"),
         ("miou", [0, 1], PIXELS, DatasetError, "needs a class number for each position"),
         ("miou", None, PIXELS, DatasetError, "needs the class of each position in 'y'"),
         ("miou", np.full((2, 4, 4), 3), PIXELS, DatasetError, "'y' holds labels 3 to 3; the model"),
         ("miou", np.full((2, 4, 4), 0.5), PIXELS, DatasetError, "'y' holds fractions"),
-        ("psnr", [0, 1], SCORES, RecipeError, "'psnr' needs pictures"),
+        ("psnr", [0, 1], SCORES, ConfigError, "'psnr' needs pictures"),
         ("anomaly-auc", [0, 2], SCORES, DatasetError, "0 for normal samples and 1 for anomalies"),
         ("anomaly-auc", None, SCORES, DatasetError, "needs labels .0 normal, 1 anomalous. in 'y'"),
-        ("my_metric:missing", [0, 1], SCORES, RecipeError, "my_metric cannot be imported"),
-        ("math:missing", [0, 1], SCORES, RecipeError, "math has no function missing"),
+        ("my_metric:missing", [0, 1], SCORES, ConfigError, "my_metric cannot be imported"),
+        ("math:missing", [0, 1], SCORES, ConfigError, "math has no function missing"),
         ("math:sqrt", None, SCORES, DatasetError, "metric 'math:sqrt' needs labels in 'y'"),
     ],
 )
@@ -198,25 +198,25 @@ def test_every_metric_says_what_it_needs(
     name: str, y: Any, output: TensorSpec, error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        find(name).wanted(dataset(y, output), output)
+        find_metric(name).wanted(dataset(y, output), output)
 
 
 @pytest.mark.parametrize("name", ["top-1", "top-0", "top-x", "top-", "Accuracy", "a b:c"])
 def test_what_is_no_metric_is_not_found(name: str) -> None:
-    assert listed(name) is None
-    with pytest.raises(RecipeError, match="unknown metric"):
-        find(name)
+    assert listed_metric(name) is None
+    with pytest.raises(ConfigError, match="unknown metric"):
+        find_metric(name)
 
 
 def test_a_report_names_metrics_without_running_anything() -> None:
-    assert listed("this:anything") is None
-    assert listed("top-5") is not None
+    assert listed_metric("this:anything") is None
+    assert listed_metric("top-5") is not None
 
 
 def test_labels_choose_maps_and_anomalies() -> None:
     def chosen(y: Any, output: TensorSpec) -> str:
         signature = Signature(inputs=(), outputs=(output,))
-        return measures(None, data(y, output), signature)[output.name].metric.name
+        return choose_measures(None, data(y, output), signature)[output.name].metric.name
 
     assert chosen(np.zeros((2, 4, 4), np.uint8), PIXELS) == "miou"
     assert chosen(np.zeros((2, 4, 4, 3), np.uint8), PIXELS) == "mse"
@@ -228,10 +228,10 @@ def test_labels_choose_maps_and_anomalies() -> None:
 
 def test_the_subfolder_of_normal_samples_is_found_by_its_name() -> None:
     folders = data([0, 0, 1, 2], MANY, classes=("broken", "Normal", "worn"))
-    wanted = find("anomaly-auc").wanted(folders, MANY)
+    wanted = find_metric("anomaly-auc").wanted(folders, MANY)
     assert list(wanted[:]["label"]) == [1, 1, 0, 1]
     with pytest.raises(DatasetError, match="no subfolder is called 'normal'"):
-        find("anomaly-auc").wanted(data([0, 1], MANY, classes=("bad", "good")), MANY)
+        find_metric("anomaly-auc").wanted(data([0, 1], MANY, classes=("bad", "good")), MANY)
 
 
 def test_what_is_wanted_of_an_autoencoder_is_read_by_rows(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_what_is_wanted_of_an_autoencoder_is_read_by_rows(tmp_path: Path) -> Non
     x = load_array(tmp_path / "x.npy")
     labels = {"many": np.array([[0], [1], [0], [1]], np.uint8)}
     mapped = Dataset(source=Path("test.npz"), inputs={"x": x}, labels=labels)
-    wanted = find("anomaly-auc").wanted(mapped, MANY)
+    wanted = find_metric("anomaly-auc").wanted(mapped, MANY)
     assert len(wanted) == 4
     assert np.array_equal(wanted[1:3]["values"], x[1:3])
     assert list(wanted[1:3]["label"]) == [1, 0]
@@ -258,20 +258,20 @@ def test_what_is_wanted_of_an_autoencoder_is_read_by_rows(tmp_path: Path) -> Non
 )
 def test_the_peak_of_pictures_is_that_of_their_kind(values: Any, peak: float) -> None:
     y = np.tile(values.reshape(2, 1, 1, 1), (1, 4, 4, 1))
-    assert set(find("psnr").wanted(data(y, IMAGE), IMAGE)[:]["peak"]) == {peak}
+    assert set(find_metric("psnr").wanted(data(y, IMAGE), IMAGE)[:]["peak"]) == {peak}
 
 
 def test_the_first_of_equal_scores_is_the_higher() -> None:
     outputs, labels = np.array([[0.5, 0.5, 0.5]] * 3), np.array([0, 1, 2])
-    assert list(find("top-2").condense(outputs, labels, 0.5)) == [True, True, False]
+    assert list(find_metric("top-2").condense(outputs, labels, 0.5)) == [True, True, False]
 
 
 def test_companions_are_the_family_that_fits() -> None:
     def told(name: str, y: Any, output: TensorSpec) -> list[str]:
         samples = data(y, output)
-        metric = find(name)
+        metric = find_metric(name)
         measure = Measure(metric=metric, wanted=metric.wanted(samples, output))
-        return [each.metric.name for each in companions(measure, samples, output)]
+        return [each.metric.name for each in metrics_to_report(measure, samples, output)]
 
     figures, means = ("precision", "recall", "f1"), ("macro", "weighted")
     averaged = [f"{figure}-{mean}" for mean in means for figure in figures]
@@ -294,15 +294,15 @@ def test_without_scikit_image_the_similarity_says_what_to_install(
     monkeypatch.setattr("edgepack.metrics.generation.find_spec", lambda _: None)
     samples = data(np.zeros((2, 4, 4, 1)), IMAGE)
     with pytest.raises(MissingToolError, match=r"pip install 'edgepack\[generators\]'"):
-        find("ssim").wanted(samples, IMAGE)
-    measure = Measure(metric=find("psnr"), wanted=find("psnr").wanted(samples, IMAGE))
-    assert companions(measure, samples, IMAGE) == [measure]
+        find_metric("ssim").wanted(samples, IMAGE)
+    measure = Measure(metric=find_metric("psnr"), wanted=find_metric("psnr").wanted(samples, IMAGE))
+    assert metrics_to_report(measure, samples, IMAGE) == [measure]
 
 
 def test_tiny_pictures_have_no_similarity() -> None:
     tiny = TensorSpec(name="tiny", shape=(2, 8, 1), dtype="float32")
-    with pytest.raises(RecipeError, match="needs pictures of 3 pixels a side at least"):
-        find("ssim").wanted(data(np.zeros((2, 2, 8, 1)), tiny), tiny)
+    with pytest.raises(ConfigError, match="needs pictures of 3 pixels a side at least"):
+        find_metric("ssim").wanted(data(np.zeros((2, 2, 8, 1)), tiny), tiny)
 
 
 OWN = """
@@ -323,7 +323,7 @@ def test_a_function_of_ones_own_is_a_metric(
     (tmp_path / "own_metrics.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     wanted, outputs = np.array([0, 1, 1]), np.array([[0.5], [2.0], [4.0]])
-    largest, mean = find("own_metrics:largest"), find("own_metrics:mean")
+    largest, mean = find_metric("own_metrics:largest"), find_metric("own_metrics:mean")
     assert (largest.unit, largest.is_more_better, mean.is_more_better) == (Unit.PLAIN, False, True)
     assert largest.score(outputs, wanted, 0.0) == 3.0
     lines = np.array([[1, 1, 1], [0, 2, 0], [1, 2, 1], [2, 0, 1]])
@@ -346,8 +346,8 @@ def test_a_function_that_fails_is_told_in_a_line(
 ) -> None:
     (tmp_path / "own_metrics.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RecipeError, match=said):
-        find(f"own_metrics:{name}").score(np.ones((2, 1)), np.ones(2), 0.0)
+    with pytest.raises(ConfigError, match=said):
+        find_metric(f"own_metrics:{name}").score(np.ones((2, 1)), np.ones(2), 0.0)
 
 
 def test_a_function_prints_to_standard_error(
@@ -355,20 +355,20 @@ def test_a_function_prints_to_standard_error(
 ) -> None:
     (tmp_path / "chatty.py").write_text("def score(y, given):\n    print('hello')\n    return 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert find("chatty:score").score(np.zeros((2, 1)), np.zeros(2), 0.5) == 1
+    assert find_metric("chatty:score").score(np.zeros((2, 1)), np.zeros(2), 0.5) == 1
     assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_what_costs_is_told_in_the_metrics_unit() -> None:
-    assert drop(find("roc-auc"), 0.9, 0.8) == Drop(amount=10.0, unit=Unit.FRACTION)
-    assert drop(find("mae"), 2.0, 3.0) == Drop(amount=50.0, unit=Unit.ERROR)
-    assert drop(find("mse"), 0.0, 3.0) == Drop(amount=np.inf, unit=Unit.ERROR)
-    assert drop(find("psnr"), 30.0, 28.5) == Drop(amount=1.5, unit=Unit.DECIBELS)
+    assert drop(find_metric("roc-auc"), 0.9, 0.8) == Drop(amount=10.0, unit=Unit.FRACTION)
+    assert drop(find_metric("mae"), 2.0, 3.0) == Drop(amount=50.0, unit=Unit.ERROR)
+    assert drop(find_metric("mse"), 0.0, 3.0) == Drop(amount=np.inf, unit=Unit.ERROR)
+    assert drop(find_metric("psnr"), 30.0, 28.5) == Drop(amount=1.5, unit=Unit.DECIBELS)
 
 
 def test_a_metric_that_is_no_number_is_left_out() -> None:
     outputs = np.array([[0.2], [0.9]])
-    metric = find("roc-auc")
+    metric = find_metric("roc-auc")
     measure = Measure(metric=metric, wanted=metric.wanted(dataset([1, 1], YES), YES))
     evaluator = Evaluator(outputs, [measure])
     scored = evaluator.score(outputs, None)
@@ -382,8 +382,8 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
 def test_fine_tuning_teaches_what_has_a_loss() -> None:
     signature = Signature(inputs=(), outputs=(MANY,))
     for name, y in (("anomaly-auc", [0.5, 7]), (None, [0, 1])):
-        found = lessons(name, data(y, MANY), signature)
+        found = training_measures(name, data(y, MANY), signature)
         assert found["many"].metric.name == "reconstruction-mse"
     pixels, maps = Signature(inputs=(), outputs=(PIXELS,)), data(np.zeros((2, 4, 4)), PIXELS)
-    with pytest.raises(RecipeError, match="no fine-tuning serves the metric 'miou'"):
-        lessons(None, maps, pixels)
+    with pytest.raises(ConfigError, match="no fine-tuning serves the metric 'miou'"):
+        training_measures(None, maps, pixels)

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from sklearn import metrics as sklearn
 
-from edgepack.metrics import find, record_array
+from edgepack.metrics import find_metric, record_array
 from edgepack.metrics.roc import partial_roc_auc, roc_auc
 
 Array = NDArray[Any]
@@ -32,7 +32,7 @@ def check(
     name: str, outputs: Array, wanted: Array, own: Figure, *, boundary: float = 0.5, seed: int = 0
 ) -> None:
     """Hold a metric against a function of (wanted, outputs), by blocks, with samples repeated."""
-    metric, rng = find(name), np.random.default_rng(seed)
+    metric, rng = find_metric(name), np.random.default_rng(seed)
     lines = resampled(rng, len(outputs))
     middle = len(outputs) // 2
     blocks = [slice(0, middle), slice(middle, None)]
@@ -114,7 +114,9 @@ def test_the_highest_scores_are_scikit_learns_with_the_first_of_equals_higher() 
 
 def test_of_two_highest_scores_one_is_the_highest() -> None:
     for scores, labels, _ in classified():
-        top, accuracy = (find(name).condense(scores, labels, 0.5) for name in ("top-2", "accuracy"))
+        top, accuracy = (
+            find_metric(name).condense(scores, labels, 0.5) for name in ("top-2", "accuracy")
+        )
         assert (top >= accuracy).all()
 
 
@@ -138,7 +140,9 @@ def test_roc_auc_is_scikit_learns() -> None:
         check("roc-auc", scores, labels, one_against_rest)
         if count > 2 and len(set(labels)) == count and np.allclose(scores.sum(axis=1), 1):
             own = sklearn.roc_auc_score(labels, scores, multi_class="ovr")
-            assert find("roc-auc").score(scores, labels, 0.5) == pytest.approx(own, rel=1e-12)
+            assert find_metric("roc-auc").score(scores, labels, 0.5) == pytest.approx(
+                own, rel=1e-12
+            )
         logits = np.log(scores + 0.1)
         check(
             "roc-auc",
@@ -216,7 +220,7 @@ def test_a_value_that_does_not_vary_is_met_or_missed() -> None:
     wanted = np.concatenate([np.full((20, 1), 0.25), rng.random((20, 1))], axis=1)
     for outputs in (wanted, wanted + 0.5, np.where([[True, False]], wanted, 0.5)):
         check("r2", outputs, wanted, determination)
-    assert np.isnan(find("r2").value(np.ones((1, 2, 1)), np.ones((1, 1)))[0])
+    assert np.isnan(find_metric("r2").value(np.ones((1, 2, 1)), np.ones((1, 1)))[0])
 
 
 @pytest.mark.parametrize("count", [1, 3, 21])
@@ -244,8 +248,8 @@ def test_overlap_is_scikit_learns(count: int) -> None:
         check("miou", outputs, labels, overlap)
         check("pixel-accuracy", outputs, labels, of_positions(sklearn.accuracy_score))
     nothing = np.full((2, 4, 5), 255)
-    assert np.isnan(find("miou").score(outputs[:2], nothing, 0.5))
-    assert np.isnan(find("pixel-accuracy").score(outputs[:2], nothing, 0.5))
+    assert np.isnan(find_metric("miou").score(outputs[:2], nothing, 0.5))
+    assert np.isnan(find_metric("pixel-accuracy").score(outputs[:2], nothing, 0.5))
 
 
 @pytest.mark.parametrize("shape", [(8, 9), (8, 9, 3), (5, 4, 1)])
@@ -278,5 +282,5 @@ def test_figures_of_pictures_are_scikit_images(shape: tuple[int, ...], peak: flo
 def test_a_picture_without_error_has_a_hundred_decibels() -> None:
     pictures = np.ones((2, 8, 8), np.float32)
     wanted = record_array({"peak": np.ones(2), "values": pictures})
-    assert find("psnr").score(pictures, wanted, 0.0) == 100.0
-    assert find("ssim").score(pictures, wanted, 0.0) == 1.0
+    assert find_metric("psnr").score(pictures, wanted, 0.0) == 100.0
+    assert find_metric("ssim").score(pictures, wanted, 0.0) == 1.0

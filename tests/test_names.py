@@ -9,9 +9,9 @@ import pytest
 from compilers import HOSTS, compile_object, symbols
 
 from edgepack.config.export import Recipe
-from edgepack.core.errors import RecipeError
-from edgepack.emit.c.c_identifiers import FIRST_WORDS, c_identifier, ends, model_names
-from edgepack.emit.tflm.c_array import c_header, c_source
+from edgepack.core.errors import ConfigError
+from edgepack.emit.c.c_identifiers import FIRST_WORDS, c_identifier, end_identifiers, model_names
+from edgepack.emit.tflm.c_array import array_header, array_source
 from edgepack.pipeline.exporting.export import export
 from edgepack.tflite.graph import Tensor
 
@@ -46,7 +46,7 @@ def test_any_text_becomes_an_identifier(title: str) -> None:
 
 @pytest.mark.parametrize("title", ["", "-", "日本", "___", "\n", "ε", "🎤", "\u0301", "\udcff"])
 def test_what_leaves_nothing_is_refused(title: str) -> None:
-    with pytest.raises(RecipeError, match="has no letter from A to Z and no digit") as caught:
+    with pytest.raises(ConfigError, match="has no letter from A to Z and no digit") as caught:
         c_identifier(title)
     assert "\n" not in str(caught.value)
 
@@ -57,8 +57,8 @@ def test_the_identifiers_compile_in_one_program(tmp_path: Path, compiler: object
     source = tmp_path / "all.c"
     source.write_text("".join(f'#include "{name}.h"\n' for name in names))
     for name in names:
-        (tmp_path / f"{name}.h").write_text(c_header(f"{name}_model", b"a"))
-        (tmp_path / f"{name}.c").write_text(c_source(f"{name}_model", b"a", f"{name}.h"))
+        (tmp_path / f"{name}.h").write_text(array_header(f"{name}_model", b"a"))
+        (tmp_path / f"{name}.c").write_text(array_source(f"{name}_model", b"a", f"{name}.h"))
         file = compile_object(tmp_path / f"{name}.c", tmp_path / "a.o", compiler=compiler)
         assert symbols(file)[f"{name}_model"] == b"a"
     compile_object(source, tmp_path / "all.o", compiler=compiler)
@@ -80,7 +80,7 @@ def test_the_identifiers_compile_in_one_program(tmp_path: Path, compiler: object
     ],
 )
 def test_a_name_that_is_taken_or_too_long_is_refused(title: str, why: str) -> None:
-    with pytest.raises(RecipeError, match=re.escape(why)) as caught:
+    with pytest.raises(ConfigError, match=re.escape(why)) as caught:
         model_names([title])
     message = str(caught.value)
     assert message.endswith("; name it otherwise: NAME=MODEL.tflite")
@@ -98,7 +98,7 @@ def test_a_name_that_is_taken_or_too_long_is_refused(title: str, why: str) -> No
     ],
 )
 def test_models_whose_symbols_could_be_the_same_are_refused(titles: list[str], why: str) -> None:
-    with pytest.raises(RecipeError, match=re.escape(why)) as caught:
+    with pytest.raises(ConfigError, match=re.escape(why)) as caught:
         model_names(titles)
     assert "\n" not in str(caught.value)
 
@@ -113,7 +113,7 @@ def test_models_whose_symbols_differ_stand_side_by_side() -> None:
 
 def named(*names: str) -> list[str]:
     tensors = [Tensor(name=name, shape=(1,), dtype="int8", quant=None, data=b"") for name in names]
-    return [end.name for end in ends(tensors, "input")]
+    return [end.name for end in end_identifiers(tensors, "input")]
 
 
 def test_a_single_input_is_called_input() -> None:
@@ -144,13 +144,13 @@ def test_several_inputs_have_their_own_names_or_their_places(
 
 def test_titles_are_what_the_signature_calls_them() -> None:
     tensor = Tensor(name="x:0", shape=(1,), dtype="int8", quant=None, data=b"")
-    assert [end.title for end in ends([tensor, tensor], "output")] == ["x:0#0", "x:0#1"]
-    assert ends([tensor], "output")[0].title == "x:0"
+    assert [end.title for end in end_identifiers([tensor, tensor], "output")] == ["x:0#0", "x:0#1"]
+    assert end_identifiers([tensor], "output")[0].title == "x:0"
 
 
 def test_an_export_refuses_a_name_that_leaves_nothing_before_it_starts(tmp_path: Path) -> None:
     model = tmp_path / "日本.h5"
     model.write_bytes(b"\x89HDF\r\n\x1a\n")
-    with pytest.raises(RecipeError, match="has no letter from A to Z and no digit"):
+    with pytest.raises(ConfigError, match="has no letter from A to Z and no digit"):
         export(Recipe(model=model, output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

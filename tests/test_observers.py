@@ -11,7 +11,7 @@ from edgepack.calibration.activations.activation_statistics import Statistics, m
 from edgepack.calibration.activations.histogram import EMPTY, MAX_BINS, Histogram, histogram
 from edgepack.calibration.activations.observers import OBSERVERS, observer
 from edgepack.calibration.activations.observers.minimal_error import fake_quantize
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 
 
 def seen(samples: np.ndarray) -> Statistics:
@@ -133,7 +133,7 @@ def test_entropy_clips_what_is_rare_and_far() -> None:
     ],
 )
 def test_an_observer_that_is_none_is_told_in_a_line(text: str, said: str) -> None:
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(ConfigError, match=said):
         observer(text)
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import Bundle
 
 from edgepack.core.errors import AlteredError
-from edgepack.emit.tflm.c_array import c_bytes, c_source
+from edgepack.emit.tflm.c_array import array_source, c_bytes
 from edgepack.emit.tflm.model_files import array_files
 from edgepack.pipeline.origin import origin, pruned_float
 from edgepack.storage.artifact import describe, describe_all, describe_bytes
@@ -81,7 +81,7 @@ def test_a_c_array_of_another_model_is_told(folder: Path) -> None:
     "name", ["firmware/../model.c", "/etc/passwd", "model.c", "\x00", "a" * 999]
 )
 def test_nothing_outside_of_the_folder_is_read(folder: Path, name: str) -> None:
-    (folder / "model.c").write_text(c_source("x", DATA, "x.h"))
+    (folder / "model.c").write_text(array_source("x", DATA, "x.h"))
     listed = {"int8.tflite": vars(describe(folder / "int8.tflite"))}
     written(folder, artifacts=listed | {name: {}, f"firmware/{'a' * 999}/model.c": {}})
     found = origin(folder / "int8.tflite")
@@ -168,7 +168,7 @@ def test_without_pruning_there_is_none(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"\x1c", DATA])
 def test_an_array_is_read_back(data: bytes) -> None:
-    assert c_bytes(c_source("g_x", data, "x.h")) == data
+    assert c_bytes(array_source("g_x", data, "x.h")) == data
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_an_array_is_read_back(data: bytes) -> None:
     [("0x01, ", ""), ("0x01, ", "1, "), ("0x01, ", "0x01"), ("[256]", "[257]"), ("0x01", "0x0g")],
 )
 def test_what_is_no_array_of_bytes_is_none(was: str, now: str) -> None:
-    text = c_source("g_x", bytes(range(256)), "x.h")
+    text = array_source("g_x", bytes(range(256)), "x.h")
     assert c_bytes(text.replace(was, now)) is None
     assert c_bytes("") is None
 

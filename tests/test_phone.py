@@ -24,10 +24,10 @@ from ai_edge_litert import schema_py_generated as schema
 from conftest import MLPERF, ROOT, Edgepack, need, python
 from phones import CASES, phone_model, value
 
-from edgepack import App, phone
+from edgepack import PhoneConfig, phone
 from edgepack.config.labels import read_labels
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.emit.phone.app_identifiers import class_name, end_names, file_stem
 from edgepack.emit.phone.kotlin import kotlin
 from edgepack.emit.phone.metadata import mean_and_std, with_metadata
@@ -92,9 +92,9 @@ def folder(pictures: PhoneModel, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def app(folder: Path, **changed: Any) -> App:
+def app(folder: Path, **changed: Any) -> PhoneConfig:
     given = {"model": folder / "pictures.tflite", "output": folder / "out"}
-    return App(**given | changed)
+    return PhoneConfig(**given | changed)
 
 
 def test_the_standard_reader_reads_what_was_written(read: Any, pictures: PhoneModel) -> None:
@@ -341,7 +341,7 @@ def test_a_folder_is_written_without_tensorflow_or_an_interpreter(
         "import sys; from pathlib import Path; import edgepack as e\n"
         "folder = Path(sys.argv[1])\n"
         "app = e.App(model=folder / 'pictures.tflite', output=folder / 'out', force=True,\n"
-        "            labels=folder / 'labels.txt', recipe_file=folder / 'recipe.toml')\n"
+        "            labels=folder / 'labels.txt', project_file=folder / 'recipe.toml')\n"
         f"e.phone(app); sys.exit(str({heavy} & set(sys.modules)))"
     )
     before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
@@ -391,7 +391,7 @@ def test_labels_that_cannot_be_are_refused(folder: Path, content: bytes | None, 
     file = folder / "mine.txt"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(RecipeError, match=r"mine\.txt: ") as refused:
+    with pytest.raises(ConfigError, match=r"mine\.txt: ") as refused:
         phone(app(folder, labels=file))
     assert said in str(refused.value)
     assert not (folder / "out").exists()
@@ -407,7 +407,7 @@ def test_labels_that_fit_two_outputs_are_refused(tmp_path: Path) -> None:
     two = phone_model("two", [value((3,), "float32"), value((3,), "float32")])
     (tmp_path / "two.tflite").write_bytes(two.data)
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
-    with pytest.raises(RecipeError, match="3 labels fit the outputs 'out0' and 'out1'"):
+    with pytest.raises(ConfigError, match="3 labels fit the outputs 'out0' and 'out1'"):
         phone(app(tmp_path, model=tmp_path / "two.tflite", labels=tmp_path / "labels.txt"))
 
 
@@ -427,8 +427,8 @@ def test_labels_that_fit_two_outputs_are_refused(tmp_path: Path) -> None:
 )
 def test_a_recipe_that_does_not_fit_is_refused(folder: Path, text: str, said: str) -> None:
     (folder / "recipe.toml").write_text(text)
-    with pytest.raises(RecipeError, match=r"recipe\.toml: ") as refused:
-        phone(app(folder, recipe_file=folder / "recipe.toml"))
+    with pytest.raises(ConfigError, match=r"recipe\.toml: ") as refused:
+        phone(app(folder, project_file=folder / "recipe.toml"))
     assert said in str(refused.value)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from edgepack.calibration.datasets.preprocess import crop, preprocess, recolor
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
-from edgepack.config.project_file import read_recipe_file
-from edgepack.core.errors import DatasetError, RecipeError
+from edgepack.config.project_file import read_project_file
+from edgepack.core.errors import ConfigError, DatasetError
 from edgepack.core.signature import Signature, TensorSpec
 
 
@@ -77,18 +77,18 @@ def signature(*names: str) -> Signature:
     return Signature(inputs=tuple(specs), outputs=())
 
 
-def test_a_recipe_file_describes_the_lone_input(tmp_path: Path) -> None:
+def test_a_project_file_describes_the_lone_input(tmp_path: Path) -> None:
     text = '[data]\nlabel = "species"\n[preprocessing]\nresize = [96, 64]\nscale = 2\nmean = [1, 2]'
-    found = read_recipe_file(written(tmp_path, text))
+    found = read_project_file(written(tmp_path, text))
     assert found.label == "species"
     assert found.described(signature("a")) == {
         "a": Preprocessing(image=Image(resize=(96, 64)), scale=2.0, mean=(1.0, 2.0))
     }
 
 
-def test_a_recipe_file_describes_several_inputs_by_name(tmp_path: Path) -> None:
+def test_a_project_file_describes_several_inputs_by_name(tmp_path: Path) -> None:
     text = '[preprocessing.wave]\nsample_rate = 8000\n[preprocessing."scale"]\noffset = -1'
-    found = read_recipe_file(written(tmp_path, text)).described(signature("scale", "wave", "b"))
+    found = read_project_file(written(tmp_path, text)).described(signature("scale", "wave", "b"))
     assert found["wave"].audio == Audio(sample_rate=8000)
     assert found["scale"] == Preprocessing(offset=-1)
     assert found["b"] == Preprocessing()
@@ -99,7 +99,7 @@ MFCC = "[preprocessing]\nsample_rate = 8000\nfeatures = 'mfcc'\nframe_length = 8
 
 def test_mel_spectrograms_need_no_more_bins_than_mfccs(tmp_path: Path) -> None:
     text = f"{MFCC}mel_bins = 10".replace("mfcc", "log-mel")
-    audio = read_recipe_file(written(tmp_path, text)).described(signature("a"))["a"].audio
+    audio = read_project_file(written(tmp_path, text)).described(signature("a"))["a"].audio
     assert audio is not None
     assert audio.mel_bins == 10
 
@@ -143,19 +143,19 @@ def test_mel_spectrograms_need_no_more_bins_than_mfccs(tmp_path: Path) -> None:
         ("[preprocessing]\n[preprocessing", "not valid TOML"),
     ],
 )
-def test_a_recipe_file_that_makes_no_sense(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(RecipeError, match=said) as error:
-        read_recipe_file(written(tmp_path, text))
+def test_a_project_file_that_makes_no_sense(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as error:
+        read_project_file(written(tmp_path, text))
     assert str(error.value).startswith(str(tmp_path / "edgepack.toml"))
     assert "\n" not in str(error.value)
 
 
 def test_a_description_of_no_input_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no such project file"):
-        read_recipe_file(tmp_path / "gone.toml")
-    lone: Any = read_recipe_file(written(tmp_path, "[preprocessing]\nscale = 2"))
-    with pytest.raises(RecipeError, match=r'write \[preprocessing.a\] and \[preprocessing."b:0"\]'):
+    with pytest.raises(ConfigError, match="no such project file"):
+        read_project_file(tmp_path / "gone.toml")
+    lone: Any = read_project_file(written(tmp_path, "[preprocessing]\nscale = 2"))
+    with pytest.raises(ConfigError, match=r'write \[preprocessing.a\] and \[preprocessing."b:0"\]'):
         lone.described(signature("a", "b:0"))
-    named = read_recipe_file(written(tmp_path, "[preprocessing.c]\nscale = 2"))
-    with pytest.raises(RecipeError, match="the model has no input 'c'; its inputs are a, b"):
+    named = read_project_file(written(tmp_path, "[preprocessing.c]\nscale = 2"))
+    with pytest.raises(ConfigError, match="the model has no input 'c'; its inputs are a, b"):
         named.described(signature("a", "b"))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.preprocess import preprocess
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.emit.c.firmware_model import End, FirmwareModel
 from edgepack.emit.tflm.model_settings import model_settings_h
 from edgepack.emit.tflm.preprocess_h import preprocess_h
@@ -372,7 +372,7 @@ def test_several_inputs_have_a_function_each_and_share_a_helper() -> None:
 def test_what_does_not_give_the_models_input_is_refused(
     shape: tuple[int, ...], described: Preprocessing, said: str
 ) -> None:
-    with pytest.raises(RecipeError, match=re.escape(said)) as error:
+    with pytest.raises(ConfigError, match=re.escape(said)) as error:
         preprocess_h(model("net", tensor(shape), described))
     assert str(error.value).startswith("input 'x': ")
 

@@ -16,7 +16,7 @@ from conftest import Bundle, Edgepack, export, only, told_by
 
 from edgepack.compression.pruning.settings import Prune
 from edgepack.config.export import FineTune, Recipe, Schedule
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.sparsity import weight_tensors
 
@@ -219,7 +219,7 @@ def test_a_carried_model_is_trained_as_its_namesake(pruned: dict[str, Any]) -> N
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(ConfigError, match=said):
         Prune(**settings)
 
 
@@ -233,11 +233,11 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], said: st
     ],
 )
 def test_training_that_makes_no_sense_is_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(ConfigError, match=said):
         FineTune(**settings)
-    with pytest.raises(RecipeError, match="the schedules are polynomial, constant"):
+    with pytest.raises(ConfigError, match="the schedules are polynomial, constant"):
         Schedule(kind="linear")
-    with pytest.raises(RecipeError, match="must lie behind the begin step 5"):
+    with pytest.raises(ConfigError, match="must lie behind the begin step 5"):
         Schedule(begin_step=5, end_step=5)
 
 
@@ -267,7 +267,7 @@ def test_training_that_does_not_fit_the_steps_is_refused(
     settings: dict[str, Any], said: str
 ) -> None:
     whole = {"compress": (Prune(fine_tune=FineTune()),), "train": Path("train.npz")}
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(ConfigError, match=said):
         Recipe(model=Path("m.h5"), output=Path("out"), **(whole | settings))
 
 

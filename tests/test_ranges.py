@@ -18,11 +18,11 @@ from edgepack.calibration.activations.activation_statistics import (
 from edgepack.calibration.activations.instrument import activation_names, activations
 from edgepack.calibration.activations.ranges import (
     Range,
-    choose,
-    inject,
+    choose_ranges,
     load_ranges,
     recorded,
     save_ranges,
+    write_ranges,
 )
 from edgepack.calibration.activations.shared_scale import averaged, sharing_groups
 from edgepack.core.errors import CalibrationError
@@ -75,7 +75,7 @@ def observed(**ranges: tuple[float, float]) -> Observed:
 
 def test_what_must_share_a_scale_gets_the_widest_range_and_zero_is_in_all() -> None:
     assert sharing_groups(POOLED) == [{1, 2, 3, 4}]
-    ranges = choose(
+    ranges = choose_ranges(
         POOLED,
         observed(t0=(1, 2), t1=(0, 5), t2=(1, 5), t3=(-3, 1), t4=(-3, 5), t5=(0, 1)),
         "min-max",
@@ -99,7 +99,7 @@ def test_inputs_and_outputs_are_never_clipped() -> None:
     for later in last[1:]:
         seen = seen.then(later)
     whole = Observed(samples=201, activations={f"t{i}": seen for i in range(6)}, growth=())
-    ranges = choose(POOLED, whole, "moving-average")
+    ranges = choose_ranges(POOLED, whole, "moving-average")
     assert ranges["t0"] == ranges["t5"] == Range(min=-9, max=9)
     assert ranges["t1"].max < 1.1
 
@@ -111,7 +111,7 @@ def test_ranges_are_written_into_the_model_and_read_back(cnn: Bundle) -> None:
         name: Range(min=-float(index), max=0.5 * index)
         for name, index in activation_names(graph, activations(graph)).items()
     }
-    assert recorded(inject(data, ranges)) == ranges
+    assert recorded(write_ranges(data, ranges)) == ranges
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_what_is_edited_badly_is_told_in_a_line(edited: Any, change: Any, said: 
 
 
 def test_activations_that_share_a_scale_must_be_edited_together(tmp_path: Path) -> None:
-    ranges = choose(POOLED, observed(**{f"t{i}": (0.0, 1.0) for i in range(6)}), "min-max")
+    ranges = choose_ranges(POOLED, observed(**{f"t{i}": (0.0, 1.0) for i in range(6)}), "min-max")
     save_ranges(tmp_path / "c.json", ranges | {"t2": Range(min=0, max=2)}, "min-max", None)
     with pytest.raises(CalibrationError, match="'t1' and 't2' share one scale"):
         load_ranges(tmp_path / "c.json", POOLED)

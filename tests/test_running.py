@@ -14,9 +14,9 @@ from conftest import ROOT, Bundle
 from test_contestants import classifier
 
 import edgepack as api
-from edgepack.config.compare import Trial
-from edgepack.config.firmware import Source
-from edgepack.config.validate import Gate
+from edgepack.config.compare import CompareConfig
+from edgepack.config.firmware import NamedModel
+from edgepack.config.validate import ValidateConfig
 from edgepack.core.progress import ignore
 from edgepack.devices.target import load_targets
 from edgepack.evaluation.evaluate import Evaluator
@@ -62,22 +62,22 @@ def test_a_comparison_loads_once_reads_once_and_starts_each_interpreter_once(
     from edgepack.calibration.datasets import reader
 
     read: Counter[str] = Counter()
-    at_home = reader.read
+    at_home = reader.read_dataset
 
     def counted(data: object, *arguments: Any, **options: Any) -> Any:
         read[str(data)] += 1
         return at_home(data, *arguments, **options)
 
-    trial = Trial(
+    trial = CompareConfig(
         model=digits / "digits.h5",
-        candidates=(Source(path=pruned_digits.folder / "int8.tflite"),),
+        candidates=(NamedModel(path=pruned_digits.folder / "int8.tflite"),),
         test=digits / "test.npz",
         folds=3,
         output=tmp_path / "out",
         is_cached=False,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "read", counted)
+        patch.setattr(reader, "read_dataset", counted)
         report = api.compare(trial)
     assert report.folds is not None
     assert report.lint is not None
@@ -157,7 +157,9 @@ def test_a_ruled_out_target_has_its_model_loaded_and_nothing_run(
     tiny = tmp_path / "tiny.toml"
     board = (ROOT / "targets" / "nano-33-ble-sense.toml").read_text()
     tiny.write_text(re.sub(r"(?m)^flash_bytes = .*", "flash_bytes = 4096", board))
-    gate = Gate(model=pruned_digits.folder / "int8.tflite", targets=(str(tiny), "android-arm64"))
+    gate = ValidateConfig(
+        model=pruned_digits.folder / "int8.tflite", targets=(str(tiny), "android-arm64")
+    )
     report = api.validate(gate)
     target = report.targets["tiny"]
     assert not target.verdict.passed
@@ -262,7 +264,7 @@ def test_a_sampled_interpreter_is_held_against_float_on_its_samples(
     digits: Path, pruned_digits: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_budget, "BUDGET_S", 0.01)
-    gate = Gate(model=pruned_digits.folder / "int8.tflite", test=digits / "test.npz")
+    gate = ValidateConfig(model=pruned_digits.folder / "int8.tflite", test=digits / "test.npz")
     report = api.validate(gate)
     assert report.comparison is not None
     assert report.comparison == api.validate(gate).comparison

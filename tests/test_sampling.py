@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgepack.calibration.datasets.sampling import choose, shares
+from edgepack.calibration.datasets.sampling import choose_samples, shares
 from edgepack.calibration.datasets.sources.source import Survey
 
 
@@ -16,16 +16,16 @@ def survey(*counts: int) -> Survey:
 
 def test_each_label_gets_its_share() -> None:
     found = survey(600, 300, 100)
-    chosen = choose(found, 50, seed=0)
+    chosen = choose_samples(found, 50, seed=0)
     assert np.bincount(found.labels[chosen]).tolist() == [30, 15, 5]
     assert (np.diff(chosen) > 0).all()
 
 
 def test_the_seed_decides_and_more_samples_keep_those_of_few() -> None:
     found = survey(60, 40)
-    assert choose(found, 20, seed=1).tolist() == choose(found, 20, seed=1).tolist()
-    assert choose(found, 20, seed=1).tolist() != choose(found, 20, seed=2).tolist()
-    assert set(choose(found, 20, seed=1)) <= set(choose(found, 40, seed=1))
+    assert choose_samples(found, 20, seed=1).tolist() == choose_samples(found, 20, seed=1).tolist()
+    assert choose_samples(found, 20, seed=1).tolist() != choose_samples(found, 20, seed=2).tolist()
+    assert set(choose_samples(found, 20, seed=1)) <= set(choose_samples(found, 40, seed=1))
 
 
 def test_a_rare_label_is_not_left_out() -> None:
@@ -36,5 +36,5 @@ def test_a_rare_label_is_not_left_out() -> None:
 
 @pytest.mark.parametrize("labels", [None, np.zeros(9)])
 def test_more_than_there_are_is_all(labels: object) -> None:
-    assert choose(Survey(count=9, labels=labels), 20, seed=0).tolist() == list(range(9))
-    assert len(choose(Survey(count=9, labels=labels), 4, seed=0)) == 4
+    assert choose_samples(Survey(count=9, labels=labels), 20, seed=0).tolist() == list(range(9))
+    assert len(choose_samples(Survey(count=9, labels=labels), 4, seed=0)) == 4

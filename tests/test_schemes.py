@@ -13,14 +13,14 @@ from quantizations import QUANTIZATIONS
 from edgepack.config.quantization import Quantization
 from edgepack.core.errors import ConversionError, ModelError, TargetError
 from edgepack.core.progress import ignore
-from edgepack.devices.scheme_support import able_targets, require_supported, unsupported
+from edgepack.devices.scheme_support import able_targets, require_supported, why_unsupported
 from edgepack.devices.target import load_target, target_names
 from edgepack.evaluation.deviation import tolerated_lsb
 from edgepack.evaluation.paired_outputs import sqnr_db
 from edgepack.quantization.affine import dequantize, quantize
 from edgepack.quantization.int4 import best_scales
-from edgepack.quantization.int16 import widen
-from edgepack.quantization.layer_patterns import assign
+from edgepack.quantization.int16 import to_int16
+from edgepack.quantization.layer_patterns import assign_patterns
 from edgepack.quantization.verify import require_full_integer, require_quantized_weights
 from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.processes import interpreters
@@ -80,7 +80,7 @@ def decibels(runs: Runs, folder: Path, name: str, runtime: str = "litert") -> fl
 @pytest.mark.parametrize("name", sorted(QUANTIZATIONS.keys() - {"int16-then-int8"}))
 def test_the_interpreters_run_what_the_table_says(runs: Runs, name: str) -> None:
     for runtime, run in runs(name).items():
-        assert (unsupported(QUANTIZATIONS[name], runtime) is None) == (run.failure is None), (
+        assert (why_unsupported(QUANTIZATIONS[name], runtime) is None) == (run.failure is None), (
             runtime,
             run.failure,
         )
@@ -228,11 +228,16 @@ def test_layers_go_by_runs_of_whole_names(quantized: Path) -> None:
 
     def chosen(*patterns: str) -> int:
         layers = [(pattern, "int16") for pattern in patterns]
-        return list(assign(graph, "int8", layers).values()).count("int16")
+        return list(assign_patterns(graph, "int8", layers).values()).count("int16")
 
     assert chosen("deep") == chosen("deep/*") == chosen("*/deep/*") == 1
     assert chosen("side_?") == 2
-    assert list(assign(graph, "int8", [("*", "int16"), ("*", "int4")]).values()).count("int16") == 0
+    assert (
+        list(assign_patterns(graph, "int8", [("*", "int16"), ("*", "int4")]).values()).count(
+            "int16"
+        )
+        == 0
+    )
     with pytest.raises(ModelError, match=r"no layer is named 'side'; near it are side_., side_."):
         chosen("side")
 
@@ -242,7 +247,7 @@ def test_an_operator_without_a_kernel_in_int16_is_named(quantized: Path) -> None
     last = rewrite.graph.operators[-1]
     last.opcodeIndex = rewrite.operator_code("LOG_SOFTMAX", 2)
     with pytest.raises(ConversionError, match=r"LOG_SOFTMAX has no kernel in int16; keep it in in"):
-        widen(rewrite.to_bytes(), (quantized / "float.tflite").read_bytes(), lambda _: True)
+        to_int16(rewrite.to_bytes(), (quantized / "float.tflite").read_bytes(), lambda _: True)
 
 
 def test_a_target_that_lacks_the_scheme_is_refused_with_the_one_that_has_it() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgepack.metrics import Measure, find
-from edgepack.pipeline.comparison.cached_runs import Answer, digest
+from edgepack.metrics import Measure, find_metric
+from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, digest
 from edgepack.pipeline.comparison.scoring import Scoring
 from edgepack.storage.cache import Cache
 
@@ -25,12 +25,12 @@ def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache", tmp_path / "scratch")
 
 
-def answer(*outputs: Any, content: str = "float") -> Answer:
-    return Answer(version="1", outputs=outputs, failure=None, content=content)
+def answer(*outputs: Any, content: str = "float") -> RuntimeOutputs:
+    return RuntimeOutputs(version="1", outputs=outputs, failure=None, content=content)
 
 
 def measure(name: str, labels: Any = LABELS) -> Measure:
-    return Measure(metric=find(name), wanted=labels)
+    return Measure(metric=find_metric(name), wanted=labels)
 
 
 def value(scoring: Scoring, name: str) -> float | None:

@@ -16,7 +16,7 @@ import pytest
 
 from edgepack.core import temporary_folders
 from edgepack.core.errors import OutputError
-from edgepack.core.temporary_folders import Scratch, temporary
+from edgepack.core.temporary_folders import TemporaryFolder, temporary
 
 HOLD = """
 import sys
@@ -43,7 +43,7 @@ def holding(parent: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
 
 
 def test_a_folder_is_the_users_alone_and_goes_at_the_end(tmp_path: Path) -> None:
-    with Scratch(tmp_path) as folder:
+    with TemporaryFolder(tmp_path) as folder:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         (folder / "deep").mkdir()
         (folder / "deep" / "file").write_text("x")
@@ -61,14 +61,14 @@ def test_what_a_killed_process_left_goes_with_the_next_one_beside_it(tmp_path: P
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert (left / "data").is_file()
-    with Scratch(tmp_path) as folder:
+    with TemporaryFolder(tmp_path) as folder:
         assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_what_a_process_uses_is_not_touched(tmp_path: Path) -> None:
-    with holding(tmp_path) as (process, theirs), Scratch(tmp_path) as ours:
+    with holding(tmp_path) as (process, theirs), TemporaryFolder(tmp_path) as ours:
         for _ in range(20):
-            Scratch(tmp_path).remove()
+            TemporaryFolder(tmp_path).remove()
         assert (theirs / "data").read_text() == "precious"
         assert set(tmp_path.iterdir()) == {theirs, ours}
         assert process.poll() is None
@@ -96,7 +96,7 @@ def test_a_program_that_was_started_does_not_keep_a_folder_locked(tmp_path: Path
 
 
 def test_nothing_is_taken_for_a_folder_that_was_left_but_what_is_one(tmp_path: Path) -> None:
-    with Scratch(tmp_path) as folder:
+    with TemporaryFolder(tmp_path) as folder:
         name = folder.name
     other = tmp_path / "other"
     other.mkdir()
@@ -130,7 +130,7 @@ def test_folders_are_left_alone_whose_locks_are_not_seen_here(
     boot: str | None,
     is_left_alone: bool,
 ) -> None:
-    with Scratch(tmp_path) as folder:
+    with TemporaryFolder(tmp_path) as folder:
         name = folder.name
     (tmp_path / name).mkdir()
     with monkeypatch.context() as patch:
@@ -153,12 +153,12 @@ def test_where_folders_cannot_be_locked_none_is_taken_for_one_that_was_left(
     def refuse(_descriptor: int, _operation: int) -> None:
         raise OSError(9, "Bad file descriptor")  # as NFS answers
 
-    with Scratch(tmp_path) as folder:
+    with TemporaryFolder(tmp_path) as folder:
         name = folder.name
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", refuse)
         (tmp_path / name).mkdir()
-        held = Scratch(tmp_path)
+        held = TemporaryFolder(tmp_path)
         assert (tmp_path / name).is_dir()
         assert held.path.is_dir()
     temporary_folders.sweep(tmp_path)
@@ -180,7 +180,7 @@ def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
         return lock(path)
 
     monkeypatch.setattr(temporary_folders, "_locked", sweep_first)
-    with Scratch(tmp_path) as folder:
+    with TemporaryFolder(tmp_path) as folder:
         assert folder.is_dir()
         assert folder == seen[-1] != seen[0]
 
@@ -209,4 +209,4 @@ def test_no_folder_for_temporary_files_at_all_is_told(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("tempfile.gettempdir", find_none)
     with pytest.raises(OutputError, match=r"^no folder for temporary files: .*; set TMPDIR to one"):
-        Scratch()
+        TemporaryFolder()

@@ -15,16 +15,16 @@ import soundfile
 from conftest import ROOT, Edgepack, python
 from PIL import Image as Picture
 
-from edgepack.calibration.datasets.read import Spooled, read
-from edgepack.calibration.datasets.sources import find
+from edgepack.calibration.datasets.read import StoredDataset, read_dataset
+from edgepack.calibration.datasets.sources import find_source
 from edgepack.calibration.datasets.sources.source import Context
 from edgepack.calibration.datasets.sources.tfrecord import _require_whole
 from edgepack.compression.pruning.settings import Prune
 from edgepack.config.export import FineTune, Recipe
-from edgepack.config.project_file import read_recipe_file
-from edgepack.core.errors import DatasetError, MissingToolError, RecipeError
+from edgepack.config.project_file import read_project_file
+from edgepack.core.errors import ConfigError, DatasetError, MissingToolError
 from edgepack.core.signature import Signature, TensorSpec
-from edgepack.metrics import measures
+from edgepack.metrics import choose_measures
 from edgepack.storage.dataset import Dataset, require_same_classes
 from edgepack.storage.provenance import describe_inputs
 
@@ -49,12 +49,12 @@ class Folder:
 
     def spooled(
         self, data: Any, signature: Signature, recipe: str = "", samples: int | None = None
-    ) -> Spooled:
+    ) -> StoredDataset:
         (self.path / "edgepack.toml").write_text(recipe)
-        file = read_recipe_file(self.path / "edgepack.toml")
+        file = read_project_file(self.path / "edgepack.toml")
         (self.path / "spool").mkdir(exist_ok=True)
-        context = Context(signature=signature, recipe_file=file, samples=samples)
-        return read(data, context, self.path / "spool" / "data")
+        context = Context(signature=signature, project_file=file, samples=samples)
+        return read_dataset(data, context, self.path / "spool" / "data")
 
     def read(self, data: Any, signature: Signature, *rest: Any) -> Dataset:
         return self.spooled(data, signature, *rest).dataset()
@@ -202,7 +202,7 @@ def test_a_decoder_that_is_not_installed_is_named(
     with pytest.raises(
         MissingToolError, match=r"Pillow is needed.*pip install 'edgepack\[images\]"
     ):
-        find(folder.path / "data")
+        find_source(folder.path / "data")
 
 
 def test_sounds_are_read_and_described(folder: Folder) -> None:
@@ -277,7 +277,7 @@ def test_a_table_gives_its_columns_in_order(folder: Folder) -> None:
         ("a,b\n", "'x' is empty"),
         ("a,b\n1,nan\n", r"'x' is nan at \[0, 1\]"),
         ("a,b,c,d\n1,2,3,4\n", r"'x' has shape \(samples, 4\)"),
-        ("a,b,c\n1,2,3\n", "name the one of the labels by .*--recipe.*; the columns are a, b, c"),
+        ("a,b,c\n1,2,3\n", "name the one of the labels by .*--config.*; the columns are a, b, c"),
         ("", "d.csv: is empty; give a header row"),
         ("a,\N{LATIN SMALL LETTER E WITH ACUTE}\n1,2\n", "d.csv: not UTF-8; save it"),
         ("a,b\n" + "1,2\n" * 2000 + "\N{DEGREE SIGN}", "d.csv: not UTF-8; save it"),
@@ -397,7 +397,7 @@ def test_a_function_is_called(folder: Folder, monkeypatch: pytest.MonkeyPatch) -
     )
     folder.text(f"{name}_exits.py", "raise SystemExit(3)")
     monkeypatch.chdir(folder.path)
-    assert find(f"{name}:samples").is_isolated
+    assert find_source(f"{name}:samples").is_isolated
     assert len(folder.read(f"{name}:samples", PAIR)) == 3
     folder.refused(f"{name}:nothing: gives a NoneType; give arrays", f"{name}:nothing", PAIR)
     folder.refused(f"{name}:broken: raised ValueError: no disk", f"{name}:broken", PAIR)
@@ -431,10 +431,10 @@ def test_the_array_of_the_labels_is_named(folder: Folder) -> None:
     folder.refused("data: the subfolders are the classes; leave label", data, IMAGE, recipe)
 
 
-def test_what_the_recipe_file_describes_is_what_a_folder_holds(folder: Folder) -> None:
+def test_what_the_project_file_describes_is_what_a_folder_holds(folder: Folder) -> None:
     folder.image("data/a.png")
     said = "edgepack.toml: describes audio samples, and .*data holds images; describe those"
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(ConfigError, match=said):
         folder.read(folder.path / "data", IMAGE, "[preprocessing]\nsample_rate = 8000")
 
 
@@ -459,7 +459,7 @@ def test_subfolders_must_be_the_models_classes() -> None:
     labels = {"scores": np.array([0, 1, 1])}
     found = Dataset(source="photos", inputs=inputs, labels=labels, classes=("cat", "dog"))
     with pytest.raises(DatasetError, match="the subfolders are 2 classes, the model knows 3; make"):
-        measures(None, found, PAIR)
+        choose_measures(None, found, PAIR)
 
 
 def test_objects_are_described_by_their_type() -> None:

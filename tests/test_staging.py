@@ -15,13 +15,13 @@ from edgepack.core.errors import OutputError
 from edgepack.storage import exchange, output_folder
 from edgepack.storage.artifact import describe, describe_all
 from edgepack.storage.manifest import MANIFEST
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 
 
 def fill(
     output: Path, *inputs: object, force: bool = False, text: str = "new", command: str = "phone"
 ) -> None:
-    with stage(output, command, inputs, force=force) as folder:
+    with staged_output(output, command, inputs, force=force) as folder:
         (folder / "file").write_text(text)
         (folder / MANIFEST).write_text(json.dumps(manifest("file") | {"command": command}))
 
@@ -33,7 +33,7 @@ def manifest(*files: str) -> dict[str, Any]:
 
 def test_a_folder_appears_with_all_its_files_and_nothing_beside_it(tmp_path: Path) -> None:
     output = tmp_path / "a" / "b"
-    with stage(output, "phone", [], force=False) as folder:
+    with staged_output(output, "phone", [], force=False) as folder:
         (folder / "file").write_text("x")
         assert not output.exists()
     assert [path.name for path in output.iterdir()] == ["file"]
@@ -49,7 +49,7 @@ def test_the_folder_has_the_rights_of_any_new_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_after_a_failure_nothing_is_there(tmp_path: Path, error: type[BaseException]) -> None:
     def fail() -> None:
-        with stage(tmp_path / "new" / "out", "phone", [], force=False) as folder:
+        with staged_output(tmp_path / "new" / "out", "phone", [], force=False) as folder:
             (folder / "half").write_text("x")
             raise error
 
@@ -72,7 +72,7 @@ def test_an_existing_folder_stays_unless_forced(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_folder_as_it_was(tmp_path: Path) -> None:
     output = tmp_path / "out"
     fill(output, text="old")
-    with pytest.raises(ValueError, match="stop"), stage(output, "phone", [], force=True):
+    with pytest.raises(ValueError, match="stop"), staged_output(output, "phone", [], force=True):
         raise ValueError("stop")
     assert (output / "file").read_text() == "old"
 
@@ -141,7 +141,7 @@ def test_of_two_commands_that_write_one_folder_each_writes_it_whole(
 ) -> None:
     output = tmp_path / "out"
     refused = nullcontext() if force else pytest.raises(OutputError, match="exists")
-    with refused, stage(output, "phone", [], force=force) as folder:
+    with refused, staged_output(output, "phone", [], force=force) as folder:
         fill(output, text="of the other", force=force)
         (folder / "file").write_text("of the slow one")
         (folder / MANIFEST).write_text(json.dumps(manifest("file") | {"command": "phone"}))
@@ -174,7 +174,7 @@ def test_a_folder_that_cannot_be_written_is_named() -> None:
 
 def test_a_write_that_fails_is_one_sentence(tmp_path: Path) -> None:
     def fail() -> None:
-        with stage(tmp_path / "out", "phone", [], force=False):
+        with staged_output(tmp_path / "out", "phone", [], force=False):
             Path("/dev/full").write_text("x")
 
     with pytest.raises(OutputError, match="out: cannot be written: No space left on device"):

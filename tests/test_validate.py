@@ -13,7 +13,7 @@ from edgepack.checks import OF_ITS_RUNS, OF_THE_FILE, Evidence, documentation, j
 from edgepack.config.budgets import Budgets
 from edgepack.core.progress import ignore
 from edgepack.devices.target import load_target, target_names
-from edgepack.evaluation.deviation import Deviation, deviation, hold_against_reference
+from edgepack.evaluation.deviation import Deviation, compare_with_reference_kernels, deviation
 from edgepack.evaluation.scores import Drop
 from edgepack.footprint import Arena, Footprint
 from edgepack.footprint.flash import runtime_flash_bytes
@@ -108,12 +108,12 @@ def test_without_the_reference_kernels_nothing_is_claimed() -> None:
     floats = {"out": np.zeros((1, 2), np.float32)}
     runs = {"tflm": Run(version="", outputs={"out": np.zeros((1, 2), np.int8)})}
     failed = runs | {REFERENCE.name: Run(version="", failure="gone")}
-    validation = hold_against_reference(failed, {"out": OUTPUT}, floats)
+    validation = compare_with_reference_kernels(failed, {"out": OUTPUT}, floats)
     assert validation.deviations == {}
     assert validation.runs.keys() == {"tflm"}
     (note,) = validation.notes
     assert note.endswith("gone")
-    assert hold_against_reference(runs, {"out": OUTPUT}, floats).notes == ()
+    assert compare_with_reference_kernels(runs, {"out": OUTPUT}, floats).notes == ()
 
 
 def test_reference_kernels_that_alone_are_far_from_float_are_in_doubt() -> None:
@@ -121,7 +121,7 @@ def test_reference_kernels_that_alone_are_far_from_float_are_in_doubt() -> None:
     right = Run(version="", outputs={"out": np.array([[-63, 63], [1, 0]], np.int8)})
     wrong = Run(version="", outputs={"out": np.array([[63, -63], [90, -90]], np.int8)})
 
-    doubted = hold_against_reference(
+    doubted = compare_with_reference_kernels(
         {REFERENCE.name: wrong, "tflm": right, "litert": right}, {"out": OUTPUT}, floats
     )
     assert doubted.deviations == {}
@@ -129,7 +129,9 @@ def test_reference_kernels_that_alone_are_far_from_float_are_in_doubt() -> None:
     assert "tflm reaches" in doubted.notes[0]
 
     for runs in ({"tflm": wrong, "litert": right}, {"tflm": wrong}):
-        trusted = hold_against_reference({REFERENCE.name: right} | runs, {"out": OUTPUT}, floats)
+        trusted = compare_with_reference_kernels(
+            {REFERENCE.name: right} | runs, {"out": OUTPUT}, floats
+        )
         assert trusted.deviations["tflm"]["out"].max_lsb == 126
         assert trusted.notes == ()
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import Bundle, Edgepack, lsb, python
 from tiny import Value, lstm_with_float, one_operator
 
-from edgepack import Gate, validate
+from edgepack import ValidateConfig, validate
 from edgepack.cli import cli
 from edgepack.cli.options import target_names_of
 from edgepack.devices.target import target_names
@@ -137,7 +137,7 @@ REASONS = {
 def test_each_fails_for_its_own_reason(reason: str, tmp_path: Path) -> None:
     make, target, check, said = REASONS[reason]
     (tmp_path / "model.tflite").write_bytes(make())
-    report = validate(Gate(model=tmp_path / "model.tflite", targets=(target,)))
+    report = validate(ValidateConfig(model=tmp_path / "model.tflite", targets=(target,)))
     assert report.exit_status == 1
     (verdict,) = (found.verdict for found in report.targets.values())
     failed = {
@@ -153,7 +153,9 @@ def test_one_finding_of_many_targets_is_told_once_with_its_layers_in_short_lines
 ) -> None:
     (tmp_path / "model.tflite").write_bytes(lstm_with_float())
     report = validate(
-        Gate(model=tmp_path / "model.tflite", targets=("stm32l4r5zi", "rp2040", "esp32-s3"))
+        ValidateConfig(
+            model=tmp_path / "model.tflite", targets=("stm32l4r5zi", "rp2040", "esp32-s3")
+        )
     )
     text = render_findings(report.targets)
     assert max(map(len, text.splitlines())) <= 100

@@ -11,13 +11,15 @@ import pytest
 from conftest import Bundle
 from tiny import Tiny, Value, one_operator
 
-from edgepack import Budgets, Gate, ValidationReport, validate
-from edgepack.core.errors import AlteredError, ModelError, RecipeError
+from edgepack import Budgets, ValidateConfig, ValidationReport, validate
+from edgepack.core.errors import AlteredError, ConfigError, ModelError
 
 
 def validated(data: bytes, folder: Path, **gate: Any) -> ValidationReport:
     (folder / "model.tflite").write_bytes(data)
-    report = validate(Gate(model=folder / "model.tflite", **{"targets": ("linux-arm64",)} | gate))
+    report = validate(
+        ValidateConfig(model=folder / "model.tflite", **{"targets": ("linux-arm64",)} | gate)
+    )
     json.dumps(report.to_dict(), allow_nan=False)
     return report
 
@@ -72,14 +74,14 @@ def test_outputs_of_other_names_are_matched_by_their_order(tmp_path: Path) -> No
 def test_what_is_quantized_is_no_float_model(cnn: Bundle) -> None:
     path = cnn.folder / "int8.tflite"
     with pytest.raises(ModelError, match="is quantized already"):
-        validate(Gate(model=path, float_model=path))
+        validate(ValidateConfig(model=path, float_model=path))
 
 
 def test_an_arena_is_not_asked_of_phones(cnn: Bundle) -> None:
-    gate = Gate(
+    gate = ValidateConfig(
         model=cnn.folder / "int8.tflite", targets=("iphone-15",), budgets=Budgets(max_arena=1)
     )
-    with pytest.raises(RecipeError, match="none of the targets has an arena"):
+    with pytest.raises(ConfigError, match="none of the targets has an arena"):
         validate(gate)
 
 
@@ -91,9 +93,9 @@ def test_a_damaged_manifest_does_not_let_a_file_through(
     manifest = tmp_path / "manifest.json"
     manifest.write_text(content) if content else manifest.mkdir()
     with pytest.raises(AlteredError, match="which is damaged"):
-        validate(Gate(model=tmp_path / "int8.tflite"))
+        validate(ValidateConfig(model=tmp_path / "int8.tflite"))
 
 
 def test_a_device_is_no_file() -> None:
     with pytest.raises(ModelError, match="/dev/zero: is a pipe, a socket or a device"):
-        validate(Gate(model=Path("/dev/zero")))
+        validate(ValidateConfig(model=Path("/dev/zero")))

@@ -12,8 +12,8 @@ from edgepack.checks.delegation import npu_plan_fits, npu_takes_all
 from edgepack.checks.evidence import Evidence
 from edgepack.core.errors import MissingToolError, TargetError
 from edgepack.devices import ethos_u
-from edgepack.devices.delegates import Left
-from edgepack.devices.ethos_u import Compilation, Plan, compile_for
+from edgepack.devices.delegates import Undelegated
+from edgepack.devices.ethos_u import Compilation, NpuPlan, compile_for
 from edgepack.devices.target import load_target
 from edgepack.tflite.graph import Graph, Model
 from edgepack.workers.client import Limits
@@ -26,7 +26,7 @@ EMPTY = Model(subgraphs=(Graph(tensors=(), operators=(), inputs=(), outputs=()),
 @pytest.fixture
 def installed() -> None:
     """Skip without Vela, but fail in CI, where it must be."""
-    if said := ethos_u.missing():
+    if said := ethos_u.why_no_vela():
         if os.environ.get("CI"):
             pytest.fail(said)
         pytest.skip(said)
@@ -98,9 +98,11 @@ def test_without_vela_the_cure_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_checks_tell_what_is_left_as_a_note_and_what_does_not_fit_as_a_failure() -> None:
-    plan = Plan(
+    plan = NpuPlan(
         operators=9,
-        left=(Left(index=3, operator="GATHER", layer="embedding", why="Unsupported opType"),),
+        left=(
+            Undelegated(index=3, operator="GATHER", layer="embedding", why="Unsupported opType"),
+        ),
         sram_bytes=1 << 21,
         file_bytes=1 << 21,
         cycles=1,

@@ -14,7 +14,14 @@ import pytest
 
 from edgepack.core.errors import ModelError, UnsafeModelError
 from edgepack.load.archive import require_no_assets
-from edgepack.load.formats import Format, Stored, detect, read, require_own_weights, weights_ending
+from edgepack.load.formats import (
+    Format,
+    StoredModel,
+    detect_format,
+    read_stored,
+    require_own_weights,
+    weights_ending,
+)
 
 CONFIG = {"class_name": "Sequential", "module": "keras", "config": {"layers": []}}
 
@@ -43,9 +50,9 @@ def pack(path: Path, **members: bytes) -> Path:
     return path
 
 
-def looked_through(path: Path, stored: Format) -> Stored:
+def looked_through(path: Path, stored: Format) -> StoredModel:
     """Read a model, and look at its weights."""
-    held = read(path, stored)
+    held = read_stored(path, stored)
     require_own_weights(path, stored)
     return held
 
@@ -191,12 +198,12 @@ def test_weights_in_an_archive_are_held_against_their_own_size(
 def test_an_archive_is_read_without_what_it_was_trained_with(tmp_path: Path) -> None:
     compiled = CONFIG | {"compile_config": {"loss": "mse"}}
     path = pack(tmp_path / "model.keras", **{"config.json": json.dumps(compiled).encode()})
-    held = read(path, detect(path))
+    held = read_stored(path, detect_format(path))
     assert (held.config, held.training, held.version) == (CONFIG, {"loss": "mse"}, "3.12.0")
 
 
 def test_what_keras_would_unpack_is_refused(tmp_path: Path) -> None:
-    held = read(pack(tmp_path / "model.keras", **{"assets/words.txt": b"a"}), Format.KERAS)
+    held = read_stored(pack(tmp_path / "model.keras", **{"assets/words.txt": b"a"}), Format.KERAS)
     assert held.assets == ("assets/words.txt",)
     with pytest.raises(UnsafeModelError, match=r"holds 'assets/words\.txt', which Keras would"):
         require_no_assets(Path("model.keras"), held.assets)

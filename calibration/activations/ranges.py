@@ -19,7 +19,7 @@ from edgepack.config.export import DEFAULT_OBSERVER
 from edgepack.core.codec import as_json
 from edgepack.core.errors import CalibrationError
 from edgepack.core.schema_version import SCHEMA
-from edgepack.core.user_files import read_given_text
+from edgepack.core.user_files import read_user_text
 from edgepack.storage.text_files import write_json
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.parser import read_tflite
@@ -48,12 +48,12 @@ class Calibration:
     observed: Observed | None
 
 
-def choose(graph: Graph, observed: Observed, how: str) -> Ranges:
+def choose_ranges(graph: Graph, observed: Observed, how: str) -> Ranges:
     """Choose the ranges by an observer, such as ``mse``, so that a quantizer can keep them.
 
     A model's inputs and outputs are never clipped: they get min-max. Zero is in every range, for
     padding and ReLU need it exact; activations that must share a scale get the range that holds
-    all of theirs. Raises :class:`~edgepack.core.errors.RecipeError` for an unknown observer.
+    all of theirs. Raises :class:`~edgepack.core.errors.ConfigError` for an unknown observer.
     """
     chosen, unclipped = observer(how), observer(DEFAULT_OBSERVER)
     names = activation_names(graph, activations(graph))
@@ -73,10 +73,10 @@ def choose(graph: Graph, observed: Observed, how: str) -> Ranges:
     return {name: ranges[name] for name in names}
 
 
-def inject(float_tflite: bytes, ranges: Mapping[str, Range]) -> bytes:
+def write_ranges(float_tflite: bytes, ranges: Mapping[str, Range]) -> bytes:
     """Write ranges into a float .tflite: ``quantization.min`` and ``max``, where quantizers look.
 
-    ``ranges`` has all that :func:`choose` gives.
+    ``ranges`` has all that :func:`choose_ranges` gives.
     """
     rewrite = Rewrite(float_tflite)
     graph = read_tflite(float_tflite).main
@@ -152,7 +152,7 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
 
 def read_entries(path: Path) -> dict[str, Any]:
     """Read the activations of a calibration.json as they are; see :func:`load_ranges`."""
-    text = read_given_text(path, CalibrationError, "file")
+    text = read_user_text(path, CalibrationError, "file")
     try:
         content = json.loads(text)
     except RecursionError:

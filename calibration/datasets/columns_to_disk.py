@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.preprocess import preprocess
-from edgepack.calibration.datasets.sources.source import Source
+from edgepack.calibration.datasets.sources.source import SampleSource
 from edgepack.config.preprocessing import Image, Preprocessing
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import TensorSpec, fits
-from edgepack.storage.array_writer import Spool
+from edgepack.storage.array_writer import NpyWriter
 
 _NUMBER_KINDS = "fiu"
 _COLORS_OF_CHANNELS = {1: "gray", 3: "rgb"}
@@ -22,14 +22,14 @@ _COLORS_OF_CHANNELS = {1: "gray", 3: "rgb"}
 Array = NDArray[Any]
 
 
-class Column:
+class ColumnWriter:
     """An array of a source, such as labels, that is checked and written.
 
     Raises :class:`DatasetError` for samples that are no numbers, not finite, or of different
     shapes.
     """
 
-    def __init__(self, source: Source, name: str, spool: Spool) -> None:
+    def __init__(self, source: SampleSource, name: str, spool: NpyWriter) -> None:
         self.path = spool.path
         self._source = source
         self._name = name
@@ -126,7 +126,7 @@ class Column:
         return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
 
 
-class InputColumn(Column):
+class InputColumnWriter(ColumnWriter):
     """An array of a model's input, which is preprocessed.
 
     Raises :class:`DatasetError`, besides, for another shape than the input's, and for values that
@@ -134,7 +134,12 @@ class InputColumn(Column):
     """
 
     def __init__(
-        self, source: Source, name: str, spool: Spool, spec: TensorSpec, described: Preprocessing
+        self,
+        source: SampleSource,
+        name: str,
+        spool: NpyWriter,
+        spec: TensorSpec,
+        described: Preprocessing,
     ) -> None:
         super().__init__(source, name, spool)
         self._spec = spec

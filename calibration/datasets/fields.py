@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgepack.calibration.datasets.sources.source import Fields, Source
+from edgepack.calibration.datasets.sources.source import Fields, SampleSource
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import Signature, TensorSpec
 
 
-def find_fields(source: Source, signature: Signature, label: str | None = None) -> Fields:
+def find_fields(source: SampleSource, signature: Signature, label: str | None = None) -> Fields:
     """Find the arrays of a model's inputs and outputs.
 
     An array bears the name of its input or output; that of a lone input may be called ``x``,
@@ -26,7 +26,9 @@ def find_fields(source: Source, signature: Signature, label: str | None = None) 
     return Fields(inputs=inputs, labels=labels)
 
 
-def _of_input(source: Source, names: Sequence[str], spec: TensorSpec, signature: Signature) -> str:
+def _of_input(
+    source: SampleSource, names: Sequence[str], spec: TensorSpec, signature: Signature
+) -> str:
     if spec.name in names:
         return spec.name
     if len(signature.inputs) == 1:
@@ -43,7 +45,7 @@ def _of_input(source: Source, names: Sequence[str], spec: TensorSpec, signature:
 
 
 def _of_output(
-    source: Source,
+    source: SampleSource,
     names: Sequence[str],
     output: TensorSpec,
     inputs: dict[str, str],

@@ -7,22 +7,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.calibration.datasets.columns_to_disk import Column, InputColumn
+from edgepack.calibration.datasets.columns_to_disk import ColumnWriter, InputColumnWriter
 from edgepack.calibration.datasets.fields import find_fields
-from edgepack.calibration.datasets.sampling import choose
-from edgepack.calibration.datasets.sources import find
-from edgepack.calibration.datasets.sources.source import Context, Source, Survey
+from edgepack.calibration.datasets.sampling import choose_samples
+from edgepack.calibration.datasets.sources import find_source
+from edgepack.calibration.datasets.sources.source import Context, SampleSource, Survey
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.config.project_file import RecipeFile
-from edgepack.core.errors import RecipeError
+from edgepack.config.project_file import ProjectFile
+from edgepack.core.errors import ConfigError
 from edgepack.core.progress import Update, ignore
-from edgepack.storage.array_writer import Spool
+from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import load_arrays
 from edgepack.storage.dataset import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spooled:
+class StoredDataset:
     """A dataset on disk: .npy files by input and by output, and what there is to say about it."""
 
     source: str
@@ -42,34 +42,34 @@ class Spooled:
         )
 
 
-def read(
+def read_dataset(
     data: object, context: Context, stem: Path, *, seed: int = 0, update: Update = ignore
-) -> Spooled:
+) -> StoredDataset:
     """Read data of any kind into .npy files next to ``stem``, in little memory.
 
     Of a stream the first ``context.samples`` are taken; of everything else those that
-    :func:`~edgepack.calibration.datasets.sampling.choose` chooses. Raises
+    :func:`~edgepack.calibration.datasets.sampling.choose_samples` chooses. Raises
     :class:`~edgepack.core.errors.DatasetError` for what cannot be read or does not fit the model,
     and OSError if the disk is full.
     """
-    source = find(data).open(context)
-    fields = find_fields(source, context.signature, context.recipe_file.label)
+    source = find_source(data).open(context)
+    fields = find_fields(source, context.signature, context.project_file.label)
     survey = source.survey(fields) if context.samples is not None else None
-    chosen = choose(survey, context.samples or 0, seed) if survey else None
-    described = context.recipe_file.described(context.signature)
+    chosen = choose_samples(survey, context.samples or 0, seed) if survey else None
+    described = context.project_file.described(context.signature)
     specs = {spec.name: spec for spec in context.signature.inputs}
-    _require_kind(source, described, context.recipe_file)
+    _require_kind(source, described, context.project_file)
     with ExitStack() as files:
 
-        def spool(kind: str, index: int) -> Spool:
-            return files.enter_context(Spool(stem.with_name(f"{stem.name}-{kind}{index}.npy")))
+        def spool(kind: str, index: int) -> NpyWriter:
+            return files.enter_context(NpyWriter(stem.with_name(f"{stem.name}-{kind}{index}.npy")))
 
         inputs = {
-            name: InputColumn(source, field, spool("", index), specs[name], described[name])
+            name: InputColumnWriter(source, field, spool("", index), specs[name], described[name])
             for index, (name, field) in enumerate(fields.inputs.items())
         }
         labels = {
-            name: Column(source, field, spool("labels-", index))
+            name: ColumnWriter(source, field, spool("labels-", index))
             for index, (name, field) in enumerate(fields.labels.items())
         }
         columns = [
@@ -85,7 +85,7 @@ def read(
             update(done, max(done, total))
         for _, column in columns:
             column.end()
-    return Spooled(
+    return StoredDataset(
         source=source.name,
         inputs={name: str(column.path) for name, column in inputs.items()},
         labels={name: str(column.path) for name, column in labels.items()},
@@ -95,14 +95,14 @@ def read(
 
 
 def _require_kind(
-    source: Source, described: Mapping[str, Preprocessing], recipe_file: RecipeFile
+    source: SampleSource, described: Mapping[str, Preprocessing], project_file: ProjectFile
 ) -> None:
-    """Raise :class:`RecipeError` for images that are described as sound, and the reverse."""
+    """Raise :class:`ConfigError` for images that are described as sound, and the reverse."""
     kinds = {"images": "audio", "sounds": "image"}
     for each in described.values():
         if source.kind in kinds and getattr(each, kinds[source.kind]):
-            raise RecipeError(
-                f"{recipe_file.path}: describes {kinds[source.kind]} samples, and {source.name}"
+            raise ConfigError(
+                f"{project_file.path}: describes {kinds[source.kind]} samples, and {source.name}"
                 f" holds {source.kind}; describe those"
             )
 

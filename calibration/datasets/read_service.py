@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgepack.calibration.datasets.read import Spooled, read
+from edgepack.calibration.datasets.read import StoredDataset, read_dataset
 from edgepack.calibration.datasets.sources.source import Context
 from edgepack.config.export import is_function_name
-from edgepack.config.project_file import read_recipe_file
+from edgepack.config.project_file import read_project_file
 from edgepack.core.progress import Update
 from edgepack.core.signature import Signature
 
@@ -20,18 +20,18 @@ class ReadService:
         *,
         data: str,
         signature: Signature,
-        recipe_file: str | None,
+        project_file: str | None,
         samples: int | None,
         seed: int,
         stem: str,
         update: Update,
-    ) -> Spooled:
-        """Do what :func:`edgepack.calibration.datasets.read.read` does."""
+    ) -> StoredDataset:
+        """Do what :func:`edgepack.calibration.datasets.read.read_dataset` does."""
         update(0, 1)
         context = Context(
             signature=signature,
-            recipe_file=read_recipe_file(Path(recipe_file) if recipe_file else None),
+            project_file=read_project_file(Path(project_file) if project_file else None),
             samples=samples,
         )
         source = data if is_function_name(data) else Path(data)
-        return read(source, context, Path(stem), seed=seed, update=update)
+        return read_dataset(source, context, Path(stem), seed=seed, update=update)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from edgepack.calibration.datasets.read import Spooled, read
-from edgepack.calibration.datasets.sources import find
+from edgepack.calibration.datasets.read import StoredDataset, read_dataset
+from edgepack.calibration.datasets.sources import find_source
 from edgepack.calibration.datasets.sources.source import Context
 from edgepack.config.export import DEFAULT_SEED
-from edgepack.config.project_file import RecipeFile
+from edgepack.config.project_file import ProjectFile
 from edgepack.core.codec import restore
 from edgepack.core.progress import Update, ignore
 from edgepack.core.signature import Signature
@@ -20,8 +20,8 @@ from edgepack.workers.client import Worker
 class Reader:
     """Reads the datasets that it was made for."""
 
-    def __init__(self, recipe_file: RecipeFile, worker: Worker | None) -> None:
-        self._recipe_file = recipe_file
+    def __init__(self, project_file: ProjectFile, worker: Worker | None) -> None:
+        self._project_file = project_file
         self._worker = worker
 
     def read(
@@ -33,38 +33,39 @@ class Reader:
         samples: int | None = None,
         seed: int = DEFAULT_SEED,
         update: Update = ignore,
-    ) -> Spooled:
+    ) -> StoredDataset:
         """Read a dataset for a model, all of it or some samples, into files next to ``stem``.
 
-        Raises what :func:`edgepack.calibration.datasets.read.read` raises, and
+        Raises what :func:`edgepack.calibration.datasets.read.read_dataset` raises, and
         :class:`~edgepack.core.errors.WorkerCrashError`.
         """
-        if self._worker is None or not find(data).is_isolated:
-            context = Context(signature=signature, recipe_file=self._recipe_file, samples=samples)
-            return read(data, context, stem, seed=seed, update=update)
-        path = self._recipe_file.path
+        if self._worker is None or not find_source(data).is_isolated:
+            context = Context(signature=signature, project_file=self._project_file, samples=samples)
+            return read_dataset(data, context, stem, seed=seed, update=update)
+        path = self._project_file.path
         answer = self._worker.call(
             "read",
             update=update,
             data=str(data),
             signature=signature,
-            recipe_file=path and str(path),
+            project_file=path and str(path),
             samples=samples,
             seed=seed,
             stem=str(stem),
         )
-        return restore(Spooled, answer)
+        return restore(StoredDataset, answer)
 
 
 @contextmanager
 def reader(
-    datasets: Iterable[object], recipe_file: RecipeFile, *, verbose: bool = False
+    datasets: Iterable[object], project_file: ProjectFile, *, verbose: bool = False
 ) -> Iterator[Reader]:
     """Find out what data are, and start the process that some kinds need.
 
-    Raises what :func:`edgepack.calibration.datasets.sources.find` raises, before anything is read.
+    Raises what :func:`edgepack.calibration.datasets.sources.find_source` raises, before anything is
+    read.
     """
-    isolated = [found.name for data in datasets if (found := find(data)).is_isolated]
+    isolated = [found.name for data in datasets if (found := find_source(data)).is_isolated]
     process = (
         Worker(
             "edgepack.calibration.datasets.read_service:ReadService",
@@ -75,4 +76,4 @@ def reader(
         else nullcontext()
     )
     with process as worker:
-        yield Reader(recipe_file, worker)
+        yield Reader(project_file, worker)

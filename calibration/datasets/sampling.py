@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgepack.calibration.datasets.sources.source import Survey
 
 
-def choose(survey: Survey, samples: int, seed: int) -> NDArray[np.int64]:
+def choose_samples(survey: Survey, samples: int, seed: int) -> NDArray[np.int64]:
     """Choose rows, in rising order; all if there are no more.
 
     Every sample gets a random number, and those with the lowest of their label are taken: the

@@ -10,7 +10,7 @@ TEST = "test data"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class LintFinding:
     """What a rule saw in a dataset.
 
     ``dataset`` says which one, ``name`` which of its inputs or labels, None for all of them.
@@ -29,8 +29,8 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Testimony:
+class ModelLint:
     """What a model says of a dataset; ``witnesses`` are what shows how it was trained."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LintFinding, ...]
     witnesses: tuple[str, ...]

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from edgepack.calibration.lint import REPRESENTATIVE, Finding
+from edgepack.calibration.lint import REPRESENTATIVE, LintFinding
 from edgepack.calibration.lint.dataset_profile import Profile
 from edgepack.core.wording import counted
 
@@ -27,7 +27,7 @@ _RATIO = 8.0
 _NAMED = 6
 
 
-def few_samples(data: Profile) -> Iterator[Finding]:
+def few_samples(data: Profile) -> Iterator[LintFinding]:
     """Nine of ten later samples lie within the ranges that the representative dataset shows.
 
     If samples are drawn alike, each is as likely as any other to be the largest, or the smallest:
@@ -35,7 +35,7 @@ def few_samples(data: Profile) -> Iterator[Finding]:
     """
     leaving = 2 / (data.samples + 1)
     if data.role == REPRESENTATIVE and leaving > _LEAVING:
-        yield Finding(
+        yield LintFinding(
             rule="few-samples",
             dataset=data.role,
             name=None,
@@ -45,11 +45,11 @@ def few_samples(data: Profile) -> Iterator[Finding]:
         )
 
 
-def duplicates(data: Profile) -> Iterator[Finding]:
+def duplicates(data: Profile) -> Iterator[LintFinding]:
     """No more than one of twenty samples equals an earlier one."""
     again = data.samples - len(set(data.digests))
     if again > _DUPLICATES * data.samples:
-        yield Finding(
+        yield LintFinding(
             rule="duplicates",
             dataset=data.role,
             name=None,
@@ -58,7 +58,7 @@ def duplicates(data: Profile) -> Iterator[Finding]:
         )
 
 
-def constant_channels(data: Profile) -> Iterator[Finding]:
+def constant_channels(data: Profile) -> Iterator[LintFinding]:
     """Each channel (last axis) of an input in float changes, as the others do.
 
     Of more than 32 channels, up to half may not: the border of an image is always background.
@@ -75,7 +75,7 @@ def constant_channels(data: Profile) -> Iterator[Finding]:
         said = (
             "has one value only" if total == 1 else f"never changes in the channels {found}{more}"
         )
-        yield Finding(
+        yield LintFinding(
             rule="constant-channels",
             dataset=data.role,
             name=name,
@@ -85,7 +85,7 @@ def constant_channels(data: Profile) -> Iterator[Finding]:
         )
 
 
-def class_imbalance(data: Profile) -> Iterator[Finding]:
+def class_imbalance(data: Profile) -> Iterator[LintFinding]:
     """The classes have samples enough to be as good as 40 % of them in equal numbers.
 
     So many are the exponential of the labels' entropy. No class is without samples where ten
@@ -108,7 +108,7 @@ def class_imbalance(data: Profile) -> Iterator[Finding]:
             sentence = f"no sample is of the classes {found}{more} of {name!r}"
         else:
             continue
-        yield Finding(
+        yield LintFinding(
             rule="class-imbalance",
             dataset=data.role,
             name=name,
@@ -117,12 +117,12 @@ def class_imbalance(data: Profile) -> Iterator[Finding]:
         )
 
 
-def overlap(representative: Profile, test: Profile) -> Iterator[Finding]:
+def overlap(representative: Profile, test: Profile) -> Iterator[LintFinding]:
     """No more than one of a hundred test samples is in the representative dataset."""
     known = set(representative.digests)
     found = sum(digest in known for digest in test.digests)
     if found > _OVERLAP * test.samples:
-        yield Finding(
+        yield LintFinding(
             rule="overlap",
             dataset=test.role,
             name=None,
@@ -132,7 +132,7 @@ def overlap(representative: Profile, test: Profile) -> Iterator[Finding]:
         )
 
 
-def other_scale(representative: Profile, test: Profile) -> Iterator[Finding]:
+def other_scale(representative: Profile, test: Profile) -> Iterator[LintFinding]:
     """An input's standard deviation in the test data is within a factor 8 of the representative."""
     for name, given in representative.inputs.items():
         tested = test.inputs[name]
@@ -140,7 +140,7 @@ def other_scale(representative: Profile, test: Profile) -> Iterator[Finding]:
             continue
         ratio = tested.deviation / given.deviation
         if not 1 / _RATIO < ratio < _RATIO:
-            yield Finding(
+            yield LintFinding(
                 rule="other-scale",
                 dataset=test.role,
                 name=name,
@@ -154,7 +154,7 @@ RULES = (few_samples, duplicates, constant_channels, class_imbalance)
 PAIR_RULES = (overlap, other_scale)
 
 
-def lint_data(*profiles: Profile) -> list[Finding]:
+def lint_data(*profiles: Profile) -> list[LintFinding]:
     """Apply every rule to the representative dataset, or the test data, or to both in order."""
     findings = [finding for data in profiles for rule in RULES for finding in rule(data)]
     for representative, test in pairwise(profiles):

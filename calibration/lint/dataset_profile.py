@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgepack.core.errors import UsageError
 from edgepack.core.signature import Signature
-from edgepack.metrics import measures
+from edgepack.metrics import choose_measures
 from edgepack.storage.arrays import Arrays, blocks
 from edgepack.storage.dataset import Dataset
 
@@ -62,17 +62,17 @@ def profile(role: str, dataset: Dataset, signature: Signature) -> Profile:
         digests=tuple(_digests(dataset.inputs)),
         classes={
             name: np.bincount(labels, minlength=known[name])
-            for name, labels in class_labels(dataset, signature).items()
+            for name, labels in labels_as_classes(dataset, signature).items()
         },
     )
 
 
-def class_labels(dataset: Dataset, signature: Signature) -> Arrays:
+def labels_as_classes(dataset: Dataset, signature: Signature) -> Arrays:
     """Find the labels that are class numbers, int64 of shape (samples,), by output."""
     with suppress(UsageError):  # labels that fit no metric are told by who asks for one
         return {
             name: measure.wanted[:]
-            for name, measure in measures(None, dataset, signature).items()
+            for name, measure in choose_measures(None, dataset, signature).items()
             if measure.metric.name == "accuracy"
         }
     return {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from edgepack.calibration.lint.observe import Shift
-from edgepack.calibration.lint.trials import Evidence, Told
+from edgepack.calibration.lint.trials import LintEvidence, Told
 
 _NOTICED = 0.05
 _CURED = 0.2
@@ -21,7 +21,7 @@ _FILLED = (0.3, 2.2)
 """Widths of what a leading Rescaling gives: 1 for 0..1, 2 for -1..1."""
 
 
-def training_statistics(evidence: Evidence) -> Told | None:
+def training_statistics(evidence: LintEvidence) -> Told | None:
     """What enters a normalization layer has the mean and variance that it had in training.
 
     A cure is judged by the first layer that it changes: those after it see less of the input. So
@@ -53,7 +53,7 @@ def _changed(before: tuple[Shift, ...], after: tuple[Shift, ...]) -> Iterator[tu
     return ((one, other) for one, other in zip(before, after, strict=False) if one != other)
 
 
-def rescaling(evidence: Evidence) -> Told | None:
+def rescaling(evidence: LintEvidence) -> Told | None:
     """What a leading Rescaling layer gives has about the width of 0..1 or -1..1."""
     for index, found in enumerate(evidence.shown.rescaled):
         width, reach = found.high - found.low, max(abs(found.low), abs(found.high))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.calibration.lint.trials import Evidence, Told, simplest
-from edgepack.metrics import are_probabilities, classes, decision_boundary
+from edgepack.calibration.lint.trials import LintEvidence, Told, simplest
+from edgepack.metrics import are_probabilities, decision_boundary, predicted_classes
 
 _UNSURE_ACCURACY = 0.8
 _POINTS = 0.1
@@ -24,7 +24,7 @@ _SURE = 35.0
 """Information in nats; margins as natural logarithms of odds, 46 is 1e20 to 1."""
 
 
-def accuracy(evidence: Evidence) -> Told | None:
+def accuracy(evidence: LintEvidence) -> Told | None:
     """No mistake undone makes clearly more samples right: 10 points, and 4 standard deviations.
 
     The standard deviation is that of McNemar's test, of the samples that change.
@@ -48,7 +48,7 @@ def accuracy(evidence: Evidence) -> Told | None:
 
 
 def _right(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = classes(outputs, decision_boundary(outputs)) == labels
+    right: NDArray[np.bool_] = predicted_classes(outputs, decision_boundary(outputs)) == labels
     return right
 
 
@@ -91,7 +91,7 @@ def _entropy(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return entropy
 
 
-def blind_outputs(evidence: Evidence) -> Told | None:
+def blind_outputs(evidence: LintEvidence) -> Told | None:
     """Probabilities depend on the sample."""
     return _without_doubt(
         evidence,
@@ -101,7 +101,7 @@ def blind_outputs(evidence: Evidence) -> Told | None:
     )
 
 
-def saturated_outputs(evidence: Evidence) -> Told | None:
+def saturated_outputs(evidence: LintEvidence) -> Told | None:
     """Probabilities are no certainties: the median of the odds is below 1e20 to 1."""
     return _without_doubt(
         evidence,
@@ -112,7 +112,7 @@ def saturated_outputs(evidence: Evidence) -> Told | None:
 
 
 def _without_doubt(
-    evidence: Evidence, is_wrong: Callable[[Certainty], bool], sentence: str
+    evidence: LintEvidence, is_wrong: Callable[[Certainty], bool], sentence: str
 ) -> Told | None:
     """Find an output that is wrong, and the cure after which it tells most of all samples."""
     for name, outputs in evidence.shown.outputs.items():

@@ -14,42 +14,42 @@ _NEARLY = 0.9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Trial:
+class MistakeTrial:
     """What a model shows if a mistake is undone by a cure."""
 
     cure: str
     shown: Observation
 
 
-class Trials:
+class MistakeTrials:
     """Every mistake that fits the samples, undone and tried on the model when first asked for."""
 
     def __init__(self, model: FloatModel, inputs: Arrays) -> None:
         self._model = model
         self._inputs = inputs
-        self._made: list[Trial] | None = None
+        self._made: list[MistakeTrial] | None = None
 
     @property
     def inputs(self) -> int:
         """The number of the model's inputs."""
         return len(self._inputs)
 
-    def __iter__(self) -> Iterator[Trial]:
+    def __iter__(self) -> Iterator[MistakeTrial]:
         if self._made is None:
             self._made = [
-                Trial(cure=cure, shown=observe(self._model, inputs))
+                MistakeTrial(cure=cure, shown=observe(self._model, inputs))
                 for cure, inputs in undone(self._inputs)
             ]
         return iter(self._made)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Evidence:
+class LintEvidence:
     """What a model shows on the samples as they are, their class numbers, and the trials."""
 
     shown: Observation
     labels: Arrays
-    trials: Trials
+    trials: MistakeTrials
 
 
 Told = tuple[str, str]

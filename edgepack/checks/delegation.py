@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from edgepack.checks.evidence import Evidence
 from edgepack.checks.locations import listed
 from edgepack.core.findings import Finding
-from edgepack.devices.delegates import Left, split
+from edgepack.devices.delegates import Undelegated, delegate_graph
 from edgepack.devices.delegates.gpu import gpu_takes
 from edgepack.devices.target import Target
 from edgepack.tflite.graph import Model
@@ -39,7 +39,7 @@ def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
     """
     run = evidence.runs.get(_LITERT)
     if run is not None and run.left_by_delegates:
-        found = split(evidence.model.main, dict.fromkeys(run.left_by_delegates))
+        found = delegate_graph(evidence.model.main, dict.fromkeys(run.left_by_delegates))
         yield _note(
             _takes("XNNPACK", found.taken, found.operators)
             + (f", in {found.partitions} parts" if found.partitions > 1 else ""),
@@ -87,12 +87,13 @@ def _takes(who: str, taken: int, operators: int) -> str:
     return f"{who} takes {taken} of {operators} operators" if taken else f"{who} takes no operator"
 
 
-def _rest(told: str, left: Sequence[Left]) -> str:
+def _rest(told: str, left: Sequence[Undelegated]) -> str:
     """Say who runs what is left: each kind of operator once, by the reason that its first is left.
 
     >>> why = "no such operator"
-    >>> left = [Left(index=i, operator=name, layer="", why=why) for i, name in enumerate("ABA")]
-    >>> _rest("the CPU runs", [*left, Left(index=3, operator="C", layer="")])
+    >>> left = [Undelegated(index=i, operator=name, layer="", why=why) for i, name in
+    enumerate("ABA")]
+    >>> _rest("the CPU runs", [*left, Undelegated(index=3, operator="C", layer="")])
     'the CPU runs A and B (no such operator), C'
     """
     firsts: dict[str, str | None] = {}
@@ -111,7 +112,7 @@ def _and(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _note(*told: str, left: Sequence[Left], cure: str | None = None) -> Finding:
+def _note(*told: str, left: Sequence[Undelegated], cure: str | None = None) -> Finding:
     """Make a note that lies where operators are left."""
     return Finding(
         message="; ".join(told),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgepack.tflite.graph import Model
 from edgepack.tflite.layer_names import layer_names
-from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.operator_calls import OperatorCall
 
 _NAMED = 5
 
@@ -16,7 +16,7 @@ _NAMED = 5
 class Place:
     """An operator with its tensors, and the name of its layer."""
 
-    use: Use
+    use: OperatorCall
     layer: str
 
     @property
@@ -31,7 +31,7 @@ def places(model: Model) -> Iterator[Place]:
         names = layer_names(graph)
         for operator in graph.operators:
             layer = names[operator.outputs[0]] if operator.outputs else operator.name.lower()
-            yield Place(use=Use.of(graph, operator), layer=layer)
+            yield Place(use=OperatorCall.of(graph, operator), layer=layer)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from edgepack.devices.op_registry import is_known
 from edgepack.runtimes.run_result import Run
 from edgepack.tflite.graph import Graph, Model, Operator
 from edgepack.tflite.layer_names import layer_names
-from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.operator_calls import OperatorCall
 
 _UNKNOWN = ("Didn't find op for builtin opcode", "Encountered unresolved custom op")
 _NODE = re.compile(r"Node number (\d+) \((\w+)\) failed")
@@ -65,7 +65,7 @@ def _refusal(model: Model, runs: list[Run]) -> Finding | None:
         return _unknown(model)
     told = str(known[0].failure)
     blamed = _blamed(model.main, told)
-    if any(_is_known_defect(Use.of(model.main, each)) for each in blamed):
+    if any(_is_known_defect(OperatorCall.of(model.main, each)) for each in blamed):
         return None
     operator = blamed[0] if len(blamed) == 1 else None
     return Finding(
@@ -99,7 +99,7 @@ def _blamed(graph: Graph, told: str) -> list[Operator]:
     return list(graph.operators)
 
 
-def _is_known_defect(use: Use) -> bool:
+def _is_known_defect(use: OperatorCall) -> bool:
     return any(defect.refused.keys() >= _PHONES for defect in defects_of(use))
 
 

@@ -29,7 +29,7 @@ from edgepack.cli.validate import validate
 from edgepack.core.errors import EdgepackError, OutputError
 from edgepack.core.printable import printable
 from edgepack.core.signals import INTERRUPTS
-from edgepack.core.system_errors import exhausted, refusal
+from edgepack.core.system_errors import exhausted, system_refusal
 
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()
@@ -59,7 +59,7 @@ def _told(error: Exception) -> EdgepackError | None:
     """Find what to tell a user of an error; None if it is a defect of edgepack."""
     if isinstance(error, EdgepackError):
         return error
-    return refusal(error) if isinstance(error, OSError) else exhausted(error)
+    return system_refusal(error) if isinstance(error, OSError) else exhausted(error)
 
 
 def _refusal(error: EdgepackError) -> int:

@@ -14,7 +14,7 @@ from edgepack.cli.options import (
     force_option,
     loading_options,
     metric_option,
-    recipe_option,
+    project_file_option,
     target_names_of,
     target_option,
     verbose_option,
@@ -22,9 +22,9 @@ from edgepack.cli.options import (
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import Bars
 from edgepack.cli.value_types import DATA, PATH, Named
-from edgepack.config.compare import Trial
+from edgepack.config.compare import CompareConfig
 from edgepack.config.export import DEFAULT_TARGETS
-from edgepack.config.firmware import Source
+from edgepack.config.firmware import NamedModel
 
 
 class _Compare(GroupedCommand):
@@ -48,7 +48,7 @@ class _Compare(GroupedCommand):
     required=True,
     help="Samples to run all models on, optionally with labels.",
 )
-@recipe_option
+@project_file_option
 @click.option(
     "--labels",
     metavar="FILE",
@@ -109,9 +109,9 @@ def compare(
     from edgepack.pipeline.comparison.compare import compare as run_compare
     from edgepack.report.text.comparison import render_comparison
 
-    trial = Trial(
+    trial = CompareConfig(
         model=model,
-        candidates=tuple(Source(path=path, name=name or None) for name, path in candidates),
+        candidates=tuple(NamedModel(path=path, name=name or None) for name, path in candidates),
         targets=target_names_of(targets, DEFAULT_TARGETS),
         is_cached=not no_cache,
         **options,

@@ -15,14 +15,15 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from edgepack.cli.manifest_config import Asked, read_manifest
-from edgepack.cli.value_types import PATH, Range, placed
+from edgepack.cli.manifest_config import ManifestOptions, read_manifest
+from edgepack.cli.renamed_option import RenamedOption
+from edgepack.cli.value_types import PATH, NumberRange, placed
 from edgepack.compression import parse_steps
 from edgepack.config.export import CompressionStep
 from edgepack.config.project_file import ALL, COMPRESS, parse_tables
 from edgepack.config.toml import require_known, respelled
-from edgepack.core.errors import RecipeError, TableError
-from edgepack.core.user_files import is_special, read_given_text
+from edgepack.core.errors import ConfigError, TableError
+from edgepack.core.user_files import is_special, read_user_text
 
 _CONFIG = "edgepack.config"
 
@@ -34,25 +35,27 @@ _Options = dict[str, Any]
 class Config:
     """What files say besides options.
 
-    ``recipe_file`` is the TOML file, None without one, and ``steps`` are its steps of compression;
+    ``project_file`` is the TOML file, None without one, and ``steps`` are its steps of compression;
     ``asked`` is what a manifest tells of an export.
     """
 
-    recipe_file: Path | None = None
+    project_file: Path | None = None
     steps: tuple[CompressionStep, ...] = ()
-    asked: Asked | None = None
+    asked: ManifestOptions | None = None
 
 
-def config_option(*names: str, exports: bool = False) -> Callable[[_Command], _Command]:
-    """Add --config, by other names too; the command takes the TOML file as ``recipe_file``.
+def config_option(
+    former: str | None = None, *, exports: bool = False
+) -> Callable[[_Command], _Command]:
+    """Add --config, whose value the command takes as ``project_file``.
 
-    ``exports`` says in the help that it takes manifests of exports.
+    ``former`` is a former name of the option, which it still takes. ``exports`` says in the help
+    that the file may be the manifest of an export.
     """
     or_manifest = "; or the manifest.json of an export, to do the same again" if exports else ""
     return click.option(
-        "--config",
-        *names,
-        "recipe_file",
+        *("--config", *([former] if former else []), "project_file"),
+        cls=RenamedOption if former else click.Option,
         metavar="FILE",
         type=PATH,
         multiple=True,
@@ -94,11 +97,11 @@ def is_in_file(ctx: click.Context, name: str) -> bool:
 
 def _read(ctx: click.Context, _param: click.Parameter, paths: tuple[Path, ...]) -> Path | None:
     """Take the options of files as defaults; returns the TOML file."""
-    texts = {path: read_given_text(path, RecipeError, "project file") for path in paths}
+    texts = {path: read_user_text(path, ConfigError, "project file") for path in paths}
     manifests = [path for path, text in texts.items() if text.lstrip().startswith("{")]
     tomls = [path for path in texts if path not in manifests]
     if len(paths) > len(texts) or max(len(manifests), len(tomls)) > 1:
-        raise RecipeError(
+        raise ConfigError(
             "--config is given twice: give one TOML file at most, and one manifest.json beside it"
         )
     options: _Options = {}
@@ -112,9 +115,9 @@ def _read(ctx: click.Context, _param: click.Parameter, paths: tuple[Path, ...]) 
         own, steps = _options(ctx, path, texts[path])
         options |= own
     ctx.default_map = {**(ctx.default_map or {}), **options}
-    recipe_file = next((_lasting(ctx, path, texts[path]) for path in tomls), None)
-    ctx.meta[_CONFIG] = Config(recipe_file=recipe_file, steps=steps, asked=asked)
-    return recipe_file
+    project_file = next((_lasting(ctx, path, texts[path]) for path in tomls), None)
+    ctx.meta[_CONFIG] = Config(project_file=project_file, steps=steps, asked=asked)
+    return project_file
 
 
 def _lasting(ctx: click.Context, path: Path, text: str) -> Path:
@@ -150,8 +153,8 @@ def _options(
         # What is of another kind here, such as a list of targets, is for the other commands.
         fitting = {k: v for k, v in shared.items() if _refusal(ctx.command, k, v, folder) is None}
         taken = _take(ctx.command, fitting, ALL, folder) | mine
-    except (RecipeError, TableError) as error:
-        raise RecipeError(f"{path}: {error}") from error
+    except (ConfigError, TableError) as error:
+        raise ConfigError(f"{path}: {error}") from error
     return taken, steps
 
 
@@ -201,7 +204,7 @@ def _named(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
         if isinstance(param, click.Argument):
             yield str(param.name), param
         elif "--config" not in param.opts:
-            yield next(name for name in param.opts if name.startswith("--"))[2:], param
+            yield from ((name[2:], param) for name in param.opts if name.startswith("--"))
 
 
 def _require_own(name: str, table: dict[str, Any], commands: Mapping[str, click.Command]) -> None:
@@ -253,4 +256,8 @@ def _wanted(kind: click.ParamType[Any], *, is_flag: bool) -> tuple[str, tuple[ty
         return "a whole number", (int,)
     if isinstance(kind, click.types.FloatParamType):
         return "a number", (int, float)
-    return ("text or a whole number", (str, int)) if isinstance(kind, Range) else ("text", (str,))
+    return (
+        ("text or a whole number", (str, int))
+        if isinstance(kind, NumberRange)
+        else ("text", (str,))
+    )

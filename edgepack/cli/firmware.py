@@ -11,11 +11,12 @@ from edgepack.cli.config_file import config_option
 from edgepack.cli.options import GroupedCommand, output_options
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import Bars
+from edgepack.cli.renamed_option import RenamedOption
 from edgepack.cli.value_types import DATA, PATH, TARGET, Named
-from edgepack.config.firmware import DEFAULT_VECTORS, LONE, Build, Source
-from edgepack.config.project_file import read_recipe_file
+from edgepack.config.firmware import DEFAULT_VECTORS, LONE, FirmwareConfig, NamedModel
+from edgepack.config.project_file import read_project_file
 
-_NAMED = ("labels", "recipe_files", "tests")
+_NAMED = ("labels", "project_files", "tests")
 
 
 class _Firmware(GroupedCommand):
@@ -55,12 +56,12 @@ class _Firmware(GroupedCommand):
 )
 @config_option()
 @click.option(
-    "--recipe",
-    "recipe_files",
+    *("--preprocessing", "--recipe", "project_files"),
+    cls=RenamedOption,
     metavar="[NAME=]FILE",
     type=Named(PATH),
     multiple=True,
-    help="TOML file whose preprocessing is written as code, and prepares the data of --test.",
+    help="TOML file whose [preprocessing] is written as code, and prepares the data of --test.",
 )
 @click.option(
     "--test",
@@ -85,7 +86,7 @@ def firmware(
     *,
     models: tuple[tuple[str, Path], ...],
     verbose: bool,
-    recipe_file: Path | None,
+    project_file: Path | None,
     **options: Any,
 ) -> None:
     """Write MODEL, a .tflite file, as C sources for a microcontroller.
@@ -103,11 +104,15 @@ def firmware(
     from edgepack.pipeline.firmware_project.firmware import firmware as run_firmware
     from edgepack.report.text.firmware import render_firmware
 
-    sources = tuple(Source(path=path, name=name or None) for name, path in models)
+    sources = tuple(NamedModel(path=path, name=name or None) for name, path in models)
     options |= {option: _by_name(option, options[option]) for option in _NAMED}
-    if recipe_file and not options["recipe_files"] and read_recipe_file(recipe_file).preprocessing:
-        options["recipe_files"] = {LONE: recipe_file}
-    build = Build(models=sources, **options)
+    if (
+        project_file
+        and not options["project_files"]
+        and read_project_file(project_file).preprocessing
+    ):
+        options["project_files"] = {LONE: project_file}
+    build = FirmwareConfig(models=sources, **options)
     report = run_firmware(build, Bars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_firmware(report))

@@ -12,7 +12,7 @@ from edgepack.compression import parse_steps
 from edgepack.config.export import CompressionStep
 from edgepack.config.quantization import Quantization
 from edgepack.core.codec import restore
-from edgepack.core.errors import RecipeError, TableError
+from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.schema_version import SCHEMA
 
 _EXPORT = "export"
@@ -43,7 +43,7 @@ class _Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ManifestOptions:
     """What an export was asked: ``options`` are by their keys, as the command line takes them.
 
     ``inputs`` names what went in by its role. What runs code of somebody's own is not taken of a
@@ -59,54 +59,54 @@ class Asked:
     metric: str | None
 
     def require_again(self, options: Mapping[str, Any]) -> None:
-        """Raise :class:`RecipeError` for what the export had and the command has not."""
+        """Raise :class:`ConfigError` for what the export had and the command has not."""
         again = {role: name for role, name in self.inputs.items() if options.get(role) is None}
         if again:
             named = " and ".join(repr(name) for name in again.values())
             wanted = " and ".join(f"--{_DATA[role]}" for role in again)
-            raise RecipeError(f"{self.path}: the export also used {named}: give it with {wanted}")
+            raise ConfigError(f"{self.path}: the export also used {named}: give it with {wanted}")
         if self.metric is not None and options.get("metric") is None:
-            raise RecipeError(
+            raise ConfigError(
                 f"{self.path}: the metric {self.metric!r} runs code of its own: give it with"
                 " --metric if you trust it"
             )
         if self.is_unsafe and not options["allow_unsafe"]:
-            raise RecipeError(
+            raise ConfigError(
                 f"{self.path}: the model was let run code of its own: give --allow-unsafe if you"
                 " trust it"
             )
         for name in self.custom_objects:
             if name not in options["custom_objects"]:
-                raise RecipeError(
+                raise ConfigError(
                     f"{self.path}: the model is built of {name!r}: give it with --custom-objects"
                 )
 
 
-def read_manifest(path: Path, text: str, command: str) -> Asked:
+def read_manifest(path: Path, text: str, command: str) -> ManifestOptions:
     """Read what the manifest of an export says of its recipe.
 
-    Raises :class:`RecipeError` for any other JSON, and where ``command`` cannot do the same.
+    Raises :class:`ConfigError` for any other JSON, and where ``command`` cannot do the same.
     """
     if command not in _EXPORTS:
-        raise RecipeError(
+        raise ConfigError(
             f"{path}: a manifest tells {', '.join(_EXPORTS)} what to do, not {command}; give a TOML"
             " file"
         )
     try:
         asked = _asked(path, restore(dict[str, Any], json.loads(text)))
     except RecursionError:
-        raise RecipeError(f"{path}: is nested too deeply; {_CURE}") from None
-    except (ValueError, TableError, RecipeError) as error:
-        raise RecipeError(f"{path}: is no manifest of an export ({error}); {_CURE}") from error
+        raise ConfigError(f"{path}: is nested too deeply; {_CURE}") from None
+    except (ValueError, TableError, ConfigError) as error:
+        raise ConfigError(f"{path}: is no manifest of an export ({error}); {_CURE}") from error
     if asked.steps and command != _EXPORT:
-        raise RecipeError(f"{path}: the model was compressed, which export does, not {command}")
+        raise ConfigError(f"{path}: the model was compressed, which export does, not {command}")
     return asked
 
 
 _CURE = "give the manifest.json that export or quantize wrote"
 
 
-def _asked(path: Path, manifest: dict[str, Any]) -> Asked:
+def _asked(path: Path, manifest: dict[str, Any]) -> ManifestOptions:
     if manifest.get("command") not in _EXPORTS:
         raise ValueError("another command wrote it")
     if manifest.get("schema") != SCHEMA:
@@ -131,7 +131,7 @@ def _asked(path: Path, manifest: dict[str, Any]) -> Asked:
         "target": list(found.targets),
     }
     inputs = {role: _named(recipe[role]) for role in _DATA if recipe.get(role) is not None}
-    return Asked(
+    return ManifestOptions(
         path=path,
         options={key: value for key, value in options.items() if value is not None},
         steps=parse_steps(recipe.get("compress") or []),

@@ -45,7 +45,7 @@ DATA_GROUP = (
 
 
 def data_options(command: _Command) -> _Command:
-    """Add --representative, --test, --config (``recipe_file``), --samples and --seed."""
+    """Add --representative, --test, --config (``project_file``), --samples and --seed."""
     return with_options(
         command,
         click.option(
@@ -69,7 +69,7 @@ def data_options(command: _Command) -> _Command:
 
 def reading_options(command: _Command) -> _Command:
     """Add what :func:`data_options` adds, but for the data: for commands that take them as DATA."""
-    return with_options(command, recipe_option, *_SAMPLING)
+    return with_options(command, project_file_option, *_SAMPLING)
 
 
 def loading_options(command: _Command) -> _Command:
@@ -124,7 +124,7 @@ def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
 def recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) -> Recipe:
     """Make the recipe of the options of :func:`recipe_options`, and of other settings.
 
-    Raises :class:`~edgepack.core.errors.RecipeError` for what does not fit.
+    Raises :class:`~edgepack.core.errors.ConfigError` for what does not fit.
     """
     if asked := config_of(ctx).asked:
         asked.require_again(options | settings)
@@ -271,7 +271,7 @@ def quantization(options: dict[str, Any]) -> Quantization:
     )
 
 
-recipe_option = config_option("--recipe")
+project_file_option = config_option("--recipe")
 _SAMPLING = (
     click.option(
         "--samples",

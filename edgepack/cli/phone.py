@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from edgepack.cli.options import force_option, recipe_option
+from edgepack.cli.options import force_option, project_file_option
 from edgepack.cli.printing import print_result
 from edgepack.cli.value_types import PATH
-from edgepack.config.phone import App
+from edgepack.config.phone import PhoneConfig
 
 
 @click.command()
@@ -20,7 +20,7 @@ from edgepack.config.phone import App
 @click.option(
     "--labels", metavar="FILE", type=PATH, help="Text file: a label a line, for the classes."
 )
-@recipe_option
+@project_file_option
 @click.option(
     "--name", help="Name of the model, its files and its class.  [default: that of the model]"
 )
@@ -41,5 +41,5 @@ def phone(**options: Any) -> None:
     from edgepack.pipeline.phone import phone as run_phone
     from edgepack.report.data.phone import render_phone
 
-    report = run_phone(App(**options))
+    report = run_phone(PhoneConfig(**options))
     print_result(render_phone(report))

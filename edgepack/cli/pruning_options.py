@@ -12,7 +12,7 @@ from edgepack.cli.options import with_options
 from edgepack.cli.value_types import DATA, PATH, Pair, TwoNumbers
 from edgepack.compression.pruning.settings import DEFAULT_SPARSITY, Prune
 from edgepack.config.export import SCHEDULES, STRATEGIES, CompressionStep, FineTune, Schedule
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 
 PRUNING_GROUPS = {"sparsity": "Pruning", "train": "Fine-tuning while pruning"}
 
@@ -140,13 +140,13 @@ def steps_of(ctx: click.Context, options: dict[str, Any]) -> tuple[CompressionSt
     """Take the options of pruning out of all options; returns the steps of compression.
 
     Options of the command line go before the steps of a file, and those of a TOML file before those
-    of a manifest. Raises :class:`RecipeError` for what does not fit.
+    of a manifest. Raises :class:`ConfigError` for what does not fit.
     """
     config = config_of(ctx)
     on_line = any(is_given(ctx, name) for name in _SHORT)
     if config.steps and not on_line and (short := [n for n in _SHORT if is_in_file(ctx, n)]):
-        raise RecipeError(
-            f"{config.recipe_file}: has [[compress]], and {_as_option(short[0])} for a step of"
+        raise ConfigError(
+            f"{config.project_file}: has [[compress]], and {_as_option(short[0])} for a step of"
             " pruning; write that as a [[compress]], too"
         )
     in_file = any(is_in_file(ctx, name) for name in _SHORT)
@@ -170,9 +170,9 @@ def _pruning(options: dict[str, Any]) -> tuple[Prune, ...]:
     settings = _given(options, _PRUNE)
     kept = [name for name in ("checkpoints", "resume") if options[name]]
     if not is_trained and (unused := next(iter([*(schedule | tuning), *kept]), None)):
-        raise RecipeError(f"{_as_option(unused)} needs data to fine-tune on: give --train")
+        raise ConfigError(f"{_as_option(unused)} needs data to fine-tune on: give --train")
     if "validation_split" in tuning and "patience" not in tuning:
-        raise RecipeError("--validation-split holds out samples for --patience: give both")
+        raise ConfigError("--validation-split holds out samples for --patience: give both")
     if not is_trained and not settings and not layers:
         return ()
     fine_tune = FineTune(schedule=Schedule(**schedule), **tuning) if is_trained else None

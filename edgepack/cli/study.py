@@ -12,11 +12,11 @@ from edgepack.cli.options import (
     loading_options,
     metric_option,
     output_options,
-    recipe_option,
+    project_file_option,
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import Bars
-from edgepack.cli.value_types import DATA, PATH, Range
+from edgepack.cli.value_types import DATA, PATH, NumberRange
 from edgepack.config.export import DEFAULT_SEED, Recipe
 from edgepack.config.quantization import FEWEST_BITS, MOST_BITS, ROUNDINGS, FixedPoint
 
@@ -40,13 +40,13 @@ class _Study(GroupedCommand):
     required=True,
     help="Samples to run the model on, optionally with labels.",
 )
-@recipe_option
+@project_file_option
 @metric_option
 @loading_options
 @click.option(
     "--bits",
     metavar="K or K-L",
-    type=Range(),
+    type=NumberRange(),
     default=f"{FEWEST_BITS}-{MOST_BITS}",
     show_default=True,
     help="Bits of each weight.",

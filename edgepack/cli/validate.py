@@ -10,7 +10,7 @@ import click
 from edgepack.cli.options import (
     GroupedCommand,
     metric_option,
-    recipe_option,
+    project_file_option,
     target_names_of,
     target_option,
     verbose_option,
@@ -20,7 +20,7 @@ from edgepack.cli.progress_bars import Bars
 from edgepack.cli.value_types import DATA, PATH
 from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_TARGETS
-from edgepack.config.validate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, Gate
+from edgepack.config.validate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, ValidateConfig
 
 _FORMATS = ("text", "json", "junit", "github", "html", "markdown")
 
@@ -52,7 +52,7 @@ class _Validate(GroupedCommand):
     help="Samples to run, as the float model takes them, optionally with labels.  [default: random"
     " inputs]",
 )
-@recipe_option
+@project_file_option
 @metric_option
 @click.option(
     "--max-drop",
@@ -124,7 +124,9 @@ def validate(
     from edgepack.pipeline.validation.validate import validate as run_validate
 
     budgets = Budgets(**{name: options.pop(name) for name in [*options] if name.startswith("max_")})
-    gate = Gate(targets=target_names_of(targets, DEFAULT_TARGETS), budgets=budgets, **options)
+    gate = ValidateConfig(
+        targets=target_names_of(targets, DEFAULT_TARGETS), budgets=budgets, **options
+    )
     report = run_validate(gate, Bars(), verbose=verbose)
     if form == _FORMATS[0]:
         click.echo(err=True)

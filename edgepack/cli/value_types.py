@@ -13,7 +13,7 @@ from edgepack.config.export import is_function_name
 from edgepack.devices.target import is_path
 
 
-class GivenPath(click.Path):
+class ExistingPath(click.Path):
     """A path. An empty one is a variable of the shell that is not set, not the working folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -23,10 +23,10 @@ class GivenPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-PATH = GivenPath(path_type=Path, readable=False)  # what cannot be read is told by its reader
+PATH = ExistingPath(path_type=Path, readable=False)  # what cannot be read is told by its reader
 
 
-class Data(click.ParamType[Any]):
+class DataArgument(click.ParamType[Any]):
     """Samples: a path, or ``module:function`` if there is no file of that name."""
 
     name = "data"
@@ -44,7 +44,7 @@ class Data(click.ParamType[Any]):
         return path
 
 
-DATA = Data()
+DATA = DataArgument()
 
 
 class TargetName(click.types.StringParamType):
@@ -119,7 +119,7 @@ class TwoNumbers(click.ParamType[Any]):
             self.fail(f"{value!r}: write two whole numbers, such as {self._example}", param, ctx)
 
 
-class Range(click.ParamType[Any]):
+class NumberRange(click.ParamType[Any]):
     """A whole number, or all from one to another, such as ``2-8``."""
 
     name = "range"
@@ -147,9 +147,9 @@ def placed(kind: click.ParamType[Any], value: str, folder: Path) -> str:
     'kws=project/kws.tflite'
     """
     found = folder / value
-    if isinstance(kind, GivenPath):
+    if isinstance(kind, ExistingPath):
         return str(found) if value else value
-    if isinstance(kind, Data):
+    if isinstance(kind, DataArgument):
         is_function = is_function_name(value) and not os.path.lexists(found)
         return value if is_function else placed(PATH, value, folder)
     if isinstance(kind, TargetName):

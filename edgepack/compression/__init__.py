@@ -13,25 +13,25 @@ from typing import Any
 from edgepack.compression.pruning.magnitude import PRUNING
 from edgepack.compression.technique import Technique
 from edgepack.config.export import CompressionStep
-from edgepack.config.tables import settings
-from edgepack.core.errors import RecipeError, TableError
+from edgepack.config.tables import settings_from_table
+from edgepack.core.errors import ConfigError, TableError
 
 TECHNIQUES: dict[str, Technique] = {PRUNING.name: PRUNING}
 
 
 def technique(name: str) -> Technique:
-    """Find a technique by its name. Raises :class:`RecipeError` for one that is not known."""
+    """Find a technique by its name. Raises :class:`ConfigError` for one that is not known."""
     if name not in TECHNIQUES:
         near = difflib.get_close_matches(name, TECHNIQUES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise RecipeError(f"technique {name!r}: {hint}the techniques are {', '.join(TECHNIQUES)}")
+        raise ConfigError(f"technique {name!r}: {hint}the techniques are {', '.join(TECHNIQUES)}")
     return TECHNIQUES[name]
 
 
 def parse_step(table: Any, name: str = "compress") -> CompressionStep:
     """Make a step of a table: its ``technique``, and the technique's settings.
 
-    Raises :class:`RecipeError` and :class:`~edgepack.core.errors.TableError` for what does not fit.
+    Raises :class:`ConfigError` and :class:`~edgepack.core.errors.TableError` for what does not fit.
     """
     if not isinstance(table, dict):
         raise TableError(f"{name!r} must be a table: write [[{name}]]")
@@ -39,7 +39,7 @@ def parse_step(table: Any, name: str = "compress") -> CompressionStep:
     chosen = given.pop("technique", None)
     if not isinstance(chosen, str):
         raise TableError(f"[{name}]: 'technique' must be one of {', '.join(TECHNIQUES)}")
-    return settings(technique(chosen).settings, given, name)
+    return settings_from_table(technique(chosen).settings, given, name)
 
 
 def parse_steps(tables: Any) -> tuple[CompressionStep, ...]:

@@ -32,7 +32,7 @@ _RECURRENT = {"LSTM", "GRU", "SimpleRNN"}
 _LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
 
 
-def carry(loaded: KerasModel, samples: Arrays) -> KerasModel:
+def port_to_tf_keras(loaded: KerasModel, samples: Arrays) -> KerasModel:
     """Build the tf-keras equal of a Keras 3 model, weights included.
 
     ``samples``, by input, shape (samples, ...), are what the two are compared on. Raises

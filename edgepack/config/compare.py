@@ -9,39 +9,39 @@ from typing import Any
 from edgepack.config import export
 from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_TARGETS
-from edgepack.config.firmware import Source
-from edgepack.core.errors import RecipeError
+from edgepack.config.firmware import NamedModel
+from edgepack.core.errors import ConfigError
 
 FEWEST_FOLDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class CompareConfig:
     """One comparison of a float model with others that were made of it.
 
     ``model`` is the float model: what an export takes, or a float .tflite file; ``weights``,
-    ``custom_objects`` and ``allow_unsafe`` are as in :class:`~edgepack.config.export.Source`.
+    ``custom_objects`` and ``allow_unsafe`` are as in :class:`~edgepack.config.export.ModelSource`.
     ``candidates`` are .tflite files, under the names that the report gives them. ``test`` and
-    ``recipe_file`` are as in :class:`~edgepack.config.export.Recipe`. ``metric`` names the one that
-    the verdict is about; None chooses by the labels. ``labels`` is a text file with the names of
-    the classes, one a line. Candidates run on the interpreters of ``targets``.
+    ``project_file`` are as in :class:`~edgepack.config.export.Recipe`. ``metric`` names the one
+    that the verdict is about; None chooses by the labels. ``labels`` is a text file with the names
+    of the classes, one a line. Candidates run on the interpreters of ``targets``.
 
     ``folds`` asks for a cross-validation of the calibration with as many folds of the test data.
     ``max_drop`` is what quantization may cost, in points of a fraction or percent of an error.
     ``output`` is the folder for the report and its page, None for none; ``force`` replaces one
     that edgepack wrote. ``is_cached`` keeps what the models gave for the next comparison.
 
-    Raises :class:`RecipeError` for settings that do not fit, and
+    Raises :class:`ConfigError` for settings that do not fit, and
     :class:`~edgepack.core.errors.TableError` for a ``max_drop`` that is no limit.
     """
 
     model: Path
-    candidates: tuple[Source, ...]
+    candidates: tuple[NamedModel, ...]
     test: Any
     weights: Path | None = None
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
-    recipe_file: Path | None = None
+    project_file: Path | None = None
     metric: str | None = None
     labels: Path | None = None
     targets: tuple[str, ...] = DEFAULT_TARGETS
@@ -53,24 +53,24 @@ class Trial:
 
     def __post_init__(self) -> None:
         if not self.candidates:
-            raise RecipeError("nothing to compare with: give a quantized .tflite file at least")
+            raise ConfigError("nothing to compare with: give a quantized .tflite file at least")
         Budgets(max_drop=self.max_drop)
         if not self.targets:
-            raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
+            raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.folds is not None and len(self.candidates) > 1:
-            raise RecipeError(
+            raise ConfigError(
                 f"folds {self.folds}: judge the calibration of one model; give one quantized file"
             )
         if self.folds is not None and self.folds < FEWEST_FOLDS:
-            raise RecipeError(
+            raise ConfigError(
                 f"folds {self.folds}: at least {FEWEST_FOLDS} are needed, one to test on and one to"
                 " calibrate with"
             )
 
     @property
-    def source(self) -> export.Source:
+    def source(self) -> export.ModelSource:
         """The float model and what is needed to load it."""
-        return export.Source(
+        return export.ModelSource(
             path=self.model,
             weights=self.weights,
             custom_objects=self.custom_objects,
@@ -80,7 +80,7 @@ class Trial:
     @property
     def inputs(self) -> dict[str, Any]:
         """The data that are read, by their roles; the models and the targets besides."""
-        return export.only_given(test=self.test, recipe_file=self.recipe_file, labels=self.labels)
+        return export.only_given(test=self.test, recipe_file=self.project_file, labels=self.labels)
 
     def as_recipe(self, output: Path, **settings: Any) -> export.Recipe:
         """Give a recipe of the float model and the test data, with other settings of a recipe."""
@@ -91,6 +91,6 @@ class Trial:
             allow_unsafe=self.allow_unsafe,
             output=output,
             test=self.test,
-            recipe_file=self.recipe_file,
+            project_file=self.project_file,
             **settings,
         )

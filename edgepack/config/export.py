@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from edgepack.config.quantization import Quantization
 from edgepack.core.codec import as_json
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 
 DEFAULT_TARGETS = ("android-arm64", "nano-33-ble-sense")
 SCHEDULES = ("polynomial", "constant")
@@ -26,7 +26,7 @@ _FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ModelSource:
     """A model and what is needed to load it.
 
     ``weights`` belong to the JSON text of ``model.to_json()``. ``custom_objects`` names the
@@ -57,7 +57,7 @@ class Schedule:
     ``polynomial``: from none at ``begin_step`` to all at ``end_step``, fewer and fewer at a time;
     ``constant``: all at ``begin_step``. Masks are chosen anew every ``frequency`` steps until
     ``end_step``. None leaves the choice to edgepack: the first two thirds of the steps, fifty
-    choices. Raises :class:`RecipeError` for numbers that do not fit.
+    choices. Raises :class:`ConfigError` for numbers that do not fit.
     """
 
     kind: str = "polynomial"
@@ -67,15 +67,15 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.kind not in SCHEDULES:
-            raise RecipeError(f"schedule {self.kind!r}: the schedules are {', '.join(SCHEDULES)}")
+            raise ConfigError(f"schedule {self.kind!r}: the schedules are {', '.join(SCHEDULES)}")
         if self.begin_step < 0:
-            raise RecipeError(f"begin step {self.begin_step}: steps count from 0")
+            raise ConfigError(f"begin step {self.begin_step}: steps count from 0")
         if self.end_step is not None and self.end_step <= self.begin_step:
-            raise RecipeError(
+            raise ConfigError(
                 f"end step {self.end_step}: must lie behind the begin step {self.begin_step}"
             )
         if self.frequency is not None and self.frequency < 1:
-            raise RecipeError(f"frequency {self.frequency}: masks are chosen every 1 step or more")
+            raise ConfigError(f"frequency {self.frequency}: masks are chosen every 1 step or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class FineTune:
     a cosine decay to 0 begins. ``patience`` stops once the loss on held-out samples,
     ``validation_split`` of all, has not fallen for so many epochs at the final sparsity, and keeps
     the best weights. ``strategy`` is one of TensorFlow's: ``mirrored`` for all devices of this
-    host, ``multi-worker`` for several hosts (TF_CONFIG). Raises :class:`RecipeError` for what does
+    host, ``multi-worker`` for several hosts (TF_CONFIG). Raises :class:`ConfigError` for what does
     not fit.
     """
 
@@ -103,17 +103,17 @@ class FineTune:
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
-            raise RecipeError(f"epochs {self.epochs}: fine-tuning needs at least 1")
+            raise ConfigError(f"epochs {self.epochs}: fine-tuning needs at least 1")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
-            raise RecipeError(f"learning rate {self.learning_rate}: must be above 0, such as 0.001")
+            raise ConfigError(f"learning rate {self.learning_rate}: must be above 0, such as 0.001")
         if self.patience is not None and self.patience < 1:
-            raise RecipeError(f"patience {self.patience}: wait at least 1 epoch")
+            raise ConfigError(f"patience {self.patience}: wait at least 1 epoch")
         if not 0 < self.validation_split < 1:
-            raise RecipeError(
+            raise ConfigError(
                 f"validation split {self.validation_split}: must lie between 0 and 1, such as 0.1"
             )
         if self.strategy not in (None, *STRATEGIES):
-            raise RecipeError(
+            raise ConfigError(
                 f"strategy {self.strategy!r}: the strategies are {', '.join(STRATEGIES)}"
             )
 
@@ -138,24 +138,25 @@ class CompressionStep:
 class Recipe:
     """One export.
 
-    ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in :class:`Source`.
+    ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in :class:`ModelSource`.
     ``representative`` and ``test`` are files or folders of a kind in
     :mod:`edgepack.calibration.datasets.sources`, names of functions as ``module:function``, or
     objects that give samples: arrays, an iterable, a Keras Sequence, a tf.data.Dataset.
-    ``recipe_file`` is a file that describes their preprocessing
+    ``project_file`` is a file that describes their preprocessing
     (:mod:`edgepack.config.project_file`). Of the representative dataset ``samples`` are taken, all
     with None; ``seed`` decides which. ``observer`` names what chooses the ranges of activations, of
     :data:`edgepack.calibration.activations.observers.OBSERVERS`; with ``ranges``, a
-    calibration.json, nothing is observed. ``metric`` is a name of :func:`edgepack.metrics.find`;
-    None chooses by the labels. ``output`` is the folder to write; an existing one is replaced only
-    with ``force``. ``strict`` turns what the linter finds in the data into an error.
+    calibration.json, nothing is observed. ``metric`` is a name of
+    :func:`edgepack.metrics.find_metric`; None chooses by the labels. ``output`` is the folder to
+    write; an existing one is replaced only with ``force``. ``strict`` turns what the linter finds
+    in the data into an error.
 
     ``compress`` holds the steps of compression in their order, each for the model that the one
     before it made. ``train`` is data as the representative dataset is, with the labels where the
     metric needs them, for the steps that fine-tune. ``checkpoints`` is a folder in which every
     epoch is saved, so that a run that was cut off can ``resume``.
 
-    Raises :class:`RecipeError` for what does not fit.
+    Raises :class:`ConfigError` for what does not fit.
     """
 
     model: Path
@@ -166,7 +167,7 @@ class Recipe:
     allow_unsafe: bool = False
     test: Any = None
     train: Any = None
-    recipe_file: Path | None = None
+    project_file: Path | None = None
     samples: int | None = None
     seed: int = DEFAULT_SEED
     observer: str = DEFAULT_OBSERVER
@@ -182,30 +183,30 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:
-            raise RecipeError(f"samples {self.samples}: calibration needs at least 1")
+            raise ConfigError(f"samples {self.samples}: calibration needs at least 1")
         if self.seed < 0:
-            raise RecipeError(f"seed {self.seed}: must not be negative")
+            raise ConfigError(f"seed {self.seed}: must not be negative")
         self._check_training()
 
     def _check_training(self) -> None:
         if self.train is None and self.fine_tunings:
-            raise RecipeError("fine-tuning needs data to train on: give --train")
+            raise ConfigError("fine-tuning needs data to train on: give --train")
         if self.train is not None and not self.fine_tunings:
-            raise RecipeError("there is nothing to train: no step of compression fine-tunes")
+            raise ConfigError("there is nothing to train: no step of compression fine-tunes")
         if self.checkpoints is not None and not self.fine_tunings:
-            raise RecipeError("there are no checkpoints to keep: no step of compression fine-tunes")
+            raise ConfigError("there are no checkpoints to keep: no step of compression fine-tunes")
         if self.resume and self.checkpoints is None:
-            raise RecipeError("resume: say where the checkpoints of the run that was cut off are")
+            raise ConfigError("resume: say where the checkpoints of the run that was cut off are")
         if len({each.strategy for each in self.fine_tunings} - {None}) > 1:
-            raise RecipeError(
+            raise ConfigError(
                 f"steps ask for several strategies ({', '.join(STRATEGIES)}), and one process has"
                 " one: choose one"
             )
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ModelSource:
         """The model and what is needed to load it."""
-        return Source(
+        return ModelSource(
             path=self.model,
             weights=self.weights,
             custom_objects=self.custom_objects,
@@ -220,7 +221,7 @@ class Recipe:
             test=self.test,
             ranges=self.ranges,
             train=self.train,
-            recipe_file=self.recipe_file,
+            recipe_file=self.project_file,
         )
 
     @property

@@ -6,33 +6,33 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.core.signature import TensorSpec
-from edgepack.core.user_files import read_given_text
+from edgepack.core.user_files import read_user_text
 from edgepack.core.wording import counted
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Read a text file, a label a line; blank lines at its end are left out.
 
-    Raises :class:`RecipeError` for one that cannot be read, is no text in UTF-8, or is empty.
+    Raises :class:`ConfigError` for one that cannot be read, is no text in UTF-8, or is empty.
     """
-    text = read_given_text(path, RecipeError, "file of labels", encoding="utf-8-sig")
+    text = read_user_text(path, ConfigError, "file of labels", encoding="utf-8-sig")
     lines = re.split(r"\r?\n", text)  # Windows puts a mark first, and two characters at the end
     if any("\0" in line for line in lines):
-        raise RecipeError(f"{path}: holds a NUL byte, which ends a text in C; save it as UTF-8")
+        raise ConfigError(f"{path}: holds a NUL byte, which ends a text in C; save it as UTF-8")
     labels = [line.strip() for line in lines]
     while labels and not labels[-1]:
         labels.pop()
     if not labels:
-        raise RecipeError(f"{path}: holds no labels; write one a line")
+        raise ConfigError(f"{path}: holds no labels; write one a line")
     return tuple(labels)
 
 
-def labelled_output(path: Path, labels: Sequence[str], outputs: Sequence[TensorSpec]) -> int:
+def output_with_labels(path: Path, labels: Sequence[str], outputs: Sequence[TensorSpec]) -> int:
     """Find the place of the output that has a value for each label, along its last axis.
 
-    Raises :class:`RecipeError` if none has, or several: ``path`` is where the labels come from.
+    Raises :class:`ConfigError` if none has, or several: ``path`` is where the labels come from.
     """
     fitting = [place for place, output in enumerate(outputs) if output.shape[-1:] == (len(labels),)]
     if len(fitting) == 1:
@@ -40,12 +40,12 @@ def labelled_output(path: Path, labels: Sequence[str], outputs: Sequence[TensorS
     count = counted(len(labels), "label")
     if fitting:
         named = " and ".join(repr(outputs[place].name) for place in fitting)
-        raise RecipeError(
+        raise ConfigError(
             f"{path}: {count} fit the outputs {named}: which is meant cannot be told; leave them"
             " out"
         )
     shapes = ", ".join(f"{output.name!r} {output}" for output in outputs)
-    raise RecipeError(
+    raise ConfigError(
         f"{path}: {count} for outputs that have none of that size, {shapes}; give a label for each"
         " value along the last axis"
     )

@@ -9,10 +9,10 @@ from edgepack.config.export import only_given
 
 
 @dataclass(frozen=True, kw_only=True)
-class App:
+class PhoneConfig:
     """A .tflite file for an app.
 
-    ``labels`` is a text file, a label a line. ``recipe_file`` is as in
+    ``labels`` is a text file, a label a line. ``project_file`` is as in
     :class:`~edgepack.config.export.Recipe`. ``name`` names the model, its files and the class that
     runs it; None takes that of the file, or of the model that edgepack made it of. ``description``
     is put into the metadata. ``output`` is the folder to write; an existing one is replaced only
@@ -22,7 +22,7 @@ class App:
     model: Path
     output: Path
     labels: Path | None = None
-    recipe_file: Path | None = None
+    project_file: Path | None = None
     name: str | None = None
     description: str = ""
     force: bool = False
@@ -30,4 +30,4 @@ class App:
     @property
     def inputs(self) -> dict[str, Path]:
         """The files that are read, by their roles."""
-        return only_given(model=self.model, labels=self.labels, recipe_file=self.recipe_file)
+        return only_given(model=self.model, labels=self.labels, recipe_file=self.project_file)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 
 COLORS = ("rgb", "bgr", "gray")
 FEATURES = ("log-mel", "mfcc")
@@ -40,7 +40,7 @@ class Image:
     ``resize`` is (height, width), bilinear as ``tf.image.resize`` does it by default: pixels
     are points at half-pixel centres, and shrinking averages no more than four of them. ``crop``
     is the (height, width) that is kept about the centre, after resizing. ``colors`` is one of
-    :data:`COLORS`; gray is 0.299 R + 0.587 G + 0.114 B. Raises :class:`RecipeError` for what
+    :data:`COLORS`; gray is 0.299 R + 0.587 G + 0.114 B. Raises :class:`ConfigError` for what
     does not fit.
     """
 
@@ -51,11 +51,11 @@ class Image:
     def __post_init__(self) -> None:
         for name, size in (("resize", self.resize), ("crop", self.crop)):
             if size is not None and not 1 <= min(size) <= max(size) <= _MAX_SIDE:
-                raise RecipeError(
+                raise ConfigError(
                     f"{name} {list(size)}: give height and width in pixels, 1 to {_MAX_SIDE}"
                 )
         if self.colors not in (None, *COLORS):
-            raise RecipeError(f"colors {self.colors!r}: the orders are {', '.join(COLORS)}")
+            raise ConfigError(f"colors {self.colors!r}: the orders are {', '.join(COLORS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Audio:
     filled up with zeros to ``fft_length`` (the next power of two); ``mel_bins`` triangles between
     ``lower_hz`` and ``upper_hz`` (half the rate) sum the magnitudes, and the logarithm is that of
     the sum plus ``log_offset``. MFCCs are the first ``coefficients`` of its DCT. Shapes are
-    (frames, mel bins) and (frames, coefficients). Raises :class:`RecipeError` for what does not
+    (frames, mel bins) and (frames, coefficients). Raises :class:`ConfigError` for what does not
     fit.
     """
 
@@ -88,12 +88,12 @@ class Audio:
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
             if (value := getattr(self, name)) is not None and not 1 <= value <= most:
-                raise RecipeError(f"{name} {value}: must be 1 to {most}")
+                raise ConfigError(f"{name} {value}: must be 1 to {most}")
         if self.features is not None:
             self._check_features()
         for name in self._unused():
             needed = "mfcc" if self.features else " or ".join(FEATURES)
-            raise RecipeError(f"{name} needs features: {needed}")
+            raise ConfigError(f"{name} needs features: {needed}")
 
     def _unused(self) -> list[str]:
         """Name what differs from its default and is of no use to the features."""
@@ -103,24 +103,24 @@ class Audio:
 
     def _check_features(self) -> None:
         if self.features not in FEATURES:
-            raise RecipeError(f"features {self.features!r}: known are {', '.join(FEATURES)}")
+            raise ConfigError(f"features {self.features!r}: known are {', '.join(FEATURES)}")
         if self.frame_length is None or self.frame_step is None:
-            raise RecipeError(f"{self.features} needs a frame_length and a frame_step, in samples")
+            raise ConfigError(f"{self.features} needs a frame_length and a frame_step, in samples")
         if self.fft_size < self.frame_length:
-            raise RecipeError(
+            raise ConfigError(
                 f"fft_length {self.fft_length}: must hold a frame of {self.frame_length} samples"
             )
         if not 0 <= self.lower_hz < self.top_hz <= self.sample_rate / 2:
-            raise RecipeError(
+            raise ConfigError(
                 f"lower_hz {self.lower_hz:g} and upper_hz {self.top_hz:g}: must rise, and end at"
                 f" half the sample rate, {self.sample_rate / 2:g}, at most"
             )
         if self.features == "mfcc" and self.coefficients > self.mel_bins:
-            raise RecipeError(
+            raise ConfigError(
                 f"coefficients {self.coefficients}: must be 1 to {self.mel_bins}, the mel_bins"
             )
         if not 0 < self.log_offset < float("inf"):
-            raise RecipeError(f"log_offset {self.log_offset}: must be above 0, such as 1e-6")
+            raise ConfigError(f"log_offset {self.log_offset}: must be above 0, such as 1e-6")
 
     @property
     def fft_size(self) -> int:
@@ -138,7 +138,7 @@ class Preprocessing:
     """What is done to each sample of an input: image or audio first, then the values.
 
     Values become ``(x * scale + offset - mean) / std``, in float32; ``mean`` and ``std`` have one
-    number, or one for each channel, the last axis. Raises :class:`RecipeError` for what does not
+    number, or one for each channel, the last axis. Raises :class:`ConfigError` for what does not
     fit.
     """
 
@@ -151,15 +151,15 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.image and self.audio:
-            raise RecipeError("a sample is an image or audio: describe one of them")
+            raise ConfigError("a sample is an image or audio: describe one of them")
         numbers = {"scale": (self.scale,), "offset": (self.offset,)}
         for name, values in (numbers | {"mean": self.mean, "std": self.std}).items():
             if not values or not all(abs(value) <= _LARGEST for value in values):
-                raise RecipeError(f"{name} {list(values)}: give finite numbers, as float32 holds")
+                raise ConfigError(f"{name} {list(values)}: give finite numbers, as float32 holds")
         if min(self.std) < _SMALLEST or abs(self.scale) < _SMALLEST:
             is_scale = abs(self.scale) < _SMALLEST
             wrong = f"scale {self.scale:g}" if is_scale else f"std {min(self.std):g}"
-            raise RecipeError(f"{wrong}: must not be 0 in float32, and std is above 0")
+            raise ConfigError(f"{wrong}: must not be 0 in float32, and std is above 0")
 
     @property
     def changes_values(self) -> bool:

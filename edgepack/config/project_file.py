@@ -26,9 +26,9 @@ from typing import Any
 from edgepack.config.budgets import Budgets, parse_budgets
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
 from edgepack.config.toml import parse_toml, require_known, require_table, value, values
-from edgepack.core.errors import RecipeError, TableError
+from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.signature import Signature
-from edgepack.core.user_files import read_given_text
+from edgepack.core.user_files import read_user_text
 
 TABLES = ("data", "preprocessing", "budgets")
 ALL, COMPRESS = "all", "compress"
@@ -40,7 +40,7 @@ _LONE = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecipeFile:
+class ProjectFile:
     """What a file says.
 
     ``label`` is the column, feature or array that holds the labels. ``preprocessing`` is by the
@@ -56,37 +56,37 @@ class RecipeFile:
     def described(self, signature: Signature) -> dict[str, Preprocessing]:
         """Find the preprocessing of each input of a model; what is not described is left as it is.
 
-        Raises :class:`RecipeError` for a description of no input of the model.
+        Raises :class:`ConfigError` for a description of no input of the model.
         """
         names = [spec.name for spec in signature.inputs]
         found = dict(self.preprocessing)
         if _LONE in found:
             if len(names) > 1:
-                raise RecipeError(
+                raise ConfigError(
                     f"{self.path}: [preprocessing] does not say of which input; write"
                     f" {' and '.join(f'[preprocessing.{_quoted(name)}]' for name in names)}"
                 )
             found = {names[0]: found[_LONE]}
         if unknown := sorted(found.keys() - set(names)):
-            raise RecipeError(
+            raise ConfigError(
                 f"{self.path}: the model has no input {unknown[0]!r}; its inputs are"
                 f" {', '.join(names)}"
             )
         return {name: found.get(name, Preprocessing()) for name in names}
 
 
-def read_recipe_file(path: Path | None) -> RecipeFile:
+def read_project_file(path: Path | None) -> ProjectFile:
     """Read the file; without one nothing is described.
 
-    Raises :class:`RecipeError` for one that cannot be read, for an unknown key and an unfit value.
+    Raises :class:`ConfigError` for one that cannot be read, for an unknown key and an unfit value.
     """
     if path is None:
-        return RecipeFile()
-    text = read_given_text(path, RecipeError, "project file")
+        return ProjectFile()
+    text = read_user_text(path, ConfigError, "project file")
     try:
         return _parse(path, parse_tables(text))
-    except (RecipeError, TableError) as error:
-        raise RecipeError(f"{path}: {error}") from error
+    except (ConfigError, TableError) as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def parse_tables(text: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def parse_tables(text: str) -> dict[str, Any]:
     return tables
 
 
-def _parse(path: Path, tables: dict[str, Any]) -> RecipeFile:
+def _parse(path: Path, tables: dict[str, Any]) -> ProjectFile:
     data, described = tables.get("data", {}), tables.get("preprocessing", {})
     require_known(data, ("label",), "[data] knows the key")
     label = value("label", data["label"], "str") if data else None
@@ -108,7 +108,7 @@ def _parse(path: Path, tables: dict[str, Any]) -> RecipeFile:
     else:
         parsed = {_LONE: _preprocessing(described)} if described else {}
     budgets = parse_budgets(tables.get("budgets", {}))
-    return RecipeFile(path=path, label=label, preprocessing=parsed, budgets=budgets)
+    return ProjectFile(path=path, label=label, preprocessing=parsed, budgets=budgets)
 
 
 def _preprocessing(table: dict[str, Any]) -> Preprocessing:

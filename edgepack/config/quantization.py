@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 
 INT8, INT16, INT4 = "int8", "int16", "int4"
 FLOAT16, DYNAMIC_RANGE = "float16", "dynamic-range"
@@ -35,7 +35,7 @@ class Quantization:
     ``float``; the last that matches counts. ``input_type`` and ``output_type`` are of
     :data:`END_TYPES`; None leaves them as the operators compute. ``dense`` says whether each output
     of a dense layer has a scale of its own or one serves all; None chooses what most interpreters
-    run. Raises :class:`RecipeError` for what does not fit.
+    run. Raises :class:`ConfigError` for what does not fit.
     """
 
     scheme: str = INT8
@@ -49,7 +49,7 @@ class Quantization:
         for pattern, scheme in self.layers:
             _require_one_of(f"scheme of the layers {pattern!r}", scheme, LAYER_SCHEMES)
             if not self.needs_ranges and scheme != FLOAT:
-                raise RecipeError(
+                raise ConfigError(
                     f"layers {pattern!r} in {scheme}: the scheme {self.scheme} computes in float;"
                     " its layers can only be left out, with float"
                 )
@@ -59,16 +59,16 @@ class Quantization:
                 continue
             _require_one_of(f"{end} type", wanted, END_TYPES)
             if not self.needs_ranges and wanted != "float32":
-                raise RecipeError(
+                raise ConfigError(
                     f"{end} type {wanted}: the scheme {self.scheme} computes in float, so inputs"
                     " and outputs are float32; choose int8, int16 or int4"
                 )
             if wanted == "int16" and self.scheme != INT16:
-                raise RecipeError(f"{end} type int16: needs the scheme int16, not {self.scheme}")
+                raise ConfigError(f"{end} type int16: needs the scheme int16, not {self.scheme}")
         if self.dense is not None:
             _require_one_of("dense", self.dense, DENSE)
             if self.scheme == FLOAT16:
-                raise RecipeError(f"dense {self.dense}: the scheme float16 has no scales")
+                raise ConfigError(f"dense {self.dense}: the scheme float16 has no scales")
 
     @property
     def needs_ranges(self) -> bool:
@@ -104,7 +104,7 @@ def _require_one_of(what: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         near = difflib.get_close_matches(value, known, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise RecipeError(f"{what} {value!r}: {hint}choose one of {', '.join(known)}")
+        raise ConfigError(f"{what} {value!r}: {hint}choose one of {', '.join(known)}")
 
 
 NEAREST, STOCHASTIC = "nearest", "stochastic"
@@ -116,7 +116,7 @@ FEWEST_BITS, MOST_BITS = 2, 8
 class FixedPoint:
     """A study of weights in fixed point: each number of bits with each way of rounding.
 
-    Raises :class:`RecipeError` for what does not fit.
+    Raises :class:`ConfigError` for what does not fit.
     """
 
     bits: tuple[int, ...] = tuple(range(FEWEST_BITS, MOST_BITS + 1))
@@ -125,6 +125,6 @@ class FixedPoint:
     def __post_init__(self) -> None:
         for bits in self.bits:
             if not FEWEST_BITS <= bits <= MOST_BITS:
-                raise RecipeError(f"bits {bits}: choose {FEWEST_BITS} to {MOST_BITS}")
+                raise ConfigError(f"bits {bits}: choose {FEWEST_BITS} to {MOST_BITS}")
         for rounding in self.roundings:
             _require_one_of("rounding", rounding, ROUNDINGS)

@@ -13,7 +13,7 @@ from edgepack.core.errors import TableError
 T = TypeVar("T")
 
 
-def settings(kind: type[T], table: dict[str, Any], name: str) -> T:
+def settings_from_table(kind: type[T], table: dict[str, Any], name: str) -> T:
     """Build a dataclass of a table, and those inside it of the tables in that one.
 
     Keys may be written with dashes. ``name`` is what the table is called in messages. Raises
@@ -33,7 +33,7 @@ def settings(kind: type[T], table: dict[str, Any], name: str) -> T:
 def _value(hint: Any, value: Any, name: str) -> Any:
     inner = next((each for each in _choices(hint) if is_dataclass(each)), None)
     if isinstance(inner, type) and isinstance(value, dict):
-        return settings(inner, value, name)
+        return settings_from_table(inner, value, name)
     try:
         return restore(hint, value)
     except ValueError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_TARGETS
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.workers.client import Limits
 
 DEFAULT_TIME_LIMIT_S = 60.0
@@ -16,17 +16,17 @@ DEFAULT_MEMORY_LIMIT_MIB = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class ValidateConfig:
     """One validation.
 
     ``targets`` are names or paths, as :func:`edgepack.devices.target.load_target` takes them.
     ``float_model`` is the float .tflite file to compare with; without one the file
-    ``float.tflite`` beside the model is taken, if there is one. ``test``, ``recipe_file`` and
+    ``float.tflite`` beside the model is taken, if there is one. ``test``, ``project_file`` and
     ``metric`` are as in :class:`~edgepack.config.export.Recipe`; without test data the interpreters
     run on random inputs. ``budgets`` count besides those of the project file and of the targets.
     ``arm64`` is a folder in which the arm64 build of tflite-runtime runs besides. ``jobs``
     interpreters run side by side, one a core with None, each within ``memory_limit_mib`` MiB, and
-    ``time_limit_s`` seconds to load the model, and for each sample. Raises :class:`RecipeError` for
+    ``time_limit_s`` seconds to load the model, and for each sample. Raises :class:`ConfigError` for
     numbers that do not fit.
     """
 
@@ -34,7 +34,7 @@ class Gate:
     targets: tuple[str, ...] = DEFAULT_TARGETS
     float_model: Path | None = None
     test: Any = None
-    recipe_file: Path | None = None
+    project_file: Path | None = None
     metric: str | None = None
     budgets: Budgets = field(default_factory=Budgets)
     arm64: Path | None = None
@@ -44,15 +44,15 @@ class Gate:
 
     def __post_init__(self) -> None:
         if not self.targets:
-            raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
+            raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.jobs is not None and self.jobs < 1:
-            raise RecipeError(f"jobs {self.jobs}: at least 1 interpreter has to run")
+            raise ConfigError(f"jobs {self.jobs}: at least 1 interpreter has to run")
         if not 0 < self.time_limit_s <= _MOST_S:
-            raise RecipeError(
+            raise ConfigError(
                 f"time limit {self.time_limit_s:g} s: must be above 0, and {_MOST_S:,} at most"
             )
         if not _LEAST_MIB <= self.memory_limit_mib <= _MOST_MIB:
-            raise RecipeError(
+            raise ConfigError(
                 f"memory limit {self.memory_limit_mib} MiB: an interpreter needs {_LEAST_MIB} to"
                 f" start, and {_MOST_MIB:,} are the most"
             )

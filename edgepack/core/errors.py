@@ -9,7 +9,7 @@
     +-- WorkerLimitError           a worker process needed more time or memory than it may
     +-- ExhaustedError             the system has no more memory, files or processes to give
     +-- UsageError              2  what was asked for cannot be done
-    |   +-- RecipeError            options that do not fit together
+    |   +-- ConfigError            options that do not fit together
     |   +-- ModelError             a model file that cannot be read or is not supported
     |   |   +-- UnsafeModelError   a model file that would run its own code
     |   +-- DatasetError           a dataset that cannot be read or does not fit the model
@@ -77,7 +77,7 @@ class UsageError(EdgepackError):
     exit_code = 2
 
 
-class RecipeError(UsageError):
+class ConfigError(UsageError):
     """Options that do not fit together."""
 
 

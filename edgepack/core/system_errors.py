@@ -51,7 +51,9 @@ def exhausted(error: BaseException) -> ExhaustedError | None:
     return None if why is None else ExhaustedError(why)
 
 
-def refusal(error: OSError, folder: object = None, way_out: str | None = None) -> EdgepackError:
+def system_refusal(
+    error: OSError, folder: object = None, way_out: str | None = None
+) -> EdgepackError:
     """Say what the system refused, of ``folder`` if it is to be blamed, and another way out."""
     if (found := exhausted(error)) is not None:
         return found
@@ -74,7 +76,7 @@ def explained(folder: Path, way_out: str = "choose another --output") -> Iterato
     except OSError as error:
         if exhausted(error) is None and not _is_to_blame(folder, error):
             raise
-        raise refusal(error, folder, way_out) from error
+        raise system_refusal(error, folder, way_out) from error
 
 
 def _is_to_blame(folder: Path, error: OSError) -> bool:

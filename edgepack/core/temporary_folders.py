@@ -32,7 +32,7 @@ _UNLOCKED = "-unlocked"
 _CURE = "set TMPDIR to another folder"
 
 
-class Scratch:
+class TemporaryFolder:
     """A folder at ``path``, until the context or the process ends, or :meth:`remove` is called.
 
     It lies in ``parent``, hidden; or else where the system keeps temporary files. ``mode`` is cut
@@ -73,7 +73,7 @@ def temporary() -> Iterator[Path]:
 
     Raises :class:`~edgepack.core.errors.OutputError` if it cannot be made, or written.
     """
-    with Scratch() as folder, explained(folder, _CURE):
+    with TemporaryFolder() as folder, explained(folder, _CURE):
         yield folder
 
 

@@ -12,7 +12,7 @@ _MOST_BYTES = 64 * _MIB
 """Of a text: far more than anyone writes."""
 
 
-def read_given(path: Path, error: type[UsageError], what: str = "file") -> bytes:
+def read_user_file(path: Path, error: type[UsageError], what: str = "file") -> bytes:
     """Read a file of any size; ``what`` it is called in messages.
 
     Raises ``error``, whose message names the path, for what is missing, no file or cannot be read.
@@ -21,12 +21,12 @@ def read_given(path: Path, error: type[UsageError], what: str = "file") -> bytes
     return _read(path, error, what, None)
 
 
-def read_given_text(
+def read_user_text(
     path: Path, error: type[UsageError], what: str, *, encoding: str = "utf-8"
 ) -> str:
     """Read a text of at most 64 MiB, in UTF-8, also from a pipe, such as a shell makes.
 
-    Raises ``error`` as :func:`read_given` does.
+    Raises ``error`` as :func:`read_user_file` does.
     """
     data = _read(path, error, what, _MOST_BYTES)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgepack.core.errors import MissingToolError, ModelError, TargetError
 from edgepack.core.temporary_folders import temporary
-from edgepack.devices.delegates import Left
+from edgepack.devices.delegates import Undelegated
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.parser import read_tflite
@@ -43,7 +43,7 @@ sys.exit(main(sys.argv[2:]))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class NpuPlan:
     """What Vela makes of a model of so many ``operators``.
 
     ``left`` are those that stay on the CPU. ``sram_bytes`` hold the activations and what Vela
@@ -53,7 +53,7 @@ class Plan:
     """
 
     operators: int
-    left: tuple[Left, ...]
+    left: tuple[Undelegated, ...]
     sram_bytes: int
     file_bytes: int
     cycles: int
@@ -68,11 +68,11 @@ class Compilation:
 
     accelerator: str
     version: str
-    plan: Plan | None = None
+    plan: NpuPlan | None = None
     failure: str | None = None
 
 
-def missing() -> str | None:
+def why_no_vela() -> str | None:
     """Say in a sentence that Vela is not installed; None if it is."""
     try:
         version(_PACKAGE)
@@ -91,7 +91,7 @@ def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Co
     :class:`MissingToolError` without Vela, :class:`TargetError` for an accelerator that it does
     not know, and :class:`~edgepack.core.errors.ModelError` if the bytes are no .tflite file.
     """
-    if said := missing():
+    if said := why_no_vela():
         raise MissingToolError(said)
     graph = read_tflite(data).main
     plan, failure = None, None
@@ -140,13 +140,13 @@ def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
     return done.stdout + done.stderr
 
 
-def _plan(graph: Graph, folder: Path, told: str) -> Plan:
+def _plan(graph: Graph, folder: Path, told: str) -> NpuPlan:
     try:
         written = (folder / _WRITTEN).read_bytes()
         (summary,) = folder.glob("*_summary_*.csv")
         with summary.open(newline="", encoding="utf-8") as file:
             (row,) = csv.DictReader(file)
-        return Plan(
+        return NpuPlan(
             operators=len(graph.operators),
             left=_left(graph, _read(written), dict(_REASON.findall(told))),
             sram_bytes=round(float(row["sram_memory_used"]) * _KIB),
@@ -167,7 +167,7 @@ def _read(written: bytes) -> Graph:
         raise _FailureError(f"writes a file that cannot be read: {error}") from None
 
 
-def _left(graph: Graph, compiled: Graph, reasons: dict[str, str]) -> tuple[Left, ...]:
+def _left(graph: Graph, compiled: Graph, reasons: dict[str, str]) -> tuple[Undelegated, ...]:
     """Find the operators that Vela copied, by the tensors that they write."""
     names = layer_names(graph)
     copied = {
@@ -177,7 +177,7 @@ def _left(graph: Graph, compiled: Graph, reasons: dict[str, str]) -> tuple[Left,
         for i in operator.outputs
     }
     return tuple(
-        Left(
+        Undelegated(
             index=index,
             operator=operator.name,
             layer=names[i],

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from edgepack.config.quantization import DYNAMIC_RANGE, FLOAT16, INT4, INT16
 from edgepack.devices.op_registry import version_key
 from edgepack.runtimes import REFERENCE
-from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.operator_calls import OperatorCall
 
 PER_CHANNEL = "with per-channel dense layers"
 MIXED = "int16 beside int8"
@@ -46,12 +46,12 @@ class Defect:
     what: str
     cure: str
     operators: tuple[str, ...] = ()
-    holds: Callable[[Use], bool]
+    holds: Callable[[OperatorCall], bool]
     wrong: _Until = field(default_factory=dict)
     refused: _Until = field(default_factory=dict)
     lack: Lack | None = None
 
-    def is_in(self, use: Use) -> bool:
+    def is_in(self, use: OperatorCall) -> bool:
         """Whether an operator is one of these."""
         return (not self.operators or use.operator.name in self.operators) and self.holds(use)
 
@@ -85,11 +85,13 @@ def _lasts(until: _Until, interpreter: str, release: str) -> bool:
     return cured is None or version_key(release) < version_key(cured)
 
 
-def _has(activations: str, weights: str) -> Callable[[Use], bool]:
+def _has(activations: str, weights: str) -> Callable[[OperatorCall], bool]:
     return lambda use: (use.dtype(), use.dtype(1)) == (activations, weights)
 
 
-def _by_channel(*activations: str, weights: str, matrix: bool = True) -> Callable[[Use], bool]:
+def _by_channel(
+    *activations: str, weights: str, matrix: bool = True
+) -> Callable[[OperatorCall], bool]:
     """Whether weights have a scale for each output, which are more than a matrix if not that."""
     return lambda use: (
         use.dtype() in activations
@@ -99,12 +101,12 @@ def _by_channel(*activations: str, weights: str, matrix: bool = True) -> Callabl
     )
 
 
-def _is_hybrid(use: Use) -> bool:
+def _is_hybrid(use: OperatorCall) -> bool:
     weights = [tensor for tensor in use.inputs if tensor and tensor.is_constant]
     return use.gives == "float32" and any(tensor.dtype in _INTEGERS for tensor in weights)
 
 
-def _is_asymmetric(use: Use) -> bool:
+def _is_asymmetric(use: OperatorCall) -> bool:
     tensors = [*(tensor for tensor in use.inputs if tensor), *use.outputs]
     return any(
         tensor.dtype == "int16" and tensor.quant and any(tensor.quant.zero_point)
@@ -112,15 +114,15 @@ def _is_asymmetric(use: Use) -> bool:
     )
 
 
-def _is_biased_in_int32(use: Use) -> bool:
+def _is_biased_in_int32(use: OperatorCall) -> bool:
     return (use.dtype(), use.dtype(2)) == ("int16", "int32")
 
 
-def _takes(dtype: str) -> Callable[[Use], bool]:
+def _takes(dtype: str) -> Callable[[OperatorCall], bool]:
     return lambda use: any(tensor.dtype == dtype for tensor in use.inputs if tensor)
 
 
-def _has_lost_its_axis(use: Use) -> bool:
+def _has_lost_its_axis(use: OperatorCall) -> bool:
     return any(
         tensor.quant.axis is not None and tensor.quant.axis >= len(tensor.shape) > 0
         for tensor in use.inputs
@@ -420,6 +422,6 @@ DEFECTS = (
 """Measured on LiteRT 1.0 to 2.3, tflite-runtime 2.7 to 2.14 and TFLM of 2023-10 to 2026-10."""
 
 
-def defects_of(use: Use) -> Iterator[Defect]:
+def defects_of(use: OperatorCall) -> Iterator[Defect]:
     """Find what any interpreter, in any release, refuses of an operator, or computes wrongly."""
     return (defect for defect in DEFECTS if defect.is_in(use))

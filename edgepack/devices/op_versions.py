@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.operator_calls import OperatorCall
 
 _INT32_BIAS = 2  # TensorType INT32, as the option quantized_bias_type says it
 _FOUR, _FIVE = 4, 5  # dimensions
 _WITHOUT_BIAS = 2  # inputs
 
 
-def needed_version(use: Use) -> int:
+def needed_version(use: OperatorCall) -> int:
     """Tell the version that an operator needs: the file's, or that of its content if larger."""
     return max(use.operator.version, content_version(use))
 
 
-def content_version(use: Use) -> int:
+def content_version(use: OperatorCall) -> int:
     """Tell the version that an operator needs by its tensors and options alone."""
     operator = use.operator
     if operator.is_custom:
@@ -97,20 +97,20 @@ _BY_DTYPE: Mapping[str, Mapping[str, int]] = {
 
 _PLACE = {"FILL": 1, "SPARSE_TO_DENSE": 2, "SPLIT": 1, "TRANSPOSE_CONV": 1}
 
-_Rules = tuple[tuple[int, Callable[[Use], bool]], ...]
+_Rules = tuple[tuple[int, Callable[[OperatorCall], bool]], ...]
 
 
-def _above(dimensions: int) -> Callable[[Use], bool]:
+def _above(dimensions: int) -> Callable[[OperatorCall], bool]:
     return lambda use: use.dimensions() > dimensions
 
 
-def _broadcasts_above_4(use: Use) -> bool:
+def _broadcasts_above_4(use: OperatorCall) -> bool:
     first, second = use.input(0), use.input(1)
     shapes = [tensor.shape for tensor in (first, second) if tensor]
     return len(set(shapes)) > 1 and max(map(len, shapes)) > _FOUR
 
 
-def _raw(dtype: str) -> Callable[[Use], bool]:
+def _raw(dtype: str) -> Callable[[OperatorCall], bool]:
     """Whether the first input has a dtype, and no scale."""
     return lambda use: use.dtype() == dtype and not use.is_quantized(0)
 
@@ -123,23 +123,23 @@ def _hybrid(weights: int, plain: int, asymmetric: int) -> _Rules:
     )
 
 
-def _rescales_by_1_or_more(use: Use) -> bool:
+def _rescales_by_1_or_more(use: OperatorCall) -> bool:
     tensors = [use.input(0), use.input(1), *use.outputs[:1]]
     scales = [tensor.quant.scale[0] for tensor in tensors if tensor and tensor.quant]
     return len(scales) == len(tensors) and bool(scales[2]) and scales[0] * scales[1] >= scales[2]
 
 
-def _biased_in_int32(use: Use) -> bool:
+def _biased_in_int32(use: OperatorCall) -> bool:
     return use.dtype() == "int16" and use.operator.options.get("quantized_bias_type") == _INT32_BIAS
 
 
-def _is_grouped(use: Use) -> bool:
+def _is_grouped(use: OperatorCall) -> bool:
     taken, weights = use.input(0), use.input(1)
     channels = [tensor.shape[-1] for tensor in (taken, weights) if tensor and tensor.shape]
     return len(set(channels)) > 1
 
 
-def _is_asymmetric_dense(use: Use) -> bool:
+def _is_asymmetric_dense(use: OperatorCall) -> bool:
     # The converter asks for this version only if none of the other features is there.
     return (
         use.is_hybrid()
@@ -149,7 +149,7 @@ def _is_asymmetric_dense(use: Use) -> bool:
     )
 
 
-def _casts(dtype: str) -> Callable[[Use], bool]:
+def _casts(dtype: str) -> Callable[[OperatorCall], bool]:
     return lambda use: dtype in (use.dtype(), use.gives)
 
 

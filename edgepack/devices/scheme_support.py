@@ -34,7 +34,7 @@ _UNREGISTERED = {
 _NAMED = 3
 
 
-def unsupported(settings: Quantization, interpreter: str) -> str | None:
+def why_unsupported(settings: Quantization, interpreter: str) -> str | None:
     """Say what of a quantization an interpreter does not run, and why; None if it runs all."""
     for feature in _features(settings):
         if why := _lacks(interpreter).get(feature):
@@ -55,7 +55,7 @@ def require_supported(settings: Quantization, targets: Sequence[Target]) -> None
     """Raise :class:`TargetError` for a target with an interpreter that lacks what is asked for."""
     for target in targets:
         for interpreter in target.interpreters:
-            if why := unsupported(settings, interpreter):
+            if why := why_unsupported(settings, interpreter):
                 able = [each.name for each in able_targets(settings, target_names())]
                 cure = (
                     f"it runs on {', '.join(able[:_NAMED])}{' and others' * (len(able) > _NAMED)}"
@@ -74,14 +74,14 @@ def able_targets(settings: Quantization, names: Iterable[str]) -> list[Target]:
     return [
         target
         for target in map(load_target, names)
-        if not any(unsupported(settings, name) for name in target.interpreters)
+        if not any(why_unsupported(settings, name) for name in target.interpreters)
         and not (has_float and target.quantization == "full-integer")
     ]
 
 
 def able_runtimes(settings: Quantization) -> list[str]:
     """Find the runtimes that run a quantization."""
-    return [name for name in RUNTIMES if not unsupported(settings, name)]
+    return [name for name in RUNTIMES if not why_unsupported(settings, name)]
 
 
 def _features(settings: Quantization) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import Any
 from edgepack.config.budgets import Budgets, parse_budgets
 from edgepack.config.toml import parse_toml, require_known, values
 from edgepack.core.errors import TableError, TargetError
-from edgepack.core.user_files import read_given_text
+from edgepack.core.user_files import read_user_text
 from edgepack.core.user_folders import user_folder
 from edgepack.devices.op_registry import measured_operators, measured_versions, version_key
 from edgepack.footprint import KERNELS
@@ -111,7 +111,7 @@ def load_target(name: str) -> Target:
     Raises :class:`TargetError`, with the nearest known name.
     """
     path = target_file(name)
-    text = read_given_text(path, TargetError, "target file")
+    text = read_user_text(path, TargetError, "target file")
     return parse_target(name if is_path(name) else str(path), text)
 
 

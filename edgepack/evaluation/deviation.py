@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.devices.kernel_defects import defects_of
-from edgepack.evaluation.paired_outputs import Mask, pairs, sqnr_db
-from edgepack.metrics import classes, decision_boundary
+from edgepack.evaluation.paired_outputs import Mask, paired_blocks, sqnr_db
+from edgepack.metrics import decision_boundary, predicted_classes
 from edgepack.quantization.affine import dequantize
 from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.run_result import Run
 from edgepack.storage.arrays import Arrays, extremes
 from edgepack.tflite.graph import Model, Tensor
-from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.operator_calls import OperatorCall
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Deviation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Validation:
+class ReferenceComparison:
     """The runs of the runtimes, and how far each is from the reference kernels where both ran.
 
     ``deviations`` is by runtime, then by output, over the samples that both ran. ``notes`` says in
@@ -53,12 +53,12 @@ class Validation:
     notes: tuple[str, ...]
 
 
-def hold_against_reference(
+def compare_with_reference_kernels(
     runs: dict[str, Run],
     tensors: Mapping[str, Tensor],
     float_outputs: Arrays | None,
     defect: str | None = None,
-) -> Validation:
+) -> ReferenceComparison:
     """Take the reference kernels' run out of ``runs`` and compare the others with it.
 
     ``tensors`` and ``float_outputs`` are the outputs, by name, of the quantized and the float
@@ -70,14 +70,14 @@ def hold_against_reference(
     reference = runs.get(REFERENCE.name)
     others = {name: run for name, run in runs.items() if name != REFERENCE.name}
     if reference is None:
-        return Validation(runs=others, deviations={}, notes=(*_uneven(others),))
+        return ReferenceComparison(runs=others, deviations={}, notes=(*_uneven(others),))
     doubt = reference.failure or defect
     if not doubt and float_outputs is not None:
         doubt = _doubt(reference, others, tensors, float_outputs)
     if doubt or reference.outputs is None:
         doubt = doubt or _UNEVEN
         note = f"nothing was compared with the reference kernels of tflite-runtime: {doubt}"
-        return Validation(runs=others, deviations={}, notes=(note, *_uneven(others)))
+        return ReferenceComparison(runs=others, deviations={}, notes=(note, *_uneven(others)))
     unlike = {name for name, run in others.items() if not _is_alike(run, reference.outputs)}
     deviations = {
         runtime: {
@@ -98,7 +98,7 @@ def hold_against_reference(
         if run.outputs is not None and runtime not in unlike
     }
     notes = [f"nothing was compared of {name}, whose {_UNLIKE}" for name in sorted(unlike)]
-    return Validation(runs=others, deviations=deviations, notes=(*_uneven(others), *notes))
+    return ReferenceComparison(runs=others, deviations=deviations, notes=(*_uneven(others), *notes))
 
 
 _UNLIKE = "outputs have other shapes than those of the reference kernels"
@@ -143,7 +143,7 @@ def tolerated_lsb(model: Model) -> int:
 def known_defect(model: Model) -> str | None:
     """Say what in a file the reference kernels of tflite-runtime 2.14 compute wrongly."""
     for operator in model.main.operators:
-        for defect in defects_of(Use.of(model.main, operator)):
+        for defect in defects_of(OperatorCall.of(model.main, operator)):
             if REFERENCE.name in defect.wrong:
                 return f"they are in doubt: {operator.name} with {defect.what} is wrong there"
     return None
@@ -192,7 +192,7 @@ def deviation(
     largest: list[float] = []
     total: float = 0
     values = disagreements = 0
-    for _, *pair in pairs(outputs, reference, None, mask):
+    for _, *pair in paired_blocks(outputs, reference, None, mask):
         made, wanted = (block.astype(np.float64 if is_real else np.int64) for block in pair)
         lsb = np.abs(made - wanted) / step if is_real else np.abs(made - wanted)
         largest.append(lsb.max().item())
@@ -210,6 +210,6 @@ def deviation(
 def _classes(outputs: NDArray[Any], boundary: float) -> NDArray[Any]:
     """Turn outputs (samples, ...) into class numbers (samples, others)."""
     rows = len(outputs)
-    return classes(outputs.reshape(rows, -1) if outputs.ndim == 1 else outputs, boundary).reshape(
-        rows, -1
-    )
+    return predicted_classes(
+        outputs.reshape(rows, -1) if outputs.ndim == 1 else outputs, boundary
+    ).reshape(rows, -1)

@@ -10,13 +10,13 @@ import numpy as np
 
 from edgepack.evaluation.bootstrap import resampled
 from edgepack.evaluation.metric_change import Scored, is_accuracy, metric_result
-from edgepack.evaluation.output_distance import Apart, distance
-from edgepack.evaluation.output_noise import Kind, Noise
-from edgepack.evaluation.paired_outputs import Array, Mask, pairs, real, real_blocks
+from edgepack.evaluation.output_distance import DistantSample, output_distance
+from edgepack.evaluation.output_noise import Noise, OutputKind
+from edgepack.evaluation.paired_outputs import Array, Mask, dequantized, paired_blocks, real_blocks
 from edgepack.evaluation.per_class import MOST_CLASSES, class_results
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
 from edgepack.evaluation.scores import Score
-from edgepack.metrics import are_probabilities, class_count, classes, decision_boundary
+from edgepack.metrics import are_probabilities, class_count, decision_boundary, predicted_classes
 from edgepack.metrics.metric import Family, Measure, Metric
 from edgepack.storage.arrays import extremes, take
 from edgepack.tflite.graph import Tensor
@@ -54,7 +54,7 @@ class Evaluator:
         With a ``mask`` of the samples, ``outputs`` has those only.
         """
         noise = Noise(self._kind, self._boundary)
-        for _, ours, theirs in pairs(self._float_outputs, outputs, tensor, mask):
+        for _, ours, theirs in paired_blocks(self._float_outputs, outputs, tensor, mask):
             noise.add(ours, theirs)
         return Score(
             value=self.value(outputs, tensor, mask),
@@ -87,7 +87,9 @@ class Evaluator:
     def result(self, outputs: Array, tensor: Tensor | None) -> OutputResult:
         """Tell all that there is to tell of another model, from intervals to the worst samples."""
         classes, confusion = self._by_class(outputs, tensor)
-        far, worst = distance(self._float_outputs, outputs, tensor, self._kind, self._boundary)
+        far, worst = output_distance(
+            self._float_outputs, outputs, tensor, self._kind, self._boundary
+        )
         return OutputResult(
             metrics={
                 each.metric.name: metric_result(each, of_float)
@@ -154,21 +156,21 @@ class Evaluator:
             return (), ()
         return class_results(outputs, tensor, self._boundary, self._labels, self._names)
 
-    def _worst(self, sample: Apart, outputs: Array, tensor: Tensor | None) -> WorstSample:
+    def _worst(self, sample: DistantSample, outputs: Array, tensor: Tensor | None) -> WorstSample:
         rows = slice(sample.index, sample.index + 1)
         return WorstSample(
             index=sample.index,
             wanted=None if self._labels is None else self._names[self._labels[sample.index]],
             of_float=self._shown(take(self._float_outputs, rows)),
-            of_other=self._shown(real(take(outputs, rows), tensor)),
+            of_other=self._shown(dequantized(take(outputs, rows), tensor)),
             distance=sample.distance,
         )
 
     def _shown(self, outputs: Array) -> Shown:
         """Tell what a model says of one sample, with a batch of 1."""
-        if self._kind is not Kind.CLASSES:
+        if self._kind is not OutputKind.CLASSES:
             return Shown(label=None, score=None)
-        told = int(classes(outputs, self._boundary)[0])
+        told = int(predicted_classes(outputs, self._boundary)[0])
         scores = outputs[0].astype(np.float64)
         if len(scores) == 1:  # to say no is as sure as to say yes is not
             scores = np.array([2 * self._boundary - scores[0], scores[0]])
@@ -197,15 +199,17 @@ def _resampled(metrics: Sequence[Metric], rows: Sequence[Array]) -> dict[int, Ar
     }
 
 
-def _kind(outputs: Array, measures: Sequence[Measure], ends: Array) -> Kind:
+def _kind(outputs: Array, measures: Sequence[Measure], ends: Array) -> OutputKind:
     """Tell what an output holds."""
     family = measures[0].metric.family if measures else Family.OWN
     if family is Family.SEGMENTATION:
-        return Kind.CLASS_MAP
-    return Kind.CLASSES if tells_classes(outputs, family, ends) else Kind.VALUES
+        return OutputKind.CLASS_MAP
+    return (
+        OutputKind.CLASSES if is_classification_output(outputs, family, ends) else OutputKind.VALUES
+    )
 
 
-def tells_classes(outputs: Array, family: Family, ends: Array) -> bool:
+def is_classification_output(outputs: Array, family: Family, ends: Array) -> bool:
     """Whether outputs tell classes: of an own metric, a lone logit might be a value.
 
     ``ends`` has the least and the largest of the outputs. Without a metric ``family`` is OWN.

@@ -45,7 +45,7 @@ def _probabilities(scores: Array, *, are_logits: bool, floor: float) -> Array:
     return shares
 
 
-class Histogram:
+class ScoreHistogram:
     """Counts of values in :data:`BINS` equal bins; what is outside counts in the nearest."""
 
     def __init__(self, low: float, high: float) -> None:
@@ -59,7 +59,7 @@ class Histogram:
         place = np.clip(np.nan_to_num(place), 0, BINS - 1).astype(np.intp)
         self.counts += np.bincount(place.ravel(), minlength=BINS)
 
-    def divergence(self, other: Histogram) -> float:
+    def divergence(self, other: ScoreHistogram) -> float:
         """Compute the divergence of these counts from those of as many values, smoothed."""
         from scipy.stats import entropy
 

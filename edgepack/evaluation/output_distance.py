@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgepack.evaluation.kl_divergence import Histogram, divergences
-from edgepack.evaluation.output_noise import Kind, Noise
-from edgepack.evaluation.paired_outputs import Array, pairs
+from edgepack.evaluation.kl_divergence import ScoreHistogram, divergences
+from edgepack.evaluation.output_noise import Noise, OutputKind
+from edgepack.evaluation.paired_outputs import Array, paired_blocks
 from edgepack.evaluation.results import Distance
 from edgepack.storage.arrays import extremes
 from edgepack.tflite.graph import Tensor
@@ -18,7 +18,7 @@ WORST = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Apart:
+class DistantSample:
     """A sample on which two models differ: its number, whether in class, and how far."""
 
     index: int
@@ -31,19 +31,19 @@ class _Sums:
     """What is gathered on the way through the samples."""
 
     noise: Noise
-    float_bins: Histogram
-    other_bins: Histogram
+    float_bins: ScoreHistogram
+    other_bins: ScoreHistogram
     divergence: float = 0.0
-    worst: list[Apart] = field(default_factory=list)
+    worst: list[DistantSample] = field(default_factory=list)
 
 
-def distance(
+def output_distance(
     float_outputs: Array,
     outputs: Array,
     tensor: Tensor | None,
-    kind: Kind,
+    kind: OutputKind,
     boundary: float,
-) -> tuple[Distance, tuple[Apart, ...]]:
+) -> tuple[Distance, tuple[DistantSample, ...]]:
     """Compare outputs (samples, ...) with the float model's on the same samples.
 
     Takes them as :func:`~edgepack.evaluation.paired_outputs.real_blocks` does. Also gives the
@@ -57,8 +57,10 @@ def distance(
     """
     low, high = (float(end) for end in extremes(float_outputs))
     noise = Noise(kind, boundary)
-    sums = _Sums(noise=noise, float_bins=Histogram(low, high), other_bins=Histogram(low, high))
-    for samples, ours, theirs in pairs(float_outputs, outputs, tensor):
+    sums = _Sums(
+        noise=noise, float_bins=ScoreHistogram(low, high), other_bins=ScoreHistogram(low, high)
+    )
+    for samples, ours, theirs in paired_blocks(float_outputs, outputs, tensor):
         _add(sums, samples.numbers, ours, theirs, kind, boundary, _floor(tensor))
     return Distance(
         agreement=noise.agreement,
@@ -81,7 +83,7 @@ def _add(
     numbers: Array,
     ours: Array,
     theirs: Array,
-    kind: Kind,
+    kind: OutputKind,
     boundary: float,
     floor: float,
 ) -> None:
@@ -95,23 +97,25 @@ def _add(
     else:
         divergence = divergences(signal, theirs, are_logits=boundary == 0, floor=floor)
         sums.divergence += float(divergence.sum())
-        changed = differs if kind is Kind.CLASSES else np.zeros(len(ours), bool)
+        changed = differs if kind is OutputKind.CLASSES else np.zeros(len(ours), bool)
         far = divergence.reshape(len(ours), -1).mean(axis=1)
     sums.worst = _worst(sums.worst + _farthest(numbers, changed, far))
 
 
-def _farthest(numbers: Array, changed: Array, far: Array) -> list[Apart]:
+def _farthest(numbers: Array, changed: Array, far: Array) -> list[DistantSample]:
     """Pick the worst samples of a block, so that few become objects."""
     order = np.lexsort((-np.nan_to_num(far, nan=np.inf), ~changed))[:WORST]
     return [
-        Apart(index=int(numbers[i]), is_other_class=bool(changed[i]), distance=float(far[i]))
+        DistantSample(
+            index=int(numbers[i]), is_other_class=bool(changed[i]), distance=float(far[i])
+        )
         for i in order
         if changed[i] or far[i] != 0
     ]
 
 
-def _worst(samples: list[Apart]) -> list[Apart]:
-    def rank(sample: Apart) -> tuple[bool, float, int]:
+def _worst(samples: list[DistantSample]) -> list[DistantSample]:
+    def rank(sample: DistantSample) -> tuple[bool, float, int]:
         far = sample.distance if sample.distance == sample.distance else np.inf
         return not sample.is_other_class, -far, sample.index
 

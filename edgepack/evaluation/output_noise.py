@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from edgepack.evaluation.paired_outputs import Array, decibels
-from edgepack.metrics import classes
+from edgepack.metrics import predicted_classes
 
 
-class Kind(str, Enum):
+class OutputKind(str, Enum):
     """What an output holds: scores of classes, for a sample or each of its pixels, or values."""
 
     CLASSES = "classes"
@@ -19,7 +19,7 @@ class Kind(str, Enum):
     VALUES = "values"
 
 
-class Block(NamedTuple):
+class BlockNoise(NamedTuple):
     """What a block of samples shows, all (samples, ...).
 
     The float model's values and the squared differences are in float64; ``differs`` tells which
@@ -37,14 +37,14 @@ class Noise:
     ``boundary`` is the decision boundary of classes.
     """
 
-    def __init__(self, kind: Kind, boundary: float) -> None:
+    def __init__(self, kind: OutputKind, boundary: float) -> None:
         self._kind = kind
         self._boundary = boundary
         self._same = self._decisions = self._values = 0
         self._power = self._noise = 0.0
         self.max_abs_error = self.mean_abs_error = 0.0
 
-    def add(self, ours: Array, theirs: Array) -> Block:
+    def add(self, ours: Array, theirs: Array) -> BlockNoise:
         """Take the float model's real values of some samples, and the others'."""
         signal = ours.astype(np.float64)
         difference = signal - theirs
@@ -52,12 +52,14 @@ class Noise:
         self._power += float(np.square(signal).sum())
         self._noise += float(squared.sum())
         self._add_error(_error(ours, theirs, difference))
-        if self._kind is Kind.VALUES:
-            return Block(signal, squared, None)
-        differs = classes(ours, self._boundary) != classes(theirs, self._boundary)
+        if self._kind is OutputKind.VALUES:
+            return BlockNoise(signal, squared, None)
+        differs = predicted_classes(ours, self._boundary) != predicted_classes(
+            theirs, self._boundary
+        )
         self._decisions += differs.size
         self._same += int(np.count_nonzero(~differs))
-        return Block(signal, squared, differs)
+        return BlockNoise(signal, squared, differs)
 
     def _add_error(self, error: Array) -> None:
         self.max_abs_error = float(np.maximum(self.max_abs_error, error.max()))  # NaN stays
@@ -73,7 +75,7 @@ class Noise:
     @property
     def agreement(self) -> float | None:
         """The fraction of them that are the same; None for values."""
-        return self._same / self._decisions if self._kind is not Kind.VALUES else None
+        return self._same / self._decisions if self._kind is not OutputKind.VALUES else None
 
     @property
     def sqnr_db(self) -> float | None:

@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Chosen:
+class SampleSelection:
     """Chosen that are read together: ``rows`` of a dataset, or those ``chosen`` among them."""
 
     rows: slice
@@ -39,7 +39,7 @@ class Chosen:
 
 def real_blocks(
     outputs: Array, tensor: Tensor | None, mask: Mask | None = None
-) -> Iterator[tuple[Chosen, Array]]:
+) -> Iterator[tuple[SampleSelection, Array]]:
     """Read the real values of outputs (samples, ...) by blocks.
 
     ``tensor`` tells what integers in ``outputs`` stand for, and is None for real values. A ``mask``
@@ -47,33 +47,33 @@ def real_blocks(
     """
     if mask is None:
         for rows, (block,) in blocks(outputs):
-            yield Chosen(rows=rows), real(block, tensor)
+            yield SampleSelection(rows=rows), dequantized(block, tensor)
         return
     is_whole = len(outputs) == len(mask)
     done = 0
     for rows in stretches(len(mask), outputs):
-        samples = Chosen(rows=rows, chosen=mask[rows])
+        samples = SampleSelection(rows=rows, chosen=mask[rows])
         count = int(mask[rows].sum())
         if count:
             own = rows if is_whole else slice(done, done + count)
             block = take(outputs, own)
-            yield samples, real(samples.of(block) if is_whole else block, tensor)
+            yield samples, dequantized(samples.of(block) if is_whole else block, tensor)
         done += count
 
 
-def pairs(
+def paired_blocks(
     float_outputs: Array, outputs: Array, tensor: Tensor | None, mask: Mask | None = None
-) -> Iterator[tuple[Chosen, Array, Array]]:
+) -> Iterator[tuple[SampleSelection, Array, Array]]:
     """Read the float model's real values beside others, as :func:`real_blocks` does."""
     if mask is None:
         for rows, (ours, theirs) in blocks(float_outputs, outputs):
-            yield Chosen(rows=rows), ours, real(theirs, tensor)
+            yield SampleSelection(rows=rows), ours, dequantized(theirs, tensor)
         return
     for samples, made in real_blocks(outputs, tensor, mask):
         yield samples, samples.of(take(float_outputs, samples.rows)), made
 
 
-def real(outputs: Array, tensor: Tensor | None) -> Array:
+def dequantized(outputs: Array, tensor: Tensor | None) -> Array:
     """Give the real values of outputs; those of None are real already."""
     return outputs if tensor is None else dequantize(outputs, tensor)
 
@@ -90,7 +90,7 @@ def sqnr_db(
     20.0
     """
     power = noise = 0.0
-    for _, ours, theirs in pairs(signal, noisy, tensor, mask):
+    for _, ours, theirs in paired_blocks(signal, noisy, tensor, mask):
         exact = ours.astype(np.float64)
         power += float(np.square(exact).sum())
         noise += float(np.square(exact - theirs).sum())

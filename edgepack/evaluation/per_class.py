@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgepack.evaluation.paired_outputs import Array, real
+from edgepack.evaluation.paired_outputs import Array, dequantized
 from edgepack.evaluation.results import ClassResult
-from edgepack.metrics import classes
+from edgepack.metrics import predicted_classes
 from edgepack.metrics.roc import roc_auc
 from edgepack.storage.arrays import blocks
 from edgepack.tflite.graph import Tensor
@@ -20,10 +20,10 @@ MOST_CLASSES = 10_000
 _COLUMN_BYTES = 1 << 25
 
 
-def told_classes(outputs: Array, tensor: Tensor | None, boundary: float) -> Array:
+def predicted_class_numbers(outputs: Array, tensor: Tensor | None, boundary: float) -> Array:
     """Find the class that each sample gets, int64 (samples,), by blocks."""
     return np.concatenate(
-        [classes(real(block, tensor), boundary) for _, (block,) in blocks(outputs)]
+        [predicted_classes(dequantized(block, tensor), boundary) for _, (block,) in blocks(outputs)]
     )
 
 
@@ -38,7 +38,7 @@ def class_results(
     from sklearn.metrics import precision_recall_fscore_support
 
     numbers = np.arange(len(names))
-    said = told_classes(outputs, tensor, boundary)
+    said = predicted_class_numbers(outputs, tensor, boundary)
     figures = precision_recall_fscore_support(labels, said, labels=numbers, zero_division=np.nan)
     areas = _areas(outputs, tensor, boundary, labels, len(names))
     results = tuple(
@@ -82,7 +82,7 @@ def _scores(outputs: Array, tensor: Tensor | None, boundary: float, some: slice)
     from scipy.special import softmax
 
     def scores(block: Array) -> Array:
-        found = real(block, tensor).astype(np.float64)
+        found = dequantized(block, tensor).astype(np.float64)
         are_logits = boundary == 0 and found.shape[1] > 1
         return np.asarray(softmax(found, axis=1) if are_logits else found)[:, some]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.evaluation.paired_outputs import Array
-from edgepack.metrics import Metric, Unit, find
+from edgepack.metrics import Metric, Unit, find_metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +90,10 @@ def losses(metric: Metric, of_float: Array, of_other: Array) -> Array:
 def change_in_words(metric: Metric, float_value: float, value: float) -> str:
     """Tell how far a metric is from the float model's, with a sign.
 
-    >>> change_in_words(find("accuracy"), 0.92, 0.9), change_in_words(find("mse"), 2.0, 2.5)
-    ('-2.00 points', '+25.00%')
-    >>> change_in_words(find("psnr"), 31.5, 31.0), change_in_words(find("mse"), 0.0, 0.5)
-    ('-0.50 dB', 'from 0')
+    >>> change_in_words(find_metric("accuracy"), 0.92, 0.9), change_in_words(find_metric("mse"),
+    2.0, 2.5) ('-2.00 points', '+25.00%')
+    >>> change_in_words(find_metric("psnr"), 31.5, 31.0), change_in_words(find_metric("mse"), 0.0,
+    0.5) ('-0.50 dB', 'from 0')
     """
     cost = drop(metric, float_value, value)
     if metric.unit is Unit.ERROR:
@@ -143,7 +143,7 @@ class OutputComparison:
         score, float_value = self.quantized.get(runtime), self.float_value_on(runtime)
         if self.metric is None or float_value is None or score is None or score.value is None:
             return None
-        return drop(find(self.metric), float_value, score.value)
+        return drop(find_metric(self.metric), float_value, score.value)
 
     def to_dict(self, scheme: str) -> dict[str, Any]:
         """Return the fields as report.json names them."""

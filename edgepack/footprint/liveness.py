@@ -25,7 +25,7 @@ _RUNS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class MemoryStep:
     """The bytes of activations that are alive while an operator runs.
 
     ``waiting`` of them are neither taken nor given by it but kept for a later one.
@@ -47,7 +47,7 @@ class Memory:
     """
 
     start: int
-    steps: tuple[Step, ...]
+    steps: tuple[MemoryStep, ...]
     peak: int
     peak_step: int | None
     alive: tuple[int, ...]
@@ -111,7 +111,7 @@ def _memory(graph: Graph, others: Mapping[int, Memory]) -> Memory:
     steps = []
     for operator, kept in zip(graph.operators, alive[1:], strict=True):
         own = _sum(sizes, {*operator.inputs, *operator.outputs})
-        steps.append(Step(alive=kept + _called(operator, others), waiting=kept - own))
+        steps.append(MemoryStep(alive=kept + _called(operator, others), waiting=kept - own))
     totals = [alive[0], *(step.alive for step in steps)]
     peak = max(totals)
     at = totals.index(peak)

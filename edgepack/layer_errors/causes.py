@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgepack.layer_errors.result import Figures, Finding, Range
+from edgepack.layer_errors.result import Figures, LayerFinding, Range
 from edgepack.tflite.converter_names import fused
 
 SMALL_SHARE = 0.01
@@ -43,51 +43,51 @@ class Case:
         return [each for each in self.layers.values() if self.figures.name in each.sources]
 
 
-def diagnose(case: Case) -> Finding:
+def diagnose(case: Case) -> LayerFinding:
     """Apply the rules in order; the first that knows the layer decides."""
     return next(finding for rule in RULES if (finding := rule(case)))
 
 
-def dead(case: Case) -> Finding | None:
+def dead(case: Case) -> LayerFinding | None:
     """Every value is zero."""
     if any(case.figures.float_range):
         return None
-    return Finding(
+    return LayerFinding(
         cause="zeros",
         why="it gives nothing but zeros on these samples",
         cure="check the samples; a layer that never gives anything else can be removed",
     )
 
 
-def small(case: Case) -> Finding | None:
+def small(case: Case) -> LayerFinding | None:
     """The layer adds next to nothing to the output's noise."""
     if case.share >= SMALL_SHARE:
         return None
     figures = case.figures
     if _power(figures, "own") * 4 >= _power(figures, "total"):
-        return Finding(
+        return LayerFinding(
             cause="little", why="its error hardly reaches the output", cure="leave it as it is"
         )
     origin = _origin(figures, case.layers)
     if origin == figures.name:
-        return Finding(
+        return LayerFinding(
             cause="inherited",
             why="its error is not its own: it comes from layers that were not compared",
             cure="leave it as it is",
         )
-    return Finding(
+    return LayerFinding(
         cause="inherited",
         why=f"its error is not its own: it begins at {origin}",
         cure=f"leave it as it is and see to {origin}",
     )
 
 
-def narrow(case: Case) -> Finding | None:
+def narrow(case: Case) -> LayerFinding | None:
     """Values outside the range make most of the error."""
     figures = case.figures
     if figures.operator in _FIXED or _largest(figures) != "clipping":
         return None
-    return Finding(
+    return LayerFinding(
         cause="range too narrow",
         why=(
             f"{figures.saturation:.2%} of its values lie outside its range {_text(figures)}:"
@@ -100,12 +100,12 @@ def narrow(case: Case) -> Finding | None:
     )
 
 
-def fixed(case: Case) -> Finding | None:
+def fixed(case: Case) -> LayerFinding | None:
     """The range is not anyone's choice."""
     figures = case.figures
     if figures.operator not in _FIXED or _largest(figures) == "constants":
         return None
-    return Finding(
+    return LayerFinding(
         cause="fixed range",
         why=f"TensorFlow Lite fixes the range of {figures.operator} at {_text(figures)}",
         cure=f"leave it as it is, or take more bits: {_int16(case)}",
@@ -118,26 +118,26 @@ def has_other_weights(figures: Figures) -> bool:
     return figures.weight_dtype is not None and kept is not None and kept < _ROUNDING_DB
 
 
-def other_weights(case: Case) -> Finding | None:
+def other_weights(case: Case) -> LayerFinding | None:
     """The weights are farther from the float model's than rounding takes them."""
     figures = case.figures
     is_spread = (figures.weight_spread or 0.0) >= _WIDE_SPREAD
     if figures.weight_dtype != "int8" or is_spread or not has_other_weights(figures):
         return None
-    return Finding(
+    return LayerFinding(
         cause="other weights",
         why="its weights differ from the float model's by more than rounding does",
         cure="compare with the float model that it was made of",
     )
 
 
-def mixed_channels(case: Case) -> Finding | None:
+def mixed_channels(case: Case) -> LayerFinding | None:
     """Weights of very different channels share one scale, and their rounding makes the error."""
     figures = case.figures
     spread = figures.weight_spread
     if _largest(figures) != "constants" or spread is None or spread < _WIDE_SPREAD:
         return None
-    return Finding(
+    return LayerFinding(
         cause="one scale for all weights",
         why=(
             f"its weights share one scale, though those of one channel are {spread:.0f} times"
@@ -147,14 +147,14 @@ def mixed_channels(case: Case) -> Finding | None:
     )
 
 
-def weights(case: Case) -> Finding | None:
+def weights(case: Case) -> LayerFinding | None:
     """The rounding of the weights, or of another constant, makes most of the error."""
     figures = case.figures
     if _largest(figures) != "constants":
         return None
     stored = figures.weight_dtype or figures.dtype
     more = "int8" if stored == "int4" else "float"
-    return Finding(
+    return LayerFinding(
         cause="weights",
         why=f"most of its error is the rounding of its weights to {stored}",
         cure=(
@@ -163,7 +163,7 @@ def weights(case: Case) -> Finding | None:
     )
 
 
-def shared(case: Case) -> Finding | None:
+def shared(case: Case) -> LayerFinding | None:
     """The layer must have a range that is far wider than its own values need."""
     figures = case.figures
     joined = [each.name for each in case.takers if each.operator in _JOINING]
@@ -175,7 +175,7 @@ def shared(case: Case) -> Finding | None:
     ]
     if not sharing or _used(figures) > _LITTLE_USED:
         return None
-    return Finding(
+    return LayerFinding(
         cause="range of another",
         why=(
             f"it must have the range of {sharing[0]}, {_text(figures)}, of which its own values use"
@@ -192,12 +192,12 @@ def _is_pooled(figures: Figures) -> bool:
     return figures.operator == "AVERAGE_POOL_2D"
 
 
-def wide(case: Case) -> Finding | None:
+def wide(case: Case) -> LayerFinding | None:
     """No value comes near the ends of the range."""
     figures = case.figures
     if _used(figures) > _LITTLE_USED or _part(figures, figures.float_range) > _LITTLE_USED:
         return None
-    return Finding(
+    return LayerFinding(
         cause="range too wide",
         why=(
             f"its range {_text(figures)} is far wider than what float gives,"
@@ -210,12 +210,12 @@ def wide(case: Case) -> Finding | None:
     )
 
 
-def outliers(case: Case) -> Finding | None:
+def outliers(case: Case) -> LayerFinding | None:
     """A few large values make the range wide for all others."""
     figures = case.figures
     if figures.gain_db < _WORTH_DB or figures.best_range is None:
         return None
-    return Finding(
+    return LayerFinding(
         cause="outliers",
         why=(
             f"99.9% of its values use {_used(figures):.0%} of its range {_text(figures)}, which a"
@@ -229,10 +229,10 @@ def outliers(case: Case) -> Finding | None:
     )
 
 
-def coarse(case: Case) -> Finding:
+def coarse(case: Case) -> LayerFinding:
     """What is left: values that use their range well, in too few steps."""
     figures = case.figures
-    return Finding(
+    return LayerFinding(
         cause="coarse steps",
         why=(
             f"its values use its range {_text(figures)} well, but {figures.dtype} has too few steps"

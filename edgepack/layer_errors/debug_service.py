@@ -16,9 +16,9 @@ from edgepack.core.progress import Update
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import Score
 from edgepack.layer_errors.instrumented_copies import observed, observed_with_twins, quantized_alone
-from edgepack.layer_errors.layer_statistics import Tally
-from edgepack.layer_errors.match_layers import match
-from edgepack.layer_errors.result import Alone, Compared, Isolated
+from edgepack.layer_errors.layer_statistics import LayerStatistics
+from edgepack.layer_errors.match_layers import match_layers
+from edgepack.layer_errors.result import AloneQuantized, Compared, Isolated
 from edgepack.quantization import affine
 from edgepack.runtimes import litert
 from edgepack.storage.arrays import load_arrays
@@ -50,7 +50,7 @@ class DebugService:
         self._samples = len(self._inputs[0])
         self._graph = read_tflite(self._float).main
         self._quantized_graph = read_tflite(self._quantized).main
-        self._layers, self._unmatched = match(self._graph, self._quantized_graph)
+        self._layers, self._unmatched = match_layers(self._graph, self._quantized_graph)
         self._computed = [layer for layer in self._layers if layer.position >= 0]
         if not self._computed:
             raise ConversionError(
@@ -74,7 +74,9 @@ class DebugService:
                 for (low, high), array in zip(spans, values, strict=True)
             ]
         self._require_finite(spans)
-        tallies = [Tally(layer, span) for layer, span in zip(self._layers, spans, strict=True)]
+        tallies = [
+            LayerStatistics(layer, span) for layer, span in zip(self._layers, spans, strict=True)
+        ]
         for done, sample in enumerate(self._each(), start=self._samples):
             update(done, total)
             quantized = self._made(made, sample)
@@ -187,9 +189,9 @@ def _scores(evaluators: list[Evaluator], made: list[Array]) -> list[Score]:
     return [each.score(outputs, None) for each, outputs in zip(evaluators, made, strict=True)]
 
 
-def _worst(scores: list[Score]) -> Alone:
+def _worst(scores: list[Score]) -> AloneQuantized:
     """Find the lowest SQNR and the lowest agreement of all outputs."""
-    return Alone(
+    return AloneQuantized(
         sqnr_db=_least(each.sqnr_db for each in scores),
         agreement=_least(each.agreement for each in scores),
     )

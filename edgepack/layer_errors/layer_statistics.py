@@ -23,7 +23,7 @@ _PARTS = [part / 50 for part in range(1, 50)]  # of a range, to look for a bette
 _NOISES = ("total", "own", "constants", "clipping", "rounding")
 
 
-class Tally:
+class LayerStatistics:
     """Sums over samples what a layer gives in float and what quantized.
 
     ``span`` is the least and the largest float value over all samples.

@@ -56,7 +56,7 @@ class Layer:
         return self.constants.get(1) if self.operator in _CHANNEL_AXIS else None
 
 
-def match(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str]]:
+def match_layers(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str]]:
     """Pair the float tensors of a float file with those of a quantized one, in order.
 
     Quantizers keep the operators and their order, and add conversions between number formats;

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgepack.layer_errors.causes import Case, diagnose
-from edgepack.layer_errors.result import Alone, Figures, LayerReport
+from edgepack.layer_errors.result import AloneQuantized, Figures, LayerReport
 
 
-def rank(
-    figures: Sequence[Figures], alone: Sequence[Alone], whole_db: float | None
+def rank_layers(
+    figures: Sequence[Figures], alone: Sequence[AloneQuantized], whole_db: float | None
 ) -> tuple[LayerReport, ...]:
     """Diagnose each layer and rank them, the worst first; equals keep the order of execution.
 

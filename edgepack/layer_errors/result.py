@@ -51,7 +51,7 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alone:
+class AloneQuantized:
     """What the model gives in the end if one layer is quantized and all others are float.
 
     The lowest SQNR, in dB, and the lowest agreement of all outputs; None as in
@@ -76,11 +76,11 @@ class Isolated:
     """The quantized model's outputs in order, and its layers in the order of execution."""
 
     whole: tuple[Score, ...]
-    alone: tuple[Alone, ...]
+    alone: tuple[AloneQuantized, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class LayerFinding:
     """Where a layer's error comes from: a word or two, a sentence, and what to do about it."""
 
     cause: str
@@ -97,9 +97,9 @@ class LayerReport:
     """
 
     figures: Figures
-    alone: Alone
+    alone: AloneQuantized
     share: float
-    finding: Finding
+    finding: LayerFinding
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as debug.json names them."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from edgepack.config.export import Source
+from edgepack.config.export import ModelSource
 from edgepack.core.errors import ModelError, reason
 from edgepack.load.allowlist import kit
 from edgepack.load.archive import require_no_assets
@@ -21,9 +21,9 @@ from edgepack.load.configurations import require_allowed
 from edgepack.load.custom_objects import aliases, import_objects
 from edgepack.load.formats import (
     Format,
-    Stored,
-    detect,
-    read,
+    StoredModel,
+    detect_format,
+    read_stored,
     release,
     require_own_weights,
     weights_ending,
@@ -39,7 +39,7 @@ from edgepack.load.tflite_file import TfliteFile
 from edgepack.tflite.parser import read_tflite
 
 
-def load_model(source: Source) -> FloatModel:
+def load_model(source: ModelSource) -> FloatModel:
     """Load a model, uncompiled, with the Keras that saved it if one did.
 
     Raises :class:`UnsafeModelError` if loading would run code from the file and ``source`` does
@@ -52,9 +52,9 @@ def load_model(source: Source) -> FloatModel:
         return _loaded(source)
 
 
-def _loaded(source: Source) -> FloatModel:
+def _loaded(source: ModelSource) -> FloatModel:
     path = source.path
-    stored = detect(path)
+    stored = detect_format(path)
     if source.weights is not None and stored is not Format.JSON:
         raise ModelError(
             f"{source.weights}: {path} has weights of its own; --weights goes with the JSON text of"
@@ -65,7 +65,7 @@ def _loaded(source: Source) -> FloatModel:
         if not source.allow_unsafe:
             require_pure_operators(path, read_tflite(file.data))
         return file
-    held = read(path, stored)
+    held = read_stored(path, stored)
     require_own_weights(path, stored)
     objects = import_objects(source.custom_objects)
     objects |= aliases(path, held.configs, objects)
@@ -89,7 +89,7 @@ def _loaded(source: Source) -> FloatModel:
     return found
 
 
-def _require_harmless(path: Path, held: Stored, package: str, known: set[str]) -> None:
+def _require_harmless(path: Path, held: StoredModel, package: str, known: set[str]) -> None:
     """Raise :class:`UnsafeModelError` for a model that is built of more than what computes."""
     if held.folder is None:
         require_no_assets(path, held.assets)
@@ -100,7 +100,7 @@ def _require_harmless(path: Path, held: Stored, package: str, known: set[str]) -
         require_allowed(path, config, kit(package), known=known, root=is_built)
 
 
-def _load(source: Source, stored: Format, keras: Any, objects: dict[str, Any]) -> Any:
+def _load(source: ModelSource, stored: Format, keras: Any, objects: dict[str, Any]) -> Any:
     if stored is not Format.JSON:
         with _named(source.path, stored.value) as file:
             return keras.models.load_model(
@@ -145,7 +145,7 @@ def _named(path: Path, ending: str) -> Iterator[Path]:
 _UNKNOWN = re.compile(r"Unknown (\w+): '?(?:\w+>)?(\w+)|Could not locate (\w+) '(?:\w+>)?(\w+)'")
 
 
-def _explain(error: Exception, held: Stored, keras: Any) -> str:
+def _explain(error: Exception, held: StoredModel, keras: Any) -> str:
     """Say why, and the cure for a class of one's own, or a Keras newer than the one here."""
     why = reason(error)
     if "activation function: 'function'" in str(error):

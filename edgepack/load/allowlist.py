@@ -58,7 +58,7 @@ def _place(module: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Names:
+class AllowedNames:
     """Names that are allowed, and why others are not: by name, or by what is before the dot."""
 
     allowed: frozenset[str]
@@ -86,21 +86,21 @@ def kit(package: str) -> Kit:
 
 
 @cache
-def functions() -> Names:
+def functions() -> AllowedNames:
     """Give the functions of TensorFlow, by their names under ``tf``, that a layer may call."""
     part = _read()["functions"]
     new, old = part["allowed"], part["of_compat_v1"]
-    return Names(
+    return AllowedNames(
         allowed=frozenset([*new, *(_V1 + name for name in (*new, *old))]),
         left_out=part["spaces"] | _by_name(part["left_out"]),
     )
 
 
 @cache
-def operators() -> Names:
+def operators() -> AllowedNames:
     """Give the operators that a graph of TensorFlow may hold."""
     part = _read()["operators"]
-    return Names(allowed=frozenset(part["allowed"]), left_out=_by_name(part["left_out"]))
+    return AllowedNames(allowed=frozenset(part["allowed"]), left_out=_by_name(part["left_out"]))
 
 
 def _by_name(reasons: Mapping[str, list[str]]) -> dict[str, str]:

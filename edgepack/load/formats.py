@@ -16,7 +16,7 @@ from edgepack.core.user_files import require_ordinary
 from edgepack.load.archive import read_archive, require_packed_weights
 from edgepack.load.hdf5 import require_own_values
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
-from edgepack.load.weights_checkpoint import checkpoint_files, of_checkpoint
+from edgepack.load.weights_checkpoint import of_checkpoint, weights_files
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -34,7 +34,7 @@ class Format(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
+class StoredModel:
     """What a model file says of itself.
 
     ``config`` is the model's configuration, ``folder`` what a SavedModel has in its place;
@@ -78,7 +78,7 @@ def release(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def detect(path: Path) -> Format:
+def detect_format(path: Path) -> Format:
     """Tell the format of a model by what the file or folder holds, whatever its name.
 
     Raises :class:`ModelError` for what is missing or of another kind.
@@ -109,7 +109,7 @@ def detect(path: Path) -> Format:
     )
 
 
-def read(path: Path, stored: Format) -> Stored:
+def read_stored(path: Path, stored: Format) -> StoredModel:
     """Read what a model of Keras or TensorFlow says of itself, and nothing of its weights.
 
     Raises :class:`ModelError` for a damaged file.
@@ -147,10 +147,10 @@ def _damage_of(path: Path) -> Iterator[None]:
 def compiled(path: Path) -> dict[str, Any]:
     """Read the ``loss`` and the ``optimizer`` with which a model was compiled, if it was.
 
-    They are data here: nothing that they name is imported. Raises what :func:`read` does.
+    They are data here: nothing that they name is imported. Raises what :func:`read_stored` does.
     """
-    stored = detect(path)
-    held = read(path, stored).training if stored is not Format.TFLITE else None
+    stored = detect_format(path)
+    held = read_stored(path, stored).training if stored is not Format.TFLITE else None
     held = held or {}
     return {
         "loss": held.get("loss"),
@@ -166,7 +166,7 @@ def weights_ending(path: Path) -> str:
     """
     import h5py
 
-    if list(checkpoint_files(path)):
+    if list(weights_files(path)):
         return ""
     try:
         require_ordinary(path, ModelError)
@@ -186,14 +186,14 @@ def weights_ending(path: Path) -> str:
 
 
 def require_weights(path: Path) -> None:
-    """Look through a file of weights in HDF5; raises what :func:`read` does."""
+    """Look through a file of weights in HDF5; raises what :func:`read_stored` does."""
     import h5py
 
     with h5py.File(path) as file:
         require_own_values(path, file, path.stat().st_size)
 
 
-def _read_h5(path: Path) -> Stored:
+def _read_h5(path: Path) -> StoredModel:
     import h5py
 
     with h5py.File(path) as file:
@@ -202,7 +202,7 @@ def _read_h5(path: Path) -> Stored:
                 f"{path}: holds weights but no model; save the whole model with model.save(), or"
                 " give the JSON text of model.to_json(), and this file with --weights"
             )
-        return Stored(
+        return StoredModel(
             config=_mapping(path, file.attrs["model_config"]),
             training=_mapping(path, file.attrs.get("training_config", "{}")),
             version=str(file.attrs.get("keras_version", "2")),
@@ -217,10 +217,10 @@ def _mapping(path: Path, text: str | bytes) -> dict[str, Any]:
     return found
 
 
-def _read_archive(path: Path) -> Stored:
+def _read_archive(path: Path) -> StoredModel:
     archive = read_archive(path)
     training = archive.config.pop("compile_config", None)
-    return Stored(
+    return StoredModel(
         config=archive.config,
         assets=archive.assets,
         training=training if isinstance(training, dict) else None,
@@ -228,20 +228,20 @@ def _read_archive(path: Path) -> Stored:
     )
 
 
-def _read_json(path: Path) -> Stored:
+def _read_json(path: Path) -> StoredModel:
     config = _mapping(path, path.read_bytes())
     if "class_name" not in config:
         raise ModelError(f"{path}: JSON, but no model of Keras; write it with model.to_json()")
     # Keras 2 writes its version, Keras 3 the module of the model's class.
-    return Stored(config=config, version=str(config.get("keras_version", "3")))
+    return StoredModel(config=config, version=str(config.get("keras_version", "3")))
 
 
-def _read_saved_model(path: Path) -> Stored:
+def _read_saved_model(path: Path) -> StoredModel:
     folder = read_saved_model(path)
-    return Stored(folder=folder, training=folder.training, version="2")
+    return StoredModel(folder=folder, training=folder.training, version="2")
 
 
-_READERS: dict[Format, Callable[[Path], Stored]] = {
+_READERS: dict[Format, Callable[[Path], StoredModel]] = {
     Format.H5: _read_h5,
     Format.KERAS: _read_archive,
     Format.JSON: _read_json,

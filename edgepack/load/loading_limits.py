@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgepack.config.export import Source
+from edgepack.config.export import ModelSource
 from edgepack.core.errors import ModelError, reason
-from edgepack.load.weights_checkpoint import checkpoint_files
+from edgepack.load.weights_checkpoint import weights_files
 from edgepack.workers.resources import computing_at_most, growing_at_most
 
 _MIB = 1 << 20
@@ -29,7 +29,7 @@ _S_OF_MIB = 4
 
 
 @contextmanager
-def in_proportion(source: Source) -> Iterator[None]:
+def in_proportion(source: ModelSource) -> Iterator[None]:
     """Let a model be loaded in memory and time in proportion to its files, and no more.
 
     Raises :class:`ModelError` if it asks for more memory; what asks for more time ends the process.
@@ -49,9 +49,9 @@ def in_proportion(source: Source) -> Iterator[None]:
         ) from error
 
 
-def _files(source: Source) -> Iterable[Path]:
+def _files(source: ModelSource) -> Iterable[Path]:
     for given in filter(None, (source.path, source.weights)):
-        for path in (given, *checkpoint_files(given), *given.rglob("*")):
+        for path in (given, *weights_files(given), *given.rglob("*")):
             if path.is_file():
                 yield path
 

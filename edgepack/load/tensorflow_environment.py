@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edgepack.config.export import Source
-from edgepack.load.formats import Format, detect, read
+from edgepack.config.export import ModelSource
+from edgepack.load.formats import Format, detect_format, read_stored
 
 # Of TensorFlow's kernels for processors, only oneDNN's convolve with the channels first. They give
 # the same bits on the same processor only, so they are off where they are not needed.
@@ -16,17 +16,18 @@ _KERAS_3 = {"TF_USE_LEGACY_KERAS": "0"}
 """The user's own code may call it ``tf.keras``."""
 
 
-def environment(source: Source) -> dict[str, str]:
+def environment(source: ModelSource) -> dict[str, str]:
     """Tell the variables to set for a model, by what its file says. Imports no TensorFlow.
 
-    Raises what :func:`~edgepack.load.formats.detect` and :func:`~edgepack.load.formats.read` do.
+    Raises what :func:`~edgepack.load.formats.detect_format` and
+    :func:`~edgepack.load.formats.read_stored` do.
     """
-    stored = detect(source.path)
+    stored = detect_format(source.path)
     if stored is Format.TFLITE:
         return {}
     if stored is Format.SAVED_MODEL:
         return _ONEDNN if _has_channels_first(source.path) else {}
-    held = read(source.path, stored)
+    held = read_stored(source.path, stored)
     found = _ONEDNN if "channels_first" in json.dumps(held.config) else {}
     return found | (_KERAS_3 if source.custom_objects and not held.is_legacy else {})
 

@@ -15,7 +15,7 @@ _NOT_OF_CHECKPOINTS = (".h5", ".hdf5", ".keras")
 """Keras reads files of these names as HDF5, whatever lies beside them."""
 
 
-def checkpoint_files(prefix: Path) -> Iterator[Path]:
+def weights_files(prefix: Path) -> Iterator[Path]:
     """Find the files of a checkpoint, without listing the folder; none if it is none.
 
     Raises :class:`UnsafeModelError` for links that lead out of the folder.

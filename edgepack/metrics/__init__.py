@@ -4,18 +4,18 @@ from edgepack.metrics.metric import Family, Loss, Measure, Metric, Rows, Unit
 from edgepack.metrics.predicted_classes import (
     are_probabilities,
     class_count,
-    classes,
     decision_boundary,
+    predicted_classes,
 )
-from edgepack.metrics.records import Records, record_array
+from edgepack.metrics.records import RecordArray, record_array
 from edgepack.metrics.registry import (
     METRICS,
-    companions,
-    find,
-    lessons,
-    listed,
-    measures,
-    require_known,
+    choose_measures,
+    find_metric,
+    listed_metric,
+    metrics_to_report,
+    require_known_metric,
+    training_measures,
 )
 
 __all__ = [
@@ -24,18 +24,18 @@ __all__ = [
     "Loss",
     "Measure",
     "Metric",
-    "Records",
+    "RecordArray",
     "Rows",
     "Unit",
     "are_probabilities",
+    "choose_measures",
     "class_count",
-    "classes",
-    "companions",
     "decision_boundary",
-    "find",
-    "lessons",
-    "listed",
-    "measures",
+    "find_metric",
+    "listed_metric",
+    "metrics_to_report",
+    "predicted_classes",
     "record_array",
-    "require_known",
+    "require_known_metric",
+    "training_measures",
 ]

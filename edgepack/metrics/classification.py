@@ -8,11 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.core.signature import TensorSpec
 from edgepack.metrics.ground_truth import labels
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
-from edgepack.metrics.predicted_classes import class_count, classes
+from edgepack.metrics.predicted_classes import class_count, predicted_classes
 from edgepack.metrics.roc import roc_auc
 from edgepack.storage.dataset import Dataset
 
@@ -39,7 +39,7 @@ def _metric(
 
 def _is_right(outputs: Array, wanted: Array, boundary: float) -> Array:
     """Tell which samples get the class of their label, bool (samples,)."""
-    right: Array = classes(outputs, boundary) == wanted
+    right: Array = predicted_classes(outputs, boundary) == wanted
     return right
 
 
@@ -69,7 +69,7 @@ def _labels_of_more(k: int, dataset: Dataset, output: TensorSpec) -> Array:
     """Give the labels of a model that knows more than k classes."""
     found = labels(f"top-{k}", dataset, output)
     if (count := class_count(output.shape[0])) <= k:
-        raise RecipeError(
+        raise ConfigError(
             f"{dataset.source}: metric 'top-{k}' is always 1, the model knows {count} classes;"
             " choose a smaller number, or the metric 'accuracy'"
         )
@@ -116,7 +116,7 @@ def _fraction(above: Array, below: Array) -> Array:
 
 def label_and_class(outputs: Array, wanted: Array, boundary: float) -> Array:
     """Give each sample's label and the class that it gets, int64 (samples, 2)."""
-    return np.stack([wanted, classes(outputs, boundary)], axis=1)
+    return np.stack([wanted, predicted_classes(outputs, boundary)], axis=1)
 
 
 def count_classes(rows: Array, weights: Array) -> ClassCounts:

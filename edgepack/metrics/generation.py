@@ -7,11 +7,11 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from edgepack.core.errors import MissingToolError, RecipeError
+from edgepack.core.errors import ConfigError, MissingToolError
 from edgepack.core.signature import TensorSpec
 from edgepack.metrics.ground_truth import pictures
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
-from edgepack.metrics.records import Records
+from edgepack.metrics.records import RecordArray
 from edgepack.metrics.regression import squared_error
 from edgepack.storage.dataset import Dataset
 
@@ -52,7 +52,7 @@ def _similarity(outputs: Array, wanted: Array, boundary: float) -> Array:  # noq
     )
 
 
-def _pictures_to_see(dataset: Dataset, output: TensorSpec) -> Records:
+def _pictures_to_see(dataset: Dataset, output: TensorSpec) -> RecordArray:
     """Give the wanted pictures; raises :class:`MissingToolError` without scikit-image."""
     if find_spec("skimage") is None:
         raise MissingToolError(
@@ -60,7 +60,7 @@ def _pictures_to_see(dataset: Dataset, output: TensorSpec) -> Records:
         )
     found = pictures("ssim", dataset, output)
     if min(found[:1]["values"].shape[1:3]) < _LEAST_SIDE:
-        raise RecipeError(
+        raise ConfigError(
             f"{dataset.source}: metric 'ssim' needs pictures of {_LEAST_SIDE} pixels a side at"
             f" least; the model gives {output}; choose the metric 'psnr'"
         )

@@ -2,18 +2,18 @@
 
 Each function takes the name of the metric, for messages, besides the dataset and the output, and
 raises :class:`~edgepack.core.errors.DatasetError` for data that are missing or unfit and
-:class:`~edgepack.core.errors.RecipeError` where the metric does not fit the model.
+:class:`~edgepack.core.errors.ConfigError` where the metric does not fit the model.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgepack.core.errors import DatasetError, RecipeError
+from edgepack.core.errors import ConfigError, DatasetError
 from edgepack.core.signature import TensorSpec, fits
 from edgepack.metrics.metric import Array
 from edgepack.metrics.predicted_classes import class_count
-from edgepack.metrics.records import Records
+from edgepack.metrics.records import RecordArray
 from edgepack.storage.arrays import blocks, extremes
 from edgepack.storage.dataset import Dataset
 
@@ -28,7 +28,7 @@ def labels(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     """Give one class number for each sample, int64 of shape (samples,)."""
     where = _where(name, dataset)
     if len(output.shape) != 1:
-        raise RecipeError(
+        raise ConfigError(
             f"{where} needs one score for each class; the model gives {output}; choose another"
         )
     found = _one_each(where, "labels", dataset, output)
@@ -46,7 +46,7 @@ def labels(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     return found.astype(np.int64)
 
 
-def values(name: str, dataset: Dataset, output: TensorSpec) -> Array:
+def real_targets(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     """Give the wanted outputs, of the output's shape."""
     where = _where(name, dataset)
     y = dataset.labels.get(output.name)
@@ -68,31 +68,31 @@ def values(name: str, dataset: Dataset, output: TensorSpec) -> Array:
 def vectors(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     """Give the wanted outputs, a few values for each sample, shape (samples, values)."""
     if len(output.shape) != 1:
-        raise RecipeError(
+        raise ConfigError(
             f"{_where(name, dataset)} needs a row of values for each sample; the model gives"
             f" {output}; choose the metric 'mse'"
         )
-    return values(name, dataset, output)
+    return real_targets(name, dataset, output)
 
 
 def inputs(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     """Give the inputs, which an autoencoder is to give back."""
     where = _where(name, dataset)
     if len(dataset.inputs) > 1:
-        raise RecipeError(
+        raise ConfigError(
             f"{where} compares outputs with the input; the model has {len(dataset.inputs)};"
             " choose another metric"
         )
     (x,) = dataset.inputs.values()
     if x.shape[1:] != output.shape:
-        raise RecipeError(
+        raise ConfigError(
             f"{where} compares outputs with inputs; 'x' has shape {x.shape}, the model gives"
             f" {output}; choose another metric"
         )
     return x
 
 
-def marked_inputs(name: str, dataset: Dataset, output: TensorSpec) -> Records:
+def marked_inputs(name: str, dataset: Dataset, output: TensorSpec) -> RecordArray:
     """Give the inputs as ``values``, with a ``label``: 0 for a normal sample, 1 for an anomaly.
 
     Of classes that have names, the one called "normal" is, and all others are anomalies.
@@ -112,7 +112,7 @@ def marked_inputs(name: str, dataset: Dataset, output: TensorSpec) -> Records:
             f"{where} needs 0 for normal samples and 1 for anomalies; 'y' holds {found.min():g} to"
             f" {found.max():g}"
         )
-    return Records({"label": found.astype(np.int64), "values": x})
+    return RecordArray({"label": found.astype(np.int64), "values": x})
 
 
 def maps(name: str, dataset: Dataset, output: TensorSpec) -> Array:
@@ -122,7 +122,7 @@ def maps(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     """
     where = _where(name, dataset)
     if len(output.shape) < 2:  # noqa: PLR2004 (positions and classes)
-        raise RecipeError(
+        raise ConfigError(
             f"{where} needs scores for each position; the model gives {output}; choose another"
         )
     y = dataset.labels.get(output.name)
@@ -147,15 +147,15 @@ def maps(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     return found
 
 
-def pictures(name: str, dataset: Dataset, output: TensorSpec) -> Records:
+def pictures(name: str, dataset: Dataset, output: TensorSpec) -> RecordArray:
     """Give the wanted pictures as ``values``, with the ``peak`` that they may reach."""
     if len(output.shape) not in (2, 3):
-        raise RecipeError(
+        raise ConfigError(
             f"{_where(name, dataset)} needs pictures, (height, width) or (height, width, channels);"
             f" the model gives {output}; choose another"
         )
-    y = values(name, dataset, output)
-    return Records({"peak": np.broadcast_to(np.float64(_peak(y)), len(y)), "values": y})
+    y = real_targets(name, dataset, output)
+    return RecordArray({"peak": np.broadcast_to(np.float64(_peak(y)), len(y)), "values": y})
 
 
 def anything(name: str, dataset: Dataset, output: TensorSpec) -> Array:

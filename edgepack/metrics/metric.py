@@ -65,7 +65,7 @@ class Metric:
     """A metric by its name in recipes and reports; ``title`` is what a person reads.
 
     ``wanted`` picks from a dataset what an output is measured against, and raises
-    :class:`~edgepack.core.errors.DatasetError` or :class:`~edgepack.core.errors.RecipeError` where
+    :class:`~edgepack.core.errors.DatasetError` or :class:`~edgepack.core.errors.ConfigError` where
     it is missing or unfit.
 
     ``condense`` makes of a block of samples what the metric needs of each: it takes real-valued

@@ -17,7 +17,7 @@ def decision_boundary(outputs: Array) -> float:
     return 0.5 if are_probabilities(outputs) else 0.0
 
 
-def classes(outputs: Array, boundary: float) -> Array:
+def predicted_classes(outputs: Array, boundary: float) -> Array:
     """Turn outputs (samples, ..., classes) into class numbers; from the boundary on one means yes.
 
     The first of equal scores wins.

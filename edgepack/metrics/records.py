@@ -25,7 +25,7 @@ def record_array(fields: Mapping[str, Array]) -> Array:
     return records
 
 
-class Records:
+class RecordArray:
     """Arrays (samples, ...) by name, each as it lies on disk; a slice of samples copies those."""
 
     def __init__(self, fields: Mapping[str, Array]) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from edgepack.config.export import is_function_name
-from edgepack.core.errors import MissingToolError, RecipeError, UsageError
+from edgepack.core.errors import ConfigError, MissingToolError, UsageError
 from edgepack.core.signature import Signature, TensorSpec
 from edgepack.metrics.anomaly import ANOMALY, RECONSTRUCTION
 from edgepack.metrics.classification import CLASSIFICATION, top
@@ -18,7 +18,7 @@ from edgepack.metrics.metric import Array, Family, Measure, Metric, Rows
 from edgepack.metrics.predicted_classes import class_count
 from edgepack.metrics.regression import REGRESSION
 from edgepack.metrics.segmentation import SEGMENTATION
-from edgepack.metrics.user_metric import own
+from edgepack.metrics.user_metric import user_metric
 from edgepack.storage.arrays import blocks
 from edgepack.storage.dataset import Dataset
 
@@ -27,52 +27,52 @@ METRICS = {
     for family in (CLASSIFICATION, REGRESSION, ANOMALY, SEGMENTATION, GENERATION)
     for metric in family
 }
-"""Those that have a name of their own; :func:`find` knows more."""
+"""Those that have a name of their own; :func:`find_metric` knows more."""
 
 _TOP = re.compile(r"top-([2-9]|[1-9][0-9]{1,5})")
 _MANY_CLASSES = 10  # from so many on the five highest scores are told
 _FEWEST_CLASSES = 3  # of two, both are the highest two
 
 
-def listed(name: str) -> Metric | None:
+def listed_metric(name: str) -> Metric | None:
     """Find a metric by its name, without the user's own functions: a report may name anything."""
     if match := _TOP.fullmatch(name):
         return top(int(match[1]))
     return METRICS.get(name)
 
 
-def find(name: str) -> Metric:
+def find_metric(name: str) -> Metric:
     """Find a metric by its name: of :data:`METRICS`, ``top-K``, or ``module:function``.
 
-    Raises :class:`RecipeError` for the name of no metric.
+    Raises :class:`ConfigError` for the name of no metric.
     """
-    if metric := listed(name):
+    if metric := listed_metric(name):
         return metric
     if is_function_name(name):
-        return own(name)
-    raise RecipeError(
+        return user_metric(name)
+    raise ConfigError(
         f"unknown metric {name!r}: known metrics: {', '.join(METRICS)}, top-K such as top-5, and"
         " MODULE:FUNCTION of your own"
     )
 
 
-def require_known(name: str | None) -> None:
-    """Raise :class:`RecipeError` for the name of no metric."""
+def require_known_metric(name: str | None) -> None:
+    """Raise :class:`ConfigError` for the name of no metric."""
     if name is not None:
-        find(name)
+        find_metric(name)
 
 
-def measures(name: str | None, dataset: Dataset, signature: Signature) -> dict[str, Measure]:
+def choose_measures(name: str | None, dataset: Dataset, signature: Signature) -> dict[str, Measure]:
     """Choose how each output is measured, by its name; outputs that are not are left out.
 
     A metric that is named must fit an output at least. Without a name the labels choose: whole
     numbers, one a sample, are class numbers if the output has several values, or if they are no
     others than 0 and 1; one for each position of an output that has more axes are classes of
     positions; 0 and 1 for an output that is like the input mark anomalies; everything else is
-    values. Raises :class:`DatasetError` and :class:`RecipeError` for labels that do not fit, or a
+    values. Raises :class:`DatasetError` and :class:`ConfigError` for labels that do not fit, or a
     metric that fits nowhere.
     """
-    named = None if name is None else find(name)
+    named = None if name is None else find_metric(name)
     found: dict[str, Measure] = {}
     refusals: list[UsageError] = []
     for output in signature.outputs:
@@ -118,15 +118,17 @@ def _is_autoencoder(dataset: Dataset, output: TensorSpec) -> bool:
     return shapes == [output.shape] and int(np.prod(shapes[0])) > _MANY_CLASSES
 
 
-def lessons(name: str | None, dataset: Dataset, signature: Signature) -> dict[str, Measure]:
-    """Choose what fine-tuning teaches each output: as :func:`measures`, but by what has a loss.
+def training_measures(
+    name: str | None, dataset: Dataset, signature: Signature
+) -> dict[str, Measure]:
+    """Choose what each output is fine-tuned on: as :func:`choose_measures`, but with a loss.
 
     To tell anomalies, an autoencoder learns to give back what is normal. Raises
-    :class:`RecipeError`, besides, for a metric that no loss serves.
+    :class:`ConfigError`, besides, for a metric that no loss serves.
     """
-    if name is not None and find(name).family is Family.ANOMALY:
+    if name is not None and find_metric(name).family is Family.ANOMALY:
         name = RECONSTRUCTION.name
-    found = measures(name, dataset, signature)
+    found = choose_measures(name, dataset, signature)
     return {
         output.name: _with_loss(found[output.name], dataset, output)
         for output in signature.outputs
@@ -139,14 +141,14 @@ def _with_loss(measure: Measure, dataset: Dataset, output: TensorSpec) -> Measur
         wanted = RECONSTRUCTION.wanted(dataset, output)
         return Measure(metric=RECONSTRUCTION, wanted=wanted)
     if measure.metric.loss is None:
-        raise RecipeError(
+        raise ConfigError(
             f"{dataset.source}: no fine-tuning serves the metric {measure.metric.name!r}; choose"
             " another, or the loss 'distillation'"
         )
     return measure
 
 
-def companions(measure: Measure, dataset: Dataset, output: TensorSpec) -> list[Measure]:
+def metrics_to_report(measure: Measure, dataset: Dataset, output: TensorSpec) -> list[Measure]:
     """Find what an output can be measured by besides: its metric first, then others of its family.
 
     Those that the data or the model do not fit, or that need a package which is not installed, are

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.metrics.ground_truth import values, vectors
+from edgepack.metrics.ground_truth import real_targets, vectors
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean, weighted_sums
 
 _ROUNDING = 1e-12
@@ -61,7 +61,7 @@ REGRESSION = (
         family=Family.REGRESSION,
         unit=Unit.ERROR,
         is_more_better=False,
-        wanted=partial(values, "mse"),
+        wanted=partial(real_targets, "mse"),
         condense=squared_error,
         value=weighted_mean,
         loss=Loss.MEAN_SQUARED_ERROR,
@@ -72,7 +72,7 @@ REGRESSION = (
         family=Family.REGRESSION,
         unit=Unit.ERROR,
         is_more_better=False,
-        wanted=partial(values, "mae"),
+        wanted=partial(real_targets, "mae"),
         condense=_absolute_error,
         value=weighted_mean,
         loss=Loss.MEAN_SQUARED_ERROR,

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgepack.metrics.ground_truth import IGNORED, maps
 from edgepack.metrics.metric import Array, Family, Metric, Unit, weighted_sums
-from edgepack.metrics.predicted_classes import class_count, classes
+from edgepack.metrics.predicted_classes import class_count, predicted_classes
 
 
 def _overlaps(outputs: Array, wanted: Array, boundary: float) -> Array:
@@ -42,7 +42,7 @@ def _right_and_counted(outputs: Array, wanted: Array, boundary: float) -> Array:
 def _flat(outputs: Array, wanted: Array, boundary: float) -> tuple[Array, Array, Array]:
     """Give labels, classes and which positions count, each (samples, positions)."""
     label = wanted.reshape(len(wanted), -1).astype(np.int64)
-    given = classes(outputs, boundary).reshape(label.shape)
+    given = predicted_classes(outputs, boundary).reshape(label.shape)
     are_all = class_count(outputs.shape[-1]) > IGNORED
     return label, given, np.full(label.shape, True) if are_all else label != IGNORED
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.core.importing import calling, import_function
 from edgepack.metrics.ground_truth import anything
 from edgepack.metrics.metric import Array, Family, Metric, Unit
@@ -19,14 +19,14 @@ from edgepack.metrics.records import record_array
 Function = Callable[[Array, Array], Any]
 
 
-def own(name: str) -> Metric:
+def user_metric(name: str) -> Metric:
     """Import a function from the path or the working folder, and make a metric of it.
 
     It is called with what was wanted, as ``y`` holds it, and the outputs, both (samples, ...), and
     gives a number; more is better unless it has a true attribute ``less_is_better``. Raises
-    :class:`RecipeError` if there is no such function.
+    :class:`ConfigError` if there is no such function.
     """
-    function = import_function(name, f"metric {name!r}", RecipeError)
+    function = import_function(name, f"metric {name!r}", ConfigError)
     return Metric(
         name=name,
         title=name,
@@ -57,17 +57,17 @@ def _of_line(name: str, function: Function, rows: Array, line: Array) -> float:
         return _called(name, function, rows)
     try:
         return _called(name, function, np.repeat(rows, line))
-    except RecipeError:
+    except ConfigError:
         return np.nan
 
 
 def _called(name: str, function: Function, rows: Array) -> float:
     # Standard output is the report's alone.
-    with calling(f"metric {name!r}", RecipeError), redirect_stdout(sys.stderr):
+    with calling(f"metric {name!r}", ConfigError), redirect_stdout(sys.stderr):
         given = function(rows["wanted"], rows["outputs"])
     number = np.asarray(given)
     if number.ndim or number.dtype.kind not in "biuf":
-        raise RecipeError(
+        raise ConfigError(
             f"metric {name!r}: gives a {type(given).__name__}; give one number for all samples"
         )
     return float(number)

@@ -12,8 +12,8 @@ import numpy as np
 from edgepack.config.export import Recipe
 from edgepack.core.codec import restore
 from edgepack.core.progress import Progress, Silent
-from edgepack.core.temporary_folders import Scratch
-from edgepack.layer_errors.ranking import rank
+from edgepack.core.temporary_folders import TemporaryFolder
+from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import Compared, DebugReport, Isolated
 from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.steps import model_steps
@@ -26,7 +26,7 @@ from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays, pick, save_arrays
 from edgepack.storage.artifact import describe_all
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, recipe_manifest
 from edgepack.workers.client import Worker
 from edgepack.workers.replaced import ReplacedWorker
@@ -51,11 +51,13 @@ def debug(
     """
     require_data(recipe)
     with (
-        stage(recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force) as folder,
-        Scratch(folder.parent) as work,
+        staged_output(
+            recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force
+        ) as folder,
+        TemporaryFolder(folder.parent) as work,
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         calibrating(recipe, verbose=verbose) as calibrator,
-        looker(verbose=verbose) as service,
+        layer_comparer(verbose=verbose) as service,
     ):
         job = Job(recipe, folder, work, own_folder(work), session, progress or Silent(), verbose)
         data = load(job)
@@ -64,7 +66,7 @@ def debug(
         notes += model_steps.convert(job, data)
         calibrate(job, data, calibrator)
         model, _ = model_steps.quantize(job)
-        report = look(
+        report = compare_layers(
             service,
             job.float_tflite,
             job.quantized_tflite,
@@ -89,7 +91,7 @@ def debug(
     return report
 
 
-def looker(*, verbose: bool) -> ReplacedWorker:
+def layer_comparer(*, verbose: bool) -> ReplacedWorker:
     """Start the process that looks into models: it serves DebugService."""
     label = "LiteRT"
     start = partial(
@@ -98,7 +100,7 @@ def looker(*, verbose: bool) -> ReplacedWorker:
     return ReplacedWorker(start, label)
 
 
-def look(
+def compare_layers(
     service: ReplacedWorker,
     float_tflite: Path,
     quantized_tflite: Path,
@@ -109,8 +111,8 @@ def look(
 ) -> DebugReport:
     """Compare two .tflite files layer by layer, on samples spread evenly over the test data.
 
-    ``service`` is of :func:`looker`. ``inputs`` are real values (samples, ...), ``outputs`` names
-    what comes out; arrays go to the folder ``work``. Raises
+    ``service`` is of :func:`layer_comparer`. ``inputs`` are real values (samples, ...), ``outputs``
+    names what comes out; arrays go to the folder ``work``. Raises
     :class:`~edgepack.core.errors.ConversionError` for files that have no layer in common.
     """
     samples = _spread(inputs)
@@ -131,7 +133,7 @@ def look(
         samples=len(next(iter(samples.values()))),
         kernels=compared.kernels,
         outputs=dict(zip(outputs, scores, strict=True)),
-        layers=rank(
+        layers=rank_layers(
             compared.layers,
             isolated.alone,
             min((score.sqnr_db for score in scores if score.sqnr_db is not None), default=None),

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from edgepack.core.errors import ReportError
 from edgepack.core.schema_version import SCHEMA
-from edgepack.report.differences.comparison_figures import Names, comparison_figures, names_needed
+from edgepack.report.differences.comparison_figures import (
+    StageNames,
+    comparison_figures,
+    names_needed,
+)
 from edgepack.report.differences.difference import ONLY_A, ONLY_B, Difference, Side, differences
 from edgepack.report.differences.export_figures import bundle_figures
 from edgepack.report.differences.figure_kinds import Figure
@@ -88,7 +92,7 @@ def _figures(*given: _Given) -> Iterator[Iterator[Figure]]:
     """Take the figures out of reports; what one has several of is told by its names in all."""
     if given[0].kind == _COMPARISON:
         needed = [names_needed(each.report) for each in given]
-        names = Names(
+        names = StageNames(
             outputs=any(each.outputs for each in needed), models=any(each.models for each in needed)
         )
         return (comparison_figures(each.report, names) for each in given)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
-from edgepack.footprint.liveness import Memory, Step, memories, runs
+from edgepack.footprint.liveness import Memory, MemoryStep, memories, runs
 from edgepack.pipeline.validation.read_inputs import making_sense_of, read_model
 from edgepack.quantization.affine import real_range
 from edgepack.report.data.inspection import (
@@ -22,8 +22,8 @@ from edgepack.storage.artifact import describe_bytes
 from edgepack.tflite.graph import Graph, Model, Operator, Tensor
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.macs import STEPPED, macs
-from edgepack.tflite.operator_calls import Use
-from edgepack.tflite.sparsity import WEIGHT_INPUTS, is_countable, zeros
+from edgepack.tflite.operator_calls import OperatorCall
+from edgepack.tflite.sparsity import WEIGHT_INPUTS, has_countable_weights, zeros
 
 _WEIGHTS: Mapping[str, tuple[int, ...]] = {
     **WEIGHT_INPUTS,
@@ -146,7 +146,7 @@ def _widened(graph: Graph) -> dict[int, int]:
 def _layer(
     graph: Graph,
     operator: Operator,
-    step: Step,
+    step: MemoryStep,
     names: Mapping[int, str],
     widened: Mapping[int, int],
     seen: _Seen,
@@ -166,7 +166,7 @@ def _layer(
     counted = {
         each.buffer: seen.count(each)
         for place in places
-        if place < len(taken) and (each := taken[place]) and is_countable(each)
+        if place < len(taken) and (each := taken[place]) and has_countable_weights(each)
     }
     weights = _Weights.sum(counted.values())
     return LayerInspection(
@@ -180,7 +180,7 @@ def _layer(
         constant_bytes=sum(constants.values()),
         weights=weights.count,
         zeros=weights.fraction,
-        macs=macs(Use.of(graph, operator)),
+        macs=macs(OperatorCall.of(graph, operator)),
         memory_bytes=step.alive,
         waiting_bytes=step.waiting,
         runs=tuple(runs(operator)),

@@ -5,17 +5,17 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
-from edgepack.calibration.lint import REPRESENTATIVE, TEST, Testimony
+from edgepack.calibration.lint import REPRESENTATIVE, TEST, ModelLint
 from edgepack.calibration.lint.data_rules import lint_data
-from edgepack.calibration.lint.dataset_profile import class_labels, profile
-from edgepack.calibration.lint.model_rules import choose
+from edgepack.calibration.lint.dataset_profile import labels_as_classes, profile
+from edgepack.calibration.lint.model_rules import choose_lint_samples
 from edgepack.config.export import Recipe
 from edgepack.core.codec import restore
 from edgepack.core.errors import DatasetError
 from edgepack.core.progress import Progress, Silent
 from edgepack.core.temporary_folders import temporary
-from edgepack.load.formats import detect
-from edgepack.pipeline.steps.job import Data, Job, load
+from edgepack.load.formats import detect_format
+from edgepack.pipeline.steps.job import Job, JobData, load
 from edgepack.pipeline.steps.model_process import model_session, own_folder
 from edgepack.pipeline.steps.model_steps import model_name
 from edgepack.report.data.lint import LintReport
@@ -27,28 +27,28 @@ def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = Fa
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    detect(recipe.model)
+    detect_format(recipe.model)
     with (
         temporary() as work,
         model_session(recipe.source, work, verbose=verbose) as session,
     ):
         job = Job(recipe, work, work, own_folder(work), session, progress or Silent(), verbose)
-        return find(job, load(job))
+        return find_lint(job, load(job))
 
 
-def warnings(job: Job, data: Data) -> tuple[str, ...]:
+def warnings(job: Job, data: JobData) -> tuple[str, ...]:
     """Say what the linter finds, for a report.
 
     Raises :class:`DatasetError` instead if the recipe is strict.
     """
-    findings = find(job, data).findings
+    findings = find_lint(job, data).findings
     if findings and job.recipe.strict:
         more = f" (and {len(findings) - 1} more: see edgepack lint)" if len(findings) > 1 else ""
         raise DatasetError(f"{findings[0]}{more}")
     return tuple(f"warning: {finding}" for finding in findings)
 
 
-def find(job: Job, data: Data) -> LintReport:
+def find_lint(job: Job, data: JobData) -> LintReport:
     """Apply every rule: those on data here, those on the model where TensorFlow runs."""
     datasets = {}
     if job.recipe.representative is not None:
@@ -61,7 +61,7 @@ def find(job: Job, data: Data) -> LintReport:
             role: profile(role, dataset, data.signature) for role, dataset in datasets.items()
         }
         findings = lint_data(*profiles.values())
-        answers = [restore(Testimony, answer.result()) for answer in asked]
+        answers = [restore(ModelLint, answer.result()) for answer in asked]
     told = [finding for answer in answers for finding in answer.findings]
     return LintReport(
         model=model_name(job.recipe),
@@ -71,10 +71,10 @@ def find(job: Job, data: Data) -> LintReport:
     )
 
 
-def _ask(job: Job, data: Data, role: str, dataset: Dataset) -> Future[Any]:
+def _ask(job: Job, data: JobData, role: str, dataset: Dataset) -> Future[Any]:
     """Let TensorFlow hold some samples of a dataset against the model."""
-    inputs, chosen = choose(dataset)
-    labels = class_labels(dataset, data.signature)
+    inputs, chosen = choose_lint_samples(dataset)
+    labels = labels_as_classes(dataset, data.signature)
     stem = role.replace(" ", "-")
     return job.session.start(
         "lint",

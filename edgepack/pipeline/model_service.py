@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused
-from edgepack.calibration.lint import Testimony
+from edgepack.calibration.lint import ModelLint
 from edgepack.calibration.lint.model_rules import lint_training
 from edgepack.compression import technique as find_technique
 from edgepack.compression.technique import Form, Record, Task, Technique
 from edgepack.compression.training.strategy import strategy as start_strategy
 from edgepack.compression.training.task import Training
 from edgepack.compression.weights import kernel_sparsity
-from edgepack.config.export import FineTune, Source
+from edgepack.config.export import FineTune, ModelSource
 from edgepack.config.quantization import Quantization
 from edgepack.conversion.to_tflite import to_float_tflite
 from edgepack.core.codec import restore
@@ -34,7 +34,7 @@ from edgepack.load.tensorflow_environment import environment
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
 from edgepack.quantization.scheme import quantize, quantize_constants
-from edgepack.storage.array_writer import Spool
+from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import Arrays, array_paths, load_arrays
 from edgepack.tflite.sparsity import Sparsity
 
@@ -53,7 +53,7 @@ class ModelSession:
     _unrolled: tuple[str, ...] = ()
     """The layers that were unrolled to make a .tflite file for a step."""
 
-    def __init__(self, *, source: Source) -> None:
+    def __init__(self, *, source: ModelSource) -> None:
         self._source = source
         os.environ.update(environment(self._source))
         import tensorflow  # noqa: F401 (at once, while the parent reads the data)
@@ -80,13 +80,13 @@ class ModelSession:
 
     def lint(
         self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
-    ) -> Testimony:
+    ) -> ModelLint:
         """Hold samples and their class numbers against what the model shows of its training."""
         update(0, 1)
         findings, witnesses = lint_training(
             self._given, role, load_arrays(inputs), load_arrays(labels)
         )
-        return Testimony(findings=tuple(findings), witnesses=tuple(witnesses))
+        return ModelLint(findings=tuple(findings), witnesses=tuple(witnesses))
 
     def compress(
         self,
@@ -179,7 +179,7 @@ class ModelSession:
         arrays = list(load_arrays(inputs).values())
         paths = array_paths(Path(outputs), [output.name for output in model.signature.outputs])
         with ExitStack() as stack:
-            spools = [stack.enter_context(Spool(Path(path))) for path in paths.values()]
+            spools = [stack.enter_context(NpyWriter(Path(path))) for path in paths.values()]
             runner = model.runner([array.shape[1:] for array in arrays])
             for batch in model.batches(runner, arrays, update):
                 if not all(np.isfinite(array).all() for array in batch):

@@ -15,14 +15,14 @@ from edgepack.emit.tflm.c_array import c_bytes
 from edgepack.report.data.comparison import Origin
 from edgepack.report.differences.read_report import read_json
 from edgepack.storage.artifact import describe_bytes
-from edgepack.storage.manifest import MANIFEST, Manifest, ToldRecipe, require_unaltered
+from edgepack.storage.manifest import MANIFEST, Manifest, RecordedRecipe, require_unaltered
 
 _REPORT = "report.json"
 _COMPRESSED = "compressed"  # by what is not known here
 _C_ARRAY = re.compile(r"firmware/\w+/model\.c")
 
 
-def companions(path: Path) -> list[Path]:
+def companion_files(path: Path) -> list[Path]:
     """Name the files beside a .tflite file that are read with it, if they are there."""
     return [path.parent / name for name in (MANIFEST, FLOAT_TFLITE, _REPORT)]
 
@@ -56,7 +56,7 @@ def pruned_float(path: Path, source: Path) -> Path | None:
     as :func:`origin` does.
     """
     found, beside = origin(path), path.with_name(FLOAT_TFLITE)
-    recipe = ToldRecipe(found.recipe if found else {})
+    recipe = RecordedRecipe(found.recipe if found else {})
     if not recipe.is_compressed or not _is_quantized(path, recipe):
         return None
     if not beside.is_file() or beside.samefile(source):
@@ -67,12 +67,12 @@ def pruned_float(path: Path, source: Path) -> Path | None:
 
 def compressed_name(found: Origin | None) -> str:
     """Say what a model is called after the last step of compression, as its manifest tells it."""
-    last = ToldRecipe(found.recipe).last_technique if found else None
+    last = RecordedRecipe(found.recipe).last_technique if found else None
     known = TECHNIQUES.get(Prune.technique if last is None else last)
     return known.stage if known else _COMPRESSED
 
 
-def _is_quantized(path: Path, recipe: ToldRecipe) -> bool:
+def _is_quantized(path: Path, recipe: RecordedRecipe) -> bool:
     """Whether a file is what the recipe was for, not the float model on the way there."""
     return recipe.scheme is not None and path.name == tflite_name(recipe.scheme)
 

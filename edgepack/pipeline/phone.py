@@ -5,39 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgepack.config.labels import labelled_output, read_labels
-from edgepack.config.phone import App
+from edgepack.config.labels import output_with_labels, read_labels
+from edgepack.config.phone import PhoneConfig
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.config.project_file import read_recipe_file
-from edgepack.core.errors import RecipeError
+from edgepack.config.project_file import read_project_file
+from edgepack.core.errors import ConfigError
 from edgepack.emit.phone.kotlin import kotlin
 from edgepack.emit.phone.metadata import with_metadata
-from edgepack.emit.phone.phone_model import PhoneModel, ends, require_prepared
+from edgepack.emit.phone.phone_model import PhoneModel, model_ends, require_prepared
 from edgepack.emit.phone.swift import swift
 from edgepack.pipeline.naming import default_name
-from edgepack.pipeline.origin import companions
-from edgepack.pipeline.validation.read_inputs import File, making_sense_of, read_file
+from edgepack.pipeline.origin import companion_files
+from edgepack.pipeline.validation.read_inputs import ValidatedFile, making_sense_of, read_file
 from edgepack.report.data.phone import PhoneReport
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.manifest import Manifest
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_data, versions
 
 _COMMAND = "phone"
 
 
-def phone(app: App) -> PhoneReport:
+def phone(app: PhoneConfig) -> PhoneReport:
     """Write a folder with the model, its metadata in the file, and a class in Kotlin and in Swift.
 
     Raises :class:`~edgepack.core.errors.ModelError` for a file that is damaged or that apps cannot
-    run, :class:`~edgepack.core.errors.RecipeError` for labels or preprocessing that do not fit it,
+    run, :class:`~edgepack.core.errors.ConfigError` for labels or preprocessing that do not fit it,
     and :class:`~edgepack.core.errors.OutputError`.
     """
     model = _phone_model(app, read_file(app.model))
     with making_sense_of(app.model):
         data = with_metadata(model)
-    inputs = [*app.inputs.values(), *companions(app.model)]
-    with stage(app.output, _COMMAND, inputs, force=app.force) as folder:
+    inputs = [*app.inputs.values(), *companion_files(app.model)]
+    with staged_output(app.output, _COMMAND, inputs, force=app.force) as folder:
         (folder / model.file).write_bytes(data)
         for suffix, text in ((".kt", kotlin(model)), (".swift", swift(model))):
             (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
@@ -57,23 +57,25 @@ def phone(app: App) -> PhoneReport:
     )
 
 
-def _phone_model(app: App, file: File) -> PhoneModel:
+def _phone_model(app: PhoneConfig, file: ValidatedFile) -> PhoneModel:
     """Put together what the emitters take."""
     graph = file.model.main
     with making_sense_of(app.model):
-        inputs = ends("input", [each.name for each in file.signature.inputs], graph.input_tensors)
-        outputs = ends("output", file.outputs, graph.output_tensors)
-    preprocessing = read_recipe_file(app.recipe_file).described(file.signature)
+        inputs = model_ends(
+            "input", [each.name for each in file.signature.inputs], graph.input_tensors
+        )
+        outputs = model_ends("output", file.outputs, graph.output_tensors)
+    preprocessing = read_project_file(app.project_file).described(file.signature)
     try:
         for end in inputs:
             require_prepared(end, preprocessing[end.title])
-    except RecipeError as error:
-        raise RecipeError(f"{app.recipe_file}: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{app.project_file}: {error}") from None
     labels: tuple[str, ...] = ()
     labelled = 0
     if app.labels is not None:
         labels = read_labels(app.labels)
-        labelled = labelled_output(app.labels, labels, file.signature.outputs)
+        labelled = output_with_labels(app.labels, labels, file.signature.outputs)
     return PhoneModel(
         name=_text(app.name or default_name(app.model)),
         data=file.data,
@@ -92,13 +94,13 @@ def _text(given: str) -> str:
     return given.encode("utf-8", "replace").decode()
 
 
-def _described(app: App, model: PhoneModel) -> dict[str, Any]:
+def _described(app: PhoneConfig, model: PhoneModel) -> dict[str, Any]:
     """Tell what was asked for, by names and content."""
     inputs = {role: describe_data(path) for role, path in app.inputs.items()}
     return inputs | {"name": model.name, "description": model.description}
 
 
-def _notes(app: App, model: PhoneModel) -> Iterator[str]:
+def _notes(app: PhoneConfig, model: PhoneModel) -> Iterator[str]:
     """Say what the app has to know, or do itself."""
     if app.labels is None:
         yield "no labels: if an output tells classes, name them with --labels FILE"
@@ -110,7 +112,7 @@ def _notes(app: App, model: PhoneModel) -> Iterator[str]:
     if bare:
         yield (
             f"{', '.join(bare)}: the app gives real values as the model was trained on; describe"
-            " how they come about with --recipe FILE"
+            " how they come about with --config FILE"
         )
     custom = {
         operator.name

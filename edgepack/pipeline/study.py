@@ -6,13 +6,13 @@ from pathlib import Path
 
 from edgepack.config.export import Recipe
 from edgepack.config.quantization import FixedPoint
-from edgepack.core.errors import ConversionError, RecipeError
+from edgepack.core.errors import ConfigError, ConversionError
 from edgepack.core.progress import Progress, Silent, ignore
-from edgepack.core.temporary_folders import Scratch
+from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.evaluation.deviation import why_no_outputs
-from edgepack.load.formats import detect
+from edgepack.load.formats import detect_format
 from edgepack.pipeline.steps import model_steps
-from edgepack.pipeline.steps.job import Data, Job, load
+from edgepack.pipeline.steps.job import Job, JobData, load
 from edgepack.pipeline.steps.model_process import model_session, own_folder
 from edgepack.pipeline.steps.score import evaluators
 from edgepack.quantization.fixed_point import fixed_point
@@ -23,7 +23,7 @@ from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays
 from edgepack.storage.artifact import describe_all
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, recipe_manifest
 
 _COMMAND = "study"
@@ -43,12 +43,14 @@ def study(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    detect(recipe.model)
+    detect_format(recipe.model)
     if recipe.test is None:
-        raise RecipeError("a study needs samples to run the model on: give --test")
+        raise ConfigError("a study needs samples to run the model on: give --test")
     with (
-        stage(recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force) as folder,
-        Scratch(folder.parent) as work,
+        staged_output(
+            recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force
+        ) as folder,
+        TemporaryFolder(folder.parent) as work,
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         interpreters([LITERT], verbose=verbose) as running,
     ):
@@ -65,7 +67,7 @@ def study(
     return report
 
 
-def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) -> StudyReport:
+def _study(job: Job, data: JobData, settings: FixedPoint, running: Interpreters) -> StudyReport:
     names = [output.name for output in data.signature.outputs]
     model = job.float_tflite.read_bytes()
     wanted = _run(data, model, running, job.work)
@@ -76,7 +78,7 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
         for done, (bits, rounding) in enumerate(pairs):
             update(done, len(pairs), f"{bits} bits, {rounding}")
             coarse = fixed_point(model, bits, rounding, job.recipe.seed)
-            with Scratch(job.work) as work:  # outputs are files there
+            with TemporaryFolder(job.work) as work:  # outputs are files there
                 outputs = _run(data, coarse, running, work)
                 scores = {name: scorers[name].score(outputs[name], None) for name in names}
             simulated.append(Simulated(bits=bits, rounding=rounding, outputs=scores))
@@ -91,7 +93,7 @@ def _study(job: Job, data: Data, settings: FixedPoint, running: Interpreters) ->
     )
 
 
-def _run(data: Data, model: bytes, running: Interpreters, work: Path) -> Arrays:
+def _run(data: JobData, model: bytes, running: Interpreters, work: Path) -> Arrays:
     path = work / "simulated.tflite"
     path.write_bytes(model)
     runs = running.run(

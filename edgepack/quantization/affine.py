@@ -22,7 +22,7 @@ def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     NaN becomes the zero point, which stands for 0.0: TensorFlow Lite leaves it open.
     What is not quantized, such as token numbers, is returned as it is.
 
-    >>> from edgepack.core.signature import QuantParams
+    >>> from edgepack.tflite.graph import QuantParams
     >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
     >>> int8 = Tensor(name="x", shape=(1,), dtype="int8", quant=half, data=b"")
     >>> quantize(np.array([0.0, 0.25, -0.25, 1000.0]), int8)
@@ -55,7 +55,7 @@ def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
 def real_range(tensor: Tensor) -> tuple[float, float]:
     """Give the least and the largest real value that a per-tensor quantized tensor can hold.
 
-    >>> from edgepack.core.signature import QuantParams
+    >>> from edgepack.tflite.graph import QuantParams
     >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
     >>> real_range(Tensor(name="x", shape=(1,), dtype="int8", quant=half, data=b""))
     (-64.5, 63.0)

@@ -17,7 +17,7 @@ _DEQUANTIZE_VERSION = 3  # the first that takes float16
 _LARGEST = float(np.finfo(np.float16).max)
 
 
-def halve(float_tflite: bytes, chosen: Callable[[str], bool]) -> bytes:
+def to_float16(float_tflite: bytes, chosen: Callable[[str], bool]) -> bytes:
     """Store the float32 constants of a float .tflite in float16.
 
     ``chosen`` tells by the name of an operator's first output. Constants beyond float16's 65,504

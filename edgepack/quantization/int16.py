@@ -71,7 +71,7 @@ _FIXED = {(1 / 256, -128): 2.0**-15, (1 / 128, 0): 2.0**-15}
 """Outputs of SOFTMAX, LOGISTIC and TANH, whose quantization is fixed, in int8 and in int16."""
 
 
-def widen(
+def to_int16(
     int8_tflite: bytes,
     float_tflite: bytes,
     wide: Callable[[str], bool],

@@ -25,7 +25,7 @@ _LARGEST_BIAS = 2**31 - 1
 _LARGEST = 7  # of -8..7: symmetric, so that a weight and its negative weigh the same
 
 
-def narrow(
+def to_int4(
     int8_tflite: bytes,
     float_tflite: bytes,
     chosen: Callable[[str], bool],

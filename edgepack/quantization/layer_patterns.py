@@ -13,7 +13,9 @@ from edgepack.tflite.graph import Graph, Operator
 _NEAR = 3
 
 
-def assign(graph: Graph, default: str, layers: Sequence[tuple[str, str]]) -> dict[str, str]:
+def assign_patterns(
+    graph: Graph, default: str, layers: Sequence[tuple[str, str]]
+) -> dict[str, str]:
     """Tell how each operator of a float graph is quantized, by the name of its first output.
 
     ``layers`` pairs patterns with ``int8``, ``int16``, ``int4`` or ``float``; the last that

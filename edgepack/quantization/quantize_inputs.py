@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack.quantization.affine import quantize
-from edgepack.storage.array_writer import Spool
+from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import Arrays, blocks, load_array
 from edgepack.tflite.graph import Tensor
 
@@ -18,7 +18,7 @@ def quantize_inputs(inputs: Arrays, tensors: Sequence[Tensor], folder: Path) -> 
     """
     made: Arrays = {}
     for number, ((name, array), tensor) in enumerate(zip(inputs.items(), tensors, strict=True)):
-        with Spool(folder / f"quantized-{number}.npy") as spool:
+        with NpyWriter(folder / f"quantized-{number}.npy") as spool:
             for _, (block,) in blocks(array):
                 spool.add(quantize(block, tensor))
         made[name] = load_array(spool.path)

@@ -16,7 +16,7 @@ _SAME = 0.01  # of a scale: the zero point's rounding stretches a range by half 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effect:
+class RepresentedRange:
     """An activation of the quantized file, by the ``layer`` that makes it.
 
     ``asked`` is its range before, ``represented`` what its integers stand for, in the unit of the
@@ -33,7 +33,7 @@ class Effect:
     fixed_by: str | None
 
 
-def effects(model: Model, ranges: Mapping[str, Range]) -> dict[str, Effect]:
+def represented_ranges(model: Model, ranges: Mapping[str, Range]) -> dict[str, RepresentedRange]:
     """Read back the scales of a quantized .tflite, by the activations' names.
 
     Activations that are not quantized, or are not in the file any more, are left out.
@@ -48,7 +48,7 @@ def effects(model: Model, ranges: Mapping[str, Range]) -> dict[str, Effect]:
         (scale,), (zero_point,) = tensor.quant.scale, tensor.quant.zero_point
         least, most = real_range(tensor)
         taken = abs(scale - _scale(tensor, asked)) <= _SAME * scale
-        found[tensor.name] = Effect(
+        found[tensor.name] = RepresentedRange(
             layer=names.get(index, tensor.name),
             asked=asked,
             represented=Range(min=least, max=most),

@@ -14,12 +14,12 @@ from edgepack.config.quantization import (
     Quantization,
 )
 from edgepack.quantization.dynamic_range import quantize_weights
-from edgepack.quantization.float16 import halve
-from edgepack.quantization.int4 import narrow
+from edgepack.quantization.float16 import to_float16
+from edgepack.quantization.int4 import to_int4
 from edgepack.quantization.int8 import quantize_int8
-from edgepack.quantization.int16 import widen
+from edgepack.quantization.int16 import to_int16
 from edgepack.quantization.io_types import change_ends
-from edgepack.quantization.layer_patterns import assign
+from edgepack.quantization.layer_patterns import assign_patterns
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.parser import read_tflite
 
@@ -30,7 +30,7 @@ def quantize_constants(float_tflite: bytes, settings: Quantization) -> bytes:
     """Quantize a float .tflite by a scheme that computes in float: no ranges are needed."""
     is_in = _assigned(float_tflite, settings)
     if settings.scheme == FLOAT16:
-        return halve(float_tflite, is_in(FLOAT16))
+        return to_float16(float_tflite, is_in(FLOAT16))
     return quantize_weights(
         float_tflite,
         is_in(DYNAMIC_RANGE),
@@ -53,14 +53,14 @@ def quantize(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantizati
         per_tensor_dense=_is_dense_per_tensor(settings, graph),
     )
     if any(map(is_in(INT4), made)):
-        tflite = narrow(
+        tflite = to_int4(
             tflite,
             float_tflite,
             is_in(INT4),
             per_tensor_dense=settings.is_dense_per_tensor(INT4),
         )
     if any(map(is_in(INT16), made)):
-        tflite = widen(
+        tflite = to_int16(
             tflite,
             float_tflite,
             is_in(INT16),
@@ -88,6 +88,6 @@ def _assigned(
     float_tflite: bytes, settings: Quantization
 ) -> Callable[[str], Callable[[str], bool]]:
     """Tell for each scheme whether an operator, by the name of its first output, is in it."""
-    assigned = assign(read_tflite(float_tflite).main, settings.scheme, settings.layers)
+    assigned = assign_patterns(read_tflite(float_tflite).main, settings.scheme, settings.layers)
     # What the quantizer added goes with the rest.
     return lambda scheme: lambda name: assigned.get(name, settings.scheme) == scheme

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from edgepack.config.quantization import DYNAMIC_RANGE, FLOAT, Quantization
 from edgepack.core.errors import ConversionError
-from edgepack.quantization.layer_patterns import assign
+from edgepack.quantization.layer_patterns import assign_patterns
 from edgepack.tflite.graph import Graph, Model, Operator
 from edgepack.tflite.sparsity import weight_tensors
 
@@ -55,7 +55,7 @@ def require_full_integer(
         raise ConversionError("the model computes nothing: it has no operator to quantize")
     in_float = {
         name
-        for name, wanted in assign(source.main, settings.scheme, settings.layers).items()
+        for name, wanted in assign_patterns(source.main, settings.scheme, settings.layers).items()
         if wanted == FLOAT
     }
     if left := float_tensors(model, _allowed(model, in_float, settings)):

@@ -14,7 +14,7 @@ from edgepack.tflite.rewrite import Rewrite
 
 
 @dataclass(frozen=True, kw_only=True)
-class Culprit:
+class CrashingOperator:
     """An operator by its name in TensorFlow Lite, its layer, and its place in the graph."""
 
     operator: str
@@ -26,7 +26,7 @@ class Culprit:
         return f"{self.operator} of the layer {self.layer!r}"
 
 
-class Fate(enum.Enum):
+class RunOutcome(enum.Enum):
     """What became of a process that ran a model."""
 
     RAN = enum.auto()
@@ -34,7 +34,9 @@ class Fate(enum.Enum):
     CRASHED = enum.auto()
 
 
-def culprit(model: bytes, fate: Callable[[bytes], Fate], time_s: float) -> Culprit | None:
+def find_crashing_operator(
+    model: bytes, fate: Callable[[bytes], RunOutcome], time_s: float
+) -> CrashingOperator | None:
     """Find the first operator that the process does not survive, by bisection.
 
     ``fate`` runs a .tflite file on what ended the process before. Returns None where no operator
@@ -49,7 +51,7 @@ def culprit(model: bytes, fate: Callable[[bytes], Fate], time_s: float) -> Culpr
     if position is None:
         return None
     blamed = graph.operators[position]
-    return Culprit(
+    return CrashingOperator(
         operator=blamed.name,
         layer=layer_names(graph)[blamed.outputs[0]] if blamed.outputs else blamed.name,
         position=position,
@@ -57,25 +59,25 @@ def culprit(model: bytes, fate: Callable[[bytes], Fate], time_s: float) -> Culpr
 
 
 def _first_crash(
-    model: bytes, count: int, fate: Callable[[bytes], Fate], deadline: float
+    model: bytes, count: int, fate: Callable[[bytes], RunOutcome], deadline: float
 ) -> int | None:
     runs, crashes = 0, count
-    if fate(first_operators(model, crashes)) is not Fate.CRASHED:
+    if fate(first_operators(model, crashes)) is not RunOutcome.CRASHED:
         return None
     before = fate(first_operators(model, runs))
-    if before is Fate.CRASHED:
+    if before is RunOutcome.CRASHED:
         return None
     while crashes - runs > 1:
         if time.monotonic() > deadline:
             return None
         middle = (runs + crashes) // 2
         found = fate(first_operators(model, middle))
-        if found is Fate.CRASHED:
+        if found is RunOutcome.CRASHED:
             crashes = middle
         else:
             runs, before = middle, found
     # What was cut off may have mattered to what is left, if that does not run.
-    return None if runs and before is Fate.REFUSED else runs
+    return None if runs and before is RunOutcome.REFUSED else runs
 
 
 def first_operators(model: bytes, count: int) -> bytes:

@@ -8,7 +8,7 @@ from edgepack.core.errors import MissingToolError
 from edgepack.runtimes import RUNTIMES, Runtime
 
 
-def named(names: Collection[str]) -> list[Runtime]:
+def runtimes_named(names: Collection[str]) -> list[Runtime]:
     """Give the runtimes of these names, in the order of :data:`RUNTIMES`."""
     return [runtime for name, runtime in RUNTIMES.items() if name in names]
 

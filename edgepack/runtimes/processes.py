@@ -21,7 +21,7 @@ from edgepack.core.errors import EdgepackError, ModelError, WorkerCrashError, Wo
 from edgepack.core.progress import Parts, Update, ignore
 from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes import Runtime
-from edgepack.runtimes.crash_culprit import Culprit, Fate, culprit
+from edgepack.runtimes.crash_culprit import CrashingOperator, RunOutcome, find_crashing_operator
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.run_parts import Part, has_nan, joined_outputs
 from edgepack.runtimes.run_result import Run
@@ -299,23 +299,23 @@ class Interpreters:
             f" {limit // _MIB:,} MiB)"
         )
 
-    def _search(self, runtime: Runtime, parts: list[Part]) -> Culprit | None:
+    def _search(self, runtime: Runtime, parts: list[Part]) -> CrashingOperator | None:
         """Find the operator that ended the process of one of the parts."""
         part = next(part for part in parts if isinstance(part.crash, WorkerCrashError))
         begin = part.asked["start"] + part.done
 
-        def fate(model: bytes) -> Fate:
+        def fate(model: bytes) -> RunOutcome:
             part.cut.write_bytes(model)
             asked = part.asked | {"model": str(part.cut), "start": begin}
             try:
                 self._call(runtime, "try_out", update=ignore, **asked)
             except WorkerCrashError as crash:
-                return Fate.CRASHED if crash.signal else Fate.REFUSED
+                return RunOutcome.CRASHED if crash.signal else RunOutcome.REFUSED
             except (EdgepackError, RuntimeError):
-                return Fate.REFUSED
-            return Fate.RAN
+                return RunOutcome.REFUSED
+            return RunOutcome.RAN
 
-        return culprit(Path(part.asked["model"]).read_bytes(), fate, _SEARCH_S)
+        return find_crashing_operator(Path(part.asked["model"]).read_bytes(), fate, _SEARCH_S)
 
 
 def _told(error: Exception) -> str:

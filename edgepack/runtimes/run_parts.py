@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.core.progress import Update
-from edgepack.storage.array_writer import Spool
+from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import Arrays, blocks, load_array
 
 
@@ -54,7 +54,7 @@ def joined(paths: list[Path]) -> NDArray[Any]:
     is_real = arrays[0].dtype.kind == "f"
     if len(arrays) == 1 and not is_real:
         return arrays[0]
-    with Spool(paths[0].with_suffix(".joined.npy")) as spool:
+    with NpyWriter(paths[0].with_suffix(".joined.npy")) as spool:
         for _, (block,) in chain.from_iterable(map(blocks, arrays)):
             # What is beyond float32 counts as its end, so that differences stay numbers.
             spool.add(np.nan_to_num(block, nan=np.nan) if is_real else block)

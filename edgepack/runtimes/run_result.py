@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.footprint.allocations import Allocations
-from edgepack.runtimes.crash_culprit import Culprit
+from edgepack.runtimes.crash_culprit import CrashingOperator
 from edgepack.storage.arrays import Arrays
 
 
@@ -39,7 +39,7 @@ class Run:
     failure: str | None = None
     is_refused: bool = False
     signal: str | None = None
-    culprit: Culprit | None = None
+    culprit: CrashingOperator | None = None
 
     @property
     def samples(self) -> int | None:

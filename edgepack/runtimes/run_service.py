@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgepack.core.progress import Update
 from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes.latency import Latency, latencies
-from edgepack.storage.array_writer import Spool
+from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import read_rows
 
 _PROCESS = Path("/proc/self")
@@ -87,7 +87,7 @@ class RunService:
         forget_peak()
         interpreter = self._build(Path(model).read_bytes())
         with ExitStack() as stack:
-            spools = [stack.enter_context(Spool(Path(path))) for path in outputs]
+            spools = [stack.enter_context(NpyWriter(Path(path))) for path in outputs]
             is_even = True
             for results in _invoked(interpreter, inputs, start, stop, update):
                 is_even = is_even and _add(spools, results)
@@ -122,7 +122,7 @@ class RunService:
         return latencies(timed, threads, update)
 
 
-def _add(spools: Sequence[Spool], results: Sequence[NDArray[Any]]) -> bool:
+def _add(spools: Sequence[NpyWriter], results: Sequence[NDArray[Any]]) -> bool:
     """Write the outputs of a sample; False if they have another shape than those before."""
     try:
         for spool, result in zip(spools, results, strict=True):

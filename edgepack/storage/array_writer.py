@@ -14,7 +14,7 @@ from edgepack.storage.arrays import blocks, load_array
 _FORMAT: Any = np.lib.format  # typed from numpy 2 on
 
 
-class Spool:
+class NpyWriter:
     """An .npy file that is being written. Raises OSError if the disk is full."""
 
     def __init__(self, path: Path) -> None:
@@ -24,7 +24,7 @@ class Spool:
         self._dtype: np.dtype[Any] | None = None
         self._shape: tuple[int, ...] = ()
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> NpyWriter:
         return self
 
     def __exit__(
@@ -64,7 +64,7 @@ def chosen_rows(array: NDArray[Any], mask: NDArray[np.bool_], path: Path) -> NDA
 
     ``mask`` says which, shape (samples,): one at least.
     """
-    with Spool(path) as spool:
+    with NpyWriter(path) as spool:
         for rows, (block,) in blocks(array):
             if mask[rows].any():
                 spool.add(block[mask[rows]])

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from edgepack.core.codec import as_json, restore
-from edgepack.core.temporary_folders import Scratch
+from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.core.user_folders import user_folder
 from edgepack.storage.artifact import describe_stream
 
@@ -43,7 +43,7 @@ _is_entry = re.compile("[0-9a-f]{64}").fullmatch
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """A result: its value, as JSON has it, and the folder with its files."""
 
     value: Any
@@ -82,7 +82,7 @@ class Cache:
         what = "a result" if self._thrown_away == 1 else f"{self._thrown_away} results"
         return (f"{what} in the cache had been changed: thrown away, and computed again",)
 
-    def find(self, key: Any) -> Entry | None:
+    def find(self, key: Any) -> CacheEntry | None:
         """Find what was kept under a key."""
         if self._folder is None:
             return None
@@ -96,7 +96,7 @@ class Cache:
         except _BadEntryError:
             self._throw_away(folder)
             return None
-        return Entry(value, folder)
+        return CacheEntry(value, folder)
 
     def remember(self, key: Any, kind: type[T], make: Callable[[], T]) -> T:
         """Find a dataclass that was kept under a key, or make and keep it."""
@@ -110,7 +110,7 @@ class Cache:
         self.keep(key, as_json(made))
         return made
 
-    def keep(self, key: Any, value: Any, files: Mapping[str, Path] | None = None) -> Entry:
+    def keep(self, key: Any, value: Any, files: Mapping[str, Path] | None = None) -> CacheEntry:
         """Keep a value, and files under names of their own, which are moved.
 
         Where the cache cannot be written the files stay in the scratch folder.
@@ -118,7 +118,7 @@ class Cache:
         made = Path(tempfile.mkdtemp(dir=self._scratch))
         for name, path in (files or {}).items():
             shutil.move(path, made / name)
-        entry = Entry(value, made)
+        entry = CacheEntry(value, made)
         if self._folder is None:
             return entry
         folder = self._folder / _name(key)
@@ -131,7 +131,7 @@ class Cache:
             return entry
         with suppress(OSError):  # others may be at it too
             self._shrink()
-        return Entry(value, folder)
+        return CacheEntry(value, folder)
 
     def _throw_away(self, folder: Path) -> None:
         """Remove what is not as it was put there."""
@@ -213,7 +213,7 @@ def _replace(made: Path, folder: Path) -> None:
     Another process may have come first: what it put there, it may be reading.
     """
     if not _are_same(made, folder):
-        with Scratch(folder.parent) as beside:
+        with TemporaryFolder(folder.parent) as beside:
             shutil.copytree(made, beside, dirs_exist_ok=True)
             with suppress(FileNotFoundError):
                 _clear(folder)
@@ -223,7 +223,7 @@ def _replace(made: Path, folder: Path) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove an entry, or whatever is in its place; nobody ever finds half of it."""
-    with Scratch(folder.parent) as rubbish:
+    with TemporaryFolder(folder.parent) as rubbish:
         folder.rename(rubbish / folder.name)
 
 

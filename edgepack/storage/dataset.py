@@ -46,7 +46,7 @@ def require_same_classes(datasets: Iterable[Dataset]) -> None:
             )
 
 
-def class_labels(dataset: Dataset, output: str) -> NDArray[Any] | None:
+def labels_by_class(dataset: Dataset, output: str) -> NDArray[Any] | None:
     """Give the labels of an output, shape (samples,), if they are one whole number a sample."""
     y = dataset.labels.get(output)
     if y is None or y.size != len(y):
@@ -57,5 +57,5 @@ def class_labels(dataset: Dataset, output: str) -> NDArray[Any] | None:
 
 def first_class_labels(dataset: Dataset, signature: Signature) -> NDArray[Any] | None:
     """Give those of the first output that has any."""
-    found = (class_labels(dataset, output.name) for output in signature.outputs)
+    found = (labels_by_class(dataset, output.name) for output in signature.outputs)
     return next((labels for labels in found if labels is not None), None)

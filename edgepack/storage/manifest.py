@@ -32,7 +32,7 @@ _OF_ALL = {"schema", "command", "artifacts", "versions"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class CalibrationSettings:
     """How a model was calibrated and quantized; ``ranges`` describes the file that had them."""
 
     samples: int | None = None
@@ -43,7 +43,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class ToldRecipe:
+class RecordedRecipe:
     """The recipe in a manifest, which may be anybody's, or of an edgepack of another time.
 
     ``told`` is JSON: the settings by their names, and what went in by its role.
@@ -75,13 +75,15 @@ class ToldRecipe:
         last = _fitting(dict[str, Any], steps[-1]) or {}
         return _fitting(str, last.get("technique")) or ""
 
-    def settings(self) -> Settings:
+    def settings(self) -> CalibrationSettings:
         """How the model was quantized, by the defaults where nothing is told.
 
         Raises ValueError for settings that cannot be.
         """
-        defaults = as_json(Settings())
-        return restore(Settings, {name: self.told.get(name, defaults[name]) for name in defaults})
+        defaults = as_json(CalibrationSettings())
+        return restore(
+            CalibrationSettings, {name: self.told.get(name, defaults[name]) for name in defaults}
+        )
 
     def _text(self, name: str, key: str) -> str | None:
         within = _fitting(dict[str, Any], self.told.get(name)) or {}
@@ -144,10 +146,10 @@ class Manifest:
         return self.artifacts.get(path.name) == describe(path)
 
     @property
-    def recipe(self) -> ToldRecipe | None:
+    def recipe(self) -> RecordedRecipe | None:
         """The recipe that the folder was made by; None for a command that takes none."""
         told = _fitting(dict[str, Any], self.asked.get(RECIPE))
-        return None if told is None else ToldRecipe(told)
+        return None if told is None else RecordedRecipe(told)
 
 
 def require_unaltered(path: Path) -> None:

@@ -14,33 +14,35 @@ from edgepack.core.errors import OutputError
 from edgepack.core.printable import shown
 from edgepack.core.signals import uninterrupted
 from edgepack.core.system_errors import STAGED, explained
-from edgepack.core.temporary_folders import Scratch
+from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.storage.exchange import exchange, rename_new
 from edgepack.storage.manifest import MANIFEST, Manifest
-from edgepack.storage.overlap import require_apart, require_unlinked
+from edgepack.storage.overlap import require_no_overlap, require_unlinked
 
 _MODE = 0o777
 _ANOTHER = "choose another --output"
 
 
 @contextmanager
-def stage(output: Path, command: str, inputs: Iterable[Any], *, force: bool) -> Iterator[Path]:
+def staged_output(
+    output: Path, command: str, inputs: Iterable[Any], *, force: bool
+) -> Iterator[Path]:
     """Give a folder to fill, which becomes ``output`` if the context ends without an exception.
 
-    ``inputs`` is what the command reads, as :func:`~edgepack.storage.overlap.require_apart` takes
-    it. Raises :class:`OutputError` if ``output`` holds any of it, if it exists and ``force`` is not
-    set, if it is not a folder that ``command`` wrote, or if it cannot be written; that includes a
-    full disk.
+    ``inputs`` is what the command reads, as :func:`~edgepack.storage.overlap.require_no_overlap`
+    takes it. Raises :class:`OutputError` if ``output`` holds any of it, if it exists and ``force``
+    is not set, if it is not a folder that ``command`` wrote, or if it cannot be written; that
+    includes a full disk.
     """
     with ExitStack() as undo, explained(output):
         output, inputs = Path(os.path.realpath(output)), list(inputs)
         _require_folder(output)
         _put_back(output)
-        require_apart(output, inputs)
+        require_no_overlap(output, inputs)
         _require_replaceable(output, command, force=force)
         require_unlinked(output, inputs)
         undo.enter_context(_parents(output))
-        folder = undo.enter_context(Scratch(output.parent, mode=_MODE))
+        folder = undo.enter_context(TemporaryFolder(output.parent, mode=_MODE))
         yield folder
         _require_folder(output)
         _require_replaceable(output, command, force=force)

@@ -15,7 +15,7 @@ from edgepack.core.errors import OutputError
 _MOST_LINKS = 40
 
 
-def require_apart(output: Path, inputs: Iterable[Any]) -> None:
+def require_no_overlap(output: Path, inputs: Iterable[Any]) -> None:
     """Raise :class:`OutputError` if a folder that is to be written holds an input, or lies in one.
 
     ``output`` is a real path, whether it is there or not. ``inputs`` are files and folders; what

@@ -10,10 +10,10 @@ NAMELESS = "StatefulPartitionedCall"
 _SIGNATURE = "serving_default_"
 
 
-def plain(name: str) -> str:
+def without_suffix(name: str) -> str:
     """Leave out what the converter writes around the name of an input or output.
 
-    >>> plain("serving_default_alpha:0"), plain("next:1")
+    >>> without_suffix("serving_default_alpha:0"), without_suffix("next:1")
     ('alpha', 'next:1')
     """
     return name.removeprefix(_SIGNATURE).removesuffix(":0")

@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgepack.core.errors import ModelError
-from edgepack.tflite.flatbuffer_tables import Damage, File, Table
+from edgepack.tflite.flatbuffer_tables import Damage, FlatBuffer, FlatBufferTable
 from edgepack.tflite.quantization_damage import Quantized, require_quantization
 
 _MAX_DIMENSIONS = 32
@@ -54,12 +54,12 @@ def require_whole(data: bytes) -> None:
     their shapes, quantization against its tensor, and the operators' order against what they take.
     """
     try:
-        _require_model(File(data).root())
+        _require_model(FlatBuffer(data).root())
     except Damage as damage:
         raise ModelError(f"damaged .tflite file: {damage}") from None
 
 
-def _require_model(model: Table) -> None:
+def _require_model(model: FlatBufferTable) -> None:
     are_custom = [_is_custom(code) for code in model.tables(1)]
     buffers = [_buffer(table) for table in model.tables(4)]
     counts = [_require_graph(graph, are_custom, buffers) for graph in model.tables(2)]
@@ -77,20 +77,20 @@ def _require_model(model: Table) -> None:
             _require_index("a signature", end.number(1, "u4"), "tensor", counts[graph])
 
 
-def _is_custom(code: Table) -> bool:
+def _is_custom(code: FlatBufferTable) -> bool:
     """Check an operator code; returns whether it names an operator of someone's own."""
     for field, dtype in ((0, "i1"), (2, "i4"), (3, "i4")):
         code.number(field, dtype)
     return bool(code.text(1))
 
 
-def _buffer(table: Table) -> _Bytes:
+def _buffer(table: FlatBufferTable) -> _Bytes:
     content = table.numbers(0, "u1")
     is_behind = table.number(1, "u4") > 1  # its offset in the file
     return None if is_behind else content
 
 
-def _require_graph(graph: Table, are_custom: list[bool], buffers: list[_Bytes]) -> int:
+def _require_graph(graph: FlatBufferTable, are_custom: list[bool], buffers: list[_Bytes]) -> int:
     """Check a graph; returns how many tensors it has."""
     tensors = [_tensor(index, table, buffers) for index, table in enumerate(graph.tables(0))]
     inputs, outputs = graph.numbers(1, "i4"), graph.numbers(2, "i4")
@@ -123,7 +123,7 @@ def _require_graph(graph: Table, are_custom: list[bool], buffers: list[_Bytes]) 
     return len(tensors)
 
 
-def _tensor(index: int, table: Table, buffers: list[_Bytes]) -> _Tensor:
+def _tensor(index: int, table: FlatBufferTable, buffers: list[_Bytes]) -> _Tensor:
     """Check a tensor by itself."""
     name = f"tensor {index}"
     table.text(3)
@@ -151,7 +151,7 @@ def _tensor(index: int, table: Table, buffers: list[_Bytes]) -> _Tensor:
     return _Tensor(is_constant, is_given=is_constant or is_variable or not needed)
 
 
-def _visit_sparsity(sparsity: Table | None) -> bool:
+def _visit_sparsity(sparsity: FlatBufferTable | None) -> bool:
     """Visit what says where a sparse tensor's values belong; returns whether there is any."""
     if sparsity is None:
         return False

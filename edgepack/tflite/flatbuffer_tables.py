@@ -35,16 +35,16 @@ class Damage(Exception):  # noqa: N818 (it is what it says)
     """What is wrong with a file, in words that follow its name."""
 
 
-class File:
+class FlatBuffer:
     """The bytes of a FlatBuffer, and how many more of them may be visited."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._visits = _VISITS_A_BYTE * len(data) + _TABLE_COST
 
-    def root(self) -> Table:
+    def root(self) -> FlatBufferTable:
         """The table that the file begins with."""
-        return Table(self, self.follow(0))
+        return FlatBufferTable(self, self.follow(0))
 
     def unpack(self, form: struct.Struct, at: int) -> int:
         """Read a number."""
@@ -64,12 +64,12 @@ class File:
             raise Damage("its tables overlap")
 
 
-class Table:
+class FlatBufferTable:
     """A table of the file; fields are named by their number in the schema, from 0."""
 
     __slots__ = ("_at", "_file", "_vtable", "_vtable_bytes")
 
-    def __init__(self, file: File, at: int) -> None:
+    def __init__(self, file: FlatBuffer, at: int) -> None:
         file.visit(_TABLE_COST)
         self._file = file
         self._at = at
@@ -94,16 +94,16 @@ class Table:
         place = self._place(field)
         return 0 if place is None else self._file.unpack(_FORMATS[np.dtype(dtype)], place)
 
-    def table(self, field: int) -> Table | None:
+    def table(self, field: int) -> FlatBufferTable | None:
         """Read a table; None if it is left out."""
         place = self._place(field)
-        return None if place is None else Table(self._file, self._file.follow(place))
+        return None if place is None else FlatBufferTable(self._file, self._file.follow(place))
 
-    def tables(self, field: int) -> Iterator[Table]:
+    def tables(self, field: int) -> Iterator[FlatBufferTable]:
         """Read a vector of tables one by one, none if it is left out."""
         start, count = self._vector(field, _OFFSET.size)
         for index in range(count):
-            yield Table(self._file, self._file.follow(start + _OFFSET.size * index))
+            yield FlatBufferTable(self._file, self._file.follow(start + _OFFSET.size * index))
 
     def numbers(self, field: int, dtype: str) -> NDArray[Any]:
         """View a vector of numbers of a numpy type, empty if it is left out."""

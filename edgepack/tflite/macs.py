@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 
 from edgepack.tflite.graph import Model, Tensor
-from edgepack.tflite.operator_calls import Use
+from edgepack.tflite.operator_calls import OperatorCall
 
 STEPPED: Mapping[str, tuple[int, ...]] = {
     "LSTM": (*range(1, 12), 16),
@@ -31,7 +31,7 @@ _BASIC_LSTM = 5
 """So many inputs has the LSTM whose gates share a matrix, which is its third."""
 
 
-def macs(use: Use) -> int | None:
+def macs(use: OperatorCall) -> int | None:
     """Count the multiply-accumulates of an operator.
 
     0 of one that sums no products; None where they cannot be told: of custom operators, of those
@@ -52,13 +52,13 @@ def macs(use: Use) -> int | None:
 def model_macs(model: Model) -> int:
     """Count those of a model's operators that can be told, of every graph, each run once."""
     return sum(
-        macs(Use.of(graph, operator)) or 0
+        macs(OperatorCall.of(graph, operator)) or 0
         for graph in model.subgraphs
         for operator in graph.operators
     )
 
 
-def _convolution(use: Use) -> int:
+def _convolution(use: OperatorCall) -> int:
     """Each output is a window of the weights (out, height, width, in) times the input.
 
     Grouped convolutions have the input channels of a group there.
@@ -67,19 +67,19 @@ def _convolution(use: Use) -> int:
     return prod(use.outputs[0].shape) * height * width * channels
 
 
-def _depthwise(use: Use) -> int:
+def _depthwise(use: OperatorCall) -> int:
     """Each output is a window of one channel; the weights are (1, height, width, out)."""
     _, height, width, _ = _shape(use, 1)
     return prod(use.outputs[0].shape) * height * width
 
 
-def _dense(use: Use) -> int:
+def _dense(use: OperatorCall) -> int:
     """Each output is a row of the weights (out, in) times the input."""
     _, taken = _shape(use, 1)
     return prod(use.outputs[0].shape) * taken
 
 
-def _transposed(use: Use) -> int:
+def _transposed(use: OperatorCall) -> int:
     """Each input value is spread over a window for each output channel.
 
     Inputs: the output's shape, weights (out, height, width, in), the input.
@@ -88,24 +88,24 @@ def _transposed(use: Use) -> int:
     return prod(_shape(use, 2)) * given * height * width
 
 
-def _convolution_3d(use: Use) -> int:
+def _convolution_3d(use: OperatorCall) -> int:
     """Each output is a window of the weights (depth, height, width, in, out) times the input."""
     depth, height, width, channels, _ = _shape(use, 1)
     return prod(use.outputs[0].shape) * depth * height * width * channels
 
 
-def _transposed_3d(use: Use) -> int:
+def _transposed_3d(use: OperatorCall) -> int:
     """As in two dimensions; weights (depth, height, width, out, in)."""
     depth, height, width, given, _ = _shape(use, 1)
     return prod(_shape(use, 2)) * depth * height * width * given
 
 
-def _matrix_product(use: Use) -> int:
+def _matrix_product(use: OperatorCall) -> int:
     """Each output is a row of the left matrix, transposed if ``adj_x``, times a column."""
     return prod(use.outputs[0].shape) * _shape(use, 0)[-2 if use.has("adj_x") else -1]
 
 
-def _stepped(use: Use) -> int:
+def _stepped(use: OperatorCall) -> int:
     """Each weight is used once for a step; the input is (batch and time in either order, in)."""
     is_basic = use.operator.name == "LSTM" and len(use.inputs) == _BASIC_LSTM
     places = (2,) if is_basic else STEPPED[use.operator.name]
@@ -113,12 +113,12 @@ def _stepped(use: Use) -> int:
     return prod(_shape(use, 0)[:-1]) * sum(prod(weight.shape) for weight in weights)
 
 
-def _shape(use: Use, place: int) -> tuple[int, ...]:
+def _shape(use: OperatorCall, place: int) -> tuple[int, ...]:
     tensor: Tensor | None = use.inputs[place]
     return tensor.shape if tensor else ()
 
 
-_FORMULAS: Mapping[str, Callable[[Use], int]] = {
+_FORMULAS: Mapping[str, Callable[[OperatorCall], int]] = {
     "BATCH_MATMUL": _matrix_product,
     "CONV_2D": _convolution,
     "CONV_3D": _convolution_3d,

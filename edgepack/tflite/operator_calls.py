@@ -8,7 +8,7 @@ from edgepack.tflite.graph import Graph, Operator, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class OperatorCall:
     """An operator with the tensors that it takes and gives; None for an input that is left out."""
 
     operator: Operator
@@ -16,7 +16,7 @@ class Use:
     outputs: tuple[Tensor, ...]
 
     @classmethod
-    def of(cls, graph: Graph, operator: Operator) -> Use:
+    def of(cls, graph: Graph, operator: Operator) -> OperatorCall:
         """Look the tensors of an operator up."""
         return cls(
             operator=operator,

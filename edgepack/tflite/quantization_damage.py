@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.tflite.flatbuffer_tables import Damage, Table
+from edgepack.tflite.flatbuffer_tables import Damage, FlatBufferTable
 from edgepack.tflite.nibbles import unpack
 
 _ZERO_POINTS = {"INT8": (-(2**7), 2**7 - 1), "UINT8": (0, 2**8 - 1), "INT16": (-(2**15), 2**15 - 1)}
@@ -36,7 +36,7 @@ class Quantized:
     values: NDArray[np.uint8] | None
 
 
-def require_quantization(tensor: Quantized, table: Table | None) -> None:
+def require_quantization(tensor: Quantized, table: FlatBufferTable | None) -> None:
     """Hold a quantization against its tensor, as TensorFlow Lite does when it loads.
 
     A constant of one dimension may name an axis that it has not, as biases of 2020 do: TensorFlow

@@ -101,7 +101,7 @@ def weight_sparsity(model: Model) -> Sparsity:
     return _of(sizes)
 
 
-def is_countable(tensor: Tensor) -> bool:
+def has_countable_weights(tensor: Tensor) -> bool:
     """Whether a tensor is a constant of a type whose zeros :func:`zeros` counts."""
     return tensor.is_constant and tensor.dtype in (*_DTYPES, "uint8", "int16", "int32")
 

@@ -25,8 +25,8 @@ from edgepack.core import errors
 from edgepack.core.codec import as_json
 from edgepack.core.printable import printable
 from edgepack.core.progress import Update, ignore
-from edgepack.core.temporary_folders import Scratch
-from edgepack.workers.sandbox import Confinement
+from edgepack.core.temporary_folders import TemporaryFolder
+from edgepack.workers.sandbox import Sandbox
 
 # The working folder is no place to import from: what lies there may be anyone's. `-c` puts it
 # first on the path, so the worker takes over this process's path before it imports anything.
@@ -95,7 +95,7 @@ class Worker:
         verbose: bool = False,
         limits: Limits | None = None,
         python: Python | None = None,
-        confinement: Confinement | None = None,
+        confinement: Sandbox | None = None,
         **arguments: Any,
     ) -> None:
         self._label = label
@@ -103,7 +103,7 @@ class Worker:
         python = python or Python(command=(sys.executable,), path=tuple(sys.path))
         with contextlib.ExitStack() as undo:  # where no more files or threads can be had
             # What TensorFlow writes for itself; it is killed, and cannot take it away.
-            self._scratch = Scratch()
+            self._scratch = TemporaryFolder()
             undo.callback(self._scratch.remove)
             self._words = undo.enter_context(tempfile.TemporaryFile())
             rights = confinement and replace(

@@ -55,7 +55,7 @@ _SCOPES = 0b11  # abstract sockets of, and signals to, processes that are not co
 
 
 @dataclass(frozen=True, kw_only=True)
-class Confinement:
+class Sandbox:
     """The files and folders that a process may read, and the folders that it may write, too.
 
     ``connects`` lets it use the network. The packages that it imports, and what they need of the
@@ -67,7 +67,7 @@ class Confinement:
     connects: bool = False
 
 
-def confine(confinement: Confinement) -> str | None:
+def enter_sandbox(confinement: Sandbox) -> str | None:
     """Take all other rights from this process; returns why not, where the system cannot do that.
 
     It works for the calling thread and those that it starts later. There is no way back.

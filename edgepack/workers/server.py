@@ -22,7 +22,7 @@ from typing import Any, TextIO, get_type_hints
 
 from edgepack.core.codec import as_json, restore
 from edgepack.workers.client import Limits
-from edgepack.workers.sandbox import Confinement, confine
+from edgepack.workers.sandbox import Sandbox, enter_sandbox
 
 _PROGRESS_INTERVAL_S = 0.05
 _MAX_TEXT = 20_000
@@ -33,7 +33,7 @@ def main(service: str, arguments: str, limits: str, confinement: str) -> None:
     """Serve a ``module:Class``, built with JSON arguments, until standard input ends.
 
     ``limits`` are the fields of :class:`~edgepack.workers.client.Limits`, as JSON, and
-    ``confinement`` those of :class:`~edgepack.workers.sandbox.Confinement`, or null.
+    ``confinement`` those of :class:`~edgepack.workers.sandbox.Sandbox`, or null.
     """
     most = restore(Limits, json.loads(limits))
     _limit(resource.RLIMIT_CORE, 0)
@@ -44,7 +44,7 @@ def main(service: str, arguments: str, limits: str, confinement: str) -> None:
         _limit(resource.RLIMIT_DATA, most.data_bytes)
     rights = json.loads(confinement)
     if rights:
-        why = confine(restore(Confinement, rights))
+        why = enter_sandbox(restore(Sandbox, rights))
         sys.stderr.write(f"the process is not confined: {why}\n" if why else _CONFINED)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what native code prints must not mix with the answers

@@ -16,7 +16,7 @@ from edgepack.calibration.activations.observers.min_max import MinMax
 from edgepack.calibration.activations.observers.minimal_error import MinimalError
 from edgepack.calibration.activations.observers.moving_average import MovingAverages
 from edgepack.calibration.activations.observers.percentile import Percentile
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 
 
 class Observer(Protocol):
@@ -55,18 +55,18 @@ OBSERVERS = {
 def observer(text: str) -> Observer:
     """Make an observer by its name, and after a colon its number, such as ``percentile:99.9``.
 
-    Raises :class:`RecipeError` for a name that is none, or a number that does not fit.
+    Raises :class:`ConfigError` for a name that is none, or a number that does not fit.
     """
     name, colon, number = text.partition(":")
     kind = OBSERVERS.get(name)
     if kind is None:
-        raise RecipeError(f"unknown observer {name!r}: known observers: {', '.join(OBSERVERS)}")
+        raise ConfigError(f"unknown observer {name!r}: known observers: {', '.join(OBSERVERS)}")
     if not colon:
         return kind.make()
     if kind.parameter is None:
-        raise RecipeError(f"observer {text!r}: {name} takes no number; write {name}")
+        raise ConfigError(f"observer {text!r}: {name} takes no number; write {name}")
     try:
         return kind.make(float(number))
     except ValueError as error:
         why = f"write {name}:NUMBER" if "could not convert" in str(error) else error
-        raise RecipeError(f"observer {text!r}: {why}") from None
+        raise ConfigError(f"observer {text!r}: {why}") from None

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.calibration.datasets.sources import images, wav
-from edgepack.calibration.datasets.sources.csv_table import NOT_UTF_8, Table
+from edgepack.calibration.datasets.sources.csv_table import NOT_UTF_8, CsvTable
 from edgepack.calibration.datasets.sources.folder import files_below
 from edgepack.calibration.datasets.sources.function import open_function
-from edgepack.calibration.datasets.sources.images import Images
+from edgepack.calibration.datasets.sources.images import ImageFolder
 from edgepack.calibration.datasets.sources.npz import open_npy, open_npz
-from edgepack.calibration.datasets.sources.source import Context, Source, explained
+from edgepack.calibration.datasets.sources.source import Context, SampleSource, explain_reading
 from edgepack.calibration.datasets.sources.stream import open_object
-from edgepack.calibration.datasets.sources.tfrecord import Records, is_tfrecord
-from edgepack.calibration.datasets.sources.wav import Sounds
+from edgepack.calibration.datasets.sources.tfrecord import TfRecords, is_tfrecord
+from edgepack.calibration.datasets.sources.wav import WavFolder
 from edgepack.config.export import is_function_name
 from edgepack.core.errors import DatasetError, MissingToolError
 from edgepack.core.user_files import require_ordinary
@@ -38,7 +38,7 @@ _NPY = b"\x93NUMPY"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundSource:
     """Data whose kind is known.
 
     ``name`` is for messages; ``open`` reads no samples yet. ``is_isolated`` wants a process of its
@@ -46,42 +46,46 @@ class Found:
     """
 
     name: str
-    open: Callable[[Context], Source]
+    open: Callable[[Context], SampleSource]
     is_isolated: bool = False
 
 
-def find(data: Any) -> Found:
+def find_source(data: Any) -> FoundSource:
     """Find out what data are.
 
     Raises :class:`DatasetError` for what is missing, cannot be read or is of no known kind, and
     :class:`MissingToolError` if the package that decodes it is not installed.
     """
     if isinstance(data, str) and is_function_name(data):
-        return Found(name=data, open=lambda context: open_function(data, context), is_isolated=True)
+        return FoundSource(
+            name=data, open=lambda context: open_function(data, context), is_isolated=True
+        )
     if not isinstance(data, (str, Path)):
         name = type(data).__name__
-        return Found(name=name, open=lambda context: open_object(data, name, context))
+        return FoundSource(name=name, open=lambda context: open_object(data, name, context))
     path = Path(data)
-    with explained(str(path)):
+    with explain_reading(str(path)):
         if path.is_dir():
             return _folder(path)
         require_ordinary(path, DatasetError)
         return _file(path)
 
 
-def _file(path: Path) -> Found:
+def _file(path: Path) -> FoundSource:
     name = str(path)
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         is_npz = zipfile.is_zipfile(file)
     if is_npz:
-        return Found(name=name, open=lambda context: open_npz(path, context))
+        return FoundSource(name=name, open=lambda context: open_npz(path, context))
     if head.startswith(_NPY) and len(head) > len(_NPY):
-        return Found(name=name, open=lambda context: open_npy(path, context))
+        return FoundSource(name=name, open=lambda context: open_npy(path, context))
     if is_tfrecord(path):
-        return Found(name=name, open=lambda context: Records(path, context), is_isolated=True)
+        return FoundSource(
+            name=name, open=lambda context: TfRecords(path, context), is_isolated=True
+        )
     if _is_table(path, head):
-        return Found(name=name, open=lambda context: Table(path, context))
+        return FoundSource(name=name, open=lambda context: CsvTable(path, context))
     if path.suffix.lower() == ".csv":
         wrong = NOT_UTF_8 if head.strip() else "is empty; give a header row and rows of numbers"
         raise DatasetError(f"{path}: {wrong}")
@@ -91,7 +95,7 @@ def _file(path: Path) -> Found:
     )
 
 
-def _folder(path: Path) -> Found:
+def _folder(path: Path) -> FoundSource:
     kinds: dict[str, list[str]] = {"image": [], "sound": []}
     files = files_below(path)
     for name in files:
@@ -105,23 +109,23 @@ def _folder(path: Path) -> Found:
         )
     if pictures:
         _require("PIL", "Pillow", "images", path)
-        return Found(
+        return FoundSource(
             name=str(path),
-            open=lambda context: Images(path, pictures, context.recipe_file.label),
+            open=lambda context: ImageFolder(path, pictures, context.project_file.label),
             is_isolated=True,
         )
     if waves:
         _require("soundfile", "soundfile", "audio", path)
-        return Found(
+        return FoundSource(
             name=str(path), open=lambda context: _sounds(path, waves, context), is_isolated=True
         )
     held = f"none of its {len(files)} files is one" if files else "it is empty"
     raise DatasetError(f"{path}: a folder without images and without WAV files: {held}")
 
 
-def _sounds(path: Path, files: list[str], context: Context) -> Sounds:
-    described = context.recipe_file.described(context.signature).values()
-    return Sounds(path, files, context.recipe_file.label, next(iter(described)).audio)
+def _sounds(path: Path, files: list[str], context: Context) -> WavFolder:
+    described = context.project_file.described(context.signature).values()
+    return WavFolder(path, files, context.project_file.label, next(iter(described)).audio)
 
 
 def _kind(file: Path) -> str | None:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from edgepack.calibration.datasets.sources.source import (
     BLOCK_BYTES,
     MOST_ROW_BYTES,
-    Block,
     Fields,
+    SampleBlock,
     Survey,
-    explained,
+    explain_reading,
     picked,
 )
 from edgepack.core.errors import DatasetError
@@ -26,7 +26,7 @@ from edgepack.core.errors import DatasetError
 _FORMAT: Any = np.lib.format  # typed from numpy 2 on
 
 
-class Column(Protocol):
+class SampleColumn(Protocol):
     """An array that is read by blocks of rows."""
 
     shape: tuple[int, ...]
@@ -42,12 +42,14 @@ class Columns:
     classes: tuple[str, ...] = ()
     kind = "numbers"
 
-    def __init__(self, name: str, columns: Mapping[str, Callable[[], Column]], cure: str) -> None:
+    def __init__(
+        self, name: str, columns: Mapping[str, Callable[[], SampleColumn]], cure: str
+    ) -> None:
         self.name = name
         self.cure = cure
         self.total: int | None = None
         self._columns = columns
-        self._opened: dict[str, Column] = {}
+        self._opened: dict[str, SampleColumn] = {}
 
     def names(self) -> Sequence[str]:  # noqa: D102 (of the protocol)
         return sorted(self._columns)
@@ -60,27 +62,27 @@ class Columns:
         columns = [self._opened[name] for name in fields.labels.values()]
         for column in columns:
             if math.prod(column.shape) == total and column.dtype.kind in "fiu":
-                with explained(self.name):
+                with explain_reading(self.name):
                     blocks = [block.reshape(-1) for block in column.blocks(_rows([column]))]
                 return Survey(count=total, labels=np.concatenate(blocks) if blocks else None)
         return Survey(count=total, labels=None)
 
-    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[Block]:  # noqa: D102
+    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:  # noqa: D102
         total = self._open(fields)
         columns = {name: self._opened[name] for name in fields.names}
         size = _rows(list(columns.values()))
-        with explained(self.name):
+        with explain_reading(self.name):
             parts = zip(*(column.blocks(size) for column in columns.values()), strict=True)
             for start, arrays in zip(range(0, total, size), parts, strict=True):
                 rows = picked(start, min(start + size, total), chosen)
                 kept = slice(None) if chosen is None else np.subtract(rows, start, dtype=np.intp)
                 if len(rows):
                     values = (array[kept] for array in arrays)
-                    yield Block(rows=rows, values=dict(zip(columns, values, strict=True)))
+                    yield SampleBlock(rows=rows, values=dict(zip(columns, values, strict=True)))
 
     def _open(self, fields: Fields) -> int:
         """Read the heads of the arrays, and compare their lengths; returns the number of rows."""
-        with explained(self.name):
+        with explain_reading(self.name):
             for name in fields.names:
                 if name not in self._opened:
                     self._opened[name] = self._columns[name]()
@@ -110,15 +112,15 @@ class Columns:
         return total
 
 
-def _row_bytes(column: Column) -> int:
+def _row_bytes(column: SampleColumn) -> int:
     return math.prod(column.shape[1:]) * column.dtype.itemsize
 
 
-def _rows(columns: Sequence[Column]) -> int:
+def _rows(columns: Sequence[SampleColumn]) -> int:
     return max(1, BLOCK_BYTES // max(1, *map(_row_bytes, columns)))
 
 
-class InMemory:
+class InMemoryArray:
     """An array in memory."""
 
     def __init__(self, array: NDArray[Any]) -> None:
@@ -132,7 +134,7 @@ class InMemory:
             yield self._array[start : start + rows]
 
 
-class Stored:
+class StoredArray:
     """An array in the format of .npy, in a file of its own or in an archive.
 
     ``open_file`` opens it anew, ``size`` is how many bytes it has; ``source`` and ``name`` are

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.sources.source import (
-    Block,
     Context,
     Fields,
+    SampleBlock,
     Survey,
-    explained,
+    explain_reading,
     picked,
 )
 from edgepack.core.errors import DatasetError
@@ -29,7 +29,7 @@ _BLOCK_CELLS = 1 << 16
 _LISTED = 8
 
 
-class Table:
+class CsvTable:
     """A source of numeric columns.
 
     The label's column is the described one, or one named after an output, or ``y``; all others,
@@ -45,11 +45,11 @@ class Table:
         self.name = str(path)
         self._path = path
         self._input = context.signature.inputs[0]
-        with explained(self.name):
+        with explain_reading(self.name):
             header = [name.strip() for name in next(self._rows(), [])]
-        self._check(header, context.recipe_file.label)
+        self._check(header, context.project_file.label)
         outputs = [output.name for output in context.signature.outputs]
-        wanted = context.recipe_file.label
+        wanted = context.project_file.label
         known = [wanted] if wanted else [*outputs, "y"]
         self._label = next((header.index(name) for name in known if name in header), None)
         self._header = header
@@ -74,7 +74,7 @@ class Table:
             raise DatasetError(
                 f"{self.name}: has {len(self._header)} columns, and the model's input"
                 f" {spec.name!r} takes {_size(spec.shape)}; name the one of the labels by"
-                ' label = "..." under [data] in a project file (--recipe); the columns are'
+                ' label = "..." under [data] in a project file (--config); the columns are'
                 f" {', '.join(self._header[:_LISTED])}{more}"
             )
 
@@ -85,22 +85,22 @@ class Table:
         return f"row {row + 1} after the header"
 
     def survey(self, fields: Fields) -> Survey:  # noqa: ARG002, D102
-        with explained(self.name):
+        with explain_reading(self.name):
             if self._label is None:
                 return Survey(count=sum(1 for _ in islice(self._rows(), 1, None)), labels=None)
             numbers = [self._numbers(part, start)[:, self._label] for start, part in self._parts()]
         labels = np.concatenate(numbers) if numbers else np.empty(0)
         return Survey(count=len(labels), labels=labels)
 
-    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[Block]:  # noqa: D102
+    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:  # noqa: D102
         inputs = [index for index in range(len(self._header)) if index != self._label]
-        with explained(self.name):
+        with explain_reading(self.name):
             for start, part in self._parts():
                 rows = picked(start, start + len(part), chosen)
                 if not rows:
                     continue
                 numbers = self._numbers(part, start)[np.subtract(rows, start)]
-                block = Block(rows=rows, values={"x": self._samples(numbers[:, inputs])})
+                block = SampleBlock(rows=rows, values={"x": self._samples(numbers[:, inputs])})
                 if fields.labels and self._label is not None:
                     block.values["y"] = numbers[:, self._label]
                 yield block

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.calibration.datasets.sources.source import Block, Fields, Survey
+from edgepack.calibration.datasets.sources.source import Fields, SampleBlock, Survey
 from edgepack.core.errors import DatasetError
 from edgepack.core.user_files import is_special, leads_out
 
@@ -61,13 +61,13 @@ class Folder(ABC):
     def survey(self, fields: Fields) -> Survey:  # noqa: ARG002, D102
         return Survey(count=len(self._files), labels=self._labels() if self.classes else None)
 
-    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[Block]:  # noqa: D102
+    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:  # noqa: D102
         rows = range(len(self._files)) if chosen is None else chosen.tolist()
         labels = self._labels() if fields.labels else None
         for start in range(0, len(rows), _BLOCK_FILES):
             part = rows[start : start + _BLOCK_FILES]
             samples = [self.read(self._path / self._files[row]) for row in part]
-            block = Block(rows=part, values={"x": samples})
+            block = SampleBlock(rows=part, values={"x": samples})
             if labels is not None:
                 block.values["y"] = labels[part]
             yield block

@@ -52,7 +52,7 @@ def decode_bytes(data: bytes) -> NDArray[Any]:
     return decode(BytesIO(data))
 
 
-class Images(Folder):
+class ImageFolder(Folder):
     """A folder of images."""
 
     kind = "images"

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from edgepack.calibration.datasets.sources.columns import Columns, Stored
-from edgepack.calibration.datasets.sources.source import Context, explained
+from edgepack.calibration.datasets.sources.columns import Columns, StoredArray
+from edgepack.calibration.datasets.sources.source import Context, explain_reading
 from edgepack.core.errors import DatasetError
 
 
@@ -18,14 +18,16 @@ def open_npz(path: Path, context: Context) -> Columns:
 
     Raises :class:`DatasetError` if there is none for the described label.
     """
-    with explained(str(path)), zipfile.ZipFile(path) as archive:
+    with explain_reading(str(path)), zipfile.ZipFile(path) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
 
-    def column(member: str, name: str) -> Callable[[], Stored]:
-        return lambda: Stored(str(path), repr(name), lambda: _member(path, member), sizes[member])
+    def column(member: str, name: str) -> Callable[[], StoredArray]:
+        return lambda: StoredArray(
+            str(path), repr(name), lambda: _member(path, member), sizes[member]
+        )
 
     names = {member: member.removesuffix(".npy") for member in sizes}
-    label = context.recipe_file.label
+    label = context.project_file.label
     if label is not None and label not in names.values():
         raise DatasetError(
             f"{path}: no array {label!r} for the labels; its arrays are {', '.join(names.values())}"
@@ -40,8 +42,8 @@ def open_npz(path: Path, context: Context) -> Columns:
 def open_npy(path: Path, context: Context) -> Columns:  # noqa: ARG001 (as every source)
     """Open an .npy: the array of a lone input."""
 
-    def column() -> Stored:
-        return Stored(str(path), "the array", lambda: path.open("rb"), path.stat().st_size)
+    def column() -> StoredArray:
+        return StoredArray(str(path), "the array", lambda: path.open("rb"), path.stat().st_size)
 
     cure = "an .npy holds one array: save an .npz with np.savez(file, {arguments})"
     return Columns(str(path), {"x": column}, cure)

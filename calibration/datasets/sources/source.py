@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.config.project_file import RecipeFile
+from edgepack.config.project_file import ProjectFile
 from edgepack.core.errors import DatasetError, EdgepackError, reason
 from edgepack.core.signature import Signature
 
@@ -26,7 +26,7 @@ class Context:
     """What a source is read for: a model, of which ``samples`` are wanted; None for all."""
 
     signature: Signature
-    recipe_file: RecipeFile
+    project_file: ProjectFile
     samples: int | None = None
 
 
@@ -44,7 +44,7 @@ class Fields:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Block:
+class SampleBlock:
     """Some samples: ``rows`` counts them in the source, ``values`` has them by array.
 
     Values are an array (samples, ...), or a list of samples whose shapes may differ.
@@ -62,7 +62,7 @@ class Survey:
     labels: NDArray[Any] | None
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """Named arrays, one row a sample, that are read in order.
 
     ``name`` is for messages. ``cure`` says how to give one array for each input; it holds
@@ -84,7 +84,7 @@ class Source(Protocol):
     def survey(self, fields: Fields) -> Survey | None:
         """Count the samples and find their labels, without the rest; None for a stream."""
 
-    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[Block]:
+    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:
         """Read the samples, or those of the chosen rows, which rise."""
 
     def sample(self, row: int) -> str:
@@ -92,7 +92,7 @@ class Source(Protocol):
 
 
 @contextmanager
-def explained(source: str) -> Iterator[None]:
+def explain_reading(source: str) -> Iterator[None]:
     """Turn what decoders and the system raise into one sentence."""
     try:
         yield

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.calibration.datasets.sources.columns import Columns, InMemory
-from edgepack.calibration.datasets.sources.source import Block, Context, Fields
+from edgepack.calibration.datasets.sources.columns import Columns, InMemoryArray
+from edgepack.calibration.datasets.sources.source import Context, Fields, SampleBlock
 from edgepack.core.errors import DatasetError
 from edgepack.core.importing import calling
 from edgepack.core.signature import Signature
@@ -50,7 +50,7 @@ class Stream:
         self.name = name
         self._signature = context.signature
         self._wanted = context.samples
-        described = context.recipe_file.described(context.signature)
+        described = context.project_file.described(context.signature)
         self._ranks = {
             spec.name: described[spec.name].rank or len(spec.shape)
             for spec in context.signature.inputs
@@ -73,7 +73,7 @@ class Stream:
     def survey(self, fields: Fields) -> None:  # noqa: ARG002, D102
         return None
 
-    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[Block]:  # noqa: ARG002, D102
+    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:  # noqa: ARG002, D102
         row = 0
         for arrays in self._elements:
             values = self._batch(arrays, fields, row)
@@ -81,10 +81,10 @@ class Stream:
             if self._wanted is not None and row + count >= self._wanted:
                 left = self._wanted - row
                 cut = {name: array[:left] for name, array in values.items()}
-                yield Block(rows=range(row, self._wanted), values=dict(cut))
+                yield SampleBlock(rows=range(row, self._wanted), values=dict(cut))
                 return
             if count:
-                yield Block(rows=range(row, row + count), values=dict(values))
+                yield SampleBlock(rows=range(row, row + count), values=dict(values))
             row += count
         if self._wanted is not None:
             raise DatasetError(
@@ -125,7 +125,7 @@ def _is_endless(value: Any) -> bool:
 
 
 def _opener(array: NDArray[Any]) -> Any:
-    return lambda: InMemory(array)
+    return lambda: InMemoryArray(array)
 
 
 def _elements(value: Any, name: str) -> Iterator[Any]:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from edgepack.calibration.datasets.sources.images import decode_bytes, is_image
 from edgepack.calibration.datasets.sources.source import (
     MOST_ROW_BYTES,
-    Block,
     Context,
     Fields,
+    SampleBlock,
     Survey,
-    explained,
+    explain_reading,
 )
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import TensorSpec
@@ -30,7 +30,7 @@ _FOOT_BYTES = 4
 _BLOCK_RECORDS = 16
 
 
-class Records:
+class TfRecords:
     """A source of features: those named after the inputs and outputs, or ``x`` and ``y``.
 
     The label's feature may be described. Lists of numbers take the input's shape; bytes are an
@@ -44,7 +44,7 @@ class Records:
     def __init__(self, path: Path, context: Context) -> None:
         self.name = str(path)
         self._path = path
-        label = context.recipe_file.label
+        label = context.project_file.label
         self._specs = {spec.name: spec for spec in context.signature.inputs}
         if len(self._specs) == 1:
             self._specs["x"] = context.signature.inputs[0]
@@ -79,7 +79,7 @@ class Records:
             labels=np.array([label.item() for label in labels]) if are_numbers else None,
         )
 
-    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[Block]:  # noqa: D102
+    def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:  # noqa: D102
         wanted = None if chosen is None else set(chosen.tolist())
         rows: list[int] = []
         values: dict[str, list[NDArray[Any]]] = {name: [] for name in fields.names}
@@ -90,17 +90,17 @@ class Records:
             for name, samples in values.items():
                 samples.append(self._value(name, features, row))
             if len(rows) == _BLOCK_RECORDS:
-                yield Block(rows=rows, values=dict(values))
+                yield SampleBlock(rows=rows, values=dict(values))
                 rows, values = [], {name: [] for name in fields.names}
         if rows:
-            yield Block(rows=rows, values=dict(values))
+            yield SampleBlock(rows=rows, values=dict(values))
 
     def _features(self) -> Iterator[Any]:
         import tensorflow as tf
 
         with self._path.open("rb") as file:
             compression = "GZIP" if file.read(len(_GZIP)) == _GZIP else ""
-        with explained(self.name):
+        with explain_reading(self.name):
             try:
                 for record in tf.data.TFRecordDataset(str(self._path), compression):
                     yield tf.train.Example.FromString(record.numpy()).features.feature
@@ -120,7 +120,7 @@ class Records:
             return _shaped(np.array(numbers, dtype), spec)
         data = _bytes(features[name])
         if is_image(data):
-            with explained(f"{self.name}: {self.sample(row)}"):
+            with explain_reading(f"{self.name}: {self.sample(row)}"):
                 return decode_bytes(data)
         return _shaped(np.frombuffer(data, np.uint8), spec)
 
@@ -133,7 +133,7 @@ def _require_whole(path: Path) -> None:
     """Raise :class:`DatasetError` for an end within a record's head, which TensorFlow skips."""
     with path.open("rb") as raw:
         is_compressed = raw.read(len(_GZIP)) == _GZIP
-    with explained(str(path)), gzip.open(path) if is_compressed else path.open("rb") as file:
+    with explain_reading(str(path)), gzip.open(path) if is_compressed else path.open("rb") as file:
         try:
             while head := file.read(_HEAD_BYTES):
                 if len(head) < _HEAD_BYTES:

@@ -24,7 +24,7 @@ def is_sound(head: bytes) -> bool:
     return head[:4] in (b"RIFF", b"RIFX") and head[8:12] == b"WAVE"
 
 
-class Sounds(Folder):
+class WavFolder(Folder):
     """A folder of WAV files: float32 (time,) in -1 to 1, the channels averaged.
 
     All must have the described sample rate, or without a description that of the first.

@@ -20,11 +20,11 @@ class MagnitudePruning(Technique):
     def apply(self, task: Task, settings: Prune) -> Compressed:
         """Set the smallest weights of a Keras model, or of a .tflite file, to zero."""
         from edgepack.compression.pruning.prune import prune
-        from edgepack.compression.pruning.prune_tflite import prune_file
+        from edgepack.compression.pruning.prune_tflite import prune_tflite
         from edgepack.load.tflite_file import TfliteFile
 
         if isinstance(task.model, TfliteFile):
-            return prune_file(task.model, settings)
+            return prune_tflite(task.model, settings)
         return prune(task, settings)
 
     def tell(self, record: Pruning) -> Iterator[str]:

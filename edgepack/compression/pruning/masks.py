@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgepack.compression.pruning.schedule import Plan
+from edgepack.compression.pruning.schedule import PruningPlan
 from edgepack.compression.weights import variable
 
 
@@ -23,7 +23,7 @@ class Masks:
     what has to be kept to go on later.
     """
 
-    def __init__(self, model: Any, plan: Plan) -> None:
+    def __init__(self, model: Any, plan: PruningPlan) -> None:
         import tensorflow as tf
         from tensorflow_model_optimization.python.core.sparsity.keras.pruning_impl import Pruning
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.compression.keras_port import carry
+from edgepack.compression.keras_port import port_to_tf_keras
 from edgepack.compression.pruning import tfmot_wrappers
 from edgepack.compression.pruning.masks import Masks, callback
-from edgepack.compression.pruning.schedule import Plan
+from edgepack.compression.pruning.schedule import PruningPlan
 from edgepack.compression.pruning.settings import Prune, Pruning
 from edgepack.compression.pruning.threshold import zero_below
 from edgepack.compression.technique import Compressed, Task
@@ -36,9 +36,10 @@ def prune(task: Task, settings: Prune) -> Compressed:
     With training weights go on TFMOT's schedule while the model is fine-tuned; without, all at
     once. The same arguments give the same weights.
 
-    A Keras 3 model is carried to tf-keras first (:func:`~edgepack.compression.keras_port.carry`),
-    and compared with the original on the samples. Where that fails, or no graph of layers can be
-    wrapped, TFMOT's schedules and masks act on the model itself.
+    A Keras 3 model is carried to tf-keras first
+    (:func:`~edgepack.compression.keras_port.port_to_tf_keras`), and compared with the original on
+    the samples. Where that fails, or no graph of layers can be wrapped, TFMOT's schedules and masks
+    act on the model itself.
 
     Raises :class:`ModelError` if nothing can be pruned, or training fails.
     """
@@ -59,7 +60,7 @@ def prune(task: Task, settings: Prune) -> Compressed:
         assert found is not None  # noqa: S101 (it was before)
         return found
 
-    plan = Plan(settings, training.steps(batch_of(given)) if training else None)
+    plan = PruningPlan(settings, training.steps(batch_of(given)) if training else None)
     plan.check_patterns([name for name, _ in kernels(given.model)])
     if settings.threshold is not None:
         result = load()
@@ -118,7 +119,7 @@ class _Job:
     """What both ways of pruning need."""
 
     given: KerasModel
-    plan: Plan
+    plan: PruningPlan
     training: Training | None
     update: Update
 
@@ -155,7 +156,7 @@ def _wrappable(loaded: KerasModel, samples: Arrays) -> tuple[KerasModel | None, 
     if loaded.is_legacy:
         return loaded, None
     try:
-        return carry(loaded, samples), None
+        return port_to_tf_keras(loaded, samples), None
     except ModelError as error:
         return None, str(error).removeprefix(f"{loaded.path}: ")
 
@@ -202,13 +203,13 @@ def _prune_by_callback(job: _Job, loaded: KerasModel) -> tuple[list[Any], Traine
     return masks.weights, trained
 
 
-def nothing_to_prune(path: Path, plan: Plan) -> ModelError:
+def nothing_to_prune(path: Path, plan: PruningPlan) -> ModelError:
     """Say why no layer of a model is pruned."""
     why = next(iter(plan.left_out.values()), "the model has no layer that TFMOT can prune")
     return ModelError(f"{path}: {why}, so there is nothing to prune")
 
 
-def _left_out(loaded: KerasModel, plan: Plan, pruned: list[Any]) -> dict[str, str]:
+def _left_out(loaded: KerasModel, plan: PruningPlan, pruned: list[Any]) -> dict[str, str]:
     """Name the layers that keep all their weights though nobody said so."""
     ids = {id(weight) for weight in pruned}
     return {

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgepack.compression.pruning.masks import one_shot
 from edgepack.compression.pruning.prune import UNKNOWN, nothing_to_prune
-from edgepack.compression.pruning.schedule import Plan
+from edgepack.compression.pruning.schedule import PruningPlan
 from edgepack.compression.pruning.settings import Prune, Pruning
 from edgepack.compression.technique import Compressed
 from edgepack.core.errors import ModelError
@@ -24,7 +24,7 @@ _AXES_IN_KERAS = {
 """The operators whose weights TFMOT prunes in Keras, and the order of the axes there."""
 
 
-def prune_file(file: TfliteFile, settings: Prune) -> Compressed:
+def prune_tflite(file: TfliteFile, settings: Prune) -> Compressed:
     """Set the smallest weights of a float .tflite file to zero, by TFMOT's masks.
 
     Raises :class:`ModelError` if nothing can be pruned, or the model is to be trained.
@@ -34,7 +34,7 @@ def prune_file(file: TfliteFile, settings: Prune) -> Compressed:
             f"{file.path}: holds no Keras layers, so it cannot be trained: leave the training data"
             " out to prune it in one shot, or give the Keras model"
         )
-    plan = Plan(settings, None)
+    plan = PruningPlan(settings, None)
     weights = weight_tensors(read_tflite(file.data))
     plan.check_patterns(weights)
     data = bytearray(file.data)

@@ -18,7 +18,7 @@ _N_OF_M_RANKS = (2, 4)  # TFMOT's: Dense and Conv2D
 
 
 @dataclass
-class Plan:
+class PruningPlan:
     """What to do with each layer, by its path, such as ``encoder/dense``.
 
     ``steps`` is the number of training steps, None for one shot. ``left_out`` collects the layers

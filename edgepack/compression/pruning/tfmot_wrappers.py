@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgepack.compression.pruning.schedule import Plan
+from edgepack.compression.pruning.schedule import PruningPlan
 
 
-def wrap(model: Any, plan: Plan) -> Any:
+def wrap(model: Any, plan: PruningPlan) -> Any:
     """Wrap the layers of a Sequential or functional tf-keras model as the plan says.
 
     Layer by layer: given a whole model, TFMOT refuses it for one layer that it does not know.

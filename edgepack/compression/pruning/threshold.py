@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.compression.pruning.schedule import Plan
+from edgepack.compression.pruning.schedule import PruningPlan
 from edgepack.compression.weights import kernels
 
 
-def zero_below(model: Any, threshold: float, plan: Plan) -> None:
+def zero_below(model: Any, threshold: float, plan: PruningPlan) -> None:
     """Set every weight ``w`` with ``|w| < threshold`` to zero, in place; biases stay.
 
     Layers whose sparsity the plan sets to 0 stay as they are.

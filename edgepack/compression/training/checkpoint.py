@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.core.errors import OutputError, RecipeError
+from edgepack.core.errors import ConfigError, OutputError
 
 _NAME = "fine-tuning"
 
 
 @dataclass
-class Standing:
+class TrainingState:
     """How far a training is: epochs done, and the best loss on held-out samples so far.
 
     ``waited`` counts the epochs since then. The loss is None while there is none.
@@ -31,10 +31,10 @@ class Standing:
 
 
 def require_none(files: Iterable[Path]) -> None:
-    """Raise :class:`RecipeError` if there is a checkpoint, which a new run would replace."""
+    """Raise :class:`ConfigError` if there is a checkpoint, which a new run would replace."""
     for path in files:
         if path.exists():
-            raise RecipeError(
+            raise ConfigError(
                 f"{path.parent}: holds the checkpoint of a run that was cut off; go on from it with"
                 " --resume, or remove it"
             )
@@ -43,7 +43,7 @@ def require_none(files: Iterable[Path]) -> None:
 class Checkpoint:
     """The checkpoint of one training, a file; ``fingerprint`` is of all that decides it.
 
-    Raises :class:`RecipeError` if there is one that is not to be resumed, or the one to resume is
+    Raises :class:`ConfigError` if there is one that is not to be resumed, or the one to resume is
     missing or of another training.
     """
 
@@ -52,11 +52,11 @@ class Checkpoint:
         self._fingerprint = fingerprint
         self._resume = resume
         if resume and not path.is_file():
-            raise RecipeError(f"{path.parent}: holds no checkpoint to resume; run without --resume")
+            raise ConfigError(f"{path.parent}: holds no checkpoint to resume; run without --resume")
         if not resume:
             require_none([path])
 
-    def restore(self) -> tuple[Standing, list[NDArray[Any]], list[NDArray[Any]]] | None:
+    def restore(self) -> tuple[TrainingState, list[NDArray[Any]], list[NDArray[Any]]] | None:
         """Read the standing, the state and the best weights; None if there is nothing to resume."""
         if not self._resume:
             return None
@@ -71,11 +71,11 @@ class Checkpoint:
                     ]
                     for kind in ("state", "best")
                 )
-                standing = Standing(**held)
+                standing = TrainingState(**held)
         except Exception as error:
-            raise RecipeError(f"{self._path}: damaged; remove it, and start again") from error
+            raise ConfigError(f"{self._path}: damaged; remove it, and start again") from error
         if fingerprint != self._fingerprint:
-            raise RecipeError(
+            raise ConfigError(
                 f"{self._path}: is of another model, other data or other options; repeat those of"
                 " the run that was cut off, or remove it"
             )
@@ -83,7 +83,7 @@ class Checkpoint:
 
     def save(
         self,
-        standing: Standing,
+        standing: TrainingState,
         state: Sequence[NDArray[Any]],
         best: Sequence[NDArray[Any]],
     ) -> None:

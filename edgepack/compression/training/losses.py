@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgepack.compression.training.task import Training
 from edgepack.config.export import DISTILLATION
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.load.allowlist import Kit, kit
 from edgepack.load.keras_model import KerasModel
 from edgepack.metrics import Loss, are_probabilities
@@ -23,7 +23,7 @@ _LEAST = 1e-7  # a probability whose logarithm is still a number
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lesson:
+class TrainingTarget:
     """What an output shall give, shape (samples, ...), and the loss of giving something else.
 
     In distillation the model as it was before says what is wanted: then ``wanted`` is None.
@@ -38,17 +38,17 @@ def name_of(loss: Any) -> str:
     return str(getattr(loss, "name", None) or loss.__name__)
 
 
-def lessons(loaded: KerasModel, training: Training) -> dict[str, Lesson]:
+def training_targets(loaded: KerasModel, training: Training) -> dict[str, TrainingTarget]:
     """Choose what each output is taught, by its name; outputs that are not are left out.
 
-    Raises :class:`RecipeError` for a loss that Keras does not know.
+    Raises :class:`ConfigError` for a loss that Keras does not know.
     """
     losses = loaded.keras.losses
     first = loaded.predict([array[:_LOOKED_AT] for array in training.inputs.values()])
     taught = {}
     for position, (output, given) in enumerate(zip(loaded.signature.outputs, first, strict=True)):
         if training.is_distillation:
-            taught[output.name] = Lesson(wanted=None, loss=_distilled(losses, given))
+            taught[output.name] = TrainingTarget(wanted=None, loss=_distilled(losses, given))
             continue
         if output.name not in training.labels:
             continue
@@ -59,7 +59,7 @@ def lessons(loaded: KerasModel, training: Training) -> dict[str, Lesson]:
         classes = given.shape[-1]
         if kind is Loss.CROSS_ENTROPY and classes > 1 and "sparse" not in name_of(loss):
             labels = np.eye(classes, dtype=np.float32)[labels]
-        taught[output.name] = Lesson(wanted=labels, loss=loss)
+        taught[output.name] = TrainingTarget(wanted=labels, loss=loss)
     return taught
 
 
@@ -70,7 +70,7 @@ def _named(losses: Any, training: Training) -> Any:
     try:
         return losses.get(wanted)
     except (ValueError, TypeError) as error:
-        raise RecipeError(
+        raise ConfigError(
             f"loss {wanted!r}: not one of Keras's; use {DISTILLATION}, or a name such as"
             " mean_squared_error"
         ) from error

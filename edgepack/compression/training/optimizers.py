@@ -6,18 +6,18 @@ import inspect
 from typing import Any
 
 from edgepack.compression.training.task import Training
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 
 _LEARNING_RATE = 1e-3
 _DECAYED = 1e-4
 """Below this, the learning rate of a compiled model is where its training ended, not began."""
 
 
-def choose(keras: Any, training: Training) -> tuple[Any, dict[str, Any]]:
+def choose_optimizer(keras: Any, training: Training) -> tuple[Any, dict[str, Any]]:
     """Choose the class of the optimizer, and its settings, the starting learning rate included.
 
     The one named, or the one that the model was compiled with, or Adam; with the settings of the
-    compiled one if it is the same. Raises :class:`RecipeError` for what is not Keras's.
+    compiled one if it is the same. Raises :class:`ConfigError` for what is not Keras's.
     """
     settings = training.settings
     compiled = training.compiled.get("optimizer") or {}
@@ -26,7 +26,7 @@ def choose(keras: Any, training: Training) -> tuple[Any, dict[str, Any]]:
     compiled_name = str(compiled.get("class_name", "")).rpartition(">")[2].lower()
     known = _known(keras)
     if settings.optimizer and settings.optimizer.lower() not in known:
-        raise RecipeError(
+        raise ConfigError(
             f"optimizer {settings.optimizer!r}: not one of Keras's: {', '.join(sorted(known))}"
         )
     name = (settings.optimizer or compiled_name).lower()

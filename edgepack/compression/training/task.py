@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgepack.config.export import DISTILLATION, FineTune
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgepack.metrics import Loss
@@ -51,9 +51,9 @@ class Training:
         return max(1, int(len(self) * self.settings.validation_split))
 
     def steps(self, batch: int) -> int:
-        """Count the batches of all epochs. Raises :class:`RecipeError` if there are none."""
+        """Count the batches of all epochs. Raises :class:`ConfigError` if there are none."""
         if len(self) <= self.held_out:
-            raise RecipeError(
+            raise ConfigError(
                 f"{self.source}: of {len(self)} training samples none are left to train on"
                 " if some are held out; give more, or no patience"
             )

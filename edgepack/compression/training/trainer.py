@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.compression.training import optimizers
-from edgepack.compression.training.checkpoint import Checkpoint, Standing
-from edgepack.compression.training.losses import lessons, name_of
+from edgepack.compression.training.checkpoint import Checkpoint, TrainingState
+from edgepack.compression.training.losses import name_of, training_targets
 from edgepack.compression.training.task import Trained, Training
 from edgepack.core.progress import Update
 from edgepack.load.keras_model import KerasModel
@@ -33,7 +33,7 @@ class Trainer:
     layers TFMOT wrapped; ``teacher`` is a copy of the first, to learn from by distillation. The
     same arguments give the same weights.
 
-    Raises :class:`~edgepack.core.errors.RecipeError` for a loss or an optimizer that Keras does not
+    Raises :class:`~edgepack.core.errors.ConfigError` for a loss or an optimizer that Keras does not
     know.
     """
 
@@ -51,9 +51,9 @@ class Trainer:
         self._batch = batch_of(loaded)
         self._steps = training.steps(self._batch)
         self._train, self._held_out = self._split()
-        self._lessons = lessons(loaded, training)
+        self._lessons = training_targets(loaded, training)
         keras = loaded.keras
-        kind, config = optimizers.choose(keras, training)
+        kind, config = optimizers.choose_optimizer(keras, training)
         rate = config["learning_rate"]
         with strategy_scope:
             self._model = self._taught(model) if loaded.is_graph else model
@@ -92,7 +92,7 @@ class Trainer:
         # An optimizer of tf-keras gives its variables as a list that can be called.
         state = [*self._model.variables, *list(self._optimizer.variables), *variables]
         state = list({id(variable): variable for variable in state}.values())
-        standing = Standing()
+        standing = TrainingState()
         best: list[NDArray[Any]] = []
         if checkpoint and (restored := checkpoint.restore()):
             standing, values, best = restored
@@ -119,7 +119,7 @@ class Trainer:
     def _per_epoch(self) -> int:
         return -(-len(self._train) // self._batch)
 
-    def _is_enough(self, standing: Standing) -> bool:
+    def _is_enough(self, standing: TrainingState) -> bool:
         patience = self._training.settings.patience
         return patience is not None and standing.waited >= patience
 

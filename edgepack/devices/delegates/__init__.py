@@ -10,7 +10,7 @@ from edgepack.tflite.layer_names import layer_names
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left:
+class Undelegated:
     """An operator that a delegate leaves to the interpreter, by its place in the graph.
 
     ``why`` is None where it was measured and not told.
@@ -23,7 +23,7 @@ class Left:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class Delegation:
     """How a delegate takes a graph of so many ``operators``.
 
     ``left`` are those that it cannot take, in order; the others come in ``partitions`` parts,
@@ -32,13 +32,15 @@ class Split:
     """
 
     operators: int
-    left: tuple[Left, ...]
+    left: tuple[Undelegated, ...]
     partitions: int
     taken: int
     crossing_bytes: int
 
 
-def split(graph: Graph, left: Mapping[int, str | None], *, largest_only: bool = False) -> Split:
+def delegate_graph(
+    graph: Graph, left: Mapping[int, str | None], *, largest_only: bool = False
+) -> Delegation:
     """Split a graph at the operators that a delegate leaves, given by index with the reason.
 
     ``largest_only`` is for a delegate that takes no more than the largest part.
@@ -47,10 +49,10 @@ def split(graph: Graph, left: Mapping[int, str | None], *, largest_only: bool = 
     largest = [max(parts, key=len)] if parts and largest_only else parts
     taken = {index for part in largest for index in part}
     names = layer_names(graph)
-    return Split(
+    return Delegation(
         operators=len(graph.operators),
         left=tuple(
-            Left(
+            Undelegated(
                 index=index,
                 operator=graph.operators[index].name,
                 layer=next((names[i] for i in graph.operators[index].outputs), ""),

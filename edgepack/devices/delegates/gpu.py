@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgepack.devices.delegates import Split, split
+from edgepack.devices.delegates import Delegation, delegate_graph
 from edgepack.devices.delegates.gpu_operators import (
     BINARY,
     BYTES,
@@ -33,7 +33,7 @@ from edgepack.tflite.graph import Graph, Model, Operator, Tensor
 _MAX_RANK = 4
 
 
-def gpu_takes(model: Model) -> Split:
+def gpu_takes(model: Model) -> Delegation:
     """Tell whether the GPU delegate takes the whole main graph, or where it splits.
 
     By default the delegate takes the largest part alone (``max_delegated_partitions`` is 1).
@@ -44,7 +44,7 @@ def gpu_takes(model: Model) -> Split:
         for index, operator in enumerate(model.main.operators)
         if (why := next(_objections(graph, operator), None)) is not None
     }
-    return split(model.main, left, largest_only=True)
+    return delegate_graph(model.main, left, largest_only=True)
 
 
 def _objections(graph: _Graph, operator: Operator) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import permutations
 
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.emit.c.firmware_model import End
 from edgepack.tflite.converter_names import unnumbered
 from edgepack.tflite.graph import Tensor
@@ -65,7 +65,7 @@ _RESERVED = {
 def c_identifier(text: str) -> str:
     """Make a C identifier of any text: accents go, other characters become underscores.
 
-    Raises :class:`RecipeError` for a text without a letter or digit of ASCII.
+    Raises :class:`ConfigError` for a text without a letter or digit of ASCII.
 
     >>> c_identifier("my-model v2"), c_identifier("3d"), c_identifier("__x__")
     ('my_model_v2', 'm3d', 'x')
@@ -76,7 +76,7 @@ def c_identifier(text: str) -> str:
     # Two underscores in a row, or one at the start, are the compiler's own (C++17 5.10).
     safe = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
     if not safe:
-        raise RecipeError(
+        raise ConfigError(
             f"{_told(text)}: has no letter from A to Z and no digit to make a name in C of; give it"
             " a name that has"
         )
@@ -87,17 +87,17 @@ def model_names(titles: Sequence[str]) -> list[str]:
     """Name the models of one firmware, so that all their symbols, macros and folders differ.
 
     The case of letters is kept but tells no names apart: macros are in capitals, and file systems
-    ignore it. Raises :class:`RecipeError` for what can be no name, or not beside the others.
+    ignore it. Raises :class:`ConfigError` for what can be no name, or not beside the others.
     """
     names = [_model_name(title) for title in titles]
     for (title, name), (other_title, other) in permutations(zip(titles, names, strict=True), 2):
         if name.lower() == other.lower():
-            raise RecipeError(
+            raise ConfigError(
                 f"{_told(title)} and {_told(other_title)}: are both {name!r} in C; {_CURE}"
             )
         rest = other.lower().removeprefix(f"{name.lower()}_")
         if rest != other.lower() and rest.split("_")[0] in FIRST_WORDS:
-            raise RecipeError(
+            raise ConfigError(
                 f"{_told(other_title)}: {other!r} in C begins like the symbols"
                 f" {name}_{rest.split('_')[0]} of {_told(title)}; {_CURE}"
             )
@@ -107,9 +107,9 @@ def model_names(titles: Sequence[str]) -> list[str]:
 def _model_name(title: str) -> str:
     name = c_identifier(title)
     if why := _RESERVED.get(name.lower()):
-        raise RecipeError(f"{_told(title)}: {name!r} is {why}; {_CURE}")
+        raise ConfigError(f"{_told(title)}: {name!r} is {why}; {_CURE}")
     if len(name) > MAX_NAME:
-        raise RecipeError(
+        raise ConfigError(
             f"{_told(title)}: its name in C has {len(name)} characters, more than {MAX_NAME};"
             f" {_CURE}"
         )
@@ -125,7 +125,7 @@ def _told(text: str) -> str:
     return repr(text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}[...]")
 
 
-def ends(tensors: Sequence[Tensor], kind: str) -> tuple[End, ...]:
+def end_identifiers(tensors: Sequence[Tensor], kind: str) -> tuple[End, ...]:
     """Name the inputs or outputs of a model; ``kind`` is ``input`` or ``output``.
 
     A single one is called by its kind. Several have their own names behind it, in lower case, or
@@ -134,8 +134,8 @@ def ends(tensors: Sequence[Tensor], kind: str) -> tuple[End, ...]:
 
     >>> from edgepack.tflite.graph import Tensor
     >>> def tensor(name): return Tensor(name=name, shape=(1,), dtype="int8", quant=None, data=b"")
-    >>> [end.name for end in ends([tensor("serving_default_Left:0"), tensor("日本")], "input")]
-    ['input_left', 'input_1']
+    >>> [end.name for end in end_identifiers([tensor("serving_default_Left:0"), tensor("日本")],
+    "input")] ['input_left', 'input_1']
     """
     titles = distinct(tensor.name for tensor in tensors)
     words = [_end_word(tensor.name) for tensor in tensors]
@@ -161,6 +161,6 @@ def _end_word(title: str) -> str:
     """Make an identifier of what an input or output is called; empty if none can be made."""
     try:
         word = c_identifier(unnumbered(title)).lower()
-    except RecipeError:
+    except ConfigError:
         return ""
     return word if len(word) <= _MAX_END else ""

@@ -55,7 +55,7 @@ def _shown(char: str, code: str) -> str:
     return "".join(code % unit for unit in pairs or [ord(char)])
 
 
-def listed(items: Iterable[str]) -> str:
+def comma_separated(items: Iterable[str]) -> str:
     """Lay out items, indented, as many a line as fit."""
     return c_rows(items, width=_WIDTH)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from edgepack.emit.phone.app_source_text import quoted
 from edgepack.emit.phone.kotlin_samples import SAMPLES
-from edgepack.emit.phone.model_class import Language, write
+from edgepack.emit.phone.model_class import Language, write_class
 from edgepack.emit.phone.phone_model import PhoneModel
 
 _FILE = """\
@@ -180,7 +180,7 @@ def kotlin(model: PhoneModel) -> str:
     It takes LiteRT's Interpreter, which the releases up to 1.4 have: 2.0.3 came without the class
     (github.com/google-ai-edge/LiteRT/issues/4775).
     """
-    return write(model, _KOTLIN)
+    return write_class(model, _KOTLIN)
 
 
 def literal(text: str) -> str:

@@ -19,7 +19,7 @@ from edgepack.config.preprocessing import Preprocessing
 from edgepack.core.errors import ModelError
 from edgepack.emit.c.firmware_model import End
 from edgepack.emit.phone.phone_model import PhoneModel
-from edgepack.emit.phone.preprocessing_text import told
+from edgepack.emit.phone.preprocessing_text import preprocessing_in_words
 from edgepack.quantization.affine import real_range
 from edgepack.tflite.flatbuffer_writer import Floats, NewTable, Number, write_tables
 from edgepack.tflite.rewrite import Rewrite
@@ -113,7 +113,7 @@ def metadata(model: PhoneModel) -> bytes:
 
 
 def _input(end: End, described: Preprocessing) -> NewTable:
-    steps = told(described)
+    steps = preprocessing_in_words(described)
     return _tensor(
         end,
         description=f"The input is {'; then '.join(steps)}." if steps else "",

@@ -14,9 +14,9 @@ from edgepack.config.preprocessing import Preprocessing
 from edgepack.emit.c.firmware_model import End
 from edgepack.emit.c.source_text import c_title
 from edgepack.emit.phone.app_identifiers import SIDES
-from edgepack.emit.phone.app_source_text import fill, formula, listed, number
+from edgepack.emit.phone.app_source_text import comma_separated, fill, formula, number
 from edgepack.emit.phone.phone_model import QUANTIZED, PhoneModel, is_quantized
-from edgepack.emit.phone.preprocessing_text import told
+from edgepack.emit.phone.preprocessing_text import preprocessing_in_words
 from edgepack.emit.phone.sample_templates import audio_values, image_values
 
 _BYTES = {"float32": 4, "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "int32": 4, "int64": 8}
@@ -47,7 +47,7 @@ class Language:
         return fill(self.templates[template], **values)
 
 
-def write(model: PhoneModel, language: Language) -> str:
+def write_class(model: PhoneModel, language: Language) -> str:
     """Write the file of a class that loads a model, preprocesses, runs it and reads its outputs."""
     functions = [text for end in model.inputs for text in _of_input(model, end, language)]
     functions += [text for end in model.outputs if (text := _reading(end, language))]
@@ -190,7 +190,9 @@ def _of_input(model: PhoneModel, end: End, language: Language) -> list[str]:
 
 def _steps(described: Preprocessing, language: Language) -> str:
     """Say in a comment what is done, a line each."""
-    return "\n".join(f"{language.templates['comment']}{step}" for step in told(described))
+    return "\n".join(
+        f"{language.templates['comment']}{step}" for step in preprocessing_in_words(described)
+    )
 
 
 def _writing(model: PhoneModel, end: End, language: Language) -> str:
@@ -286,10 +288,10 @@ def _labels(model: PhoneModel, language: Language) -> str:
 
 def _list_of_labels(end: End, literals: Sequence[str], language: Language) -> str:
     """Write the labels: many of them in parts, where the language needs that."""
-    parts = [listed(literals[i : i + _PART]) for i in range(0, len(literals), _PART)]
+    parts = [comma_separated(literals[i : i + _PART]) for i in range(0, len(literals), _PART)]
     if len(parts) == 1 or "labels_part" not in language.templates:
-        return language.fill("labels", name=end.name, items=listed(literals))
+        return language.fill("labels", name=end.name, items=comma_separated(literals))
     named = [(f"Labels{place}", part) for place, part in enumerate(parts)]
     return language.fill(
-        "labels_whole", name=end.name, parts=listed(name for name, _ in named)
+        "labels_whole", name=end.name, parts=comma_separated(name for name, _ in named)
     ) + "".join(language.fill("labels_part", part=name, items=part) for name, part in named)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.emit.c.firmware_model import End
 from edgepack.emit.phone.app_identifiers import class_name, end_names, file_stem
 from edgepack.emit.preprocessing_fit import require_fit
@@ -68,7 +68,7 @@ def is_quantized(tensor: Tensor) -> bool:
     return tensor.quant is not None
 
 
-def ends(kind: str, titles: Sequence[str], tensors: Sequence[Tensor]) -> tuple[End, ...]:
+def model_ends(kind: str, titles: Sequence[str], tensors: Sequence[Tensor]) -> tuple[End, ...]:
     """Name the inputs or outputs of a model, for apps.
 
     Raises :class:`ModelError` if there are none, and for a type that the code does not write.
@@ -99,17 +99,17 @@ def _require_type(kind: str, title: str, tensor: Tensor) -> None:
 
 
 def require_prepared(end: End, described: Preprocessing) -> None:
-    """Raise :class:`RecipeError` if preprocessing does not give what an input takes."""
+    """Raise :class:`ConfigError` if preprocessing does not give what an input takes."""
     wanted = end.tensor.sample_shape
     if described == Preprocessing():
         return
     if end.tensor.dtype in ("bool", "int64"):
-        raise RecipeError(
+        raise ConfigError(
             f"input {end.title!r}: is {end.tensor.dtype}, which real values cannot become; leave it"
             " out of the recipe"
         )
     if described.image and wanted[-1:] not in [(count,) for count in _COLORS_OF_CHANNELS]:
-        raise RecipeError(
+        raise ConfigError(
             f"input {end.title!r}: the recipe describes an image and the model takes shape"
             f" {list(wanted)}; describe no resize, crop or colors"
         )

@@ -13,10 +13,10 @@ _COLORS = {
 }
 
 
-def told(described: Preprocessing) -> list[str]:
+def preprocessing_in_words(described: Preprocessing) -> list[str]:
     """Say what is done to a sample, step by step; nothing for nothing.
 
-    >>> told(Preprocessing(image=Image(resize=(96, 96)), scale=0.5))
+    >>> preprocessing_in_words(Preprocessing(image=Image(resize=(96, 96)), scale=0.5))
     ['resized to 96 x 96 (bilinear, half-pixel centres, not antialiased)', 'x * 0.5']
     """
     steps: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgepack.emit.phone.app_source_text import quoted
-from edgepack.emit.phone.model_class import Language, write
+from edgepack.emit.phone.model_class import Language, write_class
 from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.emit.phone.swift_samples import SAMPLES
 
@@ -174,7 +174,7 @@ def swift(model: PhoneModel) -> str:
     case for int8, so that its ``Interpreter`` refuses to copy such inputs and outputs
     (tensorflow/lite/swift/Sources/Tensor.swift).
     """
-    return write(model, _SWIFT)
+    return write_class(model, _SWIFT)
 
 
 def literal(text: str) -> str:

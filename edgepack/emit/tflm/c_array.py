@@ -52,15 +52,15 @@ EDGEPACK_ALIGN_16 const unsigned char {symbol}[{length}] = {{
 """
 
 
-def c_header(symbol: str, data: bytes) -> str:
+def array_header(symbol: str, data: bytes) -> str:
     """Declare ``symbol``, an array of the bytes of ``data``, and its length ``symbol_len``."""
     return _HEADER.format(guard=f"{symbol.upper()}_H", symbol=symbol, length=len(data))
 
 
-def c_source(symbol: str, data: bytes, header: str) -> str:
-    """Define what :func:`c_header` declares in the file ``header``, which it includes.
+def array_source(symbol: str, data: bytes, header: str) -> str:
+    """Define what :func:`array_header` declares in the file ``header``, which it includes.
 
-    >>> print(c_source("tiny_model", bytes([28, 0]), "model.h").splitlines()[-2])
+    >>> print(array_source("tiny_model", bytes([28, 0]), "model.h").splitlines()[-2])
         0x1c, 0x00
     """
     # All bytes at once, then lines of a fixed width: byte by byte takes ten times as long.
@@ -74,9 +74,9 @@ _ARRAY = re.compile(r"unsigned char \w+\[(\d{1,10})\] = \{([0-9a-fx,\s]*)\};")
 
 
 def c_bytes(source: str) -> bytes | None:
-    """Read the bytes of an array back from what :func:`c_source` wrote; None if it holds none.
+    """Read the bytes of an array back from what :func:`array_source` wrote; None if it holds none.
 
-    >>> list(c_bytes(c_source("tiny_model", bytes([28, 0]), "model.h")))
+    >>> list(c_bytes(array_source("tiny_model", bytes([28, 0]), "model.h")))
     [28, 0]
     """
     if (found := _ARRAY.search(source)) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from edgepack.emit.c.firmware_model import FirmwareModel
-from edgepack.emit.tflm.c_array import c_header, c_source
+from edgepack.emit.tflm.c_array import array_header, array_source
 from edgepack.emit.tflm.model_settings import model_settings_h
 from edgepack.emit.tflm.op_resolver import op_resolver_h
 from edgepack.emit.tflm.preprocess_h import preprocess_h
@@ -25,8 +25,8 @@ def array_files(name: str, data: bytes) -> dict[str, str]:
     """Write the bytes of a model as an array, ``NAME_model``: text by path."""
     symbol, header = f"{name}_model", "model.h"
     return {
-        f"{name}/{header}": c_header(symbol, data),
-        f"{name}/model.c": c_source(symbol, data, header),
+        f"{name}/{header}": array_header(symbol, data),
+        f"{name}/model.c": array_source(symbol, data, header),
     }
 
 

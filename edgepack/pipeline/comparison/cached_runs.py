@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from edgepack.core.progress import Parts, Update
 from edgepack.evaluation.deviation import why_no_outputs
-from edgepack.pipeline.validation.read_inputs import File
+from edgepack.pipeline.validation.read_inputs import ValidatedFile
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run_result import Run
 from edgepack.storage.arrays import file_of, load_array, save_array
 from edgepack.storage.artifact import describe
-from edgepack.storage.cache import Cache, Entry
+from edgepack.storage.cache import Cache, CacheEntry
 from edgepack.storage.dataset import Dataset
 from edgepack.tflite.macs import model_macs
 
@@ -52,7 +52,7 @@ def digest(array: NDArray[Any]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answer:
+class RuntimeOutputs:
     """What an interpreter gave: integer or real ``outputs`` (samples, ...), or why it failed.
 
     ``outputs`` are in the model's order. ``content`` tells the answer from any other.
@@ -64,7 +64,7 @@ class Answer:
     content: Any
 
     @classmethod
-    def found(cls, entry: Entry | None, key: Any, outputs: int) -> Answer | None:
+    def found(cls, entry: CacheEntry | None, key: Any, outputs: int) -> RuntimeOutputs | None:
         """Map what was found under a key; None if it is not as many outputs, all of them whole."""
         try:
             answer = cls.of(entry, key) if entry else None
@@ -73,7 +73,7 @@ class Answer:
         return answer if answer and len(answer.outputs) == outputs else None
 
     @classmethod
-    def of(cls, entry: Entry, key: Any) -> Answer:
+    def of(cls, entry: CacheEntry, key: Any) -> RuntimeOutputs:
         """Map what was kept under a key: the version, and files 0.npy, 1.npy and so on."""
         paths = sorted(entry.folder.glob("*.npy"), key=lambda path: int(path.stem))
         return cls(
@@ -85,35 +85,35 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Question:
+class RunRequest:
     """A file that is to be run on runtimes."""
 
-    file: File
+    file: ValidatedFile
     runtimes: Sequence[Runtime]
 
 
-def ask(
+def run_cached(
     running: Interpreters,
-    questions: Mapping[str, Question],
+    questions: Mapping[str, RunRequest],
     samples: Samples,
     cache: Cache,
     work: Path,
     update: Update,
-) -> dict[str, dict[str, Answer]]:
+) -> dict[str, dict[str, RuntimeOutputs]]:
     """Run files on the same samples, all side by side; answers by name, then by runtime.
 
     What was run before is taken from the cache.
     """
-    missing: dict[str, Question] = {}
-    answers: dict[str, dict[str, Answer]] = {name: {} for name in questions}
+    missing: dict[str, RunRequest] = {}
+    answers: dict[str, dict[str, RuntimeOutputs]] = {name: {} for name in questions}
     for name, question in questions.items():
         for runtime in question.runtimes:
             key = _key(question.file, runtime, samples)
-            if answer := Answer.found(cache.find(key), key, len(question.file.outputs)):
+            if answer := RuntimeOutputs.found(cache.find(key), key, len(question.file.outputs)):
                 answers[name][runtime.name] = answer
         left = [runtime for runtime in question.runtimes if runtime.name not in answers[name]]
         if left:
-            missing[name] = Question(file=question.file, runtimes=left)
+            missing[name] = RunRequest(file=question.file, runtimes=left)
     for name, runs in _run(running, missing, samples, work, update).items():
         for runtime in missing[name].runtimes:
             key = _key(missing[name].file, runtime, samples)
@@ -126,7 +126,7 @@ def ask(
 
 def _run(
     running: Interpreters,
-    questions: Mapping[str, Question],
+    questions: Mapping[str, RunRequest],
     samples: Samples,
     work: Path,
     update: Update,
@@ -151,7 +151,7 @@ def _run(
     return {name: wait() for name, wait in started.items()}
 
 
-def _key(file: File, runtime: Runtime, samples: Samples) -> Any:
+def _key(file: ValidatedFile, runtime: Runtime, samples: Samples) -> Any:
     return [
         "run",
         file.artifact.sha256,
@@ -161,11 +161,11 @@ def _key(file: File, runtime: Runtime, samples: Samples) -> Any:
     ]
 
 
-def _kept(run: Run, key: Any, cache: Cache, work: Path) -> Answer:
+def _kept(run: Run, key: Any, cache: Cache, work: Path) -> RuntimeOutputs:
     """Keep what a run gave; a failure is told, and tried again next time."""
     if run.outputs is None:
         why = why_no_outputs(run)
-        return Answer(version=run.version, outputs=(), failure=why, content=key)
+        return RuntimeOutputs(version=run.version, outputs=(), failure=why, content=key)
     files = {}
     for index, array in enumerate(run.outputs.values()):
         path = file_of(array)
@@ -173,4 +173,4 @@ def _kept(run: Run, key: Any, cache: Cache, work: Path) -> Answer:
             path = work / f"kept-{index}.npy"
             save_array(path, array)
         files[f"{index}.npy"] = path
-    return Answer.of(cache.keep(key, run.version, files), key)
+    return RuntimeOutputs.of(cache.keep(key, run.version, files), key)

@@ -8,18 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgepack.config.compare import Trial
+from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ModelError
 from edgepack.core.progress import Progress, Silent
-from edgepack.core.temporary_folders import Scratch, temporary
+from edgepack.core.temporary_folders import TemporaryFolder, temporary
 from edgepack.devices.target import target_file
-from edgepack.pipeline.comparison.cached_runs import Answer, Question, ask
-from edgepack.pipeline.comparison.details import CloseLook, strangers
-from edgepack.pipeline.comparison.folds import cross_validate, plan_folds, split
-from edgepack.pipeline.comparison.setup import Contest, read_contest
-from edgepack.pipeline.comparison.show_samples import exhibits
+from edgepack.pipeline.comparison.cached_runs import RunRequest, RuntimeOutputs, run_cached
+from edgepack.pipeline.comparison.details import Details, weight_mismatch_notes
+from edgepack.pipeline.comparison.folds import cross_validate, plan_folds, split_folds
+from edgepack.pipeline.comparison.setup import ComparisonSetup, read_setup
+from edgepack.pipeline.comparison.show_samples import show_samples
 from edgepack.pipeline.comparison.stages import score_all
-from edgepack.pipeline.origin import companions
+from edgepack.pipeline.origin import companion_files
 from edgepack.report.data.comparison import FLOAT, ComparisonReport, FoldsReport, Stage
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.shown_samples import Exhibits
@@ -31,14 +31,14 @@ from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.cache import Cache, default_folder
 from edgepack.storage.manifest import Manifest
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_data, versions
 
 _COMMAND = "compare"
 
 
 def compare(
-    trial: Trial, progress: Progress | None = None, *, verbose: bool = False
+    trial: CompareConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ComparisonReport:
     """Compare a float model with others on the same samples, and tell whether a drop is real.
 
@@ -55,19 +55,19 @@ def compare(
         if trial.output is None:
             work = stack.enter_context(temporary())
         else:
-            output = stage(trial.output, _COMMAND, _read(trial), force=trial.force)
+            output = staged_output(trial.output, _COMMAND, _read(trial), force=trial.force)
             folder = stack.enter_context(output)
-            work = stack.enter_context(Scratch(folder.parent))
+            work = stack.enter_context(TemporaryFolder(folder.parent))
         cache = Cache(default_folder() if trial.is_cached else None, work)
-        contest = read_contest(trial, cache, work, stack, progress, verbose=verbose)
-        folds_of = split(contest, plan) if plan else None
+        contest = read_setup(trial, cache, work, stack, progress, verbose=verbose)
+        folds_of = split_folds(contest, plan) if plan else None
         of_float, answers = _run(contest)
         with progress.step("compare"):
             stages = score_all(contest, of_float, answers)
         folds = cross_validate(contest, folds_of, of_float) if folds_of else None
         lint, notes = None, contest.notes
         if folder is not None:
-            look = CloseLook(contest, stack)
+            look = Details(contest, stack)
             stages = look.at_all(stages)
             lint, more = look.lint()
             notes += more
@@ -75,7 +75,7 @@ def compare(
         report = _report(contest, stages, folds, lint, notes)
         if folder is not None:
             inputs = contest.samples.data.inputs
-            shown = exhibits(report, contest.contestants, inputs, of_float, answers)
+            shown = show_samples(report, contest.contestants, inputs, of_float, answers)
             _write(folder, report, shown, contest.runtimes)
     return report
 
@@ -83,31 +83,33 @@ def compare(
 _DISTRIBUTIONS = ("numpy", "scikit-learn", "scipy")
 
 
-def _read(trial: Trial) -> list[Any]:
+def _read(trial: CompareConfig) -> list[Any]:
     """List all that is read, and the cache, which must not hold a folder that is to stay."""
     candidates = [each.path for each in trial.candidates]
     return [
         *trial.source.inputs.values(),
         *trial.inputs.values(),
         *candidates,
-        *(beside for path in candidates for beside in companions(path)),
+        *(beside for path in candidates for beside in companion_files(path)),
         *map(target_file, trial.targets),
         *filter(None, [default_folder()]),
     ]
 
 
-def _run(contest: Contest) -> tuple[Answer, dict[str, dict[str, Answer]]]:
+def _run(contest: ComparisonSetup) -> tuple[RuntimeOutputs, dict[str, dict[str, RuntimeOutputs]]]:
     """Run all models side by side; returns the float model's answer, and the others' by name."""
     floating, samples = contest.floating, contest.samples
     questions = {
-        each.name: Question(file=each.file, runtimes=contest.runtimes)
+        each.name: RunRequest(file=each.file, runtimes=contest.runtimes)
         for each in contest.contestants
     }
     if floating.file is not None:
-        questions[FLOAT] = Question(file=floating.file, runtimes=[LITERT])
+        questions[FLOAT] = RunRequest(file=floating.file, runtimes=[LITERT])
     with contest.progress.step("run") as update:
         predicted = floating.predict(samples) if floating.file is None else None
-        answers = ask(contest.running, questions, samples, contest.cache, contest.work, update)
+        answers = run_cached(
+            contest.running, questions, samples, contest.cache, contest.work, update
+        )
         of_float = predicted() if predicted else answers.pop(FLOAT)[LITERT.name]
     if of_float.failure:
         raise ModelError(
@@ -117,7 +119,7 @@ def _run(contest: Contest) -> tuple[Answer, dict[str, dict[str, Answer]]]:
 
 
 def _report(
-    contest: Contest,
+    contest: ComparisonSetup,
     stages: Sequence[Stage],
     folds: FoldsReport | None,
     lint: LintReport | None,
@@ -137,11 +139,11 @@ def _report(
         max_drop=contest.max_drop,
         inputs=inputs,
         versions=versions(_DISTRIBUTIONS, versions_of(contest.runtimes)),
-        notes=(*notes, *strangers(stages)),
+        notes=(*notes, *weight_mismatch_notes(stages)),
     )
 
 
-def _inputs(contest: Contest) -> dict[str, dict[str, object]]:
+def _inputs(contest: ComparisonSetup) -> dict[str, dict[str, object]]:
     """Describe what went in, by its role; the contestants, which have any name, by their stage."""
     return {
         **contest.floating.inputs,

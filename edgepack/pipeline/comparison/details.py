@@ -8,20 +8,20 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from edgepack.config.project_file import RecipeFile
-from edgepack.config.validate import Gate
+from edgepack.config.project_file import ProjectFile
+from edgepack.config.validate import ValidateConfig
 from edgepack.core.codec import as_json
 from edgepack.core.errors import EdgepackError
 from edgepack.core.progress import Silent, ignore
-from edgepack.core.temporary_folders import Scratch
+from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.layer_errors.causes import has_other_weights
 from edgepack.layer_errors.result import DebugReport
 from edgepack.pipeline.comparison.cached_runs import digest
-from edgepack.pipeline.comparison.candidates import Contestant
-from edgepack.pipeline.comparison.setup import Contest
-from edgepack.pipeline.debug import look, looker
-from edgepack.pipeline.lint import find
-from edgepack.pipeline.validation.read_inputs import File, making_sense_of, read_inputs
+from edgepack.pipeline.comparison.candidates import Candidate
+from edgepack.pipeline.comparison.setup import ComparisonSetup
+from edgepack.pipeline.debug import compare_layers, layer_comparer
+from edgepack.pipeline.lint import find_lint
+from edgepack.pipeline.validation.read_inputs import ValidatedFile, making_sense_of, read_inputs
 from edgepack.pipeline.validation.validate import Subject, examine, runtimes_here
 from edgepack.report.data.comparison import QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
@@ -32,10 +32,10 @@ from edgepack.tflite.sparsity import weight_sparsity
 from edgepack.workers.replaced import ReplacedWorker
 
 
-class CloseLook:
+class Details:
     """Looks at the models of one contest; the worker that it takes is left to ``stack``."""
 
-    def __init__(self, contest: Contest, stack: ExitStack) -> None:
+    def __init__(self, contest: ComparisonSetup, stack: ExitStack) -> None:
         self._contest = contest
         self._stack = stack
         self._float = contest.floating.tflite(contest.samples.data)
@@ -62,7 +62,7 @@ class CloseLook:
             sparsity=weight_sparsity(self._float.model),
         )
 
-    def _at(self, stage: Stage, contestant: Contestant) -> Stage:
+    def _at(self, stage: Stage, contestant: Candidate) -> Stage:
         file, floating = contestant.file, contestant.pruned or self._float
         found = replace(
             stage,
@@ -94,13 +94,13 @@ class CloseLook:
         ]
         try:
             found = contest.cache.remember(
-                key, LintReport, lambda: find(contest.job(recipe), contest.data)
+                key, LintReport, lambda: find_lint(contest.job(recipe), contest.data)
             )
         except EdgepackError as error:
             return None, (f"the linter did not look at the data: {_told(error, trial.model)}",)
         return found, ()
 
-    def _validate(self, file: File, floating: File | None) -> ValidationReport:
+    def _validate(self, file: ValidatedFile, floating: ValidatedFile | None) -> ValidationReport:
         contest = self._contest
         key = [
             "validate",
@@ -111,10 +111,10 @@ class CloseLook:
         ]
 
         def validation() -> ValidationReport:
-            with Scratch(contest.work) as work:
-                gate = Gate(model=file.path)
+            with TemporaryFolder(contest.work) as work:
+                gate = ValidateConfig(model=file.path)
                 inputs = read_inputs(
-                    gate, file, RecipeFile(), work, ignore, has_float=floating is not None
+                    gate, file, ProjectFile(), work, ignore, has_float=floating is not None
                 )
                 return examine(
                     Subject(file=file, floating=floating, inputs=inputs, data=gate.data),
@@ -128,7 +128,7 @@ class CloseLook:
 
         return contest.cache.remember(key, ValidationReport, validation)
 
-    def _layers(self, file: File, floating: File) -> DebugReport:
+    def _layers(self, file: ValidatedFile, floating: ValidatedFile) -> DebugReport:
         contest = self._contest
         key = [
             "layers",
@@ -140,7 +140,7 @@ class CloseLook:
 
         def layers() -> DebugReport:
             with making_sense_of(file.path):
-                return look(
+                return compare_layers(
                     self._looker,
                     floating.path,
                     file.path,
@@ -154,7 +154,7 @@ class CloseLook:
 
     @cached_property
     def _looker(self) -> ReplacedWorker:
-        return self._stack.enter_context(looker(verbose=self._contest.verbose))
+        return self._stack.enter_context(layer_comparer(verbose=self._contest.verbose))
 
 
 def _told(error: EdgepackError, *paths: Path) -> str:
@@ -165,7 +165,7 @@ def _told(error: EdgepackError, *paths: Path) -> str:
     return text
 
 
-def strangers(stages: Sequence[Stage]) -> Iterator[str]:
+def weight_mismatch_notes(stages: Sequence[Stage]) -> Iterator[str]:
     """Say which models have weights that are not those of the float model, however rounded."""
     for stage in stages:
         layers = stage.layers.layers if stage.layers else ()

@@ -13,38 +13,38 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgepack.calibration.activations.calibrator import Calibrator
-from edgepack.config.compare import Trial
+from edgepack.config.compare import CompareConfig
 from edgepack.config.export import Recipe
 from edgepack.config.quantization import FLOAT_TFLITE
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import ignore
-from edgepack.core.temporary_folders import Scratch
+from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.evaluation.deviation import why_no_outputs
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.paired_outputs import Mask
 from edgepack.evaluation.scores import drop
 from edgepack.metrics import Measure
-from edgepack.pipeline.comparison.cached_runs import Answer
-from edgepack.pipeline.comparison.setup import Contest
+from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
+from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.pipeline.comparison.splits import calibrated_with, held_out, subset
 from edgepack.pipeline.origin import compressed_name, origin
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
-from edgepack.pipeline.steps.job import Data, Job
+from edgepack.pipeline.steps.job import Job, JobData
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.report.data.comparison import Fold, FoldsReport, Origin
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run_result import Run
 from edgepack.storage.arrays import Arrays
-from edgepack.storage.dataset import class_labels
-from edgepack.storage.manifest import Settings, ToldRecipe
+from edgepack.storage.dataset import labels_by_class
+from edgepack.storage.manifest import CalibrationSettings, RecordedRecipe
 from edgepack.tflite.graph import Tensor
 from edgepack.tflite.macs import model_macs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class FoldPlan:
     """How the candidate is calibrated anew, once for each of ``count`` folds.
 
     ``origin`` is None where nothing tells how it was quantized: then the ``settings`` are
@@ -54,31 +54,31 @@ class Plan:
     count: int
     candidate: Path
     origin: Origin | None
-    settings: Settings
+    settings: CalibrationSettings
 
 
-def plan_folds(trial: Trial) -> Plan | None:
+def plan_folds(trial: CompareConfig) -> FoldPlan | None:
     """Find how the lone candidate of a trial was quantized; None if no folds are asked for.
 
-    Raises :class:`RecipeError` where nothing is calibrated.
+    Raises :class:`ConfigError` where nothing is calibrated.
     """
     if trial.folds is None:
         return None
     (candidate,) = trial.candidates
     its = origin(candidate.path)
     settings = _settings(candidate.path, its)
-    return Plan(count=trial.folds, candidate=candidate.path, origin=its, settings=settings)
+    return FoldPlan(count=trial.folds, candidate=candidate.path, origin=its, settings=settings)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Split:
+class FoldSplit:
     """The folds that are planned: which samples of the test data each holds out, by ``masks``.
 
     ``labels`` are those of ``output``, which ``measure`` measures; ``why_not`` says why the folds
     are not stratified, and is None if they are.
     """
 
-    plan: Plan
+    plan: FoldPlan
     output: str
     measure: Measure
     labels: NDArray[Any] | None
@@ -86,22 +86,24 @@ class Split:
     why_not: str | None
 
 
-def split(contest: Contest, plan: Plan) -> Split:
+def split_folds(contest: ComparisonSetup, plan: FoldPlan) -> FoldSplit:
     """Choose the folds; each has its share of each class where every class has as many samples.
 
-    The measure is that of the first output that has one. Raises :class:`RecipeError` where nothing
+    The measure is that of the first output that has one. Raises :class:`ConfigError` where nothing
     can be measured, or there are too few samples.
     """
     data = contest.data
     output, measure = _measured(data)
-    labels = class_labels(data.compared, output)
+    labels = labels_by_class(data.compared, output)
     masks, why_not = held_out(labels, len(data.compared), plan.count, data.compared.source)
-    return Split(
+    return FoldSplit(
         plan=plan, output=output, measure=measure, labels=labels, masks=masks, why_not=why_not
     )
 
 
-def cross_validate(contest: Contest, folds_of: Split, of_float: Answer) -> FoldsReport:
+def cross_validate(
+    contest: ComparisonSetup, folds_of: FoldSplit, of_float: RuntimeOutputs
+) -> FoldsReport:
     """Calibrate with all folds of the test data but one and test on that, for each in turn.
 
     Every fold quantizes the float model as planned, and runs it on LiteRT. ``of_float`` is what the
@@ -121,7 +123,7 @@ def cross_validate(contest: Contest, folds_of: Split, of_float: Answer) -> Folds
     ):
         for number, mask in enumerate(folds_of.masks, 1):
             update(number - 1, plan.count)
-            with Scratch(contest.work) as folder:
+            with TemporaryFolder(contest.work) as folder:
                 own = replace(job, folder=folder, work=folder)
                 shutil.copyfile(floating, own.float_tflite)
                 run, tensor = _run_fold(
@@ -135,7 +137,7 @@ def cross_validate(contest: Contest, folds_of: Split, of_float: Answer) -> Folds
     return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not folds_of.why_not)
 
 
-def _in_words(settings: Settings) -> str:
+def _in_words(settings: CalibrationSettings) -> str:
     """Tell the settings to people."""
     its, seed = settings.quantization, settings.seed
     number = f"{settings.samples:,} samples (seed {seed})" if settings.samples else "all samples"
@@ -151,12 +153,12 @@ def _in_words(settings: Settings) -> str:
     return ", ".join(filter(None, words))
 
 
-def _settings(candidate: Path, origin: Origin | None) -> Settings:
+def _settings(candidate: Path, origin: Origin | None) -> CalibrationSettings:
     """Find how a model was quantized."""
     try:
-        settings = ToldRecipe(origin.recipe if origin else {}).settings()
+        settings = RecordedRecipe(origin.recipe if origin else {}).settings()
     except ValueError as error:
-        raise RecipeError(
+        raise ConfigError(
             f"{candidate}: the manifest beside it does not say how to quantize it again ({error});"
             " export it again, or leave the folds out"
         ) from error
@@ -169,11 +171,11 @@ def _settings(candidate: Path, origin: Origin | None) -> Settings:
         else None
     )
     if why:
-        raise RecipeError(f"{candidate}: {why}, so nothing is calibrated: leave the folds out")
+        raise ConfigError(f"{candidate}: {why}, so nothing is calibrated: leave the folds out")
     return settings
 
 
-def _recipe(trial: Trial, settings: Settings) -> Recipe:
+def _recipe(trial: CompareConfig, settings: CalibrationSettings) -> Recipe:
     return trial.as_recipe(
         Path(),  # nothing is written there
         metric=trial.metric,
@@ -184,11 +186,11 @@ def _recipe(trial: Trial, settings: Settings) -> Recipe:
     )
 
 
-def _measured(data: Data) -> tuple[str, Measure]:
+def _measured(data: JobData) -> tuple[str, Measure]:
     """Find the first output that is measured."""
     for output, measure in data.measures.items():
         return output, measure
-    raise RecipeError(
+    raise ConfigError(
         f"{data.compared.source}: folds are tested on labels, and it has none: give them in 'y', or"
         " choose the metric 'reconstruction-mse', which needs none"
     )
@@ -196,7 +198,7 @@ def _measured(data: Data) -> tuple[str, Measure]:
 
 def _run_fold(
     job: Job,
-    data: Data,
+    data: JobData,
     output: str,
     calibrator: Calibrator | None,
     running: Interpreters,
@@ -240,7 +242,7 @@ def _fold(
 ) -> Fold:
     """Tell what a fold loses."""
     if float_value is None or value is None:
-        raise RecipeError(
+        raise ConfigError(
             f"metric {measure.metric.name!r}: is no number on the {mask.sum()} samples of fold"
             f" {number}, which may lack a class; ask for fewer folds, or choose another"
         )
@@ -257,11 +259,11 @@ def _has_float(candidate: Path) -> bool:
     return candidate.with_name(FLOAT_TFLITE).is_file()
 
 
-def _remarks(plan: Plan, data: Data, output: str, why_not: str | None) -> Iterator[str]:
+def _remarks(plan: FoldPlan, data: JobData, output: str, why_not: str | None) -> Iterator[str]:
     candidate = plan.candidate
     if plan.origin is None:
         yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
-    elif ToldRecipe(plan.origin.recipe).is_compressed and not _has_float(candidate):
+    elif RecordedRecipe(plan.origin.recipe).is_compressed and not _has_float(candidate):
         name = compressed_name(plan.origin)
         yield f"not {name}, since {FLOAT_TFLITE} is not beside it"
     if len(data.measures) > 1:

@@ -8,15 +8,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from edgepack.config.export import Source
+from edgepack.config.export import ModelSource
 from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.core.codec import restore
 from edgepack.core.signature import Loaded, Signature
-from edgepack.load.formats import Format, detect
+from edgepack.load.formats import Format, detect_format
 from edgepack.load.tflite_file import TfliteFile, require_float
-from edgepack.pipeline.comparison.cached_runs import Answer, Samples
+from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, Samples
 from edgepack.pipeline.steps.model_process import keep, model_session, own_folder
-from edgepack.pipeline.validation.read_inputs import File, read_file
+from edgepack.pipeline.validation.read_inputs import ValidatedFile, read_file
 from edgepack.storage.arrays import array_paths
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.cache import Cache
@@ -25,7 +25,7 @@ from edgepack.storage.provenance import describe_data
 from edgepack.workers.client import Worker
 
 
-class FloatModel:
+class ReferenceModel:
     """Loads a model when that is needed first: what is in the cache needs no TensorFlow.
 
     A .tflite file is not loaded here: interpreters run it, and ``file`` holds it. Models that may
@@ -40,11 +40,11 @@ class FloatModel:
     runtime: str
 
     def __init__(
-        self, source: Source, cache: Cache, stack: ExitStack, work: Path, *, verbose: bool
+        self, source: ModelSource, cache: Cache, stack: ExitStack, work: Path, *, verbose: bool
     ) -> None:
         self.path = source.path
-        self.file: File | None = None
-        if detect(source.path) is Format.TFLITE:
+        self.file: ValidatedFile | None = None
+        if detect_format(source.path) is Format.TFLITE:
             self.file = read_file(source.path)
             require_float(source.path, self.file.model.main)
         self._source = source
@@ -52,15 +52,15 @@ class FloatModel:
         self._work = work
         self._verbose = verbose
         self._worker: Worker | None = None
-        self._converted: File | None = None
+        self._converted: ValidatedFile | None = None
         self._cache = cache.forgetful() if source.runs_code else cache
         self.inputs = {role: describe_data(path) for role, path in source.inputs.items()}
         self.signature, self.runtime = self._signature()
 
-    def predict(self, samples: Samples) -> Callable[[], Answer]:
+    def predict(self, samples: Samples) -> Callable[[], RuntimeOutputs]:
         """Begin to run a model that is no .tflite file; what is returned waits for its answer."""
         key = ["predict", self._content, samples.content]
-        found = Answer.found(self._cache.find(key), [*key, []], len(self.signature.outputs))
+        found = RuntimeOutputs.found(self._cache.find(key), [*key, []], len(self.signature.outputs))
         if found is not None:
             return lambda: found
         session, stem = self.session(), own_folder(self._work) / "predicted"
@@ -71,18 +71,18 @@ class FloatModel:
             outputs=str(stem),
         )
 
-        def wait() -> Answer:
+        def wait() -> RuntimeOutputs:
             predicting.result()
             made = array_paths(stem, names).values()
             files = {f"{index}.npy": Path(path) for index, path in enumerate(made)}
             given = (
                 [describe(path).sha256 for path in files.values()] if self._source.runs_code else []
             )
-            return Answer.of(self._cache.keep(key, self.runtime, files), [*key, given])
+            return RuntimeOutputs.of(self._cache.keep(key, self.runtime, files), [*key, given])
 
         return wait
 
-    def tflite(self, data: Dataset) -> File:
+    def tflite(self, data: Dataset) -> ValidatedFile:
         """Give the model as a float .tflite file for samples as long as these."""
         if self.file is not None:
             return self.file
@@ -90,7 +90,7 @@ class FloatModel:
             self._converted = self._convert(data)
         return self._converted
 
-    def _convert(self, data: Dataset) -> File:
+    def _convert(self, data: Dataset) -> ValidatedFile:
         shapes = [list(array.shape[1:]) for array in data.inputs.values()]
         key = ["convert", self._content, shapes]
         entry = self._cache.find(key)

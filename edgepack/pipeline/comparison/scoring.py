@@ -10,8 +10,8 @@ import numpy as np
 
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.results import OutputResult
-from edgepack.metrics import Family, Measure, Records, Rows
-from edgepack.pipeline.comparison.cached_runs import Answer, digest
+from edgepack.metrics import Family, Measure, RecordArray, Rows
+from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, digest
 from edgepack.storage.cache import Cache
 from edgepack.tflite.graph import Tensor
 
@@ -26,7 +26,7 @@ class Scoring:
     def __init__(
         self,
         place: int,
-        of_float: Answer,
+        of_float: RuntimeOutputs,
         measures: Sequence[Measure],
         classes: Sequence[str],
         cache: Cache,
@@ -55,7 +55,7 @@ class Scoring:
         """Score the float model itself."""
         return self._remembered(None, lambda: self._evaluator.float_result())  # noqa: PLW0108 (only if it is needed)
 
-    def result(self, answer: Answer, tensor: Tensor) -> OutputResult:
+    def result(self, answer: RuntimeOutputs, tensor: Tensor) -> OutputResult:
         """Score what an interpreter gave; ``tensor`` is the output of its model."""
         return self._remembered(
             answer.content, lambda: self._evaluator.result(answer.outputs[self._place], tensor)
@@ -72,6 +72,6 @@ def _once(measures: Sequence[Measure]) -> Iterable[Rows]:
 
 def _content(wanted: Rows) -> Any:
     """Digest what outputs are held against."""
-    if isinstance(wanted, Records):
+    if isinstance(wanted, RecordArray):
         return {name: _content(array) for name, array in wanted.fields.items()}
     return digest(wanted if isinstance(wanted, np.ndarray) else wanted[:])

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.calibration.datasets.sampling import choose
+from edgepack.calibration.datasets.sampling import choose_samples
 from edgepack.calibration.datasets.sources.source import Survey
 from edgepack.config.export import Recipe
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.evaluation.paired_outputs import Mask
 from edgepack.storage.array_writer import chosen_rows
 from edgepack.storage.arrays import array_paths
@@ -26,12 +26,12 @@ def held_out(
 ) -> tuple[list[Mask], str | None]:
     """Choose each fold's samples, and say why the folds are not stratified; None if they are.
 
-    Raises :class:`RecipeError` for fewer samples than folds.
+    Raises :class:`ConfigError` for fewer samples than folds.
     """
     from sklearn.model_selection import KFold, StratifiedKFold
 
     if samples < count:
-        raise RecipeError(
+        raise ConfigError(
             f"folds {count}: {source} has {samples} samples; give more, or ask for fewer folds"
         )
     why_not = _why_not_stratified(labels, count)
@@ -57,7 +57,9 @@ def calibrated_with(recipe: Recipe, others: Mask, labels: NDArray[Any] | None) -
         return others
     rows = np.flatnonzero(others)
     survey = Survey(count=len(rows), labels=None if labels is None else labels[rows])
-    return np.isin(np.arange(len(others)), rows[choose(survey, recipe.samples, recipe.seed)])
+    return np.isin(
+        np.arange(len(others)), rows[choose_samples(survey, recipe.samples, recipe.seed)]
+    )
 
 
 def subset(dataset: Dataset, mask: Mask, stem: Path) -> Dataset:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack.pipeline.comparison.cached_runs import Answer
-from edgepack.pipeline.comparison.candidates import Contestant
+from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
+from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.scoring import Scoring
-from edgepack.pipeline.comparison.setup import Contest
+from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.report.data.comparison import FLOAT, Stage, StageRun
 
 
 def score_all(
-    contest: Contest, of_float: Answer, answers: Mapping[str, Mapping[str, Answer]]
+    contest: ComparisonSetup,
+    of_float: RuntimeOutputs,
+    answers: Mapping[str, Mapping[str, RuntimeOutputs]],
 ) -> list[Stage]:
     """Score the float model, then each contestant; ``answers`` are by its name and runtime."""
     scorings = {
@@ -31,7 +33,9 @@ def score_all(
     ]
 
 
-def _float_stage(contest: Contest, answer: Answer, scorings: Mapping[str, Scoring]) -> Stage:
+def _float_stage(
+    contest: ComparisonSetup, answer: RuntimeOutputs, scorings: Mapping[str, Scoring]
+) -> Stage:
     floating = contest.floating
     run = StageRun(
         version=answer.version,
@@ -49,7 +53,7 @@ def _float_stage(contest: Contest, answer: Answer, scorings: Mapping[str, Scorin
 
 
 def _stage(
-    contestant: Contestant, answers: Mapping[str, Answer], scorings: Mapping[str, Scoring]
+    contestant: Candidate, answers: Mapping[str, RuntimeOutputs], scorings: Mapping[str, Scoring]
 ) -> Stage:
     return Stage(
         name=contestant.name,
@@ -62,7 +66,9 @@ def _stage(
     )
 
 
-def _run(contestant: Contestant, answer: Answer, scorings: Mapping[str, Scoring]) -> StageRun:
+def _run(
+    contestant: Candidate, answer: RuntimeOutputs, scorings: Mapping[str, Scoring]
+) -> StageRun:
     """Score what one interpreter gave, output by output in the float model's order."""
     tensors = contestant.file.model.main.output_tensors
     scored = () if answer.failure else zip(scorings.items(), tensors, strict=True)

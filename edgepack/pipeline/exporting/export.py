@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgepack.config.export import DEFAULT_TARGETS, Recipe
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.core.progress import Progress
 from edgepack.devices.target import load_targets
 from edgepack.pipeline.exporting.produce import produce
@@ -20,7 +20,7 @@ def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
     if not recipe.targets:
-        raise RecipeError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
+        raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
     targets = load_targets(recipe.targets)
     runtimes = [name for target in targets for name in target.interpreters]
     return produce("export", recipe, targets, runtimes, progress, firmware=True, verbose=verbose)

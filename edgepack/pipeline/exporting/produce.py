@@ -15,11 +15,15 @@ from edgepack.compression.training.checkpoint import (
 from edgepack.config.export import MULTI_WORKER, Recipe
 from edgepack.core.codec import restore
 from edgepack.core.progress import Progress, Silent
-from edgepack.core.temporary_folders import Scratch
+from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.devices.scheme_support import require_supported
 from edgepack.devices.target import Target, target_file
-from edgepack.evaluation.deviation import Validation, hold_against_reference, known_defect
-from edgepack.load.formats import detect
+from edgepack.evaluation.deviation import (
+    ReferenceComparison,
+    compare_with_reference_kernels,
+    known_defect,
+)
+from edgepack.load.formats import detect_format
 from edgepack.pipeline.lint import warnings
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating, calibration_report
@@ -40,7 +44,7 @@ from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.run_result import Run
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, recipe_manifest
 from edgepack.tflite.graph import Model
 from edgepack.tflite.parser import read_tflite
@@ -60,9 +64,9 @@ def produce(
     """Compress if asked to, quantize, validate on the runtimes and compare; write the folder.
 
     ``command`` is what the user asked for; ``firmware`` adds the model as C. Raises
-    :class:`RecipeError` without the data that the scheme needs.
+    :class:`ConfigError` without the data that the scheme needs.
     """
-    detect(recipe.model)
+    detect_format(recipe.model)
     if firmware:
         model_steps.c_name(recipe)  # what cannot be named in C is refused before the work starts
     require_data(recipe)
@@ -75,9 +79,9 @@ def produce(
     if not recipe.resume:
         require_none(kept)
     with (
-        stage(recipe.output, command, read, force=recipe.force) as folder,
+        staged_output(recipe.output, command, read, force=recipe.force) as folder,
         # On the same disk as the output: if that is full, the message names the right one.
-        Scratch(folder.parent) as work,
+        TemporaryFolder(folder.parent) as work,
         checkpoints_in(recipe.checkpoints),
         model_session(
             recipe.source,
@@ -109,7 +113,7 @@ def produce(
             runs = _repeatable(run_within_budget(running, workload, found, work, update, idle))
             contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
         outputs = model_steps.predicted(job, data, predictions)
-        validation = hold_against_reference(
+        validation = compare_with_reference_kernels(
             runs, model_steps.named_outputs(data, model), outputs["float"], known_defect(model)
         )
         scorers = evaluators(outputs["float"], data.measures)
@@ -162,7 +166,7 @@ def _sparsity(job: Job, model: Model) -> SparsityReport:
     )
 
 
-def _runtime_reports(validation: Validation) -> dict[str, RuntimeReport]:
+def _runtime_reports(validation: ReferenceComparison) -> dict[str, RuntimeReport]:
     return {
         name: RuntimeReport(
             version=run.version,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgepack.config.firmware import Build
-from edgepack.core.errors import MissingToolError, RecipeError, TargetError
+from edgepack.config.firmware import FirmwareConfig
+from edgepack.core.errors import ConfigError, MissingToolError, TargetError
 from edgepack.core.progress import Progress, Silent
-from edgepack.core.temporary_folders import Scratch
+from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.devices.target import Target, load_target, target_file
 from edgepack.emit.c.c_identifiers import MAX_NAME
 from edgepack.emit.c.firmware_model import FirmwareModel
@@ -18,7 +18,7 @@ from edgepack.emit.tflm.model_files import model_files
 from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.firmware_project.prepare_model import prepare
-from edgepack.pipeline.firmware_project.read_models import Asked, read_asked
+from edgepack.pipeline.firmware_project.read_models import ModelInputs, read_model_inputs
 from edgepack.report.data.firmware import FirmwareReport, ModelReport
 from edgepack.runtimes import TFLM
 from edgepack.runtimes.installed import missing, versions_of
@@ -26,7 +26,7 @@ from edgepack.runtimes.processes import interpreters
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe, describe_all
 from edgepack.storage.manifest import Manifest
-from edgepack.storage.output_folder import stage
+from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import versions
 from edgepack.tflite.graph import Model
 
@@ -36,7 +36,7 @@ _COMMAND = "firmware"
 
 
 def firmware(
-    build: Build, progress: Progress | None = None, *, verbose: bool = False
+    build: FirmwareConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> FirmwareReport:
     """Write the C sources of .tflite files, as a project for a target.
 
@@ -51,11 +51,11 @@ def firmware(
     layout_name = build.layout or target.layout or _DEFAULT_LAYOUT
     layout = _layout(layout_name)
     with progress.step("load"):
-        asked = read_asked(build)
+        asked = read_model_inputs(build)
     read = [target_file(build.target), *(data for each in asked.values() for data in each.read)]
     with (
-        stage(build.output, _COMMAND, read, force=build.force) as folder,
-        Scratch(folder.parent) as work,
+        staged_output(build.output, _COMMAND, read, force=build.force) as folder,
+        TemporaryFolder(folder.parent) as work,
         interpreters([TFLM], jobs=1, verbose=verbose) as running,
     ):
         models: dict[str, FirmwareModel] = {}
@@ -109,7 +109,7 @@ def _require_micro(target: Target) -> None:
 
 def _layout(name: str) -> Layout:
     if name not in LAYOUTS:
-        raise RecipeError(f"layout {name!r}: the layouts are {', '.join(LAYOUTS)}")
+        raise ConfigError(f"layout {name!r}: the layouts are {', '.join(LAYOUTS)}")
     return LAYOUTS[name]
 
 
@@ -142,7 +142,7 @@ def _flash_bytes(models: Sequence[FirmwareModel], target: Target) -> int:
 
 
 def _described(
-    build: Build, target: Target, layout: str, asked: Mapping[str, Asked]
+    build: FirmwareConfig, target: Target, layout: str, asked: Mapping[str, ModelInputs]
 ) -> dict[str, Any]:
     """Tell what was asked for, by names and content."""
     return {

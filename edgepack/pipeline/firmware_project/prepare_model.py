@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 
-from edgepack.config.firmware import Build
-from edgepack.config.labels import labelled_output
+from edgepack.config.firmware import FirmwareConfig
+from edgepack.config.labels import output_with_labels
 from edgepack.core.errors import ConversionError
 from edgepack.core.findings import Finding
 from edgepack.core.progress import Update
 from edgepack.devices.target import Target
-from edgepack.emit.c.c_identifiers import ends
+from edgepack.emit.c.c_identifiers import end_identifiers
 from edgepack.emit.c.firmware_model import FirmwareModel
 from edgepack.emit.tflm.model_settings import elements
-from edgepack.evaluation.deviation import Validation
+from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.footprint import Arena
 from edgepack.footprint.flash import operator_names
 from edgepack.load.tflite_file import of_file
-from edgepack.pipeline.firmware_project.read_models import Asked
-from edgepack.pipeline.firmware_project.vectors import vector_inputs, vectors
+from edgepack.pipeline.firmware_project.read_models import ModelInputs
+from edgepack.pipeline.firmware_project.vectors import test_vectors, vector_inputs
 from edgepack.pipeline.steps.check import gather, judge_all
 from edgepack.pipeline.steps.run import Workload
-from edgepack.pipeline.validation.read_inputs import File, making_sense_of
+from edgepack.pipeline.validation.read_inputs import ValidatedFile, making_sense_of
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.report.data.firmware import ModelReport
 from edgepack.report.data.target import TargetReport
@@ -36,10 +36,10 @@ _ALIGNMENT = 16
 
 
 def prepare(
-    build: Build,
+    build: FirmwareConfig,
     target: Target,
     name: str,
-    asked: Asked,
+    asked: ModelInputs,
     running: Interpreters,
     work: Path,
     update: Update,
@@ -50,15 +50,18 @@ def prepare(
     one that TensorFlow Lite Micro does not run.
     """
     file = asked.file
-    described = asked.recipe_file.described(file.signature)
+    described = asked.project_file.described(file.signature)
     if asked.labels_file:
-        labelled_output(asked.labels_file, asked.labels, file.signature.outputs)
+        output_with_labels(asked.labels_file, asked.labels, file.signature.outputs)
     main = file.model.main
-    inputs, outputs = ends(main.input_tensors, "input"), ends(main.output_tensors, "output")
+    inputs, outputs = (
+        end_identifiers(main.input_tensors, "input"),
+        end_identifiers(main.output_tensors, "output"),
+    )
     with of_file(file.path):
         for end in (*inputs, *outputs):
             elements(end)  # raises for what holds no values
-    samples = vector_inputs(file, asked.test, asked.recipe_file, build.vectors, work, update)
+    samples = vector_inputs(file, asked.test, asked.project_file, build.vectors, work, update)
     copy = work / "model.tflite"  # what was read, be it a pipe, and under a name of this length
     copy.write_bytes(file.data)
     workload = Workload(path=copy, model=file.model, inputs=samples, outputs=file.outputs)
@@ -77,7 +80,7 @@ def prepare(
         raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")
     arena_bytes = _arena_bytes(judged.footprint.arena, build.arena_margin_percent)
     with of_file(file.path):
-        golden = vectors(file.model, samples, run.outputs)
+        golden = test_vectors(file.model, samples, run.outputs)
     model = FirmwareModel(
         name=name,
         data=file.data,
@@ -104,8 +107,8 @@ def prepare(
     )
 
 
-def _judge(target: Target, file: File, run: Run, found: Sequence[Finding]) -> TargetReport:
-    validation = Validation(runs={TFLM.name: run}, deviations={}, notes=())
+def _judge(target: Target, file: ValidatedFile, run: Run, found: Sequence[Finding]) -> TargetReport:
+    validation = ReferenceComparison(runs={TFLM.name: run}, deviations={}, notes=())
     with making_sense_of(file.path):
         evidence = gather(
             file.model, file.data, [target], validation, None, {}, contradictions=found

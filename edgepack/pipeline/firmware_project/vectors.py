@@ -9,12 +9,12 @@ import numpy as np
 
 from edgepack.calibration.datasets.reader import reader
 from edgepack.config.export import DEFAULT_SEED
-from edgepack.config.project_file import RecipeFile
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.config.project_file import ProjectFile
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
 from edgepack.emit.c.firmware_model import Vector
 from edgepack.load.tflite_file import of_file
-from edgepack.pipeline.validation.read_inputs import File
+from edgepack.pipeline.validation.read_inputs import ValidatedFile
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes.random_inputs import random_inputs
 from edgepack.storage.arrays import Arrays
@@ -26,17 +26,22 @@ _MAX_BYTES = 16 * _MIB
 
 
 def vector_inputs(
-    file: File, data: Any, recipe_file: RecipeFile, count: int, work: Path, update: Update
+    file: ValidatedFile,
+    data: Any,
+    project_file: ProjectFile,
+    count: int,
+    work: Path,
+    update: Update,
 ) -> Arrays:
     """Choose ``count`` samples of ``data``, as the model takes them; random ones if it is None.
 
-    Raises :class:`RecipeError` for more than a microcontroller holds.
+    Raises :class:`ConfigError` for more than a microcontroller holds.
     """
     main = file.model.main
     each = sum(t.value_bytes for t in (*main.input_tensors, *main.output_tensors))
     if count * each > _MAX_BYTES:
         most, limit = _MAX_BYTES // each, f"more than {_MAX_BYTES // _MIB} MiB"
-        raise RecipeError(
+        raise ConfigError(
             f"{file.path}: {count} test vectors take {count * each / _MIB:,.0f} MiB, {limit};"
             f" give at most --vectors {most}"
             if most
@@ -47,12 +52,12 @@ def vector_inputs(
     if data is None:
         with of_file(file.path):
             return random_inputs(file.model, count, DEFAULT_SEED, _MAX_BYTES)
-    with reader([data], recipe_file) as reading:
+    with reader([data], project_file) as reading:
         spooled = reading.read(data, file.signature, work / "test", samples=count, update=update)
     return quantize_inputs(spooled.dataset().inputs, file.model.main.input_tensors, work)
 
 
-def vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...]:
+def test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...]:
     """Pair each sample with what TFLM makes of it, in the shapes of the model's tensors.
 
     Raises :class:`ModelError` for outputs that overflow.

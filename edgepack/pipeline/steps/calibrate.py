@@ -9,22 +9,22 @@ from edgepack.calibration.activations.calibrator import Calibrator, observers_at
 from edgepack.calibration.activations.observers import observer
 from edgepack.calibration.activations.ranges import (
     Calibration,
-    choose,
-    inject,
+    choose_ranges,
     load_ranges,
     recorded,
     save_ranges,
+    write_ranges,
 )
 from edgepack.calibration.activations.tensorflow_calibrator import is_fused
 from edgepack.config.export import DEFAULT_OBSERVER, Recipe
 from edgepack.conversion.to_tflite import has_loop
-from edgepack.core.errors import ConversionError, RecipeError
+from edgepack.core.errors import ConfigError, ConversionError
 from edgepack.core.progress import Update
 from edgepack.load.keras_model import KerasModel
-from edgepack.pipeline.steps.job import Data, Job
+from edgepack.pipeline.steps.job import Job, JobData
 from edgepack.pipeline.steps.model_process import keep
-from edgepack.quantization.layer_patterns import assign
-from edgepack.quantization.represented_ranges import effects
+from edgepack.quantization.layer_patterns import assign_patterns
+from edgepack.quantization.represented_ranges import represented_ranges
 from edgepack.report.data.export import CalibrationReport
 from edgepack.tflite.graph import Graph, Model
 from edgepack.tflite.parser import read_tflite
@@ -40,7 +40,7 @@ def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]
         yield calibrator
 
 
-def calibrate(job: Job, data: Data, calibrator: Calibrator | None) -> Calibration | None:
+def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibration | None:
     """Find the range of each activation, or take it from a file, and write calibration.json.
 
     Returns None if the scheme needs no ranges. ``calibrator`` is of :func:`calibrating`.
@@ -51,7 +51,9 @@ def calibrate(job: Job, data: Data, calibrator: Calibrator | None) -> Calibratio
     float_tflite = job.float_tflite.read_bytes()
     model = read_tflite(float_tflite)
     graph = model.main
-    assign(graph, recipe.quantization.scheme, recipe.quantization.layers)  # before the work
+    assign_patterns(
+        graph, recipe.quantization.scheme, recipe.quantization.layers
+    )  # before the work
     _require_no_loop(job, data, model)
     with job.progress.step("calibrate") as update:
         if recipe.ranges:
@@ -61,7 +63,7 @@ def calibrate(job: Job, data: Data, calibrator: Calibrator | None) -> Calibratio
         else:
             assert calibrator is not None  # noqa: S101 (as calibrating() gives it)
             done = _observe(job, data, calibrator, graph, update)
-    job.calibrated_tflite.write_bytes(inject(float_tflite, done.ranges))
+    job.calibrated_tflite.write_bytes(write_ranges(float_tflite, done.ranges))
     how = None if recipe.ranges else recipe.observer
     save_ranges(job.folder / "calibration.json", done.ranges, how, done.observed)
     return done
@@ -78,12 +80,12 @@ def calibration_report(
         observer=None if recipe.ranges else recipe.observer,
         samples=observed.samples if observed else None,
         growth=observed.growth if observed else (),
-        activations=effects(model, calibration.ranges),
+        activations=represented_ranges(model, calibration.ranges),
     )
 
 
 def _observe(
-    job: Job, data: Data, calibrator: Calibrator, graph: Graph, update: Update
+    job: Job, data: JobData, calibrator: Calibrator, graph: Graph, update: Update
 ) -> Calibration:
     observed = calibrator.observe(
         job.float_tflite.read_bytes(),
@@ -93,12 +95,14 @@ def _observe(
         work=job.work,
         update=update,
     )
-    return Calibration(ranges=choose(graph, observed, job.recipe.observer), observed=observed)
+    return Calibration(
+        ranges=choose_ranges(graph, observed, job.recipe.observer), observed=observed
+    )
 
 
-def _calibrate_fused(job: Job, data: Data, update: Update) -> Calibration:
+def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
     if job.recipe.observer != DEFAULT_OBSERVER:
-        raise RecipeError(
+        raise ConfigError(
             f"{job.recipe.model}: has fused recurrent operators, which only TensorFlow's calibrator"
             f" can watch; its observer is {DEFAULT_OBSERVER!r}"
         )
@@ -114,7 +118,7 @@ def _calibrate_fused(job: Job, data: Data, update: Update) -> Calibration:
     return Calibration(ranges=recorded(job.calibrated_tflite.read_bytes()), observed=None)
 
 
-def _require_no_loop(job: Job, data: Data, model: Model) -> None:
+def _require_no_loop(job: Job, data: JobData, model: Model) -> None:
     if not has_loop(model):
         return
     cure = "give the Keras model, whose recurrent layers edgepack unrolls"

@@ -8,17 +8,17 @@ from edgepack.checks import judge
 from edgepack.checks.device_memory import flash_bytes, footprint_on, ram_bytes
 from edgepack.checks.evidence import Evidence
 from edgepack.config.budgets import Budgets
-from edgepack.config.project_file import RecipeFile
-from edgepack.core.errors import RecipeError
+from edgepack.config.project_file import ProjectFile
+from edgepack.core.errors import ConfigError
 from edgepack.core.findings import Finding
 from edgepack.devices import ethos_u
 from edgepack.devices.target import Target
-from edgepack.evaluation.deviation import Validation
+from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.evaluation.scores import Comparison
 from edgepack.footprint import Footprint, footprint
 from edgepack.report.data.target import TargetReport
 from edgepack.runtimes import TFLM
-from edgepack.runtimes.installed import missing, named
+from edgepack.runtimes.installed import missing, runtimes_named
 from edgepack.runtimes.processes import LIMITS
 from edgepack.runtimes.run_result import Run
 from edgepack.tflite.graph import Model
@@ -29,7 +29,7 @@ def gather(
     model: Model,
     data: bytes,
     targets: Iterable[Target],
-    validation: Validation,
+    validation: ReferenceComparison,
     comparison: Comparison | None,
     budgets: Mapping[str, Budgets],
     latency_ratios: Mapping[str, float] | None = None,
@@ -57,29 +57,29 @@ def gather(
     )
 
 
-def budgets_of(recipe_file: RecipeFile) -> dict[str, Budgets]:
+def budgets_of(project_file: ProjectFile) -> dict[str, Budgets]:
     """Give the budgets of a project file, by its name."""
-    return {str(recipe_file.path): recipe_file.budgets} if recipe_file.path else {}
+    return {str(project_file.path): project_file.budgets} if project_file.path else {}
 
 
 def require_measurable(
     budgets: Mapping[str, Budgets], targets: Iterable[Target], *, measured: bool
 ) -> None:
-    """Raise :class:`RecipeError` for a max_drop without labels to measure anything with."""
+    """Raise :class:`ConfigError` for a max_drop without labels to measure anything with."""
     for whose, each in _all(budgets, targets):
         if each.max_drop is not None and not measured:
-            raise RecipeError(
+            raise ConfigError(
                 f"max_drop of {whose}: there is nothing to measure a drop with; give --test with"
                 " labels, or --metric reconstruction-mse"
             )
 
 
 def require_float_model(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> None:
-    """Raise :class:`RecipeError` for a budget that only a float model can be held against."""
+    """Raise :class:`ConfigError` for a budget that only a float model can be held against."""
     for whose, each in _all(budgets, targets):
         for name in ("max_drop", "max_latency_ratio"):
             if getattr(each, name) is not None:
-                raise RecipeError(
+                raise ConfigError(
                     f"{name} of {whose}: there is no float model to compare with; give --float"
                 )
 
@@ -92,9 +92,9 @@ def unmeasured(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> Ite
 
 
 def require_arena(budgets: Budgets, targets: Iterable[Target]) -> None:
-    """Raise :class:`RecipeError` for the command's max_arena if no target has an arena."""
+    """Raise :class:`ConfigError` for the command's max_arena if no target has an arena."""
     if budgets.max_arena is not None and not any(target.kernels for target in targets):
-        raise RecipeError("max_arena: none of the targets has an arena; name a microcontroller")
+        raise ConfigError("max_arena: none of the targets has an arena; name a microcontroller")
 
 
 def _all(
@@ -121,8 +121,8 @@ def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, Target
 
 def _missing(target: Target) -> tuple[str, ...]:
     """Say in sentences which of a target's interpreters and tools are not to be had here."""
-    said = missing(named(target.interpreters))
-    compiler = ethos_u.missing() if target.accelerator else None
+    said = missing(runtimes_named(target.interpreters))
+    compiler = ethos_u.why_no_vela() if target.accelerator else None
     return (*said, compiler) if compiler else said
 
 
@@ -130,7 +130,7 @@ def _compilations(
     data: bytes, targets: Iterable[Target], limits: Limits
 ) -> dict[str, ethos_u.Compilation]:
     """Let Vela compile a file for the accelerators of targets, if it is installed."""
-    if ethos_u.missing():
+    if ethos_u.why_no_vela():
         return {}
     names = {target.accelerator for target in targets if target.accelerator}
     return {name: ethos_u.compile_for(name, data, limits=limits) for name in sorted(names)}

@@ -15,13 +15,13 @@ from edgepack.config.export import CompressionStep, Recipe, as_entry
 from edgepack.core.codec import as_json, restore
 from edgepack.core.errors import EdgepackError
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.pipeline.steps.job import Data, Job
+from edgepack.pipeline.steps.job import Job, JobData
 from edgepack.report.data.compression import StepReport
 from edgepack.storage.arrays import Arrays
 
 
 @dataclass(frozen=True)
-class Step:
+class AppliedStep:
     """A step that was taken: what the model is called after it, and how it went."""
 
     technique: str
@@ -30,7 +30,7 @@ class Step:
 
 
 def require_techniques(recipe: Recipe) -> None:
-    """Raise :class:`~edgepack.core.errors.RecipeError` for a step of an unknown technique."""
+    """Raise :class:`~edgepack.core.errors.ConfigError` for a step of an unknown technique."""
     for step in recipe.compress:
         technique(step.technique)
 
@@ -42,7 +42,7 @@ def stages(recipe: Recipe) -> list[str]:
     return [f"{name} {n}" if n > 1 else name for name, n in zip(names, times, strict=True)]
 
 
-def compress(job: Job, data: Data, inputs: dict[str, Any]) -> tuple[Step, ...]:
+def compress(job: Job, data: JobData, inputs: dict[str, Any]) -> tuple[AppliedStep, ...]:
     """Take the steps of the recipe in their order; ``inputs`` are those of the manifest.
 
     An error of one of several steps names the step.
@@ -56,12 +56,12 @@ def compress(job: Job, data: Data, inputs: dict[str, Any]) -> tuple[Step, ...]:
             if len(steps) > 1:
                 error.args = (f"step {index + 1}, {step.technique}: {error}",)
             raise
-        taken.append(Step(step.technique, stage, record))
+        taken.append(AppliedStep(step.technique, stage, record))
     return tuple(taken)
 
 
 def step_reports(
-    taken: tuple[Step, ...], evaluators: Mapping[str, Evaluator], outputs: dict[str, Arrays]
+    taken: tuple[AppliedStep, ...], evaluators: Mapping[str, Evaluator], outputs: dict[str, Arrays]
 ) -> tuple[StepReport, ...]:
     """Score the model after each step; ``outputs`` are by its name, ``evaluators`` by output."""
     return tuple(
@@ -78,7 +78,7 @@ def step_reports(
     )
 
 
-def _take(job: Job, data: Data, index: int, training: dict[str, Any] | None) -> Record:
+def _take(job: Job, data: JobData, index: int, training: dict[str, Any] | None) -> Record:
     step = job.recipe.compress[index]
     chosen = technique(step.technique)
     with job.progress.step(step.technique) as update:
@@ -94,7 +94,7 @@ def _take(job: Job, data: Data, index: int, training: dict[str, Any] | None) -> 
     return record
 
 
-def _training(job: Job, data: Data, index: int, inputs: dict[str, Any]) -> dict[str, Any] | None:
+def _training(job: Job, data: JobData, index: int, inputs: dict[str, Any]) -> dict[str, Any] | None:
     """Gather what a step is trained with; None if it is not."""
     recipe, fine_tune = job.recipe, job.recipe.compress[index].training
     if fine_tune is None or data.train is None:

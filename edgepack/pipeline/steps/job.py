@@ -11,17 +11,17 @@ from edgepack.calibration.activations.ranges import read_entries
 from edgepack.calibration.datasets.reader import reader
 from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_OBSERVER, DISTILLATION, Recipe
-from edgepack.config.project_file import read_recipe_file
+from edgepack.config.project_file import read_project_file
 from edgepack.config.quantization import FLOAT_TFLITE, Quantization, tflite_name
 from edgepack.core.codec import restore
-from edgepack.core.errors import RecipeError
+from edgepack.core.errors import ConfigError
 from edgepack.core.progress import Progress
 from edgepack.core.signature import Loaded, Signature
-from edgepack.devices.scheme_support import unsupported
-from edgepack.metrics import Measure, lessons, measures, require_known
+from edgepack.devices.scheme_support import why_unsupported
+from edgepack.metrics import Measure, choose_measures, require_known_metric, training_measures
 from edgepack.pipeline.steps.check import budgets_of
 from edgepack.runtimes import REFERENCE, Runtime
-from edgepack.runtimes.installed import installed, missing, named, require_any
+from edgepack.runtimes.installed import installed, missing, require_any, runtimes_named
 from edgepack.storage.arrays import Arrays, save_arrays
 from edgepack.storage.dataset import Dataset, require_same_classes
 from edgepack.workers.client import Worker
@@ -63,7 +63,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Data:
+class JobData:
     """The datasets of a recipe, cast to the model's inputs and checked against its outputs.
 
     ``runtime`` is what runs the float model; ``representative`` are the test data where the scheme
@@ -98,9 +98,9 @@ def available(
 
     The reference kernels are left out where they do not run the quantization.
     """
-    wanted = named(names)
+    wanted = runtimes_named(names)
     require_any(wanted)
-    why = unsupported(quantization, REFERENCE.name)
+    why = why_unsupported(quantization, REFERENCE.name)
     if why is None:
         wanted.insert(0, REFERENCE)
         return installed(wanted), missing(wanted)
@@ -109,39 +109,39 @@ def available(
 
 
 def require_data(recipe: Recipe) -> None:
-    """Raise :class:`RecipeError` without the data that the scheme needs."""
+    """Raise :class:`ConfigError` without the data that the scheme needs."""
     scheme, needs_ranges = recipe.quantization.scheme, recipe.quantization.needs_ranges
     if recipe.representative is None and recipe.ranges is None and needs_ranges:
-        raise RecipeError(
+        raise ConfigError(
             f"scheme {scheme} needs the ranges of activations: give --representative, or --ranges"
         )
     if recipe.ranges and recipe.observer != DEFAULT_OBSERVER:
-        raise RecipeError(
+        raise ConfigError(
             f"observer {recipe.observer!r}: has nothing to choose, since --ranges are given; leave"
             " one of the two out"
         )
     if recipe.observer != DEFAULT_OBSERVER and not needs_ranges:
-        raise RecipeError(
+        raise ConfigError(
             f"observer {recipe.observer!r}: scheme {scheme} has no ranges to choose; leave it out"
         )
     if recipe.ranges and not needs_ranges:
-        raise RecipeError(f"scheme {scheme} has no use for ranges: leave --ranges out")
+        raise ConfigError(f"scheme {scheme} has no use for ranges: leave --ranges out")
     if recipe.representative is None and recipe.test is None:
-        raise RecipeError(
+        raise ConfigError(
             f"scheme {scheme} needs samples to compare float with: give --test or --representative"
         )
 
 
-def load(job: Job) -> Data:
+def load(job: Job) -> JobData:
     """Load the model and the datasets, and check that they fit."""
     recipe = job.recipe
-    require_known(recipe.metric)
+    require_known_metric(recipe.metric)
     observer(recipe.observer)
     if recipe.ranges:
         read_entries(recipe.ranges)
     if recipe.metric is not None and recipe.test is None and recipe.train is None:
-        raise RecipeError(f"metric {recipe.metric!r} needs samples to measure: give --test")
-    recipe_file = read_recipe_file(recipe.recipe_file)
+        raise ConfigError(f"metric {recipe.metric!r} needs samples to measure: give --test")
+    project_file = read_project_file(recipe.project_file)
     wanted = {
         "representative": recipe.representative,
         "test": recipe.test,
@@ -150,7 +150,7 @@ def load(job: Job) -> Data:
     given = {role: data for role, data in wanted.items() if data is not None}
     with (
         job.progress.step("load") as update,
-        reader(given.values(), recipe_file, verbose=job.verbose) as reading,
+        reader(given.values(), project_file, verbose=job.verbose) as reading,
     ):
         loaded = restore(Loaded, job.session.call("load", update=update, strategy=recipe.strategy))
         signature = loaded.signature
@@ -170,16 +170,16 @@ def load(job: Job) -> Data:
     representative = datasets.get("representative", test)
     assert representative is not None  # noqa: S101 (a recipe has one of them)
     require_same_classes(datasets.values())
-    return Data(
+    return JobData(
         signature=signature,
         runtime=loaded.runtime,
         representative=representative,
         compared=test or representative,
         is_tested=test is not None,
-        measures=measures(recipe.metric, test, signature) if test else {},
+        measures=choose_measures(recipe.metric, test, signature) if test else {},
         train=train,
         taught=_taught(recipe, train, signature) if train else {},
-        budgets=budgets_of(recipe_file),
+        budgets=budgets_of(project_file),
         notes=tuple(note for each in spooled.values() for note in each.notes),
     )
 
@@ -187,9 +187,9 @@ def load(job: Job) -> Data:
 def _taught(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:
     if all(each.loss == DISTILLATION for each in recipe.fine_tunings):
         return {}  # the model's own outputs are learnt
-    taught = lessons(recipe.metric, train, signature)
+    taught = training_measures(recipe.metric, train, signature)
     if not taught:
-        raise RecipeError(
+        raise ConfigError(
             f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse',"
             f" or the loss {DISTILLATION!r}, which needs none"
         )

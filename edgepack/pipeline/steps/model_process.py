@@ -6,18 +6,18 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgepack.config.export import Source
+from edgepack.config.export import ModelSource
 from edgepack.core.errors import ConversionError
-from edgepack.load.weights_checkpoint import checkpoint_files
+from edgepack.load.weights_checkpoint import weights_files
 from edgepack.workers.client import Limits, Worker
 from edgepack.workers.resources import machine_bytes
-from edgepack.workers.sandbox import Confinement
+from edgepack.workers.sandbox import Sandbox
 
 SERVICE = "edgepack.pipeline.model_service:ModelSession"
 
 
 def model_session(
-    source: Source,
+    source: ModelSource,
     work: Path,
     *,
     reads: Iterable[Path] = (),
@@ -40,7 +40,7 @@ def model_session(
         limits=Limits(data_bytes=machine_bytes()),
         confinement=None
         if source.runs_code
-        else Confinement(
+        else Sandbox(
             reads=tuple(str(path.absolute()) for path in (*_files(source), work, *reads)),
             writes=tuple(str(path.absolute()) for path in (own, *writes)),
             connects=connects,
@@ -66,8 +66,8 @@ def keep(made: Path, place: Path) -> None:
         raise ConversionError(f"{made.name}: TensorFlow's process made no file of it")
 
 
-def _files(source: Source) -> Iterable[Path]:
+def _files(source: ModelSource) -> Iterable[Path]:
     yield source.path
     if source.weights is not None:
         yield source.weights
-        yield from checkpoint_files(source.weights)
+        yield from weights_files(source.weights)

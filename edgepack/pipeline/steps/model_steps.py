@@ -9,10 +9,10 @@ from typing import Any
 from edgepack.config.export import Recipe
 from edgepack.emit.c.c_identifiers import c_identifier
 from edgepack.emit.tflm.model_files import array_files
-from edgepack.evaluation.deviation import Validation
+from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import Comparison
-from edgepack.pipeline.steps.job import Data, Job
+from edgepack.pipeline.steps.job import Job, JobData
 from edgepack.pipeline.steps.model_process import keep
 from edgepack.pipeline.steps.run import Workload
 from edgepack.pipeline.steps.score import compare_outputs
@@ -31,7 +31,7 @@ from edgepack.tflite.graph import Model, Tensor
 from edgepack.tflite.parser import read_tflite
 
 
-def convert(job: Job, data: Data) -> tuple[str, ...]:
+def convert(job: Job, data: JobData) -> tuple[str, ...]:
     """Write the float model; returns what there is to say about it."""
     with job.progress.step("convert") as update:
         made = job.own / job.float_tflite.name
@@ -80,7 +80,7 @@ def emit(job: Job) -> None:
 
 
 def c_name(recipe: Recipe) -> str:
-    """Name the model in C; raises :class:`RecipeError` if its file's name leaves no name there."""
+    """Name the model in C; raises :class:`ConfigError` if its file's name leaves no name there."""
     return c_identifier(model_name(recipe))
 
 
@@ -90,7 +90,7 @@ def model_name(recipe: Recipe) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def predict(job: Job, data: Data, stages: Sequence[str] = ()) -> dict[str, Future[Any]]:
+def predict(job: Job, data: JobData, stages: Sequence[str] = ()) -> dict[str, Future[Any]]:
     """Let the float models predict, while the interpreters run: as given, and by ``stages``."""
     inputs = dict(data.compared.files)
     return {
@@ -101,7 +101,7 @@ def predict(job: Job, data: Data, stages: Sequence[str] = ()) -> dict[str, Futur
     }
 
 
-def workload(job: Job, data: Data, model: Model) -> Workload:
+def workload(job: Job, data: JobData, model: Model) -> Workload:
     """Give the quantized model the samples that models are compared on."""
     return Workload(
         path=job.quantized_tflite,
@@ -112,7 +112,7 @@ def workload(job: Job, data: Data, model: Model) -> Workload:
     )
 
 
-def predicted(job: Job, data: Data, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
+def predicted(job: Job, data: JobData, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
     """Wait for what the float models predict: by stage, then by output."""
     names = [output.name for output in data.signature.outputs]
     with job.progress.step("compare"):
@@ -121,7 +121,7 @@ def predicted(job: Job, data: Data, predictions: dict[str, Future[Any]]) -> dict
         return {stage: load_arrays(array_paths(job.own / stage, names)) for stage in predictions}
 
 
-def named_outputs(data: Data, model: Model) -> dict[str, Tensor]:
+def named_outputs(data: JobData, model: Model) -> dict[str, Tensor]:
     """Find the quantized model's outputs by the float model's names."""
     names = (output.name for output in data.signature.outputs)
     return dict(zip(names, model.main.output_tensors, strict=True))
@@ -129,9 +129,9 @@ def named_outputs(data: Data, model: Model) -> dict[str, Tensor]:
 
 def compare(
     job: Job,
-    data: Data,
+    data: JobData,
     model: Model,
-    validation: Validation,
+    validation: ReferenceComparison,
     evaluators: Mapping[str, Evaluator],
     pruned: StepReport | None,
 ) -> Comparison:

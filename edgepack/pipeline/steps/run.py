@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.calibration.datasets.sampling import choose
+from edgepack.calibration.datasets.sampling import choose_samples
 from edgepack.calibration.datasets.sources.source import Survey
 from edgepack.checks import rules_out
 from edgepack.checks.evidence import Evidence
@@ -125,7 +125,7 @@ class _Group(NamedTuple):
 
 def _spread(workload: Workload, most: int) -> Mask:
     """Choose so many samples, stratified by class."""
-    rows = choose(Survey(count=len(workload), labels=workload.labels), most, DEFAULT_SEED)
+    rows = choose_samples(Survey(count=len(workload), labels=workload.labels), most, DEFAULT_SEED)
     return np.isin(np.arange(len(workload)), rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack.evaluation.deviation import Validation
+from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import Comparison, OutputComparison, Sampled, Score
 from edgepack.metrics import Measure
@@ -21,7 +21,7 @@ def evaluators(float_outputs: Arrays, measures: Mapping[str, Measure]) -> dict[s
 
 
 def compare_outputs(
-    validation: Validation,
+    validation: ReferenceComparison,
     tensors: Mapping[str, Tensor],
     by_output: Mapping[str, Evaluator],
     measures: Mapping[str, Measure],
@@ -56,7 +56,7 @@ def compare_outputs(
 
 
 def _compare(
-    validation: Validation,
+    validation: ReferenceComparison,
     name: str,
     tensor: Tensor,
     evaluator: Evaluator,

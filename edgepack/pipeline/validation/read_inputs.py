@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.reader import reader
 from edgepack.config.export import DEFAULT_SEED
-from edgepack.config.project_file import RecipeFile
+from edgepack.config.project_file import ProjectFile
 from edgepack.config.quantization import FLOAT_TFLITE
-from edgepack.config.validate import Gate
-from edgepack.core.errors import ModelError, RecipeError
+from edgepack.config.validate import ValidateConfig
+from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
 from edgepack.core.signature import Signature
-from edgepack.core.user_files import read_given
+from edgepack.core.user_files import read_user_file
 from edgepack.load.tflite_file import of_file, real_signature, require_float
-from edgepack.metrics import Measure, measures, require_known
+from edgepack.metrics import Measure, choose_measures, require_known_metric
 from edgepack.quantization.affine import dequantize
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes.random_inputs import random_inputs
@@ -34,7 +34,7 @@ from edgepack.tflite.parser import DAMAGE, read_tflite
 
 
 @dataclass(frozen=True, kw_only=True)
-class File:
+class ValidatedFile:
     """A .tflite file, parsed. ``signature`` tells what it takes and gives in real values."""
 
     path: Path
@@ -76,7 +76,7 @@ class Inputs:
         return len(next(iter(self.taken.values())))
 
 
-def read_file(path: Path) -> File:
+def read_file(path: Path) -> ValidatedFile:
     """Read a .tflite file that is to be run.
 
     Raises what :func:`read_model` does, and :class:`ModelError` for an input or output with more
@@ -89,7 +89,9 @@ def read_file(path: Path) -> File:
         if 0 in tensor.shape and not tensor.signature:
             shape = list(tensor.shape)
             raise ModelError(f"{path}: {tensor.name}: its shape {shape} holds no values")
-    return File(path=path, data=data, model=model, signature=real_signature(path, model.main))
+    return ValidatedFile(
+        path=path, data=data, model=model, signature=real_signature(path, model.main)
+    )
 
 
 def read_model(path: Path) -> tuple[bytes, Model]:
@@ -98,7 +100,7 @@ def read_model(path: Path) -> tuple[bytes, Model]:
     Raises :class:`ModelError` if it is none, or damaged, and
     :class:`~edgepack.core.errors.AlteredError` if it is not what the manifest beside it says.
     """
-    data = read_given(path, ModelError, ".tflite file")
+    data = read_user_file(path, ModelError, ".tflite file")
     require_unaltered(path)
     with of_file(path):
         return data, read_tflite(data)
@@ -123,7 +125,7 @@ def making_sense_of(path: Path) -> Iterator[None]:
         ) from error
 
 
-def read_float(gate: Gate, file: File) -> File | None:
+def read_float(gate: ValidateConfig, file: ValidatedFile) -> ValidatedFile | None:
     """Read the float model that a file came from; None if there is none."""
     path = gate.float_model
     if path is None:
@@ -154,9 +156,9 @@ _SHARE = 16  # of the memory, for the inputs; what is computed of them takes som
 
 
 def read_inputs(
-    gate: Gate,
-    file: File,
-    recipe_file: RecipeFile,
+    gate: ValidateConfig,
+    file: ValidatedFile,
+    project_file: ProjectFile,
     work: Path,
     update: Update,
     *,
@@ -166,10 +168,10 @@ def read_inputs(
 
     ``has_float`` tells that a float model is to run on them besides.
     """
-    require_known(gate.metric)
+    require_known_metric(gate.metric)
     if gate.test is None:
         if gate.metric is not None:
-            raise RecipeError(f"metric {gate.metric!r} needs samples to measure: give --test")
+            raise ConfigError(f"metric {gate.metric!r} needs samples to measure: give --test")
         most = (gate.memory_limit_mib << 20) // _SHARE
         tensors = file.model.main.input_tensors
         each_bytes = sum(tensor.value_bytes for tensor in tensors)
@@ -181,12 +183,12 @@ def read_inputs(
             for (name, array), tensor in zip(taken.items(), tensors, strict=True)
         }
         return Inputs(real=real, taken=taken, measures={})
-    with reader([gate.test], recipe_file) as reading:
+    with reader([gate.test], project_file) as reading:
         spooled = reading.read(gate.test, file.signature, work / "test", update=update)
     test = spooled.dataset()
     return Inputs(
         real=test.inputs,
         taken=quantize_inputs(test.inputs, file.model.main.input_tensors, work),
-        measures=measures(gate.metric, test, file.signature),
+        measures=choose_measures(gate.metric, test, file.signature),
         labels=first_class_labels(test, file.signature),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from edgepack.checks.reference_refusal import contradictions, needs_second
 from edgepack.core.findings import Finding
 from edgepack.core.progress import ignore
-from edgepack.core.temporary_folders import Scratch
+from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.pipeline.steps.run import Workload
 from edgepack.runtimes import LITERT_KERNELS
 from edgepack.runtimes.installed import installed
@@ -27,7 +27,7 @@ def find_contradictions(
     """
     second = None
     if needs_second(reference) and installed([LITERT_KERNELS]):
-        with Scratch(work) as folder:
+        with TemporaryFolder(work) as folder:
             second = running.run(
                 model=workload.path,
                 inputs={name: array[:_FEW] for name, array in workload.inputs.items()},

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.config.budgets import Budgets
-from edgepack.config.project_file import read_recipe_file
-from edgepack.config.validate import Gate
+from edgepack.config.project_file import read_project_file
+from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import ModelError
 from edgepack.core.progress import Progress, Silent, ignore
 from edgepack.core.temporary_folders import temporary
 from edgepack.devices.target import Target, load_targets
 from edgepack.evaluation.deviation import (
-    Validation,
-    hold_against_reference,
+    ReferenceComparison,
+    compare_with_reference_kernels,
     known_defect,
     why_no_outputs,
 )
@@ -31,8 +31,8 @@ from edgepack.pipeline.steps.check import (
 from edgepack.pipeline.steps.run import Workload, left_out, not_needed, run_within_budget
 from edgepack.pipeline.steps.score import compare_outputs, evaluators
 from edgepack.pipeline.validation.read_inputs import (
-    File,
     Inputs,
+    ValidatedFile,
     making_sense_of,
     read_file,
     read_float,
@@ -44,7 +44,7 @@ from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.report.data.validation import RuntimeValidation, ValidationReport
 from edgepack.runtimes import LITERT, REFERENCE, Runtime
 from edgepack.runtimes.arm64 import arm64_runtime
-from edgepack.runtimes.installed import installed, missing, named
+from edgepack.runtimes.installed import installed, missing, runtimes_named
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.processes import LIMITS, Interpreters, interpreters
 from edgepack.storage.arrays import Arrays
@@ -61,14 +61,14 @@ class Subject:
     ``data`` tells what these are: ``test`` data, or ``random``.
     """
 
-    file: File
-    floating: File | None
+    file: ValidatedFile
+    floating: ValidatedFile | None
     inputs: Inputs
     data: str
 
 
 def validate(
-    gate: Gate, progress: Progress | None = None, *, verbose: bool = False
+    gate: ValidateConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ValidationReport:
     """Hold a .tflite file against targets, and run it on their interpreters.
 
@@ -78,8 +78,8 @@ def validate(
     """
     progress = progress or Silent()
     targets = load_targets(gate.targets)
-    recipe_file = read_recipe_file(gate.recipe_file)
-    budgets = {"the command": gate.budgets} | budgets_of(recipe_file)
+    project_file = read_project_file(gate.project_file)
+    budgets = {"the command": gate.budgets} | budgets_of(project_file)
     file = read_file(gate.model)
     floating = read_float(gate, file)
     if floating is None:
@@ -92,7 +92,7 @@ def validate(
     ):
         with progress.step("load") as update:
             inputs = read_inputs(
-                gate, file, recipe_file, work, update, has_float=floating is not None
+                gate, file, project_file, work, update, has_float=floating is not None
             )
             require_measurable(budgets, targets, measured=bool(inputs.measures))
         subject = Subject(file=file, floating=floating, inputs=inputs, data=gate.data)
@@ -138,7 +138,9 @@ def examine(
         found = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
     with progress.step("compare"), making_sense_of(file.path):
         real = _run_float(floating, file, inputs, running, work) if floating else None
-        validation = hold_against_reference(runs, file.tensors, real, known_defect(file.model))
+        validation = compare_with_reference_kernels(
+            runs, file.tensors, real, known_defect(file.model)
+        )
         comparison = None
         if real is not None:
             comparison = compare_outputs(
@@ -190,7 +192,7 @@ def _unchecked(targets: Sequence[Target]) -> list[str]:
     return [f"whether tflm is bit-exact was not checked: {each}" for each in why]
 
 
-def _runtimes(gate: Gate, targets: Sequence[Target]) -> list[Runtime]:
+def _runtimes(gate: ValidateConfig, targets: Sequence[Target]) -> list[Runtime]:
     """Find the interpreters of the targets that are to be had here, and the reference kernels."""
     emulated = [arm64_runtime(gate.arm64)] if gate.arm64 else []
     return runtimes_here(targets) + emulated
@@ -199,11 +201,11 @@ def _runtimes(gate: Gate, targets: Sequence[Target]) -> list[Runtime]:
 def runtimes_here(targets: Sequence[Target]) -> list[Runtime]:
     """Find the installed interpreters of targets, and the reference kernels."""
     names = {name for target in targets for name in target.interpreters}
-    return installed([REFERENCE, *named(names)])
+    return installed([REFERENCE, *runtimes_named(names)])
 
 
 def _run_float(
-    floating: File, file: File, inputs: Inputs, running: Interpreters, work: Path
+    floating: ValidatedFile, file: ValidatedFile, inputs: Inputs, running: Interpreters, work: Path
 ) -> Arrays:
     """Run the float model on LiteRT; returns its outputs, in real values, by the file's names.
 
@@ -232,8 +234,8 @@ def _run_float(
 def _time(
     running: Interpreters,
     ran: Collection[Runtime],
-    file: File,
-    floating: File | None,
+    file: ValidatedFile,
+    floating: ValidatedFile | None,
     inputs: Inputs,
     work: Path,
 ) -> dict[str, dict[str, Latency]]:
@@ -254,7 +256,9 @@ def _scheme(path: Path) -> str:
 
 
 def _reports(
-    validation: Validation, latencies: dict[str, dict[str, Latency]], ratios: dict[str, float]
+    validation: ReferenceComparison,
+    latencies: dict[str, dict[str, Latency]],
+    ratios: dict[str, float],
 ) -> dict[str, RuntimeValidation]:
     return {
         name: RuntimeValidation(

@@ -12,7 +12,7 @@ from edgepack.core.codec import as_json
 from edgepack.core.schema_version import SCHEMA
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
-from edgepack.quantization.represented_ranges import Effect
+from edgepack.quantization.represented_ranges import RepresentedRange
 from edgepack.report.data.compression import StepReport, last_of
 from edgepack.report.data.target import TargetReport
 from edgepack.storage.artifact import Artifact
@@ -44,7 +44,7 @@ class CalibrationReport:
     observer: str | None
     samples: int | None
     growth: tuple[Growth, ...]
-    activations: dict[str, Effect]
+    activations: dict[str, RepresentedRange]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.calibration.lint import Finding
+from edgepack.calibration.lint import LintFinding
 from edgepack.core.schema_version import SCHEMA
 
 
@@ -21,7 +21,7 @@ class LintReport:
     model: str
     samples: dict[str, int]
     witnesses: dict[str, tuple[str, ...]]
-    findings: tuple[Finding, ...]
+    findings: tuple[LintFinding, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``edgepack lint --json`` prints."""

@@ -14,7 +14,7 @@ from edgepack.storage.arrays import Arrays
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Exhibit:
+class ShownSample:
     """One sample, without the axis of samples.
 
     ``inputs`` are real values as they are in the test data, by the name of the input; ``of_float``
@@ -26,11 +26,11 @@ class Exhibit:
     of_other: NDArray[Any]
 
 
-Exhibits = Mapping[tuple[str, str, int], Exhibit]
+Exhibits = Mapping[tuple[str, str, int], ShownSample]
 """By the name of the stage, that of the output, and the index of the sample in the test data."""
 
 
-def wanted_exhibits(report: ComparisonReport) -> Iterator[tuple[str, str, str, int]]:
+def samples_to_show(report: ComparisonReport) -> Iterator[tuple[str, str, str, int]]:
     """Tell which samples the page shows: stage, interpreter, output, index."""
     for output in output_names(report):
         for each in worst_runs(report, output):

@@ -11,7 +11,7 @@ from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, Stag
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class StageOutput:
     """One output of a model, as one interpreter gave it."""
 
     stage: Stage
@@ -46,19 +46,19 @@ def output_names(report: ComparisonReport) -> list[str]:
     return list(dict.fromkeys(name for _, _, run in all_runs(report) for name in run.outputs))
 
 
-def seen(report: ComparisonReport, output: str) -> list[Seen]:
+def stage_outputs(report: ComparisonReport, output: str) -> list[StageOutput]:
     """Find what the interpreters gave for an output, the float model first."""
     return [
-        Seen(stage=stage, runtime=runtime, output=run.outputs[output])
+        StageOutput(stage=stage, runtime=runtime, output=run.outputs[output])
         for stage, runtime, run in all_runs(report)
         if output in run.outputs
     ]
 
 
-def worst_runs(report: ComparisonReport, output: str) -> list[Seen]:
+def worst_runs(report: ComparisonReport, output: str) -> list[StageOutput]:
     """Find one run of each stage: that of the interpreter on which it loses most."""
-    found: dict[str, Seen] = {}
-    for each in seen(report, output):
+    found: dict[str, StageOutput] = {}
+    for each in stage_outputs(report, output):
         known = found.get(each.stage.name)
         if known is None or _cost(report, output, each) > _cost(report, output, known):
             found[each.stage.name] = each
@@ -72,7 +72,9 @@ def worst_note(report: ComparisonReport) -> str:
     return "Of several interpreters the one is shown on which a model loses most."
 
 
-def asked(report: ComparisonReport, output: str, result: OutputResult) -> MetricResult | None:
+def verdict_metric(
+    report: ComparisonReport, output: str, result: OutputResult
+) -> MetricResult | None:
     """Find the metric that the verdict is about; None without labels."""
     return result.metrics.get(report.metrics.get(output, ""))
 
@@ -89,8 +91,8 @@ def title(report: ComparisonReport, text: str, output: str) -> str:
     return f"{text}: {output}" if len(output_names(report)) > 1 else text
 
 
-def _cost(report: ComparisonReport, output: str, each: Seen) -> float:
-    metric = asked(report, output, each.output)
+def _cost(report: ComparisonReport, output: str, each: StageOutput) -> float:
+    metric = verdict_metric(report, output, each.output)
     if metric and metric.change and metric.change.loss is not None:
         return metric.change.loss
     distance = each.output.distance

@@ -29,7 +29,7 @@ from edgepack.report.differences.figure_kinds import (
     VERDICT,
     ZEROS,
     Figure,
-    Kind,
+    FigureKind,
     kind_of,
     lost_in,
     metric,
@@ -40,23 +40,23 @@ from edgepack.report.differences.read_report import Node
 
 
 @dataclass(frozen=True)
-class Names:
+class StageNames:
     """What is told apart by its name in reports that have several: outputs, and models."""
 
     outputs: bool
     models: bool
 
 
-def names_needed(report: Node) -> Names:
+def names_needed(report: Node) -> StageNames:
     """Tell what a comparison has several of."""
     runs = [each for stage in _stages(report) for each in stage["runs"].children().values()]
     quantized = [stage for stage in _stages(report) if stage["role"].text() == QUANTIZED]
-    return Names(
+    return StageNames(
         outputs=any(len(each["outputs"].children()) > 1 for each in runs), models=len(quantized) > 1
     )
 
 
-def comparison_figures(report: Node, names: Names) -> Iterator[Figure]:
+def comparison_figures(report: Node, names: StageNames) -> Iterator[Figure]:
     """Take the figures out of the report of a comparison."""
     yield verdict("verdict", VERDICT, word(report))
     for stage in _stages(report):
@@ -72,7 +72,7 @@ def _stages(report: Node) -> list[Node]:
     return report["stages"].entries() or []
 
 
-def _stage(stage: Node, asked: Node, names: Names) -> Iterator[Figure]:
+def _stage(stage: Node, asked: Node, names: StageNames) -> Iterator[Figure]:
     """Tell of a model; ``asked`` has the metric that each output is judged by."""
     name, role = stage["name"].text() or "", stage["role"].text() or ""
     called = f"{name} model" if names.models and role != FLOAT else f"{role} model"
@@ -105,7 +105,7 @@ def _output(who: str, result: Node, asked: Node) -> Iterator[Figure]:
         yield metric(f"{who}: {label}", kind, result["distance"][key])
 
 
-_DISTANCES: tuple[tuple[str, Kind, str], ...] = (
+_DISTANCES: tuple[tuple[str, FigureKind, str], ...] = (
     ("agreement", AGREEMENT, "agreement"),
     ("KL divergence", DIVERGENCE, "kl_divergence"),
     ("SQNR", SQNR, "sqnr_db"),
@@ -113,7 +113,7 @@ _DISTANCES: tuple[tuple[str, Kind, str], ...] = (
 )
 
 
-def _validation(start: str, found: Node, names: Names, *, is_judged: bool) -> Iterator[Figure]:
+def _validation(start: str, found: Node, names: StageNames, *, is_judged: bool) -> Iterator[Figure]:
     """Tell what targets say of a model, if that matters, and how interpreters ran it here."""
     for name, target in found["targets"].children().items():
         if is_judged:

@@ -10,7 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.core.schema_version import SCHEMA
-from edgepack.report.differences.figure_kinds import REASONS, Figure, Group, Kind, Plain, Value
+from edgepack.report.differences.figure_kinds import (
+    REASONS,
+    Figure,
+    FigureKind,
+    Group,
+    Plain,
+    Value,
+)
 
 BETTER, WORSE, DIFFERENT, SAME = "better", "worse", "different", "same"
 ONLY_A, ONLY_B = "only in A", "only in B"
@@ -31,7 +38,7 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class DifferenceRow:
     """A figure in both reports; None where one has it not.
 
     ``verdict`` is ``better``, ``worse`` or ``same``, ``different`` where neither can be said, or
@@ -40,7 +47,7 @@ class Row:
 
     group: Group
     what: str
-    kind: Kind
+    kind: FigureKind
     a: Plain
     b: Plain
     verdict: str
@@ -80,7 +87,7 @@ class Difference:
 
     a: Side
     b: Side
-    rows: tuple[Row, ...]
+    rows: tuple[DifferenceRow, ...]
 
     def count(self, verdict: str) -> int:
         """Count the rows of a verdict."""
@@ -102,14 +109,14 @@ class Difference:
         }
 
 
-def differences(a: Iterable[Figure], b: Iterable[Figure]) -> tuple[Row, ...]:
+def differences(a: Iterable[Figure], b: Iterable[Figure]) -> tuple[DifferenceRow, ...]:
     """Hold the figures of two reports against each other, by what they are."""
     before, after = ({figure.what: figure for figure in figures} for figures in (a, b))
     rows = [row for what in before | after for row in _rows(before.get(what), after.get(what))]
     return tuple(sorted(rows, key=lambda row: list(Group).index(row.group)))
 
 
-def _rows(a: Figure | None, b: Figure | None) -> Iterator[Row]:
+def _rows(a: Figure | None, b: Figure | None) -> Iterator[DifferenceRow]:
     """Give a row for a figure that a report has at least; for a set one for each of its texts."""
     figure = a or b
     assert figure is not None  # noqa: S101 (one of the two has it)
@@ -117,7 +124,7 @@ def _rows(a: Figure | None, b: Figure | None) -> Iterator[Row]:
     is_set = isinstance(figure.value, tuple)
     for before, after in _pairs(old, new, are_reasons=figure.kind is REASONS):
         if before is not None or after is not None:
-            yield Row(
+            yield DifferenceRow(
                 group=figure.group,
                 what=figure.what,
                 kind=figure.kind,
@@ -161,7 +168,7 @@ def _key(reason: str) -> str:
     return _NUMBER.sub("#", reason)
 
 
-def _verdict(kind: Kind, a: Plain, b: Plain, *, is_set: bool) -> str:
+def _verdict(kind: FigureKind, a: Plain, b: Plain, *, is_set: bool) -> str:
     """Judge a figure, or a text of a set."""
     if a is None or b is None:
         if kind is REASONS:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.evaluation.scores import NOT_SCHEMES
-from edgepack.metrics import listed
+from edgepack.metrics import listed_metric
 from edgepack.report.differences.common_figures import (
     file,
     footprint,
@@ -81,7 +81,7 @@ def _stages(report: Node) -> dict[str, Node]:
 
 def _output(start: str, output: Node, stages: Mapping[str, Node]) -> Iterator[Figure]:
     name = output["metric"].text()
-    known = listed(name) if name else None
+    known = listed_metric(name) if name else None
     kind = kind_of(known.unit, is_more_better=known.is_more_better) if known else VALUE
     # Reports of earlier versions know one step, of pruning.
     scored: dict[str, Node] = {**stages} or {"pruned": output["pruned"]}

@@ -27,7 +27,7 @@ class Group(str, Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class FigureKind:
     """A kind of figure: its unit, how reports print it, and which way is better.
 
     ``better`` is 1 if more is better, -1 if less is, 0 if neither can be said. ``ranks`` are words
@@ -64,48 +64,50 @@ def _bytes(change: float) -> str:
 RUNS, FAILS = "runs", "fails"
 IDENTICAL, ANOTHER = "the same model", "another model"
 
-VERDICT = Kind(unit="verdict", ranks=tuple(word.lower() for word in (FAILED, NOT_CHECKED, PASSED)))
-RUN = Kind(unit="run", ranks=(FAILS, RUNS))
-REASONS = Kind(unit="reason", better=-1)
-FRACTION = Kind(unit="fraction", better=1, show=amounts.number, change=_points)
-ERROR = Kind(unit="error", better=-1, show="{:.5g}".format)
-VALUE = Kind(unit="value", show="{:.5g}".format)
-AGREEMENT = Kind(unit="fraction", better=1, show=amounts.fraction, change=_points)
-SQNR = Kind(unit="dB", better=1, show=amounts.decibels, change=_decibels)
-MAX_ERROR = Kind(unit="error", better=-1, show=amounts.plain)
-BYTES = Kind(unit="bytes", better=-1, show=amounts.bytes_of, change=_bytes)
-CYCLES = Kind(unit="cycles", better=-1, show=amounts.count, change="{:+,}".format)
-ZEROS = Kind(unit="fraction", show="{:.1%}".format, change=_points)
-STEPS = Kind(unit="LSB", show=_steps)
-TIME = Kind(unit="ms", show=amounts.milliseconds)
-MEMORY = Kind(unit="bytes", show=_mebibytes)
-DIVERGENCE = Kind(unit="nats", better=-1, show=amounts.plain)
-CONTENT = Kind(unit="content", ranks=(ANOTHER, IDENTICAL))
-COUNT = Kind(unit="count", show=amounts.count, change="{:+,}".format)
-SETTING = Kind(unit="setting")
+VERDICT = FigureKind(
+    unit="verdict", ranks=tuple(word.lower() for word in (FAILED, NOT_CHECKED, PASSED))
+)
+RUN = FigureKind(unit="run", ranks=(FAILS, RUNS))
+REASONS = FigureKind(unit="reason", better=-1)
+FRACTION = FigureKind(unit="fraction", better=1, show=amounts.number, change=_points)
+ERROR = FigureKind(unit="error", better=-1, show="{:.5g}".format)
+VALUE = FigureKind(unit="value", show="{:.5g}".format)
+AGREEMENT = FigureKind(unit="fraction", better=1, show=amounts.fraction, change=_points)
+SQNR = FigureKind(unit="dB", better=1, show=amounts.decibels, change=_decibels)
+MAX_ERROR = FigureKind(unit="error", better=-1, show=amounts.plain)
+BYTES = FigureKind(unit="bytes", better=-1, show=amounts.bytes_of, change=_bytes)
+CYCLES = FigureKind(unit="cycles", better=-1, show=amounts.count, change="{:+,}".format)
+ZEROS = FigureKind(unit="fraction", show="{:.1%}".format, change=_points)
+STEPS = FigureKind(unit="LSB", show=_steps)
+TIME = FigureKind(unit="ms", show=amounts.milliseconds)
+MEMORY = FigureKind(unit="bytes", show=_mebibytes)
+DIVERGENCE = FigureKind(unit="nats", better=-1, show=amounts.plain)
+CONTENT = FigureKind(unit="content", ranks=(ANOTHER, IDENTICAL))
+COUNT = FigureKind(unit="count", show=amounts.count, change="{:+,}".format)
+SETTING = FigureKind(unit="setting")
 
 
-_OF_UNITS: dict[str | None, Kind] = {
+_OF_UNITS: dict[str | None, FigureKind] = {
     Unit.FRACTION: FRACTION,
     Unit.ERROR: ERROR,
-    Unit.DECIBELS: Kind(unit="dB", show="{:.2f} dB".format, change=_decibels),
+    Unit.DECIBELS: FigureKind(unit="dB", show="{:.2f} dB".format, change=_decibels),
 }
-_LOST_IN: dict[str | None, Kind] = {
-    Unit.FRACTION: Kind(
+_LOST_IN: dict[str | None, FigureKind] = {
+    Unit.FRACTION: FigureKind(
         unit="points", better=-1, show="{:.2f} points".format, change="{:+.2f} points".format
     ),
-    Unit.ERROR: Kind(unit="percent", better=-1, show="{:.2f}%".format),
-    Unit.DECIBELS: Kind(unit="dB", better=-1, show="{:.2f} dB".format, change=_decibels),
+    Unit.ERROR: FigureKind(unit="percent", better=-1, show="{:.2f}%".format),
+    Unit.DECIBELS: FigureKind(unit="dB", better=-1, show="{:.2f} dB".format, change=_decibels),
 }
 
 
-def kind_of(unit: str | None, *, is_more_better: bool | None) -> Kind:
+def kind_of(unit: str | None, *, is_more_better: bool | None) -> FigureKind:
     """Find the kind of a metric's values; what no report told is neither better nor worse."""
     better = 0 if is_more_better is None else 1 if is_more_better else -1
     return replace(_OF_UNITS.get(unit, VALUE), better=better)
 
 
-def lost_in(unit: str | None) -> Kind:
+def lost_in(unit: str | None) -> FigureKind:
     """Find the kind of what is lost of a metric with values in a unit."""
     return _LOST_IN.get(unit, replace(VALUE, better=-1))
 
@@ -116,16 +118,16 @@ class Figure:
 
     group: Group
     what: str
-    kind: Kind
+    kind: FigureKind
     value: Value
 
 
-def verdict(what: str, kind: Kind, value: Value) -> Figure:
+def verdict(what: str, kind: FigureKind, value: Value) -> Figure:
     """Give a figure that decides whether a model passes."""
     return Figure(group=Group.VERDICT, what=what, kind=kind, value=value)
 
 
-def metric(what: str, kind: Kind, value: Node) -> Figure:
+def metric(what: str, kind: FigureKind, value: Node) -> Figure:
     """Give a figure of how good outputs are."""
     return Figure(group=Group.METRIC, what=what, kind=kind, value=value.number())
 
@@ -135,6 +137,6 @@ def size(what: str, value: Node) -> Figure:
     return Figure(group=Group.SIZE, what=what, kind=BYTES, value=value.number())
 
 
-def rest(what: str, kind: Kind, value: Value) -> Figure:
+def rest(what: str, kind: FigureKind, value: Value) -> Figure:
     """Give a figure that is told last."""
     return Figure(group=Group.REST, what=what, kind=kind, value=value)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from edgepack.core.errors import ReportError
 from edgepack.core.printable import printable
-from edgepack.core.user_files import read_given_text
+from edgepack.core.user_files import read_user_text
 from edgepack.report.format.text_table import cut_middle
 
 _LARGEST = float(1 << 63)
@@ -89,7 +89,7 @@ class Node:
 def read_json(path: Path) -> Node:
     """Read a JSON file of any origin; raises :class:`ReportError`."""
     name = printable(str(path))
-    text = read_given_text(path, ReportError, "file")
+    text = read_user_text(path, ReportError, "file")
     try:
         return Node(name, "", json.loads(text, parse_constant=_no_number))
     except RecursionError:

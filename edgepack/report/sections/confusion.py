@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgepack.report.data.comparison import ComparisonReport
-from edgepack.report.data.stage_runs import Seen, output_names, title, worst_note, worst_runs
+from edgepack.report.data.stage_runs import StageOutput, output_names, title, worst_note, worst_runs
 from edgepack.report.document.block_shortcuts import figures, table, words
 from edgepack.report.document.blocks import Block, Plot, Section, Table
 from edgepack.report.plots import confusion_heat_map as plot
@@ -39,7 +39,7 @@ def confusion(report: ComparisonReport) -> Section | None:
     )
 
 
-def _matrix(each: Seen, names: Sequence[str], id: str, name: str) -> Plot:  # noqa: A002 (the SVG's)
+def _matrix(each: StageOutput, names: Sequence[str], id: str, name: str) -> Plot:  # noqa: A002 (the SVG's)
     counts = [[0] * len(names) for _ in names]
     for label, told, many in each.output.confusion:
         counts[label][told] = many
@@ -59,7 +59,7 @@ def _matrix(each: Seen, names: Sequence[str], id: str, name: str) -> Plot:  # no
     )
 
 
-def _pairs(runs: Sequence[Seen], names: Sequence[str], name: str) -> Table:
+def _pairs(runs: Sequence[StageOutput], names: Sequence[str], name: str) -> Table:
     counts = [
         {(label, told): many for label, told, many in each.output.confusion if label != told}
         for each in runs

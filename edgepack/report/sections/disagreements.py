@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgepack.evaluation.results import Shown, WorstSample
 from edgepack.report.data.comparison import ComparisonReport
-from edgepack.report.data.shown_samples import Exhibit, Exhibits
-from edgepack.report.data.stage_runs import Seen, output_names, title, worst_runs
+from edgepack.report.data.shown_samples import Exhibits, ShownSample
+from edgepack.report.data.stage_runs import StageOutput, output_names, title, worst_runs
 from edgepack.report.document.blocks import (
     Block,
     Card,
@@ -74,7 +74,11 @@ def _blocks(cards: Sequence[Card], label: str) -> Iterator[Block]:
 
 
 def _card(
-    each: Seen, sample: WorstSample, exhibit: Exhibit | None, names: Sequence[str], id_: str
+    each: StageOutput,
+    sample: WorstSample,
+    exhibit: ShownSample | None,
+    names: Sequence[str],
+    id_: str,
 ) -> Card:
     drawings: tuple[Plot | Picture, ...] = ()
     rows: list[str] = []
@@ -101,7 +105,7 @@ def _card(
     )
 
 
-def _lines(each: Seen, sample: WorstSample, *, has_outputs: bool) -> Iterator[str]:
+def _lines(each: StageOutput, sample: WorstSample, *, has_outputs: bool) -> Iterator[str]:
     if sample.wanted is not None:
         yield f"label: {sample.wanted}"
     if not has_outputs and sample.of_other.label is not None:
@@ -112,7 +116,7 @@ def _lines(each: Seen, sample: WorstSample, *, has_outputs: bool) -> Iterator[st
         yield f"mean squared error: {sample.distance:.3g}"
 
 
-def _has_classes(each: Seen) -> bool:
+def _has_classes(each: StageOutput) -> bool:
     """Whether an output tells a class of each sample, or of each pixel."""
     return each.output.distance is not None and each.output.distance.agreement is not None
 

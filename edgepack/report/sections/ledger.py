@@ -9,7 +9,7 @@ from edgepack.evaluation.drop_sentences import samples_in_words
 from edgepack.evaluation.scores import Comparison
 from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.data.compression import StepReport
-from edgepack.report.data.stage_runs import all_runs, asked, output_names, seen
+from edgepack.report.data.stage_runs import all_runs, output_names, stage_outputs, verdict_metric
 from edgepack.report.document.block_shortcuts import figures, table, toned, words
 from edgepack.report.document.blocks import Column, Row, Section, Tone
 from edgepack.report.format import amounts
@@ -150,7 +150,9 @@ def _loss_hint(report: ComparisonReport, output: str) -> str:
 
 def _has_p(report: ComparisonReport, output: str) -> bool:
     """Whether McNemar's test applies to the metric."""
-    metrics = (asked(report, output, each.output) for each in seen(report, output))
+    metrics = (
+        verdict_metric(report, output, each.output) for each in stage_outputs(report, output)
+    )
     return any(metric and metric.change and metric.change.p_value is not None for metric in metrics)
 
 

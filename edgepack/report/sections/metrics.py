@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from edgepack.evaluation.results import Distance
 from edgepack.report.data.comparison import ComparisonReport
-from edgepack.report.data.stage_runs import Seen, output_names, seen, title
+from edgepack.report.data.stage_runs import StageOutput, output_names, stage_outputs, title
 from edgepack.report.document.block_shortcuts import figures, table, words
 from edgepack.report.document.blocks import Section, Table
 from edgepack.report.format import amounts
@@ -17,7 +17,7 @@ def metrics(report: ComparisonReport) -> Section | None:
     """Give a table to each output: its metrics, and how far it is from float."""
     blocks: list[Table] = []
     for output in output_names(report):
-        runs = seen(report, output)
+        runs = stage_outputs(report, output)
         if rows := [*_measured(runs), *_distances(runs)]:
             columns = [words("metric"), *(figures(each.name) for each in runs)]
             blocks.append(table(title(report, "Metrics", output), columns, rows))
@@ -34,7 +34,7 @@ def metrics(report: ComparisonReport) -> Section | None:
     )
 
 
-def _measured(runs: Sequence[Seen]) -> Iterator[list[str]]:
+def _measured(runs: Sequence[StageOutput]) -> Iterator[list[str]]:
     titles = {name: found.title for each in runs for name, found in each.output.metrics.items()}
     for name, text in titles.items():
         cells = [_cell(each, name) for each in runs]
@@ -42,7 +42,7 @@ def _measured(runs: Sequence[Seen]) -> Iterator[list[str]]:
             yield [text, *cells]
 
 
-def _cell(each: Seen, name: str) -> str:
+def _cell(each: StageOutput, name: str) -> str:
     metric = each.output.metrics.get(name)
     if metric is None:
         return NONE
@@ -50,7 +50,7 @@ def _cell(each: Seen, name: str) -> str:
     return told if lost == NONE else f"{told} [{lost}]"
 
 
-def _distances(runs: Sequence[Seen]) -> Iterator[list[str]]:
+def _distances(runs: Sequence[StageOutput]) -> Iterator[list[str]]:
     """Tell how far outputs are from float's, labels or not."""
     found = [each.output.distance for each in runs]
     if not any(found):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from edgepack.evaluation.results import ClassResult
 from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.data.stage_runs import (
-    Seen,
+    StageOutput,
     output_names,
     recall_lost,
     title,
@@ -53,7 +53,7 @@ def _are_named(report: ComparisonReport) -> bool:
     return not all(name.isdecimal() for name in names)
 
 
-def _blocks(runs: Sequence[Seen], plot: str, name: str) -> Iterator[Block]:
+def _blocks(runs: Sequence[StageOutput], plot: str, name: str) -> Iterator[Block]:
     shown = _shown(runs)
     whole = len(runs[0].output.classes)
     if len(shown) < whole:
@@ -80,7 +80,7 @@ def _blocks(runs: Sequence[Seen], plot: str, name: str) -> Iterator[Block]:
     )
 
 
-def _shown(runs: Sequence[Seen]) -> list[int]:
+def _shown(runs: Sequence[StageOutput]) -> list[int]:
     """Pick the classes to draw: all in their order, or the worst if they are many."""
     first = runs[0].output.classes
     if len(first) <= _MOST:
@@ -92,7 +92,7 @@ def _shown(runs: Sequence[Seen]) -> list[int]:
     return sorted(range(len(first)), key=lambda index: (-lost[index], index))[:_SHOWN]
 
 
-def _scores(each: Seen, name: str) -> Block:
+def _scores(each: StageOutput, name: str) -> Block:
     columns = ["class", "samples", "precision", "recall", "F1", "AUC"]
     return table(f"{name}, {each.name}", columns, map(_row, each.output.classes))
 

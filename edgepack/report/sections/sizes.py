@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from edgepack.evaluation.results import MetricResult
 from edgepack.report.data.comparison import ComparisonReport, Stage
-from edgepack.report.data.stage_runs import asked, output_names, title, worst_note, worst_runs
+from edgepack.report.data.stage_runs import (
+    output_names,
+    title,
+    verdict_metric,
+    worst_note,
+    worst_runs,
+)
 from edgepack.report.document.block_shortcuts import figures, table, words
 from edgepack.report.document.blocks import Plot, Section
 from edgepack.report.format import amounts
@@ -33,7 +39,7 @@ def sizes(report: ComparisonReport) -> Section | None:
 def _plot(report: ComparisonReport, output: str, id: str) -> Plot | None:  # noqa: A002 (the SVG's)
     found: list[tuple[Stage, int, MetricResult, float]] = []
     for each in worst_runs(report, output):
-        metric = asked(report, output, each.output)
+        metric = verdict_metric(report, output, each.output)
         if each.stage.artifact and metric and metric.value is not None:
             found.append((each.stage, each.stage.artifact.bytes, metric, metric.value))
     if len(found) < _FEWEST:

@@ -8,7 +8,13 @@ from edgepack.evaluation.drop_sentences import change_sentence, samples_in_words
 from edgepack.evaluation.results import Change
 from edgepack.metrics.metric import Unit
 from edgepack.report.data.comparison import ComparisonReport
-from edgepack.report.data.stage_runs import Seen, all_runs, asked, output_names, worst_runs
+from edgepack.report.data.stage_runs import (
+    StageOutput,
+    all_runs,
+    output_names,
+    verdict_metric,
+    worst_runs,
+)
 from edgepack.report.document.blocks import Headline, Tone
 from edgepack.report.format import amounts
 
@@ -64,7 +70,7 @@ def _of_changes(changes: Sequence[Change]) -> tuple[str, Tone]:
 def _changes(report: ComparisonReport) -> Iterator[Change]:
     for output in output_names(report):
         for each in worst_runs(report, output):
-            metric = asked(report, output, each.output)
+            metric = verdict_metric(report, output, each.output)
             if metric and metric.change:
                 yield metric.change
 
@@ -73,14 +79,14 @@ def _sentences(report: ComparisonReport, output: str) -> Iterator[str]:
     for each in worst_runs(report, output):
         if each.is_float:
             continue
-        metric = asked(report, output, each.output)
+        metric = verdict_metric(report, output, each.output)
         if metric is None:
             yield _distance(each, report.samples)
         else:
             yield change_sentence(each.name, report.samples, metric)
 
 
-def _distance(each: Seen, samples: int) -> str:
+def _distance(each: StageOutput, samples: int) -> str:
     """Say how far a model is from float where there are no labels to say more."""
     distance = each.output.distance
     if distance is None:
@@ -105,7 +111,7 @@ def _limit(report: ComparisonReport) -> Iterator[str]:
         metric.unit
         for output in output_names(report)
         for each in worst_runs(report, output)
-        if (metric := asked(report, output, each.output))
+        if (metric := verdict_metric(report, output, each.output))
     ]
     points = "point" if report.max_drop == 1 else "points"
     told = dict.fromkeys(

@@ -9,12 +9,12 @@ from edgepack.core.printable import printable
 from edgepack.evaluation.results import ClassResult, Distance, MetricResult
 from edgepack.report.data.comparison import PRUNED, ComparisonReport, Stage
 from edgepack.report.data.stage_runs import (
-    Seen,
+    StageOutput,
     all_runs,
-    asked,
     output_names,
     recall_lost,
-    seen,
+    stage_outputs,
+    verdict_metric,
     worst_runs,
 )
 from edgepack.report.format import amounts
@@ -59,8 +59,8 @@ def _output(report: ComparisonReport, output: str) -> str:
 
 def _asked(report: ComparisonReport, output: str) -> Iterator[list[str]]:
     """Tell the metric that the verdict is about; without one how far outputs are from float."""
-    runs = seen(report, output)
-    metrics = [asked(report, output, each.output) for each in runs]
+    runs = stage_outputs(report, output)
+    metrics = [verdict_metric(report, output, each.output) for each in runs]
     known = next((metric for metric in metrics if _is_told(metric)), None)
     if known is None:
         rows = [[*_DISTANCES], *(_distances(each.output.distance) for each in runs)]
@@ -104,7 +104,7 @@ def _others(report: ComparisonReport, output: str) -> Iterator[str]:
     """Tell the other metrics, a column a model, as many side by side as fit."""
     runs = worst_runs(report, output)
     first = report.metrics.get(output)
-    is_measured = any(_is_told(asked(report, output, each.output)) for each in runs)
+    is_measured = any(_is_told(verdict_metric(report, output, each.output)) for each in runs)
     distances = _DISTANCES if is_measured else ()  # or else they stand above
     titles = {
         name: _name(metric.title, _LABEL)
@@ -158,7 +158,7 @@ def _fitting(columns: Sequence[list[str]], width: int) -> Iterator[list[list[str
         yield some
 
 
-def _value(each: Seen, name: str) -> str:
+def _value(each: StageOutput, name: str) -> str:
     metric = each.output.metrics.get(name)
     return amounts.value(metric, interval=False) if metric else NONE
 
@@ -179,7 +179,7 @@ def _classes(report: ComparisonReport, output: str) -> str:
     return table(rows) if len(rows) > 1 else ""
 
 
-def _class_row(each: Seen, of_float: ClassResult, found: ClassResult) -> list[str]:
+def _class_row(each: StageOutput, of_float: ClassResult, found: ClassResult) -> list[str]:
     return [
         _name(found.name, _LABEL),
         _name(each.stage.name, _LABEL),

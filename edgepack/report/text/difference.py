@@ -12,7 +12,7 @@ from edgepack.report.differences.difference import (
     SAME,
     WORSE,
     Difference,
-    Row,
+    DifferenceRow,
     Side,
 )
 from edgepack.report.differences.figure_kinds import REASONS
@@ -52,7 +52,7 @@ def _heading(name: str, side: Side) -> str:
     return f"{name}  {told}"
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: DifferenceRow) -> list[str]:
     return [
         row.verdict,
         cut_middle(row.what, _LONGEST_WHAT),
@@ -62,13 +62,13 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _shown(row: Row, value: float | str | None) -> str:
+def _shown(row: DifferenceRow, value: float | str | None) -> str:
     if value is None:
         return NONE
     return cut_middle(value, _LONGEST) if isinstance(value, str) else row.kind.show(value)
 
 
-def _change(row: Row) -> str:
+def _change(row: DifferenceRow) -> str:
     """Write how much was added, in the figure's unit and in percent of A.
 
     Fractions have points instead of percent.
@@ -91,7 +91,7 @@ def _percent(percent: float) -> str:
     return f"{percent:+,.0f}%" if abs(percent) >= _LARGE_PERCENT else f"{percent:+.3g}%"
 
 
-def _reason(row: Row) -> Iterator[str]:
+def _reason(row: DifferenceRow) -> Iterator[str]:
     """Tell a reason that is gone, new, or has other numbers."""
     told = {"A": row.a, "B": row.b}
     for side, text in told.items():
@@ -111,7 +111,7 @@ def _alone(difference: Difference) -> Iterator[str]:
 _SAMPLES = ("compared on", "samples compared", "test data")
 
 
-def _notes(changed: list[Row]) -> Iterator[str]:
+def _notes(changed: list[DifferenceRow]) -> Iterator[str]:
     if any(row.what in _SAMPLES for row in changed):
         yield "A and B ran on different samples, which alone may change metric, SQNR and errors"
 

@@ -8,7 +8,7 @@ from edgepack.compression import technique
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import OutputComparison, change_in_words
-from edgepack.metrics import find
+from edgepack.metrics import find_metric
 from edgepack.report.data.export import CalibrationReport, Report
 from edgepack.report.format.amounts import cells, interpreter, number
 from edgepack.report.format.text_table import NONE, hang, shorten, table
@@ -171,7 +171,7 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
         if worst.sqnr_db is not None:
             noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
         return f"{scheme} {agreement}{noise}"
-    metric = find(comparison.metric)
+    metric = find_metric(comparison.metric)
     name = max(lost, key=lambda key: lost[key])
     float_value = comparison.float_value_on(name)
     assert float_value is not None  # noqa: S101 (or there was no drop)

@@ -12,7 +12,7 @@ from edgepack.emit.c.firmware_model import FirmwareModel
 from edgepack.emit.c.source_text import c_header
 from edgepack.emit.preprocessing_fit import require_fit
 from edgepack.emit.tflm.preprocess_h.audio import audio_text
-from edgepack.emit.tflm.preprocess_h.entry import Entry
+from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput
 from edgepack.emit.tflm.preprocess_h.image import image_text
 from edgepack.emit.tflm.preprocess_h.values import values_text
 from edgepack.emit.tflm.quantize_h import is_quantized
@@ -43,12 +43,12 @@ def preprocess_h(model: FirmwareModel) -> str:
 
     Results equal those of :func:`edgepack.calibration.datasets.preprocess.preprocess` bit for bit,
     but for spectra, which are computed in float32 here. Raises
-    :class:`~edgepack.core.errors.RecipeError` for a description that does not give what the model
+    :class:`~edgepack.core.errors.ConfigError` for a description that does not give what the model
     takes, and :class:`~edgepack.core.errors.ModelError` for an input with scales that
     ``quantize.h`` leaves out.
     """
     entries = [
-        Entry(model.name, end, model.preprocessing.get(end.title, Preprocessing()))
+        PreprocessedInput(model.name, end, model.preprocessing.get(end.title, Preprocessing()))
         for end in model.inputs
     ]
     functions = "\n".join(_text(entry) for entry in entries)
@@ -60,7 +60,7 @@ def preprocess_h(model: FirmwareModel) -> str:
     return c_header(f"{model.macro}_PREPROCESS_H", f"{_ABOUT}\n{helper}{functions}", includes)
 
 
-def _text(entry: Entry) -> str:
+def _text(entry: PreprocessedInput) -> str:
     if entry.tensor.quant is not None and not is_quantized(entry.end):
         raise ModelError(
             f"input {entry.end.title!r}: {entry.tensor.dtype} is quantized in a way of its own;"

@@ -8,7 +8,7 @@ from edgepack.calibration.datasets.audio_features import dct_matrix, mel_matrix
 from edgepack.config.preprocessing import Audio
 from edgepack.emit.c.source_text import c_float
 from edgepack.emit.preprocessing_fit import wave_samples
-from edgepack.emit.tflm.preprocess_h.entry import Entry, c_about, c_table, floats, waves
+from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput, c_about, c_table, floats, waves
 from edgepack.emit.tflm.preprocess_h.spectrum import bins, has_fft, spectrum_text
 
 _MACROS = """\
@@ -90,7 +90,7 @@ static inline void ${kws}_preprocess_${end}(
 """
 
 
-def audio_text(entry: Entry, audio: Audio) -> str:
+def audio_text(entry: PreprocessedInput, audio: Audio) -> str:
     """Write the function of an input that takes sound, as 16-bit PCM of one channel."""
     samples = wave_samples(audio, entry.tensor.sample_shape)
     macros = entry.fill(_MACROS, samples=samples, rate=audio.sample_rate)
@@ -98,7 +98,7 @@ def audio_text(entry: Entry, audio: Audio) -> str:
     return macros + (_features if audio.features else _wave)(entry, audio, helpers)
 
 
-def _wave(entry: Entry, audio: Audio, helpers: str) -> str:
+def _wave(entry: PreprocessedInput, audio: Audio, helpers: str) -> str:
     about = c_about(
         f"samples: {entry.fill('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
         f" {audio.sample_rate} Hz; fill a shorter clip up with zeros at its end."
@@ -107,7 +107,7 @@ def _wave(entry: Entry, audio: Audio, helpers: str) -> str:
     return helpers + entry.fill(_WAVE, about=about, stored=stored)
 
 
-def _features(entry: Entry, audio: Audio, helpers: str) -> str:
+def _features(entry: PreprocessedInput, audio: Audio, helpers: str) -> str:
     frames, count = entry.tensor.sample_shape[:2]
     is_mfcc = audio.features == "mfcc"
     made = f"{frames} frames of {count} {'MFCCs' if is_mfcc else 'mel bins'}"
@@ -148,7 +148,7 @@ def _features(entry: Entry, audio: Audio, helpers: str) -> str:
     )
 
 
-def _mel_tables(entry: Entry, audio: Audio) -> str:
+def _mel_tables(entry: PreprocessedInput, audio: Audio) -> str:
     """Write the triangles: where each begins, how many bins it has, and their weights in turn."""
     triangles = mel_matrix(audio).T
     bins_of = [np.flatnonzero(triangle) for triangle in triangles]
@@ -168,7 +168,7 @@ def _mel_tables(entry: Entry, audio: Audio) -> str:
     return f"{c_about(about)}\n{''.join(tables)}"
 
 
-def _mfcc(entry: Entry, audio: Audio) -> str:
+def _mfcc(entry: PreprocessedInput, audio: Audio) -> str:
     matrix = waves(dct_matrix(audio).T.ravel())
     table = c_table(entry.fill("${input}_cosines"), "float", matrix, audio.mel_bins)
     return table + entry.fill(_COEFFICIENT)

@@ -44,7 +44,7 @@ $steps
 
 
 @dataclass(frozen=True)
-class Entry:
+class PreprocessedInput:
     """An input of the model called ``model``, and what is done to its samples."""
 
     model: str

@@ -10,7 +10,7 @@ import numpy as np
 from edgepack.calibration.datasets.preprocess import GRAY, preprocess
 from edgepack.config.preprocessing import Image
 from edgepack.emit.c.source_text import c_float
-from edgepack.emit.tflm.preprocess_h.entry import Array, Entry, c_about, c_table
+from edgepack.emit.tflm.preprocess_h.entry import Array, PreprocessedInput, c_about, c_table
 from edgepack.quantization.affine import quantize
 
 _BYTES = 256
@@ -151,7 +151,7 @@ $store
 }"""
 
 
-def image_text(entry: Entry, image: Image) -> str:
+def image_text(entry: PreprocessedInput, image: Image) -> str:
     """Write the function of an input that takes images; pixels are uint8, red first.
 
     It is integer-only where each value depends on one byte alone. Without ``colors`` a pixel has
@@ -168,7 +168,7 @@ def _sizes(shape: tuple[int, ...]) -> dict[str, int]:
     return dict(zip(("height", "width", "channels"), shape, strict=False))
 
 
-def _of_bytes(entry: Entry, image: Image) -> str:
+def _of_bytes(entry: PreprocessedInput, image: Image) -> str:
     """Write what maps each byte to a value, by a sum or a table, computed in Python."""
     tables = _byte_tables(entry)
     name = entry.fill("${input}_of_byte")
@@ -192,7 +192,7 @@ def _of_bytes(entry: Entry, image: Image) -> str:
     return constants + _function(entry, image, f"*input++ = {stored % byte};")
 
 
-def _byte_tables(entry: Entry) -> Array:
+def _byte_tables(entry: PreprocessedInput) -> Array:
     """Compute what becomes of each byte in each channel, shape (channels, 256)."""
     channels = entry.tensor.sample_shape[-1]
     given = np.repeat(np.arange(_BYTES, dtype=np.uint8)[:, np.newaxis], channels, axis=1)
@@ -207,7 +207,7 @@ def _sum(offset: int) -> str:
     return f"(%s {'+' if offset > 0 else '-'} {abs(offset)})" if offset else "%s"
 
 
-def _of_reals(entry: Entry, image: Image) -> str:
+def _of_reals(entry: PreprocessedInput, image: Image) -> str:
     """Write what computes each value in float."""
     helpers, read = "", "(float)pixel[%s]"
     if image.resize:
@@ -225,14 +225,14 @@ def _of_reals(entry: Entry, image: Image) -> str:
     return helpers + _function(entry, image, "\n".join(lines))
 
 
-def _byte(entry: Entry, image: Image) -> str:
+def _byte(entry: PreprocessedInput, image: Image) -> str:
     """Write which byte of a pixel belongs to the channel that is computed."""
     if entry.tensor.sample_shape[-1] == 1:
         return "0"
     return "2 - channel" if image.colors == "bgr" else "channel"
 
 
-def _function(entry: Entry, image: Image, store: str) -> str:
+def _function(entry: PreprocessedInput, image: Image, store: str) -> str:
     """Write the function that goes through the pixels."""
     has_channels = entry.tensor.sample_shape[-1] > 1
     stores = entry.fill(_CHANNELS, store=indent(store, "    ")) if has_channels else store
@@ -243,7 +243,7 @@ def _function(entry: Entry, image: Image, store: str) -> str:
     return entry.fill(_RESIZE, stores=indent(stores, "    " * 3), about=about)
 
 
-def _about(entry: Entry, image: Image) -> str:
+def _about(entry: PreprocessedInput, image: Image) -> str:
     """Say what is given and what becomes of it."""
     height, width, channels = entry.tensor.sample_shape
     size, rows = f"{height} x {width}", f"{height} rows of {width} pixels"

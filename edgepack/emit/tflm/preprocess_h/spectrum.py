@@ -6,7 +6,7 @@ import numpy as np
 
 from edgepack.calibration.datasets.audio_features import hann_window
 from edgepack.config.preprocessing import Audio
-from edgepack.emit.tflm.preprocess_h.entry import Entry, c_about, c_table, floats, waves
+from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput, c_about, c_table, floats, waves
 
 _WINDOWED = """\
 /* A frame times the Hann window, of which the table holds a half: it is symmetric. */
@@ -144,7 +144,7 @@ def bins(audio: Audio) -> int:
     return (audio.fft_size + 1) // 2
 
 
-def spectrum_text(entry: Entry, audio: Audio) -> str:
+def spectrum_text(entry: PreprocessedInput, audio: Audio) -> str:
     """Write the function of the magnitudes, and the tables that it needs."""
     turns = 2 * np.pi * np.arange(audio.fft_size) / audio.fft_size
     tables = {name: waves(function(turns)) for name, function in _WAVES}
@@ -157,7 +157,7 @@ def spectrum_text(entry: Entry, audio: Audio) -> str:
     return common + "".join(whole) + entry.fill(_DFT, about=_about_dft(audio))
 
 
-def _windowed(entry: Entry, length: int) -> str:
+def _windowed(entry: PreprocessedInput, length: int) -> str:
     """Write the function that cuts out a frame; hann_window has an even period."""
     is_odd = length % 2 == 1 and length > 1
     half = floats(hann_window(length)[: (length - is_odd) // 2 + 1])

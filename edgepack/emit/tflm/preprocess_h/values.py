@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.emit.tflm.preprocess_h.entry import Entry, c_about
+from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput, c_about
 
 _COPY = """\
 $about
@@ -26,7 +26,7 @@ static inline void ${kws}_preprocess_${end}(const float *values, $type *input)
 """
 
 
-def values_text(entry: Entry) -> str:
+def values_text(entry: PreprocessedInput) -> str:
     """Write the function of an input whose samples have its shape already."""
     shape = entry.tensor.sample_shape
     if entry.described == Preprocessing() and entry.tensor.quant is None:
@@ -37,7 +37,7 @@ def values_text(entry: Entry) -> str:
     return helpers + entry.fill(_VALUES, about=about, stored=stored)
 
 
-def _about(entry: Entry, what: str) -> str:
+def _about(entry: PreprocessedInput, what: str) -> str:
     return entry.fill(
         "values: ${INPUT}_ELEMENTS $what, of which the last index changes fastest.", what=what
     )
