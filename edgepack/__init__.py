@@ -30,6 +30,7 @@ from edgepack.config.phone import PhoneConfig
 from edgepack.config.quantization import Quantization
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import EdgepackError
+from edgepack.core.former_names import FORMER_NAMES, find_former_modules, former
 
 if TYPE_CHECKING:
     from edgepack.pipeline.comparison.compare import compare
@@ -79,9 +80,13 @@ __all__ = [
 
 __version__ = "0.1.0"
 
+find_former_modules()
+
 
 def __getattr__(name: str) -> Any:
     """Import what needs numpy when it is first asked for: ``edgepack --help`` does not."""
+    if name in FORMER_NAMES:
+        return former(name, "edgepack")
     if name not in _LATER:
         raise AttributeError(f"module 'edgepack' has no attribute {name!r}")
     return getattr(import_module(_LATER[name]), name)

@@ -11,10 +11,12 @@ from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_TARGETS
 from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ConfigError
+from edgepack.core.former_names import former_argument
 
 FEWEST_FOLDS = 2
 
 
+@former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig:
     """One comparison of a float model with others that were made of it.

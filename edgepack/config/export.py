@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from edgepack.config.quantization import Quantization
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ConfigError
+from edgepack.core.former_names import former_argument
 
 DEFAULT_TARGETS = ("android-arm64", "nano-33-ble-sense")
 SCHEDULES = ("polynomial", "constant")
@@ -134,6 +135,7 @@ class CompressionStep:
         return getattr(self, "fine_tune", None)
 
 
+@former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One export.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ConfigError
+from edgepack.core.former_names import former_argument
 
 DEFAULT_VECTORS = 4
 MAX_VECTORS = 1000
@@ -25,6 +26,7 @@ class NamedModel:
     name: str | None = None
 
 
+@former_argument("recipe_files", "project_files")
 @dataclass(frozen=True, kw_only=True)
 class FirmwareConfig:
     """Firmware for one target.

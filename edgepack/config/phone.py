@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.config.export import only_given
+from edgepack.core.former_names import former_argument
 
 
+@former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
 class PhoneConfig:
     """A .tflite file for an app.

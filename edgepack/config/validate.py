@@ -9,12 +9,14 @@ from typing import Any
 from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_TARGETS
 from edgepack.core.errors import ConfigError
+from edgepack.core.former_names import former_argument
 from edgepack.workers.client import Limits
 
 DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_MEMORY_LIMIT_MIB = 4096
 
 
+@former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
 class ValidateConfig:
     """One validation.

@@ -1,1 +1,14 @@
 """Reports: data first, then text and pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgepack.core.former_names import former
+
+
+def __getattr__(name: str) -> Any:
+    """Return ``Report``, which was defined here before."""
+    if name != "Report":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return former(name, "edgepack.report.data.export")

@@ -1,0 +1,111 @@
+"""What edgepack's public interface was called before is still taken, and says what it is now."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgepack
+from edgepack.core.former_names import FORMER_MODULES, FORMER_NAMES
+
+BEFORE = {
+    "edgepack.app": ["App"],
+    "edgepack.budgets": ["Budgets"],
+    "edgepack.build": ["Build", "Source"],
+    "edgepack.compress.prune_settings": ["Prune"],
+    "edgepack.errors": ["EdgepackError"],
+    "edgepack.gate": ["Gate"],
+    "edgepack.pipeline.compare": ["compare"],
+    "edgepack.pipeline.diff": ["diff"],
+    "edgepack.pipeline.export": ["export"],
+    "edgepack.pipeline.firmware": ["firmware"],
+    "edgepack.pipeline.inspect": ["inspect"],
+    "edgepack.pipeline.phone": ["phone"],
+    "edgepack.pipeline.validate": ["validate"],
+    "edgepack.recipe": ["FineTune", "Recipe", "Schedule"],
+    "edgepack.report": ["Report"],
+    "edgepack.report.comparison": ["ComparisonReport"],
+    "edgepack.report.difference": ["Difference"],
+    "edgepack.report.firmware": ["FirmwareReport"],
+    "edgepack.report.inspection": ["Inspection"],
+    "edgepack.report.phone": ["PhoneReport"],
+    "edgepack.report.validation": ["ValidationReport"],
+    "edgepack.schemes": ["Quantization"],
+    "edgepack.trial": ["Trial"],
+}
+"""Everything that ``edgepack`` offered before modules moved, by the module that defined it."""
+
+NAMES = [(module, name) for module, names in BEFORE.items() for name in names]
+
+
+@pytest.fixture(autouse=True)
+def none_is_loaded() -> None:
+    for module in FORMER_MODULES:
+        sys.modules.pop(module, None)
+
+
+@pytest.mark.parametrize("name", [name for _, name in NAMES])
+def test_every_former_name_of_edgepack_is_still_there(name: str) -> None:
+    today = FORMER_NAMES.get(name, name)
+    if name == today:
+        assert name in edgepack.__all__
+        return
+    with pytest.warns(DeprecationWarning, match=f"{name} is now edgepack.{today}"):
+        assert getattr(edgepack, name) is getattr(edgepack, today)
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+def test_every_former_name_is_still_in_the_module_that_defined_it(module: str, name: str) -> None:
+    today = getattr(edgepack, FORMER_NAMES.get(name, name))
+    if module not in FORMER_MODULES and module != "edgepack.report":
+        assert getattr(importlib.import_module(module), name) is today
+        return
+    with pytest.warns(DeprecationWarning, match="is now"):
+        assert getattr(importlib.import_module(module), name) is today
+
+
+def test_a_warning_names_the_line_of_the_user(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("from edgepack import Trial\nfrom edgepack.recipe import Recipe\n")
+    done = subprocess.run(
+        [sys.executable, "-W", "always", script], capture_output=True, text=True, check=True
+    )
+    assert "script.py:1: DeprecationWarning: Trial is now edgepack.CompareConfig" in done.stderr
+    assert "script.py:2: DeprecationWarning: edgepack.recipe is now" in done.stderr
+
+
+def test_what_never_was_is_an_error() -> None:
+    with (
+        pytest.warns(DeprecationWarning, match="is now"),
+        pytest.raises(ImportError, match="Receipt"),
+    ):
+        from edgepack.recipe import Receipt  # noqa: F401
+    with pytest.raises(ModuleNotFoundError, match=r"edgepack\.receipt"):
+        importlib.import_module("edgepack.receipt")
+    with pytest.raises(AttributeError, match="Receipt"):
+        _ = edgepack.report.Receipt  # type: ignore[attr-defined]
+
+
+def test_arguments_are_taken_by_their_former_names() -> None:
+    file = Path("edgepack.toml")
+    with pytest.warns(DeprecationWarning, match="recipe_file of Recipe is now project_file"):
+        recipe = edgepack.Recipe(  # type: ignore[call-arg]
+            model=Path("m.h5"), output=Path("o"), recipe_file=file
+        )
+    assert recipe.project_file == file
+    with pytest.warns(DeprecationWarning, match="recipe_files of FirmwareConfig is now"):
+        firmware = edgepack.FirmwareConfig(  # type: ignore[call-arg]
+            models=(edgepack.NamedModel(path=Path("m.tflite")),),
+            target="rp2040",
+            output=Path("o"),
+            recipe_files={"": file},
+        )
+    assert firmware.project_files == {"": file}
+    with pytest.raises(TypeError, match="recipe_file"):
+        edgepack.Recipe(  # type: ignore[call-arg]
+            model=Path("m.h5"), output=Path("o"), recipe_file=file, project_file=file
+        )
