@@ -29,7 +29,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from edgepack.calibration.datasets.reader import reader
+from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.export import ModelSource
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.errors import EdgepackError, UsageError, WorkerCrashError, WorkerLimitError
@@ -94,7 +94,10 @@ class Reading:
             signature = Signature(
                 inputs=(spec,), outputs=(TensorSpec(name="o", shape=(3,), dtype="float32"),)
             )
-            with tempfile.TemporaryDirectory() as work, reader([path], ProjectFile()) as reading:
+            with (
+                tempfile.TemporaryDirectory() as work,
+                dataset_reader([path], ProjectFile()) as reading,
+            ):
                 reading.read(path, signature, Path(work) / "read")
         else:
             load_model(ModelSource(path=path))

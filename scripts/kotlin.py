@@ -24,7 +24,7 @@ from phones import CASES
 from edgepack.calibration.datasets.preprocess import preprocess
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.emit.c.firmware_model import End
-from edgepack.emit.phone.kotlin import kotlin, literal
+from edgepack.emit.phone.kotlin import kotlin, kotlin_literal
 from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.quantization.affine import dequantize, quantize
 
@@ -208,7 +208,7 @@ def run_text(model: PhoneModel) -> str:
     arguments = []
     for place, end in enumerate(model.inputs):
         described = model.described(end)
-        file = literal(f"{name}-in-{place}")
+        file = kotlin_literal(f"{name}-in-{place}")
         if described.image:
             image = described.image
             size = IMAGE_SIZE if image.resize or image.crop else end.tensor.sample_shape[:2]

@@ -16,7 +16,7 @@ from quantizations import QUANTIZATIONS
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from edgepack.quantization.int4 import to_int4
-from edgepack.quantization.scheme import quantize, quantize_constants
+from edgepack.quantization.scheme import quantize_constants, quantize_file
 
 SAMPLES = 40
 
@@ -71,7 +71,7 @@ def main(folder: Path) -> None:
     calibrated = Calibrator(float_tflite).calibrate(feed)
     for name, settings in QUANTIZATIONS.items():
         if settings.needs_ranges:
-            write(name, quantize(float_tflite, calibrated, settings))
+            write(name, quantize_file(float_tflite, calibrated, settings))
         else:
             write(name, quantize_constants(float_tflite, settings))
     int8 = (folder / "int8.tflite").read_bytes()

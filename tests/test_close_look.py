@@ -22,7 +22,7 @@ from edgepack.devices.target import load_targets
 from edgepack.pipeline.comparison import details
 from edgepack.pipeline.comparison.cached_runs import Samples
 from edgepack.pipeline.comparison.candidates import Candidate
-from edgepack.pipeline.comparison.details import Details
+from edgepack.pipeline.comparison.details import CandidateDetails
 from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.pipeline.validation.read_inputs import ValidatedFile, read_file
 from edgepack.pipeline.validation.validate import Subject
@@ -100,8 +100,8 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
         ),
     )
     for times, each in enumerate(others, start=1):
-        found = Details(each, ExitStack()).lint()
-        assert Details(each, ExitStack()).lint() == found
+        found = CandidateDetails(each, ExitStack()).lint()
+        assert CandidateDetails(each, ExitStack()).lint() == found
         assert len(looked) == times
 
 
@@ -122,16 +122,16 @@ def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
         plain,
     )
 
-    def layers(_: Details, file: ValidatedFile, floating: ValidatedFile) -> None:
+    def layers(_: CandidateDetails, file: ValidatedFile, floating: ValidatedFile) -> None:
         raise ModelError(f"{file.path.stem} against {floating.path.stem}")
 
-    monkeypatch.setattr(Details, "_layers", layers)
-    monkeypatch.setattr(Details, "_validate", lambda *_: None)
+    monkeypatch.setattr(CandidateDetails, "_layers", layers)
+    monkeypatch.setattr(CandidateDetails, "_validate", lambda *_: None)
     stages = [
         Stage(name=name, role=role, file="", artifact=None, is_converted=False, runs={})
         for name, role in ((FLOAT, FLOAT), *((each.name, each.role) for each in contestants))
     ]
-    found = Details(replace(contest, contestants=contestants), ExitStack()).at_all(stages)
+    found = CandidateDetails(replace(contest, contestants=contestants), ExitStack()).at_all(stages)
     assert [stage.why_no_layers for stage in found] == [
         *(None, None),
         *("a against pruned", "b against pruned", "plain against given"),
@@ -154,7 +154,7 @@ def test_a_float_model_is_not_held_against_what_lies_beside_it(
     monkeypatch.setattr(details, "examine", examine)
     stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
     with pytest.raises(RefusedError, match="None"):
-        Details(contest, ExitStack()).at_all([stage])
+        CandidateDetails(contest, ExitStack()).at_all([stage])
 
 
 def test_a_model_that_the_linter_refuses_has_a_note(
@@ -164,5 +164,5 @@ def test_a_model_that_the_linter_refuses_has_a_note(
         raise ModelError(f"{contest.trial.model}: a bare number")
 
     monkeypatch.setattr(details, "find_lint", find)
-    found = Details(contest, ExitStack()).lint()
+    found = CandidateDetails(contest, ExitStack()).lint()
     assert found == (None, ("the linter did not look at the data: given.tflite: a bare number",))

@@ -89,14 +89,14 @@ def test_a_fold_is_quantized_as_the_candidate_was(
     of_class = {label: iter(test["x"][test["y"] == label]) for label in range(10)}
     x[masks[0]] = [next(of_class[label]) for label in labels[masks[0]]]
     np.savez(tmp_path / "test.npz", x=x, y=labels)
-    quantize, made = folds.steps.quantize, []
+    quantize, made = folds.model_steps.quantize_model, []
 
     def kept(job: Any) -> Any:
         found = quantize(job)
         made.append(job.quantized_tflite.read_bytes())
         return found
 
-    monkeypatch.setattr(folds.model_steps, "quantize", kept)
+    monkeypatch.setattr(folds.model_steps, "quantize_model", kept)
     steps = Steps()
     report = compare(
         trial(digits / "digits.h5", candidate, tmp_path / "test.npz", is_cached=False), steps

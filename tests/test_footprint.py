@@ -15,7 +15,7 @@ from tiny import Value, one_operator
 
 from edgepack.core.codec import restore
 from edgepack.core.errors import ModelError
-from edgepack.footprint import KERNELS, Footprint, arena, footprint
+from edgepack.footprint import KERNELS, Footprint, arena, compute_footprint
 from edgepack.footprint.allocations import Allocations
 from edgepack.footprint.arena import host_arena
 from edgepack.footprint.flash import runtime_flash_bytes
@@ -68,7 +68,7 @@ def measured(model: Model) -> Allocations:
 
 
 def taken(model: Model, kernels: str) -> Footprint:
-    return footprint(model, 1000, measured(model), kernels)
+    return compute_footprint(model, 1000, measured(model), kernels)
 
 
 def test_figures_of_real_builds() -> None:
@@ -173,7 +173,7 @@ def test_what_is_unknown_counts_as_on_this_host() -> None:
     more = dataclasses.replace(
         account, head_bytes=account.head_bytes + 64, tail_bytes=account.tail_bytes + 320
     )
-    plain, found = (footprint(model, 1000, each, "cmsis-nn") for each in (account, more))
+    plain, found = (compute_footprint(model, 1000, each, "cmsis-nn") for each in (account, more))
     assert found.arena.total == plain.arena.total + 64 + 320
     assert len(found.arena.notes) == len(plain.arena.notes) + 2
     assert found.notes == plain.notes
@@ -197,4 +197,4 @@ def test_a_damaged_operator_is_told() -> None:
     damaged = Model(subgraphs=(dataclasses.replace(graph, operators=(alone,)),))
     account = Allocations(head_bytes=0, tail_bytes=0, kinds={})
     with pytest.raises(ModelError, match="tensors do not fit an operator"):
-        footprint(damaged, 1000, account, "cmsis-nn-dsp")
+        compute_footprint(damaged, 1000, account, "cmsis-nn-dsp")

@@ -57,7 +57,7 @@ class Reader:
 
 
 @contextmanager
-def reader(
+def dataset_reader(
     datasets: Iterable[object], project_file: ProjectFile, *, verbose: bool = False
 ) -> Iterator[Reader]:
     """Find out what data are, and start the process that some kinds need.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from edgepack.config.toml import require_known, require_table, values
+from edgepack.config.toml import checked_values, require_known, require_table
 from edgepack.core.errors import TableError
 
 
@@ -37,4 +37,4 @@ def parse_budgets(table: Any) -> Budgets:
     """Read a ``[budgets]`` table. Raises :class:`TableError` for what does not fit."""
     budgets = require_table("budgets", table)
     require_known(budgets, [field.name for field in fields(Budgets)], "[budgets] knows the keys")
-    return Budgets(**values(Budgets, budgets))
+    return Budgets(**checked_values(Budgets, budgets))

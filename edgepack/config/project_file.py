@@ -25,7 +25,13 @@ from typing import Any
 
 from edgepack.config.budgets import Budgets, parse_budgets
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
-from edgepack.config.toml import parse_toml, require_known, require_table, value, values
+from edgepack.config.toml import (
+    checked_value,
+    checked_values,
+    parse_toml,
+    require_known,
+    require_table,
+)
 from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.signature import Signature
 from edgepack.core.user_files import read_user_text
@@ -102,7 +108,7 @@ def parse_tables(text: str) -> dict[str, Any]:
 def _parse(path: Path, tables: dict[str, Any]) -> ProjectFile:
     data, described = tables.get("data", {}), tables.get("preprocessing", {})
     require_known(data, ("label",), "[data] knows the key")
-    label = value("label", data["label"], "str") if data else None
+    label = checked_value("label", data["label"], "str") if data else None
     if described and all(isinstance(table, dict) for table in described.values()):
         parsed = {name: _preprocessing(table) for name, table in described.items()}
     else:
@@ -119,11 +125,11 @@ def _preprocessing(table: dict[str, Any]) -> Preprocessing:
     if table.keys() & set(keys["audio"]) and "sample_rate" not in table:
         raise TableError("audio needs a 'sample_rate', in Hz")
     parts = {
-        name: kind(**values(kind, table, keys[name]))
+        name: kind(**checked_values(kind, table, keys[name]))
         for name, kind in kinds.items()
         if table.keys() & set(keys[name])
     }
-    return Preprocessing(**parts, **values(Preprocessing, table, numbers))
+    return Preprocessing(**parts, **checked_values(Preprocessing, table, numbers))
 
 
 def _quoted(name: str) -> str:

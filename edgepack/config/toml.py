@@ -51,7 +51,9 @@ def _has_deep_key(text: str) -> bool:
     )
 
 
-def values(kind: type, table: dict[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:
+def checked_values(
+    kind: type, table: dict[str, Any], names: Iterable[str] | None = None
+) -> dict[str, Any]:
     """Take the fields of a dataclass out of a table, all or the named, converted to their types.
 
     Raises :class:`TableError` for a value of another type, and for a missing one that has no
@@ -63,13 +65,13 @@ def values(kind: type, table: dict[str, Any], names: Iterable[str] | None = None
         if wanted is not None and field.name not in wanted:
             continue
         if field.name in table:
-            found[field.name] = value(field.name, table[field.name], str(field.type))
+            found[field.name] = checked_value(field.name, table[field.name], str(field.type))
         elif field.default is MISSING and field.default_factory is MISSING:
             raise TableError(f"the key {field.name!r} is missing")
     return found
 
 
-def value(name: str, given: Any, kind: str) -> Any:
+def checked_value(name: str, given: Any, kind: str) -> Any:
     """Convert a value to a type, by its annotation. Raises :class:`TableError` if it is none."""
     wanted, convert = _KINDS_OF_VALUE[kind.removesuffix(" | None")]
     converted = convert(given)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.config.budgets import Budgets, parse_budgets
-from edgepack.config.toml import parse_toml, require_known, values
+from edgepack.config.toml import checked_values, parse_toml, require_known
 from edgepack.core.errors import TableError, TargetError
 from edgepack.core.user_files import read_user_text
 from edgepack.core.user_folders import user_folder
@@ -185,7 +185,7 @@ def _parse(name: str, table: dict[str, Any]) -> Target:
     keys = [each.name for each in fields(Target) if each.name != "name"]
     require_known(table, keys, "the keys are")
     budgets = parse_budgets(table.pop("budgets", {}))
-    target = Target(**values(Target, table | {"name": name}, {*keys, "name"} - {"budgets"}))
+    target = Target(**checked_values(Target, table | {"name": name}, {*keys, "name"} - {"budgets"}))
     _require_said(target)
     _require_names(target)
     _require_figures(target)

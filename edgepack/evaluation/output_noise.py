@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgepack.evaluation.paired_outputs import Array, decibels
+from edgepack.evaluation.paired_outputs import Array, ratio_in_decibels
 from edgepack.metrics import predicted_classes
 
 
@@ -80,7 +80,7 @@ class Noise:
     @property
     def sqnr_db(self) -> float | None:
         """The power of the float outputs over that of the difference; None if either is zero."""
-        return decibels(self._power, self._noise)
+        return ratio_in_decibels(self._power, self._noise)
 
 
 def _error(ours: Array, theirs: Array, difference: Array) -> Array:

@@ -94,10 +94,10 @@ def sqnr_db(
         exact = ours.astype(np.float64)
         power += float(np.square(exact).sum())
         noise += float(np.square(exact - theirs).sum())
-    return decibels(power, noise)
+    return ratio_in_decibels(power, noise)
 
 
-def decibels(power: float, noise: float) -> float | None:
+def ratio_in_decibels(power: float, noise: float) -> float | None:
     """Compute the ratio of the power of a signal to that of noise, in dB.
 
     None if either is 0, or beyond all numbers.

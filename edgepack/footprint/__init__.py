@@ -16,7 +16,7 @@ from edgepack.footprint.flash import flash_notes, runtime_flash_bytes, runtime_r
 from edgepack.footprint.scratch_buffers import KERNELS
 from edgepack.tflite.graph import Model
 
-__all__ = ["KERNELS", "Arena", "Footprint", "arena", "footprint"]
+__all__ = ["KERNELS", "Arena", "Footprint", "arena", "compute_footprint"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,9 @@ class Footprint:
     notes: tuple[str, ...]
 
 
-def footprint(model: Model, model_bytes: int, allocations: Allocations, kernels: str) -> Footprint:
+def compute_footprint(
+    model: Model, model_bytes: int, allocations: Allocations, kernels: str
+) -> Footprint:
     """Compute what a .tflite file takes with the given kernels, one of :data:`KERNELS`.
 
     Raises :class:`ModelError` if its operators lack what every interpreter asks of them.

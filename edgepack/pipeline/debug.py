@@ -27,7 +27,7 @@ from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays, pick, save_arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, recipe_manifest
+from edgepack.storage.provenance import describe_inputs, export_manifest
 from edgepack.workers.client import Worker
 from edgepack.workers.replaced import ReplacedWorker
 
@@ -65,7 +65,7 @@ def debug(
         inputs = describe_inputs(recipe)
         notes += model_steps.convert(job, data)
         calibrate(job, data, calibrator)
-        model, _ = model_steps.quantize(job)
+        model, _ = model_steps.quantize_model(job)
         report = compare_layers(
             service,
             job.float_tflite,
@@ -84,7 +84,7 @@ def debug(
         text_files.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
-        made = recipe_manifest(
+        made = export_manifest(
             _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
         )
         made.write(folder)

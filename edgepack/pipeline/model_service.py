@@ -33,7 +33,7 @@ from edgepack.load.loaded_model import FloatModel
 from edgepack.load.tensorflow_environment import environment
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
-from edgepack.quantization.scheme import quantize, quantize_constants
+from edgepack.quantization.scheme import quantize_constants, quantize_file
 from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import Arrays, array_paths, load_arrays
 from edgepack.tflite.sparsity import Sparsity
@@ -163,7 +163,7 @@ class ModelSession:
         update(0, 1)
         tflite = Path(float_tflite).read_bytes()
         if settings.needs_ranges:
-            quantized = quantize(tflite, Path(calibrated_tflite).read_bytes(), settings)
+            quantized = quantize_file(tflite, Path(calibrated_tflite).read_bytes(), settings)
         else:
             quantized = quantize_constants(tflite, settings)
         Path(quantized_tflite).write_bytes(quantized)

@@ -24,7 +24,7 @@ from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, recipe_manifest
+from edgepack.storage.provenance import describe_inputs, export_manifest
 
 _COMMAND = "study"
 
@@ -60,7 +60,7 @@ def study(
         model_steps.convert(job, data)
         report = _study(job, data, settings, running)
         text_files.write_json(folder / "study.json", report.to_dict())
-        made = recipe_manifest(
+        made = export_manifest(
             _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
         )
         made.write(folder)

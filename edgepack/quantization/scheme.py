@@ -38,7 +38,7 @@ def quantize_constants(float_tflite: bytes, settings: Quantization) -> bytes:
     )
 
 
-def quantize(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantization) -> bytes:
+def quantize_file(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantization) -> bytes:
     """Quantize a float .tflite by a scheme that computes in integers. It needs TensorFlow.
 
     ``calibrated_tflite`` is the same model with the ranges in its tensors. Raises

@@ -37,7 +37,7 @@ def versions(
     )
 
 
-def recipe_manifest(
+def export_manifest(
     command: str,
     recipe: Recipe,
     artifacts: dict[str, Artifact],

@@ -60,10 +60,10 @@ def comma_separated(items: Iterable[str]) -> str:
     return c_rows(items, width=_WIDTH)
 
 
-def number(value: float, suffix: str = "") -> str:
+def number_literal(value: float, suffix: str = "") -> str:
     """Write a float32 literal; ``suffix`` is what marks one.
 
-    >>> number(0.1, "f"), number(255.0), number(-1e-20)
+    >>> number_literal(0.1, "f"), number_literal(255.0), number_literal(-1e-20)
     ('0.1f', '255.0', '-1e-20')
     """
     return c_float(value).removesuffix("f") + suffix
@@ -92,12 +92,12 @@ def formula(described: Preprocessing, name: str, value: str, place: str, suffix:
 
     def of(word: str, values: tuple[float, ...]) -> str:
         if len(values) == 1:
-            return number(values[0], suffix)
+            return number_literal(values[0], suffix)
         index = place if place == "channel" else f"{place} % {len(values)}"
         return f"{name}{word}[{index}]"
 
-    text = value if described.scale == 1 else f"{value} * {number(described.scale, suffix)}"
-    added = f" + {number(described.offset, suffix)}" if described.offset else ""
+    text = value if described.scale == 1 else f"{value} * {number_literal(described.scale, suffix)}"
+    added = f" + {number_literal(described.offset, suffix)}" if described.offset else ""
     added += f" - {of('Mean', described.mean)}" if any(described.mean) else ""
     text += added
     if all(each == 1 for each in described.std):

@@ -183,10 +183,10 @@ def kotlin(model: PhoneModel) -> str:
     return write_class(model, _KOTLIN)
 
 
-def literal(text: str) -> str:
+def kotlin_literal(text: str) -> str:
     r"""Write a string literal of Kotlin.
 
-    >>> print(literal('$x "y"'))
+    >>> print(kotlin_literal('$x "y"'))
     "\$x \"y\""
     """
     return quoted(text, "\\u%04x").replace("$", "\\$")
@@ -241,7 +241,7 @@ _KOTLIN = Language(
     },
     types=dict.fromkeys(_ARRAYS, "") | {"whole": "Int"},
     array=_ARRAYS.__getitem__,
-    literal=literal,
+    literal=kotlin_literal,
     suffix="f",
     words=_words,
 )

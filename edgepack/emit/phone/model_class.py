@@ -14,7 +14,7 @@ from edgepack.config.preprocessing import Preprocessing
 from edgepack.emit.c.firmware_model import End
 from edgepack.emit.c.source_text import c_title
 from edgepack.emit.phone.app_identifiers import SIDES
-from edgepack.emit.phone.app_source_text import comma_separated, fill, formula, number
+from edgepack.emit.phone.app_source_text import comma_separated, fill, formula, number_literal
 from edgepack.emit.phone.phone_model import QUANTIZED, PhoneModel, is_quantized
 from edgepack.emit.phone.preprocessing_text import preprocessing_in_words
 from edgepack.emit.phone.sample_templates import audio_values, image_values
@@ -168,7 +168,7 @@ def _of_input(model: PhoneModel, end: End, language: Language) -> list[str]:
     functions = []
     for word, values in (("Mean", described.mean), ("Std", described.std)):
         if len(values) > 1:
-            numbers = ", ".join(number(value, language.suffix) for value in values)
+            numbers = ", ".join(number_literal(value, language.suffix) for value in values)
             functions.append(language.fill("channels", name=f"{end.name}{word}", values=numbers))
 
     def normalized(value: str, place: str) -> str:
@@ -206,7 +206,7 @@ def _writing(model: PhoneModel, end: End, language: Language) -> str:
             "quantize",
             **common,
             **limits,
-            scale=number(scale, language.suffix),
+            scale=number_literal(scale, language.suffix),
             zero_point=_signed(zero_point),
         )
     if dtype != "float32" and _takes_floats(model, end):
@@ -223,7 +223,7 @@ def _reading(end: End, language: Language) -> str:
     return language.fill(
         "dequantize",
         **common,
-        scale=number(scale, language.suffix),
+        scale=number_literal(scale, language.suffix),
         zero_point=_signed(-zero_point),
     )
 

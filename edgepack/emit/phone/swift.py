@@ -177,10 +177,10 @@ def swift(model: PhoneModel) -> str:
     return write_class(model, _SWIFT)
 
 
-def literal(text: str) -> str:
+def swift_literal(text: str) -> str:
     r"""Write a string literal of Swift.
 
-    >>> print(literal('\\(x) "y"'))
+    >>> print(swift_literal('\\(x) "y"'))
     "\\(x) \"y\""
     """
     return quoted(text, "\\u{%x}")
@@ -223,7 +223,7 @@ _SWIFT = Language(
     },
     types=_TYPES | {"whole": "Int"},
     array=lambda dtype: f"[{_TYPES[dtype]}]",
-    literal=literal,
+    literal=swift_literal,
     suffix="",
     words=_words,
 )

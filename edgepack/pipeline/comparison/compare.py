@@ -14,7 +14,7 @@ from edgepack.core.progress import Progress, Silent
 from edgepack.core.temporary_folders import TemporaryFolder, temporary
 from edgepack.devices.target import target_file
 from edgepack.pipeline.comparison.cached_runs import RunRequest, RuntimeOutputs, run_cached
-from edgepack.pipeline.comparison.details import Details, weight_mismatch_notes
+from edgepack.pipeline.comparison.details import CandidateDetails, weight_mismatch_notes
 from edgepack.pipeline.comparison.folds import cross_validate, plan_folds, split_folds
 from edgepack.pipeline.comparison.setup import ComparisonSetup, read_setup
 from edgepack.pipeline.comparison.show_samples import show_samples
@@ -67,7 +67,7 @@ def compare(
         folds = cross_validate(contest, folds_of, of_float) if folds_of else None
         lint, notes = None, contest.notes
         if folder is not None:
-            look = Details(contest, stack)
+            look = CandidateDetails(contest, stack)
             stages = look.at_all(stages)
             lint, more = look.lint()
             notes += more

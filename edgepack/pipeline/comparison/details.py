@@ -32,7 +32,7 @@ from edgepack.tflite.sparsity import weight_sparsity
 from edgepack.workers.replaced import ReplacedWorker
 
 
-class Details:
+class CandidateDetails:
     """Looks at the models of one contest; the worker that it takes is left to ``stack``."""
 
     def __init__(self, contest: ComparisonSetup, stack: ExitStack) -> None:

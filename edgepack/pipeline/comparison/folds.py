@@ -212,7 +212,7 @@ def _run_fold(
     chosen = calibrated_with(job.recipe, ~mask, labels)
     others = subset(data.compared, chosen, job.work / "others")
     calibrate(job, replace(data, representative=others), calibrator)
-    model, _ = model_steps.quantize(job)
+    model, _ = model_steps.quantize_model(job)
     tensors = model_steps.named_outputs(data, model)
     tested = subset(data.compared, mask, job.work / "tested")
     runs = running.run(

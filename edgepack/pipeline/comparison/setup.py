@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.calibration.datasets.reader import reader
+from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
 from edgepack.config.compare import CompareConfig
 from edgepack.config.export import Recipe
@@ -117,7 +117,7 @@ def read_setup(
     running = stack.enter_context(interpreters(verbose=verbose))
     with (
         progress.step("load") as update,
-        reader([trial.test], project_file, verbose=verbose) as reading,
+        dataset_reader([trial.test], project_file, verbose=verbose) as reading,
     ):
         floating = ReferenceModel(trial.source, cache, stack, work, verbose=verbose)
         signature = floating.signature

@@ -45,7 +45,7 @@ from edgepack.runtimes.run_result import Run
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, recipe_manifest
+from edgepack.storage.provenance import describe_inputs, export_manifest
 from edgepack.tflite.graph import Model
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.sparsity import Sparsity, weight_sparsity
@@ -102,7 +102,7 @@ def produce(
         taken = compress(job, data, inputs)
         notes += model_steps.convert(job, data)
         calibration = calibrate(job, data, calibrator)
-        model, quantization = model_steps.quantize(job)
+        model, quantization = model_steps.quantize_model(job)
         if firmware:
             model_steps.emit(job)
         predictions = model_steps.predict(job, data, stages(recipe))
@@ -119,7 +119,7 @@ def produce(
         scorers = evaluators(outputs["float"], data.measures)
         compression = step_reports(taken, scorers, outputs)
         pruned = last_of(compression, Prune.technique)
-        comparison = model_steps.compare(job, data, model, validation, scorers, pruned)
+        comparison = model_steps.compare_with_float(job, data, model, validation, scorers, pruned)
         evidence = gather(
             model,
             job.quantized_tflite.read_bytes(),
@@ -143,7 +143,7 @@ def produce(
             notes=(*notes, *left_out(runs, workload, idle), *validation.notes),
         )
         text_files.write_json(folder / "report.json", report.to_dict())
-        made = recipe_manifest(command, recipe, report.artifacts, inputs, versions_of(found))
+        made = export_manifest(command, recipe, report.artifacts, inputs, versions_of(found))
         write_page(folder, export_document(report, made))
         replace(made, artifacts=describe_all(folder)).write(folder)
     remove_checkpoints(kept)

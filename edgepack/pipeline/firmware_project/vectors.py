@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.calibration.datasets.reader import reader
+from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.export import DEFAULT_SEED
 from edgepack.config.project_file import ProjectFile
 from edgepack.core.errors import ConfigError, ModelError
@@ -52,7 +52,7 @@ def vector_inputs(
     if data is None:
         with of_file(file.path):
             return random_inputs(file.model, count, DEFAULT_SEED, _MAX_BYTES)
-    with reader([data], project_file) as reading:
+    with dataset_reader([data], project_file) as reading:
         spooled = reading.read(data, file.signature, work / "test", samples=count, update=update)
     return quantize_inputs(spooled.dataset().inputs, file.model.main.input_tensors, work)
 

@@ -15,7 +15,7 @@ from edgepack.devices import ethos_u
 from edgepack.devices.target import Target
 from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.evaluation.scores import Comparison
-from edgepack.footprint import Footprint, footprint
+from edgepack.footprint import Footprint, compute_footprint
 from edgepack.report.data.target import TargetReport
 from edgepack.runtimes import TFLM
 from edgepack.runtimes.installed import missing, runtimes_named
@@ -143,4 +143,7 @@ def _footprints(
     if run is None or run.allocations is None:
         return {}
     kernels = {target.kernels for target in targets if target.kernels}
-    return {name: footprint(model, model_bytes, run.allocations, name) for name in sorted(kernels)}
+    return {
+        name: compute_footprint(model, model_bytes, run.allocations, name)
+        for name in sorted(kernels)
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgepack.calibration.activations.observers import observer
 from edgepack.calibration.activations.ranges import read_entries
-from edgepack.calibration.datasets.reader import reader
+from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_OBSERVER, DISTILLATION, Recipe
 from edgepack.config.project_file import read_project_file
@@ -150,7 +150,7 @@ def load(job: Job) -> JobData:
     given = {role: data for role, data in wanted.items() if data is not None}
     with (
         job.progress.step("load") as update,
-        reader(given.values(), project_file, verbose=job.verbose) as reading,
+        dataset_reader(given.values(), project_file, verbose=job.verbose) as reading,
     ):
         loaded = restore(Loaded, job.session.call("load", update=update, strategy=recipe.strategy))
         signature = loaded.signature

@@ -48,7 +48,7 @@ def convert(job: Job, data: JobData) -> tuple[str, ...]:
     return (note,)
 
 
-def quantize(job: Job) -> tuple[Model, QuantizationReport]:
+def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
     """Write the quantized model, and prove what came of it; returns what its file holds."""
     settings = job.recipe.quantization
     with job.progress.step("quantize") as update:
@@ -127,7 +127,7 @@ def named_outputs(data: JobData, model: Model) -> dict[str, Tensor]:
     return dict(zip(names, model.main.output_tensors, strict=True))
 
 
-def compare(
+def compare_with_float(
     job: Job,
     data: JobData,
     model: Model,

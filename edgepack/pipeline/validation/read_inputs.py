@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgepack.calibration.datasets.reader import reader
+from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.export import DEFAULT_SEED
 from edgepack.config.project_file import ProjectFile
 from edgepack.config.quantization import FLOAT_TFLITE
@@ -183,7 +183,7 @@ def read_inputs(
             for (name, array), tensor in zip(taken.items(), tensors, strict=True)
         }
         return Inputs(real=real, taken=taken, measures={})
-    with reader([gate.test], project_file) as reading:
+    with dataset_reader([gate.test], project_file) as reading:
         spooled = reading.read(gate.test, file.signature, work / "test", update=update)
     test = spooled.dataset()
     return Inputs(

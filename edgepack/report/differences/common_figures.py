@@ -18,14 +18,14 @@ from edgepack.report.differences.figure_kinds import (
     VERDICT,
     Figure,
     Group,
-    rest,
-    size,
-    verdict,
+    other_figure,
+    size_figure,
+    verdict_figure,
 )
 from edgepack.report.differences.read_report import Node
 
 
-def word(judged: Node) -> str | None:
+def word_figure(judged: Node) -> str | None:
     """Find a verdict; the reports of older versions have ``passed`` alone."""
     passed = judged["passed"].flag()
     told = None if passed is None else (PASSED if passed else FAILED).lower()
@@ -34,24 +34,24 @@ def word(judged: Node) -> str | None:
 
 def judged(start: str, target: Node) -> Iterator[Figure]:
     """Tell a target's verdict and its reasons."""
-    yield verdict(f"{start}verdict", VERDICT, word(target))
-    yield verdict(f"{start}reason", REASONS, target["reasons"].texts())
+    yield verdict_figure(f"{start}verdict", VERDICT, word_figure(target))
+    yield verdict_figure(f"{start}reason", REASONS, target["reasons"].texts())
 
 
-def footprint(start: str, target: Node) -> Iterator[Figure]:
+def footprint_figures(start: str, target: Node) -> Iterator[Figure]:
     """Tell what the model takes of a target."""
     taken, plan = target["footprint"], target["compilation"]["plan"]
-    yield size(f"{start}flash", target["flash_bytes"])
-    yield size(f"{start}RAM", taken["ram_bytes"])
-    yield size(f"{start}arena", taken["arena"]["least"])
-    yield size(f"{start}SRAM of the NPU", plan["sram_bytes"])
+    yield size_figure(f"{start}flash", target["flash_bytes"])
+    yield size_figure(f"{start}RAM", taken["ram_bytes"])
+    yield size_figure(f"{start}arena", taken["arena"]["least"])
+    yield size_figure(f"{start}SRAM of the NPU", plan["sram_bytes"])
     cycles = plan["cycles"].number()
     yield Figure(group=Group.SIZE, what=f"{start}cycles of the NPU", kind=CYCLES, value=cycles)
 
 
 def run(what: str, runtime: Node) -> Figure:
     """Tell whether an interpreter ran a model."""
-    return verdict(what, RUN, RUNS if runtime["failure"].text() is None else FAILS)
+    return verdict_figure(what, RUN, RUNS if runtime["failure"].text() is None else FAILS)
 
 
 def on_host(start: str, name: str, runtime: Node, *, is_named: bool) -> Iterator[Figure]:
@@ -61,11 +61,11 @@ def on_host(start: str, name: str, runtime: Node, *, is_named: bool) -> Iterator
     """
     for output, deviation in runtime["deviations"].children().items():
         place = f"{start}{output}: " if is_named else start
-        yield rest(f"{place}{name}: off reference", STEPS, deviation["max_lsb"].number())
+        yield other_figure(f"{place}{name}: off reference", STEPS, deviation["max_lsb"].number())
     median = runtime["latency"]["median_ms"].number()
-    yield rest(f"{start}{name}: median time on the host", TIME, median)
+    yield other_figure(f"{start}{name}: median time on the host", TIME, median)
     memory = runtime["peak_memory_bytes"].number()
-    yield rest(f"{start}{name}: memory on the host", MEMORY, memory)
+    yield other_figure(f"{start}{name}: memory on the host", MEMORY, memory)
 
 
 _ROLES = {
@@ -81,7 +81,7 @@ def went_in(inputs: Node) -> Iterator[Figure]:
     """Name what went in, by its role."""
     for role, made_of in inputs.children().items():
         if role in _ROLES:
-            yield rest(_ROLES[role], SETTING, _named(made_of))
+            yield other_figure(_ROLES[role], SETTING, _named(made_of))
 
 
 def _named(made_of: Node) -> str | None:
@@ -93,6 +93,6 @@ def _named(made_of: Node) -> str | None:
 
 def file(what: str, artifact: Node) -> Iterator[Figure]:
     """Tell a file's size and content."""
-    yield size(what, artifact["bytes"])
+    yield size_figure(what, artifact["bytes"])
     digest = artifact["sha256"].text()
-    yield rest(f"SHA-256 of {what}", SETTING, digest[:12] if digest else None)
+    yield other_figure(f"SHA-256 of {what}", SETTING, digest[:12] if digest else None)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from edgepack.report.data.comparison import FLOAT, QUANTIZED
 from edgepack.report.differences.common_figures import (
     file,
-    footprint,
+    footprint_figures,
     judged,
     on_host,
     run,
     went_in,
-    word,
+    word_figure,
 )
 from edgepack.report.differences.figure_kinds import (
     AGREEMENT,
@@ -32,9 +32,9 @@ from edgepack.report.differences.figure_kinds import (
     FigureKind,
     kind_of,
     lost_in,
-    metric,
-    rest,
-    verdict,
+    metric_figure,
+    other_figure,
+    verdict_figure,
 )
 from edgepack.report.differences.read_report import Node
 
@@ -58,13 +58,13 @@ def names_needed(report: Node) -> StageNames:
 
 def comparison_figures(report: Node, names: StageNames) -> Iterator[Figure]:
     """Take the figures out of the report of a comparison."""
-    yield verdict("verdict", VERDICT, word(report))
+    yield verdict_figure("verdict", VERDICT, word_figure(report))
     for stage in _stages(report):
         yield from _stage(stage, report["metrics"], names)
     yield from _folds(report)
-    yield rest("float model run by", SETTING, report["float_runtime"].text())
-    yield rest("samples compared", COUNT, report["samples"].number())
-    yield rest("most that may be lost", VALUE, report["max_drop"].number())
+    yield other_figure("float model run by", SETTING, report["float_runtime"].text())
+    yield other_figure("samples compared", COUNT, report["samples"].number())
+    yield other_figure("most that may be lost", VALUE, report["max_drop"].number())
     yield from went_in(report["inputs"])
 
 
@@ -80,17 +80,17 @@ def _stage(stage: Node, asked: Node, names: StageNames) -> Iterator[Figure]:
     for runtime, made in stage["runs"].children().items():
         who = role if role == FLOAT else f"{start}{runtime}"
         yield run(who, made)
-        yield rest(f"{runtime}: version", SETTING, made["version"].text())
+        yield other_figure(f"{runtime}: version", SETTING, made["version"].text())
         for output, result in made["outputs"].children().items():
             yield from _output(f"{output}: {who}" if names.outputs else who, result, asked[output])
     yield from file(called, stage["artifact"])
-    yield rest(f"zeros in the {called}", ZEROS, stage["sparsity"]["overall"].number())
+    yield other_figure(f"zeros in the {called}", ZEROS, stage["sparsity"]["overall"].number())
     yield from _validation(start, stage["validation"], names, is_judged=role != FLOAT)
     recipe, is_same = stage["origin"]["recipe"], stage["origin"]["is_same_as_c"].flag()
     told = None if is_same is None else IDENTICAL if is_same else ANOTHER
-    yield verdict(f"{start}C array", CONTENT, told)
-    yield rest(f"{start}scheme", SETTING, recipe["quantization"]["scheme"].text())
-    yield rest(f"{start}observer", SETTING, recipe["observer"].text())
+    yield verdict_figure(f"{start}C array", CONTENT, told)
+    yield other_figure(f"{start}scheme", SETTING, recipe["quantization"]["scheme"].text())
+    yield other_figure(f"{start}observer", SETTING, recipe["observer"].text())
 
 
 def _output(who: str, result: Node, asked: Node) -> Iterator[Figure]:
@@ -98,11 +98,11 @@ def _output(who: str, result: Node, asked: Node) -> Iterator[Figure]:
     for name, measured in result["metrics"].children().items():
         unit = measured["unit"].text()
         kind = kind_of(unit, is_more_better=measured["is_more_better"].flag())
-        yield metric(f"{who}: {name}", kind, measured["value"])
+        yield metric_figure(f"{who}: {name}", kind, measured["value"])
         if name == asked.text():
-            yield metric(f"{who}: lost {name}", lost_in(unit), measured["change"]["loss"])
+            yield metric_figure(f"{who}: lost {name}", lost_in(unit), measured["change"]["loss"])
     for label, kind, key in _DISTANCES:
-        yield metric(f"{who}: {label}", kind, result["distance"][key])
+        yield metric_figure(f"{who}: {label}", kind, result["distance"][key])
 
 
 _DISTANCES: tuple[tuple[str, FigureKind, str], ...] = (
@@ -118,7 +118,7 @@ def _validation(start: str, found: Node, names: StageNames, *, is_judged: bool) 
     for name, target in found["targets"].children().items():
         if is_judged:
             yield from judged(f"{start}{name}: ", target)
-            yield from footprint(f"{start}{name}: ", target)
+            yield from footprint_figures(f"{start}{name}: ", target)
     for name, runtime in found["runtimes"].children().items():
         yield from on_host(start, name, runtime, is_named=names.outputs)
 
@@ -130,11 +130,11 @@ def _folds(report: Node) -> Iterator[Figure]:
         return
     unit, is_more_better = _unit(report, name)
     kind = kind_of(unit, is_more_better=is_more_better)
-    yield metric(f"folds: mean {name}", kind, folds["mean"])
-    yield metric(f"folds: mean lost {name}", lost_in(unit), folds["mean_loss"])
-    yield rest(f"folds: deviation of {name}", VALUE, folds["deviation"].number())
-    yield rest("folds", COUNT, len(folds["folds"].entries() or ()))
-    yield rest("folds: settings", SETTING, folds["settings"].text())
+    yield metric_figure(f"folds: mean {name}", kind, folds["mean"])
+    yield metric_figure(f"folds: mean lost {name}", lost_in(unit), folds["mean_loss"])
+    yield other_figure(f"folds: deviation of {name}", VALUE, folds["deviation"].number())
+    yield other_figure("folds", COUNT, len(folds["folds"].entries() or ()))
+    yield other_figure("folds: settings", SETTING, folds["settings"].text())
 
 
 def _unit(report: Node, name: str) -> tuple[str | None, bool | None]:

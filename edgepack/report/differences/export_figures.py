@@ -9,7 +9,7 @@ from edgepack.evaluation.scores import NOT_SCHEMES
 from edgepack.metrics import listed_metric
 from edgepack.report.differences.common_figures import (
     file,
-    footprint,
+    footprint_figures,
     judged,
     on_host,
     run,
@@ -26,9 +26,9 @@ from edgepack.report.differences.figure_kinds import (
     Figure,
     Value,
     kind_of,
-    metric,
-    rest,
-    size,
+    metric_figure,
+    other_figure,
+    size_figure,
 )
 from edgepack.report.differences.read_report import Node
 
@@ -41,11 +41,11 @@ def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[
     scheme = _scheme(report)
     for name, target in report["targets"].children().items():
         yield from judged(f"{name}: ", target)
-        yield from footprint(f"{name}: ", target)
+        yield from footprint_figures(f"{name}: ", target)
     for name, runtime in report["runtimes"].children().items():
         yield run(name, runtime)
         yield from on_host("", name, runtime, is_named=is_named)
-        yield rest(f"{name}: version", SETTING, runtime["version"].text())
+        yield other_figure(f"{name}: version", SETTING, runtime["version"].text())
     for name, output in report["comparison"]["outputs"].children().items():
         stages = {stage: outputs[name] for stage, outputs in _stages(report).items()}
         yield from _output(f"{name}: " if is_named else "", output, stages)
@@ -56,10 +56,10 @@ def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[
         yield from file(FLOAT_TFLITE, artifacts[FLOAT_TFLITE])
     for path, artifact in artifacts.items():
         if path.endswith(".c"):
-            yield size("model.c, as text", artifact["bytes"])
+            yield size_figure("model.c, as text", artifact["bytes"])
     zeros = {"float": report["sparsity"], "quantized": report["sparsity"][scheme]}
     for which, sparsity in zeros.items():
-        yield rest(f"zeros in the {which} model", ZEROS, sparsity["overall"].number())
+        yield other_figure(f"zeros in the {which} model", ZEROS, sparsity["overall"].number())
     yield from _settings(report, scheme)
     yield from went_in(manifest["recipe"])
 
@@ -91,10 +91,10 @@ def _output(start: str, output: Node, stages: Mapping[str, Node]) -> Iterator[Fi
     if name is not None:
         values = {"float": output["float"]} | {who: score["value"] for who, score in scored.items()}
         for who, value in values.items():
-            yield metric(f"{start}{who}: {name}", kind, value)
+            yield metric_figure(f"{start}{who}: {name}", kind, value)
     for label, its_kind, key in _SCORES:
         for who, score in scored.items():
-            yield metric(f"{start}{who}: {label}", its_kind, score[key])
+            yield metric_figure(f"{start}{who}: {label}", its_kind, score[key])
 
 
 _SCORES = (
@@ -124,13 +124,13 @@ def _settings(report: Node, scheme: str) -> Iterator[Figure]:
         "compared on": compared["data"].text() or report["data"].text(),
     }
     for what, value in settings.items():
-        yield rest(what, SETTING, value)
+        yield other_figure(what, SETTING, value)
     counts = {
         "samples compared": compared["samples"].number() or report["samples"].number(),
         "samples calibrated with": calibration["samples"].number(),
     }
     for what, count in counts.items():
-        yield rest(what, COUNT, count)
+        yield other_figure(what, COUNT, count)
 
 
 def _techniques(report: Node) -> str:

@@ -122,21 +122,21 @@ class Figure:
     value: Value
 
 
-def verdict(what: str, kind: FigureKind, value: Value) -> Figure:
+def verdict_figure(what: str, kind: FigureKind, value: Value) -> Figure:
     """Give a figure that decides whether a model passes."""
     return Figure(group=Group.VERDICT, what=what, kind=kind, value=value)
 
 
-def metric(what: str, kind: FigureKind, value: Node) -> Figure:
+def metric_figure(what: str, kind: FigureKind, value: Node) -> Figure:
     """Give a figure of how good outputs are."""
     return Figure(group=Group.METRIC, what=what, kind=kind, value=value.number())
 
 
-def size(what: str, value: Node) -> Figure:
+def size_figure(what: str, value: Node) -> Figure:
     """Give a figure in bytes."""
     return Figure(group=Group.SIZE, what=what, kind=BYTES, value=value.number())
 
 
-def rest(what: str, kind: FigureKind, value: Value) -> Figure:
+def other_figure(what: str, kind: FigureKind, value: Value) -> Figure:
     """Give a figure that is told last."""
     return Figure(group=Group.REST, what=what, kind=kind, value=value)
