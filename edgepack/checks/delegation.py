@@ -90,10 +90,9 @@ def _takes(who: str, taken: int, operators: int) -> str:
 def _rest(told: str, left: Sequence[Undelegated]) -> str:
     """Say who runs what is left: each kind of operator once, by the reason that its first is left.
 
-    >>> why = "no such operator"
-    >>> left = [Undelegated(index=i, operator=name, layer="", why=why) for i, name in
-    enumerate("ABA")]
-    >>> _rest("the CPU runs", [*left, Undelegated(index=3, operator="C", layer="")])
+    >>> def left(i, name, why): return Undelegated(index=i, operator=name, layer="", why=why)
+    >>> ab = [left(i, name, "no such operator") for i, name in enumerate("ABA")]
+    >>> _rest("the CPU runs", [*ab, left(3, "C", None)])
     'the CPU runs A and B (no such operator), C'
     """
     firsts: dict[str, str | None] = {}

@@ -90,10 +90,13 @@ def losses(metric: Metric, of_float: Array, of_other: Array) -> Array:
 def change_in_words(metric: Metric, float_value: float, value: float) -> str:
     """Tell how far a metric is from the float model's, with a sign.
 
-    >>> change_in_words(find_metric("accuracy"), 0.92, 0.9), change_in_words(find_metric("mse"),
-    2.0, 2.5) ('-2.00 points', '+25.00%')
-    >>> change_in_words(find_metric("psnr"), 31.5, 31.0), change_in_words(find_metric("mse"), 0.0,
-    0.5) ('-0.50 dB', 'from 0')
+    >>> change_in_words(find_metric("accuracy"), 0.92, 0.9)
+    '-2.00 points'
+    >>> change_in_words(find_metric("psnr"), 31.5, 31.0)
+    '-0.50 dB'
+    >>> mse = find_metric("mse")
+    >>> change_in_words(mse, 2.0, 2.5), change_in_words(mse, 0.0, 0.5)
+    ('+25.00%', 'from 0')
     """
     cost = drop(metric, float_value, value)
     if metric.unit is Unit.ERROR:

@@ -134,8 +134,9 @@ def end_identifiers(tensors: Sequence[Tensor], kind: str) -> tuple[End, ...]:
 
     >>> from edgepack.tflite.graph import Tensor
     >>> def tensor(name): return Tensor(name=name, shape=(1,), dtype="int8", quant=None, data=b"")
-    >>> [end.name for end in end_identifiers([tensor("serving_default_Left:0"), tensor("日本")],
-    "input")] ['input_left', 'input_1']
+    >>> tensors = [tensor("serving_default_Left:0"), tensor("日本")]
+    >>> [end.name for end in end_identifiers(tensors, "input")]
+    ['input_left', 'input_1']
     """
     titles = distinct(tensor.name for tensor in tensors)
     words = [_end_word(tensor.name) for tensor in tensors]
