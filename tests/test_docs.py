@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from conftest import ROOT, Bundle, python
 
 from edgepack.cli import cli
+from edgepack.cli.renamed_option import RenamedOption
 from edgepack.config.project_file import read_project_file
 from edgepack.devices.target import parse_target
 
@@ -30,7 +31,8 @@ def test_a_command_and_its_options_are_documented(name: str) -> None:
     assert command.help
     assert f"edgepack {name}" in README
     for parameter in command.params:
-        for option in parameter.opts:
+        is_renamed = isinstance(parameter, RenamedOption)
+        for option in parameter.opts[:-1] if is_renamed else parameter.opts:
             if option.startswith("--"):
                 assert option in README
 
