@@ -23,7 +23,7 @@ from phones import CASES
 
 from edgepack.calibration.datasets.preprocess import preprocess
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.emit.c.firmware_model import End
+from edgepack.emit.c.firmware_model import IOTensor
 from edgepack.emit.phone.kotlin import kotlin, kotlin_literal
 from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.quantization.affine import dequantize, quantize
@@ -176,10 +176,10 @@ def place_of(model: PhoneModel) -> str:
 
 
 def sample(
-    model: PhoneModel, end: End, random: np.random.Generator
+    model: PhoneModel, end: IOTensor, random: np.random.Generator
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     """Make what the app gives of an input, and what the interpreter must get."""
-    described, shape, dtype = model.described(end), end.tensor.sample_shape, end.tensor.dtype
+    described, shape, dtype = model.preprocessing_of(end), end.tensor.sample_shape, end.tensor.dtype
     if described.image:
         image = described.image
         size = IMAGE_SIZE if image.resize or image.crop else shape[:2]
@@ -207,7 +207,7 @@ def run_text(model: PhoneModel) -> str:
     name = place_of(model)
     arguments = []
     for place, end in enumerate(model.inputs):
-        described = model.described(end)
+        described = model.preprocessing_of(end)
         file = kotlin_literal(f"{name}-in-{place}")
         if described.image:
             image = described.image
@@ -237,7 +237,7 @@ def compare(name: str, model: PhoneModel, fed: list[NDArray[np.generic]], folder
         got = np.fromfile(file, wanted.dtype)
         apart = np.abs(got.astype(np.float64) - wanted.astype(np.float64))
         print(f"{name:<16} {end.name:<12} {len(got):>4} values, largest difference {apart.max():g}")
-        most = 1 if model.described(end).audio else 0
+        most = 1 if model.preprocessing_of(end).audio else 0
         if len(got) != len(wanted) or apart.max() > most:
             sys.exit(f"{name}: {end.name} is fed {got}, not {wanted}")
     for place, end in enumerate(model.outputs):

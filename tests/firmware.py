@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import MLPERF
 
-from edgepack.emit.c.firmware_model import End, FirmwareModel, Vector
+from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor, Vector
 from edgepack.emit.tflm.model_files import EMITTERS, model_files
 from edgepack.storage.text_files import write_texts
 from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
@@ -77,8 +77,8 @@ def firmware_model(name: str, model: Model, *, data: bytes = b"TFL3") -> Firmwar
         arena_bytes=1 << 14,
         vectors=tuple(
             Vector(
-                inputs=tuple(values(end.tensor, rng) for end in inputs),
-                outputs=tuple(values(end.tensor, rng) for end in outputs),
+                inputs=tuple(values(io.tensor, rng) for io in inputs),
+                outputs=tuple(values(io.tensor, rng) for io in outputs),
             )
             for _ in range(2)
         ),
@@ -105,8 +105,8 @@ def values(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
 def stub_model(model: FirmwareModel, **changes: str | int) -> FirmwareModel:
     """Give a model that the stub runs (tflm_stub/README.md); ``changes`` replace its lines."""
     lines = {"schema": 3, "arena": 1000} | changes
-    tensors = [("input", end.tensor) for end in model.inputs]
-    tensors += [("output", end.tensor) for end in model.outputs]
+    tensors = [("input", io.tensor) for io in model.inputs]
+    tensors += [("output", io.tensor) for io in model.outputs]
     operators = dict.fromkeys(o.name for g in model.model.subgraphs for o in g.operators)
     text = [f"{word} {value}" for word, value in lines.items()]
     text += [f"operator {name}" for name in operators]
@@ -123,9 +123,9 @@ _TYPES = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 
 _TYPES |= {"float64": 11, "uint64": 13, "uint32": 16, "uint16": 17}
 
 
-def _numbered(kind: str, tensors: Sequence[Tensor]) -> tuple[End, ...]:
+def _numbered(kind: str, tensors: Sequence[Tensor]) -> tuple[IOTensor, ...]:
     names = [kind] if len(tensors) == 1 else [f"{kind}_{i}" for i in range(len(tensors))]
     return tuple(
-        End(name=name, title=tensor.name, tensor=tensor)
+        IOTensor(name=name, title=tensor.name, tensor=tensor)
         for name, tensor in zip(names, tensors, strict=True)
     )

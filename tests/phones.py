@@ -61,8 +61,8 @@ def phone_model(
         labels=tuple(labels),
         labelled=labelled,
     )
-    for end in phone.inputs:
-        require_prepared(end, phone.preprocessing.get(end.title, Preprocessing()))
+    for io in phone.inputs:
+        require_prepared(io, phone.preprocessing.get(io.title, Preprocessing()))
     return phone
 
 

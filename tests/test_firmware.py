@@ -308,11 +308,11 @@ def test_what_tflm_does_not_run_is_refused_with_the_reason(tmp_path: Path) -> No
         ("my-model", None),
         ("3d", None),
         ("mod\u00e8le", None),
-        ("class", "'class' is a reserved word of C++; name it otherwise: NAME=MODEL.tflite"),
-        ("loop", "'loop' is taken by Arduino"),
-        ("\u65e5\u672c", "has no letter from A to Z"),
+        ("class", "'class' is a reserved word of C++; choose another name with NAME=MODEL.tflite"),
+        ("loop", "'loop' is used by Arduino"),
+        ("\u65e5\u672c", "a C identifier needs a letter from A to Z"),
         ('"; DROP', None),
-        ("x" * 300, "its name in C has 300 characters, more than 48"),
+        ("x" * 300, "its C name has 300 characters, more than 48"),
     ],
 )
 def test_names(tmp_path: Path, name: str, words: str | None) -> None:
@@ -329,7 +329,7 @@ def test_names(tmp_path: Path, name: str, words: str | None) -> None:
 def test_models_that_collapse_into_one_name_are_refused(tmp_path: Path) -> None:
     names = ("my-model", "my model")
     sources = [NamedModel(path=relu(tmp_path), name=name) for name in names]
-    assert "are both 'my_model' in C" in refused(tmp_path, *sources)
+    assert "both become 'my_model' in C" in refused(tmp_path, *sources)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Names of models, inputs and outputs in C: valid, short, and never twice."""
+"""C identifiers of models, inputs and outputs are valid, short and distinct."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ def test_any_text_becomes_an_identifier(title: str) -> None:
 
 
 @pytest.mark.parametrize("title", ["", "-", "日本", "___", "\n", "ε", "🎤", "\u0301", "\udcff"])
-def test_what_leaves_nothing_is_refused(title: str) -> None:
-    with pytest.raises(ConfigError, match="has no letter from A to Z and no digit") as caught:
+def test_titles_without_ascii_letters_or_digits_are_refused(title: str) -> None:
+    with pytest.raises(
+        ConfigError, match="a C identifier needs a letter from A to Z or a digit"
+    ) as caught:
         c_identifier(title)
     assert "\n" not in str(caught.value)
 
@@ -65,59 +67,62 @@ def test_the_identifiers_compile_in_one_program(tmp_path: Path, compiler: object
 
 
 @pytest.mark.parametrize(
-    ("title", "why"),
+    ("title", "reason"),
     [
         ("class", "'class' is a reserved word of C++"),
         ("_class_", "'class' is a reserved word of C++"),
         ("int", "'int' is a reserved word of C"),
         ("typeof", "'typeof' is a reserved word of C"),
         ("co-await", "'co_await' is a reserved word of C++"),
-        ("setup", "'setup' is taken by Arduino, TensorFlow Lite or the program"),
-        ("Main", "'Main' is taken by"),
-        ("tflite", "'tflite' is taken by"),
-        ("nul", "'nul' is a device of Windows"),
-        ("x" * 300, "its name in C has 300 characters, more than 48"),
+        ("setup", "'setup' is used by Arduino, TensorFlow Lite or the program"),
+        ("Main", "'Main' is used by"),
+        ("tflite", "'tflite' is used by"),
+        ("nul", "'nul' is a reserved device name on Windows"),
+        ("x" * 300, "its C name has 300 characters, more than 48"),
     ],
 )
-def test_a_name_that_is_taken_or_too_long_is_refused(title: str, why: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(why)) as caught:
+def test_reserved_and_too_long_names_are_refused(title: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(reason)) as caught:
         model_names([title])
     message = str(caught.value)
-    assert message.endswith("; name it otherwise: NAME=MODEL.tflite")
+    assert message.endswith("; choose another name with NAME=MODEL.tflite")
     assert len(message) < 200
 
 
 @pytest.mark.parametrize(
-    ("titles", "why"),
+    ("titles", "reason"),
     [
-        (["my-model", "my_model"], "'my-model' and 'my_model': are both 'my_model' in C"),
-        (["KWS", "x", "kws"], "'KWS' and 'kws': are both 'KWS' in C"),
-        (["modèle", "modele"], "are both 'modele' in C"),
-        (["kws", "kws_model"], "'kws_model': 'kws_model' in C begins like the symbols kws_model"),
-        (["KWS-Input-2", "kws"], "'KWS-Input-2': 'KWS_Input_2' in C begins like the symbols"),
+        (["my-model", "my_model"], "'my-model' and 'my_model': both become 'my_model' in C"),
+        (["KWS", "x", "kws"], "'KWS' and 'kws': both become 'KWS' in C"),
+        (["modèle", "modele"], "both become 'modele' in C"),
+        (
+            ["kws", "kws_model"],
+            "'kws_model': its C name 'kws_model' begins like the symbols kws_model",
+        ),
+        (["KWS-Input-2", "kws"], "'KWS-Input-2': its C name 'KWS_Input_2' begins like the symbols"),
     ],
 )
-def test_models_whose_symbols_could_be_the_same_are_refused(titles: list[str], why: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(why)) as caught:
+def test_models_whose_symbols_could_collide_are_refused(titles: list[str], reason: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(reason)) as caught:
         model_names(titles)
     assert "\n" not in str(caught.value)
 
 
-def test_models_whose_symbols_differ_stand_side_by_side() -> None:
+def test_models_whose_symbols_differ_are_accepted() -> None:
     titles = ["kws", "kws_v2", "kws_models", "kw", "kws2", "classes", "mainly", "xy_model", "ic"]
     assert model_names(titles) == titles
-    # A name such as kws_v2 is safe because no symbol of kws goes on with v2.
+    # A name such as kws_v2 is safe because no symbol of kws continues with v2.
     assert all(word.isalpha() for word in FIRST_WORDS)
     assert "x" * 48 in model_names(["x" * 48])
 
 
-def named(*names: str) -> list[str]:
+def input_names(*names: str) -> list[str]:
     tensors = [Tensor(name=name, shape=(1,), dtype="int8", quant=None, data=b"") for name in names]
-    return [end.name for end in end_identifiers(tensors, "input")]
+    return [io.name for io in end_identifiers(tensors, "input")]
 
 
 def test_a_single_input_is_called_input() -> None:
-    assert named("serving_default_anything:0") == ["input"]
+    assert input_names("serving_default_anything:0") == ["input"]
 
 
 @pytest.mark.parametrize(
@@ -136,21 +141,21 @@ def test_a_single_input_is_called_input() -> None:
         (("class", "int"), ["input_class", "input_int"]),
     ],
 )
-def test_several_inputs_have_their_own_names_or_their_places(
+def test_several_inputs_are_named_by_title_or_index(
     titles: tuple[str, ...], names: list[str]
 ) -> None:
-    assert named(*titles) == names
+    assert input_names(*titles) == names
 
 
-def test_titles_are_what_the_signature_calls_them() -> None:
+def test_titles_are_the_names_in_the_signature() -> None:
     tensor = Tensor(name="x:0", shape=(1,), dtype="int8", quant=None, data=b"")
-    assert [end.title for end in end_identifiers([tensor, tensor], "output")] == ["x:0#0", "x:0#1"]
+    assert [io.title for io in end_identifiers([tensor, tensor], "output")] == ["x:0#0", "x:0#1"]
     assert end_identifiers([tensor], "output")[0].title == "x:0"
 
 
-def test_an_export_refuses_a_name_that_leaves_nothing_before_it_starts(tmp_path: Path) -> None:
+def test_an_export_refuses_an_unusable_name_before_it_starts(tmp_path: Path) -> None:
     model = tmp_path / "日本.h5"
     model.write_bytes(b"\x89HDF\r\n\x1a\n")
-    with pytest.raises(ConfigError, match="has no letter from A to Z and no digit"):
+    with pytest.raises(ConfigError, match="a C identifier needs a letter from A to Z or a digit"):
         export(Recipe(model=model, output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

@@ -28,7 +28,7 @@ from edgepack import PhoneConfig, phone
 from edgepack.config.labels import read_labels
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.core.errors import ConfigError, ModelError
-from edgepack.emit.phone.app_identifiers import class_name, end_names, file_stem
+from edgepack.emit.phone.app_identifiers import class_name, file_stem, io_names
 from edgepack.emit.phone.kotlin import kotlin
 from edgepack.emit.phone.metadata import mean_and_std, with_metadata
 from edgepack.emit.phone.phone_model import PhoneModel
@@ -317,9 +317,9 @@ def test_any_name_becomes_a_class(name: str, wanted: str) -> None:
 
 def test_ends_have_names_of_their_own() -> None:
     # An image's width is inputAWidth.
-    assert end_names("input", ["a", "a_width"]) == ["inputA", "inputAWidth2"]
-    assert end_names("input", ["a height", "a"]) == ["inputAHeight", "inputA2"]
-    assert end_names("input", ["a b", "a-b", "", "\u96ea"]) == [
+    assert io_names("input", ["a", "a_width"]) == ["inputA", "inputAWidth2"]
+    assert io_names("input", ["a height", "a"]) == ["inputAHeight", "inputA2"]
+    assert io_names("input", ["a b", "a-b", "", "\u96ea"]) == [
         *("inputAB", "inputAB2", "input2", "input3")
     ]
 
@@ -415,14 +415,23 @@ def test_labels_that_fit_two_outputs_are_refused(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[preprocessing.other]\nscale = 2.0", "the model has no input 'other'"),
-        ("[preprocessing]\nresize = [4, 4]", "gives shape [4, 4, 3] and the model takes [9, 7, 3]"),
+        (
+            "[preprocessing]\nresize = [4, 4]",
+            "outputs shape [4, 4, 3], but the model expects [9, 7, 3]",
+        ),
         (
             "[preprocessing]\nresize = [9, 7]\ncrop = [10, 7]",
-            "9 x 7 pixels holds no crop of 10 x 7",
+            "a crop of 10 x 7 does not fit into an image of 9 x 7 pixels",
         ),
-        ('[preprocessing]\ncolors = "gray"', "gives shape [9, 7, 1] and the model takes [9, 7, 3]"),
-        ("[preprocessing]\nmean = [1.0, 2.0]", "input 'in0': mean has 2 numbers"),
-        ("[preprocessing]\nsample_rate = 8000", "gives shape [9] and the model takes [9, 7, 3]"),
+        (
+            '[preprocessing]\ncolors = "gray"',
+            "outputs shape [9, 7, 1], but the model expects [9, 7, 3]",
+        ),
+        ("[preprocessing]\nmean = [1.0, 2.0]", "input 'in0': mean has 2 values"),
+        (
+            "[preprocessing]\nsample_rate = 8000",
+            "outputs shape [9], but the model expects [9, 7, 3]",
+        ),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused(folder: Path, text: str, said: str) -> None:
@@ -441,7 +450,7 @@ def test_models_that_apps_cannot_run_are_refused(tmp_path: Path) -> None:
     tiny.operator("RELU", [constant], [made])
     files = {
         "the model has no input": tiny.to_bytes([], [made]),
-        "is float16, which apps on phones cannot be written for": phones.tflite(
+        "is float16, which the code for phone apps does not support": phones.tflite(
             [value((2,), "float16")], [Value((1, 2), "float16")]
         ),
         "convert the model with fixed shapes": phones.tflite(
@@ -467,7 +476,7 @@ def test_constants_behind_the_flatbuffer_are_refused(pictures: PhoneModel) -> No
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), b"TFL3")
     data = bytes(builder.Output()).ljust(constant.offset, b"\0") + values
-    with pytest.raises(ModelError, match="behind the FlatBuffer, where the labels belong; convert"):
+    with pytest.raises(ModelError, match="after the FlatBuffer, where the labels go; convert"):
         with_metadata(replace(pictures, data=data))
 
 

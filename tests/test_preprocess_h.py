@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgepack.calibration.datasets.preprocess import preprocess
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
 from edgepack.core.errors import ConfigError, ModelError
-from edgepack.emit.c.firmware_model import End, FirmwareModel
+from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
 from edgepack.emit.tflm.model_settings import model_settings_h
 from edgepack.emit.tflm.preprocess_h import preprocess_h
 from edgepack.emit.tflm.quantize_h import quantize_h
@@ -60,7 +60,7 @@ def model(name: str, taken: Tensor, described: Preprocessing | None = None) -> F
         name=name,
         data=b"",
         model=Model(subgraphs=()),
-        inputs=(End(name="input", title="x", tensor=taken),),
+        inputs=(IOTensor(name="input", title="x", tensor=taken),),
         outputs=(),
         arena_bytes=16,
         preprocessing={} if described is None else {"x": described},
@@ -343,7 +343,8 @@ def test_several_inputs_have_a_function_each_and_share_a_helper() -> None:
         replace(
             model("net", tensor(())),
             inputs=tuple(
-                End(name=f"input_{title}", title=title, tensor=each) for title, each in ends.items()
+                IOTensor(name=f"input_{title}", title=title, tensor=each)
+                for title, each in ends.items()
             ),
             preprocessing={"left": described, "right": described},
         )
@@ -357,16 +358,24 @@ def test_several_inputs_have_a_function_each_and_share_a_helper() -> None:
 @pytest.mark.parametrize(
     ("shape", "described", "said"),
     [
-        ((4, 3), Preprocessing(mean=(1, 2)), "mean has 2 numbers, a sample 3 channels"),
-        ((4, 3), picture(colors="rgb"), "describes an image and the model takes shape [4, 3]"),
-        ((8, 8, 3), picture(resize=(9, 8)), "gives shape [9, 8, 3] and the model takes [8, 8, 3]"),
-        ((8, 8, 3), picture(resize=(4, 4), crop=(8, 8)), "4 x 4 pixels holds no crop of 8 x 8"),
+        ((4, 3), Preprocessing(mean=(1, 2)), "mean has 2 values, but samples have 3 channels"),
+        ((4, 3), picture(colors="rgb"), "describes an image, but the model expects shape [4, 3]"),
+        (
+            (8, 8, 3),
+            picture(resize=(9, 8)),
+            "outputs shape [9, 8, 3], but the model expects [8, 8, 3]",
+        ),
+        (
+            (8, 8, 3),
+            picture(resize=(4, 4), crop=(8, 8)),
+            "a crop of 8 x 8 does not fit into an image of 4 x 4 pixels",
+        ),
         ((8, 8, 3), picture(colors="gray"), "change resize, crop or colors in the project file"),
-        ((49, 13), sound(MFCC), "gives shape [49, 10] and the model takes [49, 13]"),
-        ((50, 10, 1), sound(MFCC), "gives shape [49, 10] and the model takes [50, 10, 1]"),
-        ((1, 10), sound(replace(MFCC, clip_samples=99)), "shorter than a frame of 480"),
+        ((49, 13), sound(MFCC), "outputs shape [49, 10], but the model expects [49, 13]"),
+        ((50, 10, 1), sound(MFCC), "outputs shape [49, 10], but the model expects [50, 10, 1]"),
+        ((1, 10), sound(replace(MFCC, clip_samples=99)), "is shorter than one frame of 480"),
         ((9,), sound(Audio(sample_rate=9, clip_samples=8)), "change clip_samples in the project"),
-        ((), sound(Audio(sample_rate=9)), "the model takes one number, no sound"),
+        ((), sound(Audio(sample_rate=9)), "describes audio, but the model expects a single number"),
     ],
 )
 def test_what_does_not_give_the_models_input_is_refused(
@@ -378,5 +387,5 @@ def test_what_does_not_give_the_models_input_is_refused(
 
 
 def test_an_input_that_quantize_h_leaves_out_is_refused() -> None:
-    with pytest.raises(ModelError, match="input 'x': int32 is quantized in a way of its own"):
+    with pytest.raises(ModelError, match="input 'x': unsupported quantization of int32"):
         preprocess_h(model("net", tensor((3,), "int32")))

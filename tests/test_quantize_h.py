@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from tiny import Value, one_operator
 
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import End, FirmwareModel
+from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
 from edgepack.emit.c.source_text import C_TYPES, c_float
-from edgepack.emit.tflm.integer_only import integer_only
+from edgepack.emit.tflm.integer_only import integer_constants
 from edgepack.emit.tflm.quantize_h import quantize_h
 from edgepack.quantization.affine import dequantize, quantize
 from edgepack.runtimes.tflm import Interpreter
@@ -79,7 +79,7 @@ def firmware(tensors: Sequence[Tensor]) -> FirmwareModel:
         data=b"",
         model=Model(subgraphs=()),
         inputs=tuple(
-            End(name=f"input_{place}", title=each.name, tensor=each)
+            IOTensor(name=f"input_{place}", title=each.name, tensor=each)
             for place, each in enumerate(tensors)
         ),
         outputs=(),
@@ -137,7 +137,7 @@ def hard_floats(each: Tensor) -> NDArray[np.float32]:
 
 def hard_integers(each: Tensor) -> NDArray[np.int32]:
     """Integers of all sizes, and the neighbours of where a rounded value changes."""
-    random, found = np.random.default_rng(2), integer_only(each)
+    random, found = np.random.default_rng(2), integer_constants(each)
     unit = np.ldexp(each.quant.scale[0], found.fraction_bits)
     steps = np.arange(found.lowest_steps, found.highest_steps + 1)
     near = np.rint((steps - 0.5) * unit) + np.arange(-2, 3)[:, None]
@@ -182,18 +182,18 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Call]]:
 
 
 def calls_of(place: int, each: Tensor) -> Iterator[Call]:
-    end, kind, bits = f"input_{place}", f"kws_input_{place}_t", integer_only(each).fraction_bits
+    io, kind, bits = f"input_{place}", f"kws_input_{place}_t", integer_constants(each).fraction_bits
     floats, integers, values = hard_floats(each), hard_integers(each), all_values(each)
     real = dequantize(values, each)
-    yield Call(f"CONVERT(float, {kind}, kws_quantize_{end});", floats, quantize(floats, each))
-    yield Call(f"CONVERT({kind}, float, kws_dequantize_{end});", values, real)
+    yield Call(f"CONVERT(float, {kind}, kws_quantize_{io});", floats, quantize(floats, each))
+    yield Call(f"CONVERT({kind}, float, kws_dequantize_{io});", values, real)
     yield Call(
-        f"CONVERT(int32_t, {kind}, kws_quantize_{end}_fixed);",
+        f"CONVERT(int32_t, {kind}, kws_quantize_{io}_fixed);",
         integers,
         quantize(as_real(integers, bits), each),
     )
     yield Call(
-        f"CONVERT({kind}, int32_t, kws_dequantize_{end}_fixed);", values, as_fixed(real, bits)
+        f"CONVERT({kind}, int32_t, kws_dequantize_{io}_fixed);", values, as_fixed(real, bits)
     )
 
 
@@ -237,10 +237,10 @@ def test_the_emitted_functions_are_tensorflow_lites_bit_for_bit(
 
 def test_it_compiles_everywhere_and_the_integer_functions_need_no_float(tmp_path: Path) -> None:
     write(tmp_path, [tensor("int16", 0.5847029, 83)])
-    for name, kind, end in (("floats", "float", ""), ("integers", "int32_t", "_fixed")):
+    for name, kind, io in (("floats", "float", ""), ("integers", "int32_t", "_fixed")):
         (tmp_path / f"{name}.c").write_text(
             f'#include "quantize.h"\n{kind} there({kind} x);\n{kind} there({kind} x)\n'
-            f"{{ return kws_dequantize_input_0{end}(kws_quantize_input_0{end}(x)); }}\n"
+            f"{{ return kws_dequantize_input_0{io}(kws_quantize_input_0{io}(x)); }}\n"
         )
     floats = compile_everywhere(tmp_path / "floats.c", tmp_path)
     integers = compile_everywhere(tmp_path / "integers.c", tmp_path)
@@ -270,7 +270,7 @@ def test_the_definition_is_that_of_tensorflow_lite_micro(dtype: str, scale: floa
 
 def test_every_unit_of_the_range_of_an_int8_is_quantized_right() -> None:
     kws = tensor("int8", 0.5847029, 83)
-    found = integer_only(kws)
+    found = integer_constants(kws)
     units = np.arange(-found.lowest_units - 3, found.highest_units + 3)
     want = quantize(as_real(units.astype(np.int32), found.fraction_bits), kws)
     np.testing.assert_array_equal(found.steps(units) + 83, want)
@@ -278,7 +278,7 @@ def test_every_unit_of_the_range_of_an_int8_is_quantized_right() -> None:
 
 def test_the_range_takes_21_bits_at_least_where_the_scale_allows() -> None:
     for each in random_tensors():
-        found = integer_only(each)
+        found = integer_constants(each)
         # Of 2^-149 there are no fractions.
         if each.quant.scale[0] > 2**-127:
             assert 1 << 20 <= max(found.lowest_units, found.highest_units) <= 1 << 22
@@ -308,8 +308,8 @@ def test_the_text_is_ascii_tidy_and_the_same_each_time() -> None:
 @pytest.mark.parametrize(
     ("scale", "zero_point", "why"),
     [
-        (1.0, 200, "zero point 200 is no int8"),
-        (0.0, 0, "with scale 0 its values are no numbers of float32"),
+        (1.0, 200, "zero point 200 is out of range for int8"),
+        (0.0, 0, "with scale 0 its values do not fit into float32"),
         (-1.0, 0, "with scale -1"),
         (np.nan, 0, "with scale nan"),
         (np.inf, 0, "with scale inf"),

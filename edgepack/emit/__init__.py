@@ -1,1 +1,1 @@
-"""Emitters: pure functions from a model to source text, one file each."""
+"""Emitters: pure functions that turn a model into source text, one module per file."""

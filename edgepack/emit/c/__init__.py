@@ -1,1 +1,1 @@
-"""C source text: literals, identifiers, and the model that the emitters write."""
+"""C source text: literals, identifiers, and the model description that the emitters read."""

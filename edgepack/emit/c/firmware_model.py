@@ -1,4 +1,4 @@
-"""What is written of a model for firmware: all that the emitters of its files take."""
+"""A model as the firmware emitters read it: tensors, test vectors and settings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edgepack.tflite.graph import Model, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class End:
-    """An input or output, as the C code calls it.
+class IOTensor:
+    """An input or output of a model, with its name in emitted code.
 
-    ``name`` is ``input`` or ``output``, with a word of its own where there are several; ``title``
-    is what people call it.
+    ``name`` begins with ``input`` or ``output`` and is an identifier of the emitted language;
+    ``title`` is its name in the model's signature, as messages and comments show it.
     """
 
     name: str
@@ -27,7 +27,7 @@ class End:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Vector:
-    """A golden test vector: one array for each input and output, of its shape and type."""
+    """A golden test vector: one array per input and output, of the tensor's shape and dtype."""
 
     inputs: tuple[NDArray[Any], ...]
     outputs: tuple[NDArray[Any], ...]
@@ -35,19 +35,20 @@ class Vector:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FirmwareModel:
-    """A model as firmware holds it.
+    """A model and what its firmware files need to know about it.
 
-    ``name`` is a C identifier that starts all its symbols, in capitals its macros, and names its
-    folder. ``data`` are the bytes of the .tflite file, ``model`` is what they say, and ``ends``
-    are in the file's order. ``arena_bytes`` is a multiple of 16. ``preprocessing`` is by the
-    title of the input; ``labels`` are those of the classes. ``device`` is what it is for, in words.
+    ``name`` is a C identifier: the prefix of all symbols, in capitals that of all macros, and the
+    name of the model's folder. ``data`` holds the bytes of the .tflite file and ``model`` what was
+    parsed from them; ``inputs`` and ``outputs`` are in the file's order. ``arena_bytes`` is the
+    size of the tensor arena, a multiple of 16. ``preprocessing`` is keyed by the input's title;
+    ``labels`` are the class names; ``device`` describes the target device for comments.
     """
 
     name: str
     data: bytes
     model: Model
-    inputs: tuple[End, ...]
-    outputs: tuple[End, ...]
+    inputs: tuple[IOTensor, ...]
+    outputs: tuple[IOTensor, ...]
     arena_bytes: int
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
@@ -56,5 +57,5 @@ class FirmwareModel:
 
     @property
     def macro(self) -> str:
-        """What starts the names of its macros."""
+        """The prefix of the model's macros."""
         return self.name.upper()

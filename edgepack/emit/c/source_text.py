@@ -1,4 +1,4 @@
-"""Pieces of C source text, valid C99 and C++11: literals, arrays, the frame of a header."""
+"""Pieces of C source text, valid C99 and C++11: literals, comments, array values, headers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ C_TYPES = {
     "uint32": "uint32_t",
     "uint64": "uint64_t",
 }
-"""The C type of a tensor's values, by TFLite's name in lower case."""
+"""The C type of a tensor's values, by TFLite's type name in lower case."""
 
 _WIDTH = 100
-_TITLE = 60
-_CUT = "..."
+_MAX_TITLE = 60
+_DOTS = "..."
 _INDENT = "    "
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "?": "\\?"}
 
@@ -40,9 +40,9 @@ _HEADER = """\
 
 
 def c_string(text: str) -> str:
-    r"""Write a string literal in ASCII; what is no ASCII becomes the bytes of its UTF-8.
+    r"""Write an ASCII string literal; other characters become octal escapes of their UTF-8 bytes.
 
-    Question marks are escaped so that no two of them begin a trigraph.
+    Question marks are escaped so that no two of them can begin a trigraph.
 
     >>> print(c_string('say "ä"?'))
     "say \"\303\244\"\?"
@@ -53,12 +53,14 @@ def c_string(text: str) -> str:
 def _ascii(char: str) -> str:
     if char.isascii() and char.isprintable():
         return char
-    # Octal escapes end after three digits; hexadecimal ones would take the text that follows.
+    # Octal escapes end after three digits; hexadecimal ones would run on into the following text.
     return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "replace"))
 
 
 def c_comment(text: str) -> str:
-    """Write text so that it can stand in a comment: ASCII that does not end it.
+    """Make text safe inside a block comment: printable ASCII that neither ends nor nests one.
+
+    Other characters become ``?``.
 
     >>> c_comment("a */ b")
     'a * / b'
@@ -68,17 +70,19 @@ def c_comment(text: str) -> str:
 
 
 def c_title(text: str) -> str:
-    """Write what something is called for a comment, and no more than fits beside other words.
+    """Make a title safe inside a block comment, cut to 60 characters.
 
     >>> len(c_title("x" * 300))
     60
     """
-    short = text if len(text) <= _TITLE else f"{text[: _TITLE - len(_CUT)]}{_CUT}"
+    short = text if len(text) <= _MAX_TITLE else f"{text[: _MAX_TITLE - len(_DOTS)]}{_DOTS}"
     return c_comment(short)
 
 
 def c_float(value: float) -> str:
-    """Write a float32 constant with the digits that tell it apart from its neighbours.
+    """Write a float32 literal with just the digits that distinguish it from its neighbours.
+
+    Raises :class:`ValueError` for NaN and infinity, for which C has no literals.
 
     >>> c_float(0.5), c_float(1), c_float(1e-20), c_float(0.1)
     ('0.5f', '1.0f', '1e-20f', '0.1f')
@@ -90,21 +94,22 @@ def c_float(value: float) -> str:
 
 
 def c_rows(values: Iterable[object], indent: str = _INDENT, width: int = _WIDTH) -> str:
-    """Lay out the values of an array, as many a line as fit, a comma behind each but the last."""
+    """Wrap comma-separated values of an array initializer into lines of up to ``width``."""
     lines, line = [], indent
     for value in values:
-        word = f"{value}, "
-        if len(line) + len(word) > width and line != indent:
+        item = f"{value}, "
+        if len(line) + len(item) > width and line != indent:
             lines.append(line.rstrip())
             line = indent
-        line += word
+        line += item
     return "\n".join([*lines, line.rstrip().removesuffix(",")])
 
 
 def c_header(guard: str, body: str, includes: Sequence[str] = ()) -> str:
-    """Frame the text of a header; ``includes`` are written as given, ``<stdint.h>`` or ``"a.h"``.
+    """Wrap ``body`` into a header with an include guard.
 
-    The parameters of functions with long names go to a line of their own.
+    ``includes`` come with their brackets or quotes: ``<stdint.h>``, ``"a.h"``. If the signature of
+    a ``static inline`` function is longer than a line, its parameters go on the next one.
 
     >>> print(c_header("A_H", "#define A 1", ["<stdint.h>"]))
     #ifndef A_H

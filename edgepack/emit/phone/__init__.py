@@ -1,1 +1,1 @@
-"""What an app on a phone takes: the model with metadata, and code in Kotlin and Swift."""
+"""Files for phone apps: the model with TFLite metadata, and classes in Kotlin and Swift."""

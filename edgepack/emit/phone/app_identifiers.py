@@ -1,4 +1,4 @@
-"""Names of models, inputs and outputs as identifiers of Kotlin and Swift."""
+"""Kotlin and Swift identifiers for models, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from edgepack.tflite.converter_names import NAMELESS, unnumbered
 
-SIDES = ("Width", "Height")
-"""What follows the name of an input that is an image, for what the app tells of it."""
+SIDE_SUFFIXES = ("Width", "Height")
+"""Suffixes of an image input's name: the parameters for the size of the image."""
 
-_LONGEST = 60
-"""A class is a file, and file systems take 255 bytes for its name and what follows it."""
+_MAX_LENGTH = 60
+"""Most characters of a class name: its file's name, with suffix, must stay below 255 bytes."""
 
-_TAKEN = """
+_USED_NAMES = """
     Any AnyObject Array AssetManager AutoCloseable Bitmap Bool Boolean BooleanArray Bundle Byte
     ByteArray ByteBuffer ByteOrder CGColorSpaceCreateDeviceRGB CGContext CGImage
     CGImageAlphaInfo CGRect Char Class Closeable Data Double DoubleArray Enum Error Failure
@@ -22,71 +22,73 @@ _TAKEN = """
     Protocol Self Short ShortArray String Throws Type UInt8 Unit UnsafeMutableRawBufferPointer
     Void
     """
-"""What the emitted code, or one of the languages, calls by these names."""
+"""Names that the emitted code or one of the languages uses for something else."""
 
 
 def class_name(name: str) -> str:
-    """Make the name of a class of any text, in ASCII.
+    """Turn any text into a class name in ASCII.
 
-    A name that the languages, or the code itself, need for something else gets a word more.
+    Names that the languages or the emitted code use for something else get the suffix ``Model``.
 
     >>> class_name("my-model v2"), class_name("3d"), class_name("class"), class_name("é")
     ('MyModelV2', 'Model3d', 'ClassModel', 'Model1')
     """
-    words = "".join(map(_capital, _words(name)))[:_LONGEST]
-    made = words if words[:1].isalpha() else f"Model{words or 1}"
-    return f"{made}Model" if made in _TAKEN.split() else made
+    words = "".join(map(_capitalized, _ascii_words(name)))[:_MAX_LENGTH]
+    identifier = words if words[:1].isalpha() else f"Model{words or 1}"
+    return f"{identifier}Model" if identifier in _USED_NAMES.split() else identifier
 
 
 def file_stem(name: str) -> str:
-    """Make the name of a file of any text; what could be no part of one becomes underscores.
+    """Turn any text into a file name without suffix; unsafe characters become underscores.
 
     >>> file_stem("my-model v2"), file_stem("../a;b"), file_stem("")
     ('my-model v2', '_a_b', 'model')
     """
     safe = re.sub(r"[^\w. -]+", "_", name).strip(". ")
-    return safe[:_LONGEST].rstrip(". ") or "model"
+    return safe[:_MAX_LENGTH].rstrip(". ") or "model"
 
 
-def end_names(kind: str, titles: Sequence[str]) -> list[str]:
-    """Name the inputs or outputs of a model: ``kind``, with a word of its own for each of several.
+def io_names(kind: str, titles: Sequence[str]) -> list[str]:
+    """Name the inputs or outputs of a model: ``kind``, followed by the title if there are several.
 
-    >>> end_names("input", ["x"]), end_names("input", ["left:0", "right", "left"])
+    >>> io_names("input", ["x"]), io_names("input", ["left:0", "right", "left"])
     (['input'], ['inputLeft', 'inputRight', 'inputLeft2'])
     """
     if len(titles) == 1:
         return [kind]
-    return _distinct(kind + _word(title, place) for place, title in enumerate(titles))
+    return _numbered(kind + _io_word(title, index) for index, title in enumerate(titles))
 
 
-def _word(title: str, place: int) -> str:
+def _io_word(title: str, index: int) -> str:
+    """Return the title's ASCII letters and digits as part of an identifier; the index if none."""
     plain = "" if title == NAMELESS else unnumbered(title)
-    return "".join(map(_capital, _words(plain)))[:_LONGEST] or str(place)
+    return "".join(map(_capitalized, _ascii_words(plain)))[:_MAX_LENGTH] or str(index)
 
 
-def _words(text: str) -> list[str]:
+def _ascii_words(text: str) -> list[str]:
     return re.findall(r"[A-Za-z0-9]+", text)
 
 
-def _capital(word: str) -> str:
+def _capitalized(word: str) -> str:
     return word[0].upper() + word[1:]
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Number what comes again, or what is called as a side of another is.
+def _numbered(names: Iterable[str]) -> list[str]:
+    """Number names that repeat, or that equal another name with a side's suffix.
 
-    >>> _distinct(["a", "a", "aWidth"])
+    >>> _numbered(["a", "a", "aWidth"])
     ['a', 'a2', 'aWidth2']
     """
-    found: list[str] = []
+    distinct: list[str] = []
     for name in names:
-        tried, number = name, 1
-        while any(_clash(tried, other) for other in found):
+        candidate, number = name, 1
+        while any(_collides(candidate, other) for other in distinct):
             number += 1
-            tried = f"{name}{number}"
-        found.append(tried)
-    return found
+            candidate = f"{name}{number}"
+        distinct.append(candidate)
+    return distinct
 
 
-def _clash(one: str, other: str) -> bool:
-    return any(one + side == other or other + side == one for side in ("", *SIDES))
+def _collides(first: str, second: str) -> bool:
+    """Whether two names are equal, or one is the other with a suffix of :data:`SIDE_SUFFIXES`."""
+    return any(first + side == second or second + side == first for side in ("", *SIDE_SUFFIXES))

@@ -1,4 +1,4 @@
-"""Pieces of source text that Kotlin and Swift have in common."""
+"""Source text common to Kotlin and Swift: templates, literals, expressions."""
 
 from __future__ import annotations
 
@@ -8,98 +8,107 @@ from collections.abc import Iterable
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.emit.c.source_text import c_float, c_rows
 
-_WIDTH = 90  # of a list, which is indented in turn
-_ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_PLACE = re.compile(r"^( *)@(\w+)@$|@(\w+)@", re.MULTILINE)
+_WIDTH = 90  # of a list, which is indented later
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_PLACEHOLDER = re.compile(r"^( *)@(\w+)@$|@(\w+)@", re.MULTILINE)
 
 
-def fill(template: str, **values: str) -> str:
-    r"""Put values into a template at ``@name@``; a place that is given none stays.
+def fill_template(template: str, **values: str) -> str:
+    r"""Replace each placeholder ``@name@`` by its value; one without a value stays.
 
-    On a line of its own each line of the value is indented alike, and an empty value takes the
-    line with it.
+    If a placeholder is on a line of its own, all lines of its value get its indentation, and an
+    empty value removes the line.
 
-    >>> print(fill("a @b@\n  @c@\n@d@\ne", b="x", c="y\nz", d=""))
+    >>> print(fill_template("a @b@\n  @c@\n@d@\ne", b="x", c="y\nz", d=""))
     a x
       y
       z
     e
     """
 
-    def put(found: re.Match[str]) -> str:
-        value = values.get(found[2] or found[3], found[0].strip())
-        if found[2] is None:
+    def substitute(match: re.Match[str]) -> str:
+        value = values.get(match[2] or match[3], match[0].strip())
+        if match[2] is None:
             return value
-        return "\n".join(found[1] + line if line else "" for line in value.split("\n"))
+        return "\n".join(match[1] + line if line else "" for line in value.split("\n"))
 
-    # An empty value takes the end of its line with it.
+    # An empty value removes its line, including the line break.
     for name in (name for name, value in values.items() if not value):
         template = re.sub(rf"^ *@{name}@\n", "", template, flags=re.MULTILINE)
-    return _PLACE.sub(put, template)
+    return _PLACEHOLDER.sub(substitute, template)
 
 
-def quoted(text: str, code: str) -> str:
-    r"""Write a string literal; ``code`` is the language's escape of a character, by its number.
+def string_literal(text: str, escape: str) -> str:
+    r"""Write a string literal; ``escape`` is the language's format of an escaped code point.
 
-    >>> print(quoted('a "b"', "\\u%04x"))
+    With ``%04x`` in it, characters are escaped as UTF-16 code units.
+
+    >>> print(string_literal('a "b"', "\\u%04x"))
     "a \"b\""
     """
-    return '"' + "".join(_ESCAPED.get(char) or _shown(char, code) for char in text) + '"'
+    return '"' + "".join(_ESCAPES.get(char) or _escaped(char, escape) for char in text) + '"'
 
 
-def _shown(char: str, code: str) -> str:
+def _escaped(char: str, escape: str) -> str:
     if char.isprintable():
         return char
-    units = char.encode("utf-16-be", "surrogatepass") if "%04x" in code else b""
-    pairs = [int.from_bytes(units[i : i + 2], "big") for i in range(0, len(units), 2)]
-    return "".join(code % unit for unit in pairs or [ord(char)])
+    encoded = char.encode("utf-16-be", "surrogatepass") if "%04x" in escape else b""
+    code_units = [int.from_bytes(encoded[i : i + 2], "big") for i in range(0, len(encoded), 2)]
+    return "".join(escape % code for code in code_units or [ord(char)])
 
 
-def comma_separated(items: Iterable[str]) -> str:
-    """Lay out items, indented, as many a line as fit."""
+def wrapped_list(items: Iterable[str]) -> str:
+    """Wrap comma-separated items into indented lines of up to 90 characters."""
     return c_rows(items, width=_WIDTH)
 
 
-def number_literal(value: float, suffix: str = "") -> str:
-    """Write a float32 literal; ``suffix`` is what marks one.
+def float32_literal(value: float, suffix: str = "") -> str:
+    """Write a float32 literal, with the language's suffix for one.
 
-    >>> number_literal(0.1, "f"), number_literal(255.0), number_literal(-1e-20)
+    >>> float32_literal(0.1, "f"), float32_literal(255.0), float32_literal(-1e-20)
     ('0.1f', '255.0', '-1e-20')
     """
     return c_float(value).removesuffix("f") + suffix
 
 
-def double(value: float) -> str:
+def float64_literal(value: float) -> str:
     """Write a float64 literal.
 
-    >>> double(20), double(1e-06)
+    >>> float64_literal(20), float64_literal(1e-06)
     ('20.0', '1e-06')
     """
     return repr(float(value))
 
 
-def formula(described: Preprocessing, name: str, value: str, place: str, suffix: str) -> str:
-    """Write ``(value * scale + offset - mean) / std``, without what changes nothing.
+def normalize_expression(
+    preprocessing: Preprocessing, name: str, value: str, index: str, suffix: str
+) -> str:
+    """Write ``(value * scale + offset - mean) / std``, without the operations that change nothing.
 
-    Several means and standard deviations are arrays, ``inputMean`` and ``inputStd`` of the input
-    ``name``; ``place`` tells the channel, perhaps among more values.
+    ``value`` and ``index`` are expressions. Per-channel means and standard deviations are the
+    arrays ``inputMean`` and ``inputStd`` of the input called ``name``. They are indexed by
+    ``index``: modulo the number of channels, unless it is ``channel``.
 
-    >>> formula(Preprocessing(scale=0.5, std=(2.0, 4.0)), "input", "x", "i", "f")
+    >>> normalize_expression(Preprocessing(scale=0.5, std=(2.0, 4.0)), "input", "x", "i", "f")
     'x * 0.5f / inputStd[i % 2]'
-    >>> formula(Preprocessing(offset=1.0, std=(2.0,)), "input", "x", "i", "")
+    >>> normalize_expression(Preprocessing(offset=1.0, std=(2.0,)), "input", "x", "i", "")
     '(x + 1.0) / 2.0'
     """
 
-    def of(word: str, values: tuple[float, ...]) -> str:
+    def operand(word: str, values: tuple[float, ...]) -> str:
         if len(values) == 1:
-            return number_literal(values[0], suffix)
-        index = place if place == "channel" else f"{place} % {len(values)}"
-        return f"{name}{word}[{index}]"
+            return float32_literal(values[0], suffix)
+        channel = index if index == "channel" else f"{index} % {len(values)}"
+        return f"{name}{word}[{channel}]"
 
-    text = value if described.scale == 1 else f"{value} * {number_literal(described.scale, suffix)}"
-    added = f" + {number_literal(described.offset, suffix)}" if described.offset else ""
-    added += f" - {of('Mean', described.mean)}" if any(described.mean) else ""
-    text += added
-    if all(each == 1 for each in described.std):
+    text = (
+        value
+        if preprocessing.scale == 1
+        else f"{value} * {float32_literal(preprocessing.scale, suffix)}"
+    )
+    addends = f" + {float32_literal(preprocessing.offset, suffix)}" if preprocessing.offset else ""
+    addends += f" - {operand('Mean', preprocessing.mean)}" if any(preprocessing.mean) else ""
+    text += addends
+    if all(each == 1 for each in preprocessing.std):
         return text
-    return f"{f'({text})' if added else text} / {of('Std', described.std)}"
+    return f"{f'({text})' if addends else text} / {operand('Std', preprocessing.std)}"

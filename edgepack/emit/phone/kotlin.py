@@ -1,10 +1,10 @@
-"""A class in Kotlin that runs a model on Android."""
+"""A Kotlin class that runs a model on Android."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack.emit.phone.app_source_text import quoted
+from edgepack.emit.phone.app_source_text import string_literal
 from edgepack.emit.phone.kotlin_samples import SAMPLES
 from edgepack.emit.phone.model_class import Language, write_class
 from edgepack.emit.phone.phone_model import PhoneModel
@@ -32,7 +32,7 @@ class @name@(assets: AssetManager, file: String = @resource@) : AutoCloseable {
     private val interpreter = Interpreter(mapped(assets, file))
 
     /*
-     @takes@
+     @io_comment@
      */
     fun run(
         @parameters@
@@ -41,13 +41,13 @@ class @name@(assets: AssetManager, file: String = @resource@) : AutoCloseable {
             @inputs@
         )
         @outputs@
-        interpreter.runForMultipleInputsOutputs(inputs, mapOf<Int, Any>(@places@))
+        interpreter.runForMultipleInputsOutputs(inputs, mapOf<Int, Any>(@output_map@))
         @read@
     }
 
     override fun close() = interpreter.close()
 
-    @class_of_outputs@
+    @outputs_class@
     companion object {
         @labels@
         @functions@
@@ -99,7 +99,7 @@ fun quantize@Name@(values: FloatArray): ByteBuffer {
     for (value in values) {
         val scaled = if (value.isNaN()) 0.0 else (value / @scale@).toDouble()
         val rounded = truncate(scaled + 0.5.withSign(scaled)) @zero_point@
-        bytes.put@access@(rounded.coerceIn(@least@, @most@).toInt()@cast@)
+        bytes.put@access@(rounded.coerceIn(@lowest@, @highest@).toInt()@cast@)
     }
     return bytes.apply { rewind() }
 }
@@ -110,7 +110,7 @@ _ROUND = """\
 fun write@Name@(values: FloatArray): ByteBuffer {
     val bytes = buffer(@factor@values.size)
     for (value in values) {
-        bytes.put@access@(round(value.toDouble()).coerceIn(@least@, @most@).toInt()@cast@)
+        bytes.put@access@(round(value.toDouble()).coerceIn(@lowest@, @highest@).toInt()@cast@)
     }
     return bytes.apply { rewind() }
 }
@@ -144,7 +144,7 @@ fun read@Name@(bytes: ByteBuffer): @array@ {
 _VALUES = """\
 /*
  * What becomes of each value x:
-@told@
+@steps@
  */
 fun preprocess@Name@(values: FloatArray): FloatArray {
     require(values.size == @size@) { "${values.size} values; give @size@" }
@@ -159,7 +159,7 @@ class Outputs(
 )
 """
 
-_ARRAYS = {
+_ARRAY_TYPES = {
     "float32": "FloatArray",
     "bool": "BooleanArray",
     "int8": "ByteArray",
@@ -168,41 +168,42 @@ _ARRAYS = {
     "int32": "IntArray",
     "int64": "LongArray",
 }
-_ACCESS = {"float32": "Float", "int16": "Short", "int32": "Int", "int64": "Long"}
-"""What follows ``put`` and ``get`` of a ByteBuffer; nothing for bytes."""
+_ACCESS_SUFFIXES = {"float32": "Float", "int16": "Short", "int32": "Int", "int64": "Long"}
+"""Suffix of ByteBuffer's ``put`` and ``get`` methods by dtype; none for bytes."""
 
 _CASTS = {"int8": ".toByte()", "uint8": ".toByte()", "int16": ".toShort()"}
 
 
 def kotlin(model: PhoneModel) -> str:
-    """Write the file of the class.
+    """Write the Kotlin source file of a model's class.
 
-    It takes LiteRT's Interpreter, which the releases up to 1.4 have: 2.0.3 came without the class
+    It uses LiteRT's Interpreter class, which releases up to 1.4 have and 2.0.3 lacks
     (github.com/google-ai-edge/LiteRT/issues/4775).
     """
     return write_class(model, _KOTLIN)
 
 
 def kotlin_literal(text: str) -> str:
-    r"""Write a string literal of Kotlin.
+    r"""Write a Kotlin string literal.
 
     >>> print(kotlin_literal('$x "y"'))
     "\$x \"y\""
     """
-    return quoted(text, "\\u%04x").replace("$", "\\$")
+    return string_literal(text, "\\u%04x").replace("$", "\\$")
 
 
-def _words(dtype: str) -> Mapping[str, str]:
-    access = _ACCESS.get(dtype, "")
+def _dtype_values(dtype: str) -> Mapping[str, str]:
+    """Return the values of the placeholders that depend on a dtype."""
+    access = _ACCESS_SUFFIXES.get(dtype, "")
     size = {"Float": 4, "Short": 2, "Int": 4, "Long": 8}.get(access, 1)
-    got = f"bytes.get{access}()"
+    read = f"bytes.get{access}()"
     return {
         "access": access,
         "factor": f"{size} * " if size > 1 else "",
         "cast": _CASTS.get(dtype, ""),
-        # Bytes have a sign, the values of uint8 none.
+        # Kotlin's Byte is signed, uint8 is not.
         "compared": f"values[it]{'.toUByte()' if dtype == 'uint8' else ''}",
-        "integer": f"({got}.toInt() and 0xff)" if dtype == "uint8" else got,
+        "integer": f"({read}.toInt() and 0xff)" if dtype == "uint8" else read,
     }
 
 
@@ -229,19 +230,19 @@ _KOTLIN = Language(
         "field": "val @name@: @array@,",
         "argument": "@value@",
         "channels": "private val @name@ = floatArrayOf(@values@)",
-        "call": "@function@(@given@)",
-        "call_image": "@function@(@given@, @given@Width, @given@Height)",
-        "convert_call": "@function@(@given@)",
+        "call": "@function@(@argument@)",
+        "call_image": "@function@(@argument@, @argument@Width, @argument@Height)",
+        "convert_call": "@function@(@argument@)",
         "prepare": "@value@,",
         "parameter": "@name@: @type@",
         "range": "@first@ until @end@",
         "comment": " *     ",
         "element": "values[it]",
-        "place": "it",
+        "element_index": "it",
     },
-    types=dict.fromkeys(_ARRAYS, "") | {"whole": "Int"},
-    array=_ARRAYS.__getitem__,
+    types=dict.fromkeys(_ARRAY_TYPES, "") | {"int": "Int"},
+    array=_ARRAY_TYPES.__getitem__,
     literal=kotlin_literal,
     suffix="f",
-    words=_words,
+    dtype_values=_dtype_values,
 )

@@ -1,4 +1,4 @@
-"""Kotlin that prepares images and sound."""
+"""Kotlin templates of functions that preprocess images and audio."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ private fun byteOf(rgb: ByteArray, pixel: Int, channel: Int): Float =
 _IMAGE = """\
 /*
  * The image as the model takes it:
-@told@
+@steps@
  */
 fun preprocess@Name@(rgb: ByteArray, width: Int, height: Int): FloatArray {
     require(min(width, height) > 0 && rgb.size == 3 * width * height) {
@@ -81,7 +81,7 @@ private fun scaled@Name@(
 _WAVE = """\
 /*
  * The sound as the model takes it:
-@told@
+@steps@
  */
 fun preprocess@Name@(wave: FloatArray): FloatArray {
     @clip@
@@ -96,7 +96,7 @@ val clip = wave"""
 _FEATURES = """\
 /*
  * Features of the sound, as the model takes them:
-@told@
+@steps@
  */
 fun preprocess@Name@(wave: FloatArray): FloatArray {
     @clip@

@@ -1,8 +1,8 @@
-"""TFLite metadata: what a model is, in the file itself, for apps and tools that read it.
+"""TFLite metadata: a description of the model, in the .tflite file itself, for apps and tools.
 
-The tables and the numbers of their fields are those of ``metadata_schema.fbs``, version 1.5.0, of
-TensorFlow Lite Support. The metadata are a FlatBuffer in a buffer of the model that its metadata
-name ``TFLITE_METADATA``; associated files are a zip archive behind the model.
+Tables and field numbers follow ``metadata_schema.fbs``, version 1.5.0, of TensorFlow Lite Support.
+The metadata are a FlatBuffer of their own, in a buffer that the model lists under the name
+``TFLITE_METADATA``. Associated files are a zip archive, appended to the .tflite file.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import End
+from edgepack.emit.c.firmware_model import IOTensor
 from edgepack.emit.phone.phone_model import PhoneModel
-from edgepack.emit.phone.preprocessing_text import preprocessing_in_words
+from edgepack.emit.phone.preprocessing_text import describe_preprocessing
 from edgepack.quantization.affine import real_range
 from edgepack.tflite.flatbuffer_writer import Floats, NewTable, Number, write_tables
 from edgepack.tflite.rewrite import Rewrite
@@ -30,13 +30,13 @@ _NAME = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 _TENSOR_AXIS_LABELS = 2
 _FEATURE, _IMAGE, _AUDIO = 1, 2, 4
-"""Of the union ContentProperties."""
+"""Members of the union ContentProperties."""
 
 _NORMALIZATION = 1
 _COLOR_SPACES = {"rgb": 1, "gray": 2}
-_WITH_AUDIO = "1.3.0"
-_OLDEST = "1.0.0"
-"""The versions of the schema that a reader must know: AudioProperties came later."""
+_AUDIO_VERSION = "1.3.0"
+_OLDEST_VERSION = "1.0.0"
+"""Lowest schema version that a reader must support: AudioProperties was added in 1.3.0."""
 
 _VERSION_DIGITS = 12
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -46,40 +46,41 @@ _LARGEST_PIXEL = 255.0
 
 
 def with_metadata(model: PhoneModel) -> bytes:
-    """Write the .tflite file with metadata, in the place of those it may have.
+    """Return the .tflite file with metadata; existing metadata and files are replaced.
 
-    Raises :class:`ModelError` for a file whose constants lie behind its FlatBuffer, where the
-    archive of the labels belongs.
+    Raises :class:`ModelError` for a file whose constants are stored after its FlatBuffer, where the
+    archive with the labels goes.
     """
     rewrite = Rewrite(model.data)
     if any((buffer.offset or 0) > 1 for buffer in rewrite.model.buffers):
         raise ModelError(
-            "its constants lie behind the FlatBuffer, where the labels belong; convert the model"
-            " to less than 2 GB"
+            "its constants are stored after the FlatBuffer, where the labels go; convert the model"
+            " to a file of less than 2 GB"
         )
-    _put(rewrite, np.frombuffer(metadata(model), np.uint8))
+    _put(rewrite, np.frombuffer(metadata_flatbuffer(model), np.uint8))
     data = rewrite.to_bytes()
     return _with_labels(data, model.labels) if model.labels else data
 
 
 def _put(rewrite: Rewrite, content: NDArray[np.uint8]) -> None:
-    """Put metadata into a file, in the buffer of those that it had if nothing else uses that."""
+    """Put metadata into a file, reusing the buffer of earlier metadata if nothing else uses it."""
     entries = rewrite.model.metadata or []
     kept = [entry for entry in entries if entry.name != _NAME.encode()]
     used = {tensor.buffer for graph in rewrite.model.subgraphs for tensor in graph.tensors}
     used |= {0} | {entry.buffer for entry in kept}
     free = [entry.buffer for entry in entries if entry.buffer not in used]
-    made = schema.MetadataT()
-    made.name = _NAME.encode()
-    made.buffer = free[0] if free else rewrite.add_buffer(content)
-    rewrite.model.buffers[made.buffer].data = content
-    rewrite.model.metadata = [*kept, made]
+    entry = schema.MetadataT()
+    entry.name = _NAME.encode()
+    entry.buffer = free[0] if free else rewrite.add_buffer(content)
+    rewrite.model.buffers[entry.buffer].data = content
+    rewrite.model.metadata = [*kept, entry]
 
 
 def _with_labels(data: bytes, labels: tuple[str, ...]) -> bytes:
-    """Append the labels as a zip archive, not compressed, the same each time.
+    """Append the labels as an uncompressed, reproducible zip archive.
 
-    Mode "w" writes from here on; "a" would take constants that look like an archive's end for one.
+    Mode "w" writes from the end of the model on; mode "a" could mistake constants that look like
+    the end of an archive for one.
     """
     file = BytesIO()
     file.write(data)
@@ -90,14 +91,14 @@ def _with_labels(data: bytes, labels: tuple[str, ...]) -> bytes:
     return file.getvalue()
 
 
-def metadata(model: PhoneModel) -> bytes:
+def metadata_flatbuffer(model: PhoneModel) -> bytes:
     """Write the FlatBuffer of the metadata.
 
-    The version of the model is the beginning of the SHA-256 of the file that it was made of.
+    The model's version is the first 12 hexadecimal digits of the SHA-256 of the original file.
     """
-    inputs = tuple(_input(end, model.described(end)) for end in model.inputs)
-    outputs = tuple(_output(end, place, model) for place, end in enumerate(model.outputs))
-    has_audio = any(_holds_wave(described) for described in model.preprocessing.values())
+    inputs = tuple(_input(io, model.preprocessing_of(io)) for io in model.inputs)
+    outputs = tuple(_output(io, index, model) for index, io in enumerate(model.outputs))
+    has_audio = any(_is_waveform(preprocessing) for preprocessing in model.preprocessing.values())
     return write_tables(
         NewTable(
             {
@@ -105,38 +106,38 @@ def metadata(model: PhoneModel) -> bytes:
                 1: model.description,
                 2: hashlib.sha256(model.data).hexdigest()[:_VERSION_DIGITS],
                 3: (NewTable({2: inputs, 3: outputs}),),
-                7: _WITH_AUDIO if has_audio else _OLDEST,
+                7: _AUDIO_VERSION if has_audio else _OLDEST_VERSION,
             }
         ),
         _IDENTIFIER,
     )
 
 
-def _input(end: End, described: Preprocessing) -> NewTable:
-    steps = preprocessing_in_words(described)
+def _input(io: IOTensor, preprocessing: Preprocessing) -> NewTable:
+    steps = describe_preprocessing(preprocessing)
     return _tensor(
-        end,
+        io,
         description=f"The input is {'; then '.join(steps)}." if steps else "",
-        content=_content(end, described),
-        units=_normalization(described),
-        stats=_pixel_stats(described) or _stats(end),
+        content=_content(io, preprocessing),
+        units=_normalization(preprocessing),
+        stats=_pixel_stats(preprocessing) or _stats(io),
     )
 
 
-def _output(end: End, place: int, model: PhoneModel) -> NewTable:
-    is_labelled = bool(model.labels) and place == model.labelled
+def _output(io: IOTensor, index: int, model: PhoneModel) -> NewTable:
+    is_labelled = bool(model.labels) and index == model.labelled
     labels = NewTable({0: LABELS, 1: "A label a line.", 2: Number("Int8", _TENSOR_AXIS_LABELS)})
     return _tensor(
-        end,
+        io,
         description="A value for each label, along the last axis." if is_labelled else "",
         content=_union(_FEATURE, NewTable({})),
-        stats=_stats(end),
+        stats=_stats(io),
         files=(labels,) if is_labelled else (),
     )
 
 
 def _tensor(
-    end: End,
+    io: IOTensor,
     *,
     description: str,
     content: NewTable,
@@ -145,81 +146,83 @@ def _tensor(
     files: tuple[NewTable, ...] = (),
 ) -> NewTable:
     return NewTable(
-        {0: end.title, 1: description, 3: content, 4: units, 5: stats, 6: files},
+        {0: io.title, 1: description, 3: content, 4: units, 5: stats, 6: files},
     )
 
 
 def _union(kind: int, table: NewTable) -> NewTable:
-    """Write a table whose first two fields are a union: Content, ProcessUnit."""
+    """Write a table whose first two fields are a union, such as Content or ProcessUnit."""
     return NewTable({0: Number("Uint8", kind), 1: table})
 
 
-def _content(end: End, described: Preprocessing) -> NewTable:
-    """Say what a tensor holds: an image, a wave of sound, or numbers, computed of sound or not."""
-    if described.image:
-        height, width = end.tensor.sample_shape[:2]
+def _content(io: IOTensor, preprocessing: Preprocessing) -> NewTable:
+    """Describe what a tensor holds: an image, an audio waveform, or any numbers (features)."""
+    if preprocessing.image:
+        height, width = io.tensor.sample_shape[:2]
         size = NewTable({0: Number("Uint32", width), 1: Number("Uint32", height)})
-        # Blue first has no word in the schema: the description tells it.
-        colors = _COLOR_SPACES.get(described.image.colors or "", 0)
+        # The schema has no color space for BGR: the description states it.
+        colors = _COLOR_SPACES.get(preprocessing.image.colors or "", 0)
         return _union(_IMAGE, NewTable({0: Number("Int8", colors), 1: size}))
-    if described.audio and _holds_wave(described):
-        rate = Number("Uint32", described.audio.sample_rate)
+    if preprocessing.audio and _is_waveform(preprocessing):
+        rate = Number("Uint32", preprocessing.audio.sample_rate)
         return _union(_AUDIO, NewTable({0: rate, 1: Number("Uint32", 1)}))
     return _union(_FEATURE, NewTable({}))
 
 
-def _holds_wave(described: Preprocessing) -> bool:
-    return described.audio is not None and described.audio.features is None
+def _is_waveform(preprocessing: Preprocessing) -> bool:
+    return preprocessing.audio is not None and preprocessing.audio.features is None
 
 
-def mean_and_std(described: Preprocessing) -> tuple[list[float], list[float]]:
-    """Turn a recipe's numbers into the schema's, whose formula is ``(x - mean) / std``.
+def mean_and_std(preprocessing: Preprocessing) -> tuple[list[float], list[float]]:
+    """Return the mean and standard deviation for the schema's formula, ``(x - mean) / std``.
 
-    Of ``(x * scale + offset - mean) / std`` these are ``(mean - offset) / scale`` and
-    ``std / scale``. Where the division is not exact, the result is the nearest float32. Both are as
-    long: readers refuse them otherwise (mediapipe/tasks/cc/vision/utils/image_tensor_specs.cc).
+    The recipe's formula is ``(x * scale + offset - mean) / std``, so they are
+    ``(mean - offset) / scale`` and ``std / scale``; they are rounded to float32 when written. Both
+    lists have the same length, as readers require
+    (mediapipe/tasks/cc/vision/utils/image_tensor_specs.cc).
 
     >>> mean_and_std(Preprocessing(scale=1 / 255, mean=(0.5,), std=(0.25,)))
     ([127.5], [63.75])
     >>> mean_and_std(Preprocessing(mean=(1, 2, 3)))
     ([1.0, 2.0, 3.0], [1.0, 1.0, 1.0])
     """
-    mean = [(mean - described.offset) / described.scale for mean in described.mean]
-    std = [std / described.scale for std in described.std]
+    mean = [(mean - preprocessing.offset) / preprocessing.scale for mean in preprocessing.mean]
+    std = [std / preprocessing.scale for std in preprocessing.std]
     count = max(len(mean), len(std))
     return mean * (count // len(mean)), std * (count // len(std))
 
 
-def _normalization(described: Preprocessing) -> tuple[NewTable, ...]:
-    """Say how values are normalized; of an image always, as readers expect it."""
-    if not described.image and not described.changes_values:
+def _normalization(preprocessing: Preprocessing) -> tuple[NewTable, ...]:
+    """Return the normalization of an input; always one for an image, as readers expect it."""
+    if not preprocessing.image and not preprocessing.changes_values:
         return ()
-    mean, std = mean_and_std(described)
+    mean, std = mean_and_std(preprocessing)
     with np.errstate(over="ignore"):
-        held = np.array([mean, std], np.float32)
-    if not (np.isfinite(held).all() and held[1].all()):
-        return ()  # float32 cannot hold them: the description tells the formula
+        rounded = np.array([mean, std], np.float32)
+    if not (np.isfinite(rounded).all() and rounded[1].all()):
+        return ()  # not representable as float32: the description has the formula
     return (_union(_NORMALIZATION, NewTable({0: Floats(mean), 1: Floats(std)})),)
 
 
-def _pixel_stats(described: Preprocessing) -> NewTable | None:
-    """Tell what black and white become."""
-    if not described.image:
+def _pixel_stats(preprocessing: Preprocessing) -> NewTable | None:
+    """Return the range of normalized pixel values, per channel; None if it is no image."""
+    if not preprocessing.image:
         return None
     ranges = [
         sorted((x - mean) / std for x in (0.0, _LARGEST_PIXEL))
-        for mean, std in zip(*mean_and_std(described), strict=True)
+        for mean, std in zip(*mean_and_std(preprocessing), strict=True)
     ]
-    return _range([least for least, _ in ranges], [most for _, most in ranges])
+    return _range([lowest for lowest, _ in ranges], [highest for _, highest in ranges])
 
 
-def _stats(end: End) -> NewTable | None:
-    """Tell the range of real values that a quantized tensor can hold."""
-    if end.tensor.quant is None:
+def _stats(io: IOTensor) -> NewTable | None:
+    """Return the range of real values that a quantized tensor can hold; None if not quantized."""
+    if io.tensor.quant is None:
         return None
-    least, most = real_range(end.tensor)
-    return _range([least], [most])
+    lowest, highest = real_range(io.tensor)
+    return _range([lowest], [highest])
 
 
-def _range(least: list[float], most: list[float]) -> NewTable:
-    return NewTable({0: Floats(most), 1: Floats(least)})
+def _range(lowest: list[float], highest: list[float]) -> NewTable:
+    """Write the table Stats, whose first field is the maximum."""
+    return NewTable({0: Floats(highest), 1: Floats(lowest)})

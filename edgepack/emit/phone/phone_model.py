@@ -1,4 +1,4 @@
-"""What is written of a model for phones: all that the emitters of its files take."""
+"""A model as the emitters for phone apps read it: tensors, preprocessing and labels."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from math import prod
 
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.core.errors import ConfigError, ModelError
-from edgepack.emit.c.firmware_model import End
-from edgepack.emit.phone.app_identifiers import class_name, end_names, file_stem
-from edgepack.emit.preprocessing_fit import require_fit
+from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.phone.app_identifiers import class_name, file_stem, io_names
+from edgepack.emit.preprocessing_fit import require_matching_shape
 from edgepack.tflite.graph import Model, Tensor
 
 QUANTIZED = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
-"""What quantized values may be, by the type of their tensor."""
+"""Lowest and highest quantized value by dtype."""
 
 _PLAIN = ("float32", "bool", "int8", "uint8", "int16", "int32", "int64")
 _COLORS_OF_CHANNELS = {1: "gray", 3: "rgb"}
@@ -22,19 +22,19 @@ _COLORS_OF_CHANNELS = {1: "gray", 3: "rgb"}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PhoneModel:
-    """A model as an app takes it.
+    """A model and what a phone app needs to know about it.
 
-    ``name`` is what people call it. ``data`` are the bytes of the .tflite file, ``model`` is what
-    they say.
-    ``inputs`` and ``outputs`` are in the file's order. ``preprocessing`` is by the title of the
-    input. ``labels`` are those of the values along the last axis of the output ``labelled``.
+    ``name`` is any text. ``data`` holds the bytes of the .tflite file and ``model`` what was parsed
+    from them; ``inputs`` and ``outputs`` are in the file's order. ``preprocessing`` is keyed by the
+    input's title. ``labels`` name the values along the last axis of the output whose index is
+    ``labelled``. ``description`` goes into the metadata.
     """
 
     name: str
     data: bytes
     model: Model
-    inputs: tuple[End, ...]
-    outputs: tuple[End, ...]
+    inputs: tuple[IOTensor, ...]
+    outputs: tuple[IOTensor, ...]
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     labelled: int = 0
@@ -42,75 +42,76 @@ class PhoneModel:
 
     @property
     def file(self) -> str:
-        """The name of its .tflite file."""
+        """The name of the .tflite file that is written."""
         return f"{file_stem(self.name)}.tflite"
 
     @property
     def class_name(self) -> str:
-        """What its class is called, and the files of code."""
+        """The name of the class and, without suffix, of its source files."""
         return class_name(self.name)
 
-    def described(self, end: End) -> Preprocessing:
-        """Find the preprocessing of an input; the colours of an image are always told."""
-        found = self.preprocessing.get(end.title, Preprocessing())
-        if found.image is None:
-            return found
-        colors = found.image.colors or _COLORS_OF_CHANNELS[end.tensor.sample_shape[-1]]
-        return replace(found, image=replace(found.image, colors=colors))
+    def preprocessing_of(self, io: IOTensor) -> Preprocessing:
+        """Return the preprocessing of an input; an image's ``colors`` are always set."""
+        preprocessing = self.preprocessing.get(io.title, Preprocessing())
+        if preprocessing.image is None:
+            return preprocessing
+        colors = preprocessing.image.colors or _COLORS_OF_CHANNELS[io.tensor.sample_shape[-1]]
+        return replace(preprocessing, image=replace(preprocessing.image, colors=colors))
 
-    def is_real(self, end: End) -> bool:
-        """Whether the app gives, or takes, real values: of others the integers as they are."""
-        return is_quantized(end.tensor) or end.tensor.dtype == "float32"
+    def is_real(self, io: IOTensor) -> bool:
+        """Whether the app handles an input or output as float32 values, not as plain integers."""
+        return is_quantized(io.tensor) or io.tensor.dtype == "float32"
 
 
 def is_quantized(tensor: Tensor) -> bool:
-    """Whether integers of a tensor stand for real values."""
+    """Whether a tensor's integers represent real values."""
     return tensor.quant is not None
 
 
-def model_ends(kind: str, titles: Sequence[str], tensors: Sequence[Tensor]) -> tuple[End, ...]:
-    """Name the inputs or outputs of a model, for apps.
+def model_ends(kind: str, titles: Sequence[str], tensors: Sequence[Tensor]) -> tuple[IOTensor, ...]:
+    """Name the inputs or outputs of a model for an app; ``kind`` is ``input`` or ``output``.
 
-    Raises :class:`ModelError` if there are none, and for a type that the code does not write.
+    Raises :class:`ModelError` if there are none, for a dtype that the emitted code does not
+    support, and for a tensor without a fixed shape.
     """
     if not tensors:
-        raise ModelError(f"the model has no {kind}: an app has nothing to do with it")
-    names = end_names(kind, titles)
+        raise ModelError(f"the model has no {kind}: an app cannot use it")
+    names = io_names(kind, titles)
     for title, tensor in zip(titles, tensors, strict=True):
-        _require_type(kind, title, tensor)
+        _require_supported(kind, title, tensor)
     return tuple(
-        End(name=name, title=title, tensor=tensor)
+        IOTensor(name=name, title=title, tensor=tensor)
         for name, title, tensor in zip(names, titles, tensors, strict=True)
     )
 
 
-def _require_type(kind: str, title: str, tensor: Tensor) -> None:
-    known = tuple(QUANTIZED) if is_quantized(tensor) else _PLAIN
-    if tensor.dtype not in known:
+def _require_supported(kind: str, title: str, tensor: Tensor) -> None:
+    supported = tuple(QUANTIZED) if is_quantized(tensor) else _PLAIN
+    if tensor.dtype not in supported:
         raise ModelError(
-            f"{kind} {title!r} is {tensor.dtype}, which apps on phones cannot be written for;"
-            f" give {', '.join(known)}"
+            f"{kind} {title!r} is {tensor.dtype}, which the code for phone apps does not support;"
+            f" convert the model to {', '.join(supported)}"
         )
     if -1 in tensor.signature[1:] or not prod(tensor.shape):
         raise ModelError(
-            f"{kind} {title!r} has no size of its own, {list(tensor.signature or tensor.shape)};"
+            f"{kind} {title!r} has no fixed shape: {list(tensor.signature or tensor.shape)};"
             " convert the model with fixed shapes"
         )
 
 
-def require_prepared(end: End, described: Preprocessing) -> None:
-    """Raise :class:`ConfigError` if preprocessing does not give what an input takes."""
-    wanted = end.tensor.sample_shape
-    if described == Preprocessing():
+def require_prepared(io: IOTensor, preprocessing: Preprocessing) -> None:
+    """Raise :class:`ConfigError` unless preprocessing outputs what an input expects."""
+    expected = io.tensor.sample_shape
+    if preprocessing == Preprocessing():
         return
-    if end.tensor.dtype in ("bool", "int64"):
+    if io.tensor.dtype in ("bool", "int64"):
         raise ConfigError(
-            f"input {end.title!r}: is {end.tensor.dtype}, which real values cannot become; leave it"
-            " out of the recipe"
+            f"input {io.title!r}: is {io.tensor.dtype}, which preprocessing cannot output; remove"
+            " it from the recipe"
         )
-    if described.image and wanted[-1:] not in [(count,) for count in _COLORS_OF_CHANNELS]:
+    if preprocessing.image and expected[-1:] not in [(count,) for count in _COLORS_OF_CHANNELS]:
         raise ConfigError(
-            f"input {end.title!r}: the recipe describes an image and the model takes shape"
-            f" {list(wanted)}; describe no resize, crop or colors"
+            f"input {io.title!r}: the recipe describes an image, but the model expects shape"
+            f" {list(expected)}; remove resize, crop and colors"
         )
-    require_fit(end, described)
+    require_matching_shape(io, preprocessing)

@@ -1,4 +1,4 @@
-"""Preprocessing in words, for descriptions and comments."""
+"""Describe preprocessing in words, for metadata and comments."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _COLORS = {
 }
 
 
-def preprocessing_in_words(described: Preprocessing) -> list[str]:
-    """Say what is done to a sample, step by step; nothing for nothing.
+def describe_preprocessing(preprocessing: Preprocessing) -> list[str]:
+    """Describe the steps of preprocessing in order; empty if there are none.
 
-    >>> preprocessing_in_words(Preprocessing(image=Image(resize=(96, 96)), scale=0.5))
+    >>> describe_preprocessing(Preprocessing(image=Image(resize=(96, 96)), scale=0.5))
     ['resized to 96 x 96 (bilinear, half-pixel centres, not antialiased)', 'x * 0.5']
     """
     steps: list[str] = []
-    if described.image:
-        steps += _image(described.image)
-    if described.audio:
-        steps += _audio(described.audio)
-    return [*steps, *_values(described)]
+    if preprocessing.image:
+        steps += _image(preprocessing.image)
+    if preprocessing.audio:
+        steps += _audio(preprocessing.audio)
+    return [*steps, *_values(preprocessing)]
 
 
 def _image(image: Image) -> Iterator[str]:
@@ -55,15 +55,15 @@ def _audio(audio: Audio) -> Iterator[str]:
         yield f"the first {audio.coefficients} coefficients of its DCT"
 
 
-def _values(described: Preprocessing) -> Iterator[str]:
-    """Write the formula of the values, without what changes nothing."""
-    if not described.changes_values:
+def _values(preprocessing: Preprocessing) -> Iterator[str]:
+    """Write the formula of the values, without the operations that change nothing."""
+    if not preprocessing.changes_values:
         return
-    text = "x" if described.scale == 1 else f"x * {described.scale:g}"
-    text += f" + {described.offset:g}" if described.offset else ""
-    text += f" - {_list(described.mean)}" if any(described.mean) else ""
-    if any(value != 1 for value in described.std):
-        text = f"({text}) / {_list(described.std)}"
+    text = "x" if preprocessing.scale == 1 else f"x * {preprocessing.scale:g}"
+    text += f" + {preprocessing.offset:g}" if preprocessing.offset else ""
+    text += f" - {_list(preprocessing.mean)}" if any(preprocessing.mean) else ""
+    if any(value != 1 for value in preprocessing.std):
+        text = f"({text}) / {_list(preprocessing.std)}"
     yield text
 
 

@@ -1,10 +1,10 @@
-"""A class in Swift that runs a model on iOS."""
+"""A Swift class that runs a model on iOS."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack.emit.phone.app_source_text import quoted
+from edgepack.emit.phone.app_source_text import string_literal
 from edgepack.emit.phone.model_class import Language, write_class
 from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.emit.phone.swift_samples import SAMPLES
@@ -56,7 +56,7 @@ public final class @name@ {
     }
 
     /*
-     @takes@
+     @io_comment@
      */
     public func run(
         @parameters@
@@ -67,7 +67,7 @@ public final class @name@ {
         @read@
     }
 
-    @class_of_outputs@
+    @outputs_class@
     @labels@
     @functions@
 
@@ -112,7 +112,7 @@ public static func quantize@Name@(_ values: [Float]) -> [@type@] {
     return values.map { value in
         let scaled: Float = value.isNaN ? 0 : value / @scale@
         let rounded = Double(scaled).rounded(.toNearestOrAwayFromZero) @zero_point@
-        return @type@(max(@least@, min(@most@, rounded)))
+        return @type@(max(@lowest@, min(@highest@, rounded)))
     }
 }
 """
@@ -122,7 +122,7 @@ _ROUND = """\
 public static func write@Name@(_ values: [Float]) -> [@type@] {
     return values.map { value in
         let rounded = value.isNaN ? 0 : Double(value).rounded(.toNearestOrEven)
-        return @type@(max(@least@, min(@most@, rounded)))
+        return @type@(max(@lowest@, min(@highest@, rounded)))
     }
 }
 """
@@ -137,7 +137,7 @@ public static func read@Name@(_ values: [@type@]) -> [Float] {
 _VALUES = """\
 /*
  * What becomes of each value x:
-@told@
+@steps@
  */
 public static func preprocess@Name@(_ values: [Float]) throws -> [Float] {
     guard values.count == @size@ else { throw Failure.wrongSize }
@@ -154,7 +154,7 @@ public struct Outputs {
 
 _OUTPUT = """\
 var @name@ = [@type@](repeating: @empty@, count: @size@)
-try take(&@name@, from: @place@)"""
+try take(&@name@, from: @index@)"""
 
 _TYPES = {
     "float32": "Float",
@@ -168,25 +168,26 @@ _TYPES = {
 
 
 def swift(model: PhoneModel) -> str:
-    """Write the file of the class.
+    """Write the Swift source file of a model's class.
 
-    It takes TensorFlow Lite's C interface: the ``Tensor.DataType`` of the Swift interface has no
-    case for int8, so that its ``Interpreter`` refuses to copy such inputs and outputs
+    It uses TensorFlow Lite's C API: ``Tensor.DataType`` of the Swift API has no case for int8, so
+    that its ``Interpreter`` refuses to copy int8 inputs and outputs
     (tensorflow/lite/swift/Sources/Tensor.swift).
     """
     return write_class(model, _SWIFT)
 
 
 def swift_literal(text: str) -> str:
-    r"""Write a string literal of Swift.
+    r"""Write a Swift string literal.
 
     >>> print(swift_literal('\\(x) "y"'))
     "\\(x) \"y\""
     """
-    return quoted(text, "\\u{%x}")
+    return string_literal(text, "\\u{%x}")
 
 
-def _words(dtype: str) -> Mapping[str, str]:
+def _dtype_values(dtype: str) -> Mapping[str, str]:
+    """Return the values of the placeholders that depend on a dtype."""
     return {"empty": "false" if dtype == "bool" else "0"}
 
 
@@ -211,19 +212,19 @@ _SWIFT = Language(
         "field": "public let @name@: @array@",
         "argument": "@name@: @value@",
         "channels": "private static let @name@: [Float] = [@values@]",
-        "call": "try Self.@function@(@given@)",
-        "call_image": "try Self.@function@(\n    @given@, @given@Width, @given@Height)",
-        "convert_call": "Self.@function@(@given@)",
-        "prepare": "let taken@place@ = @value@\ntry give(taken@place@, to: @place@)",
+        "call": "try Self.@function@(@argument@)",
+        "call_image": "try Self.@function@(\n    @argument@, @argument@Width, @argument@Height)",
+        "convert_call": "Self.@function@(@argument@)",
+        "prepare": "let taken@index@ = @value@\ntry give(taken@index@, to: @index@)",
         "parameter": "@name@: @type@",
         "range": "@first@..<@end@",
         "comment": " *     ",
         "element": "values[$0]",
-        "place": "$0",
+        "element_index": "$0",
     },
-    types=_TYPES | {"whole": "Int"},
+    types=_TYPES | {"int": "Int"},
     array=lambda dtype: f"[{_TYPES[dtype]}]",
     literal=swift_literal,
     suffix="",
-    words=_words,
+    dtype_values=_dtype_values,
 )

@@ -1,4 +1,4 @@
-"""Swift that prepares images and sound."""
+"""Swift templates of functions that preprocess images and audio."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ public static func rgb(of image: CGImage) throws -> [UInt8] {
 _IMAGE = """\
 /*
  * The image as the model takes it:
-@told@
+@steps@
  */
 public static func preprocess@Name@(
     _ rgb: [UInt8], _ width: Int, _ height: Int
@@ -88,7 +88,7 @@ private static func scaled@Name@(
 _WAVE = """\
 /*
  * The sound as the model takes it:
-@told@
+@steps@
  */
 public static func preprocess@Name@(_ wave: [Float]) throws -> [Float] {
     @clip@
@@ -107,7 +107,7 @@ let clip = wave"""
 _FEATURES = """\
 /*
  * Features of the sound, as the model takes them:
-@told@
+@steps@
  */
 public static func preprocess@Name@(_ wave: [Float]) throws -> [Float] {
     @clip@

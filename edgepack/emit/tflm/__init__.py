@@ -1,1 +1,1 @@
-"""C and C++ for TensorFlow Lite Micro, one emitter for each file of a firmware."""
+"""C and C++ for TensorFlow Lite Micro (TFLM), one emitter per firmware file."""

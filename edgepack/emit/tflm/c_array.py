@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_BYTES_A_LINE = 12
+_BYTES_PER_LINE = 12
 
 _HEADER = """\
 #ifndef {guard}
@@ -53,19 +53,21 @@ EDGEPACK_ALIGN_16 const unsigned char {symbol}[{length}] = {{
 
 
 def array_header(symbol: str, data: bytes) -> str:
-    """Declare ``symbol``, an array of the bytes of ``data``, and its length ``symbol_len``."""
+    """Write the header that declares array ``symbol`` and its length in bytes, ``SYMBOL_len``."""
     return _HEADER.format(guard=f"{symbol.upper()}_H", symbol=symbol, length=len(data))
 
 
 def array_source(symbol: str, data: bytes, header: str) -> str:
-    """Define what :func:`array_header` declares in the file ``header``, which it includes.
+    """Write the source file that defines the array ``symbol``, aligned to 16 bytes, and its length.
+
+    ``header`` is the file name of :func:`array_header`'s text, which the source includes.
 
     >>> print(array_source("tiny_model", bytes([28, 0]), "model.h").splitlines()[-2])
         0x1c, 0x00
     """
-    # All bytes at once, then lines of a fixed width: byte by byte takes ten times as long.
+    # Format all bytes at once, then cut lines of a fixed width: ten times as fast as byte by byte.
     text = "0x" + data.hex(",").replace(",", ", 0x")
-    width = len("0x00, ") * _BYTES_A_LINE
+    width = len("0x00, ") * _BYTES_PER_LINE
     rows = (f"    {text[start : start + width].rstrip()}" for start in range(0, len(text), width))
     return _SOURCE.format(header=header, symbol=symbol, length=len(data), rows="\n".join(rows))
 
@@ -74,18 +76,20 @@ _ARRAY = re.compile(r"unsigned char \w+\[(\d{1,10})\] = \{([0-9a-fx,\s]*)\};")
 
 
 def c_bytes(source: str) -> bytes | None:
-    """Read the bytes of an array back from what :func:`array_source` wrote; None if it holds none.
+    """Parse the bytes of the array in text that :func:`array_source` wrote; None if there is none.
+
+    None also if a value is not one byte in hexadecimal, or their count is not the array's length.
 
     >>> list(c_bytes(array_source("tiny_model", bytes([28, 0]), "model.h")))
     [28, 0]
     """
-    if (found := _ARRAY.search(source)) is None:
+    if (match := _ARRAY.search(source)) is None:
         return None
-    length, rows = found.groups()
+    length, rows = match.groups()
     try:
         data = bytes.fromhex(rows.replace("0x", " ").replace(",", " "))
     except ValueError:
         return None
-    # Or 0x1c1c, and 28 for 0x28, would pass for bytes.
-    is_whole = len(data) == int(length) == rows.count(",") + 1 == rows.count("0x")
-    return data if is_whole else None
+    # Without this check, 0x1c1c, and 28 in place of 0x28, would pass for bytes.
+    is_complete = len(data) == int(length) == rows.count(",") + 1 == rows.count("0x")
+    return data if is_complete else None

@@ -1,14 +1,14 @@
 """``main.cc``: a self-test that runs the test vectors of all models on the device. C++17.
 
-It is C++14, too: some of Arduino's cores compile so, which a library cannot change.
+The text is valid C++14 as well: some Arduino cores compile as C++14, which a library cannot change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgepack.emit.c.firmware_model import End, FirmwareModel
-from edgepack.emit.tflm.self_test import TYPES, self_test
+from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
+from edgepack.emit.tflm.self_test import TYPES, self_test_text
 
 _ENTRIES = {
     "main": """\
@@ -88,7 +88,7 @@ bool {name}_passes() {{
     return passes({name}_test, interpreter);
 }}"""
 
-_END = """\
+_IO = """\
     {{{macro}_NAME, {type}, {macro}_BYTES, sizeof({symbol}_t),
      {golden}}},"""
 
@@ -118,15 +118,15 @@ _TFLM = "tensorflow/lite/micro"
 
 
 def main_cc(models: Sequence[FirmwareModel], entry: str) -> str:
-    """Write a program that tests all models, begun by ``main``, ``app_main`` or as ``arduino``.
+    """Write a program that tests all models, with the headers of each in a folder of its name.
 
-    It includes the files of each model from the folder of its name.
+    ``entry`` is the entry point: ``main``, ``app_main``, or ``arduino`` for ``setup`` and ``loop``.
     """
     return _TEXT.format(
         status="; returns 0 if all pass" if entry == "main" else "",
         includes=_includes(models, entry),
         arena=_arena(models),
-        self_test=self_test({end.tensor.dtype for model in models for end in model.outputs}),
+        self_test=self_test_text({io.tensor.dtype for model in models for io in model.outputs}),
         models="\n\n".join(_model(model, len(models) == 1) for model in models),
         calls="\n".join(f"    pass = {model.name}_passes() && pass;" for model in models),
         entry=_ENTRIES[entry],
@@ -135,7 +135,7 @@ def main_cc(models: Sequence[FirmwareModel], entry: str) -> str:
 
 def _includes(models: Sequence[FirmwareModel], entry: str) -> str:
     files = ["micro_interpreter.h", "micro_log.h", "system_setup.h"]
-    if any(map(_variables, models)):
+    if any(map(_variable_count, models)):
         files += ["micro_allocator.h", "micro_resource_variable.h"]
     tflm = [f"{_TFLM}/{file}" for file in sorted(files)]
     blocks = [
@@ -163,12 +163,12 @@ def _arena(models: Sequence[FirmwareModel]) -> str:
 
 
 def _model(model: FirmwareModel, is_only: bool) -> str:
-    count = _variables(model)
+    count = _variable_count(model)
     return _MODEL.format(
         name=model.name,
         macro=model.macro,
-        inputs=_ends(model, model.inputs),
-        outputs=_ends(model, model.outputs),
+        inputs=_io_structs(model, model.inputs),
+        outputs=_io_structs(model, model.outputs),
         interpreter=(_WITH_VARIABLES if count else _PLAIN).format(
             macro=model.macro,
             arena="arena" if is_only else f"arena.{model.name}_arena",
@@ -177,19 +177,19 @@ def _model(model: FirmwareModel, is_only: bool) -> str:
     )
 
 
-def _ends(model: FirmwareModel, ends: Sequence[End]) -> str:
+def _io_structs(model: FirmwareModel, io_tensors: Sequence[IOTensor]) -> str:
     return "\n".join(
-        _END.format(
-            macro=f"{model.macro}_{end.name.upper()}",
-            type=TYPES[end.tensor.dtype][0],
-            symbol=f"{model.name}_{end.name}",
-            golden=f"{model.name}_vectors_{end.name}" if model.vectors else "nullptr",
+        _IO.format(
+            macro=f"{model.macro}_{io.name.upper()}",
+            type=TYPES[io.tensor.dtype][0],
+            symbol=f"{model.name}_{io.name}",
+            golden=f"{model.name}_vectors_{io.name}" if model.vectors else "nullptr",
         )
-        for end in ends
+        for io in io_tensors
     )
 
 
-def _variables(model: FirmwareModel) -> int:
-    """Bound the number of the variables that operators read and assign."""
+def _variable_count(model: FirmwareModel) -> int:
+    """Return an upper bound of the number of resource variables: the count of their handles."""
     operators = (operator for graph in model.model.subgraphs for operator in graph.operators)
     return sum(operator.name == _VARIABLE for operator in operators)

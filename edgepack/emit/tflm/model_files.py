@@ -1,4 +1,4 @@
-"""The files of one model, each by its emitter, in the folder of the model's name."""
+"""The firmware files of one model, in a folder named after the model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ EMITTERS: Mapping[str, Callable[[FirmwareModel], str]] = {
     "preprocess.h": preprocess_h,
     "test_vectors.h": test_vectors_h,
 }
+"""The function that writes each header, by file name."""
 
 
 def array_files(name: str, data: bytes) -> dict[str, str]:
-    """Write the bytes of a model as an array, ``NAME_model``: text by path."""
+    """Return the header and source of a model's bytes as array ``NAME_model``: text by path."""
     symbol, header = f"{name}_model", "model.h"
     return {
         f"{name}/{header}": array_header(symbol, data),
@@ -31,6 +32,6 @@ def array_files(name: str, data: bytes) -> dict[str, str]:
 
 
 def model_files(model: FirmwareModel) -> dict[str, str]:
-    """Write all of a model: text by path."""
-    others = {f"{model.name}/{name}": emit(model) for name, emit in EMITTERS.items()}
-    return array_files(model.name, model.data) | others
+    """Return all firmware files of a model: text by path."""
+    headers = {f"{model.name}/{name}": emit(model) for name, emit in EMITTERS.items()}
+    return array_files(model.name, model.data) | headers

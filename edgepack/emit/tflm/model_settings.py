@@ -1,4 +1,4 @@
-"""``model_settings.h``: what firmware has to know of a model. Valid C99 and C++17."""
+"""``model_settings.h``: arena size, inputs, outputs and labels of a model. Valid C99 and C++17."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import End, FirmwareModel
+from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
 from edgepack.emit.c.source_text import C_TYPES, c_float, c_header, c_string, c_title
 from edgepack.quantization.affine import real_range
 
@@ -21,7 +21,7 @@ _ARENA = """\
 #define {macro}_OUTPUTS {outputs}
 """
 
-_END = """\
+_IO = """\
 /* The {kind} {title}: {shape} of {dtype}{meaning}. */
 typedef {c_type} {symbol}_t;
 #define {macro}_INDEX {index}
@@ -47,9 +47,9 @@ static const char *const {name}_labels[{macro}_LABELS] = {{
 
 
 def model_settings_h(model: FirmwareModel) -> str:
-    """Define the arena's size, and of each input and output its type, shape and quantization.
+    """Write the header: arena size, and the type, shape and quantization of inputs and outputs.
 
-    Raises :class:`ModelError` if C has no type for the values of one.
+    Raises :class:`ModelError` if C has no type for the values of one, or if one has no values.
     """
     parts = [
         _ARENA.format(
@@ -60,72 +60,72 @@ def model_settings_h(model: FirmwareModel) -> str:
             outputs=len(model.outputs),
         )
     ]
-    for kind, ends in (("input", model.inputs), ("output", model.outputs)):
-        parts += [_end(model, kind, index, end) for index, end in enumerate(ends)]
+    for kind, io_tensors in (("input", model.inputs), ("output", model.outputs)):
+        parts += [_io_settings(model, kind, index, io) for index, io in enumerate(io_tensors)]
     if model.labels:
         parts.append(_labels(model))
     return c_header(f"{model.macro}_MODEL_SETTINGS_H", "\n".join(parts), ["<stdint.h>"])
 
 
-def elements(end: End) -> int:
-    """Count the values; a scalar is one. Raises :class:`ModelError` if there are none."""
-    count = prod(end.tensor.shape)
+def elements(io: IOTensor) -> int:
+    """Return the number of values, 1 for a scalar. Raises :class:`ModelError` if there are none."""
+    count = prod(io.tensor.shape)
     if count < 1:
         raise ModelError(
-            f"{end.title}: its shape {list(end.tensor.shape)} holds no values; "
+            f"{io.title}: its shape {list(io.tensor.shape)} holds no values; "
             "firmware needs inputs and outputs of a fixed size"
         )
     return count
 
 
-def c_type(end: End) -> str:
-    """Find the C type of the values. Raises :class:`ModelError` if C has none."""
-    if end.tensor.dtype not in C_TYPES:
+def c_type(io: IOTensor) -> str:
+    """Return the C type of the values. Raises :class:`ModelError` if C has none."""
+    if io.tensor.dtype not in C_TYPES:
         raise ModelError(
-            f"{end.title}: C has no type for {end.tensor.dtype}; "
-            f"firmware takes and gives {', '.join(C_TYPES)}"
+            f"{io.title}: C has no type for {io.tensor.dtype}; "
+            f"firmware supports {', '.join(C_TYPES)}"
         )
-    return C_TYPES[end.tensor.dtype]
+    return C_TYPES[io.tensor.dtype]
 
 
-def _end(model: FirmwareModel, kind: str, index: int, end: End) -> str:
-    tensor, macro = end.tensor, f"{model.macro}_{end.name.upper()}"
+def _io_settings(model: FirmwareModel, kind: str, index: int, io: IOTensor) -> str:
+    tensor, macro = io.tensor, f"{model.macro}_{io.name.upper()}"
     sizes = tensor.shape or (1,)  # C has no empty array
-    text = _END.format(
+    text = _IO.format(
         kind=kind,
-        title=c_title(c_string(end.title)),
+        title=c_title(c_string(io.title)),
         shape=" x ".join(map(str, tensor.shape)) or "a scalar",
         dtype=tensor.dtype,
-        meaning=_meaning(end),
-        c_type=c_type(end),
-        symbol=f"{model.name}_{end.name}",
+        meaning=_meaning(io),
+        c_type=c_type(io),
+        symbol=f"{model.name}_{io.name}",
         macro=macro,
         index=index,
-        name=c_string(end.title),
+        name=c_string(io.title),
         rank=len(tensor.shape),
         sizes=", ".join(map(str, sizes)),
-        elements=elements(end),
+        elements=elements(io),
         bytes=tensor.value_bytes,
     )
-    if not (quant := _quantization(end)):
+    if not (quant := _quantization(io)):
         return text
     scale, zero_point = quant
-    number = f"({zero_point})" if zero_point < 0 else str(zero_point)
-    return text + _SCALE.format(macro=macro, scale=c_float(scale), zero_point=number)
+    literal = f"({zero_point})" if zero_point < 0 else str(zero_point)
+    return text + _SCALE.format(macro=macro, scale=c_float(scale), zero_point=literal)
 
 
-def _quantization(end: End) -> tuple[float, int] | None:
-    """Give the scale and zero point of what is quantized with one for all its values."""
-    quant = end.tensor.quant
+def _quantization(io: IOTensor) -> tuple[float, int] | None:
+    """Return scale and zero point if the tensor is quantized per tensor, otherwise None."""
+    quant = io.tensor.quant
     return (quant.scale[0], quant.zero_point[0]) if quant and len(quant.scale) == 1 else None
 
 
-def _meaning(end: End) -> str:
-    """Say what the integers of a quantized input or output stand for."""
-    if not _quantization(end) or not end.tensor.dtype.startswith(("int", "uint")):
+def _meaning(io: IOTensor) -> str:
+    """Explain in a comment which real values the integers represent; empty if not quantized."""
+    if not _quantization(io) or not io.tensor.dtype.startswith(("int", "uint")):
         return ""
-    limits = np.iinfo(end.tensor.dtype)
-    low, high = real_range(end.tensor)
+    limits = np.iinfo(io.tensor.dtype)
+    low, high = real_range(io.tensor)
     return (
         ".\n   A value q means the real number SCALE * (q - ZERO_POINT):\n   "
         f"{limits.min} is {low:.6g}, {limits.max} is {high:.6g}"
@@ -135,6 +135,6 @@ def _meaning(end: End) -> str:
 def _labels(model: FirmwareModel) -> str:
     rows = "\n".join(f"    {c_string(label)}," for label in model.labels)
     count = len(model.labels)
-    meant = [end.name for end in model.outputs if end.tensor.shape[-1:] == (count,)]
-    whose = f"{meant[0]}'s" if len(meant) == 1 else "output's"
+    labelled = [io.name for io in model.outputs if io.tensor.shape[-1:] == (count,)]
+    whose = f"{labelled[0]}'s" if len(labelled) == 1 else "output's"
     return _LABELS.format(macro=model.macro, whose=whose, count=count, name=model.name, rows=rows)

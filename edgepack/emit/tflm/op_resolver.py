@@ -1,4 +1,4 @@
-"""``op_resolver.h``: the operators that a model uses, registered with TFLM. C++17."""
+"""``op_resolver.h``: an op resolver with the operators that a model uses. C++17."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUILTINS = """
     SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM SVDF TANH TRANSPOSE TRANSPOSE_CONV
     UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE
 """
-"""What TFLM registers under the operator's name: ``CONV_2D`` with ``AddConv2D()``."""
+"""Builtin operators that TFLM registers with methods named like them: CONV_2D, AddConv2D()."""
 
 _IRREGULAR = {
     "BATCH_MATMUL": "AddBatchMatMul",
@@ -28,6 +28,7 @@ _IRREGULAR = {
     "PADV2": "AddPadV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
+"""Registration methods whose names do not follow from the operator's."""
 
 _CUSTOM = {
     "CIRCULAR_BUFFER": "AddCircularBuffer",
@@ -49,7 +50,7 @@ _CUSTOM = {
     "TFLite_Detection_PostProcess": "AddDetectionPostprocess",
     "ethos-u": "AddEthosU",
 }
-"""TFLM's own custom operators, and those of what Vela planned for an Ethos-U."""
+"""Registration methods of TFLM's custom operators, and of the one that Vela writes (Ethos-U)."""
 
 _BODY = """\
 // The operators that the model uses, and no others: each one takes flash.
@@ -68,11 +69,11 @@ _LINE = "    if (resolver.{method}() != kTfLiteOk) return kTfLiteError;"
 
 
 def op_resolver_h(model: FirmwareModel) -> str:
-    """Define a resolver with exactly the operators of a model, in the order of their first use.
+    """Write the header of a resolver with exactly a model's operators, in order of first use.
 
-    Raises :class:`ModelError` for an operator that TFLM has not, and for a model without any.
+    Raises :class:`ModelError` for an operator that TFLM lacks, and for a model without operators.
     """
-    methods = operator_methods(model)
+    methods = registration_methods(model)
     if not methods:
         raise ModelError("the model has no operators: it computes nothing")
     body = _BODY.format(
@@ -85,16 +86,16 @@ def op_resolver_h(model: FirmwareModel) -> str:
     return c_header(f"{model.macro}_OP_RESOLVER_H", body, [include])
 
 
-def operator_methods(model: FirmwareModel) -> list[str]:
-    """List the methods of TFLM's resolver that register what a model uses, each one once."""
+def registration_methods(model: FirmwareModel) -> list[str]:
+    """List the methods of TFLM's resolver that register a model's operators, each method once."""
     operators = (operator for graph in model.model.subgraphs for operator in graph.operators)
-    return list(dict.fromkeys(add_method(operator) for operator in operators))
+    return list(dict.fromkeys(registration_method(operator) for operator in operators))
 
 
-def add_method(operator: Operator) -> str:
-    """Find the method that registers an operator. Raises :class:`ModelError` if TFLM has none.
+def registration_method(operator: Operator) -> str:
+    """Name the method that registers an operator. Raises :class:`ModelError` if TFLM has none.
 
-    >>> add_method(Operator(name="CONV_2D", version=1, inputs=(), outputs=()))
+    >>> registration_method(Operator(name="CONV_2D", version=1, inputs=(), outputs=()))
     'AddConv2D'
     """
     name = operator.name
@@ -103,11 +104,11 @@ def add_method(operator: Operator) -> str:
             return _CUSTOM[name]
         raise ModelError(
             f"custom operator {name!r}: TensorFlow Lite Micro has no kernel for it; build the "
-            "layer of other operators, or write a kernel, and add it with AddCustom() by hand"
+            "layer from other operators, or write a kernel and register it with AddCustom() by hand"
         )
     if name in _BUILTINS.split():
         return _IRREGULAR.get(name) or f"Add{name.title().replace('_', '')}"
     raise ModelError(
         f"operator {name}: TensorFlow Lite Micro has no kernel for it; "
-        "build the layer of other operators"
+        "build the layer from other operators"
     )

@@ -1,18 +1,18 @@
-"""quantize.h: between real values and the integers of a model's inputs and outputs, C99 and C++17.
+"""``quantize.h``: quantize and dequantize a model's inputs and outputs. Valid C99 and C++17.
 
-The functions compute what TensorFlow Lite's QUANTIZE and DEQUANTIZE do, bit for bit, as
+The functions match TensorFlow Lite's QUANTIZE and DEQUANTIZE bit for bit, as
 :mod:`edgepack.quantization.affine` does; where TensorFlow Lite overflows, they saturate.
 """
 
 from __future__ import annotations
 
-from edgepack.emit.c.firmware_model import End, FirmwareModel
+from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
 from edgepack.emit.c.source_text import c_header, c_title
-from edgepack.emit.tflm.integer_only import RANGE_BITS, integer_only
+from edgepack.emit.tflm.integer_only import RANGE_BITS, integer_constants
 
 _TYPES = ("int8", "int16", "uint8")
 
-_ABOUT = """\
+_INTRODUCTION = """\
 /*
  * Real values and the integers that stand for them:  real = scale * (value - zero point).
  *
@@ -25,7 +25,7 @@ _ABOUT = """\
  */
 """
 
-_NONE = """\
+_NO_FUNCTIONS = """\
 /* No input or output is quantized with a scale of its own: there is nothing to convert. */
 """
 
@@ -70,20 +70,20 @@ _FUNCTIONS = """\
 
 #define {macro}_FRACTION_BITS ({fraction_bits})
 
-static inline {name}_{end}_t {name}_quantize_{end}(float real)
+static inline {name}_{io}_t {name}_quantize_{io}(float real)
 {{
     const float steps = real / {macro}_SCALE;
 
-    return ({name}_{end}_t)({name}_round(steps, {lowest}, {highest}) + {macro}_ZERO_POINT);
+    return ({name}_{io}_t)({name}_round(steps, {lowest}, {highest}) + {macro}_ZERO_POINT);
 }}
 
-static inline float {name}_dequantize_{end}({name}_{end}_t value)
+static inline float {name}_dequantize_{io}({name}_{io}_t value)
 {{
     return (float)((int32_t)value - {macro}_ZERO_POINT) * {macro}_SCALE;
 }}
 
 /* Quantizes real / 2^{fraction_bits}. */
-static inline {name}_{end}_t {name}_quantize_{end}_fixed(int32_t real)
+static inline {name}_{io}_t {name}_quantize_{io}_fixed(int32_t real)
 {{
     const uint32_t limit = real < 0 ? {lowest_units}u : {highest_units}u; /* of the range */
     uint32_t size = real < 0 ? 0u - (uint32_t)real : (uint32_t)real;
@@ -91,11 +91,11 @@ static inline {name}_{end}_t {name}_quantize_{end}_fixed(int32_t real)
 
     size = size < limit ? size : limit;
     steps = {name}_round_fixed(size * UINT64_C({inverse}), {inverse_shift}u);
-    return ({name}_{end}_t)((real < 0 ? -steps : steps) + {macro}_ZERO_POINT);
+    return ({name}_{io}_t)((real < 0 ? -steps : steps) + {macro}_ZERO_POINT);
 }}
 
 /* The real value times 2^{fraction_bits}, rounded. */
-static inline int32_t {name}_dequantize_{end}_fixed({name}_{end}_t value)
+static inline int32_t {name}_dequantize_{io}_fixed({name}_{io}_t value)
 {{
     const int32_t steps = (int32_t)value - {macro}_ZERO_POINT;
     const uint32_t size = (uint32_t)(steps < 0 ? -steps : steps);
@@ -107,45 +107,49 @@ static inline int32_t {name}_dequantize_{end}_fixed({name}_{end}_t value)
 
 
 def quantize_h(model: FirmwareModel) -> str:
-    """Write the header; what is not quantized with one scale is left as it is.
+    """Write the header, with functions for the inputs and outputs that have a single scale.
 
-    Raises :class:`~edgepack.core.errors.ModelError` for a scale or zero point that makes no sense.
+    Raises :class:`~edgepack.core.errors.ModelError` for an invalid scale or zero point.
     """
-    parts = [_of_end(model, end) for end in (*model.inputs, *model.outputs) if is_quantized(end)]
+    parts = [
+        _functions(model, io)
+        for io in (*model.inputs, *model.outputs)
+        if is_quantized_per_tensor(io)
+    ]
     body = (
-        [_ABOUT.format(bits=RANGE_BITS), _ROUND.format(name=model.name), *parts]
+        [_INTRODUCTION.format(bits=RANGE_BITS), _ROUND.format(name=model.name), *parts]
         if parts
-        else [_NONE]
+        else [_NO_FUNCTIONS]
     )
     return c_header(
         f"{model.macro}_QUANTIZE_H", "\n".join(body), ["<stdint.h>", '"model_settings.h"']
     )
 
 
-def is_quantized(end: End) -> bool:
-    """Whether an input or output has one scale and a type that real values are quantized to."""
-    quant = end.tensor.quant
-    return quant is not None and len(quant.scale) == 1 and end.tensor.dtype in _TYPES
+def is_quantized_per_tensor(io: IOTensor) -> bool:
+    """Whether an input or output is int8, int16 or uint8 with a single scale."""
+    quant = io.tensor.quant
+    return quant is not None and len(quant.scale) == 1 and io.tensor.dtype in _TYPES
 
 
-def _of_end(model: FirmwareModel, end: End) -> str:
-    assert end.tensor.quant is not None  # noqa: S101 (it is quantized)
-    numbers = integer_only(end.tensor)
+def _functions(model: FirmwareModel, io: IOTensor) -> str:
+    assert io.tensor.quant is not None  # noqa: S101 (checked by the caller)
+    constants = integer_constants(io.tensor)
     return _FUNCTIONS.format(
         name=model.name,
-        end=end.name,
-        macro=f"{model.macro}_{end.name.upper()}",
-        title=c_title(end.title),
-        type=end.tensor.dtype,
-        scale=end.tensor.quant.scale[0],
-        zero_point=end.tensor.quant.zero_point[0],
-        fraction_bits=numbers.fraction_bits,
-        lowest=numbers.lowest_steps,
-        highest=numbers.highest_steps,
-        lowest_units=numbers.lowest_units,
-        highest_units=numbers.highest_units,
-        inverse=numbers.inverse,
-        inverse_shift=numbers.inverse_shift,
-        fixed_scale=numbers.scale,
-        scale_shift=numbers.scale_shift,
+        io=io.name,
+        macro=f"{model.macro}_{io.name.upper()}",
+        title=c_title(io.title),
+        type=io.tensor.dtype,
+        scale=io.tensor.quant.scale[0],
+        zero_point=io.tensor.quant.zero_point[0],
+        fraction_bits=constants.fraction_bits,
+        lowest=constants.lowest_steps,
+        highest=constants.highest_steps,
+        lowest_units=constants.lowest_units,
+        highest_units=constants.highest_units,
+        inverse=constants.inverse,
+        inverse_shift=constants.inverse_shift,
+        fixed_scale=constants.scale,
+        scale_shift=constants.scale_shift,
     )

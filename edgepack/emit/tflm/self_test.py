@@ -1,4 +1,4 @@
-"""The half of ``main.cc`` that is the same for all models: it runs vectors and compares. C++17."""
+"""The part of ``main.cc`` that is the same for all models: run vectors and compare. C++17."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TYPES = {
     "uint32": ("kTfLiteUInt32", "std::uint32_t"),
     "uint64": ("kTfLiteUInt64", "std::uint64_t"),
 }
-"""TFLM's name of a type, and the integer that its bits are loaded into."""
+"""TFLM's name of each tensor type, and the C++ integer type that its bits are loaded into."""
 
 _TEXT = """\
 // An input or output of a model, and its golden values: `bytes` for each test vector.
@@ -173,21 +173,21 @@ std::int64_t steps(std::int{bits}_t value) {{
 """
 
 
-def self_test(dtypes: Iterable[str]) -> str:
-    """Write what runs the test vectors of a model whose outputs are of some types."""
+def self_test_text(dtypes: Iterable[str]) -> str:
+    """Write the C++ that runs the test vectors of models whose outputs have types ``dtypes``."""
     used = sorted(dtypes)
     widths = [dtype.removeprefix("float") for dtype in used if dtype.startswith("float")]
     return _TEXT.format(
         float_steps="".join(_FLOAT_STEPS.format(bits=bits) for bits in widths),
-        cases="\n".join(map(_case, used)),
+        cases="\n".join(map(_switch_case, used)),
     )
 
 
-def _case(dtype: str) -> str:
-    kind, loaded = TYPES[dtype]
-    value = f"load<{loaded}>(value)"
+def _switch_case(dtype: str) -> str:
+    tflm_type, loaded_type = TYPES[dtype]
+    value = f"load<{loaded_type}>(value)"
     if dtype.startswith("float"):
         value = f"steps({value})"
     if dtype == "uint64":
         value = f"static_cast<std::int64_t>({value})"
-    return f"        case {kind}:\n            return {value};"
+    return f"        case {tflm_type}:\n            return {value};"

@@ -1,4 +1,4 @@
-"""Project layouts: the models and a self-test as a build system takes them, one file each."""
+"""Project layouts: models and a self-test as a build system expects them, one module each."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""An Arduino library (Arduino library specification, 1.5 format, rev. 2.2).
+"""Layout of an Arduino library (Arduino library specification, 1.5 format, rev. 2.2).
 
-Arduino finds a library by a header that stands directly in its ``src``: hence one for the models,
-which also includes that of the library of TensorFlow Lite Micro. The self-test is a ``.cpp``, as
-``.cc`` is left out by Arduino CLI before 0.34, beside a sketch of the folder's name.
+Arduino finds a library by a header directly in its ``src`` folder. The library therefore has one
+header for all models, which also includes the header of the TensorFlow Lite Micro library. The
+self-test is a ``.cpp`` file, because Arduino CLI before 0.34 ignores ``.cc``, next to a sketch
+named after its folder.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from edgepack.emit.tflm.layouts.project import Layout, Project
 
 _FOLDER = "src"
 _SELF_TEST = "examples/self_test"
-_OF_THE_TEST = "/test_vectors.h"
+_TEST_VECTORS = "/test_vectors.h"
 
-# The header's name differs from the library's by a letter's case.
+# The library is spelled TensorFLowLite, its header TensorFlowLite.
 _PROPERTIES = """\
 name={library}
 version=1.0.0
@@ -62,7 +63,7 @@ examples. In a sketch of your own, include `<{library}.h>`.
 
 def _files(project: Project) -> dict[str, str]:
     includes = "\n".join(
-        f'#include "{path}"' for path in project.headers if not path.endswith(_OF_THE_TEST)
+        f'#include "{path}"' for path in project.headers if not path.endswith(_TEST_VECTORS)
     )
     names = {"library": project.library, "self_test": _SELF_TEST}
     guard = f"{project.library.upper()}_H"

@@ -1,8 +1,8 @@
-"""CMake, with TensorFlow Lite Micro as a subproject.
+"""Layout of a CMake project, with TensorFlow Lite Micro as a subproject.
 
-TensorFlow Lite Micro has no CMake build; its ``create_tflm_tree.py`` copies what a build needs
-into a tree, of which the subproject makes a library. The tree for ``TARGET=cortex_m_generic``
-would need the headers of a device besides, that for the host needs nothing.
+TensorFlow Lite Micro has no CMake build. Its ``create_tflm_tree.py`` copies the sources of a build
+into a tree, which the subproject compiles into a library. The tree for ``TARGET=cortex_m_generic``
+would also need a device's headers; the tree for the host is self-contained.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""An ESP-IDF component, with Espressif's component of TensorFlow Lite Micro.
+"""Layout of an ESP-IDF component that uses Espressif's component of TensorFlow Lite Micro.
 
-A component is called as its folder is, whatever a manifest says, so the self-test finds it by
-``EXTRA_COMPONENT_DIRS`` and not by a name.
+A component is named after its folder, whatever its manifest says, so the self-test finds it through
+``EXTRA_COMPONENT_DIRS`` and not by name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ idf_component_register(
   INCLUDE_DIRS "models")
 """
 
-# Public, because op_resolver.h includes its headers. 1.3.7 builds with ESP-IDF 5 and 6.
+# Public, because op_resolver.h includes the dependency's headers. 1.3.7 builds with ESP-IDF 5, 6.
 _MANIFEST = """\
 version: "1.0.0"
 description: "{title}"
@@ -45,7 +45,7 @@ _MAIN = """\
 idf_component_register(SRCS "main.cc")
 """
 
-# The default of 3584 bytes leaves little room for printf beside the interpreter.
+# The default of 3584 bytes leaves little room for printf in addition to the interpreter.
 _DEFAULTS = """\
 CONFIG_ESP_MAIN_TASK_STACK_SIZE=8192
 """

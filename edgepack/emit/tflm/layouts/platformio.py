@@ -1,7 +1,7 @@
-"""A PlatformIO library, with a self-test for the Arduino framework.
+"""Layout of a PlatformIO library, with a self-test for the Arduino framework.
 
-Which library of TensorFlow Lite Micro fits depends on the board, so the manifest names none and
-the self-test's ``platformio.ini`` does.
+Which library of TensorFlow Lite Micro fits depends on the board, so it is named not in the
+library's manifest but in the self-test's ``platformio.ini``.
 """
 
 from __future__ import annotations

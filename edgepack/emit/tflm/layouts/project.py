@@ -1,4 +1,4 @@
-"""What every layout of a project is made of."""
+"""What all project layouts share: the description of a project, and of a layout."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _README = """\
 
 {text}"""
 
-
-_TOLD = 4  # models with the longest names: descriptions of 255 characters are allowed everywhere
+# With the longest model names, a title stays below 255 characters, which every system allows.
+_MAX_NAMES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """What a layout's own files depend on.
+    """A project's name and models, from which a layout writes its own files.
 
-    ``name`` is a C identifier; ``models`` are the folders' names in their order. ``sources`` and
-    ``headers`` are their files' paths, from the folder that holds them.
+    ``name`` is a C identifier; ``models`` are the names of the models' folders, in order.
+    ``sources`` and ``headers`` are the paths of their files, relative to the layout's ``folder``.
     """
 
     name: str
@@ -31,34 +31,34 @@ class Project:
 
     @property
     def library(self) -> str:
-        """What the build system calls the models: no name that a system or a language uses."""
+        """Name of the library in the build system; the suffix avoids reserved names."""
         return f"{self.name}_models"
 
     @property
     def title(self) -> str:
-        """Say in a line what is in it.
+        """One line that describes the project.
 
         >>> Project(name="door", models=("kws", "ic"), sources=(), headers=()).title
         'Models for TensorFlow Lite Micro: kws, ic'
         """
-        shown = self.models if len(self.models) <= _TOLD else self.models[: _TOLD - 1]
-        more = len(self.models) - len(shown)
-        names = ", ".join(shown) + (f" and {more} more" if more else "")
+        shown = self.models if len(self.models) <= _MAX_NAMES else self.models[: _MAX_NAMES - 1]
+        hidden = len(self.models) - len(shown)
+        names = ", ".join(shown) + (f" and {hidden} more" if hidden else "")
         return f"Models for TensorFlow Lite Micro: {names}"
 
     def readme(self, text: str) -> str:
-        """Write the README of the project: its head, then how it is built."""
+        """Write the project's README: the title, then ``text``, which explains how to build it."""
         return _README.format(library=self.library, title=self.title, text=text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How a build system wants the files of a project to stand.
+    """Where a build system expects the files of a project.
 
-    ``folder`` holds the models' folders and is where includes such as ``"kws/model.h"`` are looked
-    for; ``self_test`` is the path of the self-test's source and ``entry`` says what starts it:
-    ``main``, ``app_main`` or ``arduino``, which is ``setup`` and ``loop``. ``files`` writes the
-    rest by path.
+    ``folder`` holds the models' folders and is the include path of ``"kws/model.h"``.
+    ``self_test`` is the path of the self-test's source and ``entry`` its entry point: ``main``,
+    ``app_main``, or ``arduino`` for ``setup`` and ``loop``. ``files`` returns the other files of a
+    project, text by path.
     """
 
     folder: str
@@ -67,9 +67,9 @@ class Layout:
     files: Callable[[Project], dict[str, str]]
 
     def lay_out(self, name: str, models: Mapping[str, str], main: str) -> dict[str, str]:
-        """Write a whole project, text by path, in the order of the paths.
+        """Return all files of a project, text by path, sorted by path.
 
-        ``models`` are the models' files, such as ``kws/model.c``, and ``main`` is the source of
+        ``models`` are the models' files by path, such as ``kws/model.c``; ``main`` is the source of
         the self-test for :attr:`entry`.
         """
         project = Project(

@@ -1,4 +1,4 @@
-"""A Zephyr module, with Zephyr's own module of TensorFlow Lite Micro (Zephyr 3.4 and later)."""
+"""Layout of a Zephyr module that uses Zephyr's own TensorFlow Lite Micro (Zephyr 3.4 and later)."""
 
 from __future__ import annotations
 

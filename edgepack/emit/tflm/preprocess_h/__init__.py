@@ -1,6 +1,6 @@
-"""``preprocess.h``: what the recipe does to the samples of each input, done on the device.
+"""``preprocess.h``: the recipe's preprocessing of each input, as C for the device.
 
-One file a subject: values, images, audio. What they share is in
+There is one module per kind of input: values, images, audio. Their common parts are in
 :mod:`edgepack.emit.tflm.preprocess_h.entry`.
 """
 
@@ -10,14 +10,14 @@ from edgepack.config.preprocessing import Preprocessing
 from edgepack.core.errors import ModelError
 from edgepack.emit.c.firmware_model import FirmwareModel
 from edgepack.emit.c.source_text import c_header
-from edgepack.emit.preprocessing_fit import require_fit
+from edgepack.emit.preprocessing_fit import require_matching_shape
 from edgepack.emit.tflm.preprocess_h.audio import audio_text
 from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput
 from edgepack.emit.tflm.preprocess_h.image import image_text
 from edgepack.emit.tflm.preprocess_h.values import values_text
-from edgepack.emit.tflm.quantize_h import is_quantized
+from edgepack.emit.tflm.quantize_h import is_quantized_per_tensor
 
-_ABOUT = """\
+_INTRODUCTION = """\
 /*
  * From what a sensor gives to what the model takes: what was done to the samples that it was
  * calibrated and tested with. Include this in one source file only: its tables are static.
@@ -39,36 +39,38 @@ static inline float $round_product(float product)
 
 
 def preprocess_h(model: FirmwareModel) -> str:
-    """Write a function for each input that preprocesses a sample and quantizes it.
+    """Write the header, with one function per input that preprocesses a sample and quantizes it.
 
     Results equal those of :func:`edgepack.calibration.datasets.preprocess.preprocess` bit for bit,
-    but for spectra, which are computed in float32 here. Raises
-    :class:`~edgepack.core.errors.ConfigError` for a description that does not give what the model
-    takes, and :class:`~edgepack.core.errors.ModelError` for an input with scales that
-    ``quantize.h`` leaves out.
+    except for spectra, which are computed in float32 on the device. Raises
+    :class:`~edgepack.core.errors.ConfigError` if the preprocessing does not output what the model
+    expects, and :class:`~edgepack.core.errors.ModelError` for a quantization that ``quantize.h``
+    has no functions for.
     """
     entries = [
-        PreprocessedInput(model.name, end, model.preprocessing.get(end.title, Preprocessing()))
-        for end in model.inputs
+        PreprocessedInput(model.name, io, model.preprocessing.get(io.title, Preprocessing()))
+        for io in model.inputs
     ]
-    functions = "\n".join(_text(entry) for entry in entries)
+    functions = "\n".join(_function(entry) for entry in entries)
     name = f"{model.name}_round_product"
     helper = _ROUND_PRODUCT.replace("$round_product", name) if f"{name}(" in functions else ""
     includes = ["<math.h>"] if any(entry.needs_math for entry in entries) else []
     includes += ["<stddef.h>", "<stdint.h>"]
     includes += ['"model_settings.h"'] + ['"quantize.h"'] * ("_quantize_" in functions)
-    return c_header(f"{model.macro}_PREPROCESS_H", f"{_ABOUT}\n{helper}{functions}", includes)
+    return c_header(
+        f"{model.macro}_PREPROCESS_H", f"{_INTRODUCTION}\n{helper}{functions}", includes
+    )
 
 
-def _text(entry: PreprocessedInput) -> str:
-    if entry.tensor.quant is not None and not is_quantized(entry.end):
+def _function(entry: PreprocessedInput) -> str:
+    if entry.tensor.quant is not None and not is_quantized_per_tensor(entry.io):
         raise ModelError(
-            f"input {entry.end.title!r}: {entry.tensor.dtype} is quantized in a way of its own;"
-            " convert the model to int8, int16 or uint8 inputs of one scale"
+            f"input {entry.io.title!r}: unsupported quantization of {entry.tensor.dtype};"
+            " convert the model to int8, int16 or uint8 inputs with a single scale"
         )
-    require_fit(entry.end, entry.described)
-    if entry.described.image:
-        return image_text(entry, entry.described.image)
-    if entry.described.audio:
-        return audio_text(entry, entry.described.audio)
+    require_matching_shape(entry.io, entry.preprocessing)
+    if entry.preprocessing.image:
+        return image_text(entry, entry.preprocessing.image)
+    if entry.preprocessing.audio:
+        return audio_text(entry, entry.preprocessing.audio)
     return values_text(entry)

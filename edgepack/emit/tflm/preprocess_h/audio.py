@@ -1,4 +1,4 @@
-"""Sound: 16-bit PCM in, the wave itself, its log-mel spectrogram or MFCCs out, quantized."""
+"""C code for audio inputs: from 16-bit PCM to a waveform, a log-mel spectrogram or MFCCs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import numpy as np
 from edgepack.calibration.datasets.audio_features import dct_matrix, mel_matrix
 from edgepack.config.preprocessing import Audio
 from edgepack.emit.c.source_text import c_float
-from edgepack.emit.preprocessing_fit import wave_samples
-from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput, c_about, c_table, floats, waves
-from edgepack.emit.tflm.preprocess_h.spectrum import bins, has_fft, spectrum_text
+from edgepack.emit.preprocessing_fit import waveform_length
+from edgepack.emit.tflm.preprocess_h.entry import (
+    PreprocessedInput,
+    c_table,
+    comment_block,
+    float_literals,
+    sinusoid_literals,
+)
+from edgepack.emit.tflm.preprocess_h.spectrum import bin_count, spectrum_text, uses_fft
 
 _MACROS = """\
 /* How many samples are given, and their rate in Hz. */
@@ -20,7 +26,7 @@ _MACROS = """\
 
 _WAVE = """\
 $about
-static inline void ${kws}_preprocess_${end}(const int16_t *samples, $type *input)
+static inline void ${model}_preprocess_${io}(const int16_t *samples, $type *input)
 {
     for (size_t i = 0; i < ${INPUT}_SAMPLES; i++) {
         const float wave = (float)samples[i] / 32768.0f;
@@ -60,7 +66,7 @@ static inline void ${input}_log_mel(const float *magnitudes, float *mel)
 
 """
 
-_COEFFICIENT = """\
+_MFCC = """\
 /* An MFCC: a coefficient of the discrete cosine transform of the mel bins. */
 static inline float ${input}_mfcc(const float *mel, size_t coefficient)
 {
@@ -75,7 +81,7 @@ static inline float ${input}_mfcc(const float *mel, size_t coefficient)
 
 _FEATURES = """\
 $about
-static inline void ${kws}_preprocess_${end}(
+static inline void ${model}_preprocess_${io}(
     const int16_t *samples, $type *input, float *workspace)
 {
     float *const mel = workspace + ${INPUT}_WORKSPACE - ${INPUT}_MEL_BINS;
@@ -91,84 +97,86 @@ static inline void ${kws}_preprocess_${end}(
 
 
 def audio_text(entry: PreprocessedInput, audio: Audio) -> str:
-    """Write the function of an input that takes sound, as 16-bit PCM of one channel."""
-    samples = wave_samples(audio, entry.tensor.sample_shape)
-    macros = entry.fill(_MACROS, samples=samples, rate=audio.sample_rate)
-    helpers = entry.value_function() + entry.stored_function()
+    """Write the function that preprocesses an audio input: 16-bit PCM, one channel."""
+    samples = waveform_length(audio, entry.tensor.sample_shape)
+    macros = entry.render(_MACROS, samples=samples, rate=audio.sample_rate)
+    helpers = entry.normalize_function() + entry.round_function()
     return macros + (_features if audio.features else _wave)(entry, audio, helpers)
 
 
 def _wave(entry: PreprocessedInput, audio: Audio, helpers: str) -> str:
-    about = c_about(
-        f"samples: {entry.fill('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
+    about = comment_block(
+        f"samples: {entry.render('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
         f" {audio.sample_rate} Hz; fill a shorter clip up with zeros at its end."
     )
-    stored = entry.stored(entry.value("wave", "i"))
-    return helpers + entry.fill(_WAVE, about=about, stored=stored)
+    stored = entry.convert_call(entry.normalize_call("wave", "i"))
+    return helpers + entry.render(_WAVE, about=about, stored=stored)
 
 
 def _features(entry: PreprocessedInput, audio: Audio, helpers: str) -> str:
     frames, count = entry.tensor.sample_shape[:2]
     is_mfcc = audio.features == "mfcc"
-    made = f"{frames} frames of {count} {'MFCCs' if is_mfcc else 'mel bins'}"
-    about = c_about(
-        f"samples: {entry.fill('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
+    features = f"{frames} frames of {count} {'MFCCs' if is_mfcc else 'mel bins'}"
+    about = comment_block(
+        f"samples: {entry.render('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
         f" {audio.sample_rate} Hz; fill a shorter clip up with zeros at its end. They become"
-        f" {made}. workspace: {entry.fill('${INPUT}_WORKSPACE')} floats, free again afterwards."
-        " Sums are in float here and in double in edgepack: a value halfway between two steps may"
-        " become the other one."
+        f" {features}. workspace: {entry.render('${INPUT}_WORKSPACE')} floats, free again"
+        " afterwards. Sums are in float here and in double in edgepack: a value halfway between"
+        " two steps may become the other one."
     )
-    real = entry.fill("${input}_mfcc(mel, i)") if is_mfcc else "mel[i]"
-    sizes = entry.fill(
+    real = entry.render("${input}_mfcc(mel, i)") if is_mfcc else "mel[i]"
+    sizes = entry.render(
         _SIZES,
         frames=frames,
         frame_length=audio.frame_length,
         frame_step=audio.frame_step,
         fft_length=audio.fft_size,
-        bins="" if has_fft(audio) else entry.fill("#define ${INPUT}_BINS ") + f"{bins(audio)}\n",
+        bins=""
+        if uses_fft(audio)
+        else entry.render("#define ${INPUT}_BINS ") + f"{bin_count(audio)}\n",
         mel_bins=audio.mel_bins,
-        last=entry.fill("#define ${INPUT}_COEFFICIENTS ") + f"{count}\n" if is_mfcc else "",
-        spectrum=entry.fill(_FFT_WORKSPACE if has_fft(audio) else _DFT_WORKSPACE),
+        last=entry.render("#define ${INPUT}_COEFFICIENTS ") + f"{count}\n" if is_mfcc else "",
+        spectrum=entry.render(_FFT_WORKSPACE if uses_fft(audio) else _DFT_WORKSPACE),
     )
     return "".join(
         (
             sizes,
             spectrum_text(entry, audio),
             _mel_tables(entry, audio),
-            entry.fill(_LOG_MEL, log_offset=c_float(audio.log_offset)),
-            _mfcc(entry, audio) if is_mfcc else "",
+            entry.render(_LOG_MEL, log_offset=c_float(audio.log_offset)),
+            _mfcc_function(entry, audio) if is_mfcc else "",
             helpers,
-            entry.fill(
+            entry.render(
                 _FEATURES,
                 about=about,
                 count="COEFFICIENTS" if is_mfcc else "MEL_BINS",
-                stored=entry.stored(entry.value(real, "i")),
+                stored=entry.convert_call(entry.normalize_call(real, "i")),
             ),
         )
     )
 
 
 def _mel_tables(entry: PreprocessedInput, audio: Audio) -> str:
-    """Write the triangles: where each begins, how many bins it has, and their weights in turn."""
+    """Write the triangular mel filters: first bin, bin count and weights of each."""
     triangles = mel_matrix(audio).T
-    bins_of = [np.flatnonzero(triangle) for triangle in triangles]
-    weights = [triangle[used] for triangle, used in zip(triangles, bins_of, strict=True)]
+    nonzero_bins = [np.flatnonzero(triangle) for triangle in triangles]
+    weights = [triangle[bins] for triangle, bins in zip(triangles, nonzero_bins, strict=True)]
     columns = {
-        "first": [str(used[0]) if len(used) else "0" for used in bins_of],
-        "count": [str(len(used)) for used in bins_of],
+        "first": [str(bins[0]) if len(bins) else "0" for bins in nonzero_bins],
+        "count": [str(len(bins)) for bins in nonzero_bins],
     }
     tables = [
-        c_table(entry.fill(f"${{input}}_mel_{name}"), "uint16_t", column)
+        c_table(entry.render(f"${{input}}_mel_{name}"), "uint16_t", column)
         for name, column in columns.items()
     ]
-    # C has no empty arrays: 0 stands where no triangle has a bin.
-    all_weights = floats(np.concatenate(weights)) or ["0.0f"]
-    tables.append(c_table(entry.fill("${input}_mel_weights"), "float", all_weights))
+    # C has no empty arrays: write a single 0 if no triangle has a bin.
+    all_weights = float_literals(np.concatenate(weights)) or ["0.0f"]
+    tables.append(c_table(entry.render("${input}_mel_weights"), "float", all_weights))
     about = "Triangles of the mel scale: the first bin of each, how many it has, their weights."
-    return f"{c_about(about)}\n{''.join(tables)}"
+    return f"{comment_block(about)}\n{''.join(tables)}"
 
 
-def _mfcc(entry: PreprocessedInput, audio: Audio) -> str:
-    matrix = waves(dct_matrix(audio).T.ravel())
-    table = c_table(entry.fill("${input}_cosines"), "float", matrix, audio.mel_bins)
-    return table + entry.fill(_COEFFICIENT)
+def _mfcc_function(entry: PreprocessedInput, audio: Audio) -> str:
+    cosines = sinusoid_literals(dct_matrix(audio).T.ravel())
+    table = c_table(entry.render("${input}_cosines"), "float", cosines, audio.mel_bins)
+    return table + entry.render(_MFCC)

@@ -1,4 +1,4 @@
-"""Magnitudes of a frame's spectrum: an FFT for powers of two, a plain DFT for other lengths."""
+"""C code for a frame's magnitude spectrum: an FFT for powers of two, a DFT for other lengths."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import numpy as np
 
 from edgepack.calibration.datasets.audio_features import hann_window
 from edgepack.config.preprocessing import Audio
-from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput, c_about, c_table, floats, waves
+from edgepack.emit.tflm.preprocess_h.entry import (
+    PreprocessedInput,
+    c_table,
+    comment_block,
+    float_literals,
+    sinusoid_literals,
+)
 
 _WINDOWED = """\
 /* A frame times the Hann window, of which the table holds a half: it is symmetric. */
@@ -129,50 +135,56 @@ static inline float ${input}_magnitude(float real, float imaginary)
 }
 
 """
-_WAVES = (("cosine", np.cos), ("sine", np.sin))
+_SINUSOIDS = (("cosine", np.cos), ("sine", np.sin))
 _SMALLEST_FFT = 4
 
 
-def has_fft(audio: Audio) -> bool:
+def uses_fft(audio: Audio) -> bool:
     """Whether an FFT computes the spectrum, rather than a DFT."""
     size = audio.fft_size
     return size >= _SMALLEST_FFT and size & (size - 1) == 0
 
 
-def bins(audio: Audio) -> int:
-    """How many bins triangles may need: those below half the sample rate."""
+def bin_count(audio: Audio) -> int:
+    """Return how many FFT bins the mel filters may need: those below half the sample rate."""
     return (audio.fft_size + 1) // 2
 
 
 def spectrum_text(entry: PreprocessedInput, audio: Audio) -> str:
-    """Write the function of the magnitudes, and the tables that it needs."""
-    turns = 2 * np.pi * np.arange(audio.fft_size) / audio.fft_size
-    tables = {name: waves(function(turns)) for name, function in _WAVES}
-    common = entry.fill(_MAGNITUDE) + _windowed(entry, audio.frame_length or 0)
-    if has_fft(audio):
+    """Write the function that computes a frame's magnitudes, and its tables."""
+    angles = 2 * np.pi * np.arange(audio.fft_size) / audio.fft_size
+    tables = {name: sinusoid_literals(function(angles)) for name, function in _SINUSOIDS}
+    common = entry.render(_MAGNITUDE) + _windowed(entry, audio.frame_length or 0)
+    if uses_fft(audio):
         quarters = tables["sine"][: audio.fft_size * 3 // 4]
-        sine = c_table(entry.fill("${input}_sine"), "float", quarters)
-        return common + _SINE + sine + entry.fill(_FFT)
-    whole = (c_table(entry.fill(f"${{input}}_{name}"), "float", tables[name]) for name in tables)
-    return common + "".join(whole) + entry.fill(_DFT, about=_about_dft(audio))
+        sine = c_table(entry.render("${input}_sine"), "float", quarters)
+        return common + _SINE + sine + entry.render(_FFT)
+    full_tables = (
+        c_table(entry.render(f"${{input}}_{name}"), "float", tables[name]) for name in tables
+    )
+    return common + "".join(full_tables) + entry.render(_DFT, about=_dft_comment(audio))
 
 
 def _windowed(entry: PreprocessedInput, length: int) -> str:
-    """Write the function that cuts out a frame; hann_window has an even period."""
+    """Write the function that windows a frame of ``length`` samples, and half of the window.
+
+    ``hann_window`` has an even period.
+    """
     is_odd = length % 2 == 1 and length > 1
-    half = floats(hann_window(length)[: (length - is_odd) // 2 + 1])
-    period = entry.fill("${INPUT}_FRAME_LENGTH - 1" if is_odd else "${INPUT}_FRAME_LENGTH")
-    table = c_table(entry.fill("${input}_window"), "float", half)
-    return table + entry.fill(_WINDOWED, period=period)
+    half = float_literals(hann_window(length)[: (length - is_odd) // 2 + 1])
+    period = entry.render("${INPUT}_FRAME_LENGTH - 1" if is_odd else "${INPUT}_FRAME_LENGTH")
+    table = c_table(entry.render("${input}_window"), "float", half)
+    return table + entry.render(_WINDOWED, period=period)
 
 
-def _about_dft(audio: Audio) -> str:
-    """Say what a length that is no power of two costs."""
+def _dft_comment(audio: Audio) -> str:
+    """Write the comment that states what a length that is no power of two costs."""
     size, length = audio.fft_size, audio.frame_length or 0
+    products = 2 * (bin_count(audio) - 1) * length
     power = 1 << (size - 1).bit_length()
-    return c_about(
+    return comment_block(
         "Magnitudes of a frame's spectrum, but for the first bin, which no feature needs. Since"
-        f" the length {size} is no power of two, each frame takes {2 * (bins(audio) - 1) * length}"
+        f" the length {size} is no power of two, each frame takes {products}"
         f" products of floats; an FFT of {power}, the fft_length of a recipe to train with, takes"
         f" about {power * power.bit_length()}."
     )

@@ -1,13 +1,13 @@
-"""Values that are no image and no sound: scaled, shifted, standardized and quantized."""
+"""C code for inputs other than images and audio: scale, shift, standardize and quantize."""
 
 from __future__ import annotations
 
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput, c_about
+from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput, comment_block
 
 _COPY = """\
 $about
-static inline void ${kws}_preprocess_${end}(const $type *values, $type *input)
+static inline void ${model}_preprocess_${io}(const $type *values, $type *input)
 {
     for (size_t i = 0; i < ${INPUT}_ELEMENTS; i++) {
         input[i] = values[i];
@@ -17,7 +17,7 @@ static inline void ${kws}_preprocess_${end}(const $type *values, $type *input)
 
 _VALUES = """\
 $about
-static inline void ${kws}_preprocess_${end}(const float *values, $type *input)
+static inline void ${model}_preprocess_${io}(const float *values, $type *input)
 {
     for (size_t i = 0; i < ${INPUT}_ELEMENTS; i++) {
         input[i] = $stored;
@@ -27,17 +27,19 @@ static inline void ${kws}_preprocess_${end}(const float *values, $type *input)
 
 
 def values_text(entry: PreprocessedInput) -> str:
-    """Write the function of an input whose samples have its shape already."""
+    """Write the function of an input whose samples already have the input's shape."""
     shape = entry.tensor.sample_shape
-    if entry.described == Preprocessing() and entry.tensor.quant is None:
-        return entry.fill(_COPY, about=c_about(_about(entry, "values as they are")))
-    stored = entry.stored(entry.value("values[i]", f"i % {shape[-1] if shape else 1}"))
-    about = c_about(_about(entry, "real numbers"))
-    helpers = entry.value_function() + entry.stored_function()
-    return helpers + entry.fill(_VALUES, about=about, stored=stored)
+    if entry.preprocessing == Preprocessing() and entry.tensor.quant is None:
+        return entry.render(_COPY, about=comment_block(_comment(entry, "values as they are")))
+    stored = entry.convert_call(
+        entry.normalize_call("values[i]", f"i % {shape[-1] if shape else 1}")
+    )
+    about = comment_block(_comment(entry, "real numbers"))
+    helpers = entry.normalize_function() + entry.round_function()
+    return helpers + entry.render(_VALUES, about=about, stored=stored)
 
 
-def _about(entry: PreprocessedInput, what: str) -> str:
-    return entry.fill(
+def _comment(entry: PreprocessedInput, what: str) -> str:
+    return entry.render(
         "values: ${INPUT}_ELEMENTS $what, of which the last index changes fastest.", what=what
     )
