@@ -1,10 +1,10 @@
-"""Compile the emitted C and C++ strictly: gcc, clang, and clang for microcontrollers.
+"""Compile emitted C and C++ with strict warnings: gcc, clang, and clang for microcontrollers.
 
-clang comes from PyPI's ziglang. For the microcontrollers its targets with musl are taken: they
-are the only ones that bring the headers of a C and C++ library (the freestanding ones have no
-<math.h>, <string.h> or <cstring>), for code that is compiled and not linked. clang's objects for
-this machine are linked by gcc, since zig would first build its own libraries for a minute.
-A compile takes 0.02 to 0.1 s in C, 0.2 to 0.3 s in C++ that includes the standard library.
+clang comes from PyPI's ziglang. For microcontrollers its musl targets are used, because only they
+come with the headers of a C and C++ library (the freestanding targets have no <math.h>, <string.h>
+or <cstring>); that code is compiled but not linked. clang's objects for this machine are linked by
+gcc, since zig would first spend a minute on building its own libraries. Compiling takes 0.02 to
+0.1 s in C, and 0.2 to 0.3 s in C++ that includes the standard library.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DIALECTS = {
 
 @dataclass(frozen=True)
 class Compiler:
-    """A compiler, or one for a CPU; ``options`` say for which."""
+    """A compiler, or a cross compiler whose ``options`` select the CPU."""
 
     name: str
     c: tuple[str, ...]
@@ -47,10 +47,10 @@ class Compiler:
         return self.name
 
     def command(self, dialect: str) -> list[str]:
-        """How it is called for a dialect; without it skip, but fail in CI, where it must be."""
+        """Return the command for a dialect; skip the test if it is missing, but fail in CI."""
         if self is not GCC and find_spec("ziglang") is None:
             missing("ziglang")
-        if not _knows(self, dialect):
+        if not _supports(self, dialect):
             missing(f"{self} for {dialect}")
         program = self.cxx if "c++" in dialect else self.c
         return [*program, *self.options, *DIALECTS[dialect]]
@@ -80,7 +80,7 @@ COMPILERS = (*HOSTS, *CPUS)
 
 @cache
 def _cache() -> tempfile.TemporaryDirectory[str]:
-    """Keep zig's cache out of the home folder; it goes when the tests end."""
+    """Keep zig's cache out of the home folder; it is deleted when the tests end."""
     return tempfile.TemporaryDirectory(prefix="zig-cache-")
 
 
@@ -97,8 +97,8 @@ def _run(command: Iterable[object]) -> subprocess.CompletedProcess[str]:
 
 
 @cache
-def _knows(compiler: Compiler, dialect: str) -> bool:
-    """Whether a compiler is here with this dialect: a C compiler may lack its C++ half."""
+def _supports(compiler: Compiler, dialect: str) -> bool:
+    """Whether a compiler is installed for a dialect: its C++ compiler may be missing."""
     if compiler is not GCC:
         return True
     program = need((compiler.cxx if "c++" in dialect else compiler.c)[0])
@@ -130,10 +130,10 @@ def compile_everywhere(
     includes: Sequence[Path] = (),
     options: Sequence[str] = (),
 ) -> dict[tuple[str, str], Path]:
-    """Compile a file with every compiler and dialect: objects by compiler's name and dialect."""
+    """Compile a file with each compiler and dialect; return the objects by their names."""
     cases = [(compiler, dialect) for compiler in COMPILERS for dialect in dialects]
     for compiler, dialect in cases:
-        compiler.command(dialect)  # skips, which a thread of the pool could not
+        compiler.command(dialect)  # skips the test, which a thread of the pool could not
 
     def compiled(case: tuple[Compiler, str]) -> Path:
         compiler, dialect = case
@@ -159,26 +159,26 @@ def build_program(
     includes: Sequence[Path] = (),
     options: Sequence[str] = (),
 ) -> Path:
-    """Compile files for this machine and link them; a file .cc is C++17 whatever the dialect.
+    """Compile files for this machine and link them; ``.cc`` files are always C++17.
 
-    ``options`` are given to compiler and linker (``-fsanitize=undefined`` of gcc).
+    ``options`` are passed to compiler and linker (as gcc's ``-fsanitize=undefined`` needs).
     """
     objects = [
         compile_object(
             source,
-            out.with_name(f"{out.name}-{place}-{source.stem}.o"),
+            out.with_name(f"{out.name}-{index}-{source.stem}.o"),
             compiler=compiler,
             dialect="c++17" if source.suffix == ".cc" else dialect,
             includes=includes,
             options=options,
         )
-        for place, source in enumerate(sources)
+        for index, source in enumerate(sources)
     ]
     return link_program(objects, out, options=options)
 
 
 def link_program(objects: Sequence[Path], out: Path, *, options: Sequence[str] = ()) -> Path:
-    """Link objects for this machine: by the C++ compiler if there is one, which links C as well."""
+    """Link objects for this machine, with the C++ compiler if there is one."""
     linker = next(filter(shutil.which, (GCC.cxx[0], GCC.c[0])), None) or need(GCC.c[0])
     done = _run([linker, *objects, *options, "-lm", "-o", out])
     assert done.returncode == 0, done.stderr
@@ -186,7 +186,7 @@ def link_program(objects: Sequence[Path], out: Path, *, options: Sequence[str] =
 
 
 def run_program(program: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a program; its status, and what it printed, are for the test to judge."""
+    """Run a program; the test checks its exit status and output."""
     return subprocess.run(
         [str(program), *map(str, arguments)],
         capture_output=True,
@@ -197,30 +197,32 @@ def run_program(program: Path, *arguments: object) -> subprocess.CompletedProces
 
 
 def sections(file: Path) -> dict[str, bytes]:
-    """Read what the sections of an object hold that have contents, by their names."""
+    """Read the contents of an object's sections, by name; without those that have none (.bss)."""
     with file.open("rb") as stream:
-        found = ELFFile(stream).iter_sections()
+        all_sections = ELFFile(stream).iter_sections()
         return {
-            section.name: section.data() for section in found if section["sh_type"] != "SHT_NOBITS"
+            section.name: section.data()
+            for section in all_sections
+            if section["sh_type"] != "SHT_NOBITS"
         }
 
 
 def allocated(file: Path) -> dict[str, int]:
-    """Tell the bytes that each section of an object takes on the device, by its name."""
+    """Return the size in bytes of each section that an object occupies on a device, by name."""
     with file.open("rb") as stream:
-        found = ELFFile(stream).iter_sections()
+        all_sections = ELFFile(stream).iter_sections()
         return {
             section.name: section["sh_size"]
-            for section in found
+            for section in all_sections
             if section["sh_flags"] & 2 and section["sh_size"]  # SHF_ALLOC
         }
 
 
 def symbols(file: Path) -> dict[str, bytes]:
-    """Read the bytes of each global object that a file defines and never changes, by its name."""
+    """Read the bytes of each global constant that an object file defines, by name."""
     with file.open("rb") as stream:
         elf = ELFFile(stream)
-        found = {}
+        contents = {}
         for symbol in elf.get_section_by_name(".symtab").iter_symbols():
             if (
                 symbol["st_info"]["type"] == "STT_OBJECT"
@@ -229,12 +231,12 @@ def symbols(file: Path) -> dict[str, bytes]:
                 section = elf.get_section(symbol["st_shndx"])
                 assert not section["sh_flags"] & 1, f"{symbol.name} is not constant"  # SHF_WRITE
                 start = symbol["st_value"]
-                found[symbol.name] = section.data()[start : start + symbol["st_size"]]
-        return found
+                contents[symbol.name] = section.data()[start : start + symbol["st_size"]]
+        return contents
 
 
 def undefined_symbols(file: Path) -> set[str]:
-    """Find the names that an object needs of others."""
+    """Return the names of symbols that an object needs from elsewhere."""
     with file.open("rb") as stream:
         table = ELFFile(stream).get_section_by_name(".symtab")
         return {s.name for s in table.iter_symbols() if s["st_shndx"] == "SHN_UNDEF" and s.name}

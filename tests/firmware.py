@@ -1,4 +1,4 @@
-"""Models as firmware holds them, their emitted files, and what stands for them in TFLM's stub."""
+"""Firmware models for tests, their emitted files, and the models of the TFLM stub."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from conftest import MLPERF
 
 from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor, Vector
+from edgepack.emit.c.source_text import C_TYPES
 from edgepack.emit.tflm.model_files import EMITTERS, model_files
 from edgepack.storage.text_files import write_texts
 from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
@@ -19,19 +20,23 @@ from edgepack.tflite.parser import read_tflite
 STUB = Path(__file__).with_name("tflm_stub")
 
 FILES = ("model.h", "model.c", *EMITTERS)
-"""Of each model, in the folder of its name."""
+"""Files of each model, in the folder named after it."""
 CXX = ("op_resolver.h",)
-"""Headers that are C++; the others are C as well."""
+"""Headers that are C++ only; the others are valid C as well."""
+
+ODD_LABELS = ('"; DROP', "a\nb", "what??/", "*/ int x;", "schön", "\\", "%s %n", "\t", "5" * 300)
+INT8 = QuantParams(scale=(0.05,), zero_point=(-3,))
+INT16 = QuantParams(scale=(1 / 32768,), zero_point=(0,))
 
 
 def write_firmware(model: FirmwareModel, folder: Path) -> Path:
-    """Write a model's files into the folder of its name under ``folder``, an include root."""
+    """Write a model's files into its own folder under ``folder``, which is the include path."""
     write_texts(folder, model_files(model))
     return folder
 
 
 def mlperf_model(name: str) -> FirmwareModel:
-    """Read a model of MLPerf Tiny; without them skip."""
+    """Read a model of MLPerf Tiny; skip the test if it is not available."""
     file = MLPERF / name / "reference_int8.tflite"
     if not file.is_file():
         pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
@@ -39,32 +44,32 @@ def mlperf_model(name: str) -> FirmwareModel:
     return firmware_model(name, read_tflite(data), data=data)
 
 
-def made_model(
+def synthetic_model(
     name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor], operators: Sequence[Operator]
 ) -> FirmwareModel:
-    """Make a model up of its ends and operators."""
-    places = range(len(inputs) + len(outputs))
+    """Return a made-up model with the given inputs, outputs and operators."""
+    indices = range(len(inputs) + len(outputs))
     graph = Graph(
         tensors=(*inputs, *outputs),
         operators=tuple(operators),
-        inputs=tuple(places[: len(inputs)]),
-        outputs=tuple(places[len(inputs) :]),
+        inputs=tuple(indices[: len(inputs)]),
+        outputs=tuple(indices[len(inputs) :]),
     )
     return firmware_model(name, Model(subgraphs=(graph,)))
 
 
 def operator(name: str, *, is_custom: bool = False) -> Operator:
-    """Make an operator up."""
+    """Return a made-up operator."""
     return Operator(name=name, version=1, inputs=(), outputs=(), is_custom=is_custom)
 
 
 def tensor(name: str, shape: Sequence[int], dtype: str, quant: QuantParams | None = None) -> Tensor:
-    """Make an input or output up."""
+    """Return a made-up input or output."""
     return Tensor(name=name, shape=tuple(shape), dtype=dtype, quant=quant, data=b"")
 
 
 def firmware_model(name: str, model: Model, *, data: bytes = b"TFL3") -> FirmwareModel:
-    """Give what firmware holds of a model; two vectors are made up, and so is its arena."""
+    """Return the FirmwareModel of a model, with two random test vectors and a 16 KiB arena."""
     rng = np.random.default_rng(1)
     inputs = _numbered("input", model.main.input_tensors)
     outputs = _numbered("output", model.main.output_tensors)
@@ -77,40 +82,40 @@ def firmware_model(name: str, model: Model, *, data: bytes = b"TFL3") -> Firmwar
         arena_bytes=1 << 14,
         vectors=tuple(
             Vector(
-                inputs=tuple(values(io.tensor, rng) for io in inputs),
-                outputs=tuple(values(io.tensor, rng) for io in outputs),
+                inputs=tuple(random_values(io.tensor, rng) for io in inputs),
+                outputs=tuple(random_values(io.tensor, rng) for io in outputs),
             )
             for _ in range(2)
         ),
     )
 
 
-def values(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
-    """Make up values of a tensor; the first ones are the ends of its type's range."""
+def random_values(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
+    """Return random values of a tensor; the first ones are the limits of its dtype."""
     count = int(np.prod(tensor.shape, dtype=int))
     if tensor.dtype.startswith("float"):
-        limits = np.finfo(tensor.dtype)
-        ends = [limits.min, limits.max, limits.smallest_subnormal, -0.0]
-        made = rng.normal(size=count).astype(tensor.dtype)
+        floats = np.finfo(tensor.dtype)
+        limits = [floats.min, floats.max, floats.smallest_subnormal, -0.0]
+        values = rng.normal(size=count).astype(tensor.dtype)
     elif tensor.dtype == "bool":
-        ends, made = [True], rng.integers(0, 2, count).astype(bool)
+        limits, values = [True], rng.integers(0, 2, count).astype(bool)
     else:
-        whole = np.iinfo(tensor.dtype)
-        ends = [whole.min, whole.max, 0]
-        made = rng.integers(whole.min, whole.max, count, tensor.dtype, endpoint=True)
-    made[: len(ends)] = ends[:count]
-    return made.reshape(tensor.shape)
+        integers = np.iinfo(tensor.dtype)
+        limits = [integers.min, integers.max, 0]
+        values = rng.integers(integers.min, integers.max, count, tensor.dtype, endpoint=True)
+    values[: len(limits)] = limits[:count]
+    return values.reshape(tensor.shape)
 
 
 def stub_model(model: FirmwareModel, **changes: str | int) -> FirmwareModel:
-    """Give a model that the stub runs (tflm_stub/README.md); ``changes`` replace its lines."""
+    """Return the model in the stub's format (tflm_stub/README.md); ``changes`` replace lines."""
     lines = {"schema": 3, "arena": 1000} | changes
     tensors = [("input", io.tensor) for io in model.inputs]
     tensors += [("output", io.tensor) for io in model.outputs]
     operators = dict.fromkeys(o.name for g in model.model.subgraphs for o in g.operators)
-    text = [f"{word} {value}" for word, value in lines.items()]
+    text = [f"{key} {value}" for key, value in lines.items()]
     text += [f"operator {name}" for name in operators]
-    text += [f"{kind} {_TYPES[t.dtype]} {t.value_bytes}" for kind, t in tensors]
+    text += [f"{kind} {_TFLITE_TYPES[t.dtype]} {t.value_bytes}" for kind, t in tensors]
     text += [
         f"vector {b''.join(a.tobytes() for a in vector.inputs).hex()} "
         f"{b''.join(a.tobytes() for a in vector.outputs).hex()}"
@@ -119,8 +124,8 @@ def stub_model(model: FirmwareModel, **changes: str | int) -> FirmwareModel:
     return replace(model, data="\n".join([*text, "end\n"]).encode())
 
 
-_TYPES = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
-_TYPES |= {"float64": 11, "uint64": 13, "uint32": 16, "uint16": 17}
+_TFLITE_TYPES = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
+_TFLITE_TYPES |= {"float64": 11, "uint64": 13, "uint32": 16, "uint16": 17}
 
 
 def _numbered(kind: str, tensors: Sequence[Tensor]) -> tuple[IOTensor, ...]:
@@ -129,3 +134,38 @@ def _numbered(kind: str, tensors: Sequence[Tensor]) -> tuple[IOTensor, ...]:
         IOTensor(name=name, title=tensor.name, tensor=tensor)
         for name, tensor in zip(names, tensors, strict=True)
     )
+
+
+def small_model() -> FirmwareModel:
+    """Return a model with two inputs, one a scalar, and two outputs; titles and labels are odd."""
+    inputs = [tensor('l"; DROP\n*/', (1, 2, 3), "int8", INT8), tensor("r??/", (), "float32")]
+    outputs = [tensor("%d", (1, 9), "int16", INT16), tensor("ü\\", (2,), "float32")]
+    operators = map(operator, ["ADD", "QUANTIZE", "ADD"])
+    model = synthetic_model("small", inputs, outputs, [*operators])
+    return replace(model, labels=ODD_LABELS)
+
+
+def model_of_every_type() -> FirmwareModel:
+    """Return a model with an input and an output of every type."""
+    tensors = [tensor(dtype, (1, 7), dtype) for dtype in C_TYPES]
+    return synthetic_model("types", tensors, tensors, [operator("CAST")])
+
+
+def model_with_variable() -> FirmwareModel:
+    """Return a model with a variable, whose handle is in a subgraph that an operator calls."""
+    model = synthetic_model(
+        "state", [tensor("x", (1, 4), "int8", INT8)], [tensor("y", (4,), "int32")], []
+    )
+    main = replace(model.model.main, operators=(operator("CALL_ONCE"), operator("READ_VARIABLE")))
+    called = Graph(tensors=(), operators=(operator("VAR_HANDLE"),), inputs=(), outputs=())
+    return replace(model, model=Model(subgraphs=(main, called)))
+
+
+def all_models() -> list[FirmwareModel]:
+    """Return the models above and those of MLPerf Tiny; skip without them."""
+    return [
+        *map(mlperf_model, ("kws", "ic", "ad")),
+        small_model(),
+        model_of_every_type(),
+        model_with_variable(),
+    ]

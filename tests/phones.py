@@ -1,8 +1,10 @@
-"""Models as apps take them: each kind of input, preprocessing and output once."""
+"""Models for phone apps: each kind of input, preprocessing and output once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
 
 from tiny import Tiny, Value
 
@@ -18,33 +20,36 @@ PER_CHANNEL = {"scale": 1 / 255, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0
 
 
 def tflite(inputs: Sequence[Value], outputs: Sequence[Value]) -> bytes:
-    """Write a file whose outputs are its inputs, in other shapes."""
+    """Write a .tflite file whose outputs are its inputs, reshaped."""
     tiny = Tiny()
-    taken = [tiny.tensor(f"in{i}", value) for i, value in enumerate(inputs)]
-    given = [tiny.tensor(f"out{i}", value) for i, value in enumerate(outputs)]
-    for source, made in zip(taken, given, strict=False):
+    input_indices = [tiny.tensor(f"in{i}", value) for i, value in enumerate(inputs)]
+    output_indices = [tiny.tensor(f"out{i}", value) for i, value in enumerate(outputs)]
+    for source, destination in zip(input_indices, output_indices, strict=False):
         shape = tiny.tensor("shape", Value((2,), "int32", values=[1, -1]))
-        tiny.operator("RESHAPE", [source, shape], [made])
-    return tiny.to_bytes(taken, given)
+        tiny.operator("RESHAPE", [source, shape], [destination])
+    return tiny.to_bytes(input_indices, output_indices)
 
 
-def value(shape: Sequence[int], dtype: str, scale: float | None = None, zero: int = 0) -> Value:
-    return Value((1, *shape), dtype, scale, zero)
+def value(
+    shape: Sequence[int], dtype: str, scale: float | None = None, zero_point: int = 0
+) -> Value:
+    """Return a tensor of a sample shape, with a batch axis of 1."""
+    return Value((1, *shape), dtype, scale, zero_point)
 
 
 def phone_model(
     name: str,
     inputs: Sequence[Value],
     outputs: Sequence[Value] = (),
-    described: Sequence[Preprocessing] = (),
+    preprocessing: Sequence[Preprocessing] = (),
     labels: Sequence[str] = (),
     labelled: int = 0,
 ) -> PhoneModel:
-    """Make a model; without outputs they are the inputs, flat."""
-    made = outputs or [
-        Value((1, size(each)), each.dtype, each.scale, each.zero_point) for each in inputs
+    """Return a model; its default outputs are its inputs, flattened."""
+    outputs = outputs or [
+        Value((1, prod(each.shape)), each.dtype, each.scale, each.zero_point) for each in inputs
     ]
-    data = tflite(inputs, made)
+    data = tflite(inputs, outputs)
     model = read_tflite(data)
     titles = [tensor.name for tensor in model.main.input_tensors]
     phone = PhoneModel(
@@ -57,7 +62,7 @@ def phone_model(
             [tensor.name for tensor in model.main.output_tensors],
             model.main.output_tensors,
         ),
-        preprocessing=dict(zip(titles, described, strict=False)),
+        preprocessing=dict(zip(titles, preprocessing, strict=False)),
         labels=tuple(labels),
         labelled=labelled,
     )
@@ -66,21 +71,17 @@ def phone_model(
     return phone
 
 
-def size(value: Value) -> int:
-    count = 1
-    for each in value.shape:
-        count *= each
-    return count
+def image(**settings: object) -> Preprocessing:
+    """Return an image's preprocessing with settings of Image and Preprocessing."""
+    keys = {key: settings.pop(key) for key in ("resize", "crop", "colors") if key in settings}
+    return Preprocessing(image=Image(**keys), **settings)  # type: ignore[arg-type]
 
 
-def image(**words: object) -> Preprocessing:
-    keys = {key: words.pop(key) for key in ("resize", "crop", "colors") if key in words}
-    return Preprocessing(image=Image(**keys), **words)  # type: ignore[arg-type]
-
-
-def sound(**words: object) -> Preprocessing:
-    values = {key: words.pop(key) for key in ("scale", "offset", "mean", "std") if key in words}
-    return Preprocessing(audio=Audio(**(SOUND | words)), **values)  # type: ignore[arg-type]
+def sound(**settings: object) -> Preprocessing:
+    """Return the preprocessing of 8 kHz audio with settings of Audio and Preprocessing."""
+    keys = ("scale", "offset", "mean", "std")
+    values = {key: settings.pop(key) for key in keys if key in settings}
+    return Preprocessing(audio=Audio(**(SOUND | settings)), **values)  # type: ignore[arg-type]
 
 
 CASES: dict[str, PhoneModel] = {
@@ -97,43 +98,45 @@ CASES: dict[str, PhoneModel] = {
         phone_model(
             "values",
             [value((4, 3), *INT8)],
-            described=[Preprocessing(scale=-0.3, offset=0.1, mean=(0.1, 0.2, 0.3), std=(2.0,))],
+            preprocessing=[Preprocessing(scale=-0.3, offset=0.1, mean=(0.1, 0.2, 0.3), std=(2.0,))],
         ),
         phone_model(
-            "rounded", [value((5,), "int32")], described=[Preprocessing(scale=0.5, offset=1.0)]
+            "rounded", [value((5,), "int32")], preprocessing=[Preprocessing(scale=0.5, offset=1.0)]
         ),
-        phone_model("sized", [value((6, 5, 3), *INT8)], described=[PIXELS]),
-        phone_model("pixels", [value((6, 5, 3), "uint8")], described=[image()]),
+        phone_model("sized", [value((6, 5, 3), *INT8)], preprocessing=[PIXELS]),
+        phone_model("pixels", [value((6, 5, 3), "uint8")], preprocessing=[image()]),
         phone_model(
-            "resized", [value((9, 7, 3), *INT8)], described=[image(resize=(9, 7), **PER_CHANNEL)]
+            "resized",
+            [value((9, 7, 3), *INT8)],
+            preprocessing=[image(resize=(9, 7), **PER_CHANNEL)],
         ),
         phone_model(
             "cropped",
             [value((4, 3, 3), *INT8)],
-            described=[image(crop=(4, 3), colors="bgr", scale=1 / 128)],
+            preprocessing=[image(crop=(4, 3), colors="bgr", scale=1 / 128)],
         ),
         phone_model(
             "both",
             [value((6, 8, 1), *INT8)],
-            described=[image(resize=(11, 13), crop=(6, 8), colors="gray", scale=1 / 255)],
+            preprocessing=[image(resize=(11, 13), crop=(6, 8), colors="gray", scale=1 / 255)],
         ),
-        phone_model("gray", [value((6, 5, 1), "float32")], described=[image(resize=(6, 5))]),
+        phone_model("gray", [value((6, 5, 1), "float32")], preprocessing=[image(resize=(6, 5))]),
         phone_model(
             "wave",
             [value((50,), *INT8)],
-            described=[sound(clip_samples=50, frame_length=None, frame_step=None)],
+            preprocessing=[sound(clip_samples=50, frame_length=None, frame_step=None)],
         ),
         phone_model(
             "logs",
             [value((4, 6, 1), *INT8)],
-            described=[
+            preprocessing=[
                 sound(clip_samples=105, features="log-mel", mel_bins=6, offset=6.0, std=(9.0,))
             ],
         ),
         phone_model(
             "mfccs",
             [value((4, 5), "int16", 1e-3)],
-            described=[sound(features="mfcc", mel_bins=8, coefficients=5, fft_length=48)],
+            preprocessing=[sound(features="mfcc", mel_bins=8, coefficients=5, fft_length=48)],
         ),
         phone_model(
             "my-model \u2028 3",
@@ -145,3 +148,10 @@ CASES: dict[str, PhoneModel] = {
         ),
     )
 }
+
+
+def image_classifier() -> PhoneModel:
+    """Return an image classifier with 189 labels and a description."""
+    labels = tuple(f"class {i}" for i in range(189))
+    description = "Classifies \u201cpictures\u201d."
+    return replace(CASES["resized"], name="pictures", labels=labels, description=description)

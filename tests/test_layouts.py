@@ -1,4 +1,4 @@
-"""The project layouts build: in CMake, and on shims of what ESP-IDF, Zephyr and Arduino do."""
+"""The project layouts build: with CMake, and with stand-ins for ESP-IDF, Zephyr and Arduino."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TREE = {
     "third_party/kissfft/kiss_fft.c": "this is included by others\n",
     "examples/hello/main.cc": "int main() { this is left out; }\n",
 }
-"""The shape of what create_tflm_tree.py writes."""
+"""A tree with the layout of the one that create_tflm_tree.py writes."""
 
 ENTRIES = {
     "main": "int main() { return run(); }\n",
@@ -41,7 +41,7 @@ BOOT = {
     "app_main": 'extern "C" void app_main();\nint main() { app_main(); }\n',
     "arduino": "#include <Arduino.h>\nint main() { setup(); loop(); }\n",
 }
-"""What stands in for the system that starts the program."""
+"""Stand-ins for the system that starts the program."""
 
 ESP_IDF = """
 function(idf_component_register)
@@ -73,7 +73,7 @@ macro(project name)
   target_link_libraries(program PRIVATE main)
 endmacro()
 """
-"""Of tools/cmake/project.cmake: components are called as their folders are, and main takes all."""
+"""Like tools/cmake/project.cmake: components are named after their folders; main links all."""
 
 ZEPHYR = """
 project(Zephyr-Kernel C CXX)
@@ -103,11 +103,11 @@ foreach(module IN LISTS EXTRA_ZEPHYR_MODULES)
   add_subdirectory(${module}/zephyr modules)
 endforeach()
 """
-"""Of Zephyr's package: modules see the settings, and their libraries go into the application."""
+"""Like Zephyr's package: modules see the settings, and the application links their libraries."""
 
 
-def folders(*names: str) -> dict[str, str]:
-    """The files of models, as far as a layout cares."""
+def model_folders(*names: str) -> dict[str, str]:
+    """Return files of models, as far as they matter to a layout: text by path."""
     files = {}
     for name in names:
         files[f"{name}/model.c"] = f'#include "model.h"\nconst int {name}_model = 7;\n'
@@ -121,6 +121,7 @@ def folders(*names: str) -> dict[str, str]:
 
 
 def self_test(entry: str, names: Iterable[str]) -> str:
+    """Return a program that prints the stub's text and the sum of all models' values."""
     includes = "".join(
         f'#include "{name}/model.h"\n#include "{name}/op_resolver.h"\n' for name in names
     )
@@ -130,8 +131,10 @@ def self_test(entry: str, names: Iterable[str]) -> str:
 
 
 def project(layout: str, names: Iterable[str] = ("kws", "ic")) -> dict[str, str]:
-    chosen = LAYOUTS[layout]
-    return chosen.lay_out("door", folders(*names), self_test(chosen.entry, names))
+    project_layout = LAYOUTS[layout]
+    return project_layout.lay_out(
+        "door", model_folders(*names), self_test(project_layout.entry, names)
+    )
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:
@@ -142,26 +145,27 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def run(*command: object, fails: bool = False) -> str:
+    """Run a program that must pass, or must fail; return all its output."""
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def cmake(source: Path, *options: str, fails: bool = False) -> str:
-    """Configure and build into a folder beside the source; warnings of CMake's are errors."""
+    """Configure and build in the folder build of the source; CMake's warnings are errors."""
     build = source / "build"
-    told = run(need("cmake"), "-S", source, "-B", build, "-Werror=dev", *options, fails=fails)
-    assert fails or "Warning" not in told, told
-    return told if fails else run(need("cmake"), "--build", build)
+    output = run(need("cmake"), "-S", source, "-B", build, "-Werror=dev", *options, fails=fails)
+    assert fails or "Warning" not in output, output
+    return output if fails else run(need("cmake"), "--build", build)
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A source tree of TensorFlow Lite Micro: under a folder called as one of its own."""
+    """A source tree of TensorFlow Lite Micro, below a folder with the name of one of its own."""
     return write(tmp_path_factory.mktemp("examples") / "examples" / "tflm+1", TREE)
 
 
-def test_cmake_makes_a_subproject_of_the_tree_and_runs_the_self_test(
+def test_cmake_builds_the_tree_as_a_subproject_and_runs_the_self_test(
     tmp_path: Path, tree: Path
 ) -> None:
     source = write(tmp_path, project("cmake"))
@@ -170,7 +174,7 @@ def test_cmake_makes_a_subproject_of_the_tree_and_runs_the_self_test(
     assert "1: flat 14" in run(ctest, "--test-dir", source / "build", "--verbose")
 
 
-def test_cmake_takes_a_target_of_the_parent_project(tmp_path: Path, tree: Path) -> None:
+def test_cmake_uses_a_target_of_the_parent_project(tmp_path: Path, tree: Path) -> None:
     write(tmp_path / "door", project("cmake"))
     parent = """
         cmake_minimum_required(VERSION 3.21)
@@ -189,24 +193,24 @@ def test_cmake_takes_a_target_of_the_parent_project(tmp_path: Path, tree: Path) 
 
 
 def test_cmake_without_tensorflow_lite_micro_says_how_to_get_it(tmp_path: Path) -> None:
-    told = " ".join(cmake(write(tmp_path, project("cmake")), fails=True).split())
-    assert "TFLM_DIR '' is no source tree of TensorFlow Lite Micro: make one with its" in told
-    assert "create_tflm_tree.py and pass -DTFLM_DIR=FOLDER, or pass -DTFLM_TARGET=NAME" in told
+    output = " ".join(cmake(write(tmp_path, project("cmake")), fails=True).split())
+    assert "TFLM_DIR '' is no source tree of TensorFlow Lite Micro: make one with its" in output
+    assert "create_tflm_tree.py and pass -DTFLM_DIR=FOLDER, or pass -DTFLM_TARGET=NAME" in output
 
 
 def test_the_esp_idf_component_builds_in_its_self_test(
     tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shim = {"tools/cmake/project.cmake": ESP_IDF, "boot.cc": BOOT["app_main"]}
-    write(tmp_path / "idf", shim)
+    esp_idf = {"tools/cmake/project.cmake": ESP_IDF, "boot.cc": BOOT["app_main"]}
+    write(tmp_path / "idf", esp_idf)
     monkeypatch.setenv("IDF_PATH", str(tmp_path / "idf"))
-    # The folder may be called anything.
+    # The folder may have any name.
     source = write(tmp_path / "any", project("esp-idf")) / "examples" / "self_test"
     cmake(source, f"-DTREE={tree}")
     assert run(source / "build" / "program") == "flat 14\n"
 
 
-def test_the_esp_idf_component_hands_tensorflow_lite_micro_on_to_what_includes_it() -> None:
+def test_the_esp_idf_component_exports_its_dependency() -> None:
     manifest = yaml.safe_load(project("esp-idf")["idf_component.yml"])
     assert manifest["dependencies"]["espressif/esp-tflite-micro"]["require"] == "public"
     assert re.fullmatch(r"\d+\.\d+\.\d+", manifest["version"])
@@ -220,7 +224,7 @@ def test_the_zephyr_module_builds_in_its_self_test(tmp_path: Path, tree: Path) -
     assert run(source / "build" / "app") == "flat 14\n"
 
 
-def test_the_zephyr_module_names_its_files_and_its_setting() -> None:
+def test_the_zephyr_module_declares_its_files_and_its_setting() -> None:
     files = project("zephyr")
     module = yaml.safe_load(files["zephyr/module.yml"])
     assert module == {
@@ -231,8 +235,8 @@ def test_the_zephyr_module_names_its_files_and_its_setting() -> None:
     settings = dict(
         line.split("=") for line in files["samples/self_test/prj.conf"].splitlines() if "=" in line
     )
-    (defined,) = re.findall(r"^config (\w+)\n\tbool \".+\"$", files["zephyr/Kconfig"], re.M)
-    assert settings[f"CONFIG_{defined}"] == "y"
+    (option,) = re.findall(r"^config (\w+)\n\tbool \".+\"$", files["zephyr/Kconfig"], re.M)
+    assert settings[f"CONFIG_{option}"] == "y"
     assert settings["CONFIG_TENSORFLOW_LITE_MICRO"] == settings["CONFIG_STD_CPP17"] == "y"
 
 
@@ -240,7 +244,7 @@ def properties(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines())
 
 
-def test_the_arduino_library_has_what_its_specification_requires() -> None:
+def test_the_arduino_library_meets_its_specification() -> None:
     files = project("arduino")
     fields = properties(files["library.properties"])
     required = ("name", "version", "author", "maintainer", "sentence", "paragraph", "category")
@@ -249,7 +253,7 @@ def test_the_arduino_library_has_what_its_specification_requires() -> None:
     assert fields["category"] == "Data Processing"
     header = files[f"src/{fields['includes']}"]
     included = re.findall(r'#include [<"](.+)[>"]', header)
-    # Arduino finds libraries by the names of headers, in this order.
+    # Arduino finds libraries by the names of included headers, in this order.
     assert included[0] == "Chirale_TensorFlowLite.h"
     assert included[1:] == [
         f"{name}/{each}.h" for name in ("kws", "ic") for each in ("model", "op_resolver")
@@ -261,7 +265,7 @@ def test_the_arduino_library_has_what_its_specification_requires() -> None:
 def test_the_arduino_library_and_its_self_test_compile(
     tmp_path: Path, tree: Path, dialect: str
 ) -> None:
-    """As Arduino does: all sources below src, the sketch's .cpp, and its .ino as C++."""
+    """Compile like Arduino: all sources below src, the sketch's .cpp, and its .ino as C++."""
     library = write(tmp_path / "library", project("arduino"))
     write(
         tmp_path / "core",
@@ -295,7 +299,7 @@ def test_the_arduino_library_and_its_self_test_compile(
     assert run(program) == "flat 14\n"
 
 
-def test_the_platformio_library_and_its_self_test_name_each_other() -> None:
+def test_the_platformio_library_and_its_self_test_refer_to_each_other() -> None:
     files = project("platformio")
     manifest = json.loads(files["library.json"])
     assert {"name", "version", "description"} <= set(manifest)
@@ -314,19 +318,19 @@ def test_the_platformio_library_and_its_self_test_name_each_other() -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("names", [("kws",), ("kws", "ic")], ids=["one", "two"])
-def test_every_project_holds_the_models_the_self_test_and_a_readme(
+def test_every_project_has_the_models_the_self_test_and_a_readme(
     layout: str, names: tuple[str, ...]
 ) -> None:
     files = project(layout, names)
-    chosen = LAYOUTS[layout]
+    project_layout = LAYOUTS[layout]
     assert files == project(layout, names)
     assert list(files) == sorted(files)
-    assert files[chosen.self_test] == self_test(chosen.entry, names)
+    assert files[project_layout.self_test] == self_test(project_layout.entry, names)
     assert {
-        path.removeprefix(f"{chosen.folder}/"): text
+        path.removeprefix(f"{project_layout.folder}/"): text
         for path, text in files.items()
-        if path.startswith(tuple(f"{chosen.folder}/{name}/" for name in names))
-    } == folders(*names)
+        if path.startswith(tuple(f"{project_layout.folder}/{name}/" for name in names))
+    } == model_folders(*names)
     readme = files["README.md"]
     assert readme.startswith(
         f"# door_models\n\nModels for TensorFlow Lite Micro: {', '.join(names)},"
@@ -338,11 +342,11 @@ def test_every_project_holds_the_models_the_self_test_and_a_readme(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_file_that_a_project_names_is_there(layout: str) -> None:
+def test_every_file_that_a_project_mentions_exists(layout: str) -> None:
     files = project(layout)
     folders_of_files = {str(parent) for path in files for parent in Path(path).parents}
     for path, text in files.items():
-        for named in re.findall(r"(?:models|src|examples|samples)/[\w/.]*\w", text):
+        for mentioned in re.findall(r"(?:models|src|examples|samples)/[\w/.]*\w", text):
             bases = [Path(path).parent, Path(), Path("examples/self_test")]
-            found = {str(base / named) for base in bases}
-            assert found & (set(files) | folders_of_files), (path, named)
+            candidates = {str(base / mentioned) for base in bases}
+            assert candidates & (set(files) | folders_of_files), (path, mentioned)

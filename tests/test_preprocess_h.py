@@ -1,4 +1,4 @@
-"""preprocess.h does on a device what edgepack's own preprocessing does here."""
+"""The functions of preprocess.h compute on a device what edgepack's own preprocessing does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MFCC = Audio(
 RANDOM = np.random.default_rng(3)
 BYTES = np.stack([RANDOM.permutation(256) for _ in range(3)], axis=-1).astype(np.uint8)
 BYTES = BYTES.reshape(1, 16, 16, 3)
-"""An image that has every byte in every channel."""
+"""An image with every byte value in every channel."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -55,65 +55,71 @@ def tensor(
     return Tensor(name="x", shape=(1, *shape), dtype=dtype, quant=quant, data=b"")
 
 
-def model(name: str, taken: Tensor, described: Preprocessing | None = None) -> FirmwareModel:
+def firmware_model(
+    name: str, input_tensor: Tensor, preprocessing: Preprocessing | None = None
+) -> FirmwareModel:
     return FirmwareModel(
         name=name,
         data=b"",
         model=Model(subgraphs=()),
-        inputs=(IOTensor(name="input", title="x", tensor=taken),),
+        inputs=(IOTensor(name="input", title="x", tensor=input_tensor),),
         outputs=(),
         arena_bytes=16,
-        preprocessing={} if described is None else {"x": described},
+        preprocessing={} if preprocessing is None else {"x": preprocessing},
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Samples of an input, and how far results may be off: values, and the share of them."""
+    """Samples of an input, and how much results may deviate from the expected ones.
+
+    ``tolerance`` is the largest deviation, ``share`` the largest fraction of values that deviate.
+    """
 
     tensor: Tensor
     samples: Array
-    described: Preprocessing = field(default_factory=Preprocessing)
-    off: float = 0.0
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    tolerance: float = 0.0
     share: float = 0.0
 
     @cached_property
     def expected(self) -> Array:
-        real = preprocess(self.described, self.samples)
+        """The samples as edgepack preprocesses and quantizes them."""
+        real = preprocess(self.preprocessing, self.samples)
         if self.tensor.quant is None and "float" not in self.tensor.dtype:
             real = np.rint(real) if real.dtype.kind == "f" else real
         return quantize(real, self.tensor)
 
     def call(self, name: str) -> str:
-        """Write the lines of C that run the samples."""
-        image, audio = self.described.image, self.described.audio
-        arguments = ["given"]
+        """Write the C block that reads samples, preprocesses them and writes the results."""
+        image, audio = self.preprocessing.image, self.preprocessing.audio
+        arguments = ["samples"]
         if image and (image.resize or image.crop):
             arguments += map(str, self.samples.shape[1:3])
-        arguments += ["made", *(["workspace"] if audio and audio.features else [])]
-        kinds = {"uint8": "uint8_t", "int16": "int16_t", "float32": "float", "int32": "int32_t"}
+        arguments += ["results", *(["workspace"] if audio and audio.features else [])]
+        c_types = {"uint8": "uint8_t", "int16": "int16_t", "float32": "float", "int32": "int32_t"}
         workspace = f"static float workspace[{name.upper()}_INPUT_WORKSPACE];"
         return f"""
     for (int i = 0; i < {len(self.samples)}; i++) {{
-        static {kinds[str(self.samples.dtype)]} given[{self.samples[0].size}];
-        static {name}_input_t made[{name.upper()}_INPUT_ELEMENTS];
+        static {c_types[str(self.samples.dtype)]} samples[{self.samples[0].size}];
+        static {name}_input_t results[{name.upper()}_INPUT_ELEMENTS];
         {workspace if audio and audio.features else ""}
-        if (fread(given, sizeof given, 1, stdin) != 1) return 1;
+        if (fread(samples, sizeof samples, 1, stdin) != 1) return 1;
         {name}_preprocess_input({", ".join(arguments)});
-        if (fwrite(made, sizeof made, 1, stdout) != 1) return 1;
+        if (fwrite(results, sizeof results, 1, stdout) != 1) return 1;
     }}"""
 
 
-def images(count: int, *shape: int) -> Array:
+def random_images(count: int, *shape: int) -> Array:
     return RANDOM.integers(0, 256, (count, *shape), np.uint8)
 
 
-def reals(*shape: int) -> Array:
+def random_floats(*shape: int) -> Array:
     return (RANDOM.standard_normal(shape) * 40).astype(np.float32)
 
 
-def sounds(count: int, samples: int, rate: int = 16000) -> Array:
-    """Chirps in noise, from loud to next to silence, as 16-bit PCM."""
+def random_sounds(count: int, samples: int, rate: int = 16000) -> Array:
+    """Return chirps in noise, from loud to almost silent, as 16-bit PCM."""
     time = np.arange(samples) / rate
     loudness = np.geomspace(0.9, 1e-4, count)[:, np.newaxis]
     start = RANDOM.uniform(50, 1000, (count, 1))
@@ -122,40 +128,46 @@ def sounds(count: int, samples: int, rate: int = 16000) -> Array:
     return np.clip(np.rint(wave * 32768), -32768, 32767).astype(np.int16)
 
 
-def picture(**words: Any) -> Preprocessing:
-    numbers = {key: words.pop(key) for key in ("scale", "offset", "mean", "std") if key in words}
-    return Preprocessing(image=Image(**words), **numbers)
+def image_recipe(**settings: Any) -> Preprocessing:
+    """Return an image's preprocessing with settings of Image and Preprocessing."""
+    keys = ("scale", "offset", "mean", "std")
+    numbers = {key: settings.pop(key) for key in keys if key in settings}
+    return Preprocessing(image=Image(**settings), **numbers)
 
 
-def sound(audio: Audio, **numbers: Any) -> Preprocessing:
+def audio_recipe(audio: Audio, **numbers: Any) -> Preprocessing:
     return Preprocessing(audio=audio, **numbers)
 
 
-def log_mel(**words: Any) -> Audio:
-    return Audio(sample_rate=8000, features="log-mel", **words)
+def log_mel(**settings: Any) -> Audio:
+    return Audio(sample_rate=8000, features="log-mel", **settings)
 
 
 IMAGENET = {"scale": 1 / 255, "mean": MEAN, "std": STD}
 
-# Spectra are summed up in float32 there and in float64 here: logarithms differ by some 1e-5, and
-# what lies so near to the edge between two steps may fall to its other side.
+# Spectra are summed in float32 in C and in float64 in Python: logarithms differ by about 1e-5, and
+# values that are this close to a rounding threshold may end up on its other side.
 CASES = {
-    "plain": Case(tensor((7, 5), scale=0.39, zero_point=89), reals(9, 7, 5)),
+    "plain": Case(tensor((7, 5), scale=0.39, zero_point=89), random_floats(9, 7, 5)),
     "all_steps": Case(
         tensor((500, 3), scale=0.0187, zero_point=-14),
-        reals(20, 500, 3),
+        random_floats(20, 500, 3),
         Preprocessing(scale=1 / 127.5, offset=-0.3, mean=MEAN, std=STD),
     ),
     "half_lists": Case(
         tensor((50, 2), "uint8", 0.7, 3),
-        reals(20, 50, 2),
+        random_floats(20, 50, 2),
         Preprocessing(scale=0.1, mean=(0, -2), std=(3, 3)),
     ),
-    "int16": Case(tensor((99,), "int16", 0.001, 0), reals(9, 99), Preprocessing(offset=0.1)),
+    "int16": Case(
+        tensor((99,), "int16", 0.001, 0), random_floats(9, 99), Preprocessing(offset=0.1)
+    ),
     "tokens": Case(tensor((6,), "int32", None), RANDOM.integers(-9, 9, (3, 6), np.int32)),
-    "float_as_it_is": Case(tensor((6,), "float32", None), reals(3, 6)),
+    "float_as_it_is": Case(tensor((6,), "float32", None), random_floats(3, 6)),
     "float": Case(
-        tensor((8, 2), "float32", None), reals(9, 8, 2), Preprocessing(scale=0.3, mean=(1, 0.1))
+        tensor((8, 2), "float32", None),
+        random_floats(9, 8, 2),
+        Preprocessing(scale=0.3, mean=(1, 0.1)),
     ),
     "whole": Case(
         tensor((64,), "int8", None),
@@ -163,64 +175,88 @@ CASES = {
         Preprocessing(scale=0.5),
     ),
     "lone": Case(tensor(()), np.float32([3, 4])),
-    "bytes": Case(tensor((16, 16, 3)), BYTES, picture(colors="rgb")),
-    "bytes_as_they_are": Case(tensor((16, 16, 3), "uint8", 1, 0), BYTES, picture(colors="rgb")),
-    "whole_bytes": Case(tensor((16, 16, 3), "uint8", None), BYTES, picture(crop=(16, 16))),
-    "offset_bytes": Case(tensor((16, 16, 3), "int16", 1, 0), BYTES, picture(offset=7)),
+    "bytes": Case(tensor((16, 16, 3)), BYTES, image_recipe(colors="rgb")),
+    "bytes_as_they_are": Case(
+        tensor((16, 16, 3), "uint8", 1, 0), BYTES, image_recipe(colors="rgb")
+    ),
+    "whole_bytes": Case(tensor((16, 16, 3), "uint8", None), BYTES, image_recipe(crop=(16, 16))),
+    "offset_bytes": Case(tensor((16, 16, 3), "int16", 1, 0), BYTES, image_recipe(offset=7)),
     "table": Case(
-        tensor((16, 16, 3), scale=0.013, zero_point=3), BYTES, picture(scale=1 / 127.5, offset=-1)
+        tensor((16, 16, 3), scale=0.013, zero_point=3),
+        BYTES,
+        image_recipe(scale=1 / 127.5, offset=-1),
     ),
     "tables": Case(
-        tensor((16, 16, 3), scale=0.0187, zero_point=-14), BYTES, picture(colors="bgr", **IMAGENET)
+        tensor((16, 16, 3), scale=0.0187, zero_point=-14),
+        BYTES,
+        image_recipe(colors="bgr", **IMAGENET),
     ),
-    "bgr": Case(tensor((16, 16, 3)), BYTES, picture(colors="bgr")),
-    "crop": Case(tensor((7, 8, 3)), images(3, 16, 15, 3), picture(crop=(7, 8), mean=(1, 2, 30))),
-    "crop_all_alike": Case(tensor((7, 8, 1)), images(3, 9, 11, 1), picture(crop=(7, 8))),
-    "four_channels": Case(tensor((5, 4, 4)), images(3, 5, 4, 4), picture(resize=(5, 4))),
+    "bgr": Case(tensor((16, 16, 3)), BYTES, image_recipe(colors="bgr")),
+    "crop": Case(
+        tensor((7, 8, 3)), random_images(3, 16, 15, 3), image_recipe(crop=(7, 8), mean=(1, 2, 30))
+    ),
+    "crop_all_alike": Case(
+        tensor((7, 8, 1)), random_images(3, 9, 11, 1), image_recipe(crop=(7, 8))
+    ),
+    "four_channels": Case(
+        tensor((5, 4, 4)), random_images(3, 5, 4, 4), image_recipe(resize=(5, 4))
+    ),
     "gray": Case(
-        tensor((40, 30, 1)), images(9, 40, 30, 3), picture(colors="gray", scale=0.9, offset=-0.7)
+        tensor((40, 30, 1)),
+        random_images(9, 40, 30, 3),
+        image_recipe(colors="gray", scale=0.9, offset=-0.7),
     ),
-    "gray_crop": Case(tensor((4, 3, 1)), images(9, 9, 10, 3), picture(colors="gray", crop=(4, 3))),
+    "gray_crop": Case(
+        tensor((4, 3, 1)), random_images(9, 9, 10, 3), image_recipe(colors="gray", crop=(4, 3))
+    ),
     "float_pixels": Case(
-        tensor((16, 16, 3), "float32", None), BYTES, picture(colors="bgr", **IMAGENET)
+        tensor((16, 16, 3), "float32", None), BYTES, image_recipe(colors="bgr", **IMAGENET)
     ),
     "shrunk": Case(
         tensor((80, 80, 3), scale=0.0187, zero_point=-14),
-        images(3, 120, 173, 3),
-        picture(resize=(96, 96), crop=(80, 80), **IMAGENET),
+        random_images(3, 120, 173, 3),
+        image_recipe(resize=(96, 96), crop=(80, 80), **IMAGENET),
     ),
     "grown": Case(
-        tensor((31, 64, 3), "float32", None), images(2, 7, 5, 3), picture(resize=(31, 64))
+        tensor((31, 64, 3), "float32", None),
+        random_images(2, 7, 5, 3),
+        image_recipe(resize=(31, 64)),
     ),
     "shrunk_gray": Case(
         tensor((29, 23, 1), "float32", None),
-        images(5, 48, 50, 3),
-        picture(resize=(30, 23), crop=(29, 23), colors="gray", scale=0.3, offset=-1.3),
+        random_images(5, 48, 50, 3),
+        image_recipe(resize=(30, 23), crop=(29, 23), colors="gray", scale=0.3, offset=-1.3),
     ),
     "shrunk_bgr": Case(
         tensor((19, 18, 3), "uint8", None),
-        images(2, 60, 11, 3),
-        picture(resize=(19, 18), colors="bgr"),
+        random_images(2, 60, 11, 3),
+        image_recipe(resize=(19, 18), colors="bgr"),
     ),
-    "one_pixel": Case(tensor((3, 3, 1)), images(4, 1, 1, 1), picture(resize=(3, 3))),
+    "one_pixel": Case(tensor((3, 3, 1)), random_images(4, 1, 1, 1), image_recipe(resize=(3, 3))),
     "wave": Case(
         tensor((4000,), scale=1 / 128, zero_point=0),
-        sounds(4, 4000),
-        sound(Audio(sample_rate=16000)),
+        random_sounds(4, 4000),
+        audio_recipe(Audio(sample_rate=16000)),
     ),
     "wave_of_one_channel": Case(
         tensor((900, 1), "float32", None),
-        sounds(4, 900),
-        sound(Audio(sample_rate=16000, clip_samples=900), scale=2, offset=0.1),
+        random_sounds(4, 900),
+        audio_recipe(Audio(sample_rate=16000, clip_samples=900), scale=2, offset=0.1),
     ),
     "mfcc": Case(
-        tensor((49, 10, 1), scale=0.5847029, zero_point=83), sounds(20, 16000), sound(MFCC), 1, 1e-3
+        tensor((49, 10, 1), scale=0.5847029, zero_point=83),
+        random_sounds(20, 16000),
+        audio_recipe(MFCC),
+        1,
+        1e-3,
     ),
-    "mfcc_float": Case(tensor((49, 10), "float32", None), sounds(20, 16000), sound(MFCC), 1e-4, 1),
+    "mfcc_float": Case(
+        tensor((49, 10), "float32", None), random_sounds(20, 16000), audio_recipe(MFCC), 1e-4, 1
+    ),
     "log_mel": Case(
         tensor((15, 20), scale=0.07, zero_point=20),
-        sounds(20, 2000, 8000),
-        sound(
+        random_sounds(20, 2000, 8000),
+        audio_recipe(
             log_mel(clip_samples=2000, frame_length=201, frame_step=128, mel_bins=20),
             offset=0.5,
             mean=tuple(np.linspace(-9, -1, 20)),
@@ -229,20 +265,20 @@ CASES = {
     ),
     "dft": Case(
         tensor((5, 16), "float32", None),
-        sounds(20, 350, 8000),
-        sound(log_mel(frame_length=150, frame_step=50, fft_length=155, mel_bins=16)),
+        random_sounds(20, 350, 8000),
+        audio_recipe(log_mel(frame_length=150, frame_step=50, fft_length=155, mel_bins=16)),
         *(1e-4, 1),
     ),
     "no_bins": Case(
         tensor((4, 2), "float32", None),
-        sounds(2, 4, 8000),
-        sound(log_mel(frame_length=1, frame_step=1, mel_bins=2)),
+        random_sounds(2, 4, 8000),
+        audio_recipe(log_mel(frame_length=1, frame_step=1, mel_bins=2)),
         *(1e-5, 1),
     ),
     "least_fft": Case(
         tensor((3, 2), "float32", None),
-        sounds(2, 8, 8000),
-        sound(log_mel(frame_length=4, frame_step=2, mel_bins=2)),
+        random_sounds(2, 8, 8000),
+        audio_recipe(log_mel(frame_length=4, frame_step=2, mel_bins=2)),
         *(1e-5, 1),
     ),
 }
@@ -258,11 +294,11 @@ int main(void)
 """
 
 
-def program(folder: Path, names: Iterable[str]) -> Path:
-    """Write a program that runs cases, and what it includes."""
+def write_program(folder: Path, names: Iterable[str]) -> Path:
+    """Write a program that runs cases, and its headers; return the path of its source."""
     for name in names:
         case = CASES[name]
-        firmware = model(name, case.tensor, case.described)
+        firmware = firmware_model(name, case.tensor, case.preprocessing)
         (folder / name).mkdir()
         (folder / name / "preprocess.h").write_text(preprocess_h(firmware))
         (folder / name / "quantize.h").write_text(quantize_h(firmware))
@@ -275,31 +311,32 @@ def program(folder: Path, names: Iterable[str]) -> Path:
 
 
 def can_fuse() -> bool:
+    """Whether this CPU has fused multiply-add."""
     cpuinfo = Path("/proc/cpuinfo")
     return platform.machine() == "x86_64" and cpuinfo.exists() and " fma " in cpuinfo.read_text()
 
 
 @pytest.mark.parametrize("dialect", ["c99", "c++17"])
 def test_a_device_computes_the_same(tmp_path: Path, dialect: str) -> None:
-    source = program(tmp_path, CASES)
-    # In one of the two, products and sums are fused wherever a compiler may do it.
+    source = write_program(tmp_path, CASES)
+    # In one of the two dialects, the compiler may fuse products and sums.
     fused = ["-mfma", "-ffp-contract=fast"] if dialect == "c++17" and can_fuse() else []
     options = ["-Wdouble-promotion", "-Wconversion", "-Wshadow", "-Wundef", *fused]
     out = build_program([source], tmp_path / "run", dialect=dialect, options=options)
-    given = b"".join(case.samples.tobytes() for case in CASES.values())
-    done = subprocess.run([out], input=given, capture_output=True, check=True, timeout=60)
+    stdin = b"".join(case.samples.tobytes() for case in CASES.values())
+    done = subprocess.run([out], input=stdin, capture_output=True, check=True, timeout=60)
     start = 0
     for name, case in CASES.items():
         expected = case.expected
-        made = np.frombuffer(done.stdout, expected.dtype, expected.size, start)
-        start += made.nbytes
-        off = np.abs(made.astype(np.float64) - expected.ravel())
-        assert off.max() <= case.off, name
-        assert (off != 0).mean() <= case.share, name
+        results = np.frombuffer(done.stdout, expected.dtype, expected.size, start)
+        start += results.nbytes
+        deviations = np.abs(results.astype(np.float64) - expected.ravel())
+        assert deviations.max() <= case.tolerance, name
+        assert (deviations != 0).mean() <= case.share, name
     assert start == len(done.stdout)
 
 
-def test_every_compiler_takes_it_and_no_double_is_computed(tmp_path: Path) -> None:
+def test_it_compiles_everywhere_without_double_arithmetic(tmp_path: Path) -> None:
     names = (
         "all_steps",
         "whole",
@@ -310,7 +347,7 @@ def test_every_compiler_takes_it_and_no_double_is_computed(tmp_path: Path) -> No
         "mfcc",
         "dft",
     )
-    source = program(tmp_path, names)
+    source = write_program(tmp_path, names)
     for (compiler, dialect), out in compile_everywhere(source, tmp_path).items():
         doubles = [name for name in undefined_symbols(out) if DOUBLES.match(name)]
         assert not doubles, (compiler, dialect)
@@ -318,74 +355,96 @@ def test_every_compiler_takes_it_and_no_double_is_computed(tmp_path: Path) -> No
 
 def test_the_text_is_ascii_and_its_lines_are_short() -> None:
     for case in CASES.values():
-        text = preprocess_h(model("kws", case.tensor, case.described))
-        assert text == preprocess_h(model("kws", case.tensor, case.described))
+        text = preprocess_h(firmware_model("kws", case.tensor, case.preprocessing))
+        assert text == preprocess_h(firmware_model("kws", case.tensor, case.preprocessing))
         assert text.isascii()
         assert max(map(len, text.splitlines())) <= 100
         assert "$" not in text
 
 
-def test_what_depends_on_one_byte_alone_is_integer_only() -> None:
-    whole = preprocess_h(model("ic", tensor((32, 32, 3)), picture(colors="rgb")))
-    assert "input[i] = (ic_input_t)(pixels[i] - 128);" in whole
-    described = picture(crop=(8, 8), colors="bgr", **IMAGENET)
-    tables = preprocess_h(model("ic", tensor((8, 8, 3), scale=0.0187), described))
+def test_values_that_depend_on_one_byte_are_computed_in_integers() -> None:
+    plain = preprocess_h(firmware_model("ic", tensor((32, 32, 3)), image_recipe(colors="rgb")))
+    assert "input[i] = (ic_input_t)(pixels[i] - 128);" in plain
+    preprocessing = image_recipe(crop=(8, 8), colors="bgr", **IMAGENET)
+    tables = preprocess_h(firmware_model("ic", tensor((8, 8, 3), scale=0.0187), preprocessing))
     assert "ic_input_of_byte[3][256]" in tables
-    for text in (whole, tables):
+    for text in (plain, tables):
         assert "float" not in text
         assert "quantize.h" not in text
 
 
-def test_several_inputs_have_a_function_each_and_share_a_helper() -> None:
-    ends = {"left": tensor((3,)), "right": tensor((2, 2)), "token": tensor((1,), "int32", None)}
-    described = Preprocessing(scale=0.1, offset=1)
+def test_each_input_has_a_function_and_they_share_a_helper() -> None:
+    tensors = {"left": tensor((3,)), "right": tensor((2, 2)), "token": tensor((1,), "int32", None)}
+    preprocessing = Preprocessing(scale=0.1, offset=1)
     text = preprocess_h(
         replace(
-            model("net", tensor(())),
+            firmware_model("net", tensor(())),
             inputs=tuple(
                 IOTensor(name=f"input_{title}", title=title, tensor=each)
-                for title, each in ends.items()
+                for title, each in tensors.items()
             ),
-            preprocessing={"left": described, "right": described},
+            preprocessing={"left": preprocessing, "right": preprocessing},
         )
     )
     assert text.count("float net_round_product(float product)") == 1
-    for title, kind in (("left", "float"), ("right", "float"), ("token", "net_input_token_t")):
-        of = f"net_preprocess_input_{title}(const {kind} *values, net_input_{title}_t *input)"
-        assert of in text.replace("(\n    ", "(")  # long ones have two lines
+    for title, c_type in (("left", "float"), ("right", "float"), ("token", "net_input_token_t")):
+        signature = (
+            f"net_preprocess_input_{title}(const {c_type} *values, net_input_{title}_t *input)"
+        )
+        assert signature in text.replace("(\n    ", "(")  # long signatures take two lines
 
 
 @pytest.mark.parametrize(
-    ("shape", "described", "said"),
+    ("shape", "preprocessing", "message"),
     [
         ((4, 3), Preprocessing(mean=(1, 2)), "mean has 2 values, but samples have 3 channels"),
-        ((4, 3), picture(colors="rgb"), "describes an image, but the model expects shape [4, 3]"),
+        (
+            (4, 3),
+            image_recipe(colors="rgb"),
+            "describes an image, but the model expects shape [4, 3]",
+        ),
         (
             (8, 8, 3),
-            picture(resize=(9, 8)),
+            image_recipe(resize=(9, 8)),
             "outputs shape [9, 8, 3], but the model expects [8, 8, 3]",
         ),
         (
             (8, 8, 3),
-            picture(resize=(4, 4), crop=(8, 8)),
+            image_recipe(resize=(4, 4), crop=(8, 8)),
             "a crop of 8 x 8 does not fit into an image of 4 x 4 pixels",
         ),
-        ((8, 8, 3), picture(colors="gray"), "change resize, crop or colors in the project file"),
-        ((49, 13), sound(MFCC), "outputs shape [49, 10], but the model expects [49, 13]"),
-        ((50, 10, 1), sound(MFCC), "outputs shape [49, 10], but the model expects [50, 10, 1]"),
-        ((1, 10), sound(replace(MFCC, clip_samples=99)), "is shorter than one frame of 480"),
-        ((9,), sound(Audio(sample_rate=9, clip_samples=8)), "change clip_samples in the project"),
-        ((), sound(Audio(sample_rate=9)), "describes audio, but the model expects a single number"),
+        (
+            (8, 8, 3),
+            image_recipe(colors="gray"),
+            "change resize, crop or colors in the project file",
+        ),
+        ((49, 13), audio_recipe(MFCC), "outputs shape [49, 10], but the model expects [49, 13]"),
+        (
+            (50, 10, 1),
+            audio_recipe(MFCC),
+            "outputs shape [49, 10], but the model expects [50, 10, 1]",
+        ),
+        ((1, 10), audio_recipe(replace(MFCC, clip_samples=99)), "is shorter than one frame of 480"),
+        (
+            (9,),
+            audio_recipe(Audio(sample_rate=9, clip_samples=8)),
+            "change clip_samples in the project",
+        ),
+        (
+            (),
+            audio_recipe(Audio(sample_rate=9)),
+            "describes audio, but the model expects a single number",
+        ),
     ],
 )
-def test_what_does_not_give_the_models_input_is_refused(
-    shape: tuple[int, ...], described: Preprocessing, said: str
+def test_preprocessing_that_does_not_fit_the_input_is_refused(
+    shape: tuple[int, ...], preprocessing: Preprocessing, message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=re.escape(said)) as error:
-        preprocess_h(model("net", tensor(shape), described))
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
+        preprocess_h(firmware_model("net", tensor(shape), preprocessing))
     assert str(error.value).startswith("input 'x': ")
 
 
-def test_an_input_that_quantize_h_leaves_out_is_refused() -> None:
+def test_an_input_that_quantize_h_does_not_support_is_refused() -> None:
     with pytest.raises(ModelError, match="input 'x': unsupported quantization of int32"):
-        preprocess_h(model("net", tensor((3,), "int32")))
+        preprocess_h(firmware_model("net", tensor((3,), "int32")))

@@ -1,4 +1,4 @@
-// What Arduino's core declares of a sketch (ArduinoCore-API, Common.h).
+// The functions of a sketch, as Arduino's core declares them (ArduinoCore-API, Common.h).
 #ifndef TFLM_STUB_ARDUINO_H
 #define TFLM_STUB_ARDUINO_H
 

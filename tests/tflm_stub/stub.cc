@@ -1,4 +1,4 @@
-// Runs models that are text, as README.md describes them.
+// Runs text models in the format that README.md describes.
 
 #include <cstdarg>
 #include <cstdio>
@@ -11,7 +11,7 @@
 
 namespace {
 
-// The text after a word at the start of a line; of lines that begin alike, the one of an index.
+// The text after a word at the start of a line; `index` counts the lines with the same word.
 const char *line_of(const char *text, const char *word, size_t index = 0) {
     const size_t length = std::strlen(word);
     for (; std::strncmp(text, "end\n", 4) != 0; text = std::strchr(text, '\n') + 1) {
@@ -150,12 +150,12 @@ TfLiteStatus MicroInterpreter::Invoke() {
                 is_found = is_found && input(t)->data.uint8[byte] == byte_at(hex);
         }
         if (!is_found) continue;
-        ++hex;  // the space between
+        ++hex;  // the space between inputs and outputs
         for (size_t t = 0; t < outputs_size(); ++t) {
             for (size_t byte = 0; byte < output(t)->bytes; ++byte, hex += 2)
                 output(t)->data.uint8[byte] = byte_at(hex);
         }
-        // Memory of inputs is used again for other tensors: the next run must write them anew.
+        // The memory of inputs is reused for other tensors: the next run must write them again.
         for (size_t t = 0; t < inputs_size(); ++t)
             std::memset(input(t)->data.raw, 0x55, input(t)->bytes);
         return kTfLiteOk;

@@ -1,7 +1,7 @@
 #ifndef TFLM_STUB_MICRO_LOG_H
 #define TFLM_STUB_MICRO_LOG_H
 
-// TFLM does not have its compiler check formats: here it does.
+// TFLM does not let the compiler check formats; this stub does.
 #ifdef TF_LITE_STRIP_ERROR_STRINGS
 template <typename... Args>
 void TflmStubUnused(Args &&...) {}

@@ -13,7 +13,7 @@ class MicroOpResolver {
     MicroOpResolver(const char **names, unsigned int capacity)
         : names_(names), capacity_(capacity) {}
 
-    // Fails, with TFLM's words, for one that is there already, and where there is no place.
+    // Fails with TFLM's messages if the operator is already registered or there is no room for it.
     TfLiteStatus Add(const char *name);
 
     const char **names_;

@@ -1,4 +1,4 @@
-"""The emitted C compiles everywhere, and holds the model to the byte."""
+"""The emitted C array compiles everywhere and contains exactly the model's bytes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from edgepack.emit.tflm.c_array import array_header, array_source
 
 @pytest.mark.parametrize("compiler", HOSTS, ids=str)
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_object_file_holds_the_model(
+def test_the_object_file_contains_the_model(
     cnn: Bundle, tmp_path: Path, compiler: Compiler, dialect: str
 ) -> None:
     model = (cnn.folder / "int8.tflite").read_bytes()
     source = cnn.folder / "firmware" / "cnn" / "model.c"
-    held = symbols(compile_object(source, tmp_path / "model.o", compiler=compiler, dialect=dialect))
-    assert held["cnn_model"] == model
-    assert int.from_bytes(held["cnn_model_len"], "little") == len(model)
+    constants = symbols(
+        compile_object(source, tmp_path / "model.o", compiler=compiler, dialect=dialect)
+    )
+    assert constants["cnn_model"] == model
+    assert int.from_bytes(constants["cnn_model_len"], "little") == len(model)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_program_finds_the_array_aligned_and_its_length(
+def test_the_array_is_aligned_and_its_length_is_right(
     cnn: Bundle, tmp_path: Path, dialect: str
 ) -> None:
     main = tmp_path / "main.c"
@@ -52,7 +54,7 @@ def test_a_program_finds_the_array_aligned_and_its_length(
 
 
 @pytest.mark.parametrize("size", [1, 11, 12, 13, 70_000])
-def test_any_bytes_come_back(tmp_path: Path, size: int) -> None:
+def test_any_bytes_are_preserved(tmp_path: Path, size: int) -> None:
     data = np.random.default_rng(size).bytes(size)
     (tmp_path / "x_model.h").write_text(array_header("x_model", data))
     (tmp_path / "x_model.c").write_text(array_source("x_model", data, "x_model.h"))
