@@ -27,9 +27,10 @@ def syntax_errors(node: tree_sitter.Node) -> Iterator[str]:
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("language", ["kotlin", "swift"])
 def test_the_code_parses(name: str, language: str) -> None:
-    write, grammar = {"kotlin": (kotlin, tree_sitter_kotlin), "swift": (swift, tree_sitter_swift)}[
-        language
-    ]
+    write, grammar = {
+        "kotlin": (kotlin, tree_sitter_kotlin),
+        "swift": (swift, tree_sitter_swift),
+    }[language]
     text = write(CASES[name])
     assert text == write(CASES[name])
     parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))

@@ -87,8 +87,8 @@ def integer_constants(tensor: Tensor) -> IntegerConstants:
             f"{tensor.name!r}: with scale {scale:g} its values do not fit into float32; convert the"
             " model again"
         )
-    most = min(RANGE_BITS - math.frexp(farthest)[1], _MOST_FRACTION_BITS)
-    for fraction_bits in range(most, most - _TRIES, -1):
+    highest_bits = min(RANGE_BITS - math.frexp(farthest)[1], _MOST_FRACTION_BITS)
+    for fraction_bits in range(highest_bits, highest_bits - _TRIES, -1):
         constants = _constants(scale, fraction_bits, lowest, highest)
         if _is_exact(constants, tensor, zero_point):
             return constants
