@@ -1,1 +1,1 @@
-"""Representative datasets, and the measuring of activation ranges with them."""
+"""Representative datasets: reading them, checking them and calibrating activation ranges."""

@@ -1,1 +1,1 @@
-"""Activation ranges of a float model: observed over a dataset, chosen, written into the file."""
+"""Activation ranges of a float model: observed on a dataset, chosen, written into the file."""

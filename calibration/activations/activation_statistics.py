@@ -1,4 +1,4 @@
-"""What is kept of an activation's values: a few numbers and a histogram, never the values."""
+"""Statistics of an activation: a few numbers and a histogram, never the values themselves."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from edgepack.calibration.activations.histogram import Histogram
 
 MOMENTUM = 0.95
-"""Of the moving average: the weight of what was seen before a sample."""
+"""Momentum of the moving average: the weight of all earlier samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MovingAverage:
     """An exponential moving average over samples in their order, ``a = m * a + (1 - m) * x``.
 
-    It begins with the first sample. ``decay`` is ``m ** samples`` and ``rest`` what the samples
-    add to a value that came before them, so that stretches of samples can be seen apart from each
-    other and joined in order.
+    The average starts at the first sample. ``decay`` is ``m ** samples``, and ``rest`` is what the
+    samples add to an earlier average. So consecutive chunks of samples can be averaged
+    independently and joined in order.
     """
 
     first: float
@@ -29,11 +29,11 @@ class MovingAverage:
 
     @property
     def value(self) -> float:
-        """The average if nothing came before."""
+        """The average of these samples alone."""
         return self.decay * self.first + self.rest
 
     def then(self, later: MovingAverage) -> MovingAverage:
-        """Join the samples that follow."""
+        """Return the average over these samples followed by the ``later`` ones."""
         return MovingAverage(
             first=self.first,
             decay=self.decay * later.decay,
@@ -42,7 +42,7 @@ class MovingAverage:
 
 
 def moving_average(values: NDArray[Any]) -> MovingAverage:
-    """Average one value a sample, in order.
+    """Average values of shape (samples,), one per sample, in order.
 
     >>> whole = moving_average(np.array([1.0, 3.0, 2.0]))
     >>> parts = moving_average(np.array([1.0])).then(moving_average(np.array([3.0, 2.0])))
@@ -59,11 +59,11 @@ def moving_average(values: NDArray[Any]) -> MovingAverage:
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
-    """One activation over some samples, in the unit of the activation.
+    """The statistics of one activation over some samples, in the unit of the activation.
 
     ``lows`` and ``highs`` average the smallest and the largest value of each sample.
-    ``histogram`` is None where no observer asked for it. So many of the values as ``averaged``
-    says are averaged into one before anything else uses them.
+    ``histogram`` is None if the observer does not need it. ``averaged`` is how many of the values
+    an average pooling, their only consumer, averages into one; 1 if there is none.
     """
 
     min: float
@@ -74,11 +74,14 @@ class Statistics:
     averaged: float = 1.0
 
     def clip(self, low: float, high: float) -> tuple[float, float]:
-        """Bring the ends of a range to within what was seen."""
+        """Limit the bounds of a range to the observed minimum and maximum."""
         return min(max(low, self.min), self.max), max(min(high, self.max), self.min)
 
     def then(self, later: Statistics) -> Statistics:
-        """Join the samples that follow; histograms are joined apart, for their order is free."""
+        """Return the statistics of these samples followed by the ``later`` ones.
+
+        Histograms are not joined here: they can be merged in any order.
+        """
         return replace(
             self,
             min=min(self.min, later.min),
@@ -90,10 +93,10 @@ class Statistics:
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """How much of the activations' final min-max ranges the first ``samples`` had not shown yet.
+    """How much of the final min-max ranges was still missing after the first ``samples``.
 
-    ``mean`` and ``largest`` are fractions of a range, over all activations; ``activation`` is the
-    one that grew most.
+    ``mean`` and ``largest`` are over all activations, as fractions of each final range, 0 to 1;
+    ``activation`` is the one with the largest fraction.
     """
 
     samples: int
@@ -104,9 +107,9 @@ class Growth:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """What was seen of each activation, by name, over so many samples.
+    """The statistics of each activation, by name, over ``samples`` samples.
 
-    ``growth`` tells how far from the end the ranges were after fewer samples.
+    ``growth`` shows how incomplete the ranges were after fewer samples, in ascending order.
     """
 
     samples: int

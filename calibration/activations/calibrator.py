@@ -1,4 +1,4 @@
-"""Calibration: what each activation of a float model looks like over a representative dataset."""
+"""Calibration: statistics of each activation of a float model on a representative dataset."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from edgepack.core.progress import Parts, Update
 from edgepack.workers.client import Worker
 
 _MAX_PROCESSES = 4
-_STRETCHES = 16
+_CHUNKS = 16
 
 
 @contextmanager
 def observers_at_work(*, verbose: bool = False) -> Iterator[Calibrator]:
-    """Start the worker processes of a calibration, so that they are ready when the model is."""
+    """Start the worker processes of a calibration, so that they are ready before the model is.
+
+    Yields the :class:`Calibrator` that uses them.
+    """
     with ExitStack() as stack:
         yield Calibrator(
             [
@@ -40,7 +43,7 @@ def observers_at_work(*, verbose: bool = False) -> Iterator[Calibrator]:
 
 
 class Calibrator:
-    """Worker processes that run a float model, each its share of the samples."""
+    """Runs a float model in worker processes that share the samples."""
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
@@ -55,14 +58,14 @@ class Calibrator:
         work: Path,
         update: Update,
     ) -> Observed:
-        """Run a float .tflite over a representative dataset, once.
+        """Run a float .tflite on a representative dataset, once, and return the statistics.
 
-        ``inputs`` are .npy files of shape (samples, ...) in the order of the file's inputs, with
-        their dtypes; they are read in blocks. ``histograms`` asks for those too; ``work`` is a
-        folder for files. The result does not depend on the number of processes.
+        ``inputs`` are .npy files of shape (samples, ...) in the order of the model's inputs, with
+        their dtypes; they are read in blocks. ``histograms`` requests histograms as well; ``work``
+        is a folder for temporary files. The result does not depend on the number of processes.
 
         Raises :class:`~edgepack.core.errors.ConversionError` if LiteRT cannot run the model, and
-        :class:`~edgepack.core.errors.DatasetError` if it computes what is not finite.
+        :class:`~edgepack.core.errors.DatasetError` if an activation is not finite.
         """
         model = work / "instrumented.tflite"
         instrumented = instrument(float_tflite)
@@ -79,7 +82,7 @@ class Calibrator:
             opened.result()
         files = list(inputs.values())
         block = self._workers[0].call("block", inputs=files)
-        stretches = _stretches(samples, block)
+        chunks = _chunks(samples, block)
         counter = Parts(update, samples)
         answers = [
             self._workers[number % len(self._workers)].start(
@@ -90,73 +93,81 @@ class Calibrator:
                 stop=stop,
                 block=block,
             )
-            for number, (start, stop) in enumerate(stretches)
+            for number, (start, stop) in enumerate(chunks)
         ]
         parts = [restore(dict[str, Statistics], answer.result()) for answer in answers]
-        until = [stop for _, stop in stretches]
-        joined = list(_joined(parts))
-        activations = joined[-1]
+        stops = [stop for _, stop in chunks]
+        cumulative = list(_cumulative(parts))
+        activations = cumulative[-1]
         if histograms:
-            merged = self._histograms(work)
+            merged = self._merged_histograms(work)
             activations = {
-                name: replace(seen, histogram=merged[name]) for name, seen in activations.items()
+                name: replace(statistics, histogram=merged[name])
+                for name, statistics in activations.items()
             }
-        return Observed(samples=samples, activations=activations, growth=_growth(until, joined))
+        growth = _growth(stops, cumulative)
+        return Observed(samples=samples, activations=activations, growth=growth)
 
-    def _histograms(self, work: Path) -> dict[str, Histogram]:
+    def _merged_histograms(self, work: Path) -> dict[str, Histogram]:
+        """Merge the histograms of all workers, by activation."""
         merged: dict[str, Histogram] = {}
         for number, worker in enumerate(self._workers):
             path = work / f"histograms-{number}.npy"
             extents = restore(dict[str, Extent], worker.call("histograms", path=str(path)))
             counts = np.load(path)
-            for name, its in extents.items():
-                own, counts = counts[: its.bins], counts[its.bins :]
-                found = Histogram(
-                    exponent=its.exponent, first=its.first, counts=own, zeros=its.zeros
+            for name, extent in extents.items():
+                own, counts = counts[: extent.bins], counts[extent.bins :]
+                part = Histogram(
+                    exponent=extent.exponent, first=extent.first, counts=own, zeros=extent.zeros
                 )
-                merged[name] = merged[name].merged(found) if name in merged else found
+                merged[name] = merged[name].merged(part) if name in merged else part
         return merged
 
 
-def _stretches(samples: int, block: int) -> list[tuple[int, int]]:
-    """Cut the samples into stretches, of whole blocks if long: the work is shared out in them."""
-    length = -(-samples // _STRETCHES)
+def _chunks(samples: int, block: int) -> list[tuple[int, int]]:
+    """Divide the samples into chunks (start, stop) for the workers, long ones of whole blocks."""
+    length = -(-samples // _CHUNKS)
     if length > block:
         length = -(-length // block) * block
     return [(start, min(start + length, samples)) for start in range(0, samples, length)]
 
 
-def _joined(parts: list[dict[str, Statistics]]) -> Iterator[dict[str, Statistics]]:
-    """Join the stretches in order: the first, the first two, ... all."""
+def _cumulative(parts: list[dict[str, Statistics]]) -> Iterator[dict[str, Statistics]]:
+    """Yield the statistics of the first chunk, of the first two, ... of all."""
     whole: dict[str, Statistics] = {}
     for part in parts:
         whole = {
-            name: whole[name].then(seen) if name in whole else seen for name, seen in part.items()
+            name: whole[name].then(statistics) if name in whole else statistics
+            for name, statistics in part.items()
         }
         yield whole
 
 
-def _growth(until: list[int], joined: list[dict[str, Statistics]]) -> tuple[Growth, ...]:
-    """Compare the ranges after half of the stretches, a quarter, ... with those after all."""
-    found = []
-    count = len(joined) // 2
+def _growth(stops: list[int], cumulative: list[dict[str, Statistics]]) -> tuple[Growth, ...]:
+    """Compare the ranges after ... a quarter and half of the chunks with those after all.
+
+    ``stops`` are the numbers of samples that ``cumulative`` covers.
+    """
+    growth = []
+    count = len(cumulative) // 2
     while count:
         missing = {
-            name: _missing(joined[count - 1][name], final) for name, final in joined[-1].items()
+            name: _missing_fraction(cumulative[count - 1][name], final)
+            for name, final in cumulative[-1].items()
         }
         worst = max(missing, key=missing.__getitem__)
-        found.append(
+        growth.append(
             Growth(
-                samples=until[count - 1],
+                samples=stops[count - 1],
                 mean=float(np.mean(list(missing.values()))),
                 largest=missing[worst],
                 activation=worst,
             )
         )
         count //= 2
-    return tuple(reversed(found))
+    return tuple(reversed(growth))
 
 
-def _missing(early: Statistics, final: Statistics) -> float:
+def _missing_fraction(early: Statistics, final: Statistics) -> float:
     width = final.max - final.min
     return 1 - (early.max - early.min) / width if width > 0 else 0.0

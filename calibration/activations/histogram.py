@@ -1,11 +1,11 @@
-"""A histogram of an activation that can grow, and be merged, without losing exactness.
+"""Histograms of activations that can grow and be merged exactly.
 
-Its bins are as wide as a power of two and aligned with zero: bin ``i`` counts the values from
-``i * 2**exponent`` up to ``(i + 1) * 2**exponent``. If values come to lie beyond what the bins can
-hold, the exponent grows by one and neighbours are added up, which puts every value into the bin
-that it would have fallen into from the start. So the result depends on the values alone, not on
-their order, nor on how they were shared out among processes. Exact zeros, of which ReLU makes
-many, are counted apart.
+The width of the bins is a power of two, and they are aligned with zero: bin ``i`` counts the values
+from ``i * 2**exponent`` up to ``(i + 1) * 2**exponent``. If the values no longer fit the bins, the
+exponent is increased and pairs of bins are added up, which puts every value into the bin it would
+have been in from the start. So the result depends on the values alone, not on their order, nor on
+how they are distributed among processes. Exact zeros, of which ReLU makes many, are counted
+separately.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_BINS = 4096
-"""At least half as many are in use: eight bins and more for each step of an int8."""
+"""At least half of them are in use: eight or more bins for each int8 step."""
 
 _MANTISSA_BITS = 23  # of float32
 _MAX_SHIFT = 63  # of int64
-_SMALLEST_EXPONENT = -120  # float32 ends at 2**-126: widths below are of no use, and of no size
+_MIN_EXPONENT = -120  # the smallest normal float32 is 2**-126: narrower bins are useless
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """Where a histogram's bins lie, and how many there are: all but their counts."""
+    """A histogram without the counts: where its bins are, their number, and the zeros."""
 
     exponent: int
     first: int
@@ -36,7 +36,7 @@ class Extent:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Histogram:
-    """Counts (int64) of the bins ``first``, ``first + 1``, ...; ``zeros`` are not among them."""
+    """Counts (bins,) of the bins ``first``, ``first + 1``, ...; ``zeros`` are not included."""
 
     exponent: int
     first: int
@@ -45,7 +45,7 @@ class Histogram:
 
     @property
     def extent(self) -> Extent:
-        """All but the counts."""
+        """The histogram without the counts."""
         return Extent(
             exponent=self.exponent, first=self.first, bins=len(self.counts), zeros=self.zeros
         )
@@ -57,26 +57,26 @@ class Histogram:
 
     @property
     def edges(self) -> NDArray[np.float64]:
-        """The edges of the bins, one more than there are bins."""
+        """The edges of the bins, shape (bins + 1,), in the unit of the activation."""
         return (self.first + np.arange(len(self.counts) + 1)) * self.width
 
     @property
     def centers(self) -> NDArray[np.float64]:
-        """The middles of the bins."""
+        """The centers of the bins, shape (bins,), in the unit of the activation."""
         return (self.first + np.arange(len(self.counts)) + 0.5) * self.width
 
     @property
     def total(self) -> int:
-        """How many values there are, zeros among them."""
+        """The number of values, zeros included."""
         return int(self.counts.sum()) + self.zeros
 
     def bins(self, exponent: int) -> NDArray[np.int64]:
-        """Number the bins as they would be with a larger exponent."""
+        """Return the indices of the bins at the same or a larger exponent, shape (bins,)."""
         own = self.first + np.arange(len(self.counts), dtype=np.int64)
         return own >> min(exponent - self.exponent, _MAX_SHIFT)
 
     def merged(self, other: Histogram) -> Histogram:
-        """Add another histogram.
+        """Return the sum of this histogram and another one.
 
         >>> few = histogram(np.array([0.5, 3.0], np.float32))
         >>> many = histogram(np.array([-100.0, 0.0], np.float32))
@@ -106,32 +106,33 @@ class Histogram:
         )
 
 
-EMPTY = Histogram(exponent=_SMALLEST_EXPONENT, first=0, counts=np.zeros(0, np.int64), zeros=0)
+EMPTY = Histogram(exponent=_MIN_EXPONENT, first=0, counts=np.zeros(0, np.int64), zeros=0)
 
 
 def histogram(values: NDArray[Any]) -> Histogram:
-    """Count finite values (float32, any shape)."""
+    """Return the histogram of finite values (float32, any shape)."""
     flat = values.ravel()
-    some = flat[flat != 0]
-    zeros = flat.size - some.size
-    if not some.size:
+    nonzero = flat[flat != 0]
+    zeros = flat.size - nonzero.size
+    if not nonzero.size:
         return Histogram(exponent=EMPTY.exponent, first=0, counts=EMPTY.counts, zeros=zeros)
-    least, most = float(some.min()), float(some.max())
-    exponent = _exponent(least, most)
-    first, last = _bin(least, exponent), _bin(most, exponent)
-    # Scaling by a power of two is exact in float64, so the bins are right to the last bit.
-    bins = np.floor(np.multiply(some, 2.0**-exponent, dtype=np.float64)).astype(np.int64) - first
+    low, high = float(nonzero.min()), float(nonzero.max())
+    exponent = _exponent(low, high)
+    first, last = _bin(low, exponent), _bin(high, exponent)
+    # Scaling by a power of two is exact in float64, so every value gets into exactly its bin.
+    scaled = np.multiply(nonzero, 2.0**-exponent, dtype=np.float64)
+    bins = np.floor(scaled).astype(np.int64) - first
     counts = np.bincount(bins, minlength=last - first + 1)
     return Histogram(exponent=exponent, first=first, counts=counts, zeros=zeros)
 
 
-def _exponent(least: float, most: float) -> int:
-    """Find the smallest exponent whose bins hold the values, no finer than float32 is."""
-    finest = int(np.floor(np.log2(max(abs(least), abs(most))))) - _MANTISSA_BITS
-    exponent = max(finest, _SMALLEST_EXPONENT)
-    if most > least:
-        exponent = max(exponent, int(np.floor(np.log2((most - least) / MAX_BINS))))
-    while _bin(most, exponent) - _bin(least, exponent) >= MAX_BINS:
+def _exponent(low: float, high: float) -> int:
+    """Return the smallest exponent whose bins hold the range, but no finer than float32."""
+    finest = int(np.floor(np.log2(max(abs(low), abs(high))))) - _MANTISSA_BITS
+    exponent = max(finest, _MIN_EXPONENT)
+    if high > low:
+        exponent = max(exponent, int(np.floor(np.log2((high - low) / MAX_BINS))))
+    while _bin(high, exponent) - _bin(low, exponent) >= MAX_BINS:
         exponent += 1
     return exponent
 
@@ -140,7 +141,7 @@ def _bin(value: float, exponent: int) -> int:
     return int(np.floor(value * 2.0**-exponent))
 
 
-def _bounds(several: tuple[Histogram, ...], exponent: int) -> tuple[int, int]:
-    """Find the first and the last bin in use, were the exponent the given one."""
-    ends = [each.bins(exponent)[[0, -1]] for each in several]
-    return int(min(first for first, _ in ends)), int(max(last for _, last in ends))
+def _bounds(histograms: tuple[Histogram, ...], exponent: int) -> tuple[int, int]:
+    """Return the indices of the first and the last bin in use at an exponent."""
+    bounds = [each.bins(exponent)[[0, -1]] for each in histograms]
+    return int(min(first for first, _ in bounds)), int(max(last for _, last in bounds))

@@ -1,4 +1,4 @@
-"""A float .tflite whose activations can be read, truthfully, several samples at a time."""
+"""Instrumentation of a float .tflite so that all activations can be read, also in batches."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from edgepack.tflite.rewrite import Rewrite
 
 @dataclass(frozen=True, kw_only=True)
 class Instrumented:
-    """A model that gives all its float activations.
+    """A model that outputs all its float32 activations.
 
-    ``activations`` has the index of each by its name; ``#INDEX`` tells apart those of one name.
+    ``activations`` has their tensor indices by name; ``#INDEX`` makes duplicate names unique.
     """
 
     tflite: bytes
@@ -25,26 +25,27 @@ class Instrumented:
 
 
 def instrument(float_tflite: bytes) -> Instrumented:
-    """Make every activation an output, so that no operator writes over it.
+    """Make every activation an output, so that its memory is not reused.
 
-    Shapes that fix the batch at 1 are left open, so that the inputs can be resized.
+    Shapes that fix the batch at 1 are made dynamic, so that the inputs can be resized.
     """
     rewrite = Rewrite(float_tflite)
     graph = read_tflite(float_tflite).main
-    found = activations(graph)
-    rewrite.give([*graph.outputs, *(index for index in found if index not in graph.outputs)])
+    indexes = find_activations(graph)
+    rewrite.give([*graph.outputs, *(index for index in indexes if index not in graph.outputs)])
     _open_batches(rewrite)
-    return Instrumented(tflite=rewrite.to_bytes(), activations=activation_names(graph, found))
+    return Instrumented(tflite=rewrite.to_bytes(), activations=activation_names(graph, indexes))
 
 
-def activations(graph: Graph) -> list[int]:
-    """Find what a float model is given and computes in float32, by index."""
-    made = [*graph.inputs, *(index for operator in graph.operators for index in operator.outputs)]
-    return [index for index in dict.fromkeys(made) if graph.tensors[index].dtype == "float32"]
+def find_activations(graph: Graph) -> list[int]:
+    """Return the indices of a float model's inputs and computed tensors that are float32."""
+    computed = (index for operator in graph.operators for index in operator.outputs)
+    indexes = dict.fromkeys([*graph.inputs, *computed])
+    return [index for index in indexes if graph.tensors[index].dtype == "float32"]
 
 
 def activation_names(graph: Graph, indexes: Iterable[int]) -> dict[str, int]:
-    """Name tensors by their names in the file, made unique with ``#INDEX``."""
+    """Return tensor indices by the tensors' names, made unique with ``#INDEX``."""
     names: dict[str, int] = {}
     for index in indexes:
         name = graph.tensors[index].name
@@ -53,7 +54,7 @@ def activation_names(graph: Graph, indexes: Iterable[int]) -> dict[str, int]:
 
 
 def _open_batches(rewrite: Rewrite) -> None:
-    """Let RESHAPE find the batch: a first size of 1 becomes -1, if no other size is open."""
+    """Make RESHAPE infer the batch: a first size of 1 becomes -1, unless another one is -1."""
     for operator in rewrite.graph.operators:
         if rewrite.name(operator) != "RESHAPE":
             continue
@@ -63,5 +64,5 @@ def _open_batches(rewrite: Rewrite) -> None:
                 "shape", [sizes.size], "int32", values=np.array([-1, *sizes[1:]], np.int32)
             )
             operator.inputs = [int(operator.inputs[0]), opened]
-            operator.builtinOptions = None  # the shape there would be the old one
+            operator.builtinOptions = None  # its copy of the shape is the old one
             operator.builtinOptionsType = schema.BuiltinOptions.NONE

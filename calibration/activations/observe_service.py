@@ -1,4 +1,4 @@
-"""The inside of a worker process that runs a float model and watches its activations."""
+"""The service of the worker processes that run a float model and observe its activations."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from edgepack.core.progress import Update
 from edgepack.storage.arrays import read_rows, save_array
 from edgepack.tflite.converter_names import fused
 
-_BLOCK_BYTES = 2**24  # of activations: what the processor's caches nearly hold
+_BLOCK_BYTES = 2**24  # of activations: about as much as the processor's caches hold
 _MAX_BLOCK = 32
-_TRIED = 2
-_TOLERANCE = 1e-4  # of the largest value: batched kernels may add in another order
+_COMPARED_SAMPLES = 2
+_TOLERANCE = 1e-4  # of the largest value: batched kernels may sum in another order
 
 
 class ObserveService:
-    """Runs blocks of samples through LiteRT and keeps what :class:`Statistics` keeps."""
+    """Runs blocks of samples on LiteRT and collects :class:`Statistics` of the activations."""
 
     _model: bytes
     _activations: dict[str, int]
@@ -34,7 +34,7 @@ class ObserveService:
     def open(
         self, *, model: str, activations: dict[str, int], histograms: bool, update: Update
     ) -> None:
-        """Take a model that :mod:`edgepack.calibration.activations.instrument` made."""
+        """Load a model instrumented by :mod:`edgepack.calibration.activations.instrument`."""
         update(0, 1)
         self._model = Path(model).read_bytes()
         self._activations = activations
@@ -43,41 +43,50 @@ class ObserveService:
         self._runs = {}
 
     def block(self, *, inputs: list[str], update: Update) -> int:
-        """Choose how many samples to run at a time; ``inputs`` are .npy files."""
+        """Return how many samples to run at a time; ``inputs`` are .npy files."""
         update(0, 1)
         sample = [read_rows(Path(path), 0, 1) for path in inputs]
         single = self._run(1)
         single.invoke(sample)
         sample_bytes = sum(single.value(index).nbytes for index in self._activations.values())
         size = max(1, min(_MAX_BLOCK, _BLOCK_BYTES // max(sample_bytes, 1)))
-        return size if size > 1 and self._can_run(size, inputs) else 1
+        return size if size > 1 and self._can_batch(size, inputs) else 1
 
     def observe(
         self, *, inputs: list[str], start: int, stop: int, block: int, update: Update
     ) -> dict[str, Statistics]:
-        """Run samples ``start`` to ``stop``; returns what was seen, by activation."""
-        seen: dict[str, Statistics] = {}
+        """Run samples ``start`` to ``stop`` (excluded); returns statistics by activation.
+
+        Raises :class:`DatasetError` if an activation is not finite, and :class:`ConversionError`
+        if LiteRT cannot run the model.
+        """
+        observed: dict[str, Statistics] = {}
         for first in range(start, stop, block):
             last = min(first + block, stop)
             arrays = [read_rows(Path(path), first, last) for path in inputs]
             run = self._run(last - first)
             run.invoke(arrays)
             for name, index in self._activations.items():
-                now = self._look(name, run.value(index), last - first)
-                seen[name] = seen[name].then(now) if name in seen else now
+                block_statistics = self._collect(name, run.value(index), last - first)
+                observed[name] = (
+                    observed[name].then(block_statistics) if name in observed else block_statistics
+                )
             update(last - start, stop - start)
-        return seen
+        return observed
 
     def histograms(self, *, path: str, update: Update) -> dict[str, Extent]:
-        """Write the counts of all samples observed, one after the other, as an .npy file."""
+        """Write the concatenated counts of all histograms to an .npy file; returns their extents.
+
+        The histograms cover all samples observed so far, in the order of the result.
+        """
         update(0, 1)
         counts = [each.counts for each in self._histograms.values()]
         save_array(Path(path), np.concatenate(counts) if counts else EMPTY.counts)
         return {name: each.extent for name, each in self._histograms.items()}
 
-    def _look(self, name: str, values: NDArray[Any], samples: int) -> Statistics:
-        each = values.reshape(samples if values.size % samples == 0 else 1, -1)
-        lows, highs = each.min(axis=1), each.max(axis=1)
+    def _collect(self, name: str, values: NDArray[Any], samples: int) -> Statistics:
+        by_sample = values.reshape(samples if values.size % samples == 0 else 1, -1)
+        lows, highs = by_sample.min(axis=1), by_sample.max(axis=1)
         low, high = float(lows.min()), float(highs.max())
         if not (np.isfinite(low) and np.isfinite(high)):
             raise DatasetError(
@@ -93,29 +102,32 @@ class ObserveService:
             self._runs[samples] = _Run(self._model, samples)
         return self._runs[samples]
 
-    def _can_run(self, size: int, inputs: list[str]) -> bool:
-        """Whether a block gives what its samples give one by one; a constant may fix the batch."""
-        samples = [read_rows(Path(path), 0, _TRIED) for path in inputs]
-        tried = len(samples[0])
+    def _can_batch(self, size: int, inputs: list[str]) -> bool:
+        """Whether a batch has the same activations as its samples run one by one.
+
+        A model may have constants that fix the batch at 1.
+        """
+        samples = [read_rows(Path(path), 0, _COMPARED_SAMPLES) for path in inputs]
+        count = len(samples[0])
         filled = [np.resize(array, (size, *array.shape[1:])) for array in samples]
         try:
-            batched = self._run(size)
-            batched.invoke(filled)
+            batch = self._run(size)
+            batch.invoke(filled)
         except ConversionError:
             return False
-        together = {index: batched.value(index).copy() for index in self._activations.values()}
+        batched = {index: batch.value(index).copy() for index in self._activations.values()}
         single = self._run(1)
-        for number in range(tried):
+        for number in range(count):
             single.invoke([array[number : number + 1] for array in samples])
-            for index, whole in together.items():
+            for index, whole in batched.items():
                 alone = single.value(index).copy()
                 has_batch = whole.size == size * alone.size
-                if not _are_equal(whole.reshape(size, -1)[number] if has_batch else whole, alone):
+                if not _are_close(whole.reshape(size, -1)[number] if has_batch else whole, alone):
                     return False
         return True
 
 
-def _are_equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def _are_close(one: NDArray[Any], other: NDArray[Any]) -> bool:
     tolerance = _TOLERANCE * np.abs(other).max(initial=0)
     return one.size == other.size and np.allclose(
         one.ravel(), other.ravel(), rtol=0, atol=tolerance
@@ -123,7 +135,7 @@ def _are_equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
 
 
 class _Run:
-    """An interpreter for so many samples at a time."""
+    """An interpreter whose inputs hold ``samples`` samples."""
 
     def __init__(self, model: bytes, samples: int) -> None:
         try:
@@ -149,6 +161,6 @@ class _Run:
             ) from error
 
     def value(self, index: int) -> NDArray[Any]:
-        """Look at a tensor; what is seen changes with the next samples."""
+        """Return a view of a tensor; the next :meth:`invoke` overwrites it."""
         array: NDArray[Any] = self._interpreter.tensor(index)()
         return array

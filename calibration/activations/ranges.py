@@ -1,4 +1,4 @@
-"""The ranges of a model's activations: chosen, kept in a file, put into the model."""
+"""The ranges of a model's activations: choosing, saving, loading, and writing into the model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from edgepack.calibration.activations.activation_statistics import Observed
-from edgepack.calibration.activations.instrument import activation_names, activations
+from edgepack.calibration.activations.instrument import activation_names, find_activations
 from edgepack.calibration.activations.observers import observer
-from edgepack.calibration.activations.shared_scale import averaged, sharing_groups
+from edgepack.calibration.activations.shared_scale import pooling_factors, sharing_groups
 from edgepack.config.export import DEFAULT_OBSERVER
 from edgepack.core.codec import as_json
 from edgepack.core.errors import CalibrationError
@@ -25,12 +25,12 @@ from edgepack.tflite.graph import Graph
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite, quantization
 
-_LARGEST = float(np.finfo(np.float32).max)
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """The least and the largest value that an activation is to represent, in its unit."""
+    """The smallest and the largest value to represent, in the unit of the activation."""
 
     min: float
     max: float
@@ -42,41 +42,41 @@ Ranges = dict[str, Range]
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Ranges, and what they were chosen from; None if they come from a file."""
+    """Ranges, and the statistics they were chosen from (None for ranges from a file)."""
 
     ranges: Ranges
     observed: Observed | None
 
 
-def choose_ranges(graph: Graph, observed: Observed, how: str) -> Ranges:
-    """Choose the ranges by an observer, such as ``mse``, so that a quantizer can keep them.
+def choose_ranges(graph: Graph, observed: Observed, observer_name: str) -> Ranges:
+    """Choose the ranges with an observer, such as ``mse``, so that a quantizer can use them as is.
 
-    A model's inputs and outputs are never clipped: they get min-max. Zero is in every range, for
-    padding and ReLU need it exact; activations that must share a scale get the range that holds
-    all of theirs. Raises :class:`~edgepack.core.errors.ConfigError` for an unknown observer.
+    A model's inputs and outputs are never clipped: they get min-max. Every range includes zero,
+    which must be exact for padding and ReLU; activations that must share a scale get one range for
+    all of them. Raises :class:`~edgepack.core.errors.ConfigError` for an unknown observer.
     """
-    chosen, unclipped = observer(how), observer(DEFAULT_OBSERVER)
-    names = activation_names(graph, activations(graph))
-    ends = {*graph.inputs, *graph.outputs}
-    pooled = averaged(graph)
+    clipping, unclipped = observer(observer_name), observer(DEFAULT_OBSERVER)
+    names = activation_names(graph, find_activations(graph))
+    inputs_and_outputs = {*graph.inputs, *graph.outputs}
+    factors = pooling_factors(graph)
     ranges: Ranges = {}
-    for together in _groups(graph, names):
-        is_end = any(names[name] in ends for name in together)
-        seen = [
-            replace(observed.activations[name], averaged=pooled.get(names[name], 1.0))
-            for name in together
+    for group in _groups(graph, names):
+        is_clipped = all(names[name] not in inputs_and_outputs for name in group)
+        statistics = [
+            replace(observed.activations[name], averaged=factors.get(names[name], 1.0))
+            for name in group
         ]
-        low, high = (unclipped if is_end else chosen).range(seen)
+        low, high = (clipping if is_clipped else unclipped).range(statistics)
         ranges |= dict.fromkeys(
-            together, Range(min=_float32(min(low, 0.0)), max=_float32(max(high, 0.0)))
+            group, Range(min=_float32(min(low, 0.0)), max=_float32(max(high, 0.0)))
         )
     return {name: ranges[name] for name in names}
 
 
 def write_ranges(float_tflite: bytes, ranges: Mapping[str, Range]) -> bytes:
-    """Write ranges into a float .tflite: ``quantization.min`` and ``max``, where quantizers look.
+    """Write ranges into a float .tflite, as ``quantization.min`` and ``max``, for quantizers.
 
-    ``ranges`` has all that :func:`choose_ranges` gives.
+    ``ranges`` has all activations, as :func:`choose_ranges` returns them.
     """
     rewrite = Rewrite(float_tflite)
     graph = read_tflite(float_tflite).main
@@ -90,27 +90,27 @@ def write_ranges(float_tflite: bytes, ranges: Mapping[str, Range]) -> bytes:
 
 
 def recorded(calibrated_tflite: bytes) -> Ranges:
-    """Read the ranges that a float .tflite carries."""
+    """Return the ranges that a calibrated float .tflite contains."""
     rewrite = Rewrite(calibrated_tflite)
     graph = read_tflite(calibrated_tflite).main
-    found = {}
+    ranges = {}
     for name, index in activation_names(graph, range(len(graph.tensors))).items():
         parameters = rewrite.graph.tensors[index].quantization
         if parameters is not None and parameters.min is not None and len(parameters.min) == 1:
-            found[name] = Range(min=_float32(parameters.min[0]), max=_float32(parameters.max[0]))
-    return found
+            ranges[name] = Range(min=_float32(parameters.min[0]), max=_float32(parameters.max[0]))
+    return ranges
 
 
 def save_ranges(
-    path: Path, ranges: Mapping[str, Range], how: str | None, observed: Observed | None
+    path: Path, ranges: Mapping[str, Range], observer_name: str | None, observed: Observed | None
 ) -> None:
-    """Write calibration.json: by which observer, None if ranges were given, and what was seen.
+    """Write calibration.json: the ranges, which can be edited and used again, and their origin.
 
-    Then the ranges, to be read, edited and used again.
+    ``observer_name`` is None for ranges provided by the user, ``observed`` if nothing was observed.
     """
     content = {
         "schema": SCHEMA,
-        "observer": how,
+        "observer": observer_name,
         "samples": observed and observed.samples,
         "growth": as_json(observed.growth) if observed else [],
         "activations": as_json(ranges),
@@ -119,23 +119,23 @@ def save_ranges(
 
 
 def load_ranges(path: Path, graph: Graph) -> Ranges:
-    """Read calibration.json for a float model, whatever was edited in it.
+    """Read and validate the ranges of a calibration.json, possibly edited, for a float model.
 
-    Raises :class:`CalibrationError` for a file that is none, that lacks an activation of the
-    model or names another, for a range that is no range or leaves zero out, and for activations
-    that must share a scale but have different ranges.
+    Raises :class:`CalibrationError` for an invalid file, for missing or unknown activations, for
+    a range that is invalid or excludes zero, and for activations that must share a scale but have
+    different ranges.
     """
     entries = read_entries(path)
-    names = activation_names(graph, activations(graph))
+    names = activation_names(graph, find_activations(graph))
     known = activation_names(graph, range(len(graph.tensors)))
     for name in entries:
         if name not in known:
             near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "is the file of another model?"
+            hint = f"did you mean {near[0]!r}?" if near else "is the file for another model?"
             raise CalibrationError(f"{path}: the model has no activation {name!r}; {hint}")
     if missing := [name for name in names if name not in entries]:
         raise CalibrationError(
-            f"{path}: no range for {missing[0]!r}, one of {len(missing)} activations that it lacks;"
+            f"{path}: no range for {missing[0]!r}, one of {len(missing)} missing activations;"
             " calibrate this model again"
         )
     ranges = {name: _range(path, name, entry) for name, entry in entries.items()}
@@ -145,13 +145,16 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
             if ranges[other] != ranges[first]:
                 raise CalibrationError(
                     f"{path}: {first!r} and {other!r} share one scale, but their ranges differ;"
-                    " give both the same"
+                    " set both to the same range"
                 )
     return ranges
 
 
 def read_entries(path: Path) -> dict[str, Any]:
-    """Read the activations of a calibration.json as they are; see :func:`load_ranges`."""
+    """Read the activations of a calibration.json without validating their ranges.
+
+    Raises :class:`CalibrationError` for a file that cannot be read or is no calibration.json.
+    """
     text = read_user_text(path, CalibrationError, "file")
     try:
         content = json.loads(text)
@@ -161,7 +164,7 @@ def read_entries(path: Path) -> dict[str, Any]:
         raise CalibrationError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("activations"), dict):
         raise CalibrationError(
-            f"{path}: holds no 'activations'; give a calibration.json that edgepack wrote"
+            f"{path}: has no 'activations'; provide a calibration.json written by edgepack"
         )
     if content.get("schema") != SCHEMA:
         raise CalibrationError(
@@ -172,20 +175,22 @@ def read_entries(path: Path) -> dict[str, Any]:
 
 
 def _range(path: Path, name: str, entry: Any) -> Range:
-    ends: list[Any] = [entry.get("min"), entry.get("max")] if isinstance(entry, dict) else []
-    if not ends or not all(type(end) in (int, float) and abs(end) <= _LARGEST for end in ends):
+    bounds: list[Any] = [entry.get("min"), entry.get("max")] if isinstance(entry, dict) else []
+    if not bounds or not all(
+        type(bound) in (int, float) and abs(bound) <= _MAX_FLOAT32 for bound in bounds
+    ):
         raise CalibrationError(f"{path}: {name!r} needs a finite number as 'min' and as 'max'")
-    low, high = map(_float32, ends)
+    low, high = map(_float32, bounds)
     if not low <= 0 <= high:
         raise CalibrationError(
-            f"{path}: the range of {name!r}, {low:g} to {high:g}, leaves zero out, which must be"
-            " exact; let 'min' be 0 at most and 'max' 0 at least"
+            f"{path}: the range of {name!r}, {low:g} to {high:g}, excludes zero, which must be"
+            " exact; set 'min' to 0 or less and 'max' to 0 or greater"
         )
     return Range(min=low, max=high)
 
 
 def _groups(graph: Graph, names: Mapping[str, int]) -> Iterable[list[str]]:
-    """Put the activations that share a scale together, the others each by itself."""
+    """Group the activations that share a scale; each of the others is a group of its own."""
     shared = sharing_groups(graph)
     for group in shared:
         yield [name for name, index in names.items() if index in group]
@@ -195,7 +200,7 @@ def _groups(graph: Graph, names: Mapping[str, int]) -> Iterable[list[str]]:
 
 
 def _float32(value: float) -> float:
-    """Round to float32, and write no more digits than that needs.
+    """Round to float32 and return its shortest decimal representation as a float.
 
     >>> _float32(0.1 + 0.2), _float32(1e-3)
     (0.3, 0.001)

@@ -1,4 +1,4 @@
-"""Which activations must have one scale, because the operator between them does no arithmetic."""
+"""Activations that must share a scale, because an operator passes values on without rescaling."""
 
 from __future__ import annotations
 
@@ -45,34 +45,34 @@ quantization_spec: "inputs and outputs must all have same scale/zero_point"."""
 
 
 def sharing_groups(graph: Graph) -> list[set[int]]:
-    """Group the tensors of a float graph, by index, that must share a scale; of two and more."""
+    """Return the groups of two or more tensors of a float graph, by index, that share a scale."""
     group_of: dict[int, set[int]] = {}
     for operator in graph.operators:
         if operator.name not in SHARING:
             continue
-        together = {
+        tensors = {
             index
             for index in (*operator.inputs, *operator.outputs)
             if index >= 0
             and graph.tensors[index].dtype == "float32"
             and not graph.tensors[index].is_constant
         }
-        merged = set().union(together, *(group_of.get(index, set()) for index in together))
+        merged = set().union(tensors, *(group_of.get(index, set()) for index in tensors))
         group_of |= dict.fromkeys(merged, merged)
     return list({id(group): group for group in group_of.values() if len(group) > 1}.values())
 
 
-def averaged(graph: Graph) -> dict[int, float]:
-    """Tell how many values of a tensor, by index, an average pooling makes one of.
+def pooling_factors(graph: Graph) -> dict[int, float]:
+    """Return how many values of a tensor, by index, an average pooling averages into one.
 
-    Tensors that other operators take too are left out.
+    Tensors with other consumers, and outputs of the model, are left out.
     """
-    takers = Counter(index for operator in graph.operators for index in set(operator.inputs))
+    consumers = Counter(index for operator in graph.operators for index in set(operator.inputs))
     sizes = [prod(tensor.shape) for tensor in graph.tensors]
     return {
         operator.inputs[0]: sizes[operator.inputs[0]] / sizes[operator.outputs[0]]
         for operator in graph.operators
         if operator.name == "AVERAGE_POOL_2D"
-        and takers[operator.inputs[0]] == 1
+        and consumers[operator.inputs[0]] == 1
         and operator.inputs[0] not in graph.outputs
     }

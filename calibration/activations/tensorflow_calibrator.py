@@ -1,4 +1,4 @@
-"""Models with fused recurrent operators, which only TensorFlow's own calibrator can watch."""
+"""Calibration of models with fused recurrent operators by TensorFlow's own calibrator."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from edgepack.core.progress import Update
 from edgepack.tflite.graph import Graph
 
 FUSED = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"})
-"""Operators with a state, and with values inside that have ranges of their own."""
+"""Stateful operators with internal values whose ranges only that calibrator can observe."""
 
 
 def is_fused(graph: Graph) -> bool:
-    """Whether a float model has such an operator."""
+    """Whether a float model has one of the :data:`FUSED` operators."""
     return any(operator.name in FUSED for operator in graph.operators)
 
 
 def calibrate_fused(float_tflite: bytes, samples: Sequence[NDArray[Any]], update: Update) -> bytes:
-    """Run a float .tflite over the samples and record the minimum and maximum of each tensor.
+    """Run a float .tflite on the samples and record the minimum and maximum of each tensor.
 
     ``samples`` has one array of shape (samples, ...) for each input, in the file's order; the
-    model takes one sample at a time. The result is the same model with the ranges in its tensors'
+    model's batch is 1. The result is the same model with the ranges in its tensors'
     ``quantization.min`` and ``quantization.max``, those inside fused operators included. This is
     the calibrator of ``TFLiteConverter``; it needs TensorFlow.
 

@@ -1,1 +1,1 @@
-"""Datasets: read from any source, checked, preprocessed and cast to what the model takes."""
+"""Datasets: read from any source, checked, preprocessed and cast to the model's input dtypes."""

@@ -1,4 +1,4 @@
-"""Samples on their way to disk: checked, preprocessed and cast to a model's input, by blocks."""
+"""Writing samples to disk block by block: checked, preprocessed and cast to a model's input."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Array = NDArray[Any]
 
 
 class ColumnWriter:
-    """An array of a source, such as labels, that is checked and written.
+    """Checks one array of a source, such as the labels, and writes it to an .npy file.
 
-    Raises :class:`DatasetError` for samples that are no numbers, not finite, or of different
+    Raises :class:`DatasetError` for samples that are not numbers, not finite, or of different
     shapes.
     """
 
@@ -36,82 +36,87 @@ class ColumnWriter:
         self._spool = spool
         self._first: tuple[int, tuple[int, ...]] | None = None
         self._after = ""
-        self._not_finite = 0
-        self._where_not_finite = ""
+        self._non_finite_count = 0
+        self._first_non_finite = ""
 
     @property
     def where(self) -> str:
-        """The array, for messages."""
+        """The source and the array, for messages."""
         return f"{self._source.name}: {self._name!r}"
 
     def add(self, rows: Sequence[int], values: Array | list[Array]) -> None:
-        """Write samples; once one is not finite, such are only counted."""
+        """Write samples; after the first non-finite value, only count further ones.
+
+        ``rows`` are the rows of the samples in the source; ``values`` is an array (samples, ...),
+        or a list of samples whose shapes may differ.
+        """
         if isinstance(values, list):
             pairs = zip(rows, values, strict=True)
-            parts = [self._prepared(value[np.newaxis], row) for row, value in pairs]
+            parts = [self._prepare(value[np.newaxis], row) for row, value in pairs]
         else:
-            parts = [self._prepared(values, rows[0])]
+            parts = [self._prepare(values, rows[0])]
         for row, part in zip(rows, parts, strict=False):  # an array is one part
-            self._check_equal(row, part.shape[1:])
-        made = self._fitted(np.concatenate(parts))
-        self._count_not_finite(rows, made)
-        if not self._not_finite:
-            self._write(rows[0], made)
+            self._check_shape(row, part.shape[1:])
+        block = self._fit(np.concatenate(parts))
+        self._count_non_finite(rows, block)
+        if not self._non_finite_count:
+            self._write(rows[0], block)
 
     def end(self) -> None:
-        """Raise what only the whole shows."""
-        if self._not_finite:
+        """Raise :class:`DatasetError` for non-finite values, and for an array without samples."""
+        if self._non_finite_count:
             raise DatasetError(
-                f"{self.where} is {self._where_not_finite}{self._after}, one of"
-                f" {self._not_finite} values that are not finite; remove or repair those samples"
-                f"{', or describe smaller numbers' if self._after else ''}"
+                f"{self.where} is {self._first_non_finite}{self._after}, one of"
+                f" {self._non_finite_count} values that are not finite; remove or repair those"
+                f" samples{', or configure a smaller scale or offset' if self._after else ''}"
             )
         if not self._spool.rows:
-            raise DatasetError(f"{self.where} is empty; give some samples")
+            raise DatasetError(f"{self.where} is empty; provide at least one sample")
 
-    def _prepared(self, array: Array, row: int) -> Array:  # noqa: ARG002 (for inputs)
+    def _prepare(self, array: Array, row: int) -> Array:  # noqa: ARG002 (used by subclasses)
         self._check_numbers(array)
         return array
 
-    def _fitted(self, array: Array) -> Array:
+    def _fit(self, array: Array) -> Array:
         return array
 
     def _check_numbers(self, array: Array) -> None:
         if array.dtype.kind not in _NUMBER_KINDS:
             raise DatasetError(
-                f"{self.where} has dtype {array.dtype}; give numbers (float or integer)"
+                f"{self.where} has dtype {array.dtype}; provide numbers (float or integer)"
             )
         if array.size == 0:
             raise DatasetError(
-                f"{self.where} is empty, shape {self._shape(array)}; give some samples"
+                f"{self.where} is empty, shape {self._shape(array)}; provide at least one sample"
             )
 
-    def _check_equal(self, row: int, shape: tuple[int, ...]) -> None:
+    def _check_shape(self, row: int, shape: tuple[int, ...]) -> None:
         self._first = self._first or (row, shape)
-        first, wanted = self._first
-        if shape != wanted:
+        first_row, first_shape = self._first
+        if shape != first_shape:
             raise DatasetError(
-                f"{self._source.name}: {self._source.sample(first)} is {_sized(wanted)},"
-                f" {self._source.sample(row)} {_sized(shape)}; {self._cure_of_shapes()}"
+                f"{self._source.name}: {self._source.sample(first_row)}"
+                f" {_shape_text(first_shape)}, but {self._source.sample(row)}"
+                f" {_shape_text(shape)}; {self._shape_cure()}"
             )
 
-    def _cure_of_shapes(self) -> str:
+    def _shape_cure(self) -> str:
         if self._source.kind == "images":
-            return "say resize = [height, width] under [preprocessing] in the project file"
+            return "set resize = [height, width] under [preprocessing] in the project file"
         if self._source.kind == "sounds":
-            return "say clip_samples under [preprocessing] in the project file"
-        return "give all samples one shape"
+            return "set clip_samples under [preprocessing] in the project file"
+        return "make all samples the same shape"
 
-    def _count_not_finite(self, rows: Sequence[int], array: Array) -> None:
+    def _count_non_finite(self, rows: Sequence[int], array: Array) -> None:
         if array.dtype.kind != "f" or (finite := np.isfinite(array)).all():
             return
-        if not self._not_finite:
+        if not self._non_finite_count:
             place = tuple(int(index) for index in np.argwhere(~finite)[0])
-            where = [rows[place[0]], *place[1:]]
+            indices = [rows[place[0]], *place[1:]]
             sample = self._source.sample(rows[place[0]])
             file = f" of {sample}" if self._source.kind in ("images", "sounds") else ""
-            self._where_not_finite = f"{array[place]} at {where}{file}"
-        self._not_finite += int((~finite).sum())
+            self._first_non_finite = f"{array[place]} at {indices}{file}"
+        self._non_finite_count += int((~finite).sum())
 
     def _write(self, row: int, array: Array) -> None:
         try:
@@ -127,10 +132,10 @@ class ColumnWriter:
 
 
 class InputColumnWriter(ColumnWriter):
-    """An array of a model's input, which is preprocessed.
+    """Preprocesses the array of a model's input, checks it and writes it to an .npy file.
 
-    Raises :class:`DatasetError`, besides, for another shape than the input's, and for values that
-    its dtype cannot hold (real numbers are rounded to it).
+    Also raises :class:`DatasetError` for a shape other than the input's, and for values that the
+    input's dtype cannot hold. Preprocessed values are rounded for an integer input.
     """
 
     def __init__(
@@ -139,39 +144,41 @@ class InputColumnWriter(ColumnWriter):
         name: str,
         spool: NpyWriter,
         spec: TensorSpec,
-        described: Preprocessing,
+        preprocessing: Preprocessing,
     ) -> None:
         super().__init__(source, name, spool)
         self._spec = spec
-        self._after = " after preprocessing" if described != Preprocessing() else ""
-        self._described = _with_colors(described, spec) if source.kind == "images" else described
+        self._after = " after preprocessing" if preprocessing != Preprocessing() else ""
+        if source.kind == "images":
+            preprocessing = _with_colors(preprocessing, spec)
+        self._preprocessing = preprocessing
 
-    def _prepared(self, array: Array, row: int) -> Array:
+    def _prepare(self, array: Array, row: int) -> Array:
         self._check_numbers(array)
-        if (rank := self._described.rank) is not None and array.ndim != rank + 1:
-            wanted = "height, width, channels" if rank > 1 else "time"
+        if (rank := self._preprocessing.rank) is not None and array.ndim != rank + 1:
+            axes = "height, width, channels" if rank > 1 else "time"
             raise DatasetError(
                 f"{self.where} has shape {self._shape(array)}; the project file describes samples"
-                f" of shape ({wanted})"
+                f" of shape ({axes})"
             )
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told
-                return preprocess(self._described, array)
+            with np.errstate(over="ignore", invalid="ignore"):  # end() reports non-finite values
+                return preprocess(self._preprocessing, array)
         except DatasetError as error:
             raise DatasetError(
                 f"{self._source.name}: {self._source.sample(row)}: {error}"
             ) from error
         except MemoryError as error:
             raise DatasetError(
-                f"{self.where}: there is too little memory for the preprocessing; describe smaller"
-                " sizes in the project file"
+                f"{self.where}: not enough memory for the preprocessing; set smaller sizes in the"
+                " project file"
             ) from error
 
-    def _fitted(self, array: Array) -> Array:
-        wanted = self._spec.shape
-        if self._described.audio and array.shape[1:] == wanted[:-1] and wanted[-1] == 1:
+    def _fit(self, array: Array) -> Array:
+        expected = self._spec.shape
+        if self._preprocessing.audio and array.shape[1:] == expected[:-1] and expected[-1] == 1:
             array = array[..., np.newaxis]
-        if not fits(array.shape[1:], wanted):
+        if not fits(array.shape[1:], expected):
             raise DatasetError(
                 f"{self.where} has shape {self._shape(array)}{self._after}; the model's input"
                 f" {self._spec.name!r} takes {self._spec}; {self._cure(array.shape[1:])}"
@@ -179,77 +186,78 @@ class InputColumnWriter(ColumnWriter):
         return self._cast(array)
 
     def _cure(self, shape: tuple[int, ...]) -> str:
-        wanted, name = self._spec.shape, self._name
-        if self._source.kind == "images" and len(wanted) == len(shape):
-            return f"say {self._image_key(shape)} under [preprocessing] in the project file"
+        expected, name = self._spec.shape, self._name
+        if self._source.kind == "images" and len(expected) == len(shape):
+            return f"set {self._image_setting(shape)} under [preprocessing] in the project file"
         if self._source.kind == "sounds":
-            return f"say {self._audio_key(shape)} under [preprocessing] in the project file"
-        if shape == wanted[:-1] and wanted[-1] == 1:
+            return f"set {self._audio_setting(shape)} under [preprocessing] in the project file"
+        if shape == expected[:-1] and expected[-1] == 1:
             return f"add the last axis with {name}[..., np.newaxis]"
-        if wanted and shape == (wanted[-1], *wanted[:-1]):
+        if expected and shape == (expected[-1], *expected[:-1]):
             return f"move the channels last with np.moveaxis({name}, 1, -1)"
-        return "give one sample in each row"
+        return "provide one sample per row"
 
-    def _image_key(self, shape: tuple[int, ...]) -> str:
-        """Say which key of the project file gives images the input's shape."""
-        wanted = self._spec.shape
-        colors = _COLORS_OF_CHANNELS.get(wanted[-1] or 0)
+    def _image_setting(self, shape: tuple[int, ...]) -> str:
+        """Return the project file setting that converts images to the input's shape."""
+        expected = self._spec.shape
+        colors = _COLORS_OF_CHANNELS.get(expected[-1] or 0)
         if colors and all(
-            want in (None, got) for want, got in zip(wanted[:2], shape, strict=False)
+            side in (None, actual) for side, actual in zip(expected[:2], shape, strict=False)
         ):
             return f'colors = "{colors}"'
-        return f"resize = {[side or 'any' for side in wanted[:2]]}"
+        return f"resize = {[side or 'any' for side in expected[:2]]}"
 
-    def _audio_key(self, shape: tuple[int, ...]) -> str:
-        """Say which keys of the project file give sound the input's shape."""
-        wanted, audio = self._spec.shape, self._described.audio
-        if audio is None or audio.features is None or len(wanted) < len(shape):
+    def _audio_setting(self, shape: tuple[int, ...]) -> str:
+        """Return the project file setting that converts audio to the input's shape."""
+        expected, audio = self._spec.shape, self._preprocessing.audio
+        if audio is None or audio.features is None or len(expected) < len(shape):
             return "clip_samples and features"
-        if wanted[0] in (None, shape[0]):
+        if expected[0] in (None, shape[0]):
             bins = "coefficients" if audio.features == "mfcc" else "mel_bins"
-            return f"{bins} = {wanted[1]}"
+            return f"{bins} = {expected[1]}"
         return "clip_samples and frame_step"
 
     def _cast(self, array: Array) -> Array:
-        wanted = np.dtype(self._spec.dtype)
-        if wanted.kind in "iu" and self._described != Preprocessing():
+        dtype = np.dtype(self._spec.dtype)
+        if dtype.kind in "iu" and self._preprocessing != Preprocessing():
             array = np.rint(array)
-        refused = (
+        mismatch = (
             f"{self.where} has dtype {array.dtype};"
-            f" the model's input {self._spec.name!r} takes {wanted}"
+            f" the model's input {self._spec.name!r} takes {dtype}"
         )
-        if wanted.kind in "iu" and not self._fits(array, wanted):
-            raise DatasetError(f"{refused}; give integers in its range")
-        if wanted.kind == "f" and array.dtype == np.int8:
+        if dtype.kind in "iu" and not self._is_in_range(array, dtype):
+            raise DatasetError(f"{mismatch}; provide integers in its range")
+        if dtype.kind == "f" and array.dtype == np.int8:
             raise DatasetError(
-                f"{refused}, and int8 looks like quantized data; turn it back into real values"
+                f"{mismatch}, and int8 looks like quantized data; convert it back to real values"
                 f" with ({self._name} - zero_point) * scale"
             )
         with np.errstate(over="ignore", invalid="ignore"):
-            cast = np.ascontiguousarray(array, dtype=wanted)
-        if wanted.kind == "f" and not (np.isfinite(cast) | ~np.isfinite(array)).all():
-            raise DatasetError(f"{refused}, which cannot hold the largest values; rescale them")
+            cast = np.ascontiguousarray(array, dtype=dtype)
+        if dtype.kind == "f" and not (np.isfinite(cast) | ~np.isfinite(array)).all():
+            raise DatasetError(f"{mismatch}, which cannot hold the largest values; rescale them")
         return cast
 
-    def _fits(self, array: Array, wanted: np.dtype[Any]) -> bool:
-        if array.dtype.kind == "f" and self._described == Preprocessing():
+    def _is_in_range(self, array: Array, dtype: np.dtype[Any]) -> bool:
+        """Whether an integer dtype holds the values; floats must come from preprocessing."""
+        if array.dtype.kind == "f" and self._preprocessing == Preprocessing():
             return False
-        bounds = np.iinfo(wanted)
+        bounds = np.iinfo(dtype)
         return bool(array.min() >= bounds.min and array.max() <= bounds.max)
 
 
-def _with_colors(described: Preprocessing, spec: TensorSpec) -> Preprocessing:
-    """Add the colours that an input takes to a description that leaves them open."""
-    image = described.image or Image()
+def _with_colors(preprocessing: Preprocessing, spec: TensorSpec) -> Preprocessing:
+    """Set the colors that fit the input's channels, unless they are configured."""
+    image = preprocessing.image or Image()
     channels = spec.shape[-1] if spec.shape else None
     colors = image.colors or _COLORS_OF_CHANNELS.get(channels or 0)
-    return replace(described, image=replace(image, colors=colors))
+    return replace(preprocessing, image=replace(image, colors=colors))
 
 
-def _sized(shape: tuple[int, ...]) -> str:
-    """Write the shape of a sample.
+def _shape_text(shape: tuple[int, ...]) -> str:
+    """Return the shape of a sample as a predicate, for messages.
 
-    >>> _sized((480, 640, 3)), _sized(())
-    ('of shape (480, 640, 3)', 'one number')
+    >>> _shape_text((480, 640, 3)), _shape_text(())
+    ('has shape (480, 640, 3)', 'is a single number')
     """
-    return f"of shape {shape}" if shape else "one number"
+    return f"has shape {shape}" if shape else "is a single number"

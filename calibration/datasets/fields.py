@@ -1,4 +1,4 @@
-"""Which array belongs to which input and output of a model."""
+"""Matching the arrays of a dataset to the inputs and outputs of a model."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from edgepack.core.signature import Signature, TensorSpec
 
 
 def find_fields(source: SampleSource, signature: Signature, label: str | None = None) -> Fields:
-    """Find the arrays of a model's inputs and outputs.
+    """Return the names of the arrays that hold a model's inputs and the labels of its outputs.
 
-    An array bears the name of its input or output; that of a lone input may be called ``x``,
-    that of a lone output ``label``, or ``y``. Names that count the classes of a folder are no
-    output's if there are several. Raises :class:`DatasetError` for an input without an array.
+    Arrays are matched by name. If the model has one input, its array may also be called ``x``; if
+    it has one output, the labels may be in the array named by ``label``, or else in ``y``. Class
+    numbers derived from a folder's subfolders are ignored if the model has several outputs.
+
+    Raises :class:`DatasetError` for an input without an array, and for labels whose output is
+    ambiguous.
     """
     names = source.names()
-    inputs = {spec.name: _of_input(source, names, spec, signature) for spec in signature.inputs}
+    inputs = {
+        spec.name: _find_input_field(source, names, spec, signature) for spec in signature.inputs
+    }
     labels = {
-        output.name: found
+        output.name: field
         for output in signature.outputs
-        if (found := _of_output(source, names, output, inputs, signature, label)) is not None
+        if (field := _find_label_field(source, names, output, inputs, signature, label)) is not None
     }
     return Fields(inputs=inputs, labels=labels)
 
 
-def _of_input(
+def _find_input_field(
     source: SampleSource, names: Sequence[str], spec: TensorSpec, signature: Signature
 ) -> str:
     if spec.name in names:
@@ -36,15 +41,15 @@ def _of_input(
     else:
         name, arguments = spec.name, ", ".join(f"{each.name}=..." for each in signature.inputs)
     if name not in names:
-        held = ", ".join(names) or "nothing"
+        present = ", ".join(names) or "nothing"
         raise DatasetError(
-            f"{source.name}: no array {name!r}; it holds {held};"
+            f"{source.name}: no array {name!r}; it holds {present};"
             f" {source.cure.format(arguments=arguments)}"
         )
     return name
 
 
-def _of_output(
+def _find_label_field(
     source: SampleSource,
     names: Sequence[str],
     output: TensorSpec,
@@ -52,18 +57,18 @@ def _of_output(
     signature: Signature,
     label: str | None,
 ) -> str | None:
-    free = [name for name in names if name not in inputs.values()]
-    lone = label if label in free else "y"
-    if output.name in free and lone != label:
+    unused = [name for name in names if name not in inputs.values()]
+    default = label if label in unused else "y"
+    if output.name in unused and default != label:
         return output.name
-    if lone not in free:
+    if default not in unused:
         return None
     if len(signature.outputs) > 1:
         if source.classes:
             return None
         outputs = ", ".join(each.name for each in signature.outputs)
         raise DatasetError(
-            f"{source.name}: {lone!r} does not say of which output; the model's outputs are"
+            f"{source.name}: {default!r} does not identify an output; the model's outputs are"
             f" {outputs}: name the arrays after them"
         )
-    return lone
+    return default

@@ -1,4 +1,4 @@
-"""Reading a dataset: from its source, checked and preprocessed, to files that are mapped."""
+"""Reading a dataset from its source, checked and preprocessed, into memory-mapped .npy files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from edgepack.storage.dataset import Dataset
 
 @dataclass(frozen=True, kw_only=True)
 class StoredDataset:
-    """A dataset on disk: .npy files by input and by output, and what there is to say about it."""
+    """A dataset on disk.
+
+    ``inputs`` and ``labels`` are paths of .npy files by the model's inputs and outputs;
+    ``classes`` the names of the classes, if known; ``notes`` sentences for the user.
+    """
 
     source: str
     inputs: dict[str, str]
@@ -32,7 +36,7 @@ class StoredDataset:
     notes: tuple[str, ...]
 
     def dataset(self) -> Dataset:
-        """Map the files."""
+        """Return the dataset with its arrays memory-mapped from the files."""
         return Dataset(
             source=self.source,
             inputs=load_arrays(self.inputs),
@@ -45,27 +49,31 @@ class StoredDataset:
 def read_dataset(
     data: object, context: Context, stem: Path, *, seed: int = 0, update: Update = ignore
 ) -> StoredDataset:
-    """Read data of any kind into .npy files next to ``stem``, in little memory.
+    """Read data of any kind, block by block, into .npy files next to ``stem``.
 
-    Of a stream the first ``context.samples`` are taken; of everything else those that
-    :func:`~edgepack.calibration.datasets.sampling.choose_samples` chooses. Raises
-    :class:`~edgepack.core.errors.DatasetError` for what cannot be read or does not fit the model,
-    and OSError if the disk is full.
+    If ``context.samples`` is set, a stream is read up to that many samples; from other sources
+    :func:`~edgepack.calibration.datasets.sampling.choose_samples` chooses them with ``seed``.
+
+    Raises :class:`~edgepack.core.errors.DatasetError` for data that cannot be read or do not fit
+    the model, :class:`~edgepack.core.errors.ConfigError` if the project file describes another
+    kind of data, and OSError if the disk is full.
     """
     source = find_source(data).open(context)
     fields = find_fields(source, context.signature, context.project_file.label)
     survey = source.survey(fields) if context.samples is not None else None
     chosen = choose_samples(survey, context.samples or 0, seed) if survey else None
-    described = context.project_file.described(context.signature)
+    preprocessing = context.project_file.described(context.signature)
     specs = {spec.name: spec for spec in context.signature.inputs}
-    _require_kind(source, described, context.project_file)
+    _require_kind(source, preprocessing, context.project_file)
     with ExitStack() as files:
 
         def spool(kind: str, index: int) -> NpyWriter:
             return files.enter_context(NpyWriter(stem.with_name(f"{stem.name}-{kind}{index}.npy")))
 
         inputs = {
-            name: InputColumnWriter(source, field, spool("", index), specs[name], described[name])
+            name: InputColumnWriter(
+                source, field, spool("", index), specs[name], preprocessing[name]
+            )
             for index, (name, field) in enumerate(fields.inputs.items())
         }
         labels = {
@@ -95,20 +103,20 @@ def read_dataset(
 
 
 def _require_kind(
-    source: SampleSource, described: Mapping[str, Preprocessing], project_file: ProjectFile
+    source: SampleSource, preprocessing: Mapping[str, Preprocessing], project_file: ProjectFile
 ) -> None:
-    """Raise :class:`ConfigError` for images that are described as sound, and the reverse."""
-    kinds = {"images": "audio", "sounds": "image"}
-    for each in described.values():
-        if source.kind in kinds and getattr(each, kinds[source.kind]):
+    """Raise :class:`ConfigError` for images that are described as audio, and vice versa."""
+    wrong_kinds = {"images": "audio", "sounds": "image"}
+    for each in preprocessing.values():
+        if source.kind in wrong_kinds and getattr(each, wrong_kinds[source.kind]):
             raise ConfigError(
-                f"{project_file.path}: describes {kinds[source.kind]} samples, and {source.name}"
-                f" holds {source.kind}; describe those"
+                f"{project_file.path}: describes {wrong_kinds[source.kind]} samples, but"
+                f" {source.name} contains {source.kind}; describe {source.kind} instead"
             )
 
 
-def _notes(name: str, wanted: int | None, survey: Survey | None) -> Iterator[str]:
-    if wanted is not None and survey is None:
-        yield f"{name}: the first {wanted} of a stream are taken; shuffle it if it is sorted"
-    elif wanted is not None and survey is not None and survey.count < wanted:
-        yield f"{name}: {wanted} samples are wanted and it has {survey.count}: all are taken"
+def _notes(name: str, samples: int | None, survey: Survey | None) -> Iterator[str]:
+    if samples is not None and survey is None:
+        yield f"{name}: the first {samples} samples of the stream are used; shuffle it if sorted"
+    elif samples is not None and survey is not None and survey.count < samples:
+        yield f"{name}: {samples} samples were requested, but it has {survey.count}: all are used"

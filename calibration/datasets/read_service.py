@@ -1,4 +1,4 @@
-"""The inside of the process that reads data whose decoders may crash, or import TensorFlow."""
+"""The service of the worker process that reads data whose decoders may crash or use TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgepack.core.signature import Signature
 
 
 class ReadService:
-    """Reads one dataset after the other."""
+    """Reads datasets, one per call."""
 
     def read(
         self,
@@ -26,7 +26,10 @@ class ReadService:
         stem: str,
         update: Update,
     ) -> StoredDataset:
-        """Do what :func:`edgepack.calibration.datasets.read.read_dataset` does."""
+        """Read a dataset as :func:`edgepack.calibration.datasets.read.read_dataset` does.
+
+        ``data`` is a path or ``module:function``; ``project_file`` a path, None for the defaults.
+        """
         update(0, 1)
         context = Context(
             signature=signature,

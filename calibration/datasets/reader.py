@@ -1,4 +1,4 @@
-"""Reading datasets where they are best read: here, or in a worker process."""
+"""Reading datasets in this process or, if their decoders may crash, in a worker process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgepack.workers.client import Worker
 
 
 class Reader:
-    """Reads the datasets that it was made for."""
+    """Reads datasets of the kinds for which it was made; see :func:`dataset_reader`."""
 
     def __init__(self, project_file: ProjectFile, worker: Worker | None) -> None:
         self._project_file = project_file
@@ -34,9 +34,10 @@ class Reader:
         seed: int = DEFAULT_SEED,
         update: Update = ignore,
     ) -> StoredDataset:
-        """Read a dataset for a model, all of it or some samples, into files next to ``stem``.
+        """Read a dataset for a model into .npy files next to ``stem``.
 
-        Raises what :func:`edgepack.calibration.datasets.read.read_dataset` raises, and
+        ``samples`` is how many samples to read, None for all. Raises what
+        :func:`edgepack.calibration.datasets.read.read_dataset` raises, and
         :class:`~edgepack.core.errors.WorkerCrashError`.
         """
         if self._worker is None or not find_source(data).is_isolated:
@@ -60,12 +61,12 @@ class Reader:
 def dataset_reader(
     datasets: Iterable[object], project_file: ProjectFile, *, verbose: bool = False
 ) -> Iterator[Reader]:
-    """Find out what data are, and start the process that some kinds need.
+    """Detect the kind of each dataset, and start a worker process if one of them needs it.
 
     Raises what :func:`edgepack.calibration.datasets.sources.find_source` raises, before anything is
     read.
     """
-    isolated = [found.name for data in datasets if (found := find_source(data)).is_isolated]
+    isolated = [source.name for data in datasets if (source := find_source(data)).is_isolated]
     process = (
         Worker(
             "edgepack.calibration.datasets.read_service:ReadService",

@@ -1,4 +1,4 @@
-"""A loaded model to float .tflite."""
+"""Converts a loaded model to a float .tflite."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from edgepack.tflite.parser import read_tflite
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """A float .tflite, and the recurrent layers that were unrolled for it."""
+    """A float .tflite, and the names of the recurrent layers that were unrolled for it."""
 
     tflite: bytes
     unrolled: tuple[str, ...] = ()
 
 
 def to_float_tflite(model: FloatModel, shapes: Sequence[tuple[int, ...]]) -> Converted:
-    """Convert a model with its batch fixed at 1, as microcontrollers need it.
+    """Convert a model to a float .tflite with batch 1, as microcontrollers need it.
 
-    ``shapes`` are those of the inputs, batch left out; they fill in the dimensions that the model
-    leaves open. A loop, which TensorFlow's calibrator does not survive, is taken out by unrolling
-    the recurrent layers of a Keras model: the same operations, step after step.
+    ``shapes`` are the fixed shapes of the inputs, without the batch; they replace dimensions that
+    are open in the model. If the result has a loop, which crashes TensorFlow's calibrator, the
+    recurrent layers of a Keras model are unrolled: the same operations, step by step. A .tflite
+    file is returned unchanged.
 
-    Raises :class:`ConversionError` if TensorFlow's converter refuses.
+    Raises :class:`ConversionError` if TensorFlow's converter refuses the model, and TypeError for
+    a model that cannot be converted.
     """
     if isinstance(model, TfliteFile):
         return Converted(tflite=model.data)
@@ -54,10 +56,10 @@ def has_loop(model: Model) -> bool:
 
 
 def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes:
-    """Freeze the variables into a graph, and convert that.
+    """Freeze the variables into a graph and convert it.
 
     The converter's own way, which saves the model and loads it again, takes several times as long
-    for the same result.
+    for the same result. Raises :class:`ConversionError` if the converter refuses the model.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -83,36 +85,34 @@ _MISSING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
 def _explain(error: Exception) -> str:
-    """Say why a graph is not converted, and the cure for what is known."""
+    """Return why the conversion failed, with the cure for known causes."""
     if "AssignVariableOp" in str(error):
         return (
-            "it changes a variable when it is used, such as the state of random numbers; let it"
-            " draw them in training only"
+            "it changes a variable during inference, such as the state of a random number"
+            " generator; draw random numbers in training only"
         )
-    if names := sorted(set(_MISSING.findall(str(error))) - {"Placeholder"}):  # that is no operator
+    if names := sorted(set(_MISSING.findall(str(error))) - {"Placeholder"}):  # not an operator
         return (
-            f"TensorFlow Lite has no {' and no '.join(names)}; cut the layers off the model that"
-            " use what is missing, such as lookups, hashing and encodings, and give it the numbers"
-            " that they make"
+            f"TensorFlow Lite has no {' and no '.join(names)}; remove the layers that need what is"
+            " missing, such as lookups, hashing and encodings, from the model, and feed it the"
+            " numbers that they compute"
         )
     return reason(error)
 
 
 def _without_negations(frozen: Any) -> Any:
-    """Write ``-x`` as ``x * -1`` in a frozen graph: TensorFlow Lite has no NEG in int8.
+    """Replace ``-x`` by ``x * -1`` in a frozen graph: TensorFlow Lite has no int8 NEG.
 
-    The layer normalization of Keras 3 is full of them. Those on the way to an Erfc stay: the
-    converter knows a GELU by them.
+    The layer normalization of Keras 3 uses many of them. Those that feed an Erfc, directly or
+    through one operator, are kept: the converter recognizes GELU by them.
     """
     import tensorflow as tf
     from tensorflow.python.eager.wrap_function import function_from_graph_def
 
     graph = frozen.graph.as_graph_def()
-    ends_in_erfc = {name for node in graph.node if node.op == "Erfc" for name in node.input}
-    ends_in_erfc |= {
-        name for node in graph.node if node.name in ends_in_erfc for name in node.input
-    }
-    negations = [node for node in graph.node if node.op == "Neg" and node.name not in ends_in_erfc]
+    feeds_erfc = {name for node in graph.node if node.op == "Erfc" for name in node.input}
+    feeds_erfc |= {name for node in graph.node if node.name in feeds_erfc for name in node.input}
+    negations = [node for node in graph.node if node.op == "Neg" and node.name not in feeds_erfc]
     if not negations:
         return frozen
     for node in negations:
@@ -122,5 +122,7 @@ def _without_negations(frozen: Any) -> Any:
         minus_one.attr["value"].tensor.CopyFrom(value)
         node.op = "Mul"
         node.input.append(minus_one.name)
-    ends = ([tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs))
-    return function_from_graph_def(graph, *ends)
+    inputs, outputs = (
+        [tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)
+    )
+    return function_from_graph_def(graph, inputs, outputs)

@@ -1,7 +1,7 @@
-"""Range observers, one file each: what was seen of an activation in, its range out.
+"""Range observers, one file each: they choose an activation's range from its statistics.
 
-An observer is a frozen dataclass with the protocol below. Adding one is adding its file, and its
-entry to :data:`OBSERVERS`.
+An observer is a frozen dataclass that implements the protocol below. To add one, add its file and
+its entry in :data:`OBSERVERS`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from edgepack.core.errors import ConfigError
 class Observer(Protocol):
     """Chooses the range of an activation.
 
-    ``needs_histogram`` says whether the minimum, the maximum and their averages are not enough.
+    ``needs_histogram`` is true if it needs more than the minimum, the maximum and their averages.
     """
 
     needs_histogram: ClassVar[bool]
 
-    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
-        """Choose the least and the largest value to represent, within what was seen.
+    def range(self, statistics: Sequence[Statistics]) -> tuple[float, float]:
+        """Return the smallest and the largest value to represent, within the observed range.
 
-        ``seen`` has one activation, or all those that must share a scale.
+        ``statistics`` are of one activation, or of all that must share a scale.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """How an observer is made; ``parameter`` names its number, if it takes one."""
+    """How to make an observer; ``parameter`` is the name of its number, if it has one."""
 
     make: Callable[..., Observer]
     parameter: str | None = None
@@ -53,9 +53,9 @@ OBSERVERS = {
 
 
 def observer(text: str) -> Observer:
-    """Make an observer by its name, and after a colon its number, such as ``percentile:99.9``.
+    """Make an observer from its name and, after a colon, its number, such as ``percentile:99.9``.
 
-    Raises :class:`ConfigError` for a name that is none, or a number that does not fit.
+    Raises :class:`ConfigError` for an unknown name and an invalid number.
     """
     name, colon, number = text.partition(":")
     kind = OBSERVERS.get(name)
@@ -68,5 +68,5 @@ def observer(text: str) -> Observer:
     try:
         return kind.make(float(number))
     except ValueError as error:
-        why = f"write {name}:NUMBER" if "could not convert" in str(error) else error
-        raise ConfigError(f"observer {text!r}: {why}") from None
+        message = f"write {name}:NUMBER" if "could not convert" in str(error) else error
+        raise ConfigError(f"observer {text!r}: {message}") from None

@@ -11,10 +11,10 @@ from edgepack.calibration.activations.activation_statistics import Statistics
 
 @dataclass(frozen=True)
 class MinMax:
-    """The least and the largest value that were seen, as TensorFlow Lite's converter takes them."""
+    """The smallest and the largest observed value, as TensorFlow Lite's converter uses them."""
 
     needs_histogram: ClassVar[bool] = False
 
-    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
-        """Take all that was seen."""
-        return min(each.min for each in seen), max(each.max for each in seen)
+    def range(self, statistics: Sequence[Statistics]) -> tuple[float, float]:
+        """Return the whole observed range."""
+        return min(each.min for each in statistics), max(each.max for each in statistics)

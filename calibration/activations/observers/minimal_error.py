@@ -1,4 +1,4 @@
-"""Minimal error: the range whose quantization changes the values least (MSE and Lp)."""
+"""Minimal error: the range with the smallest quantization error (MSE and Lp)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ROUNDS = 2
 
 @dataclass(frozen=True)
 class MinimalError:
-    """The range with the least mean of ``|x - q(x)| ** power`` over the values; 2 is the MSE.
+    """The range with the smallest mean of ``|x - q(x)| ** power``; power 2 is the MSE.
 
-    ``q`` is int8's rounding and clipping. Both ends are searched in turn, from a fiftieth of what
-    was seen up to all of it. Powers above 2 mind clipped values more (Nahshan et al. 2019,
-    https://arxiv.org/abs/1911.07190, compare them). Of activations that share a scale the errors
-    are added; of one that is averaged before anything else uses it, little is left: a range that
-    clips some of its values may serve the averages better, which are small.
+    ``q`` is int8's rounding and clipping. Both bounds are searched in turn, from 1/50 of the
+    observed bound up to all of it. Powers above 2 penalize clipping more (Nahshan et al. 2019,
+    https://arxiv.org/abs/1911.07190, compare them). The errors of activations that share a scale
+    are added. Values that are only used by an average pooling weigh less, because their errors
+    average out: a range that clips some of them may suit the averages, which are smaller, better.
     """
 
     power: float = 2.0
@@ -32,42 +32,48 @@ class MinimalError:
 
     def __post_init__(self) -> None:
         if not 1 <= self.power <= 10:  # noqa: PLR2004
-            raise ValueError("the power lies between 1 and 10, such as 2.4")
+            raise ValueError("the power must be between 1 and 10, such as 2.4")
 
-    def range(self, seen: Sequence[Statistics]) -> tuple[float, float]:
-        """Search for the least error."""
-        known = [each for each in seen if each.histogram and each.histogram.counts.size]
+    def range(self, statistics: Sequence[Statistics]) -> tuple[float, float]:
+        """Search for the range with the smallest error."""
+        nonzero = [each for each in statistics if each.histogram and each.histogram.counts.size]
         full = low, high = (
-            min(0.0, *(each.min for each in seen)),
-            max(0.0, *(each.max for each in seen)),
+            min(0.0, *(each.min for each in statistics)),
+            max(0.0, *(each.max for each in statistics)),
         )
-        if known:
+        if nonzero:
             for _ in range(_ROUNDS):
-                high = self._best(known, [(low, full[1] * part) for part in _FRACTIONS])[1]
-                low = self._best(known, [(full[0] * part, high) for part in _FRACTIONS])[0]
-        least, most = min(each.min for each in seen), max(each.max for each in seen)
-        return min(max(low, least), most), max(min(high, most), least)
+                high = self._best(nonzero, [(low, full[1] * part) for part in _FRACTIONS])[1]
+                low = self._best(nonzero, [(full[0] * part, high) for part in _FRACTIONS])[0]
+        minimum = min(each.min for each in statistics)
+        maximum = max(each.max for each in statistics)
+        return min(max(low, minimum), maximum), max(min(high, maximum), minimum)
 
     def _best(
-        self, known: Sequence[Statistics], candidates: Sequence[tuple[float, float]]
+        self, statistics: Sequence[Statistics], candidates: Sequence[tuple[float, float]]
     ) -> tuple[float, float]:
-        """Choose the range of the least error, the widest if several have it."""
-        errors = [sum(self._error(each, low, high) for each in known) for low, high in candidates]
+        """Return the range with the smallest error, the widest if several have it."""
+        errors = [
+            sum(self._error(each, low, high) for each in statistics) for low, high in candidates
+        ]
         return candidates[len(errors) - 1 - int(np.argmin(errors[::-1]))]
 
-    def _error(self, seen: Statistics, low: float, high: float) -> float:
-        histogram = seen.histogram
+    def _error(self, statistics: Statistics, low: float, high: float) -> float:
+        histogram = statistics.histogram
         if histogram is None or high <= low:
             return float("inf")
         values = histogram.centers
         error = np.abs(values - fake_quantize(values, low, high)) ** self.power
-        # Independent errors: the mean of n is smaller by the square root of n.
-        left: float = seen.averaged ** (-self.power / 2)
-        return left * float((histogram.counts * error).sum()) / histogram.total
+        # The mean of n independent errors is smaller by the square root of n.
+        weight: float = statistics.averaged ** (-self.power / 2)
+        return weight * float((histogram.counts * error).sum()) / histogram.total
 
 
 def fake_quantize(values: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
-    """Round and clip real values as an int8 tensor of this range does; zero stays zero."""
+    """Round and clip values (any shape) to what an int8 tensor of this range represents.
+
+    The range must include zero, which stays exact.
+    """
     scale = (high - low) / _LEVELS
     zero_point = np.round(-low / scale)
     quantized = np.clip(np.round(values / scale) + zero_point, 0, _LEVELS)

@@ -1,4 +1,4 @@
-"""Arrays of the same length, whose rows are samples: in memory, or stored as .npy."""
+"""Arrays of equal length whose rows are samples, in memory or stored as .npy."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.sources.source import (
     BLOCK_BYTES,
-    MOST_ROW_BYTES,
+    MAX_ROW_BYTES,
     Fields,
     SampleBlock,
     Survey,
-    explain_reading,
-    picked,
+    read_errors,
+    rows_between,
 )
 from edgepack.core.errors import DatasetError
 
-_FORMAT: Any = np.lib.format  # typed from numpy 2 on
+_FORMAT: Any = np.lib.format  # has types since numpy 2 only
 
 
 class SampleColumn(Protocol):
-    """An array that is read by blocks of rows."""
+    """An array that is read in blocks of rows."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
-        """Read the rows in order, so many at a time."""
+        """Read the rows in order, ``rows`` at a time."""
 
 
 class Columns:
-    """A source of arrays; ``columns`` opens each by its name."""
+    """A source of named arrays; ``columns`` has a function for each that opens it."""
 
     classes: tuple[str, ...] = ()
     kind = "numbers"
@@ -62,27 +62,27 @@ class Columns:
         columns = [self._opened[name] for name in fields.labels.values()]
         for column in columns:
             if math.prod(column.shape) == total and column.dtype.kind in "fiu":
-                with explain_reading(self.name):
-                    blocks = [block.reshape(-1) for block in column.blocks(_rows([column]))]
+                with read_errors(self.name):
+                    blocks = [block.reshape(-1) for block in column.blocks(_block_rows([column]))]
                 return Survey(count=total, labels=np.concatenate(blocks) if blocks else None)
         return Survey(count=total, labels=None)
 
     def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:  # noqa: D102
         total = self._open(fields)
         columns = {name: self._opened[name] for name in fields.names}
-        size = _rows(list(columns.values()))
-        with explain_reading(self.name):
+        size = _block_rows(list(columns.values()))
+        with read_errors(self.name):
             parts = zip(*(column.blocks(size) for column in columns.values()), strict=True)
             for start, arrays in zip(range(0, total, size), parts, strict=True):
-                rows = picked(start, min(start + size, total), chosen)
+                rows = rows_between(start, min(start + size, total), chosen)
                 kept = slice(None) if chosen is None else np.subtract(rows, start, dtype=np.intp)
                 if len(rows):
                     values = (array[kept] for array in arrays)
                     yield SampleBlock(rows=rows, values=dict(zip(columns, values, strict=True)))
 
     def _open(self, fields: Fields) -> int:
-        """Read the heads of the arrays, and compare their lengths; returns the number of rows."""
-        with explain_reading(self.name):
+        """Read the headers of the arrays, check their shapes, and return the number of samples."""
+        with read_errors(self.name):
             for name in fields.names:
                 if name not in self._opened:
                     self._opened[name] = self._columns[name]()
@@ -90,24 +90,27 @@ class Columns:
         first, *_ = fields.inputs.values()
         for name in fields.inputs.values():
             if not shapes[name]:
-                raise DatasetError(f"{self.name}: {name!r} is a single number; give one a sample")
+                raise DatasetError(
+                    f"{self.name}: {name!r} is a single number; provide one value per sample"
+                )
             if shapes[name][0] != shapes[first][0]:
                 raise DatasetError(
-                    f"{self.name}: {name!r} holds {shapes[name][0]} samples, {first!r}"
-                    f" {shapes[first][0]}; give the same samples in all"
+                    f"{self.name}: {name!r} holds {shapes[name][0]} samples, but {first!r} holds"
+                    f" {shapes[first][0]}; provide the same samples in all arrays"
                 )
-            if (row_bytes := _row_bytes(self._opened[name])) > MOST_ROW_BYTES:
+            if (row_bytes := _row_bytes(self._opened[name])) > MAX_ROW_BYTES:
                 raise DatasetError(
                     f"{self.name}: {name!r} has shape {shapes[name]}: a row takes"
-                    f" {row_bytes >> 20:,} MiB, more than {MOST_ROW_BYTES >> 20}; give one"
-                    " sample in each row"
+                    f" {row_bytes >> 20:,} MiB, more than {MAX_ROW_BYTES >> 20} MiB; provide one"
+                    " sample per row"
                 )
         self.total = total = shapes[first][0]
         for name in fields.labels.values():
             if shapes[name][:1] != (total,):
-                held = f"{shapes[name][0]} values" if shapes[name] else "one value"
+                values = f"{shapes[name][0]} values" if shapes[name] else "one value"
                 raise DatasetError(
-                    f"{self.name}: {name!r} holds {held} for {total} samples; give one for each"
+                    f"{self.name}: {name!r} holds {values} for {total} samples; provide one per"
+                    " sample"
                 )
         return total
 
@@ -116,7 +119,8 @@ def _row_bytes(column: SampleColumn) -> int:
     return math.prod(column.shape[1:]) * column.dtype.itemsize
 
 
-def _rows(columns: Sequence[SampleColumn]) -> int:
+def _block_rows(columns: Sequence[SampleColumn]) -> int:
+    """Return how many rows of the columns to read at a time."""
     return max(1, BLOCK_BYTES // max(1, *map(_row_bytes, columns)))
 
 
@@ -129,17 +133,18 @@ class InMemoryArray:
         self._array = array
 
     def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
-        """Cut the array."""
+        """Slice the array."""
         for start in range(0, self.shape[0], rows):
             yield self._array[start : start + rows]
 
 
 class StoredArray:
-    """An array in the format of .npy, in a file of its own or in an archive.
+    """An array in .npy format, in a file of its own or in an archive.
 
-    ``open_file`` opens it anew, ``size`` is how many bytes it has; ``source`` and ``name`` are
-    for messages. Raises :class:`DatasetError` for pickled objects, which are never read, and for a
-    size other than its head announces.
+    ``open_file`` opens the file, each time from its start; ``size`` is its size in bytes;
+    ``source`` and ``name`` are for messages. Raises :class:`DatasetError` for a file that is not
+    an array of numbers, for pickled objects, which are never read, and for a size other than the
+    header specifies.
     """
 
     def __init__(
@@ -151,15 +156,15 @@ class StoredArray:
     ) -> None:
         self._open = open_file
         with open_file() as file:
-            head = _head(file)
+            header = _read_header(file)
             self._start = file.tell()
-        if head is None:
-            raise DatasetError(f"{source}: {name} is no array of numbers; give numbers")
-        self.shape, self._is_fortran, self.dtype = head
+        if header is None:
+            raise DatasetError(f"{source}: {name} is not an array of numbers; provide numbers")
+        self.shape, self._is_fortran, self.dtype = header
         if self.dtype.hasobject:
             raise DatasetError(
                 f"{source}: holds pickled objects, which could run code on loading;"
-                " save plain arrays of numbers, all samples of one shape"
+                " save plain arrays of numbers, all samples of the same shape"
             )
         if math.prod(self.shape) * self.dtype.itemsize != size - self._start:
             raise DatasetError(
@@ -168,7 +173,7 @@ class StoredArray:
             )
 
     def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
-        """Read the file once."""
+        """Read the file in a single pass."""
         if self._is_fortran and len(self.shape) > 1:
             yield from self._transposed(rows)
             return
@@ -178,10 +183,10 @@ class StoredArray:
                 shape = (min(rows, self.shape[0] - start), *self.shape[1:])
                 data = file.read(math.prod(shape) * self.dtype.itemsize)
                 yield np.frombuffer(data, self.dtype).reshape(shape)
-            file.read(1)  # at its end an archive compares the checksum
+            file.read(1)  # at the end of a member, zipfile verifies its checksum
 
     def _transposed(self, rows: int) -> Iterator[NDArray[Any]]:
-        """Read an array whose columns lie together, from a copy that can be read anywhere."""
+        """Read an array in Fortran order from an uncompressed, seekable copy."""
         columns = math.prod(self.shape[1:])
         with tempfile.TemporaryFile() as copy, self._open() as file:
             file.read(self._start)
@@ -196,11 +201,11 @@ class StoredArray:
                 yield np.ascontiguousarray(block.reshape(*self.shape[:0:-1], count).T)
 
 
-def _head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]] | None:
-    """Read shape, order and dtype; None if there is no head of an array of numbers."""
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]] | None:
+    """Read shape, whether the order is Fortran's, and dtype; None if it is no .npy header."""
     readers = {b"\1\0": _FORMAT.read_array_header_1_0, b"\2\0": _FORMAT.read_array_header_2_0}
     magic, version = file.read(len(_FORMAT.MAGIC_PREFIX)), file.read(2)
     if magic != _FORMAT.MAGIC_PREFIX or version not in readers:
         return None
-    head: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](file)
-    return head
+    header: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](file)
+    return header

@@ -1,4 +1,4 @@
-"""CSV files: a header row, then a row of numbers for each sample."""
+"""CSV files with a header row, then a row of numbers for each sample."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from edgepack.calibration.datasets.sources.source import (
     Fields,
     SampleBlock,
     Survey,
-    explain_reading,
-    picked,
+    read_errors,
+    rows_between,
 )
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import TensorSpec
@@ -26,14 +26,15 @@ from edgepack.core.signature import TensorSpec
 NOT_UTF_8 = "not UTF-8; save it with that encoding"
 
 _BLOCK_CELLS = 1 << 16
-_LISTED = 8
+_MAX_LISTED = 8
 
 
 class CsvTable:
     """A source of numeric columns.
 
-    The label's column is the described one, or one named after an output, or ``y``; all others,
-    in their order, are the lone input's values, and take its shape if there are as many.
+    The label column is the one named in the project file, or else one named after an output, or
+    ``y``. All other columns, in order, are the values of the model's single input, reshaped to its
+    shape if their number matches.
     """
 
     cure = "a CSV is one input: save an .npz with np.savez(file, {arguments})"
@@ -45,13 +46,13 @@ class CsvTable:
         self.name = str(path)
         self._path = path
         self._input = context.signature.inputs[0]
-        with explain_reading(self.name):
+        with read_errors(self.name):
             header = [name.strip() for name in next(self._rows(), [])]
         self._check(header, context.project_file.label)
         outputs = [output.name for output in context.signature.outputs]
-        wanted = context.project_file.label
-        known = [wanted] if wanted else [*outputs, "y"]
-        self._label = next((header.index(name) for name in known if name in header), None)
+        label = context.project_file.label
+        names = [label] if label else [*outputs, "y"]
+        self._label = next((header.index(name) for name in names if name in header), None)
         self._header = header
         if self._label is None and len(context.signature.inputs) == 1:
             self._check_width(context.signature.inputs[0])
@@ -68,14 +69,14 @@ class CsvTable:
             )
 
     def _check_width(self, spec: TensorSpec) -> None:
-        """Raise :class:`DatasetError` for one column too many, which holds labels, most likely."""
+        """Raise :class:`DatasetError` for one column too many, which most likely has the labels."""
         if None not in spec.shape and len(self._header) - 1 == _size(spec.shape):
-            more = ", ..." if len(self._header) > _LISTED else ""
+            more = ", ..." if len(self._header) > _MAX_LISTED else ""
             raise DatasetError(
-                f"{self.name}: has {len(self._header)} columns, and the model's input"
-                f" {spec.name!r} takes {_size(spec.shape)}; name the one of the labels by"
+                f"{self.name}: has {len(self._header)} columns, but the model's input"
+                f" {spec.name!r} takes {_size(spec.shape)}; name the label column with"
                 ' label = "..." under [data] in a project file (--config); the columns are'
-                f" {', '.join(self._header[:_LISTED])}{more}"
+                f" {', '.join(self._header[:_MAX_LISTED])}{more}"
             )
 
     def names(self) -> Sequence[str]:  # noqa: D102 (of the protocol)
@@ -85,7 +86,7 @@ class CsvTable:
         return f"row {row + 1} after the header"
 
     def survey(self, fields: Fields) -> Survey:  # noqa: ARG002, D102
-        with explain_reading(self.name):
+        with read_errors(self.name):
             if self._label is None:
                 return Survey(count=sum(1 for _ in islice(self._rows(), 1, None)), labels=None)
             numbers = [self._numbers(part, start)[:, self._label] for start, part in self._parts()]
@@ -94,9 +95,9 @@ class CsvTable:
 
     def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:  # noqa: D102
         inputs = [index for index in range(len(self._header)) if index != self._label]
-        with explain_reading(self.name):
+        with read_errors(self.name):
             for start, part in self._parts():
-                rows = picked(start, start + len(part), chosen)
+                rows = rows_between(start, start + len(part), chosen)
                 if not rows:
                     continue
                 numbers = self._numbers(part, start)[np.subtract(rows, start)]
@@ -128,8 +129,8 @@ class CsvTable:
             for index, row in enumerate(part, start):
                 if len(row) != len(self._header):
                     raise DatasetError(
-                        f"{self.name}: {self.sample(index)} has {len(row)} columns, the header"
-                        f" {len(self._header)}"
+                        f"{self.name}: {self.sample(index)} has {len(row)} columns, but the header"
+                        f" has {len(self._header)}"
                     )
             yield start, part
             start += len(part)
@@ -146,9 +147,9 @@ class CsvTable:
             if not _is_number(cell)
         )
         raise DatasetError(
-            f"{self.name}: column {self._header[column]!r} holds no number in"
-            f" {self.sample(start + row)}: {part[row][column]!r}; leave the column out, or turn it"
-            " into numbers"
+            f"{self.name}: column {self._header[column]!r} is not a number in"
+            f" {self.sample(start + row)}: {part[row][column]!r}; remove the column, or convert it"
+            " to numbers"
         )
 
 

@@ -1,4 +1,4 @@
-"""Folders with a file for each sample; subfolders are classes."""
+"""Folders with one file per sample; subfolders are classes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _BLOCK_FILES = 16
 
 
 class Folder(ABC):
-    """A source of files, in the order of their names, class by class.
+    """A source of files, sorted by class, then by name.
 
-    Subfolders are classes: sorted by name they are the labels 0 to n - 1, empty ones included.
-    Without subfolders there are no labels. Raises :class:`DatasetError` for files beside the
-    subfolders, whose label is not known.
+    The subfolders are the classes: sorted by name, empty ones included, they have the labels 0 to
+    n - 1. Without subfolders there are no labels. Raises :class:`DatasetError` for files next to
+    subfolders, whose label is unknown, and if the project file names a label.
     """
 
     kind: str
@@ -38,19 +38,19 @@ class Folder(ABC):
         self.classes = tuple(sorted(name for name in folders if not name.startswith(".")))
         if self.classes and label is not None:
             raise DatasetError(
-                f"{path}: the subfolders are the classes; leave label = {label!r} out of the"
+                f"{path}: the subfolders are the classes; remove label = {label!r} from the"
                 " project file"
             )
-        loose = [name for name in self._files if "/" not in name]
-        if self.classes and loose:
+        unlabelled = [name for name in self._files if "/" not in name]
+        if self.classes and unlabelled:
             raise DatasetError(
-                f"{path}: {loose[0]} lies beside the subfolders, which are the classes;"
-                " move it into the folder of its class"
+                f"{path}: {unlabelled[0]} is next to the subfolders, which are the classes;"
+                " move it into the subfolder of its class"
             )
 
     @abstractmethod
     def read(self, file: Path) -> NDArray[Any]:
-        """Decode a file. Raises :class:`DatasetError` that names it."""
+        """Decode a file. Raises a :class:`DatasetError` that names it."""
 
     def names(self) -> Sequence[str]:  # noqa: D102 (of the protocol)
         return ("x", "y") if self.classes else ("x",)
@@ -78,33 +78,34 @@ class Folder(ABC):
 
 
 def files_below(folder: Path) -> list[str]:
-    """Find the files in a folder and its subfolders, as paths in it, without hidden ones.
+    """Return the files in a folder and its subfolders, as relative paths, without hidden ones.
 
-    Raises :class:`DatasetError` for a subfolder that is a link, for a file that is one and leads
-    out of the folder, and for what is no file, such as a pipe, which may never end; and OSError.
+    Raises :class:`DatasetError` for a subfolder that is a symbolic link, for a symbolic link to a
+    file outside the folder, and for special files such as pipes, which may never end. Raises
+    OSError for a folder that cannot be read.
     """
 
-    def refuse(error: OSError) -> None:
+    def raise_error(error: OSError) -> None:
         raise error
 
-    found: list[str] = []
-    real = folder.resolve()
-    for place, folders, files in os.walk(folder, onerror=refuse):
+    result: list[str] = []
+    real_folder = folder.resolve()
+    for place, folders, files in os.walk(folder, onerror=raise_error):
         inside = Path(place).relative_to(folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if links := [name for name in folders if (Path(place) / name).is_symlink()]:
             raise DatasetError(
-                f"{folder}: {inside / links[0]} is a link; put the folder itself there"
+                f"{folder}: {inside / links[0]} is a link; replace it with the folder itself"
             )
-        seen = [name for name in files if not name.startswith(".")]
-        if odd := [name for name in seen if is_special(Path(place) / name)]:
+        visible = [name for name in files if not name.startswith(".")]
+        if special := [name for name in visible if is_special(Path(place) / name)]:
             raise DatasetError(
-                f"{folder}: {inside / odd[0]} is a pipe, a socket or a device; remove it"
+                f"{folder}: {inside / special[0]} is a pipe, a socket or a device; remove it"
             )
-        if strays := [name for name in seen if leads_out(Path(place) / name, real)]:
+        if outside := [name for name in visible if leads_out(Path(place) / name, real_folder)]:
             raise DatasetError(
-                f"{folder}: {inside / strays[0]} is a link that leads out of the folder; copy the"
+                f"{folder}: {inside / outside[0]} is a link that leads out of the folder; copy the"
                 " file into it"
             )
-        found += [(inside / name).as_posix() for name in seen]
-    return found
+        result += [(inside / name).as_posix() for name in visible]
+    return result

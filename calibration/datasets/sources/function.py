@@ -1,4 +1,4 @@
-"""``module:function``: a function of the user's own, who names it, so it may run."""
+"""``module:function``: a user's function that returns data; naming it permits running it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from edgepack.core.importing import calling, import_function
 
 
 def open_function(name: str, context: Context) -> Columns | Stream:
-    """Import a function from the path or the working folder, call it, and open what it returns."""
+    """Import a function from the path or the working folder, call it, and open its result.
+
+    Raises :class:`DatasetError` if it cannot be imported, if it raises, and for a result that is
+    no data.
+    """
     function = import_function(name, name, DatasetError)
     with calling(name, DatasetError):
         value = function()

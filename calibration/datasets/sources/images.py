@@ -1,4 +1,4 @@
-"""A folder of images, or encoded images; Pillow decodes them."""
+"""Decoding of images with Pillow, and folders of images."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from edgepack.core.errors import DatasetError
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (*(".bmp", ".gif", ".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"),)
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
-_MOST_PIXELS = 100 * 10**6  # what phones take; a file of a few KB may claim more
+_MAX_PIXELS = 100 * 10**6  # as large as phones' photos; a file of a few KB may claim more
 _GRAY_MODES = ("1", "L", "LA")
 _COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 
 
 def is_image(head: bytes) -> bool:
-    """Whether bytes begin as an image does."""
+    """Whether bytes, 12 or more, begin with the signature of an image format."""
     return head.startswith(_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
 def decode(file: IO[bytes]) -> NDArray[Any]:
-    """Decode an image to uint8 (height, width, 3), red first, or (height, width, 1) if it is gray.
+    """Decode an image to uint8: RGB (height, width, 3), or (height, width, 1) if it is grayscale.
 
-    Transparency is dropped, and a camera's note on its orientation ignored, as TensorFlow's
-    decoders do. Raises :class:`DatasetError` for more than 8 bits a value, and what Pillow
-    raises for what it cannot decode.
+    Transparency is dropped and the EXIF orientation ignored, as in TensorFlow's decoders. Raises
+    :class:`DatasetError` for more than 8 bits per channel and for too many pixels, and Pillow's
+    exceptions for an image that it cannot decode.
     """
     from PIL import Image
 
     with Image.open(file, formats=FORMATS) as image:
         if image.mode not in (*_GRAY_MODES, *_COLOUR_MODES):
-            raise DatasetError(f"an image of mode {image.mode}; save it with 8 bits a value")
-        if (pixels_count := image.width * image.height) > _MOST_PIXELS:
+            raise DatasetError(f"an image of mode {image.mode}; save it with 8 bits per channel")
+        if (pixels_count := image.width * image.height) > _MAX_PIXELS:
             raise DatasetError(
                 f"an image of {pixels_count // 10**6:,} million pixels, more than"
-                f" {_MOST_PIXELS // 10**6}; make it smaller"
+                f" {_MAX_PIXELS // 10**6} million; make it smaller"
             )
         is_gray = image.mode in _GRAY_MODES
         pixels = np.asarray(image.convert("L" if is_gray else "RGB"))
@@ -48,7 +48,7 @@ def decode(file: IO[bytes]) -> NDArray[Any]:
 
 
 def decode_bytes(data: bytes) -> NDArray[Any]:
-    """Decode an image in memory."""
+    """Decode an image in memory, as :func:`decode` does."""
     return decode(BytesIO(data))
 
 
@@ -58,16 +58,16 @@ class ImageFolder(Folder):
     kind = "images"
 
     def read(self, file: Path) -> NDArray[Any]:
-        """Decode an image."""
+        """Decode an image, as :func:`decode` does."""
         try:
             with file.open("rb") as opened:
                 return decode(opened)
         except DatasetError as error:
             raise DatasetError(f"{file}: {error}") from error
         except Exception as error:
-            said = str(error) or type(error).__name__
-            if "cannot identify" in said:  # with the opened file's address
-                said = f"none of {', '.join(FORMATS)}"
+            message = str(error) or type(error).__name__
+            if "cannot identify" in message:  # followed by the file object's address
+                message = f"not one of {', '.join(FORMATS)}"
             raise DatasetError(
-                f"{file}: no image that can be decoded: {said}; remove or repair it"
+                f"{file}: cannot be decoded as an image: {message}; remove or repair it"
             ) from error

@@ -1,4 +1,4 @@
-"""Files of numpy: .npz and .npy."""
+"""NumPy's files, .npz and .npy."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import IO
 
 from edgepack.calibration.datasets.sources.columns import Columns, StoredArray
-from edgepack.calibration.datasets.sources.source import Context, explain_reading
+from edgepack.calibration.datasets.sources.source import Context, read_errors
 from edgepack.core.errors import DatasetError
 
 
 def open_npz(path: Path, context: Context) -> Columns:
-    """Open an .npz: an array for each input and output.
+    """Open an .npz with an array for each input, and perhaps for labels by output.
 
-    Raises :class:`DatasetError` if there is none for the described label.
+    Raises :class:`DatasetError` if the label array named in the project file is missing.
     """
-    with explain_reading(str(path)), zipfile.ZipFile(path) as archive:
+    with read_errors(str(path)), zipfile.ZipFile(path) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
 
     def column(member: str, name: str) -> Callable[[], StoredArray]:
@@ -39,8 +39,8 @@ def open_npz(path: Path, context: Context) -> Columns:
     )
 
 
-def open_npy(path: Path, context: Context) -> Columns:  # noqa: ARG001 (as every source)
-    """Open an .npy: the array of a lone input."""
+def open_npy(path: Path, context: Context) -> Columns:  # noqa: ARG001 (like every source)
+    """Open an .npy, the array of the model's single input."""
 
     def column() -> StoredArray:
         return StoredArray(str(path), "the array", lambda: path.open("rb"), path.stat().st_size)

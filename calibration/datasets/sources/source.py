@@ -1,4 +1,4 @@
-"""What every source of samples offers, and the words for what goes wrong in reading."""
+"""The protocol of every source of samples, and the errors of reading one."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from edgepack.core.errors import DatasetError, EdgepackError, reason
 from edgepack.core.signature import Signature
 
 BLOCK_BYTES = 1 << 20
-"""How much is read at a time: little memory, and few enough turns."""
+"""How much is read at a time, in bytes: small in memory, but large enough to be fast."""
 
-MOST_ROW_BYTES = 256 << 20
-"""Of a sample as it is stored: a photo of 80 million pixels, or half an hour of sound."""
+MAX_ROW_BYTES = 256 << 20
+"""The largest stored sample, in bytes: a photo of 80 million pixels, half an hour of audio."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a source is read for: a model, of which ``samples`` are wanted; None for all."""
+    """What a source is read for: a model, its project file, and how many samples (None: all)."""
 
     signature: Signature
     project_file: ProjectFile
@@ -32,22 +32,22 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
-    """Which of a source's arrays belong to the model: by its inputs, and by its outputs."""
+    """The names of the source's arrays for each input of a model, and for labels by output."""
 
     inputs: dict[str, str]
     labels: dict[str, str]
 
     @property
     def names(self) -> list[str]:
-        """Every array that is to be read."""
+        """The arrays to read, each once."""
         return list(dict.fromkeys([*self.inputs.values(), *self.labels.values()]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SampleBlock:
-    """Some samples: ``rows`` counts them in the source, ``values`` has them by array.
+    """Some samples: ``rows`` are their rows in the source, ``values`` has them by array.
 
-    Values are an array (samples, ...), or a list of samples whose shapes may differ.
+    Each of the values is an array (samples, ...), or a list of samples whose shapes may differ.
     """
 
     rows: Sequence[int]
@@ -56,20 +56,20 @@ class SampleBlock:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Survey:
-    """How many samples there are, and the label of each if it has one number."""
+    """The number of samples, and their labels (samples,) if each is a single number."""
 
     count: int
     labels: NDArray[Any] | None
 
 
 class SampleSource(Protocol):
-    """Named arrays, one row a sample, that are read in order.
+    """Named arrays with one row per sample, read in order.
 
-    ``name`` is for messages. ``cure`` says how to give one array for each input; it holds
-    ``{arguments}`` where they are to be named. ``total`` is the number of samples, if it can be
-    told before they are read. ``classes`` are the names of the labels, in their order, if they
-    have names. ``kind`` is ``images``, ``sounds`` or ``numbers``.
-    Everything raises :class:`DatasetError` for what cannot be read.
+    ``name`` is for messages. ``cure`` is the advice on how to provide one array for each input,
+    with ``{arguments}`` in place of their names. ``total`` is the number of samples, if it is
+    known before they are read. ``classes`` are the names of the classes, in the order of their
+    numbers, if they have names. ``kind`` is ``images``, ``sounds`` or ``numbers``.
+    All methods raise :class:`DatasetError` for data that cannot be read.
     """
 
     name: str
@@ -79,21 +79,21 @@ class SampleSource(Protocol):
     kind: str
 
     def names(self) -> Sequence[str]:
-        """Name the arrays."""
+        """Return the names of the arrays."""
 
     def survey(self, fields: Fields) -> Survey | None:
-        """Count the samples and find their labels, without the rest; None for a stream."""
+        """Count the samples and read their labels only; None for a stream."""
 
     def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:
-        """Read the samples, or those of the chosen rows, which rise."""
+        """Read all samples, or those of the chosen rows, which are in ascending order."""
 
     def sample(self, row: int) -> str:
-        """Name a sample in messages."""
+        """Return the name of a sample, for messages."""
 
 
 @contextmanager
-def explain_reading(source: str) -> Iterator[None]:
-    """Turn what decoders and the system raise into one sentence."""
+def read_errors(source: str) -> Iterator[None]:
+    """Convert the exceptions of decoders and of the system to one-line :class:`DatasetError`."""
     try:
         yield
     except EdgepackError:
@@ -103,14 +103,14 @@ def explain_reading(source: str) -> Iterator[None]:
     except OSError as error:
         raise DatasetError(f"{source}: cannot be read: {error.strerror or error}") from error
     except Exception as error:
-        # A damaged file can break a decoder in ways without a number.
+        # A damaged file can make a decoder fail in countless ways.
         raise DatasetError(f"{source}: damaged: {reason(error)}") from error
 
 
-def picked(start: int, stop: int, chosen: NDArray[np.int64] | None) -> Sequence[int]:
-    """Find which of the rows from ``start`` up to ``stop`` are wanted."""
+def rows_between(start: int, stop: int, chosen: NDArray[np.int64] | None) -> Sequence[int]:
+    """Return the chosen rows, or all if None, from ``start`` up to but excluding ``stop``."""
     if chosen is None:
         return range(start, stop)
     first, last = np.searchsorted(chosen, (start, stop))
-    found: list[int] = chosen[first:last].tolist()
-    return found
+    rows: list[int] = chosen[first:last].tolist()
+    return rows

@@ -1,4 +1,4 @@
-"""Samples that Python gives: arrays, iterables, a Keras Sequence, a tf.data.Dataset."""
+"""Samples from Python objects: arrays, iterables, a Keras Sequence, a tf.data.Dataset."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from edgepack.core.errors import DatasetError
 from edgepack.core.importing import calling
 from edgepack.core.signature import Signature
 
-_CURE = "give each input its array: dict({arguments})"
-_LABELLED = (2, 3)  # (x, y) and (x, y, weights)
+_CURE = "provide an array for each input: dict({arguments})"
+_LABELLED_LENGTHS = (2, 3)  # (x, y) and (x, y, weights)
 
 
 def open_object(value: Any, name: str, context: Context) -> Columns | Stream:
-    """Open arrays, a dict of arrays or (x, y) as what they are, everything else as a stream.
+    """Open an array, a dict of arrays or (x, y) as columns, everything else as a stream.
 
-    Raises :class:`DatasetError` for what gives no samples.
+    Raises :class:`DatasetError` for an object of another type, and for a stream without samples.
     """
     if hasattr(value, "__array__") or isinstance(value, (Mapping, tuple)):
         with calling(name, DatasetError):
-            arrays = _named(value, name, context.signature)
+            arrays = _name_arrays(value, name, context.signature)
         return Columns(name, {key: _opener(array) for key, array in arrays.items()}, _CURE)
     return Stream(value, name, context)
 
 
 class Stream:
-    """A source of elements, which are samples or batches, as their number of dimensions tells.
+    """A source of elements that are samples or batches, depending on their number of dimensions.
 
-    An element is x or (x, y), as Keras takes it, weights ignored; x and y are arrays, dicts of
-    arrays by the names of the model's inputs and outputs, or lists of arrays in the model's order
-    (as ``TFLiteConverter`` takes a representative dataset). If some are wanted, the first are
-    taken, because a stream may be endless. Raises :class:`DatasetError` for one that ends before,
-    or for a tf.data.Dataset that is known to be endless if all are wanted.
+    An element is x, (x, y) or (x, y, weights), as in Keras; weights are ignored. x and y are
+    arrays, dicts of arrays by the names of the model's inputs and outputs, or lists of arrays in
+    the model's order (as in a representative dataset of ``TFLiteConverter``). If a number of
+    samples is requested, the first ones are read, because a stream may be endless.
+
+    Raises :class:`DatasetError` for a stream that ends before the requested number of samples,
+    and for an endless tf.data.Dataset of which all samples are requested.
     """
 
     cure = _CURE
@@ -49,18 +51,18 @@ class Stream:
     def __init__(self, value: Any, name: str, context: Context) -> None:
         self.name = name
         self._signature = context.signature
-        self._wanted = context.samples
-        described = context.project_file.described(context.signature)
+        self._requested = context.samples
+        preprocessing = context.project_file.described(context.signature)
         self._ranks = {
-            spec.name: described[spec.name].rank or len(spec.shape)
+            spec.name: preprocessing[spec.name].rank or len(spec.shape)
             for spec in context.signature.inputs
         }
-        if self._wanted is None and _is_endless(value):
-            raise DatasetError(f"{name}: is endless; say how many samples with --samples")
+        if self._requested is None and _is_endless(value):
+            raise DatasetError(f"{name}: is endless; set the number of samples with --samples")
         self._elements = self._named_elements(value)
         first = next(self._elements, None)
         if first is None:
-            raise DatasetError(f"{name}: gives no samples")
+            raise DatasetError(f"{name}: yields no samples")
         self._names = tuple(first)
         self._elements = chain([first], self._elements)
 
@@ -78,28 +80,28 @@ class Stream:
         for arrays in self._elements:
             values = self._batch(arrays, fields, row)
             count = len(next(iter(values.values())))
-            if self._wanted is not None and row + count >= self._wanted:
-                left = self._wanted - row
-                cut = {name: array[:left] for name, array in values.items()}
-                yield SampleBlock(rows=range(row, self._wanted), values=dict(cut))
+            if self._requested is not None and row + count >= self._requested:
+                remaining = self._requested - row
+                last = {name: array[:remaining] for name, array in values.items()}
+                yield SampleBlock(rows=range(row, self._requested), values=dict(last))
                 return
             if count:
                 yield SampleBlock(rows=range(row, row + count), values=dict(values))
             row += count
-        if self._wanted is not None:
+        if self._requested is not None:
             raise DatasetError(
-                f"{self.name}: ends after {row} samples, and {self._wanted} are wanted; give more,"
-                " or fewer --samples"
+                f"{self.name}: ends after {row} samples, but {self._requested} were requested;"
+                " provide more, or reduce --samples"
             )
 
     def _batch(
         self, arrays: dict[str, NDArray[Any]], fields: Fields, row: int
     ) -> dict[str, NDArray[Any]]:
-        """Make an element a batch: a lone sample one of one."""
+        """Return an element as a batch; a single sample becomes a batch of one."""
         for name in fields.names:
             if name not in arrays:
                 raise DatasetError(
-                    f"{self.name}: {self.sample(row)} has no {name!r}, as the first has"
+                    f"{self.name}: {self.sample(row)} has no {name!r}, unlike the first sample"
                 )
         spec, first = next(iter(fields.inputs.items()))
         values = {name: arrays[name] for name in fields.names}
@@ -108,15 +110,16 @@ class Stream:
         for name, array in values.items():
             if array.shape[:1] != values[first].shape[:1]:
                 raise DatasetError(
-                    f"{self.name}: a batch from {self.sample(row)} on has {len(values[first])} of"
-                    f" {first!r}, and {name!r} of shape {array.shape}"
+                    f"{self.name}: the batch that starts at {self.sample(row)} has"
+                    f" {len(values[first])} rows of {first!r}, but {name!r} has shape"
+                    f" {array.shape}"
                 )
         return values
 
     def _named_elements(self, value: Any) -> Iterator[dict[str, NDArray[Any]]]:
         with calling(self.name, DatasetError):
             for element in _elements(value, self.name):
-                yield _named(element, self.name, self._signature)
+                yield _name_arrays(element, self.name, self._signature)
 
 
 def _is_endless(value: Any) -> bool:
@@ -129,37 +132,40 @@ def _opener(array: NDArray[Any]) -> Any:
 
 
 def _elements(value: Any, name: str) -> Iterator[Any]:
-    """Go through an iterable, or through the batches of a Keras Sequence, which has a length."""
+    """Iterate over an iterable, or over the batches of a Keras Sequence, which has a length."""
     if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
         return (value[index] for index in range(len(value)))
     if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
         return iter(value)
     raise DatasetError(
-        f"{name}: gives a {type(value).__name__}; give arrays, a dict of arrays, (x, y), a"
-        " generator, a Keras Sequence or a tf.data.Dataset"
+        f"{name}: data of type {type(value).__name__} are not supported; provide arrays, a dict of"
+        " arrays, (x, y), a generator, a Keras Sequence or a tf.data.Dataset"
     )
 
 
-def _named(element: Any, name: str, signature: Signature) -> dict[str, NDArray[Any]]:
-    """Name the arrays of x or (x, y)."""
+def _name_arrays(element: Any, name: str, signature: Signature) -> dict[str, NDArray[Any]]:
+    """Return the arrays of x, (x, y) or (x, y, weights) by name, without the weights."""
     x, y = element, None
     if isinstance(element, tuple):
-        if len(element) not in (1, *_LABELLED):
-            raise DatasetError(f"{name}: gives a tuple of {len(element)}; give x or (x, y)")
-        x, y = element[0], element[1] if len(element) in _LABELLED else None
+        if len(element) not in (1, *_LABELLED_LENGTHS):
+            raise DatasetError(
+                f"{name}: yields a tuple of {len(element)} elements; provide x or (x, y)"
+            )
+        x, y = element[0], element[1] if len(element) in _LABELLED_LENGTHS else None
     arrays = _arrays(x, [spec.name for spec in signature.inputs], "x")
     if y is not None:
         arrays |= _arrays(y, [spec.name for spec in signature.outputs], "y")
     return arrays
 
 
-def _arrays(value: Any, names: list[str], lone: str) -> dict[str, NDArray[Any]]:
+def _arrays(value: Any, names: list[str], default: str) -> dict[str, NDArray[Any]]:
+    """Return arrays by name; a list is in the order of ``names``, a single array the default."""
     if isinstance(value, Mapping):
         return {str(name): np.asarray(array) for name, array in value.items()}
     are_arrays = isinstance(value, (list, tuple)) and all(
         hasattr(each, "__array__") and np.ndim(each) for each in value
     )
     if are_arrays and len(value) == len(names):
-        named = zip(names if len(names) > 1 else [lone], value, strict=True)
+        named = zip(names if len(names) > 1 else [default], value, strict=True)
         return {name: np.asarray(array) for name, array in named}
-    return {lone: np.asarray(value)}
+    return {default: np.asarray(value)}

@@ -1,4 +1,4 @@
-"""TFRecord files of ``tf.train.Example``; TensorFlow reads them."""
+"""TFRecord files of ``tf.train.Example``, read with TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.sources.images import decode_bytes, is_image
 from edgepack.calibration.datasets.sources.source import (
-    MOST_ROW_BYTES,
+    MAX_ROW_BYTES,
     Context,
     Fields,
     SampleBlock,
     Survey,
-    explain_reading,
+    read_errors,
 )
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import TensorSpec
 
 _GZIP = b"\x1f\x8b"
-_HEAD_BYTES = 12  # a length and its checksum, before the data
-_FOOT_BYTES = 4
+_HEADER_BYTES = 12  # the length of the data and its checksum
+_FOOTER_BYTES = 4  # the checksum of the data
 _BLOCK_RECORDS = 16
 
 
 class TfRecords:
-    """A source of features: those named after the inputs and outputs, or ``x`` and ``y``.
+    """A source of features named after the inputs and outputs, or ``x`` and ``y``.
 
-    The label's feature may be described. Lists of numbers take the input's shape; bytes are an
-    encoded image, or the input's values as uint8.
+    The project file may name the label feature. Lists of numbers are reshaped to the input's
+    shape; bytes are an encoded image, or the input's values as uint8. Raises
+    :class:`DatasetError` for a file without records or with a truncated one, and for a missing
+    label feature.
     """
 
     cure = "write a feature for each input: {arguments}"
@@ -51,7 +53,7 @@ class TfRecords:
         _require_whole(path)
         first = next(self._features(), None)
         if first is None:
-            raise DatasetError(f"{path}: holds no records; give some samples")
+            raise DatasetError(f"{path}: contains no records; provide at least one sample")
         if label is not None and label not in first:
             raise DatasetError(
                 f"{path}: no feature {label!r} for the labels; its features are"
@@ -80,11 +82,11 @@ class TfRecords:
         )
 
     def blocks(self, fields: Fields, chosen: NDArray[np.int64] | None) -> Iterator[SampleBlock]:  # noqa: D102
-        wanted = None if chosen is None else set(chosen.tolist())
+        chosen_rows = None if chosen is None else set(chosen.tolist())
         rows: list[int] = []
         values: dict[str, list[NDArray[Any]]] = {name: [] for name in fields.names}
         for row, features in enumerate(self._features()):
-            if wanted is not None and row not in wanted:
+            if chosen_rows is not None and row not in chosen_rows:
                 continue
             rows.append(row)
             for name, samples in values.items():
@@ -100,7 +102,7 @@ class TfRecords:
 
         with self._path.open("rb") as file:
             compression = "GZIP" if file.read(len(_GZIP)) == _GZIP else ""
-        with explain_reading(self.name):
+        with read_errors(self.name):
             try:
                 for record in tf.data.TFRecordDataset(str(self._path), compression):
                     yield tf.train.Example.FromString(record.numpy()).features.feature
@@ -111,7 +113,7 @@ class TfRecords:
         kind = features[name].WhichOneof("kind") if name in features else None
         if kind is None:
             raise DatasetError(
-                f"{self.name}: {self.sample(row)} has no feature {name!r}, as others have"
+                f"{self.name}: {self.sample(row)} has no feature {name!r}, unlike other records"
             )
         spec = self._specs.get(name)
         if kind != "bytes_list":
@@ -120,31 +122,34 @@ class TfRecords:
             return _shaped(np.array(numbers, dtype), spec)
         data = _bytes(features[name])
         if is_image(data):
-            with explain_reading(f"{self.name}: {self.sample(row)}"):
+            with read_errors(f"{self.name}: {self.sample(row)}"):
                 return decode_bytes(data)
         return _shaped(np.frombuffer(data, np.uint8), spec)
 
 
 def _damaged(name: str) -> DatasetError:
-    return DatasetError(f"{name}: damaged: a record is cut off or changed; write the file again")
+    return DatasetError(f"{name}: damaged: a record is truncated or corrupt; write the file again")
 
 
 def _require_whole(path: Path) -> None:
-    """Raise :class:`DatasetError` for an end within a record's head, which TensorFlow skips."""
+    """Raise :class:`DatasetError` for a truncated record header or a too large record.
+
+    TensorFlow silently ignores a header that is truncated at the end of the file.
+    """
     with path.open("rb") as raw:
         is_compressed = raw.read(len(_GZIP)) == _GZIP
-    with explain_reading(str(path)), gzip.open(path) if is_compressed else path.open("rb") as file:
+    with read_errors(str(path)), gzip.open(path) if is_compressed else path.open("rb") as file:
         try:
-            while head := file.read(_HEAD_BYTES):
-                if len(head) < _HEAD_BYTES:
+            while header := file.read(_HEADER_BYTES):
+                if len(header) < _HEADER_BYTES:
                     raise _damaged(str(path))
-                length = int.from_bytes(head[:8], "little")
-                if length > MOST_ROW_BYTES:
+                length = int.from_bytes(header[:8], "little")
+                if length > MAX_ROW_BYTES:
                     raise DatasetError(
                         f"{path}: a record takes {length >> 20:,} MiB, more than"
-                        f" {MOST_ROW_BYTES >> 20}; write a sample in each"
+                        f" {MAX_ROW_BYTES >> 20} MiB; write one sample per record"
                     )
-                file.seek(length + _FOOT_BYTES, os.SEEK_CUR)
+                file.seek(length + _FOOTER_BYTES, os.SEEK_CUR)
         except (EOFError, OverflowError) as error:
             raise _damaged(str(path)) from error
 
@@ -155,7 +160,7 @@ def _bytes(feature: Any) -> bytes:
 
 
 def _shaped(values: NDArray[Any], spec: TensorSpec | None) -> NDArray[Any]:
-    """Give a flat list the shape of an input; a label of one number is that number."""
+    """Reshape a flat list to an input's shape if it fits; a label of one number to a scalar."""
     if spec is None:
         return values.reshape(()) if values.size == 1 else values
     sizes = [size or 0 for size in spec.shape]
@@ -163,22 +168,22 @@ def _shaped(values: NDArray[Any], spec: TensorSpec | None) -> NDArray[Any]:
 
 
 def is_tfrecord(path: Path) -> bool:
-    """Whether a file begins with a record's length and the checksum of that, maybe compressed."""
+    """Whether a file, gzip-compressed or not, begins with a record's length and its checksum."""
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-        if head.startswith(_GZIP):
+            header = file.read(_HEADER_BYTES)
+        if header.startswith(_GZIP):
             with gzip.open(path) as file:
-                head = file.read(_HEAD_BYTES)
+                header = file.read(_HEADER_BYTES)
     except (OSError, EOFError, ValueError):
         return False
-    crc = _crc32c(head[:8])
+    crc = _crc32c(header[:8])
     masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-    return len(head) == _HEAD_BYTES and head[8:] == masked.to_bytes(4, "little")
+    return len(header) == _HEADER_BYTES and header[8:] == masked.to_bytes(4, "little")
 
 
 def _crc32c(data: bytes) -> int:
-    """Compute the checksum of Castagnoli.
+    """Compute the CRC-32C (Castagnoli) checksum.
 
     >>> hex(_crc32c(b"123456789"))
     '0xe3069283'
