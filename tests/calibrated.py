@@ -1,6 +1,6 @@
-"""Write float models and the ranges that TensorFlow's own calibrator records for them.
+"""Writes float models, and the ranges that TensorFlow's own calibrator records for them.
 
-Run as a script, in a process of its own, with the folder to fill.
+Run it as a script, in a process of its own, with the output folder as argument.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SAMPLES = 100
 
 
 def models() -> dict[str, tf_keras.Model]:
-    """Build a model of each kind that calibration treats in its own way."""
+    """Build one model for each case that calibration treats differently."""
     layers, sequential = tf_keras.layers, tf_keras.Sequential
     image = layers.Input((8, 8, 3))
     before = layers.Conv2D(4, 3, padding="same", activation="relu")(image)
@@ -38,7 +38,7 @@ def models() -> dict[str, tf_keras.Model]:
             [layers.Input((12,)), layers.Reshape((3, 4)), layers.Conv1D(4, 2), layers.Flatten()]
         ),
         "joined": tf_keras.Model(flat, layers.Dense(2)(joined)),
-        # Its transpositions put the batch last: samples can only be run one by one.
+        # Its transpositions make the batch the last axis: samples can only be run one by one.
         "transposed": sequential(
             [
                 layers.Input((4, 5)),
@@ -53,7 +53,7 @@ def models() -> dict[str, tf_keras.Model]:
 
 
 def main(folder: Path) -> None:
-    """Write NAME.tflite, NAME.npy with its samples, and NAME.recorded.tflite."""
+    """Write NAME.tflite, NAME.npy with the samples, and NAME.recorded.tflite of each model."""
     tf_keras.utils.set_random_seed(0)
     random = np.random.default_rng(0)
     for name, model in models().items():

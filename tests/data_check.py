@@ -1,6 +1,6 @@
-"""Compare preprocessing with TensorFlow's, and read data that need it.
+"""Compares preprocessing with TensorFlow's, and reads data that need TensorFlow.
 
-Run as a script, in a process of its own: the tests' process stays free of TensorFlow.
+Run it as a script, in a process of its own, so that the tests' process does not load TensorFlow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WAVE = np.random.default_rng(0).uniform(-1, 1, (2, 16000)).astype(np.float32)
 
 
 def by_tensorflow(audio: Audio) -> np.ndarray:
-    """Compute features as the documentation of tf.signal does."""
+    """Compute features of WAVE as in the documentation of tf.signal."""
     spectrum = tf.abs(tf.signal.stft(WAVE, audio.frame_length, audio.frame_step, audio.fft_length))
     matrix = tf.signal.linear_to_mel_weight_matrix(
         audio.mel_bins, spectrum.shape[-1], audio.sample_rate, audio.lower_hz, audio.top_hz
@@ -42,8 +42,8 @@ def by_tensorflow(audio: Audio) -> np.ndarray:
 
 
 def differences() -> dict[str, float]:
-    """Find the largest difference of each case."""
-    found = {}
+    """Return the largest absolute difference from TensorFlow's result of each case."""
+    largest = {}
     for features, length, step, fft in (
         ("log-mel", 480, 320, None),
         ("mfcc", 480, 320, None),
@@ -59,12 +59,13 @@ def differences() -> dict[str, float]:
             upper_hz=4000.0 if length == 480 else None,
         )
         ours = preprocess(Preprocessing(audio=audio), WAVE)
-        found[f"{features} {length}"] = float(np.abs(ours - by_tensorflow(audio)).max())
+        largest[f"{features} {length}"] = float(np.abs(ours - by_tensorflow(audio)).max())
     for size in ((8, 8), (5, 31), (48, 10), (37, 53)):
         images = np.random.default_rng(1).integers(0, 256, (2, 37, 23, 3)).astype(np.uint8)
         ours = preprocess(Preprocessing(image=Image(resize=size)), images)
-        found[f"resize {size}"] = float(np.abs(ours - tf.image.resize(images, size).numpy()).max())
-    return found
+        expected = tf.image.resize(images, size).numpy()
+        largest[f"resize {size}"] = float(np.abs(ours - expected).max())
+    return largest
 
 
 class Batches(keras.utils.PyDataset):
@@ -78,7 +79,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def records(path: Path, *features: dict[str, Any], compression: str = "") -> Path:
-    """Write examples."""
+    """Write a TFRecord file with one example for each of ``features``."""
     kinds = {bytes: "bytes_list", int: "int64_list", float: "float_list"}
     with tf.io.TFRecordWriter(str(path), compression) as writer:
         for feature in features:
@@ -90,25 +91,25 @@ def records(path: Path, *features: dict[str, Any], compression: str = "") -> Pat
     return path
 
 
-def tell(
+def read(
     folder: Path,
     data: Any,
     *shape: int,
     samples: int | None = None,
     label: str | None = None,
 ) -> Any:
-    """Read data; returns the inputs' first values and the labels, or what is refused."""
+    """Read data; returns the first value of each sample and the labels, or the error message."""
     signature = Signature(
         inputs=(TensorSpec(name="image", shape=shape or (2,), dtype="float32"),),
         outputs=(TensorSpec(name="scores", shape=(3,), dtype="float32"),),
     )
     context = Context(signature=signature, project_file=ProjectFile(label=label), samples=samples)
     try:
-        found = read_dataset(data, context, folder / "spool").dataset()
+        dataset = read_dataset(data, context, folder / "spool").dataset()
     except DatasetError as error:
         return str(error).replace(f"{folder}/", "")
-    inputs = found.inputs["image"].reshape(len(found), -1)[:, 0].tolist()
-    return [inputs, found.labels["scores"].tolist() if found.labels else None]
+    inputs = dataset.inputs["image"].reshape(len(dataset), -1)[:, 0].tolist()
+    return [inputs, dataset.labels["scores"].tolist() if dataset.labels else None]
 
 
 def reading(folder: Path) -> dict[str, Any]:
@@ -124,37 +125,37 @@ def reading(folder: Path) -> dict[str, Any]:
     encoded = {"image": [(folder / "a.png").read_bytes()], "y": [1]}
     raw = {"image": [bytes(range(18))], "y": [1]}
     return {
-        "tf.data": tell(folder, pairs),
-        "tf.data in batches": tell(folder, pairs.batch(3)),
-        "tf.data by name": tell(folder, pairs.map(lambda x, y: ({"image": x}, y))),
-        "tf.data, endless": tell(folder, pairs.repeat()),
-        "tf.data, endless, first": tell(folder, pairs.repeat(), samples=5),
-        "tf.data that ends": tell(folder, pairs, samples=5),
-        "tf.data without samples": tell(folder, pairs.take(0)),
-        "Sequence": tell(folder, Batches()),
-        "records": tell(folder, path, label="label"),
-        "records, two": tell(folder, path, label="label", samples=2),
-        "records, compressed": tell(folder, records(folder / "z", *lists, compression="GZIP")),
-        "records, cut": tell(folder, folder / "cut"),
-        "records, cut in a head": tell(folder, folder / "cut in a head"),
-        "records, cut, zipped": tell(folder, folder / "cut, zipped"),
-        "records of images": tell(folder, records(folder / "i", encoded, raw), 2, 3, 3),
-        "records, label missing": tell(folder, records(folder / "m", *lists, {"image": [0.5]})),
-        "records, one without label": tell(
+        "tf.data": read(folder, pairs),
+        "tf.data in batches": read(folder, pairs.batch(3)),
+        "tf.data by name": read(folder, pairs.map(lambda x, y: ({"image": x}, y))),
+        "tf.data, endless": read(folder, pairs.repeat()),
+        "tf.data, endless, first": read(folder, pairs.repeat(), samples=5),
+        "tf.data that ends": read(folder, pairs, samples=5),
+        "tf.data without samples": read(folder, pairs.take(0)),
+        "Sequence": read(folder, Batches()),
+        "records": read(folder, path, label="label"),
+        "records, two": read(folder, path, label="label", samples=2),
+        "records, compressed": read(folder, records(folder / "z", *lists, compression="GZIP")),
+        "records, cut": read(folder, folder / "cut"),
+        "records, cut in a head": read(folder, folder / "cut in a head"),
+        "records, cut, zipped": read(folder, folder / "cut, zipped"),
+        "records of images": read(folder, records(folder / "i", encoded, raw), 2, 3, 3),
+        "records, label missing": read(folder, records(folder / "m", *lists, {"image": [0.5]})),
+        "records, one without label": read(
             folder, records(folder / "m", *lists, {"image": [0.5]}), label="label"
         ),
-        "records, no such label": tell(folder, path, label="kind"),
-        "records without the input": tell(folder, records(folder / "n", {"x1": [1]})),
-        "no records": tell(folder, records(folder / "empty")),
+        "records, no such label": read(folder, path, label="kind"),
+        "records without the input": read(folder, records(folder / "n", {"x1": [1]})),
+        "no records": read(folder, records(folder / "empty")),
         "is isolated": find_source(path).is_isolated,
     }
 
 
 def main() -> None:
-    """Print what was found."""
+    """Print the differences and the results of reading as JSON."""
     with tempfile.TemporaryDirectory() as folder:
-        told = {"differences": differences(), "reading": reading(Path(folder))}
-    sys.stdout.write(json.dumps(told))
+        results = {"differences": differences(), "reading": reading(Path(folder))}
+    sys.stdout.write(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Hold data against models, as they should be and wrongly prepared; tell the findings as JSON.
+"""Lints data, correctly and wrongly prepared, with models; prints the findings as JSON.
 
-Run as a script with a folder of the digits model, and perhaps folders of MLPerf Tiny's models and
-data, in a process of its own, as the TensorFlow worker would.
+Run it as a script with the folder of the digits model, and optionally the folders of MLPerf Tiny's
+models and data, in a process of its own, like the TensorFlow worker.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ from edgepack.storage.dataset import Dataset
 
 IMAGE = (8, 8, 3)
 Arrays = dict[str, np.ndarray]
-Told = list[list[str]]
+Findings = list[list[str]]
+"""The rule and the cure of each finding."""
 
 
-def told(model: FloatModel, inputs: Arrays, labels: Arrays | None = None) -> Told:
+def lint(model: FloatModel, inputs: Arrays, labels: Arrays | None = None) -> Findings:
     findings, _ = lint_training(model, REPRESENTATIVE, inputs, labels or {})
     return [[finding.rule, finding.cure] for finding in findings]
 
 
-def settle(model: Any, inputs: Any) -> Any:
-    """Let batch normalization remember the inputs, as long training would."""
+def fit_statistics(model: Any, inputs: Any) -> Any:
+    """Set the statistics of batch normalization to those of the inputs, as training would."""
     for layer in model._flatten_layers():
         if hasattr(layer, "moving_mean"):
             layer.momentum = 0.0
@@ -58,7 +59,7 @@ def sequential(kit: Any) -> Any:
 
 
 def nested(kit: Any) -> Any:
-    """Build a model in a model, channels not last."""
+    """Build a model in a model, with the channels first."""
     layers = kit.layers
     inner = kit.Sequential([layers.Input((3, 8, 8)), layers.BatchNormalization(axis=1)])
     inputs = layers.Input(IMAGE)
@@ -99,7 +100,7 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).beta(2, 3, (40, *IMAGE)).astype(np.float32)
 
 
-BUILT_FOR: dict[Callable[[Any], Any], float] = {
+TRAINED_ON: dict[Callable[[Any], Any], float] = {
     sequential: 1,
     nested: 1,
     subclassed: 1,
@@ -108,75 +109,77 @@ BUILT_FOR: dict[Callable[[Any], Any], float] = {
 }
 
 
-def small() -> Iterator[tuple[str, Told]]:
-    """Hold images of 0..1 and 0..255 against models of both Kerases."""
+def lint_small_models() -> Iterator[tuple[str, Findings]]:
+    """Lint images of 0..1 and 0..255 with models of both versions of Keras."""
     for kit in (keras, tf_keras):
         kit.utils.set_random_seed(0)
         loaded = KerasModel(sequential(kit), kit, Path("model"))
         name = loaded.signature.inputs[0].name
-        yield f"{kit.__name__} untrained", told(loaded, {name: images() * 255})
-        for build, scale in BUILT_FOR.items():
-            model = settle(build(kit), images() * scale)
+        yield f"{kit.__name__} untrained", lint(loaded, {name: images() * 255})
+        for build, scale in TRAINED_ON.items():
+            model = fit_statistics(build(kit), images() * scale)
             loaded = KerasModel(model, kit, Path("model"))
             name = loaded.signature.inputs[0].name
-            for given in (1, 255):
-                found = told(loaded, {name: images() * given})
-                yield f"{kit.__name__} {build.__name__} given 0..{given}", found
+            for maximum in (1, 255):
+                findings = lint(loaded, {name: images() * maximum})
+                yield f"{kit.__name__} {build.__name__} on 0..{maximum}", findings
             assert not any("call" in vars(layer) for layer in model._flatten_layers())
-        yield f"{kit.__name__} exchanged", exchanged(kit)
+        yield f"{kit.__name__} swapped", lint_swapped_inputs(kit)
 
 
-def exchanged(kit: Any) -> Told:
-    """Give each of two inputs what belongs to the other."""
+def lint_swapped_inputs(kit: Any) -> Findings:
+    """Lint the data of two inputs that are swapped."""
     layers, random = kit.layers, np.random.default_rng(0)
     left, right = layers.Input((6,), name="left"), layers.Input((6,), name="right")
     branches = [layers.BatchNormalization()(layers.Dense(6)(each)) for each in (left, right)]
-    given = {
+    inputs = {
         "left": random.normal(0, 1, (40, 6)).astype(np.float32),
         "right": random.normal(5, 3, (40, 6)).astype(np.float32),
     }
-    model = settle(kit.Model([left, right], layers.Add()(branches)), list(given.values()))
+    model = fit_statistics(kit.Model([left, right], layers.Add()(branches)), list(inputs.values()))
     loaded = KerasModel(model, kit, Path("model"))
-    assert told(loaded, given) == []
-    return told(loaded, {"left": given["right"], "right": given["left"]})
+    assert lint(loaded, inputs) == []
+    return lint(loaded, {"left": inputs["right"], "right": inputs["left"]})
 
 
-def files(name: str, model: Path, *datasets: Path) -> Iterator[tuple[str, Told]]:
-    """Hold datasets of a trained model against it, as they are and wrongly scaled."""
+def lint_datasets(name: str, model: Path, *datasets: Path) -> Iterator[tuple[str, Findings]]:
+    """Lint datasets of a trained model, as they are and wrongly scaled."""
     loaded = load_model(ModelSource(path=model))
     for path in datasets:
         dataset = read(path, loaded.signature)
         inputs, chosen = choose_lint_samples(dataset)
-        ways = {"as it is": 1, "times 255": 255, "over 255": 1 / 255, "times 16": 16}
+        scales = {"as it is": 1, "times 255": 255, "over 255": 1 / 255, "times 16": 16}
         for with_labels in {False, bool(dataset.labels)}:
-            known = {key: array.reshape(-1)[chosen] for key, array in dataset.labels.items()}
-            labels = known if with_labels else {}
-            for way, factor in ways.items():
-                given = {key: array * np.float32(factor) for key, array in inputs.items()}
-                label = f"{name} {path.stem} {way}{', with labels' * with_labels}"
-                yield label, told(loaded, given, labels)
+            chosen_labels = {
+                key: array.reshape(-1)[chosen] for key, array in dataset.labels.items()
+            }
+            labels = chosen_labels if with_labels else {}
+            for scale, factor in scales.items():
+                scaled = {key: array * np.float32(factor) for key, array in inputs.items()}
+                case = f"{name} {path.stem} {scale}{', with labels' * with_labels}"
+                yield case, lint(loaded, scaled, labels)
 
 
 def read(path: Path, signature: Signature) -> Dataset:
-    """Read an .npz of a model with one input and one output."""
+    """Read an .npz for a model with one input and one output."""
     arrays = np.load(path)
-    (taken,), (given,) = signature.inputs, signature.outputs
-    labels = {given.name: arrays["y"]} if "y" in arrays else {}
-    return Dataset(source=path, inputs={taken.name: arrays["x"].astype(taken.dtype)}, labels=labels)
+    (spec,), (output,) = signature.inputs, signature.outputs
+    labels = {output.name: arrays["y"]} if "y" in arrays else {}
+    return Dataset(source=path, inputs={spec.name: arrays["x"].astype(spec.dtype)}, labels=labels)
 
 
 def main(digits: Path, models: Path | None = None, data: Path | None = None) -> None:
-    """Print the rules that found something, with the cures, by case."""
-    found = dict(small())
+    """Print the findings by case."""
+    findings = dict(lint_small_models())
     sets = [digits / f"{name}.npz" for name in ("calibration", "test")]
-    found |= files("digits", digits / "digits.h5", *sets)
+    findings |= lint_datasets("digits", digits / "digits.h5", *sets)
     if models and data:
         kws = [data / f"kws_{name}.npz" for name in ("calibration", "test")]
-        found |= files("kws", models / "kws" / "kws_ref_model", *kws)
+        findings |= lint_datasets("kws", models / "kws" / "kws_ref_model", *kws)
         ic = [data / "ic_calibration.npz", models / "ic" / "test.npz"]
-        found |= files("ic", models / "ic" / "pretrainedResnet.h5", *ic)
-        found |= files("ad", models / "ad" / "ad01.h5", models / "ad" / "windows.npz")
-    sys.stdout.write(json.dumps(found))
+        findings |= lint_datasets("ic", models / "ic" / "pretrainedResnet.h5", *ic)
+        findings |= lint_datasets("ad", models / "ad" / "ad01.h5", models / "ad" / "windows.npz")
+    sys.stdout.write(json.dumps(findings))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def test_a_model_that_is_not_for_us(refused: Any, models: Path, name: str, said:
         ({"x": np.ones((0, 8, 8, 1))}, "data.npz: 'x' is empty"),
         ({"x": np.ones((4, 9, 9, 1))}, "takes (samples, 8, 8, 1) float32"),
         ({"x": np.ones((4, 64))}, "'x' has shape (4, 64)"),
-        ({"x": np.array(["a"] * 4)}, "give numbers"),
+        ({"x": np.array(["a"] * 4)}, "provide numbers"),
         ({"x": np.ones((4, 8, 8, 1)), "y": np.arange(3)}, "'y' holds 3 values for 4 samples"),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_dataset_that_is_not_there_or_of_another_kind(
     refused: Any, models: Path, tmp_path: Path
 ) -> None:
     refused("gone.npz: no such dataset", representative=tmp_path / "gone.npz")
-    refused("cnn.h5: not an .npz file", representative=models / "cnn.h5")
+    refused("cnn.h5: not an .npz, .npy, .csv or TFRecord file", representative=models / "cnn.h5")
     refused("gone.npz: no such dataset", "--test", tmp_path / "gone.npz")
 
 

@@ -1,4 +1,4 @@
-"""Activations are measured as they are, whatever the interpreter does with its memory."""
+"""Activations are observed correctly, however the interpreter reuses its memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conftest import MLPERF, python, script
 from edgepack.calibration.activations import calibrator as calibration
 from edgepack.calibration.activations.activation_statistics import Observed
 from edgepack.calibration.activations.calibrator import Calibrator, observers_at_work
-from edgepack.calibration.activations.instrument import activation_names, activations
+from edgepack.calibration.activations.instrument import activation_names, find_activations
 from edgepack.calibration.activations.ranges import choose_ranges, recorded
 from edgepack.core.errors import DatasetError
 from edgepack.core.progress import ignore
@@ -26,15 +26,15 @@ KINDS = ["residual", "reshaped", "joined", "transposed", "recurrent"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """NAME.tflite, NAME.npy and NAME.recorded.tflite for each of the kinds."""
+    """A folder with NAME.tflite, NAME.npy and NAME.recorded.tflite for each of the kinds."""
     return script("tests/calibrated.py", tmp_path_factory.mktemp("calibrated"))
 
 
 @pytest.fixture(scope="module")
 def calibrator() -> Iterator[Calibrator]:
-    """Worker processes that are used again and again."""
-    with observers_at_work() as workers:
-        yield workers
+    """A calibrator whose worker processes all tests use."""
+    with observers_at_work() as calibrator:
+        yield calibrator
 
 
 def observe(calibrator: Calibrator, folder: Path, name: str, work: Path) -> Observed:
@@ -48,17 +48,17 @@ def observe(calibrator: Calibrator, folder: Path, name: str, work: Path) -> Obse
     )
 
 
-def truth(model: bytes, samples: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute each activation by a model that ends with it, so that nothing is written over it."""
+def expected_activations(model: bytes, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute each activation with a model that ends there, so that its memory is not reused."""
     graph = read_tflite(model).main
-    found = {graph.tensors[graph.inputs[0]].name: samples}
-    for name, index in activation_names(graph, activations(graph)).items():
+    expected = {graph.tensors[graph.inputs[0]].name: samples}
+    for name, index in activation_names(graph, find_activations(graph)).items():
         if index in graph.inputs:
             continue
         rewrite = Rewrite(model)
         rewrite.graph.outputs = [index]
-        makes = [n for n, op in enumerate(graph.operators) if index in op.outputs]
-        rewrite.graph.operators = rewrite.graph.operators[: makes[0] + 1]
+        producers = [n for n, op in enumerate(graph.operators) if index in op.outputs]
+        rewrite.graph.operators = rewrite.graph.operators[: producers[0] + 1]
         interpreter = Interpreter(
             model_content=rewrite.to_bytes(),
             experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
@@ -69,43 +69,43 @@ def truth(model: bytes, samples: np.ndarray) -> dict[str, np.ndarray]:
             interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample[None])
             interpreter.invoke()
             values.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-        found[name] = np.stack(values)
-    return found
+        expected[name] = np.stack(values)
+    return expected
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_is_seen_is_what_the_model_computes(
+def test_the_statistics_are_those_of_the_values_that_the_model_computes(
     calibrator: Calibrator, folder: Path, tmp_path: Path, name: str
 ) -> None:
     observed = observe(calibrator, folder, name, tmp_path)
     samples = np.load(folder / f"{name}.npy")
-    expected = truth((folder / f"{name}.tflite").read_bytes(), samples)
+    expected = expected_activations((folder / f"{name}.tflite").read_bytes(), samples)
     assert observed.activations.keys() == expected.keys()
-    for activation, seen in observed.activations.items():
+    for activation, statistics in observed.activations.items():
         values = expected[activation]
-        close: dict[str, Any] = {"rel": 1e-4, "abs": 1e-5}
-        assert seen.min == pytest.approx(float(values.min()), **close)
-        assert seen.max == pytest.approx(float(values.max()), **close)
-        assert seen.histogram is not None
-        assert seen.histogram.total == values.size
+        tolerance: dict[str, Any] = {"rel": 1e-4, "abs": 1e-5}
+        assert statistics.min == pytest.approx(float(values.min()), **tolerance)
+        assert statistics.max == pytest.approx(float(values.max()), **tolerance)
+        assert statistics.histogram is not None
+        assert statistics.histogram.total == values.size
         average = values[0].max()
         for each in values[1:]:
             average = 0.95 * average + 0.05 * each.max()
-        assert seen.highs.value == pytest.approx(float(average), **close)
+        assert statistics.highs.value == pytest.approx(float(average), **tolerance)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_ranges_equal_tensorflows_but_where_it_is_wrong(
+def test_ranges_equal_tensorflows_except_where_it_is_wrong(
     calibrator: Calibrator, folder: Path, tmp_path: Path, name: str
 ) -> None:
     model = (folder / f"{name}.tflite").read_bytes()
-    ours = observe(calibrator, folder, name, tmp_path).activations
-    theirs = recorded((folder / f"{name}.recorded.tflite").read_bytes())
+    observed = observe(calibrator, folder, name, tmp_path).activations
+    tensorflow = recorded((folder / f"{name}.recorded.tflite").read_bytes())
     wrong = {
         activation
-        for activation, seen in ours.items()
-        if max(abs(seen.min - theirs[activation].min), abs(seen.max - theirs[activation].max))
-        > 1e-4 * (seen.max - seen.min)
+        for activation, own in observed.items()
+        for other in [tensorflow[activation]]
+        if max(abs(own.min - other.min), abs(own.max - other.max)) > 1e-4 * (own.max - own.min)
     }
     graph = read_tflite(model).main
     overwritten = {
@@ -129,14 +129,14 @@ def test_the_result_does_not_depend_on_the_number_of_processes(
             graph = read_tflite((folder / "residual.tflite").read_bytes()).main
             results.append(
                 [
-                    choose_ranges(graph, observed, how)
-                    for how in ("min-max", "moving-average", "mse")
+                    choose_ranges(graph, observed, observer)
+                    for observer in ("min-max", "moving-average", "mse")
                 ]
             )
     assert results[0] == results[1]
 
 
-def test_growth_tells_how_much_of_the_ranges_more_samples_added(
+def test_growth_is_the_fraction_of_the_ranges_that_more_samples_added(
     calibrator: Calibrator, tmp_path: Path, folder: Path
 ) -> None:
     samples = np.full((64, 12), 0.5, np.float32)
@@ -150,16 +150,14 @@ def test_growth_tells_how_much_of_the_ranges_more_samples_added(
     assert half.largest >= 0.7 >= half.mean > 0
 
 
-def test_one_sample_is_enough_to_measure(
-    calibrator: Calibrator, tmp_path: Path, folder: Path
-) -> None:
+def test_one_sample_is_enough(calibrator: Calibrator, tmp_path: Path, folder: Path) -> None:
     np.save(tmp_path / "joined.npy", np.load(folder / "joined.npy")[:1])
     (tmp_path / "joined.tflite").write_bytes((folder / "joined.tflite").read_bytes())
     observed = observe(calibrator, tmp_path, "joined", tmp_path)
     assert (observed.samples, observed.growth) == (1, ())
 
 
-def test_a_model_that_computes_nan_is_told_by_the_activation(
+def test_an_activation_that_is_nan_is_reported(
     calibrator: Calibrator, tmp_path: Path, folder: Path
 ) -> None:
     np.save(tmp_path / "joined.npy", np.full((4, 12), 3e38, np.float32))
@@ -175,11 +173,11 @@ from edgepack.calibration.activations.instrument import instrument
 from edgepack.calibration.activations.observe_service import ObserveService
 from edgepack.core.progress import ignore
 model, data, samples = sys.argv[1], sys.argv[2], int(sys.argv[3])
-made = instrument(open(model, "rb").read())
-open(data + ".tflite", "wb").write(made.tflite)
+instrumented = instrument(open(model, "rb").read())
+open(data + ".tflite", "wb").write(instrumented.tflite)
 service = ObserveService()
 service.open(
-    model=data + ".tflite", activations=made.activations, histograms=True, update=ignore
+    model=data + ".tflite", activations=instrumented.activations, histograms=True, update=ignore,
 )
 service.observe(inputs=[data], start=0, stop=samples, block=16, update=ignore)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -196,7 +194,7 @@ def test_memory_does_not_grow_with_the_samples(folder: Path, tmp_path: Path) -> 
     assert peaks[1] < 1.05 * peaks[0]
 
 
-def test_ranges_of_a_resnet_equal_tensorflows_but_for_three_shortcuts(
+def test_ranges_of_a_resnet_equal_tensorflows_except_for_three_shortcuts(
     mlperf: Path, tmp_path: Path, calibrator: Calibrator
 ) -> None:
     done = python(
@@ -213,13 +211,14 @@ def test_ranges_of_a_resnet_equal_tensorflows_but_for_three_shortcuts(
         *(MLPERF / "ic" / "pretrainedResnet.h5", tmp_path, mlperf / "ic_calibration.npz"),
     )
     assert done.returncode == 0, done.stderr
-    ours = observe(calibrator, tmp_path, "ic", tmp_path).activations
-    theirs = recorded((tmp_path / "ic.recorded.tflite").read_bytes())
-    right = {
-        name: theirs[name].max == pytest.approx(seen.max, rel=1e-4) for name, seen in ours.items()
+    observed = observe(calibrator, tmp_path, "ic", tmp_path).activations
+    tensorflow = recorded((tmp_path / "ic.recorded.tflite").read_bytes())
+    equal = {
+        name: tensorflow[name].max == pytest.approx(own.max, rel=1e-4)
+        for name, own in observed.items()
     }
-    assert list(right.values()).count(False) == 2  # of three, one keeps its maximum by luck
-    for name, is_right in right.items():
-        if not is_right:
+    assert list(equal.values()).count(False) == 2  # of three, one keeps its maximum by chance
+    for name, is_equal in equal.items():
+        if not is_equal:
             assert "Conv2D" in name or "conv2d" in name
-            assert theirs[name].max > ours[name].max
+            assert tensorflow[name].max > observed[name].max

@@ -1,4 +1,4 @@
-"""A dataset is checked before anything is built on it."""
+"""A dataset is checked before it is used."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def dataset(tmp_path: Path) -> Any:
     return lambda x, spec: load(saved(tmp_path, x=x), signature(spec))
 
 
-def test_inputs_and_labels_come_back(tmp_path: Path) -> None:
+def test_inputs_and_labels_are_read(tmp_path: Path) -> None:
     x, y = np.ones((3, 2), np.float32), np.arange(3)
     loaded = load(saved(tmp_path, x=x, y=y), vectors(2))
     np.testing.assert_array_equal(loaded.inputs["vector"], x)
@@ -63,7 +63,7 @@ TWO = signature(
 )
 
 
-def test_several_inputs_and_outputs_go_by_their_names(tmp_path: Path) -> None:
+def test_several_inputs_and_outputs_are_matched_by_name(tmp_path: Path) -> None:
     arrays = {"right": np.ones((3, 1)), "left": np.zeros((3, 2)), "value": np.arange(3)}
     loaded = load(saved(tmp_path, **arrays), TWO)
     assert list(loaded.inputs) == ["left", "right"]
@@ -72,7 +72,7 @@ def test_several_inputs_and_outputs_go_by_their_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "message"),
     [
         (
             {"x": np.ones((3, 2))},
@@ -80,11 +80,11 @@ def test_several_inputs_and_outputs_go_by_their_names(tmp_path: Path) -> None:
         ),
         (
             {"left": np.ones((3, 2)), "right": np.ones((2, 1))},
-            "'right' holds 2 samples, 'left' 3; give the same samples in all",
+            "'right' holds 2 samples, but 'left' holds 3; provide the same samples in all",
         ),
         (
             {"left": np.ones((3, 2)), "right": np.ones((3, 1)), "y": np.arange(3)},
-            "'y' does not say of which output; the model's outputs are scores, value",
+            "'y' does not identify an output; the model's outputs are scores, value",
         ),
         (
             {"left": np.ones((3, 2)), "right": np.ones((3, 1)), "value": np.arange(2)},
@@ -92,15 +92,15 @@ def test_several_inputs_and_outputs_go_by_their_names(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_arrays_that_are_no_samples_of_the_model_are_named(
-    tmp_path: Path, arrays: dict[str, Any], said: str
+def test_arrays_that_do_not_match_the_model_are_refused(
+    tmp_path: Path, arrays: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(DatasetError, match=said):
+    with pytest.raises(DatasetError, match=message):
         load(saved(tmp_path, **arrays), TWO)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "message"),
     [
         ({"images": np.ones(3)}, "no array 'x'; it holds images"),
         ({}, "no array 'x'; it holds nothing"),
@@ -116,20 +116,22 @@ def test_arrays_that_are_no_samples_of_the_model_are_named(
         ({"x": np.ones((3, 1)), "y": np.int64(4)}, "'y' holds one value for 3 samples"),
     ],
 )
-def test_what_is_no_data_is_named(tmp_path: Path, arrays: dict[str, Any], said: str) -> None:
-    with pytest.raises(DatasetError, match=said) as error:
+def test_invalid_data_are_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    with pytest.raises(DatasetError, match=message) as error:
         load(saved(tmp_path, **arrays), vectors(1))
     assert "data.npz" in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_a_row_that_no_sample_takes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_a_row_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "data.npy"
-    head = {"descr": "<f4", "fortran_order": False, "shape": (2, 1 << 30)}
+    header = {"descr": "<f4", "fortran_order": False, "shape": (2, 1 << 30)}
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, head)  # type: ignore[attr-defined]
-        file.truncate(file.tell() + (8 << 30))  # a hole, which takes no room
-    with pytest.raises(DatasetError, match="a row takes 4,096 MiB, more than 256; give one sample"):
+        np.lib.format.write_array_header_1_0(file, header)  # type: ignore[attr-defined]
+        file.truncate(file.tell() + (8 << 30))  # a sparse file, which uses no space
+    with pytest.raises(
+        DatasetError, match="a row takes 4,096 MiB, more than 256 MiB; provide one sample"
+    ):
         load(path, vectors(1))
 
 
@@ -139,18 +141,18 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         load(path, vectors(1))
     for content in (b"", b"hello", b"\x93NUMPY"):
         path.write_bytes(content)
-        with pytest.raises(DatasetError, match=r"not an \.npz file"):
+        with pytest.raises(DatasetError, match=r"not an \.npz, \.npy, \.csv or TFRecord file"):
             load(path, vectors(1))
 
 
-def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
+def test_a_member_that_is_not_an_array_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
         archive.writestr("x", "hello")
-    with pytest.raises(DatasetError, match="give numbers"):
+    with pytest.raises(DatasetError, match="provide numbers"):
         load(tmp_path / "data.npz", vectors(1))
 
 
-def test_a_damaged_file_is_a_dataset_error_and_nothing_else(tmp_path: Path) -> None:
+def test_a_damaged_file_raises_nothing_but_a_dataset_error(tmp_path: Path) -> None:
     x = np.arange(64.0).reshape(8, 8)
     plain = saved(tmp_path, x=x).read_bytes()
     np.savez_compressed(tmp_path / "small.npz", x=x)
@@ -177,21 +179,21 @@ def test_numbers_are_cast_to_the_models_input(dataset: Any, dtype: type) -> None
 
 
 @pytest.mark.parametrize(
-    ("x", "spec", "said"),
+    ("x", "spec", "message"),
     [
         (np.ones((2, 8, 8)), IMAGE, r"add the last axis with x\[..., np.newaxis\]"),
         (np.ones((2, 1, 8, 8)), IMAGE, "move the channels last"),
         (np.ones((2, 9, 8, 1)), IMAGE, r"takes \(samples, 8, 8, 1\) float32"),
         (np.ones((2, 8, 8, 1), np.int8), IMAGE, "int8 looks like quantized data"),
         (np.full((2, 8, 8, 1), 1e300), IMAGE, "cannot hold the largest values"),
-        (np.ones((2, 5)), TOKENS, "give integers in its range"),
-        (np.full((2, 5), 2**40), TOKENS, "give integers in its range"),
+        (np.ones((2, 5)), TOKENS, "provide integers in its range"),
+        (np.full((2, 5), 2**40), TOKENS, "provide integers in its range"),
     ],
 )
 def test_data_that_do_not_fit_the_model_are_refused_with_the_cure(
-    dataset: Any, x: Any, spec: TensorSpec, said: str
+    dataset: Any, x: Any, spec: TensorSpec, message: str
 ) -> None:
-    with pytest.raises(DatasetError, match=said):
+    with pytest.raises(DatasetError, match=message):
         dataset(x, spec)
 
 

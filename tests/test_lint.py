@@ -1,4 +1,4 @@
-"""The linter finds what is wrong with data, names the cure, and is silent about good data."""
+"""The linter finds mistakes in data, names the cure, and reports nothing for good data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ GOOD = RANDOM.normal(size=(200, 4, 4, 3)).astype(np.float32)
 LABELS = np.arange(200) % 4
 
 
-def profiled(x: np.ndarray, y: np.ndarray | None = None, *, role: str = REPRESENTATIVE) -> Profile:
+def profile_of(
+    x: np.ndarray, y: np.ndarray | None = None, *, role: str = REPRESENTATIVE
+) -> Profile:
     signature = Signature(
         inputs=(TensorSpec(name="x", shape=x.shape[1:], dtype=x.dtype.name),),
         outputs=(TensorSpec(name="y", shape=(4,), dtype="float32"),),
@@ -37,22 +39,22 @@ def lint(x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = N
 def findings(
     x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = None
 ) -> list[LintFinding]:
-    others = [] if test is None else [profiled(test, role=TEST)]
-    return lint_data(profiled(x, y), *others)
+    tests = [] if test is None else [profile_of(test, role=TEST)]
+    return lint_data(profile_of(x, y), *tests)
 
 
-def test_good_data_raise_no_alarm() -> None:
+def test_good_data_have_no_findings() -> None:
     digits_like = RANDOM.integers(0, 17, (100, 64)).astype(np.float32)
     digits_like[:, :20] = 0  # the border
     tokens = RANDOM.integers(0, 9, (100, 5))
-    tokens[:, 0] = 1  # each begins with the same
+    tokens[:, 0] = 1  # each starts with the same token
     for x in (GOOD, GOOD[:24], digits_like, tokens, RANDOM.normal(size=50)):
         assert lint(x) == []
     assert lint(GOOD, LABELS, RANDOM.normal(size=(50, 4, 4, 3))) == []
     assert lint(GOOD, np.zeros((200, 4))) == []  # no class numbers
 
 
-def test_too_few_samples_are_told_by_what_they_leave_open() -> None:
+def test_too_few_samples_are_reported_with_the_probability_of_exceeding_their_range() -> None:
     (finding,) = findings(GOOD[:9])
     assert finding.rule == "few-samples"
     assert "9 samples" in finding.sentence
@@ -62,16 +64,16 @@ def test_too_few_samples_are_told_by_what_they_leave_open() -> None:
 def test_duplicates_are_counted() -> None:
     (finding,) = findings(np.concatenate([GOOD, GOOD[:30]]))
     assert finding.rule == "duplicates"
-    assert finding.sentence == "30 of 230 samples equal an earlier one"
+    assert finding.sentence == "30 of 230 samples are duplicates of earlier ones"
 
 
-def test_a_channel_that_never_changes_is_named() -> None:
+def test_a_constant_channel_is_reported() -> None:
     dead = GOOD.copy()
     dead[..., 1] = 0.5
     (finding,) = findings(dead)
     assert finding.rule == "constant-channels"
     assert finding.name == "x"
-    assert "in the channels 1 (always 0.5), 1 of 3" in finding.sentence
+    assert "is constant in channels 1 (always 0.5), 1 of 3" in finding.sentence
     assert lint(np.ones((1, 3), np.float32)) == ["few-samples"]
     assert "constant-channels" in lint(np.ones((50, 8, 8, 1), np.float32))
     columns = RANDOM.normal(size=(50, 64)).astype(np.float32)
@@ -79,15 +81,15 @@ def test_a_channel_that_never_changes_is_named() -> None:
     assert lint(columns) == ["constant-channels"]
 
 
-def test_class_imbalance_is_told() -> None:
+def test_class_imbalance_is_reported() -> None:
     (finding,) = findings(GOOD, np.where(LABELS == 3, 2, 0))
     assert finding.rule == "class-imbalance"
     assert finding.sentence.startswith("class 0 of 'y' has 150 of 200 samples")
     (finding,) = findings(GOOD, LABELS % 3)
-    assert finding.sentence == "no sample is of the classes 3 of 'y'"
+    assert finding.sentence == "no sample belongs to class 3 of 'y'"
 
 
-def test_test_data_are_held_against_the_representative_dataset() -> None:
+def test_test_data_are_compared_with_the_representative_dataset() -> None:
     others = RANDOM.normal(size=(50, 4, 4, 3)).astype(np.float32)
     (finding,) = findings(GOOD, test=np.concatenate([others, GOOD[:25]]))
     assert (finding.rule, finding.dataset) == ("overlap", TEST)
@@ -100,7 +102,7 @@ def test_memory_does_not_grow_with_the_data() -> None:
     for samples in (20, 80):
         x = np.zeros((samples, 1 << 18), np.float32)
         tracemalloc.start()
-        profiled(x)
+        profile_of(x)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] == pytest.approx(peaks[0], rel=0.05)
@@ -113,8 +115,8 @@ def linted(digits: Path, request: pytest.FixtureRequest) -> dict[str, list[list[
         folders += [MLPERF, request.getfixturevalue("mlperf")]
     done = python(ROOT / "tests" / "linted.py", *folders)
     assert done.returncode == 0, done.stderr
-    found: dict[str, list[list[str]]] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    findings_by_case: dict[str, list[list[str]]] = json.loads(done.stdout.splitlines()[-1])
+    return findings_by_case
 
 
 @pytest.mark.parametrize("kit", ["keras", "tf_keras"])
@@ -128,7 +130,7 @@ def linted(digits: Path, request: pytest.FixtureRequest) -> dict[str, list[list[
         ("standardized", 255, 1, "training-statistics", "multiply"),
     ],
 )
-def test_layers_tell_what_they_were_trained_on(
+def test_layers_reveal_the_scale_of_their_training_data(
     linted: dict[str, list[list[str]]],
     *,
     kit: str,
@@ -138,35 +140,38 @@ def test_layers_tell_what_they_were_trained_on(
     rule: str,
     cure: str,
 ) -> None:
-    assert linted[f"{kit} {model} given 0..{good}"] == []
-    ((found, told),) = linted[f"{kit} {model} given 0..{bad}"]
-    assert found == rule
-    assert told.startswith(cure)
-    assert told.endswith("by 255")
+    assert linted[f"{kit} {model} on 0..{good}"] == []
+    ((actual_rule, actual_cure),) = linted[f"{kit} {model} on 0..{bad}"]
+    assert actual_rule == rule
+    assert actual_cure.startswith(cure)
+    assert actual_cure.endswith("by 255")
 
 
 @pytest.mark.parametrize("kit", ["keras", "tf_keras"])
-def test_exchanged_inputs_are_found_and_untrained_layers_tell_nothing(
+def test_swapped_inputs_are_found_and_untrained_layers_are_ignored(
     linted: dict[str, list[list[str]]], kit: str
 ) -> None:
-    assert linted[f"{kit} exchanged"] == [["training-statistics", "exchange 'left' and 'right'"]]
+    assert linted[f"{kit} swapped"] == [["training-statistics", "swap 'left' and 'right'"]]
     assert linted[f"{kit} untrained"] == []
 
 
 def assert_scale_is_checked(linted: dict[str, list[list[str]]], name: str) -> int:
-    """Good data raise nothing; scaled ones name the cure, in each dataset of a model."""
+    """Check that, of all datasets of a model, only scaled ones have a finding, with the cure.
+
+    Returns the number of cases.
+    """
     cases = {case: found for case, found in linted.items() if case.startswith(f"{name} ")}
     for case, found in cases.items():
         if "as it is" in case:
             assert found == [], case
         elif "times 255" in case or "over 255" in case:
             ((_, cure),) = found
-            word = "divide" if "times" in case else "multiply"
-            assert cure == f"{word} 'input_1' by 255", case
+            verb = "divide" if "times" in case else "multiply"
+            assert cure == f"{verb} 'input_1' by 255", case
     return len(cases)
 
 
-def test_outputs_tell_where_no_layer_does(linted: dict[str, list[list[str]]]) -> None:
+def test_outputs_reveal_the_scale_where_no_layer_does(linted: dict[str, list[list[str]]]) -> None:
     assert assert_scale_is_checked(linted, "digits") == 12
     ((rule, cure),) = linted["digits calibration times 16"]
     assert rule == "saturated-outputs"
@@ -175,13 +180,13 @@ def test_outputs_tell_where_no_layer_does(linted: dict[str, list[list[str]]]) ->
 
 @pytest.mark.usefixtures("mlperf")
 @pytest.mark.parametrize(("name", "cases"), [("kws", 16), ("ic", 12), ("ad", 4)])
-def test_real_models_tell_how_their_data_were_scaled(
+def test_real_models_reveal_how_their_data_were_scaled(
     linted: dict[str, list[list[str]]], name: str, cases: int
 ) -> None:
     assert assert_scale_is_checked(linted, name) == cases
 
 
-def test_lint_is_silent_about_good_data(edgepack: Edgepack, digits: Path) -> None:
+def test_lint_reports_no_findings_for_good_data(edgepack: Edgepack, digits: Path) -> None:
     files = (digits / "digits.h5", digits / "calibration.npz", "--test", digits / "test.npz")
     done = edgepack("lint", *files, "--strict")
     assert done.returncode == 0, done.stderr
@@ -219,7 +224,7 @@ def test_an_export_warns_and_a_strict_one_writes_nothing(
     strict = edgepack(*command, "--strict")
     assert strict.returncode == 2
     (error,) = [line for line in strict.stderr.splitlines() if line.startswith("error: ")]
-    assert "with 5 samples the next one leaves" in error
+    assert "with 5 samples, the next one exceeds" in error
     assert error.endswith("(and 1 more: see edgepack lint)")
     assert not (tmp_path / "out").exists()
 

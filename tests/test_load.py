@@ -255,7 +255,7 @@ def test_layers_that_tensorflow_lite_does_not_have_are_told_with_the_cure(
         "export", kinds / "hashed.keras", "--representative", kinds / "tokens.npz", "--output", "o"
     )
     assert done.returncode == 1
-    said = "TensorFlow Lite has no AsString and no StringToHashBucketFast; cut the layers off"
+    said = "TensorFlow Lite has no AsString and no StringToHashBucketFast; remove the layers"
     assert said in done.stderr
 
 

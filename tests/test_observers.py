@@ -1,4 +1,4 @@
-"""Observers choose ranges from histograms that hold every value, whatever the order."""
+"""Observers choose ranges from histograms that count every value, in any order."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from edgepack.calibration.activations.observers.minimal_error import fake_quanti
 from edgepack.core.errors import ConfigError
 
 
-def seen(samples: np.ndarray) -> Statistics:
-    """Watch an activation of shape (samples, values)."""
+def statistics_of(samples: np.ndarray) -> Statistics:
+    """Return the statistics of an activation of shape (samples, values)."""
     return Statistics(
         min=float(samples.min()),
         max=float(samples.max()),
@@ -49,20 +49,20 @@ def test_histograms_of_parts_add_up_to_that_of_the_whole(seed: int) -> None:
 
 
 @pytest.mark.parametrize("value", [1.0, -3e38, 1e-44, 0.0])
-def test_a_histogram_of_one_value_holds_it(value: float) -> None:
-    found = histogram(np.full(5, value, np.float32))
-    assert found.total == 5
+def test_a_histogram_of_one_value_includes_it(value: float) -> None:
+    five = histogram(np.full(5, value, np.float32))
+    assert five.total == 5
     if value:
-        assert found.edges[0] <= np.float32(value) <= found.edges[-1]
+        assert five.edges[0] <= np.float32(value) <= five.edges[-1]
 
 
-def test_zeros_do_not_weigh_on_any_bin() -> None:
-    found = histogram(np.array([0, 0, 0, 1e-3, 5], np.float32))
-    assert (found.zeros, found.counts.sum()) == (3, 2)
+def test_zeros_are_counted_separately() -> None:
+    mixed = histogram(np.array([0, 0, 0, 1e-3, 5], np.float32))
+    assert (mixed.zeros, mixed.counts.sum()) == (3, 2)
 
 
 @pytest.mark.parametrize("name", OBSERVERS)
-def test_a_range_lies_within_what_was_seen(name: str) -> None:
+def test_a_range_is_within_the_observed_range(name: str) -> None:
     random = np.random.default_rng(0)
     for samples in (
         random.normal(size=(50, 100)),
@@ -72,24 +72,24 @@ def test_a_range_lies_within_what_was_seen(name: str) -> None:
         np.full((50, 4), -0.5),
         np.full((3, 1), 1e-40),
     ):
-        statistics = seen(samples.astype(np.float32))
+        statistics = statistics_of(samples.astype(np.float32))
         low, high = observer(name).range([statistics])
         assert statistics.min <= low <= high <= statistics.max
 
 
-def test_min_max_clips_nothing_and_the_moving_average_forgets() -> None:
+def test_min_max_clips_nothing_and_the_moving_average_forgets_outliers() -> None:
     samples = np.tile(np.array([-1.0, 1.0], np.float32), (200, 1))
     samples[0] = -9, 9
-    assert observer("min-max").range([seen(samples)]) == (-9, 9)
-    low, high = observer("moving-average").range([seen(samples)])
+    assert observer("min-max").range([statistics_of(samples)]) == (-9, 9)
+    low, high = observer("moving-average").range([statistics_of(samples)])
     assert (low, high) == (pytest.approx(-1, abs=1e-3), pytest.approx(1, abs=1e-3))
 
 
-def test_a_percentile_is_that_of_the_values() -> None:
+def test_a_percentile_equals_that_of_the_values() -> None:
     samples = np.random.default_rng(0).normal(size=(100, 1000)).astype(np.float32)
     samples[samples < -1] = 0
     for percent in (90, 99, 99.99):
-        low, high = observer(f"percentile:{percent}").range([seen(samples)])
+        low, high = observer(f"percentile:{percent}").range([statistics_of(samples)])
         assert high == pytest.approx(np.percentile(samples, percent), abs=5e-3)
         assert low == pytest.approx(np.percentile(samples, 100 - percent), abs=5e-3)
 
@@ -102,7 +102,7 @@ def test_no_other_range_has_a_smaller_error(name: str, power: float) -> None:
     def error(low: float, high: float) -> float:
         return float((np.abs(samples - fake_quantize(samples, low, high)) ** power).mean())
 
-    statistics = seen(samples)
+    statistics = statistics_of(samples)
     low, high = observer(name).range([statistics])
     best = min(
         error(statistics.min * a, statistics.max * b)
@@ -112,36 +112,36 @@ def test_no_other_range_has_a_smaller_error(name: str, power: float) -> None:
     assert error(low, high) <= 1.02 * best
 
 
-def test_entropy_clips_what_is_rare_and_far() -> None:
+def test_entropy_clips_outliers() -> None:
     samples = np.maximum(np.random.default_rng(0).normal(size=(100, 500)), 0).astype(np.float32)
     samples[0, 0] = 40
-    low, high = observer("entropy").range([seen(samples)])
+    low, high = observer("entropy").range([statistics_of(samples)])
     assert low == 0
     assert 3 < high < 20
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("maximum", "unknown observer 'maximum': known observers: min-max, moving-average"),
         ("mse:3", "mse takes no number; write mse"),
-        ("percentile:100.5", "above 50 and at most at 100"),
+        ("percentile:100.5", "above 50 and at most 100"),
         ("percentile:most", "write percentile:NUMBER"),
         ("percentile:", "write percentile:NUMBER"),
         ("lp:0", "between 1 and 10"),
         ("lp:nan", "between 1 and 10"),
     ],
 )
-def test_an_observer_that_is_none_is_told_in_a_line(text: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_an_invalid_observer_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         observer(text)
 
 
-def test_what_is_averaged_may_be_clipped_for_the_sake_of_the_average() -> None:
+def test_values_before_an_average_pooling_may_be_clipped_to_represent_the_averages_better() -> None:
     random = np.random.default_rng(0)
     pooled = np.maximum(random.normal(size=(200, 64 * 8)) * 4 - 4, 0).astype(np.float32)
     average = pooled.reshape(200, 8, 64).mean(axis=2)
-    before, after = seen(pooled), seen(average)
+    before, after = statistics_of(pooled), statistics_of(average)
     alone = observer("mse").range([before])[1]
     together = observer("mse").range([replace(before, averaged=64), after])[1]
     assert after.max < together < 0.9 * alone
@@ -153,6 +153,6 @@ def test_what_is_averaged_may_be_clipped_for_the_sake_of_the_average() -> None:
     assert error(together) < 0.8 * error(alone)
 
 
-def test_entropy_does_not_throw_everything_away() -> None:
+def test_entropy_keeps_a_uniform_distribution() -> None:
     samples = np.random.default_rng(0).uniform(0.9, 3.7, size=(100, 50)).astype(np.float32)
-    assert observer("entropy").range([seen(samples)])[1] > 3
+    assert observer("entropy").range([statistics_of(samples)])[1] > 3

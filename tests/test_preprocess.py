@@ -1,4 +1,4 @@
-"""What is described is done, as TensorFlow does it."""
+"""Samples are preprocessed as configured, with TensorFlow's results."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_features_and_resizing_are_those_of_tensorflow(data_check: dict[str, Any
 
 
 def test_values_are_scaled_shifted_and_standardized_in_this_order() -> None:
-    described = Preprocessing(scale=0.5, offset=1, mean=(1, 2, 3), std=(2, 4, 8))
-    made = preprocess(described, np.full((2, 1, 1, 3), 10, np.uint8))
-    assert made.dtype == np.float32
-    np.testing.assert_array_equal(made[1, 0, 0], [(6 - 1) / 2, (6 - 2) / 4, (6 - 3) / 8])
+    preprocessing = Preprocessing(scale=0.5, offset=1, mean=(1, 2, 3), std=(2, 4, 8))
+    result = preprocess(preprocessing, np.full((2, 1, 1, 3), 10, np.uint8))
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result[1, 0, 0], [(6 - 1) / 2, (6 - 2) / 4, (6 - 3) / 8])
 
 
-def test_what_is_not_described_is_left_as_it_is() -> None:
+def test_without_configuration_samples_are_unchanged() -> None:
     samples = np.arange(6, dtype=np.int16)
     assert preprocess(Preprocessing(), samples) is samples
 
@@ -37,7 +37,9 @@ def test_what_is_not_described_is_left_as_it_is() -> None:
 def test_the_centre_is_cropped() -> None:
     image = np.arange(5 * 4).reshape(5, 4, 1)
     np.testing.assert_array_equal(crop(image, (2, 2))[..., 0], [[5, 6], [9, 10]])
-    with pytest.raises(DatasetError, match="5 x 4 pixels holds no crop of 6 x 2; resize it first"):
+    with pytest.raises(
+        DatasetError, match="5 x 4 pixels is smaller than the crop of 6 x 2; resize it first"
+    ):
         crop(image, (6, 2))
 
 
@@ -51,18 +53,18 @@ def test_colors_are_reordered() -> None:
     np.testing.assert_array_equal(recolor(gray, "bgr"), [[[7, 7, 7]]])
 
 
-def test_clips_are_cut_off_or_filled_up_with_zeros() -> None:
-    described = Preprocessing(audio=Audio(sample_rate=8000, clip_samples=4))
-    short = preprocess(described, np.array([16384, -32768], np.int16))
+def test_clips_are_truncated_or_padded_with_zeros() -> None:
+    preprocessing = Preprocessing(audio=Audio(sample_rate=8000, clip_samples=4))
+    short = preprocess(preprocessing, np.array([16384, -32768], np.int16))
     np.testing.assert_array_equal(short, np.array([0.5, -1, 0, 0], np.float32))
-    np.testing.assert_array_equal(preprocess(described, np.arange(6.0)), [0, 1, 2, 3])
+    np.testing.assert_array_equal(preprocess(preprocessing, np.arange(6.0)), [0, 1, 2, 3])
 
 
-def test_sound_shorter_than_a_frame_and_odd_channels_are_refused() -> None:
+def test_clips_shorter_than_a_frame_and_mismatched_channels_are_refused() -> None:
     audio = Audio(sample_rate=8000, features="mfcc", frame_length=8, frame_step=4)
-    with pytest.raises(DatasetError, match="5 samples of sound are shorter than a frame of 8"):
+    with pytest.raises(DatasetError, match="a clip of 5 samples is shorter than a frame of 8"):
         preprocess(Preprocessing(audio=audio), np.zeros(5))
-    with pytest.raises(DatasetError, match="mean has 2 numbers, a sample 3 channels"):
+    with pytest.raises(DatasetError, match="mean has 2 numbers, but a sample has 3 channels"):
         preprocess(Preprocessing(mean=(1, 2)), np.zeros((2, 3)))
 
 
@@ -77,21 +79,22 @@ def signature(*names: str) -> Signature:
     return Signature(inputs=tuple(specs), outputs=())
 
 
-def test_a_project_file_describes_the_lone_input(tmp_path: Path) -> None:
+def test_a_project_file_describes_the_single_input(tmp_path: Path) -> None:
     text = '[data]\nlabel = "species"\n[preprocessing]\nresize = [96, 64]\nscale = 2\nmean = [1, 2]'
-    found = read_project_file(written(tmp_path, text))
-    assert found.label == "species"
-    assert found.described(signature("a")) == {
+    project_file = read_project_file(written(tmp_path, text))
+    assert project_file.label == "species"
+    assert project_file.described(signature("a")) == {
         "a": Preprocessing(image=Image(resize=(96, 64)), scale=2.0, mean=(1.0, 2.0))
     }
 
 
 def test_a_project_file_describes_several_inputs_by_name(tmp_path: Path) -> None:
     text = '[preprocessing.wave]\nsample_rate = 8000\n[preprocessing."scale"]\noffset = -1'
-    found = read_project_file(written(tmp_path, text)).described(signature("scale", "wave", "b"))
-    assert found["wave"].audio == Audio(sample_rate=8000)
-    assert found["scale"] == Preprocessing(offset=-1)
-    assert found["b"] == Preprocessing()
+    project_file = read_project_file(written(tmp_path, text))
+    preprocessing = project_file.described(signature("scale", "wave", "b"))
+    assert preprocessing["wave"].audio == Audio(sample_rate=8000)
+    assert preprocessing["scale"] == Preprocessing(offset=-1)
+    assert preprocessing["b"] == Preprocessing()
 
 
 MFCC = "[preprocessing]\nsample_rate = 8000\nfeatures = 'mfcc'\nframe_length = 8\nframe_step = 4\n"
@@ -105,7 +108,7 @@ def test_mel_spectrograms_need_no_more_bins_than_mfccs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "[preprocessing]\nresise = 3",
@@ -143,19 +146,19 @@ def test_mel_spectrograms_need_no_more_bins_than_mfccs(tmp_path: Path) -> None:
         ("[preprocessing]\n[preprocessing", "not valid TOML"),
     ],
 )
-def test_a_project_file_that_makes_no_sense(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said) as error:
+def test_an_invalid_project_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
         read_project_file(written(tmp_path, text))
     assert str(error.value).startswith(str(tmp_path / "edgepack.toml"))
     assert "\n" not in str(error.value)
 
 
-def test_a_description_of_no_input_is_refused(tmp_path: Path) -> None:
+def test_preprocessing_that_matches_no_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such project file"):
         read_project_file(tmp_path / "gone.toml")
-    lone: Any = read_project_file(written(tmp_path, "[preprocessing]\nscale = 2"))
+    unnamed: Any = read_project_file(written(tmp_path, "[preprocessing]\nscale = 2"))
     with pytest.raises(ConfigError, match=r'write \[preprocessing.a\] and \[preprocessing."b:0"\]'):
-        lone.described(signature("a", "b:0"))
+        unnamed.described(signature("a", "b:0"))
     named = read_project_file(written(tmp_path, "[preprocessing.c]\nscale = 2"))
     with pytest.raises(ConfigError, match="the model has no input 'c'; its inputs are a, b"):
         named.described(signature("a", "b"))

@@ -1,4 +1,4 @@
-"""Ranges are kept in a file that people read and edit, and they take effect."""
+"""Ranges are saved in a file that users can edit, and the edited ranges take effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgepack.calibration.activations.activation_statistics import (
     Statistics,
     moving_average,
 )
-from edgepack.calibration.activations.instrument import activation_names, activations
+from edgepack.calibration.activations.instrument import activation_names, find_activations
 from edgepack.calibration.activations.ranges import (
     Range,
     choose_ranges,
@@ -24,7 +24,7 @@ from edgepack.calibration.activations.ranges import (
     save_ranges,
     write_ranges,
 )
-from edgepack.calibration.activations.shared_scale import averaged, sharing_groups
+from edgepack.calibration.activations.shared_scale import pooling_factors, sharing_groups
 from edgepack.core.errors import CalibrationError
 from edgepack.tflite.graph import Graph, Operator, Tensor
 from edgepack.tflite.parser import read_tflite
@@ -68,12 +68,12 @@ def statistics(low: float, high: float) -> Statistics:
 def observed(**ranges: tuple[float, float]) -> Observed:
     return Observed(
         samples=1,
-        activations={name: statistics(*ends) for name, ends in ranges.items()},
+        activations={name: statistics(*bounds) for name, bounds in ranges.items()},
         growth=(),
     )
 
 
-def test_what_must_share_a_scale_gets_the_widest_range_and_zero_is_in_all() -> None:
+def test_activations_that_share_a_scale_get_the_widest_range_and_all_ranges_include_zero() -> None:
     assert sharing_groups(POOLED) == [{1, 2, 3, 4}]
     ranges = choose_ranges(
         POOLED,
@@ -85,20 +85,20 @@ def test_what_must_share_a_scale_gets_the_widest_range_and_zero_is_in_all() -> N
     assert ranges["t5"] == Range(min=0, max=1)
 
 
-def test_what_an_average_pooling_takes_is_known_to_be_averaged() -> None:
-    assert averaged(POOLED) == {}
+def test_pooling_factors_are_of_tensors_that_only_an_average_pooling_uses() -> None:
+    assert pooling_factors(POOLED) == {}
     alone = graph(op("AVERAGE_POOL_2D", (0,), 1), op("SOFTMAX", (1,), 2), tensors=3)
-    assert averaged(alone) == {0: 1.0}
-    also_taken = graph(op("AVERAGE_POOL_2D", (0,), 1), op("ADD", (0, 1), 2), tensors=3)
-    assert averaged(also_taken) == {}
+    assert pooling_factors(alone) == {0: 1.0}
+    also_used = graph(op("AVERAGE_POOL_2D", (0,), 1), op("ADD", (0, 1), 2), tensors=3)
+    assert pooling_factors(also_used) == {}
 
 
 def test_inputs_and_outputs_are_never_clipped() -> None:
-    last = [statistics(-9, 9), *[statistics(-1, 1)] * 200]
-    seen = last[0]
-    for later in last[1:]:
-        seen = seen.then(later)
-    whole = Observed(samples=201, activations={f"t{i}": seen for i in range(6)}, growth=())
+    samples = [statistics(-9, 9), *[statistics(-1, 1)] * 200]
+    joined = samples[0]
+    for later in samples[1:]:
+        joined = joined.then(later)
+    whole = Observed(samples=201, activations={f"t{i}": joined for i in range(6)}, growth=())
     ranges = choose_ranges(POOLED, whole, "moving-average")
     assert ranges["t0"] == ranges["t5"] == Range(min=-9, max=9)
     assert ranges["t1"].max < 1.1
@@ -109,14 +109,14 @@ def test_ranges_are_written_into_the_model_and_read_back(cnn: Bundle) -> None:
     graph = read_tflite(data).main
     ranges = {
         name: Range(min=-float(index), max=0.5 * index)
-        for name, index in activation_names(graph, activations(graph)).items()
+        for name, index in activation_names(graph, find_activations(graph)).items()
     }
     assert recorded(write_ranges(data, ranges)) == ranges
 
 
 @pytest.fixture
 def edited(cnn: Bundle, tmp_path: Path) -> Any:
-    """A calibration.json of the cnn, to be edited: its path, its content and the graph."""
+    """The content of the cnn's calibration.json, to be edited, and a function that loads it."""
     content = json.loads((cnn.folder / "calibration.json").read_text())
     graph = read_tflite((cnn.folder / "float.tflite").read_bytes()).main
     path = tmp_path / "calibration.json"
@@ -140,7 +140,7 @@ def test_a_file_of_ranges_is_read_as_it_was_written(cnn: Bundle, edited: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda c, n: c["activations"][n].update(min=float("nan")),
@@ -150,21 +150,21 @@ def test_a_file_of_ranges_is_read_as_it_was_written(cnn: Bundle, edited: Any) ->
         (lambda c, n: c["activations"][n].update(max="9"), "needs a finite number"),
         (lambda c, n: c["activations"][n].update(max=True), "needs a finite number"),
         (lambda c, n: c["activations"].update({n: 3}), "needs a finite number"),
-        (lambda c, n: c["activations"][n].update(min=1, max=2), "leaves zero out"),
-        (lambda c, n: c["activations"][n].update(min=2, max=-2), "leaves zero out"),
+        (lambda c, n: c["activations"][n].update(min=1, max=2), "excludes zero"),
+        (lambda c, n: c["activations"][n].update(min=2, max=-2), "excludes zero"),
         (lambda c, n: c["activations"].pop(n), "no range for .*; calibrate this model again"),
         (
             lambda c, n: c["activations"].update({n[:-1] + "x": c["activations"][n]}),
             "has no activation .*did you mean",
         ),
         (lambda c, _: c.update(schema=2), "reads schema 1"),
-        (lambda c, _: c.pop("activations"), "holds no 'activations'"),
+        (lambda c, _: c.pop("activations"), "has no 'activations'"),
     ],
 )
-def test_what_is_edited_badly_is_told_in_a_line(edited: Any, change: Any, said: str) -> None:
+def test_invalid_edits_are_refused(edited: Any, change: Any, message: str) -> None:
     content, load = edited
     change(content, list(content["activations"])[2])
-    with pytest.raises(CalibrationError, match=said):
+    with pytest.raises(CalibrationError, match=message):
         load()
 
 

@@ -1,11 +1,11 @@
-"""Samples are chosen by seed, and of each label its share."""
+"""Sampling is seeded and stratified by label."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from edgepack.calibration.datasets.sampling import choose_samples, shares
+from edgepack.calibration.datasets.sampling import apportion, choose_samples
 from edgepack.calibration.datasets.sources.source import Survey
 
 
@@ -14,27 +14,28 @@ def survey(*counts: int) -> Survey:
     return Survey(count=sum(counts), labels=labels)
 
 
-def test_each_label_gets_its_share() -> None:
-    found = survey(600, 300, 100)
-    chosen = choose_samples(found, 50, seed=0)
-    assert np.bincount(found.labels[chosen]).tolist() == [30, 15, 5]
+def test_samples_are_stratified_by_label() -> None:
+    thousand = survey(600, 300, 100)
+    chosen = choose_samples(thousand, 50, seed=0)
+    assert np.bincount(thousand.labels[chosen]).tolist() == [30, 15, 5]
     assert (np.diff(chosen) > 0).all()
 
 
-def test_the_seed_decides_and_more_samples_keep_those_of_few() -> None:
-    found = survey(60, 40)
-    assert choose_samples(found, 20, seed=1).tolist() == choose_samples(found, 20, seed=1).tolist()
-    assert choose_samples(found, 20, seed=1).tolist() != choose_samples(found, 20, seed=2).tolist()
-    assert set(choose_samples(found, 20, seed=1)) <= set(choose_samples(found, 40, seed=1))
+def test_the_seed_determines_the_samples_and_more_samples_include_them() -> None:
+    hundred = survey(60, 40)
+    twenty = choose_samples(hundred, 20, seed=1)
+    assert twenty.tolist() == choose_samples(hundred, 20, seed=1).tolist()
+    assert twenty.tolist() != choose_samples(hundred, 20, seed=2).tolist()
+    assert set(twenty) <= set(choose_samples(hundred, 40, seed=1))
 
 
 def test_a_rare_label_is_not_left_out() -> None:
-    assert shares(np.array([997, 1, 1, 1]), 10).tolist() == [7, 1, 1, 1]
-    assert shares(np.array([5, 5, 5]), 2).tolist() == [1, 1, 0]
-    assert shares(np.array([2, 3]), 5).tolist() == [2, 3]
+    assert apportion(np.array([997, 1, 1, 1]), 10).tolist() == [7, 1, 1, 1]
+    assert apportion(np.array([5, 5, 5]), 2).tolist() == [1, 1, 0]
+    assert apportion(np.array([2, 3]), 5).tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("labels", [None, np.zeros(9)])
-def test_more_than_there_are_is_all(labels: object) -> None:
+def test_requesting_too_many_samples_returns_all(labels: object) -> None:
     assert choose_samples(Survey(count=9, labels=labels), 20, seed=0).tolist() == list(range(9))
     assert len(choose_samples(Survey(count=9, labels=labels), 4, seed=0)) == 4

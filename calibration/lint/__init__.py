@@ -1,4 +1,4 @@
-"""The linter: what is likely wrong with datasets, found before they calibrate anything."""
+"""The linter: detects likely mistakes in datasets before they are used for calibration."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 REPRESENTATIVE = "representative dataset"
 TEST = "test data"
-"""What a dataset is for, as findings name it."""
+"""The roles of datasets, as findings name them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LintFinding:
-    """What a rule saw in a dataset.
+    """The finding of a rule in a dataset.
 
-    ``dataset`` says which one, ``name`` which of its inputs or labels, None for all of them.
-    ``sentence`` tells what was seen, with figures; ``cure`` what to do if it is a mistake.
+    ``dataset`` is the dataset's role, ``name`` the input or labels concerned, None for all of
+    them. ``sentence`` describes the finding, with figures; ``cure`` is what to do if it is a
+    mistake.
     """
 
     rule: str
@@ -30,7 +31,10 @@ class LintFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelLint:
-    """What a model says of a dataset; ``witnesses`` are what shows how it was trained."""
+    """The findings of comparing a dataset with what a model reveals of its training.
+
+    ``witnesses`` are the parts of the model and the labels that such comparisons could use.
+    """
 
     findings: tuple[LintFinding, ...]
     witnesses: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What one pass over a dataset tells its rules, in memory that does not grow with its arrays."""
+"""Statistics of a dataset for its rules, collected in one pass with bounded memory."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class InputProfile:
-    """The values of one input: by channel (the last axis), float64, and all together.
+    """Statistics of one input: ``minimum`` and ``maximum`` by channel, the others over all values.
 
-    The lone value of a sample without axes is its channel.
+    The channels are the last axis; samples that are single numbers have one channel.
     """
 
     dtype: str
@@ -36,10 +36,10 @@ class InputProfile:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
-    """A dataset in figures.
+    """The statistics of a dataset.
 
-    ``role`` is what the dataset is for. ``digests`` has one of each sample, over all its inputs;
-    ``classes`` the number of samples of each class that the model knows, by output.
+    ``role`` is the dataset's role. ``digests`` has a hash of each sample, over all its inputs;
+    ``classes`` the number of samples of each of the model's classes, shape (classes,), by output.
     """
 
     role: str
@@ -54,22 +54,22 @@ class Profile:
 
 
 def profile(role: str, dataset: Dataset, signature: Signature) -> Profile:
-    """Go through a dataset once, in blocks."""
-    known = {output.name: max(output.shape[-1] or 0, 2) for output in signature.outputs}
+    """Collect the statistics of a dataset in one pass, in blocks."""
+    class_counts = {output.name: max(output.shape[-1] or 0, 2) for output in signature.outputs}
     return Profile(
         role=role,
         inputs={name: _input_profile(array) for name, array in dataset.inputs.items()},
         digests=tuple(_digests(dataset.inputs)),
         classes={
-            name: np.bincount(labels, minlength=known[name])
+            name: np.bincount(labels, minlength=class_counts[name])
             for name, labels in labels_as_classes(dataset, signature).items()
         },
     )
 
 
 def labels_as_classes(dataset: Dataset, signature: Signature) -> Arrays:
-    """Find the labels that are class numbers, int64 of shape (samples,), by output."""
-    with suppress(UsageError):  # labels that fit no metric are told by who asks for one
+    """Return the labels that are class numbers, int64 of shape (samples,), by output."""
+    with suppress(UsageError):  # labels that fit no metric are reported where one is requested
         return {
             name: measure.wanted[:]
             for name, measure in choose_measures(None, dataset, signature).items()

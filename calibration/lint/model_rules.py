@@ -1,4 +1,4 @@
-"""What a model tells of the data that it was trained on, by all its rules."""
+"""Comparing data with what a model reveals of its training data, by all rules on models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.lint import LintFinding
+from edgepack.calibration.lint.evidence import LintEvidence, MistakeTrials, RuleResult
 from edgepack.calibration.lint.layer_rules import rescaling, training_statistics
 from edgepack.calibration.lint.observe import observe
 from edgepack.calibration.lint.output_rules import (
@@ -16,30 +17,29 @@ from edgepack.calibration.lint.output_rules import (
     certainty,
     saturated_outputs,
 )
-from edgepack.calibration.lint.trials import LintEvidence, MistakeTrials, Told
 from edgepack.load.loaded_model import FloatModel
 from edgepack.storage.arrays import Arrays, pick
 from edgepack.storage.dataset import Dataset
 
-_SAMPLES = 128
-_FEWEST = 16
-_VALUES = 1 << 19
-"""Samples to try: enough for means and variances, few enough to take no time."""
+_MAX_SAMPLES = 128
+_MIN_SAMPLES = 16
+_MAX_VALUES = 1 << 19
+"""Limits of the samples to run: enough for means and variances, few enough to be fast."""
 
-RULES: tuple[Callable[[LintEvidence], Told | None], ...] = (
+RULES: tuple[Callable[[LintEvidence], RuleResult | None], ...] = (
     training_statistics,
     rescaling,
     accuracy,
     blind_outputs,
     saturated_outputs,
 )
-"""The most telling first: what one finds, the others find too, so it is told once."""
+"""The most specific first: several rules find the same mistake, so only the first one counts."""
 
 
 def choose_lint_samples(dataset: Dataset) -> tuple[Arrays, NDArray[np.intp]]:
-    """Draw samples to try the model on: their inputs, and where they stand. Seeded."""
+    """Draw random samples (with a fixed seed) to run the model on; returns inputs and rows."""
     values = sum(array[0].size for array in dataset.inputs.values())
-    count = min(len(dataset), _SAMPLES, max(_FEWEST, _VALUES // values))
+    count = min(len(dataset), _MAX_SAMPLES, max(_MIN_SAMPLES, _MAX_VALUES // values))
     chosen = np.sort(np.random.default_rng(0).choice(len(dataset), count, replace=False))
     return {name: pick(array, chosen) for name, array in dataset.inputs.items()}, chosen
 
@@ -47,15 +47,18 @@ def choose_lint_samples(dataset: Dataset) -> tuple[Arrays, NDArray[np.intp]]:
 def lint_training(
     model: FloatModel, role: str, inputs: Arrays, labels: Arrays
 ) -> tuple[list[LintFinding], list[str]]:
-    """Hold samples against what the model shows of its training; and say what it shows.
+    """Compare samples with what a model reveals of its training; returns findings and witnesses.
 
-    ``labels`` are class numbers of shape (samples,) by output.
+    There is one finding at most. ``inputs`` are arrays of shape (samples, ...) by input,
+    ``labels`` class numbers of shape (samples,) by output. Raises
+    :class:`~edgepack.core.errors.ModelError` if the model cannot be run.
     """
-    shown = observe(model, inputs)
-    evidence = LintEvidence(shown=shown, labels=labels, trials=MistakeTrials(model, inputs))
+    observation = observe(model, inputs)
+    trials = MistakeTrials(model, inputs)
+    evidence = LintEvidence(observation=observation, labels=labels, trials=trials)
     for rule in RULES:
-        if (told := rule(evidence)) is not None:
-            sentence, cure = told
+        if (result := rule(evidence)) is not None:
+            sentence, cure = result
             name = rule.__name__.replace("_", "-")
             finding = LintFinding(rule=name, dataset=role, name=None, sentence=sentence, cure=cure)
             return [finding], _witnesses(evidence)
@@ -63,13 +66,13 @@ def lint_training(
 
 
 def _witnesses(evidence: LintEvidence) -> list[str]:
-    """Say what in a model and its labels tells of training."""
-    shown = evidence.shown
-    layers = len(shown.shifts)
-    found = {
-        f"the statistics of {layers} normalization layer{'s' * (layers > 1)}": shown.shifts,
-        "a leading Rescaling": shown.rescaled,
-        "probabilities": any(certainty(made) for made in shown.outputs.values()),
+    """Return the parts of a model and its labels that reveal how it was trained."""
+    observation = evidence.observation
+    layers = len(observation.shifts)
+    witnesses = {
+        f"the statistics of {layers} normalization layer{'s' * (layers > 1)}": observation.shifts,
+        "a leading Rescaling": observation.rescaled,
+        "probabilities": any(certainty(output) for output in observation.outputs.values()),
         "labels": evidence.labels,
     }
-    return [name for name, held in found.items() if held]
+    return [name for name, is_present in witnesses.items() if is_present]

@@ -1,6 +1,6 @@
-"""What a model shows when it runs on samples: its outputs, and what enters certain layers.
+"""Running a model on samples to observe its outputs and the inputs of certain layers.
 
-Normalization layers remember the mean and variance of what entered them in training.
+Normalization layers store the mean and variance of their inputs in training.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _EPSILON = 1e-7  # Keras's own
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
-    """How far what enters a normalization layer is from what entered it in training.
+    """How far the input of a normalization layer has shifted from that in training.
 
-    ``divergence`` is the Kullback-Leibler divergence of two normal distributions, data from
-    training, in nats: the median over the channels. 0 is no difference. ``ratio`` is that of the
-    variances, data to training, the median too.
+    ``divergence`` is the Kullback-Leibler divergence of the data from the training data, both
+    taken as normal distributions, in nats; 0 if they are equal. ``ratio`` is the variance of the
+    data divided by that in training. Both are medians over the channels.
     """
 
     layer: str
@@ -39,7 +39,7 @@ class Shift:
 
 @dataclass(frozen=True, kw_only=True)
 class Rescaled:
-    """The range of what a leading Rescaling layer gives."""
+    """The output range of a leading Rescaling layer."""
 
     layer: str
     low: float
@@ -48,7 +48,7 @@ class Rescaled:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Observation:
-    """What one run over the samples showed, layers in the order in which they ran."""
+    """The result of one run over the samples; layers are in the order in which they ran."""
 
     shifts: tuple[Shift, ...]
     rescaled: tuple[Rescaled, ...]
@@ -58,8 +58,8 @@ class Observation:
 def observe(model: FloatModel, inputs: Arrays) -> Observation:
     """Run a float model on an array of shape (samples, ...) for each input.
 
-    Of a Keras model the layers are watched, for which TensorFlow runs it step by step. Raises
-    :class:`~edgepack.core.errors.ModelError` if it cannot be run.
+    The layers of a Keras model are observed, for which TensorFlow runs it eagerly. Raises
+    :class:`~edgepack.core.errors.ModelError` if the model cannot be run.
     """
     arrays = list(inputs.values())
     names = [output.name for output in model.signature.outputs]
@@ -70,23 +70,23 @@ def observe(model: FloatModel, inputs: Arrays) -> Observation:
     def run(*batch: NDArray[Any]) -> list[NDArray[Any]]:
         return [np.asarray(output) for output in model(*batch)]
 
-    with _watched(model) as gauges:
+    with _probed(model) as probes:
         outputs = dict(zip(names, model.run(run, arrays), strict=True))
     ranges = [(float(array.min()), float(array.max())) for array in arrays]
     return Observation(
-        shifts=tuple(gauge.shift() for gauge in gauges if isinstance(gauge, _Moments)),
+        shifts=tuple(probe.shift() for probe in probes if isinstance(probe, _NormalizationProbe)),
         rescaled=tuple(
-            Rescaled(layer=gauge.layer, low=gauge.given[0], high=gauge.given[1])
-            for gauge in gauges
-            if isinstance(gauge, _Span) and gauge.taken in ranges
+            Rescaled(layer=probe.layer, low=probe.output_range[0], high=probe.output_range[1])
+            for probe in probes
+            if isinstance(probe, _RescalingProbe) and probe.input_range in ranges
         ),
         outputs=outputs,
     )
 
 
 @dataclass(eq=False)
-class _Moments:
-    """Sums over what enters a normalization layer, by channel, and what it remembers."""
+class _NormalizationProbe:
+    """Sums over the inputs of a normalization layer, by channel, and its stored statistics."""
 
     layer: str
     mean: Values
@@ -97,22 +97,26 @@ class _Moments:
     total: Any = 0.0
     squares: Any = 0.0
 
-    def add(self, taken: Values, given: Values) -> None:  # noqa: ARG002 (as for a span)
-        kept = {axis % taken.ndim for axis in self.axes}
-        others = tuple(axis for axis in range(taken.ndim) if axis not in kept)
-        total = taken.sum(axis=others, dtype=np.float64).ravel()
-        self.count += taken.size // total.size
+    def add(self, inputs: Values, outputs: Values) -> None:  # noqa: ARG002 (as in _RescalingProbe)
+        channel_axes = {axis % inputs.ndim for axis in self.axes}
+        other_axes = tuple(axis for axis in range(inputs.ndim) if axis not in channel_axes)
+        total = inputs.sum(axis=other_axes, dtype=np.float64).ravel()
+        self.count += inputs.size // total.size
         self.total = self.total + total
-        squares = np.square(taken).sum(axis=others, dtype=np.float64)
+        squares = np.square(inputs).sum(axis=other_axes, dtype=np.float64)
         self.squares = self.squares + squares.ravel()
 
     def shift(self) -> Shift:
-        """Compute ln(s / s') + (s'^2 + (m - m')^2) / (2 s^2) - 1/2 (Kullback and Leibler)."""
+        """Compute ln(s / s') + (s'^2 + (m - m')^2) / (2 s^2) - 1/2 (Kullback and Leibler).
+
+        m and s are the stored mean and standard deviation, m' and s' those of the inputs.
+        """
         mean = self.total / self.count
         variance = np.maximum(self.squares / self.count - mean * mean, 0) + self.epsilon
-        known = self.variance + self.epsilon
-        ratio = variance / known
-        divergence = (ratio - 1 - np.log(ratio) + np.square(mean - self.mean) / known) / 2
+        stored_variance = self.variance + self.epsilon
+        ratio = variance / stored_variance
+        squared_distance = np.square(mean - self.mean) / stored_variance
+        divergence = (ratio - 1 - np.log(ratio) + squared_distance) / 2
         return Shift(
             layer=self.layer,
             divergence=float(np.median(divergence)),
@@ -121,67 +125,71 @@ class _Moments:
 
 
 @dataclass(eq=False)
-class _Span:
-    """The ranges of what a Rescaling layer takes and gives."""
+class _RescalingProbe:
+    """The ranges of the inputs and outputs of a Rescaling layer."""
 
     layer: str
-    taken: tuple[float, float] = (np.inf, -np.inf)
-    given: tuple[float, float] = (np.inf, -np.inf)
+    input_range: tuple[float, float] = (np.inf, -np.inf)
+    output_range: tuple[float, float] = (np.inf, -np.inf)
 
-    def add(self, taken: Values, given: Values) -> None:
-        self.taken = _wider(self.taken, taken)
-        self.given = _wider(self.given, given)
+    def add(self, inputs: Values, outputs: Values) -> None:
+        self.input_range = _extended(self.input_range, inputs)
+        self.output_range = _extended(self.output_range, outputs)
 
 
-def _wider(span: tuple[float, float], values: Values) -> tuple[float, float]:
-    return min(span[0], float(values.min())), max(span[1], float(values.max()))
+def _extended(bounds: tuple[float, float], values: Values) -> tuple[float, float]:
+    return min(bounds[0], float(values.min())), max(bounds[1], float(values.max()))
+
+
+_Probe = _NormalizationProbe | _RescalingProbe
 
 
 @contextmanager
-def _watched(model: KerasModel) -> Iterator[list[_Moments | _Span]]:
-    """Watch the layers that tell of training; the list fills in the order in which they run."""
-    seen: list[_Moments | _Span] = []
-    watched = []
+def _probed(model: KerasModel) -> Iterator[list[_Probe]]:
+    """Probe the layers that reveal training data; the list fills in the order they run in."""
+    probes: list[_Probe] = []
+    layers = []
     for layer in walk(model.model):
-        gauge = _gauge(layer, model.keras)
-        if gauge is not None:
-            layer.call = _watch(layer.call, gauge, seen)
-            watched.append(layer)
+        probe = _make_probe(layer, model.keras)
+        if probe is not None:
+            layer.call = _with_probe(layer.call, probe, probes)
+            layers.append(layer)
     try:
-        yield seen
+        yield probes
     finally:
-        for layer in watched:
-            del layer.call  # the method of its class is back
+        for layer in layers:
+            del layer.call  # restores the method of its class
 
 
-def _watch(
-    call: Callable[..., Any], gauge: _Moments | _Span, seen: list[_Moments | _Span]
+def _with_probe(
+    call: Callable[..., Any], probe: _Probe, probes: list[_Probe]
 ) -> Callable[..., Any]:
+    """Wrap a layer's ``call`` so that a probe, listed on the first run, sees its values."""
     import tensorflow as tf
 
-    def watched(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        made = call(inputs, *args, **kwargs)
-        if tf.executing_eagerly():  # in a loop that TensorFlow traces there are no values
-            if gauge not in seen:
-                seen.append(gauge)
-            gauge.add(np.asarray(inputs), np.asarray(made))
-        return made
+    def probed_call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        outputs = call(inputs, *args, **kwargs)
+        if tf.executing_eagerly():  # a loop that TensorFlow traces has no values
+            if probe not in probes:
+                probes.append(probe)
+            probe.add(np.asarray(inputs), np.asarray(outputs))
+        return outputs
 
-    return watched
+    return probed_call
 
 
-def _gauge(layer: Any, keras: Any) -> _Moments | _Span | None:
-    """Make what measures at a layer; None if the layer tells nothing."""
+def _make_probe(layer: Any, keras: Any) -> _Probe | None:
+    """Make the probe of a layer; None if the layer reveals nothing of training."""
     if isinstance(layer, keras.layers.Rescaling):
-        return _Span(layer.name)
+        return _RescalingProbe(layer.name)
     if isinstance(layer, keras.layers.BatchNormalization):
-        known, epsilon = (layer.moving_mean, layer.moving_variance), float(layer.epsilon)
+        stored, epsilon = (layer.moving_mean, layer.moving_variance), float(layer.epsilon)
     elif isinstance(layer, keras.layers.Normalization) and not layer.invert:
-        known, epsilon = (layer.mean, layer.variance), _EPSILON
+        stored, epsilon = (layer.mean, layer.variance), _EPSILON
     else:
         return None
-    mean, variance = (np.asarray(value, np.float64).ravel() for value in known)
+    mean, variance = (np.asarray(value, np.float64).ravel() for value in stored)
     if not mean.any() and (variance == 1).all():
-        return None  # as it was built: it was never trained
+        return None  # the initial statistics: it was never trained
     axes = (layer.axis,) if isinstance(layer.axis, int) else tuple(layer.axis)
-    return _Moments(layer.name, mean, variance, epsilon, axes)
+    return _NormalizationProbe(layer.name, mean, variance, epsilon, axes)

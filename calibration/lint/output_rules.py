@@ -1,4 +1,4 @@
-"""What outputs tell of the data that a model was trained on: one rule, one function."""
+"""Rules that judge data by a model's outputs, one function per rule."""
 
 from __future__ import annotations
 
@@ -8,80 +8,87 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.calibration.lint.trials import LintEvidence, Told, simplest
+from edgepack.calibration.lint.evidence import LintEvidence, RuleResult, simplest
 from edgepack.metrics import are_probabilities, decision_boundary, predicted_classes
 
-_UNSURE_ACCURACY = 0.8
-_POINTS = 0.1
-_DEVIATIONS = 4.0
+_GOOD_ACCURACY = 0.8
+_MIN_GAIN = 0.1
+_MIN_DEVIATIONS = 4.0
 
-_ROWS = 1 << 14
-_SUM = 1e-3
-_BLIND = 0.02
-_SEEING = 0.2
-_SATURATED = 46.0
-_SURE = 35.0
-"""Information in nats; margins as natural logarithms of odds, 46 is 1e20 to 1."""
+_MAX_ROWS = 1 << 14
+_SUM_TOLERANCE = 1e-3
+_BLIND_INFORMATION = 0.02
+_CLEAR_INFORMATION = 0.2
+_SATURATED_MARGIN = 46.0
+_MAX_CURED_MARGIN = 35.0
+"""Information and entropy in nats; margins as natural logarithms of odds: 46 is 1e20 to 1."""
 
 
-def accuracy(evidence: LintEvidence) -> Told | None:
-    """No mistake undone makes clearly more samples right: 10 points, and 4 standard deviations.
+def accuracy(evidence: LintEvidence) -> RuleResult | None:
+    """Undoing a mistake does not raise the accuracy by over 10 points and 4 standard deviations.
 
-    The standard deviation is that of McNemar's test, of the samples that change.
+    The standard deviation is that of McNemar's test, over the samples whose result changes.
     """
     for name, labels in evidence.labels.items():
-        before = _right(evidence.shown.outputs[name], labels)
-        if before.mean() >= _UNSURE_ACCURACY:
+        before = _is_correct(evidence.observation.outputs[name], labels)
+        if before.mean() >= _GOOD_ACCURACY:
             continue
         cured = []
         for trial in evidence.trials:
-            after = _right(trial.shown.outputs[name], labels)
-            won = int(after.sum()) - int(before.sum())
+            after = _is_correct(trial.observation.outputs[name], labels)
+            gain = int(after.sum()) - int(before.sum())
             changed = int((after != before).sum())
-            if won > max(_POINTS * len(labels), _DEVIATIONS * changed**0.5):
+            if gain > max(_MIN_GAIN * len(labels), _MIN_DEVIATIONS * changed**0.5):
                 cured.append((float(after.mean()), trial.cure))
         if cured:
-            reached, cure = simplest(cured)
-            said = f"of {len(labels)} samples {before.mean():.0%} are classified right"
-            return f"{said}, after the cure {reached:.0%}", cure
+            cured_accuracy, cure = simplest(cured)
+            sentence = (
+                f"of {len(labels)} samples, {before.mean():.0%} are classified correctly,"
+                f" after the cure {cured_accuracy:.0%}"
+            )
+            return sentence, cure
     return None
 
 
-def _right(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = predicted_classes(outputs, decision_boundary(outputs)) == labels
-    return right
+def _is_correct(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    correct: NDArray[np.bool_] = predicted_classes(outputs, decision_boundary(outputs)) == labels
+    return correct
 
 
 @dataclass(frozen=True, kw_only=True)
 class Certainty:
     """How a classifier's probabilities depend on the sample.
 
-    ``information`` is what a sample tells about its class, as the model sees it: the entropy of
-    the mean probabilities less the mean entropy (mutual information, nats). ``margin`` is the
-    median of the logarithm of the likeliest class's odds against the next.
+    ``information`` is the mutual information of the sample and the predicted class, in nats: the
+    entropy of the mean probabilities less the mean entropy. ``entropy`` is the mean entropy, in
+    nats. ``margin`` is the median of the natural logarithm of the odds of the most likely class
+    against the second.
     """
 
     information: float
-    doubt: float  # the mean entropy
+    entropy: float
     margin: float
 
 
 def certainty(outputs: NDArray[np.float32]) -> Certainty | None:
-    """Measure probabilities of shape (samples, ..., classes); None if they are something else."""
+    """Measure probabilities of shape (samples, ..., classes); None if the outputs are others.
+
+    A last axis of 1 has the probability of the second of two classes.
+    """
     if not np.isfinite(outputs).all() or not are_probabilities(outputs):
         return None
     samples = outputs.reshape(-1, outputs.shape[-1])
-    rows = samples[:: -(-len(samples) // _ROWS)].astype(np.float64)
+    rows = samples[:: -(-len(samples) // _MAX_ROWS)].astype(np.float64)
     if rows.shape[-1] == 1:
         rows = np.concatenate([1 - rows, rows], axis=-1)
-    if np.abs(rows.sum(axis=-1) - 1).max() > _SUM:
+    if np.abs(rows.sum(axis=-1) - 1).max() > _SUM_TOLERANCE:
         return None
     rows = np.maximum(rows, np.finfo(np.float32).tiny)
     second, first = np.sort(rows, axis=-1)[:, -2:].T
-    doubt = float(_entropy(rows).mean())
+    entropy = float(_entropy(rows).mean())
     return Certainty(
-        information=float(_entropy(rows.mean(axis=0))) - doubt,
-        doubt=doubt,
+        information=float(_entropy(rows.mean(axis=0))) - entropy,
+        entropy=entropy,
         margin=float(np.median(np.log(first / second))),
     )
 
@@ -91,38 +98,47 @@ def _entropy(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return entropy
 
 
-def blind_outputs(evidence: LintEvidence) -> Told | None:
-    """Probabilities depend on the sample."""
-    return _without_doubt(
+def blind_outputs(evidence: LintEvidence) -> RuleResult | None:
+    """The probabilities depend on the sample."""
+    return _find_cure(
         evidence,
-        lambda made: made.information < _BLIND and made.doubt > _SEEING,
-        "the output {0!r} hardly depends on the sample: it tells {1.information:.2g} nats about its"
-        " class, after the cure {2.information:.2g}",
+        lambda before: (
+            before.information < _BLIND_INFORMATION and before.entropy > _CLEAR_INFORMATION
+        ),
+        "the output {0!r} hardly depends on the sample: their mutual information is"
+        " {1.information:.2g} nats, after the cure {2.information:.2g}",
     )
 
 
-def saturated_outputs(evidence: LintEvidence) -> Told | None:
-    """Probabilities are no certainties: the median of the odds is below 1e20 to 1."""
-    return _without_doubt(
+def saturated_outputs(evidence: LintEvidence) -> RuleResult | None:
+    """The probabilities are not saturated: the median of the odds is below 1e20 to 1."""
+    return _find_cure(
         evidence,
-        lambda made: made.margin > _SATURATED,
+        lambda before: before.margin > _SATURATED_MARGIN,
         "the output {0!r} is certain of its class at odds of 1e20 to 1 or more for most samples,"
         " after the cure of e^{2.margin:.1f} to 1",
     )
 
 
-def _without_doubt(
+def _find_cure(
     evidence: LintEvidence, is_wrong: Callable[[Certainty], bool], sentence: str
-) -> Told | None:
-    """Find an output that is wrong, and the cure after which it tells most of all samples."""
-    for name, outputs in evidence.shown.outputs.items():
+) -> RuleResult | None:
+    """Find an output that is wrong, and the simplest cure with about the highest information.
+
+    ``sentence`` is formatted with the output's name and its certainty before and after the cure.
+    """
+    for name, outputs in evidence.observation.outputs.items():
         before = certainty(outputs)
         if before is None or not is_wrong(before):
             continue
         cured = {}
         for trial in evidence.trials:
-            after = certainty(trial.shown.outputs[name])
-            if after is not None and after.information > _SEEING and after.margin < _SURE:
+            after = certainty(trial.observation.outputs[name])
+            if (
+                after is not None
+                and after.information > _CLEAR_INFORMATION
+                and after.margin < _MAX_CURED_MARGIN
+            ):
                 cured[trial.cure] = after
         if cured:
             _, cure = simplest([(after.information, cure) for cure, after in cured.items()])

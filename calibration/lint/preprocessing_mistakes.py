@@ -1,4 +1,4 @@
-"""Mistakes in preparing inputs, each with what undoes it: hypotheses, to be tried on the model."""
+"""Common preprocessing mistakes and how to undo them: hypotheses to try on the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgepack.storage.arrays import Arrays
 
 _BYTE, _HALF = 255.0, 128.0
-# Of ImageNet's images: keras/src/applications/imagenet_utils.py, modes "caffe" and "torch".
+# ImageNet statistics of keras/src/applications/imagenet_utils.py, modes "caffe" and "torch".
 _BGR_MEAN = (103.939, 116.779, 123.68)
 _RGB_MEAN = (0.485, 0.456, 0.406)
 _RGB_DEVIATION = (0.229, 0.224, 0.225)
@@ -23,11 +23,11 @@ Values = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """What may have gone wrong with an input, of shape (samples, ...).
+    """A possible mistake in the preprocessing of an input, of shape (samples, ...).
 
-    ``fits`` tells whether the values could have come from it, ``undo`` gives the values as they
-    should be, and ``cure`` says so, with the input's name for ``{name}`` and its largest value
-    for ``{peak}``.
+    ``fits`` returns whether the values could be the result of the mistake, ``undo`` returns the
+    values as they should be. ``cure`` is the advice, with ``{name}`` for the input's name and
+    ``{peak}`` for its largest value.
     """
 
     fits: Callable[[Values], bool]
@@ -90,29 +90,29 @@ MISTAKES = (
     Mistake(
         fits=_in_byte,
         undo=lambda x: x / (_BYTE / 2) - 1,
-        cure="bring {name} from 0..255 to -1..1, with x / 127.5 - 1",
+        cure="scale {name} from 0..255 to -1..1, with x / 127.5 - 1",
     ),
     Mistake(
         fits=_in_signed_unit,
         undo=lambda x: (x + 1) * (_BYTE / 2),
-        cure="bring {name} from -1..1 to 0..255, with (x + 1) * 127.5",
+        cure="scale {name} from -1..1 to 0..255, with (x + 1) * 127.5",
     ),
     Mistake(
         fits=_in_unit,
         undo=lambda x: x * 2 - 1,
-        cure="bring {name} from 0..1 to -1..1, with x * 2 - 1",
+        cure="scale {name} from 0..1 to -1..1, with x * 2 - 1",
     ),
     Mistake(
         fits=_in_signed_unit,
         undo=lambda x: (x + 1) / 2,
-        cure="bring {name} from -1..1 to 0..1, with (x + 1) / 2",
+        cure="scale {name} from -1..1 to 0..1, with (x + 1) / 2",
     ),
     Mistake(fits=_in_byte, undo=lambda x: x - _HALF, cure="subtract 128 from {name}"),
     Mistake(fits=_in_signed_byte, undo=lambda x: x + _HALF, cure="add 128 to {name}"),
     Mistake(
         fits=_is_rgb,
         undo=lambda x: x[..., ::-1],
-        cure="reverse the channels of {name}: RGB and BGR are mistaken for each other",
+        cure="reverse the channels of {name}: RGB and BGR are confused",
     ),
     Mistake(
         fits=_is_rgb_in_byte,
@@ -124,7 +124,7 @@ MISTAKES = (
         fits=_is_rgb_in_byte,
         undo=lambda x: (x / _BYTE - np.array(_RGB_MEAN)) / np.array(_RGB_DEVIATION),
         cure="prepare {name} as keras.applications does in its mode 'torch': divide by 255, then"
-        " standardize by ImageNet's mean and deviation",
+        " standardize with ImageNet's mean and standard deviation",
     ),
     Mistake(
         fits=lambda x: x.ndim > 1,
@@ -134,8 +134,11 @@ MISTAKES = (
 )
 
 
-def undone(inputs: Arrays) -> Iterator[tuple[str, Arrays]]:
-    """Undo each mistake that fits an input in float, one at a time: the cure, and all inputs."""
+def undo_mistakes(inputs: Arrays) -> Iterator[tuple[str, Arrays]]:
+    """Undo each mistake that fits a float input, one at a time; yields cures and all inputs.
+
+    Swapped inputs of the same shape and dtype are such mistakes, too.
+    """
     for name, array in inputs.items():
         if array.dtype.kind != "f":
             continue
@@ -146,4 +149,4 @@ def undone(inputs: Arrays) -> Iterator[tuple[str, Arrays]]:
                 yield cure, inputs | {name: values}
     for (one, first), (other, second) in combinations(inputs.items(), 2):
         if first.shape == second.shape and first.dtype == second.dtype:
-            yield f"exchange {one!r} and {other!r}", inputs | {one: second, other: first}
+            yield f"swap {one!r} and {other!r}", inputs | {one: second, other: first}
