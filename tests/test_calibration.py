@@ -200,11 +200,12 @@ def test_ranges_of_a_resnet_equal_tensorflows_except_for_three_shortcuts(
     done = python(
         "-c",
         "import sys, numpy as np; from pathlib import Path;"
-        "from edgepack.load import load_model; from edgepack.config.export import Source;"
+        "from edgepack.load import load_model; from edgepack.config.export import ModelSource;"
         "from edgepack.conversion.to_tflite import to_float_tflite;"
         "from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused;"
         "folder = Path(sys.argv[2]); samples = np.load(sys.argv[3])['x'];"
-        "model = to_float_tflite(load_model(Source(path=Path(sys.argv[1]))), [(32, 32, 3)]).tflite;"
+        "loaded = load_model(ModelSource(path=Path(sys.argv[1])));"
+        "model = to_float_tflite(loaded, [(32, 32, 3)]).tflite;"
         "(folder / 'ic.tflite').write_bytes(model); np.save(folder / 'ic.npy', samples);"
         "recorded = calibrate_fused(model, [samples], lambda *_: None);"
         "(folder / 'ic.recorded.tflite').write_bytes(recorded)",

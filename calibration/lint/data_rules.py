@@ -1,4 +1,4 @@
-"""Rules on the data alone, one function per rule; its docstring states what good data fulfil."""
+"""Rules on the data alone, one function per rule; each docstring states what good data satisfy."""
 
 from __future__ import annotations
 

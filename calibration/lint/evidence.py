@@ -1,4 +1,4 @@
-"""What rules on a model work with: its behavior on the data as is and with each mistake undone."""
+"""The input of rules on a model: its behavior on the data as is and with each mistake undone."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Shift:
     """How far the input of a normalization layer has shifted from that in training.
 
     ``divergence`` is the Kullback-Leibler divergence of the data from the training data, both
-    taken as normal distributions, in nats; 0 if they are equal. ``ratio`` is the variance of the
+    modeled as normal distributions, in nats; 0 if they are equal. ``ratio`` is the variance of the
     data divided by that in training. Both are medians over the channels.
     """
 
