@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,16 +57,26 @@ def test_without_a_c_compiler_they_say_so(clone: Path, script: str) -> None:
 
 
 def imported(path: Path) -> list[tuple[str, str]]:
-    """Find what a script of Python takes from edgepack: modules, and names in them."""
+    """Find what a Python script imports from edgepack, also in the programs that it starts."""
     text = path.read_text()
     if path.suffix != ".py" and not text.startswith("#!/usr/bin/env python"):
         return []
+    tree = ast.parse(text)
     return [
         (node.module, alias.name)
-        for node in ast.walk(ast.parse(text))
+        for program in (tree, *programs(tree))
+        for node in ast.walk(program)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edgepack")
         for alias in node.names
     ]
+
+
+def programs(tree: ast.AST) -> Iterator[ast.AST]:
+    """Parse the strings that are programs of Python."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and "import" in str(node.value):
+            with suppress(SyntaxError):
+                yield ast.parse(str(node.value))
 
 
 SCRIPTS = sorted(path for path in (ROOT / "scripts").rglob("*") if path.is_file())
