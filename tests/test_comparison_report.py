@@ -36,7 +36,7 @@ from edgepack.report.format.text_table import WIDTH
 from edgepack.report.pages.comparison import comparison_document
 from edgepack.report.pages.export import export_document
 from edgepack.report.pages.validation import validation_document
-from edgepack.report.sections.sample_media import is_drawn, media
+from edgepack.report.sections.sample_media import is_drawn, sample_media
 from edgepack.report.text.comparison import render_comparison
 from edgepack.storage.manifest import Manifest
 from edgepack.tflite.sparsity import Sparsity
@@ -190,16 +190,16 @@ def test_what_a_sample_is_shown_as_follows_its_shape() -> None:
     }
     for shape, kind in kinds.items():
         values = np.zeros(shape)
-        drawn = media("x", [("a", values)])
+        drawn = sample_media("x", [("a", values)])
         assert [type(each) for each in drawn] == ([kind] if kind else [])
         assert is_drawn(values) == bool(kind)
-    large = media("x", [("a", np.zeros((1000, 500, 3), np.uint8))])[0]
+    large = sample_media("x", [("a", np.zeros((1000, 500, 3), np.uint8))])[0]
     assert isinstance(large, Picture)
     assert (large.width, large.height) == (125, 250)
 
 
 def test_features_over_time_are_laid_down() -> None:
-    (laid,) = media("x", [("a", np.zeros((49, 10, 1)))])
+    (laid,) = sample_media("x", [("a", np.zeros((49, 10, 1)))])
     assert isinstance(laid, Picture)
     assert (laid.width, laid.height) == (49, 10)
 
@@ -231,19 +231,22 @@ def test_a_segmentation_is_shown_as_maps_of_classes() -> None:
 
 def test_two_pictures_are_scaled_alike() -> None:
     half = np.linspace(0, 0.5, 100).reshape(10, 10, 1)
-    alone, both = media("x", [("a", half)]), media("x", [("a", half), ("b", half * 2)])
+    alone, both = (
+        sample_media("x", [("a", half)]),
+        sample_media("x", [("a", half), ("b", half * 2)]),
+    )
     assert all(isinstance(each, Picture) for each in both)
     assert alone[0] != both[0]
-    bytes_ = media("x", [("a", np.full((8, 8, 3), 200.0))])[0]
+    bytes_ = sample_media("x", [("a", np.full((8, 8, 3), 200.0))])[0]
     assert isinstance(bytes_, Picture)
-    assert bytes_ != media("x", [("a", np.full((8, 8, 3), 100.0))])[0]
+    assert bytes_ != sample_media("x", [("a", np.full((8, 8, 3), 100.0))])[0]
 
 
 @pytest.mark.parametrize(
     ("lost", "p_value", "max_drop", "word", "tone"),
     [
         (3.0, 0.01, None, "The drop is real", Tone.BAD),
-        (3.0, 0.06, None, "It is not settled", Tone.UNSURE),
+        (3.0, 0.06, None, "Inconclusive", Tone.UNSURE),
         (0.3, 0.69, None, "No drop is shown", Tone.PLAIN),
         (-3.0, 0.01, None, "The gain is real", Tone.GOOD),
         (3.0, 0.01, 5.0, "PASSED", Tone.GOOD),
@@ -305,7 +308,7 @@ def test_the_text_tells_what_was_asked_for() -> None:
     assert "agreement" in text
     assert "98.50%" in text
     assert "size      float 98,888 B, int8 m 47,728 B" in text
-    assert "Over 2 folds accuracy is 0.9050 on average" in text
+    assert "Over 2 folds, accuracy is 0.9050 on average" in text
     assert "C array   int8 m: the same bytes as the file" in text
 
 
@@ -329,7 +332,7 @@ def test_a_metric_that_is_no_number_is_told_as_that() -> None:
     text = render_comparison(report)
     assert "int8 m: the ROC-AUC is no number" in text
     assert "agreement" in text.splitlines()[0]
-    assert comparison_document(report, {}).headline.word == "It cannot be told"
+    assert comparison_document(report, {}).headline.word == "Whether there is a drop is unknown"
 
 
 def test_what_did_not_run_has_its_row() -> None:
@@ -346,8 +349,8 @@ def test_what_is_lost_has_as_many_digits_as_its_interval_needs() -> None:
     small = metric("psnr", "decibels", 10.0, -0.0007)
     assert small.change is not None
     small = replace(small, change=replace(small.change, interval=Interval(low=-0.0013, high=-1e-4)))
-    assert amounts.loss(small) == "-0.0007 dB (-0.0013 to -0.0001)"
-    assert amounts.loss(small, interval=False) == "0.00 dB"
+    assert amounts.format_loss(small) == "-0.0007 dB (-0.0013 to -0.0001)"
+    assert amounts.format_loss(small, interval=False) == "0.00 dB"
 
 
 def test_the_worst_interpreter_speaks_for_a_stage() -> None:
@@ -365,11 +368,11 @@ def test_the_worst_interpreter_speaks_for_a_stage() -> None:
 
 def test_amounts_are_short_and_have_no_negative_zero() -> None:
     tiny = metric("accuracy", "fraction", 0.9, -0.001)
-    assert amounts.loss(tiny, interval=False) == "0.00 points"
-    assert amounts.loss(metric("mse", "error", 1.0, 1.25e6), interval=False) == "1.25e+06%"
-    assert amounts.value(metric("mse", "error", 1.2e-5, 0.0), interval=False) == "1.2e-05"
-    assert amounts.p_value(metric("a", "fraction", 0.5, 0.1, 1e-9)) == "< 0.0001"
-    assert amounts.value(metric("auc", "fraction", None, None)) == "-"
+    assert amounts.format_loss(tiny, interval=False) == "0.00 points"
+    assert amounts.format_loss(metric("mse", "error", 1.0, 1.25e6), interval=False) == "1.25e+06%"
+    assert amounts.format_metric(metric("mse", "error", 1.2e-5, 0.0), interval=False) == "1.2e-05"
+    assert amounts.format_p_value(metric("a", "fraction", 0.5, 0.1, 1e-9)) == "< 0.0001"
+    assert amounts.format_metric(metric("auc", "fraction", None, None)) == "-"
 
 
 def test_what_an_output_is_called_is_told_where_there_are_several() -> None:

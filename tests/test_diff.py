@@ -171,7 +171,7 @@ def test_a_report_does_not_differ_from_itself(differ: Differ, report: Any) -> No
     assert found.exit_status == 0
     text = render_difference(found)
     assert text.endswith(
-        f"NOT WORSE: nothing that both have differs; {len(found.rows)} figures are the same"
+        f"NOT WORSE: no figure in both reports differs; {len(found.rows)} figures are the same"
     )
 
 

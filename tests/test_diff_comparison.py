@@ -335,7 +335,7 @@ def test_what_is_odd_in_a_comparison_is_named_by_its_path(tmp_path: Path) -> Non
     for old, new, path in (
         ('"value": 0.9,', '"value": "high",', r"stages\[2\].runs.litert.outputs.softmax"),
         ('"stages": [', '"stages": [3, ', r"'stages\[0\]' should be an object"),
-        ('"folds": {', '"folds": {"metric": 3}, "x": {', "'folds.metric' should be a text"),
+        ('"folds": {', '"folds": {"metric": 3}, "x": {', "'folds.metric' should be a string"),
     ):
         assert old in good
         report.write_text(good.replace(old, new))
