@@ -1,4 +1,4 @@
-"""Plots are drawn of any figures, and their pictures are what other programs read."""
+"""Plots of any figures, and PNG files that other programs read."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ ODD = {
 
 
 def numbers(drawn: Element) -> list[float]:
-    """Find every place and length in a drawing."""
+    """Return every position and length in a plot."""
     names = ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height", "points", "viewBox")
     written = " ".join(each.get(name, "") for each in drawn.iter() for name in names)
     return [float(number) for number in re.split(r"[ ,]+", written) if number]
@@ -80,36 +80,36 @@ def titles(drawn: Element) -> list[str]:
     return [each.text or "" for each in drawn.iter("title")]
 
 
-def test_bars_tell_their_values() -> None:
+def test_bars_have_labels() -> None:
     drawn = bar_plot("x", [("yes", [91.25, None])], ["float", "int8"], unit="%", most=100)
     assert texts(drawn) == ["float", "int8", "yes", "91.2%", "-"]
     assert titles(drawn) == ["yes, float: 91.2%"]
 
 
-@pytest.mark.parametrize("many", [2, 12, 40])
-def test_names_of_points_never_lie_upon_each_other(many: int) -> None:
-    random = np.random.default_rng(many)
+@pytest.mark.parametrize("count", [2, 12, 40])
+def test_names_of_points_never_overlap(count: int) -> None:
+    random = np.random.default_rng(count)
     points = [
         Point(f"model {index}", *random.normal([50_000, 90], [2000, 1]), 89.0, 91.0, index)
-        for index in range(many)
+        for index in range(count)
     ]
     labels = [
         each
         for each in scatter_plot("x", points, x="bytes", y="%").iter("text")
         if (each.text or "").startswith("model")
     ]
-    assert len(labels) >= min(many, 4)
+    assert len(labels) >= min(count, 4)
     boxes = [
         (float(each.get("x", "")), float(each.get("y", "")), text_width(each.text or ""))
         for each in labels
     ]
     for index, (x, y, width) in enumerate(boxes):
         for other_x, other_y, other_width in boxes[:index]:
-            apart = x + width <= other_x or other_x + other_width <= x
-            assert apart or abs(y - other_y) >= 12
+            is_apart = x + width <= other_x or other_x + other_width <= x
+            assert is_apart or abs(y - other_y) >= 12
 
 
-def test_a_confusion_matrix_tells_its_counts_where_there_is_room() -> None:
+def test_a_confusion_matrix_has_its_counts_where_there_is_room() -> None:
     drawn = confusion_plot("x", ["no", "yes"], [[9, 1], [0, 12]])
     assert {"9", "1", "12"} <= set(texts(drawn))
     assert "no, predicted as yes: 1" in titles(drawn)
@@ -143,7 +143,7 @@ def test_a_picture_is_read_as_it_was_written(shape: tuple[int, ...]) -> None:
     assert png_bytes(reals, (-0.5, 0.5)) == png_bytes(pixels)
 
 
-def test_a_picture_is_scaled_by_what_is_finite() -> None:
+def test_a_picture_is_scaled_by_its_finite_values() -> None:
     image = pytest.importorskip("PIL.Image")
     values = np.array([[-3.0, 1.0], [np.nan, np.inf]])
     read = np.asarray(image.open(io.BytesIO(png_bytes(values))))

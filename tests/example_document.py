@@ -1,4 +1,4 @@
-"""A document with every kind of block, of ordinary texts or of hostile ones."""
+"""A document with every kind of block, with ordinary or hostile texts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ WORDS = (
     "silence",
     "unknown",
 )
-MANY = 22  # classes: more than a narrow drawing has room for
+MANY = 22  # classes, too many for a narrow plot
 LAYERS = tuple(f"functional/conv2d_{index}/Conv2D" for index in range(24))
 
 
