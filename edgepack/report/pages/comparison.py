@@ -17,7 +17,7 @@ from edgepack.report.sections.lint_findings import lint_section
 from edgepack.report.sections.metrics import metrics_section
 from edgepack.report.sections.notes import notes_section
 from edgepack.report.sections.per_class import per_class_section
-from edgepack.report.sections.provenance import provenance_section
+from edgepack.report.sections.provenance_tables import provenance_section
 from edgepack.report.sections.ranges import ranges_section
 from edgepack.report.sections.sizes import sizes_section
 from edgepack.report.sections.target_verdicts import target_verdicts_section

@@ -10,7 +10,7 @@ from edgepack.report.data.export import Report
 from edgepack.report.document.blocks import Document, Headline, Section, Tone
 from edgepack.report.sections.ledger import score_ledger_section
 from edgepack.report.sections.notes import notes_section
-from edgepack.report.sections.provenance import provenance_section
+from edgepack.report.sections.provenance_tables import provenance_section
 from edgepack.report.sections.target_verdicts import target_verdicts_section
 from edgepack.report.sections.weight_sparsity import weight_sparsity_section
 from edgepack.report.text.export import export_verdict

@@ -18,7 +18,7 @@ from edgepack.report.format.amounts import interpreter_label
 from edgepack.report.format.text_table import NONE
 from edgepack.report.sections.ledger import score_ledger_section
 from edgepack.report.sections.notes import notes_section
-from edgepack.report.sections.provenance import provenance_section
+from edgepack.report.sections.provenance_tables import provenance_section
 from edgepack.report.sections.target_verdicts import target_verdicts_section
 from edgepack.report.text.export import off_reference
 from edgepack.report.text.validation import cost_cells, validation_verdict
