@@ -1,4 +1,4 @@
-"""The package is light, and each part of it imports from lower floors only."""
+"""The package is light, and each room imports from lower floors only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from conftest import ROOT, python
+from rooms import imports, modules, room
 
 FLOORS = [
-    ["core"],
+    ["core", "targets"],
     ["tflite", "workers"],
     ["config", "footprint"],
     ["storage"],
@@ -33,7 +33,7 @@ FLOORS = [
     ["cli"],
     ["__main__"],
 ]
-"""Every package and loose module of edgepack, from the ground up; ``edgepack`` is its __init__."""
+"""The rooms of edgepack, from the ground up; ``edgepack`` is its own ``__init__``."""
 
 STEPS = {
     "load": "load",
@@ -49,56 +49,23 @@ STEPS = {
 }
 """The package of each step, in the order in which a model passes through them."""
 
-FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
-LINKS = tuple(ROOT / "edgepack" / name for name in ("calibration", "targets"))
-
-
-def _name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    package = () if parts[0] == "edgepack" else ("edgepack",)
-    return ".".join((*package, *parts)).removesuffix(".__init__")
-
-
-MODULES = {
-    _name(path): path
-    for folder in ("edgepack", "calibration")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-    if not any(path.is_relative_to(link) for link in LINKS)
-}
-
-
-def _imported(path: Path) -> set[str]:
-    """Find the modules of edgepack that a file imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {whole if whole in MODULES else node.module for whole in inner.values()}
-    return {name for name in found if name.split(".")[0] == "edgepack"}
-
-
-IMPORTS = {name: _imported(path) for name, path in MODULES.items()}
-
-
-def part(module: str) -> str:
-    """Name the package below edgepack that a module is in, or the loose module that it is."""
-    return module.split(".")[1] if "." in module else module
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = modules()
+IMPORTS = imports(MODULES)
 
 
 def circle(graph: Mapping[str, Iterable[str]]) -> str:
-    """Tell a circle in a graph, empty if it has none."""
+    """Describe a circle in a graph; empty if it has none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        told = " imports ".join(reversed(error.args[1]))
-        return f"{told}: move what they share into a module below all of them"
+        path = " imports ".join(reversed(error.args[1]))
+        return f"{path}: move what they share into a module below all of them"
     return ""
 
 
 def within(package: str) -> dict[str, set[str]]:
-    """Tell which modules and packages right below a package import which, itself among them."""
+    """Return what the modules and packages right below a package import of each other."""
     depth = package.count(".") + 2
 
     def child(module: str) -> str:
@@ -116,21 +83,21 @@ def within(package: str) -> dict[str, set[str]]:
     }
 
 
-def test_every_part_has_one_floor() -> None:
-    parts = {part(name) for name in MODULES}
-    lacking, gone = sorted(parts - FLOOR.keys()), sorted(FLOOR.keys() - parts)
-    assert not lacking, f"give {lacking} a floor in FLOORS, above all that they import"
-    assert not gone, f"take {gone} out of FLOORS: edgepack has no such part"
-    assert len(FLOOR) == sum(map(len, FLOORS)), "a part has two floors: leave it the higher one"
+def test_every_room_has_one_floor() -> None:
+    rooms = {room(name) for name in MODULES}
+    missing, gone = sorted(rooms - FLOOR.keys()), sorted(FLOOR.keys() - rooms)
+    assert not missing, f"give {missing} a floor in FLOORS, above all that they import"
+    assert not gone, f"take {gone} out of FLOORS: edgepack has no such room"
+    assert len(FLOOR) == sum(map(len, FLOORS)), "a room has two floors: leave it the higher one"
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_from_lower_floors_only(module: str) -> None:
-    own = part(module)
+    own = room(module)
     late = sorted(
         name
         for name in IMPORTS[module]
-        if part(name) != own and FLOOR.get(part(name), 0) >= FLOOR.get(own, len(FLOORS))
+        if room(name) != own and FLOOR.get(room(name), 0) >= FLOOR.get(own, len(FLOORS))
     )
     assert not late, (
         f"{module} is on floor {FLOOR[own]} and imports {late}, which are no lower: move what it"
@@ -139,32 +106,32 @@ def test_a_module_imports_from_lower_floors_only(module: str) -> None:
 
 
 def test_no_modules_import_each_other() -> None:
-    assert not (told := circle(IMPORTS)), told
+    assert not (found := circle(IMPORTS)), found
 
 
 @pytest.mark.parametrize(
     "package", [name for name, path in MODULES.items() if path.name == "__init__.py"]
 )
 def test_no_packages_import_each_other(package: str) -> None:
-    assert not (told := circle(within(package))), told
+    assert not (found := circle(within(package))), found
 
 
-def test_a_circle_is_told_in_the_order_of_its_imports() -> None:
+def test_a_circle_is_described_in_the_order_of_its_imports() -> None:
     assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ""
-    told = circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
-    assert "a imports b" in told
-    assert "c imports a" in told
-    assert "below all of them" in told
+    found = circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+    assert "a imports b" in found
+    assert "c imports a" in found
+    assert "below all of them" in found
 
 
 def test_steps_stand_on_floors_in_their_order() -> None:
     assert all(FLOOR[first] < FLOOR[second] for first, second in pairwise(STEPS.values()))
 
 
-def test_contributing_tells_the_steps_in_their_order() -> None:
-    section = (ROOT / "CONTRIBUTING.md").read_text().split("## How the code is laid out")[1]
-    (told,) = re.findall(r"^\w+(?: -> \w+)+$", section, re.MULTILINE)
-    assert told == " -> ".join(STEPS)
+def test_the_architecture_page_lists_the_steps_in_their_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    (steps,) = re.findall(r"^\w+(?: -> \w+)+$", page, re.MULTILINE)
+    assert steps == " -> ".join(STEPS)
 
 
 EVERY_HELP = """
