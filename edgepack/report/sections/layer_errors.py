@@ -64,8 +64,8 @@ def _blocks(stage: Stage, report: DebugReport, plot_id: str) -> Iterator[Block]:
         yield Details(summary=f"Causes of the others in {stage.name}", blocks=others)
     if rest:
         others_table = table_block(f"The other layers of {stage.name}", columns, map(_row, rest))
-        more = counted(len(rest), "layer")
-        yield Details(summary=f"{more} more of {stage.name}", blocks=(others_table,))
+        others_count = counted(len(rest), "layer")
+        yield Details(summary=f"The other {others_count} of {stage.name}", blocks=(others_table,))
     if report.unmatched:
         names = tuple(report.unmatched)
         yield Details(

@@ -60,7 +60,7 @@ def _plot(report: ComparisonReport, output: str, id: str) -> Plot | None:  # noq
     return Plot(
         title=output_title(report, f"{metric_title} over size", output),
         description=(
-            f"{len(models)} models: {first[0].name} has {first[1]:,} bytes and a {metric_title} of"
+            f"{len(models)} models: {first[0].name} has {first[1]:,} bytes and {metric_title}"
             f" {amounts.format_metric(first[2], interval=False)}, {last[0].name} has {last[1]:,}"
             f" bytes and {amounts.format_metric(last[2], interval=False)}."
         ),
