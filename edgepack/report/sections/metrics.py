@@ -43,11 +43,11 @@ def _cell(each: StageOutput, name: str) -> str:
     metric = each.output.metrics.get(name)
     if metric is None:
         return NONE
-    told, lost = (
+    value, loss = (
         amounts.format_metric(metric, interval=False),
         amounts.format_loss(metric, interval=False),
     )
-    return told if lost == NONE else f"{told} [{lost}]"
+    return value if loss == NONE else f"{value} [{loss}]"
 
 
 def _distances(runs: Sequence[StageOutput]) -> Iterator[list[str]]:

@@ -46,8 +46,10 @@ def provenance_section(
     return Section(
         id="made-of",
         title="Provenance",
-        lead="The same inputs, recipe and versions give the same report on processors of the same"
-        " kind, apart from timings.",
+        lead=(
+            "The same inputs, recipe and versions produce the same report on processors of the same"
+            " kind, apart from timings."
+        ),
         blocks=tuple(blocks),
     )
 
