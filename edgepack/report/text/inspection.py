@@ -156,10 +156,10 @@ def _peak(graph: GraphInspection) -> str:
     """Return where the peak is, and which tensors are alive there."""
     peak = graph.peak
     names = {index: layer.name for layer in graph.layers for index in layer.outputs}
-    alive = [
-        f"{cut(names.get(index, graph.tensors[index].name), _NAME)} {graph.tensors[index].bytes:,}"
-        for index in peak.tensors
-    ]
+    alive = []
+    for index in peak.tensors:
+        tensor = graph.tensors[index]
+        alive.append(f"{cut(names.get(index, tensor.name), _NAME)} {tensor.bytes:,}")
     if peak.called_bytes:
         alive.insert(0, f"the graphs that it runs {peak.called_bytes:,}")
     where = "before the first layer"
