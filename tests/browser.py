@@ -1,4 +1,4 @@
-"""Opens pages in Chromium, as a reader would, and tells what went wrong there."""
+"""Opens pages in Chromium, and reports problems there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARGUMENTS = (
 )
 _OPEN_ALL = "document.querySelectorAll('details').forEach(each => { each.open = true })"
 _WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-# Every rule that is on, best practices too, and the one of WCAG 2.2 that is off unless asked for.
+# Every rule that is on by default, including best practices, and the one of WCAG 2.2 that is off.
 _AXE = """async () => {
     const found = await axe.run(document, { rules: { 'target-size': { enabled: true } } });
     return found.violations.flatMap(
@@ -31,7 +31,7 @@ _AXE = """async () => {
 
 @dataclass(frozen=True)
 class Visit:
-    """What a browser found in a page: nothing of it should be there.
+    """The problems that a browser found in a page.
 
     ``messages`` of the console and errors of the page, ``requests`` for anything but the page,
     ``overflow`` in pixels by which the page is wider than the window, with all folded blocks
@@ -48,15 +48,15 @@ NOTHING = Visit((), (), 0, ())
 
 
 def axe() -> Path:
-    """Find axe-core, which ``npm install axe-core`` brings."""
-    beside = ROOT / ".venv/axe/node_modules/axe-core/axe.min.js"
-    path = Path(os.environ.get("EDGEPACK_AXE", beside))
+    """Return the path of axe-core, which ``npm install axe-core`` installs."""
+    installed = ROOT / ".venv/axe/node_modules/axe-core/axe.min.js"
+    path = Path(os.environ.get("EDGEPACK_AXE", installed))
     return path if path.is_file() else missing("axe-core (npm; EDGEPACK_AXE names its axe.min.js)")
 
 
 @contextmanager
 def opened() -> Iterator[Any]:
-    """Open a browser, Playwright's ``Browser``."""
+    """Open a browser: Playwright's ``Browser``."""
     chromium = need("chromium")
     if not find_spec("playwright"):
         missing("playwright")
@@ -69,7 +69,7 @@ def opened() -> Iterator[Any]:
 
 
 def visit(browser: Any, page_path: Path, *, width: int, scheme: str) -> Visit:
-    """Open a page in a window of that width, in light or in dark."""
+    """Open a page in a window of that width, with a light or dark colour scheme."""
     rules = axe().read_text()
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     messages: list[str] = []
@@ -79,10 +79,10 @@ def visit(browser: Any, page_path: Path, *, width: int, scheme: str) -> Visit:
     page.on("request", lambda request: requests.append(request.url))
     page.goto(page_path.as_uri())
     page.evaluate(_OPEN_ALL)
-    wide, room = page.evaluate(_WIDTHS)
-    asked = [url for url in requests if url != page.url and not url.startswith("data:")]
-    told = tuple(messages)
-    page.evaluate(rules)  # what a tool evaluates, the page's policy lets through
+    width_needed, width_visible = page.evaluate(_WIDTHS)
+    loaded = [url for url in requests if url != page.url and not url.startswith("data:")]
+    seen = tuple(messages)
+    page.evaluate(rules)  # Playwright's own scripts bypass the page's policy
     violations = page.evaluate(_AXE)
     page.close()
-    return Visit(told, tuple(asked), max(wide - room, 0), tuple(violations))
+    return Visit(seen, tuple(loaded), max(width_needed - width_visible, 0), tuple(violations))

@@ -17,7 +17,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 import pytest
 import tiny
-from test_diff import EXPORT, FIRMWARE, SCORE, VALIDATION
+from export_reports import EXPORT, FIRMWARE, SCORE, VALIDATION
 
 import edgepack
 from edgepack.calibration.activations.observe_service import ObserveService

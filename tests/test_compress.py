@@ -188,7 +188,7 @@ def test_what_needs_a_graph_and_training_gets_both(
     report = export(recipe(models, tmp_path / "a", PRUNE, grow, train=data))
     assert [step.stage for step in report.compression] == ["pruned", "grown"]
     samples = len(np.load(data)["x"])
-    assert report.compression[1].told == (f"on {samples} samples, for grow",)
+    assert report.compression[1].summary == (f"on {samples} samples, for grow",)
     assert report.compression[0].outputs == report.compression[1].outputs
     scale = registered.Scale(factor=2.0)
     with pytest.raises(

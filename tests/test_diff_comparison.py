@@ -1,4 +1,4 @@
-"""edgepack diff of what edgepack compare reports."""
+"""edgepack diff of comparisons."""
 
 from __future__ import annotations
 
@@ -8,17 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_diff import (
-    EXPORT,
-    FIRMWARE,
-    NANO,
-    VALIDATION,
-    Differ,
-    file,
-    on_nano,
-    row,
-    told,
-)
+from export_reports import EXPORT, FIRMWARE, NANO, VALIDATION, file, on_nano
+from report_differences import DifferenceOf, changed, row
 
 from edgepack.core.errors import ReportError
 from edgepack.evaluation.results import Change, Distance, Interval, MetricResult, OutputResult
@@ -41,10 +32,10 @@ from edgepack.tflite.sparsity import Sparsity
 
 
 @pytest.fixture
-def differ(tmp_path: Path) -> Differ:
-    """Write two reports as their commands do, and tell their difference."""
+def difference_of(tmp_path: Path) -> DifferenceOf:
+    """Return a function that writes two reports as their commands do, and compares them."""
 
-    def differ(*reports: Any) -> Difference:
+    def difference_of(*reports: Any) -> Difference:
         folders = []
         for name, report in zip("ab", reports, strict=True):
             folders.append(tmp_path / name)
@@ -52,7 +43,7 @@ def differ(tmp_path: Path) -> Differ:
             write_json(folders[-1] / "report.json", report.to_dict())
         return diff(*folders)
 
-    return differ
+    return difference_of
 
 
 UNITS = {"accuracy": "fraction", "mse": "error", "psnr": "decibels", "own": "plain"}
@@ -153,16 +144,16 @@ def with_int8(**changes: Any) -> ComparisonReport:
 
 
 def with_output(result: OutputResult) -> ComparisonReport:
-    """Change what the quantized model gives on TFLM."""
+    """Change the quantized model's output on TFLM."""
     return with_int8(runs={"litert": INT8, "tflm": ran(result)})
 
 
-def test_a_comparison_does_not_differ_from_itself(differ: Differ) -> None:
-    found = differ(REPORT, REPORT)
-    assert told(found) == {}
-    text = render_difference(found)
+def test_a_comparison_does_not_differ_from_itself(difference_of: DifferenceOf) -> None:
+    difference = difference_of(REPORT, REPORT)
+    assert changed(difference) == {}
+    text = render_difference(difference)
     assert "a comparison of kws.h5, 400 test samples" in text
-    whats = {row.what for row in found.rows}
+    whats = {row.what for row in difference.rows}
     assert whats >= {
         *("verdict", "float", "float: accuracy", "pruned: litert: accuracy", "tflm"),
         *(f"tflm: {what}" for what in ("accuracy", "lost accuracy", "agreement", "SQNR")),
@@ -174,12 +165,14 @@ def test_a_comparison_does_not_differ_from_itself(differ: Differ) -> None:
         *("samples compared", "most that may be lost", "test data", "source model"),
     }
     assert "only_float" not in whats
-    assert not any(what.startswith(f"float: {NANO}") for what in whats)  # it is never in integers
+    assert not any(
+        what.startswith(f"float: {NANO}") for what in whats
+    )  # the float model is not checked
     assert "softmax" not in text
 
 
 @pytest.mark.parametrize(
-    ("changed", "verdicts", "line"),
+    ("after", "verdicts", "line"),
     [
         (
             output(measured("accuracy", 0.89, 3.0)),
@@ -199,15 +192,15 @@ def test_a_comparison_does_not_differ_from_itself(differ: Differ) -> None:
     ],
 )
 def test_metrics_know_which_way_is_better(
-    differ: Differ,
-    changed: OutputResult,
+    difference_of: DifferenceOf,
+    after: OutputResult,
     verdicts: dict[str, str],
     line: str,
 ) -> None:
-    found = differ(REPORT, with_output(changed))
-    assert told(found) == verdicts
-    assert found.exit_status == (1 if "worse" in verdicts.values() else 0)
-    assert " ".join(line.split()) in " ".join(render_difference(found).split())
+    difference = difference_of(REPORT, with_output(after))
+    assert changed(difference) == verdicts
+    assert difference.exit_status == (1 if "worse" in verdicts.values() else 0)
+    assert " ".join(line.split()) in " ".join(render_difference(difference).split())
 
 
 @pytest.mark.parametrize(
@@ -220,7 +213,7 @@ def test_metrics_know_which_way_is_better(
     ],
 )
 def test_metrics_of_every_unit_are_judged(
-    differ: Differ,
+    difference_of: DifferenceOf,
     name: str,
     before: tuple[float, float],
     after: tuple[float, float],
@@ -235,12 +228,12 @@ def test_metrics_of_every_unit_are_judged(
         )
         for each in (before, after)
     )
-    assert told(differ(a, b)) == {f"tflm: {name}": verdict, f"tflm: lost {name}": verdict}
+    assert changed(difference_of(a, b)) == {f"tflm: {name}": verdict, f"tflm: lost {name}": verdict}
 
 
-def test_a_metric_that_is_no_number_is_only_in_one(differ: Differ) -> None:
-    found = differ(REPORT, with_output(output(measured("accuracy", float("nan")))))
-    assert told(found) == {
+def test_a_metric_that_is_no_number_is_only_in_one(difference_of: DifferenceOf) -> None:
+    difference = difference_of(REPORT, with_output(output(measured("accuracy", float("nan")))))
+    assert changed(difference) == {
         "verdict": "worse",
         "tflm: accuracy": "only in A",
         "tflm: lost accuracy": "only in A",
@@ -248,7 +241,7 @@ def test_a_metric_that_is_no_number_is_only_in_one(differ: Differ) -> None:
 
 
 def test_a_failed_run_a_target_and_another_c_array_are_worse(
-    differ: Differ,
+    difference_of: DifferenceOf,
 ) -> None:
     origin = STAGES[2].origin
     assert origin is not None
@@ -258,9 +251,11 @@ def test_a_failed_run_a_target_and_another_c_array_are_worse(
         validation=validation,
         origin=replace(origin, is_same_as_c=False, recipe={"observer": "lp"}),
     )
-    found = differ(REPORT, after)
-    changed = {what: word for what, word in told(found).items() if word in ("worse", "different")}
-    assert changed == {
+    difference = difference_of(REPORT, after)
+    verdicts = {
+        what: word for what, word in changed(difference).items() if word in ("worse", "different")
+    }
+    assert verdicts == {
         "verdict": "worse",
         "tflm": "worse",
         f"{NANO}: verdict": "worse",
@@ -268,64 +263,63 @@ def test_a_failed_run_a_target_and_another_c_array_are_worse(
         "C array": "worse",
         "observer": "different",
     }
-    assert row(found, "C array").b == "another model"
-    assert (row(found, "verdict").a, row(found, "verdict").b) == ("passed", "failed")
+    assert row(difference, "C array").b == "another model"
+    assert (row(difference, "verdict").a, row(difference, "verdict").b) == ("passed", "failed")
 
 
-def test_folds_and_sizes_are_judged(differ: Differ) -> None:
+def test_folds_and_sizes_are_judged(difference_of: DifferenceOf) -> None:
     folds = replace(FOLDS, mean=0.85, mean_loss=7.0, deviation=0.02, folds=FOLDS.folds[:2])
     after = replace(with_int8(artifact=file(50000)), folds=folds)
-    changed = told(differ(REPORT, after))
-    assert changed == {
+    assert changed(difference_of(REPORT, after)) == {
         "folds: mean accuracy": "worse",
         "folds: mean lost accuracy": "worse",
         "folds: deviation of accuracy": "different",
         "folds": "different",
         "quantized model": "worse",
     }
-    without = told(differ(REPORT, replace(REPORT, folds=None, max_drop=None)))
+    without = changed(difference_of(REPORT, replace(REPORT, folds=None, max_drop=None)))
     assert without["folds: mean accuracy"] == "only in A"
 
 
 def test_a_metric_of_folds_that_was_not_measured_is_not_judged(
-    differ: Differ,
+    difference_of: DifferenceOf,
 ) -> None:
     a, b = (replace(REPORT, folds=replace(FOLDS, metric="f1", mean=mean)) for mean in (0.8, 0.9))
-    assert told(differ(a, b)) == {"folds: mean f1": "different"}
+    assert changed(difference_of(a, b)) == {"folds: mean f1": "different"}
 
 
-def test_models_are_told_apart_where_there_are_several(differ: Differ) -> None:
+def test_several_models_are_named(difference_of: DifferenceOf) -> None:
     wide = replace(STAGES[2], name="int16", runs={"tflm": INT8})
-    found = differ(REPORT, replace(REPORT, stages=(*STAGES, wide)))
-    assert row(found, "int8: tflm: accuracy").verdict == "same"
-    assert row(found, "int16: tflm: accuracy").verdict == "only in B"
-    assert row(found, f"int16: {NANO}: verdict").verdict == "only in B"
+    difference = difference_of(REPORT, replace(REPORT, stages=(*STAGES, wide)))
+    assert row(difference, "int8: tflm: accuracy").verdict == "same"
+    assert row(difference, "int16: tflm: accuracy").verdict == "only in B"
+    assert row(difference, f"int16: {NANO}: verdict").verdict == "only in B"
     renamed = replace(REPORT, stages=(*STAGES[:2], replace(STAGES[2], name="kws")))
-    assert told(differ(REPORT, renamed)) == {}  # one alone needs no name
+    assert changed(difference_of(REPORT, renamed)) == {}  # a single model needs no name
 
 
-def test_outputs_are_told_apart_where_there_are_several(differ: Differ) -> None:
+def test_several_outputs_are_named(difference_of: DifferenceOf) -> None:
     both = StageRun(version="1", failure=None, outputs={**INT8.outputs, "age": output()})
-    found = differ(REPORT, with_int8(runs={"litert": INT8, "tflm": both}))
-    assert row(found, "softmax: tflm: accuracy").verdict == "same"
-    assert row(found, "age: tflm: agreement").verdict == "only in B"
+    difference = difference_of(REPORT, with_int8(runs={"litert": INT8, "tflm": both}))
+    assert row(difference, "softmax: tflm: accuracy").verdict == "same"
+    assert row(difference, "age: tflm: agreement").verdict == "only in B"
 
 
-def test_other_samples_are_pointed_out(differ: Differ) -> None:
+def test_other_samples_are_pointed_out(difference_of: DifferenceOf) -> None:
     inputs = REPORT.inputs | {"test": {"name": "other.npz", "sha256": "1" * 64}}
-    found = differ(REPORT, replace(REPORT, inputs=inputs, samples=500))
-    assert told(found) == {"samples compared": "different", "test data": "different"}
-    assert "note: A and B ran on different samples" in render_difference(found)
+    difference = difference_of(REPORT, replace(REPORT, inputs=inputs, samples=500))
+    assert changed(difference) == {"samples compared": "different", "test data": "different"}
+    assert "note: A and B ran on different samples" in render_difference(difference)
 
 
 @pytest.mark.parametrize("other", [EXPORT, VALIDATION, FIRMWARE])
-def test_a_comparison_is_held_against_comparisons_alone(
-    differ: Differ,
+def test_a_comparison_is_compared_with_comparisons_alone(
+    difference_of: DifferenceOf,
     other: Any,
 ) -> None:
-    for given in ((REPORT, other), (other, REPORT)):
+    for reports in ((REPORT, other), (other, REPORT)):
         with pytest.raises(ReportError, match=r"; compare (firmware|a comparison) with "):
-            differ(*given)
+            difference_of(*reports)
 
 
 def test_what_is_odd_in_a_comparison_is_named_by_its_path(tmp_path: Path) -> None:
@@ -335,7 +329,7 @@ def test_what_is_odd_in_a_comparison_is_named_by_its_path(tmp_path: Path) -> Non
     for old, new, path in (
         ('"value": 0.9,', '"value": "high",', r"stages\[2\].runs.litert.outputs.softmax"),
         ('"stages": [', '"stages": [3, ', r"'stages\[0\]' should be an object"),
-        ('"folds": {', '"folds": {"metric": 3}, "x": {', "'folds.metric' should be a text"),
+        ('"folds": {', '"folds": {"metric": 3}, "x": {', "'folds.metric' should be a string"),
     ):
         assert old in good
         report.write_text(good.replace(old, new))
@@ -346,12 +340,12 @@ def test_what_is_odd_in_a_comparison_is_named_by_its_path(tmp_path: Path) -> Non
         diff(report, report)
 
 
-def test_names_do_not_reach_the_terminal_as_they_are(differ: Differ) -> None:
+def test_names_are_escaped_and_shortened(difference_of: DifferenceOf) -> None:
     name = "\x1b[2J\n<b>\u202e" + "x" * 500
     runs = {"tflm": ran(output(measured("accuracy", 0.8, 12.0)), name=name), name: INT8}
     odd = with_int8(name=name, runs=runs)
-    found = differ(replace(odd, model=name), replace(REPORT, model=name))
+    difference = difference_of(replace(odd, model=name), replace(REPORT, model=name))
     assert all(
-        line.isprintable() and len(line) < 250 for line in render_difference(found).split("\n")
+        line.isprintable() and len(line) < 250 for line in render_difference(difference).split("\n")
     )
-    json.dumps(found.to_dict())
+    json.dumps(difference.to_dict())

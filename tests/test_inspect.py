@@ -282,7 +282,7 @@ def test_a_file_without_operators_is_shown(tmp_path: Path) -> None:
     report = inspected(tiny.to_bytes([x], [x]), tmp_path)
     assert (report.graphs[0].peak.bytes, report.graphs[0].peak.layer) == (24, None)
     assert "memory     24 B of activations at the peak" in text(report)
-    assert "takes and gives nothing" in text(inspected(Tiny().to_bytes([], []), tmp_path))
+    assert "no inputs and no outputs" in text(inspected(Tiny().to_bytes([], []), tmp_path))
 
 
 def test_what_other_commands_refuse_is_shown(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_lint_reports_no_findings_for_good_data(edgepack: Edgepack, digits: Path
     done = edgepack("lint", *files, "--strict")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "no findings"
-    assert "test data: 400 samples, held against probabilities, labels" in done.stdout
+    assert "test data: 400 samples, compared with probabilities, labels" in done.stdout
 
 
 def test_lint_shows_each_finding_with_its_cure(

@@ -1,4 +1,4 @@
-"""The page: one file that loads nothing, runs nothing, and shows any text as text."""
+"""Pages: one file that loads no resources, runs no scripts, and shows any text as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from browser import NOTHING, SCHEMES, WIDTHS, visit
-from pages import HOSTILE, document
+from example_document import HOSTILE, document
 
 from edgepack.report.document.blocks import (
     Bullets,
@@ -47,7 +47,7 @@ EVIL = document(HOSTILE, HOSTILE * 3)
 
 
 class Reader(HTMLParser):
-    """Collects what a page is made of."""
+    """Collects the elements and texts of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -145,29 +145,29 @@ def test_markdown_shows_texts_as_texts_and_keeps_its_tables(page: Document) -> N
 
 
 def test_markdown_fits_a_comment_of_github() -> None:
-    """The longest folded blocks go first, then the end; what is left is still whole."""
+    """The longest collapsed blocks are left out first, then the end; other blocks are complete."""
     plots = [block for section in NICE.sections for block in section.blocks]
     folds = tuple(
-        Details(summary=f"fold {many}", blocks=(Bullets(items=("word " * 40,) * many),))
-        for many in (10, 400, 20)
+        Details(summary=f"fold {count}", blocks=(Bullets(items=("word " * 40,) * count),))
+        for count in (10, 400, 20)
     )
-    said = Text(text="The end.")
+    last = Text(text="The end.")
     long = replace(
         NICE,
-        sections=(Section(id="long", title="Long", lead=None, blocks=(*plots, *folds, said)),),
+        sections=(Section(id="long", title="Long", lead=None, blocks=(*plots, *folds, last)),),
     )
     written = render_markdown(long)
     assert len(written) <= MOST_CHARACTERS
     assert written.endswith("The end.\n")
     assert written.count("report.html has it") == 1
     assert "<summary>fold 400</summary>\n\n(left out" in written
-    endless = replace(long.sections[0], blocks=(said,) * 10_000)
+    endless = replace(long.sections[0], blocks=(last,) * 10_000)
     cut = render_markdown(replace(long, sections=(endless,)))
     assert MOST_CHARACTERS - 200 < len(cut) <= MOST_CHARACTERS
     assert cut.endswith("report.html has it)\n")
 
 
-def test_what_is_in_brackets_behind_a_figure_stands_below_it() -> None:
+def test_what_follows_a_figure_in_brackets_is_below_it() -> None:
     table = Table(
         caption="t",
         columns=(Column(title="a"), Column(title="b", is_number=True)),
@@ -180,7 +180,7 @@ def test_what_is_in_brackets_behind_a_figure_stands_below_it() -> None:
     assert "x (y)" in page
 
 
-def test_markdown_says_what_the_document_says() -> None:
+def test_markdown_has_the_content_of_the_document() -> None:
     written = render_markdown(NICE)
     assert written.startswith("## kws: float against down\n\n")
     assert "**✅ No drop is shown**" in written
@@ -191,16 +191,14 @@ def test_markdown_says_what_the_document_says() -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_browser_finds_nothing_to_complain_of(
-    browser: Any, tmp_path: Path, width: int, scheme: str
-) -> None:
+def test_a_browser_finds_no_problems(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
     path = tmp_path / "report.html"
     page = NICE if (width == WIDTHS[0]) == (scheme == SCHEMES[0]) else EVIL
     path.write_text(render_html(page), encoding="utf-8")
     assert visit(browser, path, width=width, scheme=scheme) == NOTHING
 
 
-def test_a_browser_would_tell(browser: Any, tmp_path: Path) -> None:
+def test_the_browser_check_finds_problems(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     path.write_text(
         "<!DOCTYPE html><p style='width: 400px; color: #ccc'>pale"

@@ -17,7 +17,7 @@ from conftest import Edgepack, python
 from tiny import Value, one_operator
 
 from edgepack.cli.printing import print_result
-from edgepack.report.format.text_table import table
+from edgepack.report.format.text_table import text_table
 
 EVIL = "\x1b]0;title\x07\u202ename\x9b31m\r"
 WRITTEN = r"\x1b]0;title\x07\u202ename\x9b31m\r"
@@ -93,7 +93,7 @@ def test_an_error_is_one_line_whatever_is_in_it(edgepack: Edgepack) -> None:
 
 
 def test_a_name_breaks_no_row_of_a_table() -> None:
-    assert table([["a\nb", "c", "1"], ["d", "e", "22"]]) == "a\\nb  c   1\nd     e  22"
+    assert text_table([["a\nb", "c", "1"], ["d", "e", "22"]]) == "a\\nb  c   1\nd     e  22"
 
 
 def test_a_result_is_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:

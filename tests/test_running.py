@@ -23,7 +23,7 @@ from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import OutputComparison, Sampled, Score
 from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline.steps.run import Workload, left_out, not_needed, run_within_budget
-from edgepack.report.text.export import _worst as worst
+from edgepack.report.text.export import _worst_score as worst_score
 from edgepack.report.text.validation import render_validation
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime, sample_budget
 from edgepack.runtimes.processes import interpreters
@@ -231,7 +231,7 @@ def test_a_metric_that_is_no_number_on_float_s_samples_costs_nothing_that_could_
         quantized={"tflm": score},
         sampled={"tflm": Sampled(samples=3, float_value=None)},
     )
-    assert worst(output, "int8") == "int8 SQNR 3.0 dB, max error 1"
+    assert worst_score(output, "int8") == "int8 SQNR 3.0 dB, max error 1"
 
 
 def test_scores_of_what_is_no_number_are_told_as_that() -> None:

@@ -1,4 +1,4 @@
-"""The JSON Schemas of report.json: every report fits its own, and nothing is left out of it."""
+"""The JSON Schemas of report.json: reports are valid, and every field is described."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from importlib.resources import files
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from compared import LONG, bare, metric, whole
+from comparison_reports import (
+    LONG,
+    complete_comparison,
+    empty_comparison,
+    metric,
+)
 from conftest import Bundle
+from export_reports import EXPORT, SCORE
 from jsonschema import Draft202012Validator, ValidationError
-from test_diff import EXPORT, SCORE
 
 from edgepack.compression.pruning.settings import Pruning
 from edgepack.compression.training.task import Trained
@@ -21,8 +26,8 @@ from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.data.compression import StepReport
 from edgepack.report.data.export import Report
 
-TOLD_OTHERWISE = {
-    # By to_dict: what a target says without what it is, and settings as they took effect.
+WRITTEN_OTHERWISE = {
+    # By to_dict: the results for a target without its definition, and settings in effect.
     "TargetReport": {"target", "ram_bytes"},
     "Target": None,
     "Budgets": None,
@@ -34,7 +39,7 @@ TOLD_OTHERWISE = {
     "QuantizationReport": {"settings"},
     "SparsityReport": {"float", "quantized"},
 }
-"""Fields that reports tell in another way, by class; None for all of them."""
+"""Fields that reports write in another way, by class; None for all of them."""
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -52,19 +57,21 @@ def validator(name: str) -> Draft202012Validator:
 COMPARISON, OF_EXPORT = validator("comparison.schema.json"), validator("export.schema.json")
 
 
-def as_read(report: ComparisonReport | Report) -> Any:
+def as_json(report: ComparisonReport | Report) -> Any:
     return json.loads(json.dumps(report.to_dict(), allow_nan=False))
 
 
 @pytest.mark.parametrize(
-    "report", [whole(), whole(LONG, 41), bare()], ids=["whole", "long", "bare"]
+    "report",
+    [complete_comparison(), complete_comparison(LONG, 41), empty_comparison()],
+    ids=["whole", "long", "bare"],
 )
 def test_a_comparison_fits_its_schema(report: ComparisonReport) -> None:
-    COMPARISON.validate(as_read(report))
+    COMPARISON.validate(as_json(report))
 
 
 def test_a_comparison_without_finite_numbers_fits_its_schema() -> None:
-    report = whole("m")
+    report = complete_comparison("m")
     stage = report.stages[-1]
     run = stage.runs["litert"]
     outputs = {
@@ -79,19 +86,19 @@ def test_a_comparison_without_finite_numbers_fits_its_schema() -> None:
         for name, output in outputs.items()
     }
     stages = (*report.stages[:-1], replace(stage, runs={"litert": replace(run, outputs=far)}))
-    COMPARISON.validate(as_read(replace(report, stages=stages, max_drop=None)))
+    COMPARISON.validate(as_json(replace(report, stages=stages, max_drop=None)))
 
 
 def test_an_export_fits_its_schema() -> None:
-    OF_EXPORT.validate(as_read(EXPORT))
+    OF_EXPORT.validate(as_json(EXPORT))
     trained = Trained(losses={"y": "mse"}, optimizer="adam", learning_rate=0.1, epochs=2)
     pruning = Pruning(way="wrappers", runtime="tf-keras", trained=trained, left_out={"a": "b"})
     steps = tuple(
         StepReport(technique="prune", stage=stage, record=pruning, outputs={"softmax": SCORE})
         for stage in ("pruned", "pruned 2")
     )
-    for some in (steps[:1], steps):
-        OF_EXPORT.validate(as_read(replace(EXPORT, compression=some, calibration=None)))
+    for compression in (steps[:1], steps):
+        OF_EXPORT.validate(as_json(replace(EXPORT, compression=compression, calibration=None)))
 
 
 def test_a_real_export_fits_its_schema(pruned_digits: Bundle) -> None:
@@ -99,15 +106,15 @@ def test_a_real_export_fits_its_schema(pruned_digits: Bundle) -> None:
 
 
 @pytest.mark.parametrize("key", ["unknown", "stages", "schema"])
-def test_what_does_not_belong_into_a_report_is_refused(key: str) -> None:
-    report = as_read(whole("m"))
+def test_unknown_fields_and_values_are_refused(key: str) -> None:
+    report = as_json(complete_comparison("m"))
     report[key] = "something else"
     with pytest.raises(ValidationError):
         COMPARISON.validate(report)
 
 
 def objects(node: Any) -> Iterator[dict[str, Any]]:
-    """Find the objects that a schema describes field by field."""
+    """Return the objects that a schema describes field by field."""
     if isinstance(node, dict):
         if "properties" in node and isinstance(node["properties"], dict):
             yield node
@@ -139,7 +146,7 @@ def test_schemas_hold_the_version_that_is_written(name: str) -> None:
 
 
 def classes(hint: Any) -> Iterator[type]:
-    """Find the dataclasses in a type hint."""
+    """Return the dataclasses in a type hint."""
     if isinstance(hint, type) and is_dataclass(hint):
         yield hint
     for each in get_args(hint):
@@ -155,7 +162,7 @@ def test_every_field_of_a_report_is_in_its_schema(name: str, root: type) -> None
     todo, seen = [root], set()
     while todo:
         kind = todo.pop()
-        otherwise = TOLD_OTHERWISE.get(kind.__name__, set())
+        otherwise = WRITTEN_OTHERWISE.get(kind.__name__, set())
         if kind in seen or otherwise is None:
             continue
         seen.add(kind)

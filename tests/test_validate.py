@@ -238,7 +238,7 @@ def test_ram_of_phones_and_boards_is_what_the_interpreters_took_here() -> None:
         "-",
     ]
     assert pi[2:] == ["1,000", "-", "314,572,800", "429,496,729", "-"]
-    assert table.endswith("the process's peak of RAM here")
+    assert table.endswith("the process's peak RAM on this machine")
     assert "314572800" not in str(reports["raspberry-pi-4"].to_dict())
 
 

@@ -49,7 +49,7 @@ def lint(
       edgepack lint model.keras calib.npz --test test.npz
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.lint import lint as run_lint
-    from edgepack.report.data.lint import render_lint
+    from edgepack.report.text.lint import render_lint
 
     recipe = Recipe(representative=data, output=Path(), **options)  # nothing is written
     report = run_lint(recipe, Bars(), verbose=verbose)

@@ -39,7 +39,7 @@ def phone(**options: Any) -> None:
       edgepack phone build/kws/int8.tflite --labels labels.txt --output build/kws-phone
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.phone import phone as run_phone
-    from edgepack.report.data.phone import render_phone
+    from edgepack.report.text.phone import render_phone
 
     report = run_phone(PhoneConfig(**options))
     print_result(render_phone(report))

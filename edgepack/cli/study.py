@@ -76,7 +76,7 @@ def study(*, verbose: bool, bits: range, rounding: str | None, **options: Any) -
       edgepack study model.keras --test test.npz --bits 2-8 --output build/study
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.study import study as run_study
-    from edgepack.report.data.study import render_study
+    from edgepack.report.text.study import render_study
 
     settings = FixedPoint(bits=tuple(bits), roundings=(rounding,) if rounding else ROUNDINGS)
     report = run_study(Recipe(**options), settings, Bars(), verbose=verbose)

@@ -1,1 +1,1 @@
-"""Reports as data, one dataclass for each command."""
+"""Reports as dataclasses, one for each command, and the JSON Schemas of report.json."""

@@ -1,4 +1,4 @@
-"""The report of a comparison: data first, written by the modules beside this one."""
+"""The report of ``edgepack compare``: stages (models), their runs, folds and settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgepack.evaluation.results import OutputResult
 from edgepack.layer_errors.result import DebugReport
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.validation import ValidationReport
-from edgepack.report.format.finite import finite
+from edgepack.report.format.finite import finite_or_none
 from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity
 
@@ -20,9 +20,10 @@ FLOAT, PRUNED, QUANTIZED = "float", "pruned", "quantized"
 
 @dataclass(frozen=True, kw_only=True)
 class StageRun:
-    """What one interpreter made of a model on the test data; ``failure`` says why nothing.
+    """One interpreter's run of a model on the test data.
 
-    ``outputs`` are by the names that the float model gives them.
+    ``failure`` is why it did not run, None if it did. ``outputs`` are by the names that the float
+    model has for them.
     """
 
     version: str
@@ -32,11 +33,11 @@ class StageRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What the folder that edgepack wrote a file into tells of it.
+    """Where a file comes from, as recorded in the folder that edgepack wrote it into.
 
-    ``recipe`` and ``versions`` are the manifest's, ``notes`` the report's. ``c_array`` is the
-    file with the model as C, which ``is_same_as_c`` found to hold the same bytes; None if there is
-    none.
+    ``recipe`` and ``versions`` are the manifest's, ``notes`` the report's. ``c_array`` is the file
+    with the model as a C array, and ``is_same_as_c`` whether that holds the same bytes; both are
+    None if there is no such file.
     """
 
     recipe: dict[str, Any]
@@ -48,13 +49,13 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A model on its way: as given, pruned, quantized.
+    """A model at one stage: as provided (float), pruned or quantized.
 
-    ``file`` is its file's name and ``artifact`` tells that; the float model's are those of its
-    .tflite, converted if need be, where ``is_converted``. ``runs`` are by interpreter.
-    ``validation`` (on random inputs), ``sparsity`` of the weights and ``layers`` are None where no
-    page was asked for; ``layers`` also of what was not quantized, and where ``why_no_layers`` says
-    so. ``origin`` is None for a file that stands alone.
+    ``file`` is the name of its file, and ``artifact`` the file's size and content; the float
+    model's are those of its .tflite file, which was converted if ``is_converted``. ``runs`` are by
+    interpreter. ``validation`` (on random inputs), ``sparsity`` of the weights and ``layers`` are
+    None if no page was requested; ``layers`` also for a model that is not quantized, and where
+    ``why_no_layers`` gives a reason. ``origin`` is None for a file without a manifest.
     """
 
     name: str
@@ -72,9 +73,9 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """One fold: calibrated on the others, tested on its own ``samples``.
+    """One fold: calibrated on the others, tested on its own ``samples`` (a count).
 
-    ``loss`` is as in :class:`~edgepack.evaluation.results.Change`.
+    ``loss`` is in the unit of :class:`~edgepack.evaluation.results.Change`.
     """
 
     samples: int
@@ -87,9 +88,10 @@ class Fold:
 class FoldsReport:
     """The cross-validation of the calibration, on LiteRT.
 
-    ``is_stratified`` tells that each fold has its share of each class. ``settings`` says in words
-    how the model was quantized. ``mean`` and ``deviation`` (the standard deviation, of a sample of
-    folds) are of the metric ``metric``, ``mean_loss`` and ``loss_deviation`` of what is lost.
+    ``is_stratified`` is whether the folds are stratified by class. ``settings`` describes in words
+    how the model was quantized. ``mean`` and ``deviation`` (the sample standard deviation over the
+    folds) are those of the metric ``metric``, ``mean_loss`` and ``loss_deviation`` those of its
+    loss.
     """
 
     metric: str
@@ -104,13 +106,14 @@ class FoldsReport:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonReport:
-    """The float model and others, on the same samples.
+    """The float model and others, compared on the same samples.
 
     ``float_runtime`` is what ran the float model. ``data`` describes the test data as the manifest
-    does; ``classes`` are the names of the classes, for each output that has them. ``stages`` has
-    the float model first. ``metrics`` names for each output the metric that the verdict is about.
-    ``lint`` is None where no page was asked for, or a note says why. ``inputs`` and ``versions``
-    are the manifest's.
+    does. ``classes`` are the class names of each output that has classes. ``stages`` has the float
+    model first. ``metrics`` is the metric of the verdict for each output. ``lint`` is None if no
+    page was requested, or for a reason in ``notes``. ``max_drop`` is the largest accepted loss, in
+    the unit of :class:`~edgepack.evaluation.results.Change`; None for no limit. ``inputs`` and
+    ``versions`` are the manifest's.
     """
 
     model: str
@@ -129,11 +132,14 @@ class ComparisonReport:
 
     @property
     def passed(self) -> bool | None:
-        """Whether no candidate failed, or lost more than ``max_drop``; None without that."""
+        """Whether every quantized model ran everywhere and lost at most ``max_drop``.
+
+        None without ``max_drop``.
+        """
         if self.max_drop is None:
             return None
-        candidates = (stage for stage in self.stages if stage.role == QUANTIZED)
-        runs = [run for stage in candidates for run in stage.runs.values()]
+        quantized = (stage for stage in self.stages if stage.role == QUANTIZED)
+        runs = [run for stage in quantized for run in stage.runs.values()]
         losses = (self._loss(*output) for run in runs for output in run.outputs.items())
         return not any(run.failure for run in runs) and all(
             loss is not None and loss <= self.max_drop for loss in losses
@@ -141,20 +147,20 @@ class ComparisonReport:
 
     def _loss(self, name: str, output: OutputResult) -> float | None:
         if name not in self.metrics:
-            return 0.0  # there is nothing to hold it against
+            return 0.0  # there are no labels to measure a loss by
         change = output.metrics[self.metrics[name]].change
         return change.loss if change else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what report.json holds; its JSON Schema is ``comparison.schema.json``."""
-        found = asdict(self) | {
+        """Return the content of report.json; its JSON Schema is ``comparison.schema.json``."""
+        fields = asdict(self) | {
             "schema": SCHEMA,
             "kind": "comparison",
             "passed": self.passed,
         }
-        for stage, told in zip(self.stages, found["stages"], strict=True):
-            told["validation"] = stage.validation.to_dict() if stage.validation else None
-            told["layers"] = stage.layers.to_dict() if stage.layers else None
-        found["lint"] = self.lint.to_dict() if self.lint else None
-        made: dict[str, Any] = finite(found)
-        return made
+        for stage, written in zip(self.stages, fields["stages"], strict=True):
+            written["validation"] = stage.validation.to_dict() if stage.validation else None
+            written["layers"] = stage.layers.to_dict() if stage.layers else None
+        fields["lint"] = self.lint.to_dict() if self.lint else None
+        content: dict[str, Any] = finite_or_none(fields)
+        return content

@@ -1,4 +1,4 @@
-"""What compression made of a model, step by step."""
+"""The steps of a model's compression, and the scores after each."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edgepack.evaluation.scores import Score
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """One step: its technique, what the model is called after it, and how it went.
+    """One step of compression.
 
-    ``record`` is the technique's own; ``outputs`` scores the outputs of the model after the step
-    against those of the float model as given.
+    ``stage`` is the model's name after the step. ``record`` is the technique's own. ``outputs`` are
+    the scores of the model's outputs after the step, compared with the original float model.
     """
 
     technique: str
@@ -25,12 +25,12 @@ class StepReport:
     outputs: dict[str, Score]
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """How the step went, for people: a line and what else there is to say."""
+    def summary(self) -> tuple[str, ...]:
+        """How the step went, in words: one line, then further lines if there are any."""
         return tuple(technique(self.technique).tell(self.record))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as report.json has them."""
+        """Return the fields as they are in report.json."""
         return {
             "technique": self.technique,
             "stage": self.stage,
@@ -40,5 +40,5 @@ class StepReport:
 
 
 def last_of(steps: tuple[StepReport, ...], name: str) -> StepReport | None:
-    """Find the last step of a technique, if there is one."""
+    """Return the last step with the technique of that name; None if there is none."""
     return next((step for step in reversed(steps) if step.technique == name), None)

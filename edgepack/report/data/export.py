@@ -1,4 +1,7 @@
-"""The report: data first; :mod:`edgepack.report.text.export` is how a person reads it."""
+"""The report of ``edgepack export`` and ``edgepack quantize``.
+
+:mod:`edgepack.report.text.export` writes it as text.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ from edgepack.tflite.sparsity import Sparsity
 class RuntimeReport:
     """How one interpreter ran the quantized model.
 
-    ``deviations`` are from the reference kernels of tflite-runtime, by output; none where those
-    or the interpreter did not run. ``arena_bytes`` is measured on this host.
+    ``deviations`` are from the reference kernels of tflite-runtime, by output; empty if those or
+    the interpreter did not run. ``arena_bytes`` is measured on this host. ``failure`` is why it did
+    not run, None if it did.
     """
 
     version: str
@@ -35,10 +39,10 @@ class RuntimeReport:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationReport:
-    """Where the ranges of activations come from, and what became of them in the quantized file.
+    """Where the ranges of activations come from, and what the quantized file represents.
 
-    ``observer`` is None where the ranges were given, ``samples`` where edgepack did not observe
-    them itself; then there is no ``growth`` either.
+    ``observer`` is None if the user provided the ranges. ``samples`` is None, and ``growth`` empty,
+    if edgepack did not observe the ranges itself. ``activations`` are by tensor name.
     """
 
     observer: str | None
@@ -49,7 +53,7 @@ class CalibrationReport:
 
 @dataclass(frozen=True, kw_only=True)
 class SparsityReport:
-    """Zeros among the weights of the float model, and among those of the quantized file."""
+    """Zeros among the weights of the float model and of the quantized file."""
 
     float: Sparsity
     quantized: Sparsity
@@ -57,11 +61,11 @@ class SparsityReport:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationReport:
-    """What a model was quantized to.
+    """How a model was quantized.
 
-    ``in_float`` names what is left in float on purpose: layers that compute in float, or, where the
-    scheme computes in float, weights that it left. ``dense`` tells the scales of dense layers as
-    the file has them; None if it has no such layers.
+    ``in_float`` names what is left in float on purpose: layers that compute in float or, if the
+    scheme itself computes in float, weights that it leaves. ``dense`` is the granularity of the
+    scales of dense layers in the file; None if it has no such layers.
     """
 
     settings: Quantization
@@ -69,10 +73,10 @@ class QuantizationReport:
     dense: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as they took effect, and what is in float."""
+        """Return the settings in effect, and what is left in float."""
         settings = self.settings
-        told: dict[str, Any] = as_json(settings)
-        return told | {
+        fields: dict[str, Any] = as_json(settings)
+        return fields | {
             "input_type": settings.inputs,
             "output_type": settings.outputs,
             "dense": self.dense,
@@ -82,10 +86,11 @@ class QuantizationReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What an export made and how good it is.
+    """The files that an export wrote, and how good the model is.
 
-    ``float_runtime`` is what ran the float model; ``compression`` has the steps that were taken,
-    in order; ``notes`` says what could not be checked.
+    ``float_runtime`` is what ran the float model. ``artifacts`` are by path, ``runtimes`` by
+    interpreter, ``targets`` by name. ``compression`` has the steps in order. ``notes`` are what
+    could not be checked.
     """
 
     model: str
@@ -106,10 +111,10 @@ class Report:
         return all(target.verdict.passed for target in self.targets.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what report.json holds.
+        """Return the content of report.json.
 
-        What the last pruning was stands beside the list of steps, which only a compressed model
-        has.
+        The record of the last pruning is under ``pruning``, apart from the list of all steps under
+        ``compression``, which only a compressed model has.
         """
         pruned = last_of(self.compression, Prune.technique)
         steps = [step.to_dict() for step in self.compression]

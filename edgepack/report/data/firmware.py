@@ -1,4 +1,7 @@
-"""The report of firmware that was written: data first, text by the module beside this one."""
+"""The report of ``edgepack firmware``.
+
+:mod:`edgepack.report.text.firmware` writes it as text.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ from edgepack.storage.artifact import Artifact
 
 @dataclass(frozen=True, kw_only=True)
 class ModelReport:
-    """What was written of one model.
+    """The firmware of one model.
 
-    ``operators`` are those that the resolver registers. ``arena_bytes`` is the constant that was
-    written, ``ram_bytes`` that and the runtime's own. The test vectors are ``vectors`` samples of
-    ``data``, ``test`` or ``random``.
+    ``operators`` are those that the resolver registers. ``arena_bytes`` is the arena size in the
+    source, and ``ram_bytes`` that plus the RAM of the runtime itself. The test vectors are
+    ``vectors`` samples of ``data``: ``test`` or ``random``.
     """
 
     file: str
@@ -33,8 +36,8 @@ class ModelReport:
     target: TargetReport
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
-        plain = {
+        """Return the fields as they are in report.json."""
+        fields = {
             "file": self.file,
             "artifact": asdict(self.artifact),
             "inputs": [asdict(spec) for spec in self.inputs],
@@ -45,14 +48,15 @@ class ModelReport:
             "vectors": self.vectors,
             "data": self.data,
         }
-        return plain | {"target": self.target.to_dict()}
+        return fields | {"target": self.target.to_dict()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FirmwareReport:
-    """Firmware for a target, in a layout; ``models`` are by name.
+    """Firmware for a target in a project layout.
 
-    ``flash_bytes`` counts all models, and the runtime once.
+    ``models`` are by name, ``files`` by path. ``flash_bytes`` is that of all models, and of the
+    runtime once.
     """
 
     target: Target
@@ -63,12 +67,12 @@ class FirmwareReport:
 
     @property
     def arena_bytes(self) -> int:
-        """The largest arena: models that run in turn can share one."""
+        """The largest arena in bytes: models that run in turn can share one."""
         return max(model.arena_bytes for model in self.models.values())
 
     @property
     def ram_bytes(self) -> int:
-        """The largest arena, and the runtime's own RAM."""
+        """The largest arena and the RAM of the runtime itself, in bytes."""
         return max(model.ram_bytes for model in self.models.values())
 
     @property
@@ -84,17 +88,17 @@ class FirmwareReport:
 
     @property
     def passed(self) -> bool:
-        """Whether each model passed on the target, and they fit together."""
+        """Whether each model passed on the target, and all fit together."""
         return self.fits and all(model.target.word == PASSED for model in self.models.values())
 
     @property
     def exit_status(self) -> int:
-        """0 passed, 1 failed, 3 could not be checked."""
+        """0: passed, 1: failed, 3: could not be checked."""
         words = {model.target.word for model in self.models.values()}
         return 0 if self.passed else 1 if FAILED in words or not self.fits else 3
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON has it."""
+        """Return the content of report.json."""
         return {
             "schema": SCHEMA,
             "target": self.target.name,

@@ -1,4 +1,7 @@
-"""What a .tflite file holds: data first, written by the module beside this one."""
+"""The report of ``edgepack inspect``: the graphs, layers and tensors of a .tflite file.
+
+:mod:`edgepack.report.text.inspection` writes it as text.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.core.schema_version import SCHEMA
-from edgepack.report.format.finite import finite
+from edgepack.report.format.finite import finite_or_none
 from edgepack.storage.artifact import Artifact
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorInspection:
-    """A tensor. ``bytes`` is what the file holds of a constant, else what its values take.
+    """A tensor.
 
-    ``shape`` is the file's; None stands for each dimension of ``signature`` that may change from
-    run to run, and ``signature`` is empty if none may. ``role`` is ``input``, ``output``,
-    ``constant``, ``variable``, ``activation``, or ``unused``; what an input also gives is an
-    ``input``. ``first_step`` and ``last_step`` tell when it is alive: 0 before the first layer,
-    layers count from 1; None for constants. ``zeros`` is the fraction of a layer's weights that
-    mean zero, ``real_range`` what its type can represent; None where there is none to tell.
+    ``shape`` is the file's. ``signature`` has None for each dimension that may change from run to
+    run, and is empty if none may. ``role`` is ``input``, ``output``, ``constant``, ``variable``,
+    ``activation`` or ``unused``; a tensor that is both input and output is an ``input``. ``bytes``
+    is the size in the file for a constant, otherwise that of its values. ``axis`` is the dimension
+    of per-channel scales. ``first_step`` and ``last_step`` are when it is alive: 0 is before the
+    first layer, and layers count from 1; None for constants. ``zeros`` is the fraction of a layer's
+    weights that represent zero, ``real_range`` the real values that the type can represent; None
+    where it does not apply.
     """
 
     index: int
@@ -45,11 +50,12 @@ class TensorInspection:
 class LayerInspection:
     """An operator, in the order of execution.
 
-    ``inputs`` and ``outputs`` index the graph's tensors, -1 is an input that is left out.
-    ``constant_bytes`` is what the file holds for it, constants that were taken before left out.
-    ``macs`` is None where it cannot be told, and so is ``zeros``, the fraction of its ``weights``
-    that mean zero. ``memory_bytes`` of activations are alive while it runs; ``waiting_bytes`` of
-    them are kept for a later one. ``runs`` names the graphs that control flow runs.
+    ``inputs`` and ``outputs`` are indices of the graph's tensors; -1 is an omitted input.
+    ``constant_bytes`` is the size of its constants in the file, without those that an earlier layer
+    uses. ``macs`` (multiply-accumulates) is None where it cannot be computed, and so is ``zeros``,
+    the fraction of its ``weights`` that represent zero. ``memory_bytes`` of activations are alive
+    while it runs; ``waiting_bytes`` of them are kept for a later layer. ``runs`` are the numbers of
+    the graphs that control flow runs.
     """
 
     name: str
@@ -70,10 +76,10 @@ class LayerInspection:
 
 @dataclass(frozen=True, kw_only=True)
 class Peak:
-    """Where a graph needs most memory.
+    """Where a graph needs most memory for activations.
 
-    ``layer`` is its place among the layers, None before the first. ``tensors`` are alive there,
-    the largest first; graphs that control flow runs there need ``called_bytes`` besides.
+    ``layer`` is an index of the layers, None before the first. ``tensors`` are the indices of those
+    alive there, the largest first; graphs that control flow runs there add ``called_bytes``.
     """
 
     bytes: int
@@ -84,7 +90,11 @@ class Peak:
 
 @dataclass(frozen=True, kw_only=True)
 class GraphInspection:
-    """A graph of a file. ``start_bytes`` is what its inputs take before the first layer."""
+    """A graph (subgraph) of a file.
+
+    ``inputs`` and ``outputs`` are indices of ``tensors``. ``start_bytes`` is the size of what is
+    alive before the first layer, ``variable_bytes`` that of variable tensors.
+    """
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -97,10 +107,11 @@ class GraphInspection:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a .tflite file holds.
+    """The content of a .tflite file.
 
-    ``constant_bytes`` counts what tensors share once. ``macs`` is a run of each graph, those left
-    out that cannot be told. ``zeros`` is the fraction of all ``weights`` that mean zero.
+    ``constant_bytes`` counts a buffer that tensors share once. ``macs`` is for one run of each
+    graph, without layers whose number cannot be computed. ``zeros`` is the fraction of all
+    ``weights`` that represent zero.
     """
 
     model: str
@@ -113,6 +124,6 @@ class Inspection:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the inspection as JSON has it: None for what is no finite number."""
-        found: dict[str, Any] = finite({"schema": SCHEMA, **asdict(self)})
-        return found
+        """Return the inspection for JSON, with None for numbers that are not finite."""
+        fields: dict[str, Any] = finite_or_none({"schema": SCHEMA, **asdict(self)})
+        return fields

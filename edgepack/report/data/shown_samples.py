@@ -1,4 +1,4 @@
-"""The samples that a page shows: what went in, and what came out."""
+"""The samples that a page shows: inputs and outputs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from edgepack.storage.arrays import Arrays
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ShownSample:
-    """One sample, without the axis of samples.
+    """One sample, as arrays without the batch axis.
 
-    ``inputs`` are real values as they are in the test data, by the name of the input; ``of_float``
-    and ``of_other`` what the two models give for one output, real values of the same shape.
+    ``inputs`` are the real values of the test data, by input name. ``of_float`` and ``of_other``
+    are one output of the two models, real values of the same shape.
     """
 
     inputs: Arrays
@@ -27,11 +27,11 @@ class ShownSample:
 
 
 Exhibits = Mapping[tuple[str, str, int], ShownSample]
-"""By the name of the stage, that of the output, and the index of the sample in the test data."""
+"""Samples by stage name, output name, and index in the test data."""
 
 
 def samples_to_show(report: ComparisonReport) -> Iterator[tuple[str, str, str, int]]:
-    """Tell which samples the page shows: stage, interpreter, output, index."""
+    """Return stage, interpreter, output and index of each sample that the page shows."""
     for output in output_names(report):
         for each in worst_runs(report, output):
             for sample in each.output.worst:

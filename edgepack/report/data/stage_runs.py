@@ -1,4 +1,4 @@
-"""What the interpreters of a comparison made of the models, one line after the other."""
+"""Runs and outputs of a comparison's stages, in the order of the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, Stag
 
 @dataclass(frozen=True, kw_only=True)
 class StageOutput:
-    """One output of a model, as one interpreter gave it."""
+    """One output of a model on one interpreter."""
 
     stage: Stage
     runtime: str
@@ -20,34 +20,34 @@ class StageOutput:
 
     @property
     def name(self) -> str:
-        """The stage, and the interpreter where it ran on several."""
+        """The stage's name, with the interpreter if there are several."""
         return run_name(self.stage, self.runtime)
 
     @property
     def is_float(self) -> bool:
-        """Whether it is the model that the others are held against."""
+        """Whether it is the float model, with which the others are compared."""
         return self.stage.role == FLOAT
 
 
 def run_name(stage: Stage, runtime: str) -> str:
-    """Name a run by its stage, and by the interpreter where there are several."""
+    """Return a run's name: the stage, with the interpreter if it ran on several."""
     return f"{stage.name} on {runtime}" if len(stage.runs) > 1 else stage.name
 
 
 def all_runs(report: ComparisonReport) -> Iterator[tuple[Stage, str, StageRun]]:
-    """Go through the stages and their interpreters, the float model first."""
+    """Return stage, interpreter and run of every run, the float model first."""
     for stage in report.stages:
         for runtime, run in stage.runs.items():
             yield stage, runtime, run
 
 
 def output_names(report: ComparisonReport) -> list[str]:
-    """Name the outputs that any interpreter gave."""
+    """Return the names of the outputs of all runs, each once."""
     return list(dict.fromkeys(name for _, _, run in all_runs(report) for name in run.outputs))
 
 
 def stage_outputs(report: ComparisonReport, output: str) -> list[StageOutput]:
-    """Find what the interpreters gave for an output, the float model first."""
+    """Return an output of every run that has it, the float model first."""
     return [
         StageOutput(stage=stage, runtime=runtime, output=run.outputs[output])
         for stage, runtime, run in all_runs(report)
@@ -56,42 +56,43 @@ def stage_outputs(report: ComparisonReport, output: str) -> list[StageOutput]:
 
 
 def worst_runs(report: ComparisonReport, output: str) -> list[StageOutput]:
-    """Find one run of each stage: that of the interpreter on which it loses most."""
-    found: dict[str, StageOutput] = {}
+    """Return one run of each stage: that of the interpreter on which the model loses most."""
+    worst: dict[str, StageOutput] = {}
     for each in stage_outputs(report, output):
-        known = found.get(each.stage.name)
-        if known is None or _cost(report, output, each) > _cost(report, output, known):
-            found[each.stage.name] = each
-    return list(found.values())
+        known = worst.get(each.stage.name)
+        if known is None or _loss(report, output, each) > _loss(report, output, known):
+            worst[each.stage.name] = each
+    return list(worst.values())
 
 
-def worst_note(report: ComparisonReport) -> str:
-    """Say which of several interpreters is shown; nothing where models ran on one."""
+def worst_runs_note(report: ComparisonReport) -> str:
+    """Return a note on which interpreter is shown; empty if each model ran on one."""
     if all(len(stage.runs) == 1 for stage in report.stages):
         return ""
-    return "Of several interpreters the one is shown on which a model loses most."
+    return "Each model is shown on the interpreter on which it loses most."
 
 
 def verdict_metric(
     report: ComparisonReport, output: str, result: OutputResult
 ) -> MetricResult | None:
-    """Find the metric that the verdict is about; None without labels."""
+    """Return the metric of the verdict; None without labels."""
     return result.metrics.get(report.metrics.get(output, ""))
 
 
 def recall_lost(of_float: ClassResult | None, other: ClassResult) -> float:
-    """Tell what a class lost of its recall, 0 where that is not known."""
+    """Return how much recall a class lost, as a fraction; 0 if unknown."""
     if of_float is None or of_float.recall is None or other.recall is None:
         return 0.0
     return of_float.recall - other.recall
 
 
-def title(report: ComparisonReport, text: str, output: str) -> str:
-    """Name something of an output, and the output where there are several."""
+def output_title(report: ComparisonReport, text: str, output: str) -> str:
+    """Return a title, with the output's name if there are several outputs."""
     return f"{text}: {output}" if len(output_names(report)) > 1 else text
 
 
-def _cost(report: ComparisonReport, output: str, each: StageOutput) -> float:
+def _loss(report: ComparisonReport, output: str, each: StageOutput) -> float:
+    """Return the loss to rank runs by; without a metric the mean absolute error."""
     metric = verdict_metric(report, output, each.output)
     if metric and metric.change and metric.change.loss is not None:
         return metric.change.loss

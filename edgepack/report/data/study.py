@@ -1,4 +1,4 @@
-"""The study of weights in fixed point: what each number of bits costs."""
+"""The report of ``edgepack study``: scores with weights in fixed point, by number of bits."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Any
 
 from edgepack.core.schema_version import SCHEMA
 from edgepack.evaluation.scores import Score
-from edgepack.report.format.amounts import cells, number
-from edgepack.report.format.text_table import NONE, table
 
 
 @dataclass(frozen=True, kw_only=True)
 class Simulated:
-    """A simulated model: how its weights were rounded, and the score of each output by name."""
+    """A simulated model: bits and rounding of its weights, and scores by output."""
 
     bits: int
     rounding: str
@@ -22,10 +20,10 @@ class Simulated:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyReport:
-    """A float model on LiteRT, and with its weights in fewer and fewer bits.
+    """A float model on LiteRT, and the same with its weights in fewer bits.
 
-    ``metrics`` and ``float_values`` are by output; None where there is nothing to measure it
-    against. ``seed`` is that of stochastic rounding.
+    ``metrics`` and ``float_values`` are by output; None for an output without labels. ``seed`` is
+    that of stochastic rounding.
     """
 
     model: str
@@ -36,31 +34,7 @@ class StudyReport:
     simulated: tuple[Simulated, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what study.json holds."""
+        """Return the content of study.json."""
         return (
             {"schema": SCHEMA} | asdict(self) | {"simulated": [asdict(s) for s in self.simulated]}
         )
-
-
-def render_study(report: StudyReport) -> str:
-    """Write a table for each output: a row for each number of bits and each rounding."""
-    return "\n\n".join(
-        (f"output {output}\n" if len(report.metrics) > 1 else "") + table(_rows(report, output))
-        for output in report.metrics
-    )
-
-
-def _rows(report: StudyReport, output: str) -> list[list[str]]:
-    metric = report.metrics[output]
-    rows = [
-        ["weights", "rounding", metric or NONE, "agreement", "SQNR", "max error"],
-        ["float", NONE, number(report.float_values[output]), NONE, NONE, NONE],
-    ]
-    rows += [
-        [f"{each.bits} bits", each.rounding, *cells(each.outputs[output])]
-        for each in report.simulated
-    ]
-    if metric is None:
-        for row in rows:
-            del row[2]
-    return rows

@@ -1,4 +1,4 @@
-"""What a target says of a model."""
+"""The report on whether a target can run a model."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PASSED, FAILED, NOT_CHECKED = "passed", "FAILED", "not checked"
 
 @dataclass(frozen=True, kw_only=True)
 class TargetReport:
-    """What a target says of the model.
+    """Whether a target can run a model, and the memory that it needs there.
 
-    ``flash_bytes`` counts the model, and the runtime on a microcontroller; ``ram_bytes`` the arena
-    and the runtime there, elsewhere the peak of the interpreter's process here; None where that was
-    not measured, as in an export. ``footprint`` is what the model takes on a microcontroller
-    without an NPU, ``compilation`` what Vela makes of it for one. ``verdict`` is that of the
-    checks.
+    ``flash_bytes`` is the size of the model, with the runtime on a microcontroller. ``ram_bytes``
+    is the arena and the runtime on a microcontroller, elsewhere the peak of the interpreter's
+    process on this machine; None where that was not measured, as in an export. ``footprint`` is
+    None except on a microcontroller without an NPU, ``compilation`` (by Vela) except with an Arm
+    Ethos-U NPU. ``verdict`` is that of the checks.
     """
 
     target: Target
@@ -33,16 +33,16 @@ class TargetReport:
 
     @property
     def word(self) -> str:
-        """The outcome in a word."""
+        """The outcome: ``PASSED``, ``FAILED`` or ``NOT_CHECKED``."""
         if not self.verdict.passed:
             return FAILED
         return NOT_CHECKED if self.verdict.missing else PASSED
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them.
+        """Return the fields for JSON.
 
-        ``ram_bytes`` is told by the footprint on a microcontroller; elsewhere it is another in each
-        run, and told as the peak of the runtime in the report of a validation.
+        ``ram_bytes`` is left out: on a microcontroller it is in the footprint; elsewhere it differs
+        from run to run, and is in the report of a validation as the peak of the runtime.
         """
         return {
             "verdict": self.word.lower(),

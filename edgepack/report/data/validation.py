@@ -1,4 +1,4 @@
-"""The report of a validation: data first, written by the modules beside this one."""
+"""The report of ``edgepack validate``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from edgepack.storage.artifact import Artifact
 class RuntimeValidation:
     """How one interpreter ran the model, on this machine.
 
-    ``deviations`` are from the reference kernels of tflite-runtime, by output. ``latency`` and
-    ``latency_ratio``, to the float model's, are this machine's and say nothing of a device's.
-    ``peak_memory_bytes`` is that of the interpreter's process.
+    ``failure`` is why it did not run, None if it did. ``deviations`` are from the reference kernels
+    of tflite-runtime, by output. ``latency`` and ``latency_ratio`` (to the float model's latency)
+    are this machine's, not a device's. ``peak_memory_bytes`` is that of the interpreter's process.
     """
 
     version: str
@@ -32,10 +32,11 @@ class RuntimeValidation:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationReport:
-    """What a validation found.
+    """How a .tflite file runs on interpreters, and whether targets can run it.
 
-    ``model`` is the file's name, ``data`` what it ran on: ``test`` or ``random``. ``comparison``
-    with the float model is None where there was none. ``notes`` says what could not be compared.
+    ``model`` is the file's name, ``data`` what it ran on: ``test`` or ``random``. ``comparison`` is
+    that with the float model, None if there is none. ``runtimes`` are by interpreter, ``targets``
+    by name. ``notes`` are what could not be compared.
     """
 
     model: str
@@ -49,17 +50,17 @@ class ValidationReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the model was checked, and passed, on every target."""
+        """Whether the model was checked on every target, and passed."""
         return all(target.word == PASSED for target in self.targets.values())
 
     @property
     def exit_status(self) -> int:
-        """0 passed, 1 failed on a target, 3 could not be checked for one."""
+        """0: passed, 1: failed on a target, 3: could not be checked for one."""
         words = {target.word for target in self.targets.values()}
         return 1 if FAILED in words else 3 if NOT_CHECKED in words else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON has it."""
+        """Return the content of report.json."""
         return {
             "schema": SCHEMA,
             "model": self.model,

@@ -1,1 +1,1 @@
-"""The figures of a report, each with what it is and which way is better."""
+"""Differences of reports: the figures of each, and which of them became better or worse."""

@@ -1,4 +1,4 @@
-"""The figures of what several reports have: targets, interpreters, files, what went in."""
+"""Figures that several kinds of reports have: targets, interpreters, files, inputs."""
 
 from __future__ import annotations
 
@@ -25,39 +25,45 @@ from edgepack.report.differences.figure_kinds import (
 from edgepack.report.differences.read_report import Node
 
 
-def word_figure(judged: Node) -> str | None:
-    """Find a verdict; the reports of older versions have ``passed`` alone."""
-    passed = judged["passed"].flag()
-    told = None if passed is None else (PASSED if passed else FAILED).lower()
-    return judged["verdict"].text() or told
+def verdict_word(report: Node) -> str | None:
+    """Return the verdict of a report or a target.
+
+    Reports of older versions have only ``passed``.
+    """
+    passed = report["passed"].flag()
+    word = None if passed is None else (PASSED if passed else FAILED).lower()
+    return report["verdict"].text() or word
 
 
-def judged(start: str, target: Node) -> Iterator[Figure]:
-    """Tell a target's verdict and its reasons."""
-    yield verdict_figure(f"{start}verdict", VERDICT, word_figure(target))
+def verdict_figures(start: str, target: Node) -> Iterator[Figure]:
+    """Return a target's verdict and its reasons.
+
+    ``start`` is the beginning of the figures' names, here and below.
+    """
+    yield verdict_figure(f"{start}verdict", VERDICT, verdict_word(target))
     yield verdict_figure(f"{start}reason", REASONS, target["reasons"].texts())
 
 
 def footprint_figures(start: str, target: Node) -> Iterator[Figure]:
-    """Tell what the model takes of a target."""
-    taken, plan = target["footprint"], target["compilation"]["plan"]
+    """Return the memory, and for an NPU the cycles, that a model needs on a target."""
+    footprint, plan = target["footprint"], target["compilation"]["plan"]
     yield size_figure(f"{start}flash", target["flash_bytes"])
-    yield size_figure(f"{start}RAM", taken["ram_bytes"])
-    yield size_figure(f"{start}arena", taken["arena"]["least"])
+    yield size_figure(f"{start}RAM", footprint["ram_bytes"])
+    yield size_figure(f"{start}arena", footprint["arena"]["least"])
     yield size_figure(f"{start}SRAM of the NPU", plan["sram_bytes"])
     cycles = plan["cycles"].number()
     yield Figure(group=Group.SIZE, what=f"{start}cycles of the NPU", kind=CYCLES, value=cycles)
 
 
-def run(what: str, runtime: Node) -> Figure:
-    """Tell whether an interpreter ran a model."""
+def run_figure(what: str, runtime: Node) -> Figure:
+    """Return whether an interpreter ran a model."""
     return verdict_figure(what, RUN, RUNS if runtime["failure"].text() is None else FAILS)
 
 
-def on_host(start: str, name: str, runtime: Node, *, is_named: bool) -> Iterator[Figure]:
-    """Tell how an interpreter ran a model on the machine of the report.
+def host_figures(start: str, name: str, runtime: Node, *, is_named: bool) -> Iterator[Figure]:
+    """Return how an interpreter ran a model on the machine of the report.
 
-    ``is_named`` says that outputs are told apart by their names.
+    ``is_named`` is whether figures include the names of outputs.
     """
     for output, deviation in runtime["deviations"].children().items():
         place = f"{start}{output}: " if is_named else start
@@ -77,22 +83,22 @@ _ROLES = {
 }
 
 
-def went_in(inputs: Node) -> Iterator[Figure]:
-    """Name what went in, by its role."""
-    for role, made_of in inputs.children().items():
+def input_figures(inputs: Node) -> Iterator[Figure]:
+    """Return a figure for each input of a known role."""
+    for role, described in inputs.children().items():
         if role in _ROLES:
-            yield other_figure(_ROLES[role], SETTING, _named(made_of))
+            yield other_figure(_ROLES[role], SETTING, _description(described))
 
 
-def _named(made_of: Node) -> str | None:
-    """Name what went in as the manifest does: a function or an object, or a file and its hash."""
-    name = made_of["function"].text() or made_of["object"].text() or made_of["name"].text()
-    digest = (made_of["sha256"].text() or "")[:8]
+def _description(described: Node) -> str | None:
+    """Return an input's function, object or file name, as in the manifest, with a file's hash."""
+    name = described["function"].text() or described["object"].text() or described["name"].text()
+    digest = (described["sha256"].text() or "")[:8]
     return f"{name} {digest}".rstrip() if name else None
 
 
-def file(what: str, artifact: Node) -> Iterator[Figure]:
-    """Tell a file's size and content."""
+def file_figures(what: str, artifact: Node) -> Iterator[Figure]:
+    """Return a file's size and hash."""
     yield size_figure(what, artifact["bytes"])
     digest = artifact["sha256"].text()
     yield other_figure(f"SHA-256 of {what}", SETTING, digest[:12] if digest else None)

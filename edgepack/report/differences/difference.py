@@ -1,4 +1,7 @@
-"""The difference of two reports: what became better or worse; data first."""
+"""The difference of two reports: which figures became better or worse.
+
+:mod:`edgepack.report.text.difference` writes it as text.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,16 @@ from edgepack.report.differences.figure_kinds import (
 BETTER, WORSE, DIFFERENT, SAME = "better", "worse", "different", "same"
 ONLY_A, ONLY_B = "only in A", "only in B"
 _VERDICTS = (WORSE, BETTER, DIFFERENT, ONLY_A, ONLY_B, SAME)
-_NOISE = 1e-9
+_NOISE = 1e-9  # relative
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,.]*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two: the file, what it is a report of, the model, and the samples it ran on."""
+    """One of the two reports: its file, its kind, the model, and the samples that it ran on.
+
+    ``data`` is what kind of samples they are, ``samples`` how many.
+    """
 
     file: str
     kind: str
@@ -39,10 +45,10 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class DifferenceRow:
-    """A figure in both reports; None where one has it not.
+    """A figure of both reports; ``a`` or ``b`` is None if that report lacks it.
 
-    ``verdict`` is ``better``, ``worse`` or ``same``, ``different`` where neither can be said, or
-    ``only in A`` or ``only in B``.
+    ``verdict`` is ``better``, ``worse``, ``same``, ``different`` (if neither is better), ``only in
+    A`` or ``only in B``.
     """
 
     group: Group
@@ -54,21 +60,21 @@ class DifferenceRow:
 
     @property
     def change(self) -> float | None:
-        """What was added from A to B, in the unit of the kind; None for words."""
+        """The change from A to B, in the unit of the kind; None for text."""
         if isinstance(self.a, (int, float)) and isinstance(self.b, (int, float)):
             return self.b - self.a
         return None
 
     @property
     def percent(self) -> float | None:
-        """The change in percent of A; None where A is 0, and for decibels."""
+        """The change in percent of A; None if A is 0, and for decibels."""
         if self.change is None or not isinstance(self.a, (int, float)) or self.kind.unit == "dB":
             return None
         percent = 100 * self.change / abs(self.a) if self.a else math.inf
         return percent if math.isfinite(percent) else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields as they are in JSON."""
         return {
             "group": self.group.value,
             "what": self.what,
@@ -83,23 +89,23 @@ class DifferenceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """All figures of two reports, the weightiest first, those that are the same among them."""
+    """All figures of two reports, including unchanged ones, the most important first."""
 
     a: Side
     b: Side
     rows: tuple[DifferenceRow, ...]
 
     def count(self, verdict: str) -> int:
-        """Count the rows of a verdict."""
+        """Return the number of rows with a verdict."""
         return sum(row.verdict == verdict for row in self.rows)
 
     @property
     def exit_status(self) -> int:
-        """0 if nothing became worse, else 1."""
+        """0: nothing became worse, 1: something did."""
         return 1 if self.count(WORSE) else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``edgepack diff --json`` prints."""
+        """Return the content of the JSON that ``edgepack diff --json`` prints."""
         return {
             "schema": SCHEMA,
             "a": asdict(self.a),
@@ -110,16 +116,16 @@ class Difference:
 
 
 def differences(a: Iterable[Figure], b: Iterable[Figure]) -> tuple[DifferenceRow, ...]:
-    """Hold the figures of two reports against each other, by what they are."""
+    """Compare the figures of two reports that have the same name."""
     before, after = ({figure.what: figure for figure in figures} for figures in (a, b))
     rows = [row for what in before | after for row in _rows(before.get(what), after.get(what))]
     return tuple(sorted(rows, key=lambda row: list(Group).index(row.group)))
 
 
 def _rows(a: Figure | None, b: Figure | None) -> Iterator[DifferenceRow]:
-    """Give a row for a figure that a report has at least; for a set one for each of its texts."""
+    """Return the row of a figure that at least one report has, or a row for each text of a set."""
     figure = a or b
-    assert figure is not None  # noqa: S101 (one of the two has it)
+    assert figure is not None  # noqa: S101 (at least one report has it)
     old, new = a.value if a else None, b.value if b else None
     is_set = isinstance(figure.value, tuple)
     for before, after in _pairs(old, new, are_reasons=figure.kind is REASONS):
@@ -135,9 +141,9 @@ def _rows(a: Figure | None, b: Figure | None) -> Iterator[DifferenceRow]:
 
 
 def _pairs(old: Value, new: Value, *, are_reasons: bool) -> list[tuple[Plain, Plain]]:
-    """Pair values; of sets the texts that are equal, reasons also if only their numbers differ.
+    """Pair values; in sets, texts that are equal, or for reasons differ only in their numbers.
 
-    A set that only one report has gives nothing: what it belongs to is told as new or gone.
+    A set that only one report has gives no pairs: its target has a row, only in A or only in B.
 
     >>> _pairs(("fails", "takes 5 B"), ("takes 7 B", "takes 9 B"), are_reasons=True)
     [('fails', None), ('takes 5 B', 'takes 7 B'), (None, 'takes 9 B')]
@@ -154,13 +160,13 @@ def _pairs(old: Value, new: Value, *, are_reasons: bool) -> list[tuple[Plain, Pl
     pairs: list[tuple[Plain, Plain]] = [(text, text) for text in sorted(kept)]
     for text in dict.fromkeys(old):
         if text not in kept:
-            alike = added[_key(text)] if are_reasons else ()
-            pairs.append((text, alike.popleft() if alike else None))
+            similar = added[_key(text)] if are_reasons else ()
+            pairs.append((text, similar.popleft() if similar else None))
     return pairs + [(None, text) for texts in added.values() for text in texts]
 
 
 def _key(reason: str) -> str:
-    """Take the numbers out of a reason, but not those in names.
+    """Return a reason with its numbers, but not those in names, replaced.
 
     >>> _key("conv2d_1 takes 22,832 of 20,000 bytes")
     'conv2d_1 takes # of # bytes'
@@ -169,7 +175,7 @@ def _key(reason: str) -> str:
 
 
 def _verdict(kind: FigureKind, a: Plain, b: Plain, *, is_set: bool) -> str:
-    """Judge a figure, or a text of a set."""
+    """Return the verdict on a figure, or on a text of a set."""
     if a is None or b is None:
         if kind is REASONS:
             return WORSE if a is None else BETTER
@@ -181,7 +187,7 @@ def _verdict(kind: FigureKind, a: Plain, b: Plain, *, is_set: bool) -> str:
         are_ranked = a in ranks and b in ranks
         return _direction(ranks.index(b) - ranks.index(a)) if are_ranked else DIFFERENT
     if kind.show(a) == kind.show(b) or math.isclose(a, b, rel_tol=_NOISE):
-        return SAME  # reports print it alike
+        return SAME  # reports print the same
     return _direction(kind.better * (b - a))
 
 

@@ -8,12 +8,12 @@ from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.evaluation.scores import NOT_SCHEMES
 from edgepack.metrics import listed_metric
 from edgepack.report.differences.common_figures import (
-    file,
+    file_figures,
     footprint_figures,
-    judged,
-    on_host,
-    run,
-    went_in,
+    host_figures,
+    input_figures,
+    run_figure,
+    verdict_figures,
 )
 from edgepack.report.differences.figure_kinds import (
     AGREEMENT,
@@ -25,8 +25,8 @@ from edgepack.report.differences.figure_kinds import (
     ZEROS,
     Figure,
     Value,
-    kind_of,
     metric_figure,
+    metric_kind,
     other_figure,
     size_figure,
 )
@@ -34,26 +34,26 @@ from edgepack.report.differences.read_report import Node
 
 
 def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[Figure]:
-    """Take the figures out of the report of an export or a validation.
+    """Return the figures of the report of an export or a validation.
 
-    ``is_named`` says that outputs are told apart by their names.
+    ``is_named`` is whether figures include the names of outputs.
     """
     scheme = _scheme(report)
     for name, target in report["targets"].children().items():
-        yield from judged(f"{name}: ", target)
+        yield from verdict_figures(f"{name}: ", target)
         yield from footprint_figures(f"{name}: ", target)
     for name, runtime in report["runtimes"].children().items():
-        yield run(name, runtime)
-        yield from on_host("", name, runtime, is_named=is_named)
+        yield run_figure(name, runtime)
+        yield from host_figures("", name, runtime, is_named=is_named)
         yield other_figure(f"{name}: version", SETTING, runtime["version"].text())
     for name, output in report["comparison"]["outputs"].children().items():
         stages = {stage: outputs[name] for stage, outputs in _stages(report).items()}
         yield from _output(f"{name}: " if is_named else "", output, stages)
     artifacts = report["artifacts"].children()
     quantized = artifacts.get(tflite_name(scheme), report["artifact"])
-    yield from file("quantized model", quantized)
+    yield from file_figures("quantized model", quantized)
     if FLOAT_TFLITE in artifacts:
-        yield from file(FLOAT_TFLITE, artifacts[FLOAT_TFLITE])
+        yield from file_figures(FLOAT_TFLITE, artifacts[FLOAT_TFLITE])
     for path, artifact in artifacts.items():
         if path.endswith(".c"):
             yield size_figure("model.c, as text", artifact["bytes"])
@@ -61,11 +61,11 @@ def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[
     for which, sparsity in zeros.items():
         yield other_figure(f"zeros in the {which} model", ZEROS, sparsity["overall"].number())
     yield from _settings(report, scheme)
-    yield from went_in(manifest["recipe"])
+    yield from input_figures(manifest["recipe"])
 
 
 def _scheme(report: Node) -> str:
-    """Find what a model was quantized to; empty if nothing says so."""
+    """Return the scheme that a model was quantized to; empty if unknown."""
     if scheme := report["quantization"]["scheme"].text():
         return scheme
     outputs = report["comparison"]["outputs"].children().values()
@@ -74,27 +74,29 @@ def _scheme(report: Node) -> str:
 
 
 def _stages(report: Node) -> dict[str, Node]:
-    """Find the outputs of the model after each step of compression, by what it is called then."""
+    """Return the outputs after each step of compression, by the model's name after the step."""
     steps = report["compression"].entries() or ()
     return {step["stage"].text() or "": step["outputs"] for step in steps}
 
 
 def _output(start: str, output: Node, stages: Mapping[str, Node]) -> Iterator[Figure]:
     name = output["metric"].text()
-    known = listed_metric(name) if name else None
-    kind = kind_of(known.unit, is_more_better=known.is_more_better) if known else VALUE
-    # Reports of earlier versions know one step, of pruning.
-    scored: dict[str, Node] = {**stages} or {"pruned": output["pruned"]}
+    metric = listed_metric(name) if name else None
+    kind = metric_kind(metric.unit, is_more_better=metric.is_more_better) if metric else VALUE
+    # Reports of earlier versions have one step, of pruning.
+    scores_of: dict[str, Node] = {**stages} or {"pruned": output["pruned"]}
     for key, scores in output.children().items():
         if key not in NOT_SCHEMES:
-            scored |= scores.children()
+            scores_of |= scores.children()
     if name is not None:
-        values = {"float": output["float"]} | {who: score["value"] for who, score in scored.items()}
-        for who, value in values.items():
-            yield metric_figure(f"{start}{who}: {name}", kind, value)
-    for label, its_kind, key in _SCORES:
-        for who, score in scored.items():
-            yield metric_figure(f"{start}{who}: {label}", its_kind, score[key])
+        values = {"float": output["float"]} | {
+            model: score["value"] for model, score in scores_of.items()
+        }
+        for model, value in values.items():
+            yield metric_figure(f"{start}{model}: {name}", kind, value)
+    for label, score_kind, key in _SCORES:
+        for model, score in scores_of.items():
+            yield metric_figure(f"{start}{model}: {label}", score_kind, score[key])
 
 
 _SCORES = (
@@ -106,7 +108,7 @@ _SCORES = (
 
 def _settings(report: Node, scheme: str) -> Iterator[Figure]:
     quantization, calibration = report["quantization"], report["calibration"]
-    compared = report["comparison"]
+    comparison = report["comparison"]
     is_export = "pruning" in report.children()
     observer = "as given" if calibration.children() else None
     settings: Mapping[str, Value] = {
@@ -121,12 +123,12 @@ def _settings(report: Node, scheme: str) -> Iterator[Figure]:
         "pruning": report["pruning"]["way"].text() or ("none" if is_export else None),
         "steps of compression": _techniques(report) or ("none" if is_export else None),
         "float model run by": report["float_runtime"].text(),
-        "compared on": compared["data"].text() or report["data"].text(),
+        "compared on": comparison["data"].text() or report["data"].text(),
     }
     for what, value in settings.items():
         yield other_figure(what, SETTING, value)
     counts = {
-        "samples compared": compared["samples"].number() or report["samples"].number(),
+        "samples compared": comparison["samples"].number() or report["samples"].number(),
         "samples calibrated with": calibration["samples"].number(),
     }
     for what, count in counts.items():

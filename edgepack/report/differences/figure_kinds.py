@@ -1,4 +1,4 @@
-"""What figures are: their kinds, which way is better, and how reports print them."""
+"""Figures and their kinds: which way is better, and how reports print them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Value = Plain | tuple[str, ...]
 
 
 class Group(str, Enum):
-    """What figures tell, the weightiest first."""
+    """Groups of figures, the most important first."""
 
     VERDICT = "verdict"
     METRIC = "metric"
@@ -30,8 +30,9 @@ class Group(str, Enum):
 class FigureKind:
     """A kind of figure: its unit, how reports print it, and which way is better.
 
-    ``better`` is 1 if more is better, -1 if less is, 0 if neither can be said. ``ranks`` are words
-    from the worst to the best. ``change`` writes a difference; None leaves it to the percentage.
+    ``better`` is 1 if more is better, -1 if less is better, 0 if neither. ``ranks`` are the values
+    of a text, from worst to best. ``show`` formats a value, and ``change`` a difference; if that is
+    None, only the percentage is shown.
     """
 
     unit: str
@@ -69,30 +70,30 @@ VERDICT = FigureKind(
 )
 RUN = FigureKind(unit="run", ranks=(FAILS, RUNS))
 REASONS = FigureKind(unit="reason", better=-1)
-FRACTION = FigureKind(unit="fraction", better=1, show=amounts.number, change=_points)
+FRACTION = FigureKind(unit="fraction", better=1, show=amounts.format_four_decimals, change=_points)
 ERROR = FigureKind(unit="error", better=-1, show="{:.5g}".format)
 VALUE = FigureKind(unit="value", show="{:.5g}".format)
-AGREEMENT = FigureKind(unit="fraction", better=1, show=amounts.fraction, change=_points)
-SQNR = FigureKind(unit="dB", better=1, show=amounts.decibels, change=_decibels)
-MAX_ERROR = FigureKind(unit="error", better=-1, show=amounts.plain)
-BYTES = FigureKind(unit="bytes", better=-1, show=amounts.bytes_of, change=_bytes)
-CYCLES = FigureKind(unit="cycles", better=-1, show=amounts.count, change="{:+,}".format)
+AGREEMENT = FigureKind(unit="fraction", better=1, show=amounts.format_percent, change=_points)
+SQNR = FigureKind(unit="dB", better=1, show=amounts.format_decibels, change=_decibels)
+MAX_ERROR = FigureKind(unit="error", better=-1, show=amounts.format_three_digits)
+BYTES = FigureKind(unit="bytes", better=-1, show=amounts.format_bytes, change=_bytes)
+CYCLES = FigureKind(unit="cycles", better=-1, show=amounts.format_count, change="{:+,}".format)
 ZEROS = FigureKind(unit="fraction", show="{:.1%}".format, change=_points)
 STEPS = FigureKind(unit="LSB", show=_steps)
-TIME = FigureKind(unit="ms", show=amounts.milliseconds)
+TIME = FigureKind(unit="ms", show=amounts.format_milliseconds)
 MEMORY = FigureKind(unit="bytes", show=_mebibytes)
-DIVERGENCE = FigureKind(unit="nats", better=-1, show=amounts.plain)
+DIVERGENCE = FigureKind(unit="nats", better=-1, show=amounts.format_three_digits)
 CONTENT = FigureKind(unit="content", ranks=(ANOTHER, IDENTICAL))
-COUNT = FigureKind(unit="count", show=amounts.count, change="{:+,}".format)
+COUNT = FigureKind(unit="count", show=amounts.format_count, change="{:+,}".format)
 SETTING = FigureKind(unit="setting")
 
 
-_OF_UNITS: dict[str | None, FigureKind] = {
+_METRIC_KINDS: dict[str | None, FigureKind] = {
     Unit.FRACTION: FRACTION,
     Unit.ERROR: ERROR,
     Unit.DECIBELS: FigureKind(unit="dB", show="{:.2f} dB".format, change=_decibels),
 }
-_LOST_IN: dict[str | None, FigureKind] = {
+_LOSS_KINDS: dict[str | None, FigureKind] = {
     Unit.FRACTION: FigureKind(
         unit="points", better=-1, show="{:.2f} points".format, change="{:+.2f} points".format
     ),
@@ -101,20 +102,26 @@ _LOST_IN: dict[str | None, FigureKind] = {
 }
 
 
-def kind_of(unit: str | None, *, is_more_better: bool | None) -> FigureKind:
-    """Find the kind of a metric's values; what no report told is neither better nor worse."""
+def metric_kind(unit: str | None, *, is_more_better: bool | None) -> FigureKind:
+    """Return the kind of a metric's values.
+
+    If ``is_more_better`` is None, as the report lacks it, neither way is better.
+    """
     better = 0 if is_more_better is None else 1 if is_more_better else -1
-    return replace(_OF_UNITS.get(unit, VALUE), better=better)
+    return replace(_METRIC_KINDS.get(unit, VALUE), better=better)
 
 
-def lost_in(unit: str | None) -> FigureKind:
-    """Find the kind of what is lost of a metric with values in a unit."""
-    return _LOST_IN.get(unit, replace(VALUE, better=-1))
+def loss_kind(unit: str | None) -> FigureKind:
+    """Return the kind of a metric's loss, by the unit of its values."""
+    return _LOSS_KINDS.get(unit, replace(VALUE, better=-1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A figure of a report; ``what`` is the same in all reports. A tuple is a set of texts."""
+    """A figure of a report; ``what`` is its name, the same in all reports.
+
+    A tuple as ``value`` is a set of texts.
+    """
 
     group: Group
     what: str
@@ -123,20 +130,20 @@ class Figure:
 
 
 def verdict_figure(what: str, kind: FigureKind, value: Value) -> Figure:
-    """Give a figure that decides whether a model passes."""
+    """Return a figure that decides whether a model passes."""
     return Figure(group=Group.VERDICT, what=what, kind=kind, value=value)
 
 
 def metric_figure(what: str, kind: FigureKind, value: Node) -> Figure:
-    """Give a figure of how good outputs are."""
+    """Return a figure of the quality of outputs."""
     return Figure(group=Group.METRIC, what=what, kind=kind, value=value.number())
 
 
 def size_figure(what: str, value: Node) -> Figure:
-    """Give a figure in bytes."""
+    """Return a figure in bytes."""
     return Figure(group=Group.SIZE, what=what, kind=BYTES, value=value.number())
 
 
 def other_figure(what: str, kind: FigureKind, value: Value) -> Figure:
-    """Give a figure that is told last."""
+    """Return any other figure, which is listed last."""
     return Figure(group=Group.REST, what=what, kind=kind, value=value)

@@ -1,5 +1,5 @@
-"""The page: a document of blocks, written as HTML or Markdown.
+"""Documents: pages made of blocks, and their writers for HTML and Markdown.
 
-Sections make blocks of a report (:mod:`edgepack.report.sections`), plots make figures
-(:mod:`edgepack.report.plots`); neither knows how a page looks.
+The blocks come from sections (:mod:`edgepack.report.sections`) and plots
+(:mod:`edgepack.report.plots`), which do not depend on the output format.
 """

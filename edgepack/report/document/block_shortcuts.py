@@ -1,4 +1,4 @@
-"""What pages are made of, from texts: tables and lists."""
+"""Functions that make tables and lists of texts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Iterable, Sequence
 from edgepack.report.document.blocks import Bullets, Column, Row, Table, Tone
 
 
-def table(
+def table_block(
     caption: str,
     columns: Sequence[str | Column],
     rows: Iterable[Sequence[str] | Row],
     names: int = 1,
 ) -> Table:
-    """Make a table; columns but the first ``names`` hold numbers, unless they say themselves."""
+    """Make a table.
+
+    Of columns given as titles, those after the first ``names`` hold numbers.
+    """
     return Table(
         caption=caption,
         columns=tuple(
@@ -24,22 +27,22 @@ def table(
     )
 
 
-def words(title: str, hint: str | None = None) -> Column:
-    """Make a column of words."""
+def text_column(title: str, hint: str | None = None) -> Column:
+    """Make a column of text, with an optional explanation."""
     return Column(title=title, hint=hint)
 
 
-def figures(title: str, hint: str | None = None) -> Column:
-    """Make a column of numbers."""
+def number_column(title: str, hint: str | None = None) -> Column:
+    """Make a column of numbers, with an optional explanation."""
     return Column(title=title, is_number=True, hint=hint)
 
 
-def bullets(items: Iterable[str]) -> tuple[Bullets, ...]:
-    """Make a list of sentences, each told once; nothing of none."""
-    told = tuple(dict.fromkeys(items))
-    return (Bullets(items=told),) if told else ()
+def bullet_blocks(items: Iterable[str]) -> tuple[Bullets, ...]:
+    """Make a list of sentences without duplicates; no block if there are none."""
+    distinct = tuple(dict.fromkeys(items))
+    return (Bullets(items=distinct),) if distinct else ()
 
 
-def toned(cells: Sequence[str], tone: Tone) -> Row:
-    """Make a row that is meant well or ill."""
+def toned_row(cells: Sequence[str], tone: Tone) -> Row:
+    """Make a row with a tone."""
     return Row(cells=tuple(cells), tone=tone)

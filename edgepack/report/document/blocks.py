@@ -1,4 +1,4 @@
-"""What a page is made of, whatever it is written as. Texts are plain: writers escape them."""
+"""The blocks of a document, whatever its format. Texts are plain: writers escape them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 
 class Tone(str, Enum):
-    """How something is meant; a page never tells it by its colour alone."""
+    """Whether a text is good news, bad news or unsure; never shown by colour alone."""
 
     PLAIN = "plain"
     GOOD = "good"
@@ -34,7 +34,7 @@ class Bullets:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table; numbers are set right, ``hint`` says what they are."""
+    """A column of a table; numbers are aligned right, ``hint`` explains the column."""
 
     title: str
     is_number: bool = False
@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A row of a table: a text for each column. The first one names the row."""
+    """A row of a table: a text for each column. The first is the row's heading."""
 
     cells: tuple[str, ...]
     tone: Tone = Tone.PLAIN
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table; the caption names it for those who do not see it."""
+    """A table; its caption also names it for screen readers."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -60,10 +60,10 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plot:
-    """A drawing: an ``svg`` element of :mod:`edgepack.report.plots`.
+    """A plot: an ``svg`` element of :mod:`edgepack.report.plots`.
 
-    ``description`` tells in a sentence or two what it shows, to those who do not see it; ``table``
-    has the same figures, folded in below it.
+    ``description`` is its text alternative, a sentence or two; ``table`` has the same figures, and
+    is collapsed below the plot.
     """
 
     title: str
@@ -74,7 +74,7 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture (a PNG file's bytes), shown larger than its few pixels."""
+    """A picture, as the bytes of a PNG file, its text alternative, and its size in pixels."""
 
     description: str
     png: bytes
@@ -84,7 +84,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Card:
-    """A sample: what it looks like, and what is to be said of it."""
+    """A sample: its plots and pictures, and lines of text about it."""
 
     title: str
     media: tuple[Plot | Picture, ...]
@@ -93,7 +93,7 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cards:
-    """Samples side by side; ``label`` names them for those who do not see them."""
+    """Samples side by side; ``label`` names them for screen readers."""
 
     label: str
     cards: tuple[Card, ...]
@@ -101,7 +101,7 @@ class Cards:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Details:
-    """Blocks that are folded in until someone opens them."""
+    """Collapsed blocks below a summary."""
 
     summary: str
     blocks: tuple[Block, ...]
@@ -112,7 +112,7 @@ Block = Union[Text, Bullets, Table, Plot, Cards, Details]  # noqa: UP007 (Detail
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Section:
-    """A part of a page; ``lead`` is the sentence that says what it shows."""
+    """A section of a page; ``lead`` is a sentence that explains it, ``id`` its anchor."""
 
     id: str
     title: str
@@ -122,7 +122,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
-    """The verdict: a word or a few, and the sentences below it."""
+    """The verdict: a few words, and the sentences below them."""
 
     word: str
     tone: Tone
@@ -131,7 +131,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Document:
-    """A page: what it is about, the verdict, then the sections."""
+    """A page: title, verdict and sections."""
 
     title: str
     subtitle: str

@@ -1,7 +1,7 @@
-"""A document as HTML: one file that loads nothing and runs nothing.
+"""Documents as HTML: one file that loads no resources and runs no scripts.
 
-It is built as a tree, so that no text can become an element. A browser that would run a script all
-the same is told not to, by the Content-Security-Policy.
+It is built as a tree, so that no text can become an element. In addition, its
+Content-Security-Policy forbids scripts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from edgepack.report.document.blocks import (
     Text,
     Tone,
 )
-from edgepack.report.format.markup import element, plain
+from edgepack.report.format.markup import element, printable_line
 from edgepack.report.format.text_table import NONE
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -39,7 +39,7 @@ _CONTENT = "page-content"
 
 _BRACKETED = re.compile(r"(?P<figure>[^([]+) (?P<aside>\(.+\)|\[.+\])")
 
-# What a tone looks like, for those who do not tell its colour: a tick, a cross, a question mark.
+# Icons, so that a tone is not shown by colour alone: a tick, a cross, a question mark.
 _ICONS = {
     Tone.GOOD: "M3 8.5 6.5 12 13 4.5",
     Tone.BAD: "M4 4 12 12 M12 4 4 12",
@@ -48,7 +48,7 @@ _ICONS = {
 
 
 def render_html(document: Document) -> str:
-    """Write a document as a page, the same bytes for the same document."""
+    """Return a document as an HTML page, the same text for the same document."""
     return "<!DOCTYPE html>\n" + tostring(_page(document), encoding="unicode", method="html") + "\n"
 
 
@@ -62,8 +62,8 @@ def _page(document: Document) -> Element:
             element("a", "Skip to the sections", href=f"#{_CONTENT}", class_="skip"),
             element(
                 "header",
-                element("p", plain(document.subtitle), class_="subtitle"),
-                element("h1", _told(document.title)),
+                element("p", printable_line(document.subtitle), class_="subtitle"),
+                element("h1", _text_or_dash(document.title)),
                 _verdict(document.headline),
             ),
             _contents(document.sections),
@@ -73,7 +73,9 @@ def _page(document: Document) -> Element:
                 id=_CONTENT,
                 tabindex=-1,
             ),
-            element("footer", "Made by edgepack. This page loads nothing and runs nothing."),
+            element(
+                "footer", "Made by edgepack. This page loads no resources and runs no scripts."
+            ),
         ),
         lang="en",
     )
@@ -82,15 +84,15 @@ def _page(document: Document) -> Element:
 def _head(document: Document) -> Element:
     style = files("edgepack.report.document").joinpath("page.css").read_text(encoding="utf-8")
     css = element("style")
-    css.text = "\n" + style  # lines stay lines
+    css.text = "\n" + style  # element() would join the lines
     return element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", _told(document.title)),
-        element("link", rel="icon", href="data:,"),  # or browsers ask for /favicon.ico
+        element("title", _text_or_dash(document.title)),
+        element("link", rel="icon", href="data:,"),  # or browsers request /favicon.ico
         css,
     )
 
@@ -98,26 +100,26 @@ def _head(document: Document) -> Element:
 def _verdict(headline: Headline) -> Element:
     return element(
         "div",
-        element("h2", *_toned(headline.tone), _told(headline.word)),
+        element("h2", *_toned(headline.tone), _text_or_dash(headline.word)),
         *(element("p", sentence) for sentence in headline.sentences),
         class_=f"verdict {headline.tone.value}",
     )
 
 
 def _contents(sections: Sequence[Section]) -> Element:
-    links = [element("a", _told(each.title), href=f"#{each.id}") for each in sections]
+    links = [element("a", _text_or_dash(each.title), href=f"#{each.id}") for each in sections]
     return element(
         "nav", element("ul", *(element("li", link) for link in links)), aria_label="Sections"
     )
 
 
-def _told(text: str) -> str:
-    """Put a dash for a text that says nothing: headings and cells need one to be found by."""
-    return plain(text) if text.strip() else NONE
+def _text_or_dash(text: str) -> str:
+    """Return a text, or a dash if it is empty: headings and cells need an accessible name."""
+    return printable_line(text) if text.strip() else NONE
 
 
 def _toned(tone: Tone) -> tuple[Element, ...]:
-    """Tell a tone by an icon and, to those who do not see it, by its word."""
+    """Return a tone's icon, and its word for screen readers."""
     if tone is Tone.PLAIN:
         return ()
     path = element("path", d=_ICONS[tone])
@@ -130,22 +132,22 @@ def _class(tone: Tone, name: str = "") -> str | None:
 
 
 class _Writer:
-    """Writes blocks. It counts names, for no two regions of a page may have the same."""
+    """Writes blocks, and makes the names of regions unique in a page."""
 
     def __init__(self) -> None:
-        self._named: Counter[str] = Counter()
+        self._uses: Counter[str] = Counter()
 
     def section(self, section: Section) -> Element:
         return element(
             "section",
-            element("h2", _told(section.title)),
+            element("h2", _text_or_dash(section.title)),
             element("p", section.lead, class_="lead") if section.lead else None,
             *self._blocks(section.blocks),
             id=section.id,
         )
 
     def _blocks(self, blocks: Iterable[Block]) -> list[Element]:
-        """Write blocks; plots that follow each other stand side by side where there is room."""
+        """Return blocks; consecutive plots are side by side where there is room."""
         written = []
         for are_plots, run in groupby(blocks, key=lambda block: isinstance(block, Plot)):
             elements = [self._block(block) for block in run]
@@ -157,7 +159,7 @@ class _Writer:
         if isinstance(block, Text):
             return element("p", *_toned(block.tone), block.text, class_=_class(block.tone, "text"))
         if isinstance(block, Bullets):
-            return element("ul", *(element("li", _told(item)) for item in block.items))
+            return element("ul", *(element("li", _text_or_dash(item)) for item in block.items))
         if isinstance(block, Table):
             return self._table(block)
         if isinstance(block, Plot):
@@ -171,65 +173,65 @@ class _Writer:
     def _details(self, block: Details) -> Element:
         return element(
             "details",
-            element("summary", _told(block.summary)),
+            element("summary", _text_or_dash(block.summary)),
             element("div", *self._blocks(block.blocks), class_="inside"),
         )
 
     def _unique(self, name: str) -> str:
-        name = _told(name)
-        self._named[name] += 1
-        return name if self._named[name] == 1 else f"{name} ({self._named[name]})"
+        name = _text_or_dash(name)
+        self._uses[name] += 1
+        return name if self._uses[name] == 1 else f"{name} ({self._uses[name]})"
 
-    def _scrolling(self, what: Element, name: str) -> Element:
-        """Let wide content scroll by itself: with a finger, a mouse, or the arrow keys."""
+    def _scrolling(self, content: Element, name: str) -> Element:
+        """Make wide content scroll by itself: by touch, mouse or arrow keys."""
         label = self._unique(name)
-        return element("div", what, class_="scroll", role="region", aria_label=label, tabindex=0)
+        return element("div", content, class_="scroll", role="region", aria_label=label, tabindex=0)
 
     def _table(self, table: Table) -> Element:
         head = element("tr", *(_heading(column) for column in table.columns))
         rows = [_row(table.columns, row) for row in table.rows]
         if not rows:
-            rows = [element("tr", element("td", "nothing", colspan=max(len(table.columns), 1)))]
-        whole = element(
+            rows = [element("tr", element("td", "none", colspan=max(len(table.columns), 1)))]
+        content = element(
             "table",
-            element("caption", _told(table.caption)),
+            element("caption", _text_or_dash(table.caption)),
             element("thead", head) if table.columns else None,
             element("tbody", *rows),
         )
         hints = [column for column in table.columns if column.hint]
-        said = [
+        definitions = [
             part
             for column in hints
-            for part in (element("dt", _told(column.title)), element("dd", column.hint))
+            for part in (element("dt", _text_or_dash(column.title)), element("dd", column.hint))
         ]
         return element(
             "div",
-            self._scrolling(whole, table.caption),
-            element("dl", *said, class_="hints") if said else None,
+            self._scrolling(content, table.caption),
+            element("dl", *definitions, class_="hints") if definitions else None,
             class_="table",
         )
 
     def _plot(self, plot: Plot) -> Element:
-        """Write a plot; its own identifier makes those of its title and its description."""
-        own = plot.svg.get("id", "")
-        title, description = f"{own}-title", f"{own}-description"
-        drawn = element("svg", element("desc", plot.description, id=description))
-        drawn.attrib.update(plot.svg.attrib)
-        drawn.set("role", "img")
-        drawn.set("aria-labelledby", title)
-        drawn.set("aria-describedby", description)
-        drawn.extend(plot.svg)
+        """Return a figure; the ids of title and description are derived from the plot's id."""
+        svg_id = plot.svg.get("id", "")
+        title, description = f"{svg_id}-title", f"{svg_id}-description"
+        svg = element("svg", element("desc", plot.description, id=description))
+        svg.attrib.update(plot.svg.attrib)
+        svg.set("role", "img")
+        svg.set("aria-labelledby", title)
+        svg.set("aria-describedby", description)
+        svg.extend(plot.svg)
         is_wide = "wide" in plot.svg.get("class", "").split()
         return element(
             "figure",
-            element("figcaption", _told(plot.title), id=title),
-            self._scrolling(drawn, plot.title) if is_wide else drawn,
+            element("figcaption", _text_or_dash(plot.title), id=title),
+            self._scrolling(svg, plot.title) if is_wide else svg,
             self._same_as_table(plot.table) if plot.table else None,
             class_="plot wide" if is_wide else "plot",
         )
 
     def _same_as_table(self, table: Table) -> Element:
-        name = element("span", f": {_told(table.caption)}", class_="unseen")
+        name = element("span", f": {_text_or_dash(table.caption)}", class_="unseen")
         return element(
             "details", element("summary", "As a table", name), self._table(table), class_="same"
         )
@@ -243,7 +245,7 @@ class _Writer:
         lines = [element("p", text) for text in card.lines]
         return element(
             "article",
-            element("h3", _told(card.title)),
+            element("h3", _text_or_dash(card.title)),
             element("div", *media, class_="media") if media else None,
             *lines,
         )
@@ -251,14 +253,14 @@ class _Writer:
 
 def _heading(column: Column) -> Element:
     class_ = "number" if column.is_number else None
-    if not column.title.strip():  # a heading without a text names nothing
+    if not column.title.strip():  # a heading without text would have no name
         return element("td", class_=class_)
     return element("th", column.title, scope="col", class_=class_)
 
 
 def _row(columns: Sequence[Column], row: Row) -> Element:
     first, *others = row.cells
-    cells = [element("th", *_toned(row.tone), _told(first), scope="row")]
+    cells = [element("th", *_toned(row.tone), _text_or_dash(first), scope="row")]
     for column, text in zip(columns[1:], others, strict=True):
         if column.is_number:
             cells.append(element("td", *_figure(text), class_="number"))
@@ -268,7 +270,7 @@ def _row(columns: Sequence[Column], row: Row) -> Element:
 
 
 def _figure(text: str) -> Iterator[str | Element]:
-    """Set what stands in brackets behind a figure, such as its interval, below it."""
+    """Return a figure with what follows in brackets, such as its interval, below it."""
     parts = _BRACKETED.fullmatch(text)
     yield text if parts is None else parts["figure"]
     if parts:

@@ -1,8 +1,8 @@
-"""A document as Markdown, as GitHub shows it in a pull request.
+"""Documents as GitHub Flavored Markdown, for a comment or a pull request.
 
-Texts stay texts: what would make an element, a link, a picture or a table of them is escaped, and
-what GitHub looks for after that, such as the name of a user or the number of an issue, is broken by
-a space without width.
+Texts stay texts: what Markdown would read as an element, a link, a picture or a table is escaped,
+and what GitHub links afterwards, such as user names and issue numbers, is broken by a zero-width
+space.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from edgepack.report.document.blocks import (
     Text,
     Tone,
 )
-from edgepack.report.format.markup import plain
+from edgepack.report.format.markup import printable_line
 from edgepack.report.format.text_table import NONE
 
 _SIGNS = {Tone.PLAIN: "", Tone.GOOD: "✅ ", Tone.BAD: "❌ ", Tone.UNSURE: "❔ "}
 
 _FOLD, _UNFOLD = "<details><summary>", "</details>"
 _BREAK = "&#8203;"
-# Users, issues, addresses and emoji: after these a space without width breaks them.
-_FOUND_LATER = re.compile(r"[@#]|:(?=\S)|\bGH-(?=\d)|\bwww(?=\.)", re.IGNORECASE)
+# The start of user names, issue numbers, URLs and emoji, which a zero-width space breaks.
+_LINKED_LATER = re.compile(r"[@#]|:(?=\S)|\bGH-(?=\d)|\bwww(?=\.)", re.IGNORECASE)
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"})
 _MARKS = re.compile(r"[`*_\[\]~!$]")
 _AT_THE_START = re.compile(r"^(\d{0,9})([-+.)])(?=[-\s]|$)")
 
 
 MOST_CHARACTERS = 65_536
-"""That GitHub takes in a comment or a description."""
+"""The most characters that GitHub accepts in a comment or a description."""
 
-_LEFT_OUT = "(left out here for its length: report.html has it)"
+_LEFT_OUT = "(left out here because of its length: report.html has it)"
 
 
 def render_markdown(document: Document) -> str:
-    """Write a document as GitHub's Markdown, the same for the same document.
+    """Return a document as GitHub Flavored Markdown, the same text for the same document.
 
-    Of what is longer than GitHub takes, the longest folded blocks are left out, then whatever
-    comes last.
+    To stay within ``MOST_CHARACTERS``, the longest collapsed blocks are left out first, then blocks
+    from the end.
     """
     blocks = [
         f"## {_text(document.title)}",
@@ -61,7 +61,7 @@ def render_markdown(document: Document) -> str:
 
 
 def _within(blocks: list[str]) -> list[str]:
-    """Leave out what is too long; folded blocks keep their titles."""
+    """Leave out blocks to stay within the limit; collapsed blocks keep their titles."""
     folded = (place for place, block in enumerate(blocks) if block.startswith(_FOLD))
     longest = sorted(folded, key=lambda place: -len(blocks[place]))
     for place in longest:
@@ -104,7 +104,7 @@ def _block(block: Block) -> list[str]:
         shown = [_text(block.description), *(_table(block.table) if block.table else ())]
         return _folded(block.title, shown)
     if isinstance(block, Cards):
-        return ["\n".join(_card(card) for card in block.cards)]  # what they are stands above
+        return ["\n".join(_card(card) for card in block.cards)]  # the block before names them
     return _folded(block.summary, _blocks(block.blocks))
 
 
@@ -130,32 +130,32 @@ def _table(table: Table) -> list[str]:
 
 
 def _card(card: Card) -> str:
-    said = "; ".join(filter(None, map(_text, card.lines)))
-    return f"- **{_text(card.title) or NONE}**" + (f" {said}" if said else "")
+    lines = "; ".join(filter(None, map(_text, card.lines)))
+    return f"- **{_text(card.title) or NONE}**" + (f" {lines}" if lines else "")
 
 
 def _folded(title: str, inside: Iterable[str]) -> list[str]:
-    """Fold blocks in. The title is HTML, the blocks are Markdown again after an empty line."""
-    name = _guarded(html.escape(plain(title).strip(), quote=False)) or NONE
+    """Collapse blocks. The title is HTML; after an empty line the blocks are Markdown again."""
+    name = _without_links(html.escape(printable_line(title).strip(), quote=False)) or NONE
     shown = [f"{_FOLD}{name}</summary>", *inside, _UNFOLD]
     return ["\n\n".join(filter(None, shown))]
 
 
 def _text(text: str) -> str:
-    r"""Escape a text.
+    r"""Escape a text for Markdown.
 
     >>> _text("conv_1 <b> | @user")
     'conv\\_1 &lt;b&gt; &#124; @&#8203;user'
     >>> _text("1. https://x.y"), _text("- ![](x)")
     ('1\\. https:&#8203;//x.y', '\\- \\!\\[\\](x)')
     """
-    marked = _MARKS.sub(r"\\\g<0>", plain(text).strip().translate(_ENTITIES))
-    return _guarded(_AT_THE_START.sub(r"\1\\\2", marked))
+    marked = _MARKS.sub(r"\\\g<0>", printable_line(text).strip().translate(_ENTITIES))
+    return _without_links(_AT_THE_START.sub(r"\1\\\2", marked))
 
 
-def _guarded(text: str) -> str:
-    """Break what GitHub would find in a text after it is HTML, but for the entities in it."""
+def _without_links(text: str) -> str:
+    """Break what GitHub would link in the rendered text, but not the entities in it."""
     return "".join(
-        part if part.startswith("&") else _FOUND_LATER.sub(rf"\g<0>{_BREAK}", part)
+        part if part.startswith("&") else _LINKED_LATER.sub(rf"\g<0>{_BREAK}", part)
         for part in re.split(r"(&#?\w+;)", text)
     )

@@ -1,4 +1,4 @@
-"""A document as the files that people open."""
+"""Writing documents to files."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Numbers, tables and markup: how reports write what they hold."""
+"""Formatting of reports: numbers, text tables and markup."""

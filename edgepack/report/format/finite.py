@@ -1,4 +1,4 @@
-"""Numbers as JSON can hold them."""
+"""Values that JSON can hold."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from math import isfinite
 from typing import Any
 
 
-def finite(value: Any) -> Any:
-    """Put None for what is no finite number, which JSON has no word for.
+def finite_or_none(value: Any) -> Any:
+    """Return a value with None for every float that is not finite, which JSON cannot hold.
 
-    >>> finite({"range": (0.0, float("inf"))})
+    >>> finite_or_none({"range": (0.0, float("inf"))})
     {'range': [0.0, None]}
     """
     if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
+        return {key: finite_or_none(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
+        return [finite_or_none(each) for each in value]
     return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Tables and lists of plain text."""
+"""Tables, lists and paragraphs of plain text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from collections.abc import Sequence
 from edgepack.core.printable import printable
 
 NONE = "-"
+"""Stands for a value that is None."""
 _NAMED = 6
 WIDTH = 100
+"""Columns of the terminal that reports are written for."""
 
 
-def table(rows: Sequence[Sequence[str]], left: int = 2) -> str:
-    """Align rows of equal length: the first columns, two or more, are names, the others numbers."""
+def text_table(rows: Sequence[Sequence[str]], left: int = 2) -> str:
+    """Return rows of equal length as an aligned table.
+
+    The first ``left`` columns are aligned left, the others, numbers, right.
+    """
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
@@ -27,7 +32,7 @@ def table(rows: Sequence[Sequence[str]], left: int = 2) -> str:
 
 
 def cut(name: str, width: int) -> str:
-    """Shorten a name to a width: its end tells most.
+    """Shorten a name to a width, keeping its end.
 
     >>> cut("model/block_1/conv2d", 12)
     '..._1/conv2d'
@@ -36,7 +41,7 @@ def cut(name: str, width: int) -> str:
 
 
 def cut_middle(text: str, most: int) -> str:
-    """Leave the middle of a long text out.
+    """Shorten a text to ``most`` characters, leaving out its middle.
 
     >>> cut_middle("abcdefghijklm", 9)
     'abc...klm'
@@ -45,10 +50,10 @@ def cut_middle(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:end]}...{text[-end:]}"
 
 
-def hang(word: str, text: str) -> str:
-    """Write a word and what it says, the lines after the first below the text.
+def hanging_paragraph(word: str, text: str) -> str:
+    """Return a word and a text, wrapped to ``WIDTH`` with a hanging indent below the text.
 
-    >>> print(hang("note  ", "every " * 16))
+    >>> print(hanging_paragraph("note  ", "every " * 16))
     note  every every every every every every every every every every every every every every every
           every
     """
@@ -63,7 +68,7 @@ def hang(word: str, text: str) -> str:
 
 
 def shorten(names: Sequence[str]) -> str:
-    """List names, the first few if there are many.
+    """Return names as a list, only the first six if there are more.
 
     >>> shorten(["a", "b"])
     'a, b'

@@ -1,1 +1,1 @@
-"""The pages that commands write: report.html and report.md."""
+"""The pages that commands write as report.html and report.md."""

@@ -1,4 +1,4 @@
-"""What debugging finds as a picture: the noise along the model, and the worst layers' values."""
+"""The report of ``edgepack debug`` as a figure: SQNR by layer, values of the worst layers."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from edgepack.layer_errors.result import DebugReport, LayerReport
 
 _WORST = 6
 _COLUMNS = 3
-_NAMED = 60  # layers: beyond, names would lie upon each other
+_NAMED = 60  # with more layers their names would overlap
 
-# Inches. The layouts of matplotlib's own that come out well differ in the last bits each time.
+# Inches. matplotlib's own layout engines are not bit-reproducible.
 _WIDTH = 11.0
 _LEFT = 0.6
 _RIGHT = 0.15
 _TITLE = 0.35
 _CHART = 3.0
 _ROW = 2.2
-_LETTER = 0.055  # of the height of a slanted name
+_LETTER = 0.055  # height of a slanted name, per letter
 
 _SETTINGS: Any = {"svg.hashsalt": "edgepack", "font.size": 8, "axes.titlesize": 9}
 
 
 def has_matplotlib() -> bool:
-    """Whether there is something to draw with: matplotlib is an extra."""
+    """Whether matplotlib, an optional dependency, is installed."""
     return find_spec("matplotlib") is not None
 
 
 def draw(report: DebugReport) -> bytes:
-    """Draw a report as SVG with matplotlib, the same bytes for the same report."""
+    """Return a report as SVG drawn by matplotlib, the same bytes for the same report."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -47,7 +47,7 @@ def draw(report: DebugReport) -> bytes:
         figure = Figure(figsize=(_WIDTH, height))
 
         def axes(left: float, top: float, width: float, tall: float) -> Any:
-            """Make room for a chart, in inches from the upper left."""
+            """Add axes; lengths are in inches from the upper left."""
             bottom = height - top - tall
             return figure.add_axes((left / _WIDTH, bottom / height, width / _WIDTH, tall / height))
 
@@ -57,13 +57,13 @@ def draw(report: DebugReport) -> bytes:
             left = _LEFT + index % _COLUMNS * column
             top = height - below + index // _COLUMNS * _ROW + _TITLE
             _values(axes(left, top, column - _LEFT - _RIGHT, _ROW - 2 * _TITLE), layer)
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()
+        svg = io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    return svg.getvalue()
 
 
 def _along(axes: Any, report: DebugReport, worst: Sequence[LayerReport]) -> None:
-    """Draw the SQNR of each layer in the order of execution, the worst layers marked."""
+    """Draw the SQNR of each layer in the order of execution, and mark the worst layers."""
     layers = sorted(report.layers, key=lambda layer: layer.figures.place)
     lines = {
         "at the layer": [layer.figures.sqnr_db["total"] for layer in layers],
@@ -88,7 +88,7 @@ def _along(axes: Any, report: DebugReport, worst: Sequence[LayerReport]) -> None
 
 
 def _values(axes: Any, layer: LayerReport) -> None:
-    """Draw the histogram of a layer's float values, and the range that it is quantized in."""
+    """Draw the histogram of a layer's float values, and its quantized range."""
     figures = layer.figures
     edges = np.linspace(*figures.float_range, len(figures.histogram) + 1)
     axes.stairs(figures.histogram, edges, fill=True)

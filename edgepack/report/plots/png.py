@@ -1,4 +1,4 @@
-"""Pictures as PNG files, without a library: the Portable Network Graphics specification, W3C."""
+"""PNG files without a library, after W3C's Portable Network Graphics specification."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_KINDS = {1: 0, 3: 2, 4: 6}
-"""PNG's colour types, by the number of channels: grey, red green blue, and those with alpha."""
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+"""PNG's colour types by the number of channels: greyscale, RGB, RGBA."""
 
 # Björn Ottosson, "A perceptual color space for image processing": from OKLab to linear sRGB.
 _TO_CONES = np.array(
@@ -30,19 +30,21 @@ _TO_SRGB = np.array(
 )
 
 
-def png(pixels: NDArray[Any], span: tuple[float, float] | None = None) -> bytes:
-    """Write a picture of shape (H, W) or (H, W, 1, 3 or 4) as a PNG file.
+def png_bytes(pixels: NDArray[Any], span: tuple[float, float] | None = None) -> bytes:
+    """Return a picture of shape (H, W) or (H, W, C), with C = 1, 3 or 4, as a PNG file.
 
-    uint8 is taken as it is; other values are scaled, so that ``span`` becomes 0 to 255: the least
-    and the largest finite value if None. What is no number is 0.
+    uint8 values are used as they are; others are scaled so that ``span`` becomes 0 to 255. If None,
+    it is from the smallest to the largest finite value. NaN becomes 0.
     """
     if pixels.ndim == 2:  # noqa: PLR2004 (height, width)
         pixels = pixels[:, :, np.newaxis]
     height, width, channels = pixels.shape
-    whole = pixels if pixels.dtype == np.uint8 else _scaled(pixels, span)
-    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each begins with its filter: none
-    rows[:, 1:] = whole.reshape(height, width * channels)
-    head = struct.pack(">IIBBBBB", width, height, 8, _KINDS[channels], 0, 0, 0)
+    pixels_8bit = pixels if pixels.dtype == np.uint8 else _scaled(pixels, span)
+    rows = np.zeros(
+        (height, 1 + width * channels), np.uint8
+    )  # each begins with its filter type, 0: none
+    rows[:, 1:] = pixels_8bit.reshape(height, width * channels)
+    head = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
@@ -53,18 +55,23 @@ def png(pixels: NDArray[Any], span: tuple[float, float] | None = None) -> bytes:
     )
 
 
-def heat(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Colour values of shape (H, W): dark blue for the least, yellow for the largest.
+def heat_map_colours(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the colours of values of shape (H, W), as uint8 of shape (H, W, 3).
 
-    The lightness grows with the value, so that it can be read without seeing colours.
+    They are from dark blue for the smallest to yellow for the largest. Lightness grows with the
+    value, so that the map is legible without colour vision.
     """
     coloured: NDArray[np.uint8] = _colours()[_scaled(values, None)]
     return coloured
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    checked = kind + content
-    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+    kind_and_content = kind + content
+    return (
+        struct.pack(">I", len(content))
+        + kind_and_content
+        + struct.pack(">I", zlib.crc32(kind_and_content))
+    )
 
 
 def _scaled(values: NDArray[Any], span: tuple[float, float] | None) -> NDArray[np.uint8]:
@@ -73,7 +80,7 @@ def _scaled(values: NDArray[Any], span: tuple[float, float] | None) -> NDArray[n
     if span is None:
         span = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     low, high = span
-    # Halves, for the difference of large values may be more than a float holds.
+    # Halves, because the difference of large values may overflow a float.
     parts = (np.nan_to_num(reals, nan=low, posinf=high, neginf=low) / 2 - low / 2) / (
         (high / 2 - low / 2) or 1.0
     )
@@ -82,7 +89,7 @@ def _scaled(values: NDArray[Any], span: tuple[float, float] | None) -> NDArray[n
 
 @cache
 def _colours() -> NDArray[np.uint8]:
-    """Make 256 colours whose lightness (of OKLab) grows evenly, hues from blue over red."""
+    """Return 256 RGB colours of evenly growing OKLab lightness, from blue over red to yellow."""
     part = np.linspace(0, 1, 256)
     light = 0.18 + 0.74 * part
     hue = np.radians(265 + 205 * part)  # blue, purple, red, yellow
@@ -94,6 +101,6 @@ def _colours() -> NDArray[np.uint8]:
 
 
 def _bytes(parts: NDArray[Any]) -> NDArray[np.uint8]:
-    """Write 0 to 1 as 0 to 255."""
+    """Scale 0 to 1 to uint8, 0 to 255."""
     whole: NDArray[np.uint8] = np.rint(np.clip(parts, 0, 1) * 255).astype(np.uint8)
     return whole

@@ -1,6 +1,7 @@
-"""What plots are made of: scales, ticks, numbers as they stand at axes, texts, legends.
+"""Parts of plots: scales, ticks, axis numbers, texts and legends.
 
-Lengths are in units of the ``viewBox``; a page shows a plot of ``WIDTH`` about as wide on a phone.
+Lengths are in units of the ``viewBox``; a plot of ``WIDTH`` units has about that many CSS pixels on
+a phone.
 """
 
 from __future__ import annotations
@@ -11,30 +12,30 @@ from dataclasses import dataclass
 from typing import TypeGuard
 from xml.etree.ElementTree import Element
 
-from edgepack.report.format.markup import element, plain
+from edgepack.report.format.markup import element, printable_line
 from edgepack.report.format.text_table import cut_middle
 
 WIDTH = 360
 WIDE = 720
 FONT = 11
 SERIES = 6
-"""So many colours there are; after those they begin anew."""
+"""The number of colours of series; further series repeat them."""
 
-# How wide letters are at most in common fonts, of the font's size.
+# The largest width of letters in common fonts, as a fraction of the font size.
 _LETTER = 0.64
 _WIDTHS = {0.4: " .,:;|!'()[]-/fijlrtI", 0.98: "%@mwMW"}
 _LETTERS = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
-_FULL_WIDTH = "\u1100"  # from here on, as in Chinese
+_FULL_WIDTH = "\u1100"  # the first full-width letter, as in Chinese
 _SWATCH = 10
-_SHORTEST = 5  # letters, three of them dots
+_SHORTEST = 5  # letters, three of which are dots
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-_FEWEST = 1e4  # below, numbers are written in full
+_LEAST_PREFIXED = 1e4  # smaller numbers have no SI prefix
 _STEPS = (1, 2, 2.5, 5, 10)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A line from values to places: ``low`` lies at ``start``, ``high`` at ``end``."""
+    """A linear scale from values to positions: ``low`` is at ``start``, ``high`` at ``end``."""
 
     low: float
     high: float
@@ -42,34 +43,34 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Find a value's place."""
-        # Halves, for the difference of large values may be more than a float holds.
+        """Return the position of a value; the middle if ``low`` equals ``high``."""
+        # Halves, because the difference of large values may overflow a float.
         span = self.high / 2 - self.low / 2
         part = (value / 2 - self.low / 2) / span if span else 0.5
         return self.start + part * (self.end - self.start)
 
 
-def is_number(value: float | None) -> TypeGuard[float]:
-    """Whether there is something to draw."""
+def is_finite_number(value: float | None) -> TypeGuard[float]:
+    """Whether a value is a finite number, and so can be drawn."""
     return value is not None and math.isfinite(value)
 
 
 def extent(values: Sequence[float | None]) -> tuple[float, float]:
-    """Find the least and the largest number, apart from each other; 0 and 1 without any.
+    """Return the smallest and largest finite value, widened if equal; 0 and 1 if there is none.
 
     >>> extent([3.0, None, 1.0]), extent([2.0]), extent([])
     ((1.0, 3.0), (1.5, 2.5), (0.0, 1.0))
     """
-    found = [value for value in values if is_number(value)]
-    if not found:
+    numbers = [value for value in values if is_finite_number(value)]
+    if not numbers:
         return 0.0, 1.0
-    low, high = min(found), max(found)
-    apart = abs(low) / 4 or 0.5
-    return (low, high) if high > low else (low - apart, high + apart)
+    low, high = min(numbers), max(numbers)
+    margin = abs(low) / 4 or 0.5
+    return (low, high) if high > low else (low - margin, high + margin)
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Choose round numbers from ``low`` to ``high``, ``most`` steps at most.
+    """Return round numbers between ``low`` and ``high``, at most ``most`` steps.
 
     >>> ticks(0, 100), ticks(0.91, 0.97, 4)
     ([0.0, 20.0, 40.0, 60.0, 80.0, 100.0], [0.92, 0.94, 0.96])
@@ -87,47 +88,47 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(index * step, digits) + 0.0 for index in range(first, last + 1)]
 
 
-def brief(value: float) -> str:
-    """Write a number in few letters.
+def short_number(value: float) -> str:
+    """Format a number in few letters, with an SI prefix from 10,000 on.
 
-    >>> brief(12.0), brief(99.126), brief(53_936), brief(1.25e6), brief(-0.00001234)
-    ('12', '99.13', '53.9k', '1.25M', '-1.23e-05')
+    >>> [short_number(value) for value in (12.0, 99.126, 53_936, 1.25e6, -0.00001234)]
+    ['12', '99.13', '53.9k', '1.25M', '-1.23e-05']
     """
-    if abs(value) >= _FEWEST:
+    if abs(value) >= _LEAST_PREFIXED:
         for size, prefix in _PREFIXES:
             if abs(value) >= size:
                 return f"{value / size:.3g}{prefix}"
     return f"{value:.4g}" if abs(value) >= 0.001 or not value else f"{value:.3g}"  # noqa: PLR2004
 
 
-def with_unit(value: float, unit: str) -> str:
-    """Write a number and its unit.
+def number_with_unit(value: float, unit: str) -> str:
+    """Format a number with its unit.
 
-    >>> with_unit(99.5, "%"), with_unit(20, "dB"), with_unit(3, "")
+    >>> number_with_unit(99.5, "%"), number_with_unit(20, "dB"), number_with_unit(3, "")
     ('99.5%', '20 dB', '3')
     """
-    return f"{brief(value)}{unit}" if unit in {"", "%"} else f"{brief(value)} {unit}"
+    return f"{short_number(value)}{unit}" if unit in {"", "%"} else f"{short_number(value)} {unit}"
 
 
-def width_of(text: str, font: float = FONT) -> float:
-    """Guess how wide a text comes out at most."""
+def text_width(text: str, font: float = FONT) -> float:
+    """Estimate the largest width of a text, in common fonts."""
     letters = (_LETTERS.get(c, _LETTER if c < _FULL_WIDTH else 1.1) for c in text)
     return font * sum(letters)
 
 
-def fit(text: str, width: float, font: float = FONT) -> str:
-    """Shorten a text to a width."""
-    text = plain(text)
+def fit_text(text: str, width: float, font: float = FONT) -> str:
+    """Return a text on one line, its middle left out to fit a width."""
+    text = printable_line(text)
     most = len(text)
-    while width_of(short := cut_middle(text, most), font) > width and most > _SHORTEST:
+    while text_width(short := cut_middle(text, most), font) > width and most > _SHORTEST:
         most = min(most - 1, int(width / (0.3 * font)))
     return short
 
 
-def distinct(names: Sequence[str]) -> list[str]:
-    """Leave out the folders that all names begin with, and the parts that all end with.
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return names without the leading and trailing path parts that all have in common.
 
-    >>> distinct(["model/conv/Conv2D", "model/conv_1/Conv2D"]), distinct(["a/b"])
+    >>> distinct_names(["model/conv/Conv2D", "model/conv_1/Conv2D"]), distinct_names(["a/b"])
     (['conv', 'conv_1'], ['a/b'])
     """
     parts = [name.split("/") for name in names]
@@ -138,57 +139,57 @@ def distinct(names: Sequence[str]) -> list[str]:
     return ["/".join(each) for each in parts]
 
 
-def colour(index: int) -> str:
-    """Name the class that fills with the colour of a series."""
+def series_class(index: int) -> str:
+    """Return the CSS class that fills with the colour of a series."""
     return f"s{index % SERIES}"
 
 
-def write(
-    x: float, y: float, words: str, class_: str = "tick", *, anchor: str = "middle", turn: float = 0
+def text_element(
+    x: float, y: float, text: str, class_: str = "tick", *, anchor: str = "middle", turn: float = 0
 ) -> Element:
-    """Write a text whose baseline is at ``y``; ``turn`` it around there, in degrees."""
-    place = f"rotate({turn:g} {x:.1f} {y:.1f})" if turn else None
-    return element("text", words, x=x, y=y, class_=class_, text_anchor=anchor, transform=place)
+    """Return a text whose baseline is at ``y``, rotated by ``turn`` degrees around (x, y)."""
+    rotation = f"rotate({turn:g} {x:.1f} {y:.1f})" if turn else None
+    return element("text", text, x=x, y=y, class_=class_, text_anchor=anchor, transform=rotation)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Element:
-    """Draw a line."""
+def line_element(x1: float, y1: float, x2: float, y2: float, class_: str) -> Element:
+    """Return a line."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
-def box(
+def rectangle_element(
     x: float, y: float, width: float, height: float, class_: str, title: str | None = None
 ) -> Element:
-    """Draw a rectangle; its title shows up when one points at it."""
+    """Return a rectangle; its title is shown as a tooltip."""
     tip = None if title is None else element("title", title)
     return element("rect", tip, x=x, y=y, width=max(width, 0), height=max(height, 0), class_=class_)
 
 
-def legend(
+def legend_elements(
     names: Sequence[str], width: float = WIDTH, kind: str = "s"
 ) -> tuple[list[Element], int]:
-    """Name series by their colours, in as many rows as it takes; tells how high that is.
+    """Return a legend of the series, in as many rows as needed, and its height.
 
     ``kind`` is ``s`` for areas and ``l`` for lines.
     """
     drawn, x, y = [], 0.0, FONT
     for index, name in enumerate(names):
-        words = fit(name, width - 2 * _SWATCH)
-        needs = _SWATCH + 5 + width_of(words)
-        if x and x + needs > width:
+        label = fit_text(name, width - 2 * _SWATCH)
+        needed = _SWATCH + 5 + text_width(label)
+        if x and x + needed > width:
             x, y = 0.0, y + FONT + 6
         class_ = f"{kind}{index % SERIES}"
         if kind == "s":
-            drawn.append(box(x, y - 9, _SWATCH, _SWATCH, class_))
+            drawn.append(rectangle_element(x, y - 9, _SWATCH, _SWATCH, class_))
         else:
-            drawn.append(line(x - 2, y - 4, x + _SWATCH + 2, y - 4, f"line {class_}"))
-        drawn.append(write(x + _SWATCH + 5, y, words, "label", anchor="start"))
-        x += needs + 14
+            drawn.append(line_element(x - 2, y - 4, x + _SWATCH + 2, y - 4, f"line {class_}"))
+        drawn.append(text_element(x + _SWATCH + 5, y, label, "label", anchor="start"))
+        x += needed + 14
     return drawn, y + 10
 
 
-def drawing(id_: str, height: float, drawn: Sequence[Element], width: float = WIDTH) -> Element:
-    """Make the ``svg`` of what was drawn; the page tells its title and description."""
+def svg_element(id_: str, height: float, drawn: Sequence[Element], width: float = WIDTH) -> Element:
+    """Return the ``svg`` of drawn elements; the page adds its title and description."""
     return element(
         "svg",
         *drawn,

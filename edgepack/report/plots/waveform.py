@@ -1,4 +1,4 @@
-"""A signal, small: what a microphone or another sensor gave."""
+"""Small plots of signals, such as audio."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from edgepack.report.format.markup import element
-from edgepack.report.plots.svg import Scale, drawing, extent, is_number, line
+from edgepack.report.plots.svg import Scale, extent, is_finite_number, line_element, svg_element
 
 _WIDTH = 240
 _HEIGHT = 64
 
 
-def waveform(
+def waveform_plot(
     id: str,  # noqa: A002 (as the attribute)
     values: Sequence[float],
 ) -> Element:
-    """Draw values over time; of those that share a column, the least and the largest."""
-    numbers = [float(value) for value in values if is_number(float(value))]
+    """Draw values over time; where several share a column, the smallest and the largest."""
+    numbers = [float(value) for value in values if is_finite_number(float(value))]
     low, high = extent([*numbers, 0.0])
     up = Scale(low, high, _HEIGHT - 2, 2)
-    drawn = [line(0, up(0), _WIDTH, up(0), "grid")]
+    drawn = [line_element(0, up(0), _WIDTH, up(0), "grid")]
     if numbers:
         columns = min(len(numbers), _WIDTH)
         across = Scale(0, max(columns - 1, 1), 0, _WIDTH)
@@ -31,7 +31,7 @@ def waveform(
             for value in _ends(numbers[cuts[column] : cuts[column + 1]])
         ]
         drawn.append(element("polyline", points=" ".join(places), class_="line thin l0"))
-    return drawing(id, _HEIGHT, drawn, _WIDTH)
+    return svg_element(id, _HEIGHT, drawn, _WIDTH)
 
 
 def _ends(part: Sequence[float]) -> Sequence[float]:

@@ -1,1 +1,4 @@
-"""The sections of the page, one a file: from a report to blocks. None where nothing is known."""
+"""The sections of pages, one per file: functions from a report to a section.
+
+They return None if the report has nothing for the section.
+"""

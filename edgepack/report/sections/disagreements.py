@@ -1,4 +1,4 @@
-"""The samples on which float and another model are farthest apart."""
+"""The section of samples on which a model differs most from float."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgepack.evaluation.results import Shown, WorstSample
 from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.data.shown_samples import Exhibits, ShownSample
-from edgepack.report.data.stage_runs import StageOutput, output_names, title, worst_runs
+from edgepack.report.data.stage_runs import StageOutput, output_names, output_title, worst_runs
 from edgepack.report.document.blocks import (
     Block,
     Card,
@@ -22,14 +22,17 @@ from edgepack.report.document.blocks import (
     Section,
     Text,
 )
-from edgepack.report.sections.sample_media import is_drawn, media, numbers
+from edgepack.report.sections.sample_media import is_drawn, number_row, sample_media
 
 _FIRST = 6
 _TOP = 3
 
 
-def disagreements(report: ComparisonReport, exhibits: Exhibits) -> Section | None:
-    """Show the worst samples of each model as pictures, waveforms or rows."""
+def disagreements_section(report: ComparisonReport, samples: Exhibits) -> Section | None:
+    """Return the worst samples of each model, as pictures, waveforms or numbers.
+
+    ``samples`` are their inputs and outputs, and need not have all of them.
+    """
     blocks: list[Block] = []
     for place, output in enumerate(output_names(report)):
         for index, each in enumerate(worst_runs(report, output)):
@@ -37,28 +40,28 @@ def disagreements(report: ComparisonReport, exhibits: Exhibits) -> Section | Non
                 _card(
                     each,
                     sample,
-                    exhibits.get((each.stage.name, output, sample.index)),
+                    samples.get((each.stage.name, output, sample.index)),
                     report.classes.get(output, ()),
                     f"sample-{place}-{index}-{number}",
                 )
                 for number, sample in enumerate(each.output.worst)
             ]
-            blocks += _blocks(cards, title(report, f"Samples of {each.name}", output))
+            blocks += _blocks(cards, output_title(report, f"Samples of {each.name}", output))
     if not blocks:
         return None
     return Section(
         id="samples",
-        title="Where they disagree",
+        title="Where the models disagree",
         lead=(
-            "Samples of another class first, then those whose outputs are farthest from float's;"
-            " numbers count the test samples from 0."
+            "Samples with a class other than float's first, then those whose outputs are farthest"
+            " from float's. The numbers are indices in the test data, from 0."
         ),
         blocks=tuple(blocks),
     )
 
 
-def said(shown: Shown) -> str:
-    """Tell a class and its score."""
+def class_and_score(shown: Shown) -> str:
+    """Return a class with its score, as far as there are any."""
     if shown.label is None:
         return ""
     return shown.label if shown.score is None else f"{shown.label} ({shown.score:.2f})"
@@ -69,30 +72,30 @@ def _blocks(cards: Sequence[Card], label: str) -> Iterator[Block]:
         yield Text(text=f"{label}:")
         yield Cards(label=label, cards=tuple(cards[:_FIRST]))
     if rest := cards[_FIRST:]:
-        folded = Cards(label=f"{label}, continued", cards=tuple(rest))
-        yield Details(summary=f"{len(rest)} more: {label}", blocks=(folded,))
+        continued = Cards(label=f"{label}, continued", cards=tuple(rest))
+        yield Details(summary=f"{len(rest)} more: {label}", blocks=(continued,))
 
 
 def _card(
     each: StageOutput,
     sample: WorstSample,
-    exhibit: ShownSample | None,
+    shown: ShownSample | None,
     names: Sequence[str],
     id_: str,
 ) -> Card:
-    drawings: tuple[Plot | Picture, ...] = ()
+    drawn: tuple[Plot | Picture, ...] = ()
     rows: list[str] = []
     outputs: list[str] = []
-    if exhibit:
-        for place, (name, values) in enumerate(exhibit.inputs.items()):
-            drawings += media(f"{id_}-input-{place}", [(f"input {name}", values)])
+    if shown:
+        for place, (name, values) in enumerate(shown.inputs.items()):
+            drawn += sample_media(f"{id_}-input-{place}", [(f"input {name}", values)])
             if not is_drawn(values):
-                rows.append(f"{name}: {numbers(values)}")
-        both = [("float", exhibit.of_float), (each.stage.name, exhibit.of_other)]
+                rows.append(f"{name}: {number_row(values)}")
+        both = [("float", shown.of_float), (each.stage.name, shown.of_other)]
         if sample.of_other.label is None and _has_classes(each):
             both = [(f"classes by {name}", _class_map(values)) for name, values in both]
         if sample.of_other.label is None:
-            drawings += media(f"{id_}-output", both)
+            drawn += sample_media(f"{id_}-output", both)
         outputs = [
             f"{name}: {_output(values, names, sample)}"
             for name, values in both
@@ -100,7 +103,7 @@ def _card(
         ]
     return Card(
         title=f"Sample {sample.index:,}",
-        media=drawings,
+        media=drawn,
         lines=(*rows, *_lines(each, sample, has_outputs=bool(outputs)), *outputs),
     )
 
@@ -109,7 +112,8 @@ def _lines(each: StageOutput, sample: WorstSample, *, has_outputs: bool) -> Iter
     if sample.wanted is not None:
         yield f"label: {sample.wanted}"
     if not has_outputs and sample.of_other.label is not None:
-        yield f"float says {said(sample.of_float)}, {each.stage.name} {said(sample.of_other)}"
+        yield f"float: {class_and_score(sample.of_float)}"
+        yield f"{each.stage.name}: {class_and_score(sample.of_other)}"
     if _has_classes(each):
         yield f"KL divergence: {sample.distance:.3g} nats"
     else:
@@ -117,19 +121,19 @@ def _lines(each: StageOutput, sample: WorstSample, *, has_outputs: bool) -> Iter
 
 
 def _has_classes(each: StageOutput) -> bool:
-    """Whether an output tells a class of each sample, or of each pixel."""
+    """Whether an output classifies samples, or pixels."""
     return each.output.distance is not None and each.output.distance.agreement is not None
 
 
 def _class_map(values: NDArray[Any]) -> NDArray[Any]:
-    """Tell the class of each pixel of shape (H, W, classes); a lone score is left as it is."""
+    """Return the class of each pixel of scores (H, W, classes); a single score is unchanged."""
     return values if values.shape[-1] == 1 else values.argmax(axis=-1)
 
 
 def _output(values: NDArray[Any], names: Sequence[str], sample: WorstSample) -> str:
-    """Write the highest class scores; of what is no class scores, the numbers."""
+    """Return the three highest class scores; of other outputs the first numbers."""
     scores = np.asarray(values, np.float64)
     if sample.of_other.label is None or scores.ndim != 1 or len(names) != scores.size:
-        return numbers(values)
+        return number_row(values)
     best = np.argsort(-scores, kind="stable")[:_TOP]
     return ", ".join(f"{names[index]} {scores[index]:.2f}" for index in best)

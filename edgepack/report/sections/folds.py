@@ -1,27 +1,27 @@
-"""The cross-validation of the calibration."""
+"""The section of the cross-validation of the calibration."""
 
 from __future__ import annotations
 
 from edgepack.metrics import Unit, listed_metric
 from edgepack.report.data.comparison import Fold, FoldsReport
-from edgepack.report.document.block_shortcuts import table
+from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Section, Text
-from edgepack.report.format.amounts import UNITS, number
+from edgepack.report.format.amounts import UNITS, format_four_decimals
 from edgepack.report.format.text_table import NONE
 
 
-def folds(report: FoldsReport | None) -> Section | None:
-    """Tell mean and spread over the folds, then each fold."""
+def folds_section(report: FoldsReport | None) -> Section | None:
+    """Return mean and standard deviation over the folds, then each fold."""
     if report is None:
         return None
-    kind = "each fold has its share of each class" if report.is_stratified else "folds by chance"
+    kind = "stratified by class" if report.is_stratified else "random folds"
     return Section(
         id="folds",
         title="Cross-validation of the calibration",
-        lead=f"Calibrated on some folds, tested on the rest ({kind}): {report.settings}.",
+        lead=f"Calibrated on all folds but one, tested on that one ({kind}): {report.settings}.",
         blocks=(
             Text(text=folds_sentence(report)),
-            table(
+            table_block(
                 f"{report.metric} by fold",
                 ["fold", "samples", "float", "quantized", "lost"],
                 [_row(place, fold) for place, fold in enumerate(report.folds, start=1)],
@@ -31,19 +31,20 @@ def folds(report: FoldsReport | None) -> Section | None:
 
 
 def folds_sentence(report: FoldsReport) -> str:
-    """Tell mean and spread in a sentence."""
-    told = (
-        f"Over {len(report.folds)} folds {report.metric} is {number(report.mean)} on average"
-        f" (standard deviation {number(report.deviation)})"
+    """Return mean and standard deviation over the folds in a sentence."""
+    mean, deviation = format_four_decimals(report.mean), format_four_decimals(report.deviation)
+    sentence = (
+        f"Over {len(report.folds)} folds, {report.metric} is {mean} on average (standard deviation"
+        f" {deviation})"
     )
     if report.mean_loss is None or report.loss_deviation is None:
-        return f"{told}."
+        return f"{sentence}."
     metric = listed_metric(report.metric)
     unit = UNITS[metric.unit if metric else Unit.PLAIN]
     word = "gained" if report.mean_loss < 0 else "lost"
     return (
-        f"{told}; against float {abs(report.mean_loss):.2f}{unit} are {word} (standard deviation"
-        f" {report.loss_deviation:.2f})."
+        f"{sentence}; {abs(report.mean_loss):.2f}{unit} are {word} against float (standard"
+        f" deviation {report.loss_deviation:.2f})."
     )
 
 
@@ -52,7 +53,7 @@ def _row(place: int, fold: Fold) -> list[str]:
     return [
         str(place),
         f"{fold.samples:,}",
-        number(fold.float_value),
-        number(fold.value),
+        format_four_decimals(fold.float_value),
+        format_four_decimals(fold.value),
         lost,
     ]

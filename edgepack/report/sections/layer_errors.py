@@ -1,4 +1,4 @@
-"""Where the error comes from: layer by layer, with causes and cures."""
+"""The section of quantization errors by layer, with causes and cures."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from collections.abc import Iterator, Sequence
 from edgepack.core.wording import counted
 from edgepack.layer_errors.result import DebugReport, LayerReport
 from edgepack.report.data.comparison import ComparisonReport, Stage
-from edgepack.report.document.block_shortcuts import bullets, figures, table, words
+from edgepack.report.document.block_shortcuts import (
+    bullet_blocks,
+    number_column,
+    table_block,
+    text_column,
+)
 from edgepack.report.document.blocks import Block, Details, Plot, Section, Text
 from edgepack.report.format import amounts
-from edgepack.report.plots.along_layers import along
+from edgepack.report.plots.layer_lines import layer_line_plot
 
 _WORST = 8
 _EXPLAINED = 3
 
 
-def layers(report: ComparisonReport) -> Section | None:
-    """Draw the signal-to-noise ratio along the layers, and tell the worst with their reasons."""
+def layer_errors_section(report: ComparisonReport) -> Section | None:
+    """Return the SQNR by layer, and the worst layers with causes and cures."""
     blocks: list[Block] = []
     for place, stage in enumerate(report.stages):
         if stage.layers and stage.layers.layers:
@@ -30,63 +35,68 @@ def layers(report: ComparisonReport) -> Section | None:
         id="layers",
         title="Error by layer",
         lead=(
-            "A layer's share is the noise that it makes alone at the outputs, over that of the"
-            " whole quantized model. Shares need not add up: noises meet on their way."
+            "A layer's share is the noise at the outputs with only that layer quantized, divided by"
+            " that of the whole quantized model. Shares need not add up to 100%: the errors of"
+            " layers partly cancel or add up."
         ),
         blocks=tuple(blocks),
     )
 
 
-def _blocks(stage: Stage, found: DebugReport, plot: str) -> Iterator[Block]:
-    in_order = sorted(found.layers, key=lambda layer: layer.figures.place)
-    yield _along(stage.name, in_order, plot)
+def _blocks(stage: Stage, report: DebugReport, plot_id: str) -> Iterator[Block]:
+    in_order = sorted(report.layers, key=lambda layer: layer.figures.place)
+    yield _sqnr_plot(stage.name, in_order, plot_id)
     columns = [
-        words("layer"),
-        words("operator"),
-        figures("share"),
-        figures("SQNR", "of its values as the model runs; higher is better"),
-        figures("own SQNR", "of the layer alone, fed with float's values"),
-        figures("saturated", "values outside its range"),
-        words("cause"),
+        text_column("layer"),
+        text_column("operator"),
+        number_column("share"),
+        number_column("SQNR", "of its values in the quantized model; higher is better"),
+        number_column(
+            "own SQNR", "of the layer with the float model's inputs: without inherited error"
+        ),
+        number_column("saturated", "values outside its range"),
+        text_column("cause"),
     ]
-    worst, rest = found.layers[:_WORST], found.layers[_WORST:]
-    yield table(f"The layers of {stage.name} that matter most", columns, map(_row, worst))
-    yield from bullets(map(_reason, worst[:_EXPLAINED]))
-    if others := bullets(map(_reason, worst[_EXPLAINED:])):
-        yield Details(summary=f"Reasons of the others of {stage.name}", blocks=others)
+    worst, rest = report.layers[:_WORST], report.layers[_WORST:]
+    yield table_block(f"The layers of {stage.name} that matter most", columns, map(_row, worst))
+    yield from bullet_blocks(map(_reason, worst[:_EXPLAINED]))
+    if others := bullet_blocks(map(_reason, worst[_EXPLAINED:])):
+        yield Details(summary=f"Causes of the others in {stage.name}", blocks=others)
     if rest:
-        folded = table(f"The other layers of {stage.name}", columns, map(_row, rest))
-        more = counted(len(rest), "layer")
-        yield Details(summary=f"{more} more of {stage.name}", blocks=(folded,))
-    if found.unmatched:
-        names = tuple(found.unmatched)
+        others_table = table_block(f"The other layers of {stage.name}", columns, map(_row, rest))
+        others_count = counted(len(rest), "layer")
+        yield Details(summary=f"The other {others_count} of {stage.name}", blocks=(others_table,))
+    if report.unmatched:
+        names = tuple(report.unmatched)
         yield Details(
             summary=f"Not in {stage.name}, so not compared: {counted(len(names), 'layer')}",
-            blocks=bullets(names),
+            blocks=bullet_blocks(names),
         )
-    yield from bullets(found.notes)
+    yield from bullet_blocks(report.notes)
 
 
 def _reason(layer: LayerReport) -> str:
-    found = layer.finding
-    return f"{layer.figures.name}, {found.cause}: {found.why}. To do: {found.cure}."
+    finding = layer.finding
+    return f"{layer.figures.name}, {finding.cause}: {finding.why}. To do: {finding.cure}."
 
 
-def _along(name: str, in_order: Sequence[LayerReport], plot: str) -> Plot:
+def _sqnr_plot(name: str, in_order: Sequence[LayerReport], plot_id: str) -> Plot:
     names = [layer.figures.name for layer in in_order]
     totals = [layer.figures.sqnr_db.get("total") for layer in in_order]
     own = [layer.figures.sqnr_db.get("own") for layer in in_order]
     known = [value for value in totals if value is not None]
-    least = f", {min(known):.1f} dB at least" if known else ""
+    least = f", at least {min(known):.1f} dB" if known else ""
     return Plot(
         title=f"SQNR along the layers of {name}",
         description=f"{len(names)} layers in the order of execution{least}; higher is better.",
-        svg=along(plot, names, [("as it runs", totals), ("fed with float", own)], unit="dB"),
-        table=table(
+        svg=layer_line_plot(
+            plot_id, names, [("quantized model", totals), ("float inputs", own)], unit="dB"
+        ),
+        table=table_block(
             f"SQNR along the layers of {name}",
-            ["layer", "as it runs", "fed with float"],
+            ["layer", "quantized model", "float inputs"],
             [
-                [layer, amounts.decibels(total), amounts.decibels(alone)]
+                [layer, amounts.format_decibels(total), amounts.format_decibels(alone)]
                 for layer, total, alone in zip(names, totals, own, strict=True)
             ],
         ),
@@ -94,13 +104,13 @@ def _along(name: str, in_order: Sequence[LayerReport], plot: str) -> Plot:
 
 
 def _row(layer: LayerReport) -> list[str]:
-    found = layer.figures
+    figures = layer.figures
     return [
-        found.name,
-        found.operator,
+        figures.name,
+        figures.operator,
         f"{layer.share:.1%}",
-        amounts.decibels(found.sqnr_db.get("total")),
-        amounts.decibels(found.sqnr_db.get("own")),
-        amounts.fraction(found.saturation),
+        amounts.format_decibels(figures.sqnr_db.get("total")),
+        amounts.format_decibels(figures.sqnr_db.get("own")),
+        amounts.format_percent(figures.saturation),
         layer.finding.cause,
     ]

@@ -1,4 +1,4 @@
-"""The ledger: what a model is, and what it costs, from float to the C array."""
+"""The section with a row for each model on each interpreter: its quality and its cost."""
 
 from __future__ import annotations
 
@@ -10,88 +10,97 @@ from edgepack.evaluation.scores import Comparison
 from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.data.compression import StepReport
 from edgepack.report.data.stage_runs import all_runs, output_names, stage_outputs, verdict_metric
-from edgepack.report.document.block_shortcuts import figures, table, toned, words
+from edgepack.report.document.block_shortcuts import (
+    number_column,
+    table_block,
+    text_column,
+    toned_row,
+)
 from edgepack.report.document.blocks import Column, Row, Section, Tone
 from edgepack.report.format import amounts
-from edgepack.report.format.amounts import cells, interpreter, milliseconds, number
+from edgepack.report.format.amounts import (
+    format_four_decimals,
+    format_milliseconds,
+    interpreter_label,
+    score_cells,
+)
 from edgepack.report.format.text_table import NONE
 from edgepack.runtimes import LITERT, TFLM
 
-_LEAD = (
-    "What each model is worth and what it costs: flash and arena on the device, latency on this"
-    " machine."
-)
+_LEAD = "Quality and cost of each model: flash and arena on the device, latency on this machine."
 
-_RUNS_C = TFLM.name
-_TIMES_FLOAT = LITERT.name
+_C_ARRAY_RUNTIME = TFLM.name
+_FLOAT_LATENCY_RUNTIME = LITERT.name
 
 _P = (
-    "McNemar's test: how likely chance alone makes a change so uneven; what is small speaks for a"
-    " real one"
+    "McNemar's test: the probability of a change at least this uneven by chance alone; a small one"
+    " suggests that the change is real"
 )
 
 
-def ledger(report: ComparisonReport) -> Section | None:
-    """Give a row to each model on each interpreter, and to the C array."""
+def ledger_section(report: ComparisonReport) -> Section | None:
+    """Return the table of a comparison, with rows for C arrays."""
     if not report.stages:
         return None
     outputs, boards = output_names(report), _boards(report.stages)
-    columns = [words("model"), words("interpreter"), *_metric_columns(report, outputs)]
-    columns.append(figures("file", "bytes of the .tflite file"))
+    columns = [text_column("model"), text_column("interpreter"), *_metric_columns(report, outputs)]
+    columns.append(number_column("file", "bytes of the .tflite file"))
     columns += _memory_columns(boards)
     columns += [
-        figures(
+        number_column(
             "latency",
-            "median time of one inference on this machine, not on a device; float's is that of"
-            " its .tflite file on LiteRT",
+            "median time of one inference on this machine, not on a device; the float model's is"
+            " that of its .tflite file on LiteRT",
         ),
-        figures("of float", "that time over the float .tflite file's on the same interpreter"),
+        number_column(
+            "of float", "latency divided by that of the float .tflite file on the same interpreter"
+        ),
     ]
     rows: list[Row] = []
     for stage in report.stages:
-        size = amounts.bytes_of(stage.artifact.bytes if stage.artifact else None)
+        size = amounts.format_bytes(stage.artifact.bytes if stage.artifact else None)
         rest = [size, *_memory(stage, boards)]
-        told = {
+        cells_of = {
             runtime: [*_metrics(report, outputs, run), *rest, *_latency(stage, runtime)]
             for runtime, run in stage.runs.items()
         }
         rows += [
-            toned([stage.name, runtime, *cells], Tone.BAD if run.failure else Tone.PLAIN)
-            for (runtime, cells), run in zip(told.items(), stage.runs.values(), strict=True)
+            toned_row([stage.name, runtime, *cells], Tone.BAD if run.failure else Tone.PLAIN)
+            for (runtime, cells), run in zip(cells_of.items(), stage.runs.values(), strict=True)
         ]
         unknown = [NONE] * (len(columns) - 2)
-        rows += _c_array(stage, told.get(_RUNS_C, unknown), unknown)
+        rows += _c_array(stage, cells_of.get(_C_ARRAY_RUNTIME, unknown), unknown)
     return Section(
         id="ledger",
         title="From float to C",
         lead=_LEAD,
-        blocks=(table("Each model on each interpreter", columns, rows),),
+        blocks=(table_block("Each model on each interpreter", columns, rows),),
     )
 
 
-def score_ledger(
+def score_ledger_section(
     comparison: Comparison, float_runtime: str, compression: Sequence[StepReport] = ()
 ) -> Section:
-    """Give a row to each model on each interpreter, where no intervals are known."""
+    """Return the table of an export or a validation, which have no intervals."""
     blocks = [
-        table(
+        table_block(
             f"Each model on each interpreter, output {name}",
             [
-                words("model"),
-                words("interpreter"),
+                text_column("model"),
+                text_column("interpreter"),
                 *(
-                    figures(title)
+                    number_column(title)
                     for title in (output.metric or "metric", "agreement", "SQNR", "largest error")
                 ),
             ],
             [
-                ["float", float_runtime, number(output.float_value), *[NONE] * 3],
+                ["float", float_runtime, format_four_decimals(output.float_value), *[NONE] * 3],
                 *(
-                    [step.stage, step.record.runtime, *cells(step.outputs.get(name))]
+                    [step.stage, step.record.runtime, *score_cells(step.outputs.get(name))]
                     for step in compression
                 ),
                 *(
-                    [comparison.scheme, interpreter(output, runtime), *cells(score)]
+                    [comparison.scheme, interpreter_label(output, runtime), *score_cells(score)]
                     for runtime, score in output.quantized.items()
                 ),
             ],
@@ -112,40 +121,42 @@ def _metric_columns(report: ComparisonReport, outputs: Sequence[str]) -> list[Co
         of = f" of {output}" if len(outputs) > 1 else ""
         if output in report.metrics:
             columns += [
-                figures(f"{_title(report, output)}{of}", _metric_hint(report, output)),
-                figures(f"lost{of}", _loss_hint(report, output)),
+                number_column(f"{_title(report, output)}{of}", _metric_hint(report, output)),
+                number_column(f"lost{of}", _loss_hint(report, output)),
             ]
             if _has_p(report, output):
-                columns.append(figures(f"p{of}", _P))
+                columns.append(number_column(f"p{of}", _P))
         else:
-            columns.append(figures(f"SQNR{of}", "of float's outputs over the error, in power"))
+            columns.append(
+                number_column(f"SQNR{of}", "power of the float outputs over that of the error")
+            )
     return columns
 
 
 def _memory_columns(boards: Sequence[str]) -> list[Column]:
-    """Name the device in the heading only where there are several."""
+    """Return columns for flash and arena, named by device if there are several."""
     of = {name: f" on {name}" if len(boards) > 1 else "" for name in boards}
     flash = "computed for {}: the model and the runtime"
-    arena = "computed for {}: the least RAM in which the interpreter starts the model"
+    arena = "computed for {}: the smallest arena in which the interpreter starts"
     return [
-        *(figures(f"flash{of[name]}", flash.format(name)) for name in boards),
-        *(figures(f"arena{of[name]}", arena.format(name)) for name in boards),
+        *(number_column(f"flash{of[name]}", flash.format(name)) for name in boards),
+        *(number_column(f"arena{of[name]}", arena.format(name)) for name in boards),
     ]
 
 
 def _metric_hint(report: ComparisonReport, output: str) -> str:
-    """Say what the interval of a metric is: Wilson's of an accuracy, or bootstrapped."""
+    """Return the method of a metric's interval: Wilson's for an accuracy, else bootstrap."""
     if _has_p(report, output):
-        return "below it its 95 % interval (Wilson)"
-    return f"below it its 95 % interval (bootstrap, {RESAMPLES:,} resamples, seeded)"
+        return "with its 95 % interval (Wilson)"
+    return f"with its 95 % interval (bootstrap, {RESAMPLES:,} resamples, seeded)"
 
 
 def _loss_hint(report: ComparisonReport, output: str) -> str:
     if _has_p(report, output):
-        how = f"Bonett and Price, {TABLES:,} draws, seeded"
+        method = f"Bonett and Price, {TABLES:,} draws, seeded"
     else:
-        how = f"bootstrap, {RESAMPLES:,} resamples, seeded, the same for both"
-    return f"against float; a gain is negative; below it its 95 % interval ({how})"
+        method = f"bootstrap, {RESAMPLES:,} resamples, seeded, the same for both models"
+    return f"against float; negative for a gain; with its 95 % interval ({method})"
 
 
 def _has_p(report: ComparisonReport, output: str) -> bool:
@@ -160,7 +171,8 @@ def _title(report: ComparisonReport, output: str) -> str:
     name = report.metrics[output]
     results = (run.outputs.get(output) for _, _, run in all_runs(report))
     return next(
-        (found.metrics[name].title for found in results if found and name in found.metrics), name
+        (result.metrics[name].title for result in results if result and name in result.metrics),
+        name,
     )
 
 
@@ -171,61 +183,62 @@ def _metrics(report: ComparisonReport, outputs: Sequence[str], run: StageRun) ->
         metric = result.metrics.get(report.metrics.get(output, "")) if result else None
         if output not in report.metrics:
             distance = result.distance if result else None
-            cells.append(amounts.decibels(distance.sqnr_db if distance else None))
+            cells.append(amounts.format_decibels(distance.sqnr_db if distance else None))
         elif metric is None:
             cells += ["failed" if run.failure else NONE, NONE]
         else:
-            cells += [amounts.value(metric), amounts.loss(metric)]
+            cells += [amounts.format_metric(metric), amounts.format_loss(metric)]
         if _has_p(report, output):
-            cells.append(amounts.p_value(metric) if metric else NONE)
+            cells.append(amounts.format_p_value(metric) if metric else NONE)
     return cells
 
 
 def _boards(stages: Sequence[Stage]) -> list[str]:
-    """Name the targets whose memory is computed: microcontrollers."""
-    found = (stage.validation.targets for stage in stages if stage.validation)
+    """Return the names of targets whose memory is computed: microcontrollers."""
+    validated = (stage.validation.targets for stage in stages if stage.validation)
     return list(
         dict.fromkeys(
-            name for targets in found for name, each in targets.items() if each.target.kernels
+            name for targets in validated for name, each in targets.items() if each.target.kernels
         )
     )
 
 
 def _memory(stage: Stage, boards: Sequence[str]) -> list[str]:
     targets = stage.validation.targets if stage.validation else {}
-    told = [targets.get(name) for name in boards]
+    reports = [targets.get(name) for name in boards]
     return [
-        *(amounts.bytes_of(each.flash_bytes if each else None) for each in told),
+        *(amounts.format_bytes(each.flash_bytes if each else None) for each in reports),
         *(
-            amounts.bytes_of(each.footprint.arena.least if each and each.footprint else None)
-            for each in told
+            amounts.format_bytes(each.footprint.arena.least if each and each.footprint else None)
+            for each in reports
         ),
     ]
 
 
 def _latency(stage: Stage, runtime: str) -> list[str]:
-    """Tell the times of a model on an interpreter; the float model's is its .tflite on LiteRT's."""
-    timed = _TIMES_FLOAT if stage.role == FLOAT else runtime
+    """Return latency and ratio; the float model's are those of its .tflite file on LiteRT."""
+    timed = _FLOAT_LATENCY_RUNTIME if stage.role == FLOAT else runtime
     run = stage.validation.runtimes.get(timed) if stage.validation else None
     if run is None or run.latency is None:
         return [NONE, NONE]
     ratio = run.latency_ratio
-    return [milliseconds(run.latency.median_ms), NONE if ratio is None else f"{ratio:.2f}"]
+    return [format_milliseconds(run.latency.median_ms), NONE if ratio is None else f"{ratio:.2f}"]
 
 
-def _c_array(stage: Stage, told: Sequence[str], unknown: Sequence[str]) -> list[Row]:
-    """Tell whether the C array holds the bytes of the file.
+def _c_array(stage: Stage, of_file: Sequence[str], unknown: Sequence[str]) -> list[Row]:
+    """Return the row of the C array, if there is one.
 
-    Then it is worth and costs what is ``told`` of the file on the interpreter that runs the array.
+    If it holds the bytes of the file, its cells are ``of_file``: those of the file on the
+    interpreter that runs the array; otherwise they are ``unknown``.
     """
     origin = stage.origin
     if origin is None or origin.c_array is None:
         return []
-    same = origin.is_same_as_c
-    said = {
-        True: f"same bytes as {stage.file}, on {_RUNS_C}",
-        False: f"OTHER BYTES than {stage.file}",
+    is_same = origin.is_same_as_c
+    content = {
+        True: f"same bytes as {stage.file}, on {_C_ARRAY_RUNTIME}",
+        False: f"NOT THE SAME BYTES as {stage.file}",
         None: f"not compared with {stage.file}",
-    }[same]
-    cells = [f"{stage.name}, C array", said, *(told if same else unknown)]
-    return [toned(cells, Tone.BAD if same is False else Tone.PLAIN)]
+    }[is_same]
+    cells = [f"{stage.name}, C array", content, *(of_file if is_same else unknown)]
+    return [toned_row(cells, Tone.BAD if is_same is False else Tone.PLAIN)]

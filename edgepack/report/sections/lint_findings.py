@@ -1,39 +1,42 @@
-"""What the linter says of the data."""
+"""The section of the linter's findings in the data."""
 
 from __future__ import annotations
 
 from edgepack.evaluation.drop_sentences import samples_in_words
 from edgepack.report.data.lint import LintReport
-from edgepack.report.document.block_shortcuts import bullets
+from edgepack.report.document.block_shortcuts import bullet_blocks
 from edgepack.report.document.blocks import Block, Section, Text, Tone
 
 
-def lint(report: LintReport | None) -> Section | None:
-    """Tell the findings with their cures, and what was checked."""
+def lint_section(report: LintReport | None) -> Section | None:
+    """Return the findings with their likely cures, and what was checked."""
     if report is None:
         return None
     blocks: list[Block] = [
         Text(
-            text=f"{found.rule}, {found.dataset}: {found.sentence}. Likely cure: {found.cure}.",
+            text=(
+                f"{finding.rule}, {finding.dataset}: {finding.sentence}."
+                f" Likely cure: {finding.cure}."
+            ),
             tone=Tone.UNSURE,
         )
-        for found in report.findings
+        for finding in report.findings
     ]
     if not report.findings:
-        blocks.append(Text(text="Nothing was found.", tone=Tone.GOOD))
-    blocks += bullets(
-        f"{role}: {samples_in_words(many)}, {_against(report.witnesses.get(role, ()))}"
-        for role, many in report.samples.items()
+        blocks.append(Text(text="No findings.", tone=Tone.GOOD))
+    blocks += bullet_blocks(
+        f"{role}: {samples_in_words(count)}, {_evidence(report.witnesses.get(role, ()))}"
+        for role, count in report.samples.items()
     )
     return Section(
         id="lint",
-        title="The data",
-        lead="What the linter sees in the data: labels, scales and samples that are likely wrong.",
+        title="Data checks",
+        lead="Labels, scales and samples in the data that are likely wrong.",
         blocks=tuple(blocks),
     )
 
 
-def _against(witnesses: tuple[str, ...]) -> str:
+def _evidence(witnesses: tuple[str, ...]) -> str:
     if not witnesses:
-        return "with nothing in the model that tells how they should be scaled"
-    return f"held against {', '.join(witnesses)}"
+        return "scale not checked: the model does not show how its training data were scaled"
+    return f"compared with {', '.join(witnesses)}"

@@ -1,14 +1,14 @@
-"""What could not be done or compared, and why."""
+"""The section of notes: what could not be done or compared, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgepack.report.document.block_shortcuts import bullets
+from edgepack.report.document.block_shortcuts import bullet_blocks
 from edgepack.report.document.blocks import Section
 
 
-def notes(told: Iterable[str]) -> Section | None:
-    """List the notes."""
-    blocks = bullets(told)
+def notes_section(notes: Iterable[str]) -> Section | None:
+    """Return a list of notes, without duplicates."""
+    blocks = bullet_blocks(notes)
     return Section(id="notes", title="Notes", lead=None, blocks=blocks) if blocks else None

@@ -1,4 +1,4 @@
-"""How well each class is told."""
+"""The section of per-class accuracy: precision, recall, F1 and ROC AUC."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.data.stage_runs import (
     StageOutput,
     output_names,
+    output_title,
     recall_lost,
-    title,
-    worst_note,
     worst_runs,
+    worst_runs_note,
 )
-from edgepack.report.document.block_shortcuts import figures, table, words
+from edgepack.report.document.block_shortcuts import number_column, table_block, text_column
 from edgepack.report.document.blocks import Block, Details, Plot, Section, Text
-from edgepack.report.format.amounts import number
+from edgepack.report.format.amounts import format_four_decimals
 from edgepack.report.format.text_table import NONE
-from edgepack.report.plots.bars import bars
+from edgepack.report.plots.bars import bar_plot
 
 _MOST = 40
 _SHOWN = 20
 
 
-def classes(report: ComparisonReport) -> Section | None:
-    """Draw the accuracy of each class, and give precision, recall, F1 and AUC."""
+def per_class_section(report: ComparisonReport) -> Section | None:
+    """Return a plot of each class's recall, and precision, recall, F1 and ROC AUC."""
     blocks: list[Block] = []
     for place, output in enumerate(output_names(report)):
         runs = [each for each in worst_runs(report, output) if each.output.classes]
         if runs:
-            blocks += _blocks(runs, f"classes-{place}", title(report, "Accuracy by class", output))
+            blocks += _blocks(
+                runs, f"classes-{place}", output_title(report, "Accuracy by class", output)
+            )
     if not blocks:
         return None
     lead = (
-        "The share of each class's samples that are told right: its recall.",
-        worst_note(report),
+        "Recall: the fraction of each class's samples that are classified correctly.",
+        worst_runs_note(report),
         ""
         if _are_named(report)
-        else "Classes are called by their numbers; a file of labels gives them names.",
+        else "Classes are shown by number; a labels file gives them names.",
     )
     return Section(
         id="classes",
@@ -49,15 +51,15 @@ def classes(report: ComparisonReport) -> Section | None:
 
 
 def _are_named(report: ComparisonReport) -> bool:
-    names = (name for found in report.classes.values() for name in found)
+    names = (name for classes in report.classes.values() for name in classes)
     return not all(name.isdecimal() for name in names)
 
 
-def _blocks(runs: Sequence[StageOutput], plot: str, name: str) -> Iterator[Block]:
+def _blocks(runs: Sequence[StageOutput], plot_id: str, name: str) -> Iterator[Block]:
     shown = _shown(runs)
-    whole = len(runs[0].output.classes)
-    if len(shown) < whole:
-        yield Text(text=f"The {len(shown)} of {whole} classes that lost most are drawn.")
+    total = len(runs[0].output.classes)
+    if len(shown) < total:
+        yield Text(text=f"Showing the {len(shown)} of {total} classes that lost most.")
     series = [each.name for each in runs]
     recalls = [
         (of_float.name, [_percent(each.output.classes[index].recall) for each in runs])
@@ -67,10 +69,10 @@ def _blocks(runs: Sequence[StageOutput], plot: str, name: str) -> Iterator[Block
     yield Plot(
         title=name,
         description=f"Bars of {len(shown)} classes for {', '.join(series)}, {worst} first.",
-        svg=bars(plot, recalls, series, unit="%", most=100.0),
-        table=table(
+        svg=bar_plot(plot_id, recalls, series, unit="%", most=100.0),
+        table=table_block(
             f"{name}, in percent",
-            [words("class"), *(figures(each) for each in series)],
+            [text_column("class"), *(number_column(each) for each in series)],
             [[label, *(_figure(value) for value in values)] for label, values in recalls],
         ),
     )
@@ -81,7 +83,7 @@ def _blocks(runs: Sequence[StageOutput], plot: str, name: str) -> Iterator[Block
 
 
 def _shown(runs: Sequence[StageOutput]) -> list[int]:
-    """Pick the classes to draw: all in their order, or the worst if they are many."""
+    """Return the indices of the classes to draw: all in order, or the worst if there are many."""
     first = runs[0].output.classes
     if len(first) <= _MOST:
         return list(range(len(first)))
@@ -94,16 +96,16 @@ def _shown(runs: Sequence[StageOutput]) -> list[int]:
 
 def _scores(each: StageOutput, name: str) -> Block:
     columns = ["class", "samples", "precision", "recall", "F1", "AUC"]
-    return table(f"{name}, {each.name}", columns, map(_row, each.output.classes))
+    return table_block(f"{name}, {each.name}", columns, map(_row, each.output.classes))
 
 
-def _row(found: ClassResult) -> list[str]:
-    scores = (found.precision, found.recall, found.f1, found.roc_auc)
-    return [found.name, f"{found.samples:,}", *map(number, scores)]
+def _row(result: ClassResult) -> list[str]:
+    scores = (result.precision, result.recall, result.f1, result.roc_auc)
+    return [result.name, f"{result.samples:,}", *map(format_four_decimals, scores)]
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
 
 
 def _figure(percent: float | None) -> str:

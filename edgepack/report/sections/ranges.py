@@ -1,4 +1,4 @@
-"""What the values of layers are, and what of them the integers hold."""
+"""The section of value histograms by layer, with the quantized ranges."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Iterator, Sequence
 
 from edgepack.layer_errors.result import Figures
 from edgepack.report.data.comparison import ComparisonReport
-from edgepack.report.document.block_shortcuts import table
+from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Block, Details, Plot, Section
 from edgepack.report.format import amounts
-from edgepack.report.plots.value_histogram import histogram
+from edgepack.report.plots.value_histogram import histogram_plot
 
 _WORST = 4
 _ROWS = 16
 
 
-def ranges(report: ComparisonReport) -> Section | None:
-    """Draw histograms of the worst layers over their quantized range; the rest are folded in."""
+def ranges_section(report: ComparisonReport) -> Section | None:
+    """Return histograms of the worst layers with their quantized ranges; the others collapsed."""
     blocks: list[Block] = []
     for place, stage in enumerate(report.stages):
-        found = stage.layers.layers if stage.layers else ()
+        layers = stage.layers.layers if stage.layers else ()
         plots = [
             _plot(layer.figures, f"ranges-{place}-{layer.figures.place}", stage.name)
-            for layer in found
+            for layer in layers
             if sum(layer.figures.histogram)
         ]
         blocks += plots[:_WORST]
@@ -34,28 +34,30 @@ def ranges(report: ComparisonReport) -> Section | None:
         id="ranges",
         title="Ranges",
         lead=(
-            "Values in float, those of the worst layers first. What lies outside the quantized"
-            " range is clipped; one that is too wide makes steps too coarse."
+            "Values of the float model, worst layers first. Values outside the quantized range are"
+            " clipped; a range that is too wide makes the steps too coarse."
         ),
         blocks=tuple(blocks),
     )
 
 
-def _plot(found: Figures, id: str, stage: str) -> Plot:  # noqa: A002 (the SVG's)
-    low, high = found.float_range
-    held = found.quantized_range
-    told = "it is not quantized" if held is None else f"integers hold {_span(held)}"
+def _plot(figures: Figures, id: str, stage: str) -> Plot:  # noqa: A002 (the SVG's)
+    low, high = figures.float_range
+    quantized = figures.quantized_range
+    represented = (
+        "not quantized" if quantized is None else f"the integers represent {_span(quantized)}"
+    )
     return Plot(
-        title=f"{found.name} in {stage}",
+        title=f"{figures.name} in {stage}",
         description=(
-            f"Float values from {_span((low, high))}; {told};"
-            f" {amounts.fraction(found.saturation)} saturate."
+            f"Float values from {_span((low, high))}; {represented};"
+            f" {amounts.format_percent(figures.saturation)} saturate."
         ),
-        svg=histogram(id, found.histogram, (low, high), held),
-        table=table(
-            f"Values of {found.name}",
+        svg=histogram_plot(id, figures.histogram, (low, high), quantized),
+        table=table_block(
+            f"Values of {figures.name}",
             ["from", "to", "values"],
-            _rows(found.histogram, low, high),
+            _rows(figures.histogram, low, high),
         ),
     )
 
@@ -65,7 +67,7 @@ def _span(ends: tuple[float, float]) -> str:
 
 
 def _rows(counts: Sequence[int], low: float, high: float) -> Iterator[list[str]]:
-    """Count by a few bins, each of several of the histogram's."""
+    """Return rows of counts in at most 16 bins, each of several of the histogram's."""
     size = -(-len(counts) // _ROWS)
     step = (high - low) / len(counts)
     for start in range(0, len(counts), size):

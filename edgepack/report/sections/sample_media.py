@@ -1,4 +1,4 @@
-"""How a sample is shown: as a picture, a heat map, a waveform, or a row of numbers."""
+"""Inputs and outputs of samples as pictures, heat maps, waveforms or rows of numbers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.report.document.block_shortcuts import table
+from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Picture, Plot
-from edgepack.report.plots.png import heat, png
-from edgepack.report.plots.waveform import waveform
+from edgepack.report.plots.png import heat_map_colours, png_bytes
+from edgepack.report.plots.waveform import waveform_plot
 
 Array = NDArray[Any]
 
 _CHANNELS = (1, 3, 4)
 _LEAST_SIDE = 8
-_NARROW = 3  # times longer than wide: features over time rather than a picture
+_NARROW = 3  # a ratio of sides above it: features over time rather than a picture
 _LONG = 64
 _MOST_NUMBERS = 16
 _MOST_SIDE = 256
@@ -25,14 +25,14 @@ _BYTE = 255
 
 
 def is_drawn(values: Array) -> bool:
-    """Whether a sample is a picture, a heat map or a waveform rather than a row of numbers."""
+    """Whether values are drawn as a picture, a heat map or a waveform, not as a row of numbers."""
     return _is_picture(values) or _rank(values) == 2 or _is_wave(values)  # noqa: PLR2004
 
 
-def numbers(values: Array) -> str:
-    """Write a row of numbers, the first few of many.
+def number_row(values: Array) -> str:
+    """Return values as a row of numbers, only the first 16 if there are more.
 
-    >>> numbers(np.array([0.5, 2.0]))
+    >>> number_row(np.array([0.5, 2.0]))
     '0.5, 2'
     """
     flat = np.asarray(values).reshape(-1)
@@ -40,11 +40,11 @@ def numbers(values: Array) -> str:
     return ", ".join(f"{value:.4g}" for value in flat[:_MOST_NUMBERS].tolist()) + more
 
 
-def media(
+def sample_media(
     id: str,  # noqa: A002 (the SVG's)
     named: Sequence[tuple[str, Array]],
 ) -> tuple[Plot | Picture, ...]:
-    """Draw arrays of one shape on one scale, by their names; nothing of rows of numbers."""
+    """Draw named arrays of the same shape on one scale; empty if :func:`is_drawn` is False."""
     arrays = [
         np.nan_to_num(np.asarray(values, np.float64), posinf=0.0, neginf=0.0) for _, values in named
     ]
@@ -90,26 +90,26 @@ def _pictures(names: Sequence[str], arrays: Sequence[Array]) -> tuple[Picture, .
 
 
 def _maps(names: Sequence[str], arrays: Sequence[Array]) -> tuple[Picture, ...]:
-    """Colour maps on one scale: all at once, then apart.
+    """Draw heat maps on one scale.
 
-    Features over time, many rows of few values, are laid down: time runs to the right.
+    Features over time, with many more rows than columns, are turned: time runs to the right.
     """
     height, width = arrays[0].shape
     if height > _NARROW * width:
         names = [f"{name}, rows to the right" for name in names]
         arrays = [array.T[::-1] for array in arrays]
-    coloured = np.split(heat(np.concatenate(arrays)), len(arrays))
+    coloured = np.split(heat_map_colours(np.concatenate(arrays)), len(arrays))
     return tuple(_picture(name, pixels) for name, pixels in zip(names, coloured, strict=True))
 
 
 def _picture(name: str, pixels: Array, span: tuple[float, float] | None = None) -> Picture:
-    """Encode a picture, leaving pixels out of a large one."""
+    """Encode a picture, leaving out pixels of a large one."""
     step = -(-max(pixels.shape[:2]) // _MOST_SIDE)
     small = np.ascontiguousarray(pixels[::step, ::step])
     height, width = pixels.shape[:2]
     return Picture(
         description=f"{name}, {width} by {height}",
-        png=png(small, span),
+        png=png_bytes(small, span),
         width=small.shape[1],
         height=small.shape[0],
     )
@@ -127,8 +127,8 @@ def _wave(id: str, name: str, values: Array) -> Plot:  # noqa: A002 (the SVG's)
         description=(
             f"{values.size:,} values from {figures['least']:.3g} to {figures['greatest']:.3g}."
         ),
-        svg=waveform(id, values.tolist()),
-        table=table(
+        svg=waveform_plot(id, values.tolist()),
+        table=table_block(
             f"{name} in figures",
             ["figure", "value"],
             [[word, f"{figure:.4g}"] for word, figure in figures.items()],

@@ -1,4 +1,4 @@
-"""The verdict: a few words, then whether what is lost is real."""
+"""The headline of a comparison's page: a verdict in a few words, then sentences."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from edgepack.report.data.stage_runs import (
 from edgepack.report.document.blocks import Headline, Tone
 from edgepack.report.format import amounts
 
+_UNKNOWN = "Whether there is a drop is unknown"
 _LIMITS = {
     Unit.FRACTION: "at most {limit:g} {points} may be lost",
     Unit.ERROR: "the error may grow by at most {limit:g} %",
@@ -26,21 +27,21 @@ _LIMITS = {
 }
 
 
-def verdict(report: ComparisonReport) -> Headline:
-    """Say what the comparison came to."""
+def verdict_headline(report: ComparisonReport) -> Headline:
+    """Return the verdict of a comparison with its sentences."""
     word, tone = _word(report)
     return Headline(word=word, tone=tone, sentences=verdict_sentences(report))
 
 
 def verdict_sentences(report: ComparisonReport) -> tuple[str, ...]:
-    """Say of each model what it loses, on the interpreter where it loses most, and what failed."""
+    """Return what each model loses, on the interpreter where it loses most, and what failed."""
     outputs = output_names(report)
-    told = [
+    losses = [
         f"{output}: {sentence}" if len(outputs) > 1 else sentence
         for output in outputs
         for sentence in _sentences(report, output)
     ]
-    return (*told, *_failures(report), *_limit(report))
+    return (*losses, *_failures(report), *_limit(report))
 
 
 def _word(report: ComparisonReport) -> tuple[str, Tone]:
@@ -50,20 +51,20 @@ def _word(report: ComparisonReport) -> tuple[str, Tone]:
         return "An interpreter failed", Tone.BAD
     changes = list(_changes(report))
     if not changes:
-        why = "It cannot be told" if report.metrics else "Without labels nothing is measured"
-        return why, Tone.UNSURE
-    return _of_changes(changes)
+        word = _UNKNOWN if report.metrics else "No labels: no metric was measured"
+        return word, Tone.UNSURE
+    return _verdict_on(changes)
 
 
-def _of_changes(changes: Sequence[Change]) -> tuple[str, Tone]:
-    """Say whether any change is real; a real loss outweighs all else."""
+def _verdict_on(changes: Sequence[Change]) -> tuple[str, Tone]:
+    """Return whether any change is real; a real loss takes precedence."""
     real = [change.loss for change in changes if change.is_real and change.loss is not None]
     if any(loss > 0 for loss in real):
         return "The drop is real", Tone.BAD
     if any(change.loss is None or change.interval is None for change in changes):
-        return "It cannot be told", Tone.UNSURE
+        return _UNKNOWN, Tone.UNSURE
     if any(change.is_shown and not change.is_real for change in changes):
-        return "It is not settled", Tone.UNSURE
+        return "Inconclusive", Tone.UNSURE
     return ("The gain is real", Tone.GOOD) if real else ("No drop is shown", Tone.PLAIN)
 
 
@@ -87,15 +88,17 @@ def _sentences(report: ComparisonReport, output: str) -> Iterator[str]:
 
 
 def _distance(each: StageOutput, samples: int) -> str:
-    """Say how far a model is from float where there are no labels to say more."""
+    """Return how far a model's outputs are from float's, for an output without labels."""
     distance = each.output.distance
     if distance is None:
         return f"{each.name} was not compared"
-    said = [] if distance.sqnr_db is None else [f"SQNR {amounts.decibels(distance.sqnr_db)}"]
+    distances = (
+        [] if distance.sqnr_db is None else [f"SQNR {amounts.format_decibels(distance.sqnr_db)}"]
+    )
     if distance.agreement is not None:
-        said.insert(0, f"the same class for {amounts.fraction(distance.agreement)}")
-    said.append(f"largest error {amounts.plain(distance.max_abs_error)}")
-    return f"{each.name} against float on {samples_in_words(samples)}: {', '.join(said)}"
+        distances.insert(0, f"the same class for {amounts.format_percent(distance.agreement)}")
+    distances.append(f"largest error {amounts.format_three_digits(distance.max_abs_error)}")
+    return f"{each.name} against float on {samples_in_words(samples)}: {', '.join(distances)}"
 
 
 def _failures(report: ComparisonReport) -> Iterator[str]:
@@ -107,14 +110,14 @@ def _failures(report: ComparisonReport) -> Iterator[str]:
 def _limit(report: ComparisonReport) -> Iterator[str]:
     if report.max_drop is None:
         return
-    metrics = [
+    units = [
         metric.unit
         for output in output_names(report)
         for each in worst_runs(report, output)
         if (metric := verdict_metric(report, output, each.output))
     ]
     points = "point" if report.max_drop == 1 else "points"
-    told = dict.fromkeys(
-        _LIMITS[Unit(unit)].format(limit=report.max_drop, points=points) for unit in metrics
+    limits = dict.fromkeys(
+        _LIMITS[Unit(unit)].format(limit=report.max_drop, points=points) for unit in units
     )
-    yield "; ".join(told) or f"a drop of {report.max_drop:g} is allowed"
+    yield "; ".join(limits) or f"a drop of {report.max_drop:g} is allowed"

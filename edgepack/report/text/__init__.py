@@ -1,1 +1,1 @@
-"""Reports as text: for the terminal, for JUnit and for GitHub."""
+"""Reports as text: for the terminal, as JUnit XML and as GitHub annotations."""

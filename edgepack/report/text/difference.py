@@ -1,4 +1,4 @@
-"""A difference as a person reads it: what changed, the weightiest first; how much did not."""
+"""The report of ``edgepack diff`` as plain text: what changed, most important first."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ from edgepack.report.differences.difference import (
     Side,
 )
 from edgepack.report.differences.figure_kinds import REASONS
-from edgepack.report.format.text_table import NONE, cut_middle, hang, shorten, table
+from edgepack.report.format.text_table import (
+    NONE,
+    cut_middle,
+    hanging_paragraph,
+    shorten,
+    text_table,
+)
 
-_TOLD = (WORSE, BETTER, DIFFERENT)
+_CHANGED = (WORSE, BETTER, DIFFERENT)
 _LONGEST = 30
 _LONGEST_WHAT = 50
 _LONGEST_TEXT = 300
@@ -26,15 +32,15 @@ _LARGE_PERCENT = 100
 
 
 def render_difference(difference: Difference) -> str:
-    """Write a difference in plain text."""
-    changed = [row for row in difference.rows if row.verdict in _TOLD]
+    """Return a difference as plain text."""
+    changed = [row for row in difference.rows if row.verdict in _CHANGED]
     rows = [row for row in changed if row.kind is not REASONS]
     parts = [
         "\n".join(_heading(name, side) for name, side in _sides(difference).items()),
-        table([["", "", "A", "B", "change"], *map(_cells, rows)]) if rows else "",
-        "\n".join(line for row in changed if row.kind is REASONS for line in _reason(row)),
-        "\n".join(_alone(difference)),
-        "\n".join(hang("note: ", note) for note in _notes(changed)),
+        text_table([["", "", "A", "B", "change"], *map(_cells, rows)]) if rows else "",
+        "\n".join(line for row in changed if row.kind is REASONS for line in _reason_lines(row)),
+        "\n".join(_unmatched(difference)),
+        "\n".join(hanging_paragraph("note: ", note) for note in _notes(changed)),
         _verdict(difference),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -46,10 +52,10 @@ def _sides(difference: Difference) -> dict[str, Side]:
 
 def _heading(name: str, side: Side) -> str:
     model = cut_middle(side.model or NONE, _LONGEST_WHAT)
-    told = f"{cut_middle(side.file, _LONGEST_TEXT)}: {side.kind} of {model}"
+    text = f"{cut_middle(side.file, _LONGEST_TEXT)}: {side.kind} of {model}"
     if side.samples is not None:
-        told += f", {side.samples:,} {cut_middle(side.data or '', _LONGEST)} samples"
-    return f"{name}  {told}"
+        text += f", {side.samples:,} {cut_middle(side.data or '', _LONGEST)} samples"
+    return f"{name}  {text}"
 
 
 def _cells(row: DifferenceRow) -> list[str]:
@@ -69,9 +75,9 @@ def _shown(row: DifferenceRow, value: float | str | None) -> str:
 
 
 def _change(row: DifferenceRow) -> str:
-    """Write how much was added, in the figure's unit and in percent of A.
+    """Return the change from A to B in the figure's unit and in percent of A.
 
-    Fractions have points instead of percent.
+    A fraction changes by percentage points only.
     """
     if row.change is None:
         return ""
@@ -83,7 +89,7 @@ def _change(row: DifferenceRow) -> str:
 
 
 def _percent(percent: float) -> str:
-    """Write percent, with more digits if they are few.
+    """Format a percentage: whole from 100 on, otherwise with three significant digits.
 
     >>> _percent(1234.5), _percent(-7.25), _percent(0.0123)
     ('+1,234%', '-7.25%', '+0.0123%')
@@ -91,21 +97,23 @@ def _percent(percent: float) -> str:
     return f"{percent:+,.0f}%" if abs(percent) >= _LARGE_PERCENT else f"{percent:+.3g}%"
 
 
-def _reason(row: DifferenceRow) -> Iterator[str]:
-    """Tell a reason that is gone, new, or has other numbers."""
-    told = {"A": row.a, "B": row.b}
-    for side, text in told.items():
-        if text is not None:
-            what, reason = cut_middle(row.what, _LONGEST_WHAT), cut_middle(str(text), _LONGEST_TEXT)
-            yield hang(f"{row.verdict:<9}  ", f"{what} in {side}: {reason}")
+def _reason_lines(row: DifferenceRow) -> Iterator[str]:
+    """Return a reason that is gone, is new, or has other numbers, one line per report."""
+    reasons = {"A": row.a, "B": row.b}
+    for side, value in reasons.items():
+        if value is not None:
+            what = cut_middle(row.what, _LONGEST_WHAT)
+            reason = cut_middle(str(value), _LONGEST_TEXT)
+            yield hanging_paragraph(f"{row.verdict:<9}  ", f"{what} in {side}: {reason}")
 
 
-def _alone(difference: Difference) -> Iterator[str]:
+def _unmatched(difference: Difference) -> Iterator[str]:
     """Name the figures that only one report has."""
     for verdict in (ONLY_A, ONLY_B):
-        names = [row.what for row in difference.rows if row.verdict == verdict]
-        if names:
-            yield hang(f"{verdict}  ", shorten([cut_middle(name, _LONGEST_WHAT) for name in names]))
+        rows = [row for row in difference.rows if row.verdict == verdict]
+        if rows:
+            names = [cut_middle(row.what, _LONGEST_WHAT) for row in rows]
+            yield hanging_paragraph(f"{verdict}  ", shorten(names))
 
 
 _SAMPLES = ("compared on", "samples compared", "test data")
@@ -113,13 +121,13 @@ _SAMPLES = ("compared on", "samples compared", "test data")
 
 def _notes(changed: list[DifferenceRow]) -> Iterator[str]:
     if any(row.what in _SAMPLES for row in changed):
-        yield "A and B ran on different samples, which alone may change metric, SQNR and errors"
+        yield "A and B ran on different samples, which may by itself change metrics and errors"
 
 
 def _verdict(difference: Difference) -> str:
-    counts = {word: difference.count(word) for word in _TOLD}
+    counts = {word: difference.count(word) for word in _CHANGED}
     same = difference.count(SAME)
-    told = [f"{number:,} {word}" for word, number in counts.items() if number]
-    alike = "1 figure is the same" if same == 1 else f"{same:,} figures are the same"
+    changes = [f"{number:,} {word}" for word, number in counts.items() if number]
+    unchanged = "1 figure is the same" if same == 1 else f"{same:,} figures are the same"
     word = "WORSE" if counts[WORSE] else "BETTER" if counts[BETTER] else "NOT WORSE"
-    return f"{word}: {', '.join(told) or 'nothing that both have differs'}; {alike}"
+    return f"{word}: {', '.join(changes) or 'no figure in both reports differs'}; {unchanged}"

@@ -1,4 +1,4 @@
-"""A report as a person reads it: a table for each output, the targets, one verdict line."""
+"""The report of an export as plain text: a table for each output, the targets, the verdict."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import OutputComparison, change_in_words
 from edgepack.metrics import find_metric
 from edgepack.report.data.export import CalibrationReport, Report
-from edgepack.report.format.amounts import cells, interpreter, number
-from edgepack.report.format.text_table import NONE, hang, shorten, table
+from edgepack.report.format.amounts import format_four_decimals, interpreter_label, score_cells
+from edgepack.report.format.text_table import NONE, hanging_paragraph, shorten, text_table
 from edgepack.report.text.target import render_findings, render_targets
 from edgepack.tflite.converter_names import fused
 
 
 def render_text(report: Report) -> str:
-    """Write a report in a dozen lines of plain text."""
+    """Return the report of an export as plain text; the verdict is the last line."""
     parts = [
         *_tables(report),
         _facts(report),
-        "\n".join(hang("note: ", note) for note in report.notes),
+        "\n".join(hanging_paragraph("note: ", note) for note in report.notes),
         render_targets(report.targets),
         render_findings(report.targets),
         export_verdict(report),
@@ -33,7 +33,7 @@ def _tables(report: Report) -> Iterator[str]:
     outputs = report.comparison.outputs
     for name in outputs:
         title = f"output {name}\n" if len(outputs) > 1 else ""
-        yield title + table(_rows(report, name))
+        yield title + text_table(_rows(report, name))
 
 
 def _rows(report: Report, output: str) -> list[list[str]]:
@@ -41,16 +41,16 @@ def _rows(report: Report, output: str) -> list[list[str]]:
     heading = ["model", "interpreter", comparison.metric or NONE, "agreement", "SQNR"]
     rows = [
         [*heading, "max error", "off reference"],
-        ["float", report.float_runtime, number(comparison.float_value), *[NONE] * 4],
+        ["float", report.float_runtime, format_four_decimals(comparison.float_value), *[NONE] * 4],
     ]
     rows += [
-        [step.stage, step.record.runtime, *cells(step.outputs.get(output)), NONE]
+        [step.stage, step.record.runtime, *score_cells(step.outputs.get(output)), NONE]
         for step in report.compression
     ]
     for name, runtime in report.runtimes.items():
         off = off_reference(runtime.failure, runtime.deviations.get(output))
-        scored = cells(comparison.quantized.get(name))
-        rows.append([report.comparison.scheme, interpreter(comparison, name), *scored, off])
+        scores = score_cells(comparison.quantized.get(name))
+        rows.append([report.comparison.scheme, interpreter_label(comparison, name), *scores, off])
     if comparison.metric is None:
         for row in rows:
             del row[2]
@@ -58,7 +58,7 @@ def _rows(report: Report, output: str) -> list[list[str]]:
 
 
 def off_reference(failure: str | None, deviation: Deviation | None) -> str:
-    """Say how far an interpreter is from the reference kernels."""
+    """Return an interpreter's largest deviation from the reference kernels."""
     if failure:
         return "failed"
     if deviation is None:
@@ -67,8 +67,8 @@ def off_reference(failure: str | None, deviation: Deviation | None) -> str:
 
 
 def render_ranges(calibration: CalibrationReport) -> str:
-    """Tell each activation's range and what the quantized file made of it."""
-    rows = [["activation", "type", "range asked for", "represented", "scale", "zero point"]]
+    """Return a table of the requested and the represented range of each activation."""
+    rows = [["activation", "type", "requested range", "represented", "scale", "zero point"]]
     for effect in calibration.activations.values():
         ends = [f"{ends.min:.4g} to {ends.max:.4g}" for ends in (effect.asked, effect.represented)]
         if effect.fixed_by:
@@ -76,23 +76,23 @@ def render_ranges(calibration: CalibrationReport) -> str:
         rows.append(
             [effect.layer, effect.dtype, *ends, f"{effect.scale:.5g}", str(effect.zero_point)]
         )
-    return table(rows)
+    return text_table(rows)
 
 
 def _ranges(calibration: CalibrationReport) -> str:
     if calibration.observer is None:
         return "ranges    as given"
-    told = f"ranges    {calibration.observer}"
+    text = f"ranges    {calibration.observer}"
     if calibration.samples:
-        told += f" over {calibration.samples:,} samples"
+        text += f" over {calibration.samples:,} samples"
     if calibration.growth:
         half = calibration.growth[-1]
         mean, largest = f"{half.mean:.1%}", f"{half.largest:.1%}"
-        told += (
-            f";\n          the first {half.samples:,} showed all but {mean} of a range on average,"
+        text += (
+            f";\n          the first {half.samples:,} covered all but {mean} of a range on average,"
             f" {largest} at most"
         )
-    return told
+    return text
 
 
 def _facts(report: Report) -> str:
@@ -111,9 +111,9 @@ def _facts(report: Report) -> str:
 
 def _compression(report: Report) -> Iterator[str]:
     for step in report.compression:
-        how, *more = step.told
+        how, *more = step.summary
         yield _fact(step.stage, how)
-        yield from (_fact("", each) for each in more)
+        yield from (_fact("", line) for line in more)
     yield _fact(
         "zeros",
         f"{report.sparsity.float.overall:.1%} of the float weights,"
@@ -127,37 +127,37 @@ def _compression(report: Report) -> Iterator[str]:
 
 
 def _by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
-    """Gather layers by why they were left out."""
+    """Group layers by the reason why they were left out."""
     return {
         reason: [name for name, why in left_out.items() if why == reason]
         for reason in dict.fromkeys(left_out.values())
     }
 
 
-def _fact(name: str, said: str) -> str:
-    return f"{name:<9} {said}"
+def _fact(name: str, text: str) -> str:
+    return f"{name:<9} {text}"
 
 
 def export_verdict(report: Report) -> str:
-    """Say in one line whether the model passed, and what quantization costs."""
+    """Return one line: whether the model passed, and what quantization costs."""
     comparison = report.comparison
     word = "PASSED" if report.passed else "FAILED"
     if not all(output.quantized for output in comparison.outputs.values()):
         return f"{word}: no interpreter ran the {comparison.scheme} model"
     several = len(comparison.outputs) > 1
-    said = "; ".join(
-        f"{name}: {_worst(output, comparison.scheme)}"
+    costs = "; ".join(
+        f"{name}: {_worst_score(output, comparison.scheme)}"
         if several
-        else _worst(output, comparison.scheme)
+        else _worst_score(output, comparison.scheme)
         for name, output in comparison.outputs.items()
     )
     total = f"{comparison.samples:,} {comparison.data} samples"
-    some = any(output.sampled for output in comparison.outputs.values())
-    return f"{word}: {said}; {total} in all" if some else f"{word}: {said} on {total}"
+    is_sampled = any(output.sampled for output in comparison.outputs.values())
+    return f"{word}: {costs}; {total} in all" if is_sampled else f"{word}: {costs} on {total}"
 
 
-def _worst(comparison: OutputComparison, scheme: str) -> str:
-    """Say in one sentence what quantization costs an output."""
+def _worst_score(comparison: OutputComparison, scheme: str) -> str:
+    """Return in one sentence what quantization costs an output, on the worst interpreter."""
     values = {
         name: score.value for name, score in comparison.quantized.items() if score.value is not None
     }
@@ -174,10 +174,11 @@ def _worst(comparison: OutputComparison, scheme: str) -> str:
     metric = find_metric(comparison.metric)
     name = max(lost, key=lambda key: lost[key])
     float_value = comparison.float_value_on(name)
-    assert float_value is not None  # noqa: S101 (or there was no drop)
-    some = comparison.sampled.get(name)
-    who, same = (f"{name}, on {some.samples:,} samples", " on the same") if some else (name, "")
-    return (
-        f"{scheme} {metric.name} {number(values[name])} at worst ({who}), float"
-        f" {number(float_value)}{same}: {change_in_words(metric, float_value, values[name])}"
-    )
+    assert float_value is not None  # noqa: S101 (there is a drop)
+    sampled = comparison.sampled.get(name)
+    where, same = name, ""
+    if sampled:
+        where, same = f"{name}, on {sampled.samples:,} samples", " on the same"
+    change = change_in_words(metric, float_value, values[name])
+    value, of_float = format_four_decimals(values[name]), format_four_decimals(float_value)
+    return f"{scheme} {metric.name} {value} at worst ({where}), float {of_float}{same}: {change}"

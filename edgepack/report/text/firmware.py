@@ -1,4 +1,4 @@
-"""Firmware that was written, as a person reads it."""
+"""The report of ``edgepack firmware`` as plain text."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Iterator
 
 from edgepack.report.data.firmware import FirmwareReport
 from edgepack.report.data.target import FAILED, PASSED
-from edgepack.report.format.amounts import count
-from edgepack.report.format.text_table import hang, table
+from edgepack.report.format.amounts import format_count
+from edgepack.report.format.text_table import hanging_paragraph, text_table
 from edgepack.report.text.target import render_findings
 
 _COMPUTED = "in bytes; arena and RAM computed for {}, the runtime's flash estimated"
 
 
 def render_firmware(report: FirmwareReport) -> str:
-    """Write a report in plain text."""
+    """Return the report as plain text."""
     target = report.target
     parts = [
-        table(list(_rows(report))),
+        text_table(list(_rows(report))),
         "\n".join(
             [
-                hang("memory    ", _COMPUTED.format(target.description)),
+                hanging_paragraph("memory    ", _COMPUTED.format(target.description)),
                 *(
-                    hang(
+                    hanging_paragraph(
                         "resolver  ",
                         f"{name}: {len(model.operators)}, {', '.join(model.operators)}",
                     )
                     for name, model in report.models.items()
                 ),
-                hang("arena     ", "; ".join(_arenas(report))),
-                hang("vectors   ", "; ".join(_vectors(report))),
+                hanging_paragraph("arena     ", "; ".join(_arenas(report))),
+                hanging_paragraph("vectors   ", "; ".join(_vectors(report))),
             ]
         ),
         "\n".join(
@@ -47,35 +47,35 @@ def _rows(report: FirmwareReport) -> Iterator[list[str]]:
         yield [
             name,
             model.target.word,
-            count(model.artifact.bytes),
-            count(model.arena_bytes),
-            count(model.target.flash_bytes),
-            count(flash),
-            count(model.ram_bytes),
-            count(ram),
+            format_count(model.artifact.bytes),
+            format_count(model.arena_bytes),
+            format_count(model.target.flash_bytes),
+            format_count(flash),
+            format_count(model.ram_bytes),
+            format_count(ram),
         ]
     if len(report.models) > 1:
         yield [
             "together",
             PASSED if report.fits else FAILED,
-            count(sum(model.artifact.bytes for model in report.models.values())),
-            count(report.arena_bytes),
-            count(report.flash_bytes),
-            count(flash),
-            count(report.ram_bytes),
-            count(ram),
+            format_count(sum(model.artifact.bytes for model in report.models.values())),
+            format_count(report.arena_bytes),
+            format_count(report.flash_bytes),
+            format_count(flash),
+            format_count(report.ram_bytes),
+            format_count(ram),
         ]
 
 
 def _arenas(report: FirmwareReport) -> Iterator[str]:
     for name, model in report.models.items():
-        assert model.target.footprint is not None  # noqa: S101 (without one nothing is written)
+        assert model.target.footprint is not None  # noqa: S101 (firmware is written only with one)
         arena = model.target.footprint.arena
         most = f"{arena.least + arena.reserve:,}"
         others = f", in other builds of TensorFlow Lite Micro in {most}" if arena.reserve else ""
         yield f"{name} starts in {arena.least:,}{others}"
     if len(report.models) > 1:
-        yield "models that run in turn can share one, of the largest"
+        yield "models that run in turn can share one arena, the largest"
 
 
 def _vectors(report: FirmwareReport) -> Iterator[str]:

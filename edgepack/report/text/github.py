@@ -1,4 +1,4 @@
-"""A validation as annotations of GitHub Actions: workflow commands, one a line."""
+"""The report of a validation as GitHub Actions annotations, one workflow command per line."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from edgepack.report.data.validation import ValidationReport
 
 
 def render_github(report: ValidationReport) -> str:
-    """Write an annotation for each finding and note; a failure is an error.
+    """Return an annotation for each finding and note.
 
-    The format is that of GitHub's documentation, "Workflow commands for GitHub Actions".
+    It is an error for a failure, a warning for a check that could not run, and otherwise a notice.
+    The format is documented in GitHub's, "Workflow commands for GitHub Actions".
     """
     lines = [f"::notice title={_property(report.model)}::{_data(note)}" for note in report.notes]
     for name, target in report.targets.items():

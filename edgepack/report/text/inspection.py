@@ -1,4 +1,4 @@
-"""What a .tflite file holds as a person reads it: ends, layers, memory over time, notes."""
+"""The report of ``edgepack inspect`` as plain text: inputs, outputs, layers, memory, notes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from edgepack.report.data.inspection import (
     LayerInspection,
     TensorInspection,
 )
-from edgepack.report.format.text_table import NONE, WIDTH, cut, hang, shorten, table
+from edgepack.report.format.text_table import (
+    NONE,
+    WIDTH,
+    cut,
+    hanging_paragraph,
+    shorten,
+    text_table,
+)
 
 _NAME = 40
 _LEAST_NAME = 12
@@ -21,27 +28,27 @@ _OPERATOR = 20
 _ROWS = 40
 _BAR = 40
 _UNBROKEN = "\u00a0"  # names have none: it is not printable
-_ENDS = ["", "name", "shape", "type", "scale", "zero point", "real values"]
+_SIGNATURE = ["", "name", "shape", "type", "scale", "zero point", "real values"]
 _LAYERS = ["layer", "operator", "output", "type", "scale", "zero", "bytes", "MACs", "zeros"]
 _TENSORS = ["tensor", "role", "alive", "shape", "type", "bytes", "scale", "zero", "zeros"]
 _LEGEND = """\
-output  shape, type, scale and zero point of what the layer gives
-bytes   of constants in the file, in the row of the first layer that takes them
+output  shape, type, scale and zero point of the layer's output
+bytes   of constants in the file, in the row of the first layer that uses them
 MACs    multiply-accumulates of convolutions, dense and recurrent layers, matrix products
 zeros   among the layer's weights
-memory  bytes of activations while the layer runs; of several layers, of the one that needs most
-        #: taken and given by the layer; =: waiting for a later one
-        the model's own need: an interpreter's arena is larger, and edgepack validate tells it"""
+memory  bytes of activations while the layer runs; of several layers, the one that needs most
+        #: inputs and outputs of the layer; =: kept for a later layer
+        of the model alone: an interpreter's arena is larger; edgepack validate reports it"""
 
 
 def render_inspection(report: Inspection, *, tensors: bool) -> str:
-    """Write an inspection in plain text, on request with a table of all tensors."""
+    """Return an inspection as plain text, with a table of all tensors if ``tensors``."""
     parts = [_head(report)]
     for number, graph in enumerate(report.graphs):
         title = f"graph {number}\n\n" if len(report.graphs) > 1 else ""
-        ends = [*_ends(graph)]
+        rows = [*_signature_rows(graph)]
         parts.append(
-            title + (_fitted([_ENDS, *ends], left=2) if ends else "takes and gives nothing")
+            title + (_fitted([_SIGNATURE, *rows], left=2) if rows else "no inputs and no outputs")
         )
         if graph.layers:
             parts += [_layers(graph), _operators(graph), _memory(graph)]
@@ -49,7 +56,7 @@ def render_inspection(report: Inspection, *, tensors: bool) -> str:
             parts.append(_tensors(graph))
     if any(graph.layers for graph in report.graphs):
         parts.append(_LEGEND)
-    parts.append("\n".join(hang("note: ", note) for note in report.notes))
+    parts.append("\n".join(hanging_paragraph("note: ", note) for note in report.notes))
     return "\n\n".join(filter(None, parts))
 
 
@@ -68,8 +75,8 @@ def _head(report: Inspection) -> str:
     )
 
 
-def _ends(graph: GraphInspection) -> Iterator[list[str]]:
-    """Tell what a graph takes and gives."""
+def _signature_rows(graph: GraphInspection) -> Iterator[list[str]]:
+    """Return a row for each input and output of a graph."""
     for word, indices in (("input ", graph.inputs), ("output", graph.outputs)):
         for index in indices:
             tensor = graph.tensors[index]
@@ -85,7 +92,7 @@ def _ends(graph: GraphInspection) -> Iterator[list[str]]:
 
 
 def _layers(graph: GraphInspection) -> str:
-    """Write a row for each operator, and the sums."""
+    """Return a table with a row for each operator, and the sums."""
     rows = [
         [str(number), layer.name, *_cells(graph, layer)]
         for number, layer in enumerate(graph.layers, 1)
@@ -117,23 +124,26 @@ def _operators(graph: GraphInspection) -> str:
     """Count the operators by name and version."""
     counts = Counter((layer.operator, layer.version, layer.is_custom) for layer in graph.layers)
     named = (
-        _whole(f"{count} {cut(name, _NAME)} v{version}{' (custom)' if is_custom else ''}")
+        _unbroken(f"{count} {cut(name, _NAME)} v{version}{' (custom)' if is_custom else ''}")
         for (name, version, is_custom), count in counts.items()
     )
-    return _hung("operators  ", ", ".join(named))
+    return _hanging("operators  ", ", ".join(named))
 
 
 def _memory(graph: GraphInspection) -> str:
-    """Plot the activations that are alive while each layer runs, or the most of several layers."""
+    """Plot the activations alive while each layer runs, in at most ``_ROWS`` rows.
+
+    A row of several layers shows the one that needs most.
+    """
     count, peak = len(graph.layers), graph.peak.bytes
-    several = ceil(count / _ROWS)
+    layers_per_row = ceil(count / _ROWS)
     rows, bars = [], []
-    for start in range(0, count, several):
-        stop = min(start + several, count)
+    for start in range(0, count, layers_per_row):
+        stop = min(start + layers_per_row, count)
         most = max(graph.layers[start:stop], key=lambda layer: layer.memory_bytes)
         waiting = most.waiting_bytes * _BAR // (peak or 1)
         own = most.memory_bytes * _BAR // (peak or 1) - waiting
-        place = str(stop) if several == 1 else f"{start + 1}-{stop}"
+        place = str(stop) if layers_per_row == 1 else f"{start + 1}-{stop}"
         rows.append([place, most.name, f"{most.memory_bytes:,}"])
         bars.append("#" * own + "=" * waiting)
     room = WIDTH - _BAR - 2
@@ -143,24 +153,24 @@ def _memory(graph: GraphInspection) -> str:
 
 
 def _peak(graph: GraphInspection) -> str:
-    """Say where the peak is, and of which tensors."""
+    """Return where the peak is, and which tensors are alive there."""
     peak = graph.peak
     names = {index: layer.name for layer in graph.layers for index in layer.outputs}
-    alive = [
-        f"{cut(names.get(index, graph.tensors[index].name), _NAME)} {graph.tensors[index].bytes:,}"
-        for index in peak.tensors
-    ]
+    alive = []
+    for index in peak.tensors:
+        tensor = graph.tensors[index]
+        alive.append(f"{cut(names.get(index, tensor.name), _NAME)} {tensor.bytes:,}")
     if peak.called_bytes:
         alive.insert(0, f"the graphs that it runs {peak.called_bytes:,}")
     where = "before the first layer"
     if peak.layer is not None:
         where = f"at {peak.layer + 1} {cut(graph.layers[peak.layer].name, _NAME)}"
-    told = shorten([_whole(each) for each in alive]) or "nothing"
-    return _hung("peak  ", f"{peak.bytes:,} bytes {where}: {told}")
+    tensors = shorten([_unbroken(each) for each in alive]) or "nothing"
+    return _hanging("peak  ", f"{peak.bytes:,} bytes {where}: {tensors}")
 
 
 def _tensors(graph: GraphInspection) -> str:
-    """Write a row for each tensor."""
+    """Return a table with a row for each tensor."""
     rows = [
         [
             str(tensor.index),
@@ -175,37 +185,37 @@ def _tensors(graph: GraphInspection) -> str:
         ]
         for tensor in graph.tensors
     ]
-    legend = "alive  from layer to layer, 0 before the first"
+    legend = "alive  from layer to layer; 0 is before the first"
     return f"{_fitted([['', *_TENSORS], *rows], left=3)}\n\n{legend}"
 
 
-def _whole(item: str) -> str:
-    """Keep an item from being broken at the end of a line by :func:`_hung`."""
+def _unbroken(item: str) -> str:
+    """Keep :func:`_hanging` from breaking an item at the end of a line."""
     return item.replace(" ", _UNBROKEN)
 
 
-def _hung(word: str, text: str) -> str:
-    return hang(word, text).replace(_UNBROKEN, " ")
+def _hanging(word: str, text: str) -> str:
+    return hanging_paragraph(word, text).replace(_UNBROKEN, " ")
 
 
 def _fitted(rows: Sequence[Sequence[str]], left: int, width: int = WIDTH) -> str:
-    """Align numbered rows as :func:`table` does, their names cut as the width has it."""
+    """Align numbered rows as :func:`text_table` does, with names cut to fit the width."""
     places = [max(len(row[0]) for row in rows)]
     others = [max(len(row[column]) for row in rows) for column in range(2, len(rows[0]))]
-    taken = sum(places + others) + 2 * (len(others) + 1)
-    room = max(_LEAST_NAME, width - taken)
-    return table(
+    used = sum(places + others) + 2 * (len(others) + 1)
+    room = max(_LEAST_NAME, width - used)
+    return text_table(
         [[place.rjust(places[0]), cut(name, room), *cells] for place, name, *cells in rows], left
     )
 
 
 def _shape(tensor: TensorInspection) -> str:
-    told = tensor.signature if len(tensor.signature) == len(tensor.shape) else tensor.shape
-    return "x".join("?" if size is None else str(size) for size in told) or "scalar"
+    sizes = tensor.signature if len(tensor.signature) == len(tensor.shape) else tensor.shape
+    return "x".join("?" if size is None else str(size) for size in sizes) or "scalar"
 
 
 def _quantization(tensor: TensorInspection) -> list[str]:
-    """Write scale and zero point."""
+    """Return the cells of scale and zero point."""
     if tensor.is_blockwise:
         return ["blockwise", NONE]
     if len(tensor.scale) > 1:

@@ -1,4 +1,4 @@
-"""A validation as JUnit XML: a suite for each target, a case for each check."""
+"""The report of a validation as JUnit XML: a suite for each target, a case for each check."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgepack.report.data.validation import ValidationReport
 
 
 def render_junit(report: ValidationReport) -> str:
-    """Write the report for the many tools that read JUnit's results."""
+    """Return the report as JUnit XML, which many CI tools read."""
     suites = Element("testsuites", name=f"edgepack validate {report.model}")
     for name, target in report.targets.items():
         suites.append(_suite(name, target, report.notes))
@@ -20,7 +20,7 @@ def render_junit(report: ValidationReport) -> str:
 
 
 def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
-    """Write what a target says; a check that does not apply to it is skipped."""
+    """Return the suite of a target; checks that do not apply or could not run are skipped."""
     results, missing = target.verdict.results, target.verdict.missing
     unapplied = sum(result.why_not is not None for result in results)
     suite = Element(
@@ -36,8 +36,8 @@ def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
         if result.why_not:
             SubElement(case, "skipped", message=result.why_not)
         if result.failures:
-            said = [printable(str(finding)) for finding in result.failures]
-            SubElement(case, "failure", message=said[0]).text = "\n".join(said)
+            messages = [printable(str(finding)) for finding in result.failures]
+            SubElement(case, "failure", message=messages[0]).text = "\n".join(messages)
         _note(case, map(str, result.notes))
     for sentence in missing:
         case = SubElement(suite, "testcase", classname=name, name="tools_are_installed")
@@ -47,5 +47,5 @@ def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
 
 
 def _note(element: Element, notes: Iterable[str]) -> None:
-    if said := "\n".join(map(printable, notes)):
-        SubElement(element, "system-out").text = said
+    if text := "\n".join(map(printable, notes)):
+        SubElement(element, "system-out").text = text

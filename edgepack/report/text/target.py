@@ -1,67 +1,69 @@
-"""What targets say of a model, as a person reads it."""
+"""Whether targets can run a model, as plain text: memory, verdicts and findings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from edgepack.report.data.target import FAILED, NOT_CHECKED, TargetReport
-from edgepack.report.format.amounts import count
-from edgepack.report.format.text_table import hang, shorten, table
+from edgepack.report.format.amounts import format_count
+from edgepack.report.format.text_table import hanging_paragraph, shorten, text_table
 
 _COMPUTED = (
     "memory    in bytes; arena and RAM computed for the device, the runtime's flash estimated"
 )
 _MEASURED = (
-    "memory    in bytes; of phones and boards: the model's file, the process's peak of RAM here"
+    "memory    in bytes; of phones and boards: the model's file, the process's peak RAM on this"
+    " machine"
 )
 
 
 def render_targets(targets: Mapping[str, TargetReport]) -> str:
-    """Write a table: what the model takes of each, and of how much."""
+    """Return a table of the memory that the model needs on each target, and of its limits."""
     rows = [["target", "verdict", "flash", "of", "RAM", "of", "arena"]]
-    for name, found in targets.items():
-        footprint = found.footprint
+    for name, report in targets.items():
+        footprint = report.footprint
         rows.append(
             [
                 name,
-                found.word,
-                count(found.flash_bytes),
-                count(found.target.model_flash_bytes),
-                count(found.ram_bytes),
-                count(found.target.model_ram_bytes),
-                count(footprint.arena.least if footprint else None),
+                report.word,
+                format_count(report.flash_bytes),
+                format_count(report.target.model_flash_bytes),
+                format_count(report.ram_bytes),
+                format_count(report.target.model_ram_bytes),
+                format_count(footprint.arena.least if footprint else None),
             ]
         )
-    lines = [_COMPUTED] if any(found.target.kernels for found in targets.values()) else []
-    if any(found.ram_bytes and not found.target.kernels for found in targets.values()):
+    lines = [_COMPUTED] if any(report.target.kernels for report in targets.values()) else []
+    if any(report.ram_bytes and not report.target.kernels for report in targets.values()):
         lines.append(_MEASURED)
-    lines += [_plan(name, found) for name, found in targets.items() if found.compilation]
-    return "\n".join([table(rows), *([""] if lines else []), *filter(None, lines)])
+    lines += [_plan(name, report) for name, report in targets.items() if report.compilation]
+    return "\n".join([text_table(rows), *([""] if lines else []), *filter(None, lines)])
 
 
-def _plan(name: str, found: TargetReport) -> str:
-    """Tell what Vela plans for an NPU."""
-    if found.compilation is None or (plan := found.compilation.plan) is None:
+def _plan(name: str, report: TargetReport) -> str:
+    """Return what Vela plans for the target's NPU; empty if there is no plan."""
+    if report.compilation is None or (plan := report.compilation.plan) is None:
         return ""
     return (
-        f"npu       {name}: Vela {found.compilation.version} plans {plan.sram_bytes:,} bytes of"
+        f"npu       {name}: Vela {report.compilation.version} plans {plan.sram_bytes:,} bytes of"
         f" SRAM and a model of {plan.file_bytes:,} bytes"
     )
 
 
 def render_findings(targets: Mapping[str, TargetReport]) -> str:
-    """Tell what was found; the same of several targets once."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for name, found in targets.items():
-        for word, text in _said(found):
-            said.setdefault((word, text), []).append(name)
+    """Return the findings of all targets, those of several targets once."""
+    targets_of: dict[tuple[str, str], list[str]] = {}
+    for name, report in targets.items():
+        for word, text in _findings(report):
+            targets_of.setdefault((word, text), []).append(name)
     return "\n".join(
-        hang(f"{word}  ", f"{shorten(names)}: {text}") for (word, text), names in said.items()
+        hanging_paragraph(f"{word}  ", f"{shorten(names)}: {text}")
+        for (word, text), names in targets_of.items()
     )
 
 
-def _said(found: TargetReport) -> Iterator[tuple[str, str]]:
-    for finding in found.verdict.findings:
+def _findings(report: TargetReport) -> Iterator[tuple[str, str]]:
+    for finding in report.verdict.findings:
         yield "note  " if finding.is_note else FAILED, str(finding)
-    for sentence in found.verdict.missing:
+    for sentence in report.verdict.missing:
         yield NOT_CHECKED, sentence

@@ -1,4 +1,4 @@
-"""Comparisons made up for tests: every part there or none, with names that mean harm."""
+"""Example reports of comparisons: with every part or none, and with hostile names."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from detail_reports import SCORES, file, layers, validation
 
 from edgepack.calibration.lint import LintFinding
-from edgepack.checks import Result, Verdict
-from edgepack.core.findings import Finding as CheckFinding
-from edgepack.devices.target import load_target
-from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.results import (
     Change,
     ClassResult,
@@ -22,15 +19,6 @@ from edgepack.evaluation.results import (
     OutputResult,
     Shown,
     WorstSample,
-)
-from edgepack.evaluation.scores import Score
-from edgepack.footprint import Arena, Footprint
-from edgepack.layer_errors.result import (
-    AloneQuantized,
-    DebugReport,
-    Figures,
-    LayerFinding,
-    LayerReport,
 )
 from edgepack.report.data.comparison import (
     FLOAT,
@@ -45,21 +33,18 @@ from edgepack.report.data.comparison import (
 )
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.shown_samples import Exhibits, ShownSample
-from edgepack.report.data.target import TargetReport
-from edgepack.report.data.validation import RuntimeValidation, ValidationReport
-from edgepack.runtimes.latency import Latency
-from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity
 
 EVIL = "<script>alert(1)</script>"
 LONG = "a_name_without_an_end_" * 20
-NANO = "nano-33-ble-sense"
-SCORES, PICTURE = "scores", f"{EVIL}|`picture`"
-"""The outputs: class scores, and a picture."""
+PICTURE = f"{EVIL}|`picture`"
+"""The second output: a picture. The first is ``SCORES``."""
 
 
-def whole(name: str = EVIL, classes: int = 3, runtimes: Sequence[str] = ("litert", "tflm")) -> Any:
-    """Make a comparison of which everything is known, with one name for all that has a name."""
+def complete_comparison(
+    name: str = EVIL, classes: int = 3, runtimes: Sequence[str] = ("litert", "tflm")
+) -> Any:
+    """Make a comparison with every part, and the same name for everything that has one."""
     names = tuple(f"{name}{index}" for index in range(classes))
     outputs = (SCORES, PICTURE)
     of_float = {each: _output(each, names, None) for each in outputs}
@@ -102,7 +87,7 @@ def whole(name: str = EVIL, classes: int = 3, runtimes: Sequence[str] = ("litert
             witnesses={"test data": (f"the layer {name}",)},
             findings=(
                 LintFinding(
-                    rule="scale", dataset="test data", name=name, sentence=name, cure=f"mend {name}"
+                    rule="scale", dataset="test data", name=name, sentence=name, cure=f"fix {name}"
                 ),
             ),
         ),
@@ -116,8 +101,8 @@ def whole(name: str = EVIL, classes: int = 3, runtimes: Sequence[str] = ("litert
     )
 
 
-def bare() -> ComparisonReport:
-    """Make a comparison of which nothing is known but that it was made."""
+def empty_comparison() -> ComparisonReport:
+    """Make a comparison without optional parts, in which the quantized model did not run."""
     ran = StageRun(version="1", failure=None, outputs={SCORES: OutputResult(metrics={})})
     failed = StageRun(version="1", failure="killed", outputs={})
     stage = Stage(
@@ -145,8 +130,8 @@ def bare() -> ComparisonReport:
     )
 
 
-def shown(report: ComparisonReport) -> Exhibits:
-    """Show some of the worst samples of the last stage: a wave, a map, a row and pictures."""
+def some_samples(report: ComparisonReport) -> Exhibits:
+    """Make some of the worst samples of the last stage: a wave, a map, a row and pictures."""
     random = np.random.default_rng(0)
     inputs = {
         "wave": random.normal(size=(16_000, 1)),
@@ -169,7 +154,7 @@ def _ran(outputs: dict[str, OutputResult]) -> StageRun:
 def metric(
     name: str, unit: str, value: float | None, lost: float | None, p_value: float | None = None
 ) -> MetricResult:
-    """Make a metric whose intervals have one to each side."""
+    """Make a metric, with intervals of plus or minus 0.01 for its value and 1 for its loss."""
     change = lost is not None and Change(
         loss=lost,
         interval=Interval(low=lost - 1, high=lost + 1),
@@ -226,10 +211,10 @@ def _output(output: str, names: tuple[str, ...], lost: float | None) -> OutputRe
             for index, name in enumerate(names)
         ),
         confusion=tuple(
-            (label, told, 9 if label == told else 1)
+            (label, predicted, 9 if label == predicted else 1)
             for label in range(len(names))
-            for told in range(len(names))
-            if label == told or (label + told) % 2
+            for predicted in range(len(names))
+            if label == predicted or (label + predicted) % 2
         ),
         distance=distance or None,
         worst=_worst(names) if lost else (),
@@ -249,11 +234,6 @@ def _worst(names: tuple[str, ...] | None) -> tuple[WorstSample, ...]:
         )
         for index in range(7, 15)
     )
-
-
-def file(size: int) -> Artifact:
-    """Make a file of some size."""
-    return Artifact(bytes=size, sha256=f"{size:064x}")
 
 
 def _stage(
@@ -279,107 +259,21 @@ def _stage(
     )
 
 
-def validation(name: str, runtimes: Sequence[str], size: int) -> ValidationReport:
-    """Make a validation on a board, which fails, and on a phone, which was not checked."""
-    board = TargetReport(
-        target=load_target(NANO),
-        verdict=Verdict(
-            results=(
-                Result(
-                    check="ram_fits",
-                    findings=(CheckFinding(message=f"{name} is too large", cure="prune it"),),
-                ),
-                Result(
-                    check="flash_fits",
-                    findings=(CheckFinding(message=name, layer=name, is_note=True),),
-                ),
-                Result(check="xnnpack_takes_all", findings=(), why_not="it has no XNNPACK"),
-            )
+def losing(lost: float, p_value: float = 0.01) -> ComparisonReport:
+    """Make a comparison with one output and one quantized model."""
+    report = complete_comparison("m", runtimes=("litert",))
+    of_float, _, stage = report.stages
+    accuracy = {"accuracy": metric("accuracy", "fraction", 0.9, lost, p_value)}
+    (run,) = stage.runs.values()
+    ran = replace(run, outputs={SCORES: replace(run.outputs[SCORES], metrics=accuracy)})
+    first = replace(
+        of_float.runs["Keras"], outputs={SCORES: of_float.runs["Keras"].outputs[SCORES]}
+    )
+    return replace(
+        report,
+        metrics={SCORES: "accuracy"},
+        stages=(
+            replace(of_float, runs={"Keras": first}),
+            replace(stage, runs={"litert": ran}),
         ),
-        flash_bytes=size + 87_000,
-        ram_bytes=24_896,
-        footprint=Footprint(
-            arena=Arena(planned=16_000, scratch=0, persistent=6_820, total=22_820, least=22_832),
-            runtime_flash_bytes=87_000,
-            runtime_ram_bytes=2_048,
-            flash_bytes=size + 87_000,
-            ram_bytes=24_880,
-            notes=(),
-        ),
-    )
-    phone = TargetReport(
-        target=load_target("android-arm64"),
-        verdict=Verdict(results=(), missing=(f"{name} is not installed",)),
-        flash_bytes=size,
-        ram_bytes=None,
-        footprint=None,
-    )
-    return ValidationReport(
-        model=name,
-        artifact=file(size),
-        data="random",
-        samples=3,
-        comparison=None,
-        runtimes={
-            runtime: RuntimeValidation(
-                version="1",
-                failure=None,
-                deviations={SCORES: Deviation(max_lsb=1, mean_lsb=0.1, argmax_disagreements=0)},
-                latency=Latency(median_ms=2.6, p90_ms=2.7, runs=80, warm_up_runs=3, threads=1),
-                latency_ratio=1.4,
-                peak_memory_bytes=52 << 20,
-            )
-            for runtime in runtimes
-        },
-        targets={NANO: board, "android-arm64": phone},
-        notes=(f"{name} was not compared",),
-    )
-
-
-def layers(name: str, many: int = 12) -> DebugReport:
-    """Make the finding of some layers, half of them in float, the worst first."""
-    return DebugReport(
-        model=name,
-        data="test",
-        samples=64,
-        kernels="optimized",
-        outputs={
-            SCORES: Score(
-                value=None, agreement=0.98, sqnr_db=29.0, max_abs_error=1, mean_abs_error=0.1
-            )
-        },
-        layers=tuple(_layer(f"{name}{index}", index) for index in reversed(range(many))),
-        unmatched=(name,),
-        notes=(f"a note of {name}",),
-    )
-
-
-def _layer(name: str, place: int) -> LayerReport:
-    is_float = bool(place % 2)
-    ends = (-1.0, 2.0)
-    return LayerReport(
-        figures=Figures(
-            name=name,
-            place=place,
-            operator="CONV_2D",
-            tensor=name,
-            dtype="float32" if is_float else "int8",
-            sources=(name,),
-            sqnr_db={"total": None if is_float else 30.0 - place, "own": 40.0},
-            cosine=0.99,
-            saturation=0.01,
-            float_range=ends,
-            bulk_range=ends,
-            quantized_range=None if is_float else (-0.5, 1.5),
-            best_range=None,
-            gain_db=0.0,
-            scale=None if is_float else 0.01,
-            zero_point=None if is_float else 3,
-            weight_dtype=None,
-            weight_spread=None,
-            histogram=tuple(range(64)),
-        ),
-        alone=AloneQuantized(sqnr_db=30.0, agreement=0.99),
-        share=place / 20,
-        finding=LayerFinding(cause="clipping", why=f"{name} is clipped", cure=f"widen {name}"),
     )

@@ -1,4 +1,4 @@
-"""A document with every kind of block, of ordinary texts or of hostile ones."""
+"""A document with every kind of block, with ordinary or hostile texts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from edgepack.report.document.blocks import (
     Text,
     Tone,
 )
-from edgepack.report.plots.along_layers import along
-from edgepack.report.plots.bars import bars
-from edgepack.report.plots.confusion_heat_map import confusion
-from edgepack.report.plots.memory_over_time import memory
-from edgepack.report.plots.png import heat, png
-from edgepack.report.plots.scatter import Point, scatter
-from edgepack.report.plots.value_histogram import histogram
-from edgepack.report.plots.waveform import waveform
+from edgepack.report.plots.bars import bar_plot
+from edgepack.report.plots.confusion_heat_map import confusion_plot
+from edgepack.report.plots.layer_lines import layer_line_plot
+from edgepack.report.plots.memory_over_time import memory_plot
+from edgepack.report.plots.png import heat_map_colours, png_bytes
+from edgepack.report.plots.scatter import Point, scatter_plot
+from edgepack.report.plots.value_histogram import histogram_plot
+from edgepack.report.plots.waveform import waveform_plot
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -63,7 +63,7 @@ WORDS = (
     "silence",
     "unknown",
 )
-MANY = 22  # classes: more than a narrow drawing has room for
+MANY = 22  # classes, too many for a narrow plot
 LAYERS = tuple(f"functional/conv2d_{index}/Conv2D" for index in range(24))
 
 
@@ -138,7 +138,7 @@ def _scatter(id_: str, names: tuple[str, ...]) -> Plot:
         Point("pruned by half", 160_000, 90.8, 89.5, 92.0, 3),
         Point("nothing", math.nan, 1, None, None, 0),
     ]
-    drawn = scatter(id_, points, x="flash (bytes)", y="accuracy (%)")
+    drawn = scatter_plot(id_, points, x="flash (bytes)", y="accuracy (%)")
     return Plot(title="Size against accuracy", description=names[0], svg=drawn)
 
 
@@ -159,18 +159,18 @@ def _of_classes(id_: str, names: tuple[str, ...], random: np.random.Generator) -
         Plot(
             title="Accuracy by class",
             description="int8 is as good as float.",
-            svg=bars(f"{id_}-bars", found, ["float", names[0]], unit="%", most=100),
+            svg=bar_plot(f"{id_}-bars", found, ["float", names[0]], unit="%", most=100),
             table=table,
         ),
         Plot(
             title="Confusion",
             description=names[0],
-            svg=confusion(f"{id_}-confusion", names, counts.tolist()),
+            svg=confusion_plot(f"{id_}-confusion", names, counts.tolist()),
         ),
         Plot(
             title="Confusion",
             description="of more classes",
-            svg=confusion(f"{id_}-many", many, more.tolist()),
+            svg=confusion_plot(f"{id_}-many", many, more.tolist()),
         ),
     )
 
@@ -187,22 +187,22 @@ def _of_layers(id_: str, layers: tuple[str, ...], random: np.random.Generator) -
         Plot(
             title="Signal to noise",
             description="It falls.",
-            svg=along(f"{id_}-along", layers, lines, unit="dB"),
+            svg=layer_line_plot(f"{id_}-along", layers, lines, unit="dB"),
         ),
         Plot(
             title="Memory",
             description="The peak is early.",
-            svg=memory(f"{id_}-memory", alive),
+            svg=memory_plot(f"{id_}-memory", alive),
         ),
         Plot(
             title=layers[0],
             description="Its values.",
-            svg=histogram(f"{id_}-values", values.tolist(), (-4.5, 4.5), (-2.1, 3.9)),
+            svg=histogram_plot(f"{id_}-values", values.tolist(), (-4.5, 4.5), (-2.1, 3.9)),
         ),
         Plot(
             title="Sparsity",
             description="Half of most.",
-            svg=bars(
+            svg=bar_plot(
                 f"{id_}-sparsity", [(name, [50.0]) for name in layers[:9]], ["zeros"], unit="%"
             ),
         ),
@@ -214,11 +214,15 @@ def _samples(names: tuple[str, ...], random: np.random.Generator) -> tuple[Cards
     photo = random.integers(0, 255, (32, 32, 3), dtype=np.uint8)
     spectrum = np.add.outer(np.arange(49.0), np.sin(np.arange(10)) * 20)
     spoken = Plot(
-        title=f"sound of {names[0]}", description="It fades.", svg=waveform("sound", sound.tolist())
+        title=f"sound of {names[0]}",
+        description="It fades.",
+        svg=waveform_plot("sound", sound.tolist()),
     )
     pictures = (
-        Picture(description=f"picture of {names[0]}", png=png(photo), width=32, height=32),
-        Picture(description=names[1], png=png(heat(spectrum)), width=10, height=49),
+        Picture(description=f"picture of {names[0]}", png=png_bytes(photo), width=32, height=32),
+        Picture(
+            description=names[1], png=png_bytes(heat_map_colours(spectrum)), width=10, height=49
+        ),
     )
     cards = (
         Card(title=f"sample 17: {names[0]}", media=(spoken,), lines=("float: on (0.51)", names[1])),

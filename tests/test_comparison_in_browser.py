@@ -37,36 +37,36 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def compared(trial: CompareConfig, folder: Path) -> ComparisonReport:
-    """Compare and write the page; its JSON follows the schema, its Markdown fits a comment."""
-    report = api.compare(replace(trial, output=folder))
-    follows(folder / "report.json", "comparison")
+def compare(config: CompareConfig, folder: Path) -> ComparisonReport:
+    """Compare and write the page; check its JSON by the schema, and the length of its Markdown."""
+    report = api.compare(replace(config, output=folder))
+    check_schema(folder / "report.json", "comparison")
     assert len((folder / "report.md").read_text()) <= MOST_CHARACTERS
     return report
 
 
-def follows(report: Path, schema: str) -> None:
-    found = (ROOT / "edgepack" / "report" / "data" / f"{schema}.schema.json").read_text()
-    validate(json.loads(report.read_text()), json.loads(found))
+def check_schema(report: Path, schema: str) -> None:
+    text = (ROOT / "edgepack" / "report" / "data" / f"{schema}.schema.json").read_text()
+    validate(json.loads(report.read_text()), json.loads(text))
 
 
-def look(browser: Any, page: Path, places: list[tuple[int, str]]) -> None:
-    for width, scheme in places:
+def check_in_browser(browser: Any, page: Path, views: list[tuple[int, str]]) -> None:
+    for width, scheme in views:
         assert visit(browser, page, width=width, scheme=scheme) == NOTHING, (width, scheme)
 
 
 def test_the_page_of_kws(browser: Any, mlperf: Path, tmp_path: Path) -> None:
     reference = NamedModel(path=MLPERF / "kws" / "reference_int8.tflite")
-    trial = CompareConfig(
+    config = CompareConfig(
         model=MLPERF / "kws" / "kws_ref_model",
         candidates=(reference,),
         test=mlperf / "kws_test.npz",
     )
-    report = compared(trial, tmp_path / "report")
+    report = compare(config, tmp_path / "report")
     (quantized,) = report.stages[1:]
     assert quantized.layers
     assert not quantized.layers.unmatched
-    look(browser, tmp_path / "report" / "report.html", EVERYWHERE)
+    check_in_browser(browser, tmp_path / "report" / "report.html", EVERYWHERE)
 
 
 @pytest.mark.usefixtures("mlperf")
@@ -74,33 +74,33 @@ def test_the_page_of_ic(browser: Any, tmp_path: Path) -> None:
     arrays = np.load(MLPERF / "ic" / "test.npz")
     images = arrays["x"][:40].astype(np.float32)
     np.savez(tmp_path / "test.npz", x=images, y=arrays["y"][:40])
-    trial = CompareConfig(
+    config = CompareConfig(
         model=MLPERF / "ic" / "pretrainedResnet.h5",
         candidates=(NamedModel(path=MLPERF / "ic" / "reference_int8.tflite"),),
         test=tmp_path / "test.npz",
     )
-    report = compared(trial, tmp_path / "report")
+    report = compare(config, tmp_path / "report")
     page = tmp_path / "report" / "report.html"
     written = page.with_suffix(".md").read_text()
     (output,) = output_names(report)
-    for sample in worst_runs(report, output)[-1].output.worst:  # as that interpreter gave them
+    for sample in worst_runs(report, output)[-1].output.worst:  # as on that interpreter
         line = written.partition(f"- **Sample {sample.index}** ")[2].partition("\n")[0]
         assert f"int8: {sample.of_other.label} {sample.of_other.score:.2f}, " in line
     assert page.read_text().count('src="data:image/png;base64,') == 12
-    look(browser, page, EVERYWHERE)
+    check_in_browser(browser, page, EVERYWHERE)
 
 
 def test_the_pages_of_a_pruned_model(
     browser: Any, digits: Path, pruned_digits: Bundle, tmp_path: Path
 ) -> None:
-    follows(pruned_digits.folder / "report.json", "export")
-    look(browser, pruned_digits.folder / "report.html", ONCE_EACH)
-    trial = CompareConfig(
+    check_schema(pruned_digits.folder / "report.json", "export")
+    check_in_browser(browser, pruned_digits.folder / "report.html", ONCE_EACH)
+    config = CompareConfig(
         model=digits / "digits.h5",
         candidates=(NamedModel(path=pruned_digits.folder / "int8.tflite"),),
         test=digits / "test.npz",
     )
-    report = compared(trial, tmp_path / "report")
+    report = compare(config, tmp_path / "report")
     floating, pruned, quantized = report.stages
     assert [stage.role for stage in report.stages] == ["float", "pruned", "quantized"]
     assert floating.sparsity
@@ -112,36 +112,36 @@ def test_the_pages_of_a_pruned_model(
     assert quantized.origin.is_same_as_c
     written = (tmp_path / "report" / "report.md").read_text()
     lines = written.partition("### From float to C")[2].partition("###")[0].splitlines()
-    told = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
-    assert list(dict.fromkeys(row[0] for row in told)) == [
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
+    assert list(dict.fromkeys(row[0] for row in rows)) == [
         *("float", "pruned", "int8", "int8, C array")
     ]
-    on_tflm, array = told[-2:]
+    on_tflm, array = rows[-2:]
     assert on_tflm[:2] == ["int8", "tflm"]
     assert "same bytes" in array[1]
-    assert array[2:] == on_tflm[2:]  # worth the same, for the same flash and arena
-    look(browser, tmp_path / "report" / "report.html", ONCE_EACH)
+    assert array[2:] == on_tflm[2:]  # the same quality, flash and arena
+    check_in_browser(browser, tmp_path / "report" / "report.html", ONCE_EACH)
 
 
 def hostile(dtype: str) -> bytes:
-    """Write a classifier whose layers and ends have names that would run, if they were let."""
+    """Make a classifier whose layers, inputs and outputs have names that are scripts."""
     tiny = Tiny()
 
     def tensor(name: str, shape: tuple[int, ...], scale: float, **of: Any) -> int:
         return tiny.tensor(name, Value(shape, dtype, None if dtype == "float32" else scale, **of))
 
-    weights = np.random.default_rng(0).integers(-127, 128, (CLASSES, SIZE))
-    kernel = weights if dtype == "int8" else weights / 512
-    taken = tensor(f"x{SCRIPT}", (1, SIZE), 1 / 64)
-    held = tensor(f"m/{SCRIPT}/kernel", (CLASSES, SIZE), 1 / 512, values=kernel)
+    values = np.random.default_rng(0).integers(-127, 128, (CLASSES, SIZE))
+    kernel = values if dtype == "int8" else values / 512
+    input_ = tensor(f"x{SCRIPT}", (1, SIZE), 1 / 64)
+    weights = tensor(f"m/{SCRIPT}/kernel", (CLASSES, SIZE), 1 / 512, values=kernel)
     logits = tensor(f"m/{SCRIPT}/MatMul", (1, CLASSES), 1 / 16)
-    given = tensor(f"m/{IMAGE}/Softmax", (1, CLASSES), 1 / 256, zero_point=-128)
-    tiny.operator("FULLY_CONNECTED", [taken, held, -1], [logits], table="FullyConnectedOptions")
-    tiny.operator("SOFTMAX", [logits], [given], table="SoftmaxOptions", beta=1.0)
-    return tiny.to_bytes([taken], [given])
+    output = tensor(f"m/{IMAGE}/Softmax", (1, CLASSES), 1 / 256, zero_point=-128)
+    tiny.operator("FULLY_CONNECTED", [input_, weights, -1], [logits], table="FullyConnectedOptions")
+    tiny.operator("SOFTMAX", [logits], [output], table="SoftmaxOptions", beta=1.0)
+    return tiny.to_bytes([input_], [output])
 
 
-def test_names_that_would_run_are_shown(browser: Any, tmp_path: Path) -> None:
+def test_names_that_are_scripts_are_shown_as_text(browser: Any, tmp_path: Path) -> None:
     paths = {dtype: tmp_path / f"{dtype}{IMAGE}.tflite" for dtype in ("float32", "int8")}
     for dtype, path in paths.items():
         path.write_bytes(hostile(dtype))
@@ -150,16 +150,16 @@ def test_names_that_would_run_are_shown(browser: Any, tmp_path: Path) -> None:
     np.savez(tmp_path / f"{IMAGE}.npz", x=samples, y=random.integers(0, CLASSES, 40))
     labels = tmp_path / f"labels{IMAGE}.txt"
     labels.write_text("".join(f"{SCRIPT}{number}\n" for number in range(CLASSES)))
-    trial = CompareConfig(
+    config = CompareConfig(
         model=paths["float32"],
         candidates=(NamedModel(path=paths["int8"], name=SCRIPT),),
         test=tmp_path / f"{IMAGE}.npz",
         labels=labels,
     )
-    report = compared(trial, tmp_path / "report")
+    report = compare(config, tmp_path / "report")
     assert report.stages[1].layers
     page = tmp_path / "report" / "report.html"
     assert not re.search(r"<script[\s>/]", page.read_text())
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.read_text()
     assert "<script" not in (tmp_path / "report" / "report.md").read_text()
-    look(browser, page, ONCE_EACH)
+    check_in_browser(browser, page, ONCE_EACH)

@@ -1,0 +1,67 @@
+"""The pages of exports and validations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from comparison_reports import EVIL
+from detail_reports import validation
+from documents import blocks_of, check_document, section_of
+from export_reports import EXPORT, VALIDATION
+
+from edgepack.report.data.export import SparsityReport
+from edgepack.report.document.blocks import Table, Tone
+from edgepack.report.pages.export import export_document
+from edgepack.report.pages.validation import validation_document
+from edgepack.storage.manifest import Manifest
+from edgepack.tflite.sparsity import Sparsity
+
+
+def test_the_page_of_an_export_has_the_content_of_its_report() -> None:
+    evil = SparsityReport(
+        float=Sparsity(overall=0.5, layers={EVIL: 0.5}),
+        quantized=Sparsity(overall=0.5, layers={EVIL: 0.5}),
+    )
+    report = replace(EXPORT, model=EVIL, sparsity=evil, notes=(EVIL,))
+    model = {"name": EVIL, "bytes": 3, "sha256": "0" * 64}
+    manifest = Manifest(
+        command="export",
+        artifacts={},
+        asked={"recipe": {"model": model, "seed": 0, "prune": {}}},
+        versions={"edgepack": "0.8"},
+    )
+    document = export_document(report, manifest)
+    check_document(document)
+    ids = [each.id for each in document.sections]
+    assert ids == ["ledger", "targets", "sparsity", "notes", "made-of"]
+    assert document.headline.word == "PASSED"
+    captions = {each.caption for each in blocks_of(document) if isinstance(each, Table)}
+    assert {"Files", "Inputs", "Versions", f"Recipe of {EVIL}"} <= captions
+    (scores,) = section_of(document, "ledger").blocks
+    assert isinstance(scores, Table)
+    assert scores.rows[-1].cells == ("int8", "tflm", "0.9000", "99.00%", "29.0 dB", "0.155")
+    assert (
+        "FAILED"
+        in export_document(
+            replace(report, targets=validation("m", [], 5).targets), manifest
+        ).headline.word
+    )
+
+
+def test_the_page_of_a_validation_says_whether_targets_can_run_the_model() -> None:
+    document = validation_document(VALIDATION)
+    check_document(document)
+    ids = [each.id for each in document.sections]
+    assert ids == ["targets", "ledger", "interpreters", "made-of"]
+    assert (document.headline.word, document.headline.tone) == ("PASSED", Tone.GOOD)
+    failed = validation_document(validation(EVIL, [EVIL], 5))
+    check_document(failed)
+    assert (failed.headline.word, failed.headline.tone) == ("FAILED", Tone.BAD)
+    unchecked = replace(
+        VALIDATION,
+        comparison=None,
+        runtimes={},
+        targets={"android-arm64": validation("m", [], 5).targets["android-arm64"]},
+    )
+    headline = validation_document(unchecked).headline
+    assert (headline.word, headline.tone) == ("NOT CHECKED", Tone.UNSURE)
