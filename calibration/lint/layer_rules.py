@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from edgepack.calibration.lint.evidence import LintEvidence, RuleResult
+from edgepack.calibration.lint.lint_evidence import LintEvidence, RuleResult
 from edgepack.calibration.lint.observe import Shift
 
 _MIN_DIVERGENCE = 0.05

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.lint import LintFinding
-from edgepack.calibration.lint.evidence import LintEvidence, MistakeTrials, RuleResult
 from edgepack.calibration.lint.layer_rules import rescaling, training_statistics
+from edgepack.calibration.lint.lint_evidence import LintEvidence, MistakeTrials, RuleResult
 from edgepack.calibration.lint.observe import observe
 from edgepack.calibration.lint.output_rules import (
     accuracy,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.calibration.lint.evidence import LintEvidence, RuleResult, simplest
+from edgepack.calibration.lint.lint_evidence import LintEvidence, RuleResult, simplest
 from edgepack.metrics import are_probabilities, decision_boundary, predicted_classes
 
 _GOOD_ACCURACY = 0.8
