@@ -1,8 +1,8 @@
-"""Tell which operators the interpreters of this Python know; scripts/operators runs it.
+"""Print which operators this Python's interpreters support; scripts/operators runs this script.
 
-Standard input holds files that use one operator, in hexadecimal: by operator one for each version,
-and one for TensorFlow Lite Micro, which looks at no versions. It runs under the Python of any
-interpreter, also of an old one, and without edgepack.
+Standard input holds files with one operator each, in hexadecimal: for every operator one file per
+version, and one for TensorFlow Lite Micro, which ignores versions. The script runs under any Python
+that has an interpreter, even an old one, and without edgepack.
 """
 
 import json
@@ -18,24 +18,24 @@ UNKNOWN = (
 )
 
 
-def tflite_knows(interpreter, model):
-    """Tell whether TensorFlow Lite's interpreter resolves a file's operator in its version."""
+def tflite_resolves(interpreter, model):
+    """Whether TensorFlow Lite's interpreter resolves a file's operator in its version."""
     try:
         interpreter(model_content=model).allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        return not any(words in str(error) for words in UNKNOWN)
+        return not any(text in str(error) for text in UNKNOWN)
     return True
 
 
-def micro_knows(interpreter, model):
-    """Tell whether TensorFlow Lite Micro resolves the first operator of a file.
+def micro_resolves(interpreter, model):
+    """Whether TensorFlow Lite Micro resolves the first operator of a file.
 
-    None resolves the second, DELEGATE: so it prepares neither, which would end the process. It
-    says on file descriptor 2 which one it lacks.
+    It never resolves the second, DELEGATE. So it prepares neither, which would abort the process,
+    and reports on file descriptor 2 which one it lacks.
     """
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as words:
-        os.dup2(words.fileno(), 2)
+    with tempfile.TemporaryFile() as output:
+        os.dup2(output.fileno(), 2)
         try:
             interpreter(model, arena_size=1 << 16)
         except RuntimeError:
@@ -43,21 +43,21 @@ def micro_knows(interpreter, model):
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-        words.seek(0)
-        told = words.read().decode("utf-8", "replace")
-    if "Failed to get registration from op code" not in told:
-        raise RuntimeError("TensorFlow Lite Micro says something else: " + told)
-    return "op code DELEGATE" in told
+        output.seek(0)
+        message = output.read().decode("utf-8", "replace")
+    if "Failed to get registration from op code" not in message:
+        raise RuntimeError("TensorFlow Lite Micro reports another error: " + message)
+    return "op code DELEGATE" in message
 
 
-def highest_by_operator(files, knows, interpreter):
-    """Find by operator the highest version of which a file is resolved, 0 for none."""
+def highest_by_operator(files, resolves, interpreter):
+    """Return by operator the highest version that is resolved, 0 for none."""
     return {
         operator: max(
             (
                 number
                 for number, model in enumerate(models, start=1)
-                if knows(interpreter, bytes.fromhex(model))
+                if resolves(interpreter, bytes.fromhex(model))
             ),
             default=0,
         )
@@ -66,10 +66,10 @@ def highest_by_operator(files, knows, interpreter):
 
 
 def main():
-    """Print what each interpreter knows: its name, then its version, then operators."""
-    asked = json.load(sys.stdin)
-    found = {}
-    for name, distribution in asked["distributions"].items():
+    """Print the highest versions as JSON: by interpreter, its release and the operator."""
+    files = json.load(sys.stdin)
+    measured = {}
+    for name, distribution in files["distributions"].items():
         try:
             version = metadata.version(distribution)
         except metadata.PackageNotFoundError:
@@ -78,16 +78,16 @@ def main():
             from tflite_micro import runtime
 
             highest = highest_by_operator(
-                asked["micro"], micro_knows, runtime.Interpreter.from_bytes
+                files["micro"], micro_resolves, runtime.Interpreter.from_bytes
             )
         else:
             if name == "litert":
                 from ai_edge_litert import interpreter
             else:
                 from tflite_runtime import interpreter
-            highest = highest_by_operator(asked["tflite"], tflite_knows, interpreter.Interpreter)
-        found[name] = {version: highest}
-    print(json.dumps(found))
+            highest = highest_by_operator(files["tflite"], tflite_resolves, interpreter.Interpreter)
+        measured[name] = {version: highest}
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

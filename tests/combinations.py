@@ -1,4 +1,4 @@
-"""Files of one operator with its inputs and what comes out in float64, by what is in them."""
+"""Files with one operator, its inputs, and the expected outputs computed in float64."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LARGEST = {"int4": 7, "int8": 127, "int16": 32767}
 
 @dataclass(frozen=True)
 class Case:
-    """A file, what it is fed with, and the numbers that its output stands for."""
+    """A file, its input samples, and the real values expected as outputs."""
 
     data: bytes
-    taken: np.ndarray
-    given: np.ndarray
+    inputs: np.ndarray
+    expected: np.ndarray
 
 
 def weighted(
@@ -31,10 +31,10 @@ def weighted(
     dimensions: int = 2,
     zero_point: int = 0,
 ) -> Case:
-    """Make a dense layer, or a convolution with kernels of 1 x 1, so that both are products."""
+    """Make a dense layer or a 1 x 1 convolution, so that both are matrix products."""
     random = np.random.default_rng(0)
     is_dense, is_depthwise = operator == "FULLY_CONNECTED", operator == "DEPTHWISE_CONV_2D"
-    spread = np.logspace(-1, 1, CHANNELS)  # channels differ, or one scale would do for all
+    spread = np.logspace(-1, 1, CHANNELS)  # channels differ, or a single scale would suffice
     real = random.normal(size=(1 if is_depthwise else CHANNELS, CHANNELS))
     real = real * (spread if is_depthwise else spread[:, None])
     largest = np.abs(real).max(axis=0 if is_depthwise else 1) if by_channel else np.abs(real).max()
@@ -42,13 +42,13 @@ def weighted(
     stored = np.rint(real / (scales if is_depthwise else scales[:, None]))
     real = stored * (scales if is_depthwise else scales[:, None])
     shape = (1, *(3,) * (dimensions - 2 if is_dense else 2), CHANNELS)
-    inputs, taken, scale = _quantized(
+    inputs, real_inputs, scale = _quantized(
         random.normal(size=(SAMPLES, *shape[1:])), activations, zero_point
     )
     shift = np.rint(random.normal(size=CHANNELS) * 99) if bias else np.zeros(CHANNELS)
     step = scales * scale
-    given = (taken * real if is_depthwise else taken @ real.T) + shift * step
-    made = np.abs(given).max() / LARGEST.get(activations, 1) * 1.2
+    expected = (real_inputs * real if is_depthwise else real_inputs @ real.T) + shift * step
+    output_scale = np.abs(expected).max() / LARGEST.get(activations, 1) * 1.2
     strides = {"strideW": 1, "strideH": 1}
     options: dict[str, dict[str, Any]] = {
         "FULLY_CONNECTED": {"table": "FullyConnectedOptions", "keepNumDims": dimensions > 2},
@@ -76,29 +76,29 @@ def weighted(
             if bias
             else None,
         ],
-        [Value(shape, activations, None if is_float else made, zero_point)],
+        [Value(shape, activations, None if is_float else output_scale, zero_point)],
         **options[operator],
     )
-    return Case(data=data, taken=inputs, given=given)
+    return Case(data=data, inputs=inputs, expected=expected)
 
 
 def dequantized(dtype: str) -> Case:
-    """Make a conversion to float of int8 with a scale for each channel, or of float16."""
+    """Make a DEQUANTIZE of int8 with one scale per channel, or of float16."""
     random = np.random.default_rng(0)
     scales = np.logspace(-1, 1, CHANNELS)
-    taken = random.integers(-99, 99, (SAMPLES, CHANNELS)).astype(dtype)
+    inputs = random.integers(-99, 99, (SAMPLES, CHANNELS)).astype(dtype)
     value = Value((1, CHANNELS), dtype, scales.tolist() if dtype == "int8" else None, axis=1)
     data = one_operator("DEQUANTIZE", [value], [Value((1, CHANNELS))])
-    return Case(data=data, taken=taken, given=taken * (scales if dtype == "int8" else 1.0))
+    return Case(data=data, inputs=inputs, expected=inputs * (scales if dtype == "int8" else 1.0))
 
 
 def widened() -> Case:
-    """Make a conversion of int8 to int16."""
-    taken = np.arange(SAMPLES * CHANNELS, dtype=np.int8).reshape(SAMPLES, CHANNELS)
-    taken_as, given_as = (
+    """Make a QUANTIZE of int8 to int16."""
+    inputs = np.arange(SAMPLES * CHANNELS, dtype=np.int8).reshape(SAMPLES, CHANNELS)
+    before, after = (
         Value((1, CHANNELS), dtype, scale) for dtype, scale in (("int8", 0.1), ("int16", 0.001))
     )
-    return Case(one_operator("QUANTIZE", [taken_as], [given_as]), taken, taken * 0.1)
+    return Case(one_operator("QUANTIZE", [before], [after]), inputs, inputs * 0.1)
 
 
 def _quantized(
@@ -112,9 +112,9 @@ def _quantized(
 
 
 def cases() -> dict[str, Case]:
-    """Make every case, by its name."""
+    """Return every case by its name."""
     dense, conv, depthwise = "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"
-    found = {
+    cases = {
         "dense int8": weighted(dense, "int8", "int8", bias="int32"),
         "dense int8, 3 dimensions": weighted(dense, "int8", "int8", bias="int32", dimensions=3),
         "dense int4": weighted(dense, "int8", "int4", bias="int32"),
@@ -133,7 +133,7 @@ def cases() -> dict[str, Case]:
     }
     for operator in (conv, depthwise):
         name = operator.lower()
-        found |= {
+        cases |= {
             f"{name} int8": weighted(operator, "int8", "int8", bias="int32"),
             f"{name} int4": weighted(operator, "int8", "int4", bias="int32"),
             f"{name} int16": weighted(operator, "int16", "int8", bias="int64"),
@@ -145,4 +145,4 @@ def cases() -> dict[str, Case]:
             f"{name} hybrid": weighted(operator, "float32", "int8", bias="float32"),
             f"{name} hybrid int4": weighted(operator, "float32", "int4", bias="float32"),
         }
-    return found
+    return cases

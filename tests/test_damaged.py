@@ -1,4 +1,4 @@
-"""Damaged .tflite files are refused in words, in time and memory of their size."""
+"""Damaged .tflite files are refused with a message, in time proportional to their size."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_mutants_are_refused_or_read_and_nothing_else(cnn: Bundle) -> None:
     assert all(map(str.isprintable, refusals))
 
 
-def set_(path: str, value: Any) -> Callable[[Any], None]:
-    """Set an attribute of a SubGraphT by its path, such as ``tensors.0.shape``."""
+def set_attribute(path: str, value: Any) -> Callable[[Any], None]:
+    """Return a change to an attribute of a SubGraphT, by its path, such as ``tensors.0.shape``."""
 
     def change(graph: Any) -> None:
         *parents, last = path.split(".")
@@ -53,72 +53,87 @@ def set_(path: str, value: Any) -> Callable[[Any], None]:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (set_("operators.0.inputs", [0, 99, 2]), "operator 0 names tensor 99 of"),
-        (set_("operators.0.outputs", [-1]), "operator 0 names tensor -1 of"),
-        (set_("operators.0.opcodeIndex", 50), "operator 0 names operator code 50 of"),
-        (set_("operators.0.inputs", [10, 1, 2]), "operator 0 takes tensor 10, which nothing gives"),
-        (set_("operators.1.outputs", [0]), "operator 1 writes tensor 0, which has its value"),
-        (set_("inputs", [-1]), "the graph names tensor -1 of"),
-        (set_("outputs", [1000]), "the graph names tensor 1,000 of"),
-        (set_("tensors.0.buffer", 10**6), "tensor 0 names buffer 1,000,000 of"),
-        (set_("tensors.0.shape", [1, -8, 8, 1]), "tensor 0 has no shape that exists"),
-        (set_("tensors.0.shape", [1] * 40), "tensor 0 has no shape that exists"),
-        (set_("tensors.0.shape", [2**31 - 1] * 3), "tensor 0 is larger than any memory"),
-        (set_("tensors.1.shape", [3, 3]), "tensor 1 has 8 bytes where its shape needs 36"),
-        (set_("tensors.0.type", 100), "tensor 0 is of a type that does not exist"),
-        (set_("tensors.0.name", b"\xff\xfe"), "a name is no UTF-8"),
+        (set_attribute("operators.0.inputs", [0, 99, 2]), "operator 0 refers to tensor 99 of"),
+        (set_attribute("operators.0.outputs", [-1]), "operator 0 refers to tensor -1 of"),
+        (set_attribute("operators.0.opcodeIndex", 50), "operator 0 refers to operator code 50 of"),
+        (
+            set_attribute("operators.0.inputs", [10, 1, 2]),
+            "operator 0 reads tensor 10, which has no value yet",
+        ),
+        (
+            set_attribute("operators.1.outputs", [0]),
+            "operator 1 writes tensor 0, which already has",
+        ),
+        (set_attribute("inputs", [-1]), "the graph refers to tensor -1 of"),
+        (set_attribute("outputs", [1000]), "the graph refers to tensor 1,000 of"),
+        (set_attribute("tensors.0.buffer", 10**6), "tensor 0 refers to buffer 1,000,000 of"),
+        (set_attribute("tensors.0.shape", [1, -8, 8, 1]), "tensor 0 has an impossible shape"),
+        (set_attribute("tensors.0.shape", [1] * 40), "tensor 0 has an impossible shape"),
+        (set_attribute("tensors.0.shape", [2**31 - 1] * 3), "tensor 0 is larger than any memory"),
+        (set_attribute("tensors.1.shape", [3, 3]), "tensor 1 has 8 bytes, but its shape needs 36"),
+        (set_attribute("tensors.0.type", 100), "tensor 0 has a type that does not exist"),
+        (set_attribute("tensors.0.name", b"\xff\xfe"), "a name is not UTF-8"),
         *(
             (
-                set_("tensors.0.quantization.scale", np.array([scale], np.float32)),
-                "tensor 0 has scales that are no positive numbers",
+                set_attribute("tensors.0.quantization.scale", np.array([scale], np.float32)),
+                "tensor 0 has scales that are not positive",
             )
             for scale in (np.nan, np.inf, -1, 0)
         ),
-        (set_("tensors.0.quantization.zeroPoint", [200]), "tensor 0 has a zero point that is no"),
-        (set_("tensors.0.quantization.zeroPoint", [0, 0]), "tensor 0 has 1 scales and 2 zero"),
-        (set_("tensors.0.quantization.quantizedDimension", 4), "along an axis that it has not"),
+        (
+            set_attribute("tensors.0.quantization.zeroPoint", [200]),
+            "tensor 0 has a zero point outside",
+        ),
+        (
+            set_attribute("tensors.0.quantization.zeroPoint", [0, 0]),
+            "tensor 0 has 1 scales and 2 zero",
+        ),
+        (
+            set_attribute("tensors.0.quantization.quantizedDimension", 4),
+            "along an axis that it does not",
+        ),
     ],
 )
-def test_what_does_not_fit_together_is_told(
-    cnn: Bundle, change: Callable[[Any], None], told: str
+def test_inconsistent_files_are_refused_with_a_message(
+    cnn: Bundle, change: Callable[[Any], None], message: str
 ) -> None:
     rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
     change(rewrite.graph)
     data = rewrite.to_bytes()
     for read in (read_tflite, Rewrite):
-        with pytest.raises(ModelError, match=f"^damaged .tflite file: .*{told}"):
+        with pytest.raises(ModelError, match=f"^damaged .tflite file: .*{message}"):
             read(data)
 
 
-def test_options_that_lead_out_of_the_file_are_told(cnn: Bundle) -> None:
+def test_options_that_lead_out_of_the_file_are_refused(cnn: Bundle) -> None:
     data = bytearray((cnn.folder / "int8.tflite").read_bytes())
     table = schema.Model.GetRootAs(data, 0).Subgraphs(0).Operators(0)._tab
-    place = table.Pos + table.Offset(12)  # of the offset to the options
-    data[place : place + 4] = (1 << 20).to_bytes(4, "little")
+    position = table.Pos + table.Offset(12)  # of the offset to the options
+    data[position : position + 4] = (1 << 20).to_bytes(4, "little")
     with pytest.raises(ModelError, match=r"^damaged .tflite file: an offset leads out of the file"):
         read_tflite(bytes(data))
 
 
-def test_what_is_valid_though_odd_is_read(cnn: Bundle) -> None:
-    def texts(rewrite: Rewrite) -> None:
+def test_unusual_but_valid_files_are_read(cnn: Bundle) -> None:
+    def with_control_characters(rewrite: Rewrite) -> None:
         rewrite.graph.tensors[0].name = b"a\nname\x1b[31m"
 
-    def nothing(rewrite: Rewrite) -> None:
+    def with_empty_bias(rewrite: Rewrite) -> None:
         rewrite.add_tensor("empty", [0], "int32")
         dense = next(op for op in rewrite.graph.operators if rewrite.name(op) == "FULLY_CONNECTED")
         dense.inputs = [*dense.inputs[:2], len(rewrite.graph.tensors) - 1]
 
-    for change in (texts, nothing):
+    for change in (with_control_characters, with_empty_bias):
         rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
         change(rewrite)
         graph = read_tflite(rewrite.to_bytes()).main
         assert all(tensor.name.isprintable() for tensor in graph.tensors)
 
 
-def tensors_in_one_place(count: int) -> bytes:
-    """Make a file of few bytes that seems to hold so many tensors, of as many dimensions."""
+def shared_tensors(count: int) -> bytes:
+    """Write a small file that seems to hold ``count`` tensors with as many dimensions."""
     builder = flatbuffers.Builder(1024)
     shape = builder.CreateNumpyVector(np.ones(count, np.int32))
     schema.TensorStart(builder)
@@ -146,16 +161,16 @@ def tensors_in_one_place(count: int) -> bytes:
     return bytes(builder.Output())
 
 
-def test_tables_that_share_all_their_bytes_take_no_time() -> None:
-    assert read_tflite(tensors_in_one_place(4)).main.tensors[3].shape == (1, 1, 1, 1)
+def test_tables_that_share_all_their_bytes_are_refused_quickly() -> None:
+    assert read_tflite(shared_tensors(4)).main.tensors[3].shape == (1, 1, 1, 1)
     started = time.monotonic()
     for count in (30, 100_000):
-        with pytest.raises(ModelError, match=r"its tables overlap|has no shape that exists"):
-            read_tflite(tensors_in_one_place(count))
+        with pytest.raises(ModelError, match=r"its tables overlap|has an impossible shape"):
+            read_tflite(shared_tensors(count))
     assert time.monotonic() - started < 2
 
 
-def test_the_script_counts_what_becomes_of_mutants(cnn: Bundle) -> None:
+def test_the_script_counts_outcomes_of_mutants(cnn: Bundle) -> None:
     done = python(
         ROOT / "scripts" / "mutants.py",
         cnn.folder / "int8.tflite",

@@ -1,4 +1,4 @@
-"""The targets that come with edgepack: figures of their makers, each file naming its sources."""
+"""The targets that come with edgepack: plausible figures, with their sources in each file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KERNELS = {
 }
 
 
-def test_the_devices_that_people_ask_for_are_there() -> None:
+def test_popular_devices_are_included() -> None:
     assert set(NAMES) >= {
         *("android-arm64", "iphone-15", "linux-arm64", "raspberry-pi-4", "raspberry-pi-zero-2-w"),
         *("nano-33-ble-sense", "stm32l4r5zi", "stm32f746", "stm32h743", "stm32u585", "nrf5340"),
@@ -34,17 +34,17 @@ def test_the_devices_that_people_ask_for_are_there() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=NAMES)
-def test_a_file_says_where_its_figures_come_from(target: Target) -> None:
+def test_a_file_documents_its_figures(target: Target) -> None:
     text = (ROOT / "targets" / f"{target.name}.toml").read_text()
-    assert text.startswith("# ")  # what is counted, and what is not
+    assert text.startswith("# ")  # which memory is counted, and which is not
     assert all(re.search(r"[A-Z]\w+.*[a-z]", source) for source in target.sources)
     for above, line in pairwise(text.splitlines()):
         if line.startswith("application_"):
-            assert above.startswith(("# ", "application_"))  # each share says what it is for
+            assert above.startswith(("# ", "application_"))  # a comment says what each share is for
 
 
 @pytest.mark.parametrize("target", MICROCONTROLLERS, ids=lambda target: target.name)
-def test_figures_of_a_microcontroller_are_sane(target: Target) -> None:
+def test_figures_of_a_microcontroller_are_plausible(target: Target) -> None:
     assert target.flash_bytes
     assert target.ram_bytes
     assert target.flash_bytes % 1024 == target.ram_bytes % 1024 == 0
@@ -56,7 +56,7 @@ def test_figures_of_a_microcontroller_are_sane(target: Target) -> None:
     assert target.kernels == kernels
 
 
-def test_phones_and_boards_run_what_is_not_quantized() -> None:
+def test_phones_and_boards_run_models_that_are_not_quantized() -> None:
     for target in TARGETS:
         if target.kind != "microcontroller":
             assert target.quantization == "any"
@@ -66,7 +66,7 @@ def test_phones_and_boards_run_what_is_not_quantized() -> None:
             assert (target.flash_bytes is not None) == (target.kind == "phone")
 
 
-def test_the_reference_board_of_mlperf_tiny_has_room_for_its_models() -> None:
+def test_the_models_of_mlperf_tiny_fit_its_reference_board() -> None:
     # Flash and arena on a Cortex-M4F with CMSIS-NN, runtime and static RAM included.
     board = load_target("stm32l4r5zi")
     for flash, ram in ((107_640, 24_296), (150_004, 56_472), (305_184, 3_664)):

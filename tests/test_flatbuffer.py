@@ -1,4 +1,4 @@
-"""Parsing .tflite files without TensorFlow, held against LiteRT's own reading."""
+"""Parsing .tflite files without TensorFlow, compared with LiteRT."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_operators_are_named_in_order(cnn: Bundle) -> None:
     assert names == ["CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"]
 
 
-def test_a_full_integer_file_is_proved_and_a_float_file_is_not(cnn: Bundle) -> None:
+def test_a_full_integer_file_is_verified_and_a_float_file_is_not(cnn: Bundle) -> None:
     int8 = read_tflite((cnn.folder / "int8.tflite").read_bytes())
     assert float_tensors(int8) == []
     source = read_tflite((cnn.folder / "float.tflite").read_bytes())
@@ -59,7 +59,7 @@ def test_weights_of_every_layer_are_measured(cnn: Bundle) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\0\0\0\0TFL3", b"\x89HDF\r\n\x1a\n"])
-def test_what_is_no_tflite_file_is_refused(data: bytes) -> None:
+def test_other_files_are_refused(data: bytes) -> None:
     with pytest.raises(ModelError, match=r"\.tflite file"):
         read_tflite(data)
 
@@ -80,7 +80,7 @@ def test_a_damaged_file_is_a_model_error_and_nothing_else(cnn: Bundle) -> None:
 
 
 @pytest.mark.parametrize("start", [b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"])
-def test_a_keras_model_in_its_place_is_sent_to_export(start: bytes) -> None:
-    cure = "the identifier TFL3 is missing; if it is a Keras model, make one with edgepack export"
+def test_a_keras_model_is_refused_with_a_hint_at_export(start: bytes) -> None:
+    cure = "the identifier TFL3 is missing; if it is a Keras model, convert it with edgepack export"
     with pytest.raises(ModelError, match=cure):
         read_tflite(start + bytes(100))

@@ -1,4 +1,4 @@
-"""What a model takes on a microcontroller, held against real builds and TFLM's own account."""
+"""The footprint on microcontrollers, compared with real builds and TFLM's own allocations."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
 from edgepack.tflite.parser import read_tflite
 
-ACCOUNT = """
+ALLOCATIONS = """
 import json, pathlib, sys
 from edgepack.core.codec import as_json
 from edgepack.runtimes.tflm import Interpreter
-accounts = [Interpreter(pathlib.Path(path).read_bytes()).allocations() for path in sys.argv[1:]]
-print(json.dumps(as_json(accounts)))
+records = [Interpreter(pathlib.Path(path).read_bytes()).allocations() for path in sys.argv[1:]]
+print(json.dumps(as_json(records)))
 """
 START = """
 import pathlib, sys
@@ -36,9 +36,9 @@ runtime.Interpreter.from_bytes(pathlib.Path(sys.argv[1]).read_bytes(), arena_siz
 """
 
 
-def accounts(*paths: Path) -> list[Allocations]:
-    """Ask TFLM, in a process of its own."""
-    done = python("-c", ACCOUNT, *paths)
+def allocations_of(*paths: Path) -> list[Allocations]:
+    """Return TFLM's allocations for files, from a process of its own."""
+    done = python("-c", ALLOCATIONS, *paths)
     assert done.returncode == 0, done.stderr
     return restore(list[Allocations], json.loads(done.stdout))
 
@@ -49,7 +49,7 @@ def tensor(*shape: int, dtype: str = "int8", data: bytes = b"", **fields: Any) -
 
 
 def layer(name: str, weights: tuple[int, ...], depth: int, channels: int) -> Model:
-    """Build a model of one layer, from 8 x 8 values of a depth."""
+    """Build a model of one layer whose input is 8 x 8 values with ``depth`` channels."""
     tensors = (
         tensor(1, 8, 8, depth),
         tensor(*weights, data=b"\x01"),
@@ -62,12 +62,12 @@ def layer(name: str, weights: tuple[int, ...], depth: int, channels: int) -> Mod
 
 
 def measured(model: Model) -> Allocations:
-    """Give the account that TFLM makes of what is known to the last byte."""
+    """Return the allocations that TFLM would measure if it is modelled exactly."""
     host = host_arena(model)
     return Allocations(head_bytes=host.planned + host.scratch, tail_bytes=host.persistent, kinds={})
 
 
-def taken(model: Model, kernels: str) -> Footprint:
+def footprint(model: Model, kernels: str) -> Footprint:
     return compute_footprint(model, 1000, measured(model), kernels)
 
 
@@ -78,32 +78,32 @@ def test_figures_of_real_builds() -> None:
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert len(rows) == 21
-    for what, model, kernels, computed, real in rows:
-        limit = 1.03 if what == "arena" else 1.1
-        assert real <= computed <= limit * real, (what, model, kernels)
+    for kind, model, kernels, computed, measured_bytes in rows:
+        limit = 1.03 if kind == "arena" else 1.1
+        assert measured_bytes <= computed <= limit * measured_bytes, (kind, model, kernels)
 
 
-def test_tflms_own_account_is_met_to_the_byte(cnn: Bundle, pruned_digits: Bundle) -> None:
+def test_tflms_own_allocations_are_computed_to_the_byte(cnn: Bundle, pruned_digits: Bundle) -> None:
     paths = [
         bundle.folder / name
         for bundle in (cnn, pruned_digits)
         for name in ("float.tflite", "int8.tflite")
     ]
-    for path, account in zip(paths, accounts(*paths), strict=True):
+    for path, measured_here in zip(paths, allocations_of(*paths), strict=True):
         host = host_arena(read_tflite(path.read_bytes()))
-        assert host.planned + host.scratch == account.head_bytes, path
-        assert host.persistent == account.tail_bytes, path
-        assert account.kinds["TfLiteEvalTensor data"][1] > 0
+        assert host.planned + host.scratch == measured_here.head_bytes, path
+        assert host.persistent == measured_here.tail_bytes, path
+        assert measured_here.kinds["TfLiteEvalTensor data"][1] > 0
 
 
 def test_control_flow_and_unknown_data_are_bounded(models: Path) -> None:
     path = models / "loop.tflite"
-    (account,) = accounts(path)
+    (measured_here,) = allocations_of(path)
     model = read_tflite(path.read_bytes())
-    found = arena(model, account, "cmsis-nn-dsp")
-    assert found.planned + found.scratch >= account.head_bytes
-    assert any("control flow" in note for note in found.notes)
-    assert any("as large as on this host" in note for note in found.notes)
+    computed = arena(model, measured_here, "cmsis-nn-dsp")
+    assert computed.planned + computed.scratch >= measured_here.head_bytes
+    assert any("control flow" in note for note in computed.notes)
+    assert any("as large as on this host" in note for note in computed.notes)
 
 
 def many_channels(tmp_path: Path) -> Path:
@@ -144,57 +144,57 @@ def test_tflm_starts_in_the_least_arena_and_not_in_less(
         ("FULLY_CONNECTED", lambda depth, channels: (channels, depth), 6, 16),
     ],
 )
-def test_more_channels_take_no_less(
+def test_more_channels_need_no_less_memory(
     kernels: str, name: str, weights: Any, depth: int, channels: int
 ) -> None:
     before: Footprint | None = None
     for factor in (1, 2, 3, 8):
         scaled = depth * factor, channels * factor
-        found = taken(layer(name, weights(*scaled), *scaled), kernels)
-        assert found.arena.least >= found.arena.total
-        assert found.ram_bytes > found.arena.least
-        assert before is None or found.ram_bytes >= before.ram_bytes
-        before = found
+        current = footprint(layer(name, weights(*scaled), *scaled), kernels)
+        assert current.arena.least >= current.arena.total
+        assert current.ram_bytes > current.arena.least
+        assert before is None or current.ram_bytes >= before.ram_bytes
+        before = current
 
 
 def test_variables_are_kept_and_not_planned() -> None:
     plain = layer("FULLY_CONNECTED", (4, 8), 8, 4)
     state = tensor(1, 40, dtype="int16", is_variable=True)
     (graph,) = plain.subgraphs
-    kept = Model(subgraphs=(dataclasses.replace(graph, tensors=(*graph.tensors, state)),))
-    first, second = (taken(model, "reference").arena for model in (plain, kept))
+    with_state = Model(subgraphs=(dataclasses.replace(graph, tensors=(*graph.tensors, state)),))
+    first, second = (footprint(model, "reference").arena for model in (plain, with_state))
     assert second.planned == first.planned
     assert second.persistent >= first.persistent + 80
 
 
-def test_what_is_unknown_counts_as_on_this_host() -> None:
+def test_unknown_allocations_count_as_on_this_host() -> None:
     model = layer("MY_KERNEL", (4, 8), 8, 4)
-    account = measured(model)
+    known = measured(model)
     more = dataclasses.replace(
-        account, head_bytes=account.head_bytes + 64, tail_bytes=account.tail_bytes + 320
+        known, head_bytes=known.head_bytes + 64, tail_bytes=known.tail_bytes + 320
     )
-    plain, found = (compute_footprint(model, 1000, each, "cmsis-nn") for each in (account, more))
-    assert found.arena.total == plain.arena.total + 64 + 320
-    assert len(found.arena.notes) == len(plain.arena.notes) + 2
-    assert found.notes == plain.notes
-    assert any("MY_KERNEL" in note for note in found.notes)
-    assert found.flash_bytes > taken(layer("ADD", (4, 8), 8, 4), "cmsis-nn").flash_bytes
+    plain, larger = (compute_footprint(model, 1000, each, "cmsis-nn") for each in (known, more))
+    assert larger.arena.total == plain.arena.total + 64 + 320
+    assert len(larger.arena.notes) == len(plain.arena.notes) + 2
+    assert larger.notes == plain.notes
+    assert any("MY_KERNEL" in note for note in larger.notes)
+    assert larger.flash_bytes > footprint(layer("ADD", (4, 8), 8, 4), "cmsis-nn").flash_bytes
 
 
-def test_fewer_registrations_take_less_flash() -> None:
+def test_int8_only_registrations_need_less_flash() -> None:
     model = layer("CONV_2D", (4, 3, 3, 8), 8, 4)
     for kernels in ("cmsis-nn-dsp", "cmsis-nn-mve"):
-        alone = runtime_flash_bytes(model, kernels, int8_only=True)
-        assert alone < runtime_flash_bytes(model, kernels)
+        int8_only = runtime_flash_bytes(model, kernels, int8_only=True)
+        assert int8_only < runtime_flash_bytes(model, kernels)
     thumb1, thumb2 = (runtime_flash_bytes(model, each) for each in ("cmsis-nn", "cmsis-nn-dsp"))
     assert thumb1 > thumb2
 
 
-def test_a_damaged_operator_is_told() -> None:
+def test_a_damaged_operator_is_reported() -> None:
     model = layer("CONV_2D", (4, 3, 3, 8), 8, 4)
     (graph,) = model.subgraphs
-    alone = dataclasses.replace(graph.operators[0], inputs=(0,))
-    damaged = Model(subgraphs=(dataclasses.replace(graph, operators=(alone,)),))
-    account = Allocations(head_bytes=0, tail_bytes=0, kinds={})
-    with pytest.raises(ModelError, match="tensors do not fit an operator"):
-        compute_footprint(damaged, 1000, account, "cmsis-nn-dsp")
+    incomplete = dataclasses.replace(graph.operators[0], inputs=(0,))
+    damaged = Model(subgraphs=(dataclasses.replace(graph, operators=(incomplete,)),))
+    allocations = Allocations(head_bytes=0, tail_bytes=0, kinds={})
+    with pytest.raises(ModelError, match="tensors do not match an operator"):
+        compute_footprint(damaged, 1000, allocations, "cmsis-nn-dsp")

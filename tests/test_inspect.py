@@ -244,7 +244,7 @@ def test_control_flow_needs_the_memory_of_its_largest_graph(tmp_path: Path) -> N
     assert "control flow: the MACs of each graph are counted once" in written
 
 
-@pytest.mark.parametrize(("then", "why"), [(0, "in a circle"), (7, "graph that is not there")])
+@pytest.mark.parametrize(("then", "why"), [(0, "in a cycle"), (7, "graph that does not exist")])
 def test_control_flow_that_leads_nowhere_is_damage(then: int, why: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=rf"model\.tflite: damaged .tflite file: .*{why}"):
         inspected(branching(then=then), tmp_path)

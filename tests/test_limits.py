@@ -1,4 +1,4 @@
-"""Nothing that an interpreter does hurts: not in time, nor in memory, nor by crashing."""
+"""Interpreters run within limits of time and memory, and may crash without harm."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def test_a_call_without_progress_is_stopped_and_the_limit_named(method: str) -> 
         assert stopped.value.resource == "time"
 
 
-def test_a_call_that_tells_of_its_progress_goes_on() -> None:
+def test_a_call_that_reports_progress_goes_on() -> None:
     with serving(time_s=1.0) as worker:
         assert worker.call("work_for_long") == "done"
-        time.sleep(1.1)  # nothing runs out between calls
+        time.sleep(1.1)  # the limit does not apply between calls
         assert worker.call("greet", name="you") == "hello you"
 
 
 def test_memory_has_a_limit_that_is_named_and_the_worker_goes_on() -> None:
     with serving(memory_bytes=1 << 29) as worker:
         assert worker.call("take", size=1 << 20) == 1 << 20
-        told = r"^the service cannot do the step 'take' within its memory limit of 512 MiB$"
-        with pytest.raises(WorkerLimitError, match=told) as refused:
+        message = r"^the service cannot do the step 'take' within its memory limit of 512 MiB$"
+        with pytest.raises(WorkerLimitError, match=message) as refused:
             worker.call("take", size=1 << 30)
         assert refused.value.resource == "memory"
         assert worker.call("greet", name="you") == "hello you"
@@ -67,7 +67,7 @@ def test_a_crash_names_its_signal_and_leaves_no_core_dump() -> None:
     with serving() as worker:
         assert worker.call("core_dump_bytes") == 0
         with pytest.raises(WorkerCrashError) as crash:
-            worker.call("abort_without_memory")  # it has no limit that it could have reached
+            worker.call("abort_without_memory")  # there is no limit that it could exceed
         assert crash.value.signal == "SIGABRT"
 
 
@@ -86,7 +86,7 @@ def run(
         )
 
 
-def changed(cnn: Bundle, change: Callable[[Rewrite], None]) -> bytes:
+def modified(cnn: Bundle, change: Callable[[Rewrite], None]) -> bytes:
     rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
     change(rewrite)
     return rewrite.to_bytes()
@@ -97,13 +97,13 @@ def without_beta(rewrite: Rewrite) -> None:
 
 
 def test_a_crash_names_its_operator_and_the_others_go_on(cnn: Bundle, tmp_path: Path) -> None:
-    runs = run(changed(cnn, without_beta), tmp_path, [REFERENCE, TFLITE, LITERT, TFLM])
+    runs = run(modified(cnn, without_beta), tmp_path, [REFERENCE, TFLITE, LITERT, TFLM])
     for name in (REFERENCE.name, "tflm"):
-        found = runs[name].culprit
-        assert found is not None
-        assert (runs[name].signal, found.operator, found.position) == ("SIGABRT", "SOFTMAX", 4)
+        culprit = runs[name].culprit
+        assert culprit is not None
+        assert (runs[name].signal, culprit.operator, culprit.position) == ("SIGABRT", "SOFTMAX", 4)
         assert runs[name].failure == (
-            f"{name} was killed by SIGABRT in SOFTMAX of the layer {found.layer!r}"
+            f"{name} was killed by SIGABRT in SOFTMAX of the layer {culprit.layer!r}"
         )
     for name in ("tflite-runtime", "litert"):
         assert runs[name].failure is None
@@ -113,27 +113,27 @@ def test_a_crash_names_its_operator_and_the_others_go_on(cnn: Bundle, tmp_path: 
 def test_no_operator_is_named_that_may_be_innocent(cnn: Bundle) -> None:
     model = (cnn.folder / "int8.tflite").read_bytes()
 
-    def fates(*crashing: int, refused: int = -1) -> Callable[[bytes], RunOutcome]:
-        def fate(cut: bytes) -> RunOutcome:
+    def outcomes(*crashing: int, refused: int = -1) -> Callable[[bytes], RunOutcome]:
+        def outcome(cut: bytes) -> RunOutcome:
             count = len(read_tflite(cut).main.operators)
             return RunOutcome.CRASHED if count in crashing else RunOutcome((count == refused) + 1)
 
-        return fate
+        return outcome
 
-    def place(
-        model: bytes, fate: Callable[[bytes], RunOutcome], time_s: float = 60.0
+    def position(
+        model: bytes, outcome: Callable[[bytes], RunOutcome], time_s: float = 60.0
     ) -> int | None:
-        found = find_crashing_operator(model, fate, time_s)
-        return None if found is None else found.position
+        culprit = find_crashing_operator(model, outcome, time_s)
+        return None if culprit is None else culprit.position
 
-    assert place(model, fates(1, 2, 3, 4, 5)) == 0
-    assert place(model, fates(3, 4, 5)) == 2
-    assert place(model, fates(5)) == 4
-    assert place(model, fates()) is None
-    assert place(model, fates(0, 1, 2, 3, 4, 5)) is None
-    assert place(model, fates(3, 4, 5, refused=2)) is None
-    assert place(model, fates(3, 4, 5), time_s=-1.0) is None
-    assert place(model[:-1000], fates(5)) is None
+    assert position(model, outcomes(1, 2, 3, 4, 5)) == 0
+    assert position(model, outcomes(3, 4, 5)) == 2
+    assert position(model, outcomes(5)) == 4
+    assert position(model, outcomes()) is None
+    assert position(model, outcomes(0, 1, 2, 3, 4, 5)) is None
+    assert position(model, outcomes(3, 4, 5, refused=2)) is None
+    assert position(model, outcomes(3, 4, 5), time_s=-1.0) is None
+    assert position(model[:-1000], outcomes(5)) is None
 
 
 def test_a_runtime_that_hangs_is_stopped_and_the_others_go_on(cnn: Bundle, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_runtime_that_hangs_is_stopped_and_the_others_go_on(cnn: Bundle, tmp_p
     assert (runs["tflm"].peak_memory_bytes or 0) > 10 << 20
 
 
-def test_a_model_that_needs_more_memory_than_it_may_is_told_so(tmp_path: Path) -> None:
+def test_a_model_that_exceeds_the_memory_limit_fails_with_a_message(tmp_path: Path) -> None:
     runs = run(
         outer_sum(20_000),
         tmp_path,
@@ -153,14 +153,14 @@ def test_a_model_that_needs_more_memory_than_it_may_is_told_so(tmp_path: Path) -
         {"a": np.zeros((1, 20_000, 1), np.int8), "b": np.zeros((1, 1, 20_000), np.int8)},
         limits=Limits(memory_bytes=1 << 29),
     )
-    for name, found in runs.items():
-        assert found.failure is not None, name
-        assert "memory limit" in found.failure
-        assert "512 MiB" in found.failure
+    for name, result in runs.items():
+        assert result.failure is not None, name
+        assert "memory limit" in result.failure
+        assert "512 MiB" in result.failure
 
 
 def outer_sum(size: int) -> bytes:
-    """Make a model that adds each of so many numbers to each of as many others."""
+    """Write a model that adds each of ``size`` numbers to each of as many others."""
     model, graph = schema.ModelT(), schema.SubGraphT()
     graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [0, 1], [2]
     model.version, model.operatorCodes, model.buffers = 3, [], [schema.BufferT()]
@@ -173,13 +173,13 @@ def outer_sum(size: int) -> bytes:
     return rewrite.to_bytes()
 
 
-def test_no_more_processes_work_at_a_time_than_asked_for(cnn: Bundle, tmp_path: Path) -> None:
+def test_no_more_processes_run_at_a_time_than_jobs(cnn: Bundle, tmp_path: Path) -> None:
     model = (cnn.folder / "int8.tflite").read_bytes()
     pair = [SLEEPER, Runtime(name="other", distribution="numpy", module="sleeper", no_wheel="")]
     started = time.monotonic()
     runs = run(model, tmp_path, pair, {"x": np.zeros((3, 1), np.int8)}, jobs=1)
     assert time.monotonic() - started > 6 * 0.15
-    assert all(found.outputs is not None for found in runs.values())
+    assert all(result.outputs is not None for result in runs.values())
 
 
 def test_models_are_run_and_timed_in_one_pool(cnn: Bundle, tmp_path: Path) -> None:
@@ -189,27 +189,29 @@ def test_models_are_run_and_timed_in_one_pool(cnn: Bundle, tmp_path: Path) -> No
         for name, path in models.items()
     }
     with interpreters([REFERENCE, TFLM], jobs=2, limits=LIMITS) as running:
-        begun = {
+        started = {
             name: running.start(
                 model=path, inputs=inputs[name], outputs=["y"], work=tmp_path, update=ignore
             )
             for name, path in models.items()
         }
-        taken = running.latencies(models=models, inputs=inputs, work=tmp_path, on=[REFERENCE, TFLM])
-        runs = {name: finish() for name, finish in begun.items()}
+        measured = running.latencies(
+            models=models, inputs=inputs, work=tmp_path, on=[REFERENCE, TFLM]
+        )
+        runs = {name: finish() for name, finish in started.items()}
     for name, dtype in (("float", "float32"), ("int8", "int8")):
-        outputs = [found.outputs["y"] for found in runs[name].values() if found.outputs]
+        outputs = [result.outputs["y"] for result in runs[name].values() if result.outputs]
         assert [each.dtype for each in outputs] == [dtype, dtype]
         np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-5)
-    assert taken.keys() == {"tflm"}  # the reference kernels are slow by design
-    for latency in (each for of in taken.values() for each in of.values()):
+    assert measured.keys() == {"tflm"}  # the reference kernels are slow by design
+    for latency in (each for by_model in measured.values() for each in by_model.values()):
         assert 0 < latency.median_ms <= latency.p90_ms
         assert latency.runs >= 10
         assert (latency.warm_up_runs, latency.threads) == (3, 1)
 
 
-class Counted:
-    """A model whose runs take so long by a clock that nobody waits for."""
+class ClockedModel:
+    """A model whose runs advance a simulated clock by some seconds."""
 
     def __init__(self, clock: list[int], seconds: float) -> None:
         self.clock, self.seconds, self.runs = clock, seconds, 0
@@ -220,13 +222,13 @@ class Counted:
 
 
 @pytest.mark.parametrize(("seconds", "timed", "warm_up"), [(40.0, 1, 0), (6.0, 2, 0), (1.0, 10, 3)])
-def test_what_takes_long_is_not_run_again_and_again(
+def test_slow_models_are_timed_in_fewer_runs(
     seconds: float, timed: int, warm_up: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0]
     monkeypatch.setattr("time.perf_counter_ns", lambda: clock[0])
-    model, other = Counted(clock, seconds), Counted(clock, 0.01)
-    found, _ = latencies([model, other], 1, ignore)
-    assert (found.runs, found.warm_up_runs) == (timed, warm_up)
-    assert found.median_ms == pytest.approx(seconds * 1000)
+    model, other = ClockedModel(clock, seconds), ClockedModel(clock, 0.01)
+    latency, _ = latencies([model, other], 1, ignore)
+    assert (latency.runs, latency.warm_up_runs) == (timed, warm_up)
+    assert latency.median_ms == pytest.approx(seconds * 1000)
     assert model.runs <= 1.5 * (timed + warm_up) + 10

@@ -62,9 +62,9 @@ def test_a_scheme_that_computes_in_float_needs_no_representative_dataset(
 @pytest.mark.parametrize(
     ("said", "arguments"),
     [
-        ("tflm does not run float16: its DEQUANTIZE", "--scheme float16 --target rp2040"),
+        ("tflm does not support float16: its DEQUANTIZE", "--scheme float16 --target rp2040"),
         ("computes them wrongly", "--scheme int16 --dense per-channel --target android-arm64"),
-        ("does not run int16 beside int8", "--layer first=int16 --target android-arm64"),
+        ("does not support int16 mixed with int8", "--layer first=int16 --target android-arm64"),
         ("scheme 'int44': did you mean int4? choose", "--scheme int44"),
         ("layers 'a' 'int3': did you mean int8? choose", "--layer a=int3"),
         ("layers 'a' in int8: the scheme float16 computes in", "--scheme float16 --layer a=int8"),

@@ -1,4 +1,4 @@
-"""A .tflite file is taken apart, changed and put together again."""
+"""A .tflite file is unpacked, changed and packed again."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def test_every_constant_lies_at_a_multiple_of_16_bytes(cnn: Bundle) -> None:
     data = Rewrite((cnn.folder / "int8.tflite").read_bytes()).to_bytes()
     whole = np.frombuffer(data, np.uint8)
     model = schema.Model.GetRootAs(data, 0)
-    found = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength())]
-    constants = [array for array in found if isinstance(array, np.ndarray)]
+    buffers = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength())]
+    constants = [array for array in buffers if isinstance(array, np.ndarray)]
     assert constants
     for array in constants:
         offset = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
         assert offset % 16 == 0
 
 
-def test_an_operator_is_added_that_runs(cnn: Bundle) -> None:
+def test_an_added_operator_runs(cnn: Bundle) -> None:
     rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
     (last,) = rewrite.graph.outputs
     shape = rewrite.graph.tensors[last].shape
@@ -46,13 +46,14 @@ def test_an_operator_is_added_that_runs(cnn: Bundle) -> None:
     assert read_tflite(data).main.operators[-1].name == "QUANTIZE"
 
 
-def test_what_nothing_uses_is_taken_out(cnn: Bundle) -> None:
+def test_unused_tensors_and_buffers_are_removed(cnn: Bundle) -> None:
     data = (cnn.folder / "float.tflite").read_bytes()
     rewrite = Rewrite(data)
     rewrite.add_tensor("left over", [1000], "float32", values=np.ones(1000, np.float32))
     rewrite.graph.tensors.insert(0, rewrite.graph.tensors[-1])  # every index moves
     moved = [
-        [index + 1 for index in ends] for ends in (rewrite.graph.inputs, rewrite.graph.outputs)
+        [index + 1 for index in indices]
+        for indices in (rewrite.graph.inputs, rewrite.graph.outputs)
     ]
     rewrite.graph.inputs, rewrite.graph.outputs = moved
     for operator in rewrite.graph.operators:
@@ -62,21 +63,21 @@ def test_what_nothing_uses_is_taken_out(cnn: Bundle) -> None:
     again = rewrite.to_bytes()
     assert len(again) < len(data) + 1000
 
-    def told(content: bytes) -> list[tuple[str, bytes]]:
+    def tensors(content: bytes) -> list[tuple[str, bytes]]:
         return [(t.name, t.data) for t in read_tflite(content).main.tensors]
 
-    assert told(again) == told(data)
+    assert tensors(again) == tensors(data)
     assert read_tflite(again).main.operators == read_tflite(data).main.operators
 
 
-def test_another_input_is_the_signatures_too(cnn: Bundle) -> None:
+def test_a_replaced_input_is_replaced_in_the_signature_too(cnn: Bundle) -> None:
     rewrite = Rewrite((cnn.folder / "float.tflite").read_bytes())
     (old,) = map(int, rewrite.graph.inputs)
-    signature, named = schema.SignatureDefT(), schema.TensorMapT()
+    signature, entry = schema.SignatureDefT(), schema.TensorMapT()
     signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
-    named.name, named.tensorIndex = b"image", old
-    signature.inputs, signature.outputs = [named], []
+    entry.name, entry.tensorIndex = b"image", old
+    signature.inputs, signature.outputs = [entry], []
     rewrite.model.signatureDefs = [signature]
     new = rewrite.add_tensor("wide", rewrite.graph.tensors[old].shape, "float32")
     rewrite.replace_input(old, new)
-    assert (list(rewrite.graph.inputs), named.tensorIndex) == ([new], new)
+    assert (list(rewrite.graph.inputs), entry.tensorIndex) == ([new], new)

@@ -254,10 +254,10 @@ def test_a_target_that_lacks_the_scheme_is_refused_with_the_one_that_has_it() ->
     with pytest.raises(TargetError) as error:
         require_supported(Quantization(scheme="float16"), [load_target("nano-33-ble-sense")])
     assert str(error.value) == (
-        "scheme float16 for the target nano-33-ble-sense: tflm does not run float16: its"
-        " DEQUANTIZE takes no float16; it runs on android-arm64, galaxy-a55, galaxy-s24-ultra and"
-        " others"
+        "scheme float16 for the target nano-33-ble-sense: tflm does not support float16: its"
+        " DEQUANTIZE does not support float16; supported on android-arm64, galaxy-a55,"
+        " galaxy-s24-ultra and others"
     )
-    with pytest.raises(TargetError, match="leave --dense per-channel out; it runs on galaxy-a55"):
+    with pytest.raises(TargetError, match="leave --dense per-channel out; supported on galaxy-a55"):
         require_supported(QUANTIZATIONS["int4-per-channel"], [load_target("android-arm64")])
     assert [each.name for each in able_targets(Quantization(), target_names())] == target_names()

@@ -1,4 +1,4 @@
-"""A target is a file."""
+"""Targets are read from TOML files, by name or by path."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ interpreters = { litert = "2.3.0" }
 
 
 @pytest.mark.parametrize("name", target_names())
-def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str) -> None:
+def test_every_target_file_loads_and_names_where_its_figures_come_from(name: str) -> None:
     target = load_target(name)
     assert target.name == name
     assert set(target.interpreters) <= set(RUNTIMES)
@@ -46,7 +46,7 @@ def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (GOOD + "flash_byte = 1", "unknown key 'flash_byte'"),
         (GOOD.replace('sources = ["s"]', ""), "the key 'sources' is missing"),
@@ -56,8 +56,8 @@ def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str)
         (GOOD.replace('{ litert = "2.3.0" }', '"litert"'), "'interpreters' must be a table"),
         (GOOD.replace('{ litert = "2.3.0" }', "{}"), "no interpreter"),
         (GOOD + "ram_bytes = 'much'", "'ram_bytes' must be a whole number"),
-        (GOOD + "ram_bytes = 0", "ram_bytes 0: must be above 0"),
-        (GOOD + "application_ram_share = 1.0", "is a fraction, from 0 to below 1"),
+        (GOOD + "ram_bytes = 0", "ram_bytes 0: must be greater than 0"),
+        (GOOD + "application_ram_share = 1.0", "must be a fraction, 0 or greater and less than 1"),
         (GOOD + "delegates = ['tpu']", "unknown delegate 'tpu'"),
         (GOOD.replace("phone", "microcontroller"), "the key 'kernels' is missing"),
         (
@@ -69,38 +69,38 @@ def test_every_target_file_loads_and_says_where_its_figures_come_from(name: str)
         ("kind = ", "not valid TOML"),
         ("a" + ".a" * 200_000 + " = 1", "not valid TOML: a key is nested too deeply"),
         ('"a"' + ' . "a"' * 200_000 + " = 1", "not valid TOML: a key is nested too deeply"),
-        (GOOD.replace("2.3.0", "abc"), "litert 'abc' is no version from 1.0.1 to 2.3.0"),
-        (GOOD.replace("2.3.0", "0.9"), "litert '0.9' is no version from"),
-        (GOOD.replace("2.3.0", "99.0"), "litert '99.0' is no version from"),
-        (GOOD.replace("2.3.0", "9" * 5000), "is no version from 1.0.1 to 2.3.0"),
+        (GOOD.replace("2.3.0", "abc"), "litert 'abc' is not a release from 1.0.1 to 2.3.0"),
+        (GOOD.replace("2.3.0", "0.9"), "litert '0.9' is not a release from"),
+        (GOOD.replace("2.3.0", "99.0"), "litert '99.0' is not a release from"),
+        (GOOD.replace("2.3.0", "9" * 5000), "is not a release from 1.0.1 to 2.3.0"),
         (GOOD + "accelerator = 'ethos-u99'", "accelerator 'ethos-u99' is not one of ethos-u55-32"),
         (GOOD + "accelerator = ''", "accelerator '' is not one of"),
-        (GOOD + "operators = ['CONV2D']", "unknown operator 'CONV2D', which no interpreter has"),
+        (GOOD + "operators = ['CONV2D']", "unknown operator 'CONV2D': no interpreter supports it"),
         (GOOD.replace('["int8"]', '["int9"]'), "unknown data type 'int9'"),
-        (GOOD.replace('["int8"]', "[]"), "data_types []: must name one at least"),
-        (GOOD.replace('["s"]', '["s", " "]'), "sources ['s', ' ']: must name one at least"),
+        (GOOD.replace('["int8"]', "[]"), "data_types []: must have at least one entry"),
+        (GOOD.replace('["s"]', '["s", " "]'), "sources ['s', ' ']: must have at least one entry"),
         (GOOD.replace('"d"', '""'), "description is empty"),
         (GOOD.replace('"p"', '" "'), "processor is empty"),
-        (GOOD + "kernels = 'cmsis-nn'", "are those of tflm, which is not among the interpreters"),
+        (GOOD + "kernels = 'cmsis-nn'", "belong to tflm, which is not among the interpreters"),
         (GOOD + "layout = 'make'", "layout 'make' is not one of cmake, arduino, esp-idf, zephyr"),
-        (GOOD + "layout = 'cmake'", "there are no kernels to run it: leave layout out"),
+        (GOOD + "layout = 'cmake'", "the target has no kernels: leave layout out"),
     ],
 )
-def test_a_malformed_target_is_refused_by_name(text: str, said: str) -> None:
+def test_a_malformed_target_is_refused_by_name(text: str, message: str) -> None:
     with pytest.raises(TargetError, match="target 'mine'") as error:
         parse_target("mine", text)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("name", "layout"),
     [("nano-33-ble-sense", "arduino"), ("esp32-s3", "esp-idf"), ("nrf5340", "zephyr")],
 )
-def test_a_family_with_a_build_system_of_its_own_names_its_layout(name: str, layout: str) -> None:
+def test_devices_with_their_own_build_system_name_its_layout(name: str, layout: str) -> None:
     assert load_target(name).layout == layout
 
 
-def test_a_target_of_ones_own_is_found_by_path_and_by_name(
+def test_a_users_target_is_found_by_path_and_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "edgepack" / "targets"
@@ -118,7 +118,7 @@ def test_a_target_of_ones_own_is_found_by_path_and_by_name(
         parse_target("all.toml", GOOD)
 
 
-def test_a_bad_target_of_ones_own_is_told_with_its_path_and_the_others_are_listed(
+def test_an_invalid_users_target_is_reported_with_its_path_and_the_others_are_listed(
     tmp_path: Path, edgepack: Edgepack
 ) -> None:
     folder = tmp_path / "edgepack" / "targets"
@@ -147,8 +147,8 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
 
 
 def test_the_checks_are_listed_with_their_rules(edgepack: Edgepack) -> None:
-    listed = edgepack("targets", "--checks").stdout
-    assert "flash_fits\n    The model and the runtime fit into the flash" in listed
+    output = edgepack("targets", "--checks").stdout
+    assert "flash_fits\n    The model and the runtime fit into the flash" in output
 
 
 def test_two_targets_of_one_name_are_refused(tmp_path: Path) -> None:

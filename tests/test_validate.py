@@ -164,7 +164,7 @@ def test_a_target_fails_for_a_named_reason() -> None:
     )
     assert judged(runs={"tflm": Run(version="", failure="it broke")}) == ("tflm fails: it broke",)
     assert judged(footprints=taking(200_000))[0].startswith(
-        "arena and runtime take 200,000 of 183,500 bytes of RAM (200,000 the arena); make"
+        "arena and runtime take 200,000 of 183,500 bytes of RAM (the arena 200,000); reduce"
     )
 
 
@@ -172,7 +172,7 @@ def test_a_target_fails_for_a_named_reason() -> None:
     ("limit", "said"),
     [
         ({"max_drop": 0.5}, "on tflm 0.75 points are lost, more than max_drop 0.5 of the command"),
-        ({"max_flash": 999}, "bytes of flash are taken, more than max_flash 999 of the command"),
+        ({"max_flash": 999}, "bytes of flash, more than max_flash 999 of the command"),
         ({"max_arena": 99}, "the arena takes 100 bytes, more than max_arena 99 of the command"),
         ({"max_latency_ratio": 1.0}, "tflm takes 1.50 of the float model's time"),
     ],
@@ -208,7 +208,7 @@ def test_flash_counts_the_runtime_whether_or_not_the_model_runs() -> None:
     just = (board.model_flash_bytes or 0) - runtime
     assert judged(model_bytes=just) == ()
     assert judged(model_bytes=just + 1)[0].startswith(
-        f"model and runtime take 681,575 of 681,574 bytes of flash ({just + 1:,} the model); prune"
+        f"model and runtime take 681,575 of 681,574 bytes of flash (the model {just + 1:,}); prune"
     )
 
 
@@ -220,7 +220,7 @@ def test_ram_of_phones_and_boards_is_what_the_interpreters_took_here() -> None:
     }
     reasons = judged("raspberry-pi-zero-2-w", runs=runs)
     assert reasons[1].startswith(
-        "the interpreter's process takes 314,572,800 of 214,748,364 bytes of RAM, here; make"
+        "the interpreter's process takes 314,572,800 of 214,748,364 bytes of RAM, on this machine; "
     )
     assert not any("RAM" in each for each in judged("raspberry-pi-4", runs=runs))
     assert not any("RAM" in each for each in judged("stm32f746", runs=runs))

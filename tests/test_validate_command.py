@@ -120,11 +120,11 @@ REASONS = {
         "SPLIT, LOGISTIC compute in float, 2 of 5 operators",
     ),
     "no kernel in TFLM": (
-        *(without_kernel, "stm32l4r5zi", "operators_are_known", "does not have TILE"),
+        *(without_kernel, "stm32l4r5zi", "operators_are_known", "does not support TILE"),
     ),
     "newer than tflite-runtime": (
         *(partial(hybrid, 0.1, 0.2), "linux-arm64", "operators_are_known"),
-        "FULLY_CONNECTED is needed in version 12, tflite-runtime 2.14.0 has it up to 10",
+        "FULLY_CONNECTED is needed in version 12; tflite-runtime 2.14.0 supports it up to 10",
     ),
     "hybrid": (
         *(partial(hybrid, 0.1), "stm32l4r5zi", "combinations_are_run"),
@@ -161,7 +161,7 @@ def test_one_finding_of_many_targets_is_told_once_with_its_layers_in_short_lines
     assert max(map(len, text.splitlines())) <= 100
     told = (
         "FAILED  stm32l4r5zi, rp2040, esp32-s3: SPLIT, LOGISTIC compute in float, 2 of 5"
-        " operators; the target demands integers throughout (lstm/lstm_cell/splita,"
+        " operators; the target requires integers throughout (lstm/lstm_cell/splita,"
         " lstm/lstm_cell/Sigmoid); replace these layers"
     )
     assert told.split() == text.split()[: len(told.split())]
@@ -182,7 +182,7 @@ def test_annotations_of_github_are_one_a_line(edgepack: Edgepack, pruned_digits:
     assert done.returncode == 1
     (error,) = [line for line in done.stdout.splitlines() if line.startswith("::error")]
     assert error.startswith("::error title=int8.tflite on rp2040::")
-    assert "bytes of flash are taken, more than max_flash 1,000 of the command" in error
+    assert "bytes of flash, more than max_flash 1,000 of the command" in error
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Arm's compiler Vela plans models for Ethos-U; what it cannot do is told."""
+"""Arm's compiler Vela compiles models for Ethos-U; its failures are findings."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ EMPTY = Model(subgraphs=(Graph(tensors=(), operators=(), inputs=(), outputs=()),
 
 @pytest.fixture
 def installed() -> None:
-    """Skip without Vela, but fail in CI, where it must be."""
-    if said := ethos_u.why_no_vela():
+    """Skip without Vela, but fail in CI, where it must be installed."""
+    if message := ethos_u.why_no_vela():
         if os.environ.get("CI"):
-            pytest.fail(said)
-        pytest.skip(said)
+            pytest.fail(message)
+        pytest.skip(message)
 
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("name", ["kws", "ic", "ad"])
-def test_the_npu_takes_every_operator_of_mlperf_tiny(name: str) -> None:
+def test_the_npu_runs_every_operator_of_mlperf_tiny(name: str) -> None:
     if not MLPERF.is_dir():
         pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
-    found = compile_for(ACCELERATOR, (MLPERF / name / "reference_int8.tflite").read_bytes())
-    assert found.plan
-    assert found.plan.left == ()
+    compiled = compile_for(ACCELERATOR, (MLPERF / name / "reference_int8.tflite").read_bytes())
+    assert compiled.plan
+    assert compiled.plan.left == ()
     # The activations alone take 16,000, 49,152 and 768 bytes.
     least = {"kws": 16_000, "ic": 49_152, "ad": 768}[name]
-    assert least <= found.plan.sram_bytes <= 1.5 * least
-    assert found.plan.cycles / found.plan.clock_hz == pytest.approx(found.plan.inference_s)
-    evidence = Evidence(model=EMPTY, model_bytes=0, compilations={ACCELERATOR: found})
+    assert least <= compiled.plan.sram_bytes <= 1.5 * least
+    assert compiled.plan.cycles / compiled.plan.clock_hz == pytest.approx(compiled.plan.inference_s)
+    evidence = Evidence(model=EMPTY, model_bytes=0, compilations={ACCELERATOR: compiled})
     assert not [*npu_takes_all(NPU, evidence), *npu_plan_fits(NPU, evidence)]
 
 
 @pytest.mark.usefixtures("installed")
 def test_what_stays_on_the_cpu_is_named_with_its_layer_and_the_reason(cnn: Bundle) -> None:
-    found = compile_for(ACCELERATOR, (cnn.folder / "float.tflite").read_bytes())
-    assert found.plan
-    assert len(found.plan.left) == found.plan.operators
-    assert found.plan.left[0].why == "Operation has tensor with unsupported DataType Float32"
-    assert found.plan.left[0].layer
+    compiled = compile_for(ACCELERATOR, (cnn.folder / "float.tflite").read_bytes())
+    assert compiled.plan
+    assert len(compiled.plan.left) == compiled.plan.operators
+    assert compiled.plan.left[0].why == "Operation has tensor with unsupported DataType Float32"
+    assert compiled.plan.left[0].layer
     quantized = compile_for(ACCELERATOR, (cnn.folder / "int8.tflite").read_bytes())
     assert quantized.plan
     assert not quantized.plan.left
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_name_that_vela_does_not_know_is_refused(cnn: Bundle) -> None:
+def test_an_unknown_accelerator_is_refused(cnn: Bundle) -> None:
     data = (cnn.folder / "int8.tflite").read_bytes()
     with pytest.raises(TargetError, match="'ethos-u99'; Vela knows ethos-u55-32, ethos-u55-64"):
         compile_for("ethos-u99", data)
@@ -69,7 +69,7 @@ def test_a_name_that_vela_does_not_know_is_refused(cnn: Bundle) -> None:
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "message"),
     [
         ("import os; os.kill(os.getpid(), 11)", "was killed by SIGSEGV"),
         ("raise RuntimeError('Compilation failed')", "fails: Compilation failed"),
@@ -78,26 +78,28 @@ def test_a_name_that_vela_does_not_know_is_refused(cnn: Bundle) -> None:
     ],
 )
 def test_a_vela_that_fails_is_a_finding(
-    program: str, said: str, cnn: Bundle, monkeypatch: pytest.MonkeyPatch
+    program: str, message: str, cnn: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ethos_u, "_BOOT", program)
     data = (cnn.folder / "int8.tflite").read_bytes()
-    found = compile_for(ACCELERATOR, data, limits=Limits(time_s=0.5))
-    assert found.plan is None
-    assert found.failure == said
-    evidence = Evidence(model=EMPTY, model_bytes=0, compilations={ACCELERATOR: found})
+    compiled = compile_for(ACCELERATOR, data, limits=Limits(time_s=0.5))
+    assert compiled.plan is None
+    assert compiled.failure == message
+    evidence = Evidence(model=EMPTY, model_bytes=0, compilations={ACCELERATOR: compiled})
     (finding,) = [*npu_takes_all(NPU, evidence), *npu_plan_fits(NPU, evidence)]
     assert not finding.is_note
-    assert said in finding.message
+    assert message in finding.message
 
 
-def test_without_vela_the_cure_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_vela_the_error_names_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(ethos_u, "_PACKAGE", tmp_path.name)
     with pytest.raises(MissingToolError, match=r"pip install 'edgepack\[ethos-u\]'"):
         compile_for(ACCELERATOR, b"")
 
 
-def test_checks_tell_what_is_left_as_a_note_and_what_does_not_fit_as_a_failure() -> None:
+def test_operators_left_are_a_note_and_a_plan_that_does_not_fit_is_a_failure() -> None:
     plan = NpuPlan(
         operators=9,
         left=(
@@ -116,7 +118,7 @@ def test_checks_tell_what_is_left_as_a_note_and_what_does_not_fit_as_a_failure()
     assert note.is_note
     assert note.layer == "embedding"
     assert note.message == (
-        "the NPU takes 8 of 9 operators; the CPU runs GATHER (Unsupported opType)"
+        "the NPU runs 8 of 9 operators; the CPU runs GATHER (Unsupported opType)"
     )
     ram, flash = npu_plan_fits(NPU, evidence)
     assert not ram.is_note

@@ -1,4 +1,4 @@
-"""Write .tflite files of a few operators, without TensorFlow."""
+"""Write .tflite files with a few operators, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Value:
 
 
 _STRIDES = {"strideW": 1, "strideH": 1}
-_LEAST: dict[str, tuple[str, dict[str, int]]] = {
+_DEFAULT_OPTIONS: dict[str, tuple[str, dict[str, int]]] = {
     "CONV_2D": ("Conv2DOptions", _STRIDES),
     "CONV_3D": ("Conv3DOptions", _STRIDES | {"strideD": 1}),
     "CONV_3D_TRANSPOSE": ("Conv3DOptions", _STRIDES | {"strideD": 1}),
@@ -44,11 +44,11 @@ _LEAST: dict[str, tuple[str, dict[str, int]]] = {
         ("Pool2DOptions", _STRIDES | {"filterWidth": 1, "filterHeight": 1}),
     ),
 }
-"""Options without which an operator cannot be."""
+"""The minimum options of operators that require some."""
 
 
 class Tiny:
-    """A file that grows by tensors and operators."""
+    """A file to which tensors and operators are added."""
 
     def __init__(self) -> None:
         model, graph = schema.ModelT(), schema.SubGraphT()
@@ -60,7 +60,7 @@ class Tiny:
         self._rewrite = Rewrite(bytes(builder.Output()))
 
     def tensor(self, name: str, value: Value) -> int:
-        """Add a tensor; returns its index."""
+        """Add a tensor and return its index."""
         scales = None if value.scale is None else np.atleast_1d(value.scale)
         values = value.values
         if values is not None:
@@ -98,33 +98,33 @@ class Tiny:
         table: str | None = None,
         **options: Any,
     ) -> None:
-        """Add an operator; a name that is no builtin operator's is a custom one.
+        """Add an operator, a custom one if its name is not that of a builtin operator.
 
-        ``options`` are those of a ``table`` of the schema, as its Python object names them. Without
-        a table it has the least that it needs, and none if that is NONE.
+        ``options`` are the fields of a ``table`` of the schema, named as in its Python object.
+        Without a table the operator gets the minimum options that it needs; with NONE it has none.
         """
-        if table is None and name in _LEAST:
-            table, options = _LEAST[name]
+        if table is None and name in _DEFAULT_OPTIONS:
+            table, options = _DEFAULT_OPTIONS[name]
         builtin = hasattr(schema.BuiltinOperator, name)
-        made = self._rewrite.operator(name if builtin else "CUSTOM", version, inputs, outputs)
+        operator = self._rewrite.operator(name if builtin else "CUSTOM", version, inputs, outputs)
         if not builtin:
-            self._rewrite.model.operatorCodes[made.opcodeIndex].customCode = name
+            self._rewrite.model.operatorCodes[operator.opcodeIndex].customCode = name
         if table and table != "NONE":
-            made.builtinOptionsType = getattr(schema.BuiltinOptions, table)
-            made.builtinOptions = getattr(schema, f"{table}T")()
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+            operator.builtinOptions = getattr(schema, f"{table}T")()
             for key, value in options.items():
-                setattr(made.builtinOptions, key, value)
-        self._rewrite.graph.operators.append(made)
+                setattr(operator.builtinOptions, key, value)
+        self._rewrite.graph.operators.append(operator)
 
     def next_graph(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
-        """End this graph and begin another."""
+        """End this graph and begin another one."""
         self._end_graph(inputs, outputs)
         graph = self._rewrite.graph = schema.SubGraphT()
         graph.tensors, graph.operators = [], []
         self._rewrite.model.subgraphs.append(graph)
 
     def to_bytes(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
-        """Put the file together."""
+        """Write the file."""
         self._end_graph(inputs, outputs)
         return self._rewrite.to_bytes()
 
@@ -138,37 +138,37 @@ def one_operator(
     outputs: Sequence[Value],
     **options: Any,
 ) -> bytes:
-    """Write a file of one operator of a layer; inputs without values are the model's."""
+    """Write a file with one operator; its inputs without values are those of the model."""
     tiny = Tiny()
-    taken = [
+    input_indices = [
         -1 if value is None else tiny.tensor(f"in{place}", value)
         for place, value in enumerate(inputs)
     ]
-    given = [tiny.tensor("model/layer/Op", value) for value in outputs]
-    tiny.operator(name, taken, given, **options)
-    fed = [
+    output_indices = [tiny.tensor("model/layer/Op", value) for value in outputs]
+    tiny.operator(name, input_indices, output_indices, **options)
+    model_inputs = [
         index
-        for index, value in zip(taken, inputs, strict=True)
+        for index, value in zip(input_indices, inputs, strict=True)
         if value is not None and value.values is None
     ]
-    return tiny.to_bytes(fed, given)
+    return tiny.to_bytes(model_inputs, output_indices)
 
 
 def lstm_with_float() -> bytes:
-    """Write a step of an LSTM that is quantized but for one of its gates."""
+    """Write one step of a quantized LSTM with one of its gates in float."""
     tiny = Tiny()
     state, gates = Value((1, 4), "int8", 0.1), Value((1, 8), "int8", 0.1)
-    taken = tiny.tensor("serving_default_x", state)
+    x = tiny.tensor("serving_default_x", state)
     weights = tiny.tensor("kernel", Value((8, 4), "int8", [0.1] * 8, values=[1] * 32))
     product = tiny.tensor("model/lstm/lstm_cell/MatMul", gates)
     as_float = tiny.tensor("model/lstm/lstm_cell/MatMul1", Value((1, 8)))
     axis = tiny.tensor("axis", Value((), "int32", values=[1]))
     halves = [tiny.tensor(f"model/lstm/lstm_cell/split{i}", Value((1, 4))) for i in "ab"]
     gate = tiny.tensor("model/lstm/lstm_cell/Sigmoid", Value((1, 4)))
-    given = tiny.tensor("model/lstm/lstm_cell/mul", state)
-    tiny.operator("FULLY_CONNECTED", [taken, weights, -1], [product], version=4)
+    y = tiny.tensor("model/lstm/lstm_cell/mul", state)
+    tiny.operator("FULLY_CONNECTED", [x, weights, -1], [product], version=4)
     tiny.operator("DEQUANTIZE", [product], [as_float], version=2)
     tiny.operator("SPLIT", [axis, as_float], halves, table="SplitOptions", numSplits=2)
     tiny.operator("LOGISTIC", halves[:1], [gate])
-    tiny.operator("QUANTIZE", [gate], [given])
-    return tiny.to_bytes([taken], [given])
+    tiny.operator("QUANTIZE", [gate], [y])
+    return tiny.to_bytes([x], [y])

@@ -1,7 +1,7 @@
-"""What must hold for a model to pass on a target: small functions, documented by docstrings.
+"""Checks that a model must pass on a target: small functions, whose docstrings are the rules.
 
-A check gives what it found, nothing if all is well. Those of the file look at the model alone;
-those of its runs look at what the interpreters showed.
+A check yields findings, none if the model passes. Checks of the file inspect the model alone;
+checks of its runs inspect what running it on interpreters showed.
 """
 
 from __future__ import annotations
@@ -63,12 +63,15 @@ OF_ITS_RUNS: _OfRuns = {
     arena_is_in_budget: (conditions.is_set("max_arena"), conditions.HAS_ARENA),
     latency_is_in_budget: (conditions.is_set("max_latency_ratio"),),
 }
-"""Checks of what running the model showed, likewise."""
+"""Checks of what running the model showed, and the conditions under which they apply."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one check, by its name, found; ``why_not`` says why it does not apply to the target."""
+    """The findings of one check, by its name.
+
+    ``why_not`` says why the check does not apply to the target, None if it does.
+    """
 
     check: str
     findings: tuple[Finding, ...]
@@ -76,12 +79,12 @@ class Result:
 
     @property
     def failures(self) -> tuple[Finding, ...]:
-        """The findings that are more than notes."""
+        """The findings that fail the check."""
         return tuple(finding for finding in self.findings if not finding.is_note)
 
     @property
     def notes(self) -> tuple[Finding, ...]:
-        """The findings that fail nothing."""
+        """The findings that are only notes."""
         return tuple(finding for finding in self.findings if finding.is_note)
 
 
@@ -89,8 +92,8 @@ class Result:
 class Verdict:
     """Whether a target can run the model, and if not, why.
 
-    ``results`` has an entry for each check; ``missing`` says in sentences what could not be
-    checked, because a package is not installed here.
+    ``results`` has an entry for each check; ``missing`` are messages about what could not be
+    checked because a package is not installed.
     """
 
     results: tuple[Result, ...]
@@ -103,17 +106,17 @@ class Verdict:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All that was found, in the order of the checks."""
+        """All findings, in the order of the checks."""
         return tuple(finding for result in self.results for finding in result.findings)
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the model fails."""
+        """The failures as text, each once."""
         failures = (finding for result in self.results for finding in result.failures)
         return tuple(dict.fromkeys(map(str, failures)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as reports name them."""
+        """Return the verdict in the JSON form of reports."""
         return {
             "passed": self.passed,
             "reasons": list(self.reasons),
@@ -126,32 +129,32 @@ class Verdict:
         }
 
 
-OF_ITS_SIZE: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
+CHECKS_OF_SIZE: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
     flash_fits,
     flash_is_in_budget,
 )
-"""Those of its runs that need none: the size of the file is enough."""
+"""Checks in :data:`OF_ITS_RUNS` that need no run, only the size of the file."""
 
 
 def rules_out(target: Target, evidence: Evidence) -> bool:
-    """Whether a target cannot run the model, as can be told before anything is run."""
-    of_its_size: _OfRuns = {check: OF_ITS_RUNS[check] for check in OF_ITS_SIZE}
+    """Whether the file alone, before it is run, shows that a target cannot run the model."""
+    checks_of_size: _OfRuns = {check: OF_ITS_RUNS[check] for check in CHECKS_OF_SIZE}
     results = (
         *_of_the_file(target, evidence),
-        *_of_its_runs(target, evidence, of_its_size),
+        *_of_its_runs(target, evidence, checks_of_size),
     )
     return any(result.failures for result in results)
 
 
 def judge(target: Target, evidence: Evidence, missing: tuple[str, ...] = ()) -> Verdict:
-    """Apply every check to a target, but for those that do not apply to it."""
+    """Apply every check to a target, except those whose conditions it does not meet."""
     results = (*_of_the_file(target, evidence), *_of_its_runs(target, evidence, OF_ITS_RUNS))
     return Verdict(results=results, missing=missing)
 
 
 def _of_the_file(target: Target, evidence: Evidence) -> Iterator[Result]:
-    for check, needed in OF_THE_FILE.items():
-        yield _result(check.__name__, needed, target, evidence, check(evidence.model, target))
+    for check, required in OF_THE_FILE.items():
+        yield _result(check.__name__, required, target, evidence, check(evidence.model, target))
 
 
 def _of_its_runs(
@@ -159,25 +162,25 @@ def _of_its_runs(
     evidence: Evidence,
     checks: _OfRuns,
 ) -> Iterator[Result]:
-    for check, needed in checks.items():
-        yield _result(check.__name__, needed, target, evidence, check(target, evidence))
+    for check, required in checks.items():
+        yield _result(check.__name__, required, target, evidence, check(target, evidence))
 
 
 def _result(
     check: str,
-    needed: tuple[Condition, ...],
+    required: tuple[Condition, ...],
     target: Target,
     evidence: Evidence,
-    found: Iterator[Finding],
+    findings: Iterator[Finding],
 ) -> Result:
-    unmet = (each.otherwise for each in needed if not each.holds(target, evidence))
+    unmet = (each.otherwise for each in required if not each.holds(target, evidence))
     why_not = next(unmet, None)
-    # The check begins when its findings are taken.
-    return Result(check=check, findings=() if why_not else tuple(found), why_not=why_not)
+    # The check is a generator: it runs only if its findings are collected.
+    return Result(check=check, findings=() if why_not else tuple(findings), why_not=why_not)
 
 
 def documentation() -> dict[str, str]:
-    """Tell the rule of each check, by its name: its docstring."""
+    """Return the rule of each check, which is its docstring, by its name."""
     return {
         check.__name__: " ".join((check.__doc__ or "").split())
         for check in (*OF_THE_FILE, *OF_ITS_RUNS)

@@ -1,4 +1,4 @@
-"""When checks apply to a target; where one does not, it is left out, and a sentence says why."""
+"""Conditions under which checks apply to a target, each with the reason if it does not hold."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edgepack.devices.target import Target
 
 @dataclass(frozen=True)
 class Condition:
-    """What must hold for a check to apply, and what is the matter ``otherwise``."""
+    """What must hold for a check to apply, and the reason to report ``otherwise``."""
 
     holds: Callable[[Target, Evidence], object]
     otherwise: str
 
 
 def is_set(budget: str) -> Condition:
-    """Make the condition that somebody set a budget."""
+    """Return the condition that a budget is set for the command, project or target."""
     return Condition(
         lambda target, evidence: any(
             getattr(each, budget) is not None
@@ -28,29 +28,29 @@ def is_set(budget: str) -> Condition:
     )
 
 
-NAMES_OPERATORS = Condition(lambda target, _: target.operators, "the target names no operators")
+NAMES_OPERATORS = Condition(lambda target, _: target.operators, "the target lists no operators")
 IS_MICROCONTROLLER = Condition(
-    lambda target, _: target.kind == "microcontroller", "the target is no microcontroller"
+    lambda target, _: target.kind == "microcontroller", "the target is not a microcontroller"
 )
 DEMANDS_INTEGERS = Condition(
-    lambda target, _: target.quantization == "full-integer", "the target takes float"
+    lambda target, _: target.quantization == "full-integer", "the target supports float"
 )
 HAS_GPU = Condition(lambda target, _: "gpu" in target.delegates, "the target has no GPU delegate")
 HAS_XNNPACK = Condition(
     lambda target, _: "xnnpack" in target.delegates and "litert" in target.interpreters,
-    "the target has no LiteRT with XNNPACK",
+    "the target does not run LiteRT with XNNPACK",
 )
-RUNS_TFLM = Condition(lambda target, _: "tflm" in target.interpreters, "the target runs no tflm")
+RUNS_TFLM = Condition(
+    lambda target, _: "tflm" in target.interpreters, "the target does not run tflm"
+)
 IS_COMPARED = Condition(
     lambda _, evidence: evidence.deviations.get("tflm"),
     "nothing was compared with the reference kernels",
 )
 HAS_FLASH = Condition(
-    lambda target, _: target.flash_bytes is not None, "the target has no limit of flash"
+    lambda target, _: target.flash_bytes is not None, "the target sets no flash limit"
 )
-HAS_RAM = Condition(
-    lambda target, _: target.ram_bytes is not None, "the target has no limit of RAM"
-)
+HAS_RAM = Condition(lambda target, _: target.ram_bytes is not None, "the target sets no RAM limit")
 HAS_ARENA = Condition(lambda target, _: target.kernels, "the target has no arena")
 HAS_NPU = Condition(lambda target, _: target.accelerator is not None, "the target has no NPU")
 IS_COMPILED = Condition(

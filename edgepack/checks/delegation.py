@@ -1,4 +1,4 @@
-"""Checks of what delegates and NPUs take of a model: the CPU runs the rest, which costs time."""
+"""Checks of whether delegates and NPUs run the whole model: the rest is slower, on the CPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgepack.checks.evidence import Evidence
 from edgepack.checks.locations import listed
 from edgepack.core.findings import Finding
 from edgepack.devices.delegates import Undelegated, delegate_graph
-from edgepack.devices.delegates.gpu import gpu_takes
+from edgepack.devices.delegates.gpu import gpu_delegation
 from edgepack.devices.target import Target
 from edgepack.tflite.graph import Model
 
@@ -16,93 +16,96 @@ _LITERT = "litert"
 
 
 def gpu_takes_all(model: Model, target: Target) -> Iterator[Finding]:
-    """The GPU delegate takes the whole graph; where it splits, the CPU runs the rest."""
-    found = gpu_takes(model)
-    if not found.left:
+    """The GPU delegate runs the whole graph. If it does not, the CPU runs the rest."""
+    delegation = gpu_delegation(model)
+    if not delegation.left:
         return
-    several = found.partitions > 1
-    crossing = f"{found.crossing_bytes:,} bytes pass between CPU and GPU in each inference"
+    several = delegation.partitions > 1
+    crossing = f"{delegation.crossing_bytes:,} bytes pass between CPU and GPU in each inference"
     yield _note(
-        _takes("the GPU delegate", found.taken, found.operators)
-        + (f", the largest of {found.partitions} parts" if several else ""),
-        _rest("the CPU runs", found.left),
-        *([crossing] if found.taken else []),
-        left=found.left,
-        cure="let it take more parts, by max_delegated_partitions" if several else None,
+        _delegated("the GPU delegate", delegation.delegated, delegation.operators)
+        + (f", the largest of {delegation.partitions} parts" if several else ""),
+        _rest("the CPU runs", delegation.left),
+        *([crossing] if delegation.delegated else []),
+        left=delegation.left,
+        cure="let it run more parts, with max_delegated_partitions" if several else None,
     )
 
 
 def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """In LiteRT XNNPACK takes the whole graph; where it splits, LiteRT's own kernels run the rest.
+    """XNNPACK in LiteRT runs the whole graph. If it does not, LiteRT's own kernels run the rest.
 
-    The tflite-runtime package is built without XNNPACK for int8, which tells nothing of a phone.
+    The tflite-runtime package is not checked: it is built without XNNPACK for int8, unlike on
+    phones.
     """
     run = evidence.runs.get(_LITERT)
     if run is not None and run.left_by_delegates:
-        found = delegate_graph(evidence.model.main, dict.fromkeys(run.left_by_delegates))
+        delegation = delegate_graph(evidence.model.main, dict.fromkeys(run.left_by_delegates))
         yield _note(
-            _takes("XNNPACK", found.taken, found.operators)
-            + (f", in {found.partitions} parts" if found.partitions > 1 else ""),
-            _rest("LiteRT's own kernels run", found.left),
-            left=found.left,
+            _delegated("XNNPACK", delegation.delegated, delegation.operators)
+            + (f", in {delegation.partitions} parts" if delegation.partitions > 1 else ""),
+            _rest("LiteRT's own kernels run", delegation.left),
+            left=delegation.left,
         )
 
 
 def npu_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """Vela compiles the model for the NPU, which takes every operator or leaves it to the CPU."""
+    """Vela compiles the model for the NPU, which runs every operator. The CPU runs the others."""
     compiled = evidence.compilations.get(target.accelerator or "")
     if compiled is None:
         return
     if compiled.plan is None:
         yield Finding(
             message=f"Vela {compiled.version} {compiled.failure} on {compiled.accelerator}",
-            cure="quantize to int8, all of it",
+            cure="quantize the whole model to int8",
         )
     elif left := compiled.plan.left:
-        taken = compiled.plan.operators - len(left)
+        delegated = compiled.plan.operators - len(left)
         yield _note(
-            _takes("the NPU", taken, compiled.plan.operators),
+            _delegated("the NPU", delegated, compiled.plan.operators),
             _rest("the CPU runs", left),
             left=left,
         )
 
 
 def npu_plan_fits(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """What Vela plans for the NPU fits into RAM and flash, less the share of the application."""
+    """Vela's plan for the NPU fits into RAM and flash, less the application's share."""
     compiled = evidence.compilations.get(target.accelerator or "")
     if compiled is None or compiled.plan is None:
         return
-    for what, size, left, where in (
+    for what, size, available, memory in (
         ("activations take", compiled.plan.sram_bytes, target.model_ram_bytes, "RAM"),
         ("the compiled model takes", compiled.plan.file_bytes, target.model_flash_bytes, "flash"),
     ):
-        if left is not None and size > left:
+        if available is not None and size > available:
             yield Finding(
-                message=f"on the NPU {what} {size:,} of {left:,} bytes of {where}",
-                cure="choose a smaller model, or a device with more",
+                message=f"on the NPU {what} {size:,} of {available:,} bytes of {memory}",
+                cure="choose a smaller model, or a device with more memory",
             )
 
 
-def _takes(who: str, taken: int, operators: int) -> str:
-    return f"{who} takes {taken} of {operators} operators" if taken else f"{who} takes no operator"
+def _delegated(delegate: str, count: int, operators: int) -> str:
+    return f"{delegate} runs {f'{count} of {operators} operators' if count else 'no operator'}"
 
 
-def _rest(told: str, left: Sequence[Undelegated]) -> str:
-    """Say who runs what is left: each kind of operator once, by the reason that its first is left.
+def _rest(subject: str, left: Sequence[Undelegated]) -> str:
+    """Return a clause that lists each kind of operator left once, with the reason of the first.
+
+    ``subject`` begins the clause, such as "the CPU runs".
 
     >>> def left(i, name, why): return Undelegated(index=i, operator=name, layer="", why=why)
-    >>> ab = [left(i, name, "no such operator") for i, name in enumerate("ABA")]
+    >>> ab = [left(i, name, "unsupported operator") for i, name in enumerate("ABA")]
     >>> _rest("the CPU runs", [*ab, left(3, "C", None)])
-    'the CPU runs A and B (no such operator), C'
+    'the CPU runs A and B (unsupported operator), C'
     """
-    firsts: dict[str, str | None] = {}
+    reasons: dict[str, str | None] = {}
     for each in left:
-        firsts.setdefault(each.operator, each.why)
-    kinds: dict[str | None, list[str]] = {}
-    for kind, why in firsts.items():
-        kinds.setdefault(why, []).append(kind)
-    return f"{told} " + ", ".join(
-        _and(names) + (f" ({why})" if why else "") for why, names in kinds.items()
+        reasons.setdefault(each.operator, each.why)
+    by_reason: dict[str | None, list[str]] = {}
+    for operator, why in reasons.items():
+        by_reason.setdefault(why, []).append(operator)
+    return f"{subject} " + ", ".join(
+        _and(names) + (f" ({why})" if why else "") for why, names in by_reason.items()
     )
 
 
@@ -111,10 +114,10 @@ def _and(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _note(*told: str, left: Sequence[Undelegated], cure: str | None = None) -> Finding:
-    """Make a note that lies where operators are left."""
+def _note(*clauses: str, left: Sequence[Undelegated], cure: str | None = None) -> Finding:
+    """Return a note that names the operators left and their layers."""
     return Finding(
-        message="; ".join(told),
+        message="; ".join(clauses),
         cure=cure,
         operator=left[0].operator,
         layer=listed(each.layer for each in left),

@@ -1,4 +1,4 @@
-"""Checks of what the model takes of the device's memory."""
+"""Checks that the model fits into the device's flash and RAM."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from edgepack.footprint.flash import runtime_flash_bytes
 
 
 def flash_fits(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """The model and the runtime fit into the flash, less the share of the application."""
-    left = target.model_flash_bytes
+    """The model and the runtime fit into the flash, less the application's share."""
+    available = target.model_flash_bytes
     needed = flash_bytes(target, evidence)
-    if left is not None and needed > left:
+    if available is not None and needed > available:
         yield Finding(
-            message=f"model and runtime take {needed:,} of {left:,} bytes of flash"
-            f" ({evidence.model_bytes:,} the model)",
+            message=f"model and runtime take {needed:,} of {available:,} bytes of flash"
+            f" (the model {evidence.model_bytes:,})",
             cure="prune channels, choose a smaller model, or a device with more flash",
         )
 
 
 def ram_fits(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """The arena and the runtime's own RAM fit into the RAM, less the share of the application.
+    """The arena and the runtime's own RAM fit into the RAM, less the application's share.
 
-    Without TensorFlow Lite Micro's kernels, on phones and boards, what counts is the most memory
-    that the process of one of the target's interpreters took on this machine, Python included:
-    edgepack validate measures that, an export does not.
+    On phones and boards, which do not run TensorFlow Lite Micro, what counts is the peak memory of
+    an interpreter's process on this machine, including Python. edgepack validate measures it, an
+    export does not.
     """
-    needed, left = ram_bytes(target, evidence), target.model_ram_bytes
-    if needed is None or left is None or needed <= left:
+    needed, available = ram_bytes(target, evidence), target.model_ram_bytes
+    if needed is None or available is None or needed <= available:
         return
     footprint = footprint_on(target, evidence)
-    what, more = (
-        ("arena and runtime take", f" ({footprint.arena.least:,} the arena)")
+    subject, details = (
+        ("arena and runtime take", f" (the arena {footprint.arena.least:,})")
         if footprint
-        else ("the interpreter's process takes", ", here")
+        else ("the interpreter's process takes", ", on this machine")
     )
     yield Finding(
-        message=f"{what} {needed:,} of {left:,} bytes of RAM{more}",
-        cure="make the largest activations smaller: smaller inputs, or an earlier stride",
+        message=f"{subject} {needed:,} of {available:,} bytes of RAM{details}",
+        cure="reduce the largest activations: smaller inputs, or an earlier stride",
     )
 
 
 def footprint_on(target: Target, evidence: Evidence) -> Footprint | None:
-    """Find what a model takes on a microcontroller; None where it was not measured."""
+    """Return the footprint of a model on a microcontroller; None if it was not measured."""
     return evidence.footprints.get(target.kernels) if target.kernels else None
 
 
 def flash_bytes(target: Target, evidence: Evidence) -> int:
-    """Count the bytes of flash: the model, and the runtime on a microcontroller."""
+    """Return the flash in bytes that the model needs, with the runtime on a microcontroller."""
     runtime = runtime_flash_bytes(evidence.model, target.kernels) if target.kernels else 0
     return evidence.model_bytes + runtime
 
 
 def ram_bytes(target: Target, evidence: Evidence) -> int | None:
-    """Count the bytes of RAM; None where they were not measured.
+    """Return the RAM in bytes that the model needs; None if it was not measured.
 
-    Those of arena and runtime with TensorFlow Lite Micro's kernels, or else the most that the
-    process of one of the target's interpreters took on this machine.
+    With TensorFlow Lite Micro this is the arena and the runtime, otherwise the highest peak memory
+    of the processes of the target's interpreters on this machine.
     """
     if target.kernels:
         footprint = footprint_on(target, evidence)

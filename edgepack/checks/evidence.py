@@ -1,4 +1,4 @@
-"""What checks look at besides the file itself."""
+"""What checks inspect besides the target: the model, and what running it showed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from edgepack.tflite.graph import Model
 class Evidence:
     """A model, and what running it showed.
 
-    ``contradictions`` are what the reference kernels find wrong with the file. ``runs`` and
-    ``deviations`` from the reference kernels are by runtime, the latter then by
-    output. ``footprints`` are by TFLM's kernels (:data:`edgepack.footprint.KERNELS`). ``drops`` and
-    ``latency_ratios``, of this machine, compare with the float model, by runtime; without
-    ``is_timed`` nothing was timed. ``budgets`` are
-    by who set them; the target's own count besides. ``compilations`` are what Vela made of the
-    model, by accelerator.
+    ``model_bytes`` is the size of the file. ``contradictions`` are errors that the reference
+    kernels find in it. ``runs`` are by runtime; ``deviations`` from the reference kernels are by
+    runtime and output. ``footprints`` are by TFLM's kernels (:data:`edgepack.footprint.KERNELS`).
+    ``drops`` and ``latency_ratios``, both by runtime, compare with the float model; the ratios are
+    those on this machine, and ``is_timed`` is False if nothing was timed. ``budgets`` are by their
+    source; the target's own apply in addition. ``compilations`` are Vela's results by accelerator.
     """
 
     model: Model

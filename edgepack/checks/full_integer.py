@@ -1,4 +1,4 @@
-"""Check of float where a target demands integers."""
+"""Check that nothing computes in float where a target requires integers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edgepack.devices.target import Target
 from edgepack.quantization.verify import FLOATS
 from edgepack.tflite.graph import Model
 
-_RULE = "the target demands integers throughout"
+_RULE = "the target requires integers throughout"
 _CONVERSIONS = ("DEQUANTIZE", "QUANTIZE")
 
 
 def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
-    """Where the target demands full-integer, no operator computes in float.
+    """If the target requires full-integer models, no operator computes in float.
 
-    Inputs and outputs of the model may be float, converted by QUANTIZE and DEQUANTIZE.
+    The model's inputs and outputs may be float, converted by QUANTIZE and DEQUANTIZE.
     """
     everywhere = list(places(model))
     left = [place for place in everywhere if _computes_in_float(place)]
@@ -30,14 +30,14 @@ def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
             message=f"{kinds} {'computes' if len(left) == 1 else 'compute'} in float,"
             f" {len(left)} of {len(everywhere)} operators;"
             f" {_RULE}",
-            cure="replace these layers by ones that TensorFlow Lite has in int8, or quantize"
-            " with edgepack, which names what hinders it",
+            cure="replace these layers with ones that TensorFlow Lite supports in int8, or"
+            " quantize with edgepack, which names the obstacle",
             operator=left[0].operator,
             layer=layer,
         )
-    elif quantized := sorted({dtype for place in everywhere for dtype in _stored(place)}):
+    elif stored := sorted({dtype for place in everywhere for dtype in _stored_dtypes(place)}):
         yield Finding(
-            message=f"weights are stored in {' and '.join(quantized)}, but the model computes in"
+            message=f"weights are stored in {' and '.join(stored)}, but the model computes in"
             f" float; {_RULE}",
             cure="quantize activations too: edgepack quantize --scheme int8, with a representative"
             " dataset",
@@ -54,23 +54,23 @@ def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
 
 
 def _computes_in_float(place: Place) -> bool:
-    taken = any(tensor.dtype in FLOATS for tensor in place.use.inputs if tensor)
-    made = any(tensor.dtype in FLOATS for tensor in place.use.outputs)
-    return (taken or made) and place.operator not in _CONVERSIONS
+    has_float_input = any(tensor.dtype in FLOATS for tensor in place.call.inputs if tensor)
+    has_float_output = any(tensor.dtype in FLOATS for tensor in place.call.outputs)
+    return (has_float_input or has_float_output) and place.operator not in _CONVERSIONS
 
 
 def _computes_in_integers(place: Place) -> bool:
-    """Whether activations are quantized: what is computed has a scale."""
+    """Whether an operator's activations are quantized: a computed output has a scale."""
     return any(
         tensor.quant and tensor.dtype not in FLOATS and not tensor.is_constant
-        for tensor in place.use.outputs
+        for tensor in place.call.outputs
     )
 
 
-def _stored(place: Place) -> Iterator[str]:
-    """Name the types of constants that stand for real numbers, but float32."""
-    for tensor in place.use.inputs:
+def _stored_dtypes(place: Place) -> Iterator[str]:
+    """Yield the dtypes other than float32 of constants that represent real numbers."""
+    for tensor in place.call.inputs:
         if tensor and tensor.is_constant:
-            scaled = (tensor.quant or tensor.is_blockwise) and tensor.dtype not in FLOATS
-            if scaled or tensor.dtype == "float16":
+            is_scaled = (tensor.quant or tensor.is_blockwise) and tensor.dtype not in FLOATS
+            if is_scaled or tensor.dtype == "float16":
                 yield tensor.dtype

@@ -1,4 +1,4 @@
-"""Checks of how the model runs on the interpreters, here."""
+"""Checks of how the model runs on the interpreters of this machine."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from edgepack.runtimes.arm64 import ARM64
 
 
 def interpreters_run(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """Each of the target's interpreters that is installed here runs the model.
+    """Each of the target's interpreters that is installed runs the model.
 
-    So does the arm64 build of tflite-runtime, where it is asked for. TensorFlow Lite Micro runs as
-    many samples as it can afford, all others every sample.
+    So does the arm64 build of tflite-runtime, if it is requested. TensorFlow Lite Micro runs as
+    many samples as its time budget allows, the others run every sample.
     """
     emulated = [ARM64] if "tflite-runtime" in target.interpreters else []
     for name in (*target.interpreters, *emulated):
         run = evidence.runs.get(name)
         if run and run.failure:
-            blamed = run.culprit
+            culprit = run.culprit
             yield Finding(
                 message=f"{name} fails: {run.failure}",
-                operator=blamed.operator if blamed else None,
-                layer=blamed.layer if blamed else None,
+                operator=culprit.operator if culprit else None,
+                layer=culprit.layer if culprit else None,
             )
 
 
 def file_makes_sense(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """The reference kernels take the model, and find its shapes to be what the file says.
+    """The reference kernels accept the model, and compute the shapes that the file declares.
 
-    Where those of tflite-runtime, which are older, refuse it, LiteRT's own kernels are asked. What
-    they lack themselves fails nothing.
+    If those of tflite-runtime, which are older, reject it, LiteRT's own kernels decide. Operators
+    that none of them supports do not fail this check.
     """
     yield from evidence.contradictions
 
 
 def micro_is_bit_exact(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """TensorFlow Lite Micro's outputs equal the reference kernels' of tflite-runtime bit for bit.
+    """TensorFlow Lite Micro's outputs equal those of tflite-runtime's reference kernels exactly.
 
-    1 LSB is let pass for a fused LSTM, and for a SOFTMAX in int16.
+    1 LSB is tolerated for a fused LSTM, and for a SOFTMAX in int16.
     """
-    found = evidence.deviations.get("tflm", {}).values()
-    worst = max(found, key=lambda deviation: deviation.max_lsb, default=None)
+    deviations = evidence.deviations.get("tflm", {}).values()
+    worst = max(deviations, key=lambda deviation: deviation.max_lsb, default=None)
     if worst is not None and worst.max_lsb > tolerated_lsb(evidence.model):
         yield Finding(message=f"tflm differs from the reference kernels by up to {worst.largest}")

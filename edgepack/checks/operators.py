@@ -1,4 +1,4 @@
-"""Checks of the operators and data types of a file against what interpreters and targets have."""
+"""Checks that interpreters and targets support the operators and data types of a file."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Iterator
 from edgepack.checks.alternatives import cure_of
 from edgepack.checks.locations import Place, listed, places
 from edgepack.core.findings import Finding
-from edgepack.devices.op_registry import first_version, highest_version
+from edgepack.devices.op_registry import first_release, highest_version
 from edgepack.devices.op_versions import needed_version
 from edgepack.devices.target import Target
 from edgepack.tflite.graph import Model, Operator
 
 
 def operators_are_known(model: Model, target: Target) -> Iterator[Finding]:
-    """Each interpreter has every operator, in the version that its content needs.
+    """Each interpreter supports every operator, in the version that its content needs.
 
-    What counts is the oldest version of the interpreter that the target names. Versions are judged
-    by content: a file may say less than is true.
+    The oldest release of the interpreter that the target names decides. Versions are derived from
+    the content: a file may declare a lower one than it needs.
     """
     for interpreter, oldest in target.interpreters.items():
-        lacking: dict[tuple[str, int], list[Place]] = {}
+        unsupported: dict[tuple[str, int], list[Place]] = {}
         for place in places(model):
-            operator = place.use.operator
-            needed = needed_version(place.use)
+            operator = place.call.operator
+            needed = needed_version(place.call)
             if needed > highest_version(interpreter, oldest, _key(operator)):
-                lacking.setdefault((operator.name, needed), []).append(place)
-        for (name, needed), where in lacking.items():
+                unsupported.setdefault((operator.name, needed), []).append(place)
+        for (name, needed), where in unsupported.items():
             yield Finding(
-                message=_lack(interpreter, oldest, where[0].use.operator, needed),
-                cure=_cure(interpreter, where[0].use.operator, needed, oldest),
+                message=_message(interpreter, oldest, where[0].call.operator, needed),
+                cure=_cure(interpreter, where[0].call.operator, needed, oldest),
                 operator=name,
                 layer=listed(place.layer for place in where),
             )
@@ -39,37 +39,40 @@ def _key(operator: Operator) -> str:
     return f"CUSTOM {operator.name}" if operator.is_custom else operator.name
 
 
-def _lack(interpreter: str, oldest: str, operator: Operator, needed: int) -> str:
+def _message(interpreter: str, oldest: str, operator: Operator, needed: int) -> str:
     known = highest_version(interpreter, oldest, _key(operator))
     if not known:
         kind = "the custom operator " if operator.is_custom else ""
-        return f"{interpreter} {oldest} does not have {kind}{operator.name}"
-    told = (
-        f"{operator.name} is needed in version {needed}, {interpreter} {oldest} has it up to"
+        return f"{interpreter} {oldest} does not support {kind}{operator.name}"
+    message = (
+        f"{operator.name} is needed in version {needed}; {interpreter} {oldest} supports it up to"
         f" {known}"
     )
     if operator.version <= known:
-        told += f"; the file says version {operator.version}, so it is run, and may come out wrong"
-    return told
+        message += (
+            f"; the file declares version {operator.version}, so it runs, possibly with wrong"
+            " results"
+        )
+    return message
 
 
 def _cure(interpreter: str, operator: Operator, needed: int, oldest: str) -> str:
     known = highest_version(interpreter, oldest, _key(operator))
     cure = cure_of(operator, needed if known else None)
-    able = first_version(interpreter, _key(operator), needed)
-    return f"{cure}; {interpreter} has it from {able} on" if able else cure
+    release = first_release(interpreter, _key(operator), needed)
+    return f"{cure}; {interpreter} supports it from {release} on" if release else cure
 
 
 def operators_are_taken(model: Model, target: Target) -> Iterator[Finding]:
-    """Every operator is among those that the target takes, where it names them."""
-    lacking: dict[str, list[Place]] = {}
+    """Every operator is among those that the target lists, if it lists any."""
+    unsupported: dict[str, list[Place]] = {}
     for place in places(model):
         if place.operator not in target.operators:
-            lacking.setdefault(place.operator, []).append(place)
-    for name, where in lacking.items():
+            unsupported.setdefault(place.operator, []).append(place)
+    for name, where in unsupported.items():
         yield Finding(
-            message=f"the target does not take {name}",
-            cure=cure_of(where[0].use.operator),
+            message=f"the target does not support {name}",
+            cure=cure_of(where[0].call.operator),
             operator=name,
             layer=listed(place.layer for place in where),
         )
@@ -85,16 +88,16 @@ _TYPE_CURES = {
 
 
 def data_types_are_taken(model: Model, target: Target) -> Iterator[Finding]:
-    """Every tensor that is used has one of the data types that the target takes."""
-    lacking: dict[str, list[Place]] = {}
+    """Every tensor that is used has one of the data types that the target supports."""
+    unsupported: dict[str, list[Place]] = {}
     for place in places(model):
-        tensors = [*(tensor for tensor in place.use.inputs if tensor), *place.use.outputs]
+        tensors = [*(tensor for tensor in place.call.inputs if tensor), *place.call.outputs]
         for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
             if dtype not in target.data_types:
-                lacking.setdefault(dtype, []).append(place)
-    for dtype, where in lacking.items():
+                unsupported.setdefault(dtype, []).append(place)
+    for dtype, where in unsupported.items():
         yield Finding(
-            message=f"the target takes no tensors of {dtype}, which {_have(where)}",
+            message=f"the target does not support {dtype} tensors, which {_have(where)}",
             cure=_TYPE_CURES.get(dtype, "build the model with other data types"),
             operator=where[0].operator,
             layer=listed(place.layer for place in where),

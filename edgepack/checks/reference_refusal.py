@@ -1,17 +1,19 @@
-"""Whether a model is refused for what its file says, or for what the reference kernels lack.
+"""Whether the reference kernels reject a model because its file is invalid.
 
-TensorFlow Lite Micro and XNNPACK take much that TensorFlow Lite's own kernels refuse: strides that
-leave nothing over, shapes that do not follow from the inputs, types that do not go together. What
-comes out then is defined nowhere. So a model that those kernels refuse fails everywhere, even where
-the target's own interpreter runs it. They also lack what is sound, which must fail nothing:
+TensorFlow Lite Micro and XNNPACK accept much that TensorFlow Lite's own kernels reject: strides
+that leave no output, shapes that do not follow from the inputs, incompatible types. The results are
+then undefined. So a model that those kernels reject fails on every target, even if the target's own
+interpreter runs it. They also reject valid models, which must not fail:
 
-- those of tflite-runtime are of 2023: where they refuse a model, LiteRT's own kernels, which are of
-  today, are asked without a delegate, and have the last word;
-- a resolver of neither may have an operator, in its version: a custom one, or one of TensorFlow
-  Lite Micro's; that is no word on the content, if any interpreter measured has that version;
-- what is known to be refused by all of them though it is sound is in
-  :data:`edgepack.devices.kernel_defects.DEFECTS`;
-- a limit of time or memory, and NaN among the outputs, are no refusal: LiteRT's are asked again.
+- The kernels of tflite-runtime are from 2023. If they reject a model, LiteRT's own kernels, which
+  are current, run it without a delegate, and decide.
+- Neither resolver may have an operator in its version, such as a custom operator or one of
+  TensorFlow Lite Micro. This says nothing about the content, if any measured interpreter supports
+  that version.
+- Valid operators that all of these kernels are known to reject are in
+  :data:`edgepack.devices.kernel_defects.DEFECTS`.
+- Exceeding a limit of time or memory, or NaN in the outputs, is not a rejection: LiteRT's kernels
+  run the model, too.
 """
 
 from __future__ import annotations
@@ -33,43 +35,44 @@ _PHONES = {"litert", "tflite-runtime"}
 
 
 def needs_second(reference: Run | None) -> bool:
-    """Whether LiteRT's kernels are to be asked: those of tflite-runtime failed, or are not here."""
+    """Whether LiteRT's kernels must run too: tflite-runtime's failed, or are not installed."""
     return reference is None or reference.failure is not None
 
 
 def contradictions(model: Model, reference: Run | None, second: Run | None) -> Iterator[Finding]:
-    """Tell what the kernels find wrong with the content of a file.
+    """Yield the errors that the kernels find in the content of a file.
 
-    ``second`` is the run of LiteRT's kernels, None where they were not asked.
+    ``reference`` is the run of tflite-runtime's reference kernels, ``second`` that of LiteRT's
+    kernels; None if they did not run.
     """
     run = second if needs_second(reference) else reference
     if run is None:
         return
     if run.is_refused:
         refused = [each for each in (reference, second) if each and each.is_refused]
-        if found := _refusal(model, refused):
-            yield found
+        if finding := _refusal(model, refused):
+            yield finding
     for index, values in run.resized.items():
         tensor = model.main.tensors[index]
         yield Finding(
-            message=f"the tensor {tensor.name!r} has the shape {list(tensor.shape)} by the file,"
-            f" and holds {values:,} values by the operators",
+            message=f"the tensor {tensor.name!r} has the shape {list(tensor.shape)} in the file,"
+            f" but the operators compute {values:,} values",
             layer=tensor.name,
         )
 
 
 def _refusal(model: Model, runs: list[Run]) -> Finding | None:
-    """Tell why all kernels refuse a model; None if that says nothing of its content."""
-    known = [run for run in runs if not any(word in str(run.failure) for word in _UNKNOWN)]
+    """Return why all kernels reject a model; None if this says nothing about its content."""
+    known = [run for run in runs if not any(text in str(run.failure) for text in _UNKNOWN)]
     if not known:
         return _unknown(model)
-    told = str(known[0].failure)
-    blamed = _blamed(model.main, told)
+    failure = str(known[0].failure)
+    blamed = _blamed(model.main, failure)
     if any(_is_known_defect(OperatorCall.of(model.main, each)) for each in blamed):
         return None
     operator = blamed[0] if len(blamed) == 1 else None
     return Finding(
-        message=f"the reference kernels refuse the model: {told}",
+        message=f"the reference kernels reject the model: {failure}",
         cure="convert the model again: the file contradicts itself",
         operator=operator.name if operator else None,
         layer=_layer(model.main, operator) if operator else None,
@@ -77,30 +80,30 @@ def _refusal(model: Model, runs: list[Run]) -> Finding | None:
 
 
 def _unknown(model: Model) -> Finding | None:
-    """Tell of a version of an operator that no interpreter has, in any release."""
+    """Return the first operator in a version that no release of any interpreter supports."""
     for graph in model.subgraphs:
         for operator in graph.operators:
             if not operator.is_custom and not is_known(operator.name, operator.version):
                 return Finding(
-                    message=f"no interpreter has {operator.name} in version {operator.version}",
+                    message=f"no interpreter supports {operator.name} version {operator.version}",
                     operator=operator.name,
                     layer=_layer(graph, operator),
                 )
     return None
 
 
-def _blamed(graph: Graph, told: str) -> list[Operator]:
-    """Find the operator that a message names, or all of them if it names none."""
-    if node := _NODE.search(told):
-        at, name = int(node[1]), node[2]
-        if at < len(graph.operators) and graph.operators[at].name == name:
-            return [graph.operators[at]]
+def _blamed(graph: Graph, failure: str) -> list[Operator]:
+    """Return the operators that a message may mean: all of them if it names none."""
+    if node := _NODE.search(failure):
+        index, name = int(node[1]), node[2]
+        if index < len(graph.operators) and graph.operators[index].name == name:
+            return [graph.operators[index]]
         return [operator for operator in graph.operators if operator.name == name]
     return list(graph.operators)
 
 
-def _is_known_defect(use: OperatorCall) -> bool:
-    return any(defect.refused.keys() >= _PHONES for defect in defects_of(use))
+def _is_known_defect(call: OperatorCall) -> bool:
+    return any(defect.refused.keys() >= _PHONES for defect in defects_of(call))
 
 
 def _layer(graph: Graph, operator: Operator) -> str | None:

@@ -1,4 +1,4 @@
-"""Checks of what an interpreter has in its version, but not with these data types or scales."""
+"""Checks for operators whose data types or scales a supporting interpreter's kernels lack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgepack.tflite.graph import Model
 
 
 def combinations_come_out_right(model: Model, target: Target) -> Iterator[Finding]:
-    """No operator has data types or scales that an interpreter computes wrongly, without a word.
+    """No operator has data types or scales that an interpreter silently computes wrongly.
 
     They were measured; the oldest release that the target names decides.
     """
@@ -21,7 +21,9 @@ def combinations_come_out_right(model: Model, target: Target) -> Iterator[Findin
         names = [
             name for name, oldest in target.interpreters.items() if defect.is_wrong_in(name, oldest)
         ]
-        yield from _found(everywhere, target, defect, names, "comes out wrong, without a word, in")
+        yield from _findings(
+            everywhere, target, defect, names, "is computed wrongly, without an error, by"
+        )
 
 
 def combinations_are_run(model: Model, target: Target) -> Iterator[Finding]:
@@ -36,19 +38,19 @@ def combinations_are_run(model: Model, target: Target) -> Iterator[Finding]:
             for name, oldest in target.interpreters.items()
             if defect.is_refused_by(name, oldest) and not defect.is_wrong_in(name, oldest)
         ]
-        yield from _found(everywhere, target, defect, names, "is not run by")
+        yield from _findings(everywhere, target, defect, names, "is not supported by")
 
 
-def _found(
-    everywhere: list[Place], target: Target, defect: Defect, interpreters: list[str], told: str
+def _findings(
+    everywhere: list[Place], target: Target, defect: Defect, interpreters: list[str], effect: str
 ) -> Iterator[Finding]:
-    where = [place for place in everywhere if defect.is_in(place.use)] if interpreters else []
+    where = [place for place in everywhere if defect.matches(place.call)] if interpreters else []
     for name in interpreters if where else ():
-        cured = defect.cured_in(name)
+        fixed = defect.fixed_in(name)
         yield Finding(
-            message=f"{listed(place.operator for place in where)} with {defect.what} {told} {name}"
-            f" {target.interpreters[name]}",
-            cure=f"{defect.cure}; {name} runs it from {cured} on" if cured else defect.cure,
+            message=f"{listed(place.operator for place in where)} with {defect.what} {effect}"
+            f" {name} {target.interpreters[name]}",
+            cure=f"{defect.cure}; {name} supports it from {fixed} on" if fixed else defect.cure,
             operator=where[0].operator,
             layer=listed(place.layer for place in where),
         )

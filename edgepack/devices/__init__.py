@@ -1,1 +1,1 @@
-"""What is known about devices: targets, operators, kernel defects, delegates and NPUs."""
+"""Devices: targets, supported operators, kernel defects, delegates and NPUs."""

@@ -1,4 +1,4 @@
-"""Ethos-U NPUs: Arm's compiler Vela plans a model for them, in a process of its own."""
+"""Compile models for Ethos-U NPUs with Arm's compiler Vela, in a separate process."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _PACKAGE = "ethos-u-vela"
 _ON_NPU = "ethos-u"
 _KIB = 1024
 _MODEL, _WRITTEN = "model.tflite", "model_vela.tflite"
-# The reason ends in the names of tensors, as long as they are.
+# The reason may end in the names of tensors, which can be of any length.
 _REASON = re.compile(r"operator: \w+, ofm: '(.*)'\nReason: (.*?)\.?(?: \(.*\))?\n")
 _CHOICES = re.compile(r"--accelerator-config: invalid choice: .*\(choose from (.*)\)")
-# It runs in an empty folder of ours, so that what it imports is what is installed.
+# It runs in an empty folder, so that it imports installed packages only.
 _BOOT = """
 import resource, sys
 memory = int(sys.argv[1])
 limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: memory}
-for what, most in limits.items():
-    hard = resource.getrlimit(what)[1]
-    resource.setrlimit(what, (most if hard < 0 or 0 <= most < hard else hard, hard))
+for kind, limit in limits.items():
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (limit if hard < 0 or 0 <= limit < hard else hard, hard))
 from ethosu.vela.vela import main
 sys.exit(main(sys.argv[2:]))
 """
@@ -44,12 +44,13 @@ sys.exit(main(sys.argv[2:]))
 
 @dataclass(frozen=True, kw_only=True)
 class NpuPlan:
-    """What Vela makes of a model of so many ``operators``.
+    """Vela's plan for a model.
 
-    ``left`` are those that stay on the CPU. ``sram_bytes`` hold the activations and what Vela
-    buffers of the weights, ``file_bytes`` is the size of the .tflite file that it writes.
-    ``cycles`` of one inference and ``inference_s`` are its estimates, for the system that
-    ``system`` names in its configuration file, whose clock is ``clock_hz``.
+    ``operators`` is the number of operators in the model; those in ``left`` stay on the CPU.
+    ``sram_bytes`` is the memory for activations and for the weights that Vela buffers,
+    ``file_bytes`` the size of the .tflite file that it writes. ``cycles`` and ``inference_s`` are
+    its estimates for one inference on the system that its configuration file calls ``system``,
+    which is clocked at ``clock_hz``.
     """
 
     operators: int
@@ -64,7 +65,7 @@ class NpuPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Compilation:
-    """A run of Vela, of a version: its plan for the accelerator, or why there is none."""
+    """The result of running a version of Vela: a plan for the accelerator, or why it failed."""
 
     accelerator: str
     version: str
@@ -73,32 +74,32 @@ class Compilation:
 
 
 def why_no_vela() -> str | None:
-    """Say in a sentence that Vela is not installed; None if it is."""
+    """Return a message that Vela is not installed, and how to install it; None if it is."""
     try:
         version(_PACKAGE)
     except PackageNotFoundError:
         return (
-            f"{_PACKAGE} is not installed, which plans models for Ethos-U; install it with"
+            f"{_PACKAGE}, which compiles models for Ethos-U, is not installed; install it with"
             " pip install 'edgepack[ethos-u]'"
         )
     return None
 
 
 def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Compilation:
-    """Compile the bytes of a .tflite file for an accelerator, named as Vela does: ethos-u55-128.
+    """Compile the bytes of a .tflite file for an accelerator, in Vela's naming (ethos-u55-128).
 
-    A model that Vela fails on, or that needs more than the limits, is a result. Raises
+    If Vela fails on the model or exceeds the limits, the result's ``failure`` says so. Raises
     :class:`MissingToolError` without Vela, :class:`TargetError` for an accelerator that it does
-    not know, and :class:`~edgepack.core.errors.ModelError` if the bytes are no .tflite file.
+    not know, and :class:`~edgepack.core.errors.ModelError` if the bytes are not a .tflite file.
     """
-    if said := why_no_vela():
-        raise MissingToolError(said)
+    if message := why_no_vela():
+        raise MissingToolError(message)
     graph = read_tflite(data).main
     plan, failure = None, None
     with temporary() as folder:
         try:
-            told = _run(folder, accelerator, data, limits)
-            plan = _plan(graph, folder, told)
+            output = _run(folder, accelerator, data, limits)
+            plan = _plan(graph, folder, output)
         except _FailureError as error:
             failure = str(error)
     return Compilation(
@@ -107,11 +108,11 @@ def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Co
 
 
 class _FailureError(Exception):
-    """Why Vela made nothing of a model."""
+    """Why Vela did not compile a model."""
 
 
 def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
-    """Let Vela write into a folder; returns what it prints."""
+    """Run Vela in a folder, which it writes to; return its standard output and error."""
     (folder / _MODEL).write_bytes(data)
     memory = str(limits.memory_bytes or resource.RLIM_INFINITY)
     arguments = (memory, _MODEL, "--output-dir", ".", f"--accelerator-config={accelerator}")
@@ -140,17 +141,17 @@ def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
     return done.stdout + done.stderr
 
 
-def _plan(graph: Graph, folder: Path, told: str) -> NpuPlan:
+def _plan(graph: Graph, folder: Path, output: str) -> NpuPlan:
     try:
-        written = (folder / _WRITTEN).read_bytes()
+        compiled = (folder / _WRITTEN).read_bytes()
         (summary,) = folder.glob("*_summary_*.csv")
         with summary.open(newline="", encoding="utf-8") as file:
             (row,) = csv.DictReader(file)
         return NpuPlan(
             operators=len(graph.operators),
-            left=_left(graph, _read(written), dict(_REASON.findall(told))),
+            left=_left(graph, _read(compiled), dict(_REASON.findall(output))),
             sram_bytes=round(float(row["sram_memory_used"]) * _KIB),
-            file_bytes=len(written),
+            file_bytes=len(compiled),
             cycles=int(row["cycles_total"]),
             inference_s=float(row["inference_time"]),
             system=row["system_config"],
@@ -160,15 +161,15 @@ def _plan(graph: Graph, folder: Path, told: str) -> NpuPlan:
         raise _FailureError(f"writes no plan: {error}") from error
 
 
-def _read(written: bytes) -> Graph:
+def _read(compiled: bytes) -> Graph:
     try:
-        return read_tflite(written).main
+        return read_tflite(compiled).main
     except ModelError as error:
         raise _FailureError(f"writes a file that cannot be read: {error}") from None
 
 
 def _left(graph: Graph, compiled: Graph, reasons: dict[str, str]) -> tuple[Undelegated, ...]:
-    """Find the operators that Vela copied, by the tensors that they write."""
+    """Return the operators that Vela left unchanged, identified by the tensors they write."""
     names = layer_names(graph)
     copied = {
         compiled.tensors[i].name

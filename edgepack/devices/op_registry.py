@@ -1,8 +1,8 @@
-"""Which operators an interpreter knows, and up to which version of each.
+"""Which operators an interpreter supports, and up to which version of each.
 
-Measured on the interpreters by ``scripts/operators``, which writes the data file beside this one.
-Of each operator it holds, by interpreter, the highest version that is registered, from the
-interpreter's version on in which that was measured to change.
+``scripts/operators`` measures this on the interpreters and writes the data file next to this
+module. By operator and interpreter the file holds each release of the interpreter in which the
+highest registered version of the operator was measured to change, and that version.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from edgepack.core.errors import TargetError
 
 Measured = dict[str, dict[str, dict[str, int]]]
-"""By interpreter, its version and operator, the highest version of the operator; 0 for none."""
+"""By interpreter, its release and the operator: the operator's highest version, 0 for none."""
 
 _VERSION = re.compile(
     r"(?P<release>\d+(\.\d+)*)((?P<phase>a|b|rc)(?P<number>\d+))?(\.post(?P<post>\d+))?"
@@ -31,18 +31,19 @@ _CUSTOM = "CUSTOM "
 
 @cache
 def highest_version(interpreter: str, version: str, operator: str) -> int:
-    """Tell up to which version a release of an interpreter knows an operator; 0 if it does not.
+    """Return the highest version of an operator that a release of an interpreter supports.
 
-    A custom operator is asked for as ``CUSTOM NAME``. Of a release that was not measured, the
-    newest measured one that is not newer is taken. TensorFlow Lite Micro looks at no versions:
-    what it knows counts as any. Raises :class:`TargetError` for a release older than all measured.
+    0 if it does not support the operator at all. A custom operator is named ``CUSTOM NAME``. For a
+    release that was not measured, the newest measured release that is older counts. TensorFlow
+    Lite Micro ignores versions: an operator that it supports has a version above any other. Raises
+    :class:`TargetError` for a release older than all that were measured.
     """
     measured = _measured()[interpreter]
     older = [each for each in measured if version_key(each) <= version_key(version)]
     if not older:
         raise TargetError(
-            f"{interpreter} {version}: it is not known which operators so old a version has;"
-            f" measured are {', '.join(measured)}"
+            f"{interpreter} {version}: the operators of so old a release are not known;"
+            f" measured releases are {', '.join(measured)}"
         )
     highest = measured[older[-1]].get(operator, 0)
     return _ANY if highest and interpreter in _UNVERSIONED else highest
@@ -50,7 +51,7 @@ def highest_version(interpreter: str, version: str, operator: str) -> int:
 
 @cache
 def is_known(operator: str, version: int) -> bool:
-    """Whether any interpreter, in any release that was measured, has a version of an operator."""
+    """Whether any interpreter supports a version of an operator in any measured release."""
     return any(
         table.get(operator, 0) >= version
         for measured in _measured().values()
@@ -58,8 +59,11 @@ def is_known(operator: str, version: int) -> bool:
     )
 
 
-def first_version(interpreter: str, operator: str, needed: int) -> str | None:
-    """Find the first measured release of an interpreter that knows a version of an operator."""
+def first_release(interpreter: str, operator: str, needed: int) -> str | None:
+    """Return the first measured release of an interpreter that supports an operator's version.
+
+    None if no release does.
+    """
     for version in _measured()[interpreter]:
         if highest_version(interpreter, version, operator) >= needed:
             return version
@@ -67,19 +71,19 @@ def first_version(interpreter: str, operator: str, needed: int) -> str | None:
 
 
 def measured_versions(interpreter: str) -> tuple[str, ...]:
-    """Give the releases of an interpreter that were measured, the oldest first."""
+    """Return the measured releases of an interpreter, the oldest first."""
     return tuple(_data()["measured"][interpreter])
 
 
 def measured_operators() -> tuple[str, ...]:
-    """Name the operators that any interpreter has, in any release; custom ones by their codes."""
+    """Return the operators of all interpreters in all releases; custom ones by their codes."""
     return tuple(operator.removeprefix(_CUSTOM) for operator in _data()["operators"])
 
 
 def version_key(version: str) -> tuple[Any, ...]:
-    """Order releases as packages do: ``2.0.dev1 < 2.0rc1 < 2.0 < 2.0.post1 < 2.1``.
+    """Return a key that sorts releases like PEP 440: ``2.0.dev1 < 2.0rc1 < 2.0 < 2.0.post1 < 2.1``.
 
-    Raises :class:`TargetError` for what is no version.
+    Raises :class:`TargetError` for text that is not a version.
 
     >>> version_key("0.dev20261023") < version_key("2.9.1") < version_key("2.14.0")
     True
@@ -101,8 +105,8 @@ def version_key(version: str) -> tuple[Any, ...]:
     )
 
 
-def packed(measured: Measured) -> str:
-    """Write what was measured as JSON, a line for each operator, with the changes alone."""
+def to_json(measured: Measured) -> str:
+    """Write measurements as JSON, one line per operator, with only the changes between releases."""
     ordered = {name: _in_order(measured[name]) for name in sorted(measured)}
     operators = sorted(
         {key for each in ordered.values() for table in each.values() for key in table}
@@ -124,8 +128,8 @@ def packed(measured: Measured) -> str:
     )
 
 
-def unpacked(data: Mapping[str, Any]) -> Measured:
-    """Read what :func:`packed` wrote: every operator at every version that was measured."""
+def from_json(data: Mapping[str, Any]) -> Measured:
+    """Read what :func:`to_json` wrote: every operator in every measured release."""
     measured: Measured = {}
     for name, versions in data["measured"].items():
         highest: dict[str, int] = {}
@@ -138,13 +142,13 @@ def unpacked(data: Mapping[str, Any]) -> Measured:
 
 
 def _changes(measured: Measured, operator: str) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+    changes: dict[str, dict[str, int]] = {}
     for name, versions in measured.items():
         last = 0
         for version, table in versions.items():
             if (highest := table.get(operator, 0)) != last:
-                found.setdefault(name, {})[version] = last = highest
-    return found
+                changes.setdefault(name, {})[version] = last = highest
+    return changes
 
 
 def _in_order(versions: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
@@ -153,7 +157,7 @@ def _in_order(versions: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int
 
 @cache
 def _measured() -> Measured:
-    return unpacked(_data())
+    return from_json(_data())
 
 
 @cache

@@ -1,9 +1,10 @@
-"""The version of an operator that a file needs by what it holds, whatever it says.
+"""The version that an operator needs by its content, whatever version the file declares.
 
-Interpreters look at an operator's version to know whether their kernel can run it. Files of
-ai-edge-quantizer say version 1 everywhere: then an interpreter takes what its kernel does not know,
-and may compute it wrongly. The rules are those by which TensorFlow's converter chooses versions
-(tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc), and those that it forgets.
+Interpreters compare an operator's version with the versions that their kernel supports. Files
+written by ai-edge-quantizer declare version 1 throughout, so that an interpreter accepts operators
+that its kernel does not support, and may compute them wrongly. The rules are those by which
+TensorFlow's converter chooses versions
+(tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc), and those that it lacks.
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ from collections.abc import Callable, Mapping
 
 from edgepack.tflite.operator_calls import OperatorCall
 
-_INT32_BIAS = 2  # TensorType INT32, as the option quantized_bias_type says it
+_INT32_BIAS = 2  # TensorType INT32, which the option quantized_bias_type uses
 _FOUR, _FIVE = 4, 5  # dimensions
 _WITHOUT_BIAS = 2  # inputs
 
 
-def needed_version(use: OperatorCall) -> int:
-    """Tell the version that an operator needs: the file's, or that of its content if larger."""
-    return max(use.operator.version, content_version(use))
+def needed_version(call: OperatorCall) -> int:
+    """Return the version that an operator needs: the declared one, or by content if higher."""
+    return max(call.operator.version, content_version(call))
 
 
-def content_version(use: OperatorCall) -> int:
-    """Tell the version that an operator needs by its tensors and options alone."""
-    operator = use.operator
+def content_version(call: OperatorCall) -> int:
+    """Return the version that an operator needs by its tensors and options; 1 for custom ones."""
+    operator = call.operator
     if operator.is_custom:
         return 1
-    by_dtype = _BY_DTYPE.get(operator.name, {}).get(use.dtype(_PLACE.get(operator.name, 0)), 1)
-    by_rule = [version for version, holds in _RULES.get(operator.name, ()) if holds(use)]
+    by_dtype = _BY_DTYPE.get(operator.name, {}).get(call.dtype(_INPUT.get(operator.name, 0)), 1)
+    by_rule = [version for version, holds in _RULES.get(operator.name, ()) if holds(call)]
     return max(by_dtype, *by_rule, 1)
 
 
@@ -93,171 +94,187 @@ _BY_DTYPE: Mapping[str, Mapping[str, int]] = {
     "TRANSPOSE_CONV": {"int8": 2},
     "UNPACK": {"int8": 2, "uint8": 2, "bool": 3, "int16": 4, "float16": 5, "bfloat16": 5},
 }
-"""By operator, the version for the dtype of an input: the first, but for :data:`_PLACE`."""
+"""By operator, the version for each dtype of an input: the first, or that in :data:`_INPUT`."""
 
-_PLACE = {"FILL": 1, "SPARSE_TO_DENSE": 2, "SPLIT": 1, "TRANSPOSE_CONV": 1}
+_INPUT = {"FILL": 1, "SPARSE_TO_DENSE": 2, "SPLIT": 1, "TRANSPOSE_CONV": 1}
 
 _Rules = tuple[tuple[int, Callable[[OperatorCall], bool]], ...]
 
 
 def _above(dimensions: int) -> Callable[[OperatorCall], bool]:
-    return lambda use: use.dimensions() > dimensions
+    return lambda call: call.dimensions() > dimensions
 
 
-def _broadcasts_above_4(use: OperatorCall) -> bool:
-    first, second = use.input(0), use.input(1)
+def _broadcasts_above_4(call: OperatorCall) -> bool:
+    first, second = call.input(0), call.input(1)
     shapes = [tensor.shape for tensor in (first, second) if tensor]
     return len(set(shapes)) > 1 and max(map(len, shapes)) > _FOUR
 
 
 def _raw(dtype: str) -> Callable[[OperatorCall], bool]:
-    """Whether the first input has a dtype, and no scale."""
-    return lambda use: use.dtype() == dtype and not use.is_quantized(0)
+    """Return the condition that the first input has a dtype and no scale."""
+    return lambda call: call.dtype() == dtype and not call.is_quantized(0)
 
 
 def _hybrid(weights: int, plain: int, asymmetric: int) -> _Rules:
-    """Versions for weights in int8 with activations in float, of a recurrent layer."""
+    """Return the versions of a recurrent layer for int8 weights with float activations.
+
+    ``weights`` is the index of the weights among the inputs; ``plain`` and ``asymmetric`` are the
+    versions without and with the option asymmetric_quantize_inputs.
+    """
     return (
-        (plain, lambda use: use.is_hybrid(weights)),
-        (asymmetric, lambda use: use.is_hybrid(weights) and use.has("asymmetric_quantize_inputs")),
+        (plain, lambda call: call.is_hybrid(weights)),
+        (
+            asymmetric,
+            lambda call: call.is_hybrid(weights) and call.has("asymmetric_quantize_inputs"),
+        ),
     )
 
 
-def _rescales_by_1_or_more(use: OperatorCall) -> bool:
-    tensors = [use.input(0), use.input(1), *use.outputs[:1]]
+def _rescales_by_1_or_more(call: OperatorCall) -> bool:
+    tensors = [call.input(0), call.input(1), *call.outputs[:1]]
     scales = [tensor.quant.scale[0] for tensor in tensors if tensor and tensor.quant]
     return len(scales) == len(tensors) and bool(scales[2]) and scales[0] * scales[1] >= scales[2]
 
 
-def _biased_in_int32(use: OperatorCall) -> bool:
-    return use.dtype() == "int16" and use.operator.options.get("quantized_bias_type") == _INT32_BIAS
+def _has_int32_bias(call: OperatorCall) -> bool:
+    return (
+        call.dtype() == "int16" and call.operator.options.get("quantized_bias_type") == _INT32_BIAS
+    )
 
 
-def _is_grouped(use: OperatorCall) -> bool:
-    taken, weights = use.input(0), use.input(1)
-    channels = [tensor.shape[-1] for tensor in (taken, weights) if tensor and tensor.shape]
+def _is_grouped(call: OperatorCall) -> bool:
+    data, weights = call.input(0), call.input(1)
+    channels = [tensor.shape[-1] for tensor in (data, weights) if tensor and tensor.shape]
     return len(set(channels)) > 1
 
 
-def _is_asymmetric_dense(use: OperatorCall) -> bool:
-    # The converter asks for this version only if none of the other features is there.
+def _is_asymmetric_dense(call: OperatorCall) -> bool:
+    # The converter requires this version only if none of the other features is present.
     return (
-        use.is_hybrid()
-        and use.has("asymmetric_quantize_inputs")
-        and not use.has("keep_num_dims")
-        and len(use.inputs) > _WITHOUT_BIAS
+        call.is_hybrid()
+        and call.has("asymmetric_quantize_inputs")
+        and not call.has("keep_num_dims")
+        and len(call.inputs) > _WITHOUT_BIAS
     )
 
 
 def _casts(dtype: str) -> Callable[[OperatorCall], bool]:
-    return lambda use: dtype in (use.dtype(), use.gives)
+    return lambda call: dtype in (call.dtype(), call.output_dtype)
 
 
 _CAST = {"uint32": 2, "int8": 3, "uint16": 4, "float16": 5, "float64": 5, "bfloat16": 7}
 _RULES: Mapping[str, _Rules] = {
     "ABS": ((4, _raw("int16")),),
     "ADD": (
-        (3, lambda use: use.dtype() == "int16" and not use.has("pot_scale_int16")),
+        (3, lambda call: call.dtype() == "int16" and not call.has("pot_scale_int16")),
         (5, _raw("int16")),
     ),
-    "BATCH_MATMUL": ((4, lambda use: use.is_hybrid() and use.has("asymmetric_quantize_inputs")),),
+    "BATCH_MATMUL": (
+        (4, lambda call: call.is_hybrid() and call.has("asymmetric_quantize_inputs")),
+    ),
     **dict.fromkeys(
-        ("BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND"), ((3, lambda use: use.dimensions() != _FOUR),)
+        ("BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND"), ((3, lambda call: call.dimensions() != _FOUR),)
     ),
     "BIDIRECTIONAL_SEQUENCE_LSTM": _hybrid(1, 2, 3),
     "BIDIRECTIONAL_SEQUENCE_RNN": _hybrid(1, 2, 3),
     "BROADCAST_TO": ((2, lambda _: True),),
     "CAST": (
         *((version, _casts(dtype)) for dtype, version in _CAST.items()),
-        (6, lambda use: use.dtype() == "int4" and use.gives == "float32"),
-        (8, lambda use: not {"int2", "uint4"}.isdisjoint((use.dtype(), use.gives))),
+        (6, lambda call: call.dtype() == "int4" and call.output_dtype == "float32"),
+        (8, lambda call: not {"int2", "uint4"}.isdisjoint((call.dtype(), call.output_dtype))),
     ),
     "CONV_2D": (
-        (2, lambda use: use.is_hybrid()),
-        (3, lambda use: use.dtype() == use.dtype(1) == "int8"),
-        (5, lambda use: use.is_hybrid() and use.is_per_channel(1)),
+        (2, lambda call: call.is_hybrid()),
+        (3, lambda call: call.dtype() == call.dtype(1) == "int8"),
+        (5, lambda call: call.is_hybrid() and call.is_per_channel(1)),
         (6, _is_grouped),
-        (7, lambda use: use.dtype() == "int8" and use.dtype(1) == "int4"),
-        (8, _biased_in_int32),
+        (7, lambda call: call.dtype() == "int8" and call.dtype(1) == "int4"),
+        (8, _has_int32_bias),
     ),
     "DEPTHWISE_CONV_2D": (
-        (2, lambda use: any(use.operator.options.get(f"dilation_{d}_factor", 1) > 1 for d in "wh")),
-        (3, lambda use: use.dtype() == use.dtype(1) == "int8"),
-        (4, lambda use: use.is_hybrid()),
-        (6, lambda use: use.is_hybrid() and use.is_per_channel(1)),
-        (7, lambda use: use.dtype() == "int8" and use.dtype(1) == "int4"),
+        (
+            2,
+            lambda call: any(
+                call.operator.options.get(f"dilation_{d}_factor", 1) > 1 for d in "wh"
+            ),
+        ),
+        (3, lambda call: call.dtype() == call.dtype(1) == "int8"),
+        (4, lambda call: call.is_hybrid()),
+        (6, lambda call: call.is_hybrid() and call.is_per_channel(1)),
+        (7, lambda call: call.dtype() == "int8" and call.dtype(1) == "int4"),
     ),
-    "DEQUANTIZE": ((5, lambda use: use.dtype() == "int8" and use.is_per_channel(0)),),
+    "DEQUANTIZE": ((5, lambda call: call.dtype() == "int8" and call.is_per_channel(0)),),
     "DIV": ((2, _broadcasts_above_4),),
-    "DYNAMIC_UPDATE_SLICE": ((2, lambda use: use.dtype(2) == "int64"),),
+    "DYNAMIC_UPDATE_SLICE": ((2, lambda call: call.dtype(2) == "int64"),),
     "EMBEDDING_LOOKUP": (
-        (4, lambda use: use.dtype(1) == "int4" or use.is_per_channel(1)),
-        (5, lambda use: use.dtype(1) == "int2"),
+        (4, lambda call: call.dtype(1) == "int4" or call.is_per_channel(1)),
+        (5, lambda call: call.dtype(1) == "int2"),
     ),
-    "FAKE_QUANT": ((2, lambda use: use.has("narrow_range")),),
+    "FAKE_QUANT": ((2, lambda call: call.has("narrow_range")),),
     "FULLY_CONNECTED": (
-        (2, lambda use: use.has("weights_format")),
-        (3, lambda use: use.is_hybrid()),
-        (4, lambda use: use.dtype() == use.dtype(1) == "int8"),
-        (5, lambda use: use.has("keep_num_dims")),
-        (6, lambda use: len(use.inputs) == _WITHOUT_BIAS),
-        (8, lambda use: (weights := use.input(1)) is not None and weights.is_sparse),
+        (2, lambda call: call.has("weights_format")),
+        (3, lambda call: call.is_hybrid()),
+        (4, lambda call: call.dtype() == call.dtype(1) == "int8"),
+        (5, lambda call: call.has("keep_num_dims")),
+        (6, lambda call: len(call.inputs) == _WITHOUT_BIAS),
+        (8, lambda call: (weights := call.input(1)) is not None and weights.is_sparse),
         (9, _is_asymmetric_dense),
-        (10, lambda use: use.dtype() == "int8" and use.dtype(1) == "int4"),
-        (11, _biased_in_int32),
-        (12, lambda use: use.is_hybrid() and use.is_per_channel(1)),
-        (13, lambda use: use.dtype() == "int16" and use.dtype(1) == "int4"),
-        (14, lambda use: use.dtype(1) == "int2"),
+        (10, lambda call: call.dtype() == "int8" and call.dtype(1) == "int4"),
+        (11, _has_int32_bias),
+        (12, lambda call: call.is_hybrid() and call.is_per_channel(1)),
+        (13, lambda call: call.dtype() == "int16" and call.dtype(1) == "int4"),
+        (14, lambda call: call.dtype(1) == "int2"),
     ),
     "GATHER": (
-        (5, lambda use: use.has("batch_dims")),
-        (6, lambda use: use.dtype(1) == "int16"),
+        (5, lambda call: call.has("batch_dims")),
+        (6, lambda call: call.dtype(1) == "int16"),
     ),
-    "GATHER_ND": ((4, lambda use: use.dtype(1) == "int16"),),
-    "L2_NORMALIZATION": ((2, lambda use: use.gives == "int8"),),
+    "GATHER_ND": ((4, lambda call: call.dtype(1) == "int16"),),
+    "L2_NORMALIZATION": ((2, lambda call: call.output_dtype == "int8"),),
     "LSTM": (
-        (2, lambda use: use.has("kernel_type")),
+        (2, lambda call: call.has("kernel_type")),
         *_hybrid(2, 3, 4),
-        (5, lambda use: use.dtype() == use.gives == "int16" and use.dtype(2) == "int8"),
+        (5, lambda call: call.dtype() == call.output_dtype == "int16" and call.dtype(2) == "int8"),
     ),
     **dict.fromkeys(("MAXIMUM", "MINIMUM"), ((3, _broadcasts_above_4),)),
     "MUL": ((3, _rescales_by_1_or_more), (7, _raw("int16"))),
     **dict.fromkeys(("PAD", "PADV2"), ((4, _above(4)),)),
     "QUANTIZE": (
-        (2, lambda use: use.gives == "int16"),
-        (3, lambda use: any(made.quant and made.quant.axis is not None for made in use.outputs)),
-        (4, lambda use: "int4" in (use.dtype(), use.gives)),
-        (5, lambda use: "uint4" in (use.dtype(), use.gives)),
+        (2, lambda call: call.output_dtype == "int16"),
+        (3, lambda call: any(out.quant and out.quant.axis is not None for out in call.outputs)),
+        (4, lambda call: "int4" in (call.dtype(), call.output_dtype)),
+        (5, lambda call: "uint4" in (call.dtype(), call.output_dtype)),
     ),
-    "RESIZE_BILINEAR": ((3, lambda use: use.has("half_pixel_centers")),),
+    "RESIZE_BILINEAR": ((3, lambda call: call.has("half_pixel_centers")),),
     "RESIZE_NEAREST_NEIGHBOR": (
-        (3, lambda use: use.has("half_pixel_centers") or use.has("align_corners")),
+        (3, lambda call: call.has("half_pixel_centers") or call.has("align_corners")),
     ),
     "RNN": _hybrid(1, 2, 3),
-    "SELECT": ((3, lambda use: any(use.dimensions(place) == _FIVE for place in range(3))),),
+    "SELECT": ((3, lambda call: any(call.dimensions(index) == _FIVE for index in range(3))),),
     "SLICE": ((5, _above(4)),),
     "STRIDED_SLICE": (
         (4, _above(4)),
-        (6, lambda use: use.has("ellipsis_mask") or use.has("new_axis_mask")),
-        (8, lambda use: use.has("offset")),
+        (6, lambda call: call.has("ellipsis_mask") or call.has("new_axis_mask")),
+        (8, lambda call: call.has("offset")),
     ),
     "SUB": (
         (3, _broadcasts_above_4),
-        (5, lambda use: use.dtype() == "int16" and not use.has("pot_scale_int16")),
+        (5, lambda call: call.dtype() == "int16" and not call.has("pot_scale_int16")),
     ),
     "SVDF": _hybrid(1, 2, 4),
     "TRANSPOSE": ((4, _above(4)), (6, _above(5)), (8, _above(6))),
     "TRANSPOSE_CONV": (
-        (3, lambda use: use.input(3) is not None),
-        (4, lambda use: use.has("fused_activation_function")),
-        (5, _biased_in_int32),
+        (3, lambda call: call.input(3) is not None),
+        (4, lambda call: call.has("fused_activation_function")),
+        (5, _has_int32_bias),
     ),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (
         *_hybrid(2, 2, 3),
-        (4, lambda use: use.has("diagonal_recurrent_tensors")),
-        (5, lambda use: use.dtype() == use.gives == "int16" and use.dtype(2) == "int8"),
+        (4, lambda call: call.has("diagonal_recurrent_tensors")),
+        (5, lambda call: call.dtype() == call.output_dtype == "int16" and call.dtype(2) == "int8"),
     ),
     "UNIDIRECTIONAL_SEQUENCE_RNN": _hybrid(1, 2, 3),
-    "WHERE": ((2, lambda use: use.dtype() != "bool"),),
+    "WHERE": ((2, lambda call: call.dtype() != "bool"),),
 }
-"""By operator, versions and what needs them, besides the dtype."""
+"""By operator, versions and the conditions that need them, besides the dtype."""

@@ -1,8 +1,8 @@
-"""Targets: TOML files, found by name or by path.
+"""Targets: device descriptions in TOML files, which are found by name or by path.
 
-A name is that of a file in :mod:`edgepack.targets`, or in the user's own folder of targets:
-``edgepack/targets`` in ``$XDG_CONFIG_HOME``, which is ``~/.config`` if it is not set. A target of
-the user's own goes before one of the same name that comes with edgepack. Hidden files are none.
+A name is that of a file in :mod:`edgepack.targets` or in the user's own folder of targets,
+``edgepack/targets`` in ``$XDG_CONFIG_HOME`` (``~/.config`` if that is not set). A user's target
+takes precedence over one of the same name that comes with edgepack. Hidden files are ignored.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ KINDS = ("phone", "board", "microcontroller")
 QUANTIZATIONS = ("full-integer", "any")
 DELEGATES = ("xnnpack", "gpu")
 LAYOUTS = ("cmake", "arduino", "esp-idf", "zephyr", "platformio")
-"""Names of firmware projects, those of :data:`edgepack.emit.tflm.layouts.LAYOUTS`."""
+"""Layouts of firmware projects, those of :data:`edgepack.emit.tflm.layouts.LAYOUTS`."""
 ACCELERATORS = (
     *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
     *(f"ethos-u65-{macs}" for macs in (256, 512)),
     *(f"ethos-u85-{macs}" for macs in (128, 256, 512, 1024, 2048)),
 )
-"""What Vela 5.2 compiles for, with the MACs a cycle."""
+"""The accelerators that Vela 5.2 compiles for; names end in the MACs per cycle."""
 DATA_TYPES = (
     *("bool", "string", "resource", "variant"),
     *("int2", "int4", "int8", "int16", "int32", "int64"),
@@ -42,27 +42,28 @@ DATA_TYPES = (
     *("bfloat16", "float8_e4m3fn", "float8_e5m2", "float16", "float32", "float64"),
     *("complex64", "complex128"),
 )
-"""Those of TFLite's schema of LiteRT 2.3."""
+"""The tensor types of TFLite's schema in LiteRT 2.3."""
 ALL = "all"
-"""What users call every target, so that none can be called so."""
+"""The name that stands for every target; no target can have it."""
 
 _SUFFIX = ".toml"
-_NEAR = 3
+_SUGGESTIONS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A device.
 
-    ``sources`` name the documents that the figures come from. ``interpreters`` maps runtimes of
-    :mod:`edgepack.runtimes` that run the model there to the oldest version that it must run on.
-    ``quantization`` is ``full-integer`` where nothing may be left in float but the model's ends.
-    ``data_types`` are those of tensors; ``operators`` those it takes, all that its interpreters
-    know if there are none. ``kernels`` are those of TensorFlow Lite Micro (:data:`KERNELS`), and
-    ``layout`` is that of a firmware project there (:data:`LAYOUTS`), ``cmake`` if it is None.
-    ``flash_bytes``, storage of whatever kind, and ``ram_bytes`` are what the device has, None for
-    no limit; of each a share, a fraction, is left for the application. ``accelerator`` is an
-    Ethos-U as Vela names it (:data:`ACCELERATORS`).
+    ``sources`` name the documents that the figures come from. ``interpreters`` maps the runtimes
+    of :mod:`edgepack.runtimes` that run models on the device to the oldest release that they must
+    run on. ``quantization`` is ``full-integer`` if only the model's inputs and outputs may be
+    float. ``data_types`` are the supported types of tensors, ``operators`` the supported operators;
+    if empty, all that the interpreters support. ``kernels`` are those of TensorFlow Lite Micro
+    (:data:`KERNELS`), ``layout`` is that of firmware projects (:data:`LAYOUTS`), ``cmake`` if None.
+    ``flash_bytes``, which counts storage of any kind, and ``ram_bytes`` are what the device has,
+    None for no limit; ``application_flash_share`` and ``application_ram_share`` are the fractions
+    of them, 0 to below 1, that are reserved for the application. ``accelerator`` is an Ethos-U in
+    Vela's naming (:data:`ACCELERATORS`).
     """
 
     name: str
@@ -87,28 +88,29 @@ class Target:
 
     @property
     def model_flash_bytes(self) -> int | None:
-        """The flash that is left for the model and the runtime."""
-        return _left(self.flash_bytes, self.application_flash_share)
+        """The flash in bytes that is available to the model and the runtime; None for no limit."""
+        return _available(self.flash_bytes, self.application_flash_share)
 
     @property
     def model_ram_bytes(self) -> int | None:
-        """The RAM that is left for the model and the runtime."""
-        return _left(self.ram_bytes, self.application_ram_share)
+        """The RAM in bytes that is available to the model and the runtime; None for no limit."""
+        return _available(self.ram_bytes, self.application_ram_share)
 
 
-def _left(whole: int | None, share: float) -> int | None:
-    return None if whole is None else int(whole * (1 - share))
+def _available(total: int | None, share: float) -> int | None:
+    return None if total is None else int(total * (1 - share))
 
 
 def target_names() -> list[str]:
-    """The names of all targets that are found by name, in alphabetical order."""
+    """Return the names of all targets that can be found by name, in alphabetical order."""
     return sorted({name for folder in _folders() for name in _names(folder)})
 
 
 def load_target(name: str) -> Target:
-    """Read a target by its name, or by the path of its file.
+    """Read a target by its name or by the path of its file.
 
-    Raises :class:`TargetError`, with the nearest known name.
+    Raises :class:`TargetError` for an unknown name, with the nearest known one, and for a file
+    that cannot be read or is invalid.
     """
     path = target_file(name)
     text = read_user_text(path, TargetError, "target file")
@@ -116,9 +118,9 @@ def load_target(name: str) -> Target:
 
 
 def target_file(name: str) -> Path:
-    """Find the file of a target by its name or path; it need not be there for a path.
+    """Return the file of a target, found by its name or path; a path need not exist.
 
-    Raises :class:`TargetError`, with the nearest known name.
+    Raises :class:`TargetError` for an unknown name, with the nearest known one.
     """
     if is_path(name):
         return Path(name)
@@ -128,7 +130,7 @@ def target_file(name: str) -> Path:
     near = difflib.get_close_matches(name, target_names(), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise TargetError(
-        f"unknown target {name!r}: {hint}edgepack targets lists all; or give the path of a"
+        f"unknown target {name!r}: {hint}edgepack targets lists all; or pass the path of a"
         f" {_SUFFIX} file"
     )
 
@@ -141,17 +143,17 @@ def is_path(name: str) -> bool:
 def load_targets(names: Iterable[str]) -> list[Target]:
     """Read targets by their names or paths.
 
-    Raises :class:`TargetError` as :func:`load_target` does, and for two of the same name.
+    Raises :class:`TargetError` as :func:`load_target` does, and for two with the same name.
     """
     targets = [load_target(name) for name in names]
-    known = [target.name for target in targets]
-    if twice := sorted({name for name in known if known.count(name) > 1}):
-        raise TargetError(f"two targets are called {twice[0]!r}: rename the file of one")
+    loaded = [target.name for target in targets]
+    if duplicates := sorted({name for name in loaded if loaded.count(name) > 1}):
+        raise TargetError(f"two targets are called {duplicates[0]!r}: rename the file of one")
     return targets
 
 
 def _folders() -> list[Any]:
-    """Find the user's own folder of targets, if there is one that can be read, and edgepack's."""
+    """Return the user's own folder of targets, if there is a home for one, and edgepack's."""
     own = user_folder("XDG_CONFIG_HOME", ".config")
     return [*([own / "targets"] if own else []), files("edgepack.targets")]
 
@@ -159,7 +161,7 @@ def _folders() -> list[Any]:
 def _names(folder: Any) -> list[str]:
     try:
         names = [entry.name for entry in folder.iterdir()]
-    except OSError:  # it is not there, or not the user's
+    except OSError:  # it does not exist, or the user may not read it
         return []
     return [
         name.removesuffix(_SUFFIX)
@@ -169,9 +171,10 @@ def _names(folder: Any) -> list[str]:
 
 
 def parse_target(name: str, text: str) -> Target:
-    """Build a target from TOML text, named as is or by the path of its file.
+    """Build a target from TOML text.
 
-    Raises :class:`TargetError` for what does not fit.
+    ``name`` is the target's name, or the path of its file. Raises :class:`TargetError` for invalid
+    keys or values.
     """
     try:
         return _parse(Path(name).stem if name.endswith(_SUFFIX) else name, parse_toml(text))
@@ -186,7 +189,7 @@ def _parse(name: str, table: dict[str, Any]) -> Target:
     require_known(table, keys, "the keys are")
     budgets = parse_budgets(table.pop("budgets", {}))
     target = Target(**checked_values(Target, table | {"name": name}, {*keys, "name"} - {"budgets"}))
-    _require_said(target)
+    _require_texts(target)
     _require_names(target)
     _require_figures(target)
     _require_kernels(target)
@@ -195,14 +198,14 @@ def _parse(name: str, table: dict[str, Any]) -> Target:
     return replace(target, budgets=budgets)
 
 
-def _require_said(target: Target) -> None:
+def _require_texts(target: Target) -> None:
     for key in ("description", "processor"):
         if not getattr(target, key).strip():
-            raise TableError(f"{key} is empty: write what the device is")
+            raise TableError(f"{key} is empty: describe the device")
     for key in ("sources", "data_types"):
-        listed = getattr(target, key)
-        if not listed or not all(text.strip() for text in listed):
-            raise TableError(f"{key} {list(listed)}: must name one at least, none of them empty")
+        texts = getattr(target, key)
+        if not texts or not all(text.strip() for text in texts):
+            raise TableError(f"{key} {list(texts)}: must have at least one entry, and none empty")
 
 
 def _require_names(target: Target) -> None:
@@ -213,51 +216,51 @@ def _require_names(target: Target) -> None:
         ("layout", (None, *LAYOUTS)),
         ("accelerator", (None, *ACCELERATORS)),
     ):
-        if (given := getattr(target, key)) not in known:
-            raise TableError(f"{key} {given!r} is not one of {', '.join(filter(None, known))}")
+        if (value := getattr(target, key)) not in known:
+            raise TableError(f"{key} {value!r} is not one of {', '.join(filter(None, known))}")
     _require_all(target.interpreters, RUNTIMES, "interpreter")
     _require_all(target.delegates, DELEGATES, "delegate")
     _require_all(target.data_types, DATA_TYPES, "data type")
     known_operators = measured_operators()
     for name in target.operators:
         if name not in known_operators:
-            near = difflib.get_close_matches(name, known_operators, n=_NEAR, cutoff=0)
+            near = difflib.get_close_matches(name, known_operators, n=_SUGGESTIONS, cutoff=0)
             raise TableError(
-                f"unknown operator {name!r}, which no interpreter has; near it are"
+                f"unknown operator {name!r}: no interpreter supports it; similar ones are"
                 f" {', '.join(near)}"
             )
     if not target.interpreters:
-        raise TableError(f"no interpreter; the interpreters are {', '.join(RUNTIMES)}")
+        raise TableError(f"no interpreter; available are {', '.join(RUNTIMES)}")
 
 
 def _require_figures(target: Target) -> None:
     for key in ("flash_bytes", "ram_bytes", "clock_mhz"):
-        if (number := getattr(target, key)) is not None and not 0 < number < float("inf"):
-            raise TableError(f"{key} {number}: must be above 0")
+        if (value := getattr(target, key)) is not None and not 0 < value < float("inf"):
+            raise TableError(f"{key} {value}: must be greater than 0")
     for key in ("application_flash_share", "application_ram_share"):
-        if not 0 <= getattr(target, key) < 1:
-            raise TableError(f"{key} {getattr(target, key)}: is a fraction, from 0 to below 1")
+        if not 0 <= (share := getattr(target, key)) < 1:
+            raise TableError(f"{key} {share}: must be a fraction, 0 or greater and less than 1")
 
 
 def _require_kernels(target: Target) -> None:
     if target.kind == "microcontroller":
         for key in ("kernels", "flash_bytes", "ram_bytes"):
             if getattr(target, key) is None:
-                raise TableError(f"the key {key!r} is missing, which a microcontroller needs")
+                raise TableError(f"the key {key!r} is missing; a microcontroller requires it")
     if target.kernels and "tflm" not in target.interpreters:
         raise TableError(
-            f"kernels {target.kernels!r} are those of tflm, which is not among the interpreters:"
+            f"kernels {target.kernels!r} belong to tflm, which is not among the interpreters:"
             " leave kernels out, or add tflm"
         )
     if target.layout and not target.kernels:
         raise TableError(
-            f"layout {target.layout!r} is that of firmware, and there are no kernels to run it:"
-            " leave layout out, or add kernels"
+            f"layout {target.layout!r} is for firmware, but the target has no kernels: leave layout"
+            " out, or add kernels"
         )
 
 
-def _require_all(given: Any, known: Any, what: str) -> None:
-    for name in given:
+def _require_all(names: Any, known: Any, what: str) -> None:
+    for name in names:
         if name not in known:
             raise TableError(f"unknown {what} {name!r}; the {what}s are {', '.join(known)}")
 
@@ -266,10 +269,10 @@ def _require_measured(interpreter: str, version: str) -> None:
     oldest, *_, newest = measured_versions(interpreter)
     try:
         is_between = version_key(oldest) <= version_key(version) <= version_key(newest)
-    except (TargetError, ValueError):  # Python reads no numbers of thousands of digits
+    except (TargetError, ValueError):  # Python does not parse numbers of thousands of digits
         is_between = False
     if not is_between:
         raise TableError(
-            f"interpreters: {interpreter} {version!r} is no version from {oldest} to {newest},"
+            f"interpreters: {interpreter} {version!r} is not a release from {oldest} to {newest},"
             " whose operators were measured: write the oldest of these that the model must run on"
         )

@@ -1,8 +1,8 @@
-"""The flash and RAM that a model takes on a microcontroller with TensorFlow Lite Micro.
+"""The flash and RAM that a model needs on a microcontroller with TensorFlow Lite Micro (TFLM).
 
-Pure functions of a parsed model and of what TFLM measured of it on this host; no interpreter is
+Pure functions of a parsed model and of TFLM's measurements on this host; no interpreter is
 imported. The arena is computed exactly where TFLM's structs are known, the runtime's flash is
-estimated; both stay on the safe side, and the result says where.
+estimated. Both are upper bounds where they are not exact; the notes of the result say where.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ __all__ = ["KERNELS", "Arena", "Footprint", "arena", "compute_footprint"]
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What a model takes on a device, in bytes; ``notes`` say what is estimated of the flash.
+    """What a model needs on a device, in bytes.
 
-    ``flash_bytes`` counts the model and the runtime, ``ram_bytes`` the smallest arena that TFLM
-    can start in and the runtime's static data and stack.
+    ``flash_bytes`` is for the model and the runtime, ``ram_bytes`` for the smallest arena that TFLM
+    can start in and the runtime's static data and stack. ``notes`` say on what the estimate of the
+    flash is based.
     """
 
     arena: Arena
@@ -38,15 +39,16 @@ class Footprint:
 def compute_footprint(
     model: Model, model_bytes: int, allocations: Allocations, kernels: str
 ) -> Footprint:
-    """Compute what a .tflite file takes with the given kernels, one of :data:`KERNELS`.
+    """Compute the footprint of a .tflite file with kernels, one of :data:`KERNELS`.
 
-    Raises :class:`ModelError` if its operators lack what every interpreter asks of them.
+    ``model_bytes`` is the size of the file, ``allocations`` are TFLM's for it on this host. Raises
+    :class:`ModelError` if operators lack inputs or outputs that every interpreter requires.
     """
     try:
         computed = arena(model, allocations, kernels)
     except (IndexError, ValueError, ZeroDivisionError) as error:
         raise ModelError(
-            f"damaged .tflite file: tensors do not fit an operator: {error}"
+            f"damaged .tflite file: tensors do not match an operator: {error}"
         ) from error
     flash, ram = runtime_flash_bytes(model, kernels), runtime_ram_bytes(kernels)
     return Footprint(

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Allocations:
-    """TFLM's own account of the tensor arena on the host that it ran on, in bytes.
+    """TFLM's record of the tensor arena on the host that it ran on, in bytes.
 
-    ``head_bytes`` is the planned part: activations and scratch buffers; ``tail_bytes`` the
-    persistent one. ``kinds`` tells what TFLM recorded of the latter: bytes and count by kind.
+    ``head_bytes`` is the planned part, which holds activations and scratch buffers, ``tail_bytes``
+    the persistent part. ``kinds`` are the recorded allocations in the latter: bytes and count by
+    kind.
     """
 
     head_bytes: int
@@ -20,5 +21,5 @@ class Allocations:
 
     @property
     def total_bytes(self) -> int:
-        """The whole arena."""
+        """The size of the whole arena."""
         return self.head_bytes + self.tail_bytes

@@ -1,7 +1,7 @@
-"""What a model needs of memory for its activations, operator by operator.
+"""The memory that a model's activations need, operator by operator.
 
-This is the model's own need, tensors side by side without gaps. An interpreter takes more: it
-aligns, plans with gaps, and adds buffers and structs of its own.
+This is the sum of the tensors that are alive, without gaps. An interpreter needs more: it aligns
+them, leaves gaps, and adds buffers and structs of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from edgepack.core.errors import ModelError
-from edgepack.footprint.planner import is_planned, lives
+from edgepack.footprint.planner import is_planned, lifetimes
 from edgepack.tflite.graph import Graph, Model, Operator
 
 _RUNS: Mapping[str, tuple[str, ...]] = {
@@ -21,14 +21,14 @@ _RUNS: Mapping[str, tuple[str, ...]] = {
     "IF": ("then_subgraph_index", "else_subgraph_index"),
     "WHILE": ("cond_subgraph_index", "body_subgraph_index"),
 }
-"""The options of control flow that name the graphs which it runs."""
+"""By control-flow operator, the options that hold the indices of the graphs it runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryStep:
     """The bytes of activations that are alive while an operator runs.
 
-    ``waiting`` of them are neither taken nor given by it but kept for a later one.
+    ``waiting`` of them are neither its inputs nor its outputs, but kept for a later operator.
     """
 
     alive: int
@@ -37,13 +37,14 @@ class MemoryStep:
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What a graph needs for its activations over time, in bytes.
+    """What a graph's activations need over time, in bytes.
 
-    ``start`` is what its inputs take before anything runs, ``steps`` has an entry for each
-    operator. ``peak_step`` is where ``peak`` is first reached, None if at the start; ``alive``
-    are the tensors that are alive there, the largest first, and ``called`` what the graphs need
-    besides that the operator runs. ``variables`` is the part that is alive always. ``spans`` are
-    the first and last step of each activation: 0 is the start, operators count from 1.
+    ``start`` is the size of its inputs before anything runs, ``steps`` has an entry for each
+    operator. ``peak_step`` is the index of the operator at which ``peak`` is first reached, None at
+    the start; ``alive`` are the indices of the tensors that are alive there, the largest first,
+    and ``called`` is what the graphs that this operator runs need in addition. ``variables`` is
+    the part that is always alive. ``spans`` are the first and last step of each activation by its
+    tensor's index: 0 is the start, operators count from 1.
     """
 
     start: int
@@ -57,17 +58,17 @@ class Memory:
 
 
 def runs(operator: Operator) -> list[int]:
-    """Tell which graphs an operator of control flow runs."""
+    """Return the indices of the graphs that a control-flow operator runs."""
     if operator.is_custom:
         return []
     return [int(operator.options.get(option, 0)) for option in _RUNS.get(operator.name, ())]
 
 
 def memories(model: Model) -> list[Memory]:
-    """Follow the activations of each graph.
+    """Compute the memory of the activations of each graph, in the order of the file.
 
-    An operator that runs other graphs needs as much besides as the most demanding of them. Raises
-    :class:`ModelError` if graphs run each other in a circle or run one that is not there.
+    An operator that runs other graphs needs the memory of the most demanding one in addition.
+    Raises :class:`ModelError` if graphs run each other in a cycle, or run one that does not exist.
     """
     count = len(model.subgraphs)
     called = {
@@ -75,39 +76,39 @@ def memories(model: Model) -> list[Memory]:
         for number, graph in enumerate(model.subgraphs)
     }
     if any(not 0 <= each < count for numbers in called.values() for each in numbers):
-        raise ModelError("damaged .tflite file: control flow runs a graph that is not there")
-    found: dict[int, Memory] = {}
+        raise ModelError("damaged .tflite file: control flow runs a graph that does not exist")
+    computed: dict[int, Memory] = {}
     try:
-        for number in TopologicalSorter(called).static_order():  # those that are called first
-            found[number] = _memory(model.subgraphs[number], found)
+        for number in TopologicalSorter(called).static_order():  # called graphs come first
+            computed[number] = _memory(model.subgraphs[number], computed)
     except CycleError:
-        raise ModelError("damaged .tflite file: its graphs run each other in a circle") from None
-    return [found[number] for number in range(count)]
+        raise ModelError("damaged .tflite file: its graphs run each other in a cycle") from None
+    return [computed[number] for number in range(count)]
 
 
 def _spans(graph: Graph) -> dict[int, tuple[int, int]]:
-    """Find the first and last step of each activation; variables live always.
+    """Return the first and last step of each activation; variables are always alive.
 
-    What an operator takes and nothing gives is scratch memory of its own, as of Ethos-U's.
+    A tensor that an operator reads and nothing writes is its own scratch memory, as for Ethos-U.
     """
-    found = lives(graph)
+    spans = lifetimes(graph)
     for step, operator in enumerate(graph.operators, 1):
         for index in operator.inputs:
             if index >= 0:
-                first, last = found.get(index, (step, step))
-                found[index] = (first, max(last, step))
+                first, last = spans.get(index, (step, step))
+                spans[index] = (first, max(last, step))
     always = (0, len(graph.operators))
     return {
-        index: always if tensor.is_variable else found[index]
+        index: always if tensor.is_variable else spans[index]
         for index, tensor in enumerate(graph.tensors)
-        if tensor.is_variable or (index in found and is_planned(tensor))
+        if tensor.is_variable or (index in spans and is_planned(tensor))
     }
 
 
 def _memory(graph: Graph, others: Mapping[int, Memory]) -> Memory:
-    lived = _spans(graph)
-    sizes = {index: graph.tensors[index].value_bytes for index in lived}
-    alive = _alive(lived, sizes, len(graph.operators) + 1)
+    spans = _spans(graph)
+    sizes = {index: graph.tensors[index].value_bytes for index in spans}
+    alive = _alive(spans, sizes, len(graph.operators) + 1)
     steps = []
     for operator, kept in zip(graph.operators, alive[1:], strict=True):
         own = _sum(sizes, {*operator.inputs, *operator.outputs})
@@ -115,30 +116,30 @@ def _memory(graph: Graph, others: Mapping[int, Memory]) -> Memory:
     totals = [alive[0], *(step.alive for step in steps)]
     peak = max(totals)
     at = totals.index(peak)
-    there = [index for index, (first, last) in lived.items() if first <= at <= last]
+    alive_at_peak = [index for index, (first, last) in spans.items() if first <= at <= last]
     return Memory(
         start=alive[0],
         steps=tuple(steps),
         peak=peak,
         peak_step=at - 1 if at else None,
-        alive=tuple(sorted(there, key=lambda index: (-sizes[index], index))),
+        alive=tuple(sorted(alive_at_peak, key=lambda index: (-sizes[index], index))),
         called=peak - alive[at],
-        variables=_sum(sizes, (index for index in lived if graph.tensors[index].is_variable)),
-        spans=lived,
+        variables=_sum(sizes, (index for index in spans if graph.tensors[index].is_variable)),
+        spans=spans,
     )
 
 
-def _alive(lived: Mapping[int, tuple[int, int]], sizes: Mapping[int, int], count: int) -> list[int]:
-    """Sum up at each step what lives there."""
+def _alive(spans: Mapping[int, tuple[int, int]], sizes: Mapping[int, int], count: int) -> list[int]:
+    """Return the bytes that are alive at each step."""
     changes: dict[int, int] = defaultdict(int)
-    for index, (first, last) in lived.items():
+    for index, (first, last) in spans.items():
         changes[first] += sizes[index]
         changes[last + 1] -= sizes[index]
-    found, total = [], 0
+    totals, total = [], 0
     for step in range(count):
         total += changes[step]
-        found.append(total)
-    return found
+        totals.append(total)
+    return totals
 
 
 def _called(operator: Operator, others: Mapping[int, Memory]) -> int:

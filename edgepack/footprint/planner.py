@@ -1,6 +1,6 @@
-"""TFLM's greedy memory planner: where tensors and scratch buffers lie in the planned part.
+"""TFLM's greedy memory planner, which places tensors and scratch buffers in the planned part.
 
-As in tensorflow/lite/micro/memory_planner/greedy_memory_planner.cc and micro_allocation_info.cc.
+Follows tensorflow/lite/micro/memory_planner/greedy_memory_planner.cc and micro_allocation_info.cc.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NEVER = (-1, -1)
 
 @dataclass(frozen=True, kw_only=True)
 class Buffer:
-    """Bytes that are needed from the step ``first`` to the step ``last``, both included."""
+    """Memory of ``size`` bytes that is needed from step ``first`` to step ``last``, inclusive."""
 
     size: int
     first: int
@@ -26,7 +26,10 @@ class Buffer:
 
 @dataclass(frozen=True, kw_only=True)
 class ScratchBuffer:
-    """Bytes that a kernel asks for while it runs: which graph, which operator of it."""
+    """Memory of ``size`` bytes that a kernel needs while it runs.
+
+    ``graph`` and ``operator`` are the indices of the graph in the file and of its operator.
+    """
 
     graph: int
     operator: int
@@ -34,45 +37,45 @@ class ScratchBuffer:
 
 
 def buffers(model: Model, scratch: Sequence[ScratchBuffer]) -> list[Buffer]:
-    """List what is to be planned, tensors first, in TFLM's order.
+    """Return the buffers to plan, tensors first, in TFLM's order.
 
-    The main graph has one step for each operator. The tensors of further graphs, which control flow
-    runs, are taken to be needed all the time: a bound from above.
+    The main graph has one step for each operator. The tensors of other graphs, which control flow
+    runs, are assumed to be alive all the time: an upper bound.
     """
     end = len(model.main.operators)
-    found = []
+    planned = []
     for number, graph in enumerate(model.subgraphs):
         always = dict.fromkeys(range(len(graph.tensors)), (0, end))
-        lived = always if number else lives(graph)
+        spans = always if number else lifetimes(graph)
         for index, tensor in enumerate(graph.tensors):
             if is_planned(tensor):
-                first, last = lived.get(index, _NEVER)
-                found.append(
+                first, last = spans.get(index, _NEVER)
+                planned.append(
                     Buffer(size=align(tensor.value_bytes, ALIGNMENT), first=first, last=last)
                 )
     for each in scratch:
         step = each.operator + 1
         first, last = (step, step) if each.graph == 0 else (0, end)
-        found.append(Buffer(size=align(each.size, ALIGNMENT), first=first, last=last))
-    return found
+        planned.append(Buffer(size=align(each.size, ALIGNMENT), first=first, last=last))
+    return planned
 
 
 def is_planned(tensor: Tensor) -> bool:
-    """Whether a tensor lies in the planned part: neither in the file nor kept between runs."""
+    """Whether a tensor is in the planned part: neither a constant nor kept between runs."""
     return not tensor.is_constant and not tensor.is_variable and tensor.value_bytes > 0
 
 
-def plan(wanted: Sequence[Buffer]) -> int:
-    """Place buffers, the largest first, each in the first gap that holds it; bytes in all.
+def plan(requested: Sequence[Buffer]) -> int:
+    """Return the bytes needed to place buffers, the largest first, each in the first gap it fits.
 
-    Of equal buffers the one that was added last comes first.
+    Of buffers of equal size the one added last comes first.
 
     >>> plan([Buffer(size=32, first=0, last=1), Buffer(size=16, first=1, last=2)])
     48
     """
     placed: list[tuple[int, Buffer]] = []
-    for number in sorted(range(len(wanted)), key=lambda n: (wanted[n].size, n), reverse=True):
-        buffer, offset = wanted[number], 0
+    for number in sorted(range(len(requested)), key=lambda n: (requested[n].size, n), reverse=True):
+        buffer, offset = requested[number], 0
         for start, other in placed:
             if other.first > buffer.last or buffer.first > other.last:
                 continue
@@ -84,14 +87,17 @@ def plan(wanted: Sequence[Buffer]) -> int:
     return max((start + buffer.size for start, buffer in placed), default=0)
 
 
-def lives(graph: Graph) -> dict[int, tuple[int, int]]:
-    """Find the first and last step of each tensor: inputs at 0, outputs until the end."""
-    found = dict.fromkeys((*graph.inputs, *graph.outputs), (0, 0))
+def lifetimes(graph: Graph) -> dict[int, tuple[int, int]]:
+    """Return the first and last step of each tensor by its index.
+
+    Inputs are alive from step 0, outputs until the end; operators count from 1.
+    """
+    spans = dict.fromkeys((*graph.inputs, *graph.outputs), (0, 0))
     for step, operator in enumerate(graph.operators, 1):
-        found |= dict.fromkeys(operator.outputs, (step, step))
+        spans |= dict.fromkeys(operator.outputs, (step, step))
         for index in operator.inputs:
-            if index in found:
-                found[index] = (found[index][0], step)
+            if index in spans:
+                spans[index] = (spans[index][0], step)
     for index in graph.outputs:
-        found[index] = (found[index][0], len(graph.operators))
-    return found
+        spans[index] = (spans[index][0], len(graph.operators))
+    return spans

@@ -1,8 +1,8 @@
-"""Scratch buffers that kernels ask for, from the shapes of what they take and give.
+"""Scratch buffers that kernels request, computed from the shapes of inputs and outputs.
 
-Of CMSIS-NN as its ``*_get_buffer_size`` functions have it (version 7, compiled by GCC or Clang);
-the Arm Compiler's takes 4 bytes for each input channel of a pointwise convolution besides. Strides
-and dilations are not needed: where they matter, the larger buffer is taken.
+Those of CMSIS-NN follow its ``*_get_buffer_size`` functions (version 7, compiled with GCC or
+Clang); the Arm Compiler needs 4 bytes more for each input channel of a pointwise convolution.
+Strides and dilations are not needed: where they matter, the larger buffer counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REFERENCE, CMSIS_NN, CMSIS_NN_DSP, CMSIS_NN_MVE, ESP_NN, ESP_NN_S3 = KERNELS = (
     "esp-nn",
     "esp-nn-s3",
 )
-"""The kernels of a build of TFLM. ``cmsis-nn`` is for processors without the DSP extension
+"""The kernels that TFLM can be built with. ``cmsis-nn`` is for processors without the DSP extension
 (Cortex-M0+, M3), ``cmsis-nn-dsp`` for those with it (M4, M7, M33), ``cmsis-nn-mve`` for those with
 Helium (M55, M85); ``esp-nn`` is ESP-NN in plain C (ESP32, ESP32-C3), ``esp-nn-s3`` with the vector
 instructions of the ESP32-S3."""
@@ -34,7 +34,7 @@ _ESP_VECTOR = 16
 
 
 def scratch_buffers(model: Model, kernels: str) -> list[ScratchBuffer]:
-    """List the scratch buffers of all operators, in the order in which TFLM plans them."""
+    """Return the scratch buffers of all operators, in the order in which TFLM plans them."""
     return [
         ScratchBuffer(graph=number, operator=index, size=size)
         for number, graph in enumerate(model.subgraphs)
@@ -44,24 +44,24 @@ def scratch_buffers(model: Model, kernels: str) -> list[ScratchBuffer]:
 
 
 def _sizes(graph: Graph, operator: Operator, kernels: str) -> list[int]:
-    own = {REFERENCE: {}, ESP_NN: _ESP_NN, ESP_NN_S3: _ESP_NN_S3}.get(kernels, _CMSIS_NN)
-    if operator.name not in own | _REFERENCE:
+    optimized = {REFERENCE: {}, ESP_NN: _ESP_NN, ESP_NN_S3: _ESP_NN_S3}.get(kernels, _CMSIS_NN)
+    if operator.name not in optimized | _REFERENCE:
         return []
     inputs = [graph.tensors[index] for index in operator.inputs if index >= 0]
     output = graph.tensors[operator.outputs[0]]
-    if operator.name in own and output.dtype in ("int8", "int16"):
-        return own[operator.name](inputs, output, kernels)
+    if operator.name in optimized and output.dtype in ("int8", "int16"):
+        return optimized[operator.name](inputs, output, kernels)
     return _REFERENCE[operator.name](inputs, output) if operator.name in _REFERENCE else []
 
 
 def _unpacked(inputs: list[Tensor], _: Tensor) -> list[int]:
-    """Reference kernels unpack int4 weights, one byte each."""
+    """Reference kernels unpack int4 weights to one byte each."""
     weights = inputs[1]
     return [prod(weights.shape)] if weights.dtype == "int4" else []
 
 
 def _reduced(inputs: list[Tensor], output: Tensor) -> list[int]:
-    """MEAN and SUM: where they are in the input, the axes, and of integers the sums."""
+    """MEAN and SUM: the position in the input, the axes, and for integers the sums."""
     sums = [4 * prod(output.shape)] if inputs[0].dtype in ("int8", "int16") else []
     return [4 * len(inputs[0].shape), 4 * prod(inputs[1].shape), *sums]
 
@@ -71,7 +71,7 @@ def _extreme(inputs: list[Tensor], _: Tensor) -> list[int]:
 
 
 def _transposed(inputs: list[Tensor], output: Tensor) -> list[int]:
-    """TRANSPOSE_CONV adds up in 32 bits, of int16 in 64, and widens biases of int16."""
+    """TRANSPOSE_CONV accumulates in 32 bits, int16 in 64 bits, and widens int16 biases."""
     values = inputs[2].dtype
     if values == "int8":
         return [4 * prod(output.shape)]
@@ -86,7 +86,7 @@ def _svdf(inputs: list[Tensor], output: Tensor) -> list[int]:
 
 
 def _lstm(inputs: list[Tensor], output: Tensor) -> list[int]:
-    """Four gates of a step, as wide as the cell's state."""
+    """Four gates of a step, each as large as the cell's state."""
     state = inputs[-1] if inputs[-1].shape else output
     width = 4 if inputs[0].dtype == "float32" else 2
     return [width * prod(state.shape)] * 4
@@ -108,7 +108,10 @@ _REFERENCE: dict[str, Callable[[list[Tensor], Tensor], list[int]]] = {
 
 
 def _im2col(column: int, kernels: str, *, width: int) -> int:
-    """Two columns of the input in 16 bits; with Helium four, in whole registers of 16 bytes."""
+    """Two columns of the input in 16 bits; with Helium four, aligned to registers of 16 bytes.
+
+    ``column`` is the number of values, ``width`` the bytes of each.
+    """
     if kernels == CMSIS_NN_MVE:
         return 4 * align(column * width, 16)
     return 4 * align(column, 4)
@@ -131,17 +134,21 @@ def _depthwise(inputs: list[Tensor], output: Tensor, kernels: str) -> list[int]:
     if weights.dtype == "int4":
         return [2 * channels * window]
     if kernels == CMSIS_NN_MVE:
-        many = 8 * channels * window + 8  # int16
-        return [many if values.dtype == "int16" else 4 * _MVE_CHANNELS * window]
+        wide = 8 * channels * window + 8  # int16
+        return [wide if values.dtype == "int16" else 4 * _MVE_CHANNELS * window]
     is_fast = values.dtype == "int8" and (height, width) == (_FAST_WINDOW, _FAST_WINDOW)
     return [2 * channels * window] if kernels == CMSIS_NN_DSP and not is_fast else []
 
 
 def _fully_connected(inputs: list[Tensor], output: Tensor, _: str) -> list[int]:
-    """Weights of one scale are spread over the channels if they serve as a 1 x 1 convolution."""
+    """A 1 x 1 convolution expands a single scale of the weights to one per channel."""
     weights = inputs[1]
-    many = weights.quant is not None and len(weights.quant.scale) > 1
-    if inputs[0].dtype == weights.dtype == "int8" and not many and is_convolution(weights, output):
+    per_channel = weights.quant is not None and len(weights.quant.scale) > 1
+    if (
+        inputs[0].dtype == weights.dtype == "int8"
+        and not per_channel
+        and is_convolution(weights, output)
+    ):
         return [8 * output.shape[-1]]
     return []
 
@@ -160,14 +167,14 @@ def _batch_matmul(_: list[Tensor], output: Tensor, kernels: str) -> list[int]:
 
 
 def _transposed_convolution(inputs: list[Tensor], output: Tensor, kernels: str) -> list[int]:
-    """The larger of its two ways: rows of sums, or a convolution with the weights turned."""
+    """The larger of its two methods: rows of sums, or a convolution with reversed weights."""
     weights, values = inputs[1:3]
     if values.dtype != "int8":
         return _transposed(inputs, output)
     channels, height, width, depth = weights.shape
-    steps = [-(-output.shape[axis] // values.shape[axis]) for axis in (1, 2)]
-    row = (values.shape[2] - 1) * steps[1] + max(width, *steps)
-    sums = 4 * row * channels * max(height, *steps)
+    strides = [-(-output.shape[axis] // values.shape[axis]) for axis in (1, 2)]
+    row = (values.shape[2] - 1) * strides[1] + max(width, *strides)
+    sums = 4 * row * channels * max(height, *strides)
     return [
         max(sums, _im2col(height * width * depth, kernels, width=1)),
         height * width * depth * channels,
@@ -187,7 +194,7 @@ _CMSIS_NN: dict[str, _Sizes] = {
 
 
 def _esp_convolution(inputs: list[Tensor], output: Tensor, _: str) -> list[int]:
-    """Weights and input, copied to where vector instructions can read them."""
+    """Weights and input, copied with the alignment that vector instructions require."""
     values, weights = inputs[:2]
     channels, height, width, depth = weights.shape
     pixels = prod(values.shape[1:3])
@@ -208,7 +215,7 @@ def _esp_convolution(inputs: list[Tensor], output: Tensor, _: str) -> list[int]:
 
 
 def _esp_depthwise(inputs: list[Tensor], output: Tensor, _: str) -> list[int]:
-    """Weights and padded input; but for windows of 3 x 3 in 16 bits, and the output besides."""
+    """Weights and padded input; except for 3 x 3 windows in 16 bits, and with the output."""
     values, weights = inputs[:2]
     channels = values.shape[-1]
     window, pixels = prod(weights.shape[1:3]), _padded(values, weights, output)
@@ -219,7 +226,7 @@ def _esp_depthwise(inputs: list[Tensor], output: Tensor, _: str) -> list[int]:
 
 
 def _padded(values: Tensor, weights: Tensor, output: Tensor) -> int:
-    """Count the pixels of an input with as much padding as its window and stride may need."""
+    """Return the number of pixels of an input, with all padding its window and stride may need."""
     return prod(
         values.shape[axis] + weights.shape[axis] + -(-values.shape[axis] // output.shape[axis])
         for axis in (1, 2)

@@ -1,8 +1,8 @@
 """Sizes of the structs that TensorFlow Lite Micro keeps in the arena, on any machine.
 
-A struct is written as its fields, one letter each: ``p`` a pointer or a size_t, ``i`` 32 bits,
-``e`` an enumeration, ``b`` one byte, ``d`` a double. Read off TFLM's and CMSIS-NN's headers as of
-August 2026; what the host of the tflite-micro package has besides is told apart as ``host``.
+A struct is a string with one letter per field: ``p`` a pointer or a size_t, ``i`` 32 bits,
+``e`` an enumeration, ``b`` one byte, ``d`` a double. Taken from TFLM's and CMSIS-NN's headers as of
+August 2026; names with ``HOST`` are for the host build in the tflite-micro package.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Abi:
-    """How a compiler lays a struct out: bytes of a pointer, and of a small enumeration."""
+    """How a compiler lays out structs: the bytes of a pointer and of a small enumeration."""
 
     pointer: int
     enum: int
@@ -20,13 +20,13 @@ class Abi:
 
 HOST = Abi(pointer=8, enum=4)
 ARM = Abi(pointer=4, enum=1)
-"""The bare-metal Arm ABI: enumerations take as few bytes as they can (AAPCS, section 8.1.3)."""
+"""The bare-metal Arm ABI: enumerations take as few bytes as possible (AAPCS, section 8.1.3)."""
 OTHER = Abi(pointer=4, enum=4)
 """Xtensa and RISC-V."""
 
 
 def sizeof(fields: str, abi: Abi) -> int:
-    """Lay fields out as a C compiler does; bytes.
+    """Return the size in bytes of a struct, laid out as by a C compiler.
 
     >>> sizeof("ppe", HOST), sizeof("ppe", ARM)
     (24, 12)
@@ -39,7 +39,7 @@ def sizeof(fields: str, abi: Abi) -> int:
 
 
 def alignof(fields: str, abi: Abi) -> int:
-    """Find the alignment of a struct in bytes: that of its widest field."""
+    """Return the alignment of a struct in bytes: that of its widest field."""
     widths = {"p": abi.pointer, "i": 4, "e": abi.enum, "b": 1, "d": 8}
     return max((widths[field] for field in fields), default=1)
 
@@ -115,10 +115,10 @@ PARAMS = {
     "VAR_HANDLE": "pp",
     "WHILE": "ii",
 }
-"""What the interpreter keeps of an operator's options (tensorflow/lite/micro/builtin_op_data.h)."""
+"""By operator, the struct of its options (tensorflow/lite/micro/builtin_op_data.h)."""
 
 HOST_PARAMS = {"FULLY_CONNECTED": f"{PARAMS['FULLY_CONNECTED']}pi"}
-"""Later than August 2026: a list in the file, and its length."""
+"""TFLM later than August 2026 also keeps a list in the file, and its length."""
 
 _CONV = "i" * 9 + "ppiii"
 _COMPRESSED = "ii"
@@ -160,7 +160,7 @@ OP_DATA = {
     "TRANSPOSE_CONV": "i" * 17 + "pp",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "i" * 172,
 }
-"""What the reference kernel of an operator keeps of its own. Where all fields are numbers, their
+"""By operator, the struct that its reference kernel keeps. If all fields are 32-bit numbers, their
 order does not matter."""
 
 HOST_OP_DATA = OP_DATA | {

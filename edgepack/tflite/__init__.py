@@ -1,1 +1,1 @@
-"""The .tflite file: read, checked for damage, rewritten; names of its layers and operators."""
+"""Read, check and rewrite .tflite files, and derive the names of layers and MACs of operators."""

@@ -1,4 +1,4 @@
-"""The constants of a file, as it stores them."""
+"""Read the constants of a .tflite file as they are stored."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edgepack.tflite.nibbles import unpack
 
 
 def stored_values(tensor: Tensor) -> NDArray[Any]:
-    r"""Read the numbers of a constant, (values,), which of a sparse one may be any number of bytes.
+    r"""Return the stored values of a constant as a flat array.
 
-    Those of 4 bits are given as int8.
+    A sparse constant may store any number of values. int4 values are returned as int8.
 
     >>> stored_values(Tensor(name="x", shape=(3,), dtype="int4", quant=None, data=b"\xf1\x07"))
     array([ 1, -1,  7], dtype=int8)

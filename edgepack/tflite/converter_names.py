@@ -1,17 +1,17 @@
-"""Names of tensors as TensorFlow's converter makes them, and what people gave of them."""
+"""The user's names of tensors, extracted from the names that TensorFlow's converter makes."""
 
 from __future__ import annotations
 
 import re
 
 NAMELESS = "StatefulPartitionedCall"
-"""What an output is called that nobody named."""
+"""The converter's name for an output without a name."""
 
 _SIGNATURE = "serving_default_"
 
 
 def without_suffix(name: str) -> str:
-    """Leave out what the converter writes around the name of an input or output.
+    """Remove what the converter adds to the name of an input or output.
 
     >>> without_suffix("serving_default_alpha:0"), without_suffix("next:1")
     ('alpha', 'next:1')
@@ -20,7 +20,7 @@ def without_suffix(name: str) -> str:
 
 
 def unnumbered(name: str) -> str:
-    """Leave out which output of its operation a tensor is, too: all of them have one name then.
+    """Remove the number of an operation's output, too, so that all its outputs have the same name.
 
     >>> unnumbered("serving_default_alpha:0"), unnumbered("next:1")
     ('alpha', 'next')
@@ -29,7 +29,7 @@ def unnumbered(name: str) -> str:
 
 
 def fused(name: str) -> list[str]:
-    """Take the names of all that the converter fused into one operator apart.
+    """Split the name of a fused operator into the names of the operations that it combines.
 
     >>> fused("model/relu/Relu;model/conv/BiasAdd")
     ['model/relu/Relu', 'model/conv/BiasAdd']

@@ -1,4 +1,4 @@
-"""What delegates took of a model, read off an interpreter that has them: in worker processes."""
+"""Find the operators that delegates run, by asking an interpreter in a worker process."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ _DELEGATE = "DELEGATE"
 
 
 def left_by_delegates(interpreter: Any) -> list[int] | None:
-    """Tell which operators of the main graph no delegate took; XNNPACK needs no asking.
+    """Return the operators of the main graph that no delegate runs, by index.
 
     ``interpreter`` is an ``Interpreter`` of TensorFlow Lite's Python interface, of LiteRT or
-    tflite-runtime, its tensors allocated. Returns indices, or None if this version does not tell.
+    tflite-runtime, with its tensors allocated; XNNPACK is applied by default. Returns None if this
+    version of the interpreter does not list its nodes.
     """
     list_nodes = getattr(interpreter, "_get_ops_details", None)
     if list_nodes is None:
@@ -19,20 +20,20 @@ def left_by_delegates(interpreter: Any) -> list[int] | None:
     nodes = list_nodes()
     operators = {node["index"]: node for node in nodes if node["op_name"] != _DELEGATE}
     delegates = [node for node in nodes if node["op_name"] == _DELEGATE]
-    taken = {index for delegate in delegates for index in _replaced(delegate, operators)}
-    return sorted(operators.keys() - taken)
+    delegated = {index for delegate in delegates for index in _replaced(delegate, operators)}
+    return sorted(operators.keys() - delegated)
 
 
 def _replaced(delegate: dict[str, Any], operators: dict[int, dict[str, Any]]) -> set[int]:
-    """Find the operators that a delegate's node stands for: all between its ends."""
+    """Return the operators that a delegate's node replaces: all between its inputs and outputs."""
     writers = {int(i): index for index, node in operators.items() for i in node["outputs"]}
-    ends = {int(i) for i in delegate["inputs"]}
-    found: set[int] = set()
-    wanted = [int(i) for i in delegate["outputs"]]
-    while wanted:
-        index = writers.get(wanted.pop())
-        if index is None or index in found:
+    boundary = {int(i) for i in delegate["inputs"]}
+    replaced: set[int] = set()
+    pending = [int(i) for i in delegate["outputs"]]
+    while pending:
+        index = writers.get(pending.pop())
+        if index is None or index in replaced:
             continue
-        found.add(index)
-        wanted += [int(i) for i in operators[index]["inputs"] if int(i) not in ends]
-    return found
+        replaced.add(index)
+        pending += [int(i) for i in operators[index]["inputs"] if int(i) not in boundary]
+    return replaced

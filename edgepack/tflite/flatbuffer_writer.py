@@ -1,7 +1,7 @@
-"""FlatBuffers of any schema, written from nested tables.
+"""Write FlatBuffers of any schema from nested tables.
 
-:mod:`edgepack.tflite.flatbuffer_tables` reads them.
-Fields bear their number in the schema, from 0. Equal tables give equal bytes.
+:mod:`edgepack.tflite.flatbuffer_tables` reads them. Fields are identified by their number in the
+schema, from 0. Equal tables are written as equal bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Number:
-    """An integer that is no offset: ``kind`` is the builder's word for its type, ``Uint32``."""
+    """An integer that is not an offset; ``kind`` is the builder's name of its type (``Uint32``)."""
 
     kind: str
     value: int
@@ -31,23 +31,24 @@ class Floats:
 
 @dataclass(frozen=True)
 class NewTable:
-    """A table. A field is a number, a text, a table, or a vector; None and empty ones are left out.
+    """A table, by the number of each field.
 
-    A vector of tables is a tuple. A union is two fields: its type, an ``Uint8``, and the table.
+    A field is a number, a string, a table or a vector; None and empty values are omitted. A vector
+    of tables is a tuple. A union is two fields: its type, a ``Uint8``, and the table.
     """
 
     fields: Mapping[int, Any]
 
 
 def write_tables(root: NewTable, identifier: bytes) -> bytes:
-    """Write a FlatBuffer that begins with a table, and bears an identifier of four bytes."""
+    """Return a FlatBuffer with a root table and a file identifier of four bytes."""
     builder = flatbuffers.Builder(1024)
     builder.Finish(_write(builder, root), identifier)
     return bytes(builder.Output())
 
 
 def _write(builder: Any, value: Any) -> int:
-    """Write what is told by its offset, and return that; its parts come first."""
+    """Write a value that is stored by offset, its parts first, and return the offset."""
     if isinstance(value, str):
         return int(builder.CreateString(value))
     if isinstance(value, Floats):
@@ -65,14 +66,14 @@ def _write(builder: Any, value: Any) -> int:
 
 
 def _write_table(builder: Any, table: NewTable) -> int:
-    given = {field: value for field, value in table.fields.items() if value not in (None, "", ())}
+    fields = {field: value for field, value in table.fields.items() if value not in (None, "", ())}
     offsets = {
         field: _write(builder, value)
-        for field, value in given.items()
+        for field, value in fields.items()
         if not isinstance(value, Number)
     }
-    builder.StartObject(max(given, default=-1) + 1)
-    for field, value in given.items():
+    builder.StartObject(max(fields, default=-1) + 1)
+    for field, value in fields.items():
         if isinstance(value, Number):
             getattr(builder, f"Prepend{value.kind}Slot")(field, value.value, 0)
         else:

@@ -11,7 +11,7 @@ from math import prod
 class QuantParams:
     """Affine quantization: ``real = scale * (q - zero_point)``.
 
-    One scale and zero point for the whole tensor, or one for each slice along ``axis``.
+    One scale and zero point for the whole tensor, or one of each per slice along ``axis``.
     """
 
     scale: tuple[float, ...]
@@ -32,11 +32,11 @@ _OTHER_ITEM_BYTES = 8
 class Tensor:
     """A tensor of a .tflite file.
 
-    ``dtype`` is TFLite's type name in lower case (``int8``, ``float32``, ...); ``data`` holds
-    the little-endian bytes of a constant and is empty for what is computed; ``buffer`` is where
-    the file holds them. ``signature`` is the shape with -1 for what may change from run to run,
-    empty where nothing may. ``is_sparse``: of a constant only the blocks that are not zero are
-    stored. ``is_blockwise``: a scale for each few values, which ``quant`` does not tell. A
+    ``dtype`` is TFLite's type name in lower case (``int8``, ``float32``, ...). ``data`` holds the
+    little-endian bytes of a constant, and is empty for a computed tensor; ``buffer`` is the index
+    of these bytes in the file. ``signature`` is the shape with -1 for dynamic sizes, empty if
+    there are none. ``is_sparse``: only the blocks of a constant that are not zero are stored.
+    ``is_blockwise``: there is one scale per block of values, which ``quant`` does not include. A
     variable keeps its value from one run to the next.
     """
 
@@ -53,17 +53,17 @@ class Tensor:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the file itself holds the values."""
+        """Whether the file stores the values."""
         return bool(self.data)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """The shape of one sample: a batch of 1 is left out."""
+        """The shape of one sample, without a batch dimension of 1."""
         return self.shape[1:] if self.shape[:1] == (1,) else self.shape
 
     @property
     def value_bytes(self) -> int:
-        """What its values take in an interpreter: of a type unknown here, eight bytes each.
+        """The bytes of its values in an interpreter; eight each for an unknown type.
 
         >>> Tensor(name="x", shape=(2, 3), dtype="int16", quant=None, data=b"").value_bytes
         12
@@ -75,9 +75,10 @@ class Tensor:
 class Operator:
     """An operator of a .tflite file; ``inputs`` and ``outputs`` index the graph's tensors.
 
-    ``name`` is TFLite's (``CONV_2D``), or the custom code if it ``is_custom``. An input of -1 is
-    left out. ``options`` holds those numbers of its builtin options that are not 0, under the
-    names of TFLite's schema (``dilation_w_factor``), ``custom_options`` what a custom one has.
+    ``name`` is TFLite's (``CONV_2D``), or the custom code if it ``is_custom``. An index of -1 marks
+    an omitted input. ``options`` holds the numbers in its builtin options that are not 0, by their
+    names in TFLite's schema (``dilation_w_factor``), ``custom_options`` the bytes of a custom
+    operator's.
     """
 
     name: str
@@ -91,7 +92,7 @@ class Operator:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A subgraph of a .tflite file, operators in the order of execution."""
+    """A subgraph of a .tflite file, with operators in the order of execution."""
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
@@ -100,18 +101,18 @@ class Graph:
 
     @property
     def input_tensors(self) -> tuple[Tensor, ...]:
-        """What the graph takes, in order."""
+        """The input tensors, in order."""
         return tuple(self.tensors[index] for index in self.inputs)
 
     @property
     def output_tensors(self) -> tuple[Tensor, ...]:
-        """What the graph gives, in order."""
+        """The output tensors, in order."""
         return tuple(self.tensors[index] for index in self.outputs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A parsed .tflite file. Control-flow operators run the subgraphs after the first."""
+    """A parsed .tflite file. Control-flow operators run the subgraphs after the first one."""
 
     subgraphs: tuple[Graph, ...]
 

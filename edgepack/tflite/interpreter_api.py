@@ -1,4 +1,4 @@
-"""What tflite-runtime and LiteRT share: the Python interface of TensorFlow Lite's interpreter."""
+"""Drive the Python interface of TensorFlow Lite's interpreter, of tflite-runtime and LiteRT."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from edgepack.tflite.delegated import left_by_delegates
 
 
 class TfliteInterpreter:
-    """Drives an ``Interpreter`` of TensorFlow Lite's Python interface."""
+    """Runs a model on an ``Interpreter`` of TensorFlow Lite's Python interface."""
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
-        self._given = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
+        self._declared = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
         interpreter.allocate_tensors()
         self._inputs = interpreter.get_input_details()
         self._outputs = [tensor["index"] for tensor in interpreter.get_output_details()]
 
     def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run one sample."""
+        """Run one sample, an array per input, and return an array per output."""
         for tensor, array in zip(self._inputs, sample, strict=True):
             self._interpreter.set_tensor(tensor["index"], array.reshape(tensor["shape"]))
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
     def again(self) -> None:
-        """Run the sample that was run last."""
+        """Run the last sample again."""
         self._interpreter.invoke()
 
     def left_by_delegates(self) -> list[int] | None:
-        """Tell which operators no delegate took."""
+        """Return the operators that no delegate runs, by index; None if it does not list them."""
         return left_by_delegates(self._interpreter)
 
     def resized(self) -> dict[int, int]:
-        """Find the tensors that hold another number of values than the file says, by index.
+        """Return the number of values of tensors that do not have the size the file declares.
 
-        What the file leaves open may be of any size, and so may what it gives no shape at all.
+        By index. Tensors with dynamic sizes, or without a shape, may have any size.
         """
         sizes = {
             tensor["index"]: int(np.prod(tensor["shape"], dtype=np.int64))
@@ -47,14 +47,14 @@ class TfliteInterpreter:
         }
         return {
             index: sizes[index]
-            for index, given in self._given.items()
-            if len(given["shape"])
-            and (given["shape_signature"] >= 0).all()
-            and sizes.get(index, 0) != np.prod(given["shape"], dtype=np.int64)
+            for index, declared in self._declared.items()
+            if len(declared["shape"])
+            and (declared["shape_signature"] >= 0).all()
+            and sizes.get(index, 0) != np.prod(declared["shape"], dtype=np.int64)
         }
 
     def arena_bytes(self) -> None:
         """Return None: memory comes from the heap."""
 
     def allocations(self) -> None:
-        """Return None: there is no arena to give account of."""
+        """Return None: there is no arena."""

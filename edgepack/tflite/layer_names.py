@@ -1,8 +1,8 @@
-"""Names of layers as people know them, from the names of a .tflite file's tensors.
+"""Derive the names of Keras layers from the names of a .tflite file's tensors.
 
-The converter joins the names of all that it fused with semicolons, such as
+The converter joins the names of the operations that it fuses with semicolons, such as
 ``model/activation/Relu;model/conv2d/BiasAdd;model/conv2d/Conv2D1``: scopes of Keras layers, each
-ending in the name of an operation.
+followed by the name of an operation.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _DEPTHWISE = re.compile(r"/depthwise\d*$")
 
 
 def layer_names(graph: Graph) -> dict[int, str]:
-    """Name each tensor that an operator writes, and each input, by index; no name comes twice.
+    """Return a unique name for each tensor that an operator writes and each input, by index.
 
-    A name is the scope of the Keras layer, without that of the model: ``block_1/conv2d``. Where
-    several operators share a scope, as in an unrolled LSTM, that of the operation is kept.
+    A name is the scope of the Keras layer without that of the model: ``block_1/conv2d``. If several
+    operators share a scope, as in an unrolled LSTM, the name of the operation is kept.
     """
     paths = {
         index: _path(graph, operator, index)
@@ -42,24 +42,28 @@ def layer_names(graph: Graph) -> dict[int, str]:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Number the names that come again by their place.
+    """Append their position to the names that occur more than once.
 
     >>> distinct(["x", "y", "x"])
     ['x#0', 'y', 'x#2']
     """
-    given = list(names)
-    counts = Counter(given)
-    return [f"{name}#{i}" if counts[name] > 1 else name for i, name in enumerate(given)]
+    listed = list(names)
+    counts = Counter(listed)
+    return [f"{name}#{i}" if counts[name] > 1 else name for i, name in enumerate(listed)]
 
 
 def _path(graph: Graph, operator: Operator, index: int) -> list[str]:
-    """Split the part of a fused name that says most; the output of a model has none."""
+    """Return the most specific part of a fused name, split at slashes.
+
+    Falls back to the name of the operator's weights, since a model's output is not named so, and
+    then to that of the operator.
+    """
     weights = [graph.tensors[i].name for i in operator.inputs[1:2] if i >= 0]
     for name in (graph.tensors[index].name, *weights):
         parts = [part for part in fused(name) if "/" in part]
         if parts:
             computing = [part for part in parts if _COMPUTES.search(part)]
-            if operator.name == "DEPTHWISE_CONV_2D":  # a layer that shares its constants follows
+            if operator.name == "DEPTHWISE_CONV_2D":  # a layer with the same constants follows
                 own = [part for part in computing if _DEPTHWISE.search(part)]
                 computing = own or computing
             return (computing or parts)[-1].split("/")
@@ -67,7 +71,7 @@ def _path(graph: Graph, operator: Operator, index: int) -> list[str]:
 
 
 def _distinct(names: dict[int, str]) -> dict[int, str]:
-    """Number the names that come again, in the order of the graph."""
+    """Number the names that occur more than once, in the order of the graph."""
     counts = Counter(names.values())
     seen: Counter[str] = Counter()
     for index, name in names.items():

@@ -1,8 +1,8 @@
-"""Multiply-accumulates of an operator, from the shapes of what it takes and gives.
+"""Multiply-accumulates of an operator, from the shapes of its inputs and outputs.
 
-As the reference kernels' loops run (tensorflow/lite/kernels/internal/reference), but that what
-padding adds or cuts off is counted too. Additions of biases, activation functions, and operators
-that do not sum products, such as ADD, MUL and pooling, are no multiply-accumulates.
+Counted as in the loops of the reference kernels (tensorflow/lite/kernels/internal/reference),
+except that positions in the padding are counted too. Adding biases, activation functions, and
+operators that do not sum products, such as ADD, MUL and pooling, have none.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ STEPPED: Mapping[str, tuple[int, ...]] = {
     "BIDIRECTIONAL_SEQUENCE_LSTM": (*range(1, 12), 16, *range(18, 29), 33, *range(40, 48)),
     "BIDIRECTIONAL_SEQUENCE_RNN": (1, 2, 5, 6, 10, 11),
 }
-"""Operators that use each of their weights once for a step of a sequence: which inputs these are.
+"""By recurrent operator, the inputs that are weights, each used once per step of a sequence.
 
-Of an LSTM the matrices of the gates, the peepholes and the projection.
+For an LSTM these are the matrices of the gates, the peepholes and the projection.
 """
 
-_BASIC_LSTM = 5
-"""So many inputs has the LSTM whose gates share a matrix, which is its third."""
+_BASIC_LSTM_INPUTS = 5
+"""The number of inputs of an LSTM whose gates share a matrix, its third input."""
 
 
-def macs(use: OperatorCall) -> int | None:
-    """Count the multiply-accumulates of an operator.
+def macs(call: OperatorCall) -> int | None:
+    """Return the number of multiply-accumulates of an operator.
 
-    0 of one that sums no products; None where they cannot be told: of custom operators, of those
-    of StableHLO, and where the tensors are not those that the operator should have. An operator
-    that runs other graphs has none of its own.
+    0 if it sums no products, such as control flow, which has none of its own; None if the number
+    is not known: for custom operators, for those of StableHLO, and if the tensors do not match the
+    operator.
     """
-    operator = use.operator
+    operator = call.operator
     if operator.is_custom or operator.name.startswith("STABLEHLO_"):
         return None
     try:
         if operator.name in STEPPED:
-            return _stepped(use)
-        return _FORMULAS[operator.name](use) if operator.name in _FORMULAS else 0
+            return _recurrent(call)
+        return _FORMULAS[operator.name](call) if operator.name in _FORMULAS else 0
     except (IndexError, ValueError):  # too few inputs or dimensions
         return None
 
 
 def model_macs(model: Model) -> int:
-    """Count those of a model's operators that can be told, of every graph, each run once."""
+    """Return the known multiply-accumulates of a model, with every graph run once."""
     return sum(
         macs(OperatorCall.of(graph, operator)) or 0
         for graph in model.subgraphs
@@ -58,63 +58,63 @@ def model_macs(model: Model) -> int:
     )
 
 
-def _convolution(use: OperatorCall) -> int:
-    """Each output is a window of the weights (out, height, width, in) times the input.
+def _convolution(call: OperatorCall) -> int:
+    """Each output is a window of the input times weights of shape (out, height, width, in).
 
-    Grouped convolutions have the input channels of a group there.
+    In grouped convolutions ``in`` are the input channels of a group.
     """
-    _, height, width, channels = _shape(use, 1)
-    return prod(use.outputs[0].shape) * height * width * channels
+    _, height, width, channels = _shape(call, 1)
+    return prod(call.outputs[0].shape) * height * width * channels
 
 
-def _depthwise(use: OperatorCall) -> int:
-    """Each output is a window of one channel; the weights are (1, height, width, out)."""
-    _, height, width, _ = _shape(use, 1)
-    return prod(use.outputs[0].shape) * height * width
+def _depthwise(call: OperatorCall) -> int:
+    """Each output is a window of one channel; weights have the shape (1, height, width, out)."""
+    _, height, width, _ = _shape(call, 1)
+    return prod(call.outputs[0].shape) * height * width
 
 
-def _dense(use: OperatorCall) -> int:
-    """Each output is a row of the weights (out, in) times the input."""
-    _, taken = _shape(use, 1)
-    return prod(use.outputs[0].shape) * taken
+def _dense(call: OperatorCall) -> int:
+    """Each output is the input times a row of weights of shape (out, in)."""
+    _, features = _shape(call, 1)
+    return prod(call.outputs[0].shape) * features
 
 
-def _transposed(use: OperatorCall) -> int:
-    """Each input value is spread over a window for each output channel.
+def _transposed(call: OperatorCall) -> int:
+    """Each input value contributes to a window in each output channel.
 
-    Inputs: the output's shape, weights (out, height, width, in), the input.
+    The inputs are the output's shape, weights of shape (out, height, width, in) and the data.
     """
-    given, height, width, _ = _shape(use, 1)
-    return prod(_shape(use, 2)) * given * height * width
+    channels, height, width, _ = _shape(call, 1)
+    return prod(_shape(call, 2)) * channels * height * width
 
 
-def _convolution_3d(use: OperatorCall) -> int:
-    """Each output is a window of the weights (depth, height, width, in, out) times the input."""
-    depth, height, width, channels, _ = _shape(use, 1)
-    return prod(use.outputs[0].shape) * depth * height * width * channels
+def _convolution_3d(call: OperatorCall) -> int:
+    """Each output is a window of the input times weights (depth, height, width, in, out)."""
+    depth, height, width, channels, _ = _shape(call, 1)
+    return prod(call.outputs[0].shape) * depth * height * width * channels
 
 
-def _transposed_3d(use: OperatorCall) -> int:
-    """As in two dimensions; weights (depth, height, width, out, in)."""
-    depth, height, width, given, _ = _shape(use, 1)
-    return prod(_shape(use, 2)) * depth * height * width * given
+def _transposed_3d(call: OperatorCall) -> int:
+    """As in two dimensions, with weights of shape (depth, height, width, out, in)."""
+    depth, height, width, channels, _ = _shape(call, 1)
+    return prod(_shape(call, 2)) * depth * height * width * channels
 
 
-def _matrix_product(use: OperatorCall) -> int:
-    """Each output is a row of the left matrix, transposed if ``adj_x``, times a column."""
-    return prod(use.outputs[0].shape) * _shape(use, 0)[-2 if use.has("adj_x") else -1]
+def _matrix_product(call: OperatorCall) -> int:
+    """Each output is a row of the left matrix, transposed with ``adj_x``, times a column."""
+    return prod(call.outputs[0].shape) * _shape(call, 0)[-2 if call.has("adj_x") else -1]
 
 
-def _stepped(use: OperatorCall) -> int:
-    """Each weight is used once for a step; the input is (batch and time in either order, in)."""
-    is_basic = use.operator.name == "LSTM" and len(use.inputs) == _BASIC_LSTM
-    places = (2,) if is_basic else STEPPED[use.operator.name]
-    weights = filter(None, map(use.input, places))
-    return prod(_shape(use, 0)[:-1]) * sum(prod(weight.shape) for weight in weights)
+def _recurrent(call: OperatorCall) -> int:
+    """Each weight is used once per step; the input has batch and time first, in either order."""
+    is_basic = call.operator.name == "LSTM" and len(call.inputs) == _BASIC_LSTM_INPUTS
+    positions = (2,) if is_basic else STEPPED[call.operator.name]
+    weights = filter(None, map(call.input, positions))
+    return prod(_shape(call, 0)[:-1]) * sum(prod(weight.shape) for weight in weights)
 
 
-def _shape(use: OperatorCall, place: int) -> tuple[int, ...]:
-    tensor: Tensor | None = use.inputs[place]
+def _shape(call: OperatorCall, index: int) -> tuple[int, ...]:
+    tensor: Tensor | None = call.inputs[index]
     return tensor.shape if tensor else ()
 
 

@@ -1,4 +1,4 @@
-"""Numbers of 4 bits, two in a byte, as TensorFlow Lite stores them: the first in the lower half."""
+"""Pack and unpack 4-bit integers, two per byte as in TensorFlow Lite: the first in the low half."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def pack(values: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Put the numbers -8..7 of an array into bytes.
+    """Pack the integers -8..7 of an array into bytes, flattened.
 
     >>> pack(np.array([1, -1, 7], np.int8)).tolist()
     [241, 7]
@@ -19,7 +19,7 @@ def pack(values: NDArray[np.int8]) -> NDArray[np.uint8]:
 
 
 def unpack(packed: NDArray[Any], count: int) -> NDArray[np.int8]:
-    """Take so many numbers out of bytes again.
+    """Unpack ``count`` integers from bytes.
 
     >>> unpack(np.array([241, 7], np.uint8), 3).tolist()
     [1, -1, 7]

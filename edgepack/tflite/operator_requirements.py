@@ -1,8 +1,9 @@
-"""What each builtin operator needs, by TensorFlow Lite's schema and kernels: inputs and options.
+"""The inputs, outputs and options that each builtin operator requires.
 
-Interpreters take options that are not there for zeros, and look at few enumerations: a stride of 0
-ends one in a division and lets another give anything, a padding that does not exist is no padding
-or a negative one. What depends on shapes and types is left to the interpreters.
+They follow TensorFlow Lite's schema and kernels. Interpreters read missing options as zeros, and
+check few enumerations: a stride of 0 makes one divide by zero and another return arbitrary values,
+an invalid padding acts as none or as a negative one. Requirements that depend on shapes and types
+are left to the interpreters.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from edgepack.tflite.graph import Operator
 
 @dataclass(frozen=True)
 class _Needs:
-    """How many inputs and outputs there are, with the most None if that is open.
+    """The minimum and maximum number of inputs and outputs; a maximum of None means no limit.
 
-    The first inputs, as many as must be there, cannot be left out, but for the ``optional`` one.
-    ``options`` is the schema's table without which there is nothing to compute, ``positive`` are
-    its fields that are 1 at least, and ``counts`` those that count the inputs or the outputs.
+    The minimum number of first inputs must be present, except the one with the index ``optional``.
+    ``options`` is the table of the schema that the operator requires, ``positive`` are its fields
+    that must be at least 1, ``counts`` those that count the inputs or the outputs.
     """
 
     inputs: tuple[int, int | None]
@@ -34,33 +35,34 @@ class _Needs:
 
 
 def require_needed(position: int, operator: Operator, options: str) -> None:
-    """Hold an operator against what it needs; ``options`` names the table that it has, or NONE.
+    """Check that an operator has what it requires.
 
+    ``position`` is its index in the graph, ``options`` the name of its options table, or NONE.
     Raises :class:`~edgepack.tflite.flatbuffer_tables.Damage`.
     """
     if operator.is_custom:
         return
     name = f"operator {position}, {operator.name},"
     if operator.version < 1:
-        raise Damage(f"{name} is of version {operator.version}")
+        raise Damage(f"{name} has version {operator.version}")
     for field, value in operator.options.items():
         if field in _ENUMS and value not in _ENUMS[field]:
             raise Damage(f"{name} has {field} {value:g}, which does not exist")
     if needs := _NEEDS.get(operator.name):
-        _require_ends(name, operator, needs)
+        _require_tensors(name, operator, needs)
         _require_options(name, operator, needs, options)
 
 
-def _require_ends(name: str, operator: Operator, needs: _Needs) -> None:
-    for end, count, (least, most) in (
+def _require_tensors(name: str, operator: Operator, needs: _Needs) -> None:
+    for kind, count, (least, most) in (
         ("inputs", len(operator.inputs), needs.inputs),
         ("outputs", len(operator.outputs), needs.outputs),
     ):
         if count < least or (most is not None and count > most):
-            raise Damage(f"{name} has {count} {end}, {_span(least, most)} needed")
-    for place in range(needs.inputs[0]):
-        if operator.inputs[place] == -1 and place != needs.optional:
-            raise Damage(f"{name} leaves input {place} out")
+            raise Damage(f"{name} has {count} {kind}, but {_span(least, most)} needed")
+    for index in range(needs.inputs[0]):
+        if operator.inputs[index] == -1 and index != needs.optional:
+            raise Damage(f"{name} omits input {index}")
 
 
 def _require_options(name: str, operator: Operator, needs: _Needs, options: str) -> None:
@@ -69,22 +71,22 @@ def _require_options(name: str, operator: Operator, needs: _Needs, options: str)
     for field in needs.positive:
         if (value := operator.options.get(field, 0)) < 1:
             raise Damage(f"{name} has {field} {value:g}")
-    for field, end in needs.counts:
-        value, count = operator.options.get(field, 0), len(getattr(operator, end))
+    for field, kind in needs.counts:
+        value, count = operator.options.get(field, 0), len(getattr(operator, kind))
         if value != count:
-            raise Damage(f"{name} has {field} {value:g} and {count} {end}")
+            raise Damage(f"{name} has {field} {value:g} but {count} {kind}")
 
 
 def _span(least: int, most: int | None) -> str:
-    """Say how many are needed."""
+    """Return how many are needed, with the verb."""
     if most == least:
         return f"{least} {'is' if least == 1 else 'are'}"
     return f"{least} or more are" if most is None else f"{least} to {most} are"
 
 
 def _values(enumeration: str) -> frozenset[int]:
-    named = vars(getattr(schema, enumeration)).values()
-    return frozenset(value for value in named if isinstance(value, int))
+    attributes = vars(getattr(schema, enumeration)).values()
+    return frozenset(value for value in attributes if isinstance(value, int))
 
 
 _ENUMS: Mapping[str, frozenset[int]] = {
@@ -103,7 +105,7 @@ _ENUMS: Mapping[str, frozenset[int]] = {
     }.items()
     for field in fields
 }
-"""By the field of any options, the numbers that mean something."""
+"""By the name of a field in any options, its valid values."""
 
 _STRIDES = ("stride_w", "stride_h")
 _DILATIONS = ("dilation_w_factor", "dilation_h_factor")

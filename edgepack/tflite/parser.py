@@ -1,7 +1,7 @@
 """Parse a .tflite file, without TensorFlow.
 
-The schema's accessors come from ai-edge-litert; the file is untrusted, so whatever they stumble
-over becomes a :class:`~edgepack.core.errors.ModelError`.
+The schema's accessors come from ai-edge-litert. The file is untrusted: any exception that they
+raise becomes a :class:`~edgepack.core.errors.ModelError`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
 from edgepack.tflite.operator_requirements import require_needed
 
 DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError, Damage)
-"""What the schema's accessors stumble over in a file that is none, or damaged."""
+"""The exceptions that the schema's accessors raise for a damaged or invalid file."""
 
 _IDENTIFIER = b"TFL3"
 _IDENTIFIER_AT = slice(4, 8)
@@ -32,10 +32,13 @@ _MAGIC_OF_KERAS = (b"PK\x03\x04", b"\x89HDF\r\n\x1a\n")  # .keras and .h5
 
 
 def read_tflite(data: bytes) -> Model:
-    """Parse the bytes of a .tflite file. Raises :class:`ModelError` if they are none."""
+    """Parse the bytes of a .tflite file.
+
+    Raises :class:`ModelError` if they are not a .tflite file, or a damaged one.
+    """
     if data[_IDENTIFIER_AT] != _IDENTIFIER:
         may_be_keras = data.startswith(_MAGIC_OF_KERAS)
-        cure = "; if it is a Keras model, make one with edgepack export" if may_be_keras else ""
+        cure = "; if it is a Keras model, convert it with edgepack export" if may_be_keras else ""
         raise ModelError(f"not a .tflite file: the identifier TFL3 is missing{cure}")
     require_whole(data)
     try:
@@ -52,7 +55,7 @@ def read_tflite(data: bytes) -> Model:
 
 
 def buffer(data: bytearray, index: int) -> NDArray[np.uint8]:
-    """Give the bytes of a constant of a .tflite file, to change them in place."""
+    """Return a writable view of the bytes of a constant in a .tflite file."""
     content: NDArray[np.uint8] = schema.Model.GetRootAs(data, 0).Buffers(index).DataAsNumpy()
     return content
 
@@ -65,7 +68,7 @@ def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[byte
         if operator.LargeCustomOptionsOffset() or operator.LargeCustomOptionsSize():
             raise Damage(f"operator {i}, {name}, has options outside its table")
         kind = _enum("BuiltinOptions").get(operator.BuiltinOptionsType(), "NONE")
-        read = Operator(
+        parsed = Operator(
             name=name,
             version=version,
             inputs=_ints(operator.InputsAsNumpy()),
@@ -74,8 +77,8 @@ def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[byte
             options=_options(operator.BuiltinOptions(), kind),
             custom_options=_bytes(operator.CustomOptionsAsNumpy()),
         )
-        require_needed(i, read, "NONE" if operator.BuiltinOptions() is None else kind)
-        operators.append(read)
+        require_needed(i, parsed, "NONE" if operator.BuiltinOptions() is None else kind)
+        operators.append(parsed)
     return Graph(
         tensors=tuple(
             _tensor(subgraph.Tensors(i), buffers) for i in range(subgraph.TensorsLength())
@@ -107,7 +110,7 @@ def _is_blockwise(quantization: Any) -> bool:
 
 
 def _options(content: Any, kind: str) -> dict[str, float]:
-    """Read the numbers of builtin options, a table of the schema, that are not 0."""
+    """Return the numbers in builtin options, a table of the schema, that are not 0."""
     if content is None or kind == "NONE":
         return {}
     options = getattr(schema, kind)()
@@ -117,7 +120,7 @@ def _options(content: Any, kind: str) -> dict[str, float]:
 
 @cache
 def _numbers(kind: str) -> list[tuple[str, Callable[[Any], float]]]:
-    """List a table's fields that are numbers: name, and what reads it. Others take arguments."""
+    """Return the numeric fields of a table: name and accessor. Other accessors take arguments."""
     defaults = vars(getattr(schema, f"{kind}T")())
     return [
         (re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), getattr(getattr(schema, kind), accessor))
@@ -139,12 +142,12 @@ def _quant(quantization: Any) -> QuantParams | None:
 
 
 def _operator_name(code: Any) -> str:
-    """Name an operator; codes above 127 live in a field of their own, the old one is capped."""
+    """Return an operator's name; codes above 127 have their own field, the old one is capped."""
     if custom := code.CustomCode():
         return _name(custom)
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number not in _enum("BuiltinOperator"):
-        raise ValueError(f"it holds operator {number}, which does not exist")
+        raise ValueError(f"it contains operator {number}, which does not exist")
     return _enum("BuiltinOperator")[number]
 
 
@@ -156,15 +159,15 @@ def _enum(name: str) -> dict[int, str]:
 
 
 def _name(text: bytes) -> str:
-    """Read a name for people: it may stand in a message of one line, on a terminal."""
+    """Return a name as printable text, which may be part of a one-line message on a terminal."""
     return printable(text.decode("utf-8", "replace"))
 
 
 def _bytes(array: Any) -> bytes:
-    """Copy what an AsNumpy accessor returns: 0 stands for an absent vector."""
+    """Convert the result of an AsNumpy accessor, which is 0 for an absent vector, to bytes."""
     return array.tobytes() if isinstance(array, np.ndarray) else b""
 
 
 def _ints(array: Any) -> tuple[int, ...]:
-    """Convert what an AsNumpy accessor returns: 0 stands for an absent vector."""
+    """Convert the result of an AsNumpy accessor, which is 0 for an absent vector, to integers."""
     return tuple(int(value) for value in array) if isinstance(array, np.ndarray) else ()

@@ -1,4 +1,4 @@
-"""What makes the quantization of a tensor damaged: scales, zero points and axis."""
+"""Detect damage in the quantization of a tensor: its scales, zero points and axis."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ _ZERO_POINTS = {"INT8": (-(2**7), 2**7 - 1), "UINT8": (0, 2**8 - 1), "INT16": (-
 _DTYPES = {"INT8": "i1", "UINT8": "u1", "INT16": "i2", "INT32": "i4", "INT64": "i8"}
 _QUANTIZED = {*_DTYPES, "INT4", "INT2"}
 
-_TINIEST = np.finfo(np.float32).tiny
-_OF_NOTHING = [_TINIEST / np.float32(steps) for steps in (2**8 - 1, 2**15 - 1)]
-"""What TensorFlow's converter writes for an activation that was never anything but 0."""
+_SMALLEST_NORMAL = np.finfo(np.float32).tiny
+_SCALES_OF_ZEROS = [_SMALLEST_NORMAL / np.float32(steps) for steps in (2**8 - 1, 2**15 - 1)]
+"""The scales that TensorFlow's converter writes for an activation that was always 0."""
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """A tensor as its quantization sees it.
+    """The properties of a tensor that its quantization must match.
 
-    ``values`` are the bytes of a constant, None for another and for one that cannot be read.
+    ``kind`` is the schema's name of its type (``INT8``). ``values`` are the bytes of a constant;
+    None for a computed tensor, and for a constant that is sparse or outside the FlatBuffer.
     """
 
     name: str
@@ -37,15 +38,15 @@ class Quantized:
 
 
 def require_quantization(tensor: Quantized, table: FlatBufferTable | None) -> None:
-    """Hold a quantization against its tensor, as TensorFlow Lite does when it loads.
+    """Check a quantization against its tensor, as TensorFlow Lite does when it loads a file.
 
-    A constant of one dimension may name an axis that it has not, as biases of 2020 do: TensorFlow
-    Lite Micro never looks at it. Raises :class:`~edgepack.tflite.flatbuffer_tables.Damage`.
+    A constant of one dimension may have an axis that does not exist, as biases of 2020 do:
+    TensorFlow Lite Micro ignores it. Raises :class:`~edgepack.tflite.flatbuffer_tables.Damage`.
     """
     if table is None:
         return
     table.require_inside()
-    for field in (0, 1):  # the ranges that a calibrator wrote
+    for field in (0, 1):  # the ranges that a calibrator recorded
         table.numbers(field, "f4")
     scales, zero_points = table.numbers(2, "f4"), table.numbers(3, "i8")
     if not len(scales) or tensor.kind not in _QUANTIZED or table.number(4, "u1"):
@@ -56,38 +57,38 @@ def require_quantization(tensor: Quantized, table: FlatBufferTable | None) -> No
     if len(zero_points) != len(scales):
         raise Damage(f"{name} has {len(scales)} scales and {len(zero_points)} zero points")
     if shape and not 0 <= axis < len(shape):
-        raise Damage(f"{name} is quantized along an axis that it has not")
+        raise Damage(f"{name} is quantized along an axis that it does not have")
     channels = shape[axis] if shape else 1
     if len(scales) not in (1, channels):
         raise Damage(f"{name} has {len(scales)} scales for {channels} channels")
-    least, most = _ZERO_POINTS.get(tensor.kind, (-np.inf, np.inf))
-    if not least <= zero_points.min() <= zero_points.max() <= most:
-        raise Damage(f"{name} has a zero point that is no {tensor.kind.lower()}")
-    if not _are_sound(scales, zero_points, tensor, axis):
-        raise Damage(f"{name} has scales that are no positive numbers of full precision")
+    low, high = _ZERO_POINTS.get(tensor.kind, (-np.inf, np.inf))
+    if not low <= zero_points.min() <= zero_points.max() <= high:
+        raise Damage(f"{name} has a zero point outside {tensor.kind.lower()}")
+    if not _are_valid(scales, zero_points, tensor, axis):
+        raise Damage(f"{name} has scales that are not positive normal numbers")
 
 
-def _are_sound(
+def _are_valid(
     scales: NDArray[np.float32], zero_points: NDArray[np.int64], tensor: Quantized, axis: int
 ) -> bool:
-    """Whether scales can be divided by, wherever they mean anything.
+    """Whether scales are valid divisors, except where all values are zero.
 
-    TensorFlow's converter writes 0, or a number next to it, for a channel that holds nothing but
-    zeros, and :data:`_OF_NOTHING`.
+    TensorFlow's converter writes 0, or a number close to it, for a channel that contains only
+    zeros, and :data:`_SCALES_OF_ZEROS`.
     """
-    is_sound = np.isfinite(scales) & (scales >= _TINIEST)
-    if is_sound.all():
+    is_valid = np.isfinite(scales) & (scales >= _SMALLEST_NORMAL)
+    if is_valid.all():
         return True
     if tensor.is_constant:
-        is_small = (scales >= 0) & (scales < _TINIEST)
-        is_sound |= is_small & _is_zero(tensor, axis, zero_points)
+        is_small = (scales >= 0) & (scales < _SMALLEST_NORMAL)
+        is_valid |= is_small & _is_zero(tensor, axis, zero_points)
     else:
-        is_sound |= np.isin(scales, _OF_NOTHING)
-    return bool(is_sound.all())
+        is_valid |= np.isin(scales, _SCALES_OF_ZEROS)
+    return bool(is_valid.all())
 
 
 def _is_zero(tensor: Quantized, axis: int, zero_points: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell for each scale of a constant whether all that it scales stands for 0."""
+    """Return for each scale of a constant whether all values that it scales represent 0."""
     values, count = tensor.values, len(zero_points)
     if values is None:
         return np.zeros(count, np.bool_)

@@ -1,7 +1,7 @@
-"""Change a .tflite file: its tensors, its operators, what it gives.
+"""Change the tensors, operators and outputs of a .tflite file.
 
-:mod:`edgepack.tflite.parser` reads files, into types of edgepack's own; this module writes
-them, over the object form of the schema's accessors, whose attributes are those of TensorFlow
+:mod:`edgepack.tflite.parser` reads files into edgepack's own types; this module changes and writes
+them through the object form of the schema's accessors, whose attributes are those of TensorFlow
 Lite's ``schema.fbs`` (``tensor.quantization.zeroPoint``).
 """
 
@@ -21,11 +21,11 @@ from edgepack.tflite.parser import DAMAGE
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
-_OLD_CODES_END = 127  # of BuiltinOperator, which once was a byte
+_OLD_CODES_END = 127  # of BuiltinOperator, which used to be a byte
 
 
 class Rewrite:
-    """A .tflite file taken apart, to be changed and put together again.
+    """A .tflite file unpacked into objects, to be changed and packed again.
 
     ``model`` is its ``ModelT`` and ``graph`` the ``SubGraphT`` that an interpreter invokes.
     Raises :class:`~edgepack.core.errors.ModelError` for a damaged file.
@@ -40,22 +40,22 @@ class Rewrite:
             raise ModelError(f"damaged .tflite file: {error}") from error
 
     def to_bytes(self) -> bytes:
-        """Put the file together, each constant at a multiple of 16 bytes."""
+        """Pack the file, with each constant at a multiple of 16 bytes."""
         builder = _Builder(1024)
         builder.Finish(self.model.Pack(builder), _IDENTIFIER)
         return bytes(builder.Output())
 
     def give(self, tensors: Iterable[int]) -> None:
-        """Make tensors the outputs, in this order.
+        """Make tensors, by index, the outputs of the graph, in this order.
 
-        Interpreters compute in place: what lies in the middle of a graph may be overwritten before
-        it is read, an output may not.
+        Interpreters compute in place: an intermediate tensor may be overwritten before it is read,
+        an output is not.
         """
         self.graph.outputs = list(tensors)
-        self.model.signatureDefs = []  # they name the outputs that were
+        self.model.signatureDefs = []  # they name the former outputs
 
     def values(self, index: int) -> NDArray[Any] | None:
-        """Read a constant in its dtype and shape; None for a tensor that is computed."""
+        """Return a constant in its dtype and shape; None for a computed tensor."""
         tensor = self.graph.tensors[index]
         data = self.model.buffers[tensor.buffer].data
         if data is None or not len(data):
@@ -71,7 +71,7 @@ class Rewrite:
         quantization: Any = None,
         values: NDArray[Any] | None = None,
     ) -> int:
-        """Add a tensor, a constant if it is given ``values``; returns its index.
+        """Add a tensor, a constant if it has ``values``, and return its index.
 
         ``dtype`` is TFLite's type name in lower case, ``quantization`` a
         ``QuantizationParametersT``.
@@ -87,54 +87,54 @@ class Rewrite:
         return len(self.graph.tensors) - 1
 
     def add_buffer(self, values: NDArray[Any]) -> int:
-        """Add the bytes of a constant; returns the index that its tensor names."""
+        """Add a buffer with the bytes of a constant and return its index."""
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         self.model.buffers.append(buffer)
         return len(self.model.buffers) - 1
 
     def replace_input(self, old: int, new: int) -> None:
-        """Let the graph, and its signature, take another tensor in the place of one."""
+        """Replace an input tensor, by index, in the graph and its signature."""
         self._replace("inputs", old, new)
 
     def replace_output(self, old: int, new: int) -> None:
-        """Let the graph, and its signature, give another tensor in the place of one."""
+        """Replace an output tensor, by index, in the graph and its signature."""
         self._replace("outputs", old, new)
 
-    def _replace(self, ends: str, old: int, new: int) -> None:
-        setattr(self.graph, ends, [new if i == old else i for i in getattr(self.graph, ends)])
+    def _replace(self, field: str, old: int, new: int) -> None:
+        setattr(self.graph, field, [new if i == old else i for i in getattr(self.graph, field)])
         for signature in self.model.signatureDefs or ():
-            for named in getattr(signature, ends):
-                if signature.subgraphIndex == 0 and named.tensorIndex == old:
-                    named.tensorIndex = new
+            for entry in getattr(signature, field):
+                if signature.subgraphIndex == 0 and entry.tensorIndex == old:
+                    entry.tensorIndex = new
 
     def drop_unused(self) -> None:
-        """Take out the graph's tensors that nothing uses, and the constants of no tensor."""
+        """Remove unused tensors of the graph, and the content of unused buffers."""
         operators = self.graph.operators
         used = {*self.graph.inputs, *self.graph.outputs}
         used.update(*([*op.inputs, *op.outputs, *_list(op.intermediates)] for op in operators))
         kept = [index for index in range(len(self.graph.tensors)) if index in used]
-        place = {-1: -1} | {old: new for new, old in enumerate(kept)}
+        moved = {-1: -1} | {old: new for new, old in enumerate(kept)}
         self.graph.tensors = [self.graph.tensors[index] for index in kept]
         for holder in (self.graph, *operators):
-            holder.inputs = [place[index] for index in holder.inputs]
-            holder.outputs = [place[index] for index in holder.outputs]
+            holder.inputs = [moved[index] for index in holder.inputs]
+            holder.outputs = [moved[index] for index in holder.outputs]
         for operator in operators:
-            operator.intermediates = [place[index] for index in _list(operator.intermediates)]
+            operator.intermediates = [moved[index] for index in _list(operator.intermediates)]
         for signature in self.model.signatureDefs or ():
-            for named in (*signature.inputs, *signature.outputs):
+            for entry in (*signature.inputs, *signature.outputs):
                 if signature.subgraphIndex == 0:
-                    named.tensorIndex = place[named.tensorIndex]
-        named_by = {tensor.buffer for graph in self.model.subgraphs for tensor in graph.tensors}
-        named_by |= {entry.buffer for entry in self.model.metadata or ()}
+                    entry.tensorIndex = moved[entry.tensorIndex]
+        used_buffers = {tensor.buffer for graph in self.model.subgraphs for tensor in graph.tensors}
+        used_buffers |= {entry.buffer for entry in self.model.metadata or ()}
         for index, buffer in enumerate(self.model.buffers):
-            if index not in named_by:
+            if index not in used_buffers:
                 buffer.data = None
 
     def operator(
         self, name: str, version: int, inputs: Sequence[int], outputs: Sequence[int]
     ) -> Any:
-        """Make an operator without options, to be put into ``graph.operators``."""
+        """Return an operator without options, which the caller adds to ``graph.operators``."""
         operator = schema.OperatorT()
         operator.opcodeIndex = self.operator_code(name, version)
         operator.inputs = list(inputs)
@@ -142,7 +142,7 @@ class Rewrite:
         return operator
 
     def operator_code(self, name: str, version: int) -> int:
-        """Find or add a built-in operator of a version; returns its index in the file."""
+        """Find or add the code of a built-in operator in a version and return its index."""
         number = getattr(schema.BuiltinOperator, name)
         codes = self.model.operatorCodes
         for index, code in enumerate(codes):
@@ -156,29 +156,29 @@ class Rewrite:
         return len(codes) - 1
 
     def name(self, operator: Any) -> str:
-        """Name the built-in operator that an ``OperatorT`` is, such as ``CONV_2D``."""
+        """Return the name of an ``OperatorT``'s built-in operator, such as ``CONV_2D``."""
         return _OPERATORS[self.builtin(self.model.operatorCodes[operator.opcodeIndex])]
 
     @staticmethod
     def builtin(code: Any) -> int:
-        """Read the number of a built-in operator from its ``OperatorCodeT``."""
+        """Return the number of a built-in operator from its ``OperatorCodeT``."""
         return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
 
 
 def dtype(tensor: Any) -> str:
-    """Name the type of a ``TensorT``, such as ``int8``."""
+    """Return the type of a ``TensorT`` in lower case, such as ``int8``."""
     return _TYPES[tensor.type]
 
 
 def tensor_type(dtype: str) -> int:
-    """Find the schema's number of a type, such as ``int8``."""
+    """Return the schema's number of a type, such as ``int8``."""
     return int(getattr(schema.TensorType, dtype.upper()))
 
 
 def quantization(
     scale: Sequence[float] | NDArray[Any], zero_point: Sequence[int], axis: int | None = None
 ) -> Any:
-    """Make the ``QuantizationParametersT`` of an affine quantization."""
+    """Return the ``QuantizationParametersT`` of an affine quantization."""
     parameters = schema.QuantizationParametersT()
     parameters.scale = np.asarray(scale, np.float32)
     parameters.zeroPoint = np.asarray(zero_point, np.int64)
@@ -195,12 +195,12 @@ _TYPES = {number: name.lower() for number, name in _names(schema.TensorType).ite
 
 
 def _list(vector: Any) -> list[int]:
-    """Read a vector that may be absent."""
+    """Return a vector as a list, empty if it is absent."""
     return [] if vector is None else list(vector)
 
 
-class _Builder(flatbuffers.Builder):  # type: ignore[misc]  # it publishes no types
+class _Builder(flatbuffers.Builder):  # type: ignore[misc]  # it has no type hints
     def StartVector(self, elem_size: int, count: int, alignment: int) -> Any:  # noqa: N802 (its name)
-        # As the schema's force_align asks for constants, which interpreters use where they lie.
-        least = _ALIGNMENT if elem_size == 1 else alignment
-        return super().StartVector(elem_size, count, max(least, alignment))
+        # The schema's force_align requires this of constants, which interpreters use in place.
+        minimum = _ALIGNMENT if elem_size == 1 else alignment
+        return super().StartVector(elem_size, count, max(minimum, alignment))

@@ -18,14 +18,14 @@ from edgepack.tflite.layer_names import layer_names
 
 @dataclass(frozen=True, kw_only=True)
 class Sparsity:
-    """Fraction of zeros over all weights, and by layer."""
+    """The fraction of zeros among all weights, and by layer."""
 
     overall: float
     layers: dict[str, float]
 
 
 def measure(weights: Mapping[str, NDArray[Any]]) -> Sparsity:
-    """Count the zeros of the weights of each layer.
+    """Measure the sparsity of weights, arrays by the name of their layer.
 
     >>> measure({"a": np.array([0, 1]), "b": np.array([0, 0, 0, 2, 3, 4])}).layers
     {'a': 0.5, 'b': 0.5}
@@ -34,7 +34,7 @@ def measure(weights: Mapping[str, NDArray[Any]]) -> Sparsity:
 
 
 def _of(sizes: Mapping[str, tuple[int, int]]) -> Sparsity:
-    """Put together the zeros and the weights of each layer."""
+    """Combine the numbers of zeros and of weights of each layer."""
     total = sum(size for _, size in sizes.values())
     return Sparsity(
         overall=sum(zero for zero, _ in sizes.values()) / total if total else 0.0,
@@ -52,14 +52,14 @@ WEIGHT_INPUTS = {
     "GATHER": (0,),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 9)),
 }
-"""Which inputs of an operator are weights, where the file holds them."""
+"""By operator, the inputs that are weights if they are constants."""
 
 _DTYPES = ("int4", "int8", "float16", "float32")
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightTensor:
-    """A constant that an operator of a .tflite file takes as its weights; ``layer`` names that."""
+    """A constant that is a weight of an operator in a .tflite file; ``layer`` is a name."""
 
     tensor: Tensor
     operator: str
@@ -67,21 +67,21 @@ class WeightTensor:
 
 
 def weight_tensors(model: Model) -> dict[str, WeightTensor]:
-    """Find the weights of a .tflite file by their tensors' names.
+    """Return the weights of a .tflite file by the names of their tensors.
 
-    Those in float16 stand behind the DEQUANTIZE that turns them back.
+    float16 weights are found through the DEQUANTIZE that widens them.
     """
     weights: dict[str, WeightTensor] = {}
     for graph in model.subgraphs:
         widened = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DEQUANTIZE"}
         layers = layer_names(graph)
-        found = {
+        readers = {
             operator.inputs[position]: operator
             for operator in graph.operators
             for position in WEIGHT_INPUTS.get(operator.name, ())
             if position < len(operator.inputs) and operator.inputs[position] >= 0
         }
-        for index, operator in found.items():
+        for index, operator in readers.items():
             tensor = graph.tensors[widened.get(index, index)]
             if tensor.is_constant and tensor.dtype in _DTYPES:
                 name = fused(tensor.name)[0]
@@ -92,22 +92,22 @@ def weight_tensors(model: Model) -> dict[str, WeightTensor]:
 
 
 def weight_sparsity(model: Model) -> Sparsity:
-    """Count the weights of a .tflite file that mean zero, by the names of their layers."""
+    """Measure the sparsity of a .tflite file: weights that represent zero, by layer."""
     sizes: dict[str, tuple[int, int]] = {}
     for weight in weight_tensors(model).values():
-        zero, size = sizes.get(weight.layer, (0, 0))
+        zero_count, size = sizes.get(weight.layer, (0, 0))
         shape = weight.tensor.shape
-        sizes[weight.layer] = (zero + zeros(weight.tensor), size + prod(shape))
+        sizes[weight.layer] = (zero_count + zeros(weight.tensor), size + prod(shape))
     return _of(sizes)
 
 
 def has_countable_weights(tensor: Tensor) -> bool:
-    """Whether a tensor is a constant of a type whose zeros :func:`zeros` counts."""
+    """Whether a tensor is a constant of a type whose zeros :func:`zeros` can count."""
     return tensor.is_constant and tensor.dtype in (*_DTYPES, "uint8", "int16", "int32")
 
 
 def zeros(tensor: Tensor) -> int:
-    """Count the values of a constant that mean zero; a sparse one does not store most of them.
+    """Return how many values of a constant represent zero, stored or omitted as sparse.
 
     >>> zeros(Tensor(name="x", shape=(2, 3), dtype="int8", quant=None, data=bytes(5) + b"1"))
     5

@@ -1,1 +1,1 @@
-"""Ways to change a .tflite file, and what interpreters make of it without edgepack."""
+"""Ways to mutate a .tflite file, and a script that runs it on interpreters without edgepack."""

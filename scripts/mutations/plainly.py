@@ -1,9 +1,9 @@
-"""Run a .tflite file on the interpreters by themselves, without edgepack; print what became of it.
+"""Run a .tflite file on interpreters directly, without edgepack, and print the outcomes.
 
     python plainly.py MODEL.tflite NAME...
 
-One line for each name: the name and ``ran``, or what was raised. What ends the
-process has no line.
+Prints one line for each interpreter: its name and ``ran``, or the exception. An interpreter that
+ends the process has no line.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ def _tflite(module: Any, resolver: str | None) -> Callable[[bytes], None]:
         kind = getattr(module.OpResolverType, resolver or "AUTO")
         interpreter = module.Interpreter(model_content=data, experimental_op_resolver_type=kind)
         interpreter.allocate_tensors()
-        for each in interpreter.get_input_details():
-            interpreter.set_tensor(each["index"], np.zeros(each["shape"], each["dtype"]))
+        for details in interpreter.get_input_details():
+            values = np.zeros(details["shape"], details["dtype"])
+            interpreter.set_tensor(details["index"], values)
         interpreter.invoke()
-        for each in interpreter.get_output_details():
-            interpreter.get_tensor(each["index"])
+        for details in interpreter.get_output_details():
+            interpreter.get_tensor(details["index"])
 
     return run
 
@@ -40,15 +41,15 @@ def _tflm(data: bytes) -> None:
 
     interpreter = runtime.Interpreter.from_bytes(data, arena_size=_ARENA_BYTES)
     graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
-    for place in range(graph.InputsLength()):
-        each = interpreter.get_input_details(place)
-        interpreter.set_input(np.zeros(each["shape"], each["dtype"]), place)
+    for index in range(graph.InputsLength()):
+        details = interpreter.get_input_details(index)
+        interpreter.set_input(np.zeros(details["shape"], details["dtype"]), index)
     interpreter.invoke()
-    for place in range(graph.OutputsLength()):
-        interpreter.get_output(place)
+    for index in range(graph.OutputsLength()):
+        interpreter.get_output(index)
 
 
-def _runs(name: str) -> Callable[[bytes], None]:
+def _runner(name: str) -> Callable[[bytes], None]:
     if name == "tflm":
         return _tflm
     if name.startswith("tflite-runtime"):
@@ -57,22 +58,22 @@ def _runs(name: str) -> Callable[[bytes], None]:
         return _tflite(tflite, "BUILTIN_REF" if name.endswith("reference") else None)
     from ai_edge_litert import interpreter as litert
 
-    is_alone = name.endswith("kernels")
-    return _tflite(litert, "BUILTIN_WITHOUT_DEFAULT_DELEGATES" if is_alone else None)
+    without_delegates = name.endswith("kernels")
+    return _tflite(litert, "BUILTIN_WITHOUT_DEFAULT_DELEGATES" if without_delegates else None)
 
 
 def main() -> None:
-    """Run the file, one interpreter after the other."""
+    """Run the file on one interpreter after the other."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     data = Path(sys.argv[1]).read_bytes()
     for name in sys.argv[2:]:
         try:
-            _runs(name)(data)
-            told = "ran"
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
-            told = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"{name}\t{told}", flush=True)
+            _runner(name)(data)
+            outcome = "ran"
+        except Exception as error:  # noqa: BLE001 (any exception is an outcome)
+            outcome = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"{name}\t{outcome}", flush=True)
 
 
 if __name__ == "__main__":

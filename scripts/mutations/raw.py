@@ -1,4 +1,4 @@
-"""Damage to the bytes of a .tflite file: cut off, flipped, overwritten."""
+"""Mutate the bytes of a .tflite file: truncate it, flip bits, overwrite fields."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-TELLING = (0, 1, 2, 0x7F, 0x80, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-"""Values that lengths, offsets and numbers break at."""
+BOUNDARY_VALUES = (0, 1, 2, 0x7F, 0x80, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+"""Values at which lengths, offsets and numbers break."""
 
 
 def damaged(data: bytes, kind: int, random: np.random.Generator) -> bytes:
-    """Cut a file off, flip bits of it, or overwrite fields, by its kind: 0, 1 or 2."""
+    """Truncate a file (``kind`` 0), flip bits of it (1) or overwrite fields (2).
+
+    Returns bytes that differ from ``data``.
+    """
     if kind == 0:
         return data[: random.integers(8, len(data))]
     changed = np.frombuffer(data, np.uint8).copy()
@@ -21,16 +24,16 @@ def damaged(data: bytes, kind: int, random: np.random.Generator) -> bytes:
             changed[place] ^= 1 << random.integers(8)
     else:
         for place in random.choice(places, random.integers(1, 4)) // 4 * 4:
-            values = (*TELLING, random.integers(1 << 32), random.integers(len(data)))
+            values = (*BOUNDARY_VALUES, random.integers(1 << 32), random.integers(len(data)))
             changed[place : place + 4] = np.frombuffer(
                 int(random.choice(values)).to_bytes(4, "little"), np.uint8
             )[: len(data) - place]
-    made = changed.tobytes()
-    return made if made != data else data[:-1]
+    mutated = changed.tobytes()
+    return mutated if mutated != data else data[:-1]
 
 
 def structure(data: bytes) -> NDArray[np.int64]:
-    """Find the places of a file that hold no constant: tables, offsets, lengths, names."""
+    """Return the offsets of a file that hold no constant: tables, offsets, lengths, names."""
     whole = np.frombuffer(data, np.uint8)
     is_constant = np.zeros(len(data), np.bool_)
     model = schema.Model.GetRootAs(data, 0)

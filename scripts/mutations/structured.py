@@ -1,4 +1,4 @@
-"""Changes to what a .tflite file says: it stays a FlatBuffer, and contradicts itself."""
+"""Mutate the content of a .tflite file, which stays a valid FlatBuffer but contradicts itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NUMBERS = (
     65536,
     2**31 - 1,
 )
-"""What fields break at: ends of types, sizes that are too large, values of no enumeration."""
+"""Values at which fields break: limits of types, excessive sizes, invalid enumerations."""
 
 REALS = (0.0, -1.0, 1e-45, 1e-39, 1e-9, 0.5, 1.0, 1000.0, 1e38, np.inf, np.nan)
 _UNPACKABLE = (struct.error, TypeError, ValueError, OverflowError, AttributeError)
@@ -40,7 +40,7 @@ Random = np.random.Generator
 
 
 def contradicted(data: bytes, random: Random) -> bytes:
-    """Change one to three things that a file says, and pack it again."""
+    """Change a file in one to three ways, and pack it again; returns different bytes."""
     while True:
         model = schema.ModelT.InitFromPackedBuf(data, 0)
         for _ in range(random.integers(1, 4)):
@@ -48,15 +48,15 @@ def contradicted(data: bytes, random: Random) -> bytes:
         builder = flatbuffers.Builder(len(data))
         try:
             builder.Finish(model.Pack(builder), b"TFL3")
-        except _UNPACKABLE:  # no field of the schema holds that
+        except _UNPACKABLE:  # the value does not fit the field of the schema
             continue
-        made = bytes(builder.Output())
-        if made != data:
-            return made
+        mutated = bytes(builder.Output())
+        if mutated != data:
+            return mutated
 
 
 def _any(items: Any, random: Random) -> Any:
-    """Take one of a list."""
+    """Return a random item of a list."""
     return items[random.integers(len(items))]
 
 
@@ -73,7 +73,7 @@ def _operator(model: Any, random: Random) -> Any:
 
 
 def _changed(items: Any, values: Any, random: Random) -> list[Any]:
-    """Change a list: one of it set, left out, come twice, added, or two exchanged."""
+    """Return a list with one item replaced, removed, repeated or added, or two exchanged."""
     changed = [] if items is None else list(items)
     if not changed:
         return [_any(values, random)]
@@ -94,18 +94,18 @@ def _changed(items: Any, values: Any, random: Random) -> list[Any]:
     )
 
 
-def ends_of_operator(model: Any, random: Random) -> None:
-    """Let an operator take or give other tensors."""
+def operator_tensors(model: Any, random: Random) -> None:
+    """Change the inputs or outputs of an operator."""
     graph = _graph(model, random)
-    operator, end = _any(graph.operators, random), _any(("inputs", "outputs"), random)
+    operator, field = _any(graph.operators, random), _any(("inputs", "outputs"), random)
     indices = [-1, *range(len(graph.tensors))]
-    setattr(operator, end, _changed(getattr(operator, end), indices, random))
+    setattr(operator, field, _changed(getattr(operator, field), indices, random))
 
 
-def ends_of_graph(model: Any, random: Random) -> None:
-    """Let a graph take or give other tensors."""
-    graph, end = _graph(model, random), _any(("inputs", "outputs"), random)
-    setattr(graph, end, _changed(getattr(graph, end), range(len(graph.tensors)), random))
+def graph_tensors(model: Any, random: Random) -> None:
+    """Change the inputs or outputs of a graph."""
+    graph, field = _graph(model, random), _any(("inputs", "outputs"), random)
+    setattr(graph, field, _changed(getattr(graph, field), range(len(graph.tensors)), random))
 
 
 def shape(model: Any, random: Random) -> None:
@@ -116,7 +116,7 @@ def shape(model: Any, random: Random) -> None:
 
 
 def shape_signature(model: Any, random: Random) -> None:
-    """Leave other dimensions of a tensor open."""
+    """Make other dimensions of a tensor dynamic."""
     tensor = _tensor(model, random)
     tensor.shapeSignature = _changed(tensor.shape, NUMBERS, random)
 
@@ -128,7 +128,7 @@ def dtype(model: Any, random: Random) -> None:
 
 
 def option(model: Any, random: Random) -> None:
-    """Set a number among an operator's options."""
+    """Set one of an operator's options."""
     options = _operator(model, random).builtinOptions
     fields = [] if options is None else sorted(vars(options))
     if fields:
@@ -138,7 +138,7 @@ def option(model: Any, random: Random) -> None:
 
 
 def options(model: Any, random: Random) -> None:
-    """Leave an operator's options out, or give it those of another."""
+    """Remove an operator's options, or give it those of another."""
     operator = _operator(model, random)
     other = _any((schema.OperatorT(), _operator(model, random)), random)
     operator.builtinOptions = other.builtinOptions
@@ -167,12 +167,12 @@ def quantized_dimension(model: Any, random: Random) -> None:
 
 
 def unquantized(model: Any, random: Random) -> None:
-    """Leave a tensor's quantization out."""
+    """Remove a tensor's quantization."""
     _tensor(model, random).quantization = None
 
 
 def constant(model: Any, random: Random) -> None:
-    """Empty a constant, make it shorter or longer, or fill it with anything."""
+    """Empty a constant, make it shorter or longer, or fill it with other values."""
     buffer = _any(model.buffers, random)
     data = np.zeros(0, np.uint8) if buffer.data is None else np.asarray(buffer.data, np.uint8)
     buffer.data = _any(
@@ -193,7 +193,7 @@ def constant_of_another(model: Any, random: Random) -> None:
 
 
 def operator_code(model: Any, random: Random) -> None:
-    """Let operators be others."""
+    """Change an operator code to another operator."""
     code = _any(model.operatorCodes, random)
     named = [number for name, number in vars(schema.BuiltinOperator).items() if name.isupper()]
     number = _any((_any(named, random), _any(model.operatorCodes, random).builtinCode), random)
@@ -206,24 +206,24 @@ def version(model: Any, random: Random) -> None:
 
 
 def code_of_another(model: Any, random: Random) -> None:
-    """Let one operator be another one of the file."""
+    """Change an operator to another one of the file."""
     _operator(model, random).opcodeIndex = random.integers(len(model.operatorCodes)).item()
 
 
 def operators(model: Any, random: Random) -> None:
-    """Leave an operator out, let it come twice, or exchange two."""
+    """Remove or repeat an operator, or exchange two."""
     graph = _graph(model, random)
     graph.operators = _changed(graph.operators, graph.operators, random)
 
 
 def variable(model: Any, random: Random) -> None:
-    """Let a tensor keep its value from run to run."""
+    """Make a tensor a variable, which keeps its value from run to run."""
     _tensor(model, random).isVariable = True
 
 
 CHANGES: tuple[Callable[[Any, Random], None], ...] = (
-    *(ends_of_operator, ends_of_graph, shape, shape, shape_signature, dtype),
+    *(operator_tensors, graph_tensors, shape, shape, shape_signature, dtype),
     *(option, option, option, options, scale, zero_point, quantized_dimension, unquantized),
     *(constant, constant_of_another, operator_code, version, code_of_another, operators, variable),
 )
-"""Those that most differs by come more often."""
+"""Changes with many variants are listed several times, so that they are more frequent."""

@@ -1,4 +1,4 @@
-"""Delegates: what runs a graph, or parts of it, instead of the interpreter's own kernels."""
+"""Delegates, which run a graph or parts of it in place of the interpreter's own kernels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edgepack.tflite.layer_names import layer_names
 
 @dataclass(frozen=True, kw_only=True)
 class Undelegated:
-    """An operator that a delegate leaves to the interpreter, by its place in the graph.
+    """An operator that a delegate leaves to the interpreter; ``index`` is its index in the graph.
 
-    ``why`` is None where it was measured and not told.
+    ``why`` is None where this was measured, which gives no reason.
     """
 
     index: int
@@ -24,30 +24,32 @@ class Undelegated:
 
 @dataclass(frozen=True, kw_only=True)
 class Delegation:
-    """How a delegate takes a graph of so many ``operators``.
+    """How a graph is divided between a delegate and the interpreter.
 
-    ``left`` are those that it cannot take, in order; the others come in ``partitions`` parts,
-    of which it takes so many operators as ``taken`` says. ``crossing_bytes`` are the activations
-    that pass between it and the interpreter in one inference, as large as the file has them.
+    ``operators`` is the number of operators in the graph. ``left`` are those that the delegate
+    does not support, in order; the others form ``partitions`` parts. ``delegated`` is the number
+    of operators that it runs. ``crossing_bytes`` is the size of the activations that pass between
+    it and the interpreter in one inference, in the data types of the file.
     """
 
     operators: int
     left: tuple[Undelegated, ...]
     partitions: int
-    taken: int
+    delegated: int
     crossing_bytes: int
 
 
 def delegate_graph(
     graph: Graph, left: Mapping[int, str | None], *, largest_only: bool = False
 ) -> Delegation:
-    """Split a graph at the operators that a delegate leaves, given by index with the reason.
+    """Partition a graph around the operators that a delegate does not run.
 
-    ``largest_only`` is for a delegate that takes no more than the largest part.
+    ``left`` maps the indices of these operators to the reason. ``largest_only`` is for a delegate
+    that runs the largest part alone.
     """
     parts = list(_partitions(graph, left))
     largest = [max(parts, key=len)] if parts and largest_only else parts
-    taken = {index for part in largest for index in part}
+    delegated = {index for part in largest for index in part}
     names = layer_names(graph)
     return Delegation(
         operators=len(graph.operators),
@@ -61,16 +63,16 @@ def delegate_graph(
             for index in sorted(left)
         ),
         partitions=len(parts),
-        taken=len(taken),
-        crossing_bytes=sum(graph.tensors[i].value_bytes for i in _crossing(graph, taken)),
+        delegated=len(delegated),
+        crossing_bytes=sum(graph.tensors[i].value_bytes for i in _crossing(graph, delegated)),
     )
 
 
 def _partitions(graph: Graph, left: Mapping[int, str | None]) -> Iterator[list[int]]:
-    """Part the operators that are not left as TensorFlow Lite does.
+    """Yield the parts of a graph for the delegate, partitioned as TensorFlow Lite does.
 
-    A part begins with the first operator whose inputs are computed, and takes every later one of
-    its kind, left or not, whose inputs are computed by then
+    A part begins with the first remaining operator whose inputs are available. It includes every
+    later operator of the same kind, delegated or left, whose inputs are available by then
     (``PartitionGraphIntoIndependentNodeSubsets`` of TensorFlow Lite).
     """
     waiting = dict(enumerate(graph.operators))
@@ -78,26 +80,31 @@ def _partitions(graph: Graph, left: Mapping[int, str | None]) -> Iterator[list[i
     while waiting:
         part: list[int] = []
         for index, operator in waiting.items():
-            alike = not part or (index in left) == (part[0] in left)
-            if alike and missing.isdisjoint(operator.inputs):
+            same_kind = not part or (index in left) == (part[0] in left)
+            if same_kind and missing.isdisjoint(operator.inputs):
                 part.append(index)
                 missing.difference_update(operator.outputs)
         if not part:
-            return  # operators that wait for each other: no interpreter loads such a file
+            return  # operators that depend on each other: no interpreter loads such a file
         for index in part:
             del waiting[index]
         if part[0] not in left:
             yield part
 
 
-def _crossing(graph: Graph, taken: set[int]) -> set[int]:
-    """Find the tensors computed on one side and read on the other; a graph's ends are outside."""
-    wrote = {i: index in taken for index, op in enumerate(graph.operators) for i in op.outputs}
-    wrote |= dict.fromkeys(graph.inputs, False)
+def _crossing(graph: Graph, delegated: set[int]) -> set[int]:
+    """Return the tensors that are written on one side and read on the other.
+
+    The inputs and outputs of the graph belong to the interpreter's side.
+    """
+    written = {
+        i: index in delegated for index, op in enumerate(graph.operators) for i in op.outputs
+    }
+    written |= dict.fromkeys(graph.inputs, False)
     crossing = {
         i
         for index, operator in enumerate(graph.operators)
         for i in operator.inputs
-        if wrote.get(i, index in taken) != (index in taken)
+        if written.get(i, index in delegated) != (index in delegated)
     }
-    return crossing | {i for i in graph.outputs if wrote.get(i, False)}
+    return crossing | {i for i in graph.outputs if written.get(i, False)}

@@ -1,9 +1,9 @@
-"""Which operators LiteRT's GPU delegate takes: Android through OpenCL, iOS through Metal.
+"""Which operators LiteRT's GPU delegate supports: OpenCL on Android, Metal on iOS.
 
-The rules are those of LiteRT's own sources: operators, versions and tensors of
-``tflite/delegates/gpu/common/model_builder.cc``, the rest of
-``tflite/tools/versioning/gpu_compatibility.cc``; the page on GPU delegates names fewer
-(https://ai.google.dev/edge/litert/performance/gpu).
+The rules follow LiteRT's sources: those for operators, versions and tensors are from
+``tflite/delegates/gpu/common/model_builder.cc``, the others from
+``tflite/tools/versioning/gpu_compatibility.cc``. The documentation of GPU delegates lists fewer
+operators (https://ai.google.dev/edge/litert/performance/gpu).
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from functools import cached_property
 from edgepack.devices.delegates import Delegation, delegate_graph
 from edgepack.devices.delegates.gpu_operators import (
     BINARY,
-    BYTES,
     COMPARISONS,
-    CONSTANTS,
+    CONSTANT_DTYPES,
+    EIGHT_BIT,
     FLOATS,
-    GIVES,
-    NEWEST,
-    ONE_COMPUTED,
+    INPUT_DTYPES,
+    NEWEST_VERSION,
+    ONE_COMPUTED_INPUT,
+    OUTPUT_DTYPES,
     PADS,
     SELECTS,
     SLICES,
-    TAKES,
-    UP_TO_TWO,
+    UP_TO_TWO_COMPUTED_INPUTS,
 )
 from edgepack.tflite.graph import Graph, Model, Operator, Tensor
 
 _MAX_RANK = 4
 
 
-def gpu_takes(model: Model) -> Delegation:
-    """Tell whether the GPU delegate takes the whole main graph, or where it splits.
+def gpu_delegation(model: Model) -> Delegation:
+    """Return which operators of the main graph the GPU delegate runs, and why not the others.
 
-    By default the delegate takes the largest part alone (``max_delegated_partitions`` is 1).
+    By default the delegate runs the largest part alone (``max_delegated_partitions`` is 1).
     """
     graph = _Graph(model.main)
     left = {
@@ -52,19 +52,22 @@ def _objections(graph: _Graph, operator: Operator) -> Iterator[str]:
         for rule in _RULES:
             if (why := rule(graph, operator)) is not None:
                 yield why
-    except (IndexError, ValueError):  # the file may hold anything
+    except (IndexError, ValueError):  # the file is untrusted
         yield "too few inputs or outputs"
 
 
 @dataclass(frozen=True)
 class _Graph:
-    """A graph, and which of its tensors are computed; the others are constants."""
+    """A graph, with lookups of its computed tensors (the others are constants) and readers."""
 
     graph: Graph
 
     @cached_property
     def computed(self) -> frozenset[int]:
-        """Weights kept in float16 count as constants: the delegate skips their DEQUANTIZE."""
+        """The indices of computed tensors.
+
+        float16 weights count as constants: the delegate skips their DEQUANTIZE.
+        """
         written = {
             i: operator for operator in self.graph.operators for i in operator.outputs if i >= 0
         }
@@ -83,17 +86,18 @@ class _Graph:
 
     @cached_property
     def readers(self) -> dict[int, list[Operator]]:
-        found: dict[int, list[Operator]] = {}
+        """The operators that read each tensor, by its index."""
+        readers: dict[int, list[Operator]] = {}
         for operator in self.graph.operators:
             for i in operator.inputs:
-                found.setdefault(i, []).append(operator)
-        return found
+                readers.setdefault(i, []).append(operator)
+        return readers
 
     def computed_inputs(self, operator: Operator) -> list[Tensor]:
         return [self.graph.tensors[i] for i in operator.inputs if i in self.computed]
 
     def inputs(self, operator: Operator) -> list[Tensor]:
-        """Those that are there: an input of -1 is left out."""
+        """Return the inputs that are present: an index of -1 marks an omitted one."""
         return [self.graph.tensors[i] for i in operator.inputs if i >= 0]
 
     def outputs(self, operator: Operator) -> list[Tensor]:
@@ -103,79 +107,81 @@ class _Graph:
 _Rule = Callable[[_Graph, Operator], str | None]
 
 
-def _is_known(_: _Graph, operator: Operator) -> str | None:
-    """The delegate has the operator."""
-    return None if operator.name in NEWEST else "no such operator"
+def _is_supported(_: _Graph, operator: Operator) -> str | None:
+    """The delegate supports the operator."""
+    return None if operator.name in NEWEST_VERSION else "unsupported operator"
 
 
-def _is_of_known_version(_: _Graph, operator: Operator) -> str | None:
-    """The operator's version is one that the delegate knows."""
-    newest = NEWEST[operator.name]
+def _has_supported_version(_: _Graph, operator: Operator) -> str | None:
+    """The delegate supports the operator's version."""
+    newest = NEWEST_VERSION[operator.name]
     if operator.version <= newest:
         return None
-    return f"version {operator.version}, taken up to {newest}"
+    return f"version {operator.version}, supported up to {newest}"
 
 
-def _types_are_taken(graph: _Graph, operator: Operator) -> str | None:
-    """Activations are float, or 8 bits wide with one scale, which the delegate dequantizes."""
+def _has_supported_activations(graph: _Graph, operator: Operator) -> str | None:
+    """Activations are float, or 8-bit with a single scale, which the delegate dequantizes."""
     name = operator.name
     sides = (
-        (graph.computed_inputs(operator), TAKES.get(name, frozenset())),
-        (graph.outputs(operator), GIVES.get(name, frozenset())),
+        (graph.computed_inputs(operator), INPUT_DTYPES.get(name, frozenset())),
+        (graph.outputs(operator), OUTPUT_DTYPES.get(name, frozenset())),
     )
-    for tensors, besides in sides:
+    for tensors, additional in sides:
         for tensor in tensors:
-            if tensor.dtype in BYTES and (tensor.quant is None or tensor.quant.axis is not None):
-                return f"{tensor.dtype} activations without one scale for all"
-            if tensor.dtype not in FLOATS | BYTES | besides:
-                return f"activations of {tensor.dtype}"
+            if tensor.dtype in EIGHT_BIT and (
+                tensor.quant is None or tensor.quant.axis is not None
+            ):
+                return f"{tensor.dtype} activations without a single scale"
+            if tensor.dtype not in FLOATS | EIGHT_BIT | additional:
+                return f"{tensor.dtype} activations"
     return None
 
 
-def _constants_are_taken(graph: _Graph, operator: Operator) -> str | None:
-    """Constants are of types that the delegate converts to float; int4 is none."""
+def _has_supported_constants(graph: _Graph, operator: Operator) -> str | None:
+    """Constants have types that the delegate converts to float; int4 is not one of them."""
     for i in operator.inputs:
         if i >= 0 and i not in graph.computed:
             dtype = graph.graph.tensors[i].dtype
-            if dtype not in CONSTANTS:
-                return f"constants of {dtype}"
+            if dtype not in CONSTANT_DTYPES:
+                return f"{dtype} constants"
     return None
 
 
-def _shapes_are_static(graph: _Graph, operator: Operator) -> str | None:
-    """Tensors have at most 4 dimensions, and sizes that are known before the first inference."""
+def _has_static_shapes(graph: _Graph, operator: Operator) -> str | None:
+    """Tensors have at most 4 dimensions, with sizes known before the first inference."""
     for tensor in (*graph.inputs(operator), *graph.outputs(operator)):
         if len(tensor.shape) > _MAX_RANK:
-            return f"tensors of {len(tensor.shape)} dimensions"
+            return f"tensors with {len(tensor.shape)} dimensions"
     for tensor in (*graph.computed_inputs(operator), *graph.outputs(operator)):
         if any(size <= 0 for size in tensor.shape):
-            return "sizes that are not known in advance"
+            return "dynamic sizes"
     return None
 
 
-def _operands_are_taken(graph: _Graph, operator: Operator) -> str | None:
-    """What the delegate wants as constants, such as axes and shapes, is constant."""
+def _has_supported_operands(graph: _Graph, operator: Operator) -> str | None:
+    """Inputs that the delegate requires as constants, such as axes and shapes, are constants."""
     computed = len(graph.computed_inputs(operator))
-    if operator.name in ONE_COMPUTED and computed != 1:
-        return f"{computed} computed inputs for 1"
-    if operator.name in UP_TO_TWO and not 1 <= computed <= 2:  # noqa: PLR2004 (its name)
-        return f"{computed} computed inputs for 1 or 2"
+    if operator.name in ONE_COMPUTED_INPUT and computed != 1:
+        return f"{computed} computed inputs instead of 1"
+    if operator.name in UP_TO_TWO_COMPUTED_INPUTS and not 1 <= computed <= 2:  # noqa: PLR2004 (its name)
+        return f"{computed} computed inputs instead of 1 or 2"
     if operator.name in BINARY and (len(operator.inputs) != 2 or computed == 0):  # noqa: PLR2004
-        return f"{len(operator.inputs)} inputs for 2"
+        return f"{len(operator.inputs)} inputs instead of 2"
     if operator.name == "FULLY_CONNECTED" and operator.inputs[0] not in graph.computed:
-        return "a constant as its input"
+        return "a constant input"
     return None
 
 
-def _operands_differ(_: _Graph, operator: Operator) -> str | None:
-    """The two operands of an operator differ; the delegate makes a SQUARE of x * x."""
+def _has_distinct_operands(_: _Graph, operator: Operator) -> str | None:
+    """The two operands of an operator differ; the delegate converts x * x to SQUARE."""
     if operator.name in BINARY - {"ADD", "MUL"} and operator.inputs[0] == operator.inputs[1]:
-        return "twice the same operand"
+        return "the same operand twice"
     return None
 
 
-def _operands_broadcast(graph: _Graph, operator: Operator) -> str | None:
-    """ADD and MUL broadcast in the ways that the delegate has."""
+def _broadcasts(graph: _Graph, operator: Operator) -> str | None:
+    """ADD and MUL broadcast in a way that the delegate supports."""
     if operator.name not in ("ADD", "MUL"):
         return None
     first, second = sorted((tensor.shape for tensor in graph.inputs(operator)), key=len)
@@ -185,11 +191,11 @@ def _operands_broadcast(graph: _Graph, operator: Operator) -> str | None:
         fits = operator.name == "ADD" or not crossed
     else:
         fits = len(first) <= 1 or _fits(second, first)
-    return None if fits else f"broadcasting of {list(first)} to {list(second)}"
+    return None if fits else f"broadcasting from {list(first)} to {list(second)}"
 
 
 def _fits(longer: tuple[int, ...], shorter: tuple[int, ...]) -> bool:
-    """Whether [x, y, z], [1, 1] or [b, z] goes with [b, x, y, z]; the first two if b is 1."""
+    """Whether [x, y, z], [1, 1] or [b, z] broadcasts to [b, x, y, z]; the first two need b = 1."""
     if len(longer) != _MAX_RANK:
         return False
     if len(shorter) == _MAX_RANK - 1 or shorter == (1, 1):
@@ -198,99 +204,99 @@ def _fits(longer: tuple[int, ...], shorter: tuple[int, ...]) -> bool:
 
 
 def _is_consumed_as_float(graph: _Graph, operator: Operator) -> str | None:
-    """What a comparison gives goes to one CAST or SELECT, and becomes float there."""
+    """The output of a comparison has one reader, a CAST or SELECT with a float output."""
     if operator.name not in COMPARISONS:
         return None
     readers = [reader for i in operator.outputs for reader in graph.readers.get(i, [])]
     if len(readers) == 1 and readers[0].name in {"CAST", *SELECTS}:
-        (given,) = graph.outputs(readers[0])
-        if given.dtype in FLOATS:
+        (output,) = graph.outputs(readers[0])
+        if output.dtype in FLOATS:
             return None
-    return "not before one CAST or SELECT that gives float"
+    return "not followed by a single CAST or SELECT with a float output"
 
 
-def _is_a_slice_of_images(graph: _Graph, operator: Operator) -> str | None:
-    """Slices are taken of 3 or 4 dimensions."""
-    taken = len(graph.inputs(operator)[0].shape)
-    return None if taken in (3, 4) else f"a slice of {taken} dimensions, taken of 3 or 4"
+def _slices_images(graph: _Graph, operator: Operator) -> str | None:
+    """Slices have 3 or 4 dimensions."""
+    rank = len(graph.inputs(operator)[0].shape)
+    return None if rank in (3, 4) else f"a slice with {rank} dimensions instead of 3 or 4"
 
 
-def _multiplies_one_channel(graph: _Graph, operator: Operator) -> str | None:
-    """A depthwise convolution gives as many channels as it takes, or takes one."""
-    taken, given = graph.inputs(operator)[0].shape[-1], graph.outputs(operator)[0].shape[-1]
-    return None if taken in (1, given) else "a depth multiplier of several channels"
+def _has_supported_depth_multiplier(graph: _Graph, operator: Operator) -> str | None:
+    """A depthwise convolution has as many output as input channels, or one input channel."""
+    inputs, outputs = graph.inputs(operator)[0].shape[-1], graph.outputs(operator)[0].shape[-1]
+    return None if inputs in (1, outputs) else "a depth multiplier with several input channels"
 
 
-def _keeps_its_channels(graph: _Graph, operator: Operator) -> str | None:
+def _keeps_channels(graph: _Graph, operator: Operator) -> str | None:
     """The last dimension of a dense layer's input is that of its weights."""
-    taken, weights = graph.inputs(operator)[:2]
-    return None if taken.shape[-1:] == weights.shape[-1:] else "an input that it flattens itself"
+    data, weights = graph.inputs(operator)[:2]
+    return None if data.shape[-1:] == weights.shape[-1:] else "an input that it flattens itself"
 
 
 def _selects_floats(graph: _Graph, operator: Operator) -> str | None:
-    """SELECT chooses between float tensors."""
-    choices = {tensor.dtype for tensor in graph.inputs(operator)[1:]}
-    return None if choices <= FLOATS else "taken in float only"
+    """SELECT selects from float tensors."""
+    dtypes = {tensor.dtype for tensor in graph.inputs(operator)[1:]}
+    return None if dtypes <= FLOATS else "supported in float only"
 
 
 def _sums_floats(graph: _Graph, operator: Operator) -> str | None:
-    """CUMSUM is taken in float."""
-    return None if graph.outputs(operator)[0].dtype in FLOATS else "taken in float only"
+    """CUMSUM computes in float."""
+    return None if graph.outputs(operator)[0].dtype in FLOATS else "supported in float only"
 
 
-def _gathers_by_list(graph: _Graph, operator: Operator) -> str | None:
-    """GATHER takes a list of indices, and no int32 to choose from."""
-    choices, indices = graph.inputs(operator)[:2]
-    fits = len(indices.shape) == 1 and choices.dtype != "int32"
-    return None if fits else "taken with a list of indices only, and not of int32"
+def _gathers_by_index_list(graph: _Graph, operator: Operator) -> str | None:
+    """GATHER has a one-dimensional list of indices, and does not gather int32 values."""
+    values, indices = graph.inputs(operator)[:2]
+    fits = len(indices.shape) == 1 and values.dtype != "int32"
+    return None if fits else "supported with a list of indices only, and not for int32"
 
 
 def _pads_images(graph: _Graph, operator: Operator) -> str | None:
-    """Padding is taken of 3 or 4 dimensions."""
+    """Padding has 3 or 4 dimensions."""
     fits = graph.inputs(operator)[1].shape in ((3, 2), (4, 2))
-    return None if fits else "taken of 3 or 4 dimensions only"
+    return None if fits else "supported for 3 or 4 dimensions only"
 
 
-def _options_are_taken(_: _Graph, operator: Operator) -> str | None:
-    """Some operators are taken with some of their options only."""
-    refused = {
+def _has_supported_options(_: _Graph, operator: Operator) -> str | None:
+    """Operators have no option set that the delegate does not support."""
+    unsupported = {
         "FULLY_CONNECTED": ("weights_format",),
         "MIRROR_PAD": ("mode",),  # 0 reflects, 1 repeats the edge
         "STRIDED_SLICE": ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask"),
     }.get(operator.name, ())
-    given = next((name for name in refused if operator.options.get(name)), None)
-    if given is None and operator.name == "SOFTMAX" and operator.options.get("beta", 0) != 1:
-        given = "beta"
-    return f"not with this {given}" if given else None
+    option = next((name for name in unsupported if operator.options.get(name)), None)
+    if option is None and operator.name == "SOFTMAX" and operator.options.get("beta", 0) != 1:
+        option = "beta"
+    return f"unsupported {option}" if option else None
 
 
-_OF_KINDS: dict[str, _Rule] = {
-    **dict.fromkeys(SLICES, _is_a_slice_of_images),
-    "DEPTHWISE_CONV_2D": _multiplies_one_channel,
-    "FULLY_CONNECTED": _keeps_its_channels,
+_OPERATOR_RULES: dict[str, _Rule] = {
+    **dict.fromkeys(SLICES, _slices_images),
+    "DEPTHWISE_CONV_2D": _has_supported_depth_multiplier,
+    "FULLY_CONNECTED": _keeps_channels,
     **dict.fromkeys(SELECTS, _selects_floats),
     "CUMSUM": _sums_floats,
-    "GATHER": _gathers_by_list,
+    "GATHER": _gathers_by_index_list,
     **dict.fromkeys(PADS, _pads_images),
 }
 
 
-def _fits_its_kind(graph: _Graph, operator: Operator) -> str | None:
-    """Some operators are taken in part."""
-    rule = _OF_KINDS.get(operator.name)
+def _passes_operator_rule(graph: _Graph, operator: Operator) -> str | None:
+    """Operators with a rule of their own pass it."""
+    rule = _OPERATOR_RULES.get(operator.name)
     return rule(graph, operator) if rule else None
 
 
 _RULES: tuple[_Rule, ...] = (
-    _is_known,
-    _is_of_known_version,
-    _types_are_taken,
-    _constants_are_taken,
-    _shapes_are_static,
-    _operands_are_taken,
-    _options_are_taken,
-    _operands_differ,
-    _operands_broadcast,
+    _is_supported,
+    _has_supported_version,
+    _has_supported_activations,
+    _has_supported_constants,
+    _has_static_shapes,
+    _has_supported_operands,
+    _has_supported_options,
+    _has_distinct_operands,
+    _broadcasts,
     _is_consumed_as_float,
-    _fits_its_kind,
+    _passes_operator_rule,
 )

@@ -1,6 +1,6 @@
-"""The operators of LiteRT's GPU delegate, by what it asks of them.
+"""The operators that LiteRT's GPU delegate supports, and what it requires of their inputs.
 
-Read off ``tflite/delegates/gpu/common/model_builder.cc`` and
+Taken from ``tflite/delegates/gpu/common/model_builder.cc`` and
 ``tflite/tools/versioning/gpu_compatibility.cc`` of LiteRT 2.
 """
 
@@ -25,7 +25,7 @@ SELECTS = frozenset(("SELECT", "SELECT_V2"))
 SLICES = frozenset(("SLICE", "STRIDED_SLICE"))
 
 _ANY_VERSION = 1 << 30
-NEWEST = {
+NEWEST_VERSION = {
     **dict.fromkeys(_UNARY | BINARY | COMPARISONS | PADS, 2),
     **dict.fromkeys(("AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "QUANTIZE"), 2),
     **dict.fromkeys(("LEAKY_RELU", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1"), 2),
@@ -43,27 +43,33 @@ NEWEST = {
     **dict.fromkeys(("Convolution2DTransposeBias", "MaxPoolingWithArgmax2D"), _ANY_VERSION),
     **dict.fromkeys(("MaxUnpooling2D", "Resampler"), _ANY_VERSION),
 }
-"""The operators, and of each the newest version."""
+"""By supported operator, the newest supported version."""
 
-ONE_COMPUTED = _UNARY | PADS | REDUCTIONS
-ONE_COMPUTED |= {"AVERAGE_POOL_2D", "CAST", "DEPTH_TO_SPACE", "HARD_SWISH", "MAX_POOL_2D"}
-ONE_COMPUTED |= {"QUANTIZE", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"}
-ONE_COMPUTED |= {"SPACE_TO_DEPTH", "TILE", "TRANSPOSE"}
-UP_TO_TWO = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "GATHER"}
-UP_TO_TWO |= {"TRANSPOSE_CONV"}
+ONE_COMPUTED_INPUT = _UNARY | PADS | REDUCTIONS
+ONE_COMPUTED_INPUT |= {"AVERAGE_POOL_2D", "CAST", "DEPTH_TO_SPACE", "HARD_SWISH", "MAX_POOL_2D"}
+ONE_COMPUTED_INPUT |= {"QUANTIZE", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"}
+ONE_COMPUTED_INPUT |= {"SPACE_TO_DEPTH", "TILE", "TRANSPOSE"}
+UP_TO_TWO_COMPUTED_INPUTS = {
+    "BATCH_MATMUL",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "GATHER",
+}
+UP_TO_TWO_COMPUTED_INPUTS |= {"TRANSPOSE_CONV"}
 
 FLOATS = {"float16", "float32"}
-BYTES = {"int8", "uint8"}
+EIGHT_BIT = {"int8", "uint8"}
 _BOOL, _INT32 = frozenset({"bool"}), frozenset({"int32"})
-TAKES = {
+INPUT_DTYPES = {
     "CAST": _BOOL | _INT32,
     **dict.fromkeys(("GATHER", "ONE_HOT"), _INT32),
     **dict.fromkeys(("LOGICAL_AND", *SELECTS), _BOOL),
 }
-GIVES = {
+OUTPUT_DTYPES = {
     "CAST": _BOOL | _INT32,
     **dict.fromkeys(("LOGICAL_AND", *COMPARISONS), _BOOL),
 }
-"""What an operator takes and gives besides float and 8 bits."""
+"""By operator, the dtypes of inputs and outputs that it supports besides float and 8-bit ones."""
 
-CONSTANTS = FLOATS | BYTES | {"bool", "int16", "int32"}
+CONSTANT_DTYPES = FLOATS | EIGHT_BIT | {"bool", "int16", "int32"}

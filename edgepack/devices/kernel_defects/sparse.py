@@ -1,0 +1,25 @@
+"""Defects of sparse weights."""
+
+from __future__ import annotations
+
+from edgepack.devices.kernel_defects.conditions import takes
+from edgepack.devices.kernel_defects.defect import Defect
+
+_DENSE = "convert without EXPERIMENTAL_SPARSITY: the zeros are kept"
+
+DEFECTS = (
+    Defect(
+        what="sparse weights",
+        cure=_DENSE,
+        operators=("FULLY_CONNECTED",),
+        condition=lambda call: any(tensor.is_sparse for tensor in call.inputs if tensor),
+        wrong={"tflm": None},
+    ),
+    Defect(
+        what="sparse int8 weights",
+        cure=_DENSE,
+        operators=("DENSIFY",),
+        condition=takes("int8"),
+        refused={"litert": None},  # its reference kernels run it
+    ),
+)
