@@ -15,7 +15,7 @@ from tiny import Value, one_operator
 
 from edgepack.core.codec import restore
 from edgepack.core.errors import ModelError
-from edgepack.footprint import KERNELS, Footprint, arena, compute_footprint
+from edgepack.footprint import KERNELS, Footprint, compute_arena, compute_footprint
 from edgepack.footprint.allocations import Allocations
 from edgepack.footprint.arena import host_arena
 from edgepack.footprint.flash import runtime_flash_bytes
@@ -100,7 +100,7 @@ def test_control_flow_and_unknown_data_are_bounded(models: Path) -> None:
     path = models / "loop.tflite"
     (measured_here,) = allocations_of(path)
     model = read_tflite(path.read_bytes())
-    computed = arena(model, measured_here, "cmsis-nn-dsp")
+    computed = compute_arena(model, measured_here, "cmsis-nn-dsp")
     assert computed.planned + computed.scratch >= measured_here.head_bytes
     assert any("control flow" in note for note in computed.notes)
     assert any("as large as on this host" in note for note in computed.notes)

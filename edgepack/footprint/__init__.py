@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from edgepack.core.errors import ModelError
 from edgepack.footprint.allocations import Allocations
-from edgepack.footprint.arena import Arena, arena
+from edgepack.footprint.arena import Arena, compute_arena
 from edgepack.footprint.flash import flash_notes, runtime_flash_bytes, runtime_ram_bytes
 from edgepack.footprint.scratch_buffers import KERNELS
 from edgepack.tflite.graph import Model
 
-__all__ = ["KERNELS", "Arena", "Footprint", "arena", "compute_footprint"]
+__all__ = ["KERNELS", "Arena", "Footprint", "compute_arena", "compute_footprint"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def compute_footprint(
     :class:`ModelError` if operators lack inputs or outputs that every interpreter requires.
     """
     try:
-        computed = arena(model, allocations, kernels)
+        computed = compute_arena(model, allocations, kernels)
     except (IndexError, ValueError, ZeroDivisionError) as error:
         raise ModelError(
             f"damaged .tflite file: tensors do not match an operator: {error}"

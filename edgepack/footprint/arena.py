@@ -81,7 +81,7 @@ class _Machine:
         return known.get(name, "")
 
 
-def arena(model: Model, allocations: Allocations, kernels: str) -> Arena:
+def compute_arena(model: Model, allocations: Allocations, kernels: str) -> Arena:
     """Compute the arena on a device with kernels from TFLM's allocations on this host."""
     expected = host_arena(model)
     unplanned = max(0, allocations.head_bytes - expected.planned - expected.scratch)

@@ -47,7 +47,7 @@ class _Tensor:
     is_initialized: bool  # it has a value before any operator runs
 
 
-def require_whole(data: bytes) -> None:
+def require_undamaged(data: bytes) -> None:
     """Raise :class:`ModelError` if a .tflite file is damaged.
 
     Checks every index and count against what it refers to, constants against their shapes,

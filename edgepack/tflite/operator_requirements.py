@@ -34,7 +34,7 @@ class _Needs:
     optional: int | None = None
 
 
-def require_needed(position: int, operator: Operator, options: str) -> None:
+def require_valid_operator(position: int, operator: Operator, options: str) -> None:
     """Check that an operator has what it requires.
 
     ``position`` is its index in the graph, ``options`` the name of its options table, or NONE.

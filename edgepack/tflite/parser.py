@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from edgepack.core.errors import ModelError
 from edgepack.core.printable import printable
-from edgepack.tflite.damage import require_whole
+from edgepack.tflite.damage import require_undamaged
 from edgepack.tflite.flatbuffer_tables import Damage
 from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
-from edgepack.tflite.operator_requirements import require_needed
+from edgepack.tflite.operator_requirements import require_valid_operator
 
 DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError, Damage)
 """The exceptions that the schema's accessors raise for a damaged or invalid file."""
@@ -40,7 +40,7 @@ def read_tflite(data: bytes) -> Model:
         may_be_keras = data.startswith(_MAGIC_OF_KERAS)
         cure = "; if it is a Keras model, convert it with edgepack export" if may_be_keras else ""
         raise ModelError(f"not a .tflite file: the identifier TFL3 is missing{cure}")
-    require_whole(data)
+    require_undamaged(data)
     try:
         root = schema.Model.GetRootAs(data, 0)
         codes = [root.OperatorCodes(i) for i in range(root.OperatorCodesLength())]
@@ -77,7 +77,7 @@ def _graph(subgraph: Any, names: list[tuple[str, int, bool]], buffers: list[byte
             options=_options(operator.BuiltinOptions(), kind),
             custom_options=_bytes(operator.CustomOptionsAsNumpy()),
         )
-        require_needed(i, parsed, "NONE" if operator.BuiltinOptions() is None else kind)
+        require_valid_operator(i, parsed, "NONE" if operator.BuiltinOptions() is None else kind)
         operators.append(parsed)
     return Graph(
         tensors=tuple(

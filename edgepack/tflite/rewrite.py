@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgepack.core.errors import ModelError
-from edgepack.tflite.damage import require_whole
+from edgepack.tflite.damage import require_undamaged
 from edgepack.tflite.parser import DAMAGE
 
 _IDENTIFIER = b"TFL3"
@@ -32,7 +32,7 @@ class Rewrite:
     """
 
     def __init__(self, data: bytes) -> None:
-        require_whole(data)
+        require_undamaged(data)
         try:
             self.model = schema.ModelT.InitFromPackedBuf(data, 0)
             self.graph = self.model.subgraphs[0]
