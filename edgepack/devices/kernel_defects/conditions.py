@@ -23,7 +23,7 @@ MORE_DIMENSIONS = "and an output of more than two dimensions"
 _MATRIX = 2  # dimensions
 
 
-def takes(dtype: str) -> Callable[[OperatorCall], bool]:
+def has_input_dtype(dtype: str) -> Callable[[OperatorCall], bool]:
     """Return the condition that any input has a dtype."""
     return lambda call: any(tensor.dtype == dtype for tensor in call.inputs if tensor)
 

@@ -12,8 +12,8 @@ from edgepack.devices.kernel_defects.conditions import (
     QUANTIZE_TO_INT8,
     REFERENCE_KERNELS,
     has_dtypes,
+    has_input_dtype,
     is_per_channel,
-    takes,
 )
 from edgepack.devices.kernel_defects.defect import Defect, Lack
 from edgepack.tflite.operator_calls import OperatorCall
@@ -72,7 +72,7 @@ DEFECTS = (
         what="float16",
         cure="keep weights in float32, or quantize to int8",
         operators=("DEQUANTIZE",),
-        condition=takes("float16"),
+        condition=has_input_dtype("float16"),
         refused={"tflm": None},
         lack=Lack(FLOAT16, "its DEQUANTIZE does not support float16"),
     ),
@@ -80,7 +80,7 @@ DEFECTS = (
         what="int4",
         cure=INT8_WEIGHTS,
         operators=("DEQUANTIZE",),
-        condition=takes("int4"),
+        condition=has_input_dtype("int4"),
         refused={"tflm": None},
     ),
 )

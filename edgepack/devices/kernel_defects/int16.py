@@ -6,7 +6,7 @@ from edgepack.devices.kernel_defects.conditions import (
     CONVOLUTIONS,
     PHONES,
     QUANTIZE_TO_INT8,
-    takes,
+    has_input_dtype,
 )
 from edgepack.devices.kernel_defects.defect import Defect
 from edgepack.tflite.operator_calls import OperatorCall
@@ -34,7 +34,7 @@ DEFECTS = (
         what="int16 activations",
         cure=QUANTIZE_TO_INT8,
         operators=("FULLY_CONNECTED",),
-        condition=takes("int16"),
+        condition=has_input_dtype("int16"),
         wrong={"tflite-runtime": "2.9.1"},
     ),
     Defect(

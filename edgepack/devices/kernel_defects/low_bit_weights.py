@@ -10,8 +10,8 @@ from edgepack.devices.kernel_defects.conditions import (
     PHONES,
     REFERENCE_KERNELS,
     has_dtypes,
+    has_input_dtype,
     is_per_channel,
-    takes,
 )
 from edgepack.devices.kernel_defects.defect import PER_CHANNEL, Defect, Lack
 
@@ -89,13 +89,13 @@ DEFECTS = (
         what="int2 weights",
         cure=INT8_WEIGHTS,
         operators=("CONV_2D",),
-        condition=takes("int2"),
+        condition=has_input_dtype("int2"),
         wrong={"litert": None},
     ),
     Defect(
         what="int2",
         cure=INT8_WEIGHTS,
-        condition=takes("int2"),
+        condition=has_input_dtype("int2"),
         refused={"litert": "2.1.2", "tflite-runtime": None, "tflm": None},
     ),
 )

@@ -6,7 +6,7 @@ from edgepack.devices.kernel_defects.conditions import (
     PHONES,
     QUANTIZE_TO_INT8,
     REFERENCE_KERNELS,
-    takes,
+    has_input_dtype,
 )
 from edgepack.devices.kernel_defects.defect import MIXED, Defect, Lack
 from edgepack.tflite.operator_calls import OperatorCall
@@ -41,14 +41,14 @@ DEFECTS = (
         what="int8",
         cure="compute it in float, between DEQUANTIZE and QUANTIZE",
         operators=("ADD_N", "CUMSUM", "ZEROS_LIKE"),
-        condition=takes("int8"),
+        condition=has_input_dtype("int8"),
         refused=PHONES,
     ),
     Defect(
         what="int16",
         cure=QUANTIZE_TO_INT8,
         operators=("SQUARED_DIFFERENCE",),
-        condition=takes("int16"),
+        condition=has_input_dtype("int16"),
         refused=PHONES,
     ),
 )

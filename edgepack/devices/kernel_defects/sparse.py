@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgepack.devices.kernel_defects.conditions import takes
+from edgepack.devices.kernel_defects.conditions import has_input_dtype
 from edgepack.devices.kernel_defects.defect import Defect
 
 _DENSE = "convert without EXPERIMENTAL_SPARSITY: the zeros are kept"
@@ -19,7 +19,7 @@ DEFECTS = (
         what="sparse int8 weights",
         cure=_DENSE,
         operators=("DENSIFY",),
-        condition=takes("int8"),
+        condition=has_input_dtype("int8"),
         refused={"litert": None},  # its reference kernels run it
     ),
 )
