@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""List what a model may be built of, for what looks at it before Keras and TensorFlow do.
+"""List what a model may be built of, for its inspection before Keras and TensorFlow load it.
 
     .venv/bin/python scripts/allowed.py            # writes edgepack/load/allowlist.json
 
-Lists classes of both Kerases, functions of TensorFlow's interface and operators of its graphs that
-only compute, as the installed packages have them, but for those that scripts/allowed_rules.py
-leaves out, which are listed with the reason. Look at the difference before you commit it: what
-a new release brings is allowed from then on, and must be known to compute and no more.
+Lists the classes of both Kerases, functions of TensorFlow's interface and operators of its graphs
+in the installed packages. Those that scripts/allowed_rules.py leaves out are listed with the
+reason. Review the difference before you commit it: whatever a new release adds is allowed from then
+on, so it must be known to only compute.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ FILE = Path(__file__).resolve().parents[1] / "edgepack" / "load" / "allowlist.js
 _REACHING_ARGUMENT = re.compile(
     r".*(file|path|prefix|address|region|server|socket|program|library|_source|callback|_fn|func).*"
 )
-"""Arguments of this name hold a path, an address or code, most likely: someone has to look."""
+"""Arguments with such names probably hold a path, an address or code: they need a review."""
 
-_LOOKED_AT = (
+_REVIEWED = (
     "CTCBeamSearchDecoder|.*ctc_.*",  # top_paths is a number
     r"signal\..*",  # a window is a function of TensorFlow, or a tensor
 )
@@ -48,23 +48,23 @@ _REACHING_CODE = re.compile(
     r"|\b(?:func_load|marshal|pickle_utils|gfile|import_module|load_model|load_weights|globs"
     r"|get_symbol_from_name)\b(?=[(.\[])"
 )
-"""What reads files, or makes code or objects of what a configuration says."""
+"""Code that reads files, or creates code or objects from a configuration."""
 
-_LOOKED_AT_CLASSES = (
-    "IndexLookup|StringLookup|IntegerLookup|TextVectorization"  # of a vocabulary, looked at
-    "|TFOpLambda|SlicingOpLambda"  # of a function's name, which is looked at
-    "|Layer|Model|Functional|Sequential"  # in methods that loading does not call
+_REVIEWED_CLASSES = (
+    "IndexLookup|StringLookup|IntegerLookup|TextVectorization"  # vocabularies are checked
+    "|TFOpLambda|SlicingOpLambda"  # names of functions are checked
+    "|Layer|Model|Functional|Sequential"  # only in methods that loading does not call
 )
 
-_NEVER = re.compile(
+_IGNORED_MODULES = re.compile(
     r"(^|\.)(testing_infra|training_v1|legacy_tf_layers|integration_test|tests?)(\.|$)"
     r"|_test$|test_util|_v1$|\._tf_keras\b|\.api\b"
 )
-"""Modules of Keras's own tests, for graphs of TensorFlow 1, and copies of its interface."""
+"""Modules of Keras's own tests, for TensorFlow 1 graphs, and copies of its interface."""
 
 
 def derive() -> dict[str, Any]:
-    """List what is allowed, and what is left out with the reason, of what is installed."""
+    """Return the lists of the installed packages: what is allowed, and what is not and why."""
     packages = {name: version(name) for name in ("keras", "tensorflow", "tf-keras")}
     return {
         "made_of": {"packages": packages},
@@ -76,58 +76,58 @@ def derive() -> dict[str, Any]:
 
 
 def classes(package: str) -> dict[str, Any]:
-    """List the classes and functions of a Keras that a configuration may name, with its modules.
+    """List the classes and functions of a Keras that a configuration may name, with modules.
 
-    A module is told without the package and without ``src``, as releases move them.
+    Modules are listed without the package and ``src``, which differ between releases.
     """
     keras = importlib.import_module(package)
     load_all(keras)
-    found, left_out = of_kinds(keras)
+    allowed, left_out = find_classes(keras)
     for module in exported(keras):
         for name, each in vars(module).items():
-            if isinstance(each, type) and each.__name__ in found:
-                found.setdefault(name, set()).add(place(module.__name__))
+            if isinstance(each, type) and each.__name__ in allowed:
+                allowed.setdefault(name, set()).add(without_package(module.__name__))
     for name, each in old_names(keras).items():
-        if isinstance(each, type) and each.__name__ in found:
-            found.setdefault(name, set())
+        if isinstance(each, type) and each.__name__ in allowed:
+            allowed.setdefault(name, set())
     return {
-        "classes": {name: sorted(found[name]) for name in sorted(found)},
+        "classes": {name: sorted(allowed[name]) for name in sorted(allowed)},
         "functions": named_functions(keras),
         "left_out": by_reason(left_out),
     }
 
 
-def of_kinds(keras: Any) -> tuple[dict[str, set[str]], dict[str, str]]:
-    """Find a Keras's classes with their modules, and those that are left out with the reason."""
-    found: dict[str, set[str]] = {}
+def find_classes(keras: Any) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """Return the allowed classes of a Keras with their modules, and the others with the reason."""
+    allowed: dict[str, set[str]] = {}
     left_out: dict[str, str] = {}
-    for kind in kinds(keras):
-        reasons = rules.LAYERS | (rules.OPERATIONS if kind.__name__ == "Operation" else {})
-        for each in {kind, *subclasses(kind)}:
-            is_its_own = each.__module__.split(".")[0] in (keras.__name__, "tensorflow")
-            if not is_its_own or _NEVER.search(each.__module__):
+    for base in base_classes(keras):
+        reasons = rules.LAYERS | (rules.OPERATIONS if base.__name__ == "Operation" else {})
+        for each in {base, *subclasses(base)}:
+            is_of_keras = each.__module__.split(".")[0] in (keras.__name__, "tensorflow")
+            if not is_of_keras or _IGNORED_MODULES.search(each.__module__):
                 continue
             if reason := why_not(each.__name__, reasons):
                 left_out[each.__name__] = reason
             else:
-                require_nothing_reached(each)
-                found.setdefault(each.__name__, set()).add(place(each.__module__))
-    return {name: its for name, its in found.items() if name not in left_out}, left_out
+                require_reviewed_class(each)
+                allowed.setdefault(each.__name__, set()).add(without_package(each.__module__))
+    return {name: names for name, names in allowed.items() if name not in left_out}, left_out
 
 
-def require_nothing_reached(kind: type) -> None:
-    """End if a class reads files or makes code of its settings, and nobody has looked at it."""
+def require_reviewed_class(kind: type) -> None:
+    """Exit if a class reads files or creates code from its settings, and was not reviewed."""
     source = sources(kind.__module__).get(kind.__name__)
     if source is None:
-        sys.exit(f"allowed: {kind.__name__} is not in {kind.__module__}: look at where it is made")
-    reached = sorted(set(_REACHING_CODE.findall(source)))
-    if reached and not re.fullmatch(_LOOKED_AT_CLASSES, kind.__name__):
-        sys.exit(f"allowed: {kind.__name__} has {', '.join(reached)}: look at it, and say why")
+        sys.exit(f"allowed: {kind.__name__} is not in {kind.__module__}: find its definition")
+    reaching = sorted(set(_REACHING_CODE.findall(source)))
+    if reaching and not re.fullmatch(_REVIEWED_CLASSES, kind.__name__):
+        sys.exit(f"allowed: {kind.__name__} uses {', '.join(reaching)}: review it, and add a rule")
 
 
 @cache
 def sources(module: str) -> dict[str, str]:
-    """Give the source of each class of a module: asking for one by one reads it all each time."""
+    """Return the source of each class of a module; inspect would read the file for each class."""
     text = inspect.getsource(sys.modules[module])
     lines = text.splitlines()
     nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef))
@@ -141,14 +141,14 @@ def named_functions(keras: Any) -> dict[str, list[str]]:
     for family in ("activations", "losses", "metrics", "ops"):
         for name, each in vars(getattr(keras, family, ModuleType(""))).items():
             if inspect.isfunction(each) and not why_not(name, reasons):
-                named.setdefault(name, set()).update({family, place(each.__module__)})
+                named.setdefault(name, set()).update({family, without_package(each.__module__)})
     if keras.__name__ == "tf_keras":
         named |= {name: set() for name in rules.ACTIVATIONS if name not in named}
     return {name: sorted(named[name]) for name in sorted(named)}
 
 
-def kinds(keras: Any) -> Iterator[type]:
-    """Name the bases of what configurations hold."""
+def base_classes(keras: Any) -> Iterator[type]:
+    """Yield the base classes of the objects in configurations."""
     yield keras.layers.Layer
     yield keras.initializers.Initializer
     yield keras.regularizers.Regularizer
@@ -166,23 +166,23 @@ def kinds(keras: Any) -> Iterator[type]:
     else:
         from tensorflow.python.ops import init_ops_v2
 
-        yield init_ops_v2.Initializer  # tf-keras takes some of its own from there
+        yield init_ops_v2.Initializer  # the base of some initializers of tf-keras
         yield keras.mixed_precision.Policy
         yield keras.layers.InputSpec
 
 
 def load_all(package: ModuleType) -> None:
     """Import all modules of a package, so that all subclasses are known."""
-    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", lambda _: None):
-        if not _NEVER.search(found.name):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", lambda _: None):
+        if not _IGNORED_MODULES.search(module.name):
             try:
-                importlib.import_module(found.name)
+                importlib.import_module(module.name)
             except (ImportError, AttributeError, RuntimeError):
-                continue  # of another backend
+                continue  # for another backend
 
 
 def subclasses(kind: type) -> Iterator[type]:
-    """Go through all subclasses."""
+    """Yield all subclasses, direct and indirect."""
     for each in kind.__subclasses__():
         yield each
         yield from subclasses(each)
@@ -191,13 +191,17 @@ def subclasses(kind: type) -> Iterator[type]:
 def exported(keras: ModuleType) -> list[ModuleType]:
     """List the modules of a Keras's public interface."""
     prefix = f"{keras.__name__}."
-    names = [name for name in sys.modules if name.startswith(prefix) and not _NEVER.search(name)]
+    names = [
+        name
+        for name in sys.modules
+        if name.startswith(prefix) and not _IGNORED_MODULES.search(name)
+    ]
     inner = f"{prefix}src"
     return [keras, *(sys.modules[name] for name in sorted(names) if not name.startswith(inner))]
 
 
 def old_names(keras: Any) -> dict[str, Any]:
-    """Give the table in which Keras 2 looks layers up by names of older releases."""
+    """Return the table in which Keras 2 looks up layers by names of older releases."""
     if keras.__name__ == "keras":
         return {}
     from tf_keras.src.layers import serialization
@@ -207,8 +211,8 @@ def old_names(keras: Any) -> dict[str, Any]:
     return table
 
 
-def place(module: str) -> str:
-    """Tell a module of a Keras without the package, and without ``src``."""
+def without_package(module: str) -> str:
+    """Return the name of a module of a Keras without the package and ``src``."""
     if module.startswith("tensorflow."):
         return module
     return ".".join(module.split(".")[1:]).removeprefix("src").removeprefix(".")
@@ -220,7 +224,7 @@ def functions() -> dict[str, Any]:
     from tensorflow.python.util import tf_export
 
     symbols = tf_export._NAME_TO_SYMBOL_MAPPING
-    found, left_out = set(), {}
+    allowed, left_out = set(), {}
     for name, symbol in symbols.items():
         space, _, _ = name.rpartition(".")
         if not inspect.isroutine(symbol) or space not in rules.NAMESPACES:
@@ -228,14 +232,14 @@ def functions() -> dict[str, Any]:
         if reason := why_not(name, rules.FUNCTIONS):
             left_out[name] = reason
         else:
-            require_looked_at(name, parameters(symbol))
-            found.add(name)
-    simple = {name.rpartition(".")[2] for name in found} | set(rules.TWINS)
+            require_reviewed(name, parameters(symbol))
+            allowed.add(name)
+    simple = {name.rpartition(".")[2] for name in allowed} | set(rules.COMPAT_V1_ONLY)
     old = {name.removeprefix("compat.v1.") for name in symbols if name.startswith("compat.v1.")}
     return {
-        "allowed": sorted(found),
+        "allowed": sorted(allowed),
         "of_compat_v1": sorted(
-            name for name in old & simple - found if not why_not(name, rules.FUNCTIONS)
+            name for name in old & simple - allowed if not why_not(name, rules.FUNCTIONS)
         ),
         "spaces": dict(rules.SPACES),
         "left_out": by_reason(left_out),
@@ -243,7 +247,7 @@ def functions() -> dict[str, Any]:
 
 
 def parameters(function: Any) -> list[str]:
-    """Name a function's parameters, if it tells."""
+    """Return the names of a function's parameters; none if it has no signature."""
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -255,49 +259,49 @@ def operators() -> dict[str, Any]:
     from tensorflow.core.framework import op_def_pb2
     from tensorflow.python.client import pywrap_tf_session
 
-    held = pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())
-    found, left_out = [], {}
-    for operator in op_def_pb2.OpList.FromString(held).op:
-        states = any(re.fullmatch(pattern, operator.name) for pattern in rules.STATES)
-        reason = None if states else why_not(operator.name, rules.OPERATORS)
-        if reason is None and operator.is_stateful and not states:
-            reason = "it keeps a state, or reaches outside the graph"
+    op_list = pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())
+    allowed, left_out = [], {}
+    for operator in op_def_pb2.OpList.FromString(op_list).op:
+        has_model_state = any(re.fullmatch(pattern, operator.name) for pattern in rules.STATES)
+        reason = None if has_model_state else why_not(operator.name, rules.OPERATORS)
+        if reason is None and operator.is_stateful and not has_model_state:
+            reason = "it keeps state, or reaches outside the graph"
         if reason:
             left_out[operator.name] = reason
         else:
             arguments = [*operator.input_arg, *operator.attr]
-            require_looked_at(operator.name, [each.name for each in arguments])
-            found.append(operator.name)
-    return {"allowed": sorted(found), "left_out": by_reason(left_out)}
+            require_reviewed(operator.name, [each.name for each in arguments])
+            allowed.append(operator.name)
+    return {"allowed": sorted(allowed), "left_out": by_reason(left_out)}
 
 
 def by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
-    """Put together what is left out for the same reason."""
+    """Group names by the reason for which they are left out."""
     return {
-        reason: sorted(name for name, its in left_out.items() if its == reason)
+        reason: sorted(name for name, why in left_out.items() if why == reason)
         for reason in sorted(set(left_out.values()))
     }
 
 
-def require_looked_at(name: str, arguments: Iterable[str]) -> None:
-    """End if arguments sound like paths or code, and nobody has looked at what takes them."""
+def require_reviewed(name: str, arguments: Iterable[str]) -> None:
+    """Exit if arguments sound like paths or code, and ``name`` was not reviewed."""
     reaching = [each for each in arguments if _REACHING_ARGUMENT.fullmatch(each)]
-    if reaching and not any(re.fullmatch(pattern, name) for pattern in _LOOKED_AT):
-        sys.exit(f"allowed: {name} takes {', '.join(reaching)}: look at it, and say what it does")
+    if reaching and not any(re.fullmatch(pattern, name) for pattern in _REVIEWED):
+        sys.exit(f"allowed: {name} takes {', '.join(reaching)}: review it, and add a rule")
 
 
 def why_not(name: str, reasons: Mapping[str, str]) -> str | None:
-    """Find the reason why a name is left out."""
-    found = (why for pattern, why in reasons.items() if re.fullmatch(pattern, name))
-    return next(found, None)
+    """Return the reason why a name is left out; None if it is not."""
+    matching = (why for pattern, why in reasons.items() if re.fullmatch(pattern, name))
+    return next(matching, None)
 
 
 def write(lists: dict[str, Any]) -> str:
-    """Write lists as JSON of which a difference is read: an entry a line."""
+    """Format lists as JSON with readable diffs: one entry per line."""
     parts = []
-    for part, its in lists.items():
-        groups = [f"  {json.dumps(name)}: {_entries(group)}" for name, group in its.items()]
-        parts.append(f" {json.dumps(part)}: {{\n" + ",\n".join(groups) + "\n }")
+    for part, groups in lists.items():
+        lines = [f"  {json.dumps(name)}: {_entries(group)}" for name, group in groups.items()]
+        parts.append(f" {json.dumps(part)}: {{\n" + ",\n".join(lines) + "\n }")
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 

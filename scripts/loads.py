@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Load models of many kinds as edgepack does, without --allow-unsafe; print what it refuses.
+"""Load models of many kinds as edgepack does, without --allow-unsafe; print what it rejects.
 
     .venv/bin/python scripts/loads.py [keras|tf_keras]    # the zoo, keras.applications, MLPerf Tiny
 
@@ -31,11 +31,11 @@ from edgepack.load import load_model
 MLPERF = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny"
 LOADED = "loaded"
 LARGE = ("Large", "XL", "B5", "B6", "B7", "V2L", "V2M", "VGG", "152", "101", "NASNetLarge")
-"""The same layers as in the smaller ones, more of them."""
+"""Skipped: they have the same kinds of layers as the smaller variants."""
 
 
 def models(kit: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Name all models of a Keras, and say how to build them."""
+    """Yield the models of a Keras by name, as functions that build them."""
     for name, build in zoo.MODELS.items():
         yield name, lambda build=build: build(kit)
     for name, build in inspect.getmembers(kit.applications, inspect.isfunction):
@@ -44,35 +44,35 @@ def models(kit: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 
 def is_own(each: object) -> bool:
-    """Whether something is a class of the zoo's own."""
+    """Whether an object is a custom class of the zoo."""
     return isinstance(each, type) and each.__module__ == zoo_layers.__name__
 
 
 def outcome(path: Path, kit: Any) -> str:
-    """Load a model as edgepack does; returns what came of it."""
+    """Load a model as edgepack does; return the outcome in words."""
     try:
         load_model(ModelSource(path=path))
     except ModelError as error:
-        told = str(error)
+        message = str(error)
     else:
         return LOADED
     own = [name for name, each in vars(zoo_layers).items() if is_own(each)]
-    if any(f"names {place}{name}'" in told for name in own for place in ("'", "'zoo_layers.")):
-        named = tuple(f"zoo_layers:{name}" for name in own)
-        load_model(ModelSource(path=path, custom_objects=named))
+    if any(f"names {place}{name}'" in message for name in own for place in ("'", "'zoo_layers.")):
+        custom_objects = tuple(f"zoo_layers:{name}" for name in own)
+        load_model(ModelSource(path=path, custom_objects=custom_objects))
         return "loaded with --custom-objects, which it needs"
     try:
         kit.models.load_model(path, compile=False)
-    except Exception:  # noqa: BLE001 (whatever it is, it is not edgepack's)
+    except Exception:  # noqa: BLE001 (any error of Keras counts)
         return "not loaded by its own Keras either"
-    return f"REFUSED: {told}"
+    return f"REJECTED: {message}"
 
 
 def main(packages: list[str]) -> None:
-    """Load them, and tell."""
+    """Load all models, and print the outcomes."""
     legacy = importlib.import_module("tf_keras")
-    given = [*MLPERF.glob("*/*.h5"), *MLPERF.glob("kws/kws_ref_model")]
-    found = {f"MLPerf Tiny's {path.name}": outcome(path, legacy) for path in given}
+    paths = [*MLPERF.glob("*/*.h5"), *MLPERF.glob("kws/kws_ref_model")]
+    outcomes = {f"MLPerf Tiny's {path.name}": outcome(path, legacy) for path in paths}
     for package in packages:
         kit = importlib.import_module(package)
         for name, build in models(kit):
@@ -81,14 +81,14 @@ def main(packages: list[str]) -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     path = Path(folder) / f"model{ending}"
                     model.save(path)
-                    found[f"{package}: {name}{ending}"] = outcome(path, kit)
+                    outcomes[f"{package}: {name}{ending}"] = outcome(path, kit)
             kit.backend.clear_session()
-    for name, told in found.items():
-        if told != LOADED:
-            print(f"{name}: {told}")
-    for told, count in Counter(found.values()).most_common():
-        print(f"{count:6}  {told}")
-    sys.exit(any(told.startswith("REFUSED") for told in found.values()))
+    for name, text in outcomes.items():
+        if text != LOADED:
+            print(f"{name}: {text}")
+    for text, count in Counter(outcomes.values()).most_common():
+        print(f"{count:6}  {text}")
+    sys.exit(any(text.startswith("REJECTED") for text in outcomes.values()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Make SavedModels that reach outside themselves, load them as edgepack does, and tell, as JSON.
+"""Load SavedModels that do more than compute as edgepack does, and print the errors as JSON.
 
-Run as a script, in a process of its own. Payloads are harmless: they leave files named MARK_*, or
-read ``secret.txt``. Tells what each was refused for, and the marks that are there in the end.
+Run as a script, in a process of its own. Payloads are harmless: they create files named MARK_*, or
+read ``secret.txt``. Prints the error for each model, and the names of the MARK_* files.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _Function = Callable[[Any], Any]
 
 
 def functions(folder: Path) -> dict[str, _Function]:
-    """Name functions of a signature that do more than compute."""
+    """Return functions for a signature that do more than compute, by name."""
     secret, mark = str(folder / "secret.txt"), str(folder / "MARK")
 
     def prints(x: Any) -> Any:
@@ -56,8 +56,8 @@ def functions(folder: Path) -> dict[str, _Function]:
         return x
 
     def calls_python(x: Any) -> Any:
-        made = tf.py_function(lambda y: (Path(f"{mark}_python").touch(), y)[1], [x], tf.float32)
-        return tf.ensure_shape(made, x.shape)
+        output = tf.py_function(lambda y: (Path(f"{mark}_python").touch(), y)[1], [x], tf.float32)
+        return tf.ensure_shape(output, x.shape)
 
     def maps(x: Any) -> Any:
         mapped = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=[4], memory_region_name=secret)
@@ -83,10 +83,10 @@ def functions(folder: Path) -> dict[str, _Function]:
         return x
 
     def restores(x: Any) -> Any:
-        held = tf.raw_ops.RestoreV2(
+        restored = tf.raw_ops.RestoreV2(
             prefix=secret, tensor_names=["x"], shape_and_slices=[""], dtypes=[tf.float32]
         )
-        return x + held[0]
+        return x + restored[0]
 
     def in_a_branch(x: Any) -> Any:
         return tf.cond(tf.reduce_sum(x) > 1e9, lambda: reads(x), lambda: x)
@@ -119,18 +119,22 @@ def rewrite(path: Path, change: Callable[[Any], None]) -> None:
 
 def make(folder: Path) -> None:
     """Write all models."""
-    (folder / "secret.txt").write_text("a secret that lies beside the model")
+    (folder / "secret.txt").write_text("a secret beside the model")
     for name, function in functions(folder).items():
         save(folder / name, function)
     save(folder / "harmless", lambda x: x)
     save(folder / "of TensorFlow 1", lambda x: x)
-    # Without objects TensorFlow takes it for one of TensorFlow 1, whose graph is run.
-    rewrite(folder / "of TensorFlow 1", forget_objects)
+    # Without objects TensorFlow treats it as a model of TensorFlow 1, whose graph is run.
+    rewrite(folder / "of TensorFlow 1", remove_objects)
     save(folder / "signature that saves", lambda x: x)
-    rewrite(folder / "signature that saves", let_the_signature_save)
-    save(folder / "operator anew", lambda x: x)
-    rewrite(folder / "operator anew", name_a_function_like_an_operator)
-    for change in (give_a_sparse_tensor_by_the_saver, restore_from_elsewhere, hand_on_an_operator):
+    rewrite(folder / "signature that saves", output_save_tensor)
+    save(folder / "redefined operator", lambda x: x)
+    rewrite(folder / "redefined operator", redefine_operator)
+    for change in (
+        output_sparse_tensor_of_saver,
+        restore_from_elsewhere,
+        pass_operator_as_function,
+    ):
         path = folder / change.__name__
         save(path, lambda x: x)
         rewrite(path, change)
@@ -138,60 +142,60 @@ def make(folder: Path) -> None:
     data = folder / "linked" / "variables" / "variables.data-00000-of-00001"
     data.unlink()
     data.symlink_to(folder / "secret.txt")
-    with_a_lambda(folder)
+    save_lambda_models(folder)
 
 
-def forget_objects(saved: Any) -> None:
-    """Leave the graph alone."""
+def remove_objects(saved: Any) -> None:
+    """Remove the objects, so that only the graph remains."""
     saved.meta_graphs[0].ClearField("object_graph_def")
 
 
-def let_the_signature_save(saved: Any) -> None:
-    """Let a graph of TensorFlow 1 give what its saver saves by."""
+def output_save_tensor(saved: Any) -> None:
+    """Make a TensorFlow 1 graph output the save tensor of its saver."""
     (meta,) = saved.meta_graphs
     meta.ClearField("object_graph_def")
     outputs = meta.signature_def["serving_default"].outputs
     outputs["y"].name = meta.saver_def.save_tensor_name
 
 
-def give_a_sparse_tensor_by_the_saver(saved: Any) -> None:
-    """Give as a part of a sparse tensor what the saver saves by."""
+def output_sparse_tensor_of_saver(saved: Any) -> None:
+    """Output the save tensor of the saver as a component of a sparse tensor."""
     (meta,) = saved.meta_graphs
     meta.ClearField("object_graph_def")
-    given = meta.signature_def["serving_default"].outputs["y"]
-    given.coo_sparse.values_tensor_name = meta.saver_def.save_tensor_name
+    output = meta.signature_def["serving_default"].outputs["y"]
+    output.coo_sparse.values_tensor_name = meta.saver_def.save_tensor_name
 
 
 def restore_from_elsewhere(saved: Any) -> None:
-    """Let the saver of a graph of TensorFlow 1 read a checkpoint of another place."""
+    """Make the saver of a TensorFlow 1 graph read a checkpoint from another path."""
     (meta,) = saved.meta_graphs
     meta.ClearField("object_graph_def")
     for function in meta.graph_def.library.function:
         for node in function.node_def:
             if node.op == "RestoreV2":
-                there = function.node_def.add(name="there", op="Const")
-                there.attr["value"].tensor.CopyFrom(tf.make_tensor_proto("secret"))
-                node.input[0] = "there:output:0"
+                other = function.node_def.add(name="other", op="Const")
+                other.attr["value"].tensor.CopyFrom(tf.make_tensor_proto("secret"))
+                node.input[0] = "other:output:0"
 
 
-def hand_on_an_operator(saved: Any) -> None:
-    """Let a branch call an operator as if it were a function of the graph."""
+def pass_operator_as_function(saved: Any) -> None:
+    """Make a branch call an operator as if it were a function of the graph."""
     function = saved.meta_graphs[0].graph_def.library.function[0]
     node = function.node_def.add(name="branch", op="StatelessIf")
     node.attr["then_branch"].func.name = "ReadFile"
 
 
-def name_a_function_like_an_operator(saved: Any) -> None:
-    """Define an operator that is allowed as a function."""
+def redefine_operator(saved: Any) -> None:
+    """Define a function with the name of an allowed operator."""
     saved.meta_graphs[0].graph_def.library.function[0].signature.name = "Relu"
 
 
-def with_a_lambda(folder: Path) -> None:
-    """Save a Keras model with a Lambda, whose metadata are spelled as they may be, too."""
+def save_lambda_models(folder: Path) -> None:
+    """Save a Keras model with a Lambda layer, with its metadata in different valid spellings."""
     code = f"lambda t: (open({str(folder / 'MARK_metadata')!r}, 'w').close(), t)[1]"
-    given = tf_keras.Input((4,))
-    hidden = tf_keras.layers.Lambda(eval(code))(given)
-    model = tf_keras.Model(given, tf_keras.layers.Dense(3)(hidden))
+    inputs = tf_keras.Input((4,))
+    hidden = tf_keras.layers.Lambda(eval(code))(inputs)
+    model = tf_keras.Model(inputs, tf_keras.layers.Dense(3)(hidden))
     spellings: dict[str, Callable[[str], str]] = {
         "metadata": lambda text: text,
         "blanks": lambda text: text.replace('{"', '{\n "'),
@@ -206,7 +210,7 @@ def with_a_lambda(folder: Path) -> None:
         for node in metadata.nodes:
             node.metadata = spell(node.metadata)
         file.write_bytes(metadata.SerializeToString())
-        if name == "in objects":  # where Keras looks for them without the file
+        if name == "in objects":  # where Keras looks if the file does not exist
 
             def move(saved: Any, nodes: Any = metadata.nodes) -> None:
                 objects = saved.meta_graphs[0].object_graph_def
@@ -215,12 +219,12 @@ def with_a_lambda(folder: Path) -> None:
 
             rewrite(path, move)
             file.unlink()
-    for mark in folder.glob("MARK_*"):  # building it calls it
+    for mark in folder.glob("MARK_*"):  # building the layer calls the function
         mark.unlink()
 
 
-def tried(path: Path) -> str | None:
-    """Load and run a model; returns what it was refused for."""
+def load_error(path: Path) -> str | None:
+    """Load and run a model; return the error, or None."""
     try:
         load_model(ModelSource(path=path)).predict([np.ones((2, 4), np.float32)])
     except ModelError as error:
@@ -228,8 +232,8 @@ def tried(path: Path) -> str | None:
     return None
 
 
-def flex(node: bytes) -> str | None:
-    """Look at a .tflite file whose FlexErf has other options; returns what it was refused for."""
+def flex_error(node: bytes) -> str | None:
+    """Check a .tflite file whose FlexErf has ``node`` as options; return the error, or None."""
     value = Value((1, 4))
     rewrite = Rewrite(one_operator("FlexErf", [value], [value]))
     options = flexbuffers.Dumps(["Erf", node])
@@ -237,22 +241,22 @@ def flex(node: bytes) -> str | None:
     try:
         require_pure_operators(Path("model.tflite"), read_tflite(rewrite.to_bytes()))
     except ModelError as error:
-        return str(error).partition(", which is refused")[0]
+        return str(error).partition(", which is not allowed")[0]
     return None
 
 
 def main() -> None:
-    """Print what came of each."""
-    refused: dict[str, str | None] = {}
+    """Print the results."""
+    errors: dict[str, str | None] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make(folder)
         for path in sorted(each for each in folder.iterdir() if each.is_dir()):
-            refused[path.name] = tried(path)
+            errors[path.name] = load_error(path)
         marks = [each.name for each in folder.glob("MARK_*")]
     nodes = {op: NodeDef(name="x", op=op).SerializeToString() for op in ("Erf", "ReadFile")}
-    flexes = {name: flex(node) for name, node in (nodes | {"no node": b"\xff"}).items()}
-    sys.stdout.write(json.dumps({"refused": refused, "marks": marks, "flex": flexes}))
+    flex = {name: flex_error(node) for name, node in (nodes | {"no node": b"\xff"}).items()}
+    sys.stdout.write(json.dumps({"errors": errors, "marks": marks, "flex": flex}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Save a model of each kind of layer of a Keras, and load it as edgepack does, as JSON.
+"""Load a model of each kind of layer of a Keras as edgepack does, and print the errors as JSON.
 
-Run as a script with ``keras`` or ``tf_keras``, in a process of its own. Tells, by kind and format,
-what the model was refused for; None for one that loads.
+Run as a script with ``keras`` or ``tf_keras``, in a process of its own. Prints the error by kind
+and format, None for a model that is loaded.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _Kinds = dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]]
 
 
 def kinds(kit: Any) -> _Kinds:
-    """Build layers by name: the shape of an input, and what is made of it."""
+    """Return the shape of an input and a layer or function to apply to it, by name."""
     layers = kit.layers
-    found: _Kinds = {
+    by_name: _Kinds = {
         name: (IMAGE, getattr(layers, name)(*arguments))
         for name, arguments in {
             "Conv2D": (4, 3),
@@ -77,7 +77,7 @@ def kinds(kit: Any) -> _Kinds:
             "RandomCrop": (4, 4),
         }.items()
     }
-    found |= {
+    by_name |= {
         name: (SEQUENCE, getattr(layers, name)(*arguments))
         for name, arguments in {
             "Conv1D": (4, 3),
@@ -97,7 +97,7 @@ def kinds(kit: Any) -> _Kinds:
             "SimpleRNN": (4,),
         }.items()
     }
-    found |= {
+    by_name |= {
         name: (VOLUME, getattr(layers, name)(*arguments))
         for name, arguments in {
             "Conv3D": (2, 3),
@@ -111,7 +111,7 @@ def kinds(kit: Any) -> _Kinds:
             "ConvLSTM2D": (2, 3),
         }.items()
     }
-    found |= {
+    by_name |= {
         "Dense": (
             FLAT,
             layers.Dense(
@@ -138,67 +138,67 @@ def kinds(kit: Any) -> _Kinds:
         "operations": (FLAT, operations(kit)),
     }
     if kit.__name__ == "keras":
-        # That of Keras 2 saves what Keras 2 does not load.
-        found["SpectralNormalization"] = (FLAT, layers.SpectralNormalization(layers.Dense(3)))
-        found["MelSpectrogram"] = ((1024,), layers.MelSpectrogram(fft_length=256))
-        found["AdaptiveAveragePooling2D"] = (IMAGE, layers.AdaptiveAveragePooling2D(2))
+        # Keras 2 cannot load its own SpectralNormalization.
+        by_name["SpectralNormalization"] = (FLAT, layers.SpectralNormalization(layers.Dense(3)))
+        by_name["MelSpectrogram"] = ((1024,), layers.MelSpectrogram(fft_length=256))
+        by_name["AdaptiveAveragePooling2D"] = (IMAGE, layers.AdaptiveAveragePooling2D(2))
     else:
-        found["LocallyConnected1D"] = (SEQUENCE, layers.LocallyConnected1D(2, 3))
-        found["ThresholdedReLU"] = (IMAGE, layers.ThresholdedReLU())
-    return found
+        by_name["LocallyConnected1D"] = (SEQUENCE, layers.LocallyConnected1D(2, 3))
+        by_name["ThresholdedReLU"] = (IMAGE, layers.ThresholdedReLU())
+    return by_name
 
 
 def merges(kit: Any) -> Callable[[Any], Any]:
-    """Join two branches in every way."""
+    """Return a function that merges two branches by every merging layer."""
     layers = kit.layers
 
-    def build(given: Any) -> Any:
-        other = layers.Dense(6)(given)
+    def build(inputs: Any) -> Any:
+        other = layers.Dense(6)(inputs)
         names = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
-        joined = [getattr(layers, name)()([given, other]) for name in names]
-        return layers.Concatenate()([*joined, layers.Dot(axes=1)([given, other])])
+        merged = [getattr(layers, name)()([inputs, other]) for name in names]
+        return layers.Concatenate()([*merged, layers.Dot(axes=1)([inputs, other])])
 
     return build
 
 
 def attention(kit: Any) -> Callable[[Any], Any]:
-    """Attend in every way."""
+    """Return a function that applies every attention layer."""
     layers = kit.layers
 
-    def build(given: Any) -> Any:
-        attended = layers.MultiHeadAttention(2, 4)(given, given)
-        return layers.AdditiveAttention()([layers.Attention()([given, attended]), attended])
+    def build(inputs: Any) -> Any:
+        attended = layers.MultiHeadAttention(2, 4)(inputs, inputs)
+        return layers.AdditiveAttention()([layers.Attention()([inputs, attended]), attended])
 
     return build
 
 
 def operations(kit: Any) -> Callable[[Any], Any]:
-    """Compute without layers: by operators and functions, on which Keras puts layers itself."""
+    """Return a function of operators and functions, for which Keras creates layers itself."""
     if kit.__name__ == "keras":
         ops = kit.ops
 
-        def build(given: Any) -> Any:
-            made = ops.sin(given * 2.0 + 1.0)[:, 1:4]
-            return ops.concatenate([made, ops.mean(ops.abs(given), axis=-1, keepdims=True)], -1)
+        def build(inputs: Any) -> Any:
+            sliced = ops.sin(inputs * 2.0 + 1.0)[:, 1:4]
+            return ops.concatenate([sliced, ops.mean(ops.abs(inputs), axis=-1, keepdims=True)], -1)
 
         return build
     import tensorflow as tf
 
-    def legacy(given: Any) -> Any:
-        made = tf.math.sin(given * 2.0 + 1.0)[:, 1:4]
-        mean = tf.reduce_mean(tf.abs(given), axis=-1, keepdims=True)
-        joined = tf.concat([made, mean, tf.nn.relu6(tf.reshape(given, [-1, 6]))], axis=-1)
+    def legacy(inputs: Any) -> Any:
+        sliced = tf.math.sin(inputs * 2.0 + 1.0)[:, 1:4]
+        mean = tf.reduce_mean(tf.abs(inputs), axis=-1, keepdims=True)
+        joined = tf.concat([sliced, mean, tf.nn.relu6(tf.reshape(inputs, [-1, 6]))], axis=-1)
         return tf.clip_by_value(tf.cast(joined, tf.float32), -1.0, 1.0)
 
     return legacy
 
 
 NOT_IN_HDF5 = {"attention", "operations"}
-"""What Keras 3 saves as HDF5, but does not load again."""
+"""Models that Keras 3 saves as HDF5, but cannot load again."""
 
 
-def loaded(path: Path) -> str | None:
-    """Load a model; returns why it was refused."""
+def load_error(path: Path) -> str | None:
+    """Load a model; return the error, or None."""
     try:
         load_model(ModelSource(path=path))
     except ModelError as error:
@@ -207,11 +207,11 @@ def loaded(path: Path) -> str | None:
 
 
 def results(kit: Any, folder: Path) -> Iterator[tuple[str, str | None]]:
-    """Save each kind in each format, and load it."""
+    """Save each kind in each format, and load it; yield the error by kind and format."""
     for number, (name, (shape, layer)) in enumerate(kinds(kit).items()):
-        given = kit.layers.Input(shape)
+        inputs = kit.layers.Input(shape)
         kit.utils.set_random_seed(0)
-        model = kit.Model(given, layer(given))
+        model = kit.Model(inputs, layer(inputs))
         model.compile("adam", "mse", metrics=["mae"])
         is_slow = name not in ("nested", "operations", "Bidirectional", "merges", "Normalization")
         for ending in (".keras", ".h5") if kit.__name__ == "keras" or is_slow else ENDINGS:
@@ -219,7 +219,7 @@ def results(kit: Any, folder: Path) -> Iterator[tuple[str, str | None]]:
                 continue
             path = folder / f"{number}{ending}"
             model.save(path)
-            yield f"{name}{ending or ' (SavedModel)'}", loaded(path)
+            yield f"{name}{ending or ' (SavedModel)'}", load_error(path)
 
 
 def main() -> None:
@@ -227,8 +227,8 @@ def main() -> None:
     kit = importlib.import_module(sys.argv[1])
     np.random.seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        found = dict(results(kit, Path(folder)))
-    sys.stdout.write(json.dumps(found))
+        errors = dict(results(kit, Path(folder)))
+    sys.stdout.write(json.dumps(errors))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A layer of a user's own that calls Keras by `tf.keras`; run, it saves a model that has it."""
+"""A custom layer that uses Keras as `tf.keras`; run as a script, save a model that contains it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tensorflow.keras.layers import Dense, Input, Layer
 
 @tf.keras.utils.register_keras_serializable("mine")
 class Halve(Layer):
-    """Without weights."""
+    """A layer without weights."""
 
     def call(self, inputs: Any) -> Any:
         return inputs / 2.0

@@ -1,4 +1,4 @@
-"""Layers of a user's own, for models that are built of them."""
+"""Custom layers and models, as a user would define them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Subclassed(keras.Model):
 
 
 class LegacySubclassed(tf_keras.Model):
-    """The same in tf-keras, with two outputs."""
+    """The same model in tf-keras, with two outputs."""
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)

@@ -1,4 +1,4 @@
-"""Prune small models in every way, and tell what became of their weights, as JSON.
+"""Prune small models by every method, and print the resulting weights as JSON.
 
 Run as a script, in a process of its own, as the TensorFlow worker would; it has two devices.
 """
@@ -24,7 +24,7 @@ from edgepack.compression.pruning.settings import Prune, Pruning
 from edgepack.compression.technique import Task
 from edgepack.compression.training.strategy import strategy
 from edgepack.compression.training.task import Training
-from edgepack.compression.weights import kernels
+from edgepack.compression.weights import layer_weights
 from edgepack.config.export import FineTune, Schedule
 from edgepack.core.errors import EdgepackError
 from edgepack.load.keras_model import KerasModel
@@ -34,7 +34,7 @@ SAMPLES = 96
 
 
 def cnn(kit: Any) -> Any:
-    """Build a classifier with layers that TFMOT knows and such that it does not."""
+    """Build a classifier with layers that TFMOT supports and some that it does not."""
     layers = kit.layers
     inner = kit.Sequential([layers.Input((4,)), layers.Dense(8, name="inside")], name="nested")
     return kit.Sequential(
@@ -47,7 +47,7 @@ def cnn(kit: Any) -> Any:
 
 
 def two(kit: Any) -> Any:
-    """Build a model of two inputs and two outputs."""
+    """Build a model with two inputs and two outputs."""
     layers = kit.layers
     left, right = layers.Input((6,), name="left"), layers.Input((4,), name="right")
     hidden = layers.Dense(16, "relu", name="hidden")(layers.Concatenate()([left, right]))
@@ -60,8 +60,8 @@ def two(kit: Any) -> Any:
     )
 
 
-def one_taught(kit: Any) -> Any:
-    """Build the same, to be trained for one output only."""
+def one_trained(kit: Any) -> Any:
+    """Build the same model, to be trained for one output only."""
     return two(kit)
 
 
@@ -87,10 +87,10 @@ def subclassed(kit: Any) -> Any:
 
 
 def noisy(kit: Any) -> Any:
-    """Build a graph that gives something else every time, so that it cannot be carried."""
+    """Build a graph whose outputs differ on every call, so that it cannot be ported."""
 
     class Noise(kit.layers.Layer):  # type: ignore[misc]  # untyped base
-        """Adds noise, in use too."""
+        """Adds noise, in inference too."""
 
         def call(self, inputs: Any) -> Any:
             """Add noise."""
@@ -101,7 +101,7 @@ def noisy(kit: Any) -> Any:
 
 
 def data(model: KerasModel) -> tuple[dict[str, Any], dict[str, Any], dict[str, Loss]]:
-    """Make inputs, and labels that can be learnt from them."""
+    """Return inputs, labels that can be learnt from them, and the loss of each output."""
     random = np.random.default_rng(0)
     inputs = {
         spec.name: random.normal(size=(SAMPLES, *spec.shape)).astype(np.float32)
@@ -116,16 +116,16 @@ def data(model: KerasModel) -> tuple[dict[str, Any], dict[str, Any], dict[str, L
     return inputs, labels, losses
 
 
-def tell(build: Callable[[Any], Any], kit: Any, settings: Prune) -> dict[str, Any]:
-    """Prune a model; tell the report, the weights of each layer, and how the loss went."""
+def result(build: Callable[[Any], Any], kit: Any, settings: Prune) -> dict[str, Any]:
+    """Prune a model; return the record, the weights of each layer, and the progress messages."""
 
     def load() -> KerasModel:
         kit.utils.set_random_seed(0)
         return KerasModel(build(kit), kit, Path("model"))
 
-    given = load()
-    inputs, labels, losses = data(given)
-    if build is one_taught:
+    original = load()
+    inputs, labels, losses = data(original)
+    if build is one_trained:
         del labels["value"], losses["value"]
     training = settings.fine_tune and Training(
         source="train.npz",
@@ -136,17 +136,17 @@ def tell(build: Callable[[Any], Any], kit: Any, settings: Prune) -> dict[str, An
         compiled={"optimizer": {"class_name": "SGD", "config": {"learning_rate": 0.05}}},
         fingerprint="",
     )
-    said: list[str] = []
+    progress: list[str] = []
 
     def update(done: int, total: int, detail: str = "") -> None:
-        said.append(f"{done}/{total} {detail}")
+        progress.append(f"{done}/{total} {detail}")
 
     try:
-        task = Task(model=given, copy=load, samples=inputs, training=training, update=update)
-        done = prune(task, settings)
+        task = Task(model=original, copy=load, samples=inputs, training=training, update=update)
+        compressed = prune(task, settings)
     except EdgepackError as error:
         return {"error": str(error)}
-    model, pruning = done.model, done.record
+    model, pruning = compressed.model, compressed.record
     assert isinstance(model, KerasModel)
     assert isinstance(pruning, Pruning)
     return {
@@ -155,25 +155,27 @@ def tell(build: Callable[[Any], Any], kit: Any, settings: Prune) -> dict[str, An
         "left_out": pruning.left_out,
         "trained": pruning.trained and vars(pruning.trained),
         "weights": {
-            name: np.asarray(weights[0]).tolist() for name, weights in kernels(model.model)
+            name: np.asarray(weights[0]).tolist() for name, weights in layer_weights(model.model)
         },
-        "given": {name: np.asarray(weights[0]).tolist() for name, weights in kernels(given.model)},
-        "said": said,
+        "original": {
+            name: np.asarray(weights[0]).tolist() for name, weights in layer_weights(original.model)
+        },
+        "progress": progress,
     }
 
 
 def tuned(epochs: int = 6, **settings: Any) -> FineTune:
-    """Fine-tune for some epochs of three steps."""
+    """Return settings to fine-tune for some epochs of three steps each."""
     return FineTune(epochs=epochs, **settings)
 
 
 def main() -> None:
-    """Print what became of each model."""
+    """Print the result of each case."""
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
     half = Prune(sparsity=0.5)
-    wanted = {
+    cases = {
         "one shot": (cnn, half),
         "patterns": (
             cnn,
@@ -219,7 +221,7 @@ def main() -> None:
         "distilled": (cnn, Prune(fine_tune=tuned(loss="distillation"))),
         "two": (two, half),
         "two, trained": (two, Prune(sparsity=0.5, fine_tune=tuned())),
-        "two, one taught": (one_taught, Prune(sparsity=0.5, fine_tune=tuned())),
+        "two, one trained": (one_trained, Prune(sparsity=0.5, fine_tune=tuned())),
         "two, distilled": (two, Prune(sparsity=0.5, fine_tune=tuned(loss="distillation"))),
         "noisy": (noisy, half),
         "subclassed": (subclassed, half),
@@ -230,13 +232,13 @@ def main() -> None:
             Prune(sparsity=0.5, fine_tune=tuned(strategy="mirrored")),
         ),
     }
-    found: dict[str, Any] = {
-        f"{kit.__name__}: {name}": tell(build, kit, settings)
+    results: dict[str, Any] = {
+        f"{kit.__name__}: {name}": result(build, kit, settings)
         for kit in (keras, tf_keras)
-        for name, (build, settings) in wanted.items()
+        for name, (build, settings) in cases.items()
     }
-    found["replicas"] = strategy("mirrored").num_replicas_in_sync
-    sys.stdout.write(json.dumps(found))
+    results["replicas"] = strategy("mirrored").num_replicas_in_sync
+    sys.stdout.write(json.dumps(results))
 
 
 if __name__ == "__main__":

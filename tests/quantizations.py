@@ -1,4 +1,4 @@
-"""The settings that the tests quantize a model with, by name."""
+"""The quantization settings that the tests use, by name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Write a small model in every scheme, and as TensorFlow's converter makes it, into a folder.
+"""Write a small model in every scheme, and as converted by TensorFlow, to a folder.
 
-Run as a script, in a process of its own: the tests' process stays free of TensorFlow.
+Run as a script, in a process of its own: the tests' process does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SAMPLES = 40
 
 
 def build() -> tf_keras.Model:
-    """Build a residual CNN with depthwise, pointwise and dense layers of 1,024 weights or more."""
+    """Build a CNN with depthwise, pointwise and dense layers, of 1,024 weights or more."""
     layers = tf_keras.layers
     image = layers.Input((8, 8, 1), name="image")
     first = layers.Conv2D(128, 3, activation="relu", name="first")(image)
@@ -31,13 +31,13 @@ def build() -> tf_keras.Model:
     joined = layers.ReLU(name="joined")(layers.Add(name="add")(sides))
     pooled = layers.Flatten()(layers.AveragePooling2D(3, name="pool")(joined))
     hidden = layers.Dense(64, activation="relu", name="hidden")(pooled)
-    spread = tf_keras.initializers.VarianceScaling(30)  # different images get different scores
+    spread = tf_keras.initializers.VarianceScaling(30)  # so that scores differ between images
     scores = layers.Dense(3, activation="softmax", kernel_initializer=spread, name="scores")
     return tf_keras.Model(image, scores(hidden))
 
 
 def main(folder: Path) -> None:
-    """Write the files, named by their settings; those of the converter begin with plain."""
+    """Write the files, named after their settings; the converter's have the prefix ``plain``."""
     tf_keras.utils.set_random_seed(0)
     function = tf.function(build()).get_concrete_function(tf.TensorSpec((1, 8, 8, 1)))
     images = np.random.default_rng(0).normal(scale=30, size=(SAMPLES, 8, 8, 1)).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Techniques of compression that only the tests know.
+"""Compression techniques for tests only.
 
-``register`` puts them into the registry; :class:`ModelSession` is the service in whose process they
-are registered, too.
+Importing this module registers them; :class:`ModelSession` is the service in whose process they are
+registered, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["GROWING", "SCALING", "Grow", "ModelSession", "Scale", "Scaled"]
 
 @dataclass(frozen=True, kw_only=True)
 class Scale(CompressionStep):
-    """Multiply all weights by a factor, but for layers that are kept."""
+    """Multiply all weights by a factor, except those of layers to keep."""
 
     technique: ClassVar[str] = "scale"
 
@@ -35,12 +35,12 @@ class Scale(CompressionStep):
 
     def __post_init__(self) -> None:
         if not self.factor > 0:
-            raise ConfigError(f"factor {self.factor}: must be above 0")
+            raise ConfigError(f"factor {self.factor}: must be greater than 0")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scaled:
-    """How it went."""
+    """Record of a step."""
 
     runtime: str
     left_out: dict[str, str]
@@ -48,7 +48,7 @@ class Scaled:
 
 
 class Scaling(Technique):
-    """Needs no more than a .tflite file."""
+    """A technique that works on a .tflite file."""
 
     name = Scale.technique
     stage = "scaled"
@@ -60,26 +60,26 @@ class Scaling(Technique):
         """Multiply the weights of a file."""
         assert isinstance(task.model, TfliteFile)
         if settings.factor > 100:
-            raise ModelError(f"{task.model.path}: no weight may grow by {settings.factor:g}")
+            raise ModelError(f"{task.model.path}: no weight may be scaled by {settings.factor:g}")
         data = bytearray(task.model.data)
         for name, weight in weight_tensors(read_tflite(task.model.data)).items():
             if name not in settings.keep:
                 values = buffer(data, weight.tensor.buffer).view(np.float32)
                 values *= np.float32(settings.factor)
-        made = TfliteFile(task.model.path, bytes(data), task.model.signature)
-        left_out = {"bias": "it is no weight"}
-        record = Scaled(runtime=made.runtime, left_out=left_out, factor=settings.factor)
-        return Compressed(model=made, copy=lambda: made, record=record)
+        scaled = TfliteFile(task.model.path, bytes(data), task.model.signature)
+        left_out = {"bias": "it is not a weight"}
+        record = Scaled(runtime=scaled.runtime, left_out=left_out, factor=settings.factor)
+        return Compressed(model=scaled, copy=lambda: scaled, record=record)
 
     def tell(self, record: Scaled) -> Iterator[str]:
-        """Say by how much."""
+        """Describe the factor."""
         yield f"by {record.factor:g}"
         yield "and nothing else"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grow(CompressionStep):
-    """Needs training data."""
+    """Settings of a technique that needs training data."""
 
     technique: ClassVar[str] = "grow"
 
@@ -87,7 +87,7 @@ class Grow(CompressionStep):
 
 
 class Growing(Technique):
-    """Needs a graph of layers."""
+    """A technique that needs a graph of layers."""
 
     name = Grow.technique
     stage = "grown"
@@ -96,13 +96,13 @@ class Growing(Technique):
     forms = frozenset({Form.GRAPH})
 
     def apply(self, task: Task, settings: Grow) -> Compressed:  # noqa: ARG002 (none matters)
-        """Leave the model as it is, but tell what there is to learn."""
+        """Leave the model as it is, and record the number of training samples."""
         assert task.training is not None
         record = Scaled(runtime="Keras", left_out={}, factor=float(len(task.training)))
         return Compressed(model=task.copy(), copy=task.copy, record=record)
 
     def tell(self, record: Scaled) -> Iterator[str]:
-        """Say on how many samples."""
+        """Describe the number of samples."""
         yield f"on {record.factor:g} samples, for {Grow.technique}"
 
 

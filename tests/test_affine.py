@@ -1,4 +1,4 @@
-"""Quantizing and dequantizing as TensorFlow Lite does."""
+"""Quantization and dequantization as in TensorFlow Lite."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def int8(scale: float, zero_point: int) -> Tensor:
     return Tensor(name="t", shape=(1,), dtype="int8", quant=quant, data=b"")
 
 
-def test_every_integer_survives_the_way_there_and_back() -> None:
+def test_every_integer_survives_the_round_trip() -> None:
     integers = np.arange(-128, 128, dtype=np.int8)
     random = np.random.default_rng(0)
     for _ in range(200):
@@ -24,7 +24,7 @@ def test_every_integer_survives_the_way_there_and_back() -> None:
         np.testing.assert_array_equal(quantize(dequantize(integers, tensor), tensor), integers)
 
 
-def test_halves_go_away_from_zero_and_values_out_of_range_saturate() -> None:
+def test_halves_round_away_from_zero_and_values_out_of_range_saturate() -> None:
     tensor = int8(1.0, 0)
     values = np.array([0.5, 1.5, -0.5, -1.5, 0.49999997, 300, -300, 126.5], np.float32)
     np.testing.assert_array_equal(
@@ -41,7 +41,7 @@ def test_a_real_value_is_off_by_half_a_step_at_most() -> None:
         assert np.abs(back - values).max() <= scale * (0.5 + 1e-4)
 
 
-def test_a_tensor_with_many_scales_is_refused() -> None:
+def test_a_tensor_with_several_scales_is_rejected() -> None:
     quant = QuantParams(scale=(1.0, 2.0), zero_point=(0, 0), axis=0)
     tensor = Tensor(name="w", shape=(2,), dtype="int8", quant=quant, data=b"")
     with pytest.raises(ValueError, match="w is not quantized per tensor"):

@@ -1,4 +1,4 @@
-"""Steps of compression in their order, with techniques that only the tests know."""
+"""Compression steps in order, with techniques for tests only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PRUNE = Prune(sparsity=0.5)
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The techniques of tests/techniques.py, here and in TensorFlow's process."""
+    """The techniques of tests/techniques.py, in this process and in TensorFlow's."""
     before = dict(TECHNIQUES)
     import techniques
 
@@ -76,12 +76,12 @@ def plain(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def both(models: Path, tmp_path: Path, registered: Any) -> tuple[Path, Report]:
-    """The model pruned by half, then with weights that are twice as large."""
+    """The model pruned to a sparsity of 0.5, then with its weights doubled."""
     folder = tmp_path / "both"
     return folder, export(recipe(models, folder, PRUNE, registered.Scale(factor=2.0)))
 
 
-def test_each_step_works_on_what_the_one_before_it_made(
+def test_each_step_works_on_the_result_of_the_previous_one(
     both: tuple[Path, Report], plain: Path
 ) -> None:
     folder, _ = both
@@ -92,7 +92,7 @@ def test_each_step_works_on_what_the_one_before_it_made(
     assert np.mean([(values == 0).mean() for values in after.values()]) > 0.3
 
 
-def test_every_step_has_a_row_and_tells_how_it_went(both: tuple[Path, Report]) -> None:
+def test_every_step_has_a_row_and_a_description(both: tuple[Path, Report]) -> None:
     folder, report = both
     text = render_text(report)
     names = [line.split()[0] for line in text.splitlines()[1:5]]
@@ -100,7 +100,7 @@ def test_every_step_has_a_row_and_tells_how_it_went(both: tuple[Path, Report]) -
     assert "\npruned    by TFMOT; in one shot, not fine-tuned\n" in text
     assert "\nscaled    by 2\n          and nothing else\nzeros     " in text
     assert "          not pruned (TFMOT does not prune such layers): depthwise_conv2d\n" in text
-    assert "          not scaled (it is no weight): bias\n" in text
+    assert "          not scaled (it is not a weight): bias\n" in text
     manifest = Manifest.read(folder)
     assert manifest is not None
     page = render_markdown(export_document(report, manifest))
@@ -118,7 +118,7 @@ def test_the_report_and_the_manifest_hold_the_steps_in_order(both: tuple[Path, R
     assert first["record"] == report["pruning"]
     assert second["record"] == {
         "runtime": "LiteRT",
-        "left_out": {"bias": "it is no weight"},
+        "left_out": {"bias": "it is not a weight"},
         "factor": 2.0,
     }
     ((name, scored),) = first["outputs"].items()
@@ -130,7 +130,7 @@ def test_the_report_and_the_manifest_hold_the_steps_in_order(both: tuple[Path, R
     assert "prune" not in recipe
 
 
-def test_a_difference_tells_every_step(both: tuple[Path, Report], plain: Path) -> None:
+def test_a_diff_compares_every_step(both: tuple[Path, Report], plain: Path) -> None:
     folder, _ = both
     rows = {row.what: row for row in diff(plain, folder).rows}
     steps = rows["steps of compression"]
@@ -138,9 +138,7 @@ def test_a_difference_tells_every_step(both: tuple[Path, Report], plain: Path) -
     assert rows["scaled: SQNR"].verdict == rows["pruned: SQNR"].verdict == "only in B"
 
 
-def test_an_earlier_report_of_a_pruned_model_is_read(
-    both: tuple[Path, Report], tmp_path: Path
-) -> None:
+def test_a_report_of_an_earlier_version_is_read(both: tuple[Path, Report], tmp_path: Path) -> None:
     folder, _ = both
     report = json.loads((folder / "report.json").read_text())
     report["compression"] = report["compression"][:1]
@@ -152,18 +150,18 @@ def test_an_earlier_report_of_a_pruned_model_is_read(
     assert {row.verdict for row in diff(before, after).rows} == {"same"}
 
 
-def test_an_error_of_one_of_several_steps_names_it(
+def test_an_error_names_the_step_if_there_are_several(
     models: Path, tmp_path: Path, registered: Any
 ) -> None:
-    too_much = registered.Scale(factor=101.0)
-    with pytest.raises(ModelError, match=r"^step 2, scale: .*no weight may grow by 101"):
-        export(recipe(models, tmp_path / "out", PRUNE, too_much))
-    with pytest.raises(ModelError, match=r"^\S*cnn.h5: no weight may grow by 101"):
-        export(recipe(models, tmp_path / "out", too_much))
+    too_large = registered.Scale(factor=101.0)
+    with pytest.raises(ModelError, match=r"^step 2, scale: .*no weight may be scaled by 101"):
+        export(recipe(models, tmp_path / "out", PRUNE, too_large))
+    with pytest.raises(ModelError, match=r"^\S*cnn.h5: no weight may be scaled by 101"):
+        export(recipe(models, tmp_path / "out", too_large))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_technique_that_is_not_known_is_refused_with_those_that_are(
+def test_an_unknown_technique_is_rejected_with_a_list_of_the_known(
     models: Path, tmp_path: Path, registered: Any
 ) -> None:
     del TECHNIQUES["scale"]
@@ -173,14 +171,14 @@ def test_a_technique_that_is_not_known_is_refused_with_those_that_are(
         technique("prun")
 
 
-def test_settings_that_do_not_fit_are_errors(registered: Any) -> None:
-    with pytest.raises(ConfigError, match="factor 0: must be above 0"):
+def test_invalid_settings_are_errors(registered: Any) -> None:
+    with pytest.raises(ConfigError, match="factor 0: must be greater than 0"):
         registered.Scale(factor=0)
     with pytest.raises(TypeError):
         registered.Grow()
 
 
-def test_what_needs_a_graph_and_training_gets_both(
+def test_a_technique_that_needs_a_graph_and_training_data_gets_both(
     models: Path, tmp_path: Path, registered: Any
 ) -> None:
     grow = registered.Grow(fine_tune=FineTune(loss="distillation"))
@@ -201,8 +199,8 @@ def test_what_needs_a_graph_and_training_gets_both(
 def test_a_model_is_pruned_twice(models: Path, tmp_path: Path, model: str) -> None:
     steps = (PRUNE, Prune(sparsity=0.75, fine_tune=FineTune(epochs=2, loss="distillation")))
     settings = {"model": models / model, "train": models / "cnn.npz"}
-    kept = tmp_path / "kept"
-    report = export(recipe(models, tmp_path / "out", *steps, checkpoints=kept, **settings))
+    checkpoints = tmp_path / "checkpoints"
+    report = export(recipe(models, tmp_path / "out", *steps, checkpoints=checkpoints, **settings))
     assert [step.stage for step in report.compression] == ["pruned", "pruned 2"]
     once, twice = report.compression
     assert once.record.trained is None
@@ -210,17 +208,17 @@ def test_a_model_is_pruned_twice(models: Path, tmp_path: Path, model: str) -> No
     assert report.sparsity.float.layers["dense"] == pytest.approx(0.75, abs=0.03)
     ((name, output),) = report.comparison.outputs.items()
     assert output.pruned == twice.outputs[name] != once.outputs[name]
-    assert not kept.exists()
+    assert not checkpoints.exists()
     alone = export(recipe(models, tmp_path / "alone", PRUNE, model=models / model))
-    assert alone.compression[0] == once  # what comes later does not change it
+    assert alone.compression[0] == once  # later steps do not change it
 
 
-def test_stages_have_names_of_their_own(registered: Any) -> None:
+def test_stages_have_unique_names(registered: Any) -> None:
     scale = registered.Scale(factor=2.0)
     some = Recipe(model=Path("m"), output=Path("o"), compress=(PRUNE, scale, PRUNE, PRUNE))
     assert stages(some) == ["pruned", "scaled", "pruned 2", "pruned 3"]
     assert stages(replace(some, compress=())) == []
 
 
-def test_the_schema_is_sound() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(OF_EXPORT.schema)

@@ -1,4 +1,4 @@
-"""Configurations that name more than what computes are refused before Keras reads them."""
+"""Configurations that could do more than compute are rejected before Keras reads them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from edgepack.core.errors import ModelError, UnsafeModelError
-from edgepack.load.allowlist import kit
+from edgepack.load.allowlist import allowed_keras_names
 from edgepack.load.configurations import entries, require_allowed
 
 MODEL = Path("model.h5")
 
 
 def layer(class_name: Any, **entries: Any) -> dict[str, Any]:
-    """Nest a layer as deep as models do."""
+    """Nest a layer as deeply as models do."""
     wrapped = {"class_name": class_name} | entries
     return {
         "class_name": "Sequential",
@@ -35,12 +35,12 @@ LAMBDA = layer("Lambda", config={"function": ["4wEAA"]})
 
 @pytest.mark.parametrize("package", ["keras", "tf_keras"])
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
-        (LAMBDA, "holds a Lambda layer"),
+        (LAMBDA, "contains a Lambda layer"),
         (layer("Dense", config={"activation": {"class_name": "__lambda__"}}), "Lambda layer"),
         (layer("LSTM", config={"function_type": "lambda"}), "Lambda layer"),
-        (layer("Dense", config={"name": json.dumps(LAMBDA)}), "holds a Lambda layer"),
+        (layer("Dense", config={"name": json.dumps(LAMBDA)}), "contains a Lambda layer"),
         (layer("Dense", config={"name": f"\n [{json.dumps(json.dumps(LAMBDA))}]"}), "Lambda layer"),
         (layer("Popen", module="subprocess"), "names 'subprocess.Popen'"),
         (layer("Mine", module="my.layers"), "--custom-objects my.layers:Mine"),
@@ -63,50 +63,53 @@ LAMBDA = layer("Lambda", config={"function": ["4wEAA"]})
         (layer("__typespec__", spec_name="Popen", module="subprocess"), "describes a tensor by"),
     ],
 )
-def test_what_is_not_listed_is_refused(config: dict[str, Any], said: str, package: str) -> None:
+def test_what_is_not_listed_is_rejected(config: dict[str, Any], message: str, package: str) -> None:
     with pytest.raises(UnsafeModelError) as error:
-        require_allowed(MODEL, config, kit(package))
-    told = str(error.value)
-    assert told.startswith("model.h5: ")
-    assert said in told
-    trusted = "--allow-unsafe if you trust whoever made the file"
-    # What would not be found without its module is not promised to be.
-    assert trusted in told or re.search("if it is yours, name it: --custom-objects [^ ]+$", told)
+        require_allowed(MODEL, config, allowed_keras_names(package))
+    text = str(error.value)
+    assert text.startswith("model.h5: ")
+    assert message in text
+    trust = "--allow-unsafe if you trust the author of the file"
+    # Trust is not suggested for objects that are not found without their module.
+    assert trust in text or re.search("if it is yours, name it: --custom-objects [^ ]+$", text)
 
 
-def test_trust_is_offered_for_what_is_found_by_it() -> None:
-    def told(config: dict[str, Any]) -> str:
+def test_trust_is_suggested_only_where_it_helps() -> None:
+    def cure(config: dict[str, Any]) -> str:
         with pytest.raises(UnsafeModelError) as error:
-            require_allowed(MODEL, config, kit("keras"))
+            require_allowed(MODEL, config, allowed_keras_names("keras"))
         return str(error.value).partition("it is yours, name it: ")[2]
 
-    mine = layer("function", module="builtins", config="my_activation")
-    assert told(mine) == "--custom-objects MODULE:my_activation"
-    assert told(layer("Mine", module="my.layers")) == "--custom-objects my.layers:Mine"
-    assert "or give --allow-unsafe" in told(layer("CSVLogger", module="keras.callbacks"))
+    custom = layer("function", module="builtins", config="my_activation")
+    assert cure(custom) == "--custom-objects MODULE:my_activation"
+    assert cure(layer("Mine", module="my.layers")) == "--custom-objects my.layers:Mine"
+    assert "or use --allow-unsafe" in cure(layer("CSVLogger", module="keras.callbacks"))
 
 
-def test_an_activation_that_keras_cannot_load_is_told_as_that() -> None:
+def test_an_activation_that_keras_cannot_load_is_named() -> None:
     code = {"value": ["4wEAA", None, None]}
-    with pytest.raises(ModelError, match="its 'activation' is a lambda, which Keras saves and"):
-        require_allowed(MODEL, layer("Dense", config={"activation": code}), kit("keras"))
+    config = layer("Dense", config={"activation": code})
+    with pytest.raises(ModelError, match="its 'activation' is a lambda, which Keras saves but"):
+        require_allowed(MODEL, config, allowed_keras_names("keras"))
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
-        (layer("TFSMLayer", module="keras.layers"), "a SavedModel from a path of its own"),
+        (layer("TFSMLayer", module="keras.layers"), "a SavedModel from another path"),
         (layer("TorchModuleWrapper", module="keras.layers"), "pickled PyTorch module"),
         (layer("Map", module="keras.src.ops.core"), "functions that the file names"),
     ],
 )
-def test_what_keras_3_leaves_out_is_told_with_the_reason(config: dict[str, Any], said: str) -> None:
-    with pytest.raises(UnsafeModelError, match=said):
-        require_allowed(MODEL, config, kit("keras"))
+def test_what_is_left_out_of_keras_3_is_rejected_with_the_reason(
+    config: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UnsafeModelError, match=message):
+        require_allowed(MODEL, config, allowed_keras_names("keras"))
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
         (layer("TFOpLambda", config={"function": "io.write_file"}), "calls tf.io.write_file"),
         (layer("TFOpLambda", config={"function": "compat.v1.py_func.py_function"}), "py_function"),
@@ -134,10 +137,10 @@ def test_what_keras_3_leaves_out_is_told_with_the_reason(config: dict[str, Any],
         (layer("TypeSpec", type_spec="tf.TensorSpec", module="os"), "describes a tensor by"),
     ],
 )
-def test_what_reaches_tensorflow_in_keras_2_is_refused(config: dict[str, Any], said: str) -> None:
+def test_what_calls_tensorflow_in_keras_2_is_rejected(config: dict[str, Any], message: str) -> None:
     with pytest.raises(UnsafeModelError) as error:
-        require_allowed(MODEL, config, kit("tf_keras"))
-    assert said in str(error.value)
+        require_allowed(MODEL, config, allowed_keras_names("tf_keras"))
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -165,14 +168,15 @@ def test_what_reaches_tensorflow_in_keras_2_is_refused(config: dict[str, Any], s
         ("tf_keras", layer("Adam", module="keras.optimizers", registered_name="Custom>Adam")),
     ],
 )
-def test_what_computes_is_let_through(package: str, config: dict[str, Any]) -> None:
-    require_allowed(MODEL, config, kit(package))
+def test_what_only_computes_is_allowed(package: str, config: dict[str, Any]) -> None:
+    require_allowed(MODEL, config, allowed_keras_names(package))
 
 
-def test_what_the_user_vouches_for_is_let_through_by_the_name_that_keras_looks_up() -> None:
-    mine = layer("Mine", module="my.layers", registered_name="pack>Mine")
-    require_allowed(MODEL, mine, kit("keras"), known={"pack>Mine", "Mine"})
-    require_allowed(MODEL, layer("Dense", config={"activation": "f"}), kit("keras"), known={"f"})
+def test_custom_objects_are_allowed_by_the_name_that_keras_looks_up() -> None:
+    keras, tf_keras = map(allowed_keras_names, ("keras", "tf_keras"))
+    custom = layer("Mine", module="my.layers", registered_name="pack>Mine")
+    require_allowed(MODEL, custom, keras, known={"pack>Mine", "Mine"})
+    require_allowed(MODEL, layer("Dense", config={"activation": "f"}), keras, known={"f"})
     for bypass in (
         layer("function", module="keras.utils", config="get_file", registered_name="pack>Mine"),
         layer("Lambda", registered_name="pack>Mine"),
@@ -183,27 +187,28 @@ def test_what_the_user_vouches_for_is_let_through_by_the_name_that_keras_looks_u
         layer("TFOpLambda", registered_name="pack>Mine", config={"function": "io.read_file"}),
     ):
         with pytest.raises(UnsafeModelError):
-            require_allowed(MODEL, bypass, kit("tf_keras"), known={"pack>Mine", "Mine"})
+            require_allowed(MODEL, bypass, tf_keras, known={"pack>Mine", "Mine"})
 
 
-def test_a_deep_configuration_is_walked_without_recursion() -> None:
+def test_a_deep_configuration_is_traversed_without_recursion() -> None:
     config: Any = LAMBDA
     for _ in range(50_000):
         config = [{"config": config}]
     with pytest.raises(UnsafeModelError, match="Lambda"):
-        require_allowed(MODEL, config, kit("keras"))
+        require_allowed(MODEL, config, allowed_keras_names("keras"))
     assert sum(1 for _ in entries(MODEL, config)) > 50_000
-    while isinstance(config, list):  # or Python frees it by recursion
+    while isinstance(config, list):  # otherwise Python would free it recursively
         config = config[0]["config"]
 
 
-def test_a_configuration_of_texts_that_look_like_json_ends_soon() -> None:
-    with pytest.raises(ModelError, match="more than 10,000 texts that look like JSON"):
-        require_allowed(MODEL, {"a": ["[1"] * 10_001}, kit("keras"))
+def test_a_configuration_of_many_strings_that_look_like_json_is_rejected() -> None:
+    with pytest.raises(ModelError, match="more than 10,000 strings that look like JSON"):
+        require_allowed(MODEL, {"a": ["[1"] * 10_001}, allowed_keras_names("keras"))
 
 
-def test_long_and_odd_names_are_cut_and_quoted() -> None:
+def test_long_and_unusual_names_are_shortened_and_escaped() -> None:
+    config = layer("\x1b[31m\n" + "x" * 10_000)
     with pytest.raises(UnsafeModelError) as error:
-        require_allowed(MODEL, layer("\x1b[31m\n" + "x" * 10_000), kit("keras"))
+        require_allowed(MODEL, config, allowed_keras_names("keras"))
     assert len(str(error.value)) < 1_000
     assert "\\x1b[31m\\n" in str(error.value)

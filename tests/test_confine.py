@@ -221,6 +221,6 @@ def test_a_small_file_that_asks_for_much_memory_is_refused_in_a_line(
     np.save(tmp_path / "x.npy", np.zeros((8, 4), np.float32))
     done = edgepack("lint", tmp_path / "wide.h5", tmp_path / "x.npy")
     assert done.returncode == 2
-    assert "asks for far more memory than its " in done.stderr
+    assert "requires far more memory than its " in done.stderr
     assert "bytes explain: OOM when allocating" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Weights in fixed point: the arithmetic, and the study that runs it."""
+"""Simulated fixed-point weights: the arithmetic, and the study command."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def test_stochastic_rounding_is_unbiased(bits: int) -> None:
     assert np.abs(drawn - WEIGHTS).max() < scale(bits) + 1e-6
     fraction = (WEIGHTS - WEIGHTS.min()) / scale(bits) % 1
     sigma = scale(bits) * np.sqrt(fraction * (1 - fraction) / seeds)
-    off = np.abs(np.mean(drawn, axis=0, dtype=np.float64) - WEIGHTS)
-    assert (off > 4 * sigma + 1e-6).mean() < 0.005
-    assert off.mean() < scale(bits) / 20
+    error = np.abs(np.mean(drawn, axis=0, dtype=np.float64) - WEIGHTS)
+    assert (error > 4 * sigma + 1e-6).mean() < 0.005
+    assert error.mean() < scale(bits) / 20
 
 
-def test_weights_that_are_all_the_same_stay() -> None:
+def test_equal_weights_are_unchanged() -> None:
     np.testing.assert_array_equal(simulate(np.full(3, 0.5), 4), np.full(3, 0.5))
 
 
-def test_the_files_weights_change_and_its_biases_stay(cnn: Bundle) -> None:
+def test_the_weights_of_a_file_are_rounded_and_its_biases_unchanged(cnn: Bundle) -> None:
     data = (cnn.folder / "float.tflite").read_bytes()
     changed = fixed_point(data, 3, "stochastic", seed=1)
     assert changed == fixed_point(data, 3, "stochastic", seed=1)
@@ -61,15 +61,13 @@ def test_the_files_weights_change_and_its_biases_stay(cnn: Bundle) -> None:
             assert new == old
 
 
-def test_a_study_tells_accuracy_against_bits(
-    models: Path, edgepack: Edgepack, tmp_path: Path
-) -> None:
+def test_a_study_reports_accuracy_by_bits(models: Path, edgepack: Edgepack, tmp_path: Path) -> None:
     data, output = models / "cnn.npz", tmp_path / "out"
     done = edgepack("study", models / "cnn.h5", "--test", data, "--bits", "2-8", "--output", output)
     assert done.returncode == 0, done.stderr
-    header, given, *rows = done.stdout.splitlines()
+    header, float_row, *rows = done.stdout.splitlines()
     assert header.split()[:3] == ["weights", "rounding", "accuracy"]
-    assert given.startswith("float")
+    assert float_row.startswith("float")
     assert len(rows) == 7 * 2
     report = json.loads((output / "study.json").read_text())
     nearest = [
@@ -77,13 +75,13 @@ def test_a_study_tells_accuracy_against_bits(
         for each in report["simulated"]
         if each["rounding"] == "nearest"
     ]
-    assert nearest[-1] > nearest[0] + 20  # 6 dB a bit
+    assert nearest[-1] > nearest[0] + 20  # about 6 dB per bit
     assert {path.name for path in output.iterdir()} == {
         *("float.tflite", "study.json", "manifest.json"),
     }
 
 
-def test_a_study_of_what_there_is_not_is_refused() -> None:
+def test_invalid_settings_of_a_study_are_rejected() -> None:
     with pytest.raises(ConfigError, match="bits 9: choose 2 to 8"):
         FixedPoint(bits=(8, 9))
     with pytest.raises(ConfigError, match="rounding 'up': choose one of nearest, stochastic"):

@@ -47,7 +47,7 @@ def test_a_full_integer_file_is_verified_and_a_float_file_is_not(cnn: Bundle) ->
     source = read_tflite((cnn.folder / "float.tflite").read_bytes())
     require_full_integer(int8, source)
     with pytest.raises(
-        ConversionError, match=r"tensors are left in float: .*float32, taken by CONV_2D"
+        ConversionError, match=r"tensors are left in float: .*float32, input of CONV_2D"
     ):
         require_full_integer(source, source)
 

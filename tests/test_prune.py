@@ -1,4 +1,4 @@
-"""Pruning, in every way: on models of both Kerases, and by the command line."""
+"""Pruning, by every method: on models of both Kerases, and from the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KERASES = ("keras", "tf_keras")
 
 @pytest.fixture(scope="module")
 def pruned() -> dict[str, Any]:
-    """What became of small models (tests/pruned.py), by Keras and way of pruning."""
+    """Results of pruning small models (tests/pruned.py), by Keras and case."""
     return told_by("pruned.py")
 
 
@@ -34,55 +34,55 @@ def kit(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def weights(told: dict[str, Any], name: str, stage: str = "weights") -> np.ndarray:
-    return np.array(told[stage][name])
+def weights(result: dict[str, Any], name: str, stage: str = "weights") -> np.ndarray:
+    return np.array(result[stage][name])
 
 
-def zeros(told: dict[str, Any]) -> dict[str, float]:
-    return {name: float((weights(told, name) == 0).mean()) for name in told["weights"]}
+def sparsity(result: dict[str, Any]) -> dict[str, float]:
+    return {name: float((weights(result, name) == 0).mean()) for name in result["weights"]}
 
 
-def test_in_one_shot_the_smallest_weights_of_each_layer_go(
+def test_one_shot_pruning_zeroes_the_smallest_weights_of_each_layer(
     pruned: dict[str, Any], kit: str
 ) -> None:
-    told = pruned[f"{kit}: one shot"]
+    result = pruned[f"{kit}: one shot"]
     for name in ("conv", "nested/inside", "scores"):
-        before, after = weights(told, name, "given"), weights(told, name)
-        gone = after == 0
-        assert gone.mean() == pytest.approx(0.5, abs=0.05)
-        np.testing.assert_array_equal(after[~gone], before[~gone])
-        assert np.abs(before[gone]).max() <= np.abs(before[~gone]).min()
+        before, after = weights(result, name, "original"), weights(result, name)
+        zeroed = after == 0
+        assert zeroed.mean() == pytest.approx(0.5, abs=0.05)
+        np.testing.assert_array_equal(after[~zeroed], before[~zeroed])
+        assert np.abs(before[zeroed]).max() <= np.abs(before[~zeroed]).min()
 
 
-def test_the_report_says_which_way_was_used_and_what_was_left_out(
+def test_the_record_names_the_method_and_the_layers_left_out(
     pruned: dict[str, Any],
 ) -> None:
-    for name, told in pruned.items():
-        if name == "replicas" or "error" in told:
+    for name, result in pruned.items():
+        if name == "replicas" or "error" in result:
             continue
-        if told["way"] == "threshold":
-            assert told["left_out"] == {}
+        if result["way"] == "threshold":
+            assert result["left_out"] == {}
             continue
         if name == "keras: noisy":
-            assert told["way"] == "callback"
-            assert "rebuilt in tf-keras for TFMOT, the model's outputs differ by" in told["why"]
-            assert zeros(told)["scores"] == pytest.approx(0.5, abs=0.05)
+            assert result["way"] == "callback"
+            assert "rebuilt in tf-keras for TFMOT, the model's outputs differ by" in result["why"]
+            assert sparsity(result)["scores"] == pytest.approx(0.5, abs=0.05)
             continue
         is_subclassed = "subclassed" in name
         way = "carried" if name.startswith("keras") else "wrappers"
-        assert told["way"] == ("callback" if is_subclassed else way)
-        assert told["why"] == ("code, not a graph, calls its layers" if is_subclassed else None)
+        assert result["way"] == ("callback" if is_subclassed else way)
+        assert result["why"] == ("code, not a graph, calls its layers" if is_subclassed else None)
         if not is_subclassed and "two" not in name and "noisy" not in name:
-            assert told["left_out"]["depthwise"] == "TFMOT does not prune such layers"
+            assert result["left_out"]["depthwise"] == "TFMOT does not prune such layers"
 
 
-def test_patterns_choose_the_sparsity_and_the_last_one_counts(
+def test_patterns_choose_the_sparsity_and_the_last_match_applies(
     pruned: dict[str, Any], kit: str
 ) -> None:
-    found = zeros(pruned[f"{kit}: patterns"])
-    assert found["conv"] == 0
-    assert found["nested/inside"] == pytest.approx(0.25, abs=0.02)
-    assert found["scores"] == pytest.approx(0.75, abs=0.03)
+    by_layer = sparsity(pruned[f"{kit}: patterns"])
+    assert by_layer["conv"] == 0
+    assert by_layer["nested/inside"] == pytest.approx(0.25, abs=0.02)
+    assert by_layer["scores"] == pytest.approx(0.75, abs=0.03)
     assert pruned[f"{kit}: unknown pattern"]["error"] == (
         "no layer is named 'convolution'; the layers with weights are conv, depthwise,"
         " nested/inside, scores"
@@ -90,28 +90,28 @@ def test_patterns_choose_the_sparsity_and_the_last_one_counts(
 
 
 @pytest.mark.parametrize("name", ["2 of 4", "2 of 4, trained"])
-def test_two_of_four_neighbours_go(pruned: dict[str, Any], kit: str, name: str) -> None:
-    told = pruned[f"{kit}: {name}"]
-    rows = weights(told, "nested/inside").T.reshape(-1, 4)
+def test_two_of_four_neighbours_become_zero(pruned: dict[str, Any], kit: str, name: str) -> None:
+    result = pruned[f"{kit}: {name}"]
+    rows = weights(result, "nested/inside").T.reshape(-1, 4)
     assert ((rows == 0).sum(axis=1) == 2).all()
 
 
-def test_blocks_go_as_a_whole(pruned: dict[str, Any], kit: str) -> None:
-    told = pruned[f"{kit}: blocks"]
-    gone = weights(told, "scores") == 0
-    blocks = gone.reshape(2, 4, 3).sum(axis=1)
+def test_blocks_become_zero_as_a_whole(pruned: dict[str, Any], kit: str) -> None:
+    result = pruned[f"{kit}: blocks"]
+    zeroed = weights(result, "scores") == 0
+    blocks = zeroed.reshape(2, 4, 3).sum(axis=1)
     assert set(blocks.ravel()) == {0, 4}
-    assert told["left_out"]["conv"] == "blocks need weights of two dimensions"
+    assert result["left_out"]["conv"] == "blocks need weights of two dimensions"
 
 
-def test_a_threshold_acts_on_every_layer_that_is_not_left_out(
+def test_a_threshold_applies_to_every_layer_that_is_not_excluded(
     pruned: dict[str, Any], kit: str
 ) -> None:
-    told = pruned[f"{kit}: threshold"]
+    result = pruned[f"{kit}: threshold"]
     for name in ("conv", "depthwise", "nested/inside"):
-        before, after = weights(told, name, "given"), weights(told, name)
+        before, after = weights(result, name, "original"), weights(result, name)
         np.testing.assert_array_equal(after, np.where(np.abs(before) < 0.2, 0, before))
-    np.testing.assert_array_equal(weights(told, "scores"), weights(told, "scores", "given"))
+    np.testing.assert_array_equal(weights(result, "scores"), weights(result, "scores", "original"))
 
 
 @pytest.mark.parametrize(
@@ -121,61 +121,61 @@ def test_a_threshold_acts_on_every_layer_that_is_not_left_out(
         *("two, trained", "two, distilled", "subclassed, trained"),
     ],
 )
-def test_training_ends_at_the_wanted_sparsity(pruned: dict[str, Any], kit: str, name: str) -> None:
-    told = pruned[f"{kit}: {name}"]
-    found = zeros(told)
-    found.pop("depthwise", None)
-    assert all(value == pytest.approx(0.5, abs=0.05) for value in found.values())
-    assert told["trained"]["epochs"] == 6
-    assert told["said"][0].startswith("1/18 loss ")
-    assert told["said"][-1].startswith("18/18 loss ")
-    assert told["said"][-1].endswith("sparsity 50.0%")
-    changed = [(weights(told, n) != weights(told, n, "given")).mean() for n in found]
-    assert min(changed) > 0.9  # the weights that stayed were trained
-
-
-def test_layers_that_are_not_trained_are_pruned_all_the_same(
-    pruned: dict[str, Any], kit: str
+def test_training_reaches_the_requested_sparsity(
+    pruned: dict[str, Any], kit: str, name: str
 ) -> None:
-    told = pruned[f"{kit}: two, one taught"]
-    assert list(told["trained"]["losses"]) == ["kind"]
-    assert zeros(told)["value"] == pytest.approx(0.5, abs=0.05)
-    assert zeros(told)["scores"] == pytest.approx(0.5, abs=0.05)
+    result = pruned[f"{kit}: {name}"]
+    by_layer = sparsity(result)
+    by_layer.pop("depthwise", None)
+    assert all(value == pytest.approx(0.5, abs=0.05) for value in by_layer.values())
+    assert result["trained"]["epochs"] == 6
+    assert result["progress"][0].startswith("1/18 loss ")
+    assert result["progress"][-1].startswith("18/18 loss ")
+    assert result["progress"][-1].endswith("sparsity 50.0%")
+    changed = [(weights(result, n) != weights(result, n, "original")).mean() for n in by_layer]
+    assert min(changed) > 0.9  # the remaining weights were trained
 
 
-def sparsities(told: dict[str, Any]) -> list[str]:
-    return [said.rpartition(" ")[2] for said in told["said"]]
+def test_layers_that_are_not_trained_are_pruned_too(pruned: dict[str, Any], kit: str) -> None:
+    result = pruned[f"{kit}: two, one trained"]
+    assert list(result["trained"]["losses"]) == ["kind"]
+    assert sparsity(result)["value"] == pytest.approx(0.5, abs=0.05)
+    assert sparsity(result)["scores"] == pytest.approx(0.5, abs=0.05)
 
 
-def test_schedules_keep_to_their_steps(pruned: dict[str, Any], kit: str) -> None:
-    constant = sparsities(pruned[f"{kit}: constant"])
+def sparsity_by_step(result: dict[str, Any]) -> list[str]:
+    return [line.rpartition(" ")[2] for line in result["progress"]]
+
+
+def test_schedules_prune_at_their_steps(pruned: dict[str, Any], kit: str) -> None:
+    constant = sparsity_by_step(pruned[f"{kit}: constant"])
     assert constant[0] == "0.0%"
     assert set(constant[2:]) == {"50.0%"}
-    gradual = sparsities(pruned[f"{kit}: frequency"])
-    assert set(gradual[:6]) == {"0.0%"}  # at its first step, the fourth, none go
+    gradual = sparsity_by_step(pruned[f"{kit}: frequency"])
+    assert set(gradual[:6]) == {"0.0%"}  # its first step, the fourth, prunes none
     assert gradual[6] == gradual[8] != gradual[9]
     assert set(gradual[9:]) == {gradual[-1]}
     assert "the sparsity would not be reached" in pruned[f"{kit}: ends too early"]["error"]
 
 
-def test_training_stops_when_held_out_samples_gain_nothing(
+def test_training_stops_when_the_validation_loss_stops_improving(
     pruned: dict[str, Any], kit: str
 ) -> None:
-    told = pruned[f"{kit}: patient"]
-    assert told["trained"]["epochs"] < 60
-    assert zeros(told)["scores"] == pytest.approx(0.5, abs=0.05)
+    result = pruned[f"{kit}: patient"]
+    assert result["trained"]["epochs"] < 60
+    assert sparsity(result)["scores"] == pytest.approx(0.5, abs=0.05)
 
 
-def test_loss_and_optimizer_are_the_named_the_compiled_or_the_metrics(
+def test_loss_and_optimizer_are_the_requested_the_compiled_or_the_default_ones(
     pruned: dict[str, Any], kit: str
 ) -> None:
     def trained(name: str) -> tuple[Any, ...]:
-        told = pruned[f"{kit}: {name}"]["trained"]
-        return told["losses"], told["optimizer"], told["learning_rate"]
+        record = pruned[f"{kit}: {name}"]["trained"]
+        return record["losses"], record["optimizer"], record["learning_rate"]
 
-    usual = {"scores": "sparse_categorical_crossentropy"}
-    assert trained("trained") == (usual, "SGD", 0.05)
-    assert trained("optimizer") == (usual, "AdamW", 0.002)
+    default = {"scores": "sparse_categorical_crossentropy"}
+    assert trained("trained") == (default, "SGD", 0.05)
+    assert trained("optimizer") == (default, "AdamW", 0.002)
     assert trained("loss") == ({"scores": "categorical_crossentropy"}, "SGD", 0.05)
     assert trained("distilled")[0] == {"scores": "distillation"}
     assert trained("two, trained")[0] == {
@@ -187,44 +187,45 @@ def test_loss_and_optimizer_are_the_named_the_compiled_or_the_metrics(
 
 
 def test_two_devices_train_as_one_does(pruned: dict[str, Any], kit: str) -> None:
-    alone, together = pruned[f"{kit}: trained"], pruned[f"{kit}: mirrored"]
+    single, mirrored = pruned[f"{kit}: trained"], pruned[f"{kit}: mirrored"]
     assert pruned["replicas"] == 2
-    for name in alone["weights"]:
-        np.testing.assert_allclose(weights(together, name), weights(alone, name), atol=1e-3)
-    said = pruned[f"{kit}: subclassed, mirrored"]["error"]
-    assert "a strategy of tf.distribute needs a model that TFMOT can wrap" in said
+    for name in single["weights"]:
+        np.testing.assert_allclose(weights(mirrored, name), weights(single, name), atol=1e-3)
+    error = pruned[f"{kit}: subclassed, mirrored"]["error"]
+    assert "a strategy of tf.distribute needs a model that TFMOT can wrap" in error
 
 
-def test_a_carried_model_is_trained_as_its_namesake(pruned: dict[str, Any]) -> None:
+def test_a_ported_model_is_trained_as_the_same_model_of_tf_keras(pruned: dict[str, Any]) -> None:
+    def losses(name: str) -> list[str]:
+        return [line.split(",")[0] for line in pruned[name]["progress"]]
+
     for name in ("trained", "two, trained", "distilled"):
-        assert [told.split(",")[0] for told in pruned[f"keras: {name}"]["said"]] == pytest.approx(
-            [told.split(",")[0] for told in pruned[f"tf_keras: {name}"]["said"]]
-        )
+        assert losses(f"keras: {name}") == pytest.approx(losses(f"tf_keras: {name}"))
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
-        ({"sparsity": 0.5, "threshold": 0.1}, "a sparsity and a threshold cannot both be reached"),
-        ({"threshold": 0.1, "n_of_m": (2, 4)}, "a threshold and N of M cannot both be reached"),
-        ({"n_of_m": (4, 4)}, "4 of 4: give fewer zeros than there are"),
-        ({"n_of_m": (2, 4), "block": (4, 1)}, "blocks and N of M cannot both be reached"),
-        ({"threshold": 0.1, "block": (4, 1)}, "acts on single weights, not on blocks"),
-        ({"threshold": -1.0}, "must be above 0"),
-        ({"threshold": float("nan")}, "must be above 0"),
-        ({"threshold": 0.1, "layers": (("a", 0.5),)}, "they can only be left out, with 0"),
-        ({"layers": (("a", 1.0),)}, "must lie between 0, to leave them out, and 1"),
-        ({"block": (0, 1)}, "sides count from 1"),
-        ({"threshold": 0.1, "fine_tune": FineTune()}, "acts in one shot"),
+        ({"sparsity": 0.5, "threshold": 0.1}, "a sparsity and a threshold cannot be combined"),
+        ({"threshold": 0.1, "n_of_m": (2, 4)}, "a threshold and N of M cannot be combined"),
+        ({"n_of_m": (4, 4)}, "4 of 4: the number of zeros must be at least 1 and less than 4"),
+        ({"n_of_m": (2, 4), "block": (4, 1)}, "blocks and N of M cannot be combined"),
+        ({"threshold": 0.1, "block": (4, 1)}, "prunes single weights, not blocks"),
+        ({"threshold": -1.0}, "must be greater than 0"),
+        ({"threshold": float("nan")}, "must be greater than 0"),
+        ({"threshold": 0.1, "layers": (("a", 0.5),)}, "they can only be excluded, with 0"),
+        ({"layers": (("a", 1.0),)}, "must be at least 0, which excludes them, and less than 1"),
+        ({"block": (0, 1)}, "each side must be at least 1"),
+        ({"threshold": 0.1, "fine_tune": FineTune()}, "prunes in one shot"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_invalid_pruning_settings_are_rejected(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         Prune(**settings)
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"learning_rate": 0.0}, "learning rate 0.0: must be above 0"),
         ({"patience": 0}, "patience 0: wait at least 1 epoch"),
@@ -232,8 +233,8 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], said: st
         ({"strategy": "tpu"}, "the strategies are mirrored, multi-worker"),
     ],
 )
-def test_training_that_makes_no_sense_is_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_invalid_training_settings_are_rejected(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         FineTune(**settings)
     with pytest.raises(ConfigError, match="the schedules are polynomial, constant"):
         Schedule(kind="linear")
@@ -242,7 +243,7 @@ def test_training_that_makes_no_sense_is_refused(settings: dict[str, Any], said:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"resume": True}, "resume: say where the checkpoints"),
         ({"train": None}, "fine-tuning needs data to train on: give --train"),
@@ -263,12 +264,12 @@ def test_training_that_makes_no_sense_is_refused(settings: dict[str, Any], said:
         ),
     ],
 )
-def test_training_that_does_not_fit_the_steps_is_refused(
-    settings: dict[str, Any], said: str
+def test_training_settings_that_contradict_the_steps_are_rejected(
+    settings: dict[str, Any], message: str
 ) -> None:
-    whole = {"compress": (Prune(fine_tune=FineTune()),), "train": Path("train.npz")}
-    with pytest.raises(ConfigError, match=said):
-        Recipe(model=Path("m.h5"), output=Path("out"), **(whole | settings))
+    valid = {"compress": (Prune(fine_tune=FineTune()),), "train": Path("train.npz")}
+    with pytest.raises(ConfigError, match=message):
+        Recipe(model=Path("m.h5"), output=Path("out"), **(valid | settings))
 
 
 def arguments(digits: Path, *options: object) -> tuple[object, ...]:
@@ -278,7 +279,7 @@ def arguments(digits: Path, *options: object) -> tuple[object, ...]:
     )
 
 
-def test_zeros_of_the_float_file_are_zeros_of_the_int8_file(pruned_digits: Bundle) -> None:
+def test_zeros_in_the_float_file_are_zeros_in_the_int8_file(pruned_digits: Bundle) -> None:
     float_file, int8_file = (
         weight_tensors(read_tflite((pruned_digits.folder / name).read_bytes()))
         for name in ("float.tflite", "int8.tflite")
@@ -293,7 +294,7 @@ def test_zeros_of_the_float_file_are_zeros_of_the_int8_file(pruned_digits: Bundl
         assert (integers[reals == 0] == 0).all()
 
 
-def test_options_of_the_command_line_reach_the_model(digits: Path, tmp_path: Path) -> None:
+def test_command_line_options_are_applied(digits: Path, tmp_path: Path) -> None:
     exported = export(
         tmp_path / "out",
         *arguments(digits, "--train", digits / "train.npz", "--epochs", 3, "--sparsity", 0.8),
@@ -330,14 +331,14 @@ def test_distillation_needs_no_labels(digits: Path, tmp_path: Path) -> None:
     assert only(report)["pruned"]["value"] > only(report)["float"] - 0.03
 
 
-def test_a_run_that_was_killed_resumes_and_ends_the_same(
+def test_a_killed_run_resumes_with_the_same_result(
     digits: Path, tmp_path: Path, edgepack: Edgepack
 ) -> None:
     training = ("--train", digits / "train.npz", "--epochs", 12, "--target", "android-arm64")
     whole = export(tmp_path / "whole", *arguments(digits, *training))
     checkpoints = tmp_path / "checkpoints"
-    kept = (*training, "--checkpoints", checkpoints)
-    command = [sys.executable, "-m", "edgepack", "export", *map(str, arguments(digits, *kept))]
+    saving = (*training, "--checkpoints", checkpoints)
+    command = [sys.executable, "-m", "edgepack", "export", *map(str, arguments(digits, *saving))]
     command += ["--output", tmp_path / "killed"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while not list(checkpoints.glob("*.npz")):
@@ -345,32 +346,34 @@ def test_a_run_that_was_killed_resumes_and_ends_the_same(
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
 
-    def refused(*options: object) -> str:
-        done = edgepack("export", *arguments(digits, *kept, *options), "--output", "out")
+    def error(*options: object) -> str:
+        done = edgepack("export", *arguments(digits, *saving, *options), "--output", "out")
         assert done.returncode == 2
         return done.stderr.splitlines()[-1]
 
-    assert "holds the checkpoint of a run that was cut off; go on from it with" in refused()
-    assert "is of another model, other data or other options" in refused(
+    assert "holds the checkpoint of an interrupted run; continue it with --resume" in error()
+    assert "belongs to another model, other data or other options" in error(
         "--resume", "--sparsity", 0.6
     )
-    resumed = export(tmp_path / "resumed", *arguments(digits, *kept, "--resume"))
+    resumed = export(tmp_path / "resumed", *arguments(digits, *saving, "--resume"))
     assert not checkpoints.exists()
     assert resumed.report["sparsity"] == whole.report["sparsity"]
     assert (resumed.folder / "int8.tflite").read_bytes() == (
         whole.folder / "int8.tflite"
     ).read_bytes()
-    assert "holds no checkpoint to resume" in refused("--resume")
+    assert "holds no checkpoint to resume" in error("--resume")
     checkpoints.mkdir(exist_ok=True)
     (checkpoints / "fine-tuning.npz").write_bytes(b"junk")
-    assert "damaged; remove it, and start again" in refused("--resume")
+    assert "damaged; remove it, and start again" in error("--resume")
     (tmp_path / "file").write_text("")
-    kept = (*training, "--checkpoints", tmp_path / "file")
-    assert "checkpoints cannot be kept there: File exists; name a folder" in refused()
+    saving = (*training, "--checkpoints", tmp_path / "file")
+    assert "checkpoints cannot be saved there: File exists; choose a folder" in error()
 
 
 @pytest.mark.slow
-def test_eighty_percent_cost_the_digits_a_point_at_most(digits: Path, tmp_path: Path) -> None:
+def test_80_percent_sparsity_costs_the_digits_one_point_at_most(
+    digits: Path, tmp_path: Path
+) -> None:
     training = ("--train", digits / "train.npz", "--epochs", 20, "--learning-rate", 0.003)
     report = export(tmp_path / "out", *arguments(digits, *training, "--sparsity", 0.8)).report
     assert report["sparsity"]["int8"]["overall"] >= 0.79

@@ -1,4 +1,4 @@
-"""Quantizing in two halves is what TFLiteConverter does in one: same outputs."""
+"""Quantization in two steps has the same outputs as TFLiteConverter, which does it in one."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ def outputs(model: bytes, inputs: np.ndarray) -> np.ndarray:
         model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
     )
     interpreter.allocate_tensors()
-    given, made = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    input_details = interpreter.get_input_details()[0]
+    output_details = interpreter.get_output_details()[0]
     results = []
     for sample in inputs:
-        interpreter.set_tensor(given["index"], sample[None])
+        interpreter.set_tensor(input_details["index"], sample[None])
         interpreter.invoke()
-        results.append(interpreter.get_tensor(made["index"])[0])
+        results.append(interpreter.get_tensor(output_details["index"])[0])
     return np.array(results)
 
 
@@ -50,10 +51,10 @@ def assert_equal_to_plain(exported: Bundle, reference: bytes) -> None:
     ours = (exported.folder / "int8.tflite").read_bytes()
     shape = Interpreter(model_content=ours).get_input_details()[0]["shape"][1:]
     inputs = np.random.default_rng(0).integers(-128, 128, (50, *shape), np.int8)
-    off = np.abs(outputs(ours, inputs).astype(int) - outputs(reference, inputs))
-    # Ranges are measured in batches, which may differ in a float's last bit, and a scale with it.
-    assert off.max() <= 1
-    assert (off > 0).mean() < 0.02
+    error = np.abs(outputs(ours, inputs).astype(int) - outputs(reference, inputs))
+    # Ranges are measured in batches, so the last bit of a float, and thus a scale, may differ.
+    assert error.max() <= 1
+    assert (error > 0).mean() < 0.02
 
 
 @pytest.mark.parametrize(

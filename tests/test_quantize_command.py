@@ -101,7 +101,7 @@ def test_a_layer_that_there_is_not(models: Path, edgepack: Edgepack) -> None:
         *("quantize", models / "cnn.h5", "--representative", models / "cnn.npz"),
         *("--output", "out", "--layer", "cnv2d=float"),
     )
-    assert_refused(done, "no layer is named 'cnv2d'; near it are conv2d")
+    assert_refused(done, "no layer is named 'cnv2d'; similar names are conv2d")
 
 
 def test_a_scheme_that_finds_nothing_to_do(models: Path, edgepack: Edgepack) -> None:

@@ -1,4 +1,4 @@
-"""Every scheme on every interpreter: who runs it, to the bit, and how near to float it stays."""
+"""Every scheme on every interpreter: support, bit-exactness, and accuracy relative to float."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite
 
 Runs = Callable[[str], dict[str, Run]]
-SOME = 20  # outputs that differ, or their equality would tell little
+MIN_DISTINCT = 20  # outputs; with fewer, their equality would mean little
 INTEGERS = [name for name, settings in QUANTIZATIONS.items() if settings.needs_ranges]
 
 
@@ -40,23 +40,23 @@ INTEGERS = [name for name, settings in QUANTIZATIONS.items() if settings.needs_r
 def runs(quantized: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """Run one of the files on all interpreters, on the images that it was calibrated with."""
     images = np.load(quantized / "images.npy")
-    found: dict[str, dict[str, Run]] = {}
-    wanted = [REFERENCE, *RUNTIMES.values()]
-    if missing := [reason for runtime in wanted if (reason := runtime.missing())]:
+    by_name: dict[str, dict[str, Run]] = {}
+    runtimes = [REFERENCE, *RUNTIMES.values()]
+    if missing := [reason for runtime in runtimes if (reason := runtime.missing())]:
         pytest.skip(missing[0])
-    with interpreters(wanted) as running:
+    with interpreters(runtimes) as running:
 
         def run(name: str) -> dict[str, Run]:
-            if name not in found:
-                (taken,) = model(quantized, name).main.input_tensors
-                found[name] = running.run(
+            if name not in by_name:
+                (tensor,) = model(quantized, name).main.input_tensors
+                by_name[name] = running.run(
                     model=quantized / f"{name}.tflite",
-                    inputs={"image": quantize(images, taken)},
+                    inputs={"image": quantize(images, tensor)},
                     outputs=["scores"],
                     work=tmp_path_factory.mktemp("runs"),
                     update=ignore,
                 )
-            return found[name]
+            return by_name[name]
 
         yield run
 
@@ -72,13 +72,13 @@ def scores(run: Run) -> np.ndarray:
 
 def decibels(runs: Runs, folder: Path, name: str, runtime: str = "litert") -> float:
     """Compute the SQNR of a file's outputs against the float model's."""
-    (given,) = model(folder, name).main.output_tensors
-    made = dequantize(scores(runs(name)[runtime]), given)
-    return sqnr_db(scores(runs("float")["litert"]), made) or np.inf
+    (tensor,) = model(folder, name).main.output_tensors
+    outputs = dequantize(scores(runs(name)[runtime]), tensor)
+    return sqnr_db(scores(runs("float")["litert"]), outputs) or np.inf
 
 
 @pytest.mark.parametrize("name", sorted(QUANTIZATIONS.keys() - {"int16-then-int8"}))
-def test_the_interpreters_run_what_the_table_says(runs: Runs, name: str) -> None:
+def test_the_interpreters_run_the_schemes_in_the_table(runs: Runs, name: str) -> None:
     for runtime, run in runs(name).items():
         assert (why_unsupported(QUANTIZATIONS[name], runtime) is None) == (run.failure is None), (
             runtime,
@@ -91,16 +91,16 @@ def test_the_interpreters_run_what_the_table_says(runs: Runs, name: str) -> None
 )
 def test_tflm_equals_the_reference_kernels(quantized: Path, runs: Runs, name: str) -> None:
     reference, tflm = (scores(runs(name)[runtime]) for runtime in (REFERENCE.name, "tflm"))
-    assert len(np.unique(reference, axis=0)) > SOME
-    if tolerated_lsb(model(quantized, name)):  # in SOFTMAX, one in thousands
+    assert len(np.unique(reference, axis=0)) > MIN_DISTINCT
+    if tolerated_lsb(model(quantized, name)):  # SOFTMAX may differ by 1 in a few outputs
         np.testing.assert_allclose(tflm, reference, rtol=0, atol=1)
         assert (tflm != reference).mean() < 0.02
     else:
         np.testing.assert_array_equal(tflm, reference)
 
 
-def test_int16_goes_on_in_int8_to_the_bit(quantized: Path, runs: Runs) -> None:
-    """No int8 becomes int16 here, which the table cannot know: the reference kernels run it."""
+def test_int16_layers_before_int8_layers_are_bit_exact(quantized: Path, runs: Runs) -> None:
+    """The reference kernels run it, as no int8 tensor becomes int16; the table cannot know that."""
     int16_then_int8 = runs("int16-then-int8")
     np.testing.assert_array_equal(
         scores(int16_then_int8["tflm"]), scores(int16_then_int8[REFERENCE.name])
@@ -110,13 +110,15 @@ def test_int16_goes_on_in_int8_to_the_bit(quantized: Path, runs: Runs) -> None:
     assert [op.name for op in graph.operators].count("QUANTIZE") == 1
 
 
-def test_int8_goes_on_in_int16_to_the_bit(quantized: Path, runs: Runs) -> None:
-    """Against LiteRT's reference kernels, on the convolutions, where they round as TFLM does."""
+def test_int8_layers_before_int16_layers_match_the_reference_kernels(
+    quantized: Path, runs: Runs
+) -> None:
+    """Compared with LiteRT's reference kernels, whose convolutions round as TFLM's do."""
     rewrite = Rewrite((quantized / "int8-and-int16.tflite").read_bytes())
     operators = rewrite.graph.operators
     kinds = [rewrite.name(operator) for operator in operators]
     assert kinds[:2] == ["CONV_2D", "QUANTIZE"]
-    assert kinds.count("QUANTIZE") == 3  # one for each tensor that changes its type
+    assert kinds.count("QUANTIZE") == 3  # one for each tensor that is converted
     images = np.load(quantized / "images.npy")
     reference = TfliteInterpreter(
         litert.Interpreter(
@@ -124,14 +126,16 @@ def test_int8_goes_on_in_int16_to_the_bit(quantized: Path, runs: Runs) -> None:
             experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
         )
     )
-    given = model(quantized, "int8-and-int16").main.input_tensors[0]
-    made = np.concatenate([reference.invoke([quantize(image[None], given)])[0] for image in images])
+    tensor = model(quantized, "int8-and-int16").main.input_tensors[0]
+    outputs = np.concatenate(
+        [reference.invoke([quantize(image[None], tensor)])[0] for image in images]
+    )
     tflm = scores(runs("int8-and-int16")["tflm"])
-    assert np.abs(made.astype(int) - tflm).max() <= 1
-    assert len(np.unique(tflm, axis=0)) > SOME
+    assert np.abs(outputs.astype(int) - tflm).max() <= 1
+    assert len(np.unique(tflm, axis=0)) > MIN_DISTINCT
 
 
-def test_int16_is_nearer_to_float_than_int8_and_as_near_as_the_converters(
+def test_int16_is_closer_to_float_than_int8_and_as_close_as_the_converters(
     quantized: Path, runs: Runs
 ) -> None:
     int16 = decibels(runs, quantized, "int16")
@@ -145,40 +149,40 @@ def test_int16_is_nearer_to_float_than_int8_and_as_near_as_the_converters(
 
 
 @pytest.mark.parametrize("runtime", ["tflite-runtime", "tflm"])
-def test_int4_weights_give_what_the_same_numbers_give_in_int8(runs: Runs, runtime: str) -> None:
+def test_int4_weights_have_the_same_outputs_as_equal_int8_weights(runs: Runs, runtime: str) -> None:
     packed, in_bytes = (scores(runs(name)[runtime]) for name in ("int4", "int4-in-bytes"))
     np.testing.assert_array_equal(packed, in_bytes)
 
 
 def test_int4_weights_are_minus_7_to_7_and_halve_the_file(quantized: Path) -> None:
-    whole = {
+    in_bytes = {
         tensor.name: np.frombuffer(tensor.data, np.int8)
         for tensor in model(quantized, "int4-in-bytes").main.tensors
         if tensor.dtype == "int8" and tensor.is_constant
     }
     packed = [t for t in model(quantized, "int4").main.tensors if t.dtype == "int4"]
-    assert {tensor.name for tensor in packed} == whole.keys()
+    assert {tensor.name for tensor in packed} == in_bytes.keys()
     assert len(packed) == 6
     for tensor in packed:
         values = unpack(np.frombuffer(tensor.data, np.uint8), int(np.prod(tensor.shape)))
-        np.testing.assert_array_equal(values, whole[tensor.name])
-        assert np.abs(values).max() == 7  # clipped or not
+        np.testing.assert_array_equal(values, in_bytes[tensor.name])
+        assert np.abs(values).max() == 7  # whether clipped or not
     versions = {op.name: op.version for op in model(quantized, "int4").main.operators}
-    wanted = {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7, "FULLY_CONNECTED": 10}
-    assert wanted.items() <= versions.items()
+    expected = {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7, "FULLY_CONNECTED": 10}
+    assert expected.items() <= versions.items()
 
 
-def test_int4_scales_have_less_error_than_the_whole_range() -> None:
+def test_int4_scales_have_less_error_than_the_full_range() -> None:
     weights = np.random.default_rng(0).normal(size=(2, 200)) * [[1], [10]]
     scales = best_scales(weights, (1,))
-    whole = np.abs(weights).max(axis=1, keepdims=True) / 7
+    full = np.abs(weights).max(axis=1, keepdims=True) / 7
 
     def error(scale: np.ndarray) -> np.ndarray:
         rounded = np.clip(np.rint(weights / scale), -7, 7) * scale
         return np.square(rounded - weights).sum(axis=1)
 
-    assert scales.shape == whole.shape
-    assert (error(scales) < 0.9 * error(whole)).all()
+    assert scales.shape == full.shape
+    assert (error(scales) < 0.9 * error(full)).all()
 
 
 @pytest.mark.parametrize("name", ["float16", "dynamic-range"])
@@ -193,64 +197,65 @@ def test_weights_without_ranges_are_those_of_the_converter(
         )
 
 
-def test_other_ends_carry_the_same_numbers(quantized: Path, runs: Runs) -> None:
-    (given,) = model(quantized, "int8").main.output_tensors
+def test_other_input_and_output_types_have_the_same_values(quantized: Path, runs: Runs) -> None:
+    (tensor,) = model(quantized, "int8").main.output_tensors
     for runtime in runs("int8"):
-        wanted = dequantize(scores(runs("int8")[runtime]), given)
-        np.testing.assert_array_equal(scores(runs("uint8-to-float")[runtime]), wanted)
+        expected = dequantize(scores(runs("int8")[runtime]), tensor)
+        np.testing.assert_array_equal(scores(runs("uint8-to-float")[runtime]), expected)
     graph = model(quantized, "uint8-to-float").main
     assert [graph.input_tensors[0].dtype, graph.output_tensors[0].dtype] == ["uint8", "float32"]
 
 
 @pytest.mark.parametrize("name", INTEGERS)
-def test_what_is_left_in_float_is_proved_from_the_file(quantized: Path, name: str) -> None:
-    source, found = model(quantized, "float"), model(quantized, name)
-    in_float = require_full_integer(found, source, QUANTIZATIONS[name])
+def test_what_is_left_in_float_is_verified_from_the_file(quantized: Path, name: str) -> None:
+    in_float = require_full_integer(
+        model(quantized, name), model(quantized, "float"), QUANTIZATIONS[name]
+    )
     assert [("deep" in layer) for layer in in_float] == [True] * (name == "float-layer")
 
 
-def test_float_that_nobody_asked_for_is_named(quantized: Path) -> None:
-    source, found = model(quantized, "float"), model(quantized, "float-layer")
-    with pytest.raises(ConversionError, match=r"left in float: .*deep.*by DEPTHWISE_CONV_2D"):
-        require_full_integer(found, source, Quantization())
+def test_float_tensors_that_were_not_requested_are_named(quantized: Path) -> None:
+    source = model(quantized, "float")
+    with pytest.raises(ConversionError, match=r"left in float: .*deep.*of DEPTHWISE_CONV_2D"):
+        require_full_integer(model(quantized, "float-layer"), source, Quantization())
     with pytest.raises(ConversionError, match=r"the input .*_uint8 is uint8, not int8"):
         require_full_integer(
             model(quantized, "uint8-to-float"), source, Quantization(output_type="float32")
         )
-    with pytest.raises(ConversionError, match="nothing was quantized: no layer of 1,024"):
+    with pytest.raises(ConversionError, match="applies to no layer with 1,024 weights or more"):
         require_quantized_weights(source, "dynamic-range")
     left = require_quantized_weights(model(quantized, "dynamic-range"), "dynamic-range")
     assert [("scores" in name) for name in left] == [True]
 
 
-def test_layers_go_by_runs_of_whole_names(quantized: Path) -> None:
+def test_patterns_match_consecutive_whole_names(quantized: Path) -> None:
     graph = model(quantized, "float").main
 
-    def chosen(*patterns: str) -> int:
+    def matches(*patterns: str) -> int:
         layers = [(pattern, "int16") for pattern in patterns]
         return list(assign_patterns(graph, "int8", layers).values()).count("int16")
 
-    assert chosen("deep") == chosen("deep/*") == chosen("*/deep/*") == 1
-    assert chosen("side_?") == 2
+    assert matches("deep") == matches("deep/*") == matches("*/deep/*") == 1
+    assert matches("side_?") == 2
     assert (
         list(assign_patterns(graph, "int8", [("*", "int16"), ("*", "int4")]).values()).count(
             "int16"
         )
         == 0
     )
-    with pytest.raises(ModelError, match=r"no layer is named 'side'; near it are side_., side_."):
-        chosen("side")
+    with pytest.raises(ModelError, match=r"named 'side'; similar names are side_., side_."):
+        matches("side")
 
 
-def test_an_operator_without_a_kernel_in_int16_is_named(quantized: Path) -> None:
+def test_an_operator_without_an_int16_kernel_is_named(quantized: Path) -> None:
     rewrite = Rewrite((quantized / "int8.tflite").read_bytes())
     last = rewrite.graph.operators[-1]
     last.opcodeIndex = rewrite.operator_code("LOG_SOFTMAX", 2)
-    with pytest.raises(ConversionError, match=r"LOG_SOFTMAX has no kernel in int16; keep it in in"):
+    with pytest.raises(ConversionError, match=r"LOG_SOFTMAX has no int16 kernel; keep it in int8"):
         to_int16(rewrite.to_bytes(), (quantized / "float.tflite").read_bytes(), lambda _: True)
 
 
-def test_a_target_that_lacks_the_scheme_is_refused_with_the_one_that_has_it() -> None:
+def test_a_target_without_the_scheme_is_rejected_with_the_targets_that_have_it() -> None:
     with pytest.raises(TargetError) as error:
         require_supported(Quantization(scheme="float16"), [load_target("nano-33-ble-sense")])
     assert str(error.value) == (

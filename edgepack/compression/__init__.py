@@ -1,8 +1,8 @@
-"""Techniques that compress a model before it is converted, each a step of a recipe's list.
+"""Techniques that compress a model before conversion; a recipe lists them as steps.
 
 A technique is a :class:`~edgepack.compression.technique.Technique` with its settings, its record
-and what the report says of it; adding one is adding its file, and its entry to :data:`TECHNIQUES`.
-What needs TensorFlow is imported where it runs.
+and its description in the report; to add one, add its file and its entry in :data:`TECHNIQUES`.
+What needs TensorFlow is imported only where it runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TECHNIQUES: dict[str, Technique] = {PRUNING.name: PRUNING}
 
 
 def technique(name: str) -> Technique:
-    """Find a technique by its name. Raises :class:`ConfigError` for one that is not known."""
+    """Return the technique of a name. Raises :class:`ConfigError` for an unknown one."""
     if name not in TECHNIQUES:
         near = difflib.get_close_matches(name, TECHNIQUES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -29,23 +29,24 @@ def technique(name: str) -> Technique:
 
 
 def parse_step(table: Any, name: str = "compress") -> CompressionStep:
-    """Make a step of a table: its ``technique``, and the technique's settings.
+    """Parse a table into a step: its ``technique``, and that technique's settings.
 
-    Raises :class:`ConfigError` and :class:`~edgepack.core.errors.TableError` for what does not fit.
+    ``name`` is the table's name in error messages. Raises :class:`ConfigError` and
+    :class:`~edgepack.core.errors.TableError` for invalid settings.
     """
     if not isinstance(table, dict):
         raise TableError(f"{name!r} must be a table: write [[{name}]]")
-    given = dict(table)
-    chosen = given.pop("technique", None)
-    if not isinstance(chosen, str):
+    settings = dict(table)
+    technique_name = settings.pop("technique", None)
+    if not isinstance(technique_name, str):
         raise TableError(f"[{name}]: 'technique' must be one of {', '.join(TECHNIQUES)}")
-    return settings_from_table(technique(chosen).settings, given, name)
+    return settings_from_table(technique(technique_name).settings, settings, name)
 
 
 def parse_steps(tables: Any) -> tuple[CompressionStep, ...]:
-    """Make the steps of ``[[compress]]``; several are told apart by their numbers."""
+    """Parse the steps of ``[[compress]]``; error messages number them if there are several."""
     if not isinstance(tables, list):
         raise TableError("'compress' is a list of steps: write [[compress]]")
     if len(tables) == 1:
         return (parse_step(tables[0]),)
-    return tuple(parse_step(each, f"compress {n}") for n, each in enumerate(tables, 1))
+    return tuple(parse_step(table, f"compress {n}") for n, table in enumerate(tables, 1))

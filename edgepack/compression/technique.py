@@ -1,4 +1,4 @@
-"""What a technique of compression is. Imports nothing heavy: the command line asks for settings."""
+"""Interface of a compression technique. Imports nothing heavy: the command line needs settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Form(Enum):
-    """A form of model that a technique takes."""
+    """A form of model that a technique accepts as input."""
 
     GRAPH = "a Keras model that is a graph of layers"
     KERAS = "a Keras model"
@@ -25,28 +25,28 @@ class Form(Enum):
 
 
 class Record(Protocol):
-    """How a step went: a dataclass of what JSON can hold.
+    """Result of a step: a dataclass that can be written as JSON.
 
-    ``runtime`` runs the model that came of it. ``left_out`` has the layers that stayed as they were
-    though nobody said so, with the reason.
+    ``runtime`` is what runs the resulting model. ``left_out`` maps each layer that was not
+    compressed, though the settings did not exclude it, to the reason.
     """
 
     @property
     def runtime(self) -> str:
-        """What runs the model that came of it."""
+        """What runs the resulting model."""
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Layers that stayed as they were, with the reason."""
+        """Reason by layer for layers that were not compressed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """What a technique works on.
+    """Input of a technique.
 
-    ``model`` stays as it is; ``copy`` makes another that gives the same, to be changed.
-    ``samples`` are those of the representative dataset, by input, shape (samples, ...).
-    ``training`` is None where the step does not fine-tune.
+    ``model`` must not be changed; ``copy`` returns another with the same outputs, which may be.
+    ``samples`` are those of the representative dataset: arrays by input, of shape (samples, ...).
+    ``training`` is None for a step without fine-tuning. ``update`` receives the progress.
     """
 
     model: FloatModel
@@ -58,7 +58,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compressed:
-    """What came of a step: a model, what makes another like it, and how it went."""
+    """Output of a step: the model, a function that returns another like it, and the record."""
 
     model: FloatModel
     copy: Callable[[], FloatModel]
@@ -66,13 +66,12 @@ class Compressed:
 
 
 class Technique(Protocol):
-    """A technique of compression.
+    """A compression technique.
 
-    ``name`` is what a list of steps calls it, ``stage`` what a model is called after it, such as
-    "pruned". ``settings`` is a dataclass that refuses what does not fit, and ``record`` the one of
-    how a step went; both cross to TensorFlow's process as JSON. ``forms`` are those of models that
-    it takes: where it takes .tflite files, every model can be
-    given to it.
+    ``name`` identifies it in a list of steps; ``stage`` is the name of the model after it, such as
+    "pruned". ``settings`` is a dataclass that rejects invalid values, and ``record`` the dataclass
+    of a step's result; both are exchanged with TensorFlow's process as JSON. ``forms`` are the
+    forms of models that it accepts; a technique that accepts .tflite files accepts every model.
     """
 
     name: str
@@ -88,4 +87,4 @@ class Technique(Protocol):
         """
 
     def tell(self, record: Any) -> Iterable[str]:
-        """Say how a step went, for people: in a line, and what else there is to say in others."""
+        """Describe a step's result for people: one line of summary, then any further lines."""

@@ -1,4 +1,4 @@
-"""The weights of a model's layers, biases and statistics left out."""
+"""Weights of a model's layers, without biases and statistics."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from edgepack.load.keras_model import KerasModel
 from edgepack.tflite.sparsity import Sparsity, measure
 
 
-def kernels(layer: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """Find the weights of the layers inside a layer, by their path, such as ``encoder/dense``."""
+def layer_weights(layer: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Yield the kernels and embeddings of each nested layer, by path, such as ``encoder/dense``.
+
+    ``path`` is the prefix of the paths.
+    """
     for inner in layer._flatten_layers(include_self=False, recursive=False):
         name = f"{path}{inner.name}"
         weights = [
@@ -21,23 +24,23 @@ def kernels(layer: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
             if "kernel" in weight.name or "embedding" in weight.name
         ]
         if any(inner._flatten_layers(include_self=False, recursive=False)):
-            yield from kernels(inner, f"{name}/")
+            yield from layer_weights(inner, f"{name}/")
         elif weights:
             yield name, weights
 
 
-def variable(weight: Any) -> Any:
-    """Find TensorFlow's variable in a weight: Keras 3 wraps it."""
+def tensorflow_variable(weight: Any) -> Any:
+    """Return the TensorFlow variable of a weight; Keras 3 wraps it."""
     import tensorflow as tf
 
     return weight if isinstance(weight, tf.Variable) else weight.value
 
 
 def kernel_sparsity(loaded: KerasModel) -> Sparsity:
-    """Measure the zeros among the weights of each layer."""
+    """Return the sparsity (fraction of zeros) of each layer's weights."""
     return measure(
         {
             name: np.concatenate([np.asarray(weight).ravel() for weight in weights])
-            for name, weights in kernels(loaded.model)
+            for name, weights in layer_weights(loaded.model)
         }
     )

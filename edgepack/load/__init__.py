@@ -1,4 +1,4 @@
-"""Model files, told apart by content, refused if they would run code, loaded.
+"""Loads model files: detects the format by content, and rejects files that would run code.
 
 Only :func:`load_model` imports Keras, and with it TensorFlow.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from edgepack.config.export import ModelSource
 from edgepack.core.errors import ModelError, reason
-from edgepack.load.allowlist import kit
+from edgepack.load.allowlist import allowed_keras_names
 from edgepack.load.archive import require_no_assets
 from edgepack.load.configurations import require_allowed
 from edgepack.load.custom_objects import aliases, import_objects
@@ -23,86 +23,92 @@ from edgepack.load.formats import (
     Format,
     StoredModel,
     detect_format,
-    read_stored,
+    read_stored_model,
     release,
-    require_own_weights,
+    require_safe_weights,
     weights_ending,
 )
 from edgepack.load.graphs import require_pure, require_pure_operators
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.layer_settings import compute_in_float32
 from edgepack.load.loaded_model import FloatModel
-from edgepack.load.loading_limits import in_proportion
+from edgepack.load.loading_limits import limited_resources
 from edgepack.load.saved_function import SavedFunction
-from edgepack.load.saved_model import built_by_keras
+from edgepack.load.saved_model import keras_configurations
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.tflite.parser import read_tflite
 
 
 def load_model(source: ModelSource) -> FloatModel:
-    """Load a model, uncompiled, with the Keras that saved it if one did.
+    """Load a model, uncompiled, with the version of Keras that saved it, if any.
 
     Raises :class:`UnsafeModelError` if loading would run code from the file and ``source`` does
-    not allow it, and :class:`ModelError` if the file is damaged, holds what is not known here, or
-    asks for far more memory than its size explains.
+    not allow it, and :class:`ModelError` if the file is damaged, contains something unknown to the
+    installed Keras, or requires far more memory than its size explains.
     """
     if source.runs_code:
-        return _loaded(source)
-    with in_proportion(source):
-        return _loaded(source)
+        return _inspect_and_load(source)
+    with limited_resources(source):
+        return _inspect_and_load(source)
 
 
-def _loaded(source: ModelSource) -> FloatModel:
+def _inspect_and_load(source: ModelSource) -> FloatModel:
     path = source.path
-    stored = detect_format(path)
-    if source.weights is not None and stored is not Format.JSON:
+    file_format = detect_format(path)
+    if source.weights is not None and file_format is not Format.JSON:
         raise ModelError(
-            f"{source.weights}: {path} has weights of its own; --weights goes with the JSON text of"
-            " model.to_json()"
+            f"{source.weights}: {path} has weights of its own; --weights is only for the JSON text"
+            " of model.to_json()"
         )
-    if stored is Format.TFLITE:
+    if file_format is Format.TFLITE:
         file = TfliteFile(path)
         if not source.allow_unsafe:
             require_pure_operators(path, read_tflite(file.data))
         return file
-    held = read_stored(path, stored)
-    require_own_weights(path, stored)
+    stored = read_stored_model(path, file_format)
+    require_safe_weights(path, file_format)
     objects = import_objects(source.custom_objects)
-    objects |= aliases(path, held.configs, objects)
-    package = "tf_keras" if held.is_legacy else "keras"
+    objects |= aliases(path, stored.configs, objects)
+    package = "tf_keras" if stored.is_legacy else "keras"
     if not source.allow_unsafe:
-        _require_harmless(path, held, package, set(objects))
-    if not held.is_keras:
+        _require_safe(path, stored, package, set(objects))
+    if not stored.is_keras:
         return SavedFunction(path)
     keras = importlib.import_module(package)
     try:
-        model = _load(source, stored, keras, objects)
+        model = _load_keras(source, file_format, keras, objects)
     except ModelError:
         raise
     except Exception as error:
-        raise ModelError(f"{path}: cannot be loaded: {_explain(error, held, keras)}") from error
+        raise ModelError(f"{path}: cannot be loaded: {_explain(error, stored, keras)}") from error
     if not isinstance(model, keras.Model):
         return SavedFunction(path)
     compute_in_float32(model)
-    found = KerasModel(model, keras, path)
-    found.require_finite()
-    return found
+    loaded = KerasModel(model, keras, path)
+    loaded.require_finite()
+    return loaded
 
 
-def _require_harmless(path: Path, held: StoredModel, package: str, known: set[str]) -> None:
-    """Raise :class:`UnsafeModelError` for a model that is built of more than what computes."""
-    if held.folder is None:
-        require_no_assets(path, held.assets)
-        require_allowed(path, held.config, kit(package), known=known)
+def _require_safe(path: Path, stored: StoredModel, package: str, known: set[str]) -> None:
+    """Raise :class:`UnsafeModelError` for a model that could do more than compute.
+
+    ``known`` are the registered names of the user's own objects.
+    """
+    allowed = allowed_keras_names(package)
+    if stored.folder is None:
+        require_no_assets(path, stored.assets)
+        require_allowed(path, stored.config, allowed, known=known)
         return
-    require_pure(path, held.folder.saved)
-    for config, is_built in built_by_keras(held.folder.metadata, known):
-        require_allowed(path, config, kit(package), known=known, root=is_built)
+    require_pure(path, stored.folder.saved)
+    for config, is_built in keras_configurations(stored.folder.metadata, known):
+        require_allowed(path, config, allowed, known=known, root=is_built)
 
 
-def _load(source: ModelSource, stored: Format, keras: Any, objects: dict[str, Any]) -> Any:
-    if stored is not Format.JSON:
-        with _named(source.path, stored.value) as file:
+def _load_keras(
+    source: ModelSource, file_format: Format, keras: Any, objects: dict[str, Any]
+) -> Any:
+    if file_format is not Format.JSON:
+        with _with_ending(source.path, file_format.value) as file:
             return keras.models.load_model(
                 file,
                 compile=False,
@@ -110,7 +116,7 @@ def _load(source: ModelSource, stored: Format, keras: Any, objects: dict[str, An
                 safe_mode=not source.allow_unsafe,
             )
     if source.weights is None:
-        raise ModelError(f"{source.path}: holds no weights; give them with --weights")
+        raise ModelError(f"{source.path}: holds no weights; provide them with --weights")
     if source.allow_unsafe and keras.__name__ == "keras":
         keras.config.enable_unsafe_deserialization()
     model = keras.models.model_from_json(source.path.read_text("utf-8"), custom_objects=objects)
@@ -120,19 +126,19 @@ def _load(source: ModelSource, stored: Format, keras: Any, objects: dict[str, An
             f"{source.weights}: is a TensorFlow checkpoint, which Keras 3 does not read; save the"
             " weights with model.save_weights('NAME.weights.h5')"
         )
-    with _named(source.weights, ending) as file:
+    with _with_ending(source.weights, ending) as file:
         try:
             model.load_weights(file)
         except Exception as error:
             raise ModelError(
-                f"{source.weights}: does not fit the model of {source.path}: {reason(error)}"
+                f"{source.weights}: does not match the model of {source.path}: {reason(error)}"
             ) from error
     return model
 
 
 @contextmanager
-def _named(path: Path, ending: str) -> Iterator[Path]:
-    """Give a file the ending of its format: Keras goes by the name."""
+def _with_ending(path: Path, ending: str) -> Iterator[Path]:
+    """Provide a path with the ending of its format, by which Keras recognizes it."""
     if not ending or path.name.endswith(ending):
         yield path
         return
@@ -145,19 +151,20 @@ def _named(path: Path, ending: str) -> Iterator[Path]:
 _UNKNOWN = re.compile(r"Unknown (\w+): '?(?:\w+>)?(\w+)|Could not locate (\w+) '(?:\w+>)?(\w+)'")
 
 
-def _explain(error: Exception, held: StoredModel, keras: Any) -> str:
-    """Say why, and the cure for a class of one's own, or a Keras newer than the one here."""
+def _explain(error: Exception, stored: StoredModel, keras: Any) -> str:
+    """Return the reason, and the cure for a custom class or a file saved by a newer Keras."""
     why = reason(error)
     if "activation function: 'function'" in str(error):
-        return f"{keras.__name__} cannot load a function of your own from .h5; save it as .keras"
+        return f"{keras.__name__} cannot load your own function from .h5; save it as .keras"
     if unknown := _UNKNOWN.search(str(error)):
         kind, name = (part for part in unknown.groups() if part)
         why = (
-            f"{keras.__name__} knows no {kind} {name!r}; if it is your own, name it:"
+            f"{keras.__name__} has no {kind} {name!r}; if it is your own, name it:"
             f" --custom-objects MODULE:{name}"
         )
-    if release(held.version) <= release(keras.__version__):
+    if release(stored.version) <= release(keras.__version__):
         return why
     return (
-        f"{why}; {keras.__name__} {held.version} saved it, and here is {keras.__version__}: upgrade"
+        f"{why}; {keras.__name__} {stored.version} saved it, and {keras.__version__} is installed:"
+        " upgrade it"
     )

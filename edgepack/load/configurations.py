@@ -1,7 +1,7 @@
-"""Configurations of Keras models, looked through before Keras reads them.
+"""Inspects configurations of Keras models before Keras reads them.
 
 Keras builds whatever a configuration names: classes and functions, by name or from a module that it
-imports. So each name is held against the list of those that only compute.
+imports. So each name must be on the list of those that only compute.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 from edgepack.core.errors import ModelError, UnsafeModelError
 from edgepack.core.printable import shown
 from edgepack.load import allowlist
-from edgepack.load.allowlist import Kit
+from edgepack.load.allowlist import AllowedKerasNames
 
-_TRUST = "--allow-unsafe if you trust whoever made the file"
+_TRUST = "--allow-unsafe if you trust the author of the file"
 
 _DATA = {
     *("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"),
     *("__tuple__", "TensorShape"),
 }
-"""What Keras writes of values that JSON does not have, in the place of a class."""
+"""What Keras writes instead of a class name for values that JSON cannot represent."""
 
 _SPECS = {"TensorSpec", "RaggedTensorSpec", "SparseTensorSpec"}
 _SPEC_MODULES = {
@@ -32,29 +32,34 @@ _SPEC_MODULES = {
 }
 
 _NAMED_BY_STRING = ("activation", "initializer", "regularizer", "constraint")
-"""Endings of the settings of layers that name what belongs to Keras without saying that."""
+"""Suffixes of layer settings whose value may be the bare name of a Keras object."""
 
 _CUSTOM = "Custom>"
-"""Begins the names under which Keras 2 registers some of its own, as if they were the user's."""
+"""Prefix under which Keras 2 registers some of its own objects, as if they were the user's."""
 
 _FOUND_IF_TRUSTED = ("keras", "tf_keras", "tensorflow")
 
-_LONGEST_NAME = 100
+_MAX_NAME_LENGTH = 100
 
 _JSON_STARTS = ("{", "[")
-_MOST_TEXTS = 10_000
+_MAX_JSON_STRINGS = 10_000
 
 
 def require_allowed(
-    path: Path, config: Any, kit: Kit, *, known: Container[str] = (), root: bool = True
+    path: Path,
+    config: Any,
+    allowed: AllowedKerasNames,
+    *,
+    known: Container[str] = (),
+    root: bool = True,
 ) -> None:
-    """Raise :class:`UnsafeModelError` for a configuration that names what is not listed in ``kit``.
+    """Raise :class:`UnsafeModelError` if a configuration contains a name that is not ``allowed``.
 
     ``known`` are the registered names of classes and functions that the user vouches for.
-    Configurations in texts, such as JSON in JSON, count as well. ``root`` is False where the
-    outermost entry is known to be no class of Keras's.
+    Configurations inside strings, such as JSON in JSON, are checked too. ``root`` is False where
+    the outermost entry is known not to be a class of Keras.
     """
-    check = _Check(path, kit, known)
+    check = _Check(path, allowed, known)
     for entry in entries(path, config):
         if root or entry is not config:
             check.require_class(entry)
@@ -62,33 +67,33 @@ def require_allowed(
 
 
 def entries(path: Path, node: Any) -> Iterator[dict[str, Any]]:
-    """Go through the mappings of a configuration, at every depth, also those in texts.
+    """Yield the mappings of a configuration, at every depth, including those in strings.
 
-    Raises :class:`ModelError` if there are more texts that look like JSON than anyone writes.
+    Raises :class:`ModelError` if there are implausibly many strings that look like JSON.
     """
-    waiting, texts = [node], 0
-    while waiting:
-        each = waiting.pop()
+    pending, strings = [node], 0
+    while pending:
+        each = pending.pop()
         if isinstance(each, dict):
             yield each
-            waiting.extend(each.values())
+            pending.extend(each.values())
         elif isinstance(each, list):
-            waiting.extend(each)
+            pending.extend(each)
         elif isinstance(each, str) and each.lstrip().startswith(_JSON_STARTS):
-            texts += 1
-            if texts > _MOST_TEXTS:
+            strings += 1
+            if strings > _MAX_JSON_STRINGS:
                 raise ModelError(
-                    f"{path}: its configuration holds more than {_MOST_TEXTS:,} texts that look"
-                    " like JSON; save the model again with Keras, which writes few"
+                    f"{path}: its configuration contains more than {_MAX_JSON_STRINGS:,} strings"
+                    " that look like JSON; save the model again with Keras, which writes few"
                 )
-            waiting.append(_parsed(each))
+            pending.append(_parsed(each))
 
 
-def own_names(entry: dict[str, Any]) -> set[str]:
-    """Find the names by which Keras looks an object up among the user's own, one or the other.
+def lookup_names(entry: dict[str, Any]) -> set[str]:
+    """Return the names by which Keras may look an object up among the user's own.
 
     An entry with a module is looked up by the registered name; one without, and in .h5 files the
-    model itself, by the name of the class. None, if one of these is no name.
+    model itself, by the name of the class. The set is empty if one of these is not a string.
     """
     name = entry.get("class_name")
     names: list[Any] = [entry.get("config") if name == "function" else name]
@@ -107,47 +112,47 @@ def _parsed(text: str) -> Any:
 @dataclass(frozen=True)
 class _Check:
     path: Path
-    kit: Kit
+    allowed: AllowedKerasNames
     known: Container[str]
 
     def require_class(self, entry: dict[str, Any]) -> None:
-        """Look at what an entry names, if it names a class or a function."""
+        """Check the class or function that an entry names, if any."""
         if any(key.endswith("_type") and entry[key] == "lambda" for key in entry):
-            raise self._holds_lambda()
+            raise self._lambda_error()
         if "class_name" not in entry:
             return
         name = entry["class_name"]
         if not isinstance(name, str):
-            raise self._refusal(f"names {shown(name)} as a class", "it is no name")
+            raise self._rejected(f"names {shown(name)} as a class", "it is not a name")
         if name in ("Lambda", "__lambda__"):
-            raise self._holds_lambda()
+            raise self._lambda_error()
         if name in _DATA and entry.get("module") is None and not entry.get("registered_name"):
             return
-        if name in self.kit.left_out and name not in self.known:
-            raise self._refusal(f"holds a {name} layer", self.kit.left_out[name])
+        if name in self.allowed.left_out and name not in self.known:
+            raise self._rejected(f"contains a {name} layer", self.allowed.left_out[name])
         if name in _OF_TENSORFLOW:
             _OF_TENSORFLOW[name](self, entry)
-        names = own_names(entry)
+        names = lookup_names(entry)
         is_own = bool(names) and all(each in self.known for each in names)
         if not is_own and name not in _SPECIAL:
             self._require_listed(entry, name)
 
     def require_strings(self, entry: dict[str, Any]) -> None:
-        """Look at settings that are names of functions and classes, or of files."""
+        """Check settings that are names of functions and classes, or of files."""
         if isinstance(vocabulary := entry.get("vocabulary"), str):
-            raise self._refusal(
+            raise self._rejected(
                 f"takes its vocabulary from the file {shown(vocabulary)}",
-                "it would be read here on loading; save the model with the words themselves",
+                "loading it would read that file; save the model with the words themselves",
             )
         for key, value in entry.items():
             if key.endswith(_NAMED_BY_STRING) and _is_bytecode(value):
                 raise ModelError(
-                    f"{self.path}: its {shown(key)} is a lambda, which Keras saves and cannot load;"
-                    " give the layer a function that has a name, and save the model again"
+                    f"{self.path}: its {shown(key)} is a lambda, which Keras saves but cannot load;"
+                    " use a named function in the layer, and save the model again"
                 )
             is_name = isinstance(value, str) and key.endswith(_NAMED_BY_STRING)
-            if is_name and not self.kit.has(value) and value not in self.known:
-                raise self._stranger(value, None)
+            if is_name and not self.allowed.has(value) and value not in self.known:
+                raise self._not_listed(value, None)
 
     def _require_listed(self, entry: dict[str, Any], kind: str) -> None:
         is_function = kind == "function"
@@ -156,75 +161,76 @@ class _Check:
         if kind.startswith(_CUSTOM) and module is None and registered in (None, kind):
             name = kind.removeprefix(_CUSTOM)
             if name in _OF_TENSORFLOW:
-                raise self._stranger(kind, module)
-        is_listed = self.kit.has_function if is_function else self.kit.has_class
+                raise self._not_listed(kind, module)
+        is_listed = self.allowed.has_function if is_function else self.allowed.has_class
         if not (
             isinstance(name, str)
             and isinstance(module, str | None)
             and registered in (None, kind, name, f"{_CUSTOM}{name}")
             and is_listed(name, module)
         ):
-            raise self._stranger(name, module)
+            raise self._not_listed(name, module)
 
     def _require_function(self, entry: dict[str, Any]) -> None:
-        """Look at the function of TensorFlow that an operation layer of Keras 2 calls."""
+        """Check the TensorFlow function that an operation layer of Keras 2 calls."""
         name = _config(entry).get("function")
-        if reason := allowlist.functions().why_not(str(name)):
-            raise self._refusal(f"calls tf.{name}", reason)
+        if reason := allowlist.allowed_functions().why_not(str(name)):
+            raise self._rejected(f"calls tf.{name}", reason)
 
     def _require_operator(self, entry: dict[str, Any]) -> None:
-        """Look at the operator that a layer of TensorFlow 1's graphs holds."""
+        """Check the operator of a layer that wraps a node of a TensorFlow 1 graph."""
         node = _config(entry).get("node_def")
         node = _parsed(node) if isinstance(node, str) else node
         name = node.get("op") if isinstance(node, dict) else None
-        if reason := allowlist.operators().why_not(str(name)):
-            raise self._refusal(f"holds the operator {name}", reason)
+        if reason := allowlist.allowed_operators().why_not(str(name)):
+            raise self._rejected(f"contains the operator {name}", reason)
         if any("func" in each for each in entries(self.path, node)):
-            raise self._refusal(
-                f"holds the operator {name}, which calls a function", "TensorFlow would run any"
+            raise self._rejected(
+                f"contains the operator {name}, which calls a function",
+                "TensorFlow would run any function",
             )
 
     def _require_spec(self, entry: dict[str, Any]) -> None:
-        """Look at the description of a tensor, of which TensorFlow has other kinds, too."""
+        """Check the type specification of a tensor, of which TensorFlow also has other kinds."""
         if entry["class_name"] == "TypeSpec":
             is_listed = str(entry.get("type_spec")).removeprefix("tf.") in _SPECS
             is_listed = is_listed and entry.get("module") is None
         else:
             is_listed = entry.get("spec_name") in _SPECS and entry.get("module") in _SPEC_MODULES
         if not is_listed or entry.get("registered_name") is not None:
-            named = entry.get("type_spec") or entry.get("spec_name")
-            raise self._refusal(f"describes a tensor by {shown(named)}", "it is of no known kind")
+            kind = entry.get("type_spec") or entry.get("spec_name")
+            raise self._rejected(f"describes a tensor by {shown(kind)}", "its kind is unknown")
 
-    def _holds_lambda(self) -> UnsafeModelError:
+    def _lambda_error(self) -> UnsafeModelError:
         return UnsafeModelError(
-            f"{self.path}: holds a Lambda layer: Python code that would run here on loading, with"
-            " your rights; replace it by Keras layers and save the model again, or give"
+            f"{self.path}: contains a Lambda layer: Python code that would run on loading, with"
+            " your permissions; replace it with Keras layers and save the model again, or use"
             f" {_TRUST}"
         )
 
-    def _stranger(self, name: Any, module: Any) -> UnsafeModelError:
-        whole = f"{module}.{name}" if module else name
-        is_name = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
+    def _not_listed(self, name: Any, module: Any) -> UnsafeModelError:
+        qualified = f"{module}.{name}" if module else name
+        is_name = isinstance(name, str) and name.isidentifier() and len(name) <= _MAX_NAME_LENGTH
         package = str(module or "").partition(".")[0]
         place = "MODULE" if package in ("", "builtins") else module
-        mine = f"{place}:{name}" if is_name else "MODULE:NAME"
-        # What is of neither is not found without its module, trusted or not.
-        trust = f", or give {_TRUST}" if package in _FOUND_IF_TRUSTED else ""
+        custom_object = f"{place}:{name}" if is_name else "MODULE:NAME"
+        # Objects of other packages are not found without their module, trusted or not.
+        trust = f", or use {_TRUST}" if package in _FOUND_IF_TRUSTED else ""
         return UnsafeModelError(
-            f"{self.path}: names {shown(whole)}, which is not on edgepack's list of what Keras has"
-            " that only computes: loading it may run code with your rights; if it is yours, name"
-            f" it: --custom-objects {mine}{trust}"
+            f"{self.path}: names {shown(qualified)}, which is not on edgepack's list of Keras"
+            " objects that only compute: loading it may run code with your permissions; if it is"
+            f" yours, name it: --custom-objects {custom_object}{trust}"
         )
 
-    def _refusal(self, what: str, why: str) -> UnsafeModelError:
+    def _rejected(self, what: str, why: str) -> UnsafeModelError:
         return UnsafeModelError(
-            f"{self.path}: {what}, which is refused: {why}; save the model without it, or give"
+            f"{self.path}: {what}, which is not allowed: {why}; save the model without it, or use"
             f" {_TRUST}"
         )
 
 
 def _is_bytecode(value: Any) -> bool:
-    """Whether a setting is what Keras writes of a lambda: code, defaults and closure, no class."""
+    """Whether a setting is a lambda as Keras writes it: code, defaults and closure, no class."""
     return (
         isinstance(value, dict) and value.keys() == {"value"} and isinstance(value["value"], list)
     )
@@ -243,4 +249,4 @@ _OF_TENSORFLOW: dict[str, Callable[[_Check, dict[str, Any]], None]] = {
     "__typespec__": _Check._require_spec,
 }
 _SPECIAL = {"TypeSpec", "__typespec__"}
-"""Entries that are no classes of Keras's, and have been looked at."""
+"""Entries that are not classes of Keras, and have checks of their own."""

@@ -1,4 +1,4 @@
-"""How models are stored: told apart by content, and read as far as their configurations."""
+"""Model formats: detects them by content, and reads configurations without weights."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 
 from edgepack.core.errors import ModelError, reason
 from edgepack.core.user_files import require_ordinary
-from edgepack.load.archive import read_archive, require_packed_weights
-from edgepack.load.hdf5 import require_own_values
+from edgepack.load.archive import read_archive, require_safe_archived_weights
+from edgepack.load.hdf5 import require_safe_hdf5
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
-from edgepack.load.weights_checkpoint import of_checkpoint, weights_files
+from edgepack.load.weights_checkpoint import checkpoint_prefix, weights_files
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
-_TFLITE_IDENTIFIER = b"TFL3"  # from byte 4 on
+_TFLITE_IDENTIFIER = b"TFL3"  # at byte 4
 
 
 class Format(Enum):
-    """How a model is stored, by the ending that Keras knows it by; a folder has none."""
+    """Format of a stored model; the value is the ending that Keras expects, empty for a folder."""
 
     H5 = ".h5"
     KERAS = ".keras"
@@ -35,12 +35,11 @@ class Format(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
-    """What a model file says of itself.
+    """Contents of a model file without its weights.
 
-    ``config`` is the model's configuration, ``folder`` what a SavedModel has in its place;
-    ``training`` is how it was compiled, if it was, which is data here: nothing that it names is
-    loaded. ``assets`` are files that its layers would read. ``version`` is that of the Keras that
-    saved it.
+    ``config`` is the model's configuration, ``folder`` what a SavedModel has instead; ``training``
+    is how the model was compiled, if it was: data only, nothing that it names is loaded. ``assets``
+    are files that its layers would read. ``version`` is that of the Keras that saved it.
     """
 
     version: str
@@ -51,24 +50,24 @@ class StoredModel:
 
     @property
     def is_keras(self) -> bool:
-        """Whether Keras saved it, or TensorFlow alone."""
+        """Whether Keras saved it, rather than TensorFlow alone."""
         return self.folder is None or self.folder.is_keras
 
     @property
     def is_legacy(self) -> bool:
-        """Whether it is of Keras 2, which is tf-keras today."""
+        """Whether Keras 2 saved it, which is now tf-keras."""
         return release(self.version)[0] < 3  # noqa: PLR2004 (Keras 3)
 
     @property
     def configs(self) -> tuple[dict[str, Any], ...]:
-        """The configurations that it holds."""
+        """All configurations in it."""
         if self.folder is not None:
             return self.folder.metadata
         return () if self.config is None else (self.config,)
 
 
 def release(version: str) -> tuple[int, int]:
-    """Read the first two numbers of a version.
+    """Return the major and minor number of a version, 0 for missing ones.
 
     >>> release("3.15.1"), release("2.4.0-tf"), release("2"), release("9" * 5000)
     ((3, 15), (2, 4), (2, 0), (999999, 999999))
@@ -79,16 +78,16 @@ def release(version: str) -> tuple[int, int]:
 
 
 def detect_format(path: Path) -> Format:
-    """Tell the format of a model by what the file or folder holds, whatever its name.
+    """Detect the format of a model by the content of the file or folder, whatever its name.
 
-    Raises :class:`ModelError` for what is missing or of another kind.
+    Raises :class:`ModelError` if it is missing or not a model.
     """
     try:
         require_ordinary(path, ModelError)
         if path.is_dir():
             if (path / "saved_model.pb").is_file():
                 return Format.SAVED_MODEL
-            raise ModelError(f"{path}: no SavedModel: the folder holds no saved_model.pb")
+            raise ModelError(f"{path}: not a SavedModel: the folder has no saved_model.pb")
         with path.open("rb") as file:
             start = file.read(64)
     except FileNotFoundError:
@@ -109,31 +108,31 @@ def detect_format(path: Path) -> Format:
     )
 
 
-def read_stored(path: Path, stored: Format) -> StoredModel:
-    """Read what a model of Keras or TensorFlow says of itself, and nothing of its weights.
+def read_stored_model(path: Path, file_format: Format) -> StoredModel:
+    """Read a Keras or TensorFlow model without its weights.
 
     Raises :class:`ModelError` for a damaged file.
     """
-    with _damage_of(path):
-        return _READERS[stored](path)
+    with _parsing(path):
+        return _READERS[file_format](path)
 
 
-def require_own_weights(path: Path, stored: Format) -> None:
-    """Look through the weights that a model has in its file.
+def require_safe_weights(path: Path, file_format: Format) -> None:
+    """Check the weights in a model's own file.
 
-    Raises :class:`ModelError` for damage, and for more than the file's size explains, and
-    :class:`~edgepack.core.errors.UnsafeModelError` for weights that are in other files.
+    Raises :class:`ModelError` if they are damaged or claim far more than the file's size, and
+    :class:`~edgepack.core.errors.UnsafeModelError` if their values are in other files.
     """
-    with _damage_of(path):
-        if stored is Format.H5:
-            require_weights(path)
-        elif stored is Format.KERAS:
-            require_packed_weights(path)
+    with _parsing(path):
+        if file_format is Format.H5:
+            require_safe_weights_file(path)
+        elif file_format is Format.KERAS:
+            require_safe_archived_weights(path)
 
 
 @contextmanager
-def _damage_of(path: Path) -> Iterator[None]:
-    """Take what a parser stumbles over for damage of the file."""
+def _parsing(path: Path) -> Iterator[None]:
+    """Report whatever a parser raises as damage of the file."""
     try:
         yield
     except ModelError:
@@ -145,24 +144,27 @@ def _damage_of(path: Path) -> Iterator[None]:
 
 
 def compiled(path: Path) -> dict[str, Any]:
-    """Read the ``loss`` and the ``optimizer`` with which a model was compiled, if it was.
+    """Return the ``loss`` and ``optimizer`` that a model was compiled with; None without.
 
-    They are data here: nothing that they name is imported. Raises what :func:`read_stored` does.
+    They are data only: nothing that they name is imported. Raises what :func:`read_stored_model`
+    does.
     """
-    stored = detect_format(path)
-    held = read_stored(path, stored).training if stored is not Format.TFLITE else None
-    held = held or {}
+    file_format = detect_format(path)
+    training = (
+        read_stored_model(path, file_format).training if file_format is not Format.TFLITE else None
+    )
+    training = training or {}
     return {
-        "loss": held.get("loss"),
-        "optimizer": held.get("optimizer_config") or held.get("optimizer"),
+        "loss": training.get("loss"),
+        "optimizer": training.get("optimizer_config") or training.get("optimizer"),
     }
 
 
 def weights_ending(path: Path) -> str:
-    """Tell by content the ending by which Keras knows a file of weights.
+    """Return the ending that Keras expects of a file of weights, detected by content.
 
-    That of a TensorFlow checkpoint, whose path names no file, is none. Raises
-    :class:`ModelError` for what is missing or of another kind.
+    It is empty for a TensorFlow checkpoint, whose path is not that of a file. Raises
+    :class:`ModelError` if the file is missing or of another kind.
     """
     import h5py
 
@@ -173,24 +175,24 @@ def weights_ending(path: Path) -> str:
         with path.open("rb") as file:
             start = file.read(len(_HDF5_MAGIC))
         if start == _HDF5_MAGIC:
-            require_weights(path)
+            require_safe_weights_file(path)
             with h5py.File(path) as weights:
                 return ".h5" if "layer_names" in weights.attrs else ".weights.h5"
     except FileNotFoundError:
-        raise ModelError(f"{path}: no such file of weights; check the path") from None
+        raise ModelError(f"{path}: no such weights file; check the path") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if (prefix := of_checkpoint(path)) is not None:
-        raise ModelError(f"{path}: is a part of a TensorFlow checkpoint; give --weights {prefix}")
-    raise ModelError(f"{path}: no weights of Keras; save them with model.save_weights()")
+    if (prefix := checkpoint_prefix(path)) is not None:
+        raise ModelError(f"{path}: is part of a TensorFlow checkpoint; use --weights {prefix}")
+    raise ModelError(f"{path}: not Keras weights; save them with model.save_weights()")
 
 
-def require_weights(path: Path) -> None:
-    """Look through a file of weights in HDF5; raises what :func:`read_stored` does."""
+def require_safe_weights_file(path: Path) -> None:
+    """Check a file of weights in HDF5; raises what :func:`require_safe_weights` does."""
     import h5py
 
     with h5py.File(path) as file:
-        require_own_values(path, file, path.stat().st_size)
+        require_safe_hdf5(path, file, path.stat().st_size)
 
 
 def _read_h5(path: Path) -> StoredModel:
@@ -200,7 +202,7 @@ def _read_h5(path: Path) -> StoredModel:
         if "model_config" not in file.attrs:
             raise ModelError(
                 f"{path}: holds weights but no model; save the whole model with model.save(), or"
-                " give the JSON text of model.to_json(), and this file with --weights"
+                " provide the JSON text of model.to_json(), and this file with --weights"
             )
         return StoredModel(
             config=_mapping(path, file.attrs["model_config"]),
@@ -210,11 +212,11 @@ def _read_h5(path: Path) -> StoredModel:
 
 
 def _mapping(path: Path, text: str | bytes) -> dict[str, Any]:
-    """Parse a text in JSON, in the encoding in which Keras reads it."""
-    found = json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
-    if not isinstance(found, dict):
-        raise ModelError(f"{path}: damaged: its configuration is no mapping")
-    return found
+    """Parse JSON, in the encoding in which Keras reads it; raise if it is not a mapping."""
+    value = json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: damaged: its configuration is not a mapping")
+    return value
 
 
 def _read_archive(path: Path) -> StoredModel:
@@ -231,8 +233,8 @@ def _read_archive(path: Path) -> StoredModel:
 def _read_json(path: Path) -> StoredModel:
     config = _mapping(path, path.read_bytes())
     if "class_name" not in config:
-        raise ModelError(f"{path}: JSON, but no model of Keras; write it with model.to_json()")
-    # Keras 2 writes its version, Keras 3 the module of the model's class.
+        raise ModelError(f"{path}: JSON, but not a Keras model; write it with model.to_json()")
+    # Only Keras 2 writes its version.
     return StoredModel(config=config, version=str(config.get("keras_version", "3")))
 
 

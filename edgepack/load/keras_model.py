@@ -1,4 +1,4 @@
-"""A Keras model in memory, of either Keras. Imports neither."""
+"""A loaded Keras model, of either Keras. Imports neither."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edgepack.load.loaded_model import TensorFlowModel
 
 
 class KerasModel(TensorFlowModel):
-    """A loaded model, and which of the two Kerases it belongs to.
+    """A loaded model with the Keras that it belongs to.
 
-    ``keras`` is the module (``tf_keras`` for what Keras 2 saved, ``keras`` for Keras 3).
-    Raises :class:`ModelError` if the model does not know its inputs, or takes or gives something
-    else than arrays of numbers.
+    ``keras`` is the module (``tf_keras`` for models saved by Keras 2, ``keras`` for Keras 3).
+    Raises :class:`ModelError` if the model does not know the shapes of its inputs, or if its inputs
+    or outputs are not arrays of numbers.
     """
 
     runtime = "Keras"
@@ -26,8 +26,8 @@ class KerasModel(TensorFlowModel):
     def __init__(self, model: Any, keras: Any, path: Path) -> None:
         self.model = model
         self.keras = keras
-        self._ends = _Graph(model) if getattr(model, "inputs", None) else _Subclassed(model, path)
-        super().__init__(path, _signature(path, self._ends.inputs, self._ends.outputs))
+        self._io = _GraphIO(model) if getattr(model, "inputs", None) else _SubclassedIO(model, path)
+        super().__init__(path, _signature(path, self._io.inputs, self._io.outputs))
 
     @property
     def is_legacy(self) -> bool:
@@ -36,24 +36,24 @@ class KerasModel(TensorFlowModel):
 
     @property
     def is_graph(self) -> bool:
-        """Whether its layers form a graph (Sequential, functional), or code calls them."""
-        return isinstance(self._ends, _Graph)
+        """Whether its layers form a graph (Sequential, functional); otherwise code calls them."""
+        return isinstance(self._io, _GraphIO)
 
     @property
     def batch(self) -> int | None:
-        """The number of samples that the model takes at a time; None if it takes any."""
-        return self._ends.batch
+        """The fixed batch size of the model; None if it accepts any."""
+        return self._io.batch
 
     def __call__(self, *inputs: Any) -> list[Any]:
-        """Run the model on TensorFlow tensors or arrays, not training; return its outputs."""
+        """Run the model in inference on TensorFlow tensors or arrays; return its outputs."""
         import tensorflow as tf
 
-        outputs = self.model(self._ends.pack(inputs), training=False)
+        outputs = self.model(self._io.pack(inputs), training=False)
         return list(tf.nest.flatten(outputs))
 
     def pack(self, arrays: Sequence[Any]) -> Any:
-        """Give inputs the structure in which the model takes them."""
-        return self._ends.pack(arrays)
+        """Return inputs, in order, in the structure that the model expects."""
+        return self._io.pack(arrays)
 
     def require_finite(self) -> None:
         """Raise :class:`ModelError`, naming the weight, if one holds NaN or infinity."""
@@ -66,19 +66,19 @@ class KerasModel(TensorFlowModel):
                 )
 
 
-_Named = list[tuple[str, Any]]
-"""Names with what has a shape, batch included, and a dtype."""
+_NamedTensors = list[tuple[str, Any]]
+"""Names with tensors or specs that have a shape, including the batch, and a dtype."""
 
 
-class _Graph:
+class _GraphIO:
     """The inputs and outputs of a Sequential or functional model."""
 
     def __init__(self, model: Any) -> None:
         graph = getattr(model, "_functional", None) or model
-        self._keys = _keys(_nested(graph, "inputs"), len(model.inputs))
-        self.inputs = _named(self._keys, model.inputs)
-        keys = _keys(_nested(graph, "outputs"), len(model.outputs))
-        self.outputs = _named(keys, model.outputs)
+        self._keys = _keys(_structure(graph, "inputs"), len(model.inputs))
+        self.inputs = _name_tensors(self._keys, model.inputs)
+        keys = _keys(_structure(graph, "outputs"), len(model.outputs))
+        self.outputs = _name_tensors(keys, model.outputs)
         self.batch: int | None = model.inputs[0].shape[0]
 
     def pack(self, inputs: Sequence[Any]) -> Any:
@@ -87,10 +87,10 @@ class _Graph:
         return inputs[0] if len(inputs) == 1 else list(inputs)
 
 
-class _Subclassed:
+class _SubclassedIO:
     """The inputs and outputs of a model whose layers are called by code.
 
-    It knows the shapes of its inputs, from when it was built. Its outputs show when it is traced.
+    The shapes of its inputs are those that it was built for; its outputs are found by tracing.
     """
 
     batch = None
@@ -98,11 +98,11 @@ class _Subclassed:
     def __init__(self, model: Any, path: Path) -> None:
         import tensorflow as tf
 
-        self._structure = _built(model)
+        self._structure = _input_specs(model)
         if self._structure is None:
             raise ModelError(
                 f"{path}: the model has no inputs of known shape; call it on data once, with all"
-                " inputs in its first argument, before it is saved"
+                " inputs in its first argument, before saving it"
             )
         self.inputs = _by_key(self._structure, "input")
         try:
@@ -118,8 +118,8 @@ class _Subclassed:
         return tf.nest.pack_sequence_as(self._structure, list(inputs))
 
 
-def _built(model: Any) -> Any:
-    """Find what a subclassed model was built for, as TensorSpecs of any batch; or None."""
+def _input_specs(model: Any) -> Any:
+    """Return the TensorSpecs, of any batch, that a subclassed model was built for, or None."""
     import tensorflow as tf
 
     saved = getattr(model, "save_spec", lambda: None)()
@@ -140,7 +140,7 @@ def _built(model: Any) -> Any:
     return spec(shapes)
 
 
-def _by_key(structure: Any, kind: str) -> _Named:
+def _by_key(structure: Any, kind: str) -> _NamedTensors:
     import tensorflow as tf
 
     flat = tf.nest.flatten(structure)
@@ -148,13 +148,13 @@ def _by_key(structure: Any, kind: str) -> _Named:
     return _unique(zip(names, flat, strict=True))
 
 
-def _nested(graph: Any, kind: str) -> Any:
-    """Find the structure in which a graph takes its inputs, or gives its outputs."""
+def _structure(graph: Any, kind: str) -> Any:
+    """Return the nested structure of a graph's ``inputs`` or ``outputs``."""
     return getattr(graph, f"_{kind}_struct", getattr(graph, f"_nested_{kind}", None))
 
 
 def _keys(structure: Any, count: int) -> list[str] | None:
-    """Find the keys of so many tensors, if they are a dictionary, in the tensors' order.
+    """Return the keys, in the tensors' order, of a dictionary of ``count`` tensors, or None.
 
     TensorFlow and both Kerases flatten a dictionary by its sorted keys.
     """
@@ -162,25 +162,25 @@ def _keys(structure: Any, count: int) -> list[str] | None:
     return sorted(structure) if is_flat else None
 
 
-def _named(keys: list[str] | None, tensors: Sequence[Any]) -> _Named:
-    """Name tensors by their keys, or by the layers that they come from."""
+def _name_tensors(keys: list[str] | None, tensors: Sequence[Any]) -> _NamedTensors:
+    """Name tensors by their keys, or by the layers that output them."""
     names = keys or [tensor._keras_history[0].name for tensor in tensors]
     return _unique(zip(names, tensors, strict=True))
 
 
-def _unique(named: Iterable[tuple[str, Any]]) -> _Named:
-    """Number the names that come again: one layer may give several outputs."""
-    found: dict[str, Any] = {}
+def _unique(named: Iterable[tuple[str, Any]]) -> _NamedTensors:
+    """Number repeated names: one layer may have several outputs."""
+    by_name: dict[str, Any] = {}
     for name, tensor in named:
-        number, free = 0, name
-        while free in found:
+        number, unused = 0, name
+        while unused in by_name:
             number += 1
-            free = f"{name}_{number}"
-        found[free] = tensor
-    return list(found.items())
+            unused = f"{name}_{number}"
+        by_name[unused] = tensor
+    return list(by_name.items())
 
 
-def _signature(path: Path, inputs: _Named, outputs: _Named) -> Signature:
+def _signature(path: Path, inputs: _NamedTensors, outputs: _NamedTensors) -> Signature:
     return Signature(
         inputs=tuple(_spec(path, name, tensor) for name, tensor in inputs),
         outputs=tuple(_spec(path, name, tensor) for name, tensor in outputs),
@@ -191,7 +191,7 @@ def _spec(path: Path, name: str, tensor: Any) -> TensorSpec:
     dtype = getattr(tensor.dtype, "name", tensor.dtype)
     if getattr(tensor.shape, "rank", 0) is None:
         raise ModelError(
-            f"{path}: {name!r} has no shape, not even a number of dimensions; give it one in the"
+            f"{path}: {name!r} has no shape, not even a number of dimensions; set one in the"
             " model, such as with a Reshape layer"
         )
     return TensorSpec(name=name, shape=tuple(tensor.shape)[1:], dtype=dtype)

@@ -1,4 +1,4 @@
-"""Settings of layers that stand in the way of conversion, changed in place."""
+"""Changes layer settings, in place, that prevent conversion."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ _HALVES = ("float16", "bfloat16")
 
 
 def walk(model: Any) -> Iterator[Any]:
-    """Go through the layers of a model of either Keras, at every depth."""
+    """Iterate over the layers of a model of either Keras, nested ones included."""
     for layer in model._flatten_layers(include_self=False):
         yield layer
-        adopted: Any = getattr(
-            layer, "adopted_operation", None
-        )  # see edgepack.compression.keras_port
-        if hasattr(adopted, "_flatten_layers"):
-            yield from adopted._flatten_layers()
+        # Set by edgepack.compression.keras_port.
+        wrapped: Any = getattr(layer, "wrapped_operation", None)
+        if hasattr(wrapped, "_flatten_layers"):
+            yield from wrapped._flatten_layers()
 
 
 def compute_in_float32(model: Any) -> None:
-    """Let layers of mixed precision compute in float32, in which their weights are.
+    """Make mixed-precision layers compute in float32, the dtype of their weights.
 
-    TensorFlow's converter knows no convolution in float16, and int8 is made from float32.
+    TensorFlow's converter has no float16 convolutions, and int8 is quantized from float32.
     """
     layers = [model, *walk(model)]
-    # A Sequential of Keras 3 keeps a functional model inside. Both cast what they are given to
-    # what they were built on: the dtype of their input layers and tensors.
+    # A Keras 3 Sequential holds a functional model inside. Both cast their inputs to the dtype that
+    # they were built for: that of their input layers and tensors.
     layers += [layer._functional for layer in layers if getattr(layer, "_functional", None)]
     for layer in layers:
         for typed in (layer, *(getattr(layer, "inputs", None) or ())):
@@ -41,12 +40,12 @@ def compute_in_float32(model: Any) -> None:
 
 
 def unroll(model: Any) -> tuple[str, ...]:
-    """Let recurrent layers compute step by step, without a loop; returns their names."""
+    """Unroll recurrent layers, so that they run without a loop; return their names."""
     changed = []
     for layer in walk(model):
         if getattr(layer, "unroll", None) is False:
             layer.unroll = True
-            if hasattr(layer, "_could_use_gpu_kernel"):  # tf-keras: this one has a loop inside
+            if hasattr(layer, "_could_use_gpu_kernel"):  # tf-keras: the GPU kernel has a loop
                 layer._could_use_gpu_kernel = False
             changed.append(layer.name)
     return tuple(dict.fromkeys(changed))

@@ -1,4 +1,4 @@
-"""What every kind of loaded model offers to the later steps."""
+"""Interface of loaded models of every kind."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from edgepack.core.signature import Signature, TensorSpec
 _BATCH = 64
 
 Runner = Callable[..., list[NDArray[Any]]]
-"""Takes a batch for each input of a model, in order, and returns what its outputs give."""
+"""Takes a batch for each input of a model, in order, and returns a batch for each output."""
 
 
 class FloatModel(ABC):
-    """A float model in memory: Keras's, a TensorFlow function, or a .tflite file."""
+    """A loaded float model: of Keras, a TensorFlow function, or a .tflite file.
+
+    Raises :class:`ModelError` for inputs and outputs that are text or float64, and for outputs that
+    are scalars.
+    """
 
     runtime: str
-    """What runs it, for reports."""
+    """Name of what runs it, for reports."""
 
     def __init__(self, path: Path, signature: Signature) -> None:
         self.path = path
@@ -35,65 +39,66 @@ class FloatModel(ABC):
         for output in signature.outputs:
             if not output.shape:
                 raise ModelError(
-                    f"{path}: the output {output.name!r} is a bare number for each sample; end the"
+                    f"{path}: the output {output.name!r} is a scalar for each sample; end the"
                     " model with Reshape((1,))"
                 )
 
     @property
     @abstractmethod
     def batch(self) -> int | None:
-        """The number of samples that the model takes at a time; None if it takes any."""
+        """The fixed batch size of the model; None if it accepts any."""
 
     @abstractmethod
     def runner(self, shapes: Sequence[tuple[int, ...]]) -> Runner:
-        """Make the model ready to run on inputs of these shapes, batch left out."""
+        """Return a function that runs the model on inputs of these shapes, without the batch."""
 
     def predict(
         self, inputs: Sequence[NDArray[Any]], update: Update = ignore
     ) -> list[NDArray[Any]]:
-        """Run the model on an array of shape (samples, ...) for each input, in batches.
+        """Run the model, in batches, on an array of shape (samples, ...) for each input.
 
-        Raises :class:`ModelError` if it cannot be run on them.
+        Returns an array of shape (samples, ...) for each output. Raises :class:`ModelError` if it
+        cannot be run on the inputs.
         """
         return self.run(self.runner([array.shape[1:] for array in inputs]), inputs, update)
 
     def run(
         self, runner: Runner, inputs: Sequence[NDArray[Any]], update: Update = ignore
     ) -> list[NDArray[Any]]:
-        """Predict with a runner of one's own."""
+        """Run the model as :meth:`predict` does, with a runner that the caller provides."""
         parts = zip(*self.batches(runner, inputs, update), strict=True)
         return [np.concatenate(each) for each in parts]
 
     def batches(
         self, runner: Runner, inputs: Sequence[NDArray[Any]], update: Update = ignore
     ) -> Iterator[list[NDArray[Any]]]:
-        """Predict batch by batch: an array of shape (samples, ...) for each output."""
+        """Yield the outputs batch by batch: an array of shape (samples, ...) for each output."""
         batch, total = self.batch or _BATCH, len(inputs[0])
         for start in range(0, total, batch):
-            # A batch of fixed size is filled up with samples from the start.
-            chosen = np.arange(start, start + batch if self.batch else min(start + batch, total))
-            given = [array.take(chosen, axis=0, mode="wrap") for array in inputs]
+            # A last batch of fixed size is padded with samples from the start.
+            indices = np.arange(start, start + batch if self.batch else min(start + batch, total))
+            samples = [array.take(indices, axis=0, mode="wrap") for array in inputs]
             try:
-                made = runner(*given)
+                outputs = runner(*samples)
             except Exception as error:
-                shapes = ", ".join(f"{array.shape} {array.dtype}" for array in given)
+                shapes = ", ".join(f"{array.shape} {array.dtype}" for array in samples)
                 raise ModelError(
                     f"{self.path}: {self.runtime} cannot run the model on {shapes}: {reason(error)}"
                 ) from error
-            yield [output[: total - start] for output in made]
+            yield [output[: total - start] for output in outputs]
             update(min(start + batch, total), total)
 
 
 def _check_dtype(path: Path, kind: str, spec: TensorSpec) -> None:
     if spec.dtype == "string":
         raise ModelError(
-            f"{path}: the {kind} {spec.name!r} is text; cut the layers that read it off the"
-            " model, and give it the numbers that they make"
+            f"{path}: the {kind} {spec.name!r} is text; remove the layers that process it from the"
+            " model, and use the numbers that they output instead"
         )
     if spec.dtype == "float64":
         raise ModelError(
-            f"{path}: the {kind} {spec.name!r} is float64; int8 is made from float32: build the"
-            " model with floatx float32 and load the weights into it"
+            f"{path}: the {kind} {spec.name!r} is float64, but int8 is quantized from float32:"
+            " build the model with floatx float32 and load the weights into it"
         )
 
 
@@ -106,10 +111,13 @@ class TensorFlowModel(FloatModel):
 
     @abstractmethod
     def __call__(self, *inputs: Any) -> list[Any]:
-        """Run the model on TensorFlow tensors or arrays, not training; return its outputs."""
+        """Run the model in inference on TensorFlow tensors or arrays; return its outputs."""
 
     def runner(self, shapes: Sequence[tuple[int, ...]]) -> Runner:
-        """Trace the model, for batches of its own size or of any; once for inputs of a shape."""
+        """Return the model traced for inputs of these shapes, without the batch.
+
+        It is traced once for the same shapes.
+        """
         import tensorflow as tf
 
         if tuple(shapes) in self._runners:

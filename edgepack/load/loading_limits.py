@@ -1,7 +1,7 @@
-"""How much memory and time loading a model may take, by the size of its files.
+"""Limits of the memory and time that loading a model may take, by the size of its files.
 
-A configuration of a few bytes may ask for layers of any size; what a file holds of weights it can
-fill is bounded by its own size.
+A configuration of a few bytes may describe layers of any size, but the weights that a file can hold
+are bounded by its size.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from edgepack.load.weights_checkpoint import weights_files
 from edgepack.workers.resources import computing_at_most, growing_at_most
 
 _MIB = 1 << 20
-_TIMES = 8
-"""The file is read, unpacked and looked through, and its weights are made, set and copied."""
+_BYTES_PER_BYTE = 8
+"""The file is read, unpacked and inspected, and its weights are created, set and copied."""
 
-_ALWAYS_BYTES = (1024 + 64 * (os.cpu_count() or 1)) * _MIB
-"""Keras's modules, TensorFlow's graphs, and its threads, each with a stack and a heap."""
+_BASE_BYTES = (1024 + 64 * (os.cpu_count() or 1)) * _MIB
+"""For Keras's modules, TensorFlow's graphs, and its threads, each with a stack and a heap."""
 
-_ALWAYS_S = 120
-_S_OF_MIB = 4
-"""Of a processor. A plain load takes less than a tenth of that; weights may start as anything."""
+_BASE_S = 120
+_S_PER_MIB = 4
+"""Processor time. Loading takes less than a tenth of it; initializers may do any computation."""
 
 
 @contextmanager
-def in_proportion(source: ModelSource) -> Iterator[None]:
-    """Let a model be loaded in memory and time in proportion to its files, and no more.
+def limited_resources(source: ModelSource) -> Iterator[None]:
+    """Limit memory and processor time, in proportion to a model's files, while it is loaded.
 
-    Raises :class:`ModelError` if it asks for more memory; what asks for more time ends the process.
+    Raises :class:`ModelError` if loading exceeds the memory; exceeding the time ends the process.
     """
     size = sum(path.stat().st_size for path in _files(source))
-    bytes_, seconds = _ALWAYS_BYTES + _TIMES * size, _ALWAYS_S + _S_OF_MIB * size / _MIB
+    bytes_, seconds = _BASE_BYTES + _BYTES_PER_BYTE * size, _BASE_S + _S_PER_MIB * size / _MIB
     try:
         with growing_at_most(bytes_), computing_at_most(seconds):
             yield
@@ -44,14 +44,14 @@ def in_proportion(source: ModelSource) -> Iterator[None]:
         if not isinstance(cause, Exception) or not _is_out_of_memory(cause):
             raise
         raise ModelError(
-            f"{source.path}: asks for far more memory than its {size:,} bytes explain:"
+            f"{source.path}: requires far more memory than its {size:,} bytes explain:"
             f" {reason(cause)}"
         ) from error
 
 
 def _files(source: ModelSource) -> Iterable[Path]:
-    for given in filter(None, (source.path, source.weights)):
-        for path in (given, *weights_files(given), *given.rglob("*")):
+    for root in filter(None, (source.path, source.weights)):
+        for path in (root, *weights_files(root), *root.rglob("*")):
             if path.is_file():
                 yield path
 

@@ -1,4 +1,4 @@
-"""A SavedModel without its Keras layers: one signature, to run but not to train."""
+"""A SavedModel without Keras layers: one signature, which can be run but not trained."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PREFERRED = ("serving_default", "serve")
 
 
 class SavedFunction(TensorFlowModel):
-    """A signature of a SavedModel: ``serving_default``, or the only one.
+    """A signature of a SavedModel: ``serving_default``, ``serve``, or the only one.
 
-    Raises :class:`ModelError` if it has none, or takes something else than arrays of numbers.
+    Raises :class:`ModelError` if there is none, or its inputs or outputs are not arrays of numbers.
     """
 
     runtime = "TensorFlow"
@@ -42,7 +42,7 @@ class SavedFunction(TensorFlowModel):
 
     @property
     def batch(self) -> int | None:
-        """The number of samples that the signature takes at a time; None if it takes any."""
+        """The fixed batch size of the signature; None if it accepts any."""
         return next((size for size in self._batches if size is not None), None)
 
     def __call__(self, *inputs: Any) -> list[Any]:
@@ -63,9 +63,9 @@ def _choose(path: Path, signatures: dict[str, Any]) -> Any:
             return signatures[name]
     if len(signatures) == 1:
         return next(iter(signatures.values()))
-    held = f"the signatures {', '.join(sorted(signatures))}" if signatures else "no signature"
+    names = f"the signatures {', '.join(sorted(signatures))}" if signatures else "no signature"
     raise ModelError(
-        f"{path}: the SavedModel has {held}; save it with one named serving_default:"
+        f"{path}: the SavedModel has {names}; save it with one named serving_default:"
         " tf.saved_model.save(model, folder, signatures=function)"
     )
 

@@ -1,4 +1,4 @@
-"""SavedModel folders, read as far as what says what is in them."""
+"""Reads SavedModel folders without their weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from edgepack.core.errors import ModelError, UnsafeModelError
 from edgepack.core.printable import shown
 from edgepack.core.user_files import is_special, leads_out
-from edgepack.load.allowlist import Kit, kit
+from edgepack.load.allowlist import AllowedKerasNames, allowed_keras_names
 
 _KERAS = "_tf_keras_"
 _METADATA = "keras_metadata.pb"
@@ -19,10 +19,11 @@ _METADATA = "keras_metadata.pb"
 
 @dataclass(frozen=True, kw_only=True)
 class SavedModelFolder:
-    """The protocol buffers of a SavedModel: ``saved`` and what Keras says of its objects.
+    """Contents of a SavedModel.
 
-    Of ``metadata`` each entry is a mapping; how the model was trained is left out, which is never
-    loaded.
+    ``saved`` is its protocol buffer, ``metadata`` Keras's configuration of each object, without
+    that of the training, which is never loaded. ``training`` is how the model was compiled, if it
+    was; ``is_keras`` is whether Keras saved it.
     """
 
     saved: Any
@@ -32,10 +33,10 @@ class SavedModelFolder:
 
 
 def read_saved_model(path: Path) -> SavedModelFolder:
-    """Read what a SavedModel holds, and nothing of its weights.
+    """Read a SavedModel without its weights.
 
     Raises :class:`UnsafeModelError` for links that lead out of the folder, and
-    :class:`ModelError` for what is damaged.
+    :class:`ModelError` if it is damaged.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -61,45 +62,48 @@ def read_saved_model(path: Path) -> SavedModelFolder:
         metadata=tuple(metadata),
         training=next((each for each in training if isinstance(each, dict)), None),
         is_keras=file.is_file()
-        or any(node.user_object.identifier.startswith(_KERAS) for its in roots for node in its),
+        or any(node.user_object.identifier.startswith(_KERAS) for root in roots for node in root),
     )
 
 
-def built_by_keras(
+def keras_configurations(
     metadata: tuple[dict[str, Any], ...], known: Container[str]
 ) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Go through what Keras builds of a SavedModel's metadata, and whether it knows the class.
+    """Yield the configurations that Keras uses of a SavedModel, and whether it builds the class.
 
-    ``known`` are the names of classes that the user vouches for. What Keras does not know it calls
-    by the saved graph alone: then its configuration is not used.
+    ``known`` are the names of classes that the user vouches for. Objects of classes that Keras does
+    not find are run by the saved graph alone, without their configurations.
     """
-    keras = kit("tf_keras")
-    for each in metadata:
-        name = each.get("class_name")
-        is_known = not isinstance(name, str) or name in known or _resolves(keras, name)
-        if is_known or each.get("is_graph_network"):
-            yield each, True
+    names = allowed_keras_names("tf_keras")
+    for config in metadata:
+        name = config.get("class_name")
+        is_found = not isinstance(name, str) or name in known or _finds(names, name)
+        if is_found or config.get("is_graph_network"):
+            yield config, True
         else:
-            yield {key: each[key] for key in each if key not in ("config", "model_config")}, False
+            unused = ("config", "model_config")
+            yield {key: config[key] for key in config if key not in unused}, False
 
 
-def _resolves(keras: Kit, name: str) -> bool:
-    """Whether Keras 2 finds something by a name: what is listed, or what it has beyond that."""
-    if keras.has(name) or name in keras.left_out:
+def _finds(names: AllowedKerasNames, name: str) -> bool:
+    """Whether Keras 2 finds an object by a name, listed or not."""
+    if names.has(name) or name in names.left_out:
         return True
     import tf_keras
     from tf_keras.src import metrics
     from tf_keras.src.layers import serialization
 
     serialization.populate_deserializable_objects()
-    known = tf_keras.saving.get_registered_object(name)
-    return known is not None or name in serialization.LOCAL.ALL_OBJECTS or name in vars(metrics)
+    registered = tf_keras.saving.get_registered_object(name)
+    return (
+        registered is not None or name in serialization.LOCAL.ALL_OBJECTS or name in vars(metrics)
+    )
 
 
 def _require_contained(path: Path) -> None:
-    """Raise :class:`UnsafeModelError` for a link to what is not in the folder: it may be a secret.
+    """Raise :class:`UnsafeModelError` for a link that leads out of the folder.
 
-    Its bytes would become weights.
+    The bytes of its target, which may be secret, would become weights.
     """
     folder = path.resolve()
     for each in path.rglob("*"):
@@ -110,15 +114,15 @@ def _require_contained(path: Path) -> None:
         if leads_out(each, folder):
             raise UnsafeModelError(
                 f"{path}: {shown(each.relative_to(path))} is a link that leads out of the folder;"
-                " copy the folder with what it links to: cp -rL"
+                " copy the folder with the targets of its links: cp -rL"
             )
 
 
 def _mapping(path: Path, text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except RecursionError:
-        raise ModelError(f"{path}: damaged: its metadata are nested too deeply") from None
-    if not isinstance(found, dict):
-        raise ModelError(f"{path}: damaged: its metadata are no mapping")
-    return found
+        raise ModelError(f"{path}: damaged: its metadata is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: damaged: its metadata is not a mapping")
+    return value

@@ -1,4 +1,4 @@
-"""A float .tflite file as a model: to quantize and to run, but not to train."""
+"""A float .tflite file as a model, which can be quantized and run but not trained."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _QUANTIZED = {"int8", "uint8", "int16", "float16", "int4", "int2"}
 
 
 class TfliteFile(FloatModel):
-    """The bytes of a float .tflite file of batch 1.
+    """The bytes of a float .tflite file with a batch of 1.
 
-    ``data`` and ``signature`` are read from the file unless they are given. Raises
-    :class:`ModelError` if the file is damaged, quantized already, or has another batch.
+    ``data`` and ``signature`` are read from the file by default. Raises :class:`ModelError` if the
+    file is damaged, already quantized, or has another batch.
     """
 
     runtime = "LiteRT"
@@ -50,7 +50,7 @@ class TfliteFile(FloatModel):
         return 1
 
     def runner(self, shapes: Sequence[tuple[int, ...]]) -> Runner:  # noqa: ARG002 (its own)
-        """Run the file in LiteRT."""
+        """Return a function that runs the file in LiteRT; its shapes are those of the file."""
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = TfliteInterpreter(Interpreter(model_content=self.data))
@@ -59,7 +59,7 @@ class TfliteFile(FloatModel):
 
 @contextmanager
 def of_file(path: Path) -> Iterator[None]:
-    """Put the file's name before what a :class:`ModelError` says of its content."""
+    """Prefix the message of a :class:`ModelError` with the path of the file."""
     try:
         yield
     except ModelError as error:
@@ -67,20 +67,20 @@ def of_file(path: Path) -> Iterator[None]:
 
 
 def require_float(path: Path, graph: Graph) -> None:
-    """Raise :class:`ModelError` for a file with anything quantized in it."""
+    """Raise :class:`ModelError` if any tensor of a file is quantized."""
     for tensor in graph.tensors:
         if tensor.quant or (tensor.is_constant and tensor.dtype in _QUANTIZED):
             raise ModelError(
-                f"{path}: is quantized already ({tensor.name} is {tensor.dtype}); give the"
+                f"{path}: is quantized already ({tensor.name} is {tensor.dtype}); provide the"
                 " float model"
             )
 
 
 def real_signature(path: Path, graph: Graph) -> Signature:
-    """Tell what a .tflite file takes and gives, in real values where it is quantized.
+    """Return the signature of a .tflite file, with float32 for quantized inputs and outputs.
 
-    A batch of 1 is left out of the shapes. Raises :class:`ModelError` for an input or output with
-    more than one scale.
+    Shapes are without the batch of 1. Raises :class:`ModelError` for an input or output with more
+    than one scale.
     """
     return Signature(
         inputs=_specs(path, graph.input_tensors), outputs=_specs(path, graph.output_tensors)
@@ -94,7 +94,9 @@ def _specs(path: Path, tensors: Sequence[Tensor]) -> tuple[TensorSpec, ...]:
 
 def _spec(path: Path, name: str, tensor: Tensor) -> TensorSpec:
     if tensor.quant and tensor.quant.axis is not None:
-        raise ModelError(f"{path}: {name!r} has a scale for each channel; give it one")
+        raise ModelError(
+            f"{path}: {name!r} has a scale for each channel; quantize it with a single scale"
+        )
     return TensorSpec(
         name=name,
         shape=tensor.sample_shape,

@@ -1,4 +1,4 @@
-"""The files of a TensorFlow checkpoint, which is named by what their names begin with."""
+"""Files of a TensorFlow checkpoint, which is identified by their common prefix."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from edgepack.core.errors import UnsafeModelError
 
-_MOST_SHARDS = 100
+_MAX_SHARDS = 100
 _PART = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
 
 _NOT_OF_CHECKPOINTS = (".h5", ".hdf5", ".keras")
-"""Keras reads files of these names as HDF5, whatever lies beside them."""
+"""Keras reads files with these endings as HDF5, whatever other files are beside them."""
 
 
 def weights_files(prefix: Path) -> Iterator[Path]:
-    """Find the files of a checkpoint, without listing the folder; none if it is none.
+    """Yield the files of a checkpoint, if it exists, without listing the folder.
 
     Raises :class:`UnsafeModelError` for links that lead out of the folder.
     """
@@ -25,15 +25,15 @@ def weights_files(prefix: Path) -> Iterator[Path]:
     for path in _files(prefix):
         if path.resolve().parent != prefix.parent.resolve():
             raise UnsafeModelError(
-                f"{path}: is a link that leads out of its folder; give the checkpoint itself"
+                f"{path}: is a link that leads out of its folder; provide the checkpoint itself"
             )
         yield path
 
 
-def of_checkpoint(path: Path) -> Path | None:
-    """Name the checkpoint that a file is a part of; None if it is of none.
+def checkpoint_prefix(path: Path) -> Path | None:
+    """Return the prefix of the checkpoint that a file is part of; None if there is none.
 
-    >>> of_checkpoint(Path("weights.index"))
+    >>> checkpoint_prefix(Path("weights.index"))
     """
     prefix = path.with_name(_PART.sub("", path.name))
     return prefix if prefix != path and any(_files(prefix)) else None
@@ -44,9 +44,9 @@ def _files(prefix: Path) -> Iterator[Path]:
     if not index.is_file():
         return
     yield index
-    for count in range(1, _MOST_SHARDS + 1):
+    for count in range(1, _MAX_SHARDS + 1):
         names = (f"{prefix.name}.data-{each:05}-of-{count:05}" for each in range(count))
-        found = [path for name in names if (path := prefix.with_name(name)).is_file()]
-        if found:
-            yield from found
+        shards = [path for name in names if (path := prefix.with_name(name)).is_file()]
+        if shards:
+            yield from shards
             return

@@ -1,1 +1,1 @@
-"""A float .tflite and the ranges of its activations in, a quantized .tflite out."""
+"""Quantization of a float .tflite file, with the ranges of its activations where needed."""

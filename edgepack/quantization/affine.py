@@ -1,7 +1,7 @@
-"""The affine map between real values and integers: ``real = scale * (q - zero_point)``.
+"""Affine quantization between real values and integers: ``real = scale * (q - zero_point)``.
 
-As TFLite's QUANTIZE and DEQUANTIZE compute it (tensorflow/lite/kernels/internal/reference,
-``quantize.h`` and ``dequantize.h``): division and product in float32, halves away from zero.
+Computed as in TFLite's QUANTIZE and DEQUANTIZE (tensorflow/lite/kernels/internal/reference,
+``quantize.h`` and ``dequantize.h``): in float32, rounding halves away from zero.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ _INT4 = (-(2**3), 2**3 - 1)
 
 
 def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
-    """Map real values to the integers of a per-tensor quantized tensor, saturating.
+    """Quantize real values to the integer type of a per-tensor quantized tensor, saturating.
 
-    NaN becomes the zero point, which stands for 0.0: TensorFlow Lite leaves it open.
-    What is not quantized, such as token numbers, is returned as it is.
+    NaN becomes the zero point, which represents 0.0; TensorFlow Lite leaves its result undefined.
+    For a tensor that is not quantized, such as token ids, values are only cast to its type. Raises
+    ValueError for a tensor with more than one scale.
 
     >>> from edgepack.tflite.graph import QuantParams
     >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
@@ -31,7 +32,7 @@ def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     if tensor.quant is None:
         return values.astype(tensor.dtype)
     scale, zero_point = _per_tensor(tensor)
-    # Infinity saturates like any large value; a signalling NaN is a NaN.
+    # Infinity saturates like any large value; a signalling NaN is treated as NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = (values.astype(np.float32) / scale).astype(np.float64)
     scaled = np.where(np.isnan(scaled), 0.0, scaled)
@@ -42,9 +43,10 @@ def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
 
 
 def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
-    """Map the integers of a per-tensor quantized tensor to real values, float32.
+    """Dequantize the integers of a per-tensor quantized tensor to float32.
 
-    What is not quantized, such as class numbers, keeps its values.
+    Values of a tensor that is not quantized, such as class indices, are only cast to float32.
+    Raises ValueError for a tensor with more than one scale.
     """
     if tensor.quant is None:
         return values.astype(np.float32)
@@ -53,17 +55,17 @@ def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
 
 
 def real_range(tensor: Tensor) -> tuple[float, float]:
-    """Give the least and the largest real value that a per-tensor quantized tensor can hold.
+    """Return the minimum and maximum real value that a per-tensor quantized tensor can represent.
 
     >>> from edgepack.tflite.graph import QuantParams
     >>> half = QuantParams(scale=(0.5,), zero_point=(1,))
     >>> real_range(Tensor(name="x", shape=(1,), dtype="int8", quant=half, data=b""))
     (-64.5, 63.0)
     """
-    assert tensor.quant is not None  # noqa: S101 (the caller looked)
+    assert tensor.quant is not None  # noqa: S101 (the caller checked)
     (scale,), (zero_point,) = tensor.quant.scale, tensor.quant.zero_point
-    least, most = _INT4 if tensor.dtype == "int4" else _limits(tensor.dtype)
-    return scale * (least - zero_point), scale * (most - zero_point)
+    lower, upper = _INT4 if tensor.dtype == "int4" else _limits(tensor.dtype)
+    return scale * (lower - zero_point), scale * (upper - zero_point)
 
 
 def _limits(dtype: str) -> tuple[int, int]:

@@ -1,9 +1,9 @@
-"""INT16 activations with INT8 weights, for all operators of an INT8 file or for some.
+"""INT16 activations with INT8 weights, for all or some operators of an INT8 file.
 
-The scheme is TensorFlow Lite's 16x8: zero points are 0, weights stay as they are, a bias is int64
-at ``input scale * weight scale``. TensorFlow's converter makes such a file from ranges of its own
-only; its quantizer of given ranges writes zero points of -1 and biases in int32, which TFLM then
-computes wrongly without a word and the others refuse.
+The scheme is TensorFlow Lite's 16x8: zero points are 0, weights are unchanged, a bias is int64 with
+the scale ``input scale * weight scale``. TensorFlow's converter creates such files only with ranges
+that it calibrates itself; its quantizer for provided ranges writes zero points of -1 and biases in
+int32, which TFLM silently computes wrongly and the other interpreters reject.
 """
 
 from __future__ import annotations
@@ -61,38 +61,38 @@ VERSIONS = {
     "TRANSPOSE_CONV": 3,
     "UNPACK": 4,
 }
-"""The operators with kernels in int16, and the version that has them.
+"""The operators with int16 kernels, and the first version that has them.
 
 From tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
 """
 
-_LEVELS = 32767
+_LARGEST = 32767
 _FIXED = {(1 / 256, -128): 2.0**-15, (1 / 128, 0): 2.0**-15}
-"""Outputs of SOFTMAX, LOGISTIC and TANH, whose quantization is fixed, in int8 and in int16."""
+"""Scale and zero point in int8 of SOFTMAX, LOGISTIC and TANH, with their fixed int16 scale."""
 
 
 def to_int16(
     int8_tflite: bytes,
     float_tflite: bytes,
-    wide: Callable[[str], bool],
+    is_selected: Callable[[str], bool],
     *,
     inputs: bool = True,
     outputs: bool = True,
 ) -> bytes:
-    """Let operators of a full-integer INT8 file compute with int16 activations.
+    """Convert operators of a full-integer INT8 file to int16 activations.
 
-    ``wide`` tells by the name of an operator's first output. Where an int8 tensor meets an int16
-    operator, or the reverse, a QUANTIZE comes between, one for a tensor. The graph's ``inputs``
-    and ``outputs`` become int16 too, if they may and if what takes or makes them is. Biases are
-    made anew from ``float_tflite``.
+    ``is_selected`` is called with the name of an operator's first output. Between int8 tensors and
+    int16 operators, and vice versa, a QUANTIZE is inserted, one for each tensor. With ``inputs``
+    and ``outputs``, those of the graph become int16 too, if the operators at them are. Biases are
+    quantized again from ``float_tflite``.
 
-    Raises :class:`ConversionError` for an operator that has no kernel in int16.
+    Raises :class:`ConversionError` for an operator that has no int16 kernel.
     """
     rewrite = Rewrite(int8_tflite)
-    chosen = _choose(rewrite, wide)
-    if not chosen:
+    selected = _select(rewrite, is_selected)
+    if not selected:
         return int8_tflite
-    widening = _Widening(rewrite, RealValues(float_tflite), chosen)
+    widening = _Widening(rewrite, RealValues(float_tflite), selected)
     widening.apply(inputs=inputs)
     if not outputs:
         widening.narrow_outputs()
@@ -101,57 +101,57 @@ def to_int16(
 
 
 def scale_in_int16(scale: float, zero_point: int) -> float:
-    """Find the scale that covers in int16, around 0, what an int8 tensor covers.
+    """Return the symmetric int16 scale that covers the range of an int8 tensor.
 
-    A zero point inside the range was rounded when the int8 file was made, which moved the range by
-    half a step at most: so much is added.
+    A zero point inside the range was rounded when the int8 file was written, which shifted the
+    range by at most half a step; so much is added.
     """
     if (fixed := _FIXED.get((scale, zero_point))) is not None:
         return fixed
     if zero_point in (-128, 127):
-        return scale * 255 / _LEVELS
-    return scale * (max(127 - zero_point, zero_point + 128) + 0.5) / _LEVELS
+        return scale * 255 / _LARGEST
+    return scale * (max(127 - zero_point, zero_point + 128) + 0.5) / _LARGEST
 
 
-def _choose(rewrite: Rewrite, wide: Callable[[str], bool]) -> set[int]:
-    """Find the places of the operators that will compute in int16.
+def _select(rewrite: Rewrite, is_selected: Callable[[str], bool]) -> set[int]:
+    """Return the indices of the operators to convert to int16.
 
-    What only converts goes with its neighbour on the integers' side.
+    QUANTIZE and DEQUANTIZE operators follow their neighbours on the integer side.
     """
     graph = rewrite.graph
     names = [rewrite.name(operator) for operator in graph.operators]
-    chosen = {
-        place
-        for place, operator in enumerate(graph.operators)
-        if names[place] not in ("QUANTIZE", "DEQUANTIZE")
+    selected = {
+        position
+        for position, operator in enumerate(graph.operators)
+        if names[position] not in ("QUANTIZE", "DEQUANTIZE")
         and any(is_integer(rewrite, index) for index in (*operator.inputs, *operator.outputs))
-        and wide(graph.tensors[operator.outputs[0]].name.decode())
+        and is_selected(graph.tensors[operator.outputs[0]].name.decode())
     }
-    for place in reversed(range(len(names))):
-        if names[place] == "QUANTIZE":
-            (made,) = graph.operators[place].outputs
-            takers = {i for i, op in enumerate(graph.operators) if made in op.inputs}
-            if takers and takers <= chosen:
-                chosen.add(place)
-    for place, name in enumerate(names):
+    for position in reversed(range(len(names))):
+        if names[position] == "QUANTIZE":
+            (output,) = graph.operators[position].outputs
+            consumers = {i for i, op in enumerate(graph.operators) if output in op.inputs}
+            if consumers and consumers <= selected:
+                selected.add(position)
+    for position, name in enumerate(names):
         if name == "DEQUANTIZE":
-            (taken,) = graph.operators[place].inputs
-            makers = {i for i, op in enumerate(graph.operators) if taken in op.outputs}
-            if makers and makers <= chosen:
-                chosen.add(place)
-    for place in sorted(chosen):
-        _require_kernel(rewrite, graph.operators[place])
-    return chosen
+            (source,) = graph.operators[position].inputs
+            producers = {i for i, op in enumerate(graph.operators) if source in op.outputs}
+            if producers and producers <= selected:
+                selected.add(position)
+    for position in sorted(selected):
+        _require_kernel(rewrite, graph.operators[position])
+    return selected
 
 
 def _require_kernel(rewrite: Rewrite, operator: Any) -> None:
     kind = rewrite.name(operator)
-    weights_known = kind not in BIAS or rewrite.values(operator.inputs[WEIGHTS]) is not None
-    if kind in VERSIONS and weights_known:
+    has_constant_weights = kind not in BIAS or rewrite.values(operator.inputs[WEIGHTS]) is not None
+    if kind in VERSIONS and has_constant_weights:
         return
     name = fused(rewrite.graph.tensors[operator.outputs[0]].name.decode())[0]
     raise ConversionError(
-        f"{name}: {kind} has no kernel in int16; keep it in int8 with --layer '{name}=int8'"
+        f"{name}: {kind} has no int16 kernel; keep it in int8 with --layer '{name}=int8'"
     )
 
 
@@ -160,40 +160,43 @@ def _is_weight(name: str, position: int) -> bool:
 
 
 class _Widening:
-    def __init__(self, rewrite: Rewrite, real: RealValues, chosen: Collection[int]) -> None:
+    """Conversion of the operators at some indices of a graph to int16 activations."""
+
+    def __init__(self, rewrite: Rewrite, real: RealValues, selected: Collection[int]) -> None:
         self._rewrite = rewrite
         self._real = real
-        self._chosen = chosen
+        self._selected = selected
         self._converted: dict[int, int] = {}
-        self._in_int8: dict[int, Any] = {}  # how the tensors that became int16 were quantized
+        self._int8_params: dict[int, Any] = {}  # former quantization of tensors now in int16
 
     def apply(self, *, inputs: bool) -> None:
-        """Change the graph, operator by operator."""
+        """Convert the graph, operator by operator; also its inputs, if ``inputs``."""
         graph = self._rewrite.graph
         operators, graph.operators = graph.operators, []
         for index in graph.inputs if inputs else ():
-            takers = {place for place, op in enumerate(operators) if index in op.inputs}
-            if is_integer(self._rewrite, index) and takers and takers <= set(self._chosen):
+            consumers = {position for position, op in enumerate(operators) if index in op.inputs}
+            is_only_in_int16 = bool(consumers) and consumers <= set(self._selected)
+            if is_integer(self._rewrite, index) and is_only_in_int16:
                 self._set_int16(index)
-        for place, operator in enumerate(operators):
-            self._change(operator, wide=place in self._chosen)
+        for position, operator in enumerate(operators):
+            self._change(operator, to_int16=position in self._selected)
             graph.operators.append(operator)
 
     def narrow_outputs(self) -> None:
-        """Let the graph give int8 again."""
+        """Convert the graph's outputs back to int8."""
         for index in list(self._rewrite.graph.outputs):
-            if index in self._in_int8:
+            if index in self._int8_params:
                 self._rewrite.replace_output(index, self._convert(index, "int8"))
 
-    def _change(self, operator: Any, *, wide: bool) -> None:
+    def _change(self, operator: Any, *, to_int16: bool) -> None:
         name = self._rewrite.name(operator)
         inputs = list(operator.inputs)
         for position, index in enumerate(inputs):
-            if not wide and index in self._in_int8:
+            if not to_int16 and index in self._int8_params:
                 inputs[position] = self._convert(index, "int8")
-            elif wide and is_integer(self._rewrite, index) and not _is_weight(name, position):
+            elif to_int16 and is_integer(self._rewrite, index) and not _is_weight(name, position):
                 inputs[position] = self._convert(index, "int16")
-        if wide:
+        if to_int16:
             for index in operator.outputs:
                 if is_integer(self._rewrite, index):
                     self._set_int16(index)
@@ -206,52 +209,54 @@ class _Widening:
         version = self._rewrite.model.operatorCodes[operator.opcodeIndex].version
         operator.opcodeIndex = self._rewrite.operator_code(name, max(version, VERSIONS[name]))
         if name in ("ADD", "SUB"):
-            operator.builtinOptions.potScaleInt16 = False  # the default asks for scales of 2^n
+            operator.builtinOptions.potScaleInt16 = False  # the default requires scales of 2^n
 
     def _set_int16(self, index: int) -> None:
         tensor = self._rewrite.graph.tensors[index]
         tensor.type = tensor_type("int16")
-        self._in_int8[index] = tensor.quantization
-        tensor.quantization = self._wide(tensor)
+        self._int8_params[index] = tensor.quantization
+        tensor.quantization = self._int16_params(tensor)
 
-    def _wide(self, tensor: Any) -> Any:
+    def _int16_params(self, tensor: Any) -> Any:
+        """Return the int16 quantization of an int8 tensor."""
         old = tensor.quantization
         return quantization([scale_in_int16(float(old.scale[0]), int(old.zeroPoint[0]))], [0])
 
-    def _convert(self, index: int, wanted: str) -> int:
-        """Give a tensor in the other type: a constant, or what a QUANTIZE makes of it."""
-        if (known := self._converted.get(index)) is not None:
-            return known
+    def _convert(self, index: int, dtype: str) -> int:
+        """Return the index of a tensor in the other type: a constant, or output of a QUANTIZE."""
+        if (existing := self._converted.get(index)) is not None:
+            return existing
         rewrite, tensor = self._rewrite, self._rewrite.graph.tensors[index]
         add = {
-            "name": f"{tensor.name.decode()}_{wanted}",
+            "name": f"{tensor.name.decode()}_{dtype}",
             "shape": tensor.shape,
-            "dtype": wanted,
+            "dtype": dtype,
         }
         if rewrite.values(index) is not None:
-            wide = self._wide(tensor)
-            values = np.rint(self._real.of(rewrite, index) / wide.scale[0])
-            values = np.clip(values, -_LEVELS, _LEVELS).astype(np.int16)
-            made = rewrite.add_tensor(**add, quantization=wide, values=values)
+            params = self._int16_params(tensor)
+            values = np.rint(self._real.of(rewrite, index) / params.scale[0])
+            values = np.clip(values, -_LARGEST, _LARGEST).astype(np.int16)
+            converted = rewrite.add_tensor(**add, quantization=params, values=values)
         else:
-            params = self._wide(tensor) if wanted == "int16" else self._in_int8[index]
-            made = rewrite.add_tensor(**add, quantization=params)
+            params = self._int16_params(tensor) if dtype == "int16" else self._int8_params[index]
+            converted = rewrite.add_tensor(**add, quantization=params)
             version = VERSIONS["QUANTIZE"]
-            rewrite.graph.operators.append(rewrite.operator("QUANTIZE", version, [index], [made]))
-        self._converted[index] = made
-        return made
+            operator = rewrite.operator("QUANTIZE", version, [index], [converted])
+            rewrite.graph.operators.append(operator)
+        self._converted[index] = converted
+        return converted
 
     def _bias(self, inputs: Sequence[int], bias: int = -1) -> int:
         """Add a bias in int64, ``round(bias / (input scale * weight scale))``.
 
-        Without one it is zeros: TFLM takes a bias that is left out for one in int32, and rounds
-        otherwise then.
+        Without a bias it is zeros: TFLM treats a missing bias like one in int32, which is rounded
+        differently.
         """
         rewrite, tensors = self._rewrite, self._rewrite.graph.tensors
         weights = tensors[inputs[WEIGHTS]]
-        (taken, *_) = (index for index in inputs if is_integer(rewrite, index, "int16"))
+        (activation, *_) = (index for index in inputs if is_integer(rewrite, index, "int16"))
         scales = np.asarray(weights.quantization.scale, np.float64)
-        scales = scales * tensors[taken].quantization.scale[0]
+        scales = scales * tensors[activation].quantization.scale[0]
         name, values = (
             weights.name,
             np.zeros(weights.shape[weights.quantization.quantizedDimension]),

@@ -13,32 +13,32 @@ from edgepack.tflite.nibbles import pack
 from edgepack.tflite.rewrite import Rewrite, quantization
 
 VERSIONS = {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7, "FULLY_CONNECTED": 10}
-"""The operators with kernels for int4 weights, and the version that has them.
+"""The operators with kernels for int4 weights, and the first version that has them.
 
-From tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc. Earlier kernels would read the
-weights as int8: the version keeps them away.
+From tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc. Older kernels would read the
+weights as int8; the version prevents that.
 """
 
-_LEAST_OF_RANGE, _TRIED = 0.4, 25
-_BIAS = 2  # its place among the inputs
+_MIN_RANGE, _CANDIDATES = 0.4, 25  # of the full range; number of ranges compared
+_BIAS = 2  # its index among the inputs
 _LARGEST_BIAS = 2**31 - 1
-_LARGEST = 7  # of -8..7: symmetric, so that a weight and its negative weigh the same
+_LARGEST = 7  # of -8..7: symmetric, so that a weight and its negative have the same magnitude
 
 
 def to_int4(
     int8_tflite: bytes,
     float_tflite: bytes,
-    chosen: Callable[[str], bool],
+    is_selected: Callable[[str], bool],
     *,
     per_tensor_dense: bool,
     packed: bool = True,
 ) -> bytes:
-    """Give the weights of an INT8 file's operators 4 bits, -7..7, along the same channels.
+    """Quantize the weights of an INT8 file's operators to 4 bits, -7..7, along the same channels.
 
-    ``chosen`` tells by the name of an operator's first output; operators without such kernels stay
-    in int8. Weights and biases are made anew from ``float_tflite``. ``per_tensor_dense`` gives the
-    weights of a dense layer one scale. ``packed`` False keeps each weight in a byte: the same
-    numbers for interpreters that know no int4.
+    ``is_selected`` is called with the name of an operator's first output; operators without int4
+    kernels stay in int8. Weights and biases are quantized again from ``float_tflite``.
+    ``per_tensor_dense`` uses one scale for the weights of a dense layer. ``packed`` False stores
+    each weight in a byte: the same numbers for interpreters without int4.
     """
     rewrite = Rewrite(int8_tflite)
     real = RealValues(float_tflite)
@@ -48,7 +48,7 @@ def to_int4(
             name in VERSIONS
             and is_integer(rewrite, operator.inputs[0])
             and rewrite.values(operator.inputs[1]) is not None
-            and chosen(rewrite.graph.tensors[operator.outputs[0]].name.decode())
+            and is_selected(rewrite.graph.tensors[operator.outputs[0]].name.decode())
         ):
             per_tensor = per_tensor_dense and name == "FULLY_CONNECTED"
             inputs = list(operator.inputs)
@@ -64,20 +64,20 @@ def to_int4(
 
 
 def best_scales(weights: NDArray[Any], axes: tuple[int, ...] | None) -> NDArray[np.float32]:
-    """Find the scales of the least squared error over some axes, all of them with None.
+    """Return the scales with the least squared error, summed over ``axes``; all axes if None.
 
-    With so few steps it pays to clip the largest weights: the range is tried at full size and in
-    steps down to :data:`_LEAST_OF_RANGE` of it.
+    With so few levels it helps to clip the largest weights: 25 ranges are compared, from the full
+    range down to 0.4 of it. The result keeps the summed axes with size 1.
     """
     largest = np.abs(weights).max(axis=axes, keepdims=True)
     full = np.where(largest > 0, largest, 1) / _LARGEST
     best: NDArray[np.float32] = full.astype(np.float32)
-    least = np.full(full.shape, np.inf)
-    for fraction in np.linspace(1, _LEAST_OF_RANGE, _TRIED):
+    least_error = np.full(full.shape, np.inf)
+    for fraction in np.linspace(1, _MIN_RANGE, _CANDIDATES):
         scales = (full * fraction).astype(np.float32)
         error = np.square(_round(weights, scales) * scales - weights).sum(axis=axes, keepdims=True)
-        best = np.where(error < least, scales, best)
-        least = np.minimum(error, least)
+        best = np.where(error < least_error, scales, best)
+        least_error = np.minimum(error, least_error)
     return best
 
 
@@ -110,8 +110,8 @@ def _weights(
 def _bias(rewrite: Rewrite, inputs: Sequence[int], real: RealValues) -> int:
     """Add the bias in int32, ``round(bias / (input scale * weight scale))``."""
     tensors = rewrite.graph.tensors
-    taken, weights, bias = (tensors[index] for index in inputs[: _BIAS + 1])
-    scale = weights.quantization.scale.astype(np.float64) * taken.quantization.scale[0]
+    activation, weights, bias = (tensors[index] for index in inputs[: _BIAS + 1])
+    scale = weights.quantization.scale.astype(np.float64) * activation.quantization.scale[0]
     values = np.rint(real.of(rewrite, inputs[_BIAS]) / scale)
     return rewrite.add_tensor(
         bias.name.decode(),

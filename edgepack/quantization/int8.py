@@ -1,4 +1,4 @@
-"""Full-integer INT8: int8 inputs, outputs, weights and operators."""
+"""Full-integer INT8 quantization: int8 inputs, outputs, weights and operators."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _ATTEMPTS = 50
 def quantize_int8(
     calibrated_tflite: bytes, *, in_float: Sequence[str] = (), per_tensor_dense: bool = False
 ) -> bytes:
-    """Quantize a float .tflite whose tensors carry their ranges (``quantization.min/max``).
+    """Quantize a float .tflite whose tensors contain their ranges (``quantization.min/max``).
 
-    Operators stay in float whose first outputs are named ``in_float``; ``per_tensor_dense`` gives
-    the weights of a dense layer one scale instead of one for each output.
+    ``in_float`` are the names of the first outputs of operators that stay in float;
+    ``per_tensor_dense`` uses one scale for the weights of a dense layer instead of one per output.
 
-    This is the second half of ``TFLiteConverter``'s full-integer conversion, called on its own
-    so that the ranges can be anyone's. It needs TensorFlow.
+    This is the second half of ``TFLiteConverter``'s full-integer conversion, called separately so
+    that ranges from any source can be used. It needs TensorFlow.
 
-    It leaves a SPLIT in float now and then, if one of its outputs is not used (the first step of
-    an unrolled LSTM has one), depending on where things lie in memory; then it is asked again.
+    The quantizer occasionally leaves a SPLIT in float if one of its outputs is unused, as in the
+    first step of an unrolled LSTM; this depends on memory addresses, so it is run again.
 
-    Raises :class:`ConversionError` if the quantizer refuses the model.
+    Raises :class:`ConversionError` if the quantizer rejects the model.
     """
     settings = {
         "denylisted_nodes": list(in_float),
@@ -54,6 +54,6 @@ def _quantize(calibrated_tflite: bytes, settings: dict[str, Any]) -> bytes:
         )
     except Exception as error:
         raise ConversionError(
-            f"TensorFlow's quantizer refuses the model: {reason(error)}"
+            f"TensorFlow's quantizer rejects the model: {reason(error)}"
         ) from error
     return quantized

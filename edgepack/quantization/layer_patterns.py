@@ -1,4 +1,4 @@
-"""Which layers a name pattern means, in a .tflite file, whose operators have no names."""
+"""Matches layer name patterns with the operators of a .tflite file, which have no names."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from edgepack.core.errors import ModelError
 from edgepack.tflite.converter_names import fused
 from edgepack.tflite.graph import Graph, Operator
 
-_NEAR = 3
+_SUGGESTIONS = 3
 
 
 def assign_patterns(
     graph: Graph, default: str, layers: Sequence[tuple[str, str]]
 ) -> dict[str, str]:
-    """Tell how each operator of a float graph is quantized, by the name of its first output.
+    """Return how each operator of a float graph is quantized, by the name of its first output.
 
-    ``layers`` pairs patterns with ``int8``, ``int16``, ``int4`` or ``float``; the last that
-    matches counts, ``default`` where none does. A pattern means a run of whole components of a
-    path: ``block_1`` and ``block_1/*`` mean ``model/block_1/conv/Conv2D``. An operator goes by the
-    names of its outputs and of its weights. Raises :class:`ModelError` for a pattern that means
-    none.
+    ``layers`` pairs patterns with ``int8``, ``int16``, ``int4`` or ``float``; the last match
+    applies, or ``default`` without one. A pattern matches consecutive whole components of a path:
+    ``block_1`` and ``block_1/*`` match ``model/block_1/conv/Conv2D``. The paths of an operator are
+    the names of its outputs and of its weights. Raises :class:`ModelError` for a pattern without a
+    match.
     """
     names = {_key(graph, operator): list(_runs(graph, operator)) for operator in graph.operators}
     assigned = dict.fromkeys(names, default)
-    for pattern, wanted in layers:
-        meant = [
+    for pattern, scheme in layers:
+        matches = [
             key for key, runs in names.items() if any(fnmatchcase(run, pattern) for run in runs)
         ]
-        if not meant:
-            raise ModelError(_unknown(pattern, [run for runs in names.values() for run in runs]))
-        assigned |= dict.fromkeys(meant, wanted)
+        if not matches:
+            raise ModelError(_no_match(pattern, [run for runs in names.values() for run in runs]))
+        assigned |= dict.fromkeys(matches, scheme)
     return assigned
 
 
@@ -41,7 +41,7 @@ def _key(graph: Graph, operator: Operator) -> str:
 
 
 def _runs(graph: Graph, operator: Operator) -> Iterator[str]:
-    """Give every name that a pattern may match; fused operators join theirs by semicolons."""
+    """Yield every name that a pattern may match; fused operators join names by semicolons."""
     weights = [
         index
         for index in operator.inputs
@@ -55,11 +55,13 @@ def _runs(graph: Graph, operator: Operator) -> Iterator[str]:
                     yield "/".join(parts[start:stop])
 
 
-def _unknown(pattern: str, names: Sequence[str]) -> str:
-    known = list(dict.fromkeys(names))
-    # Patterns are told apart from names by their wildcards, which are no part of a likeness.
-    near = difflib.get_close_matches(pattern.strip("*/"), known, n=_NEAR, cutoff=0.4)
+def _no_match(pattern: str, names: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    # Wildcards would reduce the similarity with names.
+    similar = difflib.get_close_matches(pattern.strip("*/"), unique, n=_SUGGESTIONS, cutoff=0.4)
     hint = (
-        f"near it are {', '.join(near)}" if near else f"there are {', '.join(known[:_NEAR])}, ..."
+        f"similar names are {', '.join(similar)}"
+        if similar
+        else f"there are {', '.join(unique[:_SUGGESTIONS])}, ..."
     )
     return f"no layer is named {pattern!r}; {hint}"

@@ -1,4 +1,4 @@
-"""Inputs as a quantized model takes them."""
+"""Quantization of a model's inputs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from edgepack.tflite.graph import Tensor
 
 
 def quantize_inputs(inputs: Arrays, tensors: Sequence[Tensor], folder: Path) -> Arrays:
-    """Quantize real-valued inputs (samples, ...), a block at a time, to files in a folder.
+    """Quantize real-valued inputs, arrays of (samples, ...), in blocks to files in a folder.
 
-    ``tensors`` are those of the model's inputs, in the same order.
+    ``tensors`` are those of the model's inputs, in the same order. Returns the arrays in the files,
+    by the names of the inputs.
     """
-    made: Arrays = {}
+    quantized: Arrays = {}
     for number, ((name, array), tensor) in enumerate(zip(inputs.items(), tensors, strict=True)):
-        with NpyWriter(folder / f"quantized-{number}.npy") as spool:
+        with NpyWriter(folder / f"quantized-{number}.npy") as writer:
             for _, (block,) in blocks(array):
-                spool.add(quantize(block, tensor))
-        made[name] = load_array(spool.path)
-    return made
+                writer.add(quantize(block, tensor))
+        quantized[name] = load_array(writer.path)
+    return quantized

@@ -1,4 +1,4 @@
-"""What became of the ranges that were asked for: scales, read back from the quantized file."""
+"""Ranges that a quantized file represents, compared with the calibrated ranges."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from edgepack.quantization.affine import real_range
 from edgepack.tflite.graph import Model, Tensor
 from edgepack.tflite.layer_names import layer_names
 
-_SAME = 0.01  # of a scale: the zero point's rounding stretches a range by half a step
+_TOLERANCE = 0.01  # of a scale: rounding the zero point stretches a range by half a step
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepresentedRange:
-    """An activation of the quantized file, by the ``layer`` that makes it.
+    """The range of an activation in the quantized file, with the ``layer`` that outputs it.
 
-    ``asked`` is its range before, ``represented`` what its integers stand for, in the unit of the
-    activation. ``fixed_by`` names the operator that has a scale of its own, such as SOFTMAX, and
-    is None where the range asked for was taken.
+    ``asked`` is its calibrated range, ``represented`` the one that its integers can represent, both
+    in the unit of the activation. ``fixed_by`` names an operator with a fixed scale, such as
+    SOFTMAX, and is None where the calibrated range was used.
     """
 
     layer: str
@@ -34,35 +34,36 @@ class RepresentedRange:
 
 
 def represented_ranges(model: Model, ranges: Mapping[str, Range]) -> dict[str, RepresentedRange]:
-    """Read back the scales of a quantized .tflite, by the activations' names.
+    """Return the ranges that a quantized .tflite represents, by the activations' names.
 
-    Activations that are not quantized, or are not in the file any more, are left out.
+    ``ranges`` are the calibrated ones. Activations that are not quantized per tensor, or are no
+    longer in the file, are left out.
     """
-    makers = {index: op.name for op in model.main.operators for index in op.outputs}
+    producers = {index: op.name for op in model.main.operators for index in op.outputs}
     names = layer_names(model.main)
-    found = {}
+    represented = {}
     for index, tensor in enumerate(model.main.tensors):
-        asked = ranges.get(tensor.name)
-        if asked is None or tensor.quant is None or len(tensor.quant.scale) != 1:
+        calibrated = ranges.get(tensor.name)
+        if calibrated is None or tensor.quant is None or len(tensor.quant.scale) != 1:
             continue
         (scale,), (zero_point,) = tensor.quant.scale, tensor.quant.zero_point
-        least, most = real_range(tensor)
-        taken = abs(scale - _scale(tensor, asked)) <= _SAME * scale
-        found[tensor.name] = RepresentedRange(
+        lower, upper = real_range(tensor)
+        is_calibrated = abs(scale - _scale(tensor, calibrated)) <= _TOLERANCE * scale
+        represented[tensor.name] = RepresentedRange(
             layer=names.get(index, tensor.name),
-            asked=asked,
-            represented=Range(min=least, max=most),
+            asked=calibrated,
+            represented=Range(min=lower, max=upper),
             dtype=tensor.dtype,
             scale=scale,
             zero_point=zero_point,
-            fixed_by=None if taken else makers.get(index, "the quantizer"),
+            fixed_by=None if is_calibrated else producers.get(index, "the quantizer"),
         )
-    return found
+    return represented
 
 
-def _scale(tensor: Tensor, asked: Range) -> float:
-    """Compute the scale that a range asks for: int16 is symmetric, the others are not."""
+def _scale(tensor: Tensor, calibrated: Range) -> float:
+    """Compute the scale for a range: int16 is symmetric, other types are not."""
     limits = np.iinfo(tensor.dtype)
     if tensor.dtype == "int16":
-        return max(-asked.min, asked.max) / limits.max
-    return (asked.max - asked.min) / (limits.max - limits.min)
+        return max(-calibrated.min, calibrated.max) / limits.max
+    return (calibrated.max - calibrated.min) / (limits.max - limits.min)

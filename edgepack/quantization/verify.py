@@ -1,4 +1,4 @@
-"""Proof, from the file itself, of what is quantized and what is left in float."""
+"""Verifies, from the quantized file itself, what is quantized and what is left in float."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edgepack.tflite.graph import Graph, Model, Operator
 from edgepack.tflite.sparsity import weight_tensors
 
 FLOATS = {"float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
-_NAMED = 5
+_MAX_NAMED = 5
 _FULL_INT8 = Quantization()
 
 
 def float_tensors(model: Model, allowed: Collection[tuple[int, int]] = ()) -> list[str]:
-    """Describe each tensor left in floating point, with the operator that makes or takes it.
+    """Describe each tensor left in floating point, with an operator that outputs or uses it.
 
-    ``allowed`` has pairs of a graph's and a tensor's index.
+    ``allowed`` are pairs of subgraph and tensor indices to leave out.
     """
     return [
         f"{tensor.name} ({tensor.dtype}, {_user(graph, index)})"
@@ -29,9 +29,9 @@ def float_tensors(model: Model, allowed: Collection[tuple[int, int]] = ()) -> li
 
 
 def float_operators(model: Model, in_float: Collection[str] = ()) -> set[str]:
-    """Name the operators that compute in floating point, not those that convert from and to it.
+    """Return the kinds of operators that compute in floating point, not those that convert it.
 
-    Those whose first outputs are named ``in_float`` do so on purpose and are left out.
+    Operators whose first outputs are named ``in_float`` are meant to, and are left out.
     """
     return {
         operator.name
@@ -45,34 +45,34 @@ def float_operators(model: Model, in_float: Collection[str] = ()) -> set[str]:
 def require_full_integer(
     model: Model, source: Model, settings: Quantization = _FULL_INT8
 ) -> tuple[str, ...]:
-    """Prove that all that was float in ``source`` is in the integers that were asked for.
+    """Verify that everything in float in ``source`` is quantized to integers as ``settings`` say.
 
-    Returns the names of what computes in float because ``settings`` say so. Inputs and outputs
-    that are whole numbers in the float model, such as token numbers, stay what they are. Raises
+    Returns the names of the operators that ``settings`` keep in float. Inputs and outputs that are
+    integers in the float model, such as token ids, must keep their type. Raises
     :class:`ConversionError`, naming the tensors, for any other float.
     """
     if not model.main.operators:
         raise ConversionError("the model computes nothing: it has no operator to quantize")
     in_float = {
         name
-        for name, wanted in assign_patterns(source.main, settings.scheme, settings.layers).items()
-        if wanted == FLOAT
+        for name, scheme in assign_patterns(source.main, settings.scheme, settings.layers).items()
+        if scheme == FLOAT
     }
     if left := float_tensors(model, _allowed(model, in_float, settings)):
-        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        more = f" and {len(left) - _MAX_NAMED} more" if len(left) > _MAX_NAMED else ""
         count = "1 tensor is" if len(left) == 1 else f"{len(left)} tensors are"
         raise ConversionError(
-            f"not full-integer: {count} left in float: {'; '.join(left[:_NAMED])}{more};"
+            f"not full-integer: {count} left in float: {'; '.join(left[:_MAX_NAMED])}{more};"
             f" {_cure(source)}"
         )
-    for kind, wanted, found, before in (
+    for kind, dtype, tensors, originals in (
         ("input", settings.inputs, model.main.input_tensors, source.main.input_tensors),
         ("output", settings.outputs, model.main.output_tensors, source.main.output_tensors),
     ):
-        for tensor, original in zip(found, before, strict=True):
-            if tensor.dtype != (wanted if original.dtype in FLOATS else original.dtype):
+        for tensor, original in zip(tensors, originals, strict=True):
+            if tensor.dtype != (dtype if original.dtype in FLOATS else original.dtype):
                 raise ConversionError(
-                    f"not full-integer: the {kind} {tensor.name} is {tensor.dtype}, not {wanted}"
+                    f"not full-integer: the {kind} {tensor.name} is {tensor.dtype}, not {dtype}"
                 )
     return tuple(
         graph.tensors[operator.outputs[0]].name
@@ -83,40 +83,43 @@ def require_full_integer(
 
 
 def require_quantized_weights(model: Model, scheme: str) -> tuple[str, ...]:
-    """Prove that a scheme that computes in float has quantized weights.
+    """Verify that a scheme that computes in float has quantized weights.
 
-    Returns the names of the weights that stayed in float32. Raises :class:`ConversionError` if
-    all of them did.
+    Returns the names of the weights that are still in float32. Raises :class:`ConversionError` if
+    all of them are.
     """
     weights = weight_tensors(model)
     left = [name for name, weight in weights.items() if weight.tensor.dtype == "float32"]
     if len(left) == len(weights):
-        limit = " of 1,024 weights or more" if scheme == DYNAMIC_RANGE else ""
+        limit = " with 1,024 weights or more" if scheme == DYNAMIC_RANGE else ""
         raise ConversionError(
-            f"nothing was quantized: no layer{limit} was left to the scheme {scheme}; choose"
+            f"nothing was quantized: the scheme {scheme} applies to no layer{limit}; choose"
             " another, such as int8"
         )
     return tuple(left)
 
 
 def dense_scales(model: Model) -> str | None:
-    """Tell whether dense layers have a scale for each output, or one; None without such layers."""
-    weights = [
+    """Return ``per-channel`` or ``per-tensor``, the scales of quantized dense layers; None without.
+
+    Models with both are ``per-channel``.
+    """
+    quants = [
         graph.tensors[operator.inputs[1]].quant
         for graph in model.subgraphs
         for operator in graph.operators
         if operator.name == "FULLY_CONNECTED"
     ]
-    known = [quant for quant in weights if quant is not None]
-    if not known:
+    quantized = [quant for quant in quants if quant is not None]
+    if not quantized:
         return None
-    return "per-channel" if any(quant.axis is not None for quant in known) else "per-tensor"
+    return "per-channel" if any(quant.axis is not None for quant in quantized) else "per-tensor"
 
 
 def _allowed(
     model: Model, in_float: Collection[str], settings: Quantization
 ) -> set[tuple[int, int]]:
-    """Find the tensors that a layer or an end in float accounts for: graph and index."""
+    """Return the subgraph and tensor indices of layers, inputs and outputs meant to be in float."""
     allowed = {
         (number, index)
         for number, graph in enumerate(model.subgraphs)
@@ -124,45 +127,44 @@ def _allowed(
         if graph.tensors[operator.outputs[0]].name in in_float
         for index in (*operator.inputs, *operator.outputs)
     }
-    for wanted, ends in (
+    for dtype, indices in (
         (settings.inputs, model.main.inputs),
         (settings.outputs, model.main.outputs),
     ):
-        if wanted == "float32":
-            allowed |= {(0, index) for index in ends}
+        if dtype == "float32":
+            allowed |= {(0, index) for index in indices}
     return allowed
 
 
 def _computes_in_float(graph: Graph, operator: Operator) -> bool:
-    made, taken = (
-        any(graph.tensors[index].dtype in FLOATS for index in ends if index >= 0)
-        for ends in (operator.outputs, operator.inputs)
+    return all(
+        any(graph.tensors[index].dtype in FLOATS for index in indices if index >= 0)
+        for indices in (operator.outputs, operator.inputs)
     )
-    return made and taken
 
 
 def _cure(source: Model) -> str:
-    """Say what to change in the float model."""
+    """Return what to change in the float model, as the end of an error message."""
     graph = source.main
-    takers = {op.name for op in graph.operators if set(op.inputs) & set(graph.inputs)}
-    if "CAST" in takers:
+    consumers = {op.name for op in graph.operators if set(op.inputs) & set(graph.inputs)}
+    if "CAST" in consumers:
         return (
-            "an input in float is used as whole numbers, as by an Embedding: give its Input layer"
-            " dtype='int32'"
+            "a float input is used as integers, as by an Embedding: set dtype='int32' in its Input"
+            " layer"
         )
     if any(op.name == "NOT_EQUAL" for op in graph.operators):
         return (
             "values are compared to find masked steps, as by Masking or mask_zero, which TensorFlow"
             " Lite cannot do in int8: build the model without masks"
         )
-    return "replace the layers they belong to by ones that TensorFlow Lite has in int8"
+    return "replace their layers with ones that TensorFlow Lite has in int8"
 
 
 def _user(graph: Graph, index: int) -> str:
     for operator in graph.operators:
         if index in operator.outputs:
-            return f"made by {operator.name}"
+            return f"output of {operator.name}"
     for operator in graph.operators:
         if index in operator.inputs:
-            return f"taken by {operator.name}"
+            return f"input of {operator.name}"
     return "used by no operator"

@@ -1,4 +1,4 @@
-"""Magnitude pruning as a step of compression, and what a report says of it."""
+"""Magnitude pruning as a compression technique, and its description in reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgepack.compression.technique import Compressed, Form, Task, Technique
 
 
 class MagnitudePruning(Technique):
-    """Pruning by TFMOT: with fine-tuning, or in one shot."""
+    """Magnitude pruning by TFMOT: with fine-tuning, or in one shot."""
 
     name = Prune.technique
     stage = "pruned"
@@ -28,7 +28,7 @@ class MagnitudePruning(Technique):
         return prune(task, settings)
 
     def tell(self, record: Pruning) -> Iterator[str]:
-        """Say which way weights went, and how the model was trained."""
+        """Describe how weights were pruned and the model was trained."""
         how = f"fine-tuned {record.trained}" if record.trained else "in one shot, not fine-tuned"
         yield f"{_WAYS[record.way]}; {how}"
         if record.why_not_carried:

@@ -1,7 +1,7 @@
-"""TFMOT's schedules and masks on the variables of any model, without its wrappers.
+"""TFMOT's schedules and masks applied to the variables of any model, without its wrappers.
 
-For models that TFMOT cannot wrap: those that code calls instead of a graph, and Keras 3 models
-that cannot be carried to tf-keras.
+For models that TFMOT cannot wrap: subclassed models, whose layers are called by code, and Keras 3
+models that cannot be ported to tf-keras.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgepack.compression.pruning.schedule import PruningPlan
-from edgepack.compression.weights import variable
+from edgepack.compression.weights import tensorflow_variable
 
 
 class Masks:
-    """Masks over the prunable weights of a model of either Keras.
+    """Masks of the prunable weights of a model of either Keras.
 
     ``weights`` are the masked variables and ``masks`` their masks, 1 to keep; ``variables`` is
-    what has to be kept to go on later.
+    the state that a checkpoint must hold to resume.
     """
 
     def __init__(self, model: Any, plan: PruningPlan) -> None:
@@ -32,7 +32,7 @@ class Masks:
         self.weights: list[Any] = []
         self.masks: list[Any] = []
         self._prunings = []
-        for name, weights in prunable(model):
+        for name, weights in prunable_weights(model):
             settings = plan.settings(name, (weight.shape.as_list() for weight in weights))
             if settings is None:
                 continue
@@ -58,7 +58,7 @@ class Masks:
         self._traced = tf.function(self._advance)
 
     def advance(self) -> None:
-        """Begin a step: choose the masks anew if the schedule says so, and apply them."""
+        """Begin a step: recompute the masks if the schedule requires it, and apply them."""
         self._traced()
 
     def apply(self) -> None:
@@ -73,8 +73,12 @@ class Masks:
             pruning.weight_mask_op()
 
 
-def one_shot(values: NDArray[Any], settings: dict[str, Any]) -> NDArray[Any]:
-    """Find TFMOT's mask for an array of weights, as in its first step: 1 to keep, 0 to prune."""
+def one_shot_mask(values: NDArray[Any], settings: dict[str, Any]) -> NDArray[Any]:
+    """Return TFMOT's mask for an array of weights after its first step: 1 to keep, 0 to prune.
+
+    ``settings`` are those that :meth:`PruningPlan.settings` returns. The mask has the shape of
+    ``values``.
+    """
     import tensorflow as tf
     from tensorflow_model_optimization.python.core.sparsity.keras.pruning_impl import Pruning
 
@@ -85,15 +89,15 @@ def one_shot(values: NDArray[Any], settings: dict[str, Any]) -> NDArray[Any]:
         block_pooling_type="AVG",
         **settings,
     ).conditional_mask_update()
-    found: NDArray[Any] = mask.numpy()
-    return found
+    result: NDArray[Any] = mask.numpy()
+    return result
 
 
-def callback(keras: Any, masks: Masks) -> Any:
-    """Make the callback that drives masks while a model of this Keras is trained."""
+def pruning_callback(keras: Any, masks: Masks) -> Any:
+    """Return a callback of this Keras that advances the masks while a model is trained."""
 
     class Prune(keras.callbacks.Callback):  # type: ignore[misc]  # untyped base
-        """Masks before every step, and once more at the end of every epoch."""
+        """Applies the masks before every step, and once more at the end of every epoch."""
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
             masks.advance()
@@ -104,12 +108,12 @@ def callback(keras: Any, masks: Masks) -> Any:
     return Prune()
 
 
-def prunable(model: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Find the weights that TFMOT would prune, as TensorFlow variables, by their layer's path."""
+def prunable_weights(model: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the weights that TFMOT can prune, as TensorFlow variables, by layer path."""
     for path, layer in _leaves(model, ""):
-        owner = getattr(layer, "cell", layer)  # of a recurrent layer
+        owner = getattr(layer, "cell", layer)  # recurrent layers keep their weights in a cell
         names = _weight_names().get(type(owner).__name__, ())
-        weights = [variable(getattr(owner, name)) for name in names if "." not in name]
+        weights = [tensorflow_variable(getattr(owner, name)) for name in names if "." not in name]
         if weights and layer.trainable:
             yield path, weights
 
@@ -127,10 +131,10 @@ def _leaves(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 @cache
 def _weight_names() -> dict[str, tuple[str, ...]]:
-    """Read from TFMOT which weights it prunes of which layer."""
+    """Return the names of the weights that TFMOT prunes, by class of layer or recurrent cell."""
     from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import (
         PruneRegistry,
     )
 
-    known = PruneRegistry._LAYERS_WEIGHTS_MAP | PruneRegistry._RNN_CELLS_WEIGHTS_MAP
-    return {kind.__name__: tuple(names) for kind, names in known.items() if names}
+    registered = PruneRegistry._LAYERS_WEIGHTS_MAP | PruneRegistry._RNN_CELLS_WEIGHTS_MAP
+    return {kind.__name__: tuple(names) for kind, names in registered.items() if names}

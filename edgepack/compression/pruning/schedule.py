@@ -1,4 +1,4 @@
-"""Which weights TFMOT prunes, how far and when."""
+"""Pruning plan: which weights TFMOT prunes, to what sparsity, and on which schedule."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from edgepack.compression.pruning.settings import DEFAULT_SPARSITY, Prune
 from edgepack.config.export import Schedule
 from edgepack.core.errors import ModelError
 
-_UPDATES = 50
-_SHARE = 2 / 3  # of the steps; the last third trains what is left
+_UPDATES = 50  # mask updates over the schedule, by default
+_PRUNING_FRACTION = 2 / 3  # of the steps; the last third trains the remaining weights
 _POWER = 3  # Zhu and Gupta, "To prune, or not to prune", 2017, equation 1
-_N_OF_M_RANKS = (2, 4)  # TFMOT's: Dense and Conv2D
+_N_OF_M_RANKS = (2, 4)  # supported by TFMOT: Dense and Conv2D
 
 
 @dataclass
 class PruningPlan:
-    """What to do with each layer, by its path, such as ``encoder/dense``.
+    """Pruning of each layer, by its path, such as ``encoder/dense``.
 
     ``steps`` is the number of training steps, None for one shot. ``left_out`` collects the layers
-    that are not pruned though nobody said so, with the reason.
+    that cannot be pruned as requested, with the reason.
     """
 
     prune: Prune
@@ -30,19 +30,22 @@ class PruningPlan:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def sparsity(self, name: str) -> float:
-        """Tell the wanted sparsity of a layer; 0 leaves it out."""
-        wanted = DEFAULT_SPARSITY if self.prune.sparsity is None else self.prune.sparsity
+        """Return the target sparsity of a layer; 0 excludes it."""
+        target = DEFAULT_SPARSITY if self.prune.sparsity is None else self.prune.sparsity
         for pattern, sparsity in self.prune.layers:
             if fnmatchcase(name, pattern):
-                wanted = sparsity
-        return wanted
+                target = sparsity
+        return target
 
     def settings(self, name: str, shapes: Iterable[Sequence[int]]) -> dict[str, Any] | None:
-        """Tell TFMOT's settings for a layer whose weights have these shapes; None leaves it out."""
+        """Return TFMOT's settings for a layer with weights of these shapes; None excludes it.
+
+        A layer that cannot be pruned as requested is added to ``left_out``.
+        """
         if not self.sparsity(name):
             return None
-        if unfit := self._unfit(list(shapes)):
-            self.left_out[name] = unfit
+        if why := self._why_not(list(shapes)):
+            self.left_out[name] = why
             return None
         return {
             "pruning_schedule": self._schedule(self.sparsity(name)),
@@ -50,8 +53,8 @@ class PruningPlan:
             "sparsity_m_by_n": self.prune.n_of_m,
         }
 
-    def _unfit(self, shapes: Sequence[Sequence[int]]) -> str | None:
-        """Say why weights of these shapes cannot be pruned as wanted, if so."""
+    def _why_not(self, shapes: Sequence[Sequence[int]]) -> str | None:
+        """Return why weights of these shapes cannot be pruned as requested; None if they can."""
         if self.prune.n_of_m and any(len(shape) not in _N_OF_M_RANKS for shape in shapes):
             return "N of M needs weights of two or four dimensions"
         if self.prune.block is None:
@@ -65,45 +68,45 @@ class PruningPlan:
 
     @property
     def final_step(self) -> int:
-        """The step from which on the sparsity is the final one; 0 in one shot."""
+        """The first step with the final sparsity; 0 in one shot."""
         if self.steps is None:
             return 0
-        when = self._when()
-        return when.begin_step if when.kind == "constant" else when.end_step or 0
+        schedule = self._complete_schedule()
+        return schedule.begin_step if schedule.kind == "constant" else schedule.end_step or 0
 
     def _schedule(self, sparsity: float) -> Any:
         from tensorflow_model_optimization.sparsity.keras import ConstantSparsity, PolynomialDecay
 
         if self.steps is None:
             return ConstantSparsity(sparsity, begin_step=0, frequency=1)
-        when = self._when()
-        if when.kind == "constant":
+        schedule = self._complete_schedule()
+        if schedule.kind == "constant":
             return ConstantSparsity(
                 sparsity,
-                begin_step=when.begin_step,
-                end_step=when.end_step,
-                frequency=when.frequency,
+                begin_step=schedule.begin_step,
+                end_step=schedule.end_step,
+                frequency=schedule.frequency,
             )
         return PolynomialDecay(
             initial_sparsity=0.0,
             final_sparsity=sparsity,
-            begin_step=when.begin_step,
-            end_step=when.end_step,
+            begin_step=schedule.begin_step,
+            end_step=schedule.end_step,
             power=_POWER,
-            frequency=when.frequency,
+            frequency=schedule.frequency,
         )
 
-    def _when(self) -> Schedule:
-        """Tell the schedule, what the user left open filled in.
+    def _complete_schedule(self) -> Schedule:
+        """Return the schedule with defaults for the steps that the user did not set.
 
         Raises :class:`ModelError` if training ends before the schedule does.
         """
         schedule = self.prune.fine_tune.schedule if self.prune.fine_tune else Schedule()
         steps = self.steps or 0
         begin = schedule.begin_step
-        end = schedule.end_step or max(begin + 1, int(begin + (steps - begin) * _SHARE))
+        end = schedule.end_step or max(begin + 1, int(begin + (steps - begin) * _PRUNING_FRACTION))
         frequency = schedule.frequency or max(1, (end - begin) // _UPDATES)
-        # The last step on which the schedule acts: only there the final sparsity is reached.
+        # The last step at which masks are updated: only there is the final sparsity reached.
         end -= (end - begin) % frequency
         if end > steps or end == begin:
             raise ModelError(
@@ -114,7 +117,7 @@ class PruningPlan:
         return Schedule(kind=schedule.kind, begin_step=begin, end_step=end, frequency=frequency)
 
     def check_patterns(self, names: Iterable[str]) -> None:
-        """Raise :class:`ModelError` for a pattern that matches none of the layers."""
+        """Raise :class:`ModelError` for a pattern that matches none of the layers ``names``."""
         names = list(names)
         for pattern, _ in self.prune.layers:
             if not any(fnmatchcase(name, pattern) for name in names):

@@ -1,4 +1,4 @@
-"""TFMOT's own way: a tf-keras model whose layers are wrapped, one by one."""
+"""Pruning by TFMOT's wrappers: a tf-keras model whose layers are wrapped one by one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from edgepack.compression.pruning.schedule import PruningPlan
 
 
-def wrap(model: Any, plan: PruningPlan) -> Any:
-    """Wrap the layers of a Sequential or functional tf-keras model as the plan says.
+def wrap_layers(model: Any, plan: PruningPlan) -> Any:
+    """Return a copy of a Sequential or functional tf-keras model with its layers wrapped by plan.
 
-    Layer by layer: given a whole model, TFMOT refuses it for one layer that it does not know.
+    Layers are wrapped one by one, because TFMOT rejects a whole model for one unsupported layer.
     """
     import tf_keras
     from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import (
@@ -41,7 +41,7 @@ def wrap(model: Any, plan: PruningPlan) -> Any:
 
 
 def wrapped_layers(model: Any) -> list[Any]:
-    """Find the layers that :func:`wrap` wrapped, those of nested models too."""
+    """Return the layers that :func:`wrap_layers` wrapped, including those of nested models."""
     from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (
         collect_prunable_layers,
     )
@@ -50,8 +50,8 @@ def wrapped_layers(model: Any) -> list[Any]:
     return list({id(layer): layer for layer in layers}.values())
 
 
-def mask(model: Any, final_step: int) -> None:
-    """Let TFMOT find its masks for layers that were not trained, and apply them.
+def mask_untrained_layers(model: Any, final_step: int) -> None:
+    """Compute and apply TFMOT's masks for wrapped layers that were not trained.
 
     ``final_step`` is the step at which the schedule reaches its final sparsity.
     """
@@ -62,13 +62,13 @@ def mask(model: Any, final_step: int) -> None:
             layer.pruning_obj.weight_mask_op()
 
 
-def masks(model: Any) -> list[Any]:
-    """Find TFMOT's masks, 1 for weights to keep."""
+def find_masks(model: Any) -> list[Any]:
+    """Return TFMOT's mask variables: 1 keeps a weight, 0 prunes it."""
     return [mask for layer in wrapped_layers(model) for _, mask, _ in layer.pruning_vars]
 
 
-def pruned_weights(model: Any) -> list[Any]:
-    """Find the variables under TFMOT's masks."""
+def masked_weights(model: Any) -> list[Any]:
+    """Return the weight variables that TFMOT's masks apply to."""
     return [
         weight for layer in wrapped_layers(model) for weight in layer.layer.get_prunable_weights()
     ]

@@ -1,4 +1,4 @@
-"""Checkpoints of fine-tuning: the state after an epoch, in one file that is whole or absent."""
+"""Checkpoints of fine-tuning: the state after an epoch, in one atomically replaced file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _NAME = "fine-tuning"
 
 @dataclass
 class TrainingState:
-    """How far a training is: epochs done, and the best loss on held-out samples so far.
+    """Progress of a training: epochs completed, and the best loss on held-out samples so far.
 
-    ``waited`` counts the epochs since then. The loss is None while there is none.
+    ``waited`` counts the epochs since the best loss, which is None before it is first measured.
     """
 
     epochs: int = 0
@@ -31,20 +31,19 @@ class TrainingState:
 
 
 def require_none(files: Iterable[Path]) -> None:
-    """Raise :class:`ConfigError` if there is a checkpoint, which a new run would replace."""
+    """Raise :class:`ConfigError` if a checkpoint exists, which a new run would replace."""
     for path in files:
         if path.exists():
             raise ConfigError(
-                f"{path.parent}: holds the checkpoint of a run that was cut off; go on from it with"
+                f"{path.parent}: holds the checkpoint of an interrupted run; continue it with"
                 " --resume, or remove it"
             )
 
 
 class Checkpoint:
-    """The checkpoint of one training, a file; ``fingerprint`` is of all that decides it.
+    """The checkpoint file of one training; ``fingerprint`` covers everything that determines it.
 
-    Raises :class:`ConfigError` if there is one that is not to be resumed, or the one to resume is
-    missing or of another training.
+    Raises :class:`ConfigError` if the file exists without ``resume``, or is missing with it.
     """
 
     def __init__(self, path: Path, *, fingerprint: str, resume: bool) -> None:
@@ -57,39 +56,42 @@ class Checkpoint:
             require_none([path])
 
     def restore(self) -> tuple[TrainingState, list[NDArray[Any]], list[NDArray[Any]]] | None:
-        """Read the standing, the state and the best weights; None if there is nothing to resume."""
+        """Return the state, the variables' values and the best weights; None without ``resume``.
+
+        Raises :class:`ConfigError` if the file is damaged or belongs to another training.
+        """
         if not self._resume:
             return None
         try:
             with np.load(self._path, allow_pickle=False) as arrays:
-                held = json.loads(str(arrays["standing"]))
-                fingerprint = held.pop("fingerprint")
-                state, best = (
+                fields = json.loads(str(arrays["standing"]))
+                fingerprint = fields.pop("fingerprint")
+                values, best = (
                     [
                         arrays[f"{kind}-{index}"]
                         for index in range(sum(name.startswith(f"{kind}-") for name in arrays))
                     ]
                     for kind in ("state", "best")
                 )
-                standing = TrainingState(**held)
+                state = TrainingState(**fields)
         except Exception as error:
             raise ConfigError(f"{self._path}: damaged; remove it, and start again") from error
         if fingerprint != self._fingerprint:
             raise ConfigError(
-                f"{self._path}: is of another model, other data or other options; repeat those of"
-                " the run that was cut off, or remove it"
+                f"{self._path}: belongs to another model, other data or other options; use those of"
+                " the interrupted run, or remove it"
             )
-        return standing, state, best
+        return state, values, best
 
     def save(
         self,
-        standing: TrainingState,
-        state: Sequence[NDArray[Any]],
+        state: TrainingState,
+        values: Sequence[NDArray[Any]],
         best: Sequence[NDArray[Any]],
     ) -> None:
         """Replace the checkpoint. Raises :class:`OutputError` if it cannot be written."""
-        text = json.dumps(asdict(standing) | {"fingerprint": self._fingerprint})
-        arrays = {f"state-{index}": array for index, array in enumerate(state)}
+        text = json.dumps(asdict(state) | {"fingerprint": self._fingerprint})
+        arrays = {f"state-{index}": array for index, array in enumerate(values)}
         arrays |= {f"best-{index}": array for index, array in enumerate(best)}
         partial = self._path.with_suffix(".partial")
         try:
@@ -101,13 +103,13 @@ class Checkpoint:
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise OutputError(
-                f"{self._path}: cannot be written: {error.strerror or error}; free space, or choose"
-                " another --checkpoints"
+                f"{self._path}: cannot be written: {error.strerror or error}; free some space, or"
+                " choose another folder with --checkpoints"
             ) from error
 
 
 def checkpoint_files(folder: Path | None, trainings: int) -> list[Path]:
-    """Name the files in a folder that the checkpoints of so many trainings are; none in None."""
+    """Return the paths of the checkpoints of a number of trainings; none without a folder."""
     if folder is None:
         return []
     return [folder / f"{_NAME}{f'-{n}' if n > 1 else ''}.npz" for n in range(1, trainings + 1)]
@@ -115,9 +117,9 @@ def checkpoint_files(folder: Path | None, trainings: int) -> list[Path]:
 
 @contextmanager
 def checkpoints_in(folder: Path | None) -> Iterator[None]:
-    """Make the folder for checkpoints, if there are to be any; it goes again if it stays empty.
+    """Create the folder for checkpoints, if any; remove it in the end if it is empty.
 
-    Raises :class:`OutputError` if it cannot be made.
+    Raises :class:`OutputError` if it cannot be created.
     """
     if folder is None:
         yield
@@ -126,18 +128,18 @@ def checkpoints_in(folder: Path | None) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{folder}: checkpoints cannot be kept there: {error.strerror}; name a folder, or"
-            " one that can be made"
+            f"{folder}: checkpoints cannot be saved there: {error.strerror}; choose a folder that"
+            " exists or can be created"
         ) from error
     try:
         yield
     finally:
-        with suppress(OSError):  # it holds one, to go on from
+        with suppress(OSError):  # it holds a checkpoint to resume
             folder.rmdir()
 
 
 def remove_checkpoints(files: Sequence[Path]) -> None:
-    """Remove what :class:`Checkpoint` wrote, and the folder if nothing else is in it."""
+    """Remove the files that :class:`Checkpoint` wrote, and their folders if they are then empty."""
     for file in files:
         file.unlink(missing_ok=True)
     for folder in {file.parent for file in files}:

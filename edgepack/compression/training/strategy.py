@@ -1,4 +1,4 @@
-"""TensorFlow's strategies of training on several devices or hosts."""
+"""TensorFlow's strategies for training on several devices or hosts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edgepack.core.errors import ConfigError, reason
 
 @cache
 def strategy(name: str) -> Any:
-    """Make the strategy ``mirrored`` (all GPUs here, or else all CPUs) or ``multi-worker``.
+    """Return the strategy ``mirrored`` (all local GPUs, or else all CPUs) or ``multi-worker``.
 
-    That of several hosts wants to be made before TensorFlow does anything else. Raises
-    :class:`ConfigError` if TensorFlow refuses, such as for a TF_CONFIG that is none.
+    ``multi-worker``, for several hosts, must be created before TensorFlow does anything else.
+    Raises :class:`ConfigError` if TensorFlow rejects it, such as for an invalid TF_CONFIG.
     """
     import tensorflow as tf
 
@@ -24,4 +24,4 @@ def strategy(name: str) -> Any:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     except Exception as error:
-        raise ConfigError(f"strategy {name!r}: TensorFlow refuses: {reason(error)}") from error
+        raise ConfigError(f"strategy {name!r}: TensorFlow rejects it: {reason(error)}") from error

@@ -1,4 +1,4 @@
-"""What fine-tuning learns from, and how it went."""
+"""Inputs of fine-tuning, and the record of its result."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Training:
-    """What fine-tuning learns: to give ``labels`` for ``inputs``, shape (samples, ...).
+    """Training data and settings: predict ``labels`` from ``inputs``, each of (samples, ...).
 
-    ``source`` names the data in messages. ``labels`` and ``losses`` are by output; outputs that
-    have none are not trained for, but by distillation. ``compiled`` is what the model file says of
-    its own training: ``loss``, and ``optimizer`` as class and configuration. ``fingerprint`` tells
-    one training from another.
-    ``checkpoint`` is the file that every epoch is saved in, if any, to go on from with ``resume``.
+    ``source`` names the data in messages. ``inputs`` are by input; ``labels`` and ``losses`` by
+    output; outputs without labels are trained by distillation only. ``compiled`` is how the model
+    was compiled according to its file: ``loss``, and ``optimizer`` as class and configuration.
+    ``fingerprint`` identifies the training. ``checkpoint`` is the file in which every epoch is
+    saved, if any; ``resume`` continues from it.
     """
 
     source: str
@@ -40,29 +40,32 @@ class Training:
 
     @property
     def is_distillation(self) -> bool:
-        """Whether the model learns from itself, as it was before the step."""
+        """Whether the model is trained on its own outputs before the step."""
         return self.settings.loss == DISTILLATION
 
     @property
-    def held_out(self) -> int:
-        """The number of samples that are not trained on, but tell when it is enough."""
+    def held_out_count(self) -> int:
+        """The number of samples held out of training to decide when to stop."""
         if not self.settings.patience:
             return 0
         return max(1, int(len(self) * self.settings.validation_split))
 
     def steps(self, batch: int) -> int:
-        """Count the batches of all epochs. Raises :class:`ConfigError` if there are none."""
-        if len(self) <= self.held_out:
+        """Return the number of batches of all epochs. Raises :class:`ConfigError` for none."""
+        if len(self) <= self.held_out_count:
             raise ConfigError(
-                f"{self.source}: of {len(self)} training samples none are left to train on"
-                " if some are held out; give more, or no patience"
+                f"{self.source}: of {len(self)} training samples, none remain to train on after"
+                " holding some out; provide more, or leave out the patience"
             )
-        return self.settings.epochs * -(-(len(self) - self.held_out) // batch)
+        return self.settings.epochs * -(-(len(self) - self.held_out_count) // batch)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How a model was trained: the loss by output, the epochs done of those wanted."""
+    """Record of a training: ``losses`` are names of losses by output, ``epochs`` those completed.
+
+    ``learning_rate`` is the initial one.
+    """
 
     losses: dict[str, str]
     optimizer: str
@@ -70,7 +73,7 @@ class Trained:
     epochs: int
 
     def __str__(self) -> str:
-        """The training in words.
+        """Return a one-line summary.
 
         >>> print(Trained(losses={"y": "mse"}, optimizer="Adam", learning_rate=0.01, epochs=1))
         1 epoch, Adam from 0.01, mse

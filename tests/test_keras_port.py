@@ -1,4 +1,4 @@
-"""Keras 3 models reach tf-keras unchanged, and are pruned there."""
+"""Keras 3 models are ported to tf-keras with equal outputs, and pruned there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from conftest import export, only, told_by
 
 
 @pytest.fixture(scope="module")
-def carried() -> dict[str, Any]:
-    return told_by("carried.py")
+def ported() -> dict[str, Any]:
+    return told_by("ported.py")
 
 
 @pytest.mark.parametrize(
@@ -20,27 +20,27 @@ def carried() -> dict[str, Any]:
         "residual with a shared layer and keras.ops",
         "attention",
         "attention by keyword",
-        "activations with another formula",
+        "activations with different formulas",
         "preprocessing",
         "recurrent",
         "nested",
-        "a layer of one's own",
-        "a layer of one's own named as one of Keras's",
+        "custom layer",
+        "custom layer with a Keras name",
         "MobileNetV3Small",
         "ConvNeXtTiny",
     ],
 )
-def test_a_carried_model_gives_the_same_outputs_and_trains_the_same_weights(
-    carried: dict[str, Any], name: str
+def test_a_ported_model_has_the_same_outputs_and_trainable_weights(
+    ported: dict[str, Any], name: str
 ) -> None:
-    assert isinstance(carried[name], float), carried[name]
-    assert carried[name] <= 1e-5
-    before, after = carried[f"{name}: weights"]
+    assert isinstance(ported[name], float), ported[name]
+    assert ported[name] <= 1e-5
+    before, after = ported[f"{name}: weights"]
     assert before == after > 0
-    assert carried[f"{name}: wrapped"] <= 1e-5
+    assert ported[f"{name}: wrapped"] <= 1e-5
 
 
-def test_a_keras_3_model_is_pruned_and_the_float_model_stays_as_given(
+def test_a_keras_3_model_is_pruned_and_the_float_model_is_unchanged(
     models: Path, tmp_path: Path
 ) -> None:
     data = ("--representative", models / "cnn.npz", "--test", models / "cnn.npz")

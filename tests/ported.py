@@ -1,4 +1,4 @@
-"""Carry Keras 3 models to tf-keras, and tell how far the outputs are apart, as JSON.
+"""Port Keras 3 models to tf-keras, and print how much the outputs differ, as JSON.
 
 Run as a script, in a process of its own, as the TensorFlow worker would.
 """
@@ -19,13 +19,13 @@ import numpy as np
 from edgepack.compression.keras_port import port_to_tf_keras
 from edgepack.compression.pruning.schedule import PruningPlan
 from edgepack.compression.pruning.settings import Prune
-from edgepack.compression.pruning.tfmot_wrappers import wrap
+from edgepack.compression.pruning.tfmot_wrappers import wrap_layers
 from edgepack.core.errors import ModelError
 from edgepack.load.keras_model import KerasModel
 
 
 class Scale(keras.layers.Layer):
-    """A layer of one's own, with a weight."""
+    """A custom layer with a weight."""
 
     def build(self, shape: Any) -> None:
         self.factor = self.add_weight(shape=(shape[-1],), initializer="random_normal")
@@ -35,18 +35,18 @@ class Scale(keras.layers.Layer):
 
 
 class Dense(Scale):
-    """A layer of one's own that bears the name of one of Keras's."""
+    """A custom layer with the name of one of Keras's."""
 
     def build(self, shape: Any) -> None:
         super().build(shape)
-        self.dropout = keras.layers.Dropout(0.5)  # has a variable that is no weight: its seed
+        self.dropout = keras.layers.Dropout(0.5)  # has a variable that is not a weight: its seed
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         return self.dropout(super().call(inputs), training=training)
 
 
 def models() -> dict[str, tuple[Any, tuple[int, ...]]]:
-    """Build each model, with the shape of its input."""
+    """Build the models; returns each with the shape of its input, by name."""
     keras.utils.set_random_seed(0)
     layers, sequential = keras.layers, keras.Sequential
     image, sequence = (12, 12, 3), (10, 4)
@@ -78,7 +78,7 @@ def models() -> dict[str, tuple[Any, tuple[int, ...]]]:
         "residual with a shared layer and keras.ops": (residual(), image),
         "attention": (attention(), sequence),
         "attention by keyword": (attention_by_keyword(), sequence),
-        "activations with another formula": (
+        "activations with different formulas": (
             sequential(
                 [layers.Input(image), *(layers.Conv2D(3, 1, activation=a) for a in activations)]
             ),
@@ -114,11 +114,11 @@ def models() -> dict[str, tuple[Any, tuple[int, ...]]]:
             ),
             image,
         ),
-        "a layer of one's own": (
+        "custom layer": (
             sequential([layers.Input(image), Scale(), layers.DepthwiseConv2D(3), layers.Dense(2)]),
             image,
         ),
-        "a layer of one's own named as one of Keras's": (
+        "custom layer with a Keras name": (
             sequential([layers.Input(image), Dense(), layers.Conv2D(2, 3)]),
             image,
         ),
@@ -134,25 +134,26 @@ def models() -> dict[str, tuple[Any, tuple[int, ...]]]:
 
 
 def main() -> None:
-    """Print, for each model, the largest difference, or what was refused."""
-    found = {}
+    """Print, for each model, the largest difference, or the error."""
+    results: dict[str, object] = {}
     for name, (model, shape) in models().items():
         inputs = np.random.default_rng(1).uniform(0, 1, (4, *shape)).astype(np.float32)
         try:
             loaded = KerasModel(model, keras, Path(name))
-            carried = port_to_tf_keras(loaded, {loaded.signature.inputs[0].name: inputs}).model
+            ported = port_to_tf_keras(loaded, {loaded.signature.inputs[0].name: inputs}).model
         except ModelError as error:
-            found[name] = str(error)
+            results[name] = str(error)
             continue
         original = np.asarray(model(inputs, training=False))
-        wrapped = wrap(carried, PruningPlan(Prune(sparsity=0.5), None))  # which copies the graph
-        for copy, label in ((carried, name), (wrapped, f"{name}: wrapped")):
+        # Wrapping copies the graph.
+        wrapped = wrap_layers(ported, PruningPlan(Prune(sparsity=0.5), None))
+        for copy, label in ((ported, name), (wrapped, f"{name}: wrapped")):
             difference = np.abs(original - np.asarray(copy(inputs, training=False))).max()
-            found[label] = float(difference / np.abs(original).max())
-        found[f"{name}: weights"] = [
-            sum(int(np.prod(w.shape)) for w in kit.trainable_weights) for kit in (model, carried)
+            results[label] = float(difference / np.abs(original).max())
+        results[f"{name}: weights"] = [
+            sum(int(np.prod(w.shape)) for w in each.trainable_weights) for each in (model, ported)
         ]
-    sys.stdout.write(json.dumps(found))
+    sys.stdout.write(json.dumps(results))
 
 
 if __name__ == "__main__":
