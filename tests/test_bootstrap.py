@@ -11,9 +11,19 @@ import numpy as np
 import pytest
 from scipy.stats import binom, rankdata
 
-from edgepack.evaluation.bootstrap import interval, resampled, standard_error, table_losses
+from edgepack.evaluation.bootstrap import (
+    percentile_interval,
+    resample,
+    sample_accuracy_losses,
+    standard_error,
+)
 from edgepack.evaluation.results import Interval
-from edgepack.evaluation.significance import detectable, detectable_accuracy, mcnemar, wilson
+from edgepack.evaluation.significance import (
+    detectable_accuracy_loss,
+    detectable_loss,
+    mcnemar_p_value,
+    wilson_interval,
+)
 from edgepack.metrics.metric import weighted_mean
 
 CASES = 500
@@ -22,7 +32,7 @@ RESAMPLES = 400  # fewer than in use, whose ends are steadier: 500 times these t
 
 @cache
 def interval_of_table(only_float: int, only_other: int, samples: int) -> Interval:
-    found = interval(table_losses(only_float, only_other, samples))
+    found = percentile_interval(sample_accuracy_losses(only_float, only_other, samples))
     assert found is not None
     return found
 
@@ -56,8 +66,8 @@ def test_the_interval_of_an_errors_growth_covers_the_truth() -> None:
         noise = random.normal(scale=0.5, size=200)
         squares = [np.square(errors), np.square(errors + noise)]
         each = [(rows, [weighted_mean]) for rows in squares]
-        (of_float,), (other,) = resampled(each, resamples=RESAMPLES, seed=case)
-        covered.append(is_covered(25.0, interval(100 * (other / of_float - 1))))
+        (of_float,), (other,) = resample(each, resamples=RESAMPLES, seed=case)
+        covered.append(is_covered(25.0, percentile_interval(100 * (other / of_float - 1))))
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
@@ -79,9 +89,9 @@ def test_the_interval_of_an_aucs_loss_covers_the_truth() -> None:
         scores = random.normal(size=150) + labels  # apart by one deviation
         noisy = scores + random.normal(scale=0.5, size=150)
         each = [(np.column_stack([rows, labels]), [auc]) for rows in (scores, noisy)]
-        (of_float,), (other,) = resampled(each, resamples=RESAMPLES, seed=case)
+        (of_float,), (other,) = resample(each, resamples=RESAMPLES, seed=case)
         truth = phi(1 / math.sqrt(2)) - phi(1 / math.sqrt(2.5))
-        covered.append(is_covered(truth, interval(of_float - other)))
+        covered.append(is_covered(truth, percentile_interval(of_float - other)))
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
@@ -91,8 +101,8 @@ def phi(z: float) -> float:
 
 def test_the_same_samples_are_drawn_for_each_model() -> None:
     rows = np.random.default_rng(1).normal(size=50)
-    ((alone,),) = resampled([(rows, [weighted_mean])])
-    (first,), (second,) = resampled([(rows, [weighted_mean]), (rows + 1, [weighted_mean])])
+    ((alone,),) = resample([(rows, [weighted_mean])])
+    (first,), (second,) = resample([(rows, [weighted_mean]), (rows + 1, [weighted_mean])])
     np.testing.assert_array_equal(alone, first)
     np.testing.assert_allclose(second - first, 1)
 
@@ -102,10 +112,10 @@ def test_a_resample_has_as_many_samples_whatever_the_blocks(
 ) -> None:
     rows = np.random.default_rng(0).normal(size=30)
     values = [(rows, [weighted_mean, lambda _, weights: weights.sum(axis=1)])]
-    ((whole, sums),) = resampled(values, resamples=100)
+    ((whole, sums),) = resample(values, resamples=100)
     assert set(sums) == {30}
     monkeypatch.setattr("edgepack.evaluation.bootstrap._BLOCK_BYTES", 8 * 30 * 7)
-    ((parts, _),) = resampled(values, resamples=100)
+    ((parts, _),) = resample(values, resamples=100)
     np.testing.assert_allclose(whole, parts, rtol=1e-12)
 
 
@@ -117,8 +127,8 @@ def test_equal_rows_are_counted_together() -> None:
         seen.append(len(rows))
         return weights @ (rows[:, 0] * 10 + rows[:, 1])
 
-    ((together,),) = resampled([(rows, [value])])
-    ((apart,),) = resampled([(rows.astype(float), [value])])
+    ((together,),) = resample([(rows, [value])])
+    ((apart,),) = resample([(rows.astype(float), [value])])
     np.testing.assert_array_equal(together, apart)
     assert set(seen) == {9, 200}
 
@@ -126,7 +136,7 @@ def test_equal_rows_are_counted_together() -> None:
 def test_resampling_is_as_wide_as_theory_says_and_takes_little_memory() -> None:
     rows = np.random.default_rng(2).normal(size=10_000)
     tracemalloc.start()
-    ((means,),) = resampled([(rows, [weighted_mean])])
+    ((means,),) = resample([(rows, [weighted_mean])])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 40 << 20
@@ -136,12 +146,12 @@ def test_resampling_is_as_wide_as_theory_says_and_takes_little_memory() -> None:
 def test_resamples_that_tell_nothing() -> None:
     values = np.arange(100.0)
     values[:5] = np.nan
-    found = interval(values)
+    found = percentile_interval(values)
     assert found is not None
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values[5:], (0.025, 0.975))))
     values[5] = np.nan
-    assert interval(values) is None
-    assert interval(np.full(10, 0.9)) is None  # no spread is no certainty
+    assert percentile_interval(values) is None
+    assert percentile_interval(np.full(10, 0.9)) is None  # no spread is no certainty
 
 
 def test_agreement_on_all_samples_claims_no_certainty() -> None:
@@ -154,26 +164,28 @@ def test_agreement_on_all_samples_claims_no_certainty() -> None:
 @pytest.mark.parametrize(("b", "c"), list(product(range(13), repeat=2)))
 def test_mcnemars_p_is_that_of_binomial_sums(b: int, c: int) -> None:
     both_tails = 2 * sum(binom.pmf(k, b + c, 0.5) for k in range(min(b, c) + 1))
-    assert mcnemar(b, c) == pytest.approx(min(1.0, both_tails), abs=1e-12)
+    assert mcnemar_p_value(b, c) == pytest.approx(min(1.0, both_tails), abs=1e-12)
     # As statsmodels' mcnemar(exact=True) computes it.
-    assert mcnemar(b, c) == pytest.approx(min(1.0, 2 * binom.cdf(min(b, c), b + c, 0.5)), abs=1e-12)
+    assert mcnemar_p_value(b, c) == pytest.approx(
+        min(1.0, 2 * binom.cdf(min(b, c), b + c, 0.5)), abs=1e-12
+    )
 
 
 def test_wilsons_interval() -> None:
-    found = wilson(390, 400)
+    found = wilson_interval(390, 400)
     z, p, n = 1.959963984540054, 390 / 400, 400
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     assert (found.low, found.high) == pytest.approx((middle - half, middle + half))
-    assert wilson(1, 1).high == pytest.approx(1.0)
-    assert wilson(0, 1).low == pytest.approx(0.0)
+    assert wilson_interval(1, 1).high == pytest.approx(1.0)
+    assert wilson_interval(0, 1).low == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize(("samples", "discordant"), [(400, 12), (2000, 60), (400, 0)])
 def test_a_detectable_loss_of_accuracy_is_seen_four_times_in_five(
     samples: int, discordant: int
 ) -> None:
-    loss = detectable_accuracy(discordant, samples)
+    loss = detectable_accuracy_loss(discordant, samples)
     assert loss is not None
     share = max(discordant / samples, loss)
     worse, better = (share + loss) / 2, (share - loss) / 2
@@ -183,7 +195,7 @@ def test_a_detectable_loss_of_accuracy_is_seen_four_times_in_five(
 
 
 def test_a_detectable_loss_of_accuracy_solves_connors_sample_size() -> None:
-    loss = detectable_accuracy(20, 1000)
+    loss = detectable_accuracy_loss(20, 1000)
     assert loss is not None
     z_shown, z_power = 1.959963984540054, 0.8416212335729143
     root = z_shown * math.sqrt(0.02) + z_power * math.sqrt(0.02 - loss**2)
@@ -191,19 +203,19 @@ def test_a_detectable_loss_of_accuracy_solves_connors_sample_size() -> None:
 
 
 def test_few_samples_detect_nothing() -> None:
-    assert detectable_accuracy(0, 1) is None
-    assert detectable_accuracy(1, 3) is None
-    assert detectable_accuracy(0, 8) == pytest.approx(0.74, abs=0.1)
+    assert detectable_accuracy_loss(0, 1) is None
+    assert detectable_accuracy_loss(1, 3) is None
+    assert detectable_accuracy_loss(0, 8) == pytest.approx(0.74, abs=0.1)
 
 
 def test_a_detectable_loss_of_a_mean_is_seen_four_times_in_five() -> None:
     random = np.random.default_rng(4)
-    loss = detectable(1 / math.sqrt(200))
+    loss = detectable_loss(1 / math.sqrt(200))
     seen = []
     for case in range(CASES):
         rows = random.normal(loss, size=200)
-        ((means,),) = resampled([(rows, [weighted_mean])], resamples=100, seed=case)
-        found = interval(means)
+        ((means,),) = resample([(rows, [weighted_mean])], resamples=100, seed=case)
+        found = percentile_interval(means)
         seen.append(found is not None and found.low > 0)
     assert 0.74 <= np.mean(seen) <= 0.86
 

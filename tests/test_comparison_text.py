@@ -63,7 +63,7 @@ def test_a_metric_without_a_value_is_reported() -> None:
     ]
     report = replace(report, stages=tuple(stages), metrics={SCORES: "roc-auc"}, max_drop=None)
     text = render_comparison(report)
-    assert "int8 m: the ROC-AUC is no number" in text
+    assert "int8 m: the ROC-AUC is undefined" in text
     assert "agreement" in text.splitlines()[0]
     assert comparison_document(report, {}).headline.word == "Whether there is a drop is unknown"
 

@@ -16,11 +16,16 @@ from numpy.typing import NDArray
 
 from edgepack.core.progress import ignore
 from edgepack.evaluation.paired_outputs import sqnr_db
-from edgepack.layer_errors.causes import Case, diagnose
+from edgepack.layer_errors.causes import LayerCase, diagnose
 from edgepack.layer_errors.debug_service import DebugService
-from edgepack.layer_errors.instrumented_copies import observed
+from edgepack.layer_errors.instrumented_copies import expose_tensors
 from edgepack.layer_errors.layer_statistics import LayerStatistics
-from edgepack.layer_errors.match_layers import Layer, match_layers, real_values, weight_spread
+from edgepack.layer_errors.match_layers import (
+    Layer,
+    dequantized_constant,
+    match_layers,
+    weight_spread,
+)
 from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import Figures, LayerReport
 from edgepack.quantization import affine
@@ -84,11 +89,13 @@ def test_tensors_are_compared_before_they_are_overwritten(
     (image,) = graph.input_tensors
     inputs = affine.quantize(samples(models)[:3], image)
     kernels = OpResolverType.BUILTIN_REF
-    seen = outputs(observed(data, tensors), inputs, kernels)
+    seen = outputs(expose_tensors(data, tensors), inputs, kernels)
     for index, values in zip(tensors, seen, strict=True):
         np.testing.assert_array_equal(values, *outputs(cut(data, index), inputs, kernels))
     if name == "float":  # as debug runs it
-        for index, values in zip(tensors, outputs(observed(data, tensors), inputs), strict=True):
+        for index, values in zip(
+            tensors, outputs(expose_tensors(data, tensors), inputs), strict=True
+        ):
             np.testing.assert_array_equal(values, *outputs(cut(data, index), inputs))
     # The danger is real: read from the unchanged model, some hold what was computed later.
     running = load(data, kernels)
@@ -288,7 +295,7 @@ def test_the_figures_tell_the_cause(changes: dict[str, Any], cause: str, cure: s
     behind = replace(BASE, name="c", tensor="m/c/Conv2D", sources=("b",))
     figures = replace(BASE, **changes)
     finding = diagnose(
-        Case(figures=figures, share=0.5, layers={"a": first, "b": figures, "c": behind})
+        LayerCase(figures=figures, share=0.5, layers={"a": first, "b": figures, "c": behind})
     )
     assert finding.cause == cause
     assert cure in finding.cure
@@ -299,15 +306,15 @@ def test_an_inherited_error_is_traced_to_where_it_begins() -> None:
     between = replace(BASE, name="b", sources=("a",), sqnr_db=BASE.sqnr_db | {"total": 10})
     last = replace(BASE, name="c", sources=("b",), sqnr_db=BASE.sqnr_db | {"total": 10})
     layers = {each.name: each for each in (bad, between, last)}
-    finding = diagnose(Case(figures=last, share=0.001, layers=layers))
+    finding = diagnose(LayerCase(figures=last, share=0.001, layers=layers))
     assert finding.cause == "inherited"
     assert "begins at a" in finding.why
-    assert diagnose(Case(figures=bad, share=0.001, layers=layers)).cause == "little"
+    assert diagnose(LayerCase(figures=bad, share=0.001, layers=layers)).cause == "little"
     alone = replace(last, sources=("not compared",))
-    finding = diagnose(Case(figures=alone, share=0.001, layers=layers))
+    finding = diagnose(LayerCase(figures=alone, share=0.001, layers=layers))
     assert finding.why.endswith("it comes from layers that were not compared")
     exact = replace(alone, sqnr_db=dict.fromkeys(BASE.sqnr_db))
-    assert diagnose(Case(figures=exact, share=0.0, layers=layers)).cause == "little"
+    assert diagnose(LayerCase(figures=exact, share=0.0, layers=layers)).cause == "little"
 
 
 def test_what_has_no_counterpart_is_named(debugged: Bundle) -> None:
@@ -335,10 +342,10 @@ def test_constants_of_every_type_are_read() -> None:
     stored = {"int4": bytes([0xF1, 0x07]), "int8": bytes([1, 255, 7, 0])}
     for dtype, data in stored.items():
         tensor = Tensor(name="w", shape=(2, 2), dtype=dtype, quant=per_channel, data=data)
-        np.testing.assert_array_equal(real_values(tensor), [[0.5, -0.5], [14, 0]])
+        np.testing.assert_array_equal(dequantized_constant(tensor), [[0.5, -0.5], [14, 0]])
     half = np.array([0.1], np.float16)
     tensor = Tensor(name="w", shape=(1,), dtype="float16", quant=None, data=half.tobytes())
-    assert real_values(tensor) == half
+    assert dequantized_constant(tensor) == half
     one = QuantParams(scale=(0.5,), zero_point=(0,))
     tensor = Tensor(name="w", shape=(2, 2), dtype="int8", quant=one, data=bytes([1, 2, 100, 9]))
     assert weight_spread(layer(tensor, constants={1: tensor})) == 50

@@ -15,13 +15,13 @@ from sklearn.metrics import roc_auc_score
 
 from edgepack.evaluation.deviation import deviation
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.evaluation.kl_divergence import ScoreHistogram, divergences
-from edgepack.evaluation.output_distance import WORST, output_distance
+from edgepack.evaluation.kl_divergence import ValueHistogram, kl_divergences
+from edgepack.evaluation.output_distance import MAX_WORST_SAMPLES, output_distance
 from edgepack.evaluation.output_noise import OutputKind
 from edgepack.evaluation.paired_outputs import sqnr_db
 from edgepack.evaluation.per_class import class_results
 from edgepack.evaluation.results import MetricResult, OutputResult
-from edgepack.evaluation.significance import mcnemar, wilson
+from edgepack.evaluation.significance import mcnemar_p_value, wilson_interval
 from edgepack.metrics import predicted_classes
 from edgepack.metrics.metric import Family, Measure, Metric, Unit, weighted_mean
 from edgepack.quantization.affine import dequantize, quantize
@@ -181,7 +181,7 @@ def test_streaming_equals_the_whole() -> None:
     floored = np.maximum(theirs.astype(np.float64), 1 / 512)
     far = entropy(ours.astype(np.float64), floored, axis=1)
     changed = ours.argmax(1) != theirs.argmax(1)
-    order = sorted(range(200), key=lambda i: (not changed[i], -far[i]))[:WORST]
+    order = sorted(range(200), key=lambda i: (not changed[i], -far[i]))[:MAX_WORST_SAMPLES]
     assert [each.index for each in worst] == order
     assert [each.distance for each in worst] == pytest.approx(far[order])
 
@@ -189,24 +189,25 @@ def test_streaming_equals_the_whole() -> None:
 def test_divergences_equal_scipys() -> None:
     p, q = scores(50, 7, seed=1), scores(50, 7, seed=2)
     expected = entropy(p.astype(np.float64), q.astype(np.float64), axis=1)
-    np.testing.assert_allclose(divergences(p, q, are_logits=False, floor=0.0), expected)
+    np.testing.assert_allclose(kl_divergences(p, q, are_logits=False, floor=0.0), expected)
     logits = np.random.default_rng(3).normal(size=(2, 50, 7))
     np.testing.assert_allclose(
-        divergences(*logits, are_logits=True, floor=0.5), entropy(*softmax(logits, axis=-1), axis=1)
+        kl_divergences(*logits, are_logits=True, floor=0.5),
+        entropy(*softmax(logits, axis=-1), axis=1),
     )
-    lone = divergences(np.array([[0.9]]), np.array([[0.6]]), are_logits=False, floor=0.0)
+    lone = kl_divergences(np.array([[0.9]]), np.array([[0.6]]), are_logits=False, floor=0.0)
     assert lone[0] == pytest.approx(entropy([0.1, 0.9], [0.4, 0.6]))
-    far = divergences(np.array([[2.0]]), np.array([[-800.0]]), are_logits=True, floor=0.0)
+    far = kl_divergences(np.array([[2.0]]), np.array([[-800.0]]), are_logits=True, floor=0.0)
     assert 100 < far[0] < 1000  # not infinite
 
 
 def test_a_quantized_zero_is_half_a_step_not_nothing() -> None:
     p, q = np.array([[0.999, 0.001, 0.0]]), np.array([[1.0, 0.0, 0.0]])
     floored = np.array([1.0, 1 / 512, 1 / 512])
-    found = divergences(p, q, are_logits=False, floor=1 / 512)
+    found = kl_divergences(p, q, are_logits=False, floor=1 / 512)
     assert found[0] == pytest.approx(entropy([0.999, 0.001, 0.0], floored))
-    assert np.isfinite(divergences(p, q, are_logits=False, floor=0.0)).all()
-    assert divergences(np.zeros((1, 3)), q, are_logits=False, floor=0.0)[0] > 0
+    assert np.isfinite(kl_divergences(p, q, are_logits=False, floor=0.0)).all()
+    assert kl_divergences(np.zeros((1, 3)), q, are_logits=False, floor=0.0)[0] > 0
 
 
 def test_histograms_of_values_are_compared_over_floats_range() -> None:
@@ -218,7 +219,7 @@ def test_histograms_of_values_are_compared_over_floats_range() -> None:
     q, _ = np.histogram(np.clip(theirs, *ends), 128, ends)
     assert found.kl_divergence == pytest.approx(entropy(p + 0.5, q + 0.5))
     assert found.agreement is None
-    constant = ScoreHistogram(3.0, 3.0)
+    constant = ValueHistogram(3.0, 3.0)
     constant.add(np.full(4, 3.0))
     assert constant.counts[64] == 4
 
@@ -239,7 +240,7 @@ def test_worst_samples_tie_by_index_and_those_of_another_class_come_first() -> N
     theirs[[7, 33]] = [0.1, 0.9]
     _, worst = output_distance(ours, theirs, None, OutputKind.CLASSES, 0.5)
     assert [each.index for each in worst] == [7, 33, *range(10, 20)]
-    assert all(each.is_other_class for each in worst)
+    assert all(each.differs_in_class for each in worst)
 
 
 def test_the_pixels_of_class_maps_agree_or_not() -> None:
@@ -250,7 +251,7 @@ def test_the_pixels_of_class_maps_agree_or_not() -> None:
     found, worst = output_distance(ours, theirs, None, OutputKind.CLASS_MAP, 0.5)
     assert found.agreement == 11 / 12
     assert [each.index for each in worst] == [1]
-    assert not worst[0].is_other_class
+    assert not worst[0].differs_in_class
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
@@ -311,7 +312,7 @@ def test_of_too_many_classes_only_metrics_are_told(monkeypatch: pytest.MonkeyPat
 def test_areas_are_computed_for_some_classes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (scores(40, 5), None, 0.5, np.arange(40) % 5, tuple("abcde"))
     at_once = class_results(*arguments)
-    monkeypatch.setattr("edgepack.evaluation.per_class._COLUMN_BYTES", 8 * 40 * 2)
+    monkeypatch.setattr("edgepack.evaluation.per_class._SCORE_BYTES", 8 * 40 * 2)
     assert class_results(*arguments) == at_once
 
 
@@ -333,7 +334,7 @@ def test_an_output_is_told_whole() -> None:
     assert first.change is None
     assert of_float.distance is None
     assert first.value is not None
-    assert first.interval == wilson(round(400 * first.value), 400)
+    assert first.interval == wilson_interval(round(400 * first.value), 400)
     second = other.metrics["accuracy"]
     change = second.change
     assert change is not None
@@ -342,7 +343,7 @@ def test_an_output_is_told_whole() -> None:
     assert change.only_float is not None
     assert change.only_other is not None
     assert change.only_float - change.only_other == round(400 * (first.value - second.value))
-    assert change.p_value == mcnemar(change.only_float, change.only_other)
+    assert change.p_value == mcnemar_p_value(change.only_float, change.only_other)
     assert change.interval is not None
     assert change.detectable is not None
     assert change.interval.low < change.loss < change.interval.high

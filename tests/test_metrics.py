@@ -84,15 +84,15 @@ def test_reconstruction_compares_outputs_with_inputs() -> None:
     ("name", "y", "output", "said"),
     [
         ("accuracy", None, SCORES, "needs labels in 'y'"),
-        ("accuracy", [0, 3], SCORES, "labels 0 to 3; the model knows the classes 0 to 2"),
+        ("accuracy", [0, 3], SCORES, "labels 0 to 3; the model's classes are 0 to 2"),
         ("accuracy", [-1, 0], SCORES, "labels -1 to 0"),
-        ("accuracy", [0, 2], YES, "the classes 0 to 1"),
-        ("accuracy", [0.5, 1.0], SCORES, "'y' holds fractions"),
+        ("accuracy", [0, 2], YES, "classes are 0 to 1"),
+        ("accuracy", [0.5, 1.0], SCORES, "'y' contains fractions"),
         ("accuracy", [[1, 0, 0], [0, 1, 0]], SCORES, "for one-hot labels save y.argmax"),
-        ("mse", None, YES, "needs the wanted outputs"),
+        ("mse", None, YES, "needs target outputs"),
         ("mse", [[1.0, 2.0]], SCORES, r"'y' has shape \(1, 2\)"),
         ("mse", [1.0, 2.0], SCORES, "for class numbers choose the metric 'accuracy'"),
-        ("mse", [1e300, 0.0], YES, "values beyond float32"),
+        ("mse", [1e300, 0.0], YES, "values beyond the range of float32"),
     ],
 )
 def test_unfit_labels_are_refused(name: str, y: Any, output: TensorSpec, said: str) -> None:
@@ -101,7 +101,7 @@ def test_unfit_labels_are_refused(name: str, y: Any, output: TensorSpec, said: s
 
 
 def test_a_metric_that_does_not_fit_the_model_is_refused() -> None:
-    with pytest.raises(ConfigError, match="needs one score for each class"):
+    with pytest.raises(ConfigError, match="needs one score per class"):
         METRICS["accuracy"].wanted(dataset([0, 1], IMAGE), IMAGE)
     with pytest.raises(ConfigError, match="compares outputs with inputs"):
         METRICS["reconstruction-mse"].wanted(dataset(None, IMAGE), IMAGE)
@@ -178,15 +178,15 @@ def test_no_noise_has_no_ratio() -> None:
     ("name", "y", "output", "error", "said"),
     [
         ("f1-macro", None, SCORES, DatasetError, "metric 'f1-macro' needs labels in 'y'"),
-        ("top-3", [0, 1], SCORES, ConfigError, "'top-3' is always 1, the model knows 3 classes"),
-        ("top-2", [0, 1], YES, ConfigError, "'top-2' is always 1, the model knows 2 classes"),
-        ("r2", np.zeros((2, 4, 4, 1)), IMAGE, ConfigError, "'r2' needs a row of values"),
-        ("miou", [0, 1], SCORES, ConfigError, "needs scores for each position"),
-        ("miou", [0, 1], PIXELS, DatasetError, "needs a class number for each position"),
+        ("top-3", [0, 1], SCORES, ConfigError, "'top-3' is always 1 for a model of 3 classes"),
+        ("top-2", [0, 1], YES, ConfigError, "'top-2' is always 1 for a model of 2 classes"),
+        ("r2", np.zeros((2, 4, 4, 1)), IMAGE, ConfigError, "'r2' needs a vector of values"),
+        ("miou", [0, 1], SCORES, ConfigError, "needs class scores per position"),
+        ("miou", [0, 1], PIXELS, DatasetError, "needs one class number per position"),
         ("miou", None, PIXELS, DatasetError, "needs the class of each position in 'y'"),
-        ("miou", np.full((2, 4, 4), 3), PIXELS, DatasetError, "'y' holds labels 3 to 3; the model"),
-        ("miou", np.full((2, 4, 4), 0.5), PIXELS, DatasetError, "'y' holds fractions"),
-        ("psnr", [0, 1], SCORES, ConfigError, "'psnr' needs pictures"),
+        ("miou", np.full((2, 4, 4), 3), PIXELS, DatasetError, "'y' contains labels 3 to 3; the"),
+        ("miou", np.full((2, 4, 4), 0.5), PIXELS, DatasetError, "'y' contains fractions"),
+        ("psnr", [0, 1], SCORES, ConfigError, "'psnr' needs images"),
         ("anomaly-auc", [0, 2], SCORES, DatasetError, "0 for normal samples and 1 for anomalies"),
         ("anomaly-auc", None, SCORES, DatasetError, "needs labels .0 normal, 1 anomalous. in 'y'"),
         ("my_metric:missing", [0, 1], SCORES, ConfigError, "my_metric cannot be imported"),
@@ -301,7 +301,7 @@ def test_without_scikit_image_the_similarity_says_what_to_install(
 
 def test_tiny_pictures_have_no_similarity() -> None:
     tiny = TensorSpec(name="tiny", shape=(2, 8, 1), dtype="float32")
-    with pytest.raises(ConfigError, match="needs pictures of 3 pixels a side at least"):
+    with pytest.raises(ConfigError, match="needs images of at least 3x3 pixels"):
         find_metric("ssim").wanted(data(np.zeros((2, 2, 8, 1)), tiny), tiny)
 
 
@@ -337,7 +337,7 @@ def test_a_function_of_ones_own_is_a_metric(
     ("name", "said"),
     [
         ("mean", "metric 'own_metrics:mean': raised AssertionError: one class"),
-        ("words", "metric 'own_metrics:words': gives a str; give one number for all samples"),
+        ("words", "metric 'own_metrics:words': returned a str; return one number for all samples"),
         ("leaves", "metric 'own_metrics:leaves': called sys.exit.3."),
     ],
 )
@@ -385,5 +385,5 @@ def test_fine_tuning_teaches_what_has_a_loss() -> None:
         found = training_measures(name, data(y, MANY), signature)
         assert found["many"].metric.name == "reconstruction-mse"
     pixels, maps = Signature(inputs=(), outputs=(PIXELS,)), data(np.zeros((2, 4, 4)), PIXELS)
-    with pytest.raises(ConfigError, match="no fine-tuning serves the metric 'miou'"):
+    with pytest.raises(ConfigError, match="fine-tuning has no loss for the metric 'miou'"):
         training_measures(None, maps, pixels)

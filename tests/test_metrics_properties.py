@@ -45,7 +45,7 @@ def check(
     assert found.dtype == np.float64
     assert found.shape == (len(lines),)
     np.testing.assert_allclose(found, expected, **EXACT)
-    np.testing.assert_allclose(metric.of(rows), found[0], **EXACT)
+    np.testing.assert_allclose(metric.value_of_rows(rows), found[0], **EXACT)
 
 
 def classified(samples: int = 60) -> Iterator[tuple[Array, Array, int]]:

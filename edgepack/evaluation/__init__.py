@@ -1,1 +1,1 @@
-"""How much a quantized model loses, held against its float model on the same samples."""
+"""Evaluation of quantized models against their float model, on the same samples."""

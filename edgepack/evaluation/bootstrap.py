@@ -1,8 +1,8 @@
-"""Intervals by the bootstrap: what a metric would be on other samples of the same kind.
+"""Bootstrap confidence intervals of metrics.
 
-Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: percentile intervals.
-Paired: the same samples are drawn for each model, for the draw hangs on nothing but the number of
-samples.
+The intervals are percentile intervals, as in Efron and Tibshirani, "An Introduction to the
+Bootstrap" (1993), chapter 13. The bootstrap is paired: the draw depends only on the seed and the
+number of samples, so that the same samples are drawn for every model.
 """
 
 from __future__ import annotations
@@ -15,108 +15,119 @@ from edgepack.evaluation.paired_outputs import Array
 from edgepack.evaluation.results import CONFIDENCE, Interval
 
 RESAMPLES = 1000
-"""So often all samples are drawn anew, with replacement."""
+"""Number of bootstrap resamples."""
 
 TABLES = 10_000
-"""So often a table of two accuracies is drawn, which costs little."""
+"""Number of contingency tables drawn for the difference of two accuracies, which is cheap."""
 
 _SEED = 20_261_123
-_BLOCK_BYTES = 1 << 22  # of weights; what computes with them takes about as much thrice
-_COUNTED = 4
-_MOST_UNTOLD = 0.05
-_ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+_BLOCK_BYTES = 1 << 22  # of weights; computing with them takes about three times as much
+_MIN_REPEATS = 4
+_MAX_UNDEFINED = 0.05
+_QUANTILES = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 
 
 Value = Callable[[Array, Array], Array]
-"""Of rows (samples, ...) by lines of weights (resamples, samples): see :class:`Metric`."""
+"""Computes values (resamples,) from rows (samples, ...) and weights (resamples, samples).
+
+See ``value`` of :class:`~edgepack.metrics.metric.Metric`.
+"""
 
 
-def resampled(
+def resample(
     condensed: Sequence[tuple[Array, Sequence[Value]]],
     *,
     resamples: int = RESAMPLES,
     seed: int = _SEED,
 ) -> list[list[Array]]:
-    """Compute values (resamples,) of condensed samples, for all the same resamples.
+    """Compute values (resamples,) of condensed samples, all for the same resamples.
 
-    Weights are how often each sample is drawn. They are made some lines at a time, so that memory
-    stays flat, and are summed where rows are the same, as labels with their classes often are.
+    ``condensed`` pairs rows (samples, ...) with the values to compute from them; the result has the
+    same order. Weights are the number of times that each sample is drawn. They are drawn in blocks,
+    so that memory use stays flat, and are summed over identical rows, as pairs of label and
+    predicted class often are.
     """
     samples = len(condensed[0][0])
-    merged = [_merged(rows) for rows, _ in condensed]
-    found: list[list[list[Array]]] = [[[] for _ in values] for _, values in condensed]
-    for weights in _weights(samples, resamples, seed):
-        for (rows, place), (_, values), made in zip(merged, condensed, found, strict=True):
-            sums = weights if place is None else _gathered(weights, place, len(rows))
-            for value, parts in zip(values, made, strict=True):
-                parts.append(value(rows, sums))
-    return [[np.concatenate(parts) for parts in made] for made in found]
+    merged = [_merge_identical(rows) for rows, _ in condensed]
+    results: list[list[list[Array]]] = [[[] for _ in values] for _, values in condensed]
+    for weights in _weight_blocks(samples, resamples, seed):
+        for (rows, index), (_, values), parts in zip(merged, condensed, results, strict=True):
+            sums = weights if index is None else _sum_by_index(weights, index, len(rows))
+            for value, part in zip(values, parts, strict=True):
+                part.append(value(rows, sums))
+    return [[np.concatenate(part) for part in parts] for parts in results]
 
 
 def is_countable(rows: Array) -> bool:
-    """Whether rows are such that many are the same: whole numbers, not for each class."""
-    return rows.dtype.kind in "iu" and rows.size <= _COUNTED * len(rows)
+    """Whether many rows may be identical: they hold few integers each, not one per class."""
+    return rows.dtype.kind in "iu" and rows.size <= _MIN_REPEATS * len(rows)
 
 
-def _merged(rows: Array) -> tuple[Array, Array | None]:
-    """Give each row once, and the place of each sample there; None where that spares little."""
+def _merge_identical(rows: Array) -> tuple[Array, Array | None]:
+    """Return the distinct rows, and the index of each sample among them.
+
+    Returns the rows as they are, and None, if merging would save little.
+    """
     if is_countable(rows):
-        once, place = np.unique(rows, axis=0, return_inverse=True)
-        if _COUNTED * len(once) <= len(rows):
-            return once, place.reshape(-1)  # numpy 2.0 gives it another shape
+        distinct, index = np.unique(rows, axis=0, return_inverse=True)
+        if _MIN_REPEATS * len(distinct) <= len(rows):
+            return distinct, index.reshape(-1)  # numpy 2.0 returns another shape
     return rows, None
 
 
-def _gathered(weights: Array, place: Array, count: int) -> Array:
-    """Sum weights (resamples, samples) by place, whole numbers (resamples, count)."""
+def _sum_by_index(weights: Array, index: Array, count: int) -> Array:
+    """Sum weights (resamples, samples) by index, int64 (resamples, count)."""
     lines = len(weights)
-    places = place + count * np.arange(lines)[:, np.newaxis]
+    places = index + count * np.arange(lines)[:, np.newaxis]
     sums = np.bincount(places.ravel(), weights.ravel(), minlength=lines * count)
     return sums.reshape(lines, count).astype(np.int64)
 
 
-def _weights(samples: int, resamples: int, seed: int) -> Iterator[Array]:
-    """Draw lines of multinomial weights, some at a time."""
+def _weight_blocks(samples: int, resamples: int, seed: int) -> Iterator[Array]:
+    """Draw multinomial weights (lines, samples), a block of lines at a time."""
     random = np.random.default_rng(seed)
-    most = max(1, _BLOCK_BYTES // (8 * samples))
-    for start in range(0, resamples, most):
-        yield _drawn(random, min(most, resamples - start), samples)
+    max_lines = max(1, _BLOCK_BYTES // (8 * samples))
+    for start in range(0, resamples, max_lines):
+        yield _draw_weights(random, min(max_lines, resamples - start), samples)
 
 
-def _drawn(random: np.random.Generator, lines: int, samples: int) -> Array:
-    """Draw samples with replacement, as many as there are, and count each: (lines, samples)."""
+def _draw_weights(random: np.random.Generator, lines: int, samples: int) -> Array:
+    """Draw as many samples as there are, with replacement, and count each: (lines, samples)."""
     drawn = random.integers(samples, size=(lines, samples))
     drawn += np.arange(lines)[:, np.newaxis] * samples
     return np.bincount(drawn.ravel(), minlength=lines * samples).reshape(lines, samples)
 
 
-def interval(values: Array) -> Interval | None:
-    """Find the percentile interval of resampled values (resamples,).
+def percentile_interval(values: Array) -> Interval | None:
+    """Compute the percentile interval of resampled values (resamples,).
 
-    What resamples cannot tell, NaN, is left out. None where that is more than one in twenty, or
-    where all values are the same: the samples do not show then how much they might differ.
+    Undefined values (NaN) are left out. Returns None if more than one in twenty is undefined, or if
+    all values are equal: then the samples do not show how much the value might vary.
     """
-    told = values[np.isfinite(values)]
-    if len(told) < (1 - _MOST_UNTOLD) * len(values) or np.ptp(told) == 0:
+    defined = values[np.isfinite(values)]
+    if len(defined) < (1 - _MAX_UNDEFINED) * len(values) or np.ptp(defined) == 0:
         return None
-    low, high = np.quantile(told, _ENDS)
+    low, high = np.quantile(defined, _QUANTILES)
     return Interval(low=float(low), high=float(high))
 
 
 def standard_error(values: Array) -> float:
-    """Compute the standard deviation of resampled values (resamples,), without NaN."""
+    """Compute the standard deviation of resampled values (resamples,), ignoring NaN."""
     return float(np.std(values[np.isfinite(values)], ddof=1))
 
 
-def table_losses(only_float: int, only_other: int, samples: int, *, seed: int = _SEED) -> Array:
-    """Draw what accuracy is lost, as a fraction of the samples, :data:`TABLES` times.
+def sample_accuracy_losses(
+    only_float: int, only_other: int, samples: int, *, seed: int = _SEED
+) -> Array:
+    """Draw losses of accuracy, as fractions of the samples, float64 (:data:`TABLES`,).
 
-    ``only_float`` and ``only_other`` count the samples that only one model got right. What two
-    accuracies differ by hangs on these alone, so that they are drawn, not the samples: from a
-    multinomial distribution with a sample more of each kind. Bonett and Price, "Adjusted Wald
-    confidence interval for a difference of binomial proportions based on paired data", Journal of
-    Educational and Behavioral Statistics 37 (2012), 479: without these, models that agree on few
-    samples would seem to agree on all that there are.
+    ``only_float`` and ``only_other`` are the numbers of samples that only the float or only the
+    other model got right. The difference of two accuracies depends on these alone, so they are
+    drawn instead of the samples, from a multinomial distribution with one more sample in each of
+    the two counts: otherwise, models that agree on all of a few samples would seem certain to agree
+    on any. See Bonett and Price, "Adjusted Wald confidence interval for a difference of binomial
+    proportions based on paired data", Journal of Educational and Behavioral Statistics 37 (2012),
+    479.
     """
     counts = np.array([only_float + 1, only_other + 1, samples - only_float - only_other])
     total = samples + 2

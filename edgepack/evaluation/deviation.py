@@ -1,4 +1,4 @@
-"""Hold the interpreters' outputs against the reference kernels, and these against float."""
+"""Comparison of the interpreters' outputs with those of the reference kernels."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from edgepack.tflite.operator_calls import OperatorCall
 
 @dataclass(frozen=True, kw_only=True)
 class Deviation:
-    """How far outputs are from the reference kernels', over all samples.
+    """The deviation of outputs from those of the reference kernels, over all samples.
 
-    ``max_lsb`` and ``mean_lsb`` are absolute differences of the integers; outputs in float are
-    counted in steps of an int8 that would cover the reference's.
-    ``argmax_disagreements`` counts the samples that get another class anywhere in their output.
+    ``max_lsb`` and ``mean_lsb`` are absolute differences of the integers, in LSB. For float
+    outputs, the LSB is the step of an int8 quantization over the range of the reference outputs.
+    ``argmax_disagreements`` is the number of samples whose predicted class differs anywhere in
+    their output.
     """
 
     max_lsb: float
@@ -35,17 +36,17 @@ class Deviation:
 
     @property
     def largest(self) -> str:
-        """The largest difference in words."""
+        """The largest difference as text, in LSB."""
         number = self.max_lsb
         return f"{number:,} LSB" if isinstance(number, int) else f"{number:.2g} LSB"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceComparison:
-    """The runs of the runtimes, and how far each is from the reference kernels where both ran.
+    """The runs of all runtimes but the reference kernels, and their deviations from these.
 
-    ``deviations`` is by runtime, then by output, over the samples that both ran. ``notes`` says in
-    sentences what could not be compared.
+    ``deviations`` is by runtime, then by output, over the samples that both ran. ``notes`` are
+    sentences about what could not be compared.
     """
 
     runs: dict[str, Run]
@@ -59,26 +60,27 @@ def compare_with_reference_kernels(
     float_outputs: Arrays | None,
     defect: str | None = None,
 ) -> ReferenceComparison:
-    """Take the reference kernels' run out of ``runs`` and compare the others with it.
+    """Compare all other runs with that of the reference kernels.
 
-    ``tensors`` and ``float_outputs`` are the outputs, by name, of the quantized and the float
-    model; None where that was not run.
-    Reference kernels have defects too: where their outputs are farther from the float model's
-    than every other interpreter's by :data:`DOUBT_DB`, they are not taken for the truth; nor if
-    there is a ``defect``, as :func:`known_defect` tells it.
+    ``tensors`` are the outputs of the quantized model, by name. ``float_outputs`` are the output
+    values of the float model, by name; None if it was not run.
+
+    Reference kernels have defects too. They are not trusted if their outputs are farther from the
+    float model's than those of every other interpreter, by at least :data:`DOUBT_DB`, or if there
+    is a ``defect`` as returned by :func:`known_defect`.
     """
     reference = runs.get(REFERENCE.name)
     others = {name: run for name, run in runs.items() if name != REFERENCE.name}
     if reference is None:
-        return ReferenceComparison(runs=others, deviations={}, notes=(*_uneven(others),))
+        return ReferenceComparison(runs=others, deviations={}, notes=(*_uneven_notes(others),))
     doubt = reference.failure or defect
     if not doubt and float_outputs is not None:
         doubt = _doubt(reference, others, tensors, float_outputs)
     if doubt or reference.outputs is None:
-        doubt = doubt or _UNEVEN
+        doubt = doubt or f"their {_UNEVEN}"
         note = f"nothing was compared with the reference kernels of tflite-runtime: {doubt}"
-        return ReferenceComparison(runs=others, deviations={}, notes=(note, *_uneven(others)))
-    unlike = {name for name, run in others.items() if not _is_alike(run, reference.outputs)}
+        return ReferenceComparison(runs=others, deviations={}, notes=(note, *_uneven_notes(others)))
+    mismatched = {name for name, run in others.items() if not _shapes_match(run, reference.outputs)}
     deviations = {
         runtime: {
             name: deviation(
@@ -95,40 +97,42 @@ def compare_with_reference_kernels(
             for name, outputs in run.outputs.items()
         }
         for runtime, run in others.items()
-        if run.outputs is not None and runtime not in unlike
+        if run.outputs is not None and runtime not in mismatched
     }
-    notes = [f"nothing was compared of {name}, whose {_UNLIKE}" for name in sorted(unlike)]
-    return ReferenceComparison(runs=others, deviations=deviations, notes=(*_uneven(others), *notes))
+    notes = [f"{name} was not compared: its {_MISMATCHED}" for name in sorted(mismatched)]
+    return ReferenceComparison(
+        runs=others, deviations=deviations, notes=(*_uneven_notes(others), *notes)
+    )
 
 
-_UNLIKE = "outputs have other shapes than those of the reference kernels"
-_UNEVEN = "outputs change their size from sample to sample, or are empty"
+_MISMATCHED = "outputs have other shapes than those of the reference kernels"
+_UNEVEN = "outputs vary in size from sample to sample, or are empty"
 
 
 def why_no_outputs(run: Run) -> str:
-    """Say why a run that gave no outputs gave none."""
+    """Return the reason why a run has no outputs, in words."""
     return run.failure or f"its {_UNEVEN}"
 
 
-def _is_alike(run: Run, reference: Arrays) -> bool:
-    """Whether outputs, if there are any, have the reference's shapes."""
+def _shapes_match(run: Run, reference: Arrays) -> bool:
+    """Whether a run's outputs, if it has any, have the shapes of the reference outputs."""
     return run.outputs is None or all(
         outputs.shape[1:] == reference[name].shape[1:] for name, outputs in run.outputs.items()
     )
 
 
-def _uneven(runs: Mapping[str, Run]) -> Iterator[str]:
-    """Say which interpreters ran, but gave what cannot be put into an array."""
+def _uneven_notes(runs: Mapping[str, Run]) -> Iterator[str]:
+    """Yield a note for each interpreter that ran, but whose outputs do not fit into an array."""
     for name, run in runs.items():
         if run.outputs is None and run.failure is None and not run.is_loaded_only:
-            yield f"nothing was compared of {name}, whose {_UNEVEN}"
+            yield f"{name} was not compared: its {_UNEVEN}"
 
 
 def tolerated_lsb(model: Model) -> int:
-    """Tell by how much TensorFlow Lite Micro may differ from the reference kernels: bit by bit 0.
+    """Return how much TensorFlow Lite Micro may differ from the reference kernels, in LSB.
 
-    1 where the two round otherwise: SOFTMAX in int16 looks its values up in tables, and a fused
-    LSTM computes its gates in another order.
+    0 (bit-exact), or 1 for models with operators that round differently: int16 SOFTMAX uses lookup
+    tables, and a fused LSTM computes its gates in another order.
     """
     graph = model.main
     return int(
@@ -141,36 +145,40 @@ def tolerated_lsb(model: Model) -> int:
 
 
 def known_defect(model: Model) -> str | None:
-    """Say what in a file the reference kernels of tflite-runtime 2.14 compute wrongly."""
+    """Return, in words, what the reference kernels of tflite-runtime 2.14 compute incorrectly.
+
+    None if no operator of the model is known to be affected.
+    """
     for operator in model.main.operators:
         for defect in defects_of(OperatorCall.of(model.main, operator)):
             if REFERENCE.name in defect.wrong:
-                return f"they are in doubt: {operator.name} with {defect.what} is wrong there"
+                return f"they are in doubt: they compute {operator.name} with {defect.what} wrongly"
     return None
 
 
 _STEPS_OF_INT8 = 255
 
 DOUBT_DB = 6.0
-"""A difference twice as large; rounding alone moves the interpreters by fractions of this."""
+"""Twice the error amplitude; rounding alone makes interpreters differ by a fraction of this."""
 
 
 def _doubt(
     reference: Run, others: dict[str, Run], tensors: Mapping[str, Tensor], float_outputs: Arrays
 ) -> str | None:
-    def ratio(run: Run, output: str) -> float:
+    def sqnr(run: Run, output: str) -> float:
         assert run.outputs is not None  # noqa: S101 (only runs that have outputs)
-        found = sqnr_db(float_outputs[output], run.outputs[output], tensors[output], reference.mask)
-        return float("inf") if found is None else found
+        ratio = sqnr_db(float_outputs[output], run.outputs[output], tensors[output], reference.mask)
+        return float("inf") if ratio is None else ratio
 
     ran = {name: run for name, run in others.items() if run.outputs is not None}
     for output in tensors:
-        wanted = ratio(reference, output)
-        made = {name: ratio(run, output) for name, run in ran.items()}
-        if made and min(made.values()) >= wanted + DOUBT_DB:
+        reference_sqnr = sqnr(reference, output)
+        sqnrs = {name: sqnr(run, output) for name, run in ran.items()}
+        if sqnrs and min(sqnrs.values()) >= reference_sqnr + DOUBT_DB:
+            reached = ", ".join(f"{name} reaches {ratio:.1f} dB" for name, ratio in sqnrs.items())
             return (
-                f"they are in doubt, with an SQNR of {wanted:.1f} dB against the float model where"
-                f" {', '.join(f'{name} reaches {found:.1f} dB' for name, found in made.items())}"
+                "they are in doubt: their SQNR against the float model is"
+                f" {reference_sqnr:.1f} dB, while {reached}"
             )
     return None
 
@@ -182,33 +190,36 @@ def deviation(
     boundary: float,
     mask: Mask | None = None,
 ) -> Deviation:
-    """Compare outputs (samples, ...) with the reference kernels' on the same inputs.
+    """Compare outputs (samples, ...) with those of the reference kernels on the same inputs.
 
-    ``tensor`` is the model's output, whose scale, with the decision boundary, tells a lone
-    output's class. With a ``mask`` of the samples, ``reference`` has those only.
+    ``tensor`` is the model's output, with the quantization of integers. ``boundary`` is the
+    decision boundary of a single-output binary classifier. With a ``mask``, ``reference`` has only
+    its samples.
     """
     is_real = outputs.dtype.kind == "f"
     step = (float(np.ptp(extremes(reference))) / _STEPS_OF_INT8 or 1.0) if is_real else 1
-    largest: list[float] = []
+    maxima: list[float] = []
     total: float = 0
     values = disagreements = 0
     for _, *pair in paired_blocks(outputs, reference, None, mask):
-        made, wanted = (block.astype(np.float64 if is_real else np.int64) for block in pair)
-        lsb = np.abs(made - wanted) / step if is_real else np.abs(made - wanted)
-        largest.append(lsb.max().item())
+        block, expected = (each.astype(np.float64 if is_real else np.int64) for each in pair)
+        lsb = np.abs(block - expected) / step if is_real else np.abs(block - expected)
+        maxima.append(lsb.max().item())
         total += lsb.sum().item()
         values += lsb.size
-        ours, theirs = (_classes(dequantize(block, tensor), boundary) for block in pair)
-        disagreements += int((ours != theirs).any(axis=1).sum())
+        predicted, expected_classes = (
+            _predicted_classes(dequantize(each, tensor), boundary) for each in pair
+        )
+        disagreements += int((predicted != expected_classes).any(axis=1).sum())
     return Deviation(
-        max_lsb=max(largest),
+        max_lsb=max(maxima),
         mean_lsb=total / values,
         argmax_disagreements=disagreements,
     )
 
 
-def _classes(outputs: NDArray[Any], boundary: float) -> NDArray[Any]:
-    """Turn outputs (samples, ...) into class numbers (samples, others)."""
+def _predicted_classes(outputs: NDArray[Any], boundary: float) -> NDArray[Any]:
+    """Return the predicted classes of outputs (samples, ...), flattened to (samples, positions)."""
     rows = len(outputs)
     return predicted_classes(
         outputs.reshape(rows, -1) if outputs.ndim == 1 else outputs, boundary

@@ -1,4 +1,4 @@
-"""Whether a drop is real, in sentences."""
+"""Sentences on the change of a metric, and on whether it is statistically significant."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edgepack.evaluation.results import Change, Interval, MetricResult
 from edgepack.metrics.metric import Unit
 
 LEAST_P = 0.0001
-"""A smaller p is told as smaller than this."""
+"""A smaller p-value is reported as '< 0.0001'."""
 
-_MOST_DECIMALS = 9
+_MAX_DECIMALS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Words:
-    """How a unit is told: what happens by how much, what that is called, the unit."""
+    """Wording for a unit: templates of clauses, nouns for the change, and the unit itself."""
 
     worse: str
     better: str
@@ -41,7 +41,7 @@ _WORDS = {
         better="The error of {name} is {amount} smaller",
         loss="increase",
         gain="decrease",
-        unit=" %",
+        unit="%",
     ),
     Unit.PLAIN: _Words(
         worse="{name} is worse by {amount}",
@@ -54,34 +54,34 @@ _WORDS = {
 
 
 def change_sentence(name: str, samples: int, metric: MetricResult) -> str:
-    """Say what a model loses, whether that is real, and what so many samples cannot show.
+    """Describe what a model loses, whether that is real, and what the samples cannot show.
 
-    ``name`` is the model's, ``metric`` of it and not of the float model. What is not shown may be
-    there all the same: a loss of the least detectable size is missed by one test set in five.
+    ``name`` and ``metric`` are those of a model other than the float model. A loss that is not
+    shown may still exist: one of the smallest detectable size is missed by one test set in five.
 
     >>> change = Change(loss=0.3, interval=Interval(low=-0.44, high=0.97), detectable=1.16,
     ...                 only_float=4, only_other=3, p_value=0.69)
     >>> metric = MetricResult(name="accuracy", title="accuracy", unit="fraction",
     ...                       is_more_better=True, value=0.9, interval=None, change=change)
     >>> change_sentence("int8", 400, metric)  # doctest: +NORMALIZE_WHITESPACE
-    'int8 loses 0.3 points (95 %: -0.4 to 1.0): 400 samples do not show that the drop is real
+    'int8 loses 0.3 points (95% CI: -0.4 to 1.0): 400 samples do not show that the drop is real
     (McNemar: p = 0.69), and cannot show one below 1.2 points'
     """
     change = metric.change
     if metric.value is None or change is None:
-        return f"{name}: the {metric.title} is no number on {samples_in_words(samples)}"
+        return f"{name}: the {metric.title} is undefined on {samples_in_words(samples)}"
     if change.loss is None:
-        return _untold(name, metric)
+        return _no_change(name, metric)
     words = _WORDS[Unit(metric.unit)]
     if change.loss == 0:
         return _nothing_lost(name, samples, change, words)
     return _changed(name, samples, change, words)
 
 
-def _untold(name: str, metric: MetricResult) -> str:
+def _no_change(name: str, metric: MetricResult) -> str:
     if metric.unit == Unit.ERROR.value:
-        return f"{name} makes errors where the float model makes none: no share of it can be told"
-    return f"{name}: the {metric.title} of the float model is no number, so no change can be told"
+        return f"{name} makes errors and the float model none, so there is no relative change"
+    return f"{name}: the {metric.title} of the float model is undefined, so the change is unknown"
 
 
 def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
@@ -89,35 +89,37 @@ def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
     is_loss = change.loss > 0
     decimals = decimals_of(change)
     amount = _number(abs(change.loss), decimals) + words.unit
-    told = (words.worse if is_loss else words.better).format(name=name, amount=amount)
+    clause = (words.worse if is_loss else words.better).format(name=name, amount=amount)
     noun = words.loss if is_loss else words.gain
     do = _do(samples)
     if change.interval is None:
-        return f"{told}: {samples_in_words(samples)} {do} not tell whether the {noun} is real"
-    said = f"{told} ({_ends(change.interval, decimals, is_loss=is_loss)})"
+        return f"{clause}: {samples_in_words(samples)} {do} not show whether the {noun} is real"
+    clause = f"{clause} ({_interval(change.interval, decimals, is_loss=is_loss)})"
     if change.is_real:
-        return f"{said}: the {noun} is real{_p(change)}"
+        return f"{clause}: the {noun} is real{_mcnemar(change)}"
     if change.is_shown:
         return (
-            f"{said}: {samples_in_words(samples)} {do} not settle whether the {noun} is real: the"
-            f" interval says so, McNemar's test does not (p {_p_value(change)})"
+            f"{clause}: {samples_in_words(samples)} {do} not settle whether the {noun} is real: the"
+            f" interval excludes 0, but McNemar's test is not significant (p {_p_value(change)})"
         )
+    limit = _limit(change, decimals, words, "one" if is_loss else _a(words.loss))
     return (
-        f"{said}: {samples_in_words(samples)} {do} not show that the {noun} is real{_p(change)}"
-        f", and {_limit(change, decimals, words, 'one' if is_loss else _a(words.loss))}"
+        f"{clause}: {samples_in_words(samples)} {do} not show that the {noun} is"
+        f" real{_mcnemar(change)}, and {limit}"
     )
 
 
 def _nothing_lost(name: str, samples: int, change: Change, words: _Words) -> str:
-    told = f"{name} loses nothing"
+    clause = f"{name} loses nothing"
     if change.interval is None:
-        return f"{told}: {samples_in_words(samples)} {_do(samples)} not tell it apart from float"
+        do = _do(samples)
+        return f"{clause}: {samples_in_words(samples)} {do} not distinguish it from float"
     decimals = decimals_of(change)
     swapped = ""
     if change.only_float:
-        swapped = f", {change.only_float:,} became wrong and as many right"
+        swapped = f"; {samples_in_words(change.only_float)} became wrong and as many right"
     return (
-        f"{told} ({_ends(change.interval, decimals, is_loss=True)}){swapped}:"
+        f"{clause} ({_interval(change.interval, decimals, is_loss=True)}{swapped}):"
         f" {samples_in_words(samples)} {_limit(change, decimals, words, _a(words.loss))}"
     )
 
@@ -128,14 +130,14 @@ def _limit(change: Change, decimals: int, words: _Words, noun: str) -> str:
     return f"cannot show {noun} below {_number(change.detectable, decimals)}{words.unit}"
 
 
-def _ends(interval: Interval, decimals: int, *, is_loss: bool) -> str:
-    """Tell the interval, of what is lost or else of what is gained."""
-    ends = (interval.low, interval.high) if is_loss else (-interval.high, -interval.low)
-    low, high = (_number(end, decimals) for end in ends)
-    return f"95 %: {low} to {high}"
+def _interval(interval: Interval, decimals: int, *, is_loss: bool) -> str:
+    """Format the confidence interval of the loss, or with opposite signs of the gain."""
+    bounds = (interval.low, interval.high) if is_loss else (-interval.high, -interval.low)
+    low, high = (_number(bound, decimals) for bound in bounds)
+    return f"95% CI: {low} to {high}"
 
 
-def _p(change: Change) -> str:
+def _mcnemar(change: Change) -> str:
     return "" if change.p_value is None else f" (McNemar: p {_p_value(change)})"
 
 
@@ -144,14 +146,14 @@ def _p_value(change: Change) -> str:
     return f"= {change.p_value:.2g}" if change.p_value >= LEAST_P else f"< {LEAST_P}"
 
 
-_VAST = 1e15
-"""Nobody reads so many digits."""
+_MIN_SCIENTIFIC = 1e15
+"""Numbers of this size or more are written with an exponent."""
 
 
 def decimals_of(change: Change) -> int:
-    """Choose so many decimals that the interval's width shows two digits, and one at least.
+    """Choose the number of decimals: two significant digits of the interval's width, at least 1.
 
-    A loss that would be 0 then gets one more.
+    One more if the loss would round to 0.
     """
     loss = abs(change.loss or 0.0)
     width = loss if change.interval is None else change.interval.high - change.interval.low
@@ -159,12 +161,12 @@ def decimals_of(change: Change) -> int:
         return 1
     decimals = max(1, 1 - math.floor(math.log10(width)))
     is_hidden = loss > 0 and float(_number(loss, decimals).replace(",", "")) == 0
-    return min(decimals + is_hidden, _MOST_DECIMALS)
+    return min(decimals + is_hidden, _MAX_DECIMALS)
 
 
 def _number(value: float, decimals: int) -> str:
-    """Write a number, halves away from zero as people round, without a minus before 0."""
-    if abs(value) >= _VAST:
+    """Format a number, rounding halves away from zero, without a minus sign before 0."""
+    if abs(value) >= _MIN_SCIENTIFIC:
         return f"{value:.3g}"
     rounded = Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
     return f"{rounded + 0:,.{decimals}f}"
@@ -178,10 +180,10 @@ def _do(samples: int) -> str:
     return "does" if samples == 1 else "do"
 
 
-def samples_in_words(many: int) -> str:
-    """Write how many samples.
+def samples_in_words(count: int) -> str:
+    """Return a number of samples as text.
 
     >>> samples_in_words(1), samples_in_words(1000)
     ('1 sample', '1,000 samples')
     """
-    return "1 sample" if many == 1 else f"{many:,} samples"
+    return "1 sample" if count == 1 else f"{count:,} samples"

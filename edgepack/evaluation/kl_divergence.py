@@ -7,30 +7,32 @@ import numpy as np
 from edgepack.evaluation.paired_outputs import Array
 
 BINS = 128
-"""Of the histograms of values."""
+"""Number of bins in a histogram of values."""
 
 _TINY = float(np.finfo(np.float64).tiny)
 _SMOOTHING = 0.5
 
 
-def divergences(ours: Array, theirs: Array, *, are_logits: bool, floor: float) -> Array:
-    """Compute the divergence of the float model's class probabilities from another's.
+def kl_divergences(
+    float_scores: Array, other_scores: Array, *, are_logits: bool, floor: float
+) -> Array:
+    """Compute ``sum p log(p / q)``, with p from the float model and q from another model.
 
-    Takes scores (..., classes) and gives (...): the sum of ``p log(p / q)``. Logits go through
-    softmax; a lone one through the logistic function, whose complement is the other class.
-    Probabilities of the other model below ``floor`` count as that, for an integer 0 stands for
-    all that is less than half a step; then both are scaled to a sum of 1.
+    Takes scores (..., classes) and returns (...). Logits go through softmax; a single logit goes
+    through the logistic function, and the other class has the complement. Probabilities of the
+    other model below ``floor`` are raised to it, because a quantized 0 stands for everything below
+    half a step; then both are normalized to a sum of 1.
     """
     from scipy.special import rel_entr
 
-    p = _probabilities(ours, are_logits=are_logits, floor=0.0)
-    q = _probabilities(theirs, are_logits=are_logits, floor=0.0 if are_logits else floor)
-    found: Array = rel_entr(p, q).sum(axis=-1)
-    return np.maximum(found, 0.0)  # rounding may leave a little less
+    p = _probabilities(float_scores, are_logits=are_logits, floor=0.0)
+    q = _probabilities(other_scores, are_logits=are_logits, floor=0.0 if are_logits else floor)
+    divergences: Array = rel_entr(p, q).sum(axis=-1)
+    return np.maximum(divergences, 0.0)  # rounding may make them slightly negative
 
 
 def _probabilities(scores: Array, *, are_logits: bool, floor: float) -> Array:
-    """Turn scores (..., classes) into probabilities, none of which is quite 0."""
+    """Turn scores (..., classes) into probabilities, all greater than 0."""
     from scipy.special import expit, softmax
 
     scores = scores.astype(np.float64)
@@ -41,26 +43,26 @@ def _probabilities(scores: Array, *, are_logits: bool, floor: float) -> Array:
     elif are_logits:
         scores = softmax(scores, axis=-1)
     scores = np.maximum(scores, max(floor, _TINY))
-    shares: Array = scores / scores.sum(axis=-1, keepdims=True)
-    return shares
+    normalized: Array = scores / scores.sum(axis=-1, keepdims=True)
+    return normalized
 
 
-class ScoreHistogram:
-    """Counts of values in :data:`BINS` equal bins; what is outside counts in the nearest."""
+class ValueHistogram:
+    """Counts of values in :data:`BINS` equal bins; values outside count in the nearest bin."""
 
     def __init__(self, low: float, high: float) -> None:
-        # A constant is the middle of a range of its own.
+        # A constant is put in the middle of a range of width 1.
         self._low, self._width = (low, high - low) if high > low else (low - 0.5, 1.0)
         self.counts = np.zeros(BINS, np.int64)
 
     def add(self, values: Array) -> None:
         """Count values of any shape."""
-        place = np.floor((values.astype(np.float64) - self._low) / self._width * BINS)
-        place = np.clip(np.nan_to_num(place), 0, BINS - 1).astype(np.intp)
-        self.counts += np.bincount(place.ravel(), minlength=BINS)
+        bins = np.floor((values.astype(np.float64) - self._low) / self._width * BINS)
+        bins = np.clip(np.nan_to_num(bins), 0, BINS - 1).astype(np.intp)
+        self.counts += np.bincount(bins.ravel(), minlength=BINS)
 
-    def divergence(self, other: ScoreHistogram) -> float:
-        """Compute the divergence of these counts from those of as many values, smoothed."""
+    def divergence(self, other: ValueHistogram) -> float:
+        """Compute the divergence from another histogram of equally many values, both smoothed."""
         from scipy.stats import entropy
 
         return float(entropy(self.counts + _SMOOTHING, other.counts + _SMOOTHING))

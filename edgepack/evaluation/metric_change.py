@@ -1,4 +1,4 @@
-"""What a metric loses from the float model to another, with its interval."""
+"""The change of a metric from the float model to another model, with its confidence interval."""
 
 from __future__ import annotations
 
@@ -7,81 +7,94 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgepack.evaluation.bootstrap import interval, standard_error, table_losses
+from edgepack.evaluation.bootstrap import (
+    percentile_interval,
+    sample_accuracy_losses,
+    standard_error,
+)
 from edgepack.evaluation.paired_outputs import Array
 from edgepack.evaluation.results import Change, Interval, MetricResult
-from edgepack.evaluation.scores import drop, losses
-from edgepack.evaluation.significance import detectable, detectable_accuracy, mcnemar, wilson
+from edgepack.evaluation.scores import drop, metric_losses
+from edgepack.evaluation.significance import (
+    detectable_accuracy_loss,
+    detectable_loss,
+    mcnemar_p_value,
+    wilson_interval,
+)
 from edgepack.metrics.metric import Metric, weighted_mean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scored:
-    """One model by one metric: the value, and the values of the resamples.
+class MetricScore:
+    """A metric's value for one model, and what its interval is computed from.
 
-    Of an accuracy (see :func:`is_accuracy`) more is known: which samples ``are_right``, boolean
-    (samples,). It has no ``resampled``, and nothing else has that.
+    For an accuracy (see :func:`is_accuracy`) this is ``is_correct``, which samples are classified
+    correctly, bool (samples,). For any other metric it is ``resampled``, the values of the
+    bootstrap resamples, float64 (resamples,). The other one is None.
     """
 
     metric: Metric
     value: float
-    are_right: Array | None
+    is_correct: Array | None
     resampled: Array | None
 
 
 def is_accuracy(metric: Metric, rows: Array) -> bool:
-    """Whether a metric is the share of samples that are right, and nothing else."""
+    """Whether a metric is simply the fraction of samples that are correct."""
     return metric.value is weighted_mean and rows.dtype == bool and rows.ndim == 1
 
 
-def metric_result(scored: Scored, of_float: Scored | None) -> MetricResult:
-    """Tell a value, its interval and what it loses; of the float model itself for None."""
-    metric = scored.metric
-    is_told = math.isfinite(scored.value)
+def metric_result(score: MetricScore, float_score: MetricScore | None) -> MetricResult:
+    """Return a metric's value, interval and change against the float model.
+
+    ``float_score`` is None if ``score`` is that of the float model itself.
+    """
+    metric = score.metric
+    is_defined = math.isfinite(score.value)
     return MetricResult(
         name=metric.name,
         title=metric.title,
         unit=metric.unit.value,
         is_more_better=metric.is_more_better,
-        value=scored.value if is_told else None,
-        interval=_interval(scored) if is_told else None,
-        change=_change(of_float, scored) if is_told and of_float is not None else None,
+        value=score.value if is_defined else None,
+        interval=_interval(score) if is_defined else None,
+        change=_change(float_score, score) if is_defined and float_score is not None else None,
     )
 
 
-def _interval(scored: Scored) -> Interval | None:
-    if scored.are_right is not None:
-        return wilson(int(scored.are_right.sum()), len(scored.are_right))
-    return None if scored.resampled is None else interval(scored.resampled)
+def _interval(score: MetricScore) -> Interval | None:
+    if score.is_correct is not None:
+        return wilson_interval(int(score.is_correct.sum()), len(score.is_correct))
+    return None if score.resampled is None else percentile_interval(score.resampled)
 
 
-def _change(of_float: Scored, of_other: Scored) -> Change:
-    lost = drop(of_other.metric, of_float.value, of_other.value).amount
-    if not math.isfinite(lost):
+def _change(float_score: MetricScore, score: MetricScore) -> Change:
+    loss = drop(score.metric, float_score.value, score.value).amount
+    if not math.isfinite(loss):
         return Change(loss=None, interval=None, detectable=None)
-    if of_float.are_right is not None and of_other.are_right is not None:
-        return _change_of_accuracy(lost, of_float.are_right, of_other.are_right)
-    assert of_float.resampled is not None  # noqa: S101 (no accuracy)
-    assert of_other.resampled is not None  # noqa: S101
-    resampled = losses(of_other.metric, of_float.resampled, of_other.resampled)
-    found = interval(resampled)
+    if float_score.is_correct is not None and score.is_correct is not None:
+        return _accuracy_change(loss, float_score.is_correct, score.is_correct)
+    assert float_score.resampled is not None  # noqa: S101 (not an accuracy)
+    assert score.resampled is not None  # noqa: S101
+    resampled = metric_losses(score.metric, float_score.resampled, score.resampled)
+    interval = percentile_interval(resampled)
     return Change(
-        loss=lost,
-        interval=found,
-        detectable=None if found is None else detectable(standard_error(resampled)),
+        loss=loss,
+        interval=interval,
+        detectable=None if interval is None else detectable_loss(standard_error(resampled)),
     )
 
 
-def _change_of_accuracy(lost: float, of_float: Array, of_other: Array) -> Change:
-    samples = len(of_float)
-    only_float = int(np.count_nonzero(of_float & ~of_other))
-    only_other = int(np.count_nonzero(of_other & ~of_float))
-    least = detectable_accuracy(only_float + only_other, samples)
+def _accuracy_change(loss: float, is_float_correct: Array, is_correct: Array) -> Change:
+    samples = len(is_correct)
+    only_float = int(np.count_nonzero(is_float_correct & ~is_correct))
+    only_other = int(np.count_nonzero(is_correct & ~is_float_correct))
+    detectable = detectable_accuracy_loss(only_float + only_other, samples)
     return Change(
-        loss=lost,
-        interval=interval(100 * table_losses(only_float, only_other, samples)),
-        detectable=None if least is None else 100 * least,
+        loss=loss,
+        interval=percentile_interval(100 * sample_accuracy_losses(only_float, only_other, samples)),
+        detectable=None if detectable is None else 100 * detectable,
         only_float=only_float,
         only_other=only_other,
-        p_value=mcnemar(only_float, only_other),
+        p_value=mcnemar_p_value(only_float, only_other),
     )

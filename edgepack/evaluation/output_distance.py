@@ -1,4 +1,4 @@
-"""How far the outputs of two models are from each other, found by blocks of samples."""
+"""The distance between the outputs of two models, and the samples on which they differ most."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgepack.evaluation.kl_divergence import ScoreHistogram, divergences
-from edgepack.evaluation.output_noise import Noise, OutputKind
+from edgepack.evaluation.kl_divergence import ValueHistogram, kl_divergences
+from edgepack.evaluation.output_noise import OutputKind, OutputNoise
 from edgepack.evaluation.paired_outputs import Array, paired_blocks
 from edgepack.evaluation.results import Distance
 from edgepack.storage.arrays import extremes
 from edgepack.tflite.graph import Tensor
 
-WORST = 12
-"""So many samples are told at most."""
+MAX_WORST_SAMPLES = 12
+"""Maximum number of worst samples to report."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistantSample:
-    """A sample on which two models differ: its number, whether in class, and how far."""
+    """A sample on which two models differ: its index, whether in class, and by how much."""
 
     index: int
-    is_other_class: bool
+    differs_in_class: bool
     distance: float
 
 
 @dataclass(kw_only=True)
 class _Sums:
-    """What is gathered on the way through the samples."""
+    """What is accumulated over the samples."""
 
-    noise: Noise
-    float_bins: ScoreHistogram
-    other_bins: ScoreHistogram
+    noise: OutputNoise
+    float_bins: ValueHistogram
+    other_bins: ValueHistogram
     divergence: float = 0.0
     worst: list[DistantSample] = field(default_factory=list)
 
@@ -46,22 +46,22 @@ def output_distance(
 ) -> tuple[Distance, tuple[DistantSample, ...]]:
     """Compare outputs (samples, ...) with the float model's on the same samples.
 
-    Takes them as :func:`~edgepack.evaluation.paired_outputs.real_blocks` does. Also gives the
-    :data:`WORST` samples at most, those of another class first, then the farthest, then the first;
-    samples on which the two give the same are none.
+    ``outputs`` and ``tensor`` are as in :func:`~edgepack.evaluation.paired_outputs.real_blocks`.
+    Also returns up to :data:`MAX_WORST_SAMPLES` samples: first those whose class differs, then by
+    descending distance, then by index. Samples with equal outputs are not among them.
 
-    The KL divergence is that of :func:`~edgepack.evaluation.kl_divergence.divergences`, mean over
-    samples or pixels, or else that of the values' histograms: 128 equal bins over the
-    range of the float outputs, the first and the last of which also count what is outside, and
-    half a value more in each, so that it stays finite.
+    The KL divergence is that of :func:`~edgepack.evaluation.kl_divergence.kl_divergences`, averaged
+    over samples or pixels. For real values it is that of the values' histograms: 128 equal bins
+    over the range of the float outputs, the first and the last of which also count values outside,
+    with 0.5 added to each count so that the divergence is finite.
     """
-    low, high = (float(end) for end in extremes(float_outputs))
-    noise = Noise(kind, boundary)
+    low, high = (float(extreme) for extreme in extremes(float_outputs))
+    noise = OutputNoise(kind, boundary)
     sums = _Sums(
-        noise=noise, float_bins=ScoreHistogram(low, high), other_bins=ScoreHistogram(low, high)
+        noise=noise, float_bins=ValueHistogram(low, high), other_bins=ValueHistogram(low, high)
     )
-    for samples, ours, theirs in paired_blocks(float_outputs, outputs, tensor):
-        _add(sums, samples.numbers, ours, theirs, kind, boundary, _floor(tensor))
+    for samples, float_block, block in paired_blocks(float_outputs, outputs, tensor):
+        _add(sums, samples.indices, float_block, block, kind, boundary, _floor(tensor))
     return Distance(
         agreement=noise.agreement,
         kl_divergence=sums.divergence / noise.decisions
@@ -74,49 +74,51 @@ def output_distance(
 
 
 def _floor(tensor: Tensor | None) -> float:
-    """Tell what a probability of 0 stands for: up to half a step, of which this is all."""
+    """Return the largest probability that is quantized to 0: half a quantization step."""
     return tensor.quant.scale[0] / 2 if tensor is not None and tensor.quant is not None else 0.0
 
 
 def _add(
     sums: _Sums,
-    numbers: Array,
-    ours: Array,
-    theirs: Array,
+    indices: Array,
+    float_block: Array,
+    block: Array,
     kind: OutputKind,
     boundary: float,
     floor: float,
 ) -> None:
-    """Count a block of samples, of which ``numbers`` are those in the dataset."""
-    signal, squared, differs = sums.noise.add(ours, theirs)
+    """Add a block of samples with these ``indices`` in the dataset."""
+    signal, squared, differs = sums.noise.add(float_block, block)
     if differs is None:
         sums.float_bins.add(signal)
-        sums.other_bins.add(theirs)
-        changed = np.zeros(len(ours), bool)
-        far = squared.reshape(len(ours), -1).mean(axis=1)
+        sums.other_bins.add(block)
+        class_differs = np.zeros(len(block), bool)
+        distances = squared.reshape(len(block), -1).mean(axis=1)
     else:
-        divergence = divergences(signal, theirs, are_logits=boundary == 0, floor=floor)
+        divergence = kl_divergences(signal, block, are_logits=boundary == 0, floor=floor)
         sums.divergence += float(divergence.sum())
-        changed = differs if kind is OutputKind.CLASSES else np.zeros(len(ours), bool)
-        far = divergence.reshape(len(ours), -1).mean(axis=1)
-    sums.worst = _worst(sums.worst + _farthest(numbers, changed, far))
+        class_differs = differs if kind is OutputKind.CLASSES else np.zeros(len(block), bool)
+        distances = divergence.reshape(len(block), -1).mean(axis=1)
+    sums.worst = _worst(sums.worst + _worst_of_block(indices, class_differs, distances))
 
 
-def _farthest(numbers: Array, changed: Array, far: Array) -> list[DistantSample]:
-    """Pick the worst samples of a block, so that few become objects."""
-    order = np.lexsort((-np.nan_to_num(far, nan=np.inf), ~changed))[:WORST]
+def _worst_of_block(indices: Array, class_differs: Array, distances: Array) -> list[DistantSample]:
+    """Select the worst samples of a block, so that objects are made for few samples only."""
+    order = np.lexsort((-np.nan_to_num(distances, nan=np.inf), ~class_differs))[:MAX_WORST_SAMPLES]
     return [
         DistantSample(
-            index=int(numbers[i]), is_other_class=bool(changed[i]), distance=float(far[i])
+            index=int(indices[i]),
+            differs_in_class=bool(class_differs[i]),
+            distance=float(distances[i]),
         )
         for i in order
-        if changed[i] or far[i] != 0
+        if class_differs[i] or distances[i] != 0
     ]
 
 
 def _worst(samples: list[DistantSample]) -> list[DistantSample]:
     def rank(sample: DistantSample) -> tuple[bool, float, int]:
-        far = sample.distance if sample.distance == sample.distance else np.inf
-        return not sample.is_other_class, -far, sample.index
+        distance = sample.distance if sample.distance == sample.distance else np.inf  # NaN is worst
+        return not sample.differs_in_class, -distance, sample.index
 
-    return sorted(samples, key=rank)[:WORST]
+    return sorted(samples, key=rank)[:MAX_WORST_SAMPLES]

@@ -1,4 +1,4 @@
-"""How far outputs are from the float model's in all: sums over blocks of samples."""
+"""Overall differences between outputs and the float model's, summed over blocks of samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgepack.metrics import predicted_classes
 
 
 class OutputKind(str, Enum):
-    """What an output holds: scores of classes, for a sample or each of its pixels, or values."""
+    """What an output holds: class scores per sample, class scores per pixel, or real values."""
 
     CLASSES = "classes"
     CLASS_MAP = "class map"
@@ -20,10 +20,10 @@ class OutputKind(str, Enum):
 
 
 class BlockNoise(NamedTuple):
-    """What a block of samples shows, all (samples, ...).
+    """The comparison of one block of samples; all arrays are (samples, ...).
 
-    The float model's values and the squared differences are in float64; ``differs`` tells which
-    classes are other ones, and is None for values.
+    ``signal`` holds the float model's values and ``squared`` the squared differences, both float64.
+    ``differs`` is where the predicted classes differ, bool; None for real values.
     """
 
     signal: Array
@@ -31,10 +31,10 @@ class BlockNoise(NamedTuple):
     differs: Array | None
 
 
-class Noise:
-    """What is gathered on the way through the samples of an output of a ``kind``.
+class OutputNoise:
+    """Accumulates differences over the samples of an output of a ``kind``.
 
-    ``boundary`` is the decision boundary of classes.
+    ``boundary`` is the decision boundary of a single-output binary classifier.
     """
 
     def __init__(self, kind: OutputKind, boundary: float) -> None:
@@ -44,50 +44,53 @@ class Noise:
         self._power = self._noise = 0.0
         self.max_abs_error = self.mean_abs_error = 0.0
 
-    def add(self, ours: Array, theirs: Array) -> BlockNoise:
-        """Take the float model's real values of some samples, and the others'."""
-        signal = ours.astype(np.float64)
-        difference = signal - theirs
+    def add(self, float_values: Array, other_values: Array) -> BlockNoise:
+        """Add a block of samples: the float model's real values, and the other model's."""
+        signal = float_values.astype(np.float64)
+        difference = signal - other_values
         squared = np.square(difference)
         self._power += float(np.square(signal).sum())
         self._noise += float(squared.sum())
-        self._add_error(_error(ours, theirs, difference))
+        self._add_error(_absolute_error(float_values, other_values, difference))
         if self._kind is OutputKind.VALUES:
             return BlockNoise(signal, squared, None)
-        differs = predicted_classes(ours, self._boundary) != predicted_classes(
-            theirs, self._boundary
+        differs = predicted_classes(float_values, self._boundary) != predicted_classes(
+            other_values, self._boundary
         )
         self._decisions += differs.size
         self._same += int(np.count_nonzero(~differs))
         return BlockNoise(signal, squared, differs)
 
     def _add_error(self, error: Array) -> None:
-        self.max_abs_error = float(np.maximum(self.max_abs_error, error.max()))  # NaN stays
+        self.max_abs_error = float(np.maximum(self.max_abs_error, error.max()))  # NaN is kept
         self._values += error.size
         growth = error.size / self._values
         self.mean_abs_error += (float(error.mean()) - self.mean_abs_error) * growth
 
     @property
     def decisions(self) -> int:
-        """How many classes were told, of samples or of pixels."""
+        """The number of predicted classes compared, one per sample or pixel; 0 for real values."""
         return self._decisions
 
     @property
     def agreement(self) -> float | None:
-        """The fraction of them that are the same; None for values."""
+        """The fraction of the predicted classes that are the same; None for real values."""
         return self._same / self._decisions if self._kind is not OutputKind.VALUES else None
 
     @property
     def sqnr_db(self) -> float | None:
-        """The power of the float outputs over that of the difference; None if either is zero."""
+        """The SQNR in dB: the power of the float outputs over that of the differences.
+
+        None if either is zero.
+        """
         return ratio_in_decibels(self._power, self._noise)
 
 
-def _error(ours: Array, theirs: Array, difference: Array) -> Array:
-    """Give absolute differences in the precision of floats, if that holds them, else in float64."""
-    if ours.dtype.kind == theirs.dtype.kind == "f":
+def _absolute_error(float_values: Array, other_values: Array, difference: Array) -> Array:
+    """Return absolute differences in the outputs' float type if all are finite, else in float64."""
+    if float_values.dtype.kind == other_values.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            error: Array = np.abs(theirs - ours)
+            error: Array = np.abs(other_values - float_values)
         if np.isfinite(error).all():
             return error
     return np.abs(difference)

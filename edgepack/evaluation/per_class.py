@@ -1,4 +1,4 @@
-"""How well a model tells each class."""
+"""Per-class precision, recall, F1 and ROC AUC, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edgepack.storage.arrays import blocks
 from edgepack.tflite.graph import Tensor
 
 MOST_CLASSES = 10_000
-"""With more of them nothing is told by class: a report would hold little else."""
+"""With more classes, no per-class results are reported: they would dominate the report."""
 
-_COLUMN_BYTES = 1 << 25
+_SCORE_BYTES = 1 << 25  # of the class scores that are held at a time
 
 
 def predicted_class_numbers(outputs: Array, tensor: Tensor | None, boundary: float) -> Array:
-    """Find the class that each sample gets, int64 (samples,), by blocks."""
+    """Return the predicted class of each sample, int64 (samples,), computed by blocks."""
     return np.concatenate(
         [predicted_classes(dequantized(block, tensor), boundary) for _, (block,) in blocks(outputs)]
     )
@@ -30,67 +30,70 @@ def predicted_class_numbers(outputs: Array, tensor: Tensor | None, boundary: flo
 def class_results(
     outputs: Array, tensor: Tensor | None, boundary: float, labels: Array, names: Sequence[str]
 ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, int, int], ...]]:
-    """Tell precision, recall, F1 and ROC-AUC of each class, and how often which is told as which.
+    """Compute the metrics of each class, and the nonzero entries of the confusion matrix.
 
-    ``outputs`` are scores (samples, classes), ``labels`` class numbers (samples,), ``names`` those
-    of all classes. The area is that of the class against all others, by its probability.
+    ``outputs`` are scores (samples, classes), ``labels`` class numbers (samples,), ``names`` the
+    names of all classes. The ROC AUC is one-vs-rest, by the probability of the class. Entries of
+    the confusion matrix are (label, predicted class, count), in order.
     """
     from sklearn.metrics import precision_recall_fscore_support
 
     numbers = np.arange(len(names))
-    said = predicted_class_numbers(outputs, tensor, boundary)
-    figures = precision_recall_fscore_support(labels, said, labels=numbers, zero_division=np.nan)
+    predicted = predicted_class_numbers(outputs, tensor, boundary)
+    metrics = precision_recall_fscore_support(
+        labels, predicted, labels=numbers, zero_division=np.nan
+    )
     areas = _areas(outputs, tensor, boundary, labels, len(names))
     results = tuple(
         ClassResult(
             name=name,
             samples=int(samples),
-            precision=_told(precision),
-            recall=_told(recall),
-            f1=_told(f1),
-            roc_auc=_told(area),
+            precision=_none_if_nan(precision),
+            recall=_none_if_nan(recall),
+            f1=_none_if_nan(f1),
+            roc_auc=_none_if_nan(area),
         )
-        for name, precision, recall, f1, samples, area in zip(names, *figures, areas, strict=True)
+        for name, precision, recall, f1, samples, area in zip(names, *metrics, areas, strict=True)
     )
-    found, counts = np.unique(np.stack([labels, said]), axis=1, return_counts=True)
-    label, told, many = (each.tolist() for each in (*found, counts))
-    return results, tuple(zip(label, told, many, strict=True))
+    pairs, counts = np.unique(np.stack([labels, predicted]), axis=1, return_counts=True)
+    return results, tuple(zip(*pairs.tolist(), counts.tolist(), strict=True))
 
 
-def _told(figure: float) -> float | None:
-    return None if math.isnan(figure) else float(figure)
+def _none_if_nan(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _areas(
     outputs: Array, tensor: Tensor | None, boundary: float, labels: Array, count: int
 ) -> list[float]:
-    """Compute the area of each class, for some classes at a time."""
-    if outputs.shape[1] == 1:  # to say no is not to say yes
-        yes = _area(_scores(outputs, tensor, boundary, slice(None)), (labels == 1)[:, np.newaxis])
-        return [*yes, *yes]
-    most = max(1, _COLUMN_BYTES // (8 * len(outputs)))
+    """Compute the ROC AUC of each class, for some classes at a time."""
+    if outputs.shape[1] == 1:  # both classes of a binary classifier have the same area
+        scores = _scores(outputs, tensor, boundary, slice(None))
+        area = _area(scores, (labels == 1)[:, np.newaxis])
+        return [*area, *area]
+    max_classes = max(1, _SCORE_BYTES // (8 * len(outputs)))
     areas: list[float] = []
-    for start in range(0, count, most):
-        some = slice(start, min(start + most, count))
-        is_some = labels[:, np.newaxis] == np.arange(some.start, some.stop)
-        areas += _area(_scores(outputs, tensor, boundary, some), is_some)
+    for start in range(0, count, max_classes):
+        classes = slice(start, min(start + max_classes, count))
+        is_class = labels[:, np.newaxis] == np.arange(classes.start, classes.stop)
+        areas += _area(_scores(outputs, tensor, boundary, classes), is_class)
     return areas
 
 
-def _scores(outputs: Array, tensor: Tensor | None, boundary: float, some: slice) -> Array:
-    """Give the scores of some classes, float64 (samples, classes); probabilities of logits."""
+def _scores(outputs: Array, tensor: Tensor | None, boundary: float, classes: slice) -> Array:
+    """Return the scores of some classes, float64 (samples, classes); logits as probabilities."""
     from scipy.special import softmax
 
     def scores(block: Array) -> Array:
-        found = dequantized(block, tensor).astype(np.float64)
-        are_logits = boundary == 0 and found.shape[1] > 1
-        return np.asarray(softmax(found, axis=1) if are_logits else found)[:, some]
+        real = dequantized(block, tensor).astype(np.float64)
+        are_logits = boundary == 0 and real.shape[1] > 1
+        return np.asarray(softmax(real, axis=1) if are_logits else real)[:, classes]
 
     return np.concatenate([scores(block) for _, (block,) in blocks(outputs)])
 
 
 def _area(scores: Array, is_class: Array) -> list[float]:
-    """Compute the area under the ROC curve of each class, every sample counted once."""
+    """Compute the ROC AUC of each column of (samples, classes), every sample counted once."""
     once = np.ones((1, len(scores)), np.int64)
     areas: list[float] = roc_auc(scores, is_class, once)[0].tolist()
     return areas

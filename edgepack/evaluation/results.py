@@ -1,19 +1,19 @@
-"""What the comparison of models on labelled samples finds: data, from metrics to confusion."""
+"""The results of evaluating a model output: metrics, classes, distances and worst samples."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
-"""Of every interval."""
+"""Confidence level of every interval."""
 
 SIGNIFICANCE = 1 - CONFIDENCE
-"""A smaller p speaks for a change that is real."""
+"""Significance level: a change with a smaller p-value is significant."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """Where the true value lies, by :data:`CONFIDENCE`."""
+    """A confidence interval at the level :data:`CONFIDENCE`."""
 
     low: float
     high: float
@@ -21,15 +21,16 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What a metric loses from the float model to another, both on the same samples.
+    """The change of a metric from the float model to another model on the same samples.
 
-    ``loss`` is in points of a fraction, percent of an error, decibels, or as the metric is; a gain
-    is negative; None where the error was 0 in float and is not any more, or a value is no number.
-    ``detectable`` is the least loss that so many samples would show with a power of 80 %, in the
-    same unit; None where that cannot be told. ``interval`` is None where all resamples lose the
-    same, which is no certainty. ``only_float`` and ``only_other`` count the samples
-    that only one of the two got right, and ``p_value`` is McNemar's exact one; None but for
-    accuracies.
+    ``loss`` is in percentage points for a fraction, in percent of the float model's error for an
+    error, in decibels, or in the unit of the metric; it is negative for a gain. None if the error
+    is 0 for the float model only, or if a value is undefined.
+    ``detectable`` is the smallest loss that this number of samples would show with a power of 80%,
+    in the same unit; None if it cannot be computed. ``interval`` is that of the loss; None if all
+    resamples lose the same, which is not evidence of certainty.
+    ``only_float`` and ``only_other`` are the numbers of samples that only one of the models got
+    right, and ``p_value`` is that of McNemar's exact test; None for metrics other than accuracies.
     """
 
     loss: float | None
@@ -41,22 +42,23 @@ class Change:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the samples show that there is a change at all: the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.interval is not None and not self.interval.low <= 0 <= self.interval.high
 
     @property
     def is_real(self) -> bool:
-        """Whether the interval leaves out 0 and McNemar's test, where it applies, agrees."""
+        """Whether the interval excludes 0 and McNemar's test, if applicable, is significant."""
         return self.is_shown and (self.p_value is None or self.p_value < SIGNIFICANCE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricResult:
-    """A metric of one output; ``value`` is None where it is no number, such as an AUC of one class.
+    """A metric of one output.
 
-    ``unit`` is one of :class:`~edgepack.metrics.Unit`. ``change`` is None for the float model
-    itself, and ``interval`` and ``change`` are None where the value is. ``interval`` is of the
-    value, in its unit, and also None where all resamples have the same.
+    ``value`` is None if it is undefined, such as the ROC AUC of a single class. ``unit`` is a value
+    of :class:`~edgepack.metrics.Unit`. ``interval`` is that of the value, in its unit; None if all
+    resamples have the same value. ``change`` is None for the float model itself. Both are None if
+    the value is.
     """
 
     name: str
@@ -70,9 +72,9 @@ class MetricResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassResult:
-    """How well one class is told, all others against it; None where no sample can show it.
+    """The metrics of one class against all others; None where undefined on these samples.
 
-    ``samples`` counts those of the class.
+    ``samples`` is the number of samples of the class.
     """
 
     name: str
@@ -85,13 +87,13 @@ class ClassResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """How far outputs are from the float model's, over all samples, labels or not.
+    """The distance of outputs from the float model's, over all samples, labelled or not.
 
-    ``agreement`` is the fraction of samples that get the same class; of pixels, where each has a
-    class; None where outputs are no class scores. ``kl_divergence`` of float's outputs from the
-    others', in nats: of the class probabilities, mean over samples, or else of the values'
-    histograms. ``sqnr_db`` is the power of the float outputs over that of the difference; None if
-    either is zero. Errors are absolute, in the unit of the outputs.
+    ``agreement`` is the fraction of samples, or of pixels for class maps, with the same predicted
+    class; None if outputs are not class scores. ``kl_divergence``, in nats, is that of the float
+    class probabilities from the others, averaged over samples or pixels; for real values, that of
+    the histograms. ``sqnr_db`` is the power of the float outputs over that of the difference, in
+    dB; None if either is zero. The errors are absolute, in the unit of the outputs.
     """
 
     agreement: float | None
@@ -103,7 +105,7 @@ class Distance:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What a model says of a sample: its class and that one's score, or None without classes."""
+    """The class that a model predicts for a sample, and its score; None if there are no classes."""
 
     label: str | None
     score: float | None
@@ -111,10 +113,10 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class WorstSample:
-    """A sample that float and the other tell apart, or on which they are farthest from each other.
+    """A sample on which the classes of the float and the other model differ, or the outputs most.
 
-    ``index`` counts samples of the test data from 0. ``wanted`` is its label, None without.
-    ``distance`` is what samples are ranked by: the KL divergence in nats for class scores, else
+    ``index`` is that of the sample in the test data, counted from 0. ``wanted`` is the name of its
+    label; None if it has none. ``distance`` is the KL divergence in nats for class scores, else
     the mean squared error.
     """
 
@@ -127,13 +129,13 @@ class WorstSample:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputResult:
-    """One output of a model on one interpreter.
+    """The results of one output of a model on one interpreter.
 
-    ``metrics`` is by name, the one that was asked for first; empty without labels. ``classes`` and
-    ``confusion`` are empty where outputs are no class scores; the latter counts the samples of a
-    label that got a class, where there are any: (label, class, count), both by number, in order.
-    ``distance`` is None, and ``worst`` empty, for the float model itself; ``worst`` has the samples
-    of another class first, then the farthest.
+    ``metrics`` is by name, the requested metric first; empty without labels. ``classes`` and
+    ``confusion`` are empty if outputs are not class scores. ``confusion`` holds the nonzero entries
+    of the confusion matrix, (label, predicted class, count), ordered by class number. ``distance``
+    is None, and ``worst`` empty, for the float model itself. ``worst`` lists the samples whose
+    class differs first, then the others by descending distance.
     """
 
     metrics: dict[str, MetricResult]

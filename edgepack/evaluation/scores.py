@@ -1,4 +1,4 @@
-"""What is told of each model's outputs: scores against float's, and what quantization costs."""
+"""Scores of models against the float model, and the drop of a metric by quantization."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edgepack.metrics import Metric, Unit, find_metric
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A compressed model, or a quantized one on an interpreter, against the float model as given.
+    """A compressed model, or a quantized one on an interpreter, compared with the float model.
 
-    ``value`` is the metric's, None without one, or where it is no number, such as an AUC of one
-    class. ``agreement`` is the fraction of samples, or of pixels where each has a class, that both
-    give the same class, None where outputs are no class scores. ``sqnr_db`` is the power of
-    the float outputs over that of the difference, in dB; None if either is zero.
+    ``value`` is that of the metric; None if there is no metric, or if it is undefined, such as the
+    ROC AUC of a single class. ``agreement`` is the fraction of samples, or of pixels for class
+    maps, with the same predicted class; None if outputs are not class scores. ``sqnr_db`` is the
+    power of the float outputs over that of the difference, in dB; None if either is zero.
     ``max_abs_error`` and ``mean_abs_error`` are in the unit of the outputs.
     """
 
@@ -33,17 +33,18 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """What quantization costs of a metric.
+    """The drop of a metric by quantization.
 
-    Points of a fraction such as accuracy, percent of an error, decibels, or as much as the metric
-    gets worse. A gain is negative. An error that was 0 in float costs infinitely much.
+    ``amount`` is in percentage points for a fraction such as accuracy, in percent of the float
+    model's error for an error, in decibels, or in the unit of the metric. It is negative for a
+    gain, and infinite for an error that is 0 for the float model only.
     """
 
     amount: float
     unit: Unit
 
     def __str__(self) -> str:
-        """What is lost, in words.
+        """Return the drop as a clause.
 
         >>> print(Drop(amount=0.75, unit=Unit.FRACTION))
         0.75 points are lost
@@ -55,8 +56,8 @@ class Drop:
         the metric is worse by 0.0125
         """
         if self.unit is Unit.ERROR:
-            grown = f"by {self.amount:.2f}%" if math.isfinite(self.amount) else "from 0"
-            return f"the error grows {grown}"
+            growth = f"by {self.amount:.2f}%" if math.isfinite(self.amount) else "from 0"
+            return f"the error grows {growth}"
         return {
             Unit.FRACTION: f"{self.amount:.2f} points are lost",
             Unit.DECIBELS: f"{self.amount:.2f} dB are lost",
@@ -64,31 +65,31 @@ class Drop:
         }[self.unit]
 
 
-_DIGITS = 9  # 0.92 - 0.90 is a little more than 0.02
+_DECIMALS = 9  # 0.92 - 0.90 is slightly more than 0.02 in floating point
 
 
 def drop(metric: Metric, float_value: float, value: float) -> Drop:
-    """Compare the value of a metric with the float model's; NaN if one of them is."""
-    amount = losses(metric, np.array([float_value]), np.array([value])).item()
-    return Drop(amount=round(amount, _DIGITS), unit=metric.unit)
+    """Compute the drop of a metric from the float model's value; NaN if either value is."""
+    amount = metric_losses(metric, np.array([float_value]), np.array([value])).item()
+    return Drop(amount=round(amount, _DECIMALS), unit=metric.unit)
 
 
-def losses(metric: Metric, of_float: Array, of_other: Array) -> Array:
-    """Compute what is lost between values (n,), in the unit of :class:`Drop`.
+def metric_losses(metric: Metric, float_values: Array, values: Array) -> Array:
+    """Compute the losses (n,) from the float model's values (n,), in the unit of :class:`Drop`.
 
-    Infinite where an error was 0 in float and is not any more.
+    Infinite for an error that is 0 for the float model only.
     """
-    lost = of_float - of_other if metric.is_more_better else of_other - of_float
+    lost = float_values - values if metric.is_more_better else values - float_values
     if metric.unit is Unit.FRACTION:
         return np.asarray(100 * lost)
     if metric.unit is not Unit.ERROR:
         return np.asarray(lost)
     from_zero = np.where(lost == 0, 0.0, np.where(np.isnan(lost), np.nan, np.inf))
-    return np.divide(100 * lost, of_float, out=from_zero, where=of_float != 0)
+    return np.divide(100 * lost, float_values, out=from_zero, where=float_values != 0)
 
 
 def change_in_words(metric: Metric, float_value: float, value: float) -> str:
-    """Tell how far a metric is from the float model's, with a sign.
+    """Format the signed change of a metric from the float model's value.
 
     >>> change_in_words(find_metric("accuracy"), 0.92, 0.9)
     '-2.00 points'
@@ -98,23 +99,23 @@ def change_in_words(metric: Metric, float_value: float, value: float) -> str:
     >>> change_in_words(mse, 2.0, 2.5), change_in_words(mse, 0.0, 0.5)
     ('+25.00%', 'from 0')
     """
-    cost = drop(metric, float_value, value)
+    amount = drop(metric, float_value, value).amount
     if metric.unit is Unit.ERROR:
-        return f"{cost.amount:+.2f}%" if float_value else "from 0"
+        return f"{amount:+.2f}%" if float_value else "from 0"
     return {
-        Unit.FRACTION: f"{-cost.amount:+.2f} points",
-        Unit.DECIBELS: f"{-cost.amount:+.2f} dB",
+        Unit.FRACTION: f"{-amount:+.2f} points",
+        Unit.DECIBELS: f"{-amount:+.2f} dB",
         Unit.PLAIN: f"{value - float_value:+.5g}",
     }[metric.unit]
 
 
 NOT_SCHEMES = ("metric", "float", "pruned", "sampled")
-"""What an output is told by in reports, besides the name of what the model was quantized to."""
+"""The keys of an output in report.json that are not the name of a quantization scheme."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampled:
-    """What the float model reaches on those ``samples`` that a slow interpreter ran."""
+    """The float model's metric on the ``samples`` that a slow interpreter ran."""
 
     samples: int
     float_value: float | None
@@ -122,12 +123,11 @@ class Sampled:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputComparison:
-    """One output of the float model, the pruned one if there is one, the quantized by interpreter.
+    """The scores of one output: float, pruned (if any), and quantized by interpreter.
 
-    Where other steps of compression follow, ``pruned`` is the model after the last pruning.
-    ``metric`` and ``float_value`` are None where there is nothing to measure the output against.
-    ``sampled`` has the interpreters that ran some of the samples only, on which float is measured
-    too, so that both are compared on the same ones.
+    If other compression steps follow, ``pruned`` is the model after the last pruning. ``metric``
+    and ``float_value`` are None if there is no ground truth for the output. ``sampled`` lists the
+    interpreters that ran only some of the samples, with the float model's metric on these.
     """
 
     metric: str | None
@@ -137,12 +137,12 @@ class OutputComparison:
     sampled: Mapping[str, Sampled] = field(default_factory=dict)
 
     def float_value_on(self, runtime: str) -> float | None:
-        """Tell what float reaches on the samples that an interpreter ran."""
-        some = self.sampled.get(runtime)
-        return some.float_value if some else self.float_value
+        """Return the float model's metric on the samples that an interpreter ran."""
+        sampled = self.sampled.get(runtime)
+        return sampled.float_value if sampled else self.float_value
 
     def drop(self, runtime: str) -> Drop | None:
-        """Tell what quantization costs on an interpreter; None without a metric."""
+        """Return the drop by quantization on an interpreter; None without a metric."""
         score, float_value = self.quantized.get(runtime), self.float_value_on(runtime)
         if self.metric is None or float_value is None or score is None or score.value is None:
             return None
@@ -156,7 +156,7 @@ class OutputComparison:
             "pruned": asdict(self.pruned) if self.pruned else None,
             scheme: {name: asdict(score) for name, score in self.quantized.items()},
         } | (
-            {"sampled": {name: asdict(some) for name, some in self.sampled.items()}}
+            {"sampled": {name: asdict(sampled) for name, sampled in self.sampled.items()}}
             if self.sampled
             else {}
         )
@@ -164,10 +164,10 @@ class OutputComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The comparison of each output, by its name.
+    """The comparison of all outputs, by name.
 
-    ``scheme`` names what the model was quantized to, ``data`` the samples: ``test`` or
-    ``representative``.
+    ``scheme`` is the name of the quantization scheme; ``data`` is the dataset that was used,
+    ``test`` or ``representative``.
     """
 
     scheme: str
@@ -176,7 +176,7 @@ class Comparison:
     outputs: dict[str, OutputComparison]
 
     def drops(self, runtimes: Iterable[str]) -> dict[str, Drop]:
-        """Tell what quantization costs on each interpreter: of the output that it costs most."""
+        """Return the largest drop of any output on each interpreter that has one."""
         drops = {
             name: [drop for output in self.outputs.values() if (drop := output.drop(name))]
             for name in runtimes

@@ -1,4 +1,4 @@
-"""Two models on the same samples: whether a loss is real, and which would be seen."""
+"""Statistics of two models on the same samples: significance, and detectable losses."""
 
 from __future__ import annotations
 
@@ -8,58 +8,59 @@ from statistics import NormalDist
 from edgepack.evaluation.results import CONFIDENCE, Interval
 
 POWER = 0.8
-"""How surely a loss that is called detectable would be seen."""
+"""The statistical power at which a loss counts as detectable."""
 
-_Z_SHOWN = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+_Z_CONFIDENCE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 _Z_POWER = NormalDist().inv_cdf(POWER)
-_HALVINGS = 60
+_BISECTIONS = 60
 
 
-def mcnemar(only_float: int, only_other: int) -> float:
-    """Compute the two-sided p of McNemar's exact test: were both models equally good.
+def mcnemar_p_value(only_float: int, only_other: int) -> float:
+    """Compute the two-sided p-value of McNemar's exact test that both models are equally good.
 
-    Takes the samples that only one of them got right, each of which then is a coin's toss.
+    ``only_float`` and ``only_other`` are the numbers of samples that only one of the models got
+    right; under the null hypothesis either is equally likely.
 
-    >>> mcnemar(1, 5)
+    >>> mcnemar_p_value(1, 5)
     0.21875
     """
     from scipy.stats import binomtest
 
-    tosses = only_float + only_other
-    return float(binomtest(only_float, tosses).pvalue) if tosses else 1.0
+    discordant = only_float + only_other
+    return float(binomtest(only_float, discordant).pvalue) if discordant else 1.0
 
 
-def wilson(right: int, samples: int) -> Interval:
-    """Find Wilson's interval of an accuracy."""
+def wilson_interval(correct: int, samples: int) -> Interval:
+    """Compute the Wilson score interval of an accuracy."""
     from scipy.stats import binomtest
 
-    found = binomtest(right, samples).proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(low=float(found.low), high=float(found.high))
+    interval = binomtest(correct, samples).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(low=float(interval.low), high=float(interval.high))
 
 
-def detectable_accuracy(discordant: int, samples: int) -> float | None:
-    """Find the least loss of accuracy, a fraction, that so many samples show with :data:`POWER`.
+def detectable_accuracy_loss(discordant: int, samples: int) -> float | None:
+    """Compute the smallest loss of accuracy, a fraction, that is detectable with :data:`POWER`.
 
-    ``discordant`` counts the samples that only one of the models got right; there are as many of
-    these as the loss at least. Solves the sample size of Connor, "Sample size for testing
+    ``discordant`` is the number of samples that only one of the models got right; it is assumed to
+    be at least the loss. Solves the sample size formula of Connor, "Sample size for testing
     differences in proportions for the paired-sample design", Biometrics 43 (1987), 207, for the
-    difference. None where even the loss of everything would not be seen.
+    difference. Returns None if there are too few samples to detect even a loss of 1.
     """
 
-    def is_seen(loss: float) -> bool:
+    def is_detectable(loss: float) -> bool:
         share = max(discordant / samples, loss)
-        needed = _Z_SHOWN * math.sqrt(share) + _Z_POWER * math.sqrt(share - loss**2)
+        needed = _Z_CONFIDENCE * math.sqrt(share) + _Z_POWER * math.sqrt(share - loss**2)
         return loss * math.sqrt(samples) >= needed
 
     low, high = 0.0, 1.0
-    if not is_seen(high):
+    if not is_detectable(high):
         return None
-    for _ in range(_HALVINGS):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        low, high = (low, middle) if is_seen(middle) else (middle, high)
+        low, high = (low, middle) if is_detectable(middle) else (middle, high)
     return high
 
 
-def detectable(standard_error: float) -> float:
-    """Find the least loss that is seen with :data:`POWER`, of a loss with this standard error."""
-    return (_Z_SHOWN + _Z_POWER) * standard_error
+def detectable_loss(standard_error: float) -> float:
+    """Compute the smallest loss detectable with :data:`POWER`, from the loss's standard error."""
+    return (_Z_CONFIDENCE + _Z_POWER) * standard_error

@@ -30,7 +30,7 @@ _WIDE_SPREAD = 8.0  # three bits are lost on the channel of the smallest weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class LayerCase:
     """A layer to diagnose: its figures, its share of the noise, and all layers by name."""
 
     figures: Figures
@@ -43,12 +43,12 @@ class Case:
         return [each for each in self.layers.values() if self.figures.name in each.sources]
 
 
-def diagnose(case: Case) -> LayerFinding:
+def diagnose(case: LayerCase) -> LayerFinding:
     """Apply the rules in order; the first that knows the layer decides."""
     return next(finding for rule in RULES if (finding := rule(case)))
 
 
-def dead(case: Case) -> LayerFinding | None:
+def always_zero(case: LayerCase) -> LayerFinding | None:
     """Every value is zero."""
     if any(case.figures.float_range):
         return None
@@ -59,7 +59,7 @@ def dead(case: Case) -> LayerFinding | None:
     )
 
 
-def small(case: Case) -> LayerFinding | None:
+def small_share(case: LayerCase) -> LayerFinding | None:
     """The layer adds next to nothing to the output's noise."""
     if case.share >= SMALL_SHARE:
         return None
@@ -82,7 +82,7 @@ def small(case: Case) -> LayerFinding | None:
     )
 
 
-def narrow(case: Case) -> LayerFinding | None:
+def range_too_narrow(case: LayerCase) -> LayerFinding | None:
     """Values outside the range make most of the error."""
     figures = case.figures
     if figures.operator in _FIXED or _largest(figures) != "clipping":
@@ -100,7 +100,7 @@ def narrow(case: Case) -> LayerFinding | None:
     )
 
 
-def fixed(case: Case) -> LayerFinding | None:
+def fixed_range(case: LayerCase) -> LayerFinding | None:
     """The range is not anyone's choice."""
     figures = case.figures
     if figures.operator not in _FIXED or _largest(figures) == "constants":
@@ -118,7 +118,7 @@ def has_other_weights(figures: Figures) -> bool:
     return figures.weight_dtype is not None and kept is not None and kept < _ROUNDING_DB
 
 
-def other_weights(case: Case) -> LayerFinding | None:
+def mismatched_weights(case: LayerCase) -> LayerFinding | None:
     """The weights are farther from the float model's than rounding takes them."""
     figures = case.figures
     is_spread = (figures.weight_spread or 0.0) >= _WIDE_SPREAD
@@ -131,7 +131,7 @@ def other_weights(case: Case) -> LayerFinding | None:
     )
 
 
-def mixed_channels(case: Case) -> LayerFinding | None:
+def mixed_channel_scales(case: LayerCase) -> LayerFinding | None:
     """Weights of very different channels share one scale, and their rounding makes the error."""
     figures = case.figures
     spread = figures.weight_spread
@@ -147,7 +147,7 @@ def mixed_channels(case: Case) -> LayerFinding | None:
     )
 
 
-def weights(case: Case) -> LayerFinding | None:
+def constant_rounding(case: LayerCase) -> LayerFinding | None:
     """The rounding of the weights, or of another constant, makes most of the error."""
     figures = case.figures
     if _largest(figures) != "constants":
@@ -163,7 +163,7 @@ def weights(case: Case) -> LayerFinding | None:
     )
 
 
-def shared(case: Case) -> LayerFinding | None:
+def shared_range(case: LayerCase) -> LayerFinding | None:
     """The layer must have a range that is far wider than its own values need."""
     figures = case.figures
     joined = [each.name for each in case.takers if each.operator in _JOINING]
@@ -192,7 +192,7 @@ def _is_pooled(figures: Figures) -> bool:
     return figures.operator == "AVERAGE_POOL_2D"
 
 
-def wide(case: Case) -> LayerFinding | None:
+def range_too_wide(case: LayerCase) -> LayerFinding | None:
     """No value comes near the ends of the range."""
     figures = case.figures
     if _used(figures) > _LITTLE_USED or _part(figures, figures.float_range) > _LITTLE_USED:
@@ -210,7 +210,7 @@ def wide(case: Case) -> LayerFinding | None:
     )
 
 
-def outliers(case: Case) -> LayerFinding | None:
+def outliers(case: LayerCase) -> LayerFinding | None:
     """A few large values make the range wide for all others."""
     figures = case.figures
     if figures.gain_db < _WORTH_DB or figures.best_range is None:
@@ -229,7 +229,7 @@ def outliers(case: Case) -> LayerFinding | None:
     )
 
 
-def coarse(case: Case) -> LayerFinding:
+def coarse_steps(case: LayerCase) -> LayerFinding:
     """What is left: values that use their range well, in too few steps."""
     figures = case.figures
     return LayerFinding(
@@ -243,8 +243,16 @@ def coarse(case: Case) -> LayerFinding:
 
 
 RULES = (
-    *(dead, small, other_weights, narrow, fixed, mixed_channels, weights),
-    *(shared, wide, outliers, coarse),
+    *(
+        always_zero,
+        small_share,
+        mismatched_weights,
+        range_too_narrow,
+        fixed_range,
+        mixed_channel_scales,
+        constant_rounding,
+    ),
+    *(shared_range, range_too_wide, outliers, coarse_steps),
 )
 
 
@@ -290,7 +298,7 @@ def _show(values: Range) -> str:
     return f"{values[0]:.4g} to {values[1]:.4g}"
 
 
-def _int16(case: Case) -> str:
+def _int16(case: LayerCase) -> str:
     """Write the options that give a layer 16 bits: what takes it must take them too."""
     figures, takers = case.figures, case.takers
     if figures.operator == "input":

@@ -15,7 +15,11 @@ from edgepack.core.errors import ConversionError, ModelError, reason
 from edgepack.core.progress import Update
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import Score
-from edgepack.layer_errors.instrumented_copies import observed, observed_with_twins, quantized_alone
+from edgepack.layer_errors.instrumented_copies import (
+    expose_layers_and_twins,
+    expose_tensors,
+    quantize_single_layer,
+)
 from edgepack.layer_errors.layer_statistics import LayerStatistics
 from edgepack.layer_errors.match_layers import match_layers
 from edgepack.layer_errors.result import AloneQuantized, Compared, Isolated
@@ -61,9 +65,9 @@ class DebugService:
     def compare(self, *, update: Update) -> Compared:
         """Compare layer by layer, in two runs over the samples: the first finds the ranges."""
         total = 2 * self._samples
-        real = _load_float(observed_with_twins(self._float, self._computed))
+        real = _load_float(expose_layers_and_twins(self._float, self._computed))
         kernels, made = _load_quantized(
-            observed(self._quantized, [layer.quantized_index for layer in self._computed])
+            expose_tensors(self._quantized, [layer.quantized_index for layer in self._computed])
         )
         spans = [(np.inf, -np.inf) for _ in self._layers]
         for done, sample in enumerate(self._each()):
@@ -106,7 +110,7 @@ class DebugService:
         alone = []
         for done, layer in enumerate(self._layers):
             update(done, total, layer.name)
-            got = self._run(_load_float(quantized_alone(self._float, layer)))
+            got = self._run(_load_float(quantize_single_layer(self._float, layer)))
             alone.append(_worst(_scores(evaluators, got)))
         return Isolated(whole=tuple(_scores(evaluators, whole)), alone=tuple(alone))
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from edgepack.layer_errors.match_layers import Layer, real_values
+from edgepack.layer_errors.match_layers import Layer, dequantized_constant
 from edgepack.tflite.graph import Tensor
 from edgepack.tflite.rewrite import Rewrite, quantization
 
@@ -14,14 +14,14 @@ _VERSIONS = {"int8": (1, 2), "uint8": (1, 1), "int16": (2, 3)}
 """Of QUANTIZE from float32 and of DEQUANTIZE to it, by the type between."""
 
 
-def observed(data: bytes, tensors: Iterable[int]) -> bytes:
+def expose_tensors(data: bytes, tensors: Iterable[int]) -> bytes:
     """Make a file give these tensors, in this order."""
     rewrite = Rewrite(data)
     rewrite.give(tensors)
     return rewrite.to_bytes()
 
 
-def observed_with_twins(data: bytes, layers: Sequence[Layer]) -> bytes:
+def expose_layers_and_twins(data: bytes, layers: Sequence[Layer]) -> bytes:
     """Make a float file give each layer's tensor, then that of each layer's twin.
 
     A layer with quantized constants has a twin: the same operator with their values, which takes
@@ -42,7 +42,7 @@ def observed_with_twins(data: bytes, layers: Sequence[Layer]) -> bytes:
     return rewrite.to_bytes()
 
 
-def quantized_alone(data: bytes, layer: Layer) -> bytes:
+def quantize_single_layer(data: bytes, layer: Layer) -> bytes:
     """Quantize one layer of a float file: its constants, and the tensor that it writes."""
     rewrite = Rewrite(data)
     operators = rewrite.graph.operators
@@ -73,7 +73,7 @@ def _with_constants(rewrite: Rewrite, operator: Any, layer: Layer) -> list[int]:
     """Give the operator's inputs, its constants as the quantized file has them, in float32."""
     inputs = [int(index) for index in operator.inputs]
     for place, tensor in layer.constants.items():
-        values = real_values(tensor)
+        values = dequantized_constant(tensor)
         inputs[place] = rewrite.add_tensor(
             f"{layer.name}:{place}", values.shape, "float32", values=values
         )

@@ -91,7 +91,7 @@ def match_layers(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str
     return layers, unmatched
 
 
-def real_values(tensor: Tensor) -> NDArray[np.float32]:
+def dequantized_constant(tensor: Tensor) -> NDArray[np.float32]:
     """Dequantize a constant, per tensor or along its axis."""
     values = stored_values(tensor).reshape(tensor.shape).astype(np.float64)
     if tensor.quant is not None:
@@ -118,7 +118,7 @@ def weight_spread(layer: Layer) -> float | None:
     weights = layer.weights
     if weights is None or weights.quant is None or weights.quant.axis is not None:
         return None
-    channels = np.moveaxis(real_values(weights), _CHANNEL_AXIS[layer.operator], 0)
+    channels = np.moveaxis(dequantized_constant(weights), _CHANNEL_AXIS[layer.operator], 0)
     largest = np.abs(channels).reshape(len(channels), -1).max(axis=1)
     used = largest[largest > 0]
     return float(used.max() / used.min()) if used.size else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgepack.layer_errors.causes import Case, diagnose
+from edgepack.layer_errors.causes import LayerCase, diagnose
 from edgepack.layer_errors.result import AloneQuantized, Figures, LayerReport
 
 
@@ -19,7 +19,7 @@ def rank_layers(
     reports = []
     for each, effect in zip(figures, alone, strict=True):
         share = _share(effect.sqnr_db, whole_db)
-        finding = diagnose(Case(figures=each, share=share, layers=layers))
+        finding = diagnose(LayerCase(figures=each, share=share, layers=layers))
         reports.append(LayerReport(figures=each, alone=effect, share=share, finding=finding))
     return tuple(sorted(reports, key=lambda report: -report.share))
 

@@ -1,4 +1,4 @@
-"""Metrics: how good a model's outputs are, as one number."""
+"""Metrics, which rate a model's outputs against ground truth as a single number."""
 
 from edgepack.metrics.metric import Family, Loss, Measure, Metric, Rows, Unit
 from edgepack.metrics.predicted_classes import (

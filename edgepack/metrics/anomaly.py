@@ -1,4 +1,4 @@
-"""Metrics of autoencoders, which give back what is normal and fail at what is not."""
+"""Anomaly detection metrics for autoencoders, based on the reconstruction error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.metrics.ground_truth import inputs, marked_inputs
+from edgepack.metrics.ground_truth import autoencoder_inputs, inputs_with_anomaly_labels
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
 from edgepack.metrics.regression import squared_error
 from edgepack.metrics.roc import partial_roc_auc, roc_auc
@@ -18,19 +18,19 @@ RECONSTRUCTION = Metric(
     family=Family.ANOMALY,
     unit=Unit.ERROR,
     is_more_better=False,
-    wanted=partial(inputs, "reconstruction-mse"),
+    wanted=partial(autoencoder_inputs, "reconstruction-mse"),
     condense=squared_error,
     value=weighted_mean,
     loss=Loss.MEAN_SQUARED_ERROR,
 )
 
-MOST_FALSE_ALARMS = 0.1
-"""Up to this rate of them the partial area counts, as in task 2 of DCASE."""
+MAX_FALSE_POSITIVE_RATE = 0.1
+"""The upper limit of the false positive rate for the partial AUC, as in DCASE task 2."""
 
 
-def _score_and_label(outputs: Array, wanted: Array, boundary: float) -> Array:
-    """Give how anomalous each sample is, its squared error, and its label, float64 (samples, 2)."""
-    return np.column_stack([squared_error(outputs, wanted["values"], boundary), wanted["label"]])
+def _score_and_label(outputs: Array, targets: Array, boundary: float) -> Array:
+    """Return each sample's anomaly score (its squared error) and label, float64 (samples, 2)."""
+    return np.column_stack([squared_error(outputs, targets["values"], boundary), targets["label"]])
 
 
 def _auc(rows: Array, weights: Array) -> Array:
@@ -38,7 +38,7 @@ def _auc(rows: Array, weights: Array) -> Array:
 
 
 def _partial_auc(rows: Array, weights: Array) -> Array:
-    return partial_roc_auc(rows[:, 0], rows[:, 1] == 1, weights, MOST_FALSE_ALARMS)
+    return partial_roc_auc(rows[:, 0], rows[:, 1] == 1, weights, MAX_FALSE_POSITIVE_RATE)
 
 
 def _metric(name: str, title: str, value: Callable[[Array, Array], Array]) -> Metric:
@@ -48,7 +48,7 @@ def _metric(name: str, title: str, value: Callable[[Array, Array], Array]) -> Me
         family=Family.ANOMALY,
         unit=Unit.FRACTION,
         is_more_better=True,
-        wanted=partial(marked_inputs, name),
+        wanted=partial(inputs_with_anomaly_labels, name),
         condense=_score_and_label,
         value=value,
     )
@@ -57,5 +57,9 @@ def _metric(name: str, title: str, value: Callable[[Array, Array], Array]) -> Me
 ANOMALY = (
     RECONSTRUCTION,
     _metric("anomaly-auc", "AUC of anomalies", _auc),
-    _metric("anomaly-pauc", f"partial AUC of anomalies (to {MOST_FALSE_ALARMS:g})", _partial_auc),
+    _metric(
+        "anomaly-pauc",
+        f"partial AUC of anomalies (to {MAX_FALSE_POSITIVE_RATE:g})",
+        _partial_auc,
+    ),
 )

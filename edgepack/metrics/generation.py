@@ -1,4 +1,4 @@
-"""Metrics of models that give pictures, against the wanted ones."""
+"""Metrics for models that output images, compared with target images."""
 
 from __future__ import annotations
 
@@ -9,62 +9,66 @@ import numpy as np
 
 from edgepack.core.errors import ConfigError, MissingToolError
 from edgepack.core.signature import TensorSpec
-from edgepack.metrics.ground_truth import pictures
+from edgepack.metrics.ground_truth import target_images
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
 from edgepack.metrics.records import RecordArray
 from edgepack.metrics.regression import squared_error
 from edgepack.storage.dataset import Dataset
 
-MOST_DECIBELS = 100.0
-"""What a picture without any error is given, whose ratio is infinite: a mean needs a number.
+MAX_PSNR_DB = 100.0
+"""The PSNR of an image without error, which would be infinite and could not be averaged.
 
-An error of a hundred-thousandth of the peak, less than any picture of 8 bits can show.
+It corresponds to an error of 1e-5 of the peak, less than an 8-bit image can represent.
 """
 
-_WINDOW = 7  # structural_similarity's own
-_LEAST_SIDE = 3  # a window of one pixel has no variance
+_WINDOW = 7  # the default of structural_similarity
+_MIN_SIDE = 3  # a window of one pixel has no variance
 
 
-def _signal_to_noise(outputs: Array, wanted: Array, boundary: float) -> Array:
-    """Give each picture's ``10 log10(peak^2 / mean squared error)`` in dB, float64 (samples,)."""
-    error = squared_error(outputs, wanted["values"], boundary) / np.square(wanted["peak"])
-    least = 10 ** (-MOST_DECIBELS / 10)
-    ratio: Array = -10 * np.log10(np.maximum(error, least))
-    return ratio
+def _psnr(outputs: Array, targets: Array, boundary: float) -> Array:
+    """Return each image's ``10 log10(peak^2 / mean squared error)`` in dB, float64 (samples,)."""
+    error = squared_error(outputs, targets["values"], boundary) / np.square(targets["peak"])
+    min_error = 10 ** (-MAX_PSNR_DB / 10)
+    psnr: Array = -10 * np.log10(np.maximum(error, min_error))
+    return psnr
 
 
-def _similarity(outputs: Array, wanted: Array, boundary: float) -> Array:  # noqa: ARG001
-    """Give each picture's structural similarity, mean over its windows, float64 (samples,)."""
+def _ssim(outputs: Array, targets: Array, boundary: float) -> Array:  # noqa: ARG001
+    """Return each image's structural similarity, averaged over windows, float64 (samples,)."""
     from skimage.metrics import structural_similarity
 
     side = min(outputs.shape[1:3])
     return np.array(
         [
             structural_similarity(
-                each["values"].astype(np.float64),
+                target["values"].astype(np.float64),
                 output.astype(np.float64),
-                data_range=each["peak"],
+                data_range=target["peak"],
                 channel_axis=-1 if output.ndim == 3 else None,  # noqa: PLR2004 (with channels)
                 win_size=min(_WINDOW, side - (side + 1) % 2),
             )
-            for output, each in zip(outputs, wanted, strict=True)
+            for output, target in zip(outputs, targets, strict=True)
         ]
     )
 
 
-def _pictures_to_see(dataset: Dataset, output: TensorSpec) -> RecordArray:
-    """Give the wanted pictures; raises :class:`MissingToolError` without scikit-image."""
+def _ssim_targets(dataset: Dataset, output: TensorSpec) -> RecordArray:
+    """Return the target images.
+
+    Raises :class:`MissingToolError` if scikit-image is not installed, and :class:`ConfigError` if
+    the images are smaller than the smallest window.
+    """
     if find_spec("skimage") is None:
         raise MissingToolError(
             "metric 'ssim' needs scikit-image: pip install 'edgepack[generators]'"
         )
-    found = pictures("ssim", dataset, output)
-    if min(found[:1]["values"].shape[1:3]) < _LEAST_SIDE:
+    targets = target_images("ssim", dataset, output)
+    if min(targets[:1]["values"].shape[1:3]) < _MIN_SIDE:
         raise ConfigError(
-            f"{dataset.source}: metric 'ssim' needs pictures of {_LEAST_SIDE} pixels a side at"
-            f" least; the model gives {output}; choose the metric 'psnr'"
+            f"{dataset.source}: metric 'ssim' needs images of at least {_MIN_SIDE}x{_MIN_SIDE}"
+            f" pixels; the model outputs {output}; choose the metric 'psnr'"
         )
-    return found
+    return targets
 
 
 GENERATION = (
@@ -74,8 +78,8 @@ GENERATION = (
         family=Family.GENERATION,
         unit=Unit.DECIBELS,
         is_more_better=True,
-        wanted=partial(pictures, "psnr"),
-        condense=_signal_to_noise,
+        wanted=partial(target_images, "psnr"),
+        condense=_psnr,
         value=weighted_mean,
         loss=Loss.MEAN_SQUARED_ERROR,
     ),
@@ -85,8 +89,8 @@ GENERATION = (
         family=Family.GENERATION,
         unit=Unit.FRACTION,
         is_more_better=True,
-        wanted=_pictures_to_see,
-        condense=_similarity,
+        wanted=_ssim_targets,
+        condense=_ssim,
         value=weighted_mean,
         loss=Loss.MEAN_SQUARED_ERROR,
     ),

@@ -1,4 +1,4 @@
-"""What a metric is, and what it holds a model's outputs against."""
+"""The definition of a metric, and a metric paired with the targets of one model output."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ Array = NDArray[Any]
 
 
 class Rows(Protocol):
-    """What is wanted of each sample: an array (samples, ...), or what gives one when it is sliced.
+    """The targets of all samples: an array (samples, ...), or an object that returns one per slice.
 
-    ``rows[start:stop]`` reads those samples and no others, ``rows[:]`` all of them.
+    ``rows[start:stop]`` reads only those samples, ``rows[:]`` all of them.
     """
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: slice, /) -> Array:
-        """Read some samples."""
+        """Read a slice of the samples."""
 
 
 class Loss(str, Enum):
-    """What fine-tuning minimizes, by the metric it serves."""
+    """The loss that fine-tuning minimizes for a metric."""
 
     CROSS_ENTROPY = "cross-entropy"
     MEAN_SQUARED_ERROR = "mean-squared-error"
 
 
 class Unit(str, Enum):
-    """What the values of a metric are, which decides how a change of them is told.
+    """The unit of a metric's values, which decides how a change in them is reported.
 
-    Fractions are told in points, errors in percent of the float model's error, decibels and plain
-    numbers as they are.
+    Changes of fractions are reported in percentage points, of errors in percent of the float
+    model's error, of decibels and plain numbers in the same unit.
     """
 
     FRACTION = "fraction"
@@ -50,7 +50,7 @@ class Unit(str, Enum):
 
 
 class Family(str, Enum):
-    """What a model does: metrics of a family are told together."""
+    """The kind of task a model performs; the metrics of a family are reported together."""
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
@@ -62,20 +62,21 @@ class Family(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric by its name in recipes and reports; ``title`` is what a person reads.
+    """A metric; ``name`` identifies it in recipes and reports, ``title`` is its display name.
 
-    ``wanted`` picks from a dataset what an output is measured against, and raises
-    :class:`~edgepack.core.errors.DatasetError` or :class:`~edgepack.core.errors.ConfigError` where
-    it is missing or unfit.
+    ``wanted`` selects an output's targets from a dataset. It raises
+    :class:`~edgepack.core.errors.DatasetError` if they are missing or unsuitable, and
+    :class:`~edgepack.core.errors.ConfigError` if the metric does not fit the model.
 
-    ``condense`` makes of a block of samples what the metric needs of each: it takes real-valued
-    outputs (samples, ...), what was wanted (samples, ...) and the decision boundary, and gives
-    rows (samples, ...), which are small, so that large test sets are read block by block.
-    ``value`` computes the metric of those rows once for each line of weights, whole numbers
-    (resamples, samples) that say how often each sample counts: values (resamples,) in float64.
-    NaN stands for what a resample cannot tell.
+    ``condense`` reduces a block of samples to what the metric needs from each of them: it takes
+    real-valued outputs (samples, ...), targets (samples, ...) and the decision boundary, and
+    returns rows (samples, ...). Rows are small, so that large test sets can be read block by block.
+    ``value`` computes the metric from rows, once per line of weights. Weights are integers
+    (resamples, samples), the number of times that each sample counts; the values are float64
+    (resamples,), NaN where the metric is undefined for a resample.
 
-    ``is_more_better`` tells gains from losses. ``loss`` is None where no fine-tuning serves it.
+    ``is_more_better`` is whether higher values are better. ``loss`` is the one to fine-tune with,
+    None if there is none for this metric.
     """
 
     name: str
@@ -88,24 +89,24 @@ class Metric:
     value: Callable[[Array, Array], Array]
     loss: Loss | None = None
 
-    def score(self, outputs: Array, wanted: Array, boundary: float) -> float:
+    def score(self, outputs: Array, targets: Array, boundary: float) -> float:
         """Compute the metric over all samples at once, each counted once."""
-        return self.of(self.condense(outputs, wanted, boundary))
+        return self.value_of_rows(self.condense(outputs, targets, boundary))
 
-    def of(self, rows: Array) -> float:
-        """Compute the metric of condensed samples, each counted once."""
+    def value_of_rows(self, rows: Array) -> float:
+        """Compute the metric from condensed rows (samples, ...), each counted once."""
         return float(self.value(rows, np.ones((1, len(rows)), np.int64))[0])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measure:
-    """A metric and what it holds one output of a model against, read by blocks of samples."""
+    """A metric and the targets of one model output, which are read by blocks of samples."""
 
     metric: Metric
     wanted: Rows
 
     def read(self, rows: slice) -> Array:
-        """Read what was wanted of some samples, of a map past the map."""
+        """Read the targets of some samples, from the file itself if they are memory-mapped."""
         return take(self.wanted, rows) if isinstance(self.wanted, np.ndarray) else self.wanted[rows]
 
 
@@ -122,7 +123,7 @@ def weighted_mean(rows: Array, weights: Array) -> Array:
 def weighted_sums(rows: Array, weights: Array) -> Array:
     """Sum rows (samples, ...) for each line of weights (resamples, samples), in float64.
 
-    Not by ``@``: BLAS adds in another order on another number of processors.
+    Does not use ``@``: the order in which BLAS adds depends on the number of processors.
 
     >>> weighted_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1, 1], [0, 2]]))
     array([[4., 6.],

@@ -1,4 +1,4 @@
-"""Which class a model's outputs tell."""
+"""The classes that a model's outputs predict."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from edgepack.metrics.metric import Array
 
 
 def are_probabilities(outputs: Array) -> bool:
-    """Whether outputs are probabilities rather than logits: all of them lie in 0 to 1."""
+    """Whether outputs are probabilities rather than logits: all of them are in [0, 1]."""
     return bool(outputs.min() >= 0 and outputs.max() <= 1)
 
 
 def decision_boundary(outputs: Array) -> float:
-    """Find from where on a lone output of the float model means yes: 0.5, or 0 for logits."""
+    """Return the decision threshold for a single-output binary classifier.
+
+    0.5 if the float model's ``outputs`` are probabilities, 0.0 if they are logits.
+    """
     return 0.5 if are_probabilities(outputs) else 0.0
 
 
 def predicted_classes(outputs: Array, boundary: float) -> Array:
-    """Turn outputs (samples, ..., classes) into class numbers; from the boundary on one means yes.
+    """Return the predicted class numbers (samples, ...) of outputs (samples, ..., classes).
 
-    The first of equal scores wins.
+    This is the argmax, the first of equal scores. A single output predicts class 1 if it is greater
+    than or equal to ``boundary``, else class 0.
     """
     if outputs.shape[-1] == 1:
         return np.asarray(outputs[..., 0] >= boundary).astype(np.int64)
@@ -28,5 +32,5 @@ def predicted_classes(outputs: Array, boundary: float) -> Array:
 
 
 def class_count(outputs: int | None) -> int:
-    """Count the classes that so many outputs tell apart: a lone one says no or yes."""
+    """Return the number of classes for a number of outputs: 2 for a single (binary) output."""
     return max(outputs or 0, 2)

@@ -1,4 +1,4 @@
-"""Arrays side by side, which are read by blocks of samples."""
+"""Arrays joined as the fields of records, one record per sample, read by blocks of samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgepack.storage.arrays import take
 
 
 def record_array(fields: Mapping[str, Array]) -> Array:
-    """Copy arrays (samples, ...) into one array of records (samples,).
+    """Copy arrays (samples, ...) into one structured array of records (samples,).
 
     >>> record_array({"label": np.array([0, 1]), "values": np.eye(2)})["values"][1]
     array([0., 1.])
@@ -26,7 +26,7 @@ def record_array(fields: Mapping[str, Array]) -> Array:
 
 
 class RecordArray:
-    """Arrays (samples, ...) by name, each as it lies on disk; a slice of samples copies those."""
+    """Arrays (samples, ...) by field name; only the samples of a slice are copied."""
 
     def __init__(self, fields: Mapping[str, Array]) -> None:
         self.fields = dict(fields)
@@ -35,5 +35,5 @@ class RecordArray:
         return len(next(iter(self.fields.values())))
 
     def __getitem__(self, rows: slice) -> Array:
-        """Give the records of some samples, an array (samples,) whose fields are the arrays'."""
+        """Return the records of some samples, a structured array (samples,)."""
         return record_array({name: take(array, rows) for name, array in self.fields.items()})

@@ -1,4 +1,4 @@
-"""Which metrics there are, and which of them fit a dataset and a model."""
+"""The known metrics, and the choice of those that fit a dataset and a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgepack.config.export import is_function_name
 from edgepack.core.errors import ConfigError, MissingToolError, UsageError
 from edgepack.core.signature import Signature, TensorSpec
 from edgepack.metrics.anomaly import ANOMALY, RECONSTRUCTION
-from edgepack.metrics.classification import CLASSIFICATION, top
+from edgepack.metrics.classification import CLASSIFICATION, top_k_accuracy
 from edgepack.metrics.generation import GENERATION
 from edgepack.metrics.metric import Array, Family, Measure, Metric, Rows
 from edgepack.metrics.predicted_classes import class_count
@@ -27,74 +27,82 @@ METRICS = {
     for family in (CLASSIFICATION, REGRESSION, ANOMALY, SEGMENTATION, GENERATION)
     for metric in family
 }
-"""Those that have a name of their own; :func:`find_metric` knows more."""
+"""The metrics with fixed names; :func:`find_metric` also finds top-K and user-defined ones."""
 
 _TOP = re.compile(r"top-([2-9]|[1-9][0-9]{1,5})")
-_MANY_CLASSES = 10  # from so many on the five highest scores are told
-_FEWEST_CLASSES = 3  # of two, both are the highest two
+_MANY_CLASSES = 10  # with so many or more, top-5 is reported instead of top-2
+_FEWEST_CLASSES = 3  # with two classes, top-2 is always 1
 
 
 def listed_metric(name: str) -> Metric | None:
-    """Find a metric by its name, without the user's own functions: a report may name anything."""
+    """Find a built-in metric by its name; None for any other name.
+
+    User-defined metrics are not imported, as names read from a report cannot be trusted.
+    """
     if match := _TOP.fullmatch(name):
-        return top(int(match[1]))
+        return top_k_accuracy(int(match[1]))
     return METRICS.get(name)
 
 
 def find_metric(name: str) -> Metric:
-    """Find a metric by its name: of :data:`METRICS`, ``top-K``, or ``module:function``.
+    """Find a metric by its name: one of :data:`METRICS`, ``top-K``, or ``module:function``.
 
-    Raises :class:`ConfigError` for the name of no metric.
+    Raises :class:`ConfigError` if the name is not that of a metric.
     """
     if metric := listed_metric(name):
         return metric
     if is_function_name(name):
         return user_metric(name)
     raise ConfigError(
-        f"unknown metric {name!r}: known metrics: {', '.join(METRICS)}, top-K such as top-5, and"
-        " MODULE:FUNCTION of your own"
+        f"unknown metric {name!r}: known metrics: {', '.join(METRICS)}, top-K (such as top-5), and"
+        " your own functions as MODULE:FUNCTION"
     )
 
 
 def require_known_metric(name: str | None) -> None:
-    """Raise :class:`ConfigError` for the name of no metric."""
+    """Raise :class:`ConfigError` if a name is not that of a metric."""
     if name is not None:
         find_metric(name)
 
 
 def choose_measures(name: str | None, dataset: Dataset, signature: Signature) -> dict[str, Measure]:
-    """Choose how each output is measured, by its name; outputs that are not are left out.
+    """Choose the metric and targets of each output, by output name; unmeasured outputs are omitted.
 
-    A metric that is named must fit an output at least. Without a name the labels choose: whole
-    numbers, one a sample, are class numbers if the output has several values, or if they are no
-    others than 0 and 1; one for each position of an output that has more axes are classes of
-    positions; 0 and 1 for an output that is like the input mark anomalies; everything else is
-    values. Raises :class:`DatasetError` and :class:`ConfigError` for labels that do not fit, or a
-    metric that fits nowhere.
+    A metric requested by ``name`` must fit at least one output. If ``name`` is None, the labels
+    decide:
+
+    - Integers, one per sample, are class numbers if the output has several values, or if all are
+      0 or 1.
+    - Integers, one per position of an output with more axes, are a class map.
+    - Labels 0 and 1 for an output of the input's shape mark anomalies.
+    - Everything else is real-valued targets.
+
+    Raises :class:`DatasetError` and :class:`ConfigError` for labels that do not fit, or a metric
+    that fits no output.
     """
-    named = None if name is None else find_metric(name)
-    found: dict[str, Measure] = {}
-    refusals: list[UsageError] = []
+    requested = None if name is None else find_metric(name)
+    measures: dict[str, Measure] = {}
+    errors: list[UsageError] = []
     for output in signature.outputs:
         labels = dataset.labels.get(output.name)
-        if named is None and labels is None:
+        if requested is None and labels is None:
             continue
-        metric = named or METRICS[_by_labels(labels, dataset, output)]
+        metric = requested or METRICS[_metric_for_labels(labels, dataset, output)]
         try:
-            found[output.name] = Measure(metric=metric, wanted=metric.wanted(dataset, output))
+            measures[output.name] = Measure(metric=metric, wanted=metric.wanted(dataset, output))
         except UsageError as error:
-            refusals.append(error)
-    if refusals and (named is None or not found):
-        raise refusals[0]
-    return found
+            errors.append(error)
+    if errors and (requested is None or not measures):
+        raise errors[0]
+    return measures
 
 
-def _by_labels(labels: Array | None, dataset: Dataset, output: TensorSpec) -> str:
+def _metric_for_labels(labels: Array | None, dataset: Dataset, output: TensorSpec) -> str:
     if labels is None:
         return "mse"
-    has_one_each = labels.size == len(labels)
-    is_map = not has_one_each and labels.ndim == len(output.shape) > 1
-    if not (has_one_each or is_map) or not _are_whole(labels):
+    is_one_per_sample = labels.size == len(labels)
+    is_map = not is_one_per_sample and labels.ndim == len(output.shape) > 1
+    if not (is_one_per_sample or is_map) or not _are_integers(labels):
         return "mse"
     if is_map:
         return "miou"
@@ -106,14 +114,14 @@ def _by_labels(labels: Array | None, dataset: Dataset, output: TensorSpec) -> st
     return "accuracy" if are_classes else "mse"
 
 
-def _are_whole(labels: Array) -> bool:
+def _are_integers(labels: Array) -> bool:
     return labels.dtype.kind != "f" or all(
         np.array_equal(block, np.trunc(block)) for _, (block,) in blocks(labels)
     )
 
 
 def _is_autoencoder(dataset: Dataset, output: TensorSpec) -> bool:
-    """Whether an output is like the lone input, and larger than what tells a few classes."""
+    """Whether an output has the only input's shape, and more values than a few class scores."""
     shapes = [array.shape[1:] for array in dataset.inputs.values()]
     return shapes == [output.shape] and int(np.prod(shapes[0])) > _MANY_CLASSES
 
@@ -121,66 +129,66 @@ def _is_autoencoder(dataset: Dataset, output: TensorSpec) -> bool:
 def training_measures(
     name: str | None, dataset: Dataset, signature: Signature
 ) -> dict[str, Measure]:
-    """Choose what each output is fine-tuned on: as :func:`choose_measures`, but with a loss.
+    """Choose the metric and training targets of each output, as :func:`choose_measures`.
 
-    To tell anomalies, an autoencoder learns to give back what is normal. Raises
-    :class:`ConfigError`, besides, for a metric that no loss serves.
+    All have a loss: for an anomaly metric, the autoencoder is trained to reconstruct its input.
+    Also raises :class:`ConfigError` for a metric without a loss.
     """
     if name is not None and find_metric(name).family is Family.ANOMALY:
         name = RECONSTRUCTION.name
-    found = choose_measures(name, dataset, signature)
+    measures = choose_measures(name, dataset, signature)
     return {
-        output.name: _with_loss(found[output.name], dataset, output)
+        output.name: _with_loss(measures[output.name], dataset, output)
         for output in signature.outputs
-        if output.name in found
+        if output.name in measures
     }
 
 
 def _with_loss(measure: Measure, dataset: Dataset, output: TensorSpec) -> Measure:
     if measure.metric.family is Family.ANOMALY:
-        wanted = RECONSTRUCTION.wanted(dataset, output)
-        return Measure(metric=RECONSTRUCTION, wanted=wanted)
+        return Measure(metric=RECONSTRUCTION, wanted=RECONSTRUCTION.wanted(dataset, output))
     if measure.metric.loss is None:
         raise ConfigError(
-            f"{dataset.source}: no fine-tuning serves the metric {measure.metric.name!r}; choose"
-            " another, or the loss 'distillation'"
+            f"{dataset.source}: fine-tuning has no loss for the metric {measure.metric.name!r};"
+            " choose another metric, or the loss 'distillation'"
         )
     return measure
 
 
 def metrics_to_report(measure: Measure, dataset: Dataset, output: TensorSpec) -> list[Measure]:
-    """Find what an output can be measured by besides: its metric first, then others of its family.
+    """Return all measures to report for an output: the chosen one, then the rest of its family.
 
-    Those that the data or the model do not fit, or that need a package which is not installed, are
-    left out. Metrics that want the same share it, which tells that they do.
+    Metrics that do not fit the data or the model, or whose package is not installed, are omitted.
+    Metrics with the same targets share one object, by which callers recognize them.
     """
-    found = [measure]
-    picked = {_picker(measure.metric): measure.wanted}
+    measures = [measure]
+    targets = {_target_function(measure.metric): measure.wanted}
     for metric in _family(measure.metric.family, output):
         if metric.name == measure.metric.name:
             continue
+        function = _target_function(metric)
         try:
-            if _picker(metric) not in picked:
-                picked[_picker(metric)] = metric.wanted(dataset, output)
+            if function not in targets:
+                targets[function] = metric.wanted(dataset, output)
         except (UsageError, MissingToolError):
             continue
-        found.append(Measure(metric=metric, wanted=picked[_picker(metric)]))
-    return found
+        measures.append(Measure(metric=metric, wanted=targets[function]))
+    return measures
 
 
-def _picker(metric: Metric) -> Callable[..., Rows]:
-    """Tell which function picks what a metric wants, whatever name it gives in messages."""
-    wanted = metric.wanted
-    if isinstance(wanted, partial) and wanted.args == (metric.name,):
-        return wanted.func
-    return wanted
+def _target_function(metric: Metric) -> Callable[..., Rows]:
+    """Return the function that selects a metric's targets, without its metric name argument."""
+    function = metric.wanted
+    if isinstance(function, partial) and function.args == (metric.name,):
+        return function.func
+    return function
 
 
 def _family(family: Family, output: TensorSpec) -> list[Metric]:
-    """List the metrics of a family, in the order that they are told in."""
+    """List the metrics of a family in the order in which they are reported."""
     metrics = [metric for metric in METRICS.values() if metric.family is family]
     if family is Family.CLASSIFICATION:
         count = class_count(output.shape[0])
         if count >= _FEWEST_CLASSES:
-            metrics.insert(1, top(5 if count >= _MANY_CLASSES else 2))
+            metrics.insert(1, top_k_accuracy(5 if count >= _MANY_CLASSES else 2))
     return metrics

@@ -1,4 +1,4 @@
-"""Metrics of models that give values."""
+"""Metrics for models that output real values."""
 
 from __future__ import annotations
 
@@ -6,51 +6,51 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.metrics.ground_truth import real_targets, vectors
+from edgepack.metrics.ground_truth import real_targets, target_vectors
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean, weighted_sums
 
 _ROUNDING = 1e-12
-"""What a variance, as a fraction of the squares that it is computed of, may be by rounding."""
+"""A variance up to this fraction of its sum of squares may be rounding error, and counts as 0."""
 
 
-def squared_error(outputs: Array, wanted: Array, boundary: float) -> Array:  # noqa: ARG001
-    """Give the mean of the squared differences of each sample, float64 (samples,)."""
-    return _by_sample(np.square(_difference(outputs, wanted)))
+def squared_error(outputs: Array, targets: Array, boundary: float) -> Array:  # noqa: ARG001
+    """Return the mean squared error of each sample, float64 (samples,)."""
+    return _mean_per_sample(np.square(_difference(outputs, targets)))
 
 
-def _absolute_error(outputs: Array, wanted: Array, boundary: float) -> Array:  # noqa: ARG001
-    return _by_sample(np.abs(_difference(outputs, wanted)))
+def _absolute_error(outputs: Array, targets: Array, boundary: float) -> Array:  # noqa: ARG001
+    return _mean_per_sample(np.abs(_difference(outputs, targets)))
 
 
-def _difference(outputs: Array, wanted: Array) -> Array:
-    difference: Array = outputs.astype(np.float64) - wanted
+def _difference(outputs: Array, targets: Array) -> Array:
+    difference: Array = outputs.astype(np.float64) - targets
     return difference
 
 
-def _by_sample(each: Array) -> Array:
-    mean: Array = each.reshape(len(each), -1).mean(axis=1)
+def _mean_per_sample(values: Array) -> Array:
+    mean: Array = values.reshape(len(values), -1).mean(axis=1)
     return mean
 
 
-def _wanted_and_squares(outputs: Array, wanted: Array, boundary: float) -> Array:  # noqa: ARG001
-    """Give the wanted values and the squared differences, float64 (samples, 2, values)."""
-    return np.stack([wanted.astype(np.float64), np.square(_difference(outputs, wanted))], axis=1)
+def _targets_and_squares(outputs: Array, targets: Array, boundary: float) -> Array:  # noqa: ARG001
+    """Return the targets and the squared differences, float64 (samples, 2, values)."""
+    return np.stack([targets.astype(np.float64), np.square(_difference(outputs, targets))], axis=1)
 
 
-def _determination(rows: Array, weights: Array) -> Array:
-    """Compute R2, the fraction of the variance that is explained, mean over the values.
+def _r2(rows: Array, weights: Array) -> Array:
+    """Compute R2, the fraction of the variance that is explained, averaged over the values.
 
-    As scikit-learn's ``r2_score``: of a value that does not vary 1 if it is met, else 0. A lone
-    sample has no variance: NaN.
+    As in scikit-learn's ``r2_score``, the R2 of a constant value is 1 if it is predicted exactly,
+    else 0. For a single sample, which has no variance, the result is NaN.
     """
-    wanted = rows[:, 0] - rows[:, 0].mean(axis=0)  # squares of large numbers lose digits
+    centered = rows[:, 0] - rows[:, 0].mean(axis=0)  # squares of large numbers lose digits
     count = weights.sum(axis=1)
-    squares = weighted_sums(np.square(wanted), weights)
-    total = squares - np.square(weighted_sums(wanted, weights)) / count[:, np.newaxis]
-    missed = weighted_sums(rows[:, 1], weights)
+    squares = weighted_sums(np.square(centered), weights)
+    total = squares - np.square(weighted_sums(centered, weights)) / count[:, np.newaxis]
+    residual = weighted_sums(rows[:, 1], weights)
     varies = total > _ROUNDING * squares
-    explained = np.where(missed == 0, 1.0, 0.0)
-    np.subtract(1.0, np.divide(missed, total, where=varies), out=explained, where=varies)
+    explained = np.where(residual == 0, 1.0, 0.0)
+    np.subtract(1.0, np.divide(residual, total, where=varies), out=explained, where=varies)
     return np.where(count > 1, explained.mean(axis=1), np.nan)
 
 
@@ -83,9 +83,9 @@ REGRESSION = (
         family=Family.REGRESSION,
         unit=Unit.FRACTION,
         is_more_better=True,
-        wanted=partial(vectors, "r2"),
-        condense=_wanted_and_squares,
-        value=_determination,
+        wanted=partial(target_vectors, "r2"),
+        condense=_targets_and_squares,
+        value=_r2,
         loss=Loss.MEAN_SQUARED_ERROR,
     ),
 )

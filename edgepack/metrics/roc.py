@@ -1,4 +1,4 @@
-"""Areas under ROC curves, for many weightings of the same samples: they are sorted once."""
+"""ROC AUC under many weightings of the same samples, which are sorted only once."""
 
 from __future__ import annotations
 
@@ -9,27 +9,33 @@ import numpy as np
 
 from edgepack.metrics.metric import Array
 
-_WEIGHTS = 1 << 17  # at a time, which stay in the processor's cache
+_WEIGHTS_PER_BLOCK = 1 << 17  # few enough to stay in the processor's cache
 
 
 def roc_auc(scores: Array, are_positive: Array, weights: Array) -> Array:
-    """Compute the probability that a positive sample scores higher than a negative; ties half.
+    """Compute the area under the ROC curve of each column, for each resample.
 
-    ``scores`` and ``are_positive`` have shape (samples, columns), ``weights``, whole numbers,
-    (resamples, samples); gives (resamples, columns), NaN where no sample is positive, or none
-    negative. This is the area under the ROC curve, and the statistic of Mann and Whitney over the
-    number of pairs.
+    ``scores`` and ``are_positive`` have shape (samples, columns), the integer ``weights``
+    (resamples, samples). Returns (resamples, columns), NaN where no sample is positive, or none
+    negative.
+
+    The area is the probability that a positive sample scores higher than a negative one, where ties
+    count half: the Mann-Whitney U statistic divided by the number of pairs.
     """
-    pairs = [_Pairs.of(*each) for each in zip(scores.T, are_positive.T, strict=True)]
-    blocks = [np.stack([each.won(counted) for each in pairs], axis=1) for counted in _by(weights)]
+    columns = [_Pairs.of(*each) for each in zip(scores.T, are_positive.T, strict=True)]
+    blocks = [
+        np.stack([pairs.fraction_won(block) for pairs in columns], axis=1)
+        for block in _weight_blocks(weights)
+    ]
     return np.concatenate(blocks)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pairs:
-    """Positive and negative samples, the latter by score: as many as ``below`` and ``upto`` tell.
+    """Indices of the positive samples, and of the negative ones sorted by score.
 
-    Those have for each positive sample the number of negatives below it, and of these and equals.
+    For each positive sample, ``below`` is the number of negatives with a lower score, and ``upto``
+    that of negatives with a lower or equal score.
     """
 
     positive: Array
@@ -49,62 +55,71 @@ class _Pairs:
             upto=np.searchsorted(low, high, "right"),
         )
 
-    def won(self, counted: Array) -> Array:
-        """Compute the fraction of pairs that the positive wins, by line."""
-        counts = _from_zero(counted[self.negative].cumsum(axis=0, dtype=counted.dtype))
-        won = counts[self.below] + counts[self.upto]
-        positives = counted[self.positive].astype(np.float64)
-        twice = np.einsum("sl,sl->l", won.astype(np.float64), positives)
-        return _ratio(twice, 2 * positives.sum(axis=0) * counts[-1])
+    def fraction_won(self, weights: Array) -> Array:
+        """Compute the fraction of pairs in which the positive scores higher, ties counting half.
+
+        Takes weights (samples, resamples) and returns (resamples,).
+        """
+        counts = _prepend_zero(weights[self.negative].cumsum(axis=0, dtype=weights.dtype))
+        twice_won = counts[self.below] + counts[self.upto]
+        positives = weights[self.positive].astype(np.float64)
+        total = np.einsum("sl,sl->l", twice_won.astype(np.float64), positives)
+        return _ratio(total, 2 * positives.sum(axis=0) * counts[-1])
 
 
-def partial_roc_auc(scores: Array, are_positive: Array, weights: Array, most: float) -> Array:
-    """Compute the area under the ROC curve up to the false positive rate ``most``, standardized.
+def partial_roc_auc(scores: Array, are_positive: Array, weights: Array, max_fpr: float) -> Array:
+    """Compute the standardized area under the ROC curve up to a false positive rate ``max_fpr``.
 
-    McClish's: 0.5 for chance, 1 for no error ("Analyzing a portion of the ROC curve", 1989).
-    ``scores`` and ``are_positive`` have shape (samples,); gives (resamples,), as :func:`roc_auc`.
+    Standardized as by McClish, "Analyzing a portion of the ROC curve" (1989): 0.5 for chance, 1 for
+    a perfect classifier. ``scores`` and ``are_positive`` have shape (samples,), ``weights``
+    (resamples, samples). Returns (resamples,), NaN as in :func:`roc_auc`.
     """
     order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of equal scores
-    hits = are_positive[order, np.newaxis]
+    last_of_equal = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    positive = are_positive[order, np.newaxis]
     areas = []
-    for counted in _by(weights):
-        ordered = counted[order]
-        y, x = (_rates((ordered * each).cumsum(axis=0)[ends]) for each in (hits, ~hits))
-        areas.append(_area(x, y, most))
-    area, least = np.concatenate(areas), most**2 / 2
-    standardized: Array = (1 + (area - least) / (most - least)) / 2
+    for block in _weight_blocks(weights):
+        ordered = block[order]
+        tpr, fpr = (
+            _cumulative_rates((ordered * mask).cumsum(axis=0)[last_of_equal])
+            for mask in (positive, ~positive)
+        )
+        areas.append(_area(fpr, tpr, max_fpr))
+    area, chance = np.concatenate(areas), max_fpr**2 / 2
+    standardized: Array = (1 + (area - chance) / (max_fpr - chance)) / 2
     return standardized
 
 
-def _area(x: Array, y: Array, most: float) -> Array:
-    """Compute the area under curves (points, lines) from 0 to ``most``, by trapezoids."""
-    begin, end = np.minimum(x[:-1], most), np.minimum(x[1:], most)
-    share = _ratio(end - x[:-1], x[1:] - x[:-1], of_nothing=1.0)
-    top = y[:-1] + (y[1:] - y[:-1]) * share
-    area: Array = ((end - begin) * (y[:-1] + top) / 2).sum(axis=0)
+def _area(x: Array, y: Array, max_x: float) -> Array:
+    """Compute the area under curves (points, lines) from 0 to ``max_x`` by the trapezoidal rule."""
+    begin, end = np.minimum(x[:-1], max_x), np.minimum(x[1:], max_x)
+    share = _ratio(end - x[:-1], x[1:] - x[:-1], default=1.0)
+    end_y = y[:-1] + (y[1:] - y[:-1]) * share
+    area: Array = ((end - begin) * (y[:-1] + end_y) / 2).sum(axis=0)
     return area
 
 
-def _by(weights: Array) -> Iterator[Array]:
-    """Give some lines of weights at a time, (samples, lines): what is summed lies side by side.
+def _weight_blocks(weights: Array) -> Iterator[Array]:
+    """Yield some lines of weights at a time as int32 (samples, lines).
 
-    No line counts more samples than 32 bits do.
+    They are transposed so that sums over samples run over contiguous memory. The samples of a line
+    can be counted in 32 bits.
     """
-    lines = max(1, _WEIGHTS // weights.shape[1])
+    lines = max(1, _WEIGHTS_PER_BLOCK // weights.shape[1])
     for start in range(0, len(weights), lines):
         yield np.ascontiguousarray(weights[start : start + lines].T, np.int32)
 
 
-def _from_zero(counts: Array) -> Array:
+def _prepend_zero(counts: Array) -> Array:
     return np.concatenate([np.zeros_like(counts[:1], shape=(1, counts.shape[1])), counts])
 
 
-def _rates(counts: Array) -> Array:
-    """Turn counts so far (scores, lines) into rates of all, from 0 on."""
-    return _ratio(_from_zero(counts), counts[-1:])
+def _cumulative_rates(counts: Array) -> Array:
+    """Divide cumulative counts (scores, lines) by their totals, and prepend 0."""
+    return _ratio(_prepend_zero(counts), counts[-1:])
 
 
-def _ratio(above: Array, below: Array, of_nothing: float = np.nan) -> Array:
-    ratio = np.full(np.broadcast_shapes(above.shape, below.shape), of_nothing)
-    return np.divide(above, below, out=ratio, where=below > 0)
+def _ratio(numerator: Array, denominator: Array, default: float = np.nan) -> Array:
+    """Divide; ``default`` where the denominator is 0."""
+    ratio = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), default)
+    return np.divide(numerator, denominator, out=ratio, where=denominator > 0)
