@@ -283,7 +283,7 @@ BASE = Figures(
             {"sqnr_db": BASE.sqnr_db | {"constants": 10}, "weight_dtype": "int4"},
             *("weights", '--layer "b=int8"'),
         ),
-        ({"sqnr_db": BASE.sqnr_db | {"constants": 9}}, "other weights", "it was made of"),
+        ({"sqnr_db": BASE.sqnr_db | {"constants": 9}}, "other weights", "it was made from"),
         (
             {"sqnr_db": BASE.sqnr_db | {"constants": 9}, "weight_spread": 100.0},
             *("one scale for all weights", "per channel"),
@@ -308,7 +308,7 @@ def test_an_inherited_error_is_traced_to_where_it_begins() -> None:
     layers = {each.name: each for each in (bad, between, last)}
     finding = diagnose(LayerCase(figures=last, share=0.001, layers=layers))
     assert finding.cause == "inherited"
-    assert "begins at a" in finding.why
+    assert "originates in a" in finding.why
     assert diagnose(LayerCase(figures=bad, share=0.001, layers=layers)).cause == "little"
     alone = replace(last, sources=("not compared",))
     finding = diagnose(LayerCase(figures=alone, share=0.001, layers=layers))

@@ -1,4 +1,4 @@
-"""Where the error of a quantized model comes from: layer by layer, float against quantized.
+"""Layer-by-layer comparison of a quantized model with its float model, to locate its error.
 
-A layer is an operator with one tensor that it writes, or an input of the model.
+A layer is an operator together with one of its output tensors, or an input of the model.
 """

@@ -1,4 +1,4 @@
-"""Where a layer's error comes from, and what to do: small rules over its figures."""
+"""Rules that diagnose the cause of a layer's error from its statistics, and suggest a remedy."""
 
 from __future__ import annotations
 
@@ -9,64 +9,67 @@ from edgepack.layer_errors.result import Figures, LayerFinding, Range
 from edgepack.tflite.converter_names import fused
 
 SMALL_SHARE = 0.01
-"""Of the output's noise: below, a layer is left as it is."""
+"""A layer with a smaller share of the output's noise is left as it is."""
 
-_FIXED = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
-"""Operators whose output TensorFlow Lite quantizes in a range of its own."""
+_FIXED_RANGE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
+"""Operators whose output range is fixed by TensorFlow Lite."""
 
-_KEEPING = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
-"""Operators that must give the range of their input, though their values may need less."""
+_KEEP_INPUT_RANGE = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
+"""Operators whose output must have the range of the input, though its values may need less."""
 
-_JOINING = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
-"""Operators whose inputs must all have one range, though the values of some may need less."""
+_SAME_INPUT_RANGES = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
+"""Operators whose inputs must all have the same range, though some may need less."""
 
-_ROUNDING_DB = 10.0
-"""Rounding to int8 leaves 20 dB and more of weights that share one scale, even to int4 some 10."""
+_MISMATCH_DB = 10.0
+"""Weights of a lower SQNR differ by more than rounding.
 
-_LITTLE_USED = 0.25  # of the range: two of eight bits are lost
-_NAMED = 2
-_WORTH_DB = 3.0  # half of the noise
-_WIDE_SPREAD = 8.0  # three bits are lost on the channel of the smallest weights
+Rounding weights that share one scale leaves at least 20 dB in int8, and about 10 dB even in int4.
+"""
+
+_LITTLE_USED = 0.25  # fraction of the range: two of eight bits are lost
+_MAX_LISTED = 2  # consumers whose options are written out
+_MIN_GAIN_DB = 3.0  # half of the noise
+_WIDE_SPREAD = 8.0  # three bits are lost in the channel of the smallest weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCase:
-    """A layer to diagnose: its figures, its share of the noise, and all layers by name."""
+    """A layer to diagnose: its statistics, its share of the output's noise, all layers by name."""
 
     figures: Figures
     share: float
     layers: Mapping[str, Figures]
 
     @property
-    def takers(self) -> list[Figures]:
-        """The layers that take this one."""
+    def consumers(self) -> list[Figures]:
+        """The layers that consume this one."""
         return [each for each in self.layers.values() if self.figures.name in each.sources]
 
 
 def diagnose(case: LayerCase) -> LayerFinding:
-    """Apply the rules in order; the first that knows the layer decides."""
+    """Return the finding of the first rule that applies."""
     return next(finding for rule in RULES if (finding := rule(case)))
 
 
 def always_zero(case: LayerCase) -> LayerFinding | None:
-    """Every value is zero."""
+    """All values are zero."""
     if any(case.figures.float_range):
         return None
     return LayerFinding(
         cause="zeros",
-        why="it gives nothing but zeros on these samples",
-        cure="check the samples; a layer that never gives anything else can be removed",
+        why="its output is zero for all of these samples",
+        cure="check the samples; a layer whose output is always zero can be removed",
     )
 
 
 def small_share(case: LayerCase) -> LayerFinding | None:
-    """The layer adds next to nothing to the output's noise."""
+    """The layer adds hardly any noise to the output."""
     if case.share >= SMALL_SHARE:
         return None
     figures = case.figures
     if _power(figures, "own") * 4 >= _power(figures, "total"):
         return LayerFinding(
-            cause="little", why="its error hardly reaches the output", cure="leave it as it is"
+            cause="little", why="its error hardly affects the output", cure="leave it as it is"
         )
     origin = _origin(figures, case.layers)
     if origin == figures.name:
@@ -77,168 +80,167 @@ def small_share(case: LayerCase) -> LayerFinding | None:
         )
     return LayerFinding(
         cause="inherited",
-        why=f"its error is not its own: it begins at {origin}",
-        cure=f"leave it as it is and see to {origin}",
+        why=f"its error is not its own: it originates in {origin}",
+        cure=f"leave it as it is, and fix {origin}",
     )
 
 
 def range_too_narrow(case: LayerCase) -> LayerFinding | None:
-    """Values outside the range make most of the error."""
+    """Most of the error comes from values outside the range."""
     figures = case.figures
-    if figures.operator in _FIXED or _largest(figures) != "clipping":
+    if figures.operator in _FIXED_RANGE or _largest_noise(figures) != "clipping":
         return None
     return LayerFinding(
         cause="range too narrow",
         why=(
-            f"{figures.saturation:.2%} of its values lie outside its range {_text(figures)}:"
-            f" float gives {_show(figures.float_range)}"
+            f"{figures.saturation:.2%} of its values lie outside its range {_range(figures)}: in"
+            f" the float model they range from {_format(figures.float_range)}"
         ),
         cure=(
-            "calibrate with samples that reach so far, with --observer min-max if it was another,"
-            " or set its range by hand in calibration.json and give that with --ranges"
+            "calibrate with samples that cover this range, using --observer min-max if it was"
+            " another, or set the range by hand in calibration.json and pass that file to --ranges"
         ),
     )
 
 
 def fixed_range(case: LayerCase) -> LayerFinding | None:
-    """The range is not anyone's choice."""
+    """The range is fixed by TensorFlow Lite, and cannot be chosen."""
     figures = case.figures
-    if figures.operator not in _FIXED or _largest(figures) == "constants":
+    if figures.operator not in _FIXED_RANGE or _largest_noise(figures) == "constants":
         return None
     return LayerFinding(
         cause="fixed range",
-        why=f"TensorFlow Lite fixes the range of {figures.operator} at {_text(figures)}",
-        cure=f"leave it as it is, or take more bits: {_int16(case)}",
+        why=f"TensorFlow Lite fixes the range of {figures.operator} at {_range(figures)}",
+        cure=f"leave it as it is, or use more bits: {_int16_options(case)}",
     )
 
 
 def has_other_weights(figures: Figures) -> bool:
-    """Whether weights differ from the float model's by more than rounding does."""
-    kept = figures.sqnr_db["constants"]
-    return figures.weight_dtype is not None and kept is not None and kept < _ROUNDING_DB
+    """Whether weights differ from the float model's by more than the rounding error."""
+    sqnr_db = figures.sqnr_db["constants"]
+    return figures.weight_dtype is not None and sqnr_db is not None and sqnr_db < _MISMATCH_DB
 
 
 def mismatched_weights(case: LayerCase) -> LayerFinding | None:
-    """The weights are farther from the float model's than rounding takes them."""
+    """The weights differ from the float model's by more than the rounding error."""
     figures = case.figures
     is_spread = (figures.weight_spread or 0.0) >= _WIDE_SPREAD
     if figures.weight_dtype != "int8" or is_spread or not has_other_weights(figures):
         return None
     return LayerFinding(
         cause="other weights",
-        why="its weights differ from the float model's by more than rounding does",
-        cure="compare with the float model that it was made of",
+        why="its weights differ from the float model's by more than rounding errors",
+        cure="compare with the float model that it was made from",
     )
 
 
 def mixed_channel_scales(case: LayerCase) -> LayerFinding | None:
-    """Weights of very different channels share one scale, and their rounding makes the error."""
+    """Most of the error comes from rounding weights of very different channels with one scale."""
     figures = case.figures
     spread = figures.weight_spread
-    if _largest(figures) != "constants" or spread is None or spread < _WIDE_SPREAD:
+    if _largest_noise(figures) != "constants" or spread is None or spread < _WIDE_SPREAD:
         return None
     return LayerFinding(
         cause="one scale for all weights",
         why=(
-            f"its weights share one scale, though those of one channel are {spread:.0f} times"
-            " larger than those of another"
+            "its weights share one scale, although the largest of one channel is"
+            f" {spread:.0f} times the largest of another"
         ),
         cure="quantize its weights per channel",
     )
 
 
 def constant_rounding(case: LayerCase) -> LayerFinding | None:
-    """The rounding of the weights, or of another constant, makes most of the error."""
+    """Most of the error comes from rounding the weights, or another constant."""
     figures = case.figures
-    if _largest(figures) != "constants":
+    if _largest_noise(figures) != "constants":
         return None
-    stored = figures.weight_dtype or figures.dtype
-    more = "int8" if stored == "int4" else "float"
+    dtype = figures.weight_dtype or figures.dtype
+    wider = "int8" if dtype == "int4" else "float"
     return LayerFinding(
         cause="weights",
-        why=f"most of its error is the rounding of its weights to {stored}",
+        why=f"most of its error comes from rounding its weights to {dtype}",
         cure=(
-            f"no range changes that: leave it as it is, or take more bits: {_option(figures, more)}"
+            "another range does not help: leave it as it is, or use more bits:"
+            f" {_option(figures, wider)}"
         ),
     )
 
 
 def shared_range(case: LayerCase) -> LayerFinding | None:
-    """The layer must have a range that is far wider than its own values need."""
+    """The layer must share the range of another, far wider than its own values need."""
     figures = case.figures
-    joined = [each.name for each in case.takers if each.operator in _JOINING]
-    kept = figures.sources if figures.operator in _KEEPING else ()
+    consumers = [each.name for each in case.consumers if each.operator in _SAME_INPUT_RANGES]
+    sources = figures.sources if figures.operator in _KEEP_INPUT_RANGE else ()
     sharing = [
         name
-        for name in (*kept, *joined)
+        for name in (*sources, *consumers)
         if name in case.layers and case.layers[name].quantized_range == figures.quantized_range
     ]
-    if not sharing or _used(figures) > _LITTLE_USED:
+    if not sharing or _used_fraction(figures) > _LITTLE_USED:
         return None
+    is_pooling = figures.operator == "AVERAGE_POOL_2D"
     return LayerFinding(
         cause="range of another",
         why=(
-            f"it must have the range of {sharing[0]}, {_text(figures)}, of which its own values use"
-            f" {_used(figures):.0%}: its steps are coarse"
+            f"it must have the range of {sharing[0]}, {_range(figures)}, of which its own values"
+            f" use {_used_fraction(figures):.0%}: its steps are too coarse"
         ),
         cure=(
-            f"give it finer steps: {_int16(case)}"
-            + ("; or let its values decide: --observer lp" if _is_pooled(figures) else "")
+            f"use finer steps: {_int16_options(case)}"
+            + ("; or let its values decide the range: --observer lp" if is_pooling else "")
         ),
     )
 
 
-def _is_pooled(figures: Figures) -> bool:
-    return figures.operator == "AVERAGE_POOL_2D"
-
-
 def range_too_wide(case: LayerCase) -> LayerFinding | None:
-    """No value comes near the ends of the range."""
+    """The range is far wider than all values."""
     figures = case.figures
-    if _used(figures) > _LITTLE_USED or _part(figures, figures.float_range) > _LITTLE_USED:
+    used_at_most = max(_used_fraction(figures), _fraction_of_range(figures, figures.float_range))
+    if used_at_most > _LITTLE_USED:
         return None
     return LayerFinding(
         cause="range too wide",
         why=(
-            f"its range {_text(figures)} is far wider than what float gives,"
-            f" {_show(figures.float_range)}: its steps are coarse"
+            f"its range {_range(figures)} is far wider than that of its values in the float model,"
+            f" {_format(figures.float_range)}: its steps are too coarse"
         ),
         cure=(
-            "calibrate with samples like these, or set its range by hand in calibration.json and"
-            " give that with --ranges"
+            "calibrate with samples like these, or set the range by hand in calibration.json and"
+            " pass that file to --ranges"
         ),
     )
 
 
 def outliers(case: LayerCase) -> LayerFinding | None:
-    """A few large values make the range wide for all others."""
+    """A few large values make the range too wide for all others."""
     figures = case.figures
-    if figures.gain_db < _WORTH_DB or figures.best_range is None:
+    if figures.gain_db < _MIN_GAIN_DB or figures.best_range is None:
         return None
     return LayerFinding(
         cause="outliers",
         why=(
-            f"99.9% of its values use {_used(figures):.0%} of its range {_text(figures)}, which a"
-            " few large ones make so wide: its steps are coarse"
+            f"99.9% of its values use {_used_fraction(figures):.0%} of its range {_range(figures)},"
+            " which a few large values widen: its steps are too coarse"
         ),
         cure=(
-            f"clip them: {_show(figures.best_range)} would lower its error by"
-            f" {figures.gain_db:.1f} dB; --observer mse finds such ranges, or set it by hand in"
-            f" calibration.json (--ranges); or take more bits: {_int16(case)}"
+            f"clip these: {_format(figures.best_range)} would lower its error by"
+            f" {figures.gain_db:.1f} dB; --observer mse finds such ranges, or set the range by hand"
+            f" in calibration.json (--ranges); or use more bits: {_int16_options(case)}"
         ),
     )
 
 
 def coarse_steps(case: LayerCase) -> LayerFinding:
-    """What is left: values that use their range well, in too few steps."""
+    """The fallback: the values use their range well, but there are too few steps."""
     figures = case.figures
     return LayerFinding(
         cause="coarse steps",
         why=(
-            f"its values use its range {_text(figures)} well, but {figures.dtype} has too few steps"
-            " for what the layers behind it make of them"
+            f"its values use its range {_range(figures)} well, but {figures.dtype} has too few"
+            " steps for the layers that follow"
         ),
-        cure=f"take more bits: {_int16(case)}",
+        cure=f"use more bits: {_int16_options(case)}",
     )
 
 
@@ -257,18 +259,18 @@ RULES = (
 
 
 def _power(figures: Figures, noise: str) -> float:
-    """Compute the power of a noise over that of the signal."""
+    """Return the power of a noise over that of the signal; ``noise`` is a key of ``sqnr_db``."""
     decibels = figures.sqnr_db[noise]
     return 0.0 if decibels is None else 10 ** (-decibels / 10)
 
 
-def _largest(figures: Figures) -> str:
-    """Name the largest part of a layer's own noise."""
+def _largest_noise(figures: Figures) -> str:
+    """Return the name of the largest part of a layer's own noise."""
     return max(("rounding", "clipping", "constants"), key=lambda noise: _power(figures, noise))
 
 
 def _origin(figures: Figures, layers: Mapping[str, Figures]) -> str:
-    """Find the layer, upstream, that an inherited error begins at."""
+    """Return the name of the upstream layer in which an inherited error originates."""
     while True:
         sources = [layers[name] for name in figures.sources if name in layers]
         if not sources:
@@ -278,37 +280,39 @@ def _origin(figures: Figures, layers: Mapping[str, Figures]) -> str:
             return figures.name
 
 
-def _used(figures: Figures) -> float:
-    return _part(figures, figures.bulk_range)
+def _used_fraction(figures: Figures) -> float:
+    """Return the fraction of the quantized range that 99.9% of the values use."""
+    return _fraction_of_range(figures, figures.bulk_range)
 
 
-def _part(figures: Figures, values: Range) -> float:
-    """Compute the part of the quantized range that values use, zero among them."""
+def _fraction_of_range(figures: Figures, values: Range) -> float:
+    """Return the fraction of the quantized range that a range of values covers, with zero."""
     if figures.quantized_range is None:
         return 1.0
     low, high = figures.quantized_range
     return (max(values[1], 0.0) - min(values[0], 0.0)) / (high - low)
 
 
-def _text(figures: Figures) -> str:
-    return _show(figures.quantized_range) if figures.quantized_range else "of floats"
+def _range(figures: Figures) -> str:
+    return _format(figures.quantized_range) if figures.quantized_range else "of float values"
 
 
-def _show(values: Range) -> str:
+def _format(values: Range) -> str:
     return f"{values[0]:.4g} to {values[1]:.4g}"
 
 
-def _int16(case: LayerCase) -> str:
-    """Write the options that give a layer 16 bits: what takes it must take them too."""
-    figures, takers = case.figures, case.takers
+def _int16_options(case: LayerCase) -> str:
+    """Return the options that quantize a layer to 16 bits, and with it all that consume it."""
+    figures, consumers = case.figures, case.consumers
     if figures.operator == "input":
         return "--scheme int16"
-    if len(takers) > _NAMED:
-        return f"{_option(figures, 'int16')}, and so for the {len(takers)} layers that take it"
-    return " ".join(_option(each, "int16") for each in (figures, *takers))
+    if len(consumers) > _MAX_LISTED:
+        option = _option(figures, "int16")
+        return f"{option}, and likewise for the {len(consumers)} layers that consume it"
+    return " ".join(_option(each, "int16") for each in (figures, *consumers))
 
 
 def _option(figures: Figures, scheme: str) -> str:
-    """Write the option that quantizes a layer otherwise, by a name that its tensor bears."""
-    part = fused(figures.tensor)[0]
-    return f'--layer "{figures.name if figures.name in figures.tensor else part}={scheme}"'
+    """Return the option that sets a layer's scheme, with a name that occurs in its tensor's."""
+    name = figures.name if figures.name in figures.tensor else fused(figures.tensor)[0]
+    return f'--layer "{name}={scheme}"'

@@ -1,4 +1,4 @@
-"""The inside of the worker process that looks into a float and a quantized model."""
+"""The service in the worker process that compares a float and a quantized model by layer."""
 
 from __future__ import annotations
 
@@ -34,18 +34,19 @@ Sample = list[Array]
 
 
 class DebugService:
-    """Compares a float .tflite with the quantized one that was made of it, on the same samples.
+    """Compares a float .tflite file with the quantized one made from it, on the same samples.
 
-    Float models run on LiteRT as apps use it, the quantized one on LiteRT's reference kernels.
+    Float models run on LiteRT with its default kernels, as in apps. The quantized model runs on
+    LiteRT's reference kernels, if these support its operators.
     """
 
     def open(
         self, *, float_tflite: str, quantized_tflite: str, inputs: dict[str, str], update: Update
     ) -> None:
-        """Take the files that the other methods are about.
+        """Load the two files and match their layers, for use by the other methods.
 
-        ``inputs`` are paths of .npy files by name, shape (samples, ...), in the order of the
-        files' inputs.
+        ``inputs`` are paths of .npy files by name, each of shape (samples, ...), in the order of
+        the models' inputs. Raises :class:`ConversionError` if no operator of the two files matches.
         """
         update(0, 1)
         self._float = Path(float_tflite).read_bytes()
@@ -58,105 +59,113 @@ class DebugService:
         self._computed = [layer for layer in self._layers if layer.position >= 0]
         if not self._computed:
             raise ConversionError(
-                "the quantized model has no operator of the float model's: there is nothing to"
-                " compare"
+                "no operator of the quantized model matches one of the float model: there is"
+                " nothing to compare"
             )
 
     def compare(self, *, update: Update) -> Compared:
-        """Compare layer by layer, in two runs over the samples: the first finds the ranges."""
+        """Compare layer by layer, in two passes over the samples: the first finds the ranges.
+
+        Raises :class:`ModelError` if a value of the float model is not finite.
+        """
         total = 2 * self._samples
-        real = _load_float(expose_layers_and_twins(self._float, self._computed))
-        kernels, made = _load_quantized(
+        float_model = _load_float(expose_layers_and_twins(self._float, self._computed))
+        kernels, quantized_model = _load_quantized(
             expose_tensors(self._quantized, [layer.quantized_index for layer in self._computed])
         )
-        spans = [(np.inf, -np.inf) for _ in self._layers]
-        for done, sample in enumerate(self._each()):
+        ranges = [(np.inf, -np.inf) for _ in self._layers]
+        for done, sample in enumerate(self._samples_of_one()):
             update(done, total)
-            values, _ = self._real(real, sample)
-            spans = [
+            values, _ = self._float_values(float_model, sample)
+            ranges = [
                 (min(low, float(array.min())), max(high, float(array.max())))
-                for (low, high), array in zip(spans, values, strict=True)
+                for (low, high), array in zip(ranges, values, strict=True)
             ]
-        self._require_finite(spans)
-        tallies = [
-            LayerStatistics(layer, span) for layer, span in zip(self._layers, spans, strict=True)
+        self._require_finite(ranges)
+        statistics = [
+            LayerStatistics(layer, float_range)
+            for layer, float_range in zip(self._layers, ranges, strict=True)
         ]
-        for done, sample in enumerate(self._each(), start=self._samples):
+        for done, sample in enumerate(self._samples_of_one(), start=self._samples):
             update(done, total)
-            quantized = self._made(made, sample)
-            for tally, *arrays in zip(tallies, *self._real(real, sample), quantized, strict=True):
-                tally.add(*arrays)
+            values, twins = self._float_values(float_model, sample)
+            quantized = self._quantized_values(quantized_model, sample)
+            for each, *arrays in zip(statistics, values, twins, quantized, strict=True):
+                each.add(*arrays)
         return Compared(
-            layers=tuple(tally.figures(place) for place, tally in enumerate(tallies)),
+            layers=tuple(each.figures(place) for place, each in enumerate(statistics)),
             unmatched=tuple(self._unmatched),
             kernels=kernels,
         )
 
     def isolate(self, *, update: Update) -> Isolated:
-        """Quantize one layer at a time and compare what the model gives in the end with float's.
+        """Quantize one layer at a time, and compare the model's outputs with the float model's.
 
-        Of several outputs the worst counts.
+        With several outputs, the worst counts.
         """
         total = len(self._layers)
         expected = self._run(_load_float(self._float))
         _, quantized = _load_quantized(self._quantized)
-        made = [quantized.invoke(self._integers(sample)) for sample in self._each()]
+        runs = [quantized.invoke(self._integers(sample)) for sample in self._samples_of_one()]
         tensors = self._quantized_graph.output_tensors
         whole = [
             affine.dequantize(np.concatenate(arrays), tensor)
-            for arrays, tensor in zip(zip(*made, strict=True), tensors, strict=True)
+            for arrays, tensor in zip(zip(*runs, strict=True), tensors, strict=True)
         ]
         evaluators = [Evaluator(outputs) for outputs in expected]
         alone = []
         for done, layer in enumerate(self._layers):
             update(done, total, layer.name)
-            got = self._run(_load_float(quantize_single_layer(self._float, layer)))
-            alone.append(_worst(_scores(evaluators, got)))
+            outputs = self._run(_load_float(quantize_single_layer(self._float, layer)))
+            alone.append(_worst(_scores(evaluators, outputs)))
         return Isolated(whole=tuple(_scores(evaluators, whole)), alone=tuple(alone))
 
-    def _each(self) -> Iterator[Sample]:
+    def _samples_of_one(self) -> Iterator[Sample]:
+        """Yield the inputs of one sample at a time, with a batch of 1."""
         for index in range(self._samples):
             yield [array[index : index + 1] for array in self._inputs]
 
-    def _run(self, real: TfliteInterpreter) -> list[Array]:
-        """Run a model with real inputs on all samples; gives its outputs, shape (samples, ...)."""
-        made = [real.invoke(sample) for sample in self._each()]
-        return [np.concatenate(arrays) for arrays in zip(*made, strict=True)]
+    def _run(self, float_model: TfliteInterpreter) -> list[Array]:
+        """Run a model with float inputs on all samples; returns its outputs (samples, ...)."""
+        runs = [float_model.invoke(sample) for sample in self._samples_of_one()]
+        return [np.concatenate(arrays) for arrays in zip(*runs, strict=True)]
 
     def _integers(self, sample: Sample) -> Sample:
-        """Quantize a sample to the inputs of the quantized model."""
+        """Quantize a sample for the inputs of the quantized model."""
         tensors = self._quantized_graph.input_tensors
         return [
             affine.quantize(array, tensor) for array, tensor in zip(sample, tensors, strict=True)
         ]
 
-    def _real(self, running: TfliteInterpreter, sample: Sample) -> tuple[list[Array], list[Array]]:
-        """Run the float model on a sample: the tensor of each layer, and that of its twin."""
-        given = dict(zip(self._graph.inputs, sample, strict=True))
-        outputs = running.invoke(sample)
-        real = [given[layer.index] for layer in self._layers if layer.position < 0]
-        real += outputs[: len(self._computed)]
+    def _float_values(
+        self, float_model: TfliteInterpreter, sample: Sample
+    ) -> tuple[list[Array], list[Array]]:
+        """Run the float model on a sample; returns each layer's tensor, and each twin's."""
+        inputs = dict(zip(self._graph.inputs, sample, strict=True))
+        outputs = float_model.invoke(sample)
+        values = [inputs[layer.index] for layer in self._layers if layer.position < 0]
+        values += outputs[: len(self._computed)]
         twins = iter(outputs[len(self._computed) :])
-        return real, [
+        return values, [
             next(twins) if layer.constants else array
-            for layer, array in zip(self._layers, real, strict=True)
+            for layer, array in zip(self._layers, values, strict=True)
         ]
 
-    def _made(self, running: TfliteInterpreter, sample: Sample) -> list[Array]:
-        """Run the quantized model on a sample: the tensor of each layer."""
-        given = dict(zip(self._graph.inputs, sample, strict=True))
-        inputs = [
-            affine.quantize(given[layer.index], layer.quantized)
+    def _quantized_values(self, quantized_model: TfliteInterpreter, sample: Sample) -> list[Array]:
+        """Run the quantized model on a sample; returns each layer's tensor."""
+        inputs = dict(zip(self._graph.inputs, sample, strict=True))
+        quantized_inputs = [
+            affine.quantize(inputs[layer.index], layer.quantized)
             for layer in self._layers
             if layer.position < 0
         ]
-        return inputs + running.invoke(self._integers(sample))
+        return quantized_inputs + quantized_model.invoke(self._integers(sample))
 
-    def _require_finite(self, spans: list[tuple[float, float]]) -> None:
-        for layer, span in zip(self._layers, spans, strict=True):
-            if not np.isfinite(span).all():
+    def _require_finite(self, ranges: list[tuple[float, float]]) -> None:
+        for layer, float_range in zip(self._layers, ranges, strict=True):
+            if not np.isfinite(float_range).all():
                 raise ModelError(
-                    f"the float model gives NaN or infinity in {layer.name} for these inputs;"
+                    f"the float model outputs NaN or infinity in {layer.name} for these inputs;"
                     " check their scale"
                 )
 
@@ -169,37 +178,37 @@ def _load_float(model: bytes) -> TfliteInterpreter:
 
 
 def _load_quantized(model: bytes) -> tuple[str, TfliteInterpreter]:
-    """Load a model on the kernels closest to what its operators are defined to give, and name them.
+    """Load a model on LiteRT's reference kernels, or else its optimized ones; also returns which.
 
-    Not every operator has reference kernels: a depthwise convolution of 4-bit weights has not.
+    Not every operator has reference kernels: a depthwise convolution of 4-bit weights has none.
     """
-    kinds = interpreter.OpResolverType
+    resolvers = interpreter.OpResolverType
     with suppress(RuntimeError, ValueError):
-        return "reference", _load(model, kinds.BUILTIN_REF)
+        return "reference", _load(model, resolvers.BUILTIN_REF)
     try:
-        return "optimized", _load(model, kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        return "optimized", _load(model, resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     except (RuntimeError, ValueError) as error:
         raise ConversionError(f"LiteRT cannot run the quantized model: {reason(error)}") from error
 
 
-def _load(model: bytes, kernels: Any) -> TfliteInterpreter:
+def _load(model: bytes, resolver: Any) -> TfliteInterpreter:
     return TfliteInterpreter(
-        interpreter.Interpreter(model_content=model, experimental_op_resolver_type=kernels)
+        interpreter.Interpreter(model_content=model, experimental_op_resolver_type=resolver)
     )
 
 
-def _scores(evaluators: list[Evaluator], made: list[Array]) -> list[Score]:
-    """Score real outputs (samples, ...) against float's."""
-    return [each.score(outputs, None) for each, outputs in zip(evaluators, made, strict=True)]
+def _scores(evaluators: list[Evaluator], outputs: list[Array]) -> list[Score]:
+    """Score real-valued outputs (samples, ...) against the float model's."""
+    return [each.score(values, None) for each, values in zip(evaluators, outputs, strict=True)]
 
 
 def _worst(scores: list[Score]) -> AloneQuantized:
-    """Find the lowest SQNR and the lowest agreement of all outputs."""
+    """Return the lowest SQNR and the lowest agreement of all outputs."""
     return AloneQuantized(
-        sqnr_db=_least(each.sqnr_db for each in scores),
-        agreement=_least(each.agreement for each in scores),
+        sqnr_db=_lowest(each.sqnr_db for each in scores),
+        agreement=_lowest(each.agreement for each in scores),
     )
 
 
-def _least(values: Iterable[float | None]) -> float | None:
+def _lowest(values: Iterable[float | None]) -> float | None:
     return min((value for value in values if value is not None), default=None)

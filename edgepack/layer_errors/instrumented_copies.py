@@ -1,4 +1,4 @@
-"""Copies of .tflite files that show what is inside."""
+"""Modified copies of .tflite files that expose inner tensors, or quantize a single layer."""
 
 from __future__ import annotations
 
@@ -11,66 +11,70 @@ from edgepack.tflite.graph import Tensor
 from edgepack.tflite.rewrite import Rewrite, quantization
 
 _VERSIONS = {"int8": (1, 2), "uint8": (1, 1), "int16": (2, 3)}
-"""Of QUANTIZE from float32 and of DEQUANTIZE to it, by the type between."""
+"""Versions of QUANTIZE from float32 and of DEQUANTIZE to float32, by integer type."""
 
 
 def expose_tensors(data: bytes, tensors: Iterable[int]) -> bytes:
-    """Make a file give these tensors, in this order."""
+    """Return a copy of a file whose outputs are these tensors, in this order."""
     rewrite = Rewrite(data)
     rewrite.give(tensors)
     return rewrite.to_bytes()
 
 
 def expose_layers_and_twins(data: bytes, layers: Sequence[Layer]) -> bytes:
-    """Make a float file give each layer's tensor, then that of each layer's twin.
+    """Return a copy of a float file whose outputs are the layers' tensors, then those of twins.
 
-    A layer with quantized constants has a twin: the same operator with their values, which takes
-    the float model's own tensors. ``layers`` are no inputs of the model.
+    A layer with quantized constants has a twin: the same operator on the same inputs, but with the
+    dequantized constants. ``layers`` must not be inputs of the model.
     """
     rewrite = Rewrite(data)
     graph = rewrite.graph
-    twins, before = [], list(graph.operators)
+    twins, originals = [], list(graph.operators)
     for layer in layers:
         if not layer.constants:
             continue
-        operator = copy.copy(before[layer.position])
-        operator.outputs = [_like(rewrite, index) for index in operator.outputs]
+        operator = copy.copy(originals[layer.position])
+        operator.outputs = [_add_copy(rewrite, index) for index in operator.outputs]
         operator.inputs = _with_constants(rewrite, operator, layer)
         graph.operators.append(operator)
-        twins.append(operator.outputs[list(before[layer.position].outputs).index(layer.index)])
+        place = list(originals[layer.position].outputs).index(layer.index)
+        twins.append(operator.outputs[place])
     rewrite.give([*(layer.index for layer in layers), *twins])
     return rewrite.to_bytes()
 
 
 def quantize_single_layer(data: bytes, layer: Layer) -> bytes:
-    """Quantize one layer of a float file: its constants, and the tensor that it writes."""
+    """Return a copy of a float file with one layer quantized: its constants and its output."""
     rewrite = Rewrite(data)
     operators = rewrite.graph.operators
     if layer.constants:
         operator = operators[layer.position]
         operator.inputs = _with_constants(rewrite, operator, layer)
-    made = layer.quantized
-    if made.quant is not None and made.dtype in _VERSIONS and not layer.moves:
+    tensor = layer.quantized
+    if tensor.quant is not None and tensor.dtype in _VERSIONS and not layer.moves:
         shape = rewrite.graph.tensors[layer.index].shape
-        there, back = _VERSIONS[made.dtype]
-        integers = rewrite.add_tensor("integers", shape, made.dtype, quantization=_affine(made))
-        real = _like(rewrite, layer.index)
+        quantize_version, dequantize_version = _VERSIONS[tensor.dtype]
+        integers = rewrite.add_tensor(
+            "integers", shape, tensor.dtype, quantization=_quantization(tensor)
+        )
+        real = _add_copy(rewrite, layer.index)
         _replace(rewrite, layer.index, real)
-        at = layer.position + 1
-        operators[at:at] = [
-            rewrite.operator("QUANTIZE", there, [layer.index], [integers]),
-            rewrite.operator("DEQUANTIZE", back, [integers], [real]),
+        after = layer.position + 1
+        operators[after:after] = [
+            rewrite.operator("QUANTIZE", quantize_version, [layer.index], [integers]),
+            rewrite.operator("DEQUANTIZE", dequantize_version, [integers], [real]),
         ]
     return rewrite.to_bytes()
 
 
-def _like(rewrite: Rewrite, index: int) -> int:
+def _add_copy(rewrite: Rewrite, index: int) -> int:
+    """Add a float32 tensor of the same shape; returns its index."""
     tensor = rewrite.graph.tensors[index]
     return rewrite.add_tensor(f"{index}'", () if tensor.shape is None else tensor.shape, "float32")
 
 
 def _with_constants(rewrite: Rewrite, operator: Any, layer: Layer) -> list[int]:
-    """Give the operator's inputs, its constants as the quantized file has them, in float32."""
+    """Return an operator's inputs, with added float32 tensors for its dequantized constants."""
     inputs = [int(index) for index in operator.inputs]
     for place, tensor in layer.constants.items():
         values = dequantized_constant(tensor)
@@ -80,13 +84,13 @@ def _with_constants(rewrite: Rewrite, operator: Any, layer: Layer) -> list[int]:
     return inputs
 
 
-def _affine(tensor: Tensor) -> Any:
-    assert tensor.quant is not None  # noqa: S101 (the caller looked)
+def _quantization(tensor: Tensor) -> Any:
+    assert tensor.quant is not None  # noqa: S101 (checked by the caller)
     return quantization(tensor.quant.scale, tensor.quant.zero_point)
 
 
 def _replace(rewrite: Rewrite, old: int, new: int) -> None:
-    """Let all that takes a tensor, operators and outputs of the model, take another."""
+    """Replace a tensor by another wherever it is consumed: in operators and model outputs."""
     for operator in rewrite.graph.operators:
         operator.inputs = [new if index == old else int(index) for index in operator.inputs]
     rewrite.give(new if index == old else index for index in rewrite.graph.outputs)

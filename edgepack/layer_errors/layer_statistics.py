@@ -1,4 +1,4 @@
-"""Figures of one layer, summed sample by sample: no sample's values are kept."""
+"""Statistics of one layer, accumulated sample by sample; no sample's values are kept."""
 
 from __future__ import annotations
 
@@ -17,54 +17,59 @@ Array = NDArray[Any]
 Range = tuple[float, float]
 
 BINS = 64
-_FINE = 32  # parts of a bin, to find the bulk
+_SUBBINS = 32  # per bin, for the precision of the bulk range
 _BULK = 0.999
-_PARTS = [part / 50 for part in range(1, 50)]  # of a range, to look for a better one
+_FACTORS = [step / 50 for step in range(1, 50)]  # to narrow a range by, to find a better one
 _NOISES = ("total", "own", "constants", "clipping", "rounding")
 
 
 class LayerStatistics:
-    """Sums over samples what a layer gives in float and what quantized.
+    """Accumulates the float and the quantized values of a layer over samples.
 
-    ``span`` is the least and the largest float value over all samples.
+    ``float_range`` is the minimum and the maximum of the float values over all samples.
     """
 
-    def __init__(self, layer: Layer, span: Range) -> None:
+    def __init__(self, layer: Layer, float_range: Range) -> None:
         self._layer = layer
-        self._span = span
-        self._limits = quantized_range(layer.quantized)
+        self._float_range = float_range
+        self._quantized_range = quantized_range(layer.quantized)
         self._signal = self._power = self._dot = 0.0
         self._noise = dict.fromkeys(_NOISES, 0.0)
-        self._counts = np.zeros(BINS * _FINE, np.int64)
+        self._counts = np.zeros(BINS * _SUBBINS, np.int64)
         self._values = self._outside = 0
 
     def add(self, real: Array, twin: Array, quantized: Array) -> None:
-        """Add a sample: the float tensor, that of its twin, and the quantized model's."""
+        """Add a sample: the layer's tensor in the float model, of its twin, and quantized.
+
+        ``twin`` is computed from the float model's tensors with the quantized model's constants; it
+        equals ``real`` if there are none.
+        """
         tensor = self._layer.quantized
         real = real.ravel().astype(np.float64)
-        made = affine.dequantize(quantized, tensor).ravel().astype(np.float64)
+        dequantized = affine.dequantize(quantized, tensor).ravel().astype(np.float64)
         rounded, own = _rounded(real, tensor), _rounded(twin.ravel(), tensor)
         if self._layer.moves:
             rounded = own = real
         error = np.square(rounded - real)
         outside = self._is_outside(real)
         self._signal += float(real @ real)
-        self._power += float(made @ made)
-        self._dot += float(real @ made)
-        self._noise["total"] += float(np.square(made - real).sum())
+        self._power += float(dequantized @ dequantized)
+        self._dot += float(real @ dequantized)
+        self._noise["total"] += float(np.square(dequantized - real).sum())
         self._noise["own"] += float(np.square(own - real).sum())
         self._noise["constants"] += float(np.square(twin.ravel() - real).sum())
         self._noise["clipping"] += float(error[outside].sum())
         self._noise["rounding"] += float(error[~outside].sum())
-        self._counts += np.histogram(real, self._counts.size, self._span)[0]
+        self._counts += np.histogram(real, self._counts.size, self._float_range)[0]
         self._values += real.size
         self._outside += int(outside.sum())
 
     def figures(self, place: int) -> Figures:
-        """Sum up; ``place`` is the layer's in the order of execution."""
+        """Return the statistics; ``place`` is the layer's index in the order of execution."""
         layer, quant = self._layer, self._layer.quantized.quant
         powers = self._signal * self._power
-        narrowed, gain = self._best()
+        factor, gain = self._best_factor()
+        limits = self._quantized_range
         return Figures(
             name=layer.name,
             place=place,
@@ -75,10 +80,10 @@ class LayerStatistics:
             sqnr_db={name: _decibels(self._signal, noise) for name, noise in self._noise.items()},
             cosine=self._dot / math.sqrt(powers) if powers else None,
             saturation=self._outside / self._values,
-            float_range=self._span,
-            bulk_range=self._bulk(),
-            quantized_range=self._limits,
-            best_range=self._limits and (self._limits[0] * narrowed, self._limits[1] * narrowed),
+            float_range=self._float_range,
+            bulk_range=self._bulk_range(),
+            quantized_range=limits,
+            best_range=limits and (limits[0] * factor, limits[1] * factor),
             gain_db=gain,
             scale=quant.scale[0] if quant else None,
             zero_point=quant.zero_point[0] if quant else None,
@@ -88,37 +93,37 @@ class LayerStatistics:
         )
 
     def _is_outside(self, real: Array) -> NDArray[np.bool_]:
-        """Find what is clipped: what lies more than half a step outside."""
-        if self._limits is None or self._layer.quantized.quant is None:
+        """Return which values are clipped: those more than half a step outside the range."""
+        if self._quantized_range is None or self._layer.quantized.quant is None:
             return np.zeros(real.shape, np.bool_)
-        low, high = self._limits
-        half = self._layer.quantized.quant.scale[0] / 2
-        return (real < low - half) | (real > high + half)
+        low, high = self._quantized_range
+        half_step = self._layer.quantized.quant.scale[0] / 2
+        return (real < low - half_step) | (real > high + half_step)
 
-    def _best(self) -> tuple[float, float]:
-        """Find how much narrower the range would best be, and what is gained, in dB.
+    def _best_factor(self) -> tuple[float, float]:
+        """Find the factor to narrow the range by for minimal noise, and the gain in dB.
 
-        The noise of rounding goes with the square of the step, that of clipping comes from the
-        histogram.
+        Rounding noise is proportional to the square of the step; clipping noise is estimated from
+        the histogram.
         """
-        now = self._noise["rounding"] + self._noise["clipping"]
-        if self._limits is None or not now:
+        noise = self._noise["rounding"] + self._noise["clipping"]
+        if self._quantized_range is None or not noise:
             return 1.0, 0.0
-        edges = np.linspace(*self._span, self._counts.size + 1)
+        edges = np.linspace(*self._float_range, self._counts.size + 1)
         values = (edges[1:] + edges[:-1]) / 2
-        low, high = self._limits
+        low, high = self._quantized_range
         noises = {
-            part: self._noise["rounding"] * part**2
-            + float(self._counts @ np.square(values - np.clip(values, low * part, high * part)))
-            for part in _PARTS
+            factor: self._noise["rounding"] * factor**2
+            + float(self._counts @ np.square(values - np.clip(values, low * factor, high * factor)))
+            for factor in _FACTORS
         }
-        best = min(noises, key=lambda part: noises[part])
-        gain = 10 * math.log10(now / noises[best])
+        best = min(noises, key=lambda factor: noises[factor])
+        gain = 10 * math.log10(noise / noises[best])
         return (best, gain) if gain > 0 else (1.0, 0.0)
 
-    def _bulk(self) -> Range:
-        """Find the range, zero included, that all but a thousandth of the values lie in."""
-        edges = np.linspace(*self._span, self._counts.size + 1)
+    def _bulk_range(self) -> Range:
+        """Find the range of 99.9% of the values, extended to zero if necessary."""
+        edges = np.linspace(*self._float_range, self._counts.size + 1)
         below = np.concatenate([[0], np.cumsum(self._counts)]) / self._values
         tail = (1 - _BULK) / 2
         low = float(edges[np.searchsorted(below, tail, side="right") - 1])
@@ -127,14 +132,14 @@ class LayerStatistics:
 
 
 def quantized_range(tensor: Tensor) -> Range | None:
-    """Give the least and the largest real value of a quantized tensor; None if it is none."""
+    """Return the least and the largest representable real value; None if not quantized."""
     if tensor.quant is None:
         return None
     return affine.real_range(tensor)
 
 
 def _rounded(values: Array, tensor: Tensor) -> Array:
-    """Quantize and dequantize."""
+    """Quantize and dequantize, float64."""
     return affine.dequantize(affine.quantize(values, tensor), tensor).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Which tensor of a quantized file belongs to which of the float file it was made from."""
+"""Matching of the tensors of a quantized file with those of its float file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ _MOVES = {
     *("SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE"),
     *("TILE", "TRANSPOSE", "UNPACK"),
 }
-"""Operators that compute nothing: each value that they give is one that they took, or zero."""
+"""Operators that only move values: each output value is an input value, or zero."""
 
 _CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
-"""Of the output channels in the weights, which are the second input."""
+"""The axis of the output channels in the weights, which are the second input."""
 
 _FLOAT = "float32"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """A tensor of the float file and what became of it.
+    """A tensor of the float file and its counterpart in the quantized file.
 
-    ``operator`` writes it, the one at ``position`` in the float file; -1 for an input of the
-    model. ``index`` and ``quantized_index`` are the tensor's in the two files, ``quantized`` is
-    what it became. ``constants`` has the operator's constants as the quantized file holds them, by
-    the place among its inputs, those that it holds in float32 left out. ``sources`` names the
-    layers that it takes. ``moves`` is set where quantized values pass unchanged: then the layer
-    adds no error to its sources', whose range it has.
+    ``operator`` is the name of the operator that produces it, and ``position`` that operator's
+    index in the float file; -1 for an input of the model. ``index`` and ``quantized_index`` are the
+    tensor's indices in the two files, ``quantized`` is the tensor in the quantized file.
+    ``constants`` are the operator's constants in the quantized file, by input index, without those
+    in float32. ``sources`` are the names of the layers that it consumes. ``moves`` is whether
+    quantized values pass unchanged: then the layer has the range of its sources, and adds no error
+    to theirs.
     """
 
     name: str
@@ -52,23 +53,23 @@ class Layer:
 
     @property
     def weights(self) -> Tensor | None:
-        """The weights as the quantized file holds them, if the layer has any."""
+        """The weights in the quantized file; None if the layer has none that are quantized."""
         return self.constants.get(1) if self.operator in _CHANNEL_AXIS else None
 
 
 def match_layers(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str]]:
-    """Pair the float tensors of a float file with those of a quantized one, in order.
+    """Match the float tensors of a float file with those of a quantized file, in order.
 
-    Quantizers keep the operators and their order, and add conversions between number formats;
-    where the order differs, the names of the outputs decide. Returns the layers, and the names of
-    those without a counterpart.
+    Quantizers keep the operators and their order, and add conversions between number formats. If
+    the order differs, operators are matched by the names of their outputs. Returns the layers, and
+    the names of those without a counterpart.
     """
     names = layer_names(source)
-    layers = list(_inputs(source, quantized, names))
+    layers = list(_input_layers(source, quantized, names))
     unmatched = []
-    pairs = _pairs(source, quantized)
+    counterparts = _counterparts(source, quantized)
     for position, operator in enumerate(source.operators):
-        counterpart = pairs.get(position)
+        counterpart = counterparts.get(position)
         for place, index in enumerate(operator.outputs):
             if source.tensors[index].dtype != _FLOAT:
                 continue
@@ -85,14 +86,14 @@ def match_layers(source: Graph, quantized: Graph) -> tuple[list[Layer], list[str
                     quantized=quantized.tensors[counterpart.outputs[place]],
                     constants=_constants(source, operator, quantized, counterpart),
                     sources=tuple(names[i] for i in operator.inputs if i in names),
-                    moves=_moves(quantized, counterpart, place),
+                    moves=_only_moves(quantized, counterpart, place),
                 )
             )
     return layers, unmatched
 
 
 def dequantized_constant(tensor: Tensor) -> NDArray[np.float32]:
-    """Dequantize a constant, per tensor or along its axis."""
+    """Return the values of a constant in its shape, dequantized per tensor or per channel."""
     values = stored_values(tensor).reshape(tensor.shape).astype(np.float64)
     if tensor.quant is not None:
         shape = [1] * values.ndim
@@ -103,90 +104,96 @@ def dequantized_constant(tensor: Tensor) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
-def _moves(graph: Graph, operator: Operator, place: int) -> bool:
-    made = graph.tensors[operator.outputs[place]].quant
+def _only_moves(graph: Graph, operator: Operator, place: int) -> bool:
+    """Whether an operator moves values, with the same quantization in all inputs and its output."""
+    output = graph.tensors[operator.outputs[place]].quant
     computed = {index for each in graph.operators for index in each.outputs} | set(graph.inputs)
-    taken = [graph.tensors[index].quant for index in operator.inputs if index in computed]
-    return operator.name in _MOVES and made is not None and set(taken) == {made}
+    inputs = [graph.tensors[index].quant for index in operator.inputs if index in computed]
+    return operator.name in _MOVES and output is not None and set(inputs) == {output}
 
 
 def weight_spread(layer: Layer) -> float | None:
-    """Divide the largest weight of one output channel by that of another, at most.
+    """Return the largest ratio between the largest absolute weights of two output channels.
 
-    None without weights, and where each channel has a scale of its own.
+    Channels of zeros do not count. None if there are no quantized weights, if each channel has its
+    own scale, or if all weights are zero.
     """
     weights = layer.weights
     if weights is None or weights.quant is None or weights.quant.axis is not None:
         return None
     channels = np.moveaxis(dequantized_constant(weights), _CHANNEL_AXIS[layer.operator], 0)
     largest = np.abs(channels).reshape(len(channels), -1).max(axis=1)
-    used = largest[largest > 0]
-    return float(used.max() / used.min()) if used.size else None
+    nonzero = largest[largest > 0]
+    return float(nonzero.max() / nonzero.min()) if nonzero.size else None
 
 
-def _inputs(source: Graph, quantized: Graph, names: dict[int, str]) -> Iterator[Layer]:
-    """Give each real input of the model as a layer; behind a border in float the quantized one."""
-    for index, own in zip(source.inputs, quantized.inputs, strict=True):
+def _input_layers(source: Graph, quantized: Graph, names: dict[int, str]) -> Iterator[Layer]:
+    """Yield a layer for each float input of the model.
+
+    If the quantized model quantizes a float input itself, the layer has the quantized tensor.
+    """
+    for index, quantized_index in zip(source.inputs, quantized.inputs, strict=True):
         if source.tensors[index].dtype != _FLOAT:
             continue
-        found = own
+        counterpart = quantized_index
         for operator in quantized.operators:
-            if operator.name == "QUANTIZE" and operator.inputs == (own,):
-                found = operator.outputs[0]
+            if operator.name == "QUANTIZE" and operator.inputs == (quantized_index,):
+                counterpart = operator.outputs[0]
         yield Layer(
             name=names[index],
             operator=_INPUT,
             position=-1,
             index=index,
-            quantized_index=found,
-            quantized=quantized.tensors[found],
+            quantized_index=counterpart,
+            quantized=quantized.tensors[counterpart],
             constants={},
             sources=(),
         )
 
 
-def _pairs(source: Graph, quantized: Graph) -> dict[int, Operator]:
-    """Find the quantized operators, by the positions of the float ones."""
-    own = {
+def _counterparts(source: Graph, quantized: Graph) -> dict[int, Operator]:
+    """Return the operators of the quantized file, by the positions of the float operators."""
+    float_operators = {
         position: operator
         for position, operator in enumerate(source.operators)
         if operator.name not in _CONVERSIONS
     }
     others = [operator for operator in quantized.operators if operator.name not in _CONVERSIONS]
-    if [operator.name for operator in own.values()] == [operator.name for operator in others]:
-        return dict(zip(own, others, strict=True))
-    found: dict[int, Operator] = {}
-    for names in (_tensor_names, layer_names):  # the second are the same after another converter
-        theirs, ours = names(quantized), names(source)
-        by_names = {_outputs(theirs, operator): operator for operator in others}
-        for position, operator in own.items():
-            if (key := _outputs(ours, operator)) in by_names:
-                found.setdefault(position, by_names[key])
-    return found
+    if [each.name for each in float_operators.values()] == [each.name for each in others]:
+        return dict(zip(float_operators, others, strict=True))
+    counterparts: dict[int, Operator] = {}
+    for names in (_tensor_names, layer_names):  # layer names are the same with another converter
+        quantized_names, float_names = names(quantized), names(source)
+        by_key = {_operator_key(quantized_names, operator): operator for operator in others}
+        for position, operator in float_operators.items():
+            if (key := _operator_key(float_names, operator)) in by_key:
+                counterparts.setdefault(position, by_key[key])
+    return counterparts
 
 
 def _tensor_names(graph: Graph) -> dict[int, str]:
     return {index: tensor.name for index, tensor in enumerate(graph.tensors)}
 
 
-def _outputs(names: dict[int, str], operator: Operator) -> tuple[str, ...]:
+def _operator_key(names: dict[int, str], operator: Operator) -> tuple[str, ...]:
+    """Return the name of an operator, followed by those of its outputs."""
     return (operator.name, *(names[index] for index in operator.outputs))
 
 
 def _constants(
     source: Graph, operator: Operator, quantized: Graph, counterpart: Operator
 ) -> dict[int, Tensor]:
-    """Find the constants that the quantized file holds in another format."""
+    """Return the constants that are not float32 in the quantized file, by input index."""
     stored = {
         converted.outputs[0]: converted.inputs[0]
         for converted in quantized.operators
         if converted.name == "DEQUANTIZE"
     }
-    found = {}
+    constants = {}
     for place, (index, other) in enumerate(zip(operator.inputs, counterpart.inputs, strict=False)):
         if index < 0 or other < 0 or source.tensors[index].dtype != _FLOAT:
             continue
         tensor = quantized.tensors[stored.get(other, other)]
         if source.tensors[index].is_constant and tensor.is_constant and tensor.dtype != _FLOAT:
-            found[place] = tensor
-    return found
+            constants[place] = tensor
+    return constants

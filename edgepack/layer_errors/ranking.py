@@ -1,4 +1,4 @@
-"""Which layers matter: those that alone make most of the noise at the model's outputs."""
+"""Ranking of layers by the noise that each of them alone causes at the model's outputs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from edgepack.layer_errors.result import AloneQuantized, Figures, LayerReport
 def rank_layers(
     figures: Sequence[Figures], alone: Sequence[AloneQuantized], whole_db: float | None
 ) -> tuple[LayerReport, ...]:
-    """Diagnose each layer and rank them, the worst first; equals keep the order of execution.
+    """Diagnose the layers and rank them, the worst first; ties keep the order of execution.
 
-    ``whole_db`` is the SQNR of the whole quantized model at its worst output, in dB.
+    ``figures`` and ``alone`` list the same layers. ``whole_db`` is the SQNR of the whole quantized
+    model at its worst output, in dB.
     """
     layers = {each.name: each for each in figures}
     reports = []
@@ -25,7 +26,7 @@ def rank_layers(
 
 
 def _share(alone_db: float | None, whole_db: float | None) -> float:
-    """Compute the power of one noise over that of another, from their SQNRs in dB.
+    """Compute the noise power of one layer over that of the whole model, from SQNRs in dB.
 
     >>> round(_share(30.0, 20.0), 3)
     0.1

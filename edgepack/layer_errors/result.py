@@ -1,4 +1,4 @@
-"""What debugging finds: data first."""
+"""The results of debugging a quantized model, as data."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """A layer over all samples, float against quantized.
+    """Statistics of a layer over all samples, comparing the float and the quantized model.
 
-    ``place`` counts layers in the order of execution, inputs first. ``tensor`` is the whole name
-    in the quantized file, ``sources`` names the layers that it takes.
-    ``sqnr_db`` holds signal-to-quantization-noise ratios in dB, None where there is no noise or
-    no signal: ``total`` of the quantized model; ``own`` of the layer fed with float's values;
-    and of that, ``constants`` of the quantized weights alone, ``clipping`` of the values outside
-    ``quantized_range`` and ``rounding`` of those inside. ``saturation`` is the fraction of values
-    more than half a step outside. ``bulk_range`` has all but a thousandth of the values, and zero;
-    ``best_range`` is ``quantized_range`` made narrower, so that clipping and rounding together
-    come out least, ``gain_db`` less than they do now.
-    ``weight_dtype`` is that of the weights, None without any; ``weight_spread`` how many times
-    larger those of one output channel are than those of another, where all share one scale, None
-    where each has its own. ``histogram`` counts float values in equal bins over ``float_range``.
+    ``place`` is the index in the order of execution, inputs first. ``tensor`` is the full name of
+    the tensor in the quantized file. ``sources`` are the names of the layers that it consumes.
+
+    ``sqnr_db`` holds signal-to-quantization-noise ratios in dB, None if there is no noise or no
+    signal: ``total`` in the quantized model; ``own`` with the float model's values as inputs; and
+    as parts of ``own``, ``constants`` from the quantized weights alone, ``clipping`` from values
+    outside ``quantized_range``, and ``rounding`` from those inside.
+    ``saturation`` is the fraction of values more than half a step outside ``quantized_range``.
+    ``bulk_range`` covers 99.9% of the values, and zero. ``best_range`` is ``quantized_range``
+    narrowed such that clipping and rounding noise together are minimal, ``gain_db`` below what they
+    are now.
+
+    ``weight_dtype`` is the data type of the weights, None if there are none. ``weight_spread`` is
+    the ratio of the largest weight of one output channel to that of another, at most; None if
+    channels have scales of their own. ``histogram`` counts float values in equal bins over
+    ``float_range``.
     """
 
     name: str
@@ -52,10 +56,10 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class AloneQuantized:
-    """What the model gives in the end if one layer is quantized and all others are float.
+    """The effect on the model's outputs of quantizing one layer while all others are float.
 
-    The lowest SQNR, in dB, and the lowest agreement of all outputs; None as in
-    :class:`~edgepack.evaluation.scores.Score`.
+    ``sqnr_db`` is the lowest SQNR of all outputs, in dB, ``agreement`` the lowest agreement. None
+    as in :class:`~edgepack.evaluation.scores.Score`.
     """
 
     sqnr_db: float | None
@@ -64,7 +68,7 @@ class AloneQuantized:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Layers in the order of execution; ``unmatched`` and ``kernels`` as in DebugReport."""
+    """All layers in the order of execution; ``unmatched`` and ``kernels`` as in DebugReport."""
 
     layers: tuple[Figures, ...]
     unmatched: tuple[str, ...]
@@ -73,7 +77,10 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True)
 class Isolated:
-    """The quantized model's outputs in order, and its layers in the order of execution."""
+    """Scores of the quantized model's outputs, and of each layer quantized alone.
+
+    ``whole`` is in the order of the outputs, ``alone`` in the order of execution.
+    """
 
     whole: tuple[Score, ...]
     alone: tuple[AloneQuantized, ...]
@@ -81,7 +88,7 @@ class Isolated:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFinding:
-    """Where a layer's error comes from: a word or two, a sentence, and what to do about it."""
+    """The cause of a layer's error in a word or two, an explanation, and a remedy."""
 
     cause: str
     why: str
@@ -92,8 +99,8 @@ class LayerFinding:
 class LayerReport:
     """A layer, its effect on the model's outputs, and the finding.
 
-    ``share`` is the power of the noise that it makes alone over that of the whole quantized
-    model's noise. Shares need not add up to 1: noises meet on their way.
+    ``share`` is the power of the output noise with only this layer quantized over that of the whole
+    quantized model. Shares need not add up to 1, because the noise of layers interacts.
     """
 
     figures: Figures
@@ -102,20 +109,20 @@ class LayerReport:
     finding: LayerFinding
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as debug.json names them."""
-        found = asdict(self)
-        figures: dict[str, Any] = found.pop("figures")
-        return figures | found
+        """Return the fields as named in debug.json."""
+        fields = asdict(self)
+        figures: dict[str, Any] = fields.pop("figures")
+        return figures | fields
 
 
 @dataclass(frozen=True, kw_only=True)
 class DebugReport:
     """Why a quantized model differs from its float model.
 
-    ``outputs`` compares the whole models, by output; ``layers`` are ranked by their share, the
-    worst first. ``unmatched`` names layers that only the float file has. ``data`` says on which
-    samples: ``test`` or ``representative``; ``kernels`` which of LiteRT's ran the quantized model:
-    ``reference`` or ``optimized``.
+    ``outputs`` compares the whole models, by output. ``layers`` are ranked by their share, the
+    worst first. ``unmatched`` names the layers that only the float file has. ``data`` is the
+    dataset used, ``test`` or ``representative``; ``kernels`` are the LiteRT kernels that ran the
+    quantized model, ``reference`` or ``optimized``.
     """
 
     model: str
@@ -128,7 +135,7 @@ class DebugReport:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what debug.json holds."""
+        """Return the content of debug.json."""
         return {
             "schema": SCHEMA,
             "model": self.model,
