@@ -186,3 +186,9 @@ def mlperf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = np.load(MLPERF / "ic" / "train.npz")["x"][:200]
     np.savez(folder / "ic_calibration.npz", x=images.astype(np.float32))
     return folder
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let arrays be read in blocks of a few samples."""
+    monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 100)
