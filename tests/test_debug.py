@@ -1,4 +1,4 @@
-"""Where a quantized model loses its accuracy: found, explained, and measured truthfully."""
+"""Locating the error of a quantized model by layer: statistics, causes and ranking."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAMES = ["image", "stem", "branch", "shortcut", "join", "pool", "scores", "softm
 
 @pytest.fixture(scope="module")
 def debugged(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A small residual network, debugged on the command line."""
+    """Debug a small residual network on the command line."""
     folder = tmp_path_factory.mktemp("debug") / "residual"
     done = python(
         *("-m", "edgepack", "debug", models / "residual.h5"),
@@ -55,7 +55,7 @@ def samples(models: Path) -> NDArray[np.float32]:
     return np.load(models / "cnn.npz")["x"]
 
 
-def test_it_says_which_layers_matter_and_why(debugged: Bundle) -> None:
+def test_it_ranks_the_layers_with_their_causes(debugged: Bundle) -> None:
     layers = debugged.report["layers"]
     in_order = sorted(layers, key=lambda layer: layer["place"])
     assert sorted(layer["name"] for layer in in_order) == sorted(NAMES)
@@ -69,14 +69,14 @@ def test_it_says_which_layers_matter_and_why(debugged: Bundle) -> None:
     assert debugged.report["kernels"] == "reference"
 
 
-def test_the_folder_holds_the_models_and_a_plot(debugged: Bundle) -> None:
+def test_the_folder_contains_the_models_and_a_plot(debugged: Bundle) -> None:
     manifest = json.loads((debugged.folder / "manifest.json").read_text())
     assert set(manifest["artifacts"]) == {
         *("calibration.json", "debug.json", "debug.svg", "float.tflite", "int8.tflite")
     }
-    drawn = (debugged.folder / "debug.svg").read_text()
-    assert drawn.startswith("<?xml")
-    assert "<dc:date>" not in drawn
+    plot = (debugged.folder / "debug.svg").read_text()
+    assert plot.startswith("<?xml")
+    assert "<dc:date>" not in plot
 
 
 @pytest.mark.parametrize("name", ["float", "int8"])
@@ -89,26 +89,27 @@ def test_tensors_are_compared_before_they_are_overwritten(
     (image,) = graph.input_tensors
     inputs = affine.quantize(samples(models)[:3], image)
     kernels = OpResolverType.BUILTIN_REF
-    seen = outputs(expose_tensors(data, tensors), inputs, kernels)
-    for index, values in zip(tensors, seen, strict=True):
+    exposed = outputs(expose_tensors(data, tensors), inputs, kernels)
+    for index, values in zip(tensors, exposed, strict=True):
         np.testing.assert_array_equal(values, *outputs(cut(data, index), inputs, kernels))
     if name == "float":  # as debug runs it
         for index, values in zip(
             tensors, outputs(expose_tensors(data, tensors), inputs), strict=True
         ):
             np.testing.assert_array_equal(values, *outputs(cut(data, index), inputs))
-    # The danger is real: read from the unchanged model, some hold what was computed later.
-    running = load(data, kernels)
-    running.set_tensor(running.get_input_details()[0]["index"], inputs[-1:])
-    running.invoke()
-    naive = [running.get_tensor(index) for index in tensors]
+    # In the unchanged model, the memory of some tensors is reused by later operators.
+    interpreter = load(data, kernels)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], inputs[-1:])
+    interpreter.invoke()
+    naive = [interpreter.get_tensor(index) for index in tensors]
     assert any(
-        not np.array_equal(got, values[-1:]) for got, values in zip(naive, seen, strict=True)
+        not np.array_equal(overwritten, values[-1:])
+        for overwritten, values in zip(naive, exposed, strict=True)
     )
 
 
 def cut(data: bytes, index: int) -> bytes:
-    """End a model right after the operator that writes a tensor, its only output."""
+    """Truncate a model after the operator that writes a tensor, and make that its only output."""
     rewrite = Rewrite(data)
     operators = rewrite.graph.operators
     last = next(i for i, operator in enumerate(operators) if index in operator.outputs)
@@ -119,52 +120,54 @@ def cut(data: bytes, index: int) -> bytes:
 
 
 def load(model: bytes, kernels: Any = OpResolverType.AUTO) -> Any:
-    running = Interpreter(model_content=model, experimental_op_resolver_type=kernels)
-    running.allocate_tensors()
-    return running
+    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=kernels)
+    interpreter.allocate_tensors()
+    return interpreter
 
 
 def outputs(
     model: bytes, inputs: NDArray[Any], kernels: Any = OpResolverType.AUTO
 ) -> list[NDArray[Any]]:
-    running = load(model, kernels)
-    made = []
+    interpreter = load(model, kernels)
+    runs = []
     for sample in inputs:
-        running.set_tensor(running.get_input_details()[0]["index"], sample[None])
-        running.invoke()
-        made.append([running.get_tensor(each["index"]) for each in running.get_output_details()])
-    return [np.concatenate(arrays) for arrays in zip(*made, strict=True)]
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample[None])
+        interpreter.invoke()
+        runs.append(
+            [interpreter.get_tensor(each["index"]) for each in interpreter.get_output_details()]
+        )
+    return [np.concatenate(arrays) for arrays in zip(*runs, strict=True)]
 
 
 @pytest.mark.parametrize(
-    ("harm", "cause"),
+    ("damage", "cause"),
     [("widen", "range too wide"), ("narrow", "range too narrow"), ("coarsen", "other weights")],
 )
-def test_a_layer_that_was_harmed_is_found(
-    debugged: Bundle, models: Path, tmp_path: Path, harm: str, cause: str
+def test_a_damaged_layer_is_ranked_worst(
+    debugged: Bundle, models: Path, tmp_path: Path, damage: str, cause: str
 ) -> None:
-    harmed = Rewrite((debugged.folder / "int8.tflite").read_bytes())
-    graph = read_tflite(harmed.to_bytes()).main
+    damaged = Rewrite((debugged.folder / "int8.tflite").read_bytes())
+    graph = read_tflite(damaged.to_bytes()).main
     (index,) = (i for i, name in layer_names(graph).items() if name == "branch")
-    if harm == "coarsen":
+    if damage == "coarsen":
         (operator,) = (each for each in graph.operators if index in each.outputs)
-        weights = harmed.model.buffers[graph.tensors[operator.inputs[1]].buffer]
+        weights = damaged.model.buffers[graph.tensors[operator.inputs[1]].buffer]
         values = weights.data.view(np.int8).astype(int)
         weights.data = (np.clip(values, -96, 96) // 64 * 64).astype(np.int8).view(np.uint8)
     else:
-        quantization = harmed.graph.tensors[index].quantization
-        quantization.scale = quantization.scale * np.float32(20 if harm == "widen" else 0.05)
-    worst = debug(debugged.folder / "float.tflite", harmed.to_bytes(), models, tmp_path)[0]
+        quantization = damaged.graph.tensors[index].quantization
+        quantization.scale = quantization.scale * np.float32(20 if damage == "widen" else 0.05)
+    worst = debug(debugged.folder / "float.tflite", damaged.to_bytes(), models, tmp_path)[0]
     assert (worst.figures.name, worst.finding.cause) == ("branch", cause)
-    assert (worst.figures.saturation > 0.1) == (harm == "narrow")
+    assert (worst.figures.saturation > 0.1) == (damage == "narrow")
 
 
 def debug(source: Path, quantized: bytes, models: Path, tmp_path: Path) -> tuple[LayerReport, ...]:
-    (tmp_path / "harmed.tflite").write_bytes(quantized)
+    (tmp_path / "damaged.tflite").write_bytes(quantized)
     service = DebugService()
     service.open(
         float_tflite=str(source),
-        quantized_tflite=str(tmp_path / "harmed.tflite"),
+        quantized_tflite=str(tmp_path / "damaged.tflite"),
         inputs=save_arrays(tmp_path / "x", {"x": samples(models)}),
         update=ignore,
     )
@@ -176,52 +179,54 @@ def debug(source: Path, quantized: bytes, models: Path, tmp_path: Path) -> tuple
     )
 
 
-def test_figures_are_what_they_are_called() -> None:
+def test_statistics_equal_their_definitions() -> None:
     quant = QuantParams(scale=(0.5,), zero_point=(0,))  # -64 to 63.5
     tensor = Tensor(name="t", shape=(1, 500), dtype="int8", quant=quant, data=b"")
     random = np.random.default_rng(0)
     real = random.normal(0, 30, (4, 500)).astype(np.float32)
     twin = real + np.float32(0.2)
-    made = affine.quantize(real + random.normal(0, 2, real.shape), tensor)
-    tally = LayerStatistics(layer(tensor), (float(real.min()), float(real.max())))
-    for sample in zip(real, twin, made, strict=True):
-        tally.add(*sample)
-    figures = tally.figures(0)
+    quantized = affine.quantize(real + random.normal(0, 2, real.shape), tensor)
+    statistics = LayerStatistics(layer(tensor), (float(real.min()), float(real.max())))
+    for sample in zip(real, twin, quantized, strict=True):
+        statistics.add(*sample)
+    figures = statistics.figures(0)
     wide = real.astype(np.float64)
     clipped = np.clip(wide, -64, 63.5)
     signal = np.square(wide).sum()
-    given = affine.dequantize(made, tensor)
-    assert figures.cosine == pytest.approx(np.corrcoef(wide.ravel(), given.ravel())[0, 1], abs=1e-3)
+    dequantized = affine.dequantize(quantized, tensor)
+    assert figures.cosine == pytest.approx(
+        np.corrcoef(wide.ravel(), dequantized.ravel())[0, 1], abs=1e-3
+    )
     assert figures.saturation == pytest.approx((np.abs(wide - clipped) > 0.25).mean())
     assert figures.quantized_range == (-64, 63.5)
     assert sum(figures.histogram) == real.size
     for noise, error in {
-        "total": given - wide,
+        "total": dequantized - wide,
         "constants": twin - wide,
         "clipping": (wide - clipped)[np.abs(wide - clipped) > 0.25],
     }.items():
         expected = 10 * math.log10(signal / np.square(error.astype(np.float64)).sum())
         assert figures.sqnr_db[noise] == pytest.approx(expected, abs=0.01), noise
-    # Rounding to steps of 0.5 is noise of a power of 0.5^2 / 12.
+    # Rounding to steps of 0.5 has a noise power of 0.5^2 / 12.
     expected = 10 * math.log10(signal / real.size * 12 / 0.25)
     assert figures.sqnr_db["rounding"] == pytest.approx(expected, abs=0.5)
     low, high = np.quantile(wide, [0.0005, 0.9995])
     assert figures.bulk_range == pytest.approx((low, high), abs=5)
 
 
-def test_a_better_range_gains_what_is_promised() -> None:
+def test_the_best_range_gains_as_much_as_estimated() -> None:
     random = np.random.default_rng(0)
     real = np.append(random.normal(0, 1, 400_000), 12).astype(np.float32)
     quant = QuantParams(scale=(12 / 127,), zero_point=(0,))
     tensor = Tensor(name="t", shape=real.shape, dtype="int8", quant=quant, data=b"")
-    tally = LayerStatistics(layer(tensor), (float(real.min()), float(real.max())))
-    tally.add(real, real, affine.quantize(real, tensor))
-    figures = tally.figures(0)
+    statistics = LayerStatistics(layer(tensor), (float(real.min()), float(real.max())))
+    statistics.add(real, real, affine.quantize(real, tensor))
+    figures = statistics.figures(0)
     assert figures.best_range is not None
     assert figures.sqnr_db["total"] is not None
     narrower = replace(tensor, quant=replace(quant, scale=(figures.best_range[1] / 127,)))
-    kept = affine.dequantize(affine.quantize(real, narrower), narrower)
-    gain = sqnr_db(real, kept) - figures.sqnr_db["total"]
+    requantized = affine.dequantize(affine.quantize(real, narrower), narrower)
+    gain = sqnr_db(real, requantized) - figures.sqnr_db["total"]
     assert gain > 3
     assert figures.gain_db == pytest.approx(gain, abs=0.2)
 
@@ -290,18 +295,18 @@ BASE = Figures(
         ),
     ],
 )
-def test_the_figures_tell_the_cause(changes: dict[str, Any], cause: str, cure: str) -> None:
+def test_the_statistics_determine_the_cause(changes: dict[str, Any], cause: str, cure: str) -> None:
     first = replace(BASE, name="a", tensor="m/a/Conv2D", sources=())
-    behind = replace(BASE, name="c", tensor="m/c/Conv2D", sources=("b",))
+    following = replace(BASE, name="c", tensor="m/c/Conv2D", sources=("b",))
     figures = replace(BASE, **changes)
     finding = diagnose(
-        LayerCase(figures=figures, share=0.5, layers={"a": first, "b": figures, "c": behind})
+        LayerCase(figures=figures, share=0.5, layers={"a": first, "b": figures, "c": following})
     )
     assert finding.cause == cause
     assert cure in finding.cure
 
 
-def test_an_inherited_error_is_traced_to_where_it_begins() -> None:
+def test_an_inherited_error_is_traced_to_its_origin() -> None:
     bad = replace(BASE, name="a", sources=(), sqnr_db=BASE.sqnr_db | {"total": 9, "own": 9})
     between = replace(BASE, name="b", sources=("a",), sqnr_db=BASE.sqnr_db | {"total": 10})
     last = replace(BASE, name="c", sources=("b",), sqnr_db=BASE.sqnr_db | {"total": 10})
@@ -317,7 +322,7 @@ def test_an_inherited_error_is_traced_to_where_it_begins() -> None:
     assert diagnose(LayerCase(figures=exact, share=0.0, layers=layers)).cause == "little"
 
 
-def test_what_has_no_counterpart_is_named(debugged: Bundle) -> None:
+def test_layers_without_a_counterpart_are_listed(debugged: Bundle) -> None:
     source, quantized = (
         read_tflite((debugged.folder / f"{name}.tflite").read_bytes()).main
         for name in ("float", "int8")
@@ -328,7 +333,7 @@ def test_what_has_no_counterpart_is_named(debugged: Bundle) -> None:
     layers, unmatched = match_layers(source, fewer)
     assert unmatched == ["scores", "softmax"]
     assert len(layers) == len(NAMES) - 2
-    # Conversions between number formats, which quantizers add, are no layers.
+    # Conversions between number formats, which quantizers add, are not layers.
     (index,) = quantized.inputs
     converted = Operator(name="QUANTIZE", version=1, inputs=(index,), outputs=(index,))
     layers, unmatched = match_layers(
@@ -351,7 +356,7 @@ def test_constants_of_every_type_are_read() -> None:
     assert weight_spread(layer(tensor, constants={1: tensor})) == 50
 
 
-def test_layers_are_named_as_people_know_them() -> None:
+def test_layers_have_the_names_of_the_keras_layers() -> None:
     fused = "model/activation/Relu;model/bn/FusedBatchNormV3;model/{0}/BiasAdd;model/{0}/Conv2D1"
     tensors = {
         "input": "CONV_2D",
@@ -380,7 +385,9 @@ def test_layers_are_named_as_people_know_them() -> None:
     ]
 
 
-def test_a_model_of_nan_gets_one_line(edgepack: Edgepack, models: Path) -> None:
+def test_a_model_that_outputs_nan_is_refused_in_a_few_lines(
+    edgepack: Edgepack, models: Path
+) -> None:
     done = edgepack("debug", models / "nan.h5", "--representative", models / "vector.npz")
     assert done.returncode in (1, 2)
     assert len(done.stderr.strip().splitlines()) <= 4

@@ -1,4 +1,4 @@
-"""Metrics and comparisons, on numbers that can be checked by hand."""
+"""Metrics on small examples, their choice by the labels, and what they refuse."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def dataset(y: Any, output: TensorSpec) -> Dataset:
 
 
 def data(y: Any, output: TensorSpec, classes: tuple[str, ...] = ()) -> Dataset:
-    """Make samples that are like the output, as an autoencoder's are."""
+    """Make samples of the output's shape, as those of an autoencoder."""
     x = np.random.default_rng(0).random((len(y), *output.shape), np.float32)
     labels = {output.name: np.asarray(y)}
     return Dataset(source=Path("test.npz"), inputs={"x": x}, labels=labels, classes=classes)
@@ -54,14 +54,14 @@ def test_accuracy_counts_the_samples_whose_class_is_their_label() -> None:
     assert metric.score(outputs, labels, 0.5) == 0.75
 
 
-def test_a_single_output_is_a_yes_from_one_half_on() -> None:
+def test_a_single_probability_predicts_class_1_from_one_half() -> None:
     metric = METRICS["accuracy"]
     labels = metric.wanted(dataset([[1], [0], [1]], YES), YES)
     outputs = np.array([[0.5], [0.49], [0.2]])
     assert metric.score(outputs, labels, decision_boundary(outputs)) == pytest.approx(2 / 3)
 
 
-def test_a_single_logit_is_a_yes_from_zero_on() -> None:
+def test_a_single_logit_predicts_class_1_from_zero() -> None:
     metric = METRICS["accuracy"]
     labels = metric.wanted(dataset([1, 0, 1], YES), YES)
     outputs = np.array([[0.1], [-0.1], [4.0]])
@@ -81,7 +81,7 @@ def test_reconstruction_compares_outputs_with_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "y", "output", "said"),
+    ("name", "y", "output", "message"),
     [
         ("accuracy", None, SCORES, "needs labels in 'y'"),
         ("accuracy", [0, 3], SCORES, "labels 0 to 3; the model's classes are 0 to 2"),
@@ -95,8 +95,8 @@ def test_reconstruction_compares_outputs_with_inputs() -> None:
         ("mse", [1e300, 0.0], YES, "values beyond the range of float32"),
     ],
 )
-def test_unfit_labels_are_refused(name: str, y: Any, output: TensorSpec, said: str) -> None:
-    with pytest.raises(DatasetError, match=said):
+def test_unsuitable_labels_are_refused(name: str, y: Any, output: TensorSpec, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
         METRICS[name].wanted(dataset(y, output), output)
 
 
@@ -110,8 +110,8 @@ def test_a_metric_that_does_not_fit_the_model_is_refused() -> None:
 def test_the_labels_choose_the_metric_unless_it_is_named() -> None:
     def chosen(name: str | None, y: Any, output: TensorSpec) -> str | None:
         signature = Signature(inputs=(), outputs=(output,))
-        found = choose_measures(name, dataset(y, output), signature).get(output.name)
-        return found and found.metric.name
+        measure = choose_measures(name, dataset(y, output), signature).get(output.name)
+        return measure and measure.metric.name
 
     assert chosen(None, [0, 1], SCORES) == "accuracy"
     assert chosen(None, [0.0, 2.0], SCORES) == "accuracy"
@@ -132,8 +132,8 @@ def test_each_output_is_measured_by_its_own_labels() -> None:
         labels={"scores": np.array([0, 2]), "yes": np.array([0.5, 7.0])},
     )
     signature = Signature(inputs=(), outputs=(SCORES, IMAGE, YES))
-    found = choose_measures(None, data, signature)
-    assert {name: measure.metric.name for name, measure in found.items()} == {
+    measures = choose_measures(None, data, signature)
+    assert {name: measure.metric.name for name, measure in measures.items()} == {
         "scores": "accuracy",
         "yes": "mse",
     }
@@ -146,17 +146,17 @@ def score(outputs: Any, float_outputs: Any, *measures: Measure) -> Score:
     return Evaluator(float_outputs, measures).score(outputs, None)
 
 
-def test_without_labels_a_score_tells_agreement_noise_and_the_largest_error() -> None:
+def test_a_score_without_labels_has_agreement_noise_and_errors() -> None:
     float_outputs = np.array([[0.0, 1.0], [1.0, 0.0]])
-    found = score(np.array([[0.0, 0.9], [0.4, 0.5]]), float_outputs)
-    assert found.value is None
-    assert found.agreement == 0.5
-    assert found.max_abs_error == pytest.approx(0.6)
-    assert 0 < found.mean_abs_error < 0.6
-    assert found.sqnr_db == pytest.approx(10 * np.log10(2 / 0.62))
+    result = score(np.array([[0.0, 0.9], [0.4, 0.5]]), float_outputs)
+    assert result.value is None
+    assert result.agreement == 0.5
+    assert result.max_abs_error == pytest.approx(0.6)
+    assert 0 < result.mean_abs_error < 0.6
+    assert result.sqnr_db == pytest.approx(10 * np.log10(2 / 0.62))
 
 
-def test_agreement_is_told_only_where_outputs_are_classes() -> None:
+def test_only_class_scores_have_an_agreement() -> None:
     images = np.ones((2, 4, 4, 1))
     assert score(images, images).agreement is None
     rows = np.ones((2, 3))
@@ -168,14 +168,14 @@ def test_agreement_is_told_only_where_outputs_are_classes() -> None:
     assert score(yes, yes).agreement == 1.0
 
 
-def test_no_noise_has_no_ratio() -> None:
+def test_without_noise_there_is_no_sqnr() -> None:
     ones = np.ones((2, 2))
     assert sqnr_db(ones, ones) is None
     assert sqnr_db(np.zeros((2, 2)), ones) is None
 
 
 @pytest.mark.parametrize(
-    ("name", "y", "output", "error", "said"),
+    ("name", "y", "output", "error", "message"),
     [
         ("f1-macro", None, SCORES, DatasetError, "metric 'f1-macro' needs labels in 'y'"),
         ("top-3", [0, 1], SCORES, ConfigError, "'top-3' is always 1 for a model of 3 classes"),
@@ -194,15 +194,15 @@ def test_no_noise_has_no_ratio() -> None:
         ("math:sqrt", None, SCORES, DatasetError, "metric 'math:sqrt' needs labels in 'y'"),
     ],
 )
-def test_every_metric_says_what_it_needs(
-    name: str, y: Any, output: TensorSpec, error: type[Exception], said: str
+def test_every_metric_reports_what_it_needs(
+    name: str, y: Any, output: TensorSpec, error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         find_metric(name).wanted(dataset(y, output), output)
 
 
 @pytest.mark.parametrize("name", ["top-1", "top-0", "top-x", "top-", "Accuracy", "a b:c"])
-def test_what_is_no_metric_is_not_found(name: str) -> None:
+def test_unknown_metrics_are_not_found(name: str) -> None:
     assert listed_metric(name) is None
     with pytest.raises(ConfigError, match="unknown metric"):
         find_metric(name)
@@ -228,21 +228,21 @@ def test_labels_choose_maps_and_anomalies() -> None:
 
 def test_the_subfolder_of_normal_samples_is_found_by_its_name() -> None:
     folders = data([0, 0, 1, 2], MANY, classes=("broken", "Normal", "worn"))
-    wanted = find_metric("anomaly-auc").wanted(folders, MANY)
-    assert list(wanted[:]["label"]) == [1, 1, 0, 1]
+    targets = find_metric("anomaly-auc").wanted(folders, MANY)
+    assert list(targets[:]["label"]) == [1, 1, 0, 1]
     with pytest.raises(DatasetError, match="no subfolder is called 'normal'"):
         find_metric("anomaly-auc").wanted(data([0, 1], MANY, classes=("bad", "good")), MANY)
 
 
-def test_what_is_wanted_of_an_autoencoder_is_read_by_rows(tmp_path: Path) -> None:
+def test_targets_of_an_autoencoder_are_read_by_rows(tmp_path: Path) -> None:
     save_array(tmp_path / "x.npy", np.arange(48, dtype=np.float32).reshape(4, 12))
     x = load_array(tmp_path / "x.npy")
     labels = {"many": np.array([[0], [1], [0], [1]], np.uint8)}
     mapped = Dataset(source=Path("test.npz"), inputs={"x": x}, labels=labels)
-    wanted = find_metric("anomaly-auc").wanted(mapped, MANY)
-    assert len(wanted) == 4
-    assert np.array_equal(wanted[1:3]["values"], x[1:3])
-    assert list(wanted[1:3]["label"]) == [1, 0]
+    targets = find_metric("anomaly-auc").wanted(mapped, MANY)
+    assert len(targets) == 4
+    assert np.array_equal(targets[1:3]["values"], x[1:3])
+    assert list(targets[1:3]["label"]) == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_what_is_wanted_of_an_autoencoder_is_read_by_rows(tmp_path: Path) -> Non
         (np.array([-3.0, 7.0]), 10.0),
     ],
 )
-def test_the_peak_of_pictures_is_that_of_their_kind(values: Any, peak: float) -> None:
+def test_the_peak_of_images_depends_on_type_and_range(values: Any, peak: float) -> None:
     y = np.tile(values.reshape(2, 1, 1, 1), (1, 4, 4, 1))
     assert set(find_metric("psnr").wanted(data(y, IMAGE), IMAGE)[:]["peak"]) == {peak}
 
@@ -266,29 +266,29 @@ def test_the_first_of_equal_scores_is_the_higher() -> None:
     assert list(find_metric("top-2").condense(outputs, labels, 0.5)) == [True, True, False]
 
 
-def test_companions_are_the_family_that_fits() -> None:
-    def told(name: str, y: Any, output: TensorSpec) -> list[str]:
+def test_the_rest_of_the_family_that_fits_is_reported() -> None:
+    def reported(name: str, y: Any, output: TensorSpec) -> list[str]:
         samples = data(y, output)
         metric = find_metric(name)
         measure = Measure(metric=metric, wanted=metric.wanted(samples, output))
         return [each.metric.name for each in metrics_to_report(measure, samples, output)]
 
-    figures, means = ("precision", "recall", "f1"), ("macro", "weighted")
-    averaged = [f"{figure}-{mean}" for mean in means for figure in figures]
-    assert told("accuracy", [0, 1], SCORES) == ["accuracy", "top-2", *averaged, "roc-auc"]
-    assert told("accuracy", [0, 1], YES) == ["accuracy", *averaged, "roc-auc"]
-    assert told("top-3", [0, 1], MANY) == ["top-3", "accuracy", "top-5", *averaged, "roc-auc"]
-    assert told("r2", [[0.0] * 3] * 2, SCORES) == ["r2", "mse", "mae"]
-    assert told("mse", np.zeros((2, 4, 4, 1)), IMAGE) == ["mse", "mae"]
+    names, means = ("precision", "recall", "f1"), ("macro", "weighted")
+    averaged = [f"{name}-{mean}" for mean in means for name in names]
+    assert reported("accuracy", [0, 1], SCORES) == ["accuracy", "top-2", *averaged, "roc-auc"]
+    assert reported("accuracy", [0, 1], YES) == ["accuracy", *averaged, "roc-auc"]
+    assert reported("top-3", [0, 1], MANY) == ["top-3", "accuracy", "top-5", *averaged, "roc-auc"]
+    assert reported("r2", [[0.0] * 3] * 2, SCORES) == ["r2", "mse", "mae"]
+    assert reported("mse", np.zeros((2, 4, 4, 1)), IMAGE) == ["mse", "mae"]
     anomaly = ["reconstruction-mse", "anomaly-auc", "anomaly-pauc"]
-    assert told("reconstruction-mse", [0, 1], MANY) == anomaly
-    assert told("reconstruction-mse", [0.5, 1], MANY) == anomaly[:1]
-    assert told("pixel-accuracy", np.zeros((2, 4, 4)), PIXELS) == ["pixel-accuracy", "miou"]
-    assert told("psnr", np.zeros((2, 4, 4, 1)), IMAGE) == ["psnr", "ssim"]
-    assert told("math:fsum", [0, 1], SCORES) == ["math:fsum"]
+    assert reported("reconstruction-mse", [0, 1], MANY) == anomaly
+    assert reported("reconstruction-mse", [0.5, 1], MANY) == anomaly[:1]
+    assert reported("pixel-accuracy", np.zeros((2, 4, 4)), PIXELS) == ["pixel-accuracy", "miou"]
+    assert reported("psnr", np.zeros((2, 4, 4, 1)), IMAGE) == ["psnr", "ssim"]
+    assert reported("math:fsum", [0, 1], SCORES) == ["math:fsum"]
 
 
-def test_without_scikit_image_the_similarity_says_what_to_install(
+def test_without_scikit_image_ssim_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edgepack.metrics.generation.find_spec", lambda _: None)
@@ -299,7 +299,7 @@ def test_without_scikit_image_the_similarity_says_what_to_install(
     assert metrics_to_report(measure, samples, IMAGE) == [measure]
 
 
-def test_tiny_pictures_have_no_similarity() -> None:
+def test_tiny_images_have_no_ssim() -> None:
     tiny = TensorSpec(name="tiny", shape=(2, 8, 1), dtype="float32")
     with pytest.raises(ConfigError, match="needs images of at least 3x3 pixels"):
         find_metric("ssim").wanted(data(np.zeros((2, 2, 8, 1)), tiny), tiny)
@@ -307,66 +307,68 @@ def test_tiny_pictures_have_no_similarity() -> None:
 
 OWN = """
 import numpy as np
-def largest(wanted, outputs): return np.abs(wanted[:, None] - outputs).max()
+def largest(targets, outputs): return np.abs(targets[:, None] - outputs).max()
 largest.less_is_better = True
-def mean(wanted, outputs):
-    assert len(set(wanted)) > 1, "one class"
-    return outputs[wanted == 1].mean()
-def words(wanted, outputs): return "good"
-def leaves(wanted, outputs): raise SystemExit(3)
+def mean(targets, outputs):
+    assert len(set(targets)) > 1, "one class"
+    return outputs[targets == 1].mean()
+def words(targets, outputs): return "good"
+def leaves(targets, outputs): raise SystemExit(3)
 """
 
 
-def test_a_function_of_ones_own_is_a_metric(
+def test_a_user_defined_function_is_a_metric(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own_metrics.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    wanted, outputs = np.array([0, 1, 1]), np.array([[0.5], [2.0], [4.0]])
+    targets, outputs = np.array([0, 1, 1]), np.array([[0.5], [2.0], [4.0]])
     largest, mean = find_metric("own_metrics:largest"), find_metric("own_metrics:mean")
     assert (largest.unit, largest.is_more_better, mean.is_more_better) == (Unit.PLAIN, False, True)
-    assert largest.score(outputs, wanted, 0.0) == 3.0
+    assert largest.score(outputs, targets, 0.0) == 3.0
     lines = np.array([[1, 1, 1], [0, 2, 0], [1, 2, 1], [2, 0, 1]])
-    found = mean.value(mean.condense(outputs, wanted, 0.0), lines)
-    np.testing.assert_allclose(found, [3.0, np.nan, 8 / 3, 4.0], equal_nan=True)
+    values = mean.value(mean.condense(outputs, targets, 0.0), lines)
+    np.testing.assert_allclose(values, [3.0, np.nan, 8 / 3, 4.0], equal_nan=True)
     assert drop(largest, 2.0, 3.0) == Drop(amount=1.0, unit=Unit.PLAIN)
     assert drop(mean, 2.0, 3.0) == Drop(amount=-1.0, unit=Unit.PLAIN)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("mean", "metric 'own_metrics:mean': raised AssertionError: one class"),
         ("words", "metric 'own_metrics:words': returned a str; return one number for all samples"),
         ("leaves", "metric 'own_metrics:leaves': called sys.exit.3."),
     ],
 )
-def test_a_function_that_fails_is_told_in_a_line(
-    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failing_function_is_reported_in_one_line(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own_metrics.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         find_metric(f"own_metrics:{name}").score(np.ones((2, 1)), np.ones(2), 0.0)
 
 
 def test_a_function_prints_to_standard_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "chatty.py").write_text("def score(y, given):\n    print('hello')\n    return 1\n")
+    (tmp_path / "chatty.py").write_text(
+        "def score(y, outputs):\n    print('hello')\n    return 1\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     assert find_metric("chatty:score").score(np.zeros((2, 1)), np.zeros(2), 0.5) == 1
     assert capsys.readouterr() == ("", "hello\n")
 
 
-def test_what_costs_is_told_in_the_metrics_unit() -> None:
+def test_drops_are_in_the_unit_of_the_metric() -> None:
     assert drop(find_metric("roc-auc"), 0.9, 0.8) == Drop(amount=10.0, unit=Unit.FRACTION)
     assert drop(find_metric("mae"), 2.0, 3.0) == Drop(amount=50.0, unit=Unit.ERROR)
     assert drop(find_metric("mse"), 0.0, 3.0) == Drop(amount=np.inf, unit=Unit.ERROR)
     assert drop(find_metric("psnr"), 30.0, 28.5) == Drop(amount=1.5, unit=Unit.DECIBELS)
 
 
-def test_a_metric_that_is_no_number_is_left_out() -> None:
+def test_an_undefined_metric_is_none() -> None:
     outputs = np.array([[0.2], [0.9]])
     metric = find_metric("roc-auc")
     measure = Measure(metric=metric, wanted=metric.wanted(dataset([1, 1], YES), YES))
@@ -379,11 +381,11 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
     assert compared.drop("litert") is None
 
 
-def test_fine_tuning_teaches_what_has_a_loss() -> None:
+def test_fine_tuning_needs_a_metric_with_a_loss() -> None:
     signature = Signature(inputs=(), outputs=(MANY,))
     for name, y in (("anomaly-auc", [0.5, 7]), (None, [0, 1])):
-        found = training_measures(name, data(y, MANY), signature)
-        assert found["many"].metric.name == "reconstruction-mse"
+        measures = training_measures(name, data(y, MANY), signature)
+        assert measures["many"].metric.name == "reconstruction-mse"
     pixels, maps = Signature(inputs=(), outputs=(PIXELS,)), data(np.zeros((2, 4, 4)), PIXELS)
     with pytest.raises(ConfigError, match="fine-tuning has no loss for the metric 'miou'"):
         training_measures(None, maps, pixels)
