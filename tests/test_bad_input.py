@@ -176,7 +176,7 @@ def test_a_list_that_cannot_be_written_is_an_error(options: tuple[str, ...]) -> 
 
 def test_labels_that_the_model_does_not_know(refused: Any, tmp_path: Path) -> None:
     data = npz(tmp_path, x=np.ones((4, 8, 8, 1)), y=np.arange(4))
-    refused("the model knows the classes 0 to 2", "--test", data)
+    refused("the model's classes are 0 to 2", "--test", data)
 
 
 def test_options_that_make_no_sense(refused: Any, models: Path) -> None:
