@@ -8,12 +8,11 @@
 >>> recipe.targets
 ('android-arm64', 'nano-33-ble-sense')
 
-``edgepack.export(recipe)`` then does what ``edgepack export`` does, and returns the
-:class:`~edgepack.report.data.export.Report` that the command prints; ``edgepack.validate(gate)``
-likewise what ``edgepack validate`` does, ``edgepack.compare(trial)`` what ``edgepack compare``
-does, ``edgepack.firmware(build)`` what ``edgepack firmware`` does, ``edgepack.phone(app)`` what
-``edgepack phone`` does, ``edgepack.inspect(path)`` what ``edgepack inspect`` does, and
-``edgepack.diff(a, b)`` what ``edgepack diff`` does.
+``edgepack.export(recipe)`` then does the same as the ``edgepack export`` command, and returns the
+:class:`~edgepack.report.data.export.Report` that the command prints. The other commands have
+functions of their own: ``edgepack.validate(config)``, ``edgepack.compare(config)``,
+``edgepack.firmware(config)``, ``edgepack.phone(config)``, ``edgepack.inspect(path)`` and
+``edgepack.diff(a, b)``.
 """
 
 from __future__ import annotations
@@ -84,15 +83,15 @@ find_former_modules()
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs numpy when it is first asked for: ``edgepack --help`` does not."""
+    """Import on first access what needs numpy, so that ``edgepack --help`` does not load it."""
     if name in FORMER_NAMES:
         return former(name, "edgepack")
-    if name not in _LATER:
+    if name not in _LAZY:
         raise AttributeError(f"module 'edgepack' has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+    return getattr(import_module(_LAZY[name]), name)
 
 
-_LATER = {
+_LAZY = {
     "ComparisonReport": "edgepack.report.data.comparison",
     "Difference": "edgepack.report.differences.difference",
     "FirmwareReport": "edgepack.report.data.firmware",

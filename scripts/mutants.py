@@ -152,7 +152,7 @@ def refusal(path: Path, error: EdgepackError) -> str:
     message = str(error).removeprefix(f"{path}: ")
     if "\n" in message:
         return "TRACEBACK"
-    if "no sense can be made of it" in message:
+    if "its content is inconsistent" in message:
         print(f"{path.name}: {message}", file=sys.stderr)
         return "refused: stumbled over"
     return f"refused: {'damaged' if message.startswith('damaged') else message.split(':')[0][:60]}"

@@ -67,11 +67,11 @@ def test_the_packages_are_those_that_are_installed() -> None:
 
 def test_outputs_that_are_damaged_are_not_there(kept: Cache, scratch: Path) -> None:
     entry = kept.keep(KEY, "2.3", {"0.npy": an_array(scratch)})
-    assert RuntimeOutputs.found(kept.find(KEY), KEY, 1) is not None
-    assert RuntimeOutputs.found(kept.find(KEY), KEY, 2) is None
+    assert RuntimeOutputs.from_cache(kept.find(KEY), KEY, 1) is not None
+    assert RuntimeOutputs.from_cache(kept.find(KEY), KEY, 2) is None
     path = entry.folder / "0.npy"
     path.write_bytes(bytes(path.stat().st_size))  # as a crash may leave a file
-    assert RuntimeOutputs.found(kept.find(KEY), KEY, 1) is None
+    assert RuntimeOutputs.from_cache(kept.find(KEY), KEY, 1) is None
 
 
 def test_without_a_folder_nothing_is_found_but_files_are_there(scratch: Path) -> None:

@@ -24,7 +24,7 @@ from edgepack.pipeline.comparison.cached_runs import Samples
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.details import CandidateDetails
 from edgepack.pipeline.comparison.setup import ComparisonSetup
-from edgepack.pipeline.validation.read_inputs import ValidatedFile, read_file
+from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.pipeline.validation.validate import Subject
 from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
@@ -34,7 +34,7 @@ from edgepack.storage.dataset import Dataset
 
 
 @pytest.fixture
-def contest(tmp_path: Path) -> ComparisonSetup:
+def setup(tmp_path: Path) -> ComparisonSetup:
     path = tmp_path / "given.tflite"
     path.write_bytes(classifier(0))
     save_array(tmp_path / "x.npy", np.eye(3, 4, dtype=np.float32))
@@ -55,7 +55,7 @@ def contest(tmp_path: Path) -> ComparisonSetup:
     )
     (tmp_path / "work").mkdir()
     return ComparisonSetup(
-        trial=CompareConfig(
+        config=CompareConfig(
             model=path, candidates=(NamedModel(path=path),), test=tmp_path / "data.npz"
         ),
         cache=Cache(tmp_path / "cache", tmp_path / "work"),
@@ -65,8 +65,8 @@ def contest(tmp_path: Path) -> ComparisonSetup:
         targets=load_targets(DEFAULT_TARGETS),
         runtimes=(),
         running=cast("Any", None),
-        floating=floating,
-        contestants=(),
+        float_model=floating,
+        candidates=(),
         samples=Samples(data=data),
         measures={},
         classes={},
@@ -75,12 +75,12 @@ def contest(tmp_path: Path) -> ComparisonSetup:
     )
 
 
-def with_data(contest: ComparisonSetup, **changes: Any) -> ComparisonSetup:
-    return replace(contest, samples=Samples(data=replace(contest.samples.data, **changes)))
+def with_data(setup: ComparisonSetup, **changes: Any) -> ComparisonSetup:
+    return replace(setup, samples=Samples(data=replace(setup.samples.data, **changes)))
 
 
 def test_the_linter_looks_anew_at_other_labels_names_and_models(
-    contest: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
+    setup: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
 
@@ -90,13 +90,13 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
 
     monkeypatch.setattr(details, "find_lint", find)
     others = (
-        contest,
-        with_data(contest, labels={"y": np.array([0, 1, 1])}),
-        with_data(contest, labels={}),
-        with_data(contest, classes=("a", "b", "c")),
+        setup,
+        with_data(setup, labels={"y": np.array([0, 1, 1])}),
+        with_data(setup, labels={}),
+        with_data(setup, classes=("a", "b", "c")),
         replace(
-            contest,
-            floating=cast("Any", SimpleNamespace(**vars(contest.floating) | {"inputs": {}})),
+            setup,
+            float_model=cast("Any", SimpleNamespace(**vars(setup.float_model) | {"inputs": {}})),
         ),
     )
     for times, each in enumerate(others, start=1):
@@ -106,7 +106,7 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
 
 
 def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
-    contest: ComparisonSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: ComparisonSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = []
     for name in ("pruned", "a", "b", "plain"):
@@ -115,23 +115,23 @@ def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
     pruned, a, b, plain = (
         Candidate(name=file.path.stem, role=QUANTIZED, file=file, origin=None) for file in files
     )
-    contestants = (
+    candidates = (
         replace(pruned, role=PRUNED),
         replace(a, pruned=pruned.file),
         replace(b, pruned=pruned.file),
         plain,
     )
 
-    def layers(_: CandidateDetails, file: ValidatedFile, floating: ValidatedFile) -> None:
+    def layers(_: CandidateDetails, file: ParsedFile, floating: ParsedFile) -> None:
         raise ModelError(f"{file.path.stem} against {floating.path.stem}")
 
     monkeypatch.setattr(CandidateDetails, "_layers", layers)
     monkeypatch.setattr(CandidateDetails, "_validate", lambda *_: None)
     stages = [
         Stage(name=name, role=role, file="", artifact=None, is_converted=False, runs={})
-        for name, role in ((FLOAT, FLOAT), *((each.name, each.role) for each in contestants))
+        for name, role in ((FLOAT, FLOAT), *((each.name, each.role) for each in candidates))
     ]
-    found = CandidateDetails(replace(contest, contestants=contestants), ExitStack()).at_all(stages)
+    found = CandidateDetails(replace(setup, candidates=candidates), ExitStack()).at_all(stages)
     assert [stage.why_no_layers for stage in found] == [
         *(None, None),
         *("a against pruned", "b against pruned", "plain against given"),
@@ -139,7 +139,7 @@ def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
 
 
 def test_a_float_model_is_not_held_against_what_lies_beside_it(
-    contest: ComparisonSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: ComparisonSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "float.tflite").write_bytes(classifier(5))
 
@@ -149,20 +149,20 @@ def test_a_float_model_is_not_held_against_what_lies_beside_it(
     def examine(subject: Subject, *_: object, **__: object) -> None:
         assert subject.file.path.name == "given.tflite"
         assert subject.file.data == classifier(0)
-        raise RefusedError(subject.floating)
+        raise RefusedError(subject.float_model)
 
     monkeypatch.setattr(details, "examine", examine)
     stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
     with pytest.raises(RefusedError, match="None"):
-        CandidateDetails(contest, ExitStack()).at_all([stage])
+        CandidateDetails(setup, ExitStack()).at_all([stage])
 
 
 def test_a_model_that_the_linter_refuses_has_a_note(
-    contest: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
+    setup: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def find(*_: object) -> LintReport:
-        raise ModelError(f"{contest.trial.model}: a bare number")
+        raise ModelError(f"{setup.trial.model}: a bare number")
 
     monkeypatch.setattr(details, "find_lint", find)
-    found = CandidateDetails(contest, ExitStack()).lint()
-    assert found == (None, ("the linter did not look at the data: given.tflite: a bare number",))
+    found = CandidateDetails(setup, ExitStack()).lint()
+    assert found == (None, ("the data was not linted: given.tflite: a bare number",))

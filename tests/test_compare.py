@@ -178,7 +178,7 @@ def test_a_quantized_file_is_no_float_model(trial: CompareConfig) -> None:
 
 def test_a_model_of_another_shape_is_refused(trial: CompareConfig, cnn: Bundle) -> None:
     other = NamedModel(path=cnn.folder / "int8.tflite")
-    with pytest.raises(EdgepackError, match="made of the same one"):
+    with pytest.raises(EdgepackError, match="made from the same one"):
         api.compare(CompareConfig(**{**vars(trial), "candidates": (other,)}))
 
 

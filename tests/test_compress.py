@@ -19,7 +19,7 @@ from edgepack.compression import TECHNIQUES, technique
 from edgepack.config.export import CompressionStep, FineTune
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.pipeline.diff import diff
-from edgepack.pipeline.steps.compress import stages
+from edgepack.pipeline.steps.compress import stage_names
 from edgepack.report.data.export import Report
 from edgepack.report.document.markdown import render_markdown
 from edgepack.report.pages.export import export_document
@@ -216,8 +216,8 @@ def test_a_model_is_pruned_twice(models: Path, tmp_path: Path, model: str) -> No
 def test_stages_have_unique_names(registered: Any) -> None:
     scale = registered.Scale(factor=2.0)
     some = Recipe(model=Path("m"), output=Path("o"), compress=(PRUNE, scale, PRUNE, PRUNE))
-    assert stages(some) == ["pruned", "scaled", "pruned 2", "pruned 3"]
-    assert stages(replace(some, compress=())) == []
+    assert stage_names(some) == ["pruned", "scaled", "pruned 2", "pruned 3"]
+    assert stage_names(replace(some, compress=())) == []
 
 
 def test_the_schema_is_valid() -> None:

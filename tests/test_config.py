@@ -163,7 +163,7 @@ def test_other_commands_take_what_is_theirs(folder: Path, asked: list[Any]) -> N
     assert build.tests == {"kws": folder / "t.npz"}
     assert build.project_files == {"": path}
     said = refused("compare", "--config", path)
-    assert "folds 3: judge the calibration of one model" in said
+    assert "folds 3: test the calibration of one model" in said
     run("compare", "--config", path, "a.h5", "b=c.tflite")
     trial = asked[-1]
     assert isinstance(trial, CompareConfig)
@@ -242,7 +242,7 @@ def test_steps_of_compression_are_a_list(folder: Path, asked: list[Any]) -> None
         ("technique = 'prune'\nsparsity = 'a'", "[compress]: 'sparsity' must be a number, not 'a'"),
         (
             "technique = 'prune'\nn-of-m = [2, 4]\nn_of_m = [1, 4]",
-            "'n-of-m' and 'n_of_m' are the s",
+            "'n-of-m' and 'n_of_m' mean the s",
         ),
         ("technique = 'prune'\nsparsity = true", "'sparsity' must be a number, not True"),
         ("technique = 'prune'\nsparsity = 2", "sparsity 2: must lie between 0 and 1"),
@@ -250,7 +250,10 @@ def test_steps_of_compression_are_a_list(folder: Path, asked: list[Any]) -> None
             "technique = 'prune'\nblock = [1]",
             "'block' must be a list of a whole number and a whole",
         ),
-        ("technique = 'prune'\nlayers = ['a=1']", "each is a list of text and a number, not ['a=1"),
+        (
+            "technique = 'prune'\nlayers = ['a=1']",
+            "each item a list of text and a number, not ['a=1",
+        ),
         ("technique = 'prune'\nfine_tune = 3", "'fine_tune' must be a table, not 3"),
         (
             "technique = 'prune'\nfine_tune.epoch = 3",
@@ -299,7 +302,7 @@ def test_steps_and_the_short_way_to_write_one_do_not_go_together(folder: Path) -
         ("[export]\nconfig = 'a'", "unknown key 'config'"),
         ("[export]\nrecipe = 'a'", "[export] has no 'recipe': it is an option of firmware"),
         ("[export]\nhelp = true", "unknown key 'help'"),
-        ("[export]\nn-of-m = '2:4'\nn_of_m = '1:4'", "the keys 'n-of-m' and 'n_of_m' are the same"),
+        ("[export]\nn-of-m = '2:4'\nn_of_m = '1:4'", "the keys 'n-of-m' and 'n_of_m' mean the"),
         ("[export]\nsamples = '3'", "[export] 'samples' must be a whole number, not '3'"),
         ("[export]\nsamples = 3.5", "[export] 'samples' must be a whole number, not 3.5"),
         ("[all]\nsamples = true", "[all] 'samples' must be a whole number, not True"),

@@ -171,7 +171,7 @@ def test_the_process_that_loads_a_model_is_confined(tmp_path: Path) -> None:
 def test_what_is_no_file_of_a_process_is_not_kept(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     (tmp_path / "made").symlink_to(tmp_path / "secret")
-    with pytest.raises(ConversionError, match="made no file of it"):
+    with pytest.raises(ConversionError, match="did not write a regular file"):
         keep(tmp_path / "made", tmp_path / "kept")
     assert not (tmp_path / "kept").is_symlink()
     keep(tmp_path / "secret", tmp_path / "kept")

@@ -125,7 +125,7 @@ def test_inputs_in_another_order_are_refused(tmp_path: Path) -> None:
         paths.append(tmp_path / f"{len(paths)}.tflite")
         paths[-1].write_bytes(file.to_bytes([first, second], [out]))
     assert read(paths[0], same=paths[0])
-    with pytest.raises(ModelError, match="takes its inputs in another order, b, a, than"):
+    with pytest.raises(ModelError, match="has its inputs in another order, b, a, than"):
         read(paths[0], other=paths[1])
 
 

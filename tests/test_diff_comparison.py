@@ -336,7 +336,7 @@ def test_what_is_odd_in_a_comparison_is_named_by_its_path(tmp_path: Path) -> Non
         with pytest.raises(ReportError, match=path):
             diff(report, tmp_path)
     write_json(report, {"schema": 1, "kind": "comparison", "stages": []})
-    with pytest.raises(ReportError, match="has no figure that"):
+    with pytest.raises(ReportError, match="has no figure in common"):
         diff(report, report)
 
 

@@ -279,7 +279,7 @@ def test_a_model_with_a_loop_is_refused_with_the_cure(models: Path, edgepack: Ed
         *("--output", "out"),
     )  # fmt: skip
     assert done.returncode == 1
-    assert "holds a loop, whose activations cannot be quantized" in done.stderr
+    assert "contains a loop, whose activations cannot be quantized" in done.stderr
     assert "give the Keras model, whose recurrent layers edgepack unrolls" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -111,7 +111,7 @@ def test_numbers_out_of_range_are_refused(tmp_path: Path, options: dict[str, obj
         (("=x.tflite",), "write NAME=VALUE"),
         ((".",), ".: is a folder; give a .tflite file"),
         (("x.tflite", "--labels", "a.txt", "--labels", "b.txt"), "the labels are given twice"),
-        (("x.tflite", "y.tflite", "--labels", "a.txt"), "does not say of which model"),
+        (("x.tflite", "y.tflite", "--labels", "a.txt"), "does not name its model"),
     ],
 )
 def test_errors_of_mistyped_commands_say_what_to_write(
@@ -149,8 +149,8 @@ def model_without_operators() -> bytes:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (model_without_outputs, "the model gives no outputs: there is nothing to test"),
-        (model_with_an_empty_input, "e: its shape [0] holds no values"),
+        (model_without_outputs, "the model has no outputs: there is nothing to test"),
+        (model_with_an_empty_input, "e: its shape [0] has no values"),
         (model_without_operators, "the model has no operators: it computes nothing"),
     ],
 )

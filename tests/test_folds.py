@@ -24,7 +24,7 @@ from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline.comparison import folds
 from edgepack.pipeline.comparison.compare import compare
 from edgepack.pipeline.comparison.folds import FoldPlan
-from edgepack.pipeline.comparison.splits import calibrated_with, held_out, subset
+from edgepack.pipeline.comparison.splits import choose_calibration_samples, choose_folds, subset
 from edgepack.report.data.comparison import Fold, Origin
 from edgepack.runtimes.run_result import Run
 from edgepack.storage.arrays import load_array, save_arrays
@@ -81,7 +81,7 @@ def test_a_fold_is_quantized_as_the_candidate_was(
     calibrated = np.load(digits / "calibration.npz")["x"]
     test = np.load(digits / "test.npz")
     labels = np.arange(len(calibrated) * FOLDS // (FOLDS - 1)) % 10
-    masks, why_not = held_out(labels, len(labels), FOLDS, "")
+    masks, why_not = choose_folds(labels, len(labels), FOLDS, "")
     x = np.empty((len(labels), *calibrated.shape[1:]), np.float32)
     for mask in masks[1:]:
         assert not (mask & masks[0]).any()
@@ -132,9 +132,12 @@ def told(**recipe: Any) -> Origin:
 @pytest.mark.parametrize(
     ("its", "why"),
     [
-        (told(quantization={"scheme": "float16"}), "does not say how to quantize it again"),
-        (told(samples="all"), "does not say how to quantize it again"),
-        (told(ranges={"name": "ranges.json"}), "its ranges were given, so nothing is calibrated"),
+        (told(quantization={"scheme": "float16"}), "does not record how it was quantized"),
+        (told(samples="all"), "does not record how it was quantized"),
+        (
+            told(ranges={"name": "ranges.json"}),
+            "its ranges were given with --ranges, so nothing is calibrated",
+        ),
         (
             told(
                 quantization={
@@ -145,7 +148,7 @@ def told(**recipe: Any) -> Origin:
                     "dense": None,
                 }
             ),
-            "the scheme dynamic-range has no ranges, so nothing is calibrated: leave the folds out",
+            "the scheme dynamic-range has no activation ranges, so nothing is calibrated: leave",
         ),
     ],
 )
@@ -170,7 +173,7 @@ def test_a_model_of_unknown_origin_is_quantized_by_default() -> None:
     settings = folds._settings(Path("alone.tflite"), None)
     assert settings == CalibrationSettings()
     assert (settings.quantization.scheme, settings.observer) == ("int8", "min-max")
-    some = folds._in_words(replace(settings, samples=1000, seed=7))
+    some = folds._settings_text(replace(settings, samples=1000, seed=7))
     assert some == (
         "int8, observer min-max, calibrated with 1,000 samples (seed 7) of the other folds"
     )
@@ -186,8 +189,8 @@ def labelled(y: NDArray[Any] | None) -> Dataset:
     [
         (np.repeat([0, 1, 2], 4), None),
         (np.repeat([0.0, 1.0], 4)[:, np.newaxis], None),
-        (np.array([0] * 9 + [1] * 2), "of class 1 there are only 2 samples"),
-        (np.array([0] * 9 + [7.0]), "of class 7 there is only 1 sample"),
+        (np.array([0] * 9 + [1] * 2), "class 1 has only 2 samples"),
+        (np.array([0] * 9 + [7.0]), "class 7 has only 1 sample"),
         (np.linspace(0, 1, 11), "there are no class labels"),
         (np.zeros((11, 4)), "there are no class labels"),
         (None, "there are no class labels"),
@@ -196,11 +199,11 @@ def labelled(y: NDArray[Any] | None) -> Dataset:
 def test_every_sample_is_held_out_once(y: NDArray[Any] | None, why_not: str | None) -> None:
     labels = labels_by_class(labelled(y), "scores")
     samples = 11 if y is None else len(y)
-    masks, why = held_out(labels, samples, FOLDS, "test.npz")
+    masks, why = choose_folds(labels, samples, FOLDS, "test.npz")
     assert why == why_not
     assert (np.sum(masks, axis=0) == 1).all()
     assert np.ptp([mask.sum() for mask in masks]) <= 1
-    again, _ = held_out(labels, samples, FOLDS, "test.npz")
+    again, _ = choose_folds(labels, samples, FOLDS, "test.npz")
     np.testing.assert_array_equal(masks, again)
     if why_not is None and labels is not None:
         counts = [np.unique(labels[mask], return_counts=True)[1].tolist() for mask in masks]
@@ -209,18 +212,18 @@ def test_every_sample_is_held_out_once(y: NDArray[Any] | None, why_not: str | No
 
 def test_more_folds_than_samples_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"folds 3: test\.npz has 2 samples; give more, or"):
-        held_out(np.zeros(2, int), 2, FOLDS, "test.npz")
+        choose_folds(np.zeros(2, int), 2, FOLDS, "test.npz")
 
 
 def test_as_many_samples_calibrate_as_did_before() -> None:
     recipe = Recipe(model=Path(), output=Path(), samples=4, seed=1)
     labels = np.repeat([0, 1], 8)
     others = np.arange(16) % 4 != 0
-    chosen = calibrated_with(recipe, others, labels)
+    chosen = choose_calibration_samples(recipe, others, labels)
     assert not (chosen & ~others).any()
     assert np.bincount(labels[chosen]).tolist() == [2, 2]
-    assert calibrated_with(replace(recipe, samples=None), others, labels) is others
-    assert (calibrated_with(replace(recipe, samples=99), others, labels) == others).all()
+    assert choose_calibration_samples(replace(recipe, samples=None), others, labels) is others
+    assert (choose_calibration_samples(replace(recipe, samples=99), others, labels) == others).all()
 
 
 def test_some_samples_are_written_block_by_block(
@@ -258,7 +261,7 @@ def test_remarks_tell_what_the_reader_must_know() -> None:
     data: Any = SimpleNamespace(measures={"a": 1, "b": 2})
     remarks = folds._remarks(plan("alone", None), data, "a", "of class 1 there are 2")
     assert list(remarks) == [
-        "the defaults, since no manifest tells how alone.tflite was quantized",
+        "the defaults, since no manifest records how alone.tflite was quantized",
         "measured on the output 'a'",
         "not stratified: of class 1 there are 2",
     ]
@@ -281,7 +284,7 @@ def test_a_metric_that_is_no_number_is_told_with_its_fold() -> None:
     measure = Measure(metric=METRICS["roc-auc"], wanted=wanted)
     evaluator, mask = Evaluator(outputs, [measure]), np.arange(4) > 0
     value = evaluator.value(outputs[1:], None, mask)
-    with pytest.raises(ConfigError, match="'roc-auc': is no number on the 3 samples of fold 2"):
+    with pytest.raises(ConfigError, match="'roc-auc': is undefined on the 3 samples of fold 2"):
         folds._fold(measure, 2, mask, evaluator.float_value(mask), value)
 
 

@@ -166,7 +166,7 @@ def test_multiply_accumulates_that_cannot_be_told_are_none(
     data = one_operator(operator, [Value(shape) for shape in taken], [Value((1, 4))])
     report = inspected(data, tmp_path)
     assert report.graphs[0].layers[0].macs is None
-    assert f"MACs of {operator} cannot be told, and are left out" in text(report)
+    assert f"MACs of {operator} are unknown, and not counted" in text(report)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_variables_are_alive_always_and_scratch_memory_while_it_is_used(tmp_path
     assert (first.memory_bytes, first.waiting_bytes) == (16 + 100 + 16 + 40, 40)
     assert (second.memory_bytes, second.waiting_bytes) == (16 + 16 + 40, 0)
     assert (graph.start_bytes, graph.variable_bytes) == (16 + 40, 40)
-    assert "variables, which keep 40 bytes from run to run" in text(report)
+    assert "variables, which keep 40 bytes between runs" in text(report)
 
 
 def test_open_dimensions_are_marked(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_open_dimensions_are_marked(tmp_path: Path) -> None:
     written = text(report)
     (line,) = [line.split() for line in written.splitlines() if line.startswith("input ")]
     assert line == ["input", "in0", "?x8", "int8", "0.5", "-3", "-62.5", "to", "65"]
-    assert "note: dimensions that change from run to run (?)" in written
+    assert "note: dynamic dimensions (?)" in written
 
 
 def test_a_file_without_operators_is_shown(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_a_long_name_of_a_custom_operator_is_cut_wherever_it_stands(tmp_path: Pa
     written = text(inspected(one_operator("Long" * 2000 + "End", [given], [given]), tmp_path))
     assert "operators  1 ...ngLong" in written
     assert written.count("LongEnd v1 (custom)") == 1
-    assert "LongLongEnd cannot be told" in written
+    assert "LongLongEnd are unknown" in written
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

@@ -107,10 +107,10 @@ def test_an_exported_file_has_the_models_name(folder: Path) -> None:
     ("content", "message"),
     [
         (None, "no such file of labels; check the path"),
-        (b"", "holds no labels; write one a line"),
-        (b"\n\n", "holds no labels; write one a line"),
+        (b"", "contains no labels; write one per line"),
+        (b"\n\n", "contains no labels; write one per line"),
         (b"caf\xe9\n", "is not UTF-8 text"),
-        (b"a\nb\n", "2 labels for outputs that have none of that size, 'out0' (samples, 189)"),
+        (b"a\nb\n", "2 labels, but no output has that size: 'out0' (samples, 189)"),
     ],
 )
 def test_bad_labels_are_refused(folder: Path, content: bytes | None, message: str) -> None:

@@ -238,16 +238,16 @@ def test_invalid_training_settings_are_rejected(settings: dict[str, Any], messag
         FineTune(**settings)
     with pytest.raises(ConfigError, match="the schedules are polynomial, constant"):
         Schedule(kind="linear")
-    with pytest.raises(ConfigError, match="must lie behind the begin step 5"):
+    with pytest.raises(ConfigError, match="must be after the begin step 5"):
         Schedule(begin_step=5, end_step=5)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"resume": True}, "resume: say where the checkpoints"),
-        ({"train": None}, "fine-tuning needs data to train on: give --train"),
-        ({"compress": ()}, "there is nothing to train: no step of compression fine-tunes"),
+        ({"resume": True}, "resume: give the --checkpoints folder"),
+        ({"train": None}, "fine-tuning needs training data: give --train"),
+        ({"compress": ()}, "there is nothing to train: no compression step fine-tunes"),
         ({"compress": (Prune(),)}, "there is nothing to train"),
         (
             {"compress": (Prune(),), "train": None, "checkpoints": Path("kept")},
@@ -260,7 +260,7 @@ def test_invalid_training_settings_are_rejected(settings: dict[str, Any], messag
                     for name in ("mirrored", "multi-worker")
                 )
             },
-            "several strategies .mirrored, multi-worker., and one process has one",
+            "several strategies .mirrored, multi-worker., but a process can have only one",
         ),
     ],
 )

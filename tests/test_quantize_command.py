@@ -91,9 +91,9 @@ def test_wrong_use_is_told_before_the_work_starts(
 def test_the_data_that_a_scheme_needs(models: Path, edgepack: Edgepack) -> None:
     model = models / "cnn.h5"
     done = edgepack("quantize", model, "--test", models / "cnn.npz", "--output", "out")
-    assert_refused(done, "scheme int8 needs the ranges of activations: give --representative")
+    assert_refused(done, "scheme int8 needs activation ranges: give --representative")
     done = edgepack("quantize", model, "--scheme", "float16", "--output", "out")
-    assert_refused(done, "needs samples to compare float with: give --test or --representative")
+    assert_refused(done, "needs samples to compare with float: give --test or --representative")
 
 
 def test_a_layer_that_there_is_not(models: Path, edgepack: Edgepack) -> None:

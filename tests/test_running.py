@@ -22,7 +22,12 @@ from edgepack.devices.target import load_targets
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import OutputComparison, Sampled, Score
 from edgepack.metrics import METRICS, Measure
-from edgepack.pipeline.steps.run import Workload, left_out, not_needed, run_within_budget
+from edgepack.pipeline.steps.run import (
+    Workload,
+    find_unneeded_runtimes,
+    partial_run_notes,
+    run_within_budget,
+)
 from edgepack.report.text.export import _worst_score as worst_score
 from edgepack.report.text.validation import render_validation
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime, sample_budget
@@ -68,7 +73,7 @@ def test_a_comparison_loads_once_reads_once_and_starts_each_interpreter_once(
         read[str(data)] += 1
         return at_home(data, *arguments, **options)
 
-    trial = CompareConfig(
+    config = CompareConfig(
         model=digits / "digits.h5",
         candidates=(NamedModel(path=pruned_digits.folder / "int8.tflite"),),
         test=digits / "test.npz",
@@ -78,7 +83,7 @@ def test_a_comparison_loads_once_reads_once_and_starts_each_interpreter_once(
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "read_dataset", counted)
-        report = api.compare(trial)
+        report = api.compare(config)
     assert report.folds is not None
     assert report.lint is not None
     assert all(stage.validation for stage in report.stages)
@@ -147,7 +152,7 @@ def test_slow_interpreters_run_the_same_samples_stratified_by_class(
         assert whole[name].outputs is not None
         every = whole[name].outputs["y"]
         np.testing.assert_array_equal(run.outputs["y"], every if run.mask is None else every[mask])
-    (note,) = left_out(runs, wanted, {})
+    (note,) = partial_run_notes(runs, wanted, {})
     assert note.startswith("10 of the 100 samples were run on the reference kernels and tflm")
 
 
@@ -157,10 +162,10 @@ def test_a_ruled_out_target_has_its_model_loaded_and_nothing_run(
     tiny = tmp_path / "tiny.toml"
     board = (ROOT / "targets" / "nano-33-ble-sense.toml").read_text()
     tiny.write_text(re.sub(r"(?m)^flash_bytes = .*", "flash_bytes = 4096", board))
-    gate = ValidateConfig(
+    config = ValidateConfig(
         model=pruned_digits.folder / "int8.tflite", targets=(str(tiny), "android-arm64")
     )
-    report = api.validate(gate)
+    report = api.validate(config)
     target = report.targets["tiny"]
     assert not target.verdict.passed
     assert target.footprint is not None
@@ -169,7 +174,7 @@ def test_a_ruled_out_target_has_its_model_loaded_and_nothing_run(
     assert report.runtimes["litert"].deviations
     assert "tflm only loaded the model: tiny is ruled out without running it" in report.notes
     assert "tflm only loaded" in render_validation(report)
-    alone = api.validate(replace(gate, targets=(str(tiny),)))
+    alone = api.validate(replace(config, targets=(str(tiny),)))
     assert alone.runtimes["tflm"].deviations
     assert not alone.notes
 
@@ -177,7 +182,7 @@ def test_a_ruled_out_target_has_its_model_loaded_and_nothing_run(
 def test_failed_runs_are_not_told_as_samples_that_were_run(tmp_path: Path) -> None:
     wanted = workload(tmp_path / "m.tflite", 4)
     failed = Run(version="1", failure="no", mask=np.array([True, False, True, False]))
-    assert left_out({"tflm": failed}, wanted, {}) == []
+    assert partial_run_notes({"tflm": failed}, wanted, {}) == []
 
 
 def test_progress_ends_when_all_samples_are_run_that_are_to_be(
@@ -252,22 +257,22 @@ def test_what_could_yet_pass_is_run(pruned_digits: Bundle) -> None:
     data = (pruned_digits.folder / "int8.tflite").read_bytes()
     targets = load_targets(("android-arm64", "nano-33-ble-sense"))
     on = [REFERENCE, *RUNTIMES.values()]
-    assert not_needed(on, targets, read_tflite(data), len(data), {}) == {}
-    out = not_needed(on, targets, read_tflite(data), 1 << 30, {})
+    assert find_unneeded_runtimes(on, targets, read_tflite(data), len(data), {}) == {}
+    out = find_unneeded_runtimes(on, targets, read_tflite(data), 1 << 30, {})
     assert out == {TFLM: ["nano-33-ble-sense"]}
-    assert not_needed(on, [], read_tflite(data), len(data), {}) == {}
+    assert find_unneeded_runtimes(on, [], read_tflite(data), len(data), {}) == {}
     phones = load_targets(("android-arm64",))
-    assert not_needed(on, phones, read_tflite(data), 1 << 60, {}) == {}
+    assert find_unneeded_runtimes(on, phones, read_tflite(data), 1 << 60, {}) == {}
 
 
 def test_a_sampled_interpreter_is_held_against_float_on_its_samples(
     digits: Path, pruned_digits: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_budget, "BUDGET_S", 0.01)
-    gate = ValidateConfig(model=pruned_digits.folder / "int8.tflite", test=digits / "test.npz")
-    report = api.validate(gate)
+    config = ValidateConfig(model=pruned_digits.folder / "int8.tflite", test=digits / "test.npz")
+    report = api.validate(config)
     assert report.comparison is not None
-    assert report.comparison == api.validate(gate).comparison
+    assert report.comparison == api.validate(config).comparison
     (output,) = report.comparison.outputs.values()
     assert output.sampled.keys() == {"tflm"}
     some = output.sampled["tflm"]

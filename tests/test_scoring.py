@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgepack.metrics import Measure, find_metric
-from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, digest
+from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, array_digest
 from edgepack.pipeline.comparison.scoring import Scoring
 from edgepack.storage.cache import Cache
 
@@ -85,5 +85,5 @@ def test_a_user_defined_metric_is_computed_again(
 
 def test_digests_differ_for_other_shapes_and_dtypes() -> None:
     zeros = [np.zeros(4, "i4"), np.zeros((2, 2), "i4"), np.zeros(4, "f4"), np.zeros(2, "i8")]
-    assert len({digest(each) for each in zeros}) == len(zeros)
-    assert digest(np.asfortranarray(RIGHT)) == digest(RIGHT)
+    assert len({array_digest(each) for each in zeros}) == len(zeros)
+    assert array_digest(np.asfortranarray(RIGHT)) == array_digest(RIGHT)

@@ -64,7 +64,7 @@ def test_every_target_file_loads_and_names_where_its_figures_come_from(name: str
             GOOD + "[budgets]\nmax_drops = 1",
             "did you mean 'max_drop'? [budgets] knows the keys",
         ),
-        (GOOD + "[budgets]\nmax_drop = -1", "max_drop -1.0: must be a number from 0 on"),
+        (GOOD + "[budgets]\nmax_drop = -1", "max_drop -1.0: must be 0 or greater"),
         (GOOD + "budgets = 3", "'budgets' must be a table"),
         ("kind = ", "not valid TOML"),
         ("a" + ".a" * 200_000 + " = 1", "not valid TOML: a key is nested too deeply"),

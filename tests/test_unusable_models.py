@@ -29,7 +29,7 @@ def test_inputs_and_outputs_without_elements_are_refused(empty: str, tmp_path: P
         tiny.tensor("model/layer/Op", Value(shapes[1])),
     )
     tiny.operator("RELU", [x], [y])
-    with pytest.raises(ModelError, match=f"{empty}: its shape .* holds no values"):
+    with pytest.raises(ModelError, match=f"{empty}: its shape .* has no values"):
         validated(tiny.to_bytes([x], [y]), tmp_path)
 
 
@@ -37,5 +37,5 @@ def test_a_model_without_outputs_is_refused(tmp_path: Path) -> None:
     tiny = Tiny()
     x, y = tiny.tensor("x", Value((1, 4))), tiny.tensor("y", Value((1, 4)))
     tiny.operator("RELU", [x], [y])
-    with pytest.raises(ModelError, match="the model gives no outputs"):
+    with pytest.raises(ModelError, match="the model has no outputs"):
         validated(tiny.to_bytes([x], []), tmp_path)

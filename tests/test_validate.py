@@ -18,7 +18,7 @@ from edgepack.evaluation.scores import Drop
 from edgepack.footprint import Arena, Footprint
 from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.metrics import Unit
-from edgepack.pipeline.steps.check import judge_all
+from edgepack.pipeline.steps.check import judge_targets
 from edgepack.report.text.target import render_targets
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.processes import interpreters
@@ -227,7 +227,7 @@ def test_ram_of_phones_and_boards_is_what_the_interpreters_took_here() -> None:
 
     names = ("stm32f746", "raspberry-pi-4")
     evidence = Evidence(model=MODEL, model_bytes=1000, runs=runs)
-    reports = judge_all([load_target(name) for name in names], evidence)
+    reports = judge_targets([load_target(name) for name in names], evidence)
     table = render_targets(reports)
     board, pi = (line.split() for line in table.splitlines()[1:3])
     assert board[2:] == [

@@ -189,10 +189,10 @@ def test_annotations_of_github_are_one_a_line(edgepack: Edgepack, pruned_digits:
     ("options", "said"),
     [
         (("--max-drop", "1"), "max_drop of the command: there is nothing to measure a drop with"),
-        (("--max-drop", "-1"), "max_drop -1.0: must be a number from 0 on"),
+        (("--max-drop", "-1"), "max_drop -1.0: must be 0 or greater"),
         (("--metric", "accuracy"), "metric 'accuracy' needs samples to measure: give --test"),
         (("--target", "toaster"), "unknown target 'toaster'"),
-        (("--jobs", "0"), "jobs 0: at least 1 interpreter has to run"),
+        (("--jobs", "0"), "jobs 0: must be at least 1"),
         (("--time-limit", "0"), "time limit 0 s: must be above 0"),
         (("--memory-limit", "1"), "memory limit 1 MiB: an interpreter needs"),
         (("--float", "gone.tflite"), "gone.tflite: no such .tflite file"),

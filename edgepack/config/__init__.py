@@ -1,1 +1,1 @@
-"""What a user asks for: one frozen dataclass for each command, and the project file."""
+"""User settings: one frozen dataclass per command, and the project file."""

@@ -1,4 +1,4 @@
-"""Budgets: what a model may cost at most."""
+"""Budgets: upper limits on a model's accuracy loss, memory and latency."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edgepack.core.errors import TableError
 
 @dataclass(frozen=True, kw_only=True)
 class Budgets:
-    """Limits that a user sets; None sets none.
+    """Limits set by the user; None means no limit.
 
-    ``max_drop`` is what quantization may cost: points of a fraction such as
-    accuracy, percent of an error, decibels, or as much as the metric gets worse.
-    ``max_flash`` is in bytes, model and runtime together; ``max_arena`` in bytes, the smallest
-    that TensorFlow Lite Micro can start in on the device.
-    ``max_latency_ratio`` is the time of the model over that of its float model, on this machine.
-    Raises :class:`TableError` for numbers that are no limits.
+    ``max_drop`` limits the loss caused by quantization: percentage points for a fraction such as
+    accuracy, percent for an error, decibels, or else the amount by which the metric worsens.
+    ``max_flash`` is in bytes, for model and runtime together. ``max_arena`` is in bytes and limits
+    the smallest arena in which TensorFlow Lite Micro can start on the device.
+    ``max_latency_ratio`` is the model's latency divided by its float model's, on this machine.
+    Raises :class:`TableError` for a limit that is negative, infinite or NaN.
     """
 
     max_drop: float | None = None
@@ -30,11 +30,11 @@ class Budgets:
         for field in fields(self):
             limit = getattr(self, field.name)
             if limit is not None and not 0 <= limit < float("inf"):
-                raise TableError(f"{field.name} {limit}: must be a number from 0 on")
+                raise TableError(f"{field.name} {limit}: must be 0 or greater, and finite")
 
 
 def parse_budgets(table: Any) -> Budgets:
-    """Read a ``[budgets]`` table. Raises :class:`TableError` for what does not fit."""
+    """Parse a ``[budgets]`` table. Raises :class:`TableError` for an unknown key or a bad value."""
     budgets = require_table("budgets", table)
     require_known(budgets, [field.name for field in fields(Budgets)], "[budgets] knows the keys")
     return Budgets(**checked_values(Budgets, budgets))

@@ -1,4 +1,4 @@
-"""Which models are to be compared, and on what."""
+"""Settings of ``edgepack compare``: the models to compare, and the data to compare them on."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ FEWEST_FOLDS = 2
 @former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig:
-    """One comparison of a float model with others that were made of it.
+    """Settings for comparing a float model with models derived from it.
 
-    ``model`` is the float model: what an export takes, or a float .tflite file; ``weights``,
-    ``custom_objects`` and ``allow_unsafe`` are as in :class:`~edgepack.config.export.ModelSource`.
-    ``candidates`` are .tflite files, under the names that the report gives them. ``test`` and
-    ``project_file`` are as in :class:`~edgepack.config.export.Recipe`. ``metric`` names the one
-    that the verdict is about; None chooses by the labels. ``labels`` is a text file with the names
-    of the classes, one a line. Candidates run on the interpreters of ``targets``.
+    ``model`` is the float model: any model that can be exported, or a float .tflite file;
+    ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in
+    :class:`~edgepack.config.export.ModelSource`. ``candidates`` are .tflite files with the names
+    that the report uses for them. ``test`` and ``project_file`` are as in
+    :class:`~edgepack.config.export.Recipe`. ``metric`` is the metric of the verdict; None chooses
+    one from the labels. ``labels`` is a text file with the class names, one per line. Candidates
+    run on the interpreters of ``targets``.
 
-    ``folds`` asks for a cross-validation of the calibration with as many folds of the test data.
-    ``max_drop`` is what quantization may cost, in points of a fraction or percent of an error.
-    ``output`` is the folder for the report and its page, None for none; ``force`` replaces one
-    that edgepack wrote. ``is_cached`` keeps what the models gave for the next comparison.
+    ``folds`` is the number of folds of the test data for cross-validating the calibration; None
+    skips it. ``max_drop`` limits the loss caused by quantization, as in
+    :class:`~edgepack.config.budgets.Budgets`. ``output`` is the folder for the report and its page,
+    None to write nothing; ``force`` replaces a folder that edgepack wrote. ``is_cached`` caches the
+    models' outputs for later comparisons.
 
-    Raises :class:`ConfigError` for settings that do not fit, and
-    :class:`~edgepack.core.errors.TableError` for a ``max_drop`` that is no limit.
+    Raises :class:`ConfigError` for inconsistent settings, and
+    :class:`~edgepack.core.errors.TableError` for an invalid ``max_drop``.
     """
 
     model: Path
@@ -55,13 +57,13 @@ class CompareConfig:
 
     def __post_init__(self) -> None:
         if not self.candidates:
-            raise ConfigError("nothing to compare with: give a quantized .tflite file at least")
+            raise ConfigError("nothing to compare with: give at least one quantized .tflite file")
         Budgets(max_drop=self.max_drop)
         if not self.targets:
             raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.folds is not None and len(self.candidates) > 1:
             raise ConfigError(
-                f"folds {self.folds}: judge the calibration of one model; give one quantized file"
+                f"folds {self.folds}: test the calibration of one model; give one quantized file"
             )
         if self.folds is not None and self.folds < FEWEST_FOLDS:
             raise ConfigError(
@@ -71,7 +73,7 @@ class CompareConfig:
 
     @property
     def source(self) -> export.ModelSource:
-        """The float model and what is needed to load it."""
+        """The float model, and everything needed to load it."""
         return export.ModelSource(
             path=self.model,
             weights=self.weights,
@@ -81,11 +83,13 @@ class CompareConfig:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """The data that are read, by their roles; the models and the targets besides."""
-        return export.only_given(test=self.test, recipe_file=self.project_file, labels=self.labels)
+        """The input data by role, without the models and the targets."""
+        return export.without_none(
+            test=self.test, recipe_file=self.project_file, labels=self.labels
+        )
 
     def as_recipe(self, output: Path, **settings: Any) -> export.Recipe:
-        """Give a recipe of the float model and the test data, with other settings of a recipe."""
+        """Return a recipe for the float model and the test data; ``settings`` are its others."""
         return export.Recipe(
             model=self.model,
             weights=self.weights,

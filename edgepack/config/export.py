@@ -1,4 +1,4 @@
-"""What to do, in full: everything that decides the bytes of an export."""
+"""Settings of ``edgepack export``: everything that determines the bytes of an export."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from edgepack.core.former_names import former_argument
 DEFAULT_TARGETS = ("android-arm64", "nano-33-ble-sense")
 SCHEDULES = ("polynomial", "constant")
 DISTILLATION = "distillation"
-"""The loss of giving other outputs than the model gave before the step."""
+"""The loss for outputs that differ from the model's own before the compression step."""
 
 MULTI_WORKER = "multi-worker"
 STRATEGIES = ("mirrored", MULTI_WORKER)
 DEFAULT_OBSERVER = "min-max"
 DEFAULT_SEED = 0
 
-_FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+_FUNCTION_NAME = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSource:
-    """A model and what is needed to load it.
+    """A model, and everything needed to load it.
 
-    ``weights`` belong to the JSON text of ``model.to_json()``. ``custom_objects`` names the
-    user's own classes and functions as ``module:NAME``; they are imported. ``allow_unsafe`` lets
-    the file run code of its own.
+    ``weights`` is the weights file for a model given as the JSON text of ``model.to_json()``.
+    ``custom_objects`` names the user's own classes and functions as ``module:NAME``; they are
+    imported. ``allow_unsafe`` allows the model file to run its own code.
     """
 
     path: Path
@@ -42,23 +42,24 @@ class ModelSource:
 
     @property
     def runs_code(self) -> bool:
-        """Whether loading may run code that is not Keras's: the user's own, or the file's."""
+        """Whether loading may run code other than Keras's: the user's, or the model file's."""
         return bool(self.custom_objects) or self.allow_unsafe
 
     @property
     def inputs(self) -> dict[str, Path]:
-        """The files that are read, by their roles."""
-        return only_given(model=self.path, weights=self.weights)
+        """The input files by role."""
+        return without_none(model=self.path, weights=self.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """When weights go, in steps of fine-tuning, a batch each.
+    """When pruning removes weights, counted in training steps (batches) of the fine-tuning.
 
-    ``polynomial``: from none at ``begin_step`` to all at ``end_step``, fewer and fewer at a time;
-    ``constant``: all at ``begin_step``. Masks are chosen anew every ``frequency`` steps until
-    ``end_step``. None leaves the choice to edgepack: the first two thirds of the steps, fifty
-    choices. Raises :class:`ConfigError` for numbers that do not fit.
+    ``polynomial``: sparsity rises from 0 at ``begin_step`` to its final value at ``end_step``,
+    more slowly towards the end; ``constant``: the final sparsity from ``begin_step``. Masks are
+    recomputed every ``frequency`` steps until ``end_step``. None leaves the choice to edgepack:
+    the first two thirds of the steps, with fifty updates of the masks. Raises
+    :class:`ConfigError` for numbers out of range.
     """
 
     kind: str = "polynomial"
@@ -73,24 +74,24 @@ class Schedule:
             raise ConfigError(f"begin step {self.begin_step}: steps count from 0")
         if self.end_step is not None and self.end_step <= self.begin_step:
             raise ConfigError(
-                f"end step {self.end_step}: must lie behind the begin step {self.begin_step}"
+                f"end step {self.end_step}: must be after the begin step {self.begin_step}"
             )
         if self.frequency is not None and self.frequency < 1:
-            raise ConfigError(f"frequency {self.frequency}: masks are chosen every 1 step or more")
+            raise ConfigError(f"frequency {self.frequency}: must be at least 1 step")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
-    """Training while compressing.
+    """Settings for training during a compression step.
 
-    ``loss`` and ``optimizer`` are Keras's names; with None they are those that the model
-    was compiled with, else what suits the metric, and Adam. The loss ``distillation`` needs no
-    labels: the model learns to give what it gave before the step. ``learning_rate`` is where
-    a cosine decay to 0 begins. ``patience`` stops once the loss on held-out samples,
-    ``validation_split`` of all, has not fallen for so many epochs at the final sparsity, and keeps
-    the best weights. ``strategy`` is one of TensorFlow's: ``mirrored`` for all devices of this
-    host, ``multi-worker`` for several hosts (TF_CONFIG). Raises :class:`ConfigError` for what does
-    not fit.
+    ``loss`` and ``optimizer`` are Keras names; None uses those that the model was compiled with,
+    or else a loss that suits the metric, and Adam. The loss ``distillation`` needs no labels: the
+    model learns to reproduce its own outputs from before the step. ``learning_rate`` is the initial
+    rate of a cosine decay to 0. ``patience`` is in epochs: training stops, and the best weights are
+    kept, once the validation loss has not fallen for that many epochs at the final sparsity;
+    ``validation_split`` is the fraction of the samples that is held out for it. ``strategy`` is a
+    TensorFlow distribution strategy: ``mirrored`` for all devices of this host, ``multi-worker``
+    for several hosts (TF_CONFIG). Raises :class:`ConfigError` for values out of range.
     """
 
     epochs: int = 10
@@ -121,44 +122,44 @@ class FineTune:
 
 @dataclass(frozen=True, kw_only=True)
 class CompressionStep:
-    """The settings of one step of compression; each technique has a class of its own.
+    """The settings of one compression step; each technique has a subclass.
 
-    ``technique`` is a name of :data:`edgepack.compression.TECHNIQUES`. A technique that can train
-    the model meanwhile, on the recipe's training data, has a field ``fine_tune``.
+    ``technique`` is a key of :data:`edgepack.compression.TECHNIQUES`. Techniques that can train
+    the model during the step, on the recipe's training data, have a field ``fine_tune``.
     """
 
     technique: ClassVar[str]
 
     @property
     def training(self) -> FineTune | None:
-        """The training meanwhile, if there is any."""
+        """The settings for training during the step; None if it does not train."""
         return getattr(self, "fine_tune", None)
 
 
 @former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One export.
+    """Settings for one export.
 
     ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in :class:`ModelSource`.
-    ``representative`` and ``test`` are files or folders of a kind in
+    ``representative`` and ``test`` are files or folders in a format of
     :mod:`edgepack.calibration.datasets.sources`, names of functions as ``module:function``, or
-    objects that give samples: arrays, an iterable, a Keras Sequence, a tf.data.Dataset.
-    ``project_file`` is a file that describes their preprocessing
-    (:mod:`edgepack.config.project_file`). Of the representative dataset ``samples`` are taken, all
-    with None; ``seed`` decides which. ``observer`` names what chooses the ranges of activations, of
-    :data:`edgepack.calibration.activations.observers.OBSERVERS`; with ``ranges``, a
-    calibration.json, nothing is observed. ``metric`` is a name of
-    :func:`edgepack.metrics.find_metric`; None chooses by the labels. ``output`` is the folder to
-    write; an existing one is replaced only with ``force``. ``strict`` turns what the linter finds
-    in the data into an error.
+    objects that provide samples: arrays, an iterable, a Keras Sequence, a tf.data.Dataset.
+    ``project_file`` describes their preprocessing (:mod:`edgepack.config.project_file`).
+    ``samples`` is the number of samples used of the representative dataset, all with None; ``seed``
+    determines which. ``observer`` is a key of
+    :data:`edgepack.calibration.activations.observers.OBSERVERS` and chooses the activation ranges;
+    with ``ranges``, a calibration.json, nothing is observed. ``metric`` is a name known to
+    :func:`edgepack.metrics.find_metric`; None chooses one from the labels. ``output`` is the folder
+    to write; an existing one is replaced only with ``force``. ``strict`` makes the linter's
+    findings errors.
 
-    ``compress`` holds the steps of compression in their order, each for the model that the one
-    before it made. ``train`` is data as the representative dataset is, with the labels where the
-    metric needs them, for the steps that fine-tune. ``checkpoints`` is a folder in which every
-    epoch is saved, so that a run that was cut off can ``resume``.
+    ``compress`` lists the compression steps in order; each applies to the result of the one before.
+    ``train`` is the training data for the steps that fine-tune, of the same kinds as
+    ``representative``, with labels where the metric needs them. ``checkpoints`` is a folder in
+    which every epoch is saved, so that ``resume`` can continue an interrupted run.
 
-    Raises :class:`ConfigError` for what does not fit.
+    Raises :class:`ConfigError` for inconsistent settings.
     """
 
     model: Path
@@ -192,22 +193,22 @@ class Recipe:
 
     def _check_training(self) -> None:
         if self.train is None and self.fine_tunings:
-            raise ConfigError("fine-tuning needs data to train on: give --train")
+            raise ConfigError("fine-tuning needs training data: give --train")
         if self.train is not None and not self.fine_tunings:
-            raise ConfigError("there is nothing to train: no step of compression fine-tunes")
+            raise ConfigError("there is nothing to train: no compression step fine-tunes")
         if self.checkpoints is not None and not self.fine_tunings:
-            raise ConfigError("there are no checkpoints to keep: no step of compression fine-tunes")
+            raise ConfigError("there are no checkpoints to keep: no compression step fine-tunes")
         if self.resume and self.checkpoints is None:
-            raise ConfigError("resume: say where the checkpoints of the run that was cut off are")
+            raise ConfigError("resume: give the --checkpoints folder of the interrupted run")
         if len({each.strategy for each in self.fine_tunings} - {None}) > 1:
             raise ConfigError(
-                f"steps ask for several strategies ({', '.join(STRATEGIES)}), and one process has"
-                " one: choose one"
+                f"steps use several strategies ({', '.join(STRATEGIES)}), but a process can have"
+                " only one: choose one"
             )
 
     @property
     def source(self) -> ModelSource:
-        """The model and what is needed to load it."""
+        """The model, and everything needed to load it."""
         return ModelSource(
             path=self.model,
             weights=self.weights,
@@ -217,8 +218,8 @@ class Recipe:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """The files and the data that are read, by their roles; targets and checkpoints besides."""
-        return self.source.inputs | only_given(
+        """The input files and data by role, without the targets and the checkpoints."""
+        return self.source.inputs | without_none(
             representative=self.representative,
             test=self.test,
             ranges=self.ranges,
@@ -228,19 +229,19 @@ class Recipe:
 
     @property
     def fine_tunings(self) -> tuple[FineTune, ...]:
-        """The trainings of the steps that have one, in order."""
+        """The settings of the steps that train, in order."""
         return tuple(step.training for step in self.compress if step.training)
 
     @property
     def strategy(self) -> str | None:
-        """The strategy of tf.distribute to train with, if any."""
+        """The tf.distribute strategy for training; None for none."""
         return next((each.strategy for each in self.fine_tunings if each.strategy), None)
 
 
-def only_given(**inputs: Any) -> dict[str, Any]:
-    """Leave out the inputs that were not given.
+def without_none(**inputs: Any) -> dict[str, Any]:
+    """Return the inputs that are not None, by role.
 
-    >>> only_given(model="m.h5", weights=None)
+    >>> without_none(model="m.h5", weights=None)
     {'model': 'm.h5'}
     """
     return {role: data for role, data in inputs.items() if data is not None}
@@ -252,9 +253,9 @@ def is_function_name(text: str) -> bool:
     >>> is_function_name("my_data:samples"), is_function_name("data/x.npz")
     (True, False)
     """
-    return bool(_FUNCTION.fullmatch(text)) and not os.path.exists(text)  # noqa: PTH110 (of any length)
+    return bool(_FUNCTION_NAME.fullmatch(text)) and not os.path.exists(text)  # noqa: PTH110 (of any length)
 
 
 def as_entry(step: CompressionStep) -> dict[str, Any]:
-    """Turn a step into JSON values, its technique first: an entry of a list of steps."""
+    """Return a step as JSON values, its technique first, as listed in a recipe."""
     return {"technique": step.technique, **as_json(step)}

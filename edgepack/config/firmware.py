@@ -1,4 +1,4 @@
-"""What firmware is to be written."""
+"""Settings of ``edgepack firmware``: the models, the target and the layout of the project."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edgepack.core.former_names import former_argument
 DEFAULT_VECTORS = 4
 MAX_VECTORS = 1000
 LONE = ""
-"""Stands for the name of the only model."""
+"""The key of settings for the only model, used instead of its name."""
 
 _MAX_MARGIN_PERCENT = 1000.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedModel:
-    """A .tflite file, under the name that its C symbols start with; None for the file's own."""
+    """A .tflite file and the prefix of its C symbols; None derives the name from the file."""
 
     path: Path
     name: str | None = None
@@ -29,14 +29,15 @@ class NamedModel:
 @former_argument("recipe_files", "project_files")
 @dataclass(frozen=True, kw_only=True)
 class FirmwareConfig:
-    """Firmware for one target.
+    """Settings for the firmware of one target.
 
-    ``target`` is a name or a path, as :func:`edgepack.devices.target.load_target` takes it;
-    ``layout`` is one of :data:`edgepack.emit.tflm.layouts.LAYOUTS`, the target's own if it is None.
-    ``labels`` (text files, one a line), ``project_files`` and ``tests`` (samples for the test
-    vectors, random inputs without) are by the model's name, or under :data:`LONE` for the only
-    model. ``arena_margin_percent`` is added to the arena that is computed. Raises
-    :class:`ConfigError` for numbers that do not fit.
+    ``target`` is a name or a path, as for :func:`edgepack.devices.target.load_target`; ``layout``
+    is a key of :data:`edgepack.emit.tflm.layouts.LAYOUTS`, None for the target's default.
+    ``labels`` (text files, one label per line), ``project_files`` and ``tests`` (samples for the
+    test vectors; without them the inputs are random) are keyed by the model's name, or by
+    :data:`LONE` for the only model. ``vectors`` is the number of test vectors per model.
+    ``arena_margin_percent`` is added to the computed arena size. Raises :class:`ConfigError` for
+    numbers out of range.
     """
 
     models: tuple[NamedModel, ...]
@@ -52,11 +53,11 @@ class FirmwareConfig:
 
     def __post_init__(self) -> None:
         if not self.models:
-            raise ConfigError("no model: give a .tflite file at least")
+            raise ConfigError("no model: give at least one .tflite file")
         if not 1 <= self.vectors <= MAX_VECTORS:
             raise ConfigError(f"vectors {self.vectors}: must be 1 to {MAX_VECTORS}")
         if not 0 <= self.arena_margin_percent <= _MAX_MARGIN_PERCENT:
             raise ConfigError(
-                f"arena margin {self.arena_margin_percent:g}: is in percent, 0 to"
-                f" {_MAX_MARGIN_PERCENT:g}"
+                f"arena margin {self.arena_margin_percent:g}: must be 0 to"
+                f" {_MAX_MARGIN_PERCENT:g} percent"
             )

@@ -1,7 +1,7 @@
-"""Descriptions of preprocessing: what lies between what a sensor gives and what a model takes.
+"""Descriptions of preprocessing: the steps from raw sensor data to model inputs.
 
-They are data, so that the same description serves calibration and test here and code on the
-device; :mod:`edgepack.calibration.datasets.preprocess` carries them out.
+They are plain data, so that the same description applies to calibration data, to test data and to
+the generated code for the device; :mod:`edgepack.calibration.datasets.preprocess` executes them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ COLORS = ("rgb", "bgr", "gray")
 FEATURES = ("log-mel", "mfcc")
 
 _MAX_SIDE = 1 << 12
-_MOST = {
+_MAX_VALUES = {
     "sample_rate": 1 << 20,
     "clip_samples": 1 << 24,
     "frame_length": 1 << 16,
@@ -23,25 +23,26 @@ _MOST = {
     "mel_bins": 1 << 10,
     "coefficients": 1 << 10,
 }
-"""Far more than a device takes, and still little enough to be computed here."""
-_OF_FEATURES = (
+"""Far more than a device can handle, but few enough to compute on this machine."""
+_FEATURE_KEYS = (
     *("frame_length", "frame_step", "fft_length", "mel_bins", "lower_hz", "upper_hz", "log_offset"),
-    "coefficients",  # the last: of MFCCs only
+    "coefficients",  # last, because it is for MFCCs only
 )
 _LARGEST = (2 - 2**-23) * 2.0**127
+"""The largest finite float32."""
 _SMALLEST = 2.0**-126
-"""Of normal float32."""
+"""The smallest normal float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """Geometry and colours, for samples of shape (height, width, channels).
+    """Geometry and colours of image samples of shape (height, width, channels).
 
-    ``resize`` is (height, width), bilinear as ``tf.image.resize`` does it by default: pixels
-    are points at half-pixel centres, and shrinking averages no more than four of them. ``crop``
-    is the (height, width) that is kept about the centre, after resizing. ``colors`` is one of
-    :data:`COLORS`; gray is 0.299 R + 0.587 G + 0.114 B. Raises :class:`ConfigError` for what
-    does not fit.
+    ``resize`` is (height, width) in pixels; interpolation is bilinear as in ``tf.image.resize`` by
+    default: with half-pixel centres and without antialiasing, so that each pixel is computed from
+    at most four. ``crop`` is the (height, width) of the centre crop, taken after resizing.
+    ``colors`` is one of :data:`COLORS`; gray is 0.299 R + 0.587 G + 0.114 B. Raises
+    :class:`ConfigError` for values out of range.
     """
 
     resize: tuple[int, int] | None = None
@@ -52,25 +53,25 @@ class Image:
         for name, size in (("resize", self.resize), ("crop", self.crop)):
             if size is not None and not 1 <= min(size) <= max(size) <= _MAX_SIDE:
                 raise ConfigError(
-                    f"{name} {list(size)}: give height and width in pixels, 1 to {_MAX_SIDE}"
+                    f"{name} {list(size)}: height and width must be 1 to {_MAX_SIDE} pixels"
                 )
         if self.colors not in (None, *COLORS):
-            raise ConfigError(f"colors {self.colors!r}: the orders are {', '.join(COLORS)}")
+            raise ConfigError(f"colors {self.colors!r}: must be one of {', '.join(COLORS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audio:
-    """Features of sound, for samples of shape (time,) in -1 to 1; 16-bit integers become that.
+    """Audio features, for samples of shape (time,) from -1 to 1; 16-bit integers are scaled to it.
 
-    ``sample_rate`` is in Hz, and files of another are refused; channels are averaged. Lengths are
-    in samples: ``clip_samples`` is that of the whole, which is cut off at its end or filled up
-    with zeros there. ``features`` is one of :data:`FEATURES`; None leaves the wave as it is.
-    Frames of ``frame_length`` begin every ``frame_step``, are multiplied by a Hann window and
-    filled up with zeros to ``fft_length`` (the next power of two); ``mel_bins`` triangles between
-    ``lower_hz`` and ``upper_hz`` (half the rate) sum the magnitudes, and the logarithm is that of
-    the sum plus ``log_offset``. MFCCs are the first ``coefficients`` of its DCT. Shapes are
-    (frames, mel bins) and (frames, coefficients). Raises :class:`ConfigError` for what does not
-    fit.
+    ``sample_rate`` is in Hz, and files with another rate are rejected; channels are averaged.
+    Lengths are in samples: ``clip_samples`` is the length of a clip, which is truncated or
+    zero-padded at its end. ``features`` is one of :data:`FEATURES`; None keeps the waveform.
+    Frames of ``frame_length`` start every ``frame_step``, are multiplied by a Hann window and
+    zero-padded to ``fft_length`` (default: the next power of two). ``mel_bins`` triangular filters
+    from ``lower_hz`` to ``upper_hz`` (default: half the sample rate) sum the magnitudes, and the
+    log-mel value is the logarithm of that sum plus ``log_offset``. MFCCs are the first
+    ``coefficients`` of the DCT of these values. The results have the shapes (frames, mel_bins) and
+    (frames, coefficients). Raises :class:`ConfigError` for inconsistent values.
     """
 
     sample_rate: int
@@ -86,60 +87,61 @@ class Audio:
     coefficients: int = 13
 
     def __post_init__(self) -> None:
-        for name, most in _MOST.items():
-            if (value := getattr(self, name)) is not None and not 1 <= value <= most:
-                raise ConfigError(f"{name} {value}: must be 1 to {most}")
+        for name, limit in _MAX_VALUES.items():
+            if (value := getattr(self, name)) is not None and not 1 <= value <= limit:
+                raise ConfigError(f"{name} {value}: must be 1 to {limit}")
         if self.features is not None:
             self._check_features()
-        for name in self._unused():
+        for name in self._unused_keys():
             needed = "mfcc" if self.features else " or ".join(FEATURES)
             raise ConfigError(f"{name} needs features: {needed}")
 
-    def _unused(self) -> list[str]:
-        """Name what differs from its default and is of no use to the features."""
-        used = {None: 0, "log-mel": -1, "mfcc": len(_OF_FEATURES)}[self.features]
+    def _unused_keys(self) -> list[str]:
+        """Return the keys that are set but have no effect on these features."""
+        used = {None: 0, "log-mel": -1, "mfcc": len(_FEATURE_KEYS)}[self.features]
         defaults = {each.name: each.default for each in fields(self)}
-        return [name for name in _OF_FEATURES[used:] if getattr(self, name) != defaults[name]]
+        return [name for name in _FEATURE_KEYS[used:] if getattr(self, name) != defaults[name]]
 
     def _check_features(self) -> None:
         if self.features not in FEATURES:
-            raise ConfigError(f"features {self.features!r}: known are {', '.join(FEATURES)}")
+            raise ConfigError(f"features {self.features!r}: must be one of {', '.join(FEATURES)}")
         if self.frame_length is None or self.frame_step is None:
             raise ConfigError(f"{self.features} needs a frame_length and a frame_step, in samples")
         if self.fft_size < self.frame_length:
             raise ConfigError(
-                f"fft_length {self.fft_length}: must hold a frame of {self.frame_length} samples"
+                f"fft_length {self.fft_length}: must be at least the frame_length,"
+                f" {self.frame_length}"
             )
         if not 0 <= self.lower_hz < self.top_hz <= self.sample_rate / 2:
             raise ConfigError(
-                f"lower_hz {self.lower_hz:g} and upper_hz {self.top_hz:g}: must rise, and end at"
-                f" half the sample rate, {self.sample_rate / 2:g}, at most"
+                f"lower_hz {self.lower_hz:g} and upper_hz {self.top_hz:g}: must increase, and be at"
+                f" most half the sample rate, {self.sample_rate / 2:g}"
             )
         if self.features == "mfcc" and self.coefficients > self.mel_bins:
             raise ConfigError(
-                f"coefficients {self.coefficients}: must be 1 to {self.mel_bins}, the mel_bins"
+                f"coefficients {self.coefficients}: must be at most the mel_bins, {self.mel_bins}"
             )
         if not 0 < self.log_offset < float("inf"):
             raise ConfigError(f"log_offset {self.log_offset}: must be above 0, such as 1e-6")
 
     @property
     def fft_size(self) -> int:
-        """The length of the FFT: as described, or the next power of two of a frame's."""
+        """The FFT length in samples; by default the frame length rounded up to a power of two."""
         return self.fft_length or 1 << ((self.frame_length or 1) - 1).bit_length()
 
     @property
     def top_hz(self) -> float:
-        """Where the last triangle ends: as described, or at half the sample rate."""
+        """The upper edge of the mel filters in Hz; by default half the sample rate."""
         return self.sample_rate / 2 if self.upper_hz is None else self.upper_hz
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """What is done to each sample of an input: image or audio first, then the values.
+    """Preprocessing of each sample of an input: image or audio steps first, then its values.
 
     Values become ``(x * scale + offset - mean) / std``, in float32; ``mean`` and ``std`` have one
-    number, or one for each channel, the last axis. Raises :class:`ConfigError` for what does not
-    fit.
+    number, or one per channel (last axis). Raises :class:`ConfigError` for values that are not
+    finite, or for a ``scale`` or ``std`` that is 0 in float32.
     """
 
     image: Image | None = None
@@ -151,19 +153,19 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.image and self.audio:
-            raise ConfigError("a sample is an image or audio: describe one of them")
+            raise ConfigError("a sample is an image or audio, not both: describe one of them")
         numbers = {"scale": (self.scale,), "offset": (self.offset,)}
         for name, values in (numbers | {"mean": self.mean, "std": self.std}).items():
             if not values or not all(abs(value) <= _LARGEST for value in values):
-                raise ConfigError(f"{name} {list(values)}: give finite numbers, as float32 holds")
+                raise ConfigError(f"{name} {list(values)}: give finite numbers, within float32")
         if min(self.std) < _SMALLEST or abs(self.scale) < _SMALLEST:
             is_scale = abs(self.scale) < _SMALLEST
-            wrong = f"scale {self.scale:g}" if is_scale else f"std {min(self.std):g}"
-            raise ConfigError(f"{wrong}: must not be 0 in float32, and std is above 0")
+            setting = f"scale {self.scale:g}" if is_scale else f"std {min(self.std):g}"
+            raise ConfigError(f"{setting}: must not be 0 in float32, and std must be above 0")
 
     @property
     def changes_values(self) -> bool:
-        """Whether values become others by scale, offset, mean or std."""
+        """Whether scale, offset, mean or std change any value."""
         return (self.scale, self.offset, *self.mean, *self.std) != (
             *(1.0, 0.0),
             *(0.0 for _ in self.mean),
@@ -172,7 +174,7 @@ class Preprocessing:
 
     @property
     def rank(self) -> int | None:
-        """The number of dimensions of a sample before preprocessing; None for that of the input."""
+        """The rank of a sample before preprocessing; None if it is the rank of the input."""
         if self.image:
             return 3
         return 1 if self.audio else None

@@ -1,19 +1,19 @@
-"""``edgepack.toml``: what is known of the data, for every command, beside their options.
+"""The project file ``edgepack.toml``: settings that apply to every command.
 
 ::
 
     [data]
-    label = "species"        # a column of CSV, a feature of TFRecords, an array of .npz
+    label = "species"        # a column of a CSV, a feature of TFRecords, an array of an .npz
 
-    [preprocessing]          # of the lone input; of several: [preprocessing.NAME]
+    [preprocessing]          # of the only input; with several: [preprocessing.NAME]
     resize = [96, 96]
     scale = 0.00392156862745098
 
-    [budgets]                # what the model may cost, see edgepack.config.budgets
+    [budgets]                # limits for the model, see edgepack.config.budgets
     max_drop = 1.0
 
-The other tables hold what could be given on the command line, which reads them itself
-(:mod:`edgepack.cli.config_file`): one for each command, ``[all]``, and ``[[compress]]``.
+The other tables hold command-line options, which the command line reads itself
+(:mod:`edgepack.cli.config_file`): one table per command, ``[all]``, and ``[[compress]]``.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ COMMANDS = (
     *("compare", "debug", "diff", "export", "firmware", "inspect", "lint", "phone", "quantize"),
     *("study", "targets", "validate"),
 )
-_LONE = ""
+_ONLY_INPUT = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectFile:
-    """What a file says.
+    """The parsed contents of a project file.
 
-    ``label`` is the column, feature or array that holds the labels. ``preprocessing`` is by the
-    input's name, or under the empty name for a lone input. ``budgets`` are for ``validate`` and
-    ``export``.
+    ``label`` is the column, feature or array that holds the labels. ``preprocessing`` is keyed by
+    input name, or by the empty name for a model's only input. ``budgets`` apply to ``validate``
+    and ``export``.
     """
 
     path: Path | None = None
@@ -60,31 +60,32 @@ class ProjectFile:
     budgets: Budgets = field(default_factory=Budgets)
 
     def described(self, signature: Signature) -> dict[str, Preprocessing]:
-        """Find the preprocessing of each input of a model; what is not described is left as it is.
+        """Return the preprocessing of every input of a model; the default changes nothing.
 
-        Raises :class:`ConfigError` for a description of no input of the model.
+        Raises :class:`ConfigError` for preprocessing of an input that the model does not have, or
+        that names no input where the model has several.
         """
         names = [spec.name for spec in signature.inputs]
-        found = dict(self.preprocessing)
-        if _LONE in found:
+        by_input = dict(self.preprocessing)
+        if _ONLY_INPUT in by_input:
             if len(names) > 1:
                 raise ConfigError(
-                    f"{self.path}: [preprocessing] does not say of which input; write"
+                    f"{self.path}: [preprocessing] does not name its input; write"
                     f" {' and '.join(f'[preprocessing.{_quoted(name)}]' for name in names)}"
                 )
-            found = {names[0]: found[_LONE]}
-        if unknown := sorted(found.keys() - set(names)):
+            by_input = {names[0]: by_input[_ONLY_INPUT]}
+        if unknown := sorted(by_input.keys() - set(names)):
             raise ConfigError(
                 f"{self.path}: the model has no input {unknown[0]!r}; its inputs are"
                 f" {', '.join(names)}"
             )
-        return {name: found.get(name, Preprocessing()) for name in names}
+        return {name: by_input.get(name, Preprocessing()) for name in names}
 
 
 def read_project_file(path: Path | None) -> ProjectFile:
-    """Read the file; without one nothing is described.
+    """Read a project file; None returns the defaults.
 
-    Raises :class:`ConfigError` for one that cannot be read, for an unknown key and an unfit value.
+    Raises :class:`ConfigError` for a file that cannot be read, an unknown key or an invalid value.
     """
     if path is None:
         return ProjectFile()
@@ -96,7 +97,7 @@ def read_project_file(path: Path | None) -> ProjectFile:
 
 
 def parse_tables(text: str) -> dict[str, Any]:
-    """Parse the tables of a file, by their names. Raises :class:`TableError` for unknown ones."""
+    """Parse the tables of a file by name. Raises :class:`TableError` for an unknown table."""
     tables = parse_toml(text)
     require_known(tables, (*TABLES, ALL, COMPRESS, *COMMANDS), "the tables are")
     for name, table in tables.items():
@@ -106,13 +107,13 @@ def parse_tables(text: str) -> dict[str, Any]:
 
 
 def _parse(path: Path, tables: dict[str, Any]) -> ProjectFile:
-    data, described = tables.get("data", {}), tables.get("preprocessing", {})
+    data, preprocessing = tables.get("data", {}), tables.get("preprocessing", {})
     require_known(data, ("label",), "[data] knows the key")
     label = checked_value("label", data["label"], "str") if data else None
-    if described and all(isinstance(table, dict) for table in described.values()):
-        parsed = {name: _preprocessing(table) for name, table in described.items()}
+    if preprocessing and all(isinstance(table, dict) for table in preprocessing.values()):
+        parsed = {name: _preprocessing(table) for name, table in preprocessing.items()}
     else:
-        parsed = {_LONE: _preprocessing(described)} if described else {}
+        parsed = {_ONLY_INPUT: _preprocessing(preprocessing)} if preprocessing else {}
     budgets = parse_budgets(tables.get("budgets", {}))
     return ProjectFile(path=path, label=label, preprocessing=parsed, budgets=budgets)
 
@@ -133,5 +134,5 @@ def _preprocessing(table: dict[str, Any]) -> Preprocessing:
 
 
 def _quoted(name: str) -> str:
-    """Write a name as a key of TOML."""
+    """Return a name as a TOML key, quoted where necessary."""
     return name if name.replace("_", "").replace("-", "").isalnum() else f'"{name}"'

@@ -1,4 +1,4 @@
-"""What a model can be quantized to."""
+"""Settings of quantization: schemes, types of inputs and outputs, and fixed-point studies."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ DENSE = ("per-channel", "per-tensor")
 
 
 def tflite_name(scheme: str) -> str:
-    """Name the file of a model in a folder that edgepack wrote, by its scheme or ``float``."""
+    """Return a model's file name in an output folder, for its scheme or ``float``."""
     return f"{scheme}.tflite"
 
 
 FLOAT_TFLITE = tflite_name(FLOAT)
-"""The float model, which the quantized one beside it was made of."""
+"""The file name of the float model that the quantized model beside it was made from."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantization:
-    """What a model is quantized to.
+    """How a model is quantized.
 
     ``scheme``: ``int8``; ``int16`` (activations; weights in int8); ``int4`` (weights; activations
     in int8); ``dynamic-range`` (weights in int8, activations in float); ``float16`` (weights).
-    ``layers`` pairs name patterns with a scheme of their own, ``int8``, ``int16``, ``int4`` or
-    ``float``; the last that matches counts. ``input_type`` and ``output_type`` are of
-    :data:`END_TYPES`; None leaves them as the operators compute. ``dense`` says whether each output
-    of a dense layer has a scale of its own or one serves all; None chooses what most interpreters
-    run. Raises :class:`ConfigError` for what does not fit.
+    ``layers`` pairs patterns of layer names with a scheme for those layers, ``int8``, ``int16``,
+    ``int4`` or ``float``; the last match wins. ``input_type`` and ``output_type`` are in
+    :data:`END_TYPES`; None keeps the type that the operators compute in. ``dense`` is in
+    :data:`DENSE`: whether the weights of a dense layer have a scale per output channel or one per
+    tensor; None chooses what most interpreters run. Raises :class:`ConfigError` for inconsistent
+    settings.
     """
 
     scheme: str = INT8
@@ -51,19 +52,19 @@ class Quantization:
             if not self.needs_ranges and scheme != FLOAT:
                 raise ConfigError(
                     f"layers {pattern!r} in {scheme}: the scheme {self.scheme} computes in float;"
-                    " its layers can only be left out, with float"
+                    " its layers can only be excluded, with float"
                 )
         for end in ("input", "output"):
-            wanted = getattr(self, f"{end}_type")
-            if wanted is None:
+            dtype = getattr(self, f"{end}_type")
+            if dtype is None:
                 continue
-            _require_one_of(f"{end} type", wanted, END_TYPES)
-            if not self.needs_ranges and wanted != "float32":
+            _require_one_of(f"{end} type", dtype, END_TYPES)
+            if not self.needs_ranges and dtype != "float32":
                 raise ConfigError(
-                    f"{end} type {wanted}: the scheme {self.scheme} computes in float, so inputs"
-                    " and outputs are float32; choose int8, int16 or int4"
+                    f"{end} type {dtype}: the scheme {self.scheme} computes in float, so inputs"
+                    " and outputs are float32; choose the scheme int8, int16 or int4"
                 )
-            if wanted == "int16" and self.scheme != INT16:
+            if dtype == "int16" and self.scheme != INT16:
                 raise ConfigError(f"{end} type int16: needs the scheme int16, not {self.scheme}")
         if self.dense is not None:
             _require_one_of("dense", self.dense, DENSE)
@@ -72,39 +73,39 @@ class Quantization:
 
     @property
     def needs_ranges(self) -> bool:
-        """Whether activations are integers, for whose ranges the model is calibrated."""
+        """Whether activations are integers, so that their ranges must be calibrated."""
         return self.scheme in (INT8, INT16, INT4)
 
     @property
     def inputs(self) -> str:
         """The type of the model's inputs."""
-        return self.input_type or self._ends
+        return self.input_type or self._default_type
 
     @property
     def outputs(self) -> str:
         """The type of the model's outputs."""
-        return self.output_type or self._ends
+        return self.output_type or self._default_type
 
     @property
-    def _ends(self) -> str:
+    def _default_type(self) -> str:
         if not self.needs_ranges:
             return "float32"
         return "int16" if self.scheme == INT16 else "int8"
 
     def is_dense_per_tensor(self, scheme: str) -> bool:
-        """Whether one scale serves all outputs of a dense layer in a scheme."""
+        """Whether the weights of dense layers have a single scale in a scheme."""
         if self.dense is None:
-            # All that most kernels know of FULLY_CONNECTED in int4, or with float activations; in
-            # int16 tflite-runtime computes others wrongly.
+            # Most kernels support nothing else for FULLY_CONNECTED in int4 or with float
+            # activations; in int16, tflite-runtime computes per-channel weights incorrectly.
             return scheme in (INT16, INT4, DYNAMIC_RANGE)
         return self.dense == "per-tensor"
 
 
-def _require_one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+def _require_one_of(setting: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         near = difflib.get_close_matches(value, known, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise ConfigError(f"{what} {value!r}: {hint}choose one of {', '.join(known)}")
+        raise ConfigError(f"{setting} {value!r}: {hint}choose one of {', '.join(known)}")
 
 
 NEAREST, STOCHASTIC = "nearest", "stochastic"
@@ -114,9 +115,9 @@ FEWEST_BITS, MOST_BITS = 2, 8
 
 @dataclass(frozen=True, kw_only=True)
 class FixedPoint:
-    """A study of weights in fixed point: each number of bits with each way of rounding.
+    """Settings for a study of fixed-point weights: every bit width with every rounding mode.
 
-    Raises :class:`ConfigError` for what does not fit.
+    Raises :class:`ConfigError` for a bit width out of range or an unknown rounding mode.
     """
 
     bits: tuple[int, ...] = tuple(range(FEWEST_BITS, MOST_BITS + 1))

@@ -1,4 +1,4 @@
-"""Dataclasses of settings out of tables, as people write them: what is left out has its default."""
+"""Settings dataclasses built from TOML tables; missing keys get the field's default."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ T = TypeVar("T")
 
 
 def settings_from_table(kind: type[T], table: dict[str, Any], name: str) -> T:
-    """Build a dataclass of a table, and those inside it of the tables in that one.
+    """Build a dataclass from a table, and nested dataclasses from nested tables.
 
-    Keys may be written with dashes. ``name`` is what the table is called in messages. Raises
-    :class:`TableError` for an unknown key, a missing one that has no default and a value of another
-    type, and what the dataclass itself raises.
+    Keys may be written with dashes instead of underscores. ``name`` is the table's name in
+    messages. Raises :class:`TableError` for an unknown key, a missing key without a default or a
+    value of the wrong type, and whatever the dataclass itself raises.
     """
-    given = respelled(table, "-", "_")
+    values = respelled(table, "-", "_")
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass
-    require_known(given, known, f"[{name}] knows the keys")
+    require_known(values, known, f"[{name}] knows the keys")
     for key, field in known.items():
-        if key not in given and field.default is MISSING and field.default_factory is MISSING:
+        if key not in values and field.default is MISSING and field.default_factory is MISSING:
             raise TableError(f"[{name}]: the key {key!r} is missing")
     hints = get_type_hints(kind)
-    return kind(**{key: _value(hints[key], given[key], f"{name}.{key}") for key in given})
+    return kind(**{key: _value(hints[key], values[key], f"{name}.{key}") for key in values})
 
 
 def _value(hint: Any, value: Any, name: str) -> Any:
@@ -38,7 +38,9 @@ def _value(hint: Any, value: Any, name: str) -> Any:
         return restore(hint, value)
     except ValueError:
         table, _, key = name.rpartition(".")
-        raise TableError(f"[{table}]: {key!r} must be {in_words(hint)}, not {value!r}") from None
+        raise TableError(
+            f"[{table}]: {key!r} must be {describe_type(hint)}, not {value!r}"
+        ) from None
 
 
 _WORDS: dict[Any, str] = {
@@ -49,27 +51,27 @@ _WORDS: dict[Any, str] = {
 }
 
 
-def in_words(hint: Any) -> str:
-    """Say what values of a type are.
+def describe_type(hint: Any) -> str:
+    """Describe a type in words, for error messages.
 
-    >>> in_words(tuple[int, int] | None)
+    >>> describe_type(tuple[int, int] | None)
     'a list of a whole number and a whole number'
-    >>> in_words(tuple[tuple[str, float], ...])
-    'a list of which each is a list of text and a number'
+    >>> describe_type(tuple[tuple[str, float], ...])
+    'a list, each item a list of text and a number'
     """
     kinds = [each for each in _choices(hint) if each is not NoneType]
     if len(kinds) > 1:
-        return " or ".join(map(in_words, kinds))
+        return " or ".join(map(describe_type, kinds))
     (kind,) = kinds
     if get_origin(kind) is not tuple:
         return _WORDS.get(kind, "a table")
     first, *others = get_args(kind)
     if others == [Ellipsis]:
-        return f"a list of which each is {in_words(first)}"
-    return f"a list of {' and '.join(map(in_words, (first, *others)))}"
+        return f"a list, each item {describe_type(first)}"
+    return f"a list of {' and '.join(map(describe_type, (first, *others)))}"
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:
-    """Take a union apart."""
+    """Return the members of a union, or the type itself if it is none."""
     is_plain = get_origin(hint) in (None, tuple, list, dict)
     return (hint,) if is_plain else get_args(hint)

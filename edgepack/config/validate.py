@@ -1,4 +1,4 @@
-"""What a .tflite file is to be validated for."""
+"""Settings of ``edgepack validate``: the file, the targets, the data and the limits."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ DEFAULT_MEMORY_LIMIT_MIB = 4096
 @former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
 class ValidateConfig:
-    """One validation.
+    """Settings for one validation.
 
-    ``targets`` are names or paths, as :func:`edgepack.devices.target.load_target` takes them.
-    ``float_model`` is the float .tflite file to compare with; without one the file
-    ``float.tflite`` beside the model is taken, if there is one. ``test``, ``project_file`` and
-    ``metric`` are as in :class:`~edgepack.config.export.Recipe`; without test data the interpreters
-    run on random inputs. ``budgets`` count besides those of the project file and of the targets.
-    ``arm64`` is a folder in which the arm64 build of tflite-runtime runs besides. ``jobs``
-    interpreters run side by side, one a core with None, each within ``memory_limit_mib`` MiB, and
-    ``time_limit_s`` seconds to load the model, and for each sample. Raises :class:`ConfigError` for
-    numbers that do not fit.
+    ``targets`` are names or paths, as for :func:`edgepack.devices.target.load_target`.
+    ``float_model`` is the float .tflite file to compare with; None uses ``float.tflite`` beside the
+    model, if it exists. ``test``, ``project_file`` and ``metric`` are as in
+    :class:`~edgepack.config.export.Recipe`; without test data the interpreters run on random
+    inputs. ``budgets`` apply in addition to those of the project file and of the targets.
+    ``arm64`` is a folder with an arm64 build of tflite-runtime to run as well. ``jobs`` is the
+    number of interpreters that run in parallel, None for one per core. Each may use
+    ``memory_limit_mib`` MiB, and take ``time_limit_s`` seconds to load the model and again for each
+    sample. Raises :class:`ConfigError` for numbers out of range.
     """
 
     model: Path
@@ -48,28 +48,28 @@ class ValidateConfig:
         if not self.targets:
             raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.jobs is not None and self.jobs < 1:
-            raise ConfigError(f"jobs {self.jobs}: at least 1 interpreter has to run")
-        if not 0 < self.time_limit_s <= _MOST_S:
+            raise ConfigError(f"jobs {self.jobs}: must be at least 1")
+        if not 0 < self.time_limit_s <= _MAX_TIME_S:
             raise ConfigError(
-                f"time limit {self.time_limit_s:g} s: must be above 0, and {_MOST_S:,} at most"
+                f"time limit {self.time_limit_s:g} s: must be above 0, and at most {_MAX_TIME_S:,}"
             )
-        if not _LEAST_MIB <= self.memory_limit_mib <= _MOST_MIB:
+        if not _MIN_MEMORY_MIB <= self.memory_limit_mib <= _MAX_MEMORY_MIB:
             raise ConfigError(
-                f"memory limit {self.memory_limit_mib} MiB: an interpreter needs {_LEAST_MIB} to"
-                f" start, and {_MOST_MIB:,} are the most"
+                f"memory limit {self.memory_limit_mib} MiB: an interpreter needs {_MIN_MEMORY_MIB}"
+                f" to start, and the most is {_MAX_MEMORY_MIB:,}"
             )
 
     @property
     def data(self) -> str:
-        """What the interpreters run on: ``test`` data, or ``random`` inputs."""
+        """The kind of data that the interpreters run on: ``test`` or ``random``."""
         return "random" if self.test is None else "test"
 
     @property
     def limits(self) -> Limits:
-        """What each interpreter may take."""
+        """The time and memory limits of each interpreter."""
         return Limits(time_s=self.time_limit_s, memory_bytes=self.memory_limit_mib << 20)
 
 
-_LEAST_MIB = 512
-_MOST_MIB = 1 << 20
-_MOST_S = 24 * 60 * 60
+_MIN_MEMORY_MIB = 512
+_MAX_MEMORY_MIB = 1 << 20
+_MAX_TIME_S = 24 * 60 * 60

@@ -1,1 +1,1 @@
-"""Pipelines, one file each: the only package that knows the order of the steps."""
+"""The pipelines, one per command: the only package that knows the order of the steps."""

@@ -1,4 +1,4 @@
-"""Finding the layers that a quantized model loses its accuracy in."""
+"""The search for the layers in which a quantized model loses accuracy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from edgepack.config.export import Recipe
 from edgepack.core.codec import restore
-from edgepack.core.progress import Progress, Silent
+from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import Compared, DebugReport, Isolated
-from edgepack.pipeline.lint import warnings
+from edgepack.pipeline.lint import lint_warnings
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
-from edgepack.pipeline.steps.job import Job, load, require_data
-from edgepack.pipeline.steps.model_process import model_session, own_folder
+from edgepack.pipeline.steps.job import load_model_and_data, new_job, require_data
+from edgepack.pipeline.steps.model_process import model_session
 from edgepack.report.plots.layer_errors import draw, has_matplotlib
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import versions_of
@@ -33,7 +33,7 @@ from edgepack.workers.replaced import ReplacedWorker
 
 _COMMAND = "debug"
 MAX_SAMPLES = 64
-"""Every value of every layer is looked at: so many samples tell enough."""
+"""Every value of every layer is compared, so few samples are sufficient."""
 
 _NO_PLOT = "no debug.svg: matplotlib is not installed; pip install 'edgepack[plot]'"
 
@@ -43,9 +43,10 @@ def debug(
 ) -> DebugReport:
     """Quantize a model and compare it with its float model, layer by layer.
 
-    Looks at samples spread evenly over the test data, or else the representative dataset. Writes
-    ``recipe.output`` whole or not at all: both models, debug.json, debug.svg where matplotlib is
-    installed, and the manifest. ``verbose`` lets TensorFlow and LiteRT write to standard error.
+    Compares up to :data:`MAX_SAMPLES` samples, spread evenly over the test data, or else over the
+    representative dataset. Writes ``recipe.output`` atomically: both models, debug.json, debug.svg
+    where matplotlib is installed, and the manifest. ``verbose`` lets TensorFlow and LiteRT write to
+    standard error.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
@@ -57,11 +58,11 @@ def debug(
         TemporaryFolder(folder.parent) as work,
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         calibrating(recipe, verbose=verbose) as calibrator,
-        layer_comparer(verbose=verbose) as service,
+        start_layer_comparer(verbose=verbose) as service,
     ):
-        job = Job(recipe, folder, work, own_folder(work), session, progress or Silent(), verbose)
-        data = load(job)
-        notes = (*data.notes, *warnings(job, data))
+        job = new_job(recipe, folder, work, session, progress, verbose=verbose)
+        data = load_model_and_data(job)
+        notes = (*data.notes, *lint_warnings(job, data))
         inputs = describe_inputs(recipe)
         notes += model_steps.convert(job, data)
         calibrate(job, data, calibrator)
@@ -70,7 +71,7 @@ def debug(
             service,
             job.float_tflite,
             job.quantized_tflite,
-            data.compared.inputs,
+            data.evaluation_data.inputs,
             list(model_steps.named_outputs(data, model)),
             job.work,
             job.progress,
@@ -91,8 +92,8 @@ def debug(
     return report
 
 
-def layer_comparer(*, verbose: bool) -> ReplacedWorker:
-    """Start the process that looks into models: it serves DebugService."""
+def start_layer_comparer(*, verbose: bool) -> ReplacedWorker:
+    """Start the process that compares layers; it serves ``DebugService``."""
     label = "LiteRT"
     start = partial(
         Worker, "edgepack.layer_errors.debug_service:DebugService", label=label, verbose=verbose
@@ -109,11 +110,11 @@ def compare_layers(
     work: Path,
     progress: Progress,
 ) -> DebugReport:
-    """Compare two .tflite files layer by layer, on samples spread evenly over the test data.
+    """Compare two .tflite files layer by layer, on samples spread evenly over ``inputs``.
 
-    ``service`` is of :func:`layer_comparer`. ``inputs`` are real values (samples, ...), ``outputs``
-    names what comes out; arrays go to the folder ``work``. Raises
-    :class:`~edgepack.core.errors.ConversionError` for files that have no layer in common.
+    ``service`` comes from :func:`start_layer_comparer`. ``inputs`` are real values (samples, ...),
+    ``outputs`` the output names; arrays go to the folder ``work``. Raises
+    :class:`~edgepack.core.errors.ConversionError` for files without a layer in common.
     """
     samples = _spread(inputs)
     service.call(
@@ -143,7 +144,7 @@ def compare_layers(
 
 
 def _spread(inputs: Arrays) -> Arrays:
-    """Take samples at equal distances: datasets are often sorted by class."""
+    """Choose evenly spaced samples, because datasets are often sorted by class."""
     count = len(next(iter(inputs.values())))
-    taken = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
-    return {name: pick(array, taken) for name, array in inputs.items()}
+    rows = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
+    return {name: pick(array, rows) for name, array in inputs.items()}

@@ -1,4 +1,4 @@
-"""Two reports held against each other."""
+"""The comparison of two reports."""
 
 from __future__ import annotations
 
@@ -29,92 +29,98 @@ _KINDS = {
     "artifact": "a validation",
     "comparison": "an export",
 }
-"""What a report is of, by a key that it has, and those further down have not."""
+"""The kind of a report by a key that identifies it; the first match wins."""
 
 
 def diff(a: Path | str, b: Path | str) -> Difference:
-    """Tell what became better or worse from one report to another.
+    """Report which figures became better or worse from report ``a`` to report ``b``.
 
-    Each is a folder that edgepack exported, quantized, compared or wrote firmware to, its
-    report.json, or a file of what ``edgepack validate --format json`` printed. Raises
-    :class:`~edgepack.core.errors.ReportError` for what is none of these, for firmware or a
-    comparison held against something else, and for reports that have no figure in common.
+    Each is an output folder of ``export``, ``quantize``, ``compare`` or ``firmware``, the
+    report.json in it, or a file with the output of ``edgepack validate --format json``. Raises
+    :class:`~edgepack.core.errors.ReportError` for anything else, for a firmware or comparison
+    report against one of another kind, and for reports without a figure in common.
     """
     first, second = [_read(Path(path)) for path in (a, b)]
     kinds = [first.kind, second.kind]
-    alone = [kind for kind in (_FIRMWARE, _COMPARISON) if kind in kinds]
-    if alone and first.kind != second.kind:
+    exclusive = [kind for kind in (_FIRMWARE, _COMPARISON) if kind in kinds]
+    if exclusive and first.kind != second.kind:
         raise ReportError(
             f"{first.report.file}: is {first.kind}, {second.report.file} is {second.kind}; compare"
-            f" {alone[0]} with {alone[0]}"
+            f" {exclusive[0]} with {exclusive[0]}"
         )
     old, new = _figures(first, second)
     rows = differences(old, new)
-    if all(row.verdict in (ONLY_A, ONLY_B) for row in rows):  # or nothing would pass for not worse
+    if all(row.verdict in (ONLY_A, ONLY_B) for row in rows):  # must not pass as "not worse"
         raise ReportError(
-            f"{first.report.file}: has no figure that {second.report.file} has too; compare reports"
-            " of the same kind"
+            f"{first.report.file}: has no figure in common with {second.report.file}; compare"
+            " reports of the same kind"
         )
     return Difference(a=_side(first), b=_side(second), rows=rows)
 
 
 @dataclass(frozen=True)
-class _Given:
-    """A report that was read, what it is of, and the manifest beside it, if there is one."""
+class _ReadReport:
+    """A parsed report, its kind, and the manifest beside it; an empty node if there is none."""
 
     kind: str
     report: Node
     manifest: Node
 
 
-def _read(path: Path) -> _Given:
+def _read(path: Path) -> _ReadReport:
     is_folder = os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises for some names)
     file = path / _REPORT if is_folder else path
     report = read_json(file)
     keys = report.children()
-    kind = next((told for key, told in _KINDS.items() if key in keys), None)
+    kind = next((name for key, name in _KINDS.items() if key in keys), None)
     if kind is None:
         raise ReportError(
-            f"{report.file}: no report of export, quantize, validate, compare or firmware; give"
+            f"{report.file}: not a report of export, quantize, validate, compare or firmware; give"
             " their folder, report.json or JSON"
         )
     if (schema := report["schema"].number()) != SCHEMA:
         raise ReportError(
             f"{report.file}: schema {schema}; this edgepack reads schema {SCHEMA}; compare with"
-            " the edgepack that wrote it"
+            " the version of edgepack that wrote it"
         )
     beside = file.with_name(MANIFEST)
     has_manifest = file.name == _REPORT and beside.is_file()
-    return _Given(kind, report, read_json(beside) if has_manifest else Node("", "", None))
+    return _ReadReport(kind, report, read_json(beside) if has_manifest else Node("", "", None))
 
 
-def _figures(*given: _Given) -> Iterator[Iterator[Figure]]:
-    """Take the figures out of reports; what one has several of is told by its names in all."""
-    if given[0].kind == _COMPARISON:
-        needed = [names_needed(each.report) for each in given]
+def _figures(*reports: _ReadReport) -> Iterator[Iterator[Figure]]:
+    """Extract the figures of reports.
+
+    If one report has several outputs or models, the figures of all reports are named after them.
+    """
+    if reports[0].kind == _COMPARISON:
+        needed = [names_needed(each.report) for each in reports]
         names = StageNames(
             outputs=any(each.outputs for each in needed), models=any(each.models for each in needed)
         )
-        return (comparison_figures(each.report, names) for each in given)
-    is_named = any(map(_has_names, given))
-    if given[0].kind == _FIRMWARE:
-        return (firmware_figures(each.report, is_named=is_named) for each in given)
-    return (bundle_figures(each.report, each.manifest, is_named=is_named) for each in given)
+        return (comparison_figures(each.report, names) for each in reports)
+    is_named = any(map(_has_names, reports))
+    if reports[0].kind == _FIRMWARE:
+        return (firmware_figures(each.report, is_named=is_named) for each in reports)
+    return (bundle_figures(each.report, each.manifest, is_named=is_named) for each in reports)
 
 
-def _has_names(given: _Given) -> bool:
-    """Whether several outputs, or models of firmware, are told apart by their names."""
-    outputs = given.report["comparison"]["outputs"].children()
-    return max(len(outputs), len(given.report["models"].children())) > 1
+def _has_names(read: _ReadReport) -> bool:
+    """Whether a report has several outputs, or several models of firmware, to name."""
+    outputs = read.report["comparison"]["outputs"].children()
+    return max(len(outputs), len(read.report["models"].children())) > 1
 
 
-def _side(given: _Given) -> Side:
-    report, compared = given.report, given.report["comparison"]
-    data = "test" if given.kind == _COMPARISON else compared["data"].text() or report["data"].text()
+def _side(read: _ReadReport) -> Side:
+    report, comparison = read.report, read.report["comparison"]
+    if read.kind == _COMPARISON:
+        data: str | None = "test"
+    else:
+        data = comparison["data"].text() or report["data"].text()
     return Side(
         file=report.file,
-        kind=given.kind,
+        kind=read.kind,
         model=", ".join(report["models"].children()) or report["model"].text(),
         data=data,
-        samples=compared["samples"].number() or report["samples"].number(),
+        samples=comparison["samples"].number() or report["samples"].number(),
     )

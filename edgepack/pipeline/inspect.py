@@ -1,4 +1,4 @@
-"""What a .tflite file holds, without running it and without TensorFlow."""
+"""The inspection of a .tflite file, without running it and without TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 
 from edgepack.footprint.liveness import Memory, MemoryStep, memories, runs
-from edgepack.pipeline.validation.read_inputs import making_sense_of, read_model
+from edgepack.pipeline.validation.read_inputs import read_model, reporting_damage
 from edgepack.quantization.affine import real_range
 from edgepack.report.data.inspection import (
     GraphInspection,
@@ -33,13 +33,13 @@ _WEIGHTS: Mapping[str, tuple[int, ...]] = {
 }
 _WITH_RANGE = ("int4", "int8", "uint8", "int16")
 _RESOURCE = "VAR_HANDLE"
-_NAME = 40
+_MAX_NAME = 40
 _WIDENING = ("DENSIFY", "DEQUANTIZE")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Weights:
-    """How many weights there are, and how many of them mean zero."""
+    """The number of weights, and how many of them represent zero."""
 
     count: int
     zeros: int
@@ -55,14 +55,17 @@ class _Weights:
 
 
 @dataclass(kw_only=True)
-class _Seen:
-    """Constants that layers have taken so far, by buffer: what they share counts once."""
+class _CountedConstants:
+    """The constants counted so far, by buffer: layers that share one count it once.
+
+    ``charged`` has the buffers whose bytes a layer was charged with already.
+    """
 
     charged: set[int] = field(default_factory=set)
     weights: dict[int, _Weights] = field(default_factory=dict)
 
     def count(self, tensor: Tensor) -> _Weights:
-        """Count the weights in a constant."""
+        """Count the weights in a constant; the result is cached."""
         if tensor.buffer not in self.weights:
             counted = _Weights(count=prod(tensor.shape), zeros=zeros(tensor))
             self.weights[tensor.buffer] = counted
@@ -70,29 +73,29 @@ class _Seen:
 
 
 def inspect(path: Path | str) -> Inspection:
-    """Tell what a .tflite file holds.
+    """Report the operators, tensors, memory and costs of a .tflite file.
 
-    Raises :class:`~edgepack.core.errors.ModelError` if it is none, or damaged, and
-    :class:`~edgepack.core.errors.AlteredError` if it is not what the manifest beside it says.
+    Raises :class:`~edgepack.core.errors.ModelError` if it is not a .tflite file, or damaged, and
+    :class:`~edgepack.core.errors.AlteredError` if it does not match the manifest beside it.
     """
     path = Path(path)
     data, model = read_model(path)
-    with making_sense_of(path):
+    with reporting_damage(path):
         return _inspection(path, data, model)
 
 
 def _inspection(path: Path, data: bytes, model: Model) -> Inspection:
-    needed = memories(model)
-    seen = _Seen()
+    counted = _CountedConstants()
     graphs = tuple(
-        _graph(graph, memory, seen) for graph, memory in zip(model.subgraphs, needed, strict=True)
+        _graph(graph, memory, counted)
+        for graph, memory in zip(model.subgraphs, memories(model), strict=True)
     )
-    held = {each.buffer: len(each.data) for graph in model.subgraphs for each in graph.tensors}
-    weights = _Weights.sum(seen.weights.values())
+    buffers = {each.buffer: len(each.data) for graph in model.subgraphs for each in graph.tensors}
+    weights = _Weights.sum(counted.weights.values())
     return Inspection(
         model=path.name,
         artifact=describe_bytes(data),
-        constant_bytes=sum(held.values()),
+        constant_bytes=sum(buffers.values()),
         macs=sum(layer.macs or 0 for graph in graphs for layer in graph.layers),
         weights=weights.count,
         zeros=weights.fraction,
@@ -101,11 +104,11 @@ def _inspection(path: Path, data: bytes, model: Model) -> Inspection:
     )
 
 
-def _graph(graph: Graph, memory: Memory, seen: _Seen) -> GraphInspection:
+def _graph(graph: Graph, memory: Memory, counted: _CountedConstants) -> GraphInspection:
     names = layer_names(graph)
     widened = _widened(graph)
     layers = tuple(
-        _layer(graph, operator, step, names, widened, seen)
+        _layer(graph, operator, step, names, widened, counted)
         for operator, step in zip(graph.operators, memory.steps, strict=True)
     )
     roles = dict.fromkeys(memory.spans, "activation")
@@ -114,7 +117,7 @@ def _graph(graph: Graph, memory: Memory, seen: _Seen) -> GraphInspection:
         inputs=graph.inputs,
         outputs=graph.outputs,
         tensors=tuple(
-            _tensor(index, tensor, roles, memory.spans.get(index), seen)
+            _tensor(index, tensor, roles, memory.spans.get(index), counted)
             for index, tensor in enumerate(graph.tensors)
         ),
         layers=layers,
@@ -130,17 +133,17 @@ def _graph(graph: Graph, memory: Memory, seen: _Seen) -> GraphInspection:
 
 
 def _widened(graph: Graph) -> dict[int, int]:
-    """Find the constants behind the tensors that are made of them before they are used.
+    """Map the outputs of DENSIFY and DEQUANTIZE operators to the constants they expand.
 
-    A layer that computes in float takes weights in float16 and sparse ones in this way.
+    Layers that compute in float use float16 and sparse weights in this way.
     """
-    found: dict[int, int] = {}
+    sources: dict[int, int] = {}
     for operator in graph.operators:
         if operator.name in _WIDENING and operator.inputs and operator.outputs:
-            source = found.get(operator.inputs[0], operator.inputs[0])
+            source = sources.get(operator.inputs[0], operator.inputs[0])
             if source >= 0 and graph.tensors[source].is_constant:
-                found[operator.outputs[0]] = source
-    return found
+                sources[operator.outputs[0]] = source
+    return sources
 
 
 def _layer(
@@ -149,26 +152,26 @@ def _layer(
     step: MemoryStep,
     names: Mapping[int, str],
     widened: Mapping[int, int],
-    seen: _Seen,
+    counted: _CountedConstants,
 ) -> LayerInspection:
-    taken = [
+    inputs = [
         graph.tensors[widened.get(index, index)] if index >= 0 else None
         for index in operator.inputs
     ]
     is_widening = any(index in widened for index in operator.outputs)
     constants = {
         each.buffer: len(each.data)
-        for each in taken
-        if each and not is_widening and each.buffer not in seen.charged
+        for each in inputs
+        if each and not is_widening and each.buffer not in counted.charged
     }
-    seen.charged |= constants.keys()
+    counted.charged |= constants.keys()
     places = () if operator.is_custom else _WEIGHTS.get(operator.name, ())
-    counted = {
-        each.buffer: seen.count(each)
+    weights_by_buffer = {
+        each.buffer: counted.count(each)
         for place in places
-        if place < len(taken) and (each := taken[place]) and has_countable_weights(each)
+        if place < len(inputs) and (each := inputs[place]) and has_countable_weights(each)
     }
-    weights = _Weights.sum(counted.values())
+    weights = _Weights.sum(weights_by_buffer.values())
     return LayerInspection(
         name=names[operator.outputs[0]] if operator.outputs else operator.name.lower(),
         operator=operator.name,
@@ -192,12 +195,12 @@ def _tensor(
     tensor: Tensor,
     roles: Mapping[int, str],
     span: tuple[int, int] | None,
-    seen: _Seen,
+    counted: _CountedConstants,
 ) -> TensorInspection:
     quant = tensor.quant
-    kept = {"constant": tensor.is_constant, "variable": tensor.is_variable}
-    role = next((role for role, holds in kept.items() if holds), roles.get(index, "unused"))
-    weights = seen.weights.get(tensor.buffer) if tensor.is_constant else None
+    stored = {"constant": tensor.is_constant, "variable": tensor.is_variable}
+    role = next((role for role, applies in stored.items() if applies), roles.get(index, "unused"))
+    weights = counted.weights.get(tensor.buffer) if tensor.is_constant else None
     return TensorInspection(
         index=index,
         name=tensor.name,
@@ -219,7 +222,7 @@ def _tensor(
 
 
 def _real_range(tensor: Tensor) -> tuple[float, float] | None:
-    """Tell the real values that a tensor with one scale can represent."""
+    """Return the (lowest, highest) real value of a tensor with one scale; None for others."""
     quant = tensor.quant
     if not quant or tensor.dtype not in _WITH_RANGE:
         return None
@@ -227,21 +230,21 @@ def _real_range(tensor: Tensor) -> tuple[float, float] | None:
 
 
 def _notes(graphs: Sequence[GraphInspection]) -> Iterator[str]:
-    """Say what the figures leave out, or take for something else."""
+    """Yield notes on what the figures omit or approximate."""
     layers = [layer for graph in graphs for layer in graph.layers]
-    unknown = dict.fromkeys(cut(layer.operator, _NAME) for layer in layers if layer.macs is None)
+    unknown = dict.fromkeys(
+        cut(layer.operator, _MAX_NAME) for layer in layers if layer.macs is None
+    )
     if unknown:
-        yield f"MACs of {shorten([*unknown])} cannot be told, and are left out"
+        yield f"MACs of {shorten([*unknown])} are unknown, and not counted"
     if any(None in tensor.signature for graph in graphs for tensor in graph.tensors):
-        yield (
-            "dimensions that change from run to run (?) are counted as the file has them, mostly 1"
-        )
+        yield ("dynamic dimensions (?) are counted with the size stored in the file, usually 1")
     if any(layer.runs for layer in layers):
         yield (
             "control flow: the MACs of each graph are counted once, however often it runs; an"
-            " operator that runs graphs needs memory for the most demanding of them besides"
+            " operator that runs graphs also needs memory for the most demanding of them"
         )
     if variables := sum(graph.variable_bytes for graph in graphs):
-        yield f"variables, which keep {variables:,} bytes from run to run, are alive all the time"
+        yield f"variables, which keep {variables:,} bytes between runs, are alive all the time"
     if any(layer.operator == _RESOURCE for layer in layers):
         yield "resource variables are kept by the interpreter, and are not counted"

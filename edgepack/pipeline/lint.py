@@ -1,4 +1,4 @@
-"""The linter: alone, and as a step before the data calibrate anything."""
+"""The data linter: as a command, and as a step before calibration."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from edgepack.calibration.lint.model_rules import choose_lint_samples
 from edgepack.config.export import Recipe
 from edgepack.core.codec import restore
 from edgepack.core.errors import DatasetError
-from edgepack.core.progress import Progress, Silent
+from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import temporary
 from edgepack.load.formats import detect_format
-from edgepack.pipeline.steps.job import Job, JobData, load
-from edgepack.pipeline.steps.model_process import model_session, own_folder
+from edgepack.pipeline.steps.job import Job, JobData, load_model_and_data, new_job
+from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.model_steps import model_name
 from edgepack.report.data.lint import LintReport
 from edgepack.storage.dataset import Dataset
 
 
 def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> LintReport:
-    """Look for what is likely wrong with the datasets of a recipe; nothing is written.
+    """Look for likely mistakes in the datasets of a recipe; writes nothing.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
@@ -32,47 +32,47 @@ def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = Fa
         temporary() as work,
         model_session(recipe.source, work, verbose=verbose) as session,
     ):
-        job = Job(recipe, work, work, own_folder(work), session, progress or Silent(), verbose)
-        return find_lint(job, load(job))
+        job = new_job(recipe, work, work, session, progress, verbose=verbose)
+        return run_linter(job, load_model_and_data(job))
 
 
-def warnings(job: Job, data: JobData) -> tuple[str, ...]:
-    """Say what the linter finds, for a report.
+def lint_warnings(job: Job, data: JobData) -> tuple[str, ...]:
+    """Return the linter's findings as notes for a report.
 
-    Raises :class:`DatasetError` instead if the recipe is strict.
+    Raises :class:`DatasetError` for a finding if the recipe is strict.
     """
-    findings = find_lint(job, data).findings
+    findings = run_linter(job, data).findings
     if findings and job.recipe.strict:
         more = f" (and {len(findings) - 1} more: see edgepack lint)" if len(findings) > 1 else ""
         raise DatasetError(f"{findings[0]}{more}")
     return tuple(f"warning: {finding}" for finding in findings)
 
 
-def find_lint(job: Job, data: JobData) -> LintReport:
-    """Apply every rule: those on data here, those on the model where TensorFlow runs."""
+def run_linter(job: Job, data: JobData) -> LintReport:
+    """Apply every rule: data rules in this process, model rules in the TensorFlow process."""
     datasets = {}
     if job.recipe.representative is not None:
         datasets[REPRESENTATIVE] = data.representative
     if data.is_tested:
-        datasets[TEST] = data.compared
+        datasets[TEST] = data.evaluation_data
     with job.progress.step("lint"):
-        asked = [_ask(job, data, role, dataset) for role, dataset in datasets.items()]
+        pending = [_start_model_rules(job, data, *each) for each in datasets.items()]
         profiles = {
             role: profile(role, dataset, data.signature) for role, dataset in datasets.items()
         }
         findings = lint_data(*profiles.values())
-        answers = [restore(ModelLint, answer.result()) for answer in asked]
-    told = [finding for answer in answers for finding in answer.findings]
+        results = [restore(ModelLint, future.result()) for future in pending]
+    model_findings = [finding for result in results for finding in result.findings]
     return LintReport(
         model=model_name(job.recipe),
-        samples={role: known.samples for role, known in profiles.items()},
-        witnesses={role: answer.witnesses for role, answer in zip(datasets, answers, strict=True)},
-        findings=(*told, *findings),
+        samples={role: profiled.samples for role, profiled in profiles.items()},
+        witnesses={role: result.witnesses for role, result in zip(datasets, results, strict=True)},
+        findings=(*model_findings, *findings),
     )
 
 
-def _ask(job: Job, data: JobData, role: str, dataset: Dataset) -> Future[Any]:
-    """Let TensorFlow hold some samples of a dataset against the model."""
+def _start_model_rules(job: Job, data: JobData, role: str, dataset: Dataset) -> Future[Any]:
+    """Start the model rules on some samples of a dataset, in the TensorFlow process."""
     inputs, chosen = choose_lint_samples(dataset)
     labels = labels_as_classes(dataset, data.signature)
     stem = role.replace(" ", "-")

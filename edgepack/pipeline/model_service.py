@@ -1,4 +1,4 @@
-"""The inside of the TensorFlow worker process: one model, from loading to quantization."""
+"""The service of the TensorFlow worker process: one model, from loading to quantization."""
 
 from __future__ import annotations
 
@@ -40,18 +40,19 @@ from edgepack.tflite.sparsity import Sparsity
 
 
 class ModelSession:
-    """Holds the model of a source as given, and as it is after each step of compression.
+    """Holds a model as it was loaded, and as it is after each compression step.
 
-    What methods take and return goes through JSON (:mod:`edgepack.core.codec`); ``update`` receives
-    their progress. Arrays are paths of .npy files by name, in the model's order.
+    Arguments and results of the methods pass through JSON (:mod:`edgepack.core.codec`); ``update``
+    receives their progress. Arrays are passed as paths of .npy files by name, in the order of the
+    model's inputs or outputs.
     """
 
     _models: list[FloatModel]
-    """The model as given, then what came of each step; none changes any more."""
+    """The model as loaded, then the result of each step; none of them is modified."""
     _copy: Callable[[], FloatModel]
-    """Makes another like the last of them."""
+    """Returns a fresh copy of the current model."""
     _unrolled: tuple[str, ...] = ()
-    """The layers that were unrolled to make a .tflite file for a step."""
+    """The layers that were unrolled when a step needed the model as a .tflite file."""
 
     def __init__(self, *, source: ModelSource) -> None:
         self._source = source
@@ -59,7 +60,7 @@ class ModelSession:
         import tensorflow  # noqa: F401 (at once, while the parent reads the data)
 
     @property
-    def _given(self) -> FloatModel:
+    def _loaded(self) -> FloatModel:
         return self._models[0]
 
     @property
@@ -67,24 +68,25 @@ class ModelSession:
         return self._models[-1]
 
     def load(self, *, strategy: str | None, update: Update) -> Loaded:
-        """Load a model.
+        """Load the model.
 
-        ``strategy`` is how it will be trained: hosts are joined before TensorFlow does anything.
+        ``strategy`` is the distribution strategy of a later training; it must be started before
+        TensorFlow does anything else, so that the hosts can connect.
         """
         update(0, 1)
         if strategy:
             start_strategy(strategy)
         self._models = [load_model(self._source)]
         self._copy = partial(load_model, self._source)
-        return Loaded(signature=self._given.signature, runtime=self._given.runtime)
+        return Loaded(signature=self._loaded.signature, runtime=self._loaded.runtime)
 
     def lint(
         self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
     ) -> ModelLint:
-        """Hold samples and their class numbers against what the model shows of its training."""
+        """Check samples and their class numbers against what the model reveals of its training."""
         update(0, 1)
         findings, witnesses = lint_training(
-            self._given, role, load_arrays(inputs), load_arrays(labels)
+            self._loaded, role, load_arrays(inputs), load_arrays(labels)
         )
         return ModelLint(findings=tuple(findings), witnesses=tuple(witnesses))
 
@@ -97,15 +99,16 @@ class ModelSession:
         training: dict[str, Any] | None,
         update: Update,
     ) -> Record:
-        """Replace the current model by what a technique makes of it.
+        """Apply a compression technique to the current model.
 
         ``settings`` holds the fields of the technique's settings, ``training`` those of
-        :class:`~edgepack.compression.training.task.Training`, but for what the model file says of
-        its own. Returns the technique's record.
+        :class:`~edgepack.compression.training.task.Training`, except ``compiled``, which comes from
+        the model file. Returns the technique's record. Raises :class:`ModelError` for a model that
+        the technique does not support.
         """
         chosen = find_technique(technique)
         arrays = load_arrays(samples)
-        model, copy = self._taken_by(chosen, arrays)
+        model, copy = self._in_form_for(chosen, arrays)
         task = Task(
             model=model,
             copy=copy,
@@ -113,13 +116,13 @@ class ModelSession:
             training=self._training(training) if training else None,
             update=update,
         )
-        done = chosen.apply(task, restore(chosen.settings, settings))
-        self._models.append(done.model)
-        self._copy = done.copy
-        return done.record
+        result = chosen.apply(task, restore(chosen.settings, settings))
+        self._models.append(result.model)
+        self._copy = result.copy
+        return result.record
 
     def sparsity(self, *, update: Update) -> Sparsity | None:
-        """Measure the zeros in the current model's layers; None if it has none of Keras's."""
+        """Measure the fraction of zeros per layer of the current model; None if it is not Keras."""
         update(0, 1)
         if not isinstance(self._current, KerasModel):
             return None
@@ -128,7 +131,10 @@ class ModelSession:
     def convert(
         self, *, shapes: list[list[int]], float_tflite: str, update: Update
     ) -> dict[str, Any]:
-        """Write the current model as a float .tflite; returns the layers that were unrolled."""
+        """Write the current model as a float .tflite; returns ``unrolled``, the unrolled layers.
+
+        ``shapes`` are those of the inputs, without the sample axis.
+        """
         update(0, 1)
         converted = to_float_tflite(self._current, [tuple(shape) for shape in shapes])
         Path(float_tflite).write_bytes(converted.tflite)
@@ -142,7 +148,7 @@ class ModelSession:
         calibrated_tflite: str,
         update: Update,
     ) -> None:
-        """Write the ranges of a model with fused recurrent operators into a float .tflite."""
+        """Write a float .tflite with activation ranges, for a model with fused recurrent layers."""
         samples = list(load_arrays(representative).values())
         calibrated = calibrate_fused(Path(float_tflite).read_bytes(), samples, update)
         Path(calibrated_tflite).write_bytes(calibrated)
@@ -156,9 +162,9 @@ class ModelSession:
         quantized_tflite: str,
         update: Update,
     ) -> None:
-        """Write the quantized form of a float .tflite.
+        """Quantize a float .tflite.
 
-        ``calibrated_tflite`` carries its ranges, if the scheme needs them.
+        ``calibrated_tflite`` contains the activation ranges, if the scheme needs them.
         """
         update(0, 1)
         tflite = Path(float_tflite).read_bytes()
@@ -171,36 +177,40 @@ class ModelSession:
     def predict(
         self, *, steps: int = 0, inputs: dict[str, str], outputs: str, update: Update
     ) -> None:
-        """Run the float model after so many steps of compression; write its outputs next to a stem.
+        """Run the float model as it is after ``steps`` compression steps, and write its outputs.
 
-        :func:`~edgepack.storage.arrays.array_paths` names the files, by the names of the outputs.
+        The files are :func:`~edgepack.storage.arrays.array_paths` of the stem ``outputs`` and the
+        output names. Raises :class:`ModelError` for outputs that are NaN or infinite.
         """
         model = self._models[steps]
         arrays = list(load_arrays(inputs).values())
         paths = array_paths(Path(outputs), [output.name for output in model.signature.outputs])
         with ExitStack() as stack:
-            spools = [stack.enter_context(NpyWriter(Path(path))) for path in paths.values()]
+            writers = [stack.enter_context(NpyWriter(Path(path))) for path in paths.values()]
             runner = model.runner([array.shape[1:] for array in arrays])
             for batch in model.batches(runner, arrays, update):
                 if not all(np.isfinite(array).all() for array in batch):
                     raise ModelError(
-                        f"{model.path}: the float model gives NaN or infinity for these inputs;"
+                        f"{model.path}: the float model outputs NaN or infinity for these inputs;"
                         " check their scale"
                     )
-                for spool, values in zip(spools, batch, strict=True):
-                    spool.add(values)
+                for writer, values in zip(writers, batch, strict=True):
+                    writer.add(values)
 
-    def _taken_by(
+    def _in_form_for(
         self, technique: Technique, samples: Arrays
     ) -> tuple[FloatModel, Callable[[], FloatModel]]:
-        """Give the current model in a form that a technique takes, and what copies it."""
+        """Return the current model in a form that a technique supports, and a function to copy it.
+
+        Raises :class:`ModelError` if it cannot be converted to such a form.
+        """
         if not _forms(self._current).isdisjoint(technique.forms):
             return self._current, self._copy
         if Form.TFLITE not in technique.forms:
-            wanted = " or ".join(sorted(form.value for form in technique.forms))
-            what = "is none" if len(self._models) == 1 else "is none after the step before"
+            forms = " or ".join(sorted(form.value for form in technique.forms))
+            state = "is none" if len(self._models) == 1 else "is none after the step before"
             raise ModelError(
-                f"{self._current.path}: {technique.name} needs {wanted}, and the model {what}; give"
+                f"{self._current.path}: {technique.name} needs {forms}, and the model {state}; give"
                 " another model, or leave the step out"
             )
         shapes = [array.shape[1:] for array in samples.values()]
@@ -209,17 +219,17 @@ class ModelSession:
         file = TfliteFile(self._current.path, converted.tflite, self._current.signature)
         return file, lambda: file
 
-    def _training(self, told: dict[str, Any]) -> Training:
+    def _training(self, arguments: dict[str, Any]) -> Training:
         return Training(
-            source=told["source"],
-            inputs=load_arrays(told["inputs"]),
-            labels=load_arrays(told["labels"]),
-            losses={name: Loss(loss) for name, loss in told["losses"].items()},
-            settings=restore(FineTune, told["settings"]),
+            source=arguments["source"],
+            inputs=load_arrays(arguments["inputs"]),
+            labels=load_arrays(arguments["labels"]),
+            losses={name: Loss(loss) for name, loss in arguments["losses"].items()},
+            settings=restore(FineTune, arguments["settings"]),
             compiled=compiled(self._source.path),
-            fingerprint=told["fingerprint"],
-            checkpoint=told["checkpoint"] and Path(told["checkpoint"]),
-            resume=told["resume"],
+            fingerprint=arguments["fingerprint"],
+            checkpoint=arguments["checkpoint"] and Path(arguments["checkpoint"]),
+            resume=arguments["resume"],
         )
 
 

@@ -1,4 +1,4 @@
-"""What a model is called by whoever gave no name."""
+"""Default model names."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from edgepack.storage.manifest import Manifest
 
 
 def default_name(path: Path) -> str:
-    """Name a .tflite file as the model that edgepack made it of, or else as the file itself.
+    """Return the name of the model that a .tflite file was exported from, or else the file's own.
 
-    Every export calls its file ``int8.tflite``: the manifest beside it tells the model's name.
+    Every export calls its file ``int8.tflite``, so the name comes from the manifest beside it.
     """
     manifest = Manifest.beside(path)
     recipe = manifest.recipe if manifest else None

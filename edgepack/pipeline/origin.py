@@ -1,4 +1,4 @@
-"""Where a .tflite file comes from, as the folder tells that edgepack wrote it into."""
+"""The origin of a .tflite file, from the manifest and report in its output folder."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from edgepack.storage.artifact import describe_bytes
 from edgepack.storage.manifest import MANIFEST, Manifest, RecordedRecipe, require_unaltered
 
 _REPORT = "report.json"
-_COMPRESSED = "compressed"  # by what is not known here
+_COMPRESSED = "compressed"  # by a technique that this version does not know
 _C_ARRAY = re.compile(r"firmware/\w+/model\.c")
 
 
 def companion_files(path: Path) -> list[Path]:
-    """Name the files beside a .tflite file that are read with it, if they are there."""
+    """Return the paths beside a .tflite file that are read with it, if they exist."""
     return [path.parent / name for name in (MANIFEST, FLOAT_TFLITE, _REPORT)]
 
 
 def origin(path: Path) -> Origin | None:
-    """Tell what the folder of a .tflite file says of it; None if edgepack did not make it there.
+    """Return the origin of a .tflite file; None if its folder has no manifest that lists it.
 
-    Raises :class:`~edgepack.core.errors.AlteredError` if the file is not what the manifest beside
-    it says, or the manifest is damaged.
+    Raises :class:`~edgepack.core.errors.AlteredError` if the file does not match the manifest
+    beside it, or the manifest is damaged.
     """
     require_unaltered(path)
     manifest = Manifest.beside(path)
@@ -50,35 +50,35 @@ def origin(path: Path) -> Origin | None:
 
 
 def pruned_float(path: Path, source: Path) -> Path | None:
-    """Find the float model beside a .tflite file that was quantized from it, if it was pruned.
+    """Return the compressed float model beside a .tflite file that was quantized from it.
 
-    None if there is none, or it is ``source``. Raises :class:`~edgepack.core.errors.AlteredError`
-    as :func:`origin` does.
+    None if the file was not compressed, or that model does not exist or is ``source``. Raises
+    :class:`~edgepack.core.errors.AlteredError` as :func:`origin` does.
     """
-    found, beside = origin(path), path.with_name(FLOAT_TFLITE)
-    recipe = RecordedRecipe(found.recipe if found else {})
+    own_origin, float_file = origin(path), path.with_name(FLOAT_TFLITE)
+    recipe = RecordedRecipe(own_origin.recipe if own_origin else {})
     if not recipe.is_compressed or not _is_quantized(path, recipe):
         return None
-    if not beside.is_file() or beside.samefile(source):
+    if not float_file.is_file() or float_file.samefile(source):
         return None
-    require_unaltered(beside)
-    return beside if Manifest.beside(beside) else None
+    require_unaltered(float_file)
+    return float_file if Manifest.beside(float_file) else None
 
 
-def compressed_name(found: Origin | None) -> str:
-    """Say what a model is called after the last step of compression, as its manifest tells it."""
-    last = RecordedRecipe(found.recipe).last_technique if found else None
+def compressed_name(origin: Origin | None) -> str:
+    """Return the stage name of a compressed model: that of the last technique in its recipe."""
+    last = RecordedRecipe(origin.recipe).last_technique if origin else None
     known = TECHNIQUES.get(Prune.technique if last is None else last)
     return known.stage if known else _COMPRESSED
 
 
 def _is_quantized(path: Path, recipe: RecordedRecipe) -> bool:
-    """Whether a file is what the recipe was for, not the float model on the way there."""
+    """Whether a file is the recipe's quantized model, not the intermediate float model."""
     return recipe.scheme is not None and path.name == tflite_name(recipe.scheme)
 
 
 def _c_array(path: Path, artifacts: Iterable[str]) -> bytes | None:
-    """Read the model as C, which an export writes; None if it is not there."""
+    """Read the C source of the model that an export writes; None if it is missing."""
     for name in filter(_C_ARRAY.fullmatch, artifacts):
         file = path.parent / name
         with suppress(OSError):
@@ -88,7 +88,7 @@ def _c_array(path: Path, artifacts: Iterable[str]) -> bytes | None:
 
 
 def _notes(report: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Read the notes of the report beside a file, if it is the one that was written with it."""
+    """Read the notes of a report; none if it is not the one that the manifest lists."""
     if not report.is_file() or not manifest.is_unaltered(report):
         return ()
     try:

@@ -1,11 +1,11 @@
-"""A .tflite file for apps: with metadata, and with classes that run it."""
+"""The ``phone`` command: a .tflite file with metadata, and classes for apps to run it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from edgepack.config.labels import output_with_labels, read_labels
+from edgepack.config.labels import find_labelled_output, read_labels
 from edgepack.config.phone import PhoneConfig
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.config.project_file import read_project_file
@@ -16,7 +16,7 @@ from edgepack.emit.phone.phone_model import PhoneModel, model_ends, require_prep
 from edgepack.emit.phone.swift import swift
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companion_files
-from edgepack.pipeline.validation.read_inputs import ValidatedFile, making_sense_of, read_file
+from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file, reporting_damage
 from edgepack.report.data.phone import PhoneReport
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.manifest import Manifest
@@ -26,18 +26,18 @@ from edgepack.storage.provenance import describe_data, versions
 _COMMAND = "phone"
 
 
-def phone(app: PhoneConfig) -> PhoneReport:
-    """Write a folder with the model, its metadata in the file, and a class in Kotlin and in Swift.
+def phone(config: PhoneConfig) -> PhoneReport:
+    """Write the model with embedded metadata, and a class that runs it in Kotlin and in Swift.
 
     Raises :class:`~edgepack.core.errors.ModelError` for a file that is damaged or that apps cannot
-    run, :class:`~edgepack.core.errors.ConfigError` for labels or preprocessing that do not fit it,
-    and :class:`~edgepack.core.errors.OutputError`.
+    run, :class:`~edgepack.core.errors.ConfigError` for labels or preprocessing that do not fit the
+    model, and :class:`~edgepack.core.errors.OutputError` if the folder cannot be written.
     """
-    model = _phone_model(app, read_file(app.model))
-    with making_sense_of(app.model):
+    model = _phone_model(config, read_file(config.model))
+    with reporting_damage(config.model):
         data = with_metadata(model)
-    inputs = [*app.inputs.values(), *companion_files(app.model)]
-    with staged_output(app.output, _COMMAND, inputs, force=app.force) as folder:
+    inputs = [*config.inputs.values(), *companion_files(config.model)]
+    with staged_output(config.output, _COMMAND, inputs, force=config.force) as folder:
         (folder / model.file).write_bytes(data)
         for suffix, text in ((".kt", kotlin(model)), (".swift", swift(model))):
             (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
@@ -45,7 +45,7 @@ def phone(app: PhoneConfig) -> PhoneReport:
         made = Manifest(
             command=_COMMAND,
             artifacts=artifacts,
-            asked={_COMMAND: _described(app, model)},
+            asked={_COMMAND: _described(config, model)},
             versions=versions(["flatbuffers"]),
         )
         made.write(folder)
@@ -53,31 +53,34 @@ def phone(app: PhoneConfig) -> PhoneReport:
         name=model.name,
         class_name=model.class_name,
         artifacts=artifacts,
-        notes=tuple(_notes(app, model)),
+        notes=tuple(_notes(config, model)),
     )
 
 
-def _phone_model(app: PhoneConfig, file: ValidatedFile) -> PhoneModel:
-    """Put together what the emitters take."""
+def _phone_model(config: PhoneConfig, file: ParsedFile) -> PhoneModel:
+    """Assemble the input of the emitters.
+
+    Raises :class:`~edgepack.core.errors.ConfigError` for labels or preprocessing that do not fit.
+    """
     graph = file.model.main
-    with making_sense_of(app.model):
+    with reporting_damage(config.model):
         inputs = model_ends(
             "input", [each.name for each in file.signature.inputs], graph.input_tensors
         )
         outputs = model_ends("output", file.outputs, graph.output_tensors)
-    preprocessing = read_project_file(app.project_file).described(file.signature)
+    preprocessing = read_project_file(config.project_file).described(file.signature)
     try:
         for end in inputs:
             require_prepared(end, preprocessing[end.title])
     except ConfigError as error:
-        raise ConfigError(f"{app.project_file}: {error}") from None
+        raise ConfigError(f"{config.project_file}: {error}") from None
     labels: tuple[str, ...] = ()
     labelled = 0
-    if app.labels is not None:
-        labels = read_labels(app.labels)
-        labelled = output_with_labels(app.labels, labels, file.signature.outputs)
+    if config.labels is not None:
+        labels = read_labels(config.labels)
+        labelled = find_labelled_output(config.labels, labels, file.signature.outputs)
     return PhoneModel(
-        name=_text(app.name or default_name(app.model)),
+        name=_valid_text(config.name or default_name(config.model)),
         data=file.data,
         model=file.model,
         inputs=inputs,
@@ -85,34 +88,34 @@ def _phone_model(app: PhoneConfig, file: ValidatedFile) -> PhoneModel:
         preprocessing=preprocessing,
         labels=labels,
         labelled=labelled,
-        description=_text(app.description),
+        description=_valid_text(config.description),
     )
 
 
-def _text(given: str) -> str:
-    """Put marks in the place of what is no text: a path may hold any bytes."""
-    return given.encode("utf-8", "replace").decode()
+def _valid_text(text: str) -> str:
+    """Replace what cannot be encoded in UTF-8 by ``?``; a path may contain any bytes."""
+    return text.encode("utf-8", "replace").decode()
 
 
-def _described(app: PhoneConfig, model: PhoneModel) -> dict[str, Any]:
-    """Tell what was asked for, by names and content."""
-    inputs = {role: describe_data(path) for role, path in app.inputs.items()}
+def _described(config: PhoneConfig, model: PhoneModel) -> dict[str, Any]:
+    """Describe the settings for the manifest: inputs by name and content, and the texts."""
+    inputs = {role: describe_data(path) for role, path in config.inputs.items()}
     return inputs | {"name": model.name, "description": model.description}
 
 
-def _notes(app: PhoneConfig, model: PhoneModel) -> Iterator[str]:
-    """Say what the app has to know, or do itself."""
-    if app.labels is None:
-        yield "no labels: if an output tells classes, name them with --labels FILE"
-    bare = [
+def _notes(config: PhoneConfig, model: PhoneModel) -> Iterator[str]:
+    """Yield notes on what the app must know, or do itself."""
+    if config.labels is None:
+        yield "no labels: if an output stands for classes, name them with --labels FILE"
+    unprocessed = [
         end.title
         for end in model.inputs
         if model.preprocessing[end.title] == Preprocessing() and model.is_real(end)
     ]
-    if bare:
+    if unprocessed:
         yield (
-            f"{', '.join(bare)}: the app gives real values as the model was trained on; describe"
-            " how they come about with --config FILE"
+            f"{', '.join(unprocessed)}: the app must provide real values like the training data;"
+            " describe their preprocessing with --config FILE"
         )
     custom = {
         operator.name
@@ -121,4 +124,4 @@ def _notes(app: PhoneConfig, model: PhoneModel) -> Iterator[str]:
         if operator.is_custom
     }
     if custom:
-        yield f"{', '.join(sorted(custom))}: custom operators, which the app has to bring"
+        yield f"{', '.join(sorted(custom))}: custom operators, which the app must register"

@@ -1,4 +1,4 @@
-"""Weights in fixed point, simulated: accuracy against bits."""
+"""The study of simulated fixed-point weights: accuracy by bit width and rounding mode."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from edgepack.config.export import Recipe
 from edgepack.config.quantization import FixedPoint
 from edgepack.core.errors import ConfigError, ConversionError
-from edgepack.core.progress import Progress, Silent, ignore
+from edgepack.core.progress import Progress, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.evaluation.deviation import why_no_outputs
 from edgepack.load.formats import detect_format
 from edgepack.pipeline.steps import model_steps
-from edgepack.pipeline.steps.job import Job, JobData, load
-from edgepack.pipeline.steps.model_process import model_session, own_folder
-from edgepack.pipeline.steps.score import evaluators
+from edgepack.pipeline.steps.job import Job, JobData, load_model_and_data, new_job
+from edgepack.pipeline.steps.model_process import model_session
+from edgepack.pipeline.steps.score import make_evaluators
 from edgepack.quantization.fixed_point import fixed_point
 from edgepack.report.data.study import Simulated, StudyReport
 from edgepack.runtimes import LITERT
@@ -36,10 +36,10 @@ def study(
     *,
     verbose: bool = False,
 ) -> StudyReport:
-    """Round the float model's weights to few bits and run it on the test data, on LiteRT.
+    """Round the float model's weights to few bits, and run it on the test data on LiteRT.
 
-    Of the recipe, the model, the test data, the metric, the output and the seed count. Writes the
-    float model, study.json and the manifest.
+    Only the recipe's model, test data, metric, output and seed are used. Writes the float model,
+    study.json and the manifest.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
@@ -54,9 +54,9 @@ def study(
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         interpreters([LITERT], verbose=verbose) as running,
     ):
-        job = Job(recipe, folder, work, own_folder(work), session, progress or Silent())
+        job = new_job(recipe, folder, work, session, progress)
         inputs = describe_inputs(recipe)
-        data = load(job)
+        data = load_model_and_data(job)
         model_steps.convert(job, data)
         report = _study(job, data, settings, running)
         text_files.write_json(folder / "study.json", report.to_dict())
@@ -70,35 +70,38 @@ def study(
 def _study(job: Job, data: JobData, settings: FixedPoint, running: Interpreters) -> StudyReport:
     names = [output.name for output in data.signature.outputs]
     model = job.float_tflite.read_bytes()
-    wanted = _run(data, model, running, job.work)
-    scorers = evaluators(wanted, data.measures)
+    float_outputs = _run(data, model, running, job.work)
+    scorers = make_evaluators(float_outputs, data.measures)
     simulated = []
     pairs = [(bits, rounding) for bits in settings.bits for rounding in settings.roundings]
     with job.progress.step("study") as update:
         for done, (bits, rounding) in enumerate(pairs):
             update(done, len(pairs), f"{bits} bits, {rounding}")
-            coarse = fixed_point(model, bits, rounding, job.recipe.seed)
+            rounded = fixed_point(model, bits, rounding, job.recipe.seed)
             with TemporaryFolder(job.work) as work:  # outputs are files there
-                outputs = _run(data, coarse, running, work)
+                outputs = _run(data, rounded, running, work)
                 scores = {name: scorers[name].score(outputs[name], None) for name in names}
             simulated.append(Simulated(bits=bits, rounding=rounding, outputs=scores))
     measures = {name: data.measures.get(name) for name in names}
     return StudyReport(
         model=model_steps.model_name(job.recipe),
-        samples=len(data.compared),
+        samples=len(data.evaluation_data),
         seed=job.recipe.seed,
-        metrics={name: found.metric.name if found else None for name, found in measures.items()},
+        metrics={
+            name: measure.metric.name if measure else None for name, measure in measures.items()
+        },
         float_values={name: evaluator.float_value() for name, evaluator in scorers.items()},
         simulated=tuple(simulated),
     )
 
 
 def _run(data: JobData, model: bytes, running: Interpreters, work: Path) -> Arrays:
+    """Run a float .tflite on LiteRT; returns its outputs (samples, ...), by name."""
     path = work / "simulated.tflite"
     path.write_bytes(model)
     runs = running.run(
         model=path,
-        inputs=data.compared.inputs,
+        inputs=data.evaluation_data.inputs,
         outputs=[output.name for output in data.signature.outputs],
         work=work,
         update=ignore,

@@ -1,1 +1,1 @@
-"""The ``compare`` command: several models against their float model."""
+"""The ``compare`` command: candidate models compared with their float model."""

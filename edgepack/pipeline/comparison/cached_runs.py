@@ -1,4 +1,4 @@
-"""What interpreters give for the same samples, from the cache or by running them."""
+"""Outputs of interpreters on the same samples, from the cache or by running the models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgepack.core.progress import Parts, Update
 from edgepack.evaluation.deviation import why_no_outputs
-from edgepack.pipeline.validation.read_inputs import ValidatedFile
+from edgepack.pipeline.validation.read_inputs import ParsedFile
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.processes import Interpreters
@@ -28,7 +28,7 @@ from edgepack.tflite.macs import model_macs
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """Samples on disk, and what tells them from any others."""
+    """A dataset on disk, and the digests that identify it in the cache."""
 
     data: Dataset
 
@@ -37,25 +37,25 @@ class Samples:
 
     @cached_property
     def content(self) -> list[str]:
-        """Digests of the inputs, in the model's order."""
+        """SHA-256 of each input's file, in the model's order."""
         return [describe(Path(path)).sha256 for path in self.data.files.values()]
 
 
-def digest(array: NDArray[Any]) -> str:
-    """Compute the SHA-256 of the file that an array is mapped from, or else of what it holds."""
+def array_digest(array: NDArray[Any]) -> str:
+    """Return the SHA-256 of the file that an array is mapped from, or else of its content."""
     path = file_of(array)
     if path is not None:
         return describe(path).sha256
-    found = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
-    found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+    content = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RuntimeOutputs:
-    """What an interpreter gave: integer or real ``outputs`` (samples, ...), or why it failed.
+    """The result of a run: integer or real ``outputs`` (samples, ...), or why it failed.
 
-    ``outputs`` are in the model's order. ``content`` tells the answer from any other.
+    ``outputs`` are in the model's order. ``content`` identifies the result in cache keys.
     """
 
     version: str
@@ -64,17 +64,17 @@ class RuntimeOutputs:
     content: Any
 
     @classmethod
-    def found(cls, entry: CacheEntry | None, key: Any, outputs: int) -> RuntimeOutputs | None:
-        """Map what was found under a key; None if it is not as many outputs, all of them whole."""
+    def from_cache(cls, entry: CacheEntry | None, key: Any, outputs: int) -> RuntimeOutputs | None:
+        """Map the files of a cache entry; None if there is none, or not ``outputs`` whole files."""
         try:
-            answer = cls.of(entry, key) if entry else None
+            run = cls.from_entry(entry, key) if entry else None
         except (OSError, ValueError):
             return None
-        return answer if answer and len(answer.outputs) == outputs else None
+        return run if run and len(run.outputs) == outputs else None
 
     @classmethod
-    def of(cls, entry: CacheEntry, key: Any) -> RuntimeOutputs:
-        """Map what was kept under a key: the version, and files 0.npy, 1.npy and so on."""
+    def from_entry(cls, entry: CacheEntry, key: Any) -> RuntimeOutputs:
+        """Map the files of a cache entry: its value is the version, its files 0.npy, 1.npy, ..."""
         paths = sorted(entry.folder.glob("*.npy"), key=lambda path: int(path.stem))
         return cls(
             version=str(entry.value),
@@ -86,72 +86,72 @@ class RuntimeOutputs:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunRequest:
-    """A file that is to be run on runtimes."""
+    """A file to run, and the runtimes to run it on."""
 
-    file: ValidatedFile
+    file: ParsedFile
     runtimes: Sequence[Runtime]
 
 
 def run_cached(
     running: Interpreters,
-    questions: Mapping[str, RunRequest],
+    requests: Mapping[str, RunRequest],
     samples: Samples,
     cache: Cache,
     work: Path,
     update: Update,
 ) -> dict[str, dict[str, RuntimeOutputs]]:
-    """Run files on the same samples, all side by side; answers by name, then by runtime.
+    """Run files on the same samples in parallel; returns the results by name, then by runtime.
 
-    What was run before is taken from the cache.
+    Results in the cache are reused.
     """
     missing: dict[str, RunRequest] = {}
-    answers: dict[str, dict[str, RuntimeOutputs]] = {name: {} for name in questions}
-    for name, question in questions.items():
-        for runtime in question.runtimes:
-            key = _key(question.file, runtime, samples)
-            if answer := RuntimeOutputs.found(cache.find(key), key, len(question.file.outputs)):
-                answers[name][runtime.name] = answer
-        left = [runtime for runtime in question.runtimes if runtime.name not in answers[name]]
-        if left:
-            missing[name] = RunRequest(file=question.file, runtimes=left)
-    for name, runs in _run(running, missing, samples, work, update).items():
+    runs: dict[str, dict[str, RuntimeOutputs]] = {name: {} for name in requests}
+    for name, request in requests.items():
+        for runtime in request.runtimes:
+            key = _key(request.file, runtime, samples)
+            if run := RuntimeOutputs.from_cache(cache.find(key), key, len(request.file.outputs)):
+                runs[name][runtime.name] = run
+        uncached = [runtime for runtime in request.runtimes if runtime.name not in runs[name]]
+        if uncached:
+            missing[name] = RunRequest(file=request.file, runtimes=uncached)
+    for name, new_runs in _run(running, missing, samples, work, update).items():
         for runtime in missing[name].runtimes:
             key = _key(missing[name].file, runtime, samples)
-            answers[name][runtime.name] = _kept(runs[runtime.name], key, cache, work)
+            runs[name][runtime.name] = _cache_run(new_runs[runtime.name], key, cache, work)
     return {
-        name: {runtime.name: answers[name][runtime.name] for runtime in question.runtimes}
-        for name, question in questions.items()
+        name: {runtime.name: runs[name][runtime.name] for runtime in request.runtimes}
+        for name, request in requests.items()
     }
 
 
 def _run(
     running: Interpreters,
-    questions: Mapping[str, RunRequest],
+    requests: Mapping[str, RunRequest],
     samples: Samples,
     work: Path,
     update: Update,
 ) -> dict[str, dict[str, Run]]:
-    pairs = sum(len(asked.runtimes) for asked in questions.values())
+    pairs = sum(len(request.runtimes) for request in requests.values())
     counter = Parts(update, total=len(samples) * pairs)
     started = {}
-    for index, (name, asked) in enumerate(questions.items()):
-        folder = work / f"run-{index}"  # names of files may be the same
+    for index, (name, request) in enumerate(requests.items()):
+        folder = work / f"run-{index}"  # file names may be equal
         folder.mkdir()
         started[name] = running.start(
-            model=asked.file.path,
+            model=request.file.path,
             inputs=quantize_inputs(
-                samples.data.inputs, asked.file.model.main.input_tensors, folder
+                samples.data.inputs, request.file.model.main.input_tensors, folder
             ),
-            outputs=asked.file.outputs,
+            outputs=request.file.outputs,
             work=folder,
             update=counter.part(name),
-            on=asked.runtimes,
-            macs=model_macs(asked.file.model),
+            on=request.runtimes,
+            macs=model_macs(request.file.model),
         )
     return {name: wait() for name, wait in started.items()}
 
 
-def _key(file: ValidatedFile, runtime: Runtime, samples: Samples) -> Any:
+def _key(file: ParsedFile, runtime: Runtime, samples: Samples) -> Any:
     return [
         "run",
         file.artifact.sha256,
@@ -161,8 +161,8 @@ def _key(file: ValidatedFile, runtime: Runtime, samples: Samples) -> Any:
     ]
 
 
-def _kept(run: Run, key: Any, cache: Cache, work: Path) -> RuntimeOutputs:
-    """Keep what a run gave; a failure is told, and tried again next time."""
+def _cache_run(run: Run, key: Any, cache: Cache, work: Path) -> RuntimeOutputs:
+    """Cache the outputs of a run; a failure is returned, but not cached."""
     if run.outputs is None:
         why = why_no_outputs(run)
         return RuntimeOutputs(version=run.version, outputs=(), failure=why, content=key)
@@ -173,4 +173,4 @@ def _kept(run: Run, key: Any, cache: Cache, work: Path) -> RuntimeOutputs:
             path = work / f"kept-{index}.npy"
             save_array(path, array)
         files[f"{index}.npy"] = path
-    return RuntimeOutputs.of(cache.keep(key, run.version, files), key)
+    return RuntimeOutputs.from_entry(cache.keep(key, run.version, files), key)

@@ -1,4 +1,4 @@
-"""The models of a comparison, but for the float one."""
+"""The candidates of a comparison: the models that are compared with the float model."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.signature import Signature, fits
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import compressed_name, origin, pruned_float
-from edgepack.pipeline.validation.read_inputs import ValidatedFile, read_file
+from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Origin
 from edgepack.tflite.converter_names import without_suffix
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A .tflite file that is held against the float model, under a name of its own.
+    """A .tflite file that is compared with the float model, under a unique name.
 
     ``pruned`` is the pruned float model that it was quantized from, None if it was not pruned.
     """
 
     name: str
     role: str
-    file: ValidatedFile
+    file: ParsedFile
     origin: Origin | None
-    pruned: ValidatedFile | None = None
+    pruned: ParsedFile | None = None
 
 
 def read_candidates(
     candidates: Sequence[NamedModel], source: Path, signature: Signature
 ) -> list[Candidate]:
-    """Read the candidates; before each the pruned float model that it was quantized from, if any.
+    """Read the candidates, each preceded by the pruned float model it was quantized from, if any.
 
-    Raises :class:`ModelError` for a file that does not take and give what the float model does,
-    and :class:`ConfigError` for two of the same name.
+    ``source`` is the float model's path. Raises :class:`ModelError` for a file whose inputs and
+    outputs differ from the float model's, and :class:`ConfigError` for two of the same name.
     """
     quantized = [
         _read(name, candidate.path, source)
         for name, candidate in zip(_names(candidates), candidates, strict=True)
     ]
-    found = list(_with_pruned(quantized))
-    for contestant in found:
-        _require_same_ends(contestant.file, source, signature)
-    return found
+    all_candidates = list(_with_pruned(quantized))
+    for candidate in all_candidates:
+        _require_same_signature(candidate.file, source, signature)
+    return all_candidates
 
 
 def _read(name: str, path: Path, source: Path) -> Candidate:
@@ -61,61 +61,67 @@ def _read(name: str, path: Path, source: Path) -> Candidate:
 
 
 def _with_pruned(quantized: Sequence[Candidate]) -> Iterator[Candidate]:
-    """Put each pruned model, once, before the first that was quantized from it."""
-    taken = {FLOAT, *(each.name for each in quantized)}
-    once = {each.pruned.data for each in quantized if each.pruned is not None}
-    told: set[bytes] = set()
+    """Insert each pruned model, once, before the first model that was quantized from it."""
+    used_names = {FLOAT, *(each.name for each in quantized)}
+    pruned_models = {each.pruned.data for each in quantized if each.pruned is not None}
+    listed: set[bytes] = set()
     for each in quantized:
-        if each.pruned is not None and each.pruned.data not in told:
+        if each.pruned is not None and each.pruned.data not in listed:
             stage = compressed_name(each.origin)
-            name = _other_than(taken, stage if len(once) == 1 else f"{stage} {each.name}")
-            its_origin = origin(each.pruned.path)
-            yield Candidate(name=name, role=PRUNED, file=each.pruned, origin=its_origin)
-            taken.add(name)
-            told.add(each.pruned.data)
+            name = _unused_name(
+                used_names, stage if len(pruned_models) == 1 else f"{stage} {each.name}"
+            )
+            pruned_origin = origin(each.pruned.path)
+            yield Candidate(name=name, role=PRUNED, file=each.pruned, origin=pruned_origin)
+            used_names.add(name)
+            listed.add(each.pruned.data)
         yield each
-        told.add(each.file.data)
+        listed.add(each.file.data)
 
 
-def _other_than(taken: Collection[str], name: str) -> str:
-    """Give a name that is not taken: this one, or else this one with a number."""
+def _unused_name(used: Collection[str], name: str) -> str:
+    """Return the name, with a number from 2 upwards if it is used already."""
     numbered = (f"{name} {number}" for number in count(2))
-    return next(each for each in chain([name], numbered) if each not in taken)
+    return next(each for each in chain([name], numbered) if each not in used)
 
 
 def _names(candidates: Sequence[NamedModel]) -> list[str]:
-    """Name files as the user does, or by their own names; by their models' if those are equal."""
+    """Name the candidates: as the user does, else by file name, else by default model name.
+
+    Raises :class:`ConfigError` if two names are still equal.
+    """
     for name_of in (lambda path: path.stem, default_name):
         names = [each.name or name_of(each.path) for each in candidates]
         if len(set(names)) == len(names) and FLOAT not in names:
             return names
     raise ConfigError(
-        f"two models are called {_twice([FLOAT, *names])!r}: name them, such as"
+        f"two models are called {_first_duplicate([FLOAT, *names])!r}: name them, such as"
         f" mine={candidates[-1].path}"
     )
 
 
-def _twice(names: Sequence[str]) -> str:
-    return next(name for place, name in enumerate(names) if name in names[:place])
+def _first_duplicate(names: Sequence[str]) -> str:
+    return next(name for index, name in enumerate(names) if name in names[:index])
 
 
-def _require_same_ends(file: ValidatedFile, source: Path, signature: Signature) -> None:
-    for its, wanted in (
+def _require_same_signature(file: ParsedFile, source: Path, signature: Signature) -> None:
+    for specs, float_specs in (
         (file.signature.inputs, signature.inputs),
         (file.signature.outputs, signature.outputs),
     ):
-        if len(its) != len(wanted) or not all(
-            fits(found.shape, spec.shape) for found, spec in zip(its, wanted, strict=True)
+        if len(specs) != len(float_specs) or not all(
+            fits(spec.shape, expected.shape)
+            for spec, expected in zip(specs, float_specs, strict=True)
         ):
             raise ModelError(
-                f"{file.path}: takes and gives {file.signature}, {source}"
-                f" {signature}; give models that were made of the same one"
+                f"{file.path}: has the inputs and outputs {file.signature}, but {source} has"
+                f" {signature}; give models made from the same one"
             )
-    order, right = (
+    order, float_order = (
         [without_suffix(each.name) for each in of.inputs] for of in (file.signature, signature)
     )
-    if order != right and sorted(order) == sorted(right):
+    if order != float_order and sorted(order) == sorted(float_order):
         raise ModelError(
-            f"{file.path}: takes its inputs in another order, {', '.join(order)}, than {source},"
-            f" {', '.join(right)}; give models that edgepack made, which keep it"
+            f"{file.path}: has its inputs in another order, {', '.join(order)}, than {source},"
+            f" {', '.join(float_order)}; give models made by edgepack, which keeps the order"
         )

@@ -1,4 +1,4 @@
-"""The comparison of a float model with others that were made of it."""
+"""The comparison of a float model with candidates derived from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgepack.pipeline.comparison.details import CandidateDetails, weight_mismat
 from edgepack.pipeline.comparison.folds import cross_validate, plan_folds, split_folds
 from edgepack.pipeline.comparison.setup import ComparisonSetup, read_setup
 from edgepack.pipeline.comparison.show_samples import show_samples
-from edgepack.pipeline.comparison.stages import score_all
+from edgepack.pipeline.comparison.stages import score_stages
 from edgepack.pipeline.origin import companion_files
 from edgepack.report.data.comparison import FLOAT, ComparisonReport, FoldsReport, Stage
 from edgepack.report.data.lint import LintReport
@@ -38,120 +38,120 @@ _COMMAND = "compare"
 
 
 def compare(
-    trial: CompareConfig, progress: Progress | None = None, *, verbose: bool = False
+    config: CompareConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ComparisonReport:
-    """Compare a float model with others on the same samples, and tell whether a drop is real.
+    """Compare a float model with others on the same samples, and report whether a drop is real.
 
-    Writes ``trial.output``, if it is set, whole or not at all: report.html, report.md, report.json
-    and the manifest. ``verbose`` lets TensorFlow and the interpreters write to standard error.
-    What an interpreter fails at is a result.
+    Writes ``config.output`` atomically, if it is set: report.html, report.md, report.json and the
+    manifest. ``verbose`` lets TensorFlow and the interpreters write to standard error. An
+    interpreter's failure is a result, not an error.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
     progress = progress or Silent()
-    plan = plan_folds(trial)
+    plan = plan_folds(config)
     with ExitStack() as stack:
         folder = None
-        if trial.output is None:
+        if config.output is None:
             work = stack.enter_context(temporary())
         else:
-            output = staged_output(trial.output, _COMMAND, _read(trial), force=trial.force)
+            output = staged_output(config.output, _COMMAND, _paths(config), force=config.force)
             folder = stack.enter_context(output)
             work = stack.enter_context(TemporaryFolder(folder.parent))
-        cache = Cache(default_folder() if trial.is_cached else None, work)
-        contest = read_setup(trial, cache, work, stack, progress, verbose=verbose)
-        folds_of = split_folds(contest, plan) if plan else None
-        of_float, answers = _run(contest)
+        cache = Cache(default_folder() if config.is_cached else None, work)
+        setup = read_setup(config, cache, work, stack, progress, verbose=verbose)
+        split = split_folds(setup, plan) if plan else None
+        float_run, runs = _run(setup)
         with progress.step("compare"):
-            stages = score_all(contest, of_float, answers)
-        folds = cross_validate(contest, folds_of, of_float) if folds_of else None
-        lint, notes = None, contest.notes
+            stages = score_stages(setup, float_run, runs)
+        folds = cross_validate(setup, split, float_run) if split else None
+        lint, notes = None, setup.notes
         if folder is not None:
-            look = CandidateDetails(contest, stack)
-            stages = look.at_all(stages)
-            lint, more = look.lint()
-            notes += more
+            details = CandidateDetails(setup, stack)
+            stages = details.add_to(stages)
+            lint, lint_notes = details.lint()
+            notes += lint_notes
         notes += cache.notes
-        report = _report(contest, stages, folds, lint, notes)
+        report = _report(setup, stages, folds, lint, notes)
         if folder is not None:
-            inputs = contest.samples.data.inputs
-            shown = show_samples(report, contest.contestants, inputs, of_float, answers)
-            _write(folder, report, shown, contest.runtimes)
+            inputs = setup.samples.data.inputs
+            shown = show_samples(report, setup.candidates, inputs, float_run, runs)
+            _write(folder, report, shown, setup.runtimes)
     return report
 
 
 _DISTRIBUTIONS = ("numpy", "scikit-learn", "scipy")
 
 
-def _read(trial: CompareConfig) -> list[Any]:
-    """List all that is read, and the cache, which must not hold a folder that is to stay."""
-    candidates = [each.path for each in trial.candidates]
+def _paths(config: CompareConfig) -> list[Any]:
+    """Return everything that is read, and the cache, in which no output folder may lie."""
+    candidates = [each.path for each in config.candidates]
     return [
-        *trial.source.inputs.values(),
-        *trial.inputs.values(),
+        *config.source.inputs.values(),
+        *config.inputs.values(),
         *candidates,
-        *(beside for path in candidates for beside in companion_files(path)),
-        *map(target_file, trial.targets),
+        *(companion for path in candidates for companion in companion_files(path)),
+        *map(target_file, config.targets),
         *filter(None, [default_folder()]),
     ]
 
 
-def _run(contest: ComparisonSetup) -> tuple[RuntimeOutputs, dict[str, dict[str, RuntimeOutputs]]]:
-    """Run all models side by side; returns the float model's answer, and the others' by name."""
-    floating, samples = contest.floating, contest.samples
-    questions = {
-        each.name: RunRequest(file=each.file, runtimes=contest.runtimes)
-        for each in contest.contestants
+def _run(setup: ComparisonSetup) -> tuple[RuntimeOutputs, dict[str, dict[str, RuntimeOutputs]]]:
+    """Run all models in parallel; returns the float model's run, and the others' by name.
+
+    Raises :class:`ModelError` if the float model does not run.
+    """
+    float_model, samples = setup.float_model, setup.samples
+    requests = {
+        each.name: RunRequest(file=each.file, runtimes=setup.runtimes) for each in setup.candidates
     }
-    if floating.file is not None:
-        questions[FLOAT] = RunRequest(file=floating.file, runtimes=[LITERT])
-    with contest.progress.step("run") as update:
-        predicted = floating.predict(samples) if floating.file is None else None
-        answers = run_cached(
-            contest.running, questions, samples, contest.cache, contest.work, update
-        )
-        of_float = predicted() if predicted else answers.pop(FLOAT)[LITERT.name]
-    if of_float.failure:
+    if float_model.file is not None:
+        requests[FLOAT] = RunRequest(file=float_model.file, runtimes=[LITERT])
+    with setup.progress.step("run") as update:
+        await_float = float_model.predict(samples) if float_model.file is None else None
+        runs = run_cached(setup.running, requests, samples, setup.cache, setup.work, update)
+        float_run = await_float() if await_float else runs.pop(FLOAT)[LITERT.name]
+    if float_run.failure:
         raise ModelError(
-            f"{floating.path}: nothing can be compared with it on LiteRT: {of_float.failure}"
+            f"{float_model.path}: nothing can be compared with it on LiteRT: {float_run.failure}"
         )
-    return of_float, answers
+    return float_run, runs
 
 
 def _report(
-    contest: ComparisonSetup,
+    setup: ComparisonSetup,
     stages: Sequence[Stage],
     folds: FoldsReport | None,
     lint: LintReport | None,
     notes: Sequence[str],
 ) -> ComparisonReport:
-    inputs = _inputs(contest)
+    inputs = _inputs(setup)
     return ComparisonReport(
-        model=contest.trial.model.resolve().name,
-        float_runtime=contest.floating.runtime,
+        model=setup.config.model.resolve().name,
+        float_runtime=setup.float_model.runtime,
         data=inputs["test"],
-        samples=len(contest.samples),
-        classes=contest.classes,
-        metrics={name: first.metric.name for name, (first, *_) in contest.measures.items()},
+        samples=len(setup.samples),
+        classes=setup.classes,
+        metrics={name: first.metric.name for name, (first, *_) in setup.measures.items()},
         stages=tuple(stages),
         folds=folds,
         lint=lint,
-        max_drop=contest.max_drop,
+        max_drop=setup.max_drop,
         inputs=inputs,
-        versions=versions(_DISTRIBUTIONS, versions_of(contest.runtimes)),
+        versions=versions(_DISTRIBUTIONS, versions_of(setup.runtimes)),
         notes=(*notes, *weight_mismatch_notes(stages)),
     )
 
 
-def _inputs(contest: ComparisonSetup) -> dict[str, dict[str, object]]:
-    """Describe what went in, by its role; the contestants, which have any name, by their stage."""
+def _inputs(setup: ComparisonSetup) -> dict[str, dict[str, object]]:
+    """Describe the inputs by role; candidates, which may have any name, as ``stage NAME``."""
     return {
-        **contest.floating.inputs,
+        **setup.float_model.inputs,
         **{
             f"stage {each.name}": {"name": each.file.path.name} | asdict(each.file.artifact)
-            for each in contest.contestants
+            for each in setup.candidates
         },
-        **{role: describe_data(each) for role, each in contest.trial.inputs.items()},
+        **{role: describe_data(each) for role, each in setup.config.inputs.items()},
     }
 
 

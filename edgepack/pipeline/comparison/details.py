@@ -1,4 +1,4 @@
-"""What a page tells of a model besides how good it is: checks, layers, sparsity, its data."""
+"""Details for the page of a comparison: checks, layer errors, sparsity, and lint of the data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edgepack.core.progress import Silent, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.layer_errors.causes import has_other_weights
 from edgepack.layer_errors.result import DebugReport
-from edgepack.pipeline.comparison.cached_runs import digest
+from edgepack.pipeline.comparison.cached_runs import array_digest
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.setup import ComparisonSetup
-from edgepack.pipeline.debug import compare_layers, layer_comparer
-from edgepack.pipeline.lint import find_lint
-from edgepack.pipeline.validation.read_inputs import ValidatedFile, making_sense_of, read_inputs
-from edgepack.pipeline.validation.validate import Subject, examine, runtimes_here
+from edgepack.pipeline.debug import compare_layers, start_layer_comparer
+from edgepack.pipeline.lint import run_linter
+from edgepack.pipeline.validation.read_inputs import ParsedFile, read_inputs, reporting_damage
+from edgepack.pipeline.validation.validate import Subject, examine, installed_runtimes
 from edgepack.report.data.comparison import QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.validation import ValidationReport
@@ -33,132 +33,132 @@ from edgepack.workers.replaced import ReplacedWorker
 
 
 class CandidateDetails:
-    """Looks at the models of one contest; the worker that it takes is left to ``stack``."""
+    """Computes the details of a comparison's models; ``stack`` closes the worker that it starts."""
 
-    def __init__(self, contest: ComparisonSetup, stack: ExitStack) -> None:
-        self._contest = contest
+    def __init__(self, setup: ComparisonSetup, stack: ExitStack) -> None:
+        self._setup = setup
         self._stack = stack
-        self._float = contest.floating.tflite(contest.samples.data)
+        self._float_file = setup.float_model.tflite(setup.samples.data)
 
-    def at_all(self, stages: Sequence[Stage]) -> list[Stage]:
-        """Add what there is to say about the float model, the first, and about each contestant.
+    def add_to(self, stages: Sequence[Stage]) -> list[Stage]:
+        """Return the stages with details; the float model's is first, then those of the candidates.
 
-        What was quantized after pruning is held against the pruned model, layer by layer.
+        A model that was quantized after pruning is compared with the pruned model, layer by layer.
         """
-        floating, *others = stages
-        with self._contest.progress.step("look") as update:
-            found = [self._at_float(floating)]
-            for stage, contestant in zip(others, self._contest.contestants, strict=True):
-                update(len(found), len(stages))
-                found.append(self._at(stage, contestant))
-        return found
+        float_stage, *others = stages
+        with self._setup.progress.step("look") as update:
+            detailed = [self._float_details(float_stage)]
+            for stage, candidate in zip(others, self._setup.candidates, strict=True):
+                update(len(detailed), len(stages))
+                detailed.append(self._candidate_details(stage, candidate))
+        return detailed
 
-    def _at_float(self, stage: Stage) -> Stage:
+    def _float_details(self, stage: Stage) -> Stage:
         return replace(
             stage,
-            artifact=self._float.artifact,
-            is_converted=self._contest.floating.file is None,
-            validation=self._validate(self._float, None),
-            sparsity=weight_sparsity(self._float.model),
+            artifact=self._float_file.artifact,
+            is_converted=self._setup.float_model.file is None,
+            validation=self._validate(self._float_file, None),
+            sparsity=weight_sparsity(self._float_file.model),
         )
 
-    def _at(self, stage: Stage, contestant: Candidate) -> Stage:
-        file, floating = contestant.file, contestant.pruned or self._float
-        found = replace(
+    def _candidate_details(self, stage: Stage, candidate: Candidate) -> Stage:
+        file, float_file = candidate.file, candidate.pruned or self._float_file
+        detailed = replace(
             stage,
-            validation=self._validate(file, floating),
+            validation=self._validate(file, float_file),
             sparsity=weight_sparsity(file.model),
         )
-        if contestant.role != QUANTIZED:
-            return found
+        if candidate.role != QUANTIZED:
+            return detailed
         try:
-            return replace(found, layers=self._layers(file, floating))
+            return replace(detailed, layers=self._layers(file, float_file))
         except EdgepackError as error:
-            return replace(found, why_no_layers=_told(error, file.path, floating.path))
+            return replace(detailed, why_no_layers=_message(error, file.path, float_file.path))
 
     def lint(self) -> tuple[LintReport | None, tuple[str, ...]]:
-        """Look for what is wrong with the test data, its labels included, or say why not.
+        """Lint the test data with its labels; returns None and a note if that fails.
 
-        The linter takes the model to TensorFlow, which wants more of it than interpreters do.
+        The linter loads the model in TensorFlow, which may refuse a file that interpreters run.
         """
-        contest, trial = self._contest, self._contest.trial
-        recipe = trial.as_recipe(contest.work)
-        data = contest.samples.data
+        setup, config = self._setup, self._setup.config
+        recipe = config.as_recipe(setup.work)
+        data = setup.samples.data
         key = [
             "lint",
-            contest.floating.inputs,
-            self._float.artifact.sha256,
-            contest.samples.content,
-            {name: digest(labels) for name, labels in data.labels.items()},
+            setup.float_model.inputs,
+            self._float_file.artifact.sha256,
+            setup.samples.content,
+            {name: array_digest(labels) for name, labels in data.labels.items()},
             data.classes,
         ]
         try:
-            found = contest.cache.remember(
-                key, LintReport, lambda: find_lint(contest.job(recipe), contest.data)
+            report = setup.cache.remember(
+                key, LintReport, lambda: run_linter(setup.job(recipe), setup.data)
             )
         except EdgepackError as error:
-            return None, (f"the linter did not look at the data: {_told(error, trial.model)}",)
-        return found, ()
+            return None, (f"the data was not linted: {_message(error, config.model)}",)
+        return report, ()
 
-    def _validate(self, file: ValidatedFile, floating: ValidatedFile | None) -> ValidationReport:
-        contest = self._contest
+    def _validate(self, file: ParsedFile, float_file: ParsedFile | None) -> ValidationReport:
+        setup = self._setup
         key = [
             "validate",
             file.path.name,
-            *(each.artifact.sha256 for each in (file, floating) if each),
-            [as_json(target) for target in contest.targets],
+            *(each.artifact.sha256 for each in (file, float_file) if each),
+            [as_json(target) for target in setup.targets],
             [runtime.version() for runtime in RUNTIMES.values()],
         ]
 
         def validation() -> ValidationReport:
-            with TemporaryFolder(contest.work) as work:
-                gate = ValidateConfig(model=file.path)
+            with TemporaryFolder(setup.work) as work:
+                config = ValidateConfig(model=file.path)
                 inputs = read_inputs(
-                    gate, file, ProjectFile(), work, ignore, has_float=floating is not None
+                    config, file, ProjectFile(), work, ignore, has_float=float_file is not None
                 )
                 return examine(
-                    Subject(file=file, floating=floating, inputs=inputs, data=gate.data),
-                    contest.targets,
-                    contest.running,
+                    Subject(file=file, float_file=float_file, inputs=inputs, data=config.data),
+                    setup.targets,
+                    setup.running,
                     work,
                     Silent(),
-                    on=runtimes_here(contest.targets),
+                    on=installed_runtimes(setup.targets),
                     budgets={},
                 )
 
-        return contest.cache.remember(key, ValidationReport, validation)
+        return setup.cache.remember(key, ValidationReport, validation)
 
-    def _layers(self, file: ValidatedFile, floating: ValidatedFile) -> DebugReport:
-        contest = self._contest
+    def _layers(self, file: ParsedFile, float_file: ParsedFile) -> DebugReport:
+        setup = self._setup
         key = [
             "layers",
             file.path.name,
-            *(each.artifact.sha256 for each in (file, floating)),
-            contest.samples.content,
+            *(each.artifact.sha256 for each in (file, float_file)),
+            setup.samples.content,
             LITERT.version(),
         ]
 
         def layers() -> DebugReport:
-            with making_sense_of(file.path):
+            with reporting_damage(file.path):
                 return compare_layers(
-                    self._looker,
-                    floating.path,
+                    self._layer_comparer,
+                    float_file.path,
                     file.path,
-                    contest.samples.data.inputs,
+                    setup.samples.data.inputs,
                     file.outputs,
-                    contest.work,
+                    setup.work,
                     Silent(),
                 )
 
-        return contest.cache.remember(key, DebugReport, layers)
+        return setup.cache.remember(key, DebugReport, layers)
 
     @cached_property
-    def _looker(self) -> ReplacedWorker:
-        return self._stack.enter_context(layer_comparer(verbose=self._contest.verbose))
+    def _layer_comparer(self) -> ReplacedWorker:
+        return self._stack.enter_context(start_layer_comparer(verbose=self._setup.verbose))
 
 
-def _told(error: EdgepackError, *paths: Path) -> str:
-    """Tell an error as reports do: files by their names, wherever they lie."""
+def _message(error: EdgepackError, *paths: Path) -> str:
+    """Return an error's message with file names instead of paths, as reports have them."""
     text = str(error)
     for path in paths:
         text = text.replace(str(path), path.name)
@@ -166,12 +166,12 @@ def _told(error: EdgepackError, *paths: Path) -> str:
 
 
 def weight_mismatch_notes(stages: Sequence[Stage]) -> Iterator[str]:
-    """Say which models have weights that are not those of the float model, however rounded."""
+    """Yield a note for each model whose weights differ from the float model's beyond rounding."""
     for stage in stages:
         layers = stage.layers.layers if stage.layers else ()
-        named = [each.figures.name for each in layers if has_other_weights(each.figures)]
-        if named:
+        names = [each.figures.name for each in layers if has_other_weights(each.figures)]
+        if names:
             yield (
-                f"{stage.name}: its weights are not the float model's in {shorten(named)}: they"
-                " differ by more than rounding does; was it made of another one?"
+                f"{stage.name}: its weights are not the float model's in {shorten(names)}: they"
+                " differ by more than rounding; was it made from another model?"
             )

@@ -1,4 +1,4 @@
-"""Cross-validation of the calibration: how much its samples decide what quantization costs."""
+"""Cross-validation of the calibration: how much the loss depends on the calibration samples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edgepack.evaluation.scores import drop
 from edgepack.metrics import Measure
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.setup import ComparisonSetup
-from edgepack.pipeline.comparison.splits import calibrated_with, held_out, subset
+from edgepack.pipeline.comparison.splits import choose_calibration_samples, choose_folds, subset
 from edgepack.pipeline.origin import compressed_name, origin
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
@@ -45,10 +45,10 @@ from edgepack.tflite.macs import model_macs
 
 @dataclass(frozen=True, kw_only=True)
 class FoldPlan:
-    """How the candidate is calibrated anew, once for each of ``count`` folds.
+    """How the candidate is recalibrated for each of ``count`` folds.
 
-    ``origin`` is None where nothing tells how it was quantized: then the ``settings`` are
-    edgepack's defaults.
+    ``origin`` is None where no manifest records how it was quantized; ``settings`` are edgepack's
+    defaults then.
     """
 
     count: int
@@ -57,25 +57,28 @@ class FoldPlan:
     settings: CalibrationSettings
 
 
-def plan_folds(trial: CompareConfig) -> FoldPlan | None:
-    """Find how the lone candidate of a trial was quantized; None if no folds are asked for.
+def plan_folds(config: CompareConfig) -> FoldPlan | None:
+    """Find out how the only candidate was quantized; None if no folds are requested.
 
-    Raises :class:`ConfigError` where nothing is calibrated.
+    Raises :class:`ConfigError` for a candidate that was not calibrated.
     """
-    if trial.folds is None:
+    if config.folds is None:
         return None
-    (candidate,) = trial.candidates
-    its = origin(candidate.path)
-    settings = _settings(candidate.path, its)
-    return FoldPlan(count=trial.folds, candidate=candidate.path, origin=its, settings=settings)
+    (candidate,) = config.candidates
+    recorded = origin(candidate.path)
+    settings = _settings(candidate.path, recorded)
+    return FoldPlan(
+        count=config.folds, candidate=candidate.path, origin=recorded, settings=settings
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldSplit:
-    """The folds that are planned: which samples of the test data each holds out, by ``masks``.
+    """The folds of a plan; each mask, (samples,), selects the test samples that a fold holds out.
 
-    ``labels`` are those of ``output``, which ``measure`` measures; ``why_not`` says why the folds
-    are not stratified, and is None if they are.
+    ``output`` is the output that ``measure`` scores, and ``labels`` are its classes, (samples,), if
+    it has any. ``why_unstratified`` is the reason why the folds are not stratified by class, None
+    if they are.
     """
 
     plan: FoldPlan
@@ -83,70 +86,80 @@ class FoldSplit:
     measure: Measure
     labels: NDArray[Any] | None
     masks: list[Mask]
-    why_not: str | None
+    why_unstratified: str | None
 
 
-def split_folds(contest: ComparisonSetup, plan: FoldPlan) -> FoldSplit:
-    """Choose the folds; each has its share of each class where every class has as many samples.
+def split_folds(setup: ComparisonSetup, plan: FoldPlan) -> FoldSplit:
+    """Choose the folds, stratified by class where every class has at least one sample per fold.
 
-    The measure is that of the first output that has one. Raises :class:`ConfigError` where nothing
-    can be measured, or there are too few samples.
+    They are scored on the first output with a measure. Raises :class:`ConfigError` if no output has
+    one, or there are too few samples.
     """
-    data = contest.data
+    data = setup.data
     output, measure = _measured(data)
-    labels = labels_by_class(data.compared, output)
-    masks, why_not = held_out(labels, len(data.compared), plan.count, data.compared.source)
+    labels = labels_by_class(data.evaluation_data, output)
+    masks, why_unstratified = choose_folds(
+        labels, len(data.evaluation_data), plan.count, data.evaluation_data.source
+    )
     return FoldSplit(
-        plan=plan, output=output, measure=measure, labels=labels, masks=masks, why_not=why_not
+        plan=plan,
+        output=output,
+        measure=measure,
+        labels=labels,
+        masks=masks,
+        why_unstratified=why_unstratified,
     )
 
 
 def cross_validate(
-    contest: ComparisonSetup, folds_of: FoldSplit, of_float: RuntimeOutputs
+    setup: ComparisonSetup, split: FoldSplit, float_run: RuntimeOutputs
 ) -> FoldsReport:
-    """Calibrate with all folds of the test data but one and test on that, for each in turn.
+    """Calibrate on all folds but one and test on the remaining one, for each fold in turn.
 
-    Every fold quantizes the float model as planned, and runs it on LiteRT. ``of_float`` is what the
-    float model gave. Raises what :func:`~edgepack.pipeline.exporting.quantize.quantize` does.
+    Each fold quantizes the float model as planned, and runs it on LiteRT. ``float_run`` has the
+    float model's outputs. Raises what :func:`~edgepack.pipeline.exporting.quantize.quantize` does.
     """
-    data, plan = contest.data, folds_of.plan
-    output, measure, labels = folds_of.output, folds_of.measure, folds_of.labels
-    place = [each.name for each in data.signature.outputs].index(output)
-    evaluator = Evaluator(of_float.outputs[place], [measure])
-    job = contest.job(_recipe(contest.trial, plan.settings))
-    candidate = contest.contestants[-1]
-    floating = (candidate.pruned or contest.floating.tflite(data.compared)).path
+    data, plan = setup.data, split.plan
+    output, measure, labels = split.output, split.measure, split.labels
+    index = [each.name for each in data.signature.outputs].index(output)
+    evaluator = Evaluator(float_run.outputs[index], [measure])
+    job = setup.job(_recipe(setup.config, plan.settings))
+    candidate = setup.candidates[-1]
+    float_file = (candidate.pruned or setup.float_model.tflite(data.evaluation_data)).path
     folds = []
     with (
-        contest.progress.step("folds") as update,
-        calibrating(job.recipe, verbose=contest.verbose) as calibrator,
+        setup.progress.step("folds") as update,
+        calibrating(job.recipe, verbose=setup.verbose) as calibrator,
     ):
-        for number, mask in enumerate(folds_of.masks, 1):
+        for number, mask in enumerate(split.masks, 1):
             update(number - 1, plan.count)
-            with TemporaryFolder(contest.work) as folder:
-                own = replace(job, folder=folder, work=folder)
-                shutil.copyfile(floating, own.float_tflite)
+            with TemporaryFolder(setup.work) as folder:
+                fold_job = replace(job, folder=folder, work=folder)
+                shutil.copyfile(float_file, fold_job.float_tflite)
                 run, tensor = _run_fold(
-                    own, data, output, calibrator, contest.running, labels, mask
+                    fold_job, data, output, calibrator, setup.running, labels, mask
                 )
-                made = _require_outputs(plan.candidate, number, run)
-                value = evaluator.value(made[output], tensor, mask)
+                outputs = _require_outputs(plan.candidate, number, run)
+                value = evaluator.value(outputs[output], tensor, mask)
             folds.append(_fold(measure, number, mask, evaluator.float_value(mask), value))
         update(plan.count, plan.count)
-    told = [_in_words(plan.settings), *_remarks(plan, data, output, folds_of.why_not)]
-    return _report(measure.metric.name, folds, "; ".join(told), is_stratified=not folds_of.why_not)
+    why_unstratified = split.why_unstratified
+    remarks = [_settings_text(plan.settings), *_remarks(plan, data, output, why_unstratified)]
+    return _report(
+        measure.metric.name, folds, "; ".join(remarks), is_stratified=not why_unstratified
+    )
 
 
-def _in_words(settings: CalibrationSettings) -> str:
-    """Tell the settings to people."""
-    its, seed = settings.quantization, settings.seed
+def _settings_text(settings: CalibrationSettings) -> str:
+    """Describe the settings in words, for the report."""
+    quantization, seed = settings.quantization, settings.seed
     number = f"{settings.samples:,} samples (seed {seed})" if settings.samples else "all samples"
     words = [
-        its.scheme,
-        *(f"{pattern}={scheme}" for pattern, scheme in its.layers),
-        its.input_type and f"inputs {its.input_type}",
-        its.output_type and f"outputs {its.output_type}",
-        its.dense and f"dense layers {its.dense}",
+        quantization.scheme,
+        *(f"{pattern}={scheme}" for pattern, scheme in quantization.layers),
+        quantization.input_type and f"inputs {quantization.input_type}",
+        quantization.output_type and f"outputs {quantization.output_type}",
+        quantization.dense and f"dense layers {quantization.dense}",
         f"observer {settings.observer}",
         f"calibrated with {number} of the other folds",
     ]
@@ -154,19 +167,22 @@ def _in_words(settings: CalibrationSettings) -> str:
 
 
 def _settings(candidate: Path, origin: Origin | None) -> CalibrationSettings:
-    """Find how a model was quantized."""
+    """Return how a model was quantized; edgepack's defaults if that is not recorded.
+
+    Raises :class:`ConfigError` for a manifest that cannot be repeated, or without calibration.
+    """
     try:
         settings = RecordedRecipe(origin.recipe if origin else {}).settings()
     except ValueError as error:
         raise ConfigError(
-            f"{candidate}: the manifest beside it does not say how to quantize it again ({error});"
+            f"{candidate}: the manifest beside it does not record how it was quantized ({error});"
             " export it again, or leave the folds out"
         ) from error
     scheme = settings.quantization.scheme
     why = (
-        f"the scheme {scheme} has no ranges"
+        f"the scheme {scheme} has no activation ranges"
         if not settings.quantization.needs_ranges
-        else "its ranges were given"
+        else "its ranges were given with --ranges"
         if settings.ranges
         else None
     )
@@ -175,10 +191,10 @@ def _settings(candidate: Path, origin: Origin | None) -> CalibrationSettings:
     return settings
 
 
-def _recipe(trial: CompareConfig, settings: CalibrationSettings) -> Recipe:
-    return trial.as_recipe(
+def _recipe(config: CompareConfig, settings: CalibrationSettings) -> Recipe:
+    return config.as_recipe(
         Path(),  # nothing is written there
-        metric=trial.metric,
+        metric=config.metric,
         samples=settings.samples,
         seed=settings.seed,
         observer=settings.observer,
@@ -187,12 +203,12 @@ def _recipe(trial: CompareConfig, settings: CalibrationSettings) -> Recipe:
 
 
 def _measured(data: JobData) -> tuple[str, Measure]:
-    """Find the first output that is measured."""
+    """Return the first output with a measure; raises :class:`ConfigError` if there is none."""
     for output, measure in data.measures.items():
         return output, measure
     raise ConfigError(
-        f"{data.compared.source}: folds are tested on labels, and it has none: give them in 'y', or"
-        " choose the metric 'reconstruction-mse', which needs none"
+        f"{data.evaluation_data.source}: folds are tested on labels, and it has none: give them in"
+        " 'y', or choose the metric 'reconstruction-mse', which needs none"
     )
 
 
@@ -205,19 +221,19 @@ def _run_fold(
     labels: NDArray[Any] | None,
     mask: Mask,
 ) -> tuple[Run, Tensor]:
-    """Calibrate without the samples of a fold, quantize, and run LiteRT on them.
+    """Calibrate without the samples of a fold, quantize, and run the model on them on LiteRT.
 
-    Returns what LiteRT made of them, and the tensor of the output that is measured.
+    Returns the run, and the tensor of the output that is scored.
     """
-    chosen = calibrated_with(job.recipe, ~mask, labels)
-    others = subset(data.compared, chosen, job.work / "others")
+    chosen = choose_calibration_samples(job.recipe, ~mask, labels)
+    others = subset(data.evaluation_data, chosen, job.work / "others")
     calibrate(job, replace(data, representative=others), calibrator)
     model, _ = model_steps.quantize_model(job)
     tensors = model_steps.named_outputs(data, model)
-    tested = subset(data.compared, mask, job.work / "tested")
+    held_out = subset(data.evaluation_data, mask, job.work / "tested")
     runs = running.run(
         model=job.quantized_tflite,
-        inputs=quantize_inputs(tested.inputs, model.main.input_tensors, job.work),
+        inputs=quantize_inputs(held_out.inputs, model.main.input_tensors, job.work),
         outputs=list(tensors),
         work=job.work,
         update=ignore,
@@ -240,11 +256,14 @@ def _require_outputs(candidate: Path, number: int, run: Run) -> Arrays:
 def _fold(
     measure: Measure, number: int, mask: Mask, float_value: float | None, value: float | None
 ) -> Fold:
-    """Tell what a fold loses."""
+    """Return the scores of a fold, and its loss; None if the loss is not finite.
+
+    Raises :class:`ConfigError` if the metric is undefined on its samples.
+    """
     if float_value is None or value is None:
         raise ConfigError(
-            f"metric {measure.metric.name!r}: is no number on the {mask.sum()} samples of fold"
-            f" {number}, which may lack a class; ask for fewer folds, or choose another"
+            f"metric {measure.metric.name!r}: is undefined on the {mask.sum()} samples of fold"
+            f" {number}, which may lack a class; use fewer folds, or choose another metric"
         )
     loss = drop(measure.metric, float_value, value).amount
     return Fold(
@@ -259,17 +278,20 @@ def _has_float(candidate: Path) -> bool:
     return candidate.with_name(FLOAT_TFLITE).is_file()
 
 
-def _remarks(plan: FoldPlan, data: JobData, output: str, why_not: str | None) -> Iterator[str]:
+def _remarks(
+    plan: FoldPlan, data: JobData, output: str, why_unstratified: str | None
+) -> Iterator[str]:
+    """Yield what a reader must know about the folds, besides their settings."""
     candidate = plan.candidate
     if plan.origin is None:
-        yield f"the defaults, since no manifest tells how {candidate.name} was quantized"
+        yield f"the defaults, since no manifest records how {candidate.name} was quantized"
     elif RecordedRecipe(plan.origin.recipe).is_compressed and not _has_float(candidate):
         name = compressed_name(plan.origin)
         yield f"not {name}, since {FLOAT_TFLITE} is not beside it"
     if len(data.measures) > 1:
         yield f"measured on the output {output!r}"
-    if why_not:
-        yield f"not stratified: {why_not}"
+    if why_unstratified:
+        yield f"not stratified: {why_unstratified}"
 
 
 def _report(
@@ -277,7 +299,7 @@ def _report(
 ) -> FoldsReport:
     values = [fold.value for fold in folds]
     losses = [fold.loss for fold in folds if fold.loss is not None]
-    is_told = len(losses) == len(folds)
+    all_known = len(losses) == len(folds)
     return FoldsReport(
         metric=metric,
         is_stratified=is_stratified,
@@ -285,6 +307,6 @@ def _report(
         folds=tuple(folds),
         mean=fmean(values),
         deviation=stdev(values),
-        mean_loss=fmean(losses) if is_told else None,
-        loss_deviation=stdev(losses) if is_told else None,
+        mean_loss=fmean(losses) if all_known else None,
+        loss_deviation=stdev(losses) if all_known else None,
     )

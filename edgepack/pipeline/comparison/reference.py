@@ -1,4 +1,4 @@
-"""The float model of a comparison: Keras's, TensorFlow's or a .tflite file."""
+"""The float model of a comparison: a Keras or TensorFlow model, or a .tflite file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from edgepack.core.signature import Loaded, Signature
 from edgepack.load.formats import Format, detect_format
 from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, Samples
-from edgepack.pipeline.steps.model_process import keep, model_session, own_folder
-from edgepack.pipeline.validation.read_inputs import ValidatedFile, read_file
+from edgepack.pipeline.steps.model_process import keep, model_session, session_folder
+from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.storage.arrays import array_paths
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.cache import Cache
@@ -26,14 +26,14 @@ from edgepack.workers.client import Worker
 
 
 class ReferenceModel:
-    """Loads a model when that is needed first: what is in the cache needs no TensorFlow.
+    """Loads the model on first use, so that cached results need no TensorFlow.
 
-    A .tflite file is not loaded here: interpreters run it, and ``file`` holds it. Models that may
-    run code of their own are never cached: that code may have changed, so that only what they give
-    tells their answers from any others. ``runtime`` is what runs the model, ``inputs`` describes
-    its files as the manifest does. The worker is left to ``stack``.
+    A .tflite file is not loaded by TensorFlow: ``file`` holds it, and interpreters run it. Models
+    that may run custom code are never cached, because that code may have changed; their results are
+    identified by the outputs themselves. ``runtime`` is the name of what runs the model, ``inputs``
+    describes its files as in the manifest. ``stack`` closes the worker.
 
-    Raises :class:`~edgepack.core.errors.ModelError` for what cannot be loaded.
+    Raises :class:`~edgepack.core.errors.ModelError` for a model that cannot be loaded.
     """
 
     signature: Signature
@@ -43,7 +43,7 @@ class ReferenceModel:
         self, source: ModelSource, cache: Cache, stack: ExitStack, work: Path, *, verbose: bool
     ) -> None:
         self.path = source.path
-        self.file: ValidatedFile | None = None
+        self.file: ParsedFile | None = None
         if detect_format(source.path) is Format.TFLITE:
             self.file = read_file(source.path)
             require_float(source.path, self.file.model.main)
@@ -52,18 +52,23 @@ class ReferenceModel:
         self._work = work
         self._verbose = verbose
         self._worker: Worker | None = None
-        self._converted: ValidatedFile | None = None
+        self._converted: ParsedFile | None = None
         self._cache = cache.forgetful() if source.runs_code else cache
         self.inputs = {role: describe_data(path) for role, path in source.inputs.items()}
         self.signature, self.runtime = self._signature()
 
     def predict(self, samples: Samples) -> Callable[[], RuntimeOutputs]:
-        """Begin to run a model that is no .tflite file; what is returned waits for its answer."""
+        """Start running a model that is not a .tflite file; returns a function that awaits it.
+
+        Raises what the worker does when the result is awaited.
+        """
         key = ["predict", self._content, samples.content]
-        found = RuntimeOutputs.found(self._cache.find(key), [*key, []], len(self.signature.outputs))
-        if found is not None:
-            return lambda: found
-        session, stem = self.session(), own_folder(self._work) / "predicted"
+        cached = RuntimeOutputs.from_cache(
+            self._cache.find(key), [*key, []], len(self.signature.outputs)
+        )
+        if cached is not None:
+            return lambda: cached
+        session, stem = self.session(), session_folder(self._work) / "predicted"
         names = [output.name for output in self.signature.outputs]
         predicting = session.start(
             "predict",
@@ -73,37 +78,39 @@ class ReferenceModel:
 
         def wait() -> RuntimeOutputs:
             predicting.result()
-            made = array_paths(stem, names).values()
-            files = {f"{index}.npy": Path(path) for index, path in enumerate(made)}
-            given = (
+            paths = array_paths(stem, names).values()
+            files = {f"{index}.npy": Path(path) for index, path in enumerate(paths)}
+            outputs = (
                 [describe(path).sha256 for path in files.values()] if self._source.runs_code else []
             )
-            return RuntimeOutputs.of(self._cache.keep(key, self.runtime, files), [*key, given])
+            return RuntimeOutputs.from_entry(
+                self._cache.keep(key, self.runtime, files), [*key, outputs]
+            )
 
         return wait
 
-    def tflite(self, data: Dataset) -> ValidatedFile:
-        """Give the model as a float .tflite file for samples as long as these."""
+    def tflite(self, data: Dataset) -> ParsedFile:
+        """Return the model as a float .tflite file, converted for the input shapes of ``data``."""
         if self.file is not None:
             return self.file
         if self._converted is None:
             self._converted = self._convert(data)
         return self._converted
 
-    def _convert(self, data: Dataset) -> ValidatedFile:
+    def _convert(self, data: Dataset) -> ParsedFile:
         shapes = [list(array.shape[1:]) for array in data.inputs.values()]
         key = ["convert", self._content, shapes]
         entry = self._cache.find(key)
         if entry is None:
-            made, kept = own_folder(self._work) / FLOAT_TFLITE, self._work / FLOAT_TFLITE
+            made, moved = session_folder(self._work) / FLOAT_TFLITE, self._work / FLOAT_TFLITE
             self.session().call("convert", shapes=shapes, float_tflite=str(made))
-            keep(made, kept)
-            entry = self._cache.keep(key, None, {FLOAT_TFLITE: kept})
+            keep(made, moved)
+            entry = self._cache.keep(key, None, {FLOAT_TFLITE: moved})
         return read_file(entry.folder / FLOAT_TFLITE)
 
     @property
     def artifact(self) -> Artifact:
-        """The size and content of the model as it was given."""
+        """The size and SHA-256 of the model file as provided."""
         model = self.inputs["model"]
         return Artifact(bytes=model["bytes"], sha256=model["sha256"])
 
@@ -118,10 +125,10 @@ class ReferenceModel:
         return loaded.signature, loaded.runtime
 
     def session(self) -> Worker:
-        """Give the process in which TensorFlow holds the model."""
+        """Return the process in which TensorFlow has loaded the model; starts it if necessary."""
         if self._worker is None:
             self._load()
-        assert self._worker is not None  # noqa: S101 (it was loaded)
+        assert self._worker is not None  # noqa: S101 (_load sets it)
         return self._worker
 
     def _load(self) -> Loaded:
@@ -129,7 +136,9 @@ class ReferenceModel:
             model_session(self._source, self._work, verbose=self._verbose)
         )
         loading = worker.start("load", strategy=None)
-        import_module("sklearn.metrics")  # scores need it, and it takes a second, as loading does
+        import_module(
+            "sklearn.metrics"
+        )  # needed for scores; takes a second, meanwhile the model loads
         loaded = restore(Loaded, loading.result())
         self._worker = worker
         return loaded

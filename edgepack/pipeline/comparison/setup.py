@@ -1,4 +1,4 @@
-"""What a comparison works with: the models, the samples, and what outputs are held against."""
+"""The setup of a comparison: the models, the samples, and the measures of each output."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
 from edgepack.config.compare import CompareConfig
 from edgepack.config.export import Recipe
-from edgepack.config.labels import output_with_labels, read_labels
+from edgepack.config.labels import find_labelled_output, read_labels
 from edgepack.config.project_file import ProjectFile, read_project_file
-from edgepack.core.progress import Progress, Silent
+from edgepack.core.progress import Progress
 from edgepack.core.signature import Signature
 from edgepack.devices.target import Target, load_targets
 from edgepack.evaluation.per_class import MOST_CLASSES
@@ -27,9 +27,8 @@ from edgepack.metrics import (
 from edgepack.pipeline.comparison.cached_runs import Samples
 from edgepack.pipeline.comparison.candidates import Candidate, read_candidates
 from edgepack.pipeline.comparison.reference import ReferenceModel
-from edgepack.pipeline.steps.check import budgets_of, require_measurable
-from edgepack.pipeline.steps.job import Job, JobData
-from edgepack.pipeline.steps.model_process import own_folder
+from edgepack.pipeline.steps.check import project_file_budgets, require_measurable
+from edgepack.pipeline.steps.job import Job, JobData, new_job
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.installed import installed, missing, require_any, runtimes_named
 from edgepack.runtimes.processes import Interpreters, interpreters
@@ -39,16 +38,16 @@ from edgepack.storage.dataset import Dataset
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComparisonSetup:
-    """A trial that is going on.
+    """Everything that a comparison works with.
 
-    ``measures`` tells how each output is measured, by name, the metric of the verdict first;
-    outputs without labels are left out. ``classes`` has the names of the classes of outputs that
-    have any. ``max_drop`` is what may be lost. ``work`` is a folder for what does not last.
-    ``running`` takes the ``runtimes``, which are those of the ``targets``, and others.
-    ``notes`` says what is left out.
+    ``measures`` are keyed by output name, the metric of the verdict first; outputs without labels
+    have none. ``classes`` are the class names, by the names of the outputs that have any.
+    ``max_drop`` is the largest acceptable loss. ``work`` is a folder for temporary files.
+    ``running`` starts interpreters: the ``runtimes``, which are those of the ``targets``, and any
+    other. ``notes`` say what is missing.
     """
 
-    trial: CompareConfig
+    config: CompareConfig
     cache: Cache
     work: Path
     progress: Progress
@@ -56,8 +55,8 @@ class ComparisonSetup:
     targets: Sequence[Target]
     runtimes: Sequence[Runtime]
     running: Interpreters
-    floating: ReferenceModel
-    contestants: Sequence[Candidate]
+    float_model: ReferenceModel
+    candidates: Sequence[Candidate]
     samples: Samples
     measures: dict[str, list[Measure]]
     classes: dict[str, tuple[str, ...]]
@@ -66,36 +65,29 @@ class ComparisonSetup:
 
     @property
     def data(self) -> JobData:
-        """The test data as the steps of an export take them, which here calibrate too."""
+        """The test data in the form that export steps expect; it also serves for calibration."""
         test = self.samples.data
         return JobData(
-            signature=self.floating.signature,
-            runtime=self.floating.runtime,
+            signature=self.float_model.signature,
+            runtime=self.float_model.runtime,
             representative=test,
-            compared=test,
+            evaluation_data=test,
             is_tested=True,
             measures={name: first for name, (first, *_) in self.measures.items()},
             train=None,
-            taught={},
+            training_targets={},
             budgets={},
             notes=(),
         )
 
     def job(self, recipe: Recipe) -> Job:
-        """Give the steps of an export the float model, which TensorFlow loads if it has not yet."""
-        return Job(
-            recipe=recipe,
-            folder=self.work,
-            work=self.work,
-            own=own_folder(self.work),
-            session=self.floating.session(),
-            progress=Silent(),
-            verbose=self.verbose,
-        )
+        """Return a job for export steps on the float model, which TensorFlow loads if necessary."""
+        session = self.float_model.session()
+        return new_job(recipe, self.work, self.work, session, verbose=self.verbose)
 
 
 def read_setup(
-    trial: CompareConfig,
+    config: CompareConfig,
     cache: Cache,
     work: Path,
     stack: ExitStack,
@@ -103,30 +95,30 @@ def read_setup(
     *,
     verbose: bool,
 ) -> ComparisonSetup:
-    """Read all that a trial names; workers that it takes are left to ``stack``.
+    """Read the models, the data and the targets of a comparison; ``stack`` closes its workers.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    require_known_metric(trial.metric)
-    project_file = read_project_file(trial.project_file)
-    labels = read_labels(trial.labels) if trial.labels else ()
-    targets = load_targets(trial.targets)
-    wanted = runtimes_named({name for target in targets for name in target.interpreters})
-    require_any(wanted)
-    runtimes = installed(wanted)
+    require_known_metric(config.metric)
+    project_file = read_project_file(config.project_file)
+    labels = read_labels(config.labels) if config.labels else ()
+    targets = load_targets(config.targets)
+    required = runtimes_named({name for target in targets for name in target.interpreters})
+    require_any(required)
+    runtimes = installed(required)
     running = stack.enter_context(interpreters(verbose=verbose))
     with (
         progress.step("load") as update,
-        dataset_reader([trial.test], project_file, verbose=verbose) as reading,
+        dataset_reader([config.test], project_file, verbose=verbose) as reader,
     ):
-        floating = ReferenceModel(trial.source, cache, stack, work, verbose=verbose)
-        signature = floating.signature
-        contestants = read_candidates(trial.candidates, trial.model, signature)
-        spooled = reading.read(trial.test, signature, work / "test", update=update)
+        float_model = ReferenceModel(config.source, cache, stack, work, verbose=verbose)
+        signature = float_model.signature
+        candidates = read_candidates(config.candidates, config.model, signature)
+        spooled = reader.read(config.test, signature, work / "test", update=update)
     data = spooled.dataset()
-    found = _measures(trial, data, signature)
+    measures = _measures(config, data, signature)
     return ComparisonSetup(
-        trial=trial,
+        config=config,
         cache=cache,
         work=work,
         progress=progress,
@@ -134,21 +126,21 @@ def read_setup(
         targets=targets,
         runtimes=runtimes,
         running=running,
-        floating=floating,
-        contestants=contestants,
+        float_model=float_model,
+        candidates=candidates,
         samples=Samples(data=data),
-        measures=found,
-        classes=_classes(trial, labels, data, signature),
-        max_drop=_max_drop(trial, project_file, targets, is_measured=bool(found)),
-        notes=(*missing(wanted), *spooled.notes),
+        measures=measures,
+        classes=_classes(config, labels, data, signature),
+        max_drop=_max_drop(config, project_file, targets, is_measured=bool(measures)),
+        notes=(*missing(required), *spooled.notes),
     )
 
 
 def _measures(
-    trial: CompareConfig, data: Dataset, signature: Signature
+    config: CompareConfig, data: Dataset, signature: Signature
 ) -> dict[str, list[Measure]]:
-    """Choose how each output is measured: the metric of the verdict first, then its family."""
-    chosen = choose_measures(trial.metric, data, signature)
+    """Choose the measures of each output: the metric of the verdict first, then its family."""
+    chosen = choose_measures(config.metric, data, signature)
     return {
         output.name: metrics_to_report(chosen[output.name], data, output)
         for output in signature.outputs
@@ -157,36 +149,43 @@ def _measures(
 
 
 def _max_drop(
-    trial: CompareConfig, project_file: ProjectFile, targets: Sequence[Target], *, is_measured: bool
+    config: CompareConfig,
+    project_file: ProjectFile,
+    targets: Sequence[Target],
+    *,
+    is_measured: bool,
 ) -> float | None:
-    """Find what may be lost: as the trial says, or else the least that a budget allows.
+    """Return the largest acceptable loss: as configured, or else the smallest of the budgets.
 
-    Raises :class:`~edgepack.core.errors.ConfigError` if there is nothing to measure that with.
+    Raises :class:`~edgepack.core.errors.ConfigError` if there is one, but nothing to measure it.
     """
-    own = Budgets(max_drop=trial.max_drop)
+    command = Budgets(max_drop=config.max_drop)
     require_measurable(
-        {"the command": own} | budgets_of(project_file), targets, measured=is_measured
+        {"the command": command} | project_file_budgets(project_file), targets, measured=is_measured
     )
-    if trial.max_drop is not None:
-        return trial.max_drop
+    if config.max_drop is not None:
+        return config.max_drop
     budgets = (project_file.budgets, *(target.budgets for target in targets))
     return min((each.max_drop for each in budgets if each.max_drop is not None), default=None)
 
 
 def _classes(
-    trial: CompareConfig, labels: Sequence[str], data: Dataset, signature: Signature
+    config: CompareConfig, labels: Sequence[str], data: Dataset, signature: Signature
 ) -> dict[str, tuple[str, ...]]:
-    """Name the classes of the outputs that have any: as the user does, as folders do, by number."""
+    """Name the classes of outputs: after the labels file, else the dataset's folders, else numbers.
+
+    Outputs with more than :data:`MOST_CLASSES` classes get no numbers.
+    """
     outputs = signature.outputs
-    named = output_with_labels(trial.labels, labels, outputs) if trial.labels else None
-    found = {}
-    for place, output in enumerate(outputs):
-        if place == named:
-            found[output.name] = tuple(labels)
+    labelled = find_labelled_output(config.labels, labels, outputs) if config.labels else None
+    classes = {}
+    for index, output in enumerate(outputs):
+        if index == labelled:
+            classes[output.name] = tuple(labels)
         elif output.shape and output.shape[-1]:
             count = class_count(output.shape[-1])
             if len(data.classes) == count:
-                found[output.name] = data.classes
+                classes[output.name] = data.classes
             elif count <= MOST_CLASSES:
-                found[output.name] = tuple(str(number) for number in range(count))
-    return found
+                classes[output.name] = tuple(str(number) for number in range(count))
+    return classes

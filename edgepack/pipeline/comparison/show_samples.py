@@ -1,4 +1,4 @@
-"""What the samples look like on which models differ most."""
+"""The samples on which models differ most, for the page of a comparison."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from edgepack.storage.arrays import Arrays
 
 def show_samples(
     report: ComparisonReport,
-    contestants: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     inputs: Arrays,
-    of_float: RuntimeOutputs,
-    answers: Mapping[str, Mapping[str, RuntimeOutputs]],
+    float_run: RuntimeOutputs,
+    runs: Mapping[str, Mapping[str, RuntimeOutputs]],
 ) -> Exhibits:
-    """Take the samples that the page shows, as the interpreters gave them that it shows."""
-    tensors = {each.name: each.file.model.main.output_tensors for each in contestants}
+    """Collect the samples that the page shows, with the outputs of the runs that it shows.
+
+    ``inputs`` are (samples, ...) by name; ``runs`` are keyed by candidate, then by runtime.
+    """
+    tensors = {each.name: each.file.model.main.output_tensors for each in candidates}
     places = {name: place for place, name in enumerate(output_names(report))}
-    found: dict[tuple[str, str, int], ShownSample] = {}
+    shown: dict[tuple[str, str, int], ShownSample] = {}
     for stage, runtime, output, index in samples_to_show(report):
         place, row = places[output], slice(index, index + 1)
-        given = answers[stage][runtime].outputs[place][row]
-        found[stage, output, index] = ShownSample(
+        values = runs[stage][runtime].outputs[place][row]
+        shown[stage, output, index] = ShownSample(
             inputs={name: np.array(each[row][0]) for name, each in inputs.items()},
-            of_float=np.array(of_float.outputs[place][row][0]),
-            of_other=dequantize(given, tensors[stage][place])[0],
+            of_float=np.array(float_run.outputs[place][row][0]),
+            of_other=dequantize(values, tensors[stage][place])[0],
         )
-    return found
+    return shown

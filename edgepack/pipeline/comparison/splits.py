@@ -1,4 +1,4 @@
-"""Folds of a dataset: which samples belong to each, and files with some of them."""
+"""Folds of a dataset: the choice of their samples, and files with subsets of a dataset."""
 
 from __future__ import annotations
 
@@ -21,38 +21,42 @@ from edgepack.storage.dataset import Dataset
 _SEED = 0
 
 
-def held_out(
+def choose_folds(
     labels: NDArray[Any] | None, samples: int, count: int, source: object
 ) -> tuple[list[Mask], str | None]:
-    """Choose each fold's samples, and say why the folds are not stratified; None if they are.
+    """Choose the samples of each fold; returns their masks, (samples,), and why not stratified.
 
-    Raises :class:`ConfigError` for fewer samples than folds.
+    The reason is None if the folds are stratified by ``labels``, (samples,). ``source`` names the
+    dataset in messages. Raises :class:`ConfigError` for fewer samples than folds.
     """
     from sklearn.model_selection import KFold, StratifiedKFold
 
     if samples < count:
         raise ConfigError(
-            f"folds {count}: {source} has {samples} samples; give more, or ask for fewer folds"
+            f"folds {count}: {source} has {samples} samples; give more, or use fewer folds"
         )
-    why_not = _why_not_stratified(labels, count)
-    kind = KFold if why_not else StratifiedKFold
+    why_unstratified = _why_unstratified(labels, count)
+    kind = KFold if why_unstratified else StratifiedKFold
     splits = kind(count, shuffle=True, random_state=_SEED).split(np.empty(samples), labels)
-    return [np.isin(np.arange(samples), rows) for _, rows in splits], why_not
+    return [np.isin(np.arange(samples), rows) for _, rows in splits], why_unstratified
 
 
-def _why_not_stratified(labels: NDArray[Any] | None, count: int) -> str | None:
+def _why_unstratified(labels: NDArray[Any] | None, count: int) -> str | None:
     if labels is None:
         return "there are no class labels"
     classes, counts = np.unique(labels, return_counts=True)
-    few = int(counts.argmin())
-    if counts[few] >= count:
+    rarest = int(counts.argmin())
+    if counts[rarest] >= count:
         return None
-    number = "is only 1 sample" if counts[few] == 1 else f"are only {counts[few]} samples"
-    return f"of class {classes[few]:.0f} there {number}"
+    number = "only 1 sample" if counts[rarest] == 1 else f"only {counts[rarest]} samples"
+    return f"class {classes[rarest]:.0f} has {number}"
 
 
-def calibrated_with(recipe: Recipe, others: Mask, labels: NDArray[Any] | None) -> Mask:
-    """Choose as many samples of the other folds as the recipe wants, as reading a dataset does."""
+def choose_calibration_samples(recipe: Recipe, others: Mask, labels: NDArray[Any] | None) -> Mask:
+    """Choose the recipe's number of samples from the ``others``, as the dataset reader does.
+
+    Masks and ``labels`` are (samples,).
+    """
     if recipe.samples is None:
         return others
     rows = np.flatnonzero(others)
@@ -63,7 +67,7 @@ def calibrated_with(recipe: Recipe, others: Mask, labels: NDArray[Any] | None) -
 
 
 def subset(dataset: Dataset, mask: Mask, stem: Path) -> Dataset:
-    """Write some samples of a dataset to files next to ``stem``, block by block."""
+    """Write the samples in a mask, (samples,), to files next to ``stem``, block by block."""
     files = array_paths(stem, dataset.inputs)
     inputs = {
         name: chosen_rows(array, mask, Path(files[name])) for name, array in dataset.inputs.items()

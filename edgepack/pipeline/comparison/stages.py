@@ -1,4 +1,4 @@
-"""The stages of a comparison: each model with what its outputs are worth, by interpreter."""
+"""The stages of a comparison: each model with the scores of its outputs, by interpreter."""
 
 from __future__ import annotations
 
@@ -11,69 +11,67 @@ from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.report.data.comparison import FLOAT, Stage, StageRun
 
 
-def score_all(
-    contest: ComparisonSetup,
-    of_float: RuntimeOutputs,
-    answers: Mapping[str, Mapping[str, RuntimeOutputs]],
+def score_stages(
+    setup: ComparisonSetup,
+    float_run: RuntimeOutputs,
+    runs: Mapping[str, Mapping[str, RuntimeOutputs]],
 ) -> list[Stage]:
-    """Score the float model, then each contestant; ``answers`` are by its name and runtime."""
+    """Score the float model, then each candidate; ``runs`` are by candidate and runtime name."""
     scorings = {
         output.name: Scoring(
             place,
-            of_float,
-            contest.measures.get(output.name, ()),
-            contest.classes.get(output.name, ()),
-            contest.cache,
+            float_run,
+            setup.measures.get(output.name, ()),
+            setup.classes.get(output.name, ()),
+            setup.cache,
         )
-        for place, output in enumerate(contest.floating.signature.outputs)
+        for place, output in enumerate(setup.float_model.signature.outputs)
     }
     return [
-        _float_stage(contest, of_float, scorings),
-        *(_stage(each, answers[each.name], scorings) for each in contest.contestants),
+        _float_stage(setup, float_run, scorings),
+        *(_stage(each, runs[each.name], scorings) for each in setup.candidates),
     ]
 
 
 def _float_stage(
-    contest: ComparisonSetup, answer: RuntimeOutputs, scorings: Mapping[str, Scoring]
+    setup: ComparisonSetup, run: RuntimeOutputs, scorings: Mapping[str, Scoring]
 ) -> Stage:
-    floating = contest.floating
-    run = StageRun(
-        version=answer.version,
+    float_model = setup.float_model
+    scored = StageRun(
+        version=run.version,
         failure=None,
         outputs={name: scoring.float_result() for name, scoring in scorings.items()},
     )
     return Stage(
         name=FLOAT,
         role=FLOAT,
-        file=floating.path.resolve().name,
-        artifact=floating.artifact,
+        file=float_model.path.resolve().name,
+        artifact=float_model.artifact,
         is_converted=False,
-        runs={floating.runtime: run},
+        runs={float_model.runtime: scored},
     )
 
 
 def _stage(
-    contestant: Candidate, answers: Mapping[str, RuntimeOutputs], scorings: Mapping[str, Scoring]
+    candidate: Candidate, runs: Mapping[str, RuntimeOutputs], scorings: Mapping[str, Scoring]
 ) -> Stage:
     return Stage(
-        name=contestant.name,
-        role=contestant.role,
-        file=contestant.file.path.name,
-        artifact=contestant.file.artifact,
+        name=candidate.name,
+        role=candidate.role,
+        file=candidate.file.path.name,
+        artifact=candidate.file.artifact,
         is_converted=False,
-        runs={runtime: _run(contestant, each, scorings) for runtime, each in answers.items()},
-        origin=contestant.origin,
+        runs={runtime: _run(candidate, each, scorings) for runtime, each in runs.items()},
+        origin=candidate.origin,
     )
 
 
-def _run(
-    contestant: Candidate, answer: RuntimeOutputs, scorings: Mapping[str, Scoring]
-) -> StageRun:
-    """Score what one interpreter gave, output by output in the float model's order."""
-    tensors = contestant.file.model.main.output_tensors
-    scored = () if answer.failure else zip(scorings.items(), tensors, strict=True)
+def _run(candidate: Candidate, run: RuntimeOutputs, scorings: Mapping[str, Scoring]) -> StageRun:
+    """Score the outputs of one interpreter, in the float model's order."""
+    tensors = candidate.file.model.main.output_tensors
+    scored = () if run.failure else zip(scorings.items(), tensors, strict=True)
     return StageRun(
-        version=answer.version,
-        failure=answer.failure,
-        outputs={name: scoring.result(answer, tensor) for (name, scoring), tensor in scored},
+        version=run.version,
+        failure=run.failure,
+        outputs={name: scoring.result(run, tensor) for (name, scoring), tensor in scored},
     )

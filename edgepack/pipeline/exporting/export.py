@@ -1,4 +1,4 @@
-"""The export: all the way to C."""
+"""The ``export`` command: from a model to quantized files and C sources."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from edgepack.report.data.export import Report
 
 
 def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
-    """Export a model: compress if asked to, quantize, emit C, validate and compare.
+    """Export a model: compress it if requested, quantize, emit C, validate and compare.
 
-    Writes ``recipe.output`` whole or not at all and returns the report that it holds. A model
-    that does not pass on a target is still written: ``report.passed`` tells. ``verbose`` lets
-    TensorFlow and the interpreters write to standard error.
+    Writes ``recipe.output`` atomically, and returns the report that it contains. A model that fails
+    on a target is still written; see ``report.passed``. ``verbose`` lets TensorFlow and the
+    interpreters write to standard error.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """

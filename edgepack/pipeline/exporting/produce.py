@@ -1,4 +1,4 @@
-"""From a recipe to a folder: what ``export`` and ``quantize`` have in common."""
+"""The common pipeline of ``export`` and ``quantize``, from a recipe to an output folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgepack.compression.training.checkpoint import (
 )
 from edgepack.config.export import MULTI_WORKER, Recipe
 from edgepack.core.codec import restore
-from edgepack.core.progress import Progress, Silent
+from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.devices.scheme_support import require_supported
 from edgepack.devices.target import Target, target_file
@@ -24,15 +24,26 @@ from edgepack.evaluation.deviation import (
     known_defect,
 )
 from edgepack.load.formats import detect_format
-from edgepack.pipeline.lint import warnings
+from edgepack.pipeline.lint import lint_warnings
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating, calibration_report
-from edgepack.pipeline.steps.check import gather, judge_all, require_measurable, unmeasured
-from edgepack.pipeline.steps.compress import compress, require_techniques, stages, step_reports
-from edgepack.pipeline.steps.job import Job, available, load, require_data
-from edgepack.pipeline.steps.model_process import model_session, own_folder
-from edgepack.pipeline.steps.run import left_out, not_needed, run_within_budget
-from edgepack.pipeline.steps.score import evaluators
+from edgepack.pipeline.steps.check import (
+    gather_evidence,
+    judge_targets,
+    require_measurable,
+    unmeasured_budget_notes,
+)
+from edgepack.pipeline.steps.compress import compress, require_techniques, stage_names, step_reports
+from edgepack.pipeline.steps.job import (
+    Job,
+    find_runtimes,
+    load_model_and_data,
+    new_job,
+    require_data,
+)
+from edgepack.pipeline.steps.model_process import model_session
+from edgepack.pipeline.steps.run import find_unneeded_runtimes, partial_run_notes, run_within_budget
+from edgepack.pipeline.steps.score import make_evaluators
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.report.data.compression import last_of
 from edgepack.report.data.export import Report, RuntimeReport, SparsityReport
@@ -61,18 +72,19 @@ def produce(
     firmware: bool,
     verbose: bool,
 ) -> Report:
-    """Compress if asked to, quantize, validate on the runtimes and compare; write the folder.
+    """Compress if requested, quantize, validate on the runtimes and compare; write the folder.
 
-    ``command`` is what the user asked for; ``firmware`` adds the model as C. Raises
-    :class:`ConfigError` without the data that the scheme needs.
+    ``command`` is the name of the command; ``firmware`` adds the model as C. Raises an
+    :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure, such as a
+    ``ConfigError`` without the data that the scheme needs.
     """
     detect_format(recipe.model)
     if firmware:
-        model_steps.c_name(recipe)  # what cannot be named in C is refused before the work starts
+        model_steps.c_name(recipe)  # raise for a name that is impossible in C before the work
     require_data(recipe)
     require_techniques(recipe)
     require_supported(recipe.quantization, targets)
-    found, notes = available(runtimes, recipe.quantization)
+    installed, notes = find_runtimes(runtimes, recipe.quantization)
     read = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
     kept = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
     read += kept
@@ -80,7 +92,7 @@ def produce(
         require_none(kept)
     with (
         staged_output(recipe.output, command, read, force=recipe.force) as folder,
-        # On the same disk as the output: if that is full, the message names the right one.
+        # On the same disk as the output, so that a message about a full disk names the right one.
         TemporaryFolder(folder.parent) as work,
         checkpoints_in(recipe.checkpoints),
         model_session(
@@ -91,36 +103,40 @@ def produce(
             verbose=verbose,
             connects=recipe.strategy == MULTI_WORKER,
         ) as session,
-        interpreters(found, verbose=verbose) as running,
+        interpreters(installed, verbose=verbose) as running,
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
-        job = Job(recipe, folder, work, own_folder(work), session, progress or Silent(), verbose)
-        data = load(job)
+        job = new_job(recipe, folder, work, session, progress, verbose=verbose)
+        data = load_model_and_data(job)
         require_measurable(data.budgets, targets, measured=bool(data.measures))
-        notes += (*data.notes, *unmeasured(data.budgets, targets), *warnings(job, data))
+        notes += (
+            *data.notes,
+            *unmeasured_budget_notes(data.budgets, targets),
+            *lint_warnings(job, data),
+        )
         inputs = describe_inputs(recipe)
-        taken = compress(job, data, inputs)
+        steps = compress(job, data, inputs)
         notes += model_steps.convert(job, data)
         calibration = calibrate(job, data, calibrator)
         model, quantization = model_steps.quantize_model(job)
         if firmware:
-            model_steps.emit(job)
-        predictions = model_steps.predict(job, data, stages(recipe))
-        workload = model_steps.workload(job, data, model)
+            model_steps.emit_c(job)
+        predictions = model_steps.start_predictions(job, data, stage_names(recipe))
+        workload = model_steps.quantized_workload(job, data, model)
         size = job.quantized_tflite.stat().st_size
-        idle = not_needed(found, targets, model, size, data.budgets)
+        idle = find_unneeded_runtimes(installed, targets, model, size, data.budgets)
         with job.progress.step("validate") as update:
-            runs = _repeatable(run_within_budget(running, workload, found, work, update, idle))
+            runs = _repeatable(run_within_budget(running, workload, installed, work, update, idle))
             contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
-        outputs = model_steps.predicted(job, data, predictions)
+        outputs = model_steps.collect_predictions(job, data, predictions)
         validation = compare_with_reference_kernels(
             runs, model_steps.named_outputs(data, model), outputs["float"], known_defect(model)
         )
-        scorers = evaluators(outputs["float"], data.measures)
-        compression = step_reports(taken, scorers, outputs)
+        scorers = make_evaluators(outputs["float"], data.measures)
+        compression = step_reports(steps, scorers, outputs)
         pruned = last_of(compression, Prune.technique)
         comparison = model_steps.compare_with_float(job, data, model, validation, scorers, pruned)
-        evidence = gather(
+        evidence = gather_evidence(
             model,
             job.quantized_tflite.read_bytes(),
             targets,
@@ -139,11 +155,11 @@ def produce(
             calibration=calibration_report(recipe, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
-            targets=judge_all(targets, evidence),
-            notes=(*notes, *left_out(runs, workload, idle), *validation.notes),
+            targets=judge_targets(targets, evidence),
+            notes=(*notes, *partial_run_notes(runs, workload, idle), *validation.notes),
         )
         text_files.write_json(folder / "report.json", report.to_dict())
-        made = export_manifest(command, recipe, report.artifacts, inputs, versions_of(found))
+        made = export_manifest(command, recipe, report.artifacts, inputs, versions_of(installed))
         write_page(folder, export_document(report, made))
         replace(made, artifacts=describe_all(folder)).write(folder)
     remove_checkpoints(kept)
@@ -151,12 +167,15 @@ def produce(
 
 
 def _repeatable(runs: Mapping[str, Run]) -> dict[str, Run]:
-    """Leave out the memory that processes took, another each time: ``validate`` tells it."""
+    """Remove peak memory, which varies from run to run, so reports are reproducible.
+
+    ``validate`` reports it.
+    """
     return {name: replace(run, peak_memory_bytes=None) for name, run in runs.items()}
 
 
 def _sparsity(job: Job, model: Model) -> SparsityReport:
-    """Measure the zeros in the float model's layers, or else in its file, and when quantized."""
+    """Measure the zeros in the float model's layers, or else its file, and in the quantized one."""
     layers = job.session.call("sparsity")
     return SparsityReport(
         float=restore(Sparsity, layers)

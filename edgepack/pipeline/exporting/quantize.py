@@ -1,4 +1,4 @@
-"""Quantization alone: a .tflite file by any scheme, validated and compared with float."""
+"""The ``quantize`` command: a quantized .tflite file, validated and compared with float."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from edgepack.report.data.export import Report
 def quantize(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
     """Quantize a model, run it on the interpreters and compare it with float.
 
-    Like :func:`~edgepack.pipeline.exporting.export.export`, without C. If the recipe names no
-    target, those of the default ones are taken that run the scheme, and all interpreters that do.
+    Like :func:`~edgepack.pipeline.exporting.export.export`, but without C. If the recipe names no
+    target, uses the default targets and all interpreters that support the scheme.
     """
     if recipe.targets:
         targets = load_targets(recipe.targets)

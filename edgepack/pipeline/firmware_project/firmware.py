@@ -1,4 +1,4 @@
-"""Firmware: C sources of .tflite files for microcontrollers, without TensorFlow."""
+"""Firmware projects: C sources of .tflite files for microcontrollers, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgepack.emit.tflm.main_cc import main_cc
 from edgepack.emit.tflm.model_files import model_files
 from edgepack.footprint.flash import runtime_flash_bytes
 from edgepack.load.tflite_file import of_file
-from edgepack.pipeline.firmware_project.prepare_model import prepare
+from edgepack.pipeline.firmware_project.prepare_model import prepare_model
 from edgepack.pipeline.firmware_project.read_models import ModelInputs, read_model_inputs
 from edgepack.report.data.firmware import FirmwareReport, ModelReport
 from edgepack.runtimes import TFLM
@@ -36,41 +36,44 @@ _COMMAND = "firmware"
 
 
 def firmware(
-    build: FirmwareConfig, progress: Progress | None = None, *, verbose: bool = False
+    config: FirmwareConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> FirmwareReport:
-    """Write the C sources of .tflite files, as a project for a target.
+    """Write the C sources of .tflite files as a project for a target.
 
-    Writes ``build.output`` whole or not at all, and returns the report that it holds. A model that
-    does not pass on the target is still written: ``report.passed`` tells. ``verbose`` lets the
-    interpreter write to standard error. Raises an :class:`~edgepack.core.errors.EdgepackError` for
-    what a user can cause or cure, among it a model that TensorFlow Lite Micro does not run.
+    Writes ``config.output`` atomically, and returns the report that it contains. A model that fails
+    on the target is still written; see ``report.passed``. ``verbose`` lets the interpreter write to
+    standard error. Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause
+    or cure, including a model that TensorFlow Lite Micro does not run.
     """
     progress = progress or Silent()
-    target = load_target(build.target)
+    target = load_target(config.target)
     _require_micro(target)
-    layout_name = build.layout or target.layout or _DEFAULT_LAYOUT
+    layout_name = config.layout or target.layout or _DEFAULT_LAYOUT
     layout = _layout(layout_name)
     with progress.step("load"):
-        asked = read_model_inputs(build)
-    read = [target_file(build.target), *(data for each in asked.values() for data in each.read)]
+        model_inputs = read_model_inputs(config)
+    paths = [
+        target_file(config.target),
+        *(data for each in model_inputs.values() for data in each.read),
+    ]
     with (
-        staged_output(build.output, _COMMAND, read, force=build.force) as folder,
+        staged_output(config.output, _COMMAND, paths, force=config.force) as folder,
         TemporaryFolder(folder.parent) as work,
         interpreters([TFLM], jobs=1, verbose=verbose) as running,
     ):
         models: dict[str, FirmwareModel] = {}
         reports: dict[str, ModelReport] = {}
         with progress.step("run") as update:
-            for name, each in asked.items():
-                place = work / name
-                place.mkdir()
-                models[name], reports[name] = prepare(
-                    build, target, name, each, running, place, update
+            for name, each in model_inputs.items():
+                model_work = work / name
+                model_work.mkdir()
+                models[name], reports[name] = prepare_model(
+                    config, target, name, each, running, model_work, update
                 )
         with progress.step("emit"):
             texts: dict[str, str] = {}
             for name, model in models.items():
-                with of_file(asked[name].file.path):
+                with of_file(model_inputs[name].file.path):
                     texts |= model_files(model)
             text_files.write_texts(folder, _project(layout, list(models.values()), texts))
         report = FirmwareReport(
@@ -84,7 +87,7 @@ def firmware(
         made = Manifest(
             command=_COMMAND,
             artifacts=report.files | {_REPORT: describe(folder / _REPORT)},
-            asked={_COMMAND: _described(build, target, layout_name, asked)},
+            asked={_COMMAND: _described(config, target, layout_name, model_inputs)},
             versions=versions(["numpy"], versions_of([TFLM])),
         )
         made.write(folder)
@@ -92,7 +95,10 @@ def firmware(
 
 
 def _require_micro(target: Target) -> None:
-    """Raise for a target without TensorFlow Lite Micro, and if that is not installed here."""
+    """Raise an error unless the target runs TensorFlow Lite Micro, and that is installed.
+
+    Raises :class:`TargetError` or :class:`MissingToolError`.
+    """
     if target.kernels is None:
         raise TargetError(
             f"{target.name}: runs no TensorFlow Lite Micro; name a microcontroller, which edgepack"
@@ -103,8 +109,8 @@ def _require_micro(target: Target) -> None:
             f"{target.name}: its {target.accelerator} runs models that Vela has compiled, which"
             " are not written as firmware; name a target without an NPU, such as corstone-300"
         )
-    if told := missing([TFLM]):
-        raise MissingToolError(f"the test vectors and the arena come from tflm: {told[0]}")
+    if messages := missing([TFLM]):
+        raise MissingToolError(f"the test vectors and the arena come from tflm: {messages[0]}")
 
 
 def _layout(name: str) -> Layout:
@@ -116,15 +122,15 @@ def _layout(name: str) -> Layout:
 def _project(
     layout: Layout, models: Sequence[FirmwareModel], texts: Mapping[str, str]
 ) -> dict[str, str]:
-    """Write the whole project around the models' ``texts``, by path."""
+    """Return the files of the whole project by path; ``texts`` are those of the models."""
     name = project_name([model.name for model in models])
     return layout.lay_out(name, texts, main_cc(models, layout.entry))
 
 
 def project_name(names: Sequence[str]) -> str:
-    """Name a project after its models, or after the first one where that would be too long.
+    """Return a project name from its models, shortened to the first one if it would be too long.
 
-    Arduino allows a library 63 characters.
+    Arduino allows at most 63 characters for the name of a library.
 
     >>> project_name(["kws", "ic"]), project_name(["kws"] * 20)
     ('kws_ic', 'kws_and_19')
@@ -134,7 +140,7 @@ def project_name(names: Sequence[str]) -> str:
 
 
 def _flash_bytes(models: Sequence[FirmwareModel], target: Target) -> int:
-    """Count what all models take of the flash together, with a runtime that has all operators."""
+    """Return the flash of all models in bytes, with one runtime that has all their operators."""
     assert target.kernels is not None  # noqa: S101 (required above)
     graphs = tuple(graph for each in models for graph in each.model.subgraphs)
     runtime = runtime_flash_bytes(Model(subgraphs=graphs), target.kernels)
@@ -142,13 +148,13 @@ def _flash_bytes(models: Sequence[FirmwareModel], target: Target) -> int:
 
 
 def _described(
-    build: FirmwareConfig, target: Target, layout: str, asked: Mapping[str, ModelInputs]
+    config: FirmwareConfig, target: Target, layout: str, model_inputs: Mapping[str, ModelInputs]
 ) -> dict[str, Any]:
-    """Tell what was asked for, by names and content."""
+    """Describe the settings for the manifest, files by name and content."""
     return {
         "target": target.name,
         "layout": layout,
-        "arena_margin_percent": build.arena_margin_percent,
-        "vectors": build.vectors,
-        "models": {name: each.described for name, each in asked.items()},
+        "arena_margin_percent": config.arena_margin_percent,
+        "vectors": config.vectors,
+        "models": {name: each.described for name, each in model_inputs.items()},
     }

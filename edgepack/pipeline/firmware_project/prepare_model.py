@@ -1,4 +1,4 @@
-"""A model of a firmware: run by TensorFlow Lite Micro, sized, and judged for the target."""
+"""Preparation of a firmware's model: run on TFLM, its arena sized, and judged for the target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import ceil
 from pathlib import Path
 
 from edgepack.config.firmware import FirmwareConfig
-from edgepack.config.labels import output_with_labels
+from edgepack.config.labels import find_labelled_output
 from edgepack.core.errors import ConversionError
 from edgepack.core.findings import Finding
 from edgepack.core.progress import Update
@@ -20,10 +20,10 @@ from edgepack.footprint import Arena
 from edgepack.footprint.flash import operator_names
 from edgepack.load.tflite_file import of_file
 from edgepack.pipeline.firmware_project.read_models import ModelInputs
-from edgepack.pipeline.firmware_project.vectors import test_vectors, vector_inputs
-from edgepack.pipeline.steps.check import gather, judge_all
+from edgepack.pipeline.firmware_project.vectors import make_test_vectors, vector_inputs
+from edgepack.pipeline.steps.check import gather_evidence, judge_targets
 from edgepack.pipeline.steps.run import Workload
-from edgepack.pipeline.validation.read_inputs import ValidatedFile, making_sense_of
+from edgepack.pipeline.validation.read_inputs import ParsedFile, reporting_damage
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.report.data.firmware import ModelReport
 from edgepack.report.data.target import TargetReport
@@ -35,24 +35,25 @@ from edgepack.runtimes.run_result import Run
 _ALIGNMENT = 16
 
 
-def prepare(
-    build: FirmwareConfig,
+def prepare_model(
+    config: FirmwareConfig,
     target: Target,
     name: str,
-    asked: ModelInputs,
+    model_inputs: ModelInputs,
     running: Interpreters,
     work: Path,
     update: Update,
 ) -> tuple[FirmwareModel, ModelReport]:
-    """Run a model for its test vectors and its arena, and judge it; ``work`` is its own folder.
+    """Run a model for its test vectors and arena size, and judge it for the target.
 
-    Raises an :class:`~edgepack.core.errors.EdgepackError` for what does not fit the model, and for
-    one that TensorFlow Lite Micro does not run.
+    ``work`` is an empty folder for this model. Raises an
+    :class:`~edgepack.core.errors.EdgepackError` for settings that do not fit the model, and for a
+    model that TensorFlow Lite Micro does not run.
     """
-    file = asked.file
-    described = asked.project_file.described(file.signature)
-    if asked.labels_file:
-        output_with_labels(asked.labels_file, asked.labels, file.signature.outputs)
+    file = model_inputs.file
+    described = model_inputs.project_file.described(file.signature)
+    if model_inputs.labels_file:
+        find_labelled_output(model_inputs.labels_file, model_inputs.labels, file.signature.outputs)
     main = file.model.main
     inputs, outputs = (
         end_identifiers(main.input_tensors, "input"),
@@ -60,9 +61,11 @@ def prepare(
     )
     with of_file(file.path):
         for end in (*inputs, *outputs):
-            elements(end)  # raises for what holds no values
-    samples = vector_inputs(file, asked.test, asked.project_file, build.vectors, work, update)
-    copy = work / "model.tflite"  # what was read, be it a pipe, and under a name of this length
+            elements(end)  # raises for a tensor without values
+    samples = vector_inputs(
+        file, model_inputs.test, model_inputs.project_file, config.vectors, work, update
+    )
+    copy = work / "model.tflite"  # the bytes that were read, even from a pipe, under a short name
     copy.write_bytes(file.data)
     workload = Workload(path=copy, model=file.model, inputs=samples, outputs=file.outputs)
     runs = running.run(
@@ -74,13 +77,13 @@ def prepare(
         on=installed([TFLM, REFERENCE]),
     )
     run = runs[TFLM.name]
-    found = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
-    judged = _judge(target, file, run, found)
-    if run.outputs is None or judged.footprint is None:
-        raise ConversionError(f"{file.path}: {'; '.join(judged.verdict.reasons)}")
-    arena_bytes = _arena_bytes(judged.footprint.arena, build.arena_margin_percent)
+    contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
+    target_report = _judge(target, file, run, contradictions)
+    if run.outputs is None or target_report.footprint is None:
+        raise ConversionError(f"{file.path}: {'; '.join(target_report.verdict.reasons)}")
+    arena_bytes = _arena_bytes(target_report.footprint.arena, config.arena_margin_percent)
     with of_file(file.path):
-        golden = test_vectors(file.model, samples, run.outputs)
+        vectors = make_test_vectors(file.model, samples, run.outputs)
     model = FirmwareModel(
         name=name,
         data=file.data,
@@ -89,9 +92,9 @@ def prepare(
         outputs=outputs,
         arena_bytes=arena_bytes,
         preprocessing=described,
-        labels=asked.labels,
+        labels=model_inputs.labels,
         device=target.description,
-        vectors=golden,
+        vectors=vectors,
     )
     return model, ModelReport(
         file=file.path.name,
@@ -100,23 +103,25 @@ def prepare(
         outputs=file.signature.outputs,
         operators=tuple(operator_names(file.model)),
         arena_bytes=arena_bytes,
-        ram_bytes=arena_bytes + judged.footprint.runtime_ram_bytes,
+        ram_bytes=arena_bytes + target_report.footprint.runtime_ram_bytes,
         vectors=len(model.vectors),
-        data="random" if asked.test is None else "test",
-        target=judged,
+        data="random" if model_inputs.test is None else "test",
+        target=target_report,
     )
 
 
-def _judge(target: Target, file: ValidatedFile, run: Run, found: Sequence[Finding]) -> TargetReport:
+def _judge(
+    target: Target, file: ParsedFile, run: Run, contradictions: Sequence[Finding]
+) -> TargetReport:
     validation = ReferenceComparison(runs={TFLM.name: run}, deviations={}, notes=())
-    with making_sense_of(file.path):
-        evidence = gather(
-            file.model, file.data, [target], validation, None, {}, contradictions=found
+    with reporting_damage(file.path):
+        evidence = gather_evidence(
+            file.model, file.data, [target], validation, None, {}, contradictions=contradictions
         )
-        return judge_all([target], evidence)[target.name]
+        return judge_targets([target], evidence)[target.name]
 
 
 def _arena_bytes(arena: Arena, margin_percent: float) -> int:
-    """Size the arena: what TFLM needs to start, in any build, and the margin, in steps of 16."""
+    """Return the arena size: TFLM's minimum in any build, plus the margin, in multiples of 16."""
     needed = ceil((arena.least + arena.reserve) * (1 + margin_percent / 100))
     return -(-needed // _ALIGNMENT) * _ALIGNMENT

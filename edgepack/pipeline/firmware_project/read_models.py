@@ -1,4 +1,4 @@
-"""What is asked for each model of a firmware, read."""
+"""The inputs of each model of a firmware: the file, its labels, preprocessing and samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgepack.config.export import only_given
+from edgepack.config.export import without_none
 from edgepack.config.firmware import LONE, FirmwareConfig
 from edgepack.config.labels import read_labels
 from edgepack.config.project_file import ProjectFile, read_project_file
@@ -15,7 +15,7 @@ from edgepack.core.errors import ConfigError
 from edgepack.emit.c.c_identifiers import model_names
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companion_files
-from edgepack.pipeline.validation.read_inputs import ValidatedFile, read_file
+from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.storage.provenance import describe_data
 
 _Value = TypeVar("_Value")
@@ -23,9 +23,9 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelInputs:
-    """What is asked for one model."""
+    """A model's file, and the settings and data that belong to it."""
 
-    file: ValidatedFile
+    file: ParsedFile
     labels: tuple[str, ...]
     labels_file: Path | None
     project_file: ProjectFile
@@ -33,8 +33,8 @@ class ModelInputs:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What is read for it, by its role."""
-        return only_given(
+        """The files and data of the model, by role."""
+        return without_none(
             model=self.file.path,
             labels=self.labels_file,
             recipe_file=self.project_file.path,
@@ -43,27 +43,27 @@ class ModelInputs:
 
     @property
     def read(self) -> list[Any]:
-        """All that is read for it."""
+        """Everything that is read for the model, including files beside it."""
         return [*self.inputs.values(), *companion_files(self.file.path)]
 
     @property
     def described(self) -> dict[str, Any]:
-        """Its files, by name and content."""
+        """The files and data by role, described by name and content."""
         return {role: describe_data(data) for role, data in self.inputs.items()}
 
 
-def read_model_inputs(build: FirmwareConfig) -> dict[str, ModelInputs]:
-    """Read what is asked for each model, by the name that its C symbols start with.
+def read_model_inputs(config: FirmwareConfig) -> dict[str, ModelInputs]:
+    """Read the inputs of each model; returns them by the prefix of the model's C symbols.
 
-    Raises an :class:`~edgepack.core.errors.UsageError` for names that cannot be, and for files that
+    Raises an :class:`~edgepack.core.errors.UsageError` for impossible names, and for files that
     cannot be read.
     """
-    files = [read_file(source.path) for source in build.models]
-    titles = [source.name or default_name(source.path) for source in build.models]
+    files = [read_file(source.path) for source in config.models]
+    titles = [source.name or default_name(source.path) for source in config.models]
     names = model_names(titles)
-    labels = _by_name("labels", build.labels, titles)
-    project_files = _by_name("preprocessing", build.project_files, titles)
-    tests = _by_name("test", build.tests, titles)
+    labels = _by_name("labels", config.labels, titles)
+    project_files = _by_name("preprocessing", config.project_files, titles)
+    tests = _by_name("test", config.tests, titles)
     return {
         name: ModelInputs(
             file=file,
@@ -77,19 +77,22 @@ def read_model_inputs(build: FirmwareConfig) -> dict[str, ModelInputs]:
 
 
 def _by_name(
-    option: str, given: Mapping[str, _Value], titles: Sequence[str]
+    option: str, values: Mapping[str, _Value], titles: Sequence[str]
 ) -> Mapping[str, _Value]:
-    """Find which model each value is for; raises :class:`ConfigError` where that is not said."""
-    if LONE in given:
+    """Return an option's values by model title.
+
+    Raises :class:`ConfigError` for an unknown model, or a value that names none of several models.
+    """
+    if LONE in values:
         if len(titles) > 1:
             raise ConfigError(
-                f"--{option} {given[LONE]}: does not say of which model; write"
-                f" --{option} {titles[0]}={given[LONE]}"
+                f"--{option} {values[LONE]}: does not name its model; write"
+                f" --{option} {titles[0]}={values[LONE]}"
             )
-        return {titles[0]: given[LONE]}
-    if unknown := sorted(given.keys() - set(titles)):
+        return {titles[0]: values[LONE]}
+    if unknown := sorted(values.keys() - set(titles)):
         raise ConfigError(
             f"--{option} {unknown[0]}=...: there is no such model; the models are"
             f" {', '.join(titles)}"
         )
-    return given
+    return values

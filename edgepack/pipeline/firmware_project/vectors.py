@@ -1,4 +1,4 @@
-"""Test vectors of firmware: the samples that a model runs on, and what becomes of them."""
+"""Test vectors of firmware: samples, and the model's outputs for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
 from edgepack.emit.c.firmware_model import Vector
 from edgepack.load.tflite_file import of_file
-from edgepack.pipeline.validation.read_inputs import ValidatedFile
+from edgepack.pipeline.validation.read_inputs import ParsedFile
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes.random_inputs import random_inputs
 from edgepack.storage.arrays import Arrays
@@ -22,52 +22,54 @@ from edgepack.tflite.graph import Model
 
 _MIB = 1 << 20
 _MAX_BYTES = 16 * _MIB
-"""All vectors of a model take no more, which is more than the flash of a microcontroller."""
+"""The most that all vectors of a model may take; more than the flash of a microcontroller."""
 
 
 def vector_inputs(
-    file: ValidatedFile,
+    file: ParsedFile,
     data: Any,
     project_file: ProjectFile,
     count: int,
     work: Path,
     update: Update,
 ) -> Arrays:
-    """Choose ``count`` samples of ``data``, as the model takes them; random ones if it is None.
+    """Choose ``count`` samples of ``data``; random inputs if it is None.
 
-    Raises :class:`ConfigError` for more than a microcontroller holds.
+    Returns arrays (samples, ...) by input name, in the dtypes of the model's inputs. Raises
+    :class:`ConfigError` for vectors of more than 16 MiB.
     """
     main = file.model.main
-    each = sum(t.value_bytes for t in (*main.input_tensors, *main.output_tensors))
-    if count * each > _MAX_BYTES:
-        most, limit = _MAX_BYTES // each, f"more than {_MAX_BYTES // _MIB} MiB"
+    vector_bytes = sum(t.value_bytes for t in (*main.input_tensors, *main.output_tensors))
+    if count * vector_bytes > _MAX_BYTES:
+        max_count, limit = _MAX_BYTES // vector_bytes, f"more than {_MAX_BYTES // _MIB} MiB"
         raise ConfigError(
-            f"{file.path}: {count} test vectors take {count * each / _MIB:,.0f} MiB, {limit};"
-            f" give at most --vectors {most}"
-            if most
+            f"{file.path}: {count} test vectors take {count * vector_bytes / _MIB:,.0f} MiB,"
+            f" {limit}; give at most --vectors {max_count}"
+            if max_count
             else f"{file.path}: a test vector, one input with its output, takes"
-            f" {each / _MIB:,.0f} MiB, {limit}: no microcontroller holds it; make the model's"
-            " inputs smaller"
+            f" {vector_bytes / _MIB:,.0f} MiB, {limit}: no microcontroller holds it; make the"
+            " model's inputs smaller"
         )
     if data is None:
         with of_file(file.path):
             return random_inputs(file.model, count, DEFAULT_SEED, _MAX_BYTES)
-    with dataset_reader([data], project_file) as reading:
-        spooled = reading.read(data, file.signature, work / "test", samples=count, update=update)
+    with dataset_reader([data], project_file) as reader:
+        spooled = reader.read(data, file.signature, work / "test", samples=count, update=update)
     return quantize_inputs(spooled.dataset().inputs, file.model.main.input_tensors, work)
 
 
-def test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...]:
-    """Pair each sample with what TFLM makes of it, in the shapes of the model's tensors.
+def make_test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...]:
+    """Pair each sample with TFLM's outputs for it, in the shapes of the model's tensors.
 
-    Raises :class:`ModelError` for outputs that overflow.
+    ``inputs`` and ``outputs`` are (samples, ...), by name. Raises :class:`ModelError` for outputs
+    that overflow.
     """
     for name, array in outputs.items():
-        # A run gives float32's ends for what is beyond them: the device would give infinity.
+        # Runs clip to float32's range, where the device would output infinity.
         if array.dtype.kind == "f" and (np.abs(array) >= np.finfo(array.dtype).max).any():
             raise ModelError(
-                f"output {name!r} overflows to infinity on the test vectors, which C has no"
-                " constants for; give --test samples of which the outputs are finite"
+                f"output {name!r} overflows to infinity on the test vectors, which C cannot write"
+                " as a constant; give --test samples whose outputs are finite"
             )
     shaped = [
         [
@@ -80,8 +82,8 @@ def test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector,
         )
     ]
     return tuple(
-        Vector(inputs=given, outputs=made)
-        for given, made in zip(
+        Vector(inputs=sample, outputs=result)
+        for sample, result in zip(
             zip(*shaped[0], strict=True), zip(*shaped[1], strict=True), strict=True
         )
     )

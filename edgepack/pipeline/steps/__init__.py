@@ -1,1 +1,1 @@
-"""Steps that several commands share, from loading the model to checking the result."""
+"""Steps shared by several commands, from loading the model to checking the result."""

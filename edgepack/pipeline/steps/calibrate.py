@@ -1,4 +1,4 @@
-"""The step between conversion and quantization: the ranges of the activations."""
+"""Calibration, the step between conversion and quantization: finds the activation ranges."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from edgepack.tflite.parser import read_tflite
 
 @contextmanager
 def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]:
-    """Start what watches activations; None if the scheme needs no ranges, or they are given."""
+    """Start the calibrator; yields None if the scheme needs no ranges, or the recipe has them."""
     if recipe.ranges or not recipe.quantization.needs_ranges:
         yield None
         return
@@ -41,9 +41,11 @@ def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]
 
 
 def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibration | None:
-    """Find the range of each activation, or take it from a file, and write calibration.json.
+    """Measure the range of each activation, or read it from a file, and write calibration.json.
 
-    Returns None if the scheme needs no ranges. ``calibrator`` is of :func:`calibrating`.
+    Returns None if the scheme needs no ranges. ``calibrator`` comes from :func:`calibrating`.
+    Raises :class:`ConversionError` for a model with a loop, and :class:`ConfigError` for an
+    observer that cannot be used with fused recurrent operators.
     """
     recipe = job.recipe
     if not recipe.quantization.needs_ranges:
@@ -53,26 +55,28 @@ def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibra
     graph = model.main
     assign_patterns(
         graph, recipe.quantization.scheme, recipe.quantization.layers
-    )  # before the work
+    )  # to raise for unmatched patterns before the work
     _require_no_loop(job, data, model)
     with job.progress.step("calibrate") as update:
         if recipe.ranges:
-            done = Calibration(ranges=load_ranges(recipe.ranges, graph), observed=None)
+            calibration = Calibration(ranges=load_ranges(recipe.ranges, graph), observed=None)
         elif is_fused(graph):
-            done = _calibrate_fused(job, data, update)
+            calibration = _calibrate_fused(job, data, update)
         else:
-            assert calibrator is not None  # noqa: S101 (as calibrating() gives it)
-            done = _observe(job, data, calibrator, graph, update)
-    job.calibrated_tflite.write_bytes(write_ranges(float_tflite, done.ranges))
-    how = None if recipe.ranges else recipe.observer
-    save_ranges(job.folder / "calibration.json", done.ranges, how, done.observed)
-    return done
+            assert calibrator is not None  # noqa: S101 (calibrating() provides it)
+            calibration = _observe(job, data, calibrator, graph, update)
+    job.calibrated_tflite.write_bytes(write_ranges(float_tflite, calibration.ranges))
+    observer_name = None if recipe.ranges else recipe.observer
+    save_ranges(
+        job.folder / "calibration.json", calibration.ranges, observer_name, calibration.observed
+    )
+    return calibration
 
 
 def calibration_report(
     recipe: Recipe, calibration: Calibration | None, model: Model
 ) -> CalibrationReport | None:
-    """Say where the ranges come from, and what the quantized file made of them."""
+    """Report where the ranges come from, and the ranges that the quantized file represents."""
     if calibration is None:
         return None
     observed = calibration.observed
@@ -104,9 +108,9 @@ def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
     if job.recipe.observer != DEFAULT_OBSERVER:
         raise ConfigError(
             f"{job.recipe.model}: has fused recurrent operators, which only TensorFlow's calibrator"
-            f" can watch; its observer is {DEFAULT_OBSERVER!r}"
+            f" can observe; choose its observer, {DEFAULT_OBSERVER!r}"
         )
-    made = job.own / job.calibrated_tflite.name
+    made = job.session_folder / job.calibrated_tflite.name
     job.session.call(
         "calibrate_fused",
         update=update,
@@ -125,5 +129,5 @@ def _require_no_loop(job: Job, data: JobData, model: Model) -> None:
     if data.runtime == KerasModel.runtime:
         cure = "replace the layer, such as a ConvLSTM2D, which cannot be unrolled"
     raise ConversionError(
-        f"{job.recipe.model}: holds a loop, whose activations cannot be quantized: {cure}"
+        f"{job.recipe.model}: contains a loop, whose activations cannot be quantized: {cure}"
     )

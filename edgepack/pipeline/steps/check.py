@@ -1,4 +1,4 @@
-"""What the interpreters showed, made ready for the checks."""
+"""Checks of a model against its targets: gathering the evidence, and judging it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgepack.tflite.graph import Model
 from edgepack.workers.client import Limits
 
 
-def gather(
+def gather_evidence(
     model: Model,
     data: bytes,
     targets: Iterable[Target],
@@ -36,10 +36,11 @@ def gather(
     limits: Limits = LIMITS,
     contradictions: Sequence[Finding] = (),
 ) -> Evidence:
-    """Put together what is known of a model, and of the ``data`` of its file.
+    """Collect everything that is known about a model; ``data`` is the content of its file.
 
-    ``budgets`` are by who set them; ``limits`` are those of Vela. ``contradictions`` are what the
-    reference kernels find wrong with the file.
+    ``budgets`` are keyed by their source, for messages. ``limits`` apply to Vela.
+    ``contradictions`` are the findings of the reference kernels about the file itself.
+    ``latency_ratios`` are by runtime; None means that nothing was timed.
     """
     runs = validation.runs
     return Evidence(
@@ -57,55 +58,57 @@ def gather(
     )
 
 
-def budgets_of(project_file: ProjectFile) -> dict[str, Budgets]:
-    """Give the budgets of a project file, by its name."""
+def project_file_budgets(project_file: ProjectFile) -> dict[str, Budgets]:
+    """Return the budgets of a project file by its path; empty without a file."""
     return {str(project_file.path): project_file.budgets} if project_file.path else {}
 
 
 def require_measurable(
     budgets: Mapping[str, Budgets], targets: Iterable[Target], *, measured: bool
 ) -> None:
-    """Raise :class:`ConfigError` for a max_drop without labels to measure anything with."""
-    for whose, each in _all(budgets, targets):
+    """Raise :class:`ConfigError` for a max_drop where there is no metric to measure a drop with."""
+    for source, each in _all_budgets(budgets, targets):
         if each.max_drop is not None and not measured:
             raise ConfigError(
-                f"max_drop of {whose}: there is nothing to measure a drop with; give --test with"
+                f"max_drop of {source}: there is nothing to measure a drop with; give --test with"
                 " labels, or --metric reconstruction-mse"
             )
 
 
 def require_float_model(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> None:
-    """Raise :class:`ConfigError` for a budget that only a float model can be held against."""
-    for whose, each in _all(budgets, targets):
+    """Raise :class:`ConfigError` for a budget that can only be checked with a float model."""
+    for source, each in _all_budgets(budgets, targets):
         for name in ("max_drop", "max_latency_ratio"):
             if getattr(each, name) is not None:
                 raise ConfigError(
-                    f"{name} of {whose}: there is no float model to compare with; give --float"
+                    f"{name} of {source}: there is no float model to compare with; give --float"
                 )
 
 
-def unmeasured(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> Iterator[str]:
-    """Say which budgets an export does not measure."""
-    for whose, each in _all(budgets, targets):
+def unmeasured_budget_notes(
+    budgets: Mapping[str, Budgets], targets: Iterable[Target]
+) -> Iterator[str]:
+    """Yield a note for each budget that an export does not measure."""
+    for source, each in _all_budgets(budgets, targets):
         if each.max_latency_ratio is not None:
-            yield f"max_latency_ratio of {whose} was not measured; edgepack validate does"
+            yield f"max_latency_ratio of {source} was not measured; edgepack validate does"
 
 
 def require_arena(budgets: Budgets, targets: Iterable[Target]) -> None:
-    """Raise :class:`ConfigError` for the command's max_arena if no target has an arena."""
+    """Raise :class:`ConfigError` for a max_arena of the command if no target has an arena."""
     if budgets.max_arena is not None and not any(target.kernels for target in targets):
         raise ConfigError("max_arena: none of the targets has an arena; name a microcontroller")
 
 
-def _all(
+def _all_budgets(
     budgets: Mapping[str, Budgets], targets: Iterable[Target]
 ) -> Iterator[tuple[str, Budgets]]:
     yield from budgets.items()
     yield from ((f"the target {target.name}", target.budgets) for target in targets)
 
 
-def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, TargetReport]:
-    """Apply the checks to every target."""
+def judge_targets(targets: Iterable[Target], evidence: Evidence) -> dict[str, TargetReport]:
+    """Apply the checks to every target; returns the reports by target name."""
     return {
         target.name: TargetReport(
             target=target,
@@ -120,16 +123,16 @@ def judge_all(targets: Iterable[Target], evidence: Evidence) -> dict[str, Target
 
 
 def _missing(target: Target) -> tuple[str, ...]:
-    """Say in sentences which of a target's interpreters and tools are not to be had here."""
-    said = missing(runtimes_named(target.interpreters))
+    """Return sentences on the target's interpreters and tools that are not installed."""
+    interpreters = missing(runtimes_named(target.interpreters))
     compiler = ethos_u.why_no_vela() if target.accelerator else None
-    return (*said, compiler) if compiler else said
+    return (*interpreters, compiler) if compiler else interpreters
 
 
 def _compilations(
     data: bytes, targets: Iterable[Target], limits: Limits
 ) -> dict[str, ethos_u.Compilation]:
-    """Let Vela compile a file for the accelerators of targets, if it is installed."""
+    """Compile a file with Vela for the accelerators of the targets; empty if not installed."""
     if ethos_u.why_no_vela():
         return {}
     names = {target.accelerator for target in targets if target.accelerator}
@@ -139,7 +142,7 @@ def _compilations(
 def _footprints(
     model: Model, model_bytes: int, targets: Iterable[Target], run: Run | None
 ) -> dict[str, Footprint]:
-    """Compute what the model takes on microcontrollers, by their kernels, if TFLM runs it."""
+    """Compute the model's memory on microcontrollers by kernels; empty if TFLM did not run it."""
     if run is None or run.allocations is None:
         return {}
     kernels = {target.kernels for target in targets if target.kernels}

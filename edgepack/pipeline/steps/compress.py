@@ -1,4 +1,4 @@
-"""The steps of compression, between loading and conversion."""
+"""The compression steps, between loading and conversion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgepack.storage.arrays import Arrays
 
 @dataclass(frozen=True)
 class AppliedStep:
-    """A step that was taken: what the model is called after it, and how it went."""
+    """A completed compression step: its technique, its stage's name, and its record."""
 
     technique: str
     stage: str
@@ -30,59 +30,63 @@ class AppliedStep:
 
 
 def require_techniques(recipe: Recipe) -> None:
-    """Raise :class:`~edgepack.core.errors.ConfigError` for a step of an unknown technique."""
+    """Raise :class:`~edgepack.core.errors.ConfigError` for a step with an unknown technique."""
     for step in recipe.compress:
         technique(step.technique)
 
 
-def stages(recipe: Recipe) -> list[str]:
-    """Name the model after each step; of several of one technique the later ones are numbered."""
+def stage_names(recipe: Recipe) -> list[str]:
+    """Return the name of the model's stage after each step; repeated names are numbered from 2."""
     names = [technique(step.technique).stage for step in recipe.compress]
     times = [names[: index + 1].count(name) for index, name in enumerate(names)]
     return [f"{name} {n}" if n > 1 else name for name, n in zip(names, times, strict=True)]
 
 
 def compress(job: Job, data: JobData, inputs: dict[str, Any]) -> tuple[AppliedStep, ...]:
-    """Take the steps of the recipe in their order; ``inputs`` are those of the manifest.
+    """Apply the recipe's compression steps in order; ``inputs`` are those of the manifest.
 
-    An error of one of several steps names the step.
+    If there are several steps, the message of an error names the step that raised it.
     """
     steps = job.recipe.compress
-    taken = []
-    for index, (step, stage) in enumerate(zip(steps, stages(job.recipe), strict=True)):
+    applied = []
+    for index, (step, stage) in enumerate(zip(steps, stage_names(job.recipe), strict=True)):
         try:
-            record = _take(job, data, index, _training(job, data, index, inputs))
+            record = _apply(job, data, index, _training(job, data, index, inputs))
         except EdgepackError as error:
             if len(steps) > 1:
                 error.args = (f"step {index + 1}, {step.technique}: {error}",)
             raise
-        taken.append(AppliedStep(step.technique, stage, record))
-    return tuple(taken)
+        applied.append(AppliedStep(step.technique, stage, record))
+    return tuple(applied)
 
 
 def step_reports(
-    taken: tuple[AppliedStep, ...], evaluators: Mapping[str, Evaluator], outputs: dict[str, Arrays]
+    steps: tuple[AppliedStep, ...], evaluators: Mapping[str, Evaluator], outputs: dict[str, Arrays]
 ) -> tuple[StepReport, ...]:
-    """Score the model after each step; ``outputs`` are by its name, ``evaluators`` by output."""
+    """Score the model after each step.
+
+    ``outputs`` are keyed by stage, then by output name; arrays are (samples, ...). ``evaluators``
+    are keyed by output name.
+    """
     return tuple(
         StepReport(
             technique=step.technique,
             stage=step.stage,
             record=step.record,
             outputs={
-                name: evaluators[name].score(made, None)
-                for name, made in outputs[step.stage].items()
+                name: evaluators[name].score(output, None)
+                for name, output in outputs[step.stage].items()
             },
         )
-        for step in taken
+        for step in steps
     )
 
 
-def _take(job: Job, data: JobData, index: int, training: dict[str, Any] | None) -> Record:
+def _apply(job: Job, data: JobData, index: int, training: dict[str, Any] | None) -> Record:
     step = job.recipe.compress[index]
     chosen = technique(step.technique)
     with job.progress.step(step.technique) as update:
-        done = job.session.call(
+        result = job.session.call(
             "compress",
             update=update,
             technique=step.technique,
@@ -90,34 +94,34 @@ def _take(job: Job, data: JobData, index: int, training: dict[str, Any] | None) 
             samples=dict(data.representative.files),
             training=training,
         )
-    record: Record = restore(chosen.record, done)
+    record: Record = restore(chosen.record, result)
     return record
 
 
 def _training(job: Job, data: JobData, index: int, inputs: dict[str, Any]) -> dict[str, Any] | None:
-    """Gather what a step is trained with; None if it is not."""
+    """Collect the arguments of a step's training; None if the step does not train."""
     recipe, fine_tune = job.recipe, job.recipe.compress[index].training
     if fine_tune is None or data.train is None:
         return None
-    before = sum(step.training is not None for step in recipe.compress[:index])
-    kept = checkpoint_files(recipe.checkpoints, before + 1)
-    file = kept[-1] if kept else None
-    wanted = {name: measure.wanted[:] for name, measure in data.taught.items()}
+    earlier = sum(step.training is not None for step in recipe.compress[:index])
+    checkpoints = checkpoint_files(recipe.checkpoints, earlier + 1)
+    file = checkpoints[-1] if checkpoints else None
+    targets = {name: measure.wanted[:] for name, measure in data.training_targets.items()}
     return {
         "source": str(data.train.source),
         "inputs": dict(data.train.files),
-        "labels": job.save(f"taught{index}", wanted),
-        "losses": {name: measure.metric.loss for name, measure in data.taught.items()},
+        "labels": job.save(f"targets{index}", targets),
+        "losses": {name: measure.metric.loss for name, measure in data.training_targets.items()},
         "settings": as_json(fine_tune),
         "fingerprint": _fingerprint(recipe, recipe.compress[: index + 1], inputs),
         "checkpoint": file and str(file),
-        # A run that was cut off may not have come to the later steps.
-        "resume": recipe.resume and (not before or bool(file and file.exists())),
+        # An interrupted run may not have reached the later steps.
+        "resume": recipe.resume and (not earlier or bool(file and file.exists())),
     }
 
 
 def _fingerprint(recipe: Recipe, steps: tuple[CompressionStep, ...], inputs: dict[str, Any]) -> str:
-    """Digest what decides the result of a training, for its checkpoints."""
+    """Hash everything that determines the result of a training, to match its checkpoints."""
     decisive = {
         "inputs": {role: inputs.get(role) for role in ("model", "weights", "train")},
         "metric": recipe.metric,

@@ -1,4 +1,4 @@
-"""What a pipeline works with: the model in its worker process, and the data."""
+"""The state of a pipeline: its folders, the model in its worker process, and the data."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from edgepack.calibration.activations.observers import observer
 from edgepack.calibration.activations.ranges import read_entries
 from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
-from edgepack.config.export import DEFAULT_OBSERVER, DISTILLATION, Recipe
+from edgepack.config.export import DEFAULT_OBSERVER, DISTILLATION, Recipe, without_none
 from edgepack.config.project_file import read_project_file
 from edgepack.config.quantization import FLOAT_TFLITE, Quantization, tflite_name
 from edgepack.core.codec import restore
 from edgepack.core.errors import ConfigError
-from edgepack.core.progress import Progress
+from edgepack.core.progress import Progress, Silent
 from edgepack.core.signature import Loaded, Signature
 from edgepack.devices.scheme_support import why_unsupported
 from edgepack.metrics import Measure, choose_measures, require_known_metric, training_measures
-from edgepack.pipeline.steps.check import budgets_of
+from edgepack.pipeline.steps.check import project_file_budgets
+from edgepack.pipeline.steps.model_process import session_folder
 from edgepack.runtimes import REFERENCE, Runtime
 from edgepack.runtimes.installed import installed, missing, require_any, runtimes_named
 from edgepack.storage.arrays import Arrays, save_arrays
@@ -29,111 +30,142 @@ from edgepack.workers.client import Worker
 
 @dataclass(frozen=True)
 class Job:
-    """Files to keep in ``folder``, arrays in ``work``, TensorFlow in ``session``.
+    """One run of a pipeline.
 
-    The session writes in ``own`` and nowhere else.
+    Output files go to ``folder`` and temporary arrays to ``work``. ``session`` is the TensorFlow
+    process; it writes to ``session_folder`` and nowhere else.
     """
 
     recipe: Recipe
     folder: Path
     work: Path
-    own: Path
+    session_folder: Path
     session: Worker
     progress: Progress
     verbose: bool = False
 
     @property
     def float_tflite(self) -> Path:
-        """The float model."""
+        """The path of the float model."""
         return self.folder / FLOAT_TFLITE
 
     @property
     def quantized_tflite(self) -> Path:
-        """The quantized model, named by its scheme."""
+        """The path of the quantized model, which is named after its scheme."""
         return self.folder / tflite_name(self.recipe.quantization.scheme)
 
     @property
     def calibrated_tflite(self) -> Path:
-        """The float model with the ranges of its activations."""
+        """The path of the float model with its activation ranges."""
         return self.work / "calibrated.tflite"
 
     def save(self, name: str, arrays: Arrays) -> dict[str, str]:
-        """Hand arrays to a worker: the paths of their files."""
+        """Save arrays for a worker; returns the paths of their .npy files, by array name."""
         return save_arrays(self.work / name, arrays)
+
+
+def new_job(
+    recipe: Recipe,
+    folder: Path,
+    work: Path,
+    session: Worker,
+    progress: Progress | None = None,
+    *,
+    verbose: bool = False,
+) -> Job:
+    """Return a job for a ``session`` that was started in ``work`` by ``model_session``."""
+    return Job(
+        recipe=recipe,
+        folder=folder,
+        work=work,
+        session_folder=session_folder(work),
+        session=session,
+        progress=progress or Silent(),
+        verbose=verbose,
+    )
 
 
 @dataclass(frozen=True)
 class JobData:
     """The datasets of a recipe, cast to the model's inputs and checked against its outputs.
 
-    ``runtime`` is what runs the float model; ``representative`` are the test data where the scheme
-    needs no others. Interpreters run, and outputs are compared, on ``compared``: the test data if
-    there are any, which ``is_tested`` tells. ``measures`` has an entry for each output that there
-    are labels for, ``taught`` for each output that fine-tuning has labels for in ``train``.
-    ``budgets`` are those of the project file, by its name. ``notes`` is what there is to say about
-    reading them.
+    ``runtime`` is the name of what runs the float model. ``representative`` is the test data where
+    the recipe has no representative dataset. Interpreters run, and outputs are compared, on
+    ``evaluation_data``: the test data if there is any (``is_tested``), else ``representative``.
+    ``measures`` has an entry for each output that can be measured on the test data,
+    ``training_targets`` for each output that fine-tuning has targets for in ``train``. ``budgets``
+    are those of the project file, by its path. ``notes`` are remarks about reading the data.
     """
 
     signature: Signature
     runtime: str
     representative: Dataset
-    compared: Dataset
+    evaluation_data: Dataset
     is_tested: bool
     measures: dict[str, Measure]
     train: Dataset | None
-    taught: dict[str, Measure]
+    training_targets: dict[str, Measure]
     budgets: dict[str, Budgets]
     notes: tuple[str, ...]
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """The shapes of the inputs, samples left out."""
+        """The shapes of the inputs, without the sample axis."""
         return [array.shape[1:] for array in self.representative.inputs.values()]
 
 
-def available(
+def find_runtimes(
     names: Collection[str], quantization: Quantization
 ) -> tuple[list[Runtime], tuple[str, ...]]:
-    """Find runtimes and the reference kernels, and say which are not to be had here.
+    """Return the installed runtimes of these names and the reference kernels, and notes.
 
-    The reference kernels are left out where they do not run the quantization.
+    The notes say which are not installed. The reference kernels are omitted, with a note, where
+    they do not support the quantization. Raises what
+    :func:`~edgepack.runtimes.installed.require_any` does if none of the runtimes is installed.
     """
-    wanted = runtimes_named(names)
-    require_any(wanted)
+    runtimes = runtimes_named(names)
+    require_any(runtimes)
     why = why_unsupported(quantization, REFERENCE.name)
     if why is None:
-        wanted.insert(0, REFERENCE)
-        return installed(wanted), missing(wanted)
+        runtimes.insert(0, REFERENCE)
+        return installed(runtimes), missing(runtimes)
     note = f"nothing was compared with the reference kernels of tflite-runtime: {why}"
-    return installed(wanted), (*missing(wanted), note)
+    return installed(runtimes), (*missing(runtimes), note)
 
 
 def require_data(recipe: Recipe) -> None:
-    """Raise :class:`ConfigError` without the data that the scheme needs."""
+    """Raise :class:`ConfigError` if a recipe lacks data that its scheme needs, or has unused ones.
+
+    Unused settings are an observer or ranges where there are no ranges to choose.
+    """
     scheme, needs_ranges = recipe.quantization.scheme, recipe.quantization.needs_ranges
     if recipe.representative is None and recipe.ranges is None and needs_ranges:
         raise ConfigError(
-            f"scheme {scheme} needs the ranges of activations: give --representative, or --ranges"
+            f"scheme {scheme} needs activation ranges: give --representative, or --ranges"
         )
     if recipe.ranges and recipe.observer != DEFAULT_OBSERVER:
         raise ConfigError(
-            f"observer {recipe.observer!r}: has nothing to choose, since --ranges are given; leave"
-            " one of the two out"
+            f"observer {recipe.observer!r}: has no effect, since --ranges are given; leave one of"
+            " the two out"
         )
     if recipe.observer != DEFAULT_OBSERVER and not needs_ranges:
         raise ConfigError(
-            f"observer {recipe.observer!r}: scheme {scheme} has no ranges to choose; leave it out"
+            f"observer {recipe.observer!r}: scheme {scheme} has no activation ranges; leave it out"
         )
     if recipe.ranges and not needs_ranges:
-        raise ConfigError(f"scheme {scheme} has no use for ranges: leave --ranges out")
+        raise ConfigError(f"scheme {scheme} has no activation ranges: leave --ranges out")
     if recipe.representative is None and recipe.test is None:
         raise ConfigError(
-            f"scheme {scheme} needs samples to compare float with: give --test or --representative"
+            f"scheme {scheme} needs samples to compare with float: give --test or --representative"
         )
 
 
-def load(job: Job) -> JobData:
-    """Load the model and the datasets, and check that they fit."""
+def load_model_and_data(job: Job) -> JobData:
+    """Load the model and the datasets, and check that they fit together.
+
+    Raises :class:`ConfigError` for settings that do not apply, and what loading the model and
+    reading the datasets raise.
+    """
     recipe = job.recipe
     require_known_metric(recipe.metric)
     observer(recipe.observer)
@@ -142,20 +174,17 @@ def load(job: Job) -> JobData:
     if recipe.metric is not None and recipe.test is None and recipe.train is None:
         raise ConfigError(f"metric {recipe.metric!r} needs samples to measure: give --test")
     project_file = read_project_file(recipe.project_file)
-    wanted = {
-        "representative": recipe.representative,
-        "test": recipe.test,
-        "train": recipe.train,
-    }
-    given = {role: data for role, data in wanted.items() if data is not None}
+    sources = without_none(
+        representative=recipe.representative, test=recipe.test, train=recipe.train
+    )
     with (
         job.progress.step("load") as update,
-        dataset_reader(given.values(), project_file, verbose=job.verbose) as reading,
+        dataset_reader(sources.values(), project_file, verbose=job.verbose) as reader,
     ):
         loaded = restore(Loaded, job.session.call("load", update=update, strategy=recipe.strategy))
         signature = loaded.signature
         spooled = {
-            role: reading.read(
+            role: reader.read(
                 data,
                 signature,
                 job.work / role,
@@ -163,34 +192,38 @@ def load(job: Job) -> JobData:
                 seed=recipe.seed,
                 update=update,
             )
-            for role, data in given.items()
+            for role, data in sources.items()
         }
     datasets = {role: each.dataset() for role, each in spooled.items()}
     test, train = datasets.get("test"), datasets.get("train")
     representative = datasets.get("representative", test)
-    assert representative is not None  # noqa: S101 (a recipe has one of them)
+    assert representative is not None  # noqa: S101 (require_data demands one of them)
     require_same_classes(datasets.values())
     return JobData(
         signature=signature,
         runtime=loaded.runtime,
         representative=representative,
-        compared=test or representative,
+        evaluation_data=test or representative,
         is_tested=test is not None,
         measures=choose_measures(recipe.metric, test, signature) if test else {},
         train=train,
-        taught=_taught(recipe, train, signature) if train else {},
-        budgets=budgets_of(project_file),
+        training_targets=_training_targets(recipe, train, signature) if train else {},
+        budgets=project_file_budgets(project_file),
         notes=tuple(note for each in spooled.values() for note in each.notes),
     )
 
 
-def _taught(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:
+def _training_targets(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:
+    """Choose what each output is trained on; none if every step distils its own model.
+
+    Raises :class:`ConfigError` if the training data has no targets.
+    """
     if all(each.loss == DISTILLATION for each in recipe.fine_tunings):
-        return {}  # the model's own outputs are learnt
-    taught = training_measures(recipe.metric, train, signature)
-    if not taught:
+        return {}  # training uses the model's own outputs as targets
+    targets = training_measures(recipe.metric, train, signature)
+    if not targets:
         raise ConfigError(
             f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse',"
             f" or the loss {DISTILLATION!r}, which needs none"
         )
-    return taught
+    return targets

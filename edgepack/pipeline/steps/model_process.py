@@ -1,4 +1,4 @@
-"""The process in which TensorFlow loads and runs a model of unknown origin."""
+"""The sandboxed process in which TensorFlow loads and runs an untrusted model."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ def model_session(
     verbose: bool,
     connects: bool = False,
 ) -> Worker:
-    """Start it: it serves :class:`~edgepack.pipeline.model_service.ModelSession`.
+    """Start the process; it serves :class:`~edgepack.pipeline.model_service.ModelSession`.
 
-    It may read the files of the model, ``work`` and ``reads``, and write in :func:`own_folder` of
-    ``work`` and in ``writes``; it opens connections only if it ``connects``. Where the user allows
-    code of their own, or of the file, that code has the user's rights.
+    It may read the model's files, ``work`` and ``reads``, and write to :func:`session_folder` of
+    ``work`` and to ``writes``; it may open network connections only if it ``connects``. If the user
+    allows custom code, or code of the model file, there is no sandbox: it runs with the user's
+    rights.
     """
-    own = own_folder(work)
-    own.mkdir()
+    writable = session_folder(work)
+    writable.mkdir()
     return Worker(
         SERVICE,
         label="TensorFlow",
@@ -41,32 +42,35 @@ def model_session(
         confinement=None
         if source.runs_code
         else Sandbox(
-            reads=tuple(str(path.absolute()) for path in (*_files(source), work, *reads)),
-            writes=tuple(str(path.absolute()) for path in (own, *writes)),
+            reads=tuple(str(path.absolute()) for path in (*_model_files(source), work, *reads)),
+            writes=tuple(str(path.absolute()) for path in (writable, *writes)),
             connects=connects,
         ),
         source=source,
     )
 
 
-def own_folder(work: Path) -> Path:
-    """Tell where the process writes: nothing is written there by others, who might be misled."""
+def session_folder(work: Path) -> Path:
+    """Return the only folder in ``work`` that the process may write to.
+
+    Nothing else may write there: the process could replace a path by a link that leads elsewhere.
+    """
     return work / "session"
 
 
 def keep(made: Path, place: Path) -> None:
-    """Put a file that the process made where it cannot write.
+    """Move a file that the process wrote to ``place``, where the process cannot write.
 
-    Raises :class:`~edgepack.core.errors.ConversionError` if it is none: a link would lead
-    elsewhere.
+    Raises :class:`~edgepack.core.errors.ConversionError` if it is not a regular file: a link would
+    lead elsewhere.
     """
     made.rename(place)
     if not stat.S_ISREG(place.lstat().st_mode):
         place.unlink()
-        raise ConversionError(f"{made.name}: TensorFlow's process made no file of it")
+        raise ConversionError(f"{made.name}: TensorFlow's process did not write a regular file")
 
 
-def _files(source: ModelSource) -> Iterable[Path]:
+def _model_files(source: ModelSource) -> Iterable[Path]:
     yield source.path
     if source.weights is not None:
         yield source.weights

@@ -1,4 +1,4 @@
-"""The steps that pipelines are made of."""
+"""The steps on the model: conversion, quantization, emission, prediction and comparison."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ from edgepack.tflite.parser import read_tflite
 
 
 def convert(job: Job, data: JobData) -> tuple[str, ...]:
-    """Write the float model; returns what there is to say about it."""
+    """Convert the model and write the float .tflite; returns notes for the report."""
     with job.progress.step("convert") as update:
-        made = job.own / job.float_tflite.name
-        done = job.session.call(
+        made = job.session_folder / job.float_tflite.name
+        result = job.session.call(
             "convert", update=update, shapes=data.shapes, float_tflite=str(made)
         )
         keep(made, job.float_tflite)
-    if not done["unrolled"]:
+    if not result["unrolled"]:
         return ()
     note = (
-        f"unrolled, because a loop cannot be quantized: {', '.join(done['unrolled'])}; the model"
-        " takes sequences of the representative dataset's length only"
+        f"unrolled, because a loop cannot be quantized: {', '.join(result['unrolled'])}; the model"
+        " accepts only sequences as long as those of the representative dataset"
     )
     return (note,)
 
 
 def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
-    """Write the quantized model, and prove what came of it; returns what its file holds."""
+    """Quantize the float model, write the file and verify it; returns it parsed, and a report."""
     settings = job.recipe.quantization
     with job.progress.step("quantize") as update:
         source = read_tflite(job.float_tflite.read_bytes())
-        made = job.own / job.quantized_tflite.name
+        made = job.session_folder / job.quantized_tflite.name
         job.session.call(
             "quantize",
             update=update,
@@ -73,56 +73,70 @@ def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
         )
 
 
-def emit(job: Job) -> None:
-    """Write the quantized model as C."""
+def emit_c(job: Job) -> None:
+    """Write the quantized model as C arrays."""
     files = array_files(c_name(job.recipe), job.quantized_tflite.read_bytes())
     write_texts(job.folder / "firmware", files)
 
 
 def c_name(recipe: Recipe) -> str:
-    """Name the model in C; raises :class:`ConfigError` if its file's name leaves no name there."""
+    """Return the model's name as a C identifier.
+
+    Raises :class:`~edgepack.core.errors.ConfigError` if its file's name contains no letter or digit
+    that an identifier may have.
+    """
     return c_identifier(model_name(recipe))
 
 
 def model_name(recipe: Recipe) -> str:
-    """Name the model as its file is named."""
+    """Return the name of the model: that of its file without the suffix, or of its folder."""
     path = recipe.model.resolve()
     return path.name if path.is_dir() else path.stem
 
 
-def predict(job: Job, data: JobData, stages: Sequence[str] = ()) -> dict[str, Future[Any]]:
-    """Let the float models predict, while the interpreters run: as given, and by ``stages``."""
-    inputs = dict(data.compared.files)
+def start_predictions(
+    job: Job, data: JobData, stages: Sequence[str] = ()
+) -> dict[str, Future[Any]]:
+    """Start the float models' predictions, which then run while the interpreters do.
+
+    Returns a future for ``float``, the model before compression, and for each of the ``stages``.
+    """
+    inputs = dict(data.evaluation_data.files)
     return {
         stage: job.session.start(
-            "predict", steps=steps, inputs=inputs, outputs=str(job.own / stage)
+            "predict", steps=steps, inputs=inputs, outputs=str(job.session_folder / stage)
         )
         for steps, stage in enumerate(["float", *stages])
     }
 
 
-def workload(job: Job, data: JobData, model: Model) -> Workload:
-    """Give the quantized model the samples that models are compared on."""
+def quantized_workload(job: Job, data: JobData, model: Model) -> Workload:
+    """Return the quantized model with the evaluation data as its inputs."""
     return Workload(
         path=job.quantized_tflite,
         model=model,
-        inputs=quantize_inputs(data.compared.inputs, model.main.input_tensors, job.work),
+        inputs=quantize_inputs(data.evaluation_data.inputs, model.main.input_tensors, job.work),
         outputs=list(named_outputs(data, model)),
-        labels=first_class_labels(data.compared, data.signature),
+        labels=first_class_labels(data.evaluation_data, data.signature),
     )
 
 
-def predicted(job: Job, data: JobData, predictions: dict[str, Future[Any]]) -> dict[str, Arrays]:
-    """Wait for what the float models predict: by stage, then by output."""
+def collect_predictions(
+    job: Job, data: JobData, predictions: dict[str, Future[Any]]
+) -> dict[str, Arrays]:
+    """Wait for the float models' predictions; returns arrays by stage, then by output name."""
     names = [output.name for output in data.signature.outputs]
     with job.progress.step("compare"):
         for prediction in predictions.values():
             prediction.result()
-        return {stage: load_arrays(array_paths(job.own / stage, names)) for stage in predictions}
+        return {
+            stage: load_arrays(array_paths(job.session_folder / stage, names))
+            for stage in predictions
+        }
 
 
 def named_outputs(data: JobData, model: Model) -> dict[str, Tensor]:
-    """Find the quantized model's outputs by the float model's names."""
+    """Return the quantized model's output tensors by the float model's output names."""
     names = (output.name for output in data.signature.outputs)
     return dict(zip(names, model.main.output_tensors, strict=True))
 
@@ -135,7 +149,10 @@ def compare_with_float(
     evaluators: Mapping[str, Evaluator],
     pruned: StepReport | None,
 ) -> Comparison:
-    """Compare what the interpreters gave with the float model; ``pruned`` is scored already."""
+    """Compare the interpreters' outputs with the float model's.
+
+    ``evaluators`` are keyed by output name; ``pruned`` has the scores of the pruned float model.
+    """
     return compare_outputs(
         validation,
         named_outputs(data, model),
@@ -144,5 +161,5 @@ def compare_with_float(
         pruned=pruned.outputs if pruned else None,
         scheme=job.recipe.quantization.scheme,
         data="test" if data.is_tested else "representative",
-        samples=len(data.compared),
+        samples=len(data.evaluation_data),
     )

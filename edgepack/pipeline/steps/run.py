@@ -1,4 +1,4 @@
-"""Runs of a model on interpreters, of which the slow ones get what they can afford."""
+"""Runs of a model on interpreters; slow ones run only as many samples as their budget allows."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from edgepack.tflite.macs import model_macs
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Workload:
-    """A .tflite file and what it is given: arrays (samples, ...) as the file takes them.
+    """A .tflite file and its inputs: arrays (samples, ...) in the dtypes of the file's inputs.
 
-    ``outputs`` names what it gives, in order. ``labels`` has the class of each sample, (samples,),
-    if it is known.
+    ``outputs`` are the output names in order. ``labels`` are the class numbers, (samples,), if
+    known.
     """
 
     path: Path
@@ -47,28 +47,30 @@ class Workload:
         return len(next(iter(self.inputs.values())))
 
 
-def not_needed(
+def find_unneeded_runtimes(
     runtimes: Collection[Runtime],
     targets: Sequence[Target],
     model: Model,
     model_bytes: int,
     budgets: Mapping[str, Budgets],
 ) -> dict[Runtime, list[str]]:
-    """Find the slow interpreters whose targets are all ruled out already, and those targets.
+    """Return the slow interpreters needed only by targets that are ruled out, with those targets.
 
-    None is left out if nothing else would be run.
+    Returns none if nothing but the reference kernels would remain to run the model.
     """
     evidence = Evidence(model=model, model_bytes=model_bytes, budgets=budgets)
-    out = [target for target in targets if rules_out(target, evidence)]
-    able = {name for target in targets if target not in out for name in target.interpreters}
-    slow = [runtime for runtime in runtimes if runtime.mac_ns and runtime.name not in able]
-    found = {
+    ruled_out = [target for target in targets if rules_out(target, evidence)]
+    needed = {name for target in targets if target not in ruled_out for name in target.interpreters}
+    slow = [runtime for runtime in runtimes if runtime.mac_ns and runtime.name not in needed]
+    unneeded = {
         runtime: names
         for runtime in slow
-        if (names := [target.name for target in out if runtime.name in target.interpreters])
+        if (names := [target.name for target in ruled_out if runtime.name in target.interpreters])
     }
-    left = {runtime for runtime in runtimes if runtime not in found and runtime != REFERENCE}
-    return found if left else {}
+    remaining = {
+        runtime for runtime in runtimes if runtime not in unneeded and runtime != REFERENCE
+    }
+    return unneeded if remaining else {}
 
 
 def run_within_budget(
@@ -79,19 +81,19 @@ def run_within_budget(
     update: Update,
     idle: Collection[Runtime] = (),
 ) -> dict[str, Run]:
-    """Run a model, on slow interpreters with as many samples as their budget allows.
+    """Run a model; slow interpreters run only as many samples as their time budget allows.
 
-    Those are stratified by class, and the same ones on each of the slow interpreters. Interpreters
-    that are ``idle`` only load the model. Arrays go to the folder ``work``; gives runs by name.
+    Those samples are stratified by class, and the same on every slow interpreter. Interpreters in
+    ``idle`` only load the model. Arrays go to the folder ``work``. Returns the runs by name.
     """
     macs, samples = model_macs(workload.model), len(workload)
     slow = [runtime for runtime in on if runtime.mac_ns and runtime not in idle]
-    most = affordable(slow, macs)
-    mask = None if most is None or most >= samples else _spread(workload, most)
-    some = slow if mask is not None else []
+    limit = affordable(slow, macs)
+    mask = None if limit is None or limit >= samples else _stratified_mask(workload, limit)
+    limited = slow if mask is not None else []
     groups = (
-        _Group("all", [each for each in on if each not in (*some, *idle)], None, samples),
-        _Group("some", some, mask, most or 0),
+        _Group("all", [each for each in on if each not in (*limited, *idle)], None, samples),
+        _Group("some", limited, mask, limit or 0),
         _Group("none", list(idle), np.zeros(samples, bool), 0),
     )
     counter = Parts(update, total=sum(each.samples * len(each.runtimes) for each in groups))
@@ -115,7 +117,7 @@ def run_within_budget(
 
 
 class _Group(NamedTuple):
-    """Interpreters that run the same samples: those of a mask, all with None."""
+    """Interpreters that run the same samples: those of ``mask``, or all if it is None."""
 
     name: str
     runtimes: Sequence[Runtime]
@@ -123,14 +125,14 @@ class _Group(NamedTuple):
     samples: int
 
 
-def _spread(workload: Workload, most: int) -> Mask:
-    """Choose so many samples, stratified by class."""
-    rows = choose_samples(Survey(count=len(workload), labels=workload.labels), most, DEFAULT_SEED)
+def _stratified_mask(workload: Workload, count: int) -> Mask:
+    """Choose ``count`` samples, stratified by class."""
+    rows = choose_samples(Survey(count=len(workload), labels=workload.labels), count, DEFAULT_SEED)
     return np.isin(np.arange(len(workload)), rows)
 
 
 def _inputs(workload: Workload, mask: Mask | None, folder: Path) -> Arrays:
-    """Give the inputs of the samples that are meant."""
+    """Return the inputs of the samples in a mask; None selects all of them."""
     if mask is None:
         return workload.inputs
     if not mask.any():
@@ -141,25 +143,30 @@ def _inputs(workload: Workload, mask: Mask | None, folder: Path) -> Arrays:
     }
 
 
-def left_out(
+def partial_run_notes(
     runs: Mapping[str, Run], workload: Workload, idle: Mapping[Runtime, Sequence[str]]
 ) -> list[str]:
-    """Say which interpreters did not run all samples, and why."""
-    told = [
+    """Return notes on the interpreters that did not run all samples, and why.
+
+    ``idle`` maps interpreters that only loaded the model to the targets that are ruled out.
+    """
+    notes = [
         f"{runtime.name} only loaded the model: {' and '.join(targets)}"
         f" {'is' if len(targets) == 1 else 'are'} ruled out without running it"
         for runtime, targets in idle.items()
         if runs[runtime.name].is_loaded_only
     ]
-    some = {name: run.samples for name, run in runs.items() if run.samples and run.failure is None}
-    if some:
-        most = max(some.values())
-        named = " and ".join(
-            "the reference kernels" if name == REFERENCE.name else name for name in some
+    partial = {
+        name: run.samples for name, run in runs.items() if run.samples and run.failure is None
+    }
+    if partial:
+        count = max(partial.values())
+        names = " and ".join(
+            "the reference kernels" if name == REFERENCE.name else name for name in partial
         )
-        told.append(
-            f"{most:,} of the {len(workload):,} samples {'was' if most == 1 else 'were'} run on"
-            f" {named}, whose plain kernels are slow: the model has"
+        notes.append(
+            f"{count:,} of the {len(workload):,} samples {'was' if count == 1 else 'were'} run on"
+            f" {names}, whose plain kernels are slow: the model has"
             f" {model_macs(workload.model):,} multiply-accumulates"
         )
-    return told
+    return notes

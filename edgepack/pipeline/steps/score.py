@@ -1,4 +1,4 @@
-"""What the interpreters gave, held against the float model's outputs."""
+"""Scores of the interpreters' outputs, compared with the float model's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edgepack.storage.arrays import Arrays
 from edgepack.tflite.graph import Tensor
 
 
-def evaluators(float_outputs: Arrays, measures: Mapping[str, Measure]) -> dict[str, Evaluator]:
-    """Make what scores each output, by name; arrays are (samples, ...)."""
+def make_evaluators(float_outputs: Arrays, measures: Mapping[str, Measure]) -> dict[str, Evaluator]:
+    """Return an evaluator for each output, by name; the float outputs are (samples, ...)."""
     return {
         name: Evaluator(outputs, [measures[name]] if name in measures else [])
         for name, outputs in float_outputs.items()
@@ -31,11 +31,11 @@ def compare_outputs(
     data: str,
     samples: int,
 ) -> Comparison:
-    """Compare what the interpreters gave with the float model's outputs.
+    """Compare the interpreters' outputs with the float model's.
 
-    All is by output: ``by_output`` has what scores it, of :func:`evaluators`, and ``pruned`` the
-    score of the pruned model, if there is one. ``scheme``, ``data`` and ``samples`` are those of
-    :class:`~edgepack.evaluation.scores.Comparison`.
+    All mappings are keyed by output name: ``by_output`` has the evaluators of
+    :func:`make_evaluators`, ``pruned`` the scores of the pruned float model, if there is one.
+    ``scheme``, ``data`` and ``samples`` are as in :class:`~edgepack.evaluation.scores.Comparison`.
     """
     return Comparison(
         scheme=scheme,
@@ -63,19 +63,19 @@ def _compare(
     measure: Measure | None,
     pruned: Score | None,
 ) -> OutputComparison:
-    ran = {runtime: run for runtime, run in validation.runs.items() if run.outputs is not None}
+    finished = {runtime: run for runtime, run in validation.runs.items() if run.outputs is not None}
     return OutputComparison(
         metric=measure.metric.name if measure else None,
         float_value=evaluator.float_value(),
         pruned=pruned,
         quantized={
             runtime: evaluator.score(run.outputs[name], tensor, run.mask)
-            for runtime, run in ran.items()
+            for runtime, run in finished.items()
             if run.outputs is not None
         },
         sampled={
             runtime: Sampled(samples=run.samples, float_value=evaluator.float_value(run.mask))
-            for runtime, run in ran.items()
+            for runtime, run in finished.items()
             if run.samples is not None
         },
     )

@@ -1,1 +1,1 @@
-"""The ``validate`` command: a .tflite file against targets."""
+"""The ``validate`` command: a .tflite file checked against targets."""

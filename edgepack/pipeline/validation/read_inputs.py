@@ -1,4 +1,4 @@
-"""A .tflite file that is validated, and what it is run on."""
+"""Reading of .tflite files, and of the inputs that they are run on."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from edgepack.tflite.parser import DAMAGE, read_tflite
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValidatedFile:
-    """A .tflite file, parsed. ``signature`` tells what it takes and gives in real values."""
+class ParsedFile:
+    """A parsed .tflite file; ``data`` is its content, ``signature`` is in real values."""
 
     path: Path
     data: bytes
@@ -44,7 +44,7 @@ class ValidatedFile:
 
     @cached_property
     def artifact(self) -> Artifact:
-        """Its size and content, as it was read."""
+        """The size and SHA-256 of the file as it was read."""
         return describe_bytes(self.data)
 
     @property
@@ -54,51 +54,49 @@ class ValidatedFile:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """The outputs by their names."""
+        """The output tensors by name."""
         return dict(zip(self.outputs, self.model.main.output_tensors, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Inputs:
-    """What a file runs on: arrays (samples, ...), by input.
+class ValidationInputs:
+    """The inputs that a file is run on: arrays (samples, ...) by input name.
 
-    ``taken`` is as the file takes them, ``real`` as a float model does, if that is to be run too.
-    ``measures`` has an entry for each output that there are labels for. ``labels`` has the class
-    of each sample, (samples,), if it is known.
+    ``encoded`` are in the dtypes of the file's inputs, ``real`` are real values for the float
+    model, if that is run too. ``measures`` has an entry for each output that can be measured.
+    ``labels`` are the class numbers, (samples,), if known.
     """
 
-    taken: Arrays
+    encoded: Arrays
     real: Arrays
     measures: dict[str, Measure]
     labels: NDArray[Any] | None = None
 
     def __len__(self) -> int:
-        return len(next(iter(self.taken.values())))
+        return len(next(iter(self.encoded.values())))
 
 
-def read_file(path: Path) -> ValidatedFile:
-    """Read a .tflite file that is to be run.
+def read_file(path: Path) -> ParsedFile:
+    """Read and parse a .tflite file that will be run.
 
-    Raises what :func:`read_model` does, and :class:`ModelError` for an input or output with more
-    than one scale or without elements, and for a file that gives nothing.
+    Raises what :func:`read_model` does, and :class:`ModelError` for a file without outputs, and for
+    an input or output without elements or with more than one scale.
     """
     data, model = read_model(path)
     if not model.main.outputs:
-        raise ModelError(f"{path}: the model gives no outputs: there is nothing to test")
+        raise ModelError(f"{path}: the model has no outputs: there is nothing to test")
     for tensor in (*model.main.input_tensors, *model.main.output_tensors):
         if 0 in tensor.shape and not tensor.signature:
             shape = list(tensor.shape)
-            raise ModelError(f"{path}: {tensor.name}: its shape {shape} holds no values")
-    return ValidatedFile(
-        path=path, data=data, model=model, signature=real_signature(path, model.main)
-    )
+            raise ModelError(f"{path}: {tensor.name}: its shape {shape} has no values")
+    return ParsedFile(path=path, data=data, model=model, signature=real_signature(path, model.main))
 
 
 def read_model(path: Path) -> tuple[bytes, Model]:
-    """Read a .tflite file, whatever it takes and gives: its bytes, and parsed.
+    """Read a .tflite file with any inputs and outputs; returns its bytes, and the parsed model.
 
-    Raises :class:`ModelError` if it is none, or damaged, and
-    :class:`~edgepack.core.errors.AlteredError` if it is not what the manifest beside it says.
+    Raises :class:`ModelError` if it is not a .tflite file, or damaged, and
+    :class:`~edgepack.core.errors.AlteredError` if it does not match the manifest beside it.
     """
     data = read_user_file(path, ModelError, ".tflite file")
     require_unaltered(path)
@@ -107,88 +105,95 @@ def read_model(path: Path) -> tuple[bytes, Model]:
 
 
 @contextmanager
-def making_sense_of(path: Path) -> Iterator[None]:
-    """Take what a check stumbles over in the content of a file for damage of the file.
+def reporting_damage(path: Path) -> Iterator[None]:
+    """Report errors caused by a file's content as damage of the file.
 
-    A file may name what it does not have, or count and measure what cannot be: no parser sees all
-    of that. Puts the file's name before it, and before what a :class:`ModelError` says of the
-    content.
+    A file may refer to things that it does not contain, or have impossible counts and sizes, and no
+    parser detects all of that. Raises :class:`ModelError` instead, with the file's path; a
+    :class:`ModelError` gets the path, too.
     """
     try:
         with of_file(path):
             yield
     except (*DAMAGE, ArithmeticError) as error:
-        told = f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()
+        cause = f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()
         raise ModelError(
-            f"{path}: damaged .tflite file: it contradicts itself, and no sense can be made of it"
-            f" ({told}); convert the model again, and report it if that does not help"
+            f"{path}: damaged .tflite file: its content is inconsistent"
+            f" ({cause}); convert the model again, and report it if that does not help"
         ) from error
 
 
-def read_float(gate: ValidateConfig, file: ValidatedFile) -> ValidatedFile | None:
-    """Read the float model that a file came from; None if there is none."""
-    path = gate.float_model
+def read_float(config: ValidateConfig, file: ParsedFile) -> ParsedFile | None:
+    """Read the float model of a file; None if there is none.
+
+    That is the configured file, or else ``float.tflite`` beside the model. Raises
+    :class:`ModelError` if its inputs and outputs have other shapes, or it is quantized.
+    """
+    path = config.float_model
     if path is None:
         path = file.path.with_name(FLOAT_TFLITE)
         if path.name == file.path.name or not path.is_file():
             return None
-    floating = read_file(path)
-    require_float(path, floating.model.main)
-    for its, wanted in (
-        (floating.signature.inputs, file.signature.inputs),
-        (floating.signature.outputs, file.signature.outputs),
+    float_file = read_file(path)
+    require_float(path, float_file.model.main)
+    for float_specs, specs in (
+        (float_file.signature.inputs, file.signature.inputs),
+        (float_file.signature.outputs, file.signature.outputs),
     ):
-        if [each.shape for each in its] != [each.shape for each in wanted]:
+        if [each.shape for each in float_specs] != [each.shape for each in specs]:
             raise ModelError(
-                f"{path}: takes and gives {floating.signature}, {file.path} {file.signature}; give"
-                " the float model that it was made of"
+                f"{path}: has the inputs and outputs {float_file.signature}, but {file.path} has"
+                f" {file.signature}; give the float model that it was made from"
             )
-    return floating
+    return float_file
 
 
 RANDOM_SAMPLES = 16
-"""So many random inputs show a kernel that computes otherwise, in a moment."""
+"""Enough to reveal a kernel that computes differently, and quick to run."""
 
-_AMPLE_BYTES = 32 << 20
-"""One sample may take more; several are not to take long."""
+_MAX_RANDOM_BYTES = 32 << 20
+"""The most bytes of several random samples, to keep runs short; a single one may take more."""
 
-_SHARE = 16  # of the memory, for the inputs; what is computed of them takes some times as much
+_MEMORY_DIVISOR = 16
+"""The fraction of the memory limit for inputs; intermediate results take several times as much."""
 
 
 def read_inputs(
-    gate: ValidateConfig,
-    file: ValidatedFile,
+    config: ValidateConfig,
+    file: ParsedFile,
     project_file: ProjectFile,
     work: Path,
     update: Update,
     *,
     has_float: bool,
-) -> Inputs:
+) -> ValidationInputs:
     """Read the test data, or make random inputs if there are none.
 
-    ``has_float`` tells that a float model is to run on them besides.
+    ``has_float`` says whether a float model will run on them, too. Arrays go to the folder
+    ``work``. Raises :class:`ConfigError` for a metric without test data, and what reading a dataset
+    does.
     """
-    require_known_metric(gate.metric)
-    if gate.test is None:
-        if gate.metric is not None:
-            raise ConfigError(f"metric {gate.metric!r} needs samples to measure: give --test")
-        most = (gate.memory_limit_mib << 20) // _SHARE
+    require_known_metric(config.metric)
+    if config.test is None:
+        if config.metric is not None:
+            raise ConfigError(f"metric {config.metric!r} needs samples to measure: give --test")
+        max_bytes = (config.memory_limit_mib << 20) // _MEMORY_DIVISOR
         tensors = file.model.main.input_tensors
-        each_bytes = sum(tensor.value_bytes for tensor in tensors)
-        samples = max(1, min(RANDOM_SAMPLES, _AMPLE_BYTES // max(1, each_bytes)))
+        sample_bytes = sum(tensor.value_bytes for tensor in tensors)
+        samples = max(1, min(RANDOM_SAMPLES, _MAX_RANDOM_BYTES // max(1, sample_bytes)))
         with of_file(file.path):
-            taken = random_inputs(file.model, samples, DEFAULT_SEED, most)
+            encoded = random_inputs(file.model, samples, DEFAULT_SEED, max_bytes)
         real = {
             name: dequantize(array, tensor) if has_float and tensor.quant else array
-            for (name, array), tensor in zip(taken.items(), tensors, strict=True)
+            for (name, array), tensor in zip(encoded.items(), tensors, strict=True)
         }
-        return Inputs(real=real, taken=taken, measures={})
-    with dataset_reader([gate.test], project_file) as reading:
-        spooled = reading.read(gate.test, file.signature, work / "test", update=update)
+        return ValidationInputs(real=real, encoded=encoded, measures={})
+    with dataset_reader([config.test], project_file) as reader:
+        spooled = reader.read(config.test, file.signature, work / "test", update=update)
     test = spooled.dataset()
-    return Inputs(
+    return ValidationInputs(
         real=test.inputs,
-        taken=quantize_inputs(test.inputs, file.model.main.input_tensors, work),
-        measures=choose_measures(gate.metric, test, file.signature),
+        encoded=quantize_inputs(test.inputs, file.model.main.input_tensors, work),
+        measures=choose_measures(config.metric, test, file.signature),
         labels=first_class_labels(test, file.signature),
     )

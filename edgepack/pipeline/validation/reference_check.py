@@ -1,4 +1,4 @@
-"""What the reference kernels find wrong with a file, and LiteRT's where the older ones refuse."""
+"""Contradictions in a file that reference kernels detect: tflite-runtime's, or else LiteRT's."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from edgepack.runtimes.installed import installed
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run_result import Run
 
-_FEW = 16
-"""So many samples show whether kernels refuse a model, which is for its content."""
+_SAMPLES = 16
+"""Enough samples, because kernels refuse a model for its content, not for its inputs."""
 
 
 def find_contradictions(
     running: Interpreters, workload: Workload, reference: Run | None, work: Path
 ) -> tuple[Finding, ...]:
-    """Hold a file against the reference kernels.
+    """Return the findings of the reference kernels about a file that contradicts itself.
 
-    ``reference`` is what became of it on those of tflite-runtime; None if they did not run it.
+    ``reference`` is its run on tflite-runtime's reference kernels; None if there was none. Where
+    it is not conclusive, LiteRT's reference kernels run the file, too, if they are installed.
     """
     second = None
     if needs_second(reference) and installed([LITERT_KERNELS]):
         with TemporaryFolder(work) as folder:
             second = running.run(
                 model=workload.path,
-                inputs={name: array[:_FEW] for name, array in workload.inputs.items()},
+                inputs={name: array[:_SAMPLES] for name, array in workload.inputs.items()},
                 outputs=workload.outputs,
                 work=folder,
                 update=ignore,

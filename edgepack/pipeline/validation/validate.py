@@ -1,4 +1,4 @@
-"""Validation of a .tflite file, whoever made it, without TensorFlow."""
+"""The validation of a .tflite file of any origin, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,22 +21,27 @@ from edgepack.evaluation.deviation import (
 )
 from edgepack.evaluation.scores import NOT_SCHEMES
 from edgepack.pipeline.steps.check import (
-    budgets_of,
-    gather,
-    judge_all,
+    gather_evidence,
+    judge_targets,
+    project_file_budgets,
     require_arena,
     require_float_model,
     require_measurable,
 )
-from edgepack.pipeline.steps.run import Workload, left_out, not_needed, run_within_budget
-from edgepack.pipeline.steps.score import compare_outputs, evaluators
+from edgepack.pipeline.steps.run import (
+    Workload,
+    find_unneeded_runtimes,
+    partial_run_notes,
+    run_within_budget,
+)
+from edgepack.pipeline.steps.score import compare_outputs, make_evaluators
 from edgepack.pipeline.validation.read_inputs import (
-    Inputs,
-    ValidatedFile,
-    making_sense_of,
+    ParsedFile,
+    ValidationInputs,
     read_file,
     read_float,
     read_inputs,
+    reporting_damage,
 )
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.quantization.affine import dequantize
@@ -56,46 +61,46 @@ _FILE, _FLOAT = "file", "float"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
-    """A .tflite file, the float model that it is held against if there is one, and their inputs.
+    """A .tflite file to validate, its inputs, and the float model to compare with, if any.
 
-    ``data`` tells what these are: ``test`` data, or ``random``.
+    ``data`` is the kind of the inputs: ``test`` or ``random``.
     """
 
-    file: ValidatedFile
-    floating: ValidatedFile | None
-    inputs: Inputs
+    file: ParsedFile
+    float_file: ParsedFile | None
+    inputs: ValidationInputs
     data: str
 
 
 def validate(
-    gate: ValidateConfig, progress: Progress | None = None, *, verbose: bool = False
+    config: ValidateConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ValidationReport:
-    """Hold a .tflite file against targets, and run it on their interpreters.
+    """Check a .tflite file against targets, and run it on their interpreters.
 
     ``verbose`` lets the interpreters write to standard error. Raises an
-    :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure; that a model
-    fails on a target is a result.
+    :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure; a model's
+    failure on a target is a result, not an error.
     """
     progress = progress or Silent()
-    targets = load_targets(gate.targets)
-    project_file = read_project_file(gate.project_file)
-    budgets = {"the command": gate.budgets} | budgets_of(project_file)
-    file = read_file(gate.model)
-    floating = read_float(gate, file)
-    if floating is None:
+    targets = load_targets(config.targets)
+    project_file = read_project_file(config.project_file)
+    budgets = {"the command": config.budgets} | project_file_budgets(project_file)
+    file = read_file(config.model)
+    float_file = read_float(config, file)
+    if float_file is None:
         require_float_model(budgets, targets)
-    require_arena(gate.budgets, targets)
-    runtimes = _runtimes(gate, targets)
+    require_arena(config.budgets, targets)
+    runtimes = _runtimes(config, targets)
     with (
         temporary() as work,
-        interpreters(runtimes, jobs=gate.jobs, limits=gate.limits, verbose=verbose) as running,
+        interpreters(runtimes, jobs=config.jobs, limits=config.limits, verbose=verbose) as running,
     ):
         with progress.step("load") as update:
             inputs = read_inputs(
-                gate, file, project_file, work, update, has_float=floating is not None
+                config, file, project_file, work, update, has_float=float_file is not None
             )
             require_measurable(budgets, targets, measured=bool(inputs.measures))
-        subject = Subject(file=file, floating=floating, inputs=inputs, data=gate.data)
+        subject = Subject(file=file, float_file=float_file, inputs=inputs, data=config.data)
         return examine(
             subject,
             targets,
@@ -104,7 +109,7 @@ def validate(
             progress,
             on=runtimes,
             budgets=budgets,
-            limits=gate.limits,
+            limits=config.limits,
         )
 
 
@@ -119,25 +124,26 @@ def examine(
     budgets: Mapping[str, Budgets],
     limits: Limits = LIMITS,
 ) -> ValidationReport:
-    """Run a file ``on`` interpreters, and hold what they show against targets.
+    """Run a file ``on`` interpreters, and judge the results for the targets.
 
-    Arrays go to the folder ``work``, which is the subject's own; ``limits`` are those of Vela.
+    Arrays go to the folder ``work``, which must be empty. ``budgets`` are keyed by their source,
+    for messages; ``limits`` apply to Vela.
     """
-    file, floating, inputs = subject.file, subject.floating, subject.inputs
-    with making_sense_of(file.path):
-        idle = not_needed(on, targets, file.model, len(file.data), budgets)
+    file, float_file, inputs = subject.file, subject.float_file, subject.inputs
+    with reporting_damage(file.path):
+        idle = find_unneeded_runtimes(on, targets, file.model, len(file.data), budgets)
     workload = Workload(
         path=file.path,
         model=file.model,
-        inputs=inputs.taken,
+        inputs=inputs.encoded,
         outputs=file.outputs,
         labels=inputs.labels,
     )
     with progress.step("run") as update:
         runs = run_within_budget(running, workload, on, work, update, idle)
-        found = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
-    with progress.step("compare"), making_sense_of(file.path):
-        real = _run_float(floating, file, inputs, running, work) if floating else None
+        contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
+    with progress.step("compare"), reporting_damage(file.path):
+        real = _run_float(float_file, file, inputs, running, work) if float_file else None
         validation = compare_with_reference_kernels(
             runs, file.tensors, real, known_defect(file.model)
         )
@@ -146,22 +152,22 @@ def examine(
             comparison = compare_outputs(
                 validation,
                 file.tensors,
-                evaluators(real, inputs.measures),
+                make_evaluators(real, inputs.measures),
                 inputs.measures,
                 scheme=_scheme(file.path),
                 data=subject.data,
                 samples=len(inputs),
             )
     with progress.step("time"):
-        ran = [each for each in on if runs[each.name].failure is None and each not in idle]
-        latencies = _time(running, ran, file, floating, inputs, work)
+        working = [each for each in on if runs[each.name].failure is None and each not in idle]
+        latencies = _time(running, working, file, float_file, inputs, work)
     ratios = {
         name: each[_FILE].median_ms / each[_FLOAT].median_ms
         for name, each in latencies.items()
         if each.keys() >= {_FILE, _FLOAT}
     }
-    with making_sense_of(file.path):
-        evidence = gather(
+    with reporting_damage(file.path):
+        evidence = gather_evidence(
             file.model,
             file.data,
             targets,
@@ -170,9 +176,9 @@ def examine(
             budgets,
             ratios,
             limits,
-            found,
+            contradictions,
         )
-        judged = judge_all(targets, evidence)
+        target_reports = judge_targets(targets, evidence)
     return ValidationReport(
         model=file.path.name,
         artifact=file.artifact,
@@ -180,78 +186,86 @@ def examine(
         samples=len(inputs),
         comparison=comparison,
         runtimes=_reports(validation, latencies, ratios),
-        targets=judged,
-        notes=(*_unchecked(targets), *left_out(runs, workload, idle), *validation.notes),
+        targets=target_reports,
+        notes=(*_unchecked(targets), *partial_run_notes(runs, workload, idle), *validation.notes),
     )
 
 
 def _unchecked(targets: Sequence[Target]) -> list[str]:
-    """Say that nothing shows whether TFLM is bit-exact, where the reference kernels are missing."""
-    is_wanted = any("tflm" in target.interpreters for target in targets)
-    why = missing([REFERENCE]) if is_wanted else ()
-    return [f"whether tflm is bit-exact was not checked: {each}" for each in why]
+    """Return notes that TFLM's bit-exactness is unchecked, where reference kernels are missing."""
+    uses_tflm = any("tflm" in target.interpreters for target in targets)
+    reasons = missing([REFERENCE]) if uses_tflm else ()
+    return [f"whether tflm is bit-exact was not checked: {each}" for each in reasons]
 
 
-def _runtimes(gate: ValidateConfig, targets: Sequence[Target]) -> list[Runtime]:
-    """Find the interpreters of the targets that are to be had here, and the reference kernels."""
-    emulated = [arm64_runtime(gate.arm64)] if gate.arm64 else []
-    return runtimes_here(targets) + emulated
+def _runtimes(config: ValidateConfig, targets: Sequence[Target]) -> list[Runtime]:
+    """Return the installed interpreters of the targets, the reference kernels, and any emulated."""
+    emulated = [arm64_runtime(config.arm64)] if config.arm64 else []
+    return installed_runtimes(targets) + emulated
 
 
-def runtimes_here(targets: Sequence[Target]) -> list[Runtime]:
-    """Find the installed interpreters of targets, and the reference kernels."""
+def installed_runtimes(targets: Sequence[Target]) -> list[Runtime]:
+    """Return the installed interpreters of targets, and the reference kernels if installed."""
     names = {name for target in targets for name in target.interpreters}
     return installed([REFERENCE, *runtimes_named(names)])
 
 
 def _run_float(
-    floating: ValidatedFile, file: ValidatedFile, inputs: Inputs, running: Interpreters, work: Path
+    float_file: ParsedFile,
+    file: ParsedFile,
+    inputs: ValidationInputs,
+    running: Interpreters,
+    work: Path,
 ) -> Arrays:
-    """Run the float model on LiteRT; returns its outputs, in real values, by the file's names.
+    """Run the float model on LiteRT; returns real outputs (samples, ...) by the file's names.
 
-    Converters name outputs as they like: those of the two models are matched by their order.
+    Converters choose output names freely, so the outputs of the two models are matched by order.
+    Raises :class:`ModelError` if LiteRT cannot run it.
     """
     folder = work / _FLOAT
     folder.mkdir()
     run = running.run(
-        model=floating.path,
-        inputs=quantize_inputs(inputs.real, floating.model.main.input_tensors, folder),
-        outputs=floating.outputs,
+        model=float_file.path,
+        inputs=quantize_inputs(inputs.real, float_file.model.main.input_tensors, folder),
+        outputs=float_file.outputs,
         work=folder,
         update=ignore,
         on=[LITERT],
-        macs=model_macs(floating.model),
+        macs=model_macs(float_file.model),
     )[LITERT.name]
     if run.outputs is None:
         why = why_no_outputs(run)
-        raise ModelError(f"{floating.path}: nothing can be compared with it on LiteRT: {why}")
+        raise ModelError(f"{float_file.path}: nothing can be compared with it on LiteRT: {why}")
     return {
-        name: dequantize(run.outputs[own], tensor)
-        for name, (own, tensor) in zip(file.outputs, floating.tensors.items(), strict=True)
+        name: dequantize(run.outputs[float_name], tensor)
+        for name, (float_name, tensor) in zip(file.outputs, float_file.tensors.items(), strict=True)
     }
 
 
 def _time(
     running: Interpreters,
     ran: Collection[Runtime],
-    file: ValidatedFile,
-    floating: ValidatedFile | None,
-    inputs: Inputs,
+    file: ParsedFile,
+    float_file: ParsedFile | None,
+    inputs: ValidationInputs,
     work: Path,
 ) -> dict[str, dict[str, Latency]]:
-    """Time the file, in turn with its float model if there is one, by interpreter that ran it."""
-    timed = {_FILE: file, _FLOAT: floating} if floating else {_FILE: file}
-    taken = {_FILE: inputs.taken, _FLOAT: inputs.real}
+    """Time the file, alternating with its float model if there is one; by interpreter name.
+
+    ``ran`` are the interpreters that ran the file.
+    """
+    timed = {_FILE: file, _FLOAT: float_file} if float_file else {_FILE: file}
+    encoded = {_FILE: inputs.encoded, _FLOAT: inputs.real}
     return running.latencies(
         models={name: each.path for name, each in timed.items() if each},
-        inputs={name: taken[name] for name in timed},
+        inputs={name: encoded[name] for name in timed},
         work=work,
         on=ran,
     )
 
 
 def _scheme(path: Path) -> str:
-    """Name what the file was quantized to by the file, unless the report means another by that."""
+    """Return the file's stem as its scheme, or its full name if the stem is a reserved word."""
     return path.name if path.stem in NOT_SCHEMES else path.stem
 
 
