@@ -1,4 +1,4 @@
-"""`edgepack compare`: float and int8 on the same samples, on real interpreters."""
+"""``edgepack compare``: float and int8 models on the same samples, on real interpreters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def trial(digits: Path, pruned_digits: Bundle) -> CompareConfig:
+def config(digits: Path, pruned_digits: Bundle) -> CompareConfig:
     return CompareConfig(
         model=digits / "digits.h5",
         candidates=(NamedModel(path=pruned_digits.folder / "int8.tflite"),),
@@ -35,20 +35,20 @@ def trial(digits: Path, pruned_digits: Bundle) -> CompareConfig:
 
 
 @pytest.fixture(scope="session")
-def report(trial: CompareConfig) -> ComparisonReport:
-    return api.compare(trial)
+def report(config: CompareConfig) -> ComparisonReport:
+    return api.compare(config)
 
 
-def test_it_finds_what_the_export_found(report: ComparisonReport, pruned_digits: Bundle) -> None:
+def test_scores_equal_those_of_the_export(report: ComparisonReport, pruned_digits: Bundle) -> None:
     exported = only(pruned_digits.report)
-    floating, pruned, quantized = report.stages
+    float_stage, pruned, quantized = report.stages
     assert [stage.role for stage in report.stages] == ["float", "pruned", "quantized"]
 
     def accuracy(stage: Any, runtime: str) -> float:
         (output,) = stage.runs[runtime].outputs.values()
         return float(output.metrics["accuracy"].value)
 
-    assert accuracy(floating, report.float_runtime) == exported["float"]
+    assert accuracy(float_stage, report.float_runtime) == exported["float"]
     assert accuracy(pruned, "litert") == pytest.approx(exported["pruned"]["value"], abs=0.003)
     assert quantized.runs.keys() == exported["int8"].keys()
     for runtime, score in exported["int8"].items():
@@ -60,31 +60,33 @@ def test_it_finds_what_the_export_found(report: ComparisonReport, pruned_digits:
         assert output.distance.max_abs_error == pytest.approx(score["max_abs_error"])
 
 
-def test_once_more_needs_no_worker(
-    trial: CompareConfig, report: ComparisonReport, monkeypatch: pytest.MonkeyPatch
+def test_repeating_a_comparison_needs_no_worker(
+    config: CompareConfig, report: ComparisonReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a worker was started")
 
     monkeypatch.setattr("edgepack.workers.client.subprocess.Popen", refuse)
-    assert api.compare(trial) == report
+    assert api.compare(config) == report
 
 
-def test_other_labels_are_not_the_same_comparison(
-    trial: CompareConfig, report: ComparisonReport, digits: Path, tmp_path: Path
+def test_other_labels_change_the_result(
+    config: CompareConfig, report: ComparisonReport, digits: Path, tmp_path: Path
 ) -> None:
     arrays = dict(np.load(digits / "test.npz"))
     np.savez(tmp_path / "test.npz", x=arrays["x"], y=(arrays["y"] + 1) % 10)
-    wrong = api.compare(CompareConfig(**{**vars(trial), "test": tmp_path / "test.npz"}))
+    wrong = api.compare(CompareConfig(**{**vars(config), "test": tmp_path / "test.npz"}))
     (output,) = wrong.stages[0].runs[wrong.float_runtime].outputs.values()
     assert output.metrics["accuracy"].value is not None
     assert output.metrics["accuracy"].value < 0.2
     assert report.stages[0] != wrong.stages[0]
 
 
-def test_the_table_and_the_verdict(edgepack: Edgepack, digits: Path, pruned_digits: Bundle) -> None:
-    given = (digits / "digits.h5", pruned_digits.folder / "int8.tflite")
-    done = edgepack("compare", *given, "--test", digits / "test.npz")
+def test_the_command_prints_a_table_and_a_verdict(
+    edgepack: Edgepack, digits: Path, pruned_digits: Bundle
+) -> None:
+    paths = (digits / "digits.h5", pruned_digits.folder / "int8.tflite")
+    done = edgepack("compare", *paths, "--test", digits / "test.npz")
     assert done.returncode == 0, done.stderr
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
     for word in ("float", "pruned", "int8", "litert", "tflm", "accuracy", "95 %"):
@@ -92,55 +94,57 @@ def test_the_table_and_the_verdict(edgepack: Edgepack, digits: Path, pruned_digi
     assert "400 samples" in done.stdout.splitlines()[-1] + done.stdout.splitlines()[-2]
 
 
-def test_a_budget_decides_the_status(
+def test_a_budget_decides_the_exit_status(
     edgepack: Edgepack, digits: Path, pruned_digits: Bundle
 ) -> None:
-    given = (digits / "digits.h5", pruned_digits.folder / "int8.tflite")
-    done = edgepack("compare", *given, "--test", digits / "test.npz", "--max-drop", 100)
+    paths = (digits / "digits.h5", pruned_digits.folder / "int8.tflite")
+    done = edgepack("compare", *paths, "--test", digits / "test.npz", "--max-drop", 100)
     assert done.returncode == 0, done.stderr
     shuffled = digits / "shuffled.npz"
     arrays = dict(np.load(digits / "test.npz"))
     np.savez(shuffled, x=arrays["x"] * 4, y=arrays["y"])  # beyond the calibrated range
-    done = edgepack("compare", *given, "--test", shuffled, "--max-drop", 0)
-    told = json.loads(edgepack("compare", *given, "--test", shuffled, "--json").stdout)
+    done = edgepack("compare", *paths, "--test", shuffled, "--max-drop", 0)
+    printed = json.loads(edgepack("compare", *paths, "--test", shuffled, "--json").stdout)
     losses = [
-        only_output["metrics"]["accuracy"]["change"]["loss"]
-        for stage in told["stages"][1:]
+        output["metrics"]["accuracy"]["change"]["loss"]
+        for stage in printed["stages"][1:]
         for run in stage["runs"].values()
-        for only_output in run["outputs"].values()
+        for output in run["outputs"].values()
     ]
     assert done.returncode == (1 if max(losses) > 0 else 0)
 
 
-def test_a_budget_of_the_project_file_counts_too(
-    trial: CompareConfig, report: ComparisonReport, tmp_path: Path
+def test_a_budget_of_the_project_file_applies_too(
+    config: CompareConfig, report: ComparisonReport, tmp_path: Path
 ) -> None:
     file = tmp_path / "edgepack.toml"
     file.write_text("[budgets]\nmax_drop = 99.0\n")
-    found = api.compare(CompareConfig(**{**vars(trial), "project_file": file}))
-    assert (found.max_drop, found.passed) == (99.0, True)
-    own = api.compare(CompareConfig(**{**vars(trial), "project_file": file, "max_drop": 98.0}))
-    assert own.max_drop == 98.0
+    comparison = api.compare(CompareConfig(**{**vars(config), "project_file": file}))
+    assert (comparison.max_drop, comparison.passed) == (99.0, True)
+    with_own_budget = api.compare(
+        CompareConfig(**{**vars(config), "project_file": file, "max_drop": 98.0})
+    )
+    assert with_own_budget.max_drop == 98.0
     assert report.max_drop is None
 
 
-def test_what_may_be_lost_needs_something_to_measure(
-    trial: CompareConfig, digits: Path, tmp_path: Path
+def test_a_max_drop_needs_something_to_measure(
+    config: CompareConfig, digits: Path, tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "test.npz", x=np.load(digits / "test.npz")["x"])
     with pytest.raises(EdgepackError, match="nothing to measure a drop with"):
         api.compare(
-            CompareConfig(**{**vars(trial), "test": tmp_path / "test.npz", "max_drop": 1.0})
+            CompareConfig(**{**vars(config), "test": tmp_path / "test.npz", "max_drop": 1.0})
         )
 
 
-def test_without_labels_it_tells_how_far_outputs_are_apart(
-    trial: CompareConfig, digits: Path, tmp_path: Path
+def test_without_labels_the_distance_of_outputs_is_reported(
+    config: CompareConfig, digits: Path, tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "test.npz", x=np.load(digits / "test.npz")["x"])
-    found = api.compare(CompareConfig(**{**vars(trial), "test": tmp_path / "test.npz"}))
-    assert found.metrics == {}
-    (output,) = found.stages[-1].runs["tflm"].outputs.values()
+    comparison = api.compare(CompareConfig(**{**vars(config), "test": tmp_path / "test.npz"}))
+    assert comparison.metrics == {}
+    (output,) = comparison.stages[-1].runs["tflm"].outputs.values()
     assert output.metrics == {}
     assert output.distance is not None
     assert output.distance.agreement is not None
@@ -161,29 +165,29 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_use_is_one_line(trial: CompareConfig, case: str) -> None:
-    told, settings = WRONG[case]
+def test_wrong_settings_give_a_message_of_one_line(config: CompareConfig, case: str) -> None:
+    message, settings = WRONG[case]
     with pytest.raises(EdgepackError) as caught:
-        api.compare(CompareConfig(**{**vars(trial), **settings}))
-    assert told in str(caught.value)
+        api.compare(CompareConfig(**{**vars(config), **settings}))
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
 
 
-def test_a_quantized_file_is_no_float_model(trial: CompareConfig) -> None:
-    (candidate,) = trial.candidates
+def test_a_quantized_file_is_refused_as_float_model(config: CompareConfig) -> None:
+    (candidate,) = config.candidates
     with pytest.raises(EdgepackError, match="is quantized already"):
-        api.compare(CompareConfig(**{**vars(trial), "model": candidate.path}))
+        api.compare(CompareConfig(**{**vars(config), "model": candidate.path}))
 
 
-def test_a_model_of_another_shape_is_refused(trial: CompareConfig, cnn: Bundle) -> None:
+def test_a_model_of_another_shape_is_refused(config: CompareConfig, cnn: Bundle) -> None:
     other = NamedModel(path=cnn.folder / "int8.tflite")
     with pytest.raises(EdgepackError, match="made from the same one"):
-        api.compare(CompareConfig(**{**vars(trial), "candidates": (other,)}))
+        api.compare(CompareConfig(**{**vars(config), "candidates": (other,)}))
 
 
-def test_files_of_the_same_name_want_names(
-    trial: CompareConfig, pruned_digits: Bundle, tmp_path: Path
+def test_files_of_the_same_name_need_names(
+    config: CompareConfig, pruned_digits: Bundle, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -191,12 +195,14 @@ def test_files_of_the_same_name_want_names(
     files = [tmp_path / name / "int8.tflite" for name in ("a", "b")]
     with pytest.raises(EdgepackError, match=f"name them, such as mine={files[1]}"):
         api.compare(
-            CompareConfig(**{**vars(trial), "candidates": tuple(NamedModel(path=f) for f in files)})
+            CompareConfig(
+                **{**vars(config), "candidates": tuple(NamedModel(path=f) for f in files)}
+            )
         )
     named = tuple(NamedModel(path=file, name=file.parent.name) for file in files)
-    found = api.compare(CompareConfig(**{**vars(trial), "candidates": named}))
-    assert [stage.name for stage in found.stages] == ["float", "a", "b"]
-    assert found.stages[1].runs == found.stages[2].runs
+    comparison = api.compare(CompareConfig(**{**vars(config), "candidates": named}))
+    assert [stage.name for stage in comparison.stages] == ["float", "a", "b"]
+    assert comparison.stages[1].runs == comparison.stages[2].runs
 
 
 def test_memory_does_not_grow_with_the_samples(

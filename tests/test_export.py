@@ -1,4 +1,4 @@
-"""The whole export, as its users run it."""
+"""``edgepack export``, run as users run it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgepack.tflite.parser import read_tflite
 INTERPRETERS = {"tflite-runtime", "litert", "tflm"}
 
 
-def test_the_folder_holds_what_is_promised(pruned_digits: Bundle) -> None:
+def test_the_folder_contains_all_files(pruned_digits: Bundle) -> None:
     assert set(files(pruned_digits.folder)) == {
         *("float.tflite", "int8.tflite", "calibration.json", "report.json", "manifest.json"),
         *("report.html", "report.md"),
@@ -28,7 +28,7 @@ def test_the_folder_holds_what_is_promised(pruned_digits: Bundle) -> None:
     assert float_tensors(read_tflite((pruned_digits.folder / "int8.tflite").read_bytes())) == []
 
 
-def test_the_report_says_what_was_measured(pruned_digits: Bundle) -> None:
+def test_the_report_has_the_measured_values(pruned_digits: Bundle) -> None:
     report = pruned_digits.report
     assert report["schema"] == 1
     assert report["passed"] is True
@@ -41,7 +41,7 @@ def test_the_report_says_what_was_measured(pruned_digits: Bundle) -> None:
     for score in comparison["int8"].values():
         assert score["value"] >= comparison["float"] - 0.02
         assert score["agreement"] > 0.95
-    assert {name: found["verdict"] for name, found in report["targets"].items()} == {
+    assert {name: target["verdict"] for name, target in report["targets"].items()} == {
         "android-arm64": "passed",
         "nano-33-ble-sense": "passed",
     }
@@ -67,7 +67,7 @@ def test_sparsity_is_measured_by_layer_and_survives_quantization(pruned_digits: 
     assert sparsity["int8"]["overall"] >= sparsity["overall"]
 
 
-def test_the_report_says_how_the_model_was_pruned(pruned_digits: Bundle, cnn: Bundle) -> None:
+def test_the_report_records_how_the_model_was_pruned(pruned_digits: Bundle, cnn: Bundle) -> None:
     assert pruned_digits.report["pruning"] == {
         "way": "wrappers",
         "runtime": "Keras",
@@ -85,9 +85,9 @@ def test_the_report_says_how_the_model_was_pruned(pruned_digits: Bundle, cnn: Bu
     assert "zeros     50.0% of the float weights" in pruned_digits.stdout
 
 
-def test_without_training_data_the_weights_go_in_one_shot(models: Path, tmp_path: Path) -> None:
+def test_without_training_data_pruning_is_one_shot(models: Path, tmp_path: Path) -> None:
     data = models / "cnn.npz"
-    found = {}
+    ways = {}
     for name in ("cnn.h5", "cnn3.keras"):
         exported = export(
             tmp_path / name,
@@ -99,24 +99,24 @@ def test_without_training_data_the_weights_go_in_one_shot(models: Path, tmp_path
         assert "(TFMOT does not prune such layers): depthwise_conv2d" in exported.stdout
         assert report["pruning"]["trained"] is None
         assert list(report["pruning"]["left_out"]) == ["depthwise_conv2d"]
-        found[name] = report["pruning"]["way"]
+        ways[name] = report["pruning"]["way"]
         layers = report["sparsity"]["layers"]
         assert layers["conv2d"] == pytest.approx(0.75, abs=0.03)
         assert layers["dense"] == pytest.approx(0.75, abs=0.03)
         assert layers["depthwise_conv2d"] == 0
         assert report["sparsity"]["int8"]["overall"] >= report["sparsity"]["overall"]
         assert only(report)["pruned"]["max_abs_error"] > 0
-    assert found == {"cnn.h5": "wrappers", "cnn3.keras": "carried"}
+    assert ways == {"cnn.h5": "wrappers", "cnn3.keras": "carried"}
 
 
 def test_artifacts_and_manifest_describe_the_files(pruned_digits: Bundle, digits: Path) -> None:
-    held = files(pruned_digits.folder)
-    manifest = json.loads(held["manifest.json"])
+    contents = files(pruned_digits.folder)
+    manifest = json.loads(contents["manifest.json"])
     for listing in (pruned_digits.report["artifacts"], manifest["artifacts"]):
         for name, artifact in listing.items():
-            assert artifact["bytes"] == len(held[name])
-            assert artifact["sha256"] == sha256(held[name]).hexdigest()
-    assert set(manifest["artifacts"]) == set(held) - {"manifest.json"}
+            assert artifact["bytes"] == len(contents[name])
+            assert artifact["sha256"] == sha256(contents[name]).hexdigest()
+    assert set(manifest["artifacts"]) == set(contents) - {"manifest.json"}
     recipe = manifest["recipe"]
     assert recipe["model"] == {
         "name": "digits.h5",
@@ -131,7 +131,7 @@ def test_artifacts_and_manifest_describe_the_files(pruned_digits: Bundle, digits
     assert manifest["processor"].keys() == {"architecture", "vectors"}
 
 
-def test_nothing_in_the_folder_depends_on_where_or_when(
+def test_the_folder_is_reproducible_in_another_place_and_time(
     digits: Path, pruned_digits: Bundle, tmp_path: Path
 ) -> None:
     for name in ("digits.h5", "calibration.npz", "train.npz", "test.npz"):
@@ -146,7 +146,7 @@ def test_nothing_in_the_folder_depends_on_where_or_when(
     assert again.stdout == pruned_digits.stdout
 
 
-def test_a_person_reads_the_result_at_a_glance(pruned_digits: Bundle) -> None:
+def test_the_printed_table_is_short_and_complete(pruned_digits: Bundle) -> None:
     lines = pruned_digits.stdout.splitlines()
     assert lines[0].split() == [
         *("model", "interpreter", "accuracy", "agreement", "SQNR"),
@@ -160,7 +160,7 @@ def test_a_person_reads_the_result_at_a_glance(pruned_digits: Bundle) -> None:
     assert steps == order.split()
 
 
-def test_without_labels_float_and_int8_are_compared_all_the_same(cnn: Bundle) -> None:
+def test_without_labels_float_and_int8_outputs_are_compared(cnn: Bundle) -> None:
     assert cnn.report["comparison"]["data"] == "representative"
     comparison = only(cnn.report)
     assert comparison["metric"] is None
@@ -188,7 +188,9 @@ def test_an_autoencoder_is_measured_against_its_own_input(models: Path, tmp_path
 
 
 @pytest.mark.parametrize("name", ["cnn_legacy.keras", "cnn_saved_model", "cnn3.keras", "cnn3.h5"])
-def test_every_format_of_both_kerases_exports(models: Path, tmp_path: Path, name: str) -> None:
+def test_every_format_of_both_keras_versions_exports(
+    models: Path, tmp_path: Path, name: str
+) -> None:
     data = models / "cnn.npz"
     report = export(
         tmp_path / "out",
@@ -201,7 +203,7 @@ def test_every_format_of_both_kerases_exports(models: Path, tmp_path: Path, name
 
 
 @pytest.mark.parametrize("name", ["cnn.h5", "cnn_legacy.keras", "cnn3.keras", "cnn3.h5"])
-def test_a_model_is_known_by_its_content_not_by_its_name(
+def test_a_model_format_is_detected_by_content_not_by_name(
     models: Path, tmp_path: Path, name: str
 ) -> None:
     model = tmp_path / "checkpoint"
@@ -210,13 +212,13 @@ def test_a_model_is_known_by_its_content_not_by_its_name(
     assert (exported.folder / "firmware" / "checkpoint" / "model.h").is_file()
 
 
-def test_open_dimensions_take_the_size_of_the_data(models: Path, tmp_path: Path) -> None:
+def test_dynamic_dimensions_take_the_size_of_the_data(models: Path, tmp_path: Path) -> None:
     exported = export(tmp_path / "out", models / "open.h5", "--representative", models / "cnn.npz")
     graph = read_tflite((exported.folder / "int8.tflite").read_bytes()).main
     assert graph.input_tensors[0].shape == (1, 8, 8, 1)
 
 
-def test_whole_number_inputs_stay_whole_numbers(models: Path, tmp_path: Path) -> None:
+def test_integer_inputs_stay_integers(models: Path, tmp_path: Path) -> None:
     data = tmp_path / "tokens.npz"
     np.savez(data, x=np.random.default_rng(0).integers(0, 20, (30, 5)))
     exported = export(tmp_path / "out", models / "tokens.h5", "--representative", data)
@@ -226,9 +228,7 @@ def test_whole_number_inputs_stay_whole_numbers(models: Path, tmp_path: Path) ->
     assert lsb(exported.report, "tflm") == 0
 
 
-def test_a_binary_model_that_gives_logits_is_measured_by_their_sign(
-    models: Path, tmp_path: Path
-) -> None:
+def test_a_binary_model_with_logits_is_measured_by_their_sign(models: Path, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
     np.savez(tmp_path / "data.npz", x=x, y=(x.sum(axis=1) > 0).astype(int))
     data = tmp_path / "data.npz"
@@ -241,7 +241,7 @@ def test_a_binary_model_that_gives_logits_is_measured_by_their_sign(
 def test_tflm_does_not_fail_for_a_defect_of_the_reference_kernels(
     models: Path, tmp_path: Path
 ) -> None:
-    """Those of tflite-runtime 2.14 compute a per-channel FULLY_CONNECTED of rank 3 wrongly."""
+    """Those of tflite-runtime 2.14 compute a per-channel FULLY_CONNECTED of rank 3 incorrectly."""
     exported = export(
         tmp_path / "out",
         models / "time_distributed.h5",
@@ -255,7 +255,7 @@ def test_tflm_does_not_fail_for_a_defect_of_the_reference_kernels(
         assert score["sqnr_db"] > 25
 
 
-def test_an_operator_that_a_target_lacks_fails_that_target_alone(
+def test_an_operator_that_a_target_lacks_fails_only_that_target(
     models: Path, edgepack: Edgepack, tmp_path: Path
 ) -> None:
     done = edgepack(
@@ -300,7 +300,7 @@ def test_the_python_interface_does_the_same(models: Path, tmp_path: Path, cnn: B
     assert files(tmp_path / "out") == files(cnn.folder)
 
 
-def test_tensorflow_is_heard_only_when_asked(
+def test_tensorflow_prints_only_with_verbose(
     models: Path, edgepack: Edgepack, tmp_path: Path, cnn: Bundle
 ) -> None:
     assert "TensorFlow binary" not in cnn.stderr
@@ -332,7 +332,7 @@ def test_an_interrupted_export_leaves_nothing(
                 time.sleep(0.01)
         time.sleep(0.5)
         process.send_signal(signal.Signals[signal_name])
-        said = process.stderr.read()
+        message = process.stderr.read()
         assert process.wait(20) == 130
-    assert said.strip() == "interrupted"
+    assert message.strip() == "interrupted"
     assert list(tmp_path.iterdir()) == []

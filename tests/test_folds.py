@@ -34,7 +34,7 @@ from edgepack.storage.manifest import CalibrationSettings
 FOLDS = 3
 
 
-def trial(model: Path, candidate: Path, test: Path, **changes: Any) -> CompareConfig:
+def config(model: Path, candidate: Path, test: Path, **changes: Any) -> CompareConfig:
     candidates = (NamedModel(path=candidate, name="candidate"),)
     return CompareConfig(
         model=model, candidates=candidates, test=test, **{"folds": FOLDS, **changes}
@@ -42,14 +42,14 @@ def trial(model: Path, candidate: Path, test: Path, **changes: Any) -> CompareCo
 
 
 class Steps:
-    """Keeps the names of steps, and what the last one told."""
+    """Records the progress that each step reports, by the step's label."""
 
     def __init__(self) -> None:
-        self.told: dict[str, list[tuple[int, int]]] = {}
+        self.updates: dict[str, list[tuple[int, int]]] = {}
 
     def step(self, label: str) -> nullcontext[Update]:
-        news = self.told.setdefault(label, [])
-        return nullcontext(lambda done, total, _detail="": news.append((done, total)))
+        updates = self.updates.setdefault(label, [])
+        return nullcontext(lambda done, total, _detail="": updates.append((done, total)))
 
 
 def accuracy(scores: NDArray[Any], labels: NDArray[Any]) -> float:
@@ -62,26 +62,29 @@ def run_by_hand(model: Path, x: NDArray[Any]) -> NDArray[Any]:
 
     interpreter = Interpreter(model_path=str(model))
     interpreter.allocate_tensors()
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-    scale, zero_point = taken["quantization"]
-    made = []
+    (model_input,), (output,) = (
+        interpreter.get_input_details(),
+        interpreter.get_output_details(),
+    )
+    scale, zero_point = model_input["quantization"]
+    outputs = []
     for sample in x:
         steps = np.round(sample[np.newaxis] / np.float32(scale)) + zero_point
-        interpreter.set_tensor(taken["index"], np.clip(steps, -128, 127).astype(np.int8))
+        interpreter.set_tensor(model_input["index"], np.clip(steps, -128, 127).astype(np.int8))
         interpreter.invoke()
-        made.append(interpreter.get_tensor(given["index"])[0])
-    return np.array(made)
+        outputs.append(interpreter.get_tensor(output["index"])[0])
+    return np.array(outputs)
 
 
 def test_a_fold_is_quantized_as_the_candidate_was(
     pruned_digits: Bundle, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The first fold's calibration samples are those of the export: its file must be the same.
+    # The calibration samples of the first fold are those of the export, so its file must be equal.
     candidate = pruned_digits.folder / "int8.tflite"
     calibrated = np.load(digits / "calibration.npz")["x"]
     test = np.load(digits / "test.npz")
     labels = np.arange(len(calibrated) * FOLDS // (FOLDS - 1)) % 10
-    masks, why_not = choose_folds(labels, len(labels), FOLDS, "")
+    masks, why_unstratified = choose_folds(labels, len(labels), FOLDS, "")
     x = np.empty((len(labels), *calibrated.shape[1:]), np.float32)
     for mask in masks[1:]:
         assert not (mask & masks[0]).any()
@@ -89,22 +92,22 @@ def test_a_fold_is_quantized_as_the_candidate_was(
     of_class = {label: iter(test["x"][test["y"] == label]) for label in range(10)}
     x[masks[0]] = [next(of_class[label]) for label in labels[masks[0]]]
     np.savez(tmp_path / "test.npz", x=x, y=labels)
-    quantize, made = folds.model_steps.quantize_model, []
+    quantize, files = folds.model_steps.quantize_model, []
 
-    def kept(job: Any) -> Any:
-        found = quantize(job)
-        made.append(job.quantized_tflite.read_bytes())
-        return found
+    def recorded(job: Any) -> Any:
+        result = quantize(job)
+        files.append(job.quantized_tflite.read_bytes())
+        return result
 
-    monkeypatch.setattr(folds.model_steps, "quantize_model", kept)
+    monkeypatch.setattr(folds.model_steps, "quantize_model", recorded)
     steps = Steps()
     report = compare(
-        trial(digits / "digits.h5", candidate, tmp_path / "test.npz", is_cached=False), steps
+        config(digits / "digits.h5", candidate, tmp_path / "test.npz", is_cached=False), steps
     ).folds
     assert report is not None
-    assert why_not is None
-    assert made[0] == candidate.read_bytes()
-    assert len({*made}) == FOLDS
+    assert why_unstratified is None
+    assert files[0] == candidate.read_bytes()
+    assert len({*files}) == FOLDS
     first = report.folds[0]
     by_hand = accuracy(run_by_hand(candidate, x[masks[0]]), labels[masks[0]])
     assert first.value == pytest.approx(by_hand, abs=1e-12)
@@ -121,25 +124,28 @@ def test_a_fold_is_quantized_as_the_candidate_was(
     losses = [fold.loss for fold in report.folds]
     assert report.mean_loss == pytest.approx(np.mean(losses))
     assert report.loss_deviation == pytest.approx(np.std(losses, ddof=1))
-    assert [label for label in steps.told if label in ("load", "folds")] == ["load", "folds"]
-    assert steps.told["folds"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert [label for label in steps.updates if label in ("load", "folds")] == ["load", "folds"]
+    assert steps.updates["folds"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def told(**recipe: Any) -> Origin:
+def recorded_origin(**recipe: Any) -> Origin:
     return Origin(recipe=recipe, versions={}, notes=(), c_array=None, is_same_as_c=None)
 
 
 @pytest.mark.parametrize(
-    ("its", "why"),
+    ("recorded", "why"),
     [
-        (told(quantization={"scheme": "float16"}), "does not record how it was quantized"),
-        (told(samples="all"), "does not record how it was quantized"),
         (
-            told(ranges={"name": "ranges.json"}),
+            recorded_origin(quantization={"scheme": "float16"}),
+            "does not record how it was quantized",
+        ),
+        (recorded_origin(samples="all"), "does not record how it was quantized"),
+        (
+            recorded_origin(ranges={"name": "ranges.json"}),
             "its ranges were given with --ranges, so nothing is calibrated",
         ),
         (
-            told(
+            recorded_origin(
                 quantization={
                     "scheme": "dynamic-range",
                     "layers": [],
@@ -152,21 +158,21 @@ def told(**recipe: Any) -> Origin:
         ),
     ],
 )
-def test_what_was_not_calibrated_is_refused_at_once(
-    tmp_path: Path, its: Origin, why: str, monkeypatch: pytest.MonkeyPatch
+def test_a_candidate_without_calibration_is_refused_at_once(
+    tmp_path: Path, recorded: Origin, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folds, "origin", lambda _: its)
+    monkeypatch.setattr(folds, "origin", lambda _: recorded)
     with pytest.raises(ConfigError, match=why):
-        compare(trial(tmp_path, tmp_path / "x.tflite", tmp_path / "none.npz"))
+        compare(config(tmp_path, tmp_path / "x.tflite", tmp_path / "none.npz"))
 
 
-def test_without_labels_the_cure_is_told(tmp_path: Path) -> None:
+def test_without_labels_the_message_names_the_cure(tmp_path: Path) -> None:
     path = tmp_path / "float.tflite"
     path.write_bytes(tiny.one_operator("RELU", [tiny.Value((1, 4))], [tiny.Value((1, 4))]))
     np.savez(tmp_path / "test.npz", x=np.zeros((4, 4), np.float32))
-    wanted = trial(path, path, tmp_path / "test.npz")
+    without_labels = config(path, path, tmp_path / "test.npz")
     with pytest.raises(ConfigError, match=r"test\.npz: folds are .*'y', or choose the metric"):
-        compare(wanted)
+        compare(without_labels)
 
 
 def test_a_model_of_unknown_origin_is_quantized_by_default() -> None:
@@ -185,7 +191,7 @@ def labelled(y: NDArray[Any] | None) -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("y", "why_not"),
+    ("y", "why_unstratified"),
     [
         (np.repeat([0, 1, 2], 4), None),
         (np.repeat([0.0, 1.0], 4)[:, np.newaxis], None),
@@ -196,16 +202,18 @@ def labelled(y: NDArray[Any] | None) -> Dataset:
         (None, "there are no class labels"),
     ],
 )
-def test_every_sample_is_held_out_once(y: NDArray[Any] | None, why_not: str | None) -> None:
+def test_every_sample_is_held_out_once(
+    y: NDArray[Any] | None, why_unstratified: str | None
+) -> None:
     labels = labels_by_class(labelled(y), "scores")
     samples = 11 if y is None else len(y)
     masks, why = choose_folds(labels, samples, FOLDS, "test.npz")
-    assert why == why_not
+    assert why == why_unstratified
     assert (np.sum(masks, axis=0) == 1).all()
     assert np.ptp([mask.sum() for mask in masks]) <= 1
     again, _ = choose_folds(labels, samples, FOLDS, "test.npz")
     np.testing.assert_array_equal(masks, again)
-    if why_not is None and labels is not None:
+    if why_unstratified is None and labels is not None:
         counts = [np.unique(labels[mask], return_counts=True)[1].tolist() for mask in masks]
         assert np.ptp(counts, axis=0).max() <= 1
 
@@ -215,7 +223,7 @@ def test_more_folds_than_samples_are_refused() -> None:
         choose_folds(np.zeros(2, int), 2, FOLDS, "test.npz")
 
 
-def test_as_many_samples_calibrate_as_did_before() -> None:
+def test_as_many_samples_calibrate_as_in_the_export() -> None:
     recipe = Recipe(model=Path(), output=Path(), samples=4, seed=1)
     labels = np.repeat([0, 1], 8)
     others = np.arange(16) % 4 != 0
@@ -245,19 +253,19 @@ def test_some_samples_are_written_block_by_block(
     assert len(part) == 4
 
 
-def test_a_model_that_does_not_run_is_told_with_its_fold() -> None:
+def test_a_model_that_does_not_run_is_reported_with_its_fold() -> None:
     failed = Run(version="", failure="no kernel for GELU")
     with pytest.raises(ModelError, match="calibrated for fold 2: no kernel for GELU; leave"):
         folds._require_outputs(Path("x.tflite"), 2, failed)
 
 
-def plan(name: str, its: Origin | None) -> FoldPlan:
+def plan(name: str, recorded: Origin | None) -> FoldPlan:
     return FoldPlan(
-        count=3, candidate=Path(f"x/{name}.tflite"), origin=its, settings=CalibrationSettings()
+        count=3, candidate=Path(f"x/{name}.tflite"), origin=recorded, settings=CalibrationSettings()
     )
 
 
-def test_remarks_tell_what_the_reader_must_know() -> None:
+def test_remarks_report_what_the_reader_must_know() -> None:
     data: Any = SimpleNamespace(measures={"a": 1, "b": 2})
     remarks = folds._remarks(plan("alone", None), data, "a", "of class 1 there are 2")
     assert list(remarks) == [
@@ -266,12 +274,14 @@ def test_remarks_tell_what_the_reader_must_know() -> None:
         "not stratified: of class 1 there are 2",
     ]
     lone: Any = SimpleNamespace(measures={"a": 1})
-    remarks = folds._remarks(plan("int8", told(prune={"sparsity": 0.5})), lone, "a", None)
+    remarks = folds._remarks(
+        plan("int8", recorded_origin(prune={"sparsity": 0.5})), lone, "a", None
+    )
     assert list(remarks) == ["not pruned, since float.tflite is not beside it"]
-    assert not list(folds._remarks(plan("int8", told(prune=None)), lone, "a", None))
+    assert not list(folds._remarks(plan("int8", recorded_origin(prune=None)), lone, "a", None))
 
 
-def test_what_is_lost_is_not_averaged_where_a_fold_cannot_tell() -> None:
+def test_the_loss_is_not_averaged_if_that_of_a_fold_is_unknown() -> None:
     known = Fold(samples=2, float_value=0.5, value=0.25, loss=25.0)
     odd = Fold(samples=2, float_value=0.0, value=0.25, loss=None)
     report = folds._report("mse", [known, odd], "", is_stratified=False)
@@ -279,9 +289,9 @@ def test_what_is_lost_is_not_averaged_where_a_fold_cannot_tell() -> None:
     assert (report.mean_loss, report.loss_deviation) == (None, None)
 
 
-def test_a_metric_that_is_no_number_is_told_with_its_fold() -> None:
-    wanted, outputs = np.zeros(4, int), np.linspace(0, 1, 4)[:, np.newaxis]
-    measure = Measure(metric=METRICS["roc-auc"], wanted=wanted)
+def test_an_undefined_metric_is_reported_with_its_fold() -> None:
+    labels, outputs = np.zeros(4, int), np.linspace(0, 1, 4)[:, np.newaxis]
+    measure = Measure(metric=METRICS["roc-auc"], wanted=labels)
     evaluator, mask = Evaluator(outputs, [measure]), np.arange(4) > 0
     value = evaluator.value(outputs[1:], None, mask)
     with pytest.raises(ConfigError, match="'roc-auc': is undefined on the 3 samples of fold 2"):
@@ -290,15 +300,15 @@ def test_a_metric_that_is_no_number_is_told_with_its_fold() -> None:
 
 def test_folds_are_scored_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
-    outputs, made = random.random((2, 50, 3)).astype(np.float32)
+    outputs, quantized = random.random((2, 50, 3)).astype(np.float32)
     y = random.integers(0, 3, 50)
     mask = random.random(50) < 0.4
     monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 64)
     measure = Measure(metric=METRICS["accuracy"], wanted=y)
     evaluator = Evaluator(outputs, [measure])
-    value = evaluator.value(made[mask], None, mask)
-    assert evaluator.value(made, None, mask) == value
+    value = evaluator.value(quantized[mask], None, mask)
+    assert evaluator.value(quantized, None, mask) == value
     fold = folds._fold(measure, 1, mask, evaluator.float_value(mask), value)
     assert fold.samples == mask.sum()
     assert fold.float_value == pytest.approx(accuracy(outputs[mask], y[mask]))
-    assert fold.value == pytest.approx(accuracy(made[mask], y[mask]))
+    assert fold.value == pytest.approx(accuracy(quantized[mask], y[mask]))

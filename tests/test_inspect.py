@@ -1,4 +1,4 @@
-"""``edgepack inspect``: a .tflite file of any kind, looked into."""
+"""``edgepack inspect``: the contents of .tflite files of any kind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def inspected(data: bytes, folder: Path) -> Inspection:
 
 
 def text(report: Inspection) -> str:
-    """Write a report, which JSON must hold too, and which fits a terminal."""
+    """Render a report, and check that it fits a terminal and can be written as JSON."""
     json.dumps(report.to_dict(), allow_nan=False)
     written = render_inspection(report, tensors=True)
     assert max(map(len, written.splitlines())) <= WIDTH, written
@@ -38,7 +38,7 @@ def text(report: Inspection) -> str:
 
 
 def mlperf(name: str) -> Path:
-    """Find a model of MLPerf Tiny; without it skip."""
+    """Return the path of an MLPerf Tiny model; skips the test if it is missing."""
     path = MLPERF / name / "reference_int8.tflite"
     if not path.is_file():
         pytest.skip(f"no model at {path}")
@@ -54,7 +54,7 @@ MEASURED = {
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_real_models_are_counted_as_they_were_measured(name: str) -> None:
+def test_counts_of_real_models_equal_measured_values(name: str) -> None:
     report = inspect(mlperf(name))
     (graph,) = report.graphs
     assert (report.macs, report.weights, graph.peak.bytes) == MEASURED[name]
@@ -66,7 +66,7 @@ def test_real_models_are_counted_as_they_were_measured(name: str) -> None:
     text(report)
 
 
-def test_the_residual_blocks_of_ic_keep_an_activation_waiting() -> None:
+def test_a_residual_block_keeps_an_activation_alive() -> None:
     report = inspect(mlperf("ic"))
     (graph,) = report.graphs
     assert graph.peak.layer is not None
@@ -91,7 +91,7 @@ def test_the_command_shows_a_model_in_a_moment_and_as_json(edgepack: Edgepack) -
 
 
 def test_the_readme_shows_what_is_printed(tmp_path: Path) -> None:
-    """Its model is not here; what is said of any model is."""
+    """The model of the example is not available, so only the parts for any model are checked."""
     readme = (ROOT / "README.md").read_text()
     value = Value((1, 4), "int8", 0.1)
     written = text(inspected(one_operator("ABS", [value], [value]), tmp_path))
@@ -149,28 +149,28 @@ CASES: dict[str, tuple[str, list[tuple[int, ...] | None], tuple[int, ...], dict[
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_multiply_accumulates_are_those_of_the_loops(case: str) -> None:
-    operator, taken, given, options, wanted = CASES[case]
-    inputs = [Value(shape) if shape is not None else None for shape in taken]
-    graph = read_tflite(one_operator(operator, inputs, [Value(given)], **options)).main
-    assert macs(OperatorCall.of(graph, graph.operators[0])) == wanted
+def test_multiply_accumulates_equal_those_of_the_loops(case: str) -> None:
+    operator, input_shapes, output_shape, options, expected = CASES[case]
+    inputs = [Value(shape) if shape is not None else None for shape in input_shapes]
+    graph = read_tflite(one_operator(operator, inputs, [Value(output_shape)], **options)).main
+    assert macs(OperatorCall.of(graph, graph.operators[0])) == expected
 
 
 @pytest.mark.parametrize(
-    ("operator", "taken"),
+    ("operator", "input_shapes"),
     [("CONV_2D", [(1, 4), (2,)]), ("RNN", []), ("MINE", [(1, 4)])],
 )
-def test_multiply_accumulates_that_cannot_be_told_are_none(
-    operator: str, taken: list[tuple[int, ...]], tmp_path: Path
+def test_unknown_multiply_accumulates_are_none(
+    operator: str, input_shapes: list[tuple[int, ...]], tmp_path: Path
 ) -> None:
-    data = one_operator(operator, [Value(shape) for shape in taken], [Value((1, 4))])
+    data = one_operator(operator, [Value(shape) for shape in input_shapes], [Value((1, 4))])
     report = inspected(data, tmp_path)
     assert report.graphs[0].layers[0].macs is None
     assert f"MACs of {operator} are unknown, and not counted" in text(report)
 
 
 @pytest.mark.parametrize(
-    ("weights", "zeros", "held"),
+    ("weights", "zeros", "constant_bytes"),
     [
         (Value((2, 4), "float32", values=[0, 1, 0, 1, 0, 1, 1, 1]), 3 / 8, 32),
         (Value((2, 4), "int8", [0.1, 0.2], values=[0, 1, 0, 1, 0, 1, 1, 1]), 3 / 8, 8),
@@ -180,24 +180,25 @@ def test_multiply_accumulates_that_cannot_be_told_are_none(
     ],
     ids=["float", "int8", "uint8", "int4", "pruned"],
 )
-def test_zeros_are_the_weights_that_mean_zero(
-    weights: Value, zeros: float, held: int, tmp_path: Path
+def test_zeros_are_the_weights_that_represent_zero(
+    weights: Value, zeros: float, constant_bytes: int, tmp_path: Path
 ) -> None:
     data = one_operator("FULLY_CONNECTED", [Value((1, 4)), weights], [Value((1, 2))])
     report = inspected(data, tmp_path)
     (layer,) = report.graphs[0].layers
-    assert (layer.zeros, layer.constant_bytes, report.zeros) == (zeros, held, zeros)
+    assert (layer.zeros, layer.constant_bytes) == (zeros, constant_bytes)
+    assert report.zeros == zeros
     text(report)
 
 
 def test_weights_that_are_widened_first_belong_to_the_layer_that_uses_them(tmp_path: Path) -> None:
     tiny = Tiny()
-    taken = tiny.tensor("x", Value((1, 4)))
+    x = tiny.tensor("x", Value((1, 4)))
     half = tiny.tensor("half", Value((2, 4), "float16", values=[0, 1, 2, 3, 4, 5, 6, 7]))
-    wide, given = tiny.tensor("wide", Value((2, 4))), tiny.tensor("y", Value((1, 2)))
+    wide, y = tiny.tensor("wide", Value((2, 4))), tiny.tensor("y", Value((1, 2)))
     tiny.operator("DEQUANTIZE", [half], [wide])
-    tiny.operator("FULLY_CONNECTED", [taken, wide, -1], [given])
-    report = inspected(tiny.to_bytes([taken], [given]), tmp_path)
+    tiny.operator("FULLY_CONNECTED", [x, wide, -1], [y])
+    report = inspected(tiny.to_bytes([x], [y]), tmp_path)
     widening, dense = report.graphs[0].layers
     assert (widening.constant_bytes, dense.constant_bytes) == (0, 16)
     assert (dense.zeros, report.weights, dense.memory_bytes) == (1 / 8, 8, 16 + 32 + 8)
@@ -216,7 +217,7 @@ def test_constants_that_layers_share_count_once(tmp_path: Path) -> None:
 
 
 def branching(*, then: int = 1) -> bytes:
-    """Write a file whose first graph runs one of two others."""
+    """Return a file whose first graph runs one of two others."""
     tiny = Tiny()
     x, y = (tiny.tensor(name, Value((1, 100), "int8", 0.1)) for name in "xy")
     condition = tiny.tensor("condition", Value((), "bool"))
@@ -250,7 +251,7 @@ def test_control_flow_that_leads_nowhere_is_damage(then: int, why: str, tmp_path
         inspected(branching(then=then), tmp_path)
 
 
-def test_variables_are_alive_always_and_scratch_memory_while_it_is_used(tmp_path: Path) -> None:
+def test_variables_are_always_alive_and_scratch_memory_while_it_is_used(tmp_path: Path) -> None:
     tiny = Tiny()
     x, y, z = (tiny.tensor(name, Value((1, 4))) for name in "xyz")
     state = tiny.tensor("state", Value((1, 10), is_variable=True))
@@ -266,7 +267,7 @@ def test_variables_are_alive_always_and_scratch_memory_while_it_is_used(tmp_path
     assert "variables, which keep 40 bytes between runs" in text(report)
 
 
-def test_open_dimensions_are_marked(tmp_path: Path) -> None:
+def test_dynamic_dimensions_are_marked(tmp_path: Path) -> None:
     value = Value((1, 8), "int8", 0.5, -3, signature=(-1, 8))
     report = inspected(one_operator("ABS", [value], [value]), tmp_path)
     assert report.graphs[0].tensors[0].signature == (None, 8)
@@ -285,7 +286,7 @@ def test_a_file_without_operators_is_shown(tmp_path: Path) -> None:
     assert "no inputs and no outputs" in text(inspected(Tiny().to_bytes([], []), tmp_path))
 
 
-def test_what_other_commands_refuse_is_shown(tmp_path: Path) -> None:
+def test_files_that_other_commands_refuse_are_shown(tmp_path: Path) -> None:
     per_channel = Value((1, 3), "int8", [0.1, 0.2, 0.3], axis=1)
     blockwise = Value((2, 3), "int8", values=[0] * 6, is_blockwise=True)
     sparse = Value((2, 3), "float32", values=[0, 0, 0, 0, 5, 6], is_sparse=True)
@@ -297,7 +298,7 @@ def test_what_other_commands_refuse_is_shown(tmp_path: Path) -> None:
         assert ("float32 sparse" in written) == weights.is_sparse
 
 
-def test_scales_that_are_no_numbers_do_not_break_the_json(tmp_path: Path) -> None:
+def test_nan_scales_do_not_break_the_json(tmp_path: Path) -> None:
     odd = Value((1, 3), "float32", float("nan"))
     report = inspected(one_operator("ABS", [odd], [odd]), tmp_path)
     assert report.to_dict()["graphs"][0]["tensors"][0]["scale"] == [None]
@@ -309,9 +310,9 @@ def test_a_model_of_many_layers_with_long_names_fits_a_terminal(tmp_path: Path) 
     x = last = tiny.tensor("\x1b[31mred" + "x" * 200, Value((1, 1000), "int8", 0.1))
     for number in range(500):
         name = f"model/{'deep/' * 20}block_{number}/add"
-        given = tiny.tensor(name, Value((1, 1000 + 1000 * (number == 321)), "int8", 0.1))
-        tiny.operator("ADD", [last, x], [given])
-        last = given
+        output = tiny.tensor(name, Value((1, 1000 + 1000 * (number == 321)), "int8", 0.1))
+        tiny.operator("ADD", [last, x], [output])
+        last = output
     report = inspected(tiny.to_bytes([x], [last]), tmp_path)
     written = text(report)
     assert "\x1b" not in written
@@ -322,9 +323,9 @@ def test_a_model_of_many_layers_with_long_names_fits_a_terminal(tmp_path: Path) 
     assert "deep/block_321" in peak
 
 
-def test_a_long_name_of_a_custom_operator_is_cut_wherever_it_stands(tmp_path: Path) -> None:
-    given = Value((1, 4))
-    written = text(inspected(one_operator("Long" * 2000 + "End", [given], [given]), tmp_path))
+def test_a_long_name_of_a_custom_operator_is_shortened_everywhere(tmp_path: Path) -> None:
+    value = Value((1, 4))
+    written = text(inspected(one_operator("Long" * 2000 + "End", [value], [value]), tmp_path))
     assert "operators  1 ...ngLong" in written
     assert written.count("LongEnd v1 (custom)") == 1
     assert "LongLongEnd are unknown" in written
@@ -341,7 +342,7 @@ def test_names_are_printed_in_every_encoding(
     shown = edgepack("inspect", path, env=environment, encoding="utf-8")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("\\x1b[31mred.tflite  ")
-    # click takes ASCII for a mistake, and writes UTF-8
+    # click treats ASCII as a misconfiguration, and writes UTF-8
     assert {"cp1252": r"\u4e2d\u6587", "ascii": "\u4e2d\u6587"}[encoding] in shown.stdout
 
 
@@ -360,7 +361,7 @@ def test_bad_files_end_with_one_line(
 
 
 @pytest.mark.parametrize("name", ["missing", "a" * 300, "\x00", ""])
-def test_paths_that_lead_nowhere_are_told(name: str, tmp_path: Path) -> None:
+def test_paths_that_do_not_exist_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"; (check the path|give a \.tflite file)"):
         inspect(f"{tmp_path}/{name}")
 

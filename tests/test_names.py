@@ -25,7 +25,7 @@ IDENTIFIERS = {
     "modèle": "modele",
     "Ångström": "Angstrom",
     "ﬁle①": "file1",
-    "k\u0131z": "k_z",  # a dotless i is a letter of its own
+    "k\u0131z": "k_z",  # a dotless i is a separate letter
     "İstanbul": "Istanbul",
     "straße": "stra_e",
     "ε-net": "net",

@@ -1,4 +1,4 @@
-"""Where a .tflite file comes from."""
+"""The origin of a .tflite file, from the folder that edgepack wrote it to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VERSIONS = {"edgepack": "0.1.0", "python": "3.11.2"}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Write a folder as an export does."""
+    """Write an output folder like an export does."""
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "int8.tflite").write_bytes(DATA)
@@ -39,19 +39,19 @@ def folder(tmp_path: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     write_json(folder / "report.json", {"notes": ["tflm\x1b was <b>not</b> run"]})
-    return written(folder)
+    return with_manifest(folder)
 
 
-def written(folder: Path, **changes: Any) -> Path:
-    """Write the manifest of a folder."""
+def with_manifest(folder: Path, **changes: Any) -> Path:
+    """Write the manifest of a folder; ``changes`` replace its keys."""
     (folder / MANIFEST).unlink(missing_ok=True)
     artifacts = {name: vars(each) for name, each in describe_all(folder).items()}
-    told = {"schema": 1, "artifacts": artifacts, "recipe": RECIPE, "versions": VERSIONS}
-    write_json(folder / MANIFEST, told | changes)
+    manifest = {"schema": 1, "artifacts": artifacts, "recipe": RECIPE, "versions": VERSIONS}
+    write_json(folder / MANIFEST, manifest | changes)
     return folder
 
 
-def test_a_folder_tells_recipe_versions_notes_and_the_c_array(folder: Path) -> None:
+def test_an_origin_has_recipe_versions_notes_and_the_c_array(folder: Path) -> None:
     found = origin(folder / "int8.tflite")
     assert found is not None
     assert (found.recipe, found.versions) == (RECIPE, VERSIONS)
@@ -67,7 +67,7 @@ def test_the_float_model_has_no_c_array(folder: Path) -> None:
     assert pruned_float(folder / "float.tflite", folder / "other.h5") is None
 
 
-def test_a_c_array_of_another_model_is_told(folder: Path) -> None:
+def test_a_c_array_of_another_model_is_reported(folder: Path) -> None:
     file = folder / "firmware" / "kws" / "model.c"
     file.write_text(file.read_text().replace("0x1c", "0x1d", 1))
     found = origin(folder / "int8.tflite")
@@ -83,14 +83,14 @@ def test_a_c_array_of_another_model_is_told(folder: Path) -> None:
 def test_nothing_outside_of_the_folder_is_read(folder: Path, name: str) -> None:
     (folder / "model.c").write_text(array_source("x", DATA, "x.h"))
     listed = {"int8.tflite": vars(describe(folder / "int8.tflite"))}
-    written(folder, artifacts=listed | {name: {}, f"firmware/{'a' * 999}/model.c": {}})
+    with_manifest(folder, artifacts=listed | {name: {}, f"firmware/{'a' * 999}/model.c": {}})
     found = origin(folder / "int8.tflite")
     assert found is not None
     assert found.c_array is None
-    assert found.notes == ()  # of a report that is not listed
+    assert found.notes == ()  # because the manifest does not list the report
 
 
-def test_a_file_alone_has_no_origin(folder: Path, tmp_path: Path) -> None:
+def test_a_file_without_a_folder_of_edgepack_has_no_origin(folder: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.tflite"
     alone.write_bytes(DATA)
     assert origin(alone) is None
@@ -112,20 +112,20 @@ def test_a_file_alone_has_no_origin(folder: Path, tmp_path: Path) -> None:
         {"artifacts": {"int8.tflite": "x"}},
     ],
 )
-def test_manifests_of_others_tell_nothing(folder: Path, changes: dict[str, Any]) -> None:
-    written(folder, **changes)
+def test_invalid_manifests_give_no_origin(folder: Path, changes: dict[str, Any]) -> None:
+    with_manifest(folder, **changes)
     assert origin(folder / "int8.tflite") is None
     assert pruned_float(folder / "int8.tflite", folder / "float.tflite") is None
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 200_000, '{"artifacts": \udcff'])
-def test_a_damaged_manifest_is_told(folder: Path, text: str) -> None:
+def test_a_damaged_manifest_is_refused(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(AlteredError, match="which is damaged"):
         origin(folder / "int8.tflite")
 
 
-def test_an_altered_file_is_told_and_an_altered_report_is_not_read(folder: Path) -> None:
+def test_an_altered_file_is_refused_and_an_altered_report_is_ignored(folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps({"notes": ["all is well"]}))
     found = origin(folder / "int8.tflite")
     assert found is not None
@@ -138,7 +138,7 @@ def test_an_altered_file_is_told_and_an_altered_report_is_not_read(folder: Path)
 @pytest.mark.parametrize("report", [[], {"notes": {}}, {"notes": [1]}, {}])
 def test_odd_reports_have_no_notes(folder: Path, report: Any) -> None:
     write_json(folder / "report.json", report)
-    found = origin(written(folder) / "int8.tflite")
+    found = origin(with_manifest(folder) / "int8.tflite")
     assert found is not None
     assert found.notes == ()
 
@@ -156,32 +156,32 @@ def test_the_pruned_float_model_is_found(folder: Path, tmp_path: Path) -> None:
     assert pruned_float(folder / "int8.tflite", source) is None
 
 
-def test_what_an_earlier_version_pruned_is_found(folder: Path, tmp_path: Path) -> None:
-    written(folder, recipe=RECIPE | {"compress": None, "prune": {"sparsity": 0.5}})
+def test_the_pruned_model_of_an_earlier_version_is_found(folder: Path, tmp_path: Path) -> None:
+    with_manifest(folder, recipe=RECIPE | {"compress": None, "prune": {"sparsity": 0.5}})
     assert pruned_float(folder / "int8.tflite", tmp_path) == folder / "float.tflite"
 
 
-def test_without_pruning_there_is_none(folder: Path, tmp_path: Path) -> None:
-    written(folder, recipe=RECIPE | {"compress": [], "prune": None})
+def test_without_pruning_there_is_no_pruned_model(folder: Path, tmp_path: Path) -> None:
+    with_manifest(folder, recipe=RECIPE | {"compress": [], "prune": None})
     assert pruned_float(folder / "int8.tflite", tmp_path) is None
 
 
 @pytest.mark.parametrize("data", [b"\x1c", DATA])
-def test_an_array_is_read_back(data: bytes) -> None:
+def test_a_c_array_is_read_back(data: bytes) -> None:
     assert c_bytes(array_source("g_x", data, "x.h")) == data
 
 
 @pytest.mark.parametrize(
-    ("was", "now"),
+    ("old", "new"),
     [("0x01, ", ""), ("0x01, ", "1, "), ("0x01, ", "0x01"), ("[256]", "[257]"), ("0x01", "0x0g")],
 )
-def test_what_is_no_array_of_bytes_is_none(was: str, now: str) -> None:
+def test_text_that_is_not_an_array_of_bytes_is_refused(old: str, new: str) -> None:
     text = array_source("g_x", bytes(range(256)), "x.h")
-    assert c_bytes(text.replace(was, now)) is None
+    assert c_bytes(text.replace(old, new)) is None
     assert c_bytes("") is None
 
 
-def test_real_exports_tell_their_origin(pruned_digits: Bundle, cnn: Bundle, digits: Path) -> None:
+def test_real_exports_have_an_origin(pruned_digits: Bundle, cnn: Bundle, digits: Path) -> None:
     path = pruned_digits.folder / "int8.tflite"
     found = origin(path)
     assert found is not None

@@ -1,4 +1,4 @@
-"""``edgepack quantize`` as its users run it, and what it refuses before the work starts."""
+"""``edgepack quantize``, run as users run it, and what it refuses before the work starts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from conftest import Edgepack, lsb, only
 from test_bad_input import assert_refused
 
 
-def test_a_scheme_with_layers_and_ends_of_their_own(
+def test_a_scheme_with_other_layers_and_output_types(
     models: Path, edgepack: Edgepack, tmp_path: Path
 ) -> None:
     data, output = models / "cnn.npz", tmp_path / "out"
@@ -55,12 +55,12 @@ def test_a_scheme_that_computes_in_float_needs_no_representative_dataset(
     assert set(report["targets"]) == {"android-arm64"}
     for score in only(report)["float16"].values():
         assert score["sqnr_db"] > 60
-    # The sparsity of weights that stand behind a DEQUANTIZE is measured all the same.
+    # The sparsity of weights behind a DEQUANTIZE is measured, too.
     assert len(report["sparsity"]["float16"]["layers"]) == 3
 
 
 @pytest.mark.parametrize(
-    ("said", "arguments"),
+    ("message", "arguments"),
     [
         ("tflm does not support float16: its DEQUANTIZE", "--scheme float16 --target rp2040"),
         ("computes them wrongly", "--scheme int16 --dense per-channel --target android-arm64"),
@@ -77,18 +77,18 @@ def test_a_scheme_that_computes_in_float_needs_no_representative_dataset(
         ),
     ],
 )
-def test_wrong_use_is_told_before_the_work_starts(
-    models: Path, edgepack: Edgepack, said: str, arguments: str
+def test_wrong_use_is_refused_before_the_work_starts(
+    models: Path, edgepack: Edgepack, message: str, arguments: str
 ) -> None:
     done = edgepack(
         *("quantize", models / "cnn.h5", "--representative", models / "cnn.npz"),
         *("--output", "out", *arguments.split()),
     )
-    assert_refused(done, said)
+    assert_refused(done, message)
     assert "load" not in done.stderr
 
 
-def test_the_data_that_a_scheme_needs(models: Path, edgepack: Edgepack) -> None:
+def test_missing_data_for_a_scheme_is_refused(models: Path, edgepack: Edgepack) -> None:
     model = models / "cnn.h5"
     done = edgepack("quantize", model, "--test", models / "cnn.npz", "--output", "out")
     assert_refused(done, "scheme int8 needs activation ranges: give --representative")
@@ -96,7 +96,7 @@ def test_the_data_that_a_scheme_needs(models: Path, edgepack: Edgepack) -> None:
     assert_refused(done, "needs samples to compare with float: give --test or --representative")
 
 
-def test_a_layer_that_there_is_not(models: Path, edgepack: Edgepack) -> None:
+def test_an_unknown_layer_is_refused(models: Path, edgepack: Edgepack) -> None:
     done = edgepack(
         *("quantize", models / "cnn.h5", "--representative", models / "cnn.npz"),
         *("--output", "out", "--layer", "cnv2d=float"),
@@ -104,7 +104,7 @@ def test_a_layer_that_there_is_not(models: Path, edgepack: Edgepack) -> None:
     assert_refused(done, "no layer is named 'cnv2d'; similar names are conv2d")
 
 
-def test_a_scheme_that_finds_nothing_to_do(models: Path, edgepack: Edgepack) -> None:
+def test_a_scheme_that_quantizes_nothing_is_refused(models: Path, edgepack: Edgepack) -> None:
     done = edgepack(
         *("quantize", models / "cnn.h5", "--representative", models / "cnn.npz"),
         *("--output", "out", "--scheme", "dynamic-range"),

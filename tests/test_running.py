@@ -1,4 +1,4 @@
-"""What runs once, and what is not run at all: sessions, slow kernels, ruled-out targets."""
+"""What runs only once or not at all: sessions, slow kernels, targets that are ruled out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT, Bundle
-from test_contestants import classifier
+from test_candidates import classifier
 
 import edgepack as api
 from edgepack.config.compare import CompareConfig
@@ -67,11 +67,11 @@ def test_a_comparison_loads_once_reads_once_and_starts_each_interpreter_once(
     from edgepack.calibration.datasets import reader
 
     read: Counter[str] = Counter()
-    at_home = reader.read_dataset
+    original = reader.read_dataset
 
     def counted(data: object, *arguments: Any, **options: Any) -> Any:
         read[str(data)] += 1
-        return at_home(data, *arguments, **options)
+        return original(data, *arguments, **options)
 
     config = CompareConfig(
         model=digits / "digits.h5",
@@ -124,13 +124,13 @@ def test_slow_interpreters_run_the_same_samples_stratified_by_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = np.repeat([0, 1, 2], [60, 30, 10])
-    wanted = workload(tmp_path / "m.tflite", len(labels), labels)
-    seconds = 10.5 * model_macs(wanted.model) * 1.5e-9
+    subject = workload(tmp_path / "m.tflite", len(labels), labels)
+    seconds = 10.5 * model_macs(subject.model) * 1.5e-9
     monkeypatch.setattr(sample_budget, "BUDGET_S", seconds)
     with interpreters() as running:
         whole = running.run(
-            model=wanted.path,
-            inputs=wanted.inputs,
+            model=subject.path,
+            inputs=subject.inputs,
             outputs=["y"],
             work=tmp_path,
             update=ignore,
@@ -138,7 +138,7 @@ def test_slow_interpreters_run_the_same_samples_stratified_by_class(
         )
         (tmp_path / "work").mkdir()
         runs = run_within_budget(
-            running, wanted, [REFERENCE, LITERT, TFLM], tmp_path / "work", ignore
+            running, subject, [REFERENCE, LITERT, TFLM], tmp_path / "work", ignore
         )
     assert list(runs) == [REFERENCE.name, "litert", "tflm"]
     assert runs["litert"].mask is None
@@ -152,11 +152,11 @@ def test_slow_interpreters_run_the_same_samples_stratified_by_class(
         assert whole[name].outputs is not None
         every = whole[name].outputs["y"]
         np.testing.assert_array_equal(run.outputs["y"], every if run.mask is None else every[mask])
-    (note,) = partial_run_notes(runs, wanted, {})
+    (note,) = partial_run_notes(runs, subject, {})
     assert note.startswith("10 of the 100 samples were run on the reference kernels and tflm")
 
 
-def test_a_ruled_out_target_has_its_model_loaded_and_nothing_run(
+def test_for_a_ruled_out_target_the_model_is_loaded_but_not_run(
     tmp_path: Path, pruned_digits: Bundle
 ) -> None:
     tiny = tmp_path / "tiny.toml"
@@ -179,33 +179,33 @@ def test_a_ruled_out_target_has_its_model_loaded_and_nothing_run(
     assert not alone.notes
 
 
-def test_failed_runs_are_not_told_as_samples_that_were_run(tmp_path: Path) -> None:
-    wanted = workload(tmp_path / "m.tflite", 4)
+def test_failed_runs_are_not_reported_as_partial_runs(tmp_path: Path) -> None:
+    subject = workload(tmp_path / "m.tflite", 4)
     failed = Run(version="1", failure="no", mask=np.array([True, False, True, False]))
-    assert partial_run_notes({"tflm": failed}, wanted, {}) == []
+    assert partial_run_notes({"tflm": failed}, subject, {}) == []
 
 
-def test_progress_ends_when_all_samples_are_run_that_are_to_be(
+def test_progress_ends_when_all_selected_samples_have_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = workload(tmp_path / "m.tflite", 40)
-    monkeypatch.setattr(sample_budget, "BUDGET_S", 5.5 * model_macs(wanted.model) * 1.5e-9)
-    told: list[tuple[int, int]] = []
+    subject = workload(tmp_path / "m.tflite", 40)
+    monkeypatch.setattr(sample_budget, "BUDGET_S", 5.5 * model_macs(subject.model) * 1.5e-9)
+    updates: list[tuple[int, int]] = []
     with interpreters() as running:
         run_within_budget(
             running,
-            wanted,
+            subject,
             [LITERT, TFLM],
             tmp_path,
-            lambda done, total, _detail="": told.append((done, total)),
+            lambda done, total, _detail="": updates.append((done, total)),
         )
-    assert told[-1] == (45, 45)
+    assert updates[-1] == (45, 45)
 
 
-def test_few_samples_are_not_shared_out_after_many(
+def test_few_samples_are_not_distributed_over_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = workload(tmp_path / "m.tflite", 4)
+    subject = workload(tmp_path / "m.tflite", 4)
     with interpreters() as running:
         running.prepare(TFLM, processes=2)
         submit, begun = running._submit, []
@@ -216,8 +216,8 @@ def test_few_samples_are_not_shared_out_after_many(
 
         monkeypatch.setattr(running, "_submit", counted)
         runs = running.run(
-            model=wanted.path,
-            inputs=wanted.inputs,
+            model=subject.path,
+            inputs=subject.inputs,
             outputs=["y"],
             work=tmp_path,
             update=ignore,
@@ -227,7 +227,7 @@ def test_few_samples_are_not_shared_out_after_many(
     assert runs["tflm"].failure is None
 
 
-def test_a_metric_that_is_no_number_on_float_s_samples_costs_nothing_that_could_be_told() -> None:
+def test_a_metric_that_is_undefined_for_the_float_model_yields_no_drop() -> None:
     score = Score(value=0.5, agreement=None, sqnr_db=3.0, max_abs_error=1.0, mean_abs_error=0.5)
     output = OutputComparison(
         metric="roc-auc",
@@ -239,7 +239,7 @@ def test_a_metric_that_is_no_number_on_float_s_samples_costs_nothing_that_could_
     assert worst_score(output, "int8") == "int8 SQNR 3.0 dB, max error 1"
 
 
-def test_scores_of_what_is_no_number_are_told_as_that() -> None:
+def test_scores_of_outputs_with_nan_or_infinity_are_not_finite() -> None:
     of_float = np.random.default_rng(0).random((5, 3)).astype(np.float32)
     for odd in (np.inf, np.nan):
         made = of_float.copy()
@@ -253,7 +253,7 @@ def test_scores_of_what_is_no_number_are_told_as_that() -> None:
         assert Evaluator(vast).score(-vast, None).sqnr_db is None
 
 
-def test_what_could_yet_pass_is_run(pruned_digits: Bundle) -> None:
+def test_interpreters_of_targets_that_may_still_pass_are_run(pruned_digits: Bundle) -> None:
     data = (pruned_digits.folder / "int8.tflite").read_bytes()
     targets = load_targets(("android-arm64", "nano-33-ble-sense"))
     on = [REFERENCE, *RUNTIMES.values()]
@@ -265,7 +265,7 @@ def test_what_could_yet_pass_is_run(pruned_digits: Bundle) -> None:
     assert find_unneeded_runtimes(on, phones, read_tflite(data), 1 << 60, {}) == {}
 
 
-def test_a_sampled_interpreter_is_held_against_float_on_its_samples(
+def test_a_sampled_interpreter_is_compared_with_float_on_its_own_samples(
     digits: Path, pruned_digits: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_budget, "BUDGET_S", 0.01)
@@ -288,22 +288,23 @@ def test_a_sampled_interpreter_is_held_against_float_on_its_samples(
     text = render_validation(report)
     assert f"tflm ({some.samples:,} samples)" in text
     assert f"{some.samples:,} of the 400 samples were run on" in " ".join(text.split())
-    told = report.comparison.to_dict()["outputs"]
-    (named,) = told.values()
-    assert named["sampled"] == {"tflm": {"samples": some.samples, "float_value": some.float_value}}
+    (output_json,) = report.comparison.to_dict()["outputs"].values()
+    assert output_json["sampled"] == {
+        "tflm": {"samples": some.samples, "float_value": some.float_value}
+    }
 
 
-def test_scores_of_some_samples_are_those_of_a_dataset_that_has_no_others(
+def test_scores_of_a_subset_equal_those_of_a_dataset_with_only_its_samples(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 256)
     random = np.random.default_rng(0)
     of_float, made = random.random((2, 40, 3)).astype(np.float32)
-    wanted = random.integers(0, 3, 40)
+    labels = random.integers(0, 3, 40)
     mask = random.random(40) < 0.3
-    measure = Measure(metric=METRICS["accuracy"], wanted=wanted)
+    measure = Measure(metric=METRICS["accuracy"], wanted=labels)
     found = Evaluator(of_float, [measure]).score(made[mask], None, mask)
-    alone = Evaluator(of_float[mask], [replace(measure, wanted=wanted[mask])])
+    alone = Evaluator(of_float[mask], [replace(measure, wanted=labels[mask])])
     expected = alone.score(made[mask], None)
     assert (found.value, found.agreement) == (expected.value, expected.agreement)
     assert found.max_abs_error == expected.max_abs_error

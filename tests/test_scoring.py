@@ -56,7 +56,7 @@ def test_each_output_has_scores_of_its_own(cache: Cache) -> None:
 def test_other_labels_metrics_outputs_and_names_are_other_scores(cache: Cache) -> None:
     def scoring(**changes: Any) -> Scoring:
         arguments = {
-            "of_float": runtime_outputs(RIGHT),
+            "float_run": runtime_outputs(RIGHT),
             "measures": [measure("accuracy")],
             "classes": (),
         }
@@ -65,7 +65,7 @@ def test_other_labels_metrics_outputs_and_names_are_other_scores(cache: Cache) -
     assert value(scoring(), "accuracy") == 1.0
     assert value(scoring(measures=[measure("accuracy", (LABELS + 1) % 3)]), "accuracy") == 0.0
     assert list(scoring(measures=[measure("top-2")]).float_result().metrics) == ["top-2"]
-    assert value(scoring(of_float=runtime_outputs(WRONG, content="other")), "accuracy") == 0.0
+    assert value(scoring(float_run=runtime_outputs(WRONG, content="other")), "accuracy") == 0.0
     named = scoring(classes=("a", "b", "c")).float_result()
     assert [each.name for each in named.classes] == ["a", "b", "c"]
 

@@ -1,4 +1,4 @@
-"""Interpreters run side by side; what happens to one does not happen to the others."""
+"""Validation: isolated parallel interpreters, deviations from reference kernels, verdicts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def run(cnn: Bundle, tmp_path: Path, *runtimes: Runtime) -> dict[str, Run]:
         )
 
 
-def test_a_crash_is_named_with_its_signal_and_the_others_go_on(cnn: Bundle, tmp_path: Path) -> None:
+def test_a_crash_is_reported_with_its_signal_and_the_others_go_on(
+    cnn: Bundle, tmp_path: Path
+) -> None:
     runs = run(cnn, tmp_path, CRASHER, REFERENCE, RUNTIMES["tflm"])
     assert runs["crasher"].failure == "crasher was killed by SIGSEGV in the step 'run'"
     assert runs["crasher"].outputs is None
@@ -83,15 +85,15 @@ def test_progress_counts_every_sample_of_every_runtime(cnn: Bundle, tmp_path: Pa
     assert max(seen) == (10, 10)
 
 
-def test_a_file_that_is_no_model_is_a_failure_in_words(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_a_failure_with_a_message(tmp_path: Path) -> None:
     (tmp_path / "int8.tflite").write_bytes(b"hello")
     bundle = Bundle(tmp_path, {}, "", "")
-    for name, found in run(bundle, tmp_path, *RUNTIMES.values()).items():
-        assert found.failure, name
-        assert "\n" not in found.failure
+    for name, result in run(bundle, tmp_path, *RUNTIMES.values()).items():
+        assert result.failure, name
+        assert "\n" not in result.failure
 
 
-def test_deviation_is_in_steps_and_in_samples_of_another_class() -> None:
+def test_deviation_counts_steps_and_samples_of_another_class() -> None:
     reference = np.array([[0, 10], [50, 40], [1, 2]], np.int8)
     outputs = np.array([[1, 10], [39, 40], [1, 2]], np.int8)
     assert deviation(outputs, reference, OUTPUT, 0.5) == Deviation(
@@ -99,9 +101,9 @@ def test_deviation_is_in_steps_and_in_samples_of_another_class() -> None:
     )
 
 
-def test_a_lone_output_changes_class_at_one_half() -> None:
-    found = deviation(np.array([[0], [-1]], np.int8), np.array([[-1], [-2]], np.int8), OUTPUT, 0.5)
-    assert found.argmax_disagreements == 1
+def test_a_single_output_changes_class_at_one_half() -> None:
+    outputs, reference = np.array([[0], [-1]], np.int8), np.array([[-1], [-2]], np.int8)
+    assert deviation(outputs, reference, OUTPUT, 0.5).argmax_disagreements == 1
 
 
 def test_without_the_reference_kernels_nothing_is_claimed() -> None:
@@ -136,40 +138,45 @@ def test_reference_kernels_that_alone_are_far_from_float_are_in_doubt() -> None:
         assert trusted.notes == ()
 
 
-def judged(name: str = "nano-33-ble-sense", **evidence: Any) -> tuple[str, ...]:
+def reasons_for(name: str = "nano-33-ble-sense", **evidence: Any) -> tuple[str, ...]:
+    """Return the reasons why a small model fails on a target, for this evidence."""
     defaults = {"model": MODEL, "model_bytes": 1000}
     return judge(load_target(name), Evidence(**(defaults | evidence))).reasons
 
 
-def taking(arena: int) -> dict[str, Footprint]:
-    made = Arena(planned=arena, persistent=0, scratch=0, total=arena, least=arena)
+def footprints(arena_bytes: int) -> dict[str, Footprint]:
+    arena = Arena(
+        planned=arena_bytes, persistent=0, scratch=0, total=arena_bytes, least=arena_bytes
+    )
     return {
         "cmsis-nn-dsp": Footprint(
-            arena=made,
+            arena=arena,
             runtime_flash_bytes=0,
             runtime_ram_bytes=0,
             flash_bytes=0,
-            ram_bytes=arena,
+            ram_bytes=arena_bytes,
             notes=(),
         )
     }
 
 
-def test_a_target_fails_for_a_named_reason() -> None:
+def test_a_target_fails_with_a_reason() -> None:
     exact = Deviation(max_lsb=0, mean_lsb=0.0, argmax_disagreements=0)
     off = Deviation(max_lsb=2, mean_lsb=0.1, argmax_disagreements=0)
-    assert judged(deviations={"tflm": {"a": exact}}) == ()
-    assert judged(deviations={"tflm": {"a": exact, "b": off}}) == (
+    assert reasons_for(deviations={"tflm": {"a": exact}}) == ()
+    assert reasons_for(deviations={"tflm": {"a": exact, "b": off}}) == (
         "tflm differs from the reference kernels by up to 2 LSB",
     )
-    assert judged(runs={"tflm": Run(version="", failure="it broke")}) == ("tflm fails: it broke",)
-    assert judged(footprints=taking(200_000))[0].startswith(
+    assert reasons_for(runs={"tflm": Run(version="", failure="it broke")}) == (
+        "tflm fails: it broke",
+    )
+    assert reasons_for(footprints=footprints(200_000))[0].startswith(
         "arena and runtime take 200,000 of 183,500 bytes of RAM (the arena 200,000); reduce"
     )
 
 
 @pytest.mark.parametrize(
-    ("limit", "said"),
+    ("limit", "message"),
     [
         ({"max_drop": 0.5}, "on tflm 0.75 points are lost, more than max_drop 0.5 of the command"),
         ({"max_flash": 999}, "bytes of flash, more than max_flash 999 of the command"),
@@ -177,53 +184,54 @@ def test_a_target_fails_for_a_named_reason() -> None:
         ({"max_latency_ratio": 1.0}, "tflm takes 1.50 of the float model's time"),
     ],
 )
-def test_a_budget_fails_for_a_named_reason(limit: dict[str, float], said: str) -> None:
-    lost_on = {"tflm": 0.75, "litert": 9.0}
-    showed: dict[str, Any] = {
-        "footprints": taking(100),
-        "drops": {name: Drop(amount=lost, unit=Unit.FRACTION) for name, lost in lost_on.items()},
+def test_a_budget_fails_with_a_reason(limit: dict[str, float], message: str) -> None:
+    losses = {"tflm": 0.75, "litert": 9.0}
+    evidence: dict[str, Any] = {
+        "footprints": footprints(100),
+        "drops": {name: Drop(amount=loss, unit=Unit.FRACTION) for name, loss in losses.items()},
         "latency_ratios": {"tflm": 1.5},
     }
-    (reason,) = judged(**showed, budgets={"the command": Budgets(**limit)})
-    assert said in reason
+    (reason,) = reasons_for(**evidence, budgets={"the command": Budgets(**limit)})
+    assert message in reason
     ample = {name: 2 * number + 50_000 for name, number in limit.items()}
-    assert judged(**showed, budgets={"the command": Budgets(**ample)}) == ()
+    assert reasons_for(**evidence, budgets={"the command": Budgets(**ample)}) == ()
 
 
-def test_a_ratio_that_could_not_be_measured_is_in_no_budget() -> None:
+def test_a_latency_ratio_that_could_not_be_measured_fails_its_budget() -> None:
     timed = {"is_timed": True, "runs": {"tflm": Run(version="")}}
-    (reason,) = judged(**timed, budgets={"the command": Budgets(max_latency_ratio=9.0)})
+    (reason,) = reasons_for(**timed, budgets={"the command": Budgets(max_latency_ratio=9.0)})
     assert reason.startswith("max_latency_ratio of the command: tflm does not run both models")
 
 
-def test_a_phone_is_not_judged_by_what_microcontrollers_need() -> None:
+def test_a_phone_is_not_judged_by_the_limits_of_microcontrollers() -> None:
     runs = {"tflm": Run(version="", failure="x"), "litert": Run(version="")}
-    assert judged("android-arm64", model_bytes=10**9, runs=runs) == ()
+    assert reasons_for("android-arm64", model_bytes=10**9, runs=runs) == ()
 
 
-def test_flash_counts_the_runtime_whether_or_not_the_model_runs() -> None:
+def test_flash_includes_the_runtime_whether_or_not_the_model_runs() -> None:
     board = load_target("nano-33-ble-sense")
     runtime = runtime_flash_bytes(MODEL, "cmsis-nn-dsp")
     assert runtime > 10_000
-    just = (board.model_flash_bytes or 0) - runtime
-    assert judged(model_bytes=just) == ()
-    assert judged(model_bytes=just + 1)[0].startswith(
-        f"model and runtime take 681,575 of 681,574 bytes of flash (the model {just + 1:,}); prune"
+    available = (board.model_flash_bytes or 0) - runtime
+    assert reasons_for(model_bytes=available) == ()
+    assert reasons_for(model_bytes=available + 1)[0].startswith(
+        "model and runtime take 681,575 of 681,574 bytes of flash"
+        f" (the model {available + 1:,}); prune"
     )
 
 
-def test_ram_of_phones_and_boards_is_what_the_interpreters_took_here() -> None:
+def test_ram_of_linux_boards_is_the_peak_memory_of_interpreters() -> None:
     runs = {
         "litert": Run(version="", peak_memory_bytes=300 << 20),
         "tflite-runtime": Run(version="", failure="x"),
         "tflm": Run(version="", peak_memory_bytes=900 << 20),
     }
-    reasons = judged("raspberry-pi-zero-2-w", runs=runs)
+    reasons = reasons_for("raspberry-pi-zero-2-w", runs=runs)
     assert reasons[1].startswith(
         "the interpreter's process takes 314,572,800 of 214,748,364 bytes of RAM, on this machine; "
     )
-    assert not any("RAM" in each for each in judged("raspberry-pi-4", runs=runs))
-    assert not any("RAM" in each for each in judged("stm32f746", runs=runs))
+    assert not any("RAM" in each for each in reasons_for("raspberry-pi-4", runs=runs))
+    assert not any("RAM" in each for each in reasons_for("stm32f746", runs=runs))
 
     names = ("stm32f746", "raspberry-pi-4")
     evidence = Evidence(model=MODEL, model_bytes=1000, runs=runs)

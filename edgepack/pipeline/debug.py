@@ -85,10 +85,10 @@ def debug(
         text_files.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw(report))
-        made = export_manifest(
+        manifest = export_manifest(
             _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
         )
-        made.write(folder)
+        manifest.write(folder)
     return report
 
 

@@ -42,13 +42,13 @@ def phone(config: PhoneConfig) -> PhoneReport:
         for suffix, text in ((".kt", kotlin(model)), (".swift", swift(model))):
             (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
         artifacts = describe_all(folder)
-        made = Manifest(
+        manifest = Manifest(
             command=_COMMAND,
             artifacts=artifacts,
             asked={_COMMAND: _described(config, model)},
             versions=versions(["flatbuffers"]),
         )
-        made.write(folder)
+        manifest.write(folder)
     return PhoneReport(
         name=model.name,
         class_name=model.class_name,

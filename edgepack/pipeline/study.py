@@ -60,10 +60,10 @@ def study(
         model_steps.convert(job, data)
         report = _study(job, data, settings, running)
         text_files.write_json(folder / "study.json", report.to_dict())
-        made = export_manifest(
+        manifest = export_manifest(
             _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
         )
-        made.write(folder)
+        manifest.write(folder)
     return report
 
 

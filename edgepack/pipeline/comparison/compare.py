@@ -160,10 +160,10 @@ def _write(
 ) -> None:
     text_files.write_json(folder / "report.json", report.to_dict())
     write_page(folder, comparison_document(report, shown))
-    made = Manifest(
+    manifest = Manifest(
         command=_COMMAND,
         artifacts=describe_all(folder),
         asked={"comparison": {"inputs": report.inputs}},
         versions=versions(_DISTRIBUTIONS, versions_of(runtimes)),
     )
-    made.write(folder)
+    manifest.write(folder)

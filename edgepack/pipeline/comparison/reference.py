@@ -102,10 +102,11 @@ class ReferenceModel:
         key = ["convert", self._content, shapes]
         entry = self._cache.find(key)
         if entry is None:
-            made, moved = session_folder(self._work) / FLOAT_TFLITE, self._work / FLOAT_TFLITE
-            self.session().call("convert", shapes=shapes, float_tflite=str(made))
-            keep(made, moved)
-            entry = self._cache.keep(key, None, {FLOAT_TFLITE: moved})
+            written = session_folder(self._work) / FLOAT_TFLITE
+            kept_file = self._work / FLOAT_TFLITE
+            self.session().call("convert", shapes=shapes, float_tflite=str(written))
+            keep(written, kept_file)
+            entry = self._cache.keep(key, None, {FLOAT_TFLITE: kept_file})
         return read_file(entry.folder / FLOAT_TFLITE)
 
     @property

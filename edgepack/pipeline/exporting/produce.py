@@ -85,13 +85,13 @@ def produce(
     require_techniques(recipe)
     require_supported(recipe.quantization, targets)
     installed, notes = find_runtimes(runtimes, recipe.quantization)
-    read = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
-    kept = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
-    read += kept
+    paths = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
+    checkpoints = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
+    paths += checkpoints
     if not recipe.resume:
-        require_none(kept)
+        require_none(checkpoints)
     with (
-        staged_output(recipe.output, command, read, force=recipe.force) as folder,
+        staged_output(recipe.output, command, paths, force=recipe.force) as folder,
         # On the same disk as the output, so that a message about a full disk names the right one.
         TemporaryFolder(folder.parent) as work,
         checkpoints_in(recipe.checkpoints),
@@ -159,10 +159,12 @@ def produce(
             notes=(*notes, *partial_run_notes(runs, workload, idle), *validation.notes),
         )
         text_files.write_json(folder / "report.json", report.to_dict())
-        made = export_manifest(command, recipe, report.artifacts, inputs, versions_of(installed))
-        write_page(folder, export_document(report, made))
-        replace(made, artifacts=describe_all(folder)).write(folder)
-    remove_checkpoints(kept)
+        manifest = export_manifest(
+            command, recipe, report.artifacts, inputs, versions_of(installed)
+        )
+        write_page(folder, export_document(report, manifest))
+        replace(manifest, artifacts=describe_all(folder)).write(folder)
+    remove_checkpoints(checkpoints)
     return report
 
 

@@ -84,13 +84,13 @@ def firmware(
             flash_bytes=_flash_bytes(list(models.values()), target),
         )
         text_files.write_json(folder / _REPORT, report.to_dict())
-        made = Manifest(
+        manifest = Manifest(
             command=_COMMAND,
             artifacts=report.files | {_REPORT: describe(folder / _REPORT)},
             asked={_COMMAND: _described(config, target, layout_name, model_inputs)},
             versions=versions(["numpy"], versions_of([TFLM])),
         )
-        made.write(folder)
+        manifest.write(folder)
     return report
 
 

@@ -110,15 +110,15 @@ def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
             f"{job.recipe.model}: has fused recurrent operators, which only TensorFlow's calibrator"
             f" can observe; choose its observer, {DEFAULT_OBSERVER!r}"
         )
-    made = job.session_folder / job.calibrated_tflite.name
+    written = job.session_folder / job.calibrated_tflite.name
     job.session.call(
         "calibrate_fused",
         update=update,
         float_tflite=str(job.float_tflite),
         representative=dict(data.representative.files),
-        calibrated_tflite=str(made),
+        calibrated_tflite=str(written),
     )
-    keep(made, job.calibrated_tflite)
+    keep(written, job.calibrated_tflite)
     return Calibration(ranges=recorded(job.calibrated_tflite.read_bytes()), observed=None)
 
 

@@ -58,16 +58,16 @@ def session_folder(work: Path) -> Path:
     return work / "session"
 
 
-def keep(made: Path, place: Path) -> None:
-    """Move a file that the process wrote to ``place``, where the process cannot write.
+def keep(source: Path, destination: Path) -> None:
+    """Move a file that the process wrote to ``destination``, where the process cannot write.
 
     Raises :class:`~edgepack.core.errors.ConversionError` if it is not a regular file: a link would
     lead elsewhere.
     """
-    made.rename(place)
-    if not stat.S_ISREG(place.lstat().st_mode):
-        place.unlink()
-        raise ConversionError(f"{made.name}: TensorFlow's process did not write a regular file")
+    source.rename(destination)
+    if not stat.S_ISREG(destination.lstat().st_mode):
+        destination.unlink()
+        raise ConversionError(f"{source.name}: TensorFlow's process did not write a regular file")
 
 
 def _model_files(source: ModelSource) -> Iterable[Path]:

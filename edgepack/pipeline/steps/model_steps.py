@@ -34,11 +34,11 @@ from edgepack.tflite.parser import read_tflite
 def convert(job: Job, data: JobData) -> tuple[str, ...]:
     """Convert the model and write the float .tflite; returns notes for the report."""
     with job.progress.step("convert") as update:
-        made = job.session_folder / job.float_tflite.name
+        written = job.session_folder / job.float_tflite.name
         result = job.session.call(
-            "convert", update=update, shapes=data.shapes, float_tflite=str(made)
+            "convert", update=update, shapes=data.shapes, float_tflite=str(written)
         )
-        keep(made, job.float_tflite)
+        keep(written, job.float_tflite)
     if not result["unrolled"]:
         return ()
     note = (
@@ -53,16 +53,16 @@ def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
     settings = job.recipe.quantization
     with job.progress.step("quantize") as update:
         source = read_tflite(job.float_tflite.read_bytes())
-        made = job.session_folder / job.quantized_tflite.name
+        written = job.session_folder / job.quantized_tflite.name
         job.session.call(
             "quantize",
             update=update,
             float_tflite=str(job.float_tflite),
             calibrated_tflite=str(job.calibrated_tflite),
             settings=settings,
-            quantized_tflite=str(made),
+            quantized_tflite=str(written),
         )
-        keep(made, job.quantized_tflite)
+        keep(written, job.quantized_tflite)
         model = read_tflite(job.quantized_tflite.read_bytes())
         if settings.needs_ranges:
             in_float = require_full_integer(model, source, settings)

@@ -1,4 +1,4 @@
-"""What is held against the float model: which models, by which names, keyed by what they are."""
+"""Candidates of a comparison: which models, under which names, and what their scores depend on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RECIPE = {"seed": 0, "prune": {"sparsity": 0.5}, "quantization": {"scheme": "int
 
 
 def classifier(seed: int) -> bytes:
-    """Write a dense layer of 4 values and 3 classes."""
+    """Return a .tflite file with a dense layer from 4 values to 3 classes."""
     weights = np.random.default_rng(seed).normal(size=(3, 4)).astype(np.float32)
     return tiny.one_operator(
         "FULLY_CONNECTED",
@@ -44,27 +44,27 @@ def classifier(seed: int) -> bytes:
     )
 
 
-def pruned(folder: Path, *, of: int, made: int, recipe: Any = RECIPE) -> Path:
-    """Write what an export of a pruned model leaves."""
+def write_export(folder: Path, *, float_seed: int, seed: int, recipe: Any = RECIPE) -> Path:
+    """Write the output folder of an exported pruned model; returns its quantized file."""
     folder.mkdir()
-    (folder / "float.tflite").write_bytes(classifier(of))
-    (folder / "int8.tflite").write_bytes(classifier(made))
-    told: dict[str, Any] = {"schema": 1, "recipe": recipe, "versions": {"edgepack": "0.1.0"}}
-    told["artifacts"] = {name: vars(each) for name, each in describe_all(folder).items()}
-    write_json(folder / MANIFEST, told)
+    (folder / "float.tflite").write_bytes(classifier(float_seed))
+    (folder / "int8.tflite").write_bytes(classifier(seed))
+    manifest: dict[str, Any] = {"schema": 1, "recipe": recipe, "versions": {"edgepack": "0.1.0"}}
+    manifest["artifacts"] = {name: vars(each) for name, each in describe_all(folder).items()}
+    write_json(folder / MANIFEST, manifest)
     return folder / "int8.tflite"
 
 
 @pytest.fixture
-def floating(tmp_path: Path) -> Path:
+def float_file(tmp_path: Path) -> Path:
     path = tmp_path / "given.tflite"
     path.write_bytes(classifier(0))
     return path
 
 
-def read(floating: Path, **candidates: Path) -> list[Candidate]:
+def read(float_file: Path, **candidates: Path) -> list[Candidate]:
     sources = [NamedModel(path=path, name=name) for name, path in candidates.items()]
-    return read_candidates(sources, floating, read_file(floating).signature)
+    return read_candidates(sources, float_file, read_file(float_file).signature)
 
 
 @pytest.mark.parametrize(
@@ -76,21 +76,24 @@ def read(floating: Path, **candidates: Path) -> list[Candidate]:
         *((odd, "compressed") for odd in ([3], [{}], [{"technique": ["prune"]}])),
     ],
 )
-def test_a_compressed_model_is_called_by_what_was_done_last(
-    tmp_path: Path, floating: Path, monkeypatch: pytest.MonkeyPatch, steps: Any, name: str
+def test_a_compressed_model_is_named_after_the_last_technique(
+    tmp_path: Path, float_file: Path, monkeypatch: pytest.MonkeyPatch, steps: Any, name: str
 ) -> None:
     monkeypatch.setitem(TECHNIQUES, "scale", SimpleNamespace(stage="scaled"))  # type: ignore[arg-type]
     recipe = {"compress": steps, "quantization": {"scheme": "int8"}}
-    found = read(floating, int8=pruned(tmp_path / "a", of=1, made=2, recipe=recipe))
+    found = read(float_file, int8=write_export(tmp_path / "a", float_seed=1, seed=2, recipe=recipe))
     assert [each.name for each in found] == [name, "int8"]
     assert [each.role for each in found] == ["pruned", "quantized"]
 
 
-def test_pruned_models_of_two_exports_have_names_of_their_own(
-    tmp_path: Path, floating: Path
+def test_pruned_models_of_two_exports_have_different_names(
+    tmp_path: Path, float_file: Path
 ) -> None:
-    a, b = (pruned(tmp_path / name, of=k, made=k + 2) for k, name in enumerate("ab", start=1))
-    found = read(floating, int8=a, b=b)
+    a, b = (
+        write_export(tmp_path / name, float_seed=k, seed=k + 2)
+        for k, name in enumerate("ab", start=1)
+    )
+    found = read(float_file, int8=a, b=b)
     assert [each.name for each in found] == ["pruned int8", "int8", "pruned b", "b"]
     assert [each.role for each in found] == ["pruned", "quantized"] * 2
     assert found[1].pruned is not None
@@ -98,11 +101,13 @@ def test_pruned_models_of_two_exports_have_names_of_their_own(
     assert found[1].pruned.data == found[0].file.data != found[3].pruned.data
 
 
-def test_a_pruned_model_stands_once_before_all_that_were_made_of_it(
-    tmp_path: Path, floating: Path
+def test_a_pruned_model_is_listed_once_before_the_models_made_from_it(
+    tmp_path: Path, float_file: Path
 ) -> None:
-    a, b = (pruned(tmp_path / name, of=1, made=k) for k, name in enumerate("ab", start=2))
-    found = read(floating, a=a, b=b)
+    a, b = (
+        write_export(tmp_path / name, float_seed=1, seed=k) for k, name in enumerate("ab", start=2)
+    )
+    found = read(float_file, a=a, b=b)
     assert [each.name for each in found] == ["pruned", "a", "b"]
     assert found[0].origin is not None
     assert found[0].origin.c_array is None
@@ -111,8 +116,10 @@ def test_a_pruned_model_stands_once_before_all_that_were_made_of_it(
         assert each.pruned.data == found[0].file.data
 
 
-def test_a_candidate_may_be_called_pruned(tmp_path: Path, floating: Path) -> None:
-    found = read(floating, pruned=floating, int8=pruned(tmp_path / "a", of=1, made=2))
+def test_a_candidate_may_be_named_pruned(tmp_path: Path, float_file: Path) -> None:
+    found = read(
+        float_file, pruned=float_file, int8=write_export(tmp_path / "a", float_seed=1, seed=2)
+    )
     assert [each.name for each in found] == ["pruned", "pruned 2", "int8"]
 
 
@@ -129,8 +136,8 @@ def test_inputs_in_another_order_are_refused(tmp_path: Path) -> None:
         read(paths[0], other=paths[1])
 
 
-def test_any_name_goes_and_a_kept_comparison_is_light(tmp_path: Path, floating: Path) -> None:
-    candidate = tmp_path / "test.tflite"  # called as a role is
+def test_a_cached_comparison_imports_nothing_heavy(tmp_path: Path, float_file: Path) -> None:
+    candidate = tmp_path / "test.tflite"  # the name of an input's role, too
     candidate.write_bytes(classifier(1))
     random = np.random.default_rng(0)
     x = random.normal(size=(40, 4)).astype(np.float32)
@@ -140,15 +147,17 @@ def test_any_name_goes_and_a_kept_comparison_is_light(tmp_path: Path, floating: 
         "cli(sys.argv[1:], standalone_mode=False)\n"
         "sys.exit(str({'sklearn', 'scipy', 'tensorflow', 'skimage'} & set(sys.modules)))"
     )
-    given = ("compare", floating, candidate, "--test", tmp_path / "data.npz", "--json")
+    arguments = ("compare", float_file, candidate, "--test", tmp_path / "data.npz", "--json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        first, again = (python("-c", code, *given, "--target", "android-arm64") for _ in range(2))
+        first, again = (
+            python("-c", code, *arguments, "--target", "android-arm64") for _ in range(2)
+        )
     assert "sklearn" in first.stderr
     assert again.stderr.endswith("set()\n")
     assert again.stdout == first.stdout
     inputs = json.loads(first.stdout)["inputs"]
-    assert {role: told["name"] for role, told in inputs.items()} == {
+    assert {role: described["name"] for role, described in inputs.items()} == {
         "model": "given.tflite",
         "stage test": "test.tflite",
         "test": "data.npz",
@@ -156,9 +165,9 @@ def test_any_name_goes_and_a_kept_comparison_is_light(tmp_path: Path, floating: 
 
 
 class Session:
-    """Stands in for the worker that runs the user's model: gives what its code says today."""
+    """Stands in for the worker with the user's model; its outputs depend on ``shift``."""
 
-    says = 0
+    shift = 0
 
     def __init__(self, *_: object, **__: object) -> None:
         pass
@@ -172,7 +181,7 @@ class Session:
     def start(self, name: str, *, outputs: str = "", **_: object) -> Session:
         if name == "predict":
             (made,) = array_paths(Path(outputs), ["y"]).values()
-            save_array(Path(made), np.roll(np.eye(3, dtype=np.float32), Session.says, axis=1))
+            save_array(Path(made), np.roll(np.eye(3, dtype=np.float32), Session.shift, axis=1))
         return self
 
     def result(self) -> Any:
@@ -182,7 +191,7 @@ class Session:
 
 
 @pytest.mark.parametrize("runs_code", [True, False])
-def test_scores_of_a_model_with_code_of_its_own_are_of_what_it_gives_now(
+def test_scores_of_a_model_with_custom_code_are_never_out_of_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, runs_code: bool
 ) -> None:
     monkeypatch.setattr(reference, "model_session", Session)
@@ -197,17 +206,17 @@ def test_scores_of_a_model_with_code_of_its_own_are_of_what_it_gives_now(
         files={"x": str(tmp_path / "x.npy")},
     )
 
-    def accuracy(says: int) -> float | None:
-        monkeypatch.setattr(Session, "says", says)
-        work = tmp_path / f"work-{says}"
+    def accuracy(shift: int) -> float | None:
+        monkeypatch.setattr(Session, "shift", shift)
+        work = tmp_path / f"work-{shift}"
         (work / "session").mkdir(parents=True)
         cache = Cache(tmp_path / "cache", work)
         source = FloatSource(path=model, custom_objects=("m:f",) if runs_code else ())
         with ExitStack() as stack:
-            floating = reference.ReferenceModel(source, cache, stack, work, verbose=False)
-            answer = floating.predict(Samples(data=data))()
-        measured = choose_measures("accuracy", data, floating.signature)
-        result = Scoring(0, answer, [measured["y"]], (), cache).float_result()
+            float_file = reference.ReferenceModel(source, cache, stack, work, verbose=False)
+            run = float_file.predict(Samples(data=data))()
+        measured = choose_measures("accuracy", data, float_file.signature)
+        result = Scoring(0, run, [measured["y"]], (), cache).float_result()
         return result.metrics["accuracy"].value
 
     assert accuracy(0) == 1.0

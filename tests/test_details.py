@@ -1,4 +1,4 @@
-"""What a page tells besides is looked for once, and anew where anything else went in."""
+"""Details of a comparison's page: cached, and computed again if any input changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from test_contestants import classifier
+from test_candidates import classifier
 
 from edgepack.config.compare import CompareConfig
 from edgepack.config.export import DEFAULT_TARGETS
@@ -79,17 +79,17 @@ def with_data(setup: ComparisonSetup, **changes: Any) -> ComparisonSetup:
     return replace(setup, samples=Samples(data=replace(setup.samples.data, **changes)))
 
 
-def test_the_linter_looks_anew_at_other_labels_names_and_models(
+def test_the_linter_runs_again_for_other_labels_names_and_models(
     setup: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked = []
+    calls = []
 
-    def find(*_: object) -> LintReport:
-        looked.append(1)
+    def lint(*_: object) -> LintReport:
+        calls.append(1)
         return LintReport(model="m", samples={"test": 3}, witnesses={"test": ()}, findings=())
 
-    monkeypatch.setattr(details, "find_lint", find)
-    others = (
+    monkeypatch.setattr(details, "run_linter", lint)
+    setups = (
         setup,
         with_data(setup, labels={"y": np.array([0, 1, 1])}),
         with_data(setup, labels={}),
@@ -99,13 +99,13 @@ def test_the_linter_looks_anew_at_other_labels_names_and_models(
             float_model=cast("Any", SimpleNamespace(**vars(setup.float_model) | {"inputs": {}})),
         ),
     )
-    for times, each in enumerate(others, start=1):
+    for times, each in enumerate(setups, start=1):
         found = CandidateDetails(each, ExitStack()).lint()
         assert CandidateDetails(each, ExitStack()).lint() == found
-        assert len(looked) == times
+        assert len(calls) == times
 
 
-def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
+def test_a_pruned_candidate_is_compared_with_the_pruned_model_layer_by_layer(
     setup: ComparisonSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = []
@@ -131,14 +131,14 @@ def test_what_was_pruned_is_held_against_the_pruned_model_layer_by_layer(
         Stage(name=name, role=role, file="", artifact=None, is_converted=False, runs={})
         for name, role in ((FLOAT, FLOAT), *((each.name, each.role) for each in candidates))
     ]
-    found = CandidateDetails(replace(setup, candidates=candidates), ExitStack()).at_all(stages)
+    found = CandidateDetails(replace(setup, candidates=candidates), ExitStack()).add_to(stages)
     assert [stage.why_no_layers for stage in found] == [
         *(None, None),
         *("a against pruned", "b against pruned", "plain against given"),
     ]
 
 
-def test_a_float_model_is_not_held_against_what_lies_beside_it(
+def test_a_float_model_is_not_compared_with_a_float_tflite_beside_it(
     setup: ComparisonSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "float.tflite").write_bytes(classifier(5))
@@ -154,15 +154,15 @@ def test_a_float_model_is_not_held_against_what_lies_beside_it(
     monkeypatch.setattr(details, "examine", examine)
     stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})
     with pytest.raises(RefusedError, match="None"):
-        CandidateDetails(setup, ExitStack()).at_all([stage])
+        CandidateDetails(setup, ExitStack()).add_to([stage])
 
 
 def test_a_model_that_the_linter_refuses_has_a_note(
     setup: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find(*_: object) -> LintReport:
+    def lint(*_: object) -> LintReport:
         raise ModelError(f"{setup.trial.model}: a bare number")
 
-    monkeypatch.setattr(details, "find_lint", find)
+    monkeypatch.setattr(details, "run_linter", lint)
     found = CandidateDetails(setup, ExitStack()).lint()
     assert found == (None, ("the data was not linted: given.tflite: a bare number",))
