@@ -149,7 +149,7 @@ def test_a_float_model_is_not_compared_with_a_float_tflite_beside_it(
     def examine(subject: Subject, *_: object, **__: object) -> None:
         assert subject.file.path.name == "given.tflite"
         assert subject.file.data == classifier(0)
-        raise RefusedError(subject.float_model)
+        raise RefusedError(subject.float_file)
 
     monkeypatch.setattr(details, "examine", examine)
     stage = Stage(name=FLOAT, role=FLOAT, file="", artifact=None, is_converted=False, runs={})

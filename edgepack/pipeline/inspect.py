@@ -238,7 +238,7 @@ def _notes(graphs: Sequence[GraphInspection]) -> Iterator[str]:
     if unknown:
         yield f"MACs of {shorten([*unknown])} are unknown, and not counted"
     if any(None in tensor.signature for graph in graphs for tensor in graph.tensors):
-        yield ("dynamic dimensions (?) are counted with the size stored in the file, usually 1")
+        yield "dynamic dimensions (?) are counted with the size stored in the file, usually 1"
     if any(layer.runs for layer in layers):
         yield (
             "control flow: the MACs of each graph are counted once, however often it runs; an"

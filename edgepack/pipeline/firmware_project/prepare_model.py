@@ -65,7 +65,7 @@ def prepare_model(
     samples = vector_inputs(
         file, model_inputs.test, model_inputs.project_file, config.vectors, work, update
     )
-    copy = work / "model.tflite"  # the bytes that were read, even from a pipe, under a short name
+    copy = work / "model.tflite"  # the bytes that were read, even from a pipe, under a fixed name
     copy.write_bytes(file.data)
     workload = Workload(path=copy, model=file.model, inputs=samples, outputs=file.outputs)
     runs = running.run(
