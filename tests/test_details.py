@@ -161,7 +161,7 @@ def test_a_model_that_the_linter_refuses_has_a_note(
     setup: ComparisonSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lint(*_: object) -> LintReport:
-        raise ModelError(f"{setup.trial.model}: a bare number")
+        raise ModelError(f"{setup.config.model}: a bare number")
 
     monkeypatch.setattr(details, "run_linter", lint)
     found = CandidateDetails(setup, ExitStack()).lint()
