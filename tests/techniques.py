@@ -17,7 +17,7 @@ from edgepack.compression.technique import Compressed, Form, Task, Technique
 from edgepack.config.export import CompressionStep, FineTune
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.load.tflite_file import TfliteFile
-from edgepack.pipeline.model_service import ModelSession
+from edgepack.pipeline.steps.model_service import ModelSession
 from edgepack.tflite.parser import buffer, read_tflite
 from edgepack.tflite.sparsity import weight_tensors
 

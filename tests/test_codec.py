@@ -41,7 +41,7 @@ from edgepack.footprint.allocations import Allocations
 from edgepack.layer_errors.debug_service import DebugService
 from edgepack.layer_errors.result import AloneQuantized, DebugReport, Figures, LayerReport
 from edgepack.layer_errors.result import LayerFinding as Cause
-from edgepack.pipeline.model_service import ModelSession
+from edgepack.pipeline.steps.model_service import ModelSession
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.validation import ValidationReport
 from edgepack.runtimes.latency import Latency

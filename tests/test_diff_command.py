@@ -98,7 +98,6 @@ def test_an_invalid_report_is_an_error_on_one_line(
 
 def test_reports_without_a_figure_in_common_do_not_pass(write: Write, tmp_path: Path) -> None:
     (tmp_path / "bare.json").write_text('{"schema": 1, "comparison": {}}')
-    message = r"has no figure in common with .*bare\.json; compare"
     for other in (write("a", EXPORT), tmp_path / "bare.json"):
         with pytest.raises(
             ReportError, match=r"has no figure in common with .*bare\.json; compare"

@@ -9,7 +9,11 @@ import pytest
 from conftest import ROOT
 
 # These import TensorFlow or an interpreter, which belong in worker processes.
-WORKERS = {"edgepack.pipeline.model_service", "edgepack.runtimes.tflm", "edgepack.runtimes.litert"}
+WORKERS = {
+    "edgepack.pipeline.steps.model_service",
+    "edgepack.runtimes.tflm",
+    "edgepack.runtimes.litert",
+}
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for folder in ("edgepack", "edgepack/calibration", "edgepack/targets")

@@ -38,13 +38,17 @@ from firmware import (
 )
 
 from edgepack.core.errors import ModelError
-from edgepack.devices.op_registry import highest_version, measured_operators, measured_versions
 from edgepack.emit.c.firmware_model import Vector
 from edgepack.emit.tflm import test_vectors
 from edgepack.emit.tflm.main_cc import main_cc
 from edgepack.emit.tflm.model_files import model_files
 from edgepack.emit.tflm.model_settings import model_settings_h
 from edgepack.emit.tflm.op_resolver import op_resolver_h, registration_method, registration_methods
+from edgepack.runtimes.supported_operators import (
+    highest_version,
+    measured_operators,
+    measured_versions,
+)
 from edgepack.tflite.graph import Operator, QuantParams
 
 FREESTANDING = ("-fno-exceptions", "-fno-rtti")

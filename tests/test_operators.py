@@ -19,18 +19,18 @@ from edgepack.checks.locations import places
 from edgepack.checks.operators import data_types_are_taken, operators_are_known, operators_are_taken
 from edgepack.core.errors import TargetError
 from edgepack.core.findings import Finding
-from edgepack.devices.op_registry import (
+from edgepack.devices.target import Target, load_target, target_names
+from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes.supported_operators import (
     first_release,
     from_json,
     highest_version,
     to_json,
     version_key,
 )
-from edgepack.devices.op_versions import content_version, needed_version
-from edgepack.devices.target import Target, load_target, target_names
-from edgepack.runtimes import RUNTIMES
 from edgepack.tflite.graph import Model
 from edgepack.tflite.parser import read_tflite
+from edgepack.tflite.required_op_versions import content_version, needed_version
 from edgepack.tflite.rewrite import Rewrite
 
 MICRO = "0.dev20261023182759"
@@ -102,7 +102,7 @@ def test_the_table_agrees_with_the_installed_interpreters() -> None:
 
 
 def test_the_file_holds_only_changes_in_order() -> None:
-    text = (ROOT / "edgepack" / "devices" / "operators.json").read_text()
+    text = (ROOT / "edgepack" / "runtimes" / "operators.json").read_text()
     assert to_json(from_json(json.loads(text))) == text
     for versions in json.loads(text)["measured"].values():
         assert versions == sorted(versions, key=version_key)

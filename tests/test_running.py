@@ -89,7 +89,7 @@ def test_a_comparison_loads_once_reads_once_and_starts_each_interpreter_once(
     assert all(stage.validation for stage in report.stages)
     assert read == {str(digits / "test.npz"): 1}
     assert started["load"] == 1
-    assert started["edgepack.pipeline.model_service:ModelSession"] == 1
+    assert started["edgepack.pipeline.steps.model_service:ModelSession"] == 1
     assert started["edgepack.layer_errors.debug_service:DebugService"] == 1
     modules = {each.module for each in (REFERENCE, *RUNTIMES.values())}
     assert {name: started[name] for name in modules} == dict.fromkeys(modules, 1)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from edgepack.checks.alternatives import cure_of
 from edgepack.checks.locations import Place, listed, places
 from edgepack.core.findings import Finding
-from edgepack.devices.op_registry import first_release, highest_version
-from edgepack.devices.op_versions import needed_version
 from edgepack.devices.target import Target
+from edgepack.runtimes.supported_operators import first_release, highest_version
 from edgepack.tflite.graph import Model, Operator
+from edgepack.tflite.required_op_versions import needed_version
 
 
 def operators_are_known(model: Model, target: Target) -> Iterator[Finding]:

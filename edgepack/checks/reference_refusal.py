@@ -11,7 +11,7 @@ interpreter runs it. They also reject valid models, which must not fail:
   TensorFlow Lite Micro. This says nothing about the content, if any measured interpreter supports
   that version.
 - Valid operators that all of these kernels are known to reject are in
-  :data:`edgepack.devices.kernel_defects.DEFECTS`.
+  :data:`edgepack.runtimes.kernel_defects.DEFECTS`.
 - Exceeding a limit of time or memory, or NaN in the outputs, is not a rejection: LiteRT's kernels
   run the model, too.
 """
@@ -22,9 +22,9 @@ import re
 from collections.abc import Iterator
 
 from edgepack.core.findings import Finding
-from edgepack.devices.kernel_defects import defects_of
-from edgepack.devices.op_registry import is_known
+from edgepack.runtimes.kernel_defects import defects_of
 from edgepack.runtimes.run_result import Run
+from edgepack.runtimes.supported_operators import is_known
 from edgepack.tflite.graph import Graph, Model, Operator
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.operator_calls import OperatorCall

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from edgepack.checks.locations import Place, listed, places
 from edgepack.core.findings import Finding
-from edgepack.devices.kernel_defects import DEFECTS, Defect
 from edgepack.devices.target import Target
+from edgepack.runtimes.kernel_defects import DEFECTS, Defect
 from edgepack.tflite.graph import Model
 
 

@@ -18,9 +18,9 @@ from edgepack.config.quantization import (
     Quantization,
 )
 from edgepack.core.errors import TargetError
-from edgepack.devices.kernel_defects import DEFECTS, MIXED, PER_CHANNEL, Lack
 from edgepack.devices.target import Target, load_target, target_names
 from edgepack.runtimes import REFERENCE, RUNTIMES
+from edgepack.runtimes.kernel_defects import DEFECTS, MIXED, PER_CHANNEL, Lack
 
 _UNREGISTERED = {
     Lack(INT4, "they have no kernels for int4 weights"): (REFERENCE.name,),

@@ -20,9 +20,9 @@ from edgepack.config.toml import checked_values, parse_toml, require_known
 from edgepack.core.errors import TableError, TargetError
 from edgepack.core.user_files import read_user_text
 from edgepack.core.user_folders import user_folder
-from edgepack.devices.op_registry import measured_operators, measured_versions, version_key
 from edgepack.footprint import KERNELS
 from edgepack.runtimes import RUNTIMES
+from edgepack.runtimes.supported_operators import measured_operators, measured_versions, version_key
 
 KINDS = ("phone", "board", "microcontroller")
 QUANTIZATIONS = ("full-integer", "any")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.devices.kernel_defects import defects_of
 from edgepack.evaluation.paired_outputs import Mask, paired_blocks, sqnr_db
 from edgepack.metrics import decision_boundary, predicted_classes
 from edgepack.quantization.affine import dequantize
 from edgepack.runtimes import REFERENCE
+from edgepack.runtimes.kernel_defects import defects_of
 from edgepack.runtimes.run_result import Run
 from edgepack.storage.arrays import Arrays, extremes
 from edgepack.tflite.graph import Model, Tensor

@@ -20,7 +20,7 @@ from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
 from edgepack.pipeline.steps.job import load_model_and_data, new_job, require_data
 from edgepack.pipeline.steps.model_process import model_session
-from edgepack.report.plots.layer_errors import draw, has_matplotlib
+from edgepack.report.plots.debug_picture import draw, has_matplotlib
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files

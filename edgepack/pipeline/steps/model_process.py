@@ -13,7 +13,7 @@ from edgepack.workers.client import Limits, Worker
 from edgepack.workers.resources import machine_bytes
 from edgepack.workers.sandbox import Sandbox
 
-SERVICE = "edgepack.pipeline.model_service:ModelSession"
+SERVICE = "edgepack.pipeline.steps.model_service:ModelSession"
 
 
 def model_session(
@@ -25,7 +25,7 @@ def model_session(
     verbose: bool,
     connects: bool = False,
 ) -> Worker:
-    """Start the process; it serves :class:`~edgepack.pipeline.model_service.ModelSession`.
+    """Start the process; it serves :class:`~edgepack.pipeline.steps.model_service.ModelSession`.
 
     It may read the model's files, ``work`` and ``reads``, and write to :func:`session_folder` of
     ``work`` and to ``writes``; it may open network connections only if it ``connects``. If the user

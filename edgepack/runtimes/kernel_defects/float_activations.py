@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgepack.config.quantization import DYNAMIC_RANGE, FLOAT16
-from edgepack.devices.kernel_defects.conditions import (
+from edgepack.runtimes.kernel_defects.defect import Defect, Lack
+from edgepack.runtimes.kernel_defects.operator_conditions import (
     CONVOLUTIONS,
     EACH_OUTPUT,
     INT8_WEIGHTS,
@@ -15,7 +16,6 @@ from edgepack.devices.kernel_defects.conditions import (
     has_input_dtype,
     is_per_channel,
 )
-from edgepack.devices.kernel_defects.defect import Defect, Lack
 from edgepack.tflite.operator_calls import OperatorCall
 
 _INTEGERS = ("int2", "int4", "int8", "uint8")

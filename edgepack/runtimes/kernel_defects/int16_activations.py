@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgepack.devices.kernel_defects.conditions import (
+from edgepack.runtimes.kernel_defects.defect import Defect
+from edgepack.runtimes.kernel_defects.operator_conditions import (
     CONVOLUTIONS,
     PHONES,
     QUANTIZE_TO_INT8,
     has_input_dtype,
 )
-from edgepack.devices.kernel_defects.defect import Defect
 from edgepack.tflite.operator_calls import OperatorCall
 
 _INT32 = 2  # in TensorType, which the option quantized_bias_type uses

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.devices.kernel_defects import (
+from edgepack.runtimes.kernel_defects import (
     float_activations,
-    int16,
+    int16_activations,
     low_bit_weights,
-    other,
+    other_operators,
     per_channel_dense,
-    sparse,
+    sparse_weights,
 )
-from edgepack.devices.kernel_defects.defect import MIXED, PER_CHANNEL, Defect, Lack
+from edgepack.runtimes.kernel_defects.defect import MIXED, PER_CHANNEL, Defect, Lack
 from edgepack.tflite.operator_calls import OperatorCall
 
 __all__ = ["DEFECTS", "MIXED", "PER_CHANNEL", "Defect", "Lack", "defects_of"]
 
 DEFECTS: tuple[Defect, ...] = (
     *float_activations.DEFECTS,
-    *sparse.DEFECTS,
+    *sparse_weights.DEFECTS,
     *per_channel_dense.DEFECTS,
-    *int16.DEFECTS,
+    *int16_activations.DEFECTS,
     *low_bit_weights.DEFECTS,
-    *other.DEFECTS,
+    *other_operators.DEFECTS,
 )
 """All known defects; reports list findings in this order."""
 

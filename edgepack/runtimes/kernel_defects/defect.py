@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from edgepack.devices.op_registry import version_key
+from edgepack.runtimes.supported_operators import version_key
 from edgepack.tflite.operator_calls import OperatorCall
 
 PER_CHANNEL = "with per-channel dense layers"

@@ -162,6 +162,6 @@ def _measured() -> Measured:
 
 @cache
 def _data() -> dict[str, Any]:
-    text = files("edgepack.devices").joinpath("operators.json").read_text(encoding="utf-8")
+    text = files("edgepack.runtimes").joinpath("operators.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from edgepack.config.quantization import INT16
-from edgepack.devices.kernel_defects.conditions import (
+from edgepack.runtimes.kernel_defects.defect import PER_CHANNEL, Defect, Lack
+from edgepack.runtimes.kernel_defects.operator_conditions import (
     EACH_OUTPUT,
     MORE_DIMENSIONS,
     PER_TENSOR,
     REFERENCE_KERNELS,
     is_per_channel,
 )
-from edgepack.devices.kernel_defects.defect import PER_CHANNEL, Defect, Lack
 
 _OPERATOR = ("FULLY_CONNECTED",)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgepack.devices.kernel_defects.conditions import has_input_dtype
-from edgepack.devices.kernel_defects.defect import Defect
+from edgepack.runtimes.kernel_defects.defect import Defect
+from edgepack.runtimes.kernel_defects.operator_conditions import has_input_dtype
 
 _DENSE = "convert without EXPERIMENTAL_SPARSITY: the zeros are kept"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgepack.config.quantization import INT4
-from edgepack.devices.kernel_defects.conditions import (
+from edgepack.runtimes.kernel_defects.defect import PER_CHANNEL, Defect, Lack
+from edgepack.runtimes.kernel_defects.operator_conditions import (
     EACH_OUTPUT,
     INT8_WEIGHTS,
     PER_TENSOR,
@@ -13,7 +14,6 @@ from edgepack.devices.kernel_defects.conditions import (
     has_input_dtype,
     is_per_channel,
 )
-from edgepack.devices.kernel_defects.defect import PER_CHANNEL, Defect, Lack
 
 _FLOAT_INT4 = "float activations and int4 weights"
 _INT16_INT4 = "int16 activations and int4 weights"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgepack.devices.kernel_defects.conditions import (
+from edgepack.runtimes.kernel_defects.defect import MIXED, Defect, Lack
+from edgepack.runtimes.kernel_defects.operator_conditions import (
     PHONES,
     QUANTIZE_TO_INT8,
     REFERENCE_KERNELS,
     has_input_dtype,
 )
-from edgepack.devices.kernel_defects.defect import MIXED, Defect, Lack
 from edgepack.tflite.operator_calls import OperatorCall
 
 
