@@ -50,7 +50,7 @@ def test_the_top_level_is_what_it_should_be() -> None:
         cwd=ROOT,
     ).stdout.split()
     assert {name.split("/")[0] for name in listed} == {
-        *("setup.cfg", "edgepack", "targets", "calibration", "tests", "scripts"),
+        *("setup.cfg", "edgepack", "targets", "calibration", "tests", "scripts", "docs"),
         *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml"),
         *(".gitignore", ".ci"),
     }
