@@ -100,7 +100,7 @@ def test_there_must_be_one_label_per_class(tmp_path: Path) -> None:
     "options", [{"vectors": 0}, {"vectors": 10**9}, {"arena_margin_percent": float("nan")}]
 )
 def test_numbers_out_of_range_are_refused(tmp_path: Path, options: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=r"must be 1 to|is in percent"):
+    with pytest.raises(ConfigError, match=r"must be 1 to|must be 0 to 1000 percent"):
         firmware_config(tmp_path, NamedModel(path=tmp_path), **options)
 
 
