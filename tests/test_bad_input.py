@@ -152,7 +152,9 @@ def test_names_that_no_file_can_have(edgepack: Edgepack, models: Path) -> None:
     done = edgepack("export", name, "--representative", data, "--output", "out")
     assert_refused(done, "cannot be read: File name too long")
     done = edgepack("export", models / "cnn.h5", "--representative", data, "--output", name)
-    assert_refused(done, "cannot be written: File name too long; check the path and its rights")
+    assert_refused(
+        done, "cannot be written: File name too long; check the path and its permissions"
+    )
 
 
 def test_a_full_standard_output_is_told_and_the_folder_stays(models: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What was written to JSON comes back as it was; what does not fit is refused."""
+"""Values survive the round trip through JSON; values that do not fit are rejected."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ LINTED = LintReport(
 
 
 def as_read(report: Any) -> Any:
-    """Turn a report into what is read of the file that it was written to."""
+    """Return the JSON values that are read back from the file of a report."""
     return json.loads(json.dumps(asdict(report)))
 
 
@@ -159,7 +159,7 @@ def test_findings_of_the_linter_come_back() -> None:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Find the path to every value in JSON."""
+    """Yield the path to every value in a JSON document."""
     yield path
     if isinstance(value, dict | list):
         entries = value.items() if isinstance(value, dict) else enumerate(value)
@@ -168,7 +168,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def damaged(value: Any, path: tuple[Any, ...], wrong: Any) -> Any:
-    """Put a wrong value in a place."""
+    """Replace the value at a path by a wrong one."""
     if not path:
         return wrong
     changed = copy.copy(value)
@@ -183,7 +183,8 @@ def test_wrong_types_are_refused_everywhere(report: Any) -> None:
         for wrong in ({"odd": []}, [[[]]], True):
             if path[-1:] == ("is_more_better",) and wrong is True:
                 continue
-            with pytest.raises(ValueError, match=r"belongs|missing or unknown|argument"):
+            why = r"is expected|fits none|missing or unknown|argument"
+            with pytest.raises(ValueError, match=why):
                 restore(type(report), damaged(read, path, wrong))
 
 
@@ -192,11 +193,11 @@ def test_wrong_types_are_refused_everywhere(report: Any) -> None:
     [
         (Interval, {"low": 1}, "missing or unknown: high"),
         (Interval, {"low": 1, "high": 2, "__class__": 3}, "missing or unknown: __class__"),
-        (Interval, {"low": 1, "high": "2"}, "a str, where int or float belongs"),
-        (Interval, {"low": 1, "high": None}, "a NoneType, where int or float belongs"),
-        (Interval, [1, 2], "a list, where dict belongs"),
+        (Interval, {"low": 1, "high": "2"}, "a str, where int or float is expected"),
+        (Interval, {"low": 1, "high": None}, "a NoneType, where int or float is expected"),
+        (Interval, [1, 2], "a list, where dict is expected"),
         (Latency, as_read(Latency(median_ms=1, p90_ms=1, runs=1, warm_up_runs=1, threads=1))
-         | {"runs": 1.5}, "a float, where int belongs"),
+         | {"runs": 1.5}, "a float, where int is expected"),
         (Quantization, as_read(Quantization()) | {"scheme": "int3"}, "choose one of"),
         (Quantization, as_read(Quantization()) | {"layers": [["a"]]}, "argument"),
     ],
@@ -211,7 +212,7 @@ KEPT = (LintReport, ValidationReport, DebugReport, OutputResult)
 
 
 def within(hint: Any) -> Iterator[type[Any]]:
-    """Find the dataclasses in a hint, not those within them."""
+    """Yield the dataclasses in a type hint, but not those nested in them."""
     if is_dataclass(hint):
         yield hint
     for each in get_args(hint):
@@ -219,7 +220,7 @@ def within(hint: Any) -> Iterator[type[Any]]:
 
 
 def crossing() -> set[type[Any]]:
-    """Find all that crosses to a process and back, or is kept."""
+    """Collect the dataclasses that are sent to a worker process and back, or are stored."""
     methods = [
         method
         for service in SERVICES
@@ -227,16 +228,16 @@ def crossing() -> set[type[Any]]:
         if isfunction(method) and (name == "__init__" or not name.startswith("_"))
     ]
     hints = [hint for method in methods for hint in get_type_hints(method).values()]
-    told = {kind for hint in hints for kind in within(hint)}
-    return told | {Limits, Sandbox, Allocations, CalibrationSettings, Artifact, *KEPT}
+    sent = {kind for hint in hints for kind in within(hint)}
+    return sent | {Limits, Sandbox, Allocations, CalibrationSettings, Artifact, *KEPT}
 
 
 class NoSuchValueError(Exception):
-    """JSON has no form for what a hint asks for."""
+    """JSON cannot represent the type of a hint."""
 
 
 def anything(hint: Any, random: Random) -> Any:
-    """Make a value as a hint asks for."""
+    """Make a random value of the type of a hint."""
     if is_dataclass(hint):
         return any_dataclass(hint, random)
     if (origin := get_origin(hint)) is not None:
@@ -258,13 +259,13 @@ def anything(hint: Any, random: Random) -> Any:
 
 
 def any_dataclass(kind: type[Any], random: Random) -> Any:
-    if kind is Quantization:  # not any text is a scheme
+    if kind is Quantization:  # not every string is a scheme
         layers = tuple((str(n), random.choice(LAYER_SCHEMES)) for n in range(random.randrange(3)))
         dense = random.choice([None, *DENSE])
         return Quantization(scheme=random.choice(["int8", "int4"]), layers=layers, dense=dense)
     hints = get_type_hints(kind)
     while True:
-        with suppress(EdgepackError):  # what the class itself refuses
+        with suppress(EdgepackError):  # raised by the class itself
             return kind(**{name: anything(each, random) for name, each in hints.items()})
 
 
@@ -286,7 +287,7 @@ def any_of(origin: Any, arguments: tuple[Any, ...], random: Random) -> Any:
 
 
 @pytest.mark.parametrize("kind", sorted(crossing(), key=lambda kind: kind.__name__))
-def test_what_crosses_to_another_process_comes_back_as_it_was(kind: type[Any]) -> None:
+def test_what_is_sent_to_another_process_comes_back_unchanged(kind: type[Any]) -> None:
     for seed in range(50):
         made = anything(kind, Random(seed))
         back = restore(kind, json.loads(json.dumps(as_json(made))))
@@ -305,13 +306,13 @@ def test_whole_numbers_may_be_keys() -> None:
 
 
 @pytest.mark.parametrize("value", [b"x", {1, 2}, np.zeros(1), object()])
-def test_what_json_has_no_form_for_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match="which JSON has no form for"):
+def test_what_json_cannot_represent_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="cannot be represented in JSON"):
         as_json([value])
 
 
-def test_hints_that_json_has_no_form_for_are_refused() -> None:
-    with pytest.raises(TypeError, match="a set, which JSON has no form for"):
+def test_hints_that_json_cannot_represent_are_refused() -> None:
+    with pytest.raises(TypeError, match="a set cannot be represented in JSON"):
         restore(set[int], [1])
 
 
@@ -349,5 +350,5 @@ def test_hints_of_every_kind() -> None:
         table={"a": "b", "c": Interval(low=0, high=1)},
     )
     for key, wrong in {"colour": "blue", "path": 3, "numbers": [True], "table": {"a": 1}}.items():
-        with pytest.raises(ValueError, match=r"belongs|not a valid"):
+        with pytest.raises(ValueError, match=r"is expected|fits none|not a valid"):
             restore(Odd, value | {key: wrong})

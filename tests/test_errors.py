@@ -1,4 +1,4 @@
-"""Of foreign errors, which are pages long, the line that says why is told."""
+"""Of a library's error message, which may be pages long, the most informative line is shown."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Call arguments received by layer 'embedding' (type Embedding):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (EAGER, "indices[0,0] = 99"),
         (STATEFUL, "If an RNN is stateful, the batch size must be the same."),
@@ -52,5 +52,5 @@ Call arguments received by layer 'embedding' (type Embedding):
         ("", "ValueError"),
     ],
 )
-def test_the_line_that_says_why_is_told(text: str, told: str) -> None:
-    assert reason(ValueError(text)) == told
+def test_the_most_informative_line_is_returned(text: str, expected: str) -> None:
+    assert reason(ValueError(text)) == expected

@@ -1,4 +1,4 @@
-"""Names from files never reach a terminal as anything but text."""
+"""Names from files reach a terminal as plain text only."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def files(tmp_path: Path) -> Path:
         ("diff", f"{EVIL}.npz", "model.tflite"),
         ("export", f"{EVIL}.npz", "--representative", "arrays.npz", "--output", "out"),
     ],
-    ids=lambda given: " ".join(given).replace(EVIL, "EVIL"),
+    ids=lambda arguments: " ".join(arguments).replace(EVIL, "EVIL"),
 )
 def test_errors_tables_and_notes_hold_no_control_characters(
     files: Path, edgepack: Edgepack, arguments: tuple[str, ...]
@@ -78,12 +78,12 @@ def test_errors_tables_and_notes_hold_no_control_characters(
 def test_reports_for_programs_hold_the_names_and_can_be_parsed(
     files: Path, edgepack: Edgepack
 ) -> None:
-    def told(form: str) -> str:
+    def report_as(form: str) -> str:
         return edgepack("validate", "model.tflite", "--format", form, cwd=files).stdout
 
-    report = json.loads(told("json"))
+    report = json.loads(report_as("json"))
     assert "title" in report["runtimes"]["litert"]["failure"]
-    failures = ElementTree.fromstring(told("junit")).iter("failure")
+    failures = ElementTree.fromstring(report_as("junit")).iter("failure")
     assert any(r"the custom operator \x1b]0;title" in str(each.text) for each in failures)
 
 
@@ -113,7 +113,7 @@ def test_progress_shows_the_details_as_text(tmp_path: Path) -> None:
         try:
             while part := os.read(master, 1 << 12):
                 shown += part
-        except OSError:  # Linux says so at the end
+        except OSError:  # Linux raises it at the end
             pass
         assert process.wait() == 0
     os.close(master)
@@ -121,7 +121,7 @@ def test_progress_shows_the_details_as_text(tmp_path: Path) -> None:
     assert not re.search(rb"\x1b\]|\x07|\xe2\x80\xae", shown)
 
 
-def test_what_a_worker_process_says_is_shown_as_text(tmp_path: Path) -> None:
+def test_what_a_worker_process_prints_is_shown_as_text(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from edgepack.workers.client import Worker\n"

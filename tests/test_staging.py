@@ -167,7 +167,7 @@ def test_an_interruption_while_the_folder_is_put_in_place_comes_too_late(
 
 def test_a_folder_that_cannot_be_written_is_named() -> None:
     with pytest.raises(
-        OutputError, match=r"out: cannot be written: .*; check the path and its rights"
+        OutputError, match=r"out: cannot be written: .*; check the path and its permissions"
     ):
         fill(Path("/proc/edgepack/out"))
 

@@ -1,1 +1,1 @@
-"""What every other package may use: errors, findings, progress, signals, JSON."""
+"""Building blocks for all other packages: errors, findings, progress, signals, JSON."""

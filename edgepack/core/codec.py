@@ -1,6 +1,7 @@
-"""Dataclasses as JSON, and back again by their type hints.
+"""Conversion of dataclasses to JSON, and back again by their type hints.
 
-What is read may be anybody's: what does not fit is refused, and nothing in it is called.
+The JSON may come from an untrusted source: values that do not fit are rejected, and nothing in it
+is ever called.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ T = TypeVar("T")
 
 
 def as_json(value: Any) -> Any:
-    """Turn a dataclass, nested as it may be, into what JSON holds, and :func:`restore` takes.
+    """Convert a dataclass, nested or not, to values that JSON can hold; :func:`restore` inverts it.
 
-    Tuples become lists, paths texts, enumerations their values, and the keys of mappings texts.
-    Raises TypeError for what JSON has no form for, such as bytes and arrays.
+    Tuples become lists, paths become strings, enumerations become their values, and the keys of
+    mappings become strings. Raises TypeError for types that JSON cannot represent, such as bytes
+    and arrays.
 
     >>> from edgepack.evaluation.results import Interval
     >>> as_json({1: (Interval(low=1, high=2.5),)})
@@ -41,32 +43,33 @@ def as_json(value: Any) -> Any:
         return str(value)
     if is_dataclass(value):
         return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
-    raise TypeError(f"a {type(value).__name__}, which JSON has no form for")
+    raise TypeError(f"a {type(value).__name__} cannot be represented in JSON")
 
 
 def restore(kind: type[T], value: Any) -> T:
-    """Build a dataclass, nested as it may be, of what JSON holds.
+    """Build a dataclass, nested or not, from the values of a JSON document.
 
-    Hints may be dataclasses, tuples, lists, sequences (which become tuples), mappings with texts
-    or whole numbers as keys (which become dicts), unions (the first that fits), enumerations by
-    value, paths, texts, truths, numbers (an int may stand for a float, and stays one), None and
-    Any. Raises ValueError for fields that are missing or unknown, and for a value of another type.
+    Type hints may be dataclasses, tuples, lists, sequences (which become tuples), mappings with
+    strings or integers as keys (which become dicts), unions (the first type that fits),
+    enumerations (by value), paths, strings, booleans, numbers (an int is accepted for a float, and
+    stays an int), None and Any. Raises ValueError for fields that are missing or unknown, and for
+    values of another type.
 
     >>> from edgepack.evaluation.results import Interval
     >>> restore(Interval, {"low": 1, "high": 2.5})
     Interval(low=1, high=2.5)
     """
-    made: T = _restore(kind, value)
-    return made
+    restored: T = _restore(kind, value)
+    return restored
 
 
 def _restore(kind: Any, value: Any) -> Any:
     if kind is Any:
         return value
     if (origin := get_origin(kind)) is not None:
-        return _generic(origin, get_args(kind), value)
+        return _restore_generic(origin, get_args(kind), value)
     if is_dataclass(kind):
-        return _dataclass(kind, _checked(_OBJECT, value))
+        return _restore_dataclass(kind, _checked(_OBJECT, value))
     if issubclass(kind, Enum):
         return kind(value)
     if issubclass(kind, Path):
@@ -80,39 +83,39 @@ _KINDS: dict[Any, tuple[type, ...]] = {
 }
 
 
-def _generic(origin: Any, arguments: tuple[Any, ...], value: Any) -> Any:
+def _restore_generic(origin: Any, arguments: tuple[Any, ...], value: Any) -> Any:
     if origin in (Union, UnionType):
-        return _first(arguments, value)
+        return _restore_union(arguments, value)
     if issubclass(origin, Mapping):
         keys, values = arguments
         members = _checked(_OBJECT, value).items()
-        read = int if keys is int else str  # JSON has texts as keys
-        return {read(key): _restore(values, each) for key, each in members}
+        parse_key = int if keys is int else str  # keys are always strings in JSON
+        return {parse_key(key): _restore(values, each) for key, each in members}
     if origin not in (list, tuple, Sequence):
-        raise TypeError(f"a {origin.__name__}, which JSON has no form for")
+        raise TypeError(f"a {origin.__name__} cannot be represented in JSON")
     entries = _checked(_LIST, value)
     if origin is tuple and arguments[-1] is not Ellipsis:
         pairs = zip(arguments, entries, strict=True)
         return tuple(_restore(kind, each) for kind, each in pairs)
-    made = [_restore(arguments[0], each) for each in entries]
-    return made if origin is list else tuple(made)
+    restored = [_restore(arguments[0], each) for each in entries]
+    return restored if origin is list else tuple(restored)
 
 
-def _first(kinds: tuple[Any, ...], value: Any) -> Any:
+def _restore_union(kinds: tuple[Any, ...], value: Any) -> Any:
     for kind in kinds:
         with suppress(ValueError):
             return _restore(kind, value)
-    raise ValueError(f"a {type(value).__name__}, where none belongs that is like it")
+    raise ValueError(f"a {type(value).__name__} fits none of the types that are allowed here")
 
 
-def _dataclass(kind: Any, value: dict[str, Any]) -> Any:
-    hints, needed = _hints(kind)
-    if value.keys() != needed:
-        odd = ", ".join(sorted(value.keys() ^ needed))
-        raise ValueError(f"{kind.__name__}: missing or unknown: {odd}")
+def _restore_dataclass(kind: Any, value: dict[str, Any]) -> Any:
+    hints, names = _hints(kind)
+    if value.keys() != names:
+        mismatched = ", ".join(sorted(value.keys() ^ names))
+        raise ValueError(f"{kind.__name__}: missing or unknown: {mismatched}")
     try:
-        return kind(**{name: _restore(hints[name], value[name]) for name in needed})
-    except EdgepackError as error:  # what the class itself refuses
+        return kind(**{name: _restore(hints[name], value[name]) for name in names})
+    except EdgepackError as error:  # raised by the class itself
         raise ValueError(f"{kind.__name__}: {error}") from error
 
 
@@ -125,8 +128,8 @@ _OBJECT, _LIST = (dict,), (list,)
 
 
 def _checked(kinds: tuple[type, ...], value: Any) -> Any:
-    """Give a value of these types; a truth is no number."""
+    """Return the value if it has one of these types; a bool is not accepted as an int."""
     if type(value) not in kinds:
-        wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise ValueError(f"a {type(value).__name__}, where {wanted} belongs")
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise ValueError(f"a {type(value).__name__}, where {expected} is expected")
     return value

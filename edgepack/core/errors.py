@@ -1,27 +1,27 @@
-"""Every error that a user can cause or cure.
+"""Every error that a user can cause or fix.
 
 ::
 
     EdgepackError               1  the work was started and failed
-    +-- ConversionError            TensorFlow's converter gave up, or left float behind
+    +-- ConversionError            TensorFlow's converter failed, or left float tensors in the model
     +-- WorkerCrashError           a worker process was killed by a signal
-    +-- AlteredError               a file is not the one that its manifest lists
-    +-- WorkerLimitError           a worker process needed more time or memory than it may
-    +-- ExhaustedError             the system has no more memory, files or processes to give
-    +-- UsageError              2  what was asked for cannot be done
-    |   +-- ConfigError            options that do not fit together
+    +-- AlteredError               a file differs from the one that its manifest lists
+    +-- WorkerLimitError           a worker process exceeded its limit of time or memory
+    +-- ExhaustedError             the system is out of memory, file descriptors or processes
+    +-- UsageError              2  the request cannot be fulfilled
+    |   +-- ConfigError            options that contradict each other
     |   +-- ModelError             a model file that cannot be read or is not supported
     |   |   +-- UnsafeModelError   a model file that would run its own code
     |   +-- DatasetError           a dataset that cannot be read or does not fit the model
     |   +-- CalibrationError       a file of ranges that cannot be read or does not fit the model
     |   +-- TargetError            an unknown or malformed target
     |   +-- ReportError            a report that cannot be read or compared
-    |   +-- TableError             a table of TOML, or a budget, that does not fit
+    |   +-- TableError             an invalid TOML table or budget
     |   +-- OutputError            an output folder that cannot be written, or must not be
-    +-- MissingToolError        3  a package that the work needs is not installed
+    +-- MissingToolError        3  a required package is not installed
 
-The number is the exit status of the command. A message names the thing, the rule and
-the cure. Anything else that is raised is a defect of edgepack and keeps its traceback.
+The number is the exit status of the command. A message names the subject, the rule and the remedy.
+Any other exception is a bug in edgepack and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ _REASON_LENGTH = 300
 _CUT = " [...]"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _OPERATOR = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\] name:")
-_CALLING = re.compile(r"Exception encountered when calling")
-_EMPTY = re.compile(rf'^File "|:$|^Detected at node|{_CALLING.pattern}')
-_TELLING = re.compile(r"error:|Error:|not supported|Exception encountered:")
+_LAYER_HEADING = re.compile(r"Exception encountered when calling")
+_UNINFORMATIVE = re.compile(rf'^File "|:$|^Detected at node|{_LAYER_HEADING.pattern}')
+_INFORMATIVE = re.compile(r"error:|Error:|not supported|Exception encountered:")
 
 
 class EdgepackError(Exception):
-    """Base of every error a user can cause or cure."""
+    """Base class of every error that a user can cause or fix."""
 
     exit_code = 1
 
 
 class ConversionError(EdgepackError):
-    """TensorFlow's converter gave up, or left float tensors behind."""
+    """TensorFlow's converter failed, or left float tensors in the model."""
 
 
 class WorkerCrashError(EdgepackError):
-    """A worker process ended without an answer; ``signal`` names what killed it, if one did."""
+    """A worker process ended without a reply; ``signal`` names what killed it, if a signal did."""
 
     def __init__(self, message: str, signal: str | None = None) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class WorkerCrashError(EdgepackError):
 
 
 class WorkerLimitError(EdgepackError):
-    """A worker process needed more than its limit of ``resource``, "time" or "memory"."""
+    """A worker process exceeded its limit of ``resource``: "time" or "memory"."""
 
     def __init__(self, message: str, resource: str | None = None) -> None:
         super().__init__(message)
@@ -64,21 +64,21 @@ class WorkerLimitError(EdgepackError):
 
 
 class ExhaustedError(EdgepackError):
-    """The system has no more memory, files or processes to give."""
+    """The system is out of memory, file descriptors or processes."""
 
 
 class AlteredError(EdgepackError):
-    """A file is not the one that its manifest lists."""
+    """A file differs from the one that its manifest lists."""
 
 
 class UsageError(EdgepackError):
-    """What was asked for cannot be done."""
+    """The request cannot be fulfilled."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """Options that do not fit together."""
+    """Options that contradict each other."""
 
 
 class ModelError(UsageError):
@@ -102,7 +102,7 @@ class TargetError(UsageError):
 
 
 class TableError(UsageError):
-    """A table of TOML that does not fit; who reads it says of what file."""
+    """An invalid TOML table; the caller adds the name of the file to the message."""
 
 
 class ReportError(UsageError):
@@ -114,20 +114,23 @@ class OutputError(UsageError):
 
 
 class MissingToolError(EdgepackError):
-    """A package that the work needs is not installed."""
+    """A required package is not installed."""
 
     exit_code = 3
 
 
 def reason(error: Exception) -> str:
-    """Pick the line of a foreign error that says why: TensorFlow and Keras write pages."""
+    """Return the most informative line of a library's error message, at most 300 characters.
+
+    TensorFlow and Keras write messages that are pages long.
+    """
     text = _OPERATOR.sub("", _COLOUR.sub("", str(error)))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if not _EMPTY.search(line)]
-    # What Keras was told by TensorFlow stands behind the heading that says which layer it was.
-    begun = next((i for i, line in enumerate(lines) if _CALLING.search(line)), 0)
-    named = [line for line in telling if _TELLING.search(line)]
-    after = [line for line in lines[begun:] if begun and line in telling]
-    told = next(iter(named or after or telling or lines), type(error).__name__)
-    told = " ".join(told.split())
-    return told if len(told) <= _REASON_LENGTH else f"{told[: _REASON_LENGTH - len(_CUT)]}{_CUT}"
+    candidates = [line for line in lines if not _UNINFORMATIVE.search(line)]
+    # Keras puts TensorFlow's message below the heading that names the layer.
+    heading = next((i for i, line in enumerate(lines) if _LAYER_HEADING.search(line)), 0)
+    informative = [line for line in candidates if _INFORMATIVE.search(line)]
+    below = [line for line in lines[heading:] if heading and line in candidates]
+    best = next(iter(informative or below or candidates or lines), type(error).__name__)
+    best = " ".join(best.split())
+    return best if len(best) <= _REASON_LENGTH else f"{best[: _REASON_LENGTH - len(_CUT)]}{_CUT}"

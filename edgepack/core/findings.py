@@ -1,4 +1,4 @@
-"""What checks say."""
+"""The findings that checks return."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that a check found.
+    """One finding of a check.
 
-    ``message`` names the thing and the rule, ``cure`` what to do instead. ``operator``, such as
-    CONV_2D, and ``layer`` say where in the model it lies. A note does not fail a target.
+    ``message`` names the subject and the rule, ``cure`` the remedy. ``operator``, such as CONV_2D,
+    and ``layer`` locate it in the model. A note does not make a target fail.
     """
 
     message: str
@@ -20,7 +20,7 @@ class Finding:
     is_note: bool = False
 
     def __str__(self) -> str:
-        """The message, the layers and the cure as one sentence.
+        """The message, the layer and the cure as one sentence.
 
         >>> str(Finding(message="it is too large", cure="prune it", layer="dense"))
         'it is too large (dense); prune it'

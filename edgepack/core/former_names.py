@@ -1,4 +1,4 @@
-"""Names that edgepack's public interface had before: still taken, with a DeprecationWarning."""
+"""Former names of edgepack's public interface: they still work, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
         "Trial": "CompareConfig",
     }
 )
-"""The former names of what ``edgepack`` offers, and today's."""
+"""The current name of each former name in ``edgepack``."""
 
 FORMER_MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -48,30 +48,30 @@ FORMER_MODULES: Mapping[str, str] = MappingProxyType(
         "edgepack.trial": "edgepack.config.compare",
     }
 )
-"""The modules that defined what ``edgepack`` offers, and today's."""
+"""The current name of each former module of the public interface."""
 
 _Class = TypeVar("_Class", bound=type)
 
 
 def former(name: str, module: str) -> Any:
-    """Return what a former name stands for in a module, with a DeprecationWarning."""
-    today = FORMER_NAMES.get(name, name)
-    warnings.warn(f"{name} is now {module}.{today}", DeprecationWarning, stacklevel=3)
-    return getattr(import_module(module), today)
+    """Return what a former name in ``module`` refers to, with a DeprecationWarning."""
+    current = FORMER_NAMES.get(name, name)
+    warnings.warn(f"{name} is now {module}.{current}", DeprecationWarning, stacklevel=3)
+    return getattr(import_module(module), current)
 
 
-def former_argument(name: str, today: str) -> Callable[[_Class], _Class]:
-    """Let a dataclass take an argument by its former name too, with a DeprecationWarning."""
+def former_argument(name: str, current: str) -> Callable[[_Class], _Class]:
+    """Let a dataclass accept an argument by its former name too, with a DeprecationWarning."""
 
     def decorate(kind: _Class) -> _Class:
         construct: Callable[..., None] = kind.__init__  # type: ignore[misc]
 
         @functools.wraps(construct)
         def init(self: object, **arguments: Any) -> None:
-            if name in arguments and today not in arguments:
-                message = f"the argument {name} of {kind.__name__} is now {today}"
+            if name in arguments and current not in arguments:
+                message = f"the argument {name} of {kind.__name__} is now {current}"
                 warnings.warn(message, DeprecationWarning, stacklevel=2)
-                arguments[today] = arguments.pop(name)
+                arguments[current] = arguments.pop(name)
             construct(self, **arguments)
 
         kind.__init__ = init  # type: ignore[misc]
@@ -81,7 +81,7 @@ def former_argument(name: str, today: str) -> Callable[[_Class], _Class]:
 
 
 class _FormerModules(MetaPathFinder, Loader):
-    """Finds former modules, each of which hands out the names of today's."""
+    """Imports former modules, each of which forwards to the current one."""
 
     def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
         if fullname not in FORMER_MODULES:
@@ -90,18 +90,18 @@ class _FormerModules(MetaPathFinder, Loader):
         return spec_from_loader(fullname, self, is_package=is_package)
 
     def exec_module(self, module: ModuleType) -> None:
-        name, today = module.__name__, FORMER_MODULES[module.__name__]
-        warnings.warn(f"{name} is now {today}", DeprecationWarning, stacklevel=2)
+        name, current = module.__name__, FORMER_MODULES[module.__name__]
+        warnings.warn(f"{name} is now {current}", DeprecationWarning, stacklevel=2)
 
-        def attribute(wanted: str) -> Any:
-            found = import_module(today)
-            if hasattr(found, wanted) or wanted not in FORMER_NAMES:
-                return getattr(found, wanted)
-            return getattr(found, FORMER_NAMES[wanted])
+        def attribute(attribute_name: str) -> Any:
+            current_module = import_module(current)
+            if hasattr(current_module, attribute_name) or attribute_name not in FORMER_NAMES:
+                return getattr(current_module, attribute_name)
+            return getattr(current_module, FORMER_NAMES[attribute_name])
 
         module.__getattr__ = attribute  # type: ignore[method-assign]
 
 
 def find_former_modules() -> None:
-    """Let former modules be imported. They are looked for last, and none is loaded before."""
+    """Make former modules importable; they are searched last, and loaded only when imported."""
     sys.meta_path.append(_FormerModules())

@@ -1,4 +1,4 @@
-"""Code of the user's own: modules that are named, and the functions in them."""
+"""Import and call the user's own code, named as ``module:NAME``."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from typing import Any, cast
 from edgepack.core.errors import EdgepackError, UsageError, reason
 
 
-def import_named(name: str, told: str, refused: type[UsageError]) -> Any:
-    """Import what ``module:NAME`` names, from the path or the working folder.
+def import_named(name: str, subject: str, error_type: type[UsageError]) -> Any:
+    """Import the object ``module:NAME`` from ``sys.path`` or the working folder.
 
-    None if the module has nothing of that name. Raises ``refused``, whose message begins with what
-    is ``told``, for a module that cannot be imported.
+    Returns None if the module has no such attribute. Raises ``error_type``, whose message begins
+    with ``subject``, if the module cannot be imported.
     """
     module, _, attribute = name.partition(":")
     try:
         return getattr(_import_module(module), attribute, None)
     except Exception as error:
-        raise refused(f"{told}: {module} cannot be imported: {reason(error)}") from error
+        raise error_type(f"{subject}: {module} cannot be imported: {reason(error)}") from error
 
 
-def import_function(name: str, told: str, refused: type[UsageError]) -> Callable[..., Any]:
-    """Import a function as :func:`import_named` does; ``refused`` if there is none, too."""
-    found = import_named(name, told, refused)
-    if not callable(found):
+def import_function(name: str, subject: str, error_type: type[UsageError]) -> Callable[..., Any]:
+    """Import a function as :func:`import_named` does; raises ``error_type`` if there is none."""
+    imported = import_named(name, subject, error_type)
+    if not callable(imported):
         module, _, function = name.partition(":")
-        raise refused(f"{told}: {module} has no function {function}")
-    return cast("Callable[..., Any]", found)
+        raise error_type(f"{subject}: {module} has no function {function}")
+    return cast("Callable[..., Any]", imported)
 
 
 def _import_module(name: str) -> ModuleType:
-    """Import a module; raises what that raises, and ImportError where it ends the process."""
+    """Import a module; raises what the import raises, and ImportError if it calls sys.exit."""
     here = str(Path.cwd())
-    sys.path.append(here)  # last: a file here must not stand in for an installed module
+    sys.path.append(here)  # last: a local file must not shadow an installed module
     try:
         return importlib.import_module(name)
     except SystemExit as error:
@@ -48,18 +48,18 @@ def _import_module(name: str) -> ModuleType:
 
 
 @contextmanager
-def calling(told: str, refused: type[UsageError]) -> Iterator[None]:
-    """Tell what the user's code raises in one line, as ``refused``; ``told`` is what it is called.
+def calling(subject: str, error_type: type[UsageError]) -> Iterator[None]:
+    """Turn whatever the user's code raises into a one-line ``error_type`` about ``subject``.
 
-    What edgepack raises itself passes.
+    edgepack's own errors pass through unchanged.
     """
     try:
         yield
     except EdgepackError:
         raise
     except SystemExit as error:
-        raise refused(f"{told}: called sys.exit({error.code!r})") from error
+        raise error_type(f"{subject}: called sys.exit({error.code!r})") from error
     except Exception as error:
         kind = type(error).__name__
-        said = f"{kind}: {reason(error)}" if str(error) else kind
-        raise refused(f"{told}: raised {said}") from error
+        description = f"{kind}: {reason(error)}" if str(error) else kind
+        raise error_type(f"{subject}: raised {description}") from error

@@ -1,29 +1,31 @@
-"""Text of unknown origin, made fit for a terminal.
+"""Make text of unknown origin safe to print on a terminal.
 
-Names in files may hold anything: an escape sequence would change the terminal, and characters that
-turn the direction of writing would show another name than the one that is there.
+Names in files may contain anything: an escape sequence would change the state of the terminal, and
+bidirectional control characters would make a name look like another one.
 """
 
 from __future__ import annotations
 
 _LONGEST = 120
-_SEEN = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}", "\N{IDEOGRAPHIC SPACE}"}
-"""What Unicode calls not printable, and scripts need: they turn nothing round."""
+_HARMLESS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}", "\N{IDEOGRAPHIC SPACE}"}
+"""Characters that Unicode calls non-printable but scripts need; they do not change direction."""
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Write what is not seen as itself, as Unicode has it, as Python's escapes, but for ``keep``.
+    r"""Replace non-printable characters, as Unicode defines them, by Python's escapes.
+
+    The characters in ``keep`` stay as they are.
 
     >>> print(printable("a\x1b[31m\u202eb\ud800\n"))
     a\x1b[31m\u202eb\ud800\n
     """
     if text.isprintable():
         return text
-    return "".join(each if _is_seen(each) or each in keep else _escaped(each) for each in text)
+    return "".join(each if _is_shown(each) or each in keep else _escaped(each) for each in text)
 
 
 def shown(name: object) -> str:
-    """Quote a name for a message, cut if it is long.
+    """Quote a name for a message, truncated to 120 characters.
 
     >>> shown("a" * 200) == repr("a" * 120 + "...")
     True
@@ -32,8 +34,8 @@ def shown(name: object) -> str:
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
-def _is_seen(character: str) -> bool:
-    return character.isprintable() or character in _SEEN
+def _is_shown(character: str) -> bool:
+    return character.isprintable() or character in _HARMLESS
 
 
 def _escaped(character: str) -> str:

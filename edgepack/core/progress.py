@@ -1,4 +1,4 @@
-"""How a long step tells how far it is. The command line draws it; the library is silent."""
+"""Progress reporting of long steps: the command line draws it, the library is silent by default."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Protocol
 
 
 class Update(Protocol):
-    """Called with how much is done, how much there is in all, and a word on how it goes."""
+    """A callback that receives the amount done, the total amount, and a short remark."""
 
     def __call__(self, done: int, total: int, detail: str = "") -> None:
-        """Take the news."""
+        """Report progress."""
 
 
 def ignore(done: int, total: int, detail: str = "") -> None:
-    """Take an update and do nothing with it."""
+    """Ignore an update."""
 
 
 class Progress(Protocol):
-    """Opens one display for each step, in order."""
+    """Displays the progress of steps, one after the other."""
 
     def step(self, label: str) -> AbstractContextManager[Update]:
-        """Begin a step; it ends with the context."""
+        """Begin a step, which ends with the context."""
 
 
 class Silent:
-    """Shows nothing."""
+    """A :class:`Progress` that shows nothing."""
 
     def step(self, label: str) -> AbstractContextManager[Update]:  # noqa: ARG002, D102 (protocol)
         return nullcontext(ignore)
 
 
 class Parts:
-    """Adds up the progress of parts that run side by side, to ``total``."""
+    """Adds up the progress of parts that run concurrently, out of ``total``."""
 
     def __init__(self, update: Update, total: int) -> None:
         self._update = update
@@ -42,9 +42,9 @@ class Parts:
         self._lock = threading.Lock()
 
     def part(self, name: str) -> Update:
-        """Take the news of one part."""
+        """Return the callback of one part."""
 
-        def count(done: int, total: int, detail: str = "") -> None:  # noqa: ARG001 (its own)
+        def count(done: int, total: int, detail: str = "") -> None:  # noqa: ARG001 (the part's own)
             with self._lock:
                 self._done[name] = done
                 self._update(sum(self._done.values()), self._total)

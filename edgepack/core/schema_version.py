@@ -1,6 +1,6 @@
-"""The version of the JSON that edgepack writes."""
+"""The schema version of the JSON files that edgepack writes."""
 
 from __future__ import annotations
 
 SCHEMA = 1
-"""The ``schema`` of every report and manifest: a file of another one is not read as if it were."""
+"""The ``schema`` of every report and manifest; files of any other version are not read."""

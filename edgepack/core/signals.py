@@ -1,4 +1,4 @@
-"""The signals by which a person, a shell or a system asks a program to end."""
+"""The signals by which a user, a shell or the system asks a program to exit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ INTERRUPTS = tuple(
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ignore them while something is done that must not be left half-done: they come too late.
+    """Ignore :data:`INTERRUPTS` during work that must not be left half-done.
 
-    Handlers belong to the main thread; elsewhere no signal interrupts anything.
+    Signals that arrive meanwhile are lost. Python runs handlers in the main thread only, so in any
+    other thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

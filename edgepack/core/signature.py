@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class TensorSpec:
     """One input or output of a model.
 
-    ``shape`` leaves the batch out; None marks a dimension that the model leaves open.
-    ``dtype`` is numpy's name.
+    ``shape`` excludes the batch dimension; None marks a dynamic dimension. ``dtype`` is numpy's
+    name of the data type.
     """
 
     name: str
@@ -19,7 +19,7 @@ class TensorSpec:
     dtype: str
 
     def __str__(self) -> str:
-        """The shape as a person writes it, the batch named.
+        """The shape and dtype for a message, with the batch dimension as ``samples``.
 
         >>> str(TensorSpec(name="x", shape=(None, 8), dtype="float32"))
         '(samples, ?, 8) float32'
@@ -28,32 +28,32 @@ class TensorSpec:
         return f"({', '.join(sizes)}) {self.dtype}"
 
 
-def fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
-    """Whether a shape is the one that is wanted, but for sizes that are left open with None.
+def fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
+    """Whether a shape equals the expected one, in which None matches any size.
 
     >>> fits((2, 8), (None, 8)), fits((2, 8), (2, 9)), fits((2, 8), (8,))
     (True, False, False)
     """
-    return len(shape) == len(wanted) and all(
-        size in (None, found) for found, size in zip(shape, wanted, strict=True)
+    return len(shape) == len(expected) and all(
+        size in (None, actual) for actual, size in zip(shape, expected, strict=True)
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """What a model takes and gives, in the order of the .tflite file's inputs and outputs."""
+    """The inputs and outputs of a model, in the order of the .tflite file."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
     def __str__(self) -> str:
-        """What it takes and gives, as a person writes it."""
+        """The inputs and outputs for a message."""
         return " and ".join(", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A model that was loaded in a process of its own; ``runtime`` names what runs it there."""
+    """A model that was loaded in a worker process; ``runtime`` names the library that runs it."""
 
     signature: Signature
     runtime: str

@@ -1,4 +1,4 @@
-"""What the system refuses, each in one sentence with its cure."""
+"""Errors of the operating system, each as one sentence with its remedy."""
 
 from __future__ import annotations
 
@@ -10,79 +10,85 @@ from pathlib import Path
 
 from edgepack.core.errors import EdgepackError, ExhaustedError, OutputError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_OF_NO_FILE = {*_FULL, errno.EROFS, errno.ENOENT, None}
-"""What writing says without a name; None is what h5py and a worker process leave out."""
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_WITHOUT_FILENAME = {*_DISK_FULL, errno.EROFS, errno.ENOENT, None}
+"""Write errors that come without a file name; h5py and worker processes also omit the number."""
 
 STAGED = ".edgepack-"
-"""Begins the names of what lies beside an output until it is put there."""
+"""Prefix of the temporary files and folders beside an output, before they are moved there."""
 
-_FILES = "no more files can be opened here; raise the limit (ulimit -n)"
-_MEMORY = "there is no more memory; free some, or raise the limit (ulimit -v)"
-_STARTS = "no more processes or threads can be started; raise the limits (ulimit -u, ulimit -v)"
+_NO_FILES = "no more files can be opened; raise the limit (ulimit -n)"
+_NO_MEMORY = "out of memory; free some, or raise the limit (ulimit -v)"
+_NO_PROCESSES = (
+    "no more processes or threads can be started; raise the limits (ulimit -u, ulimit -v)"
+)
 _BY_NUMBER = {
-    errno.EMFILE: _FILES,
-    errno.ENFILE: _FILES,
-    errno.ENOMEM: _MEMORY,
-    errno.EAGAIN: _STARTS,
+    errno.EMFILE: _NO_FILES,
+    errno.ENFILE: _NO_FILES,
+    errno.ENOMEM: _NO_MEMORY,
+    errno.EAGAIN: _NO_PROCESSES,
 }
-_BY_WORDS = {
+_BY_PHRASE = {
     **{os.strerror(number): why for number, why in _BY_NUMBER.items()},
-    "MemoryError": _MEMORY,
-    "failed to map segment": _MEMORY,
-    "can't start new thread": _STARTS,
+    "MemoryError": _NO_MEMORY,
+    "failed to map segment": _NO_MEMORY,
+    "can't start new thread": _NO_PROCESSES,
 }
-"""What Python, the dynamic linker and packages say when something is used up."""
+"""The messages of Python, the dynamic linker and packages when a resource is exhausted."""
 
 
 def exhausted(error: BaseException) -> ExhaustedError | None:
-    """Say that the system has no more to give, if that is what an error is about.
+    """Return an :class:`ExhaustedError` if an error means that the system is out of a resource.
 
     >>> print(exhausted(MemoryError()))
-    there is no more memory; free some, or raise the limit (ulimit -v)
+    out of memory; free some, or raise the limit (ulimit -v)
     """
     why = None
     if isinstance(error, OSError) and error.errno is not None:
         why = _BY_NUMBER.get(error.errno)
     elif isinstance(error, (OSError, ImportError, MemoryError, RuntimeError)):
-        # Of the traceback of another process, the last line says what it was.
+        # If the message is the traceback of another process, its last line is the error.
         last = f"{type(error).__name__}: {error}".rstrip().splitlines()[-1]
-        why = next((why for words, why in _BY_WORDS.items() if words in last), None)
+        why = next((why for phrase, why in _BY_PHRASE.items() if phrase in last), None)
     return None if why is None else ExhaustedError(why)
 
 
 def system_refusal(
-    error: OSError, folder: object = None, way_out: str | None = None
+    error: OSError, folder: object = None, alternative: str | None = None
 ) -> EdgepackError:
-    """Say what the system refused, of ``folder`` if it is to be blamed, and another way out."""
-    if (found := exhausted(error)) is not None:
-        return found
-    where = f"{folder}: cannot be written: " if folder else _named(error)
-    is_full = error.errno in _FULL or (folder is not None and error.errno is None)
-    cure = "free space" if is_full else "check the path and its rights"
-    ways = f"{cure}, or {way_out}" if way_out else cure
+    """Describe an error of the operating system, with its remedy and an alternative.
+
+    ``folder`` is the folder that could not be written, if that is the cause.
+    """
+    if (exhaustion := exhausted(error)) is not None:
+        return exhaustion
+    where = f"{folder}: cannot be written: " if folder else _filename_prefix(error)
+    is_full = error.errno in _DISK_FULL or (folder is not None and error.errno is None)
+    cure = "free space" if is_full else "check the path and its permissions"
+    cures = f"{cure}, or {alternative}" if alternative else cure
     why = error.strerror or (f"the disk is full ({error})" if is_full else error)
-    return OutputError(f"{where}{why}; {ways}")
+    return OutputError(f"{where}{why}; {cures}")
 
 
 @contextmanager
-def explained(folder: Path, way_out: str = "choose another --output") -> Iterator[None]:
-    """Turn the system's refusals to write into a folder into one sentence.
+def explained(folder: Path, alternative: str = "choose another --output") -> Iterator[None]:
+    """Turn system errors from writing to a folder into a one-line error.
 
-    Raises :class:`OutputError`, or :class:`ExhaustedError` where the folder is not to blame.
+    Raises :class:`OutputError`, or :class:`ExhaustedError` if the folder is not the cause. Errors
+    that have nothing to do with the folder pass through.
     """
     try:
         yield
     except OSError as error:
-        if exhausted(error) is None and not _is_to_blame(folder, error):
+        if exhausted(error) is None and not _concerns(folder, error):
             raise
-        raise system_refusal(error, folder, way_out) from error
+        raise system_refusal(error, folder, alternative) from error
 
 
-def _is_to_blame(folder: Path, error: OSError) -> bool:
-    """Whether an error is about a folder, what is in it or staged for it, or a folder above it."""
+def _concerns(folder: Path, error: OSError) -> bool:
+    """Whether an error is about a folder, its contents, what is staged for it, or a parent."""
     if not isinstance(error.filename, str):
-        return error.errno in _OF_NO_FILE
+        return error.errno in _WITHOUT_FILENAME
     if not Path(error.filename).is_absolute():
         return False
     path, folder = Path(os.path.realpath(error.filename)), Path(os.path.realpath(folder))
@@ -91,5 +97,5 @@ def _is_to_blame(folder: Path, error: OSError) -> bool:
     return is_staged or path.is_relative_to(folder) or folder.is_relative_to(path)
 
 
-def _named(error: OSError) -> str:
+def _filename_prefix(error: OSError) -> str:
     return f"{error.filename}: " if error.filename else ""

@@ -1,9 +1,9 @@
-"""Folders for what does not last: they go with the process that made them, even if it is killed.
+"""Temporary folders that are cleaned up even if the process that made them is killed.
 
-A process that is killed takes nothing away. Its folders are known by their names, and by their
-locks, which the system takes off with the process: whoever makes the next folder beside them
-removes them. One that is in use is locked, and never taken for one that was left. Where folders
-cannot be locked, none is removed but by its own process.
+A killed process cannot remove its folders. They are recognized by their names, and by their locks,
+which the system releases when the process ends: whoever next makes a folder in the same place
+removes them. A folder in use is locked, and never mistaken for an abandoned one. Where folders
+cannot be locked, each is removed by its own process only.
 """
 
 from __future__ import annotations
@@ -26,34 +26,35 @@ from edgepack.core.signals import uninterrupted
 from edgepack.core.system_errors import STAGED, explained
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-_NAME = f"{STAGED[1:]}scratch-"  # with the dot before it beside an output
+_NAME = f"{STAGED[1:]}scratch-"  # with a leading dot beside an output
 _PRIVATE = 0o700
 _UNLOCKED = "-unlocked"
 _CURE = "set TMPDIR to another folder"
 
 
 class TemporaryFolder:
-    """A folder at ``path``, until the context or the process ends, or :meth:`remove` is called.
+    """A folder at ``path`` that is removed when the context or process ends, or by :meth:`remove`.
 
-    It lies in ``parent``, hidden; or else where the system keeps temporary files. ``mode`` is cut
-    by the umask. Whatever lies at its path in the end is removed: what is to stay is moved away.
+    It is hidden in ``parent``; without one, it is in the system's folder for temporary files. The
+    umask applies to ``mode``. Whatever is at its path at the end is removed: move away what is to
+    be kept.
 
-    Raises OSError if it cannot be made in ``parent``, :class:`~edgepack.core.errors.OutputError` if
-    it cannot be made where temporary files are.
+    Raises OSError if it cannot be made in ``parent``, and
+    :class:`~edgepack.core.errors.OutputError` if it cannot be made in the system's folder.
     """
 
     def __init__(self, parent: Path | None = None, *, mode: int = _PRIVATE) -> None:
         if parent is not None:
-            self.path, lock = _made(parent, ".", mode)
+            self.path, lock = _make(parent, ".", mode)
         else:
-            parent = _temporary()
+            parent = _system_folder()
             with explained(parent, _CURE):
-                self.path, lock = _made(parent, "", mode)
-        self._end = weakref.finalize(self, _remove, self.path, lock)
+                self.path, lock = _make(parent, "", mode)
+        self._finalizer = weakref.finalize(self, _remove, self.path, lock)
 
     def remove(self) -> None:
-        """Remove the folder; what cannot be removed stays."""
-        self._end()
+        """Remove the folder; what cannot be removed is left behind."""
+        self._finalizer()
 
     def __enter__(self) -> Path:
         return self.path
@@ -69,50 +70,51 @@ class TemporaryFolder:
 
 @contextmanager
 def temporary() -> Iterator[Path]:
-    """Give a folder where the system keeps temporary files.
+    """Yield a temporary folder in the system's folder for temporary files.
 
-    Raises :class:`~edgepack.core.errors.OutputError` if it cannot be made, or written.
+    Raises :class:`~edgepack.core.errors.OutputError` if it cannot be made or written to.
     """
     with TemporaryFolder() as folder, explained(folder, _CURE):
         yield folder
 
 
 def sweep(parent: Path) -> None:
-    """Remove the folders that processes of this user, on this machine, were killed over."""
+    """Remove folders in ``parent`` that killed processes of this user and machine left behind."""
     with suppress(OSError):
         with os.scandir(parent) as entries:
-            left = [parent / entry.name for entry in entries if _is_of_here(entry.name)]
-        for path in left:
-            with suppress(OSError):  # it is in use, or went meanwhile
-                lock = _locked(path)
+            candidates = [
+                parent / entry.name for entry in entries if _is_of_this_machine(entry.name)
+            ]
+        for path in candidates:
+            with suppress(OSError):  # it is in use, or was removed meanwhile
+                lock = _lock(path)
                 if os.fstat(lock).st_uid == os.geteuid():
                     _remove(path, lock)
                 else:
                     os.close(lock)
 
 
-def _temporary() -> Path:
+def _system_folder() -> Path:
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError as error:
         os.close(os.open(os.devnull, os.O_RDONLY))  # raises if no file can be opened at all
         raise OutputError(
-            f"no folder for temporary files: {error.strerror}; set TMPDIR to one that can be"
-            " written"
+            f"no folder for temporary files: {error.strerror}; set TMPDIR to a writable folder"
         ) from error
 
 
-def _made(parent: Path, hidden: str, mode: int) -> tuple[Path, int | None]:
-    """Make a folder and lock it; returns its path and the lock, if there can be one."""
+def _make(parent: Path, hidden: str, mode: int) -> tuple[Path, int | None]:
+    """Make a folder and lock it; returns its path, and the lock or None if it cannot be locked."""
     sweep(parent)
     with uninterrupted():
         while True:
             path = parent / f"{hidden}{_prefix()}{secrets.token_hex(8)}"
             path.mkdir(mode)
             try:
-                return path, _locked(path)
+                return path, _lock(path)
             except (FileNotFoundError, BlockingIOError):
-                continue  # a sweep came between the two
+                continue  # another process swept between the two calls
             except _NoLockError:
                 return path.rename(f"{path}{_UNLOCKED}"), None
             except OSError:
@@ -121,14 +123,14 @@ def _made(parent: Path, hidden: str, mode: int) -> tuple[Path, int | None]:
 
 
 class _NoLockError(OSError):
-    """A folder cannot be locked on its disk."""
+    """The file system of a folder does not support locks."""
 
 
-def _locked(path: Path) -> int:
-    """Lock a folder for as long as the descriptor that is returned is open; nothing inherits it.
+def _lock(path: Path) -> int:
+    """Lock a folder for as long as the returned file descriptor, which is not inherited, is open.
 
-    Raises BlockingIOError if it is locked, FileNotFoundError if it is gone, and
-    :class:`_NoLockError`.
+    Raises BlockingIOError if the folder is locked already, FileNotFoundError if it is gone, and
+    :class:`_NoLockError` if it cannot be locked.
     """
     lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     with ExitStack() as undo:
@@ -153,27 +155,27 @@ def _remove(path: Path, lock: int | None) -> None:
 
 
 def _prefix() -> str:
-    """Begin the names: by machine and by boot, since disks may be shared where locks are not."""
+    """Return the prefix of names, with machine and boot: a shared disk may not share its locks."""
     return f"{_NAME}{_machine()}-{_boot()}-"
 
 
-def _is_of_here(name: str) -> bool:
-    """Whether a folder is of this machine, now or before, or of another container of this boot."""
+def _is_of_this_machine(name: str) -> bool:
+    """Whether a folder is from this machine (any boot), or from another container of this boot."""
     here = f"(?:{_machine()}-[0-9a-f]{{8}}|[0-9a-f]{{8}}-{_boot()})"
     return bool(re.fullmatch(rf"\.?{_NAME}{here}-[0-9a-f]{{16}}", name))
 
 
 def _machine() -> str:
-    return _short(os.uname().nodename)
+    return _short_hash(os.uname().nodename)
 
 
 def _boot() -> str:
-    """Tell boots apart: containers have names of their own, and share the kernel with its locks."""
+    """Identify the boot: containers have host names of their own, but share the kernel's locks."""
     try:
-        return _short(_BOOT.read_text(encoding="ascii"))
+        return _short_hash(_BOOT.read_text(encoding="ascii"))
     except OSError:
         return _machine()
 
 
-def _short(text: str) -> str:
+def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Folders of the user's own, as the XDG Base Directory Specification has them."""
+"""The user's own configuration and cache folders, by the XDG Base Directory Specification."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 
 
 def user_folder(variable: str, below_home: str) -> Path | None:
-    """Find the folder that a variable names, or else the one below the home; None without a home.
+    """Return edgepack's folder in the one that an environment variable names.
 
-    A path that is not absolute counts as none.
+    Without the variable, it is in ``below_home`` of the home folder. Returns None if there is no
+    home folder, or if the path is not absolute.
     """
     try:
-        named = Path(os.environ.get(variable) or Path.home() / below_home, "edgepack")
-    except RuntimeError:  # no home
+        folder = Path(os.environ.get(variable) or Path.home() / below_home, "edgepack")
+    except RuntimeError:  # no home folder
         return None
-    return named if named.is_absolute() else None
+    return folder if folder.is_absolute() else None

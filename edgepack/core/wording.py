@@ -1,10 +1,10 @@
-"""Words that messages of several packages are made of."""
+"""Wording that messages of several packages share."""
 
 from __future__ import annotations
 
 
 def counted(many: int, thing: str) -> str:
-    """Write how many there are of a thing.
+    """Return a count with its noun, in the plural unless it is 1.
 
     >>> counted(1, "label"), counted(1000, "label")
     ('1 label', '1,000 labels')
