@@ -18,16 +18,16 @@ from edgepack.core.errors import ModelError
 from edgepack.workers.resources import computing_at_most
 
 
-def _tried(act: Any) -> str:
+def _outcome(action: Any) -> str:
     try:
-        act()
+        action()
     except OSError as error:
         return type(error).__name__
     return "done"
 
 
 class Service:
-    """Answers, fails and dies as it is told."""
+    """A service whose methods return, fail or crash."""
 
     def __init__(self, greeting: str = "hello") -> None:
         self.greeting = greeting
@@ -45,18 +45,19 @@ class Service:
         return "quiet"
 
     def touch(self, *, reads: list[str], writes: list[str], update: Any) -> dict[str, str]:
-        """Read and write files, list folders and start a program; tells what became of each."""
+        """Read and write files, list a folder, connect and signal; returns the outcomes."""
         update(0, 1)
-        found = {}
+        outcomes = {}
         for path in reads:
-            found[f"read {path}"] = _tried(lambda path=path: Path(path).read_bytes())
+            outcomes[f"read {path}"] = _outcome(lambda path=path: Path(path).read_bytes())
         for path in writes:
-            found[f"write {path}"] = _tried(lambda path=path: Path(path).write_bytes(b"x"))
-        found["list /home"] = _tried(lambda: list(Path("/home").iterdir()))
-        found["connect"] = _tried(lambda: socket.create_connection(("127.0.0.1", 1), 1))
-        found["signal the parent"] = _tried(lambda: os.kill(os.getppid(), 0))
-        found["gain rights"] = Path("/proc/self/status").read_text().split("NoNewPrivs:")[1][1]
-        return found
+            outcomes[f"write {path}"] = _outcome(lambda path=path: Path(path).write_bytes(b"x"))
+        outcomes["list /home"] = _outcome(lambda: list(Path("/home").iterdir()))
+        outcomes["connect"] = _outcome(lambda: socket.create_connection(("127.0.0.1", 1), 1))
+        outcomes["signal the parent"] = _outcome(lambda: os.kill(os.getppid(), 0))
+        status = Path("/proc/self/status").read_text()
+        outcomes["no new privileges"] = status.split("NoNewPrivs:")[1][1]
+        return outcomes
 
     def say(self, *, text: str, update: Any) -> None:
         update(0, 1)
@@ -99,7 +100,7 @@ class Service:
 
     def hang_in_native_code(self, *, update: Any) -> None:
         update(0, 1)
-        re.match(r"(a|a)*b", "a" * 40)  # without giving Python a chance, for years
+        re.match(r"(a|a)*b", "a" * 40)  # for years, without returning to Python
 
     def take(self, *, size: int, update: Any) -> int:
         update(0, 1)
@@ -124,7 +125,7 @@ class Service:
 
 
 class Unbuildable:
-    """Fails at once."""
+    """A service whose constructor fails."""
 
     def __init__(self) -> None:
         raise ModelError("cannot start")

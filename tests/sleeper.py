@@ -1,4 +1,4 @@
-"""A runtime whose interpreter takes its time over a sample, for ever over one that is negative."""
+"""A runtime whose interpreter is slow, and hangs on samples with negative values."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Interpreter:
         """Return None: there is no arena."""
 
     def resized(self) -> dict[int, int]:
-        """Return nothing: all is as the file says."""
+        """Return an empty dictionary: all sizes are those of the file."""
         return {}

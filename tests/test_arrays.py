@@ -1,4 +1,4 @@
-"""Arrays go through files whole, or not at all."""
+"""Arrays survive the round trip through files, or writing them raises an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_an_array_comes_back(tmp_path: Path, array: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("rows", [slice(None), slice(1, 2), slice(1, 9), slice(-1, None)])
-def test_rows_are_read_past_the_map(tmp_path: Path, rows: slice) -> None:
+def test_rows_of_a_mapped_file_are_read(tmp_path: Path, rows: slice) -> None:
     array = np.arange(6.0).reshape(3, 2)
     save_array(tmp_path / "a.npy", array)
     mapped = load_array(tmp_path / "a.npy")

@@ -227,7 +227,7 @@ def test_an_output_that_cannot_be_written(edgepack: Edgepack, models: Path, tmp_
         "export", models / "cnn.h5", "--representative", models / "cnn.npz",
         *("--output", tmp_path / "file" / "out"),
     )  # fmt: skip
-    assert_refused(done, "/file: exists and is no folder; choose another --output")
+    assert_refused(done, "/file: exists and is not a folder; choose another --output")
 
 
 @pytest.mark.parametrize("limit_bytes", [1_000, 5_000, 12_000])

@@ -1,4 +1,4 @@
-"""What was computed once is found again, and nothing that does not fit is."""
+"""Stored results are found again, and corrupt or unrelated ones are not."""
 
 from __future__ import annotations
 
@@ -54,10 +54,12 @@ def test_another_key_finds_nothing(kept: Cache, key: Any) -> None:
     assert kept.find(key) is None
 
 
-@pytest.mark.parametrize("what", ["_code", "_packages"])
-def test_other_code_finds_nothing(kept: Cache, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+@pytest.mark.parametrize("versions", ["_code", "_packages"])
+def test_other_code_finds_nothing(
+    kept: Cache, monkeypatch: pytest.MonkeyPatch, versions: str
+) -> None:
     kept.keep(KEY, 1)
-    monkeypatch.setattr(module, what, lambda: "another version")
+    monkeypatch.setattr(module, versions, lambda: "another version")
     assert kept.find(KEY) is None
 
 
@@ -65,7 +67,7 @@ def test_the_packages_are_those_that_are_installed() -> None:
     assert ("numpy", np.__version__) in module._packages()
 
 
-def test_outputs_that_are_damaged_are_not_there(kept: Cache, scratch: Path) -> None:
+def test_damaged_outputs_are_not_found(kept: Cache, scratch: Path) -> None:
     entry = kept.keep(KEY, "2.3", {"0.npy": an_array(scratch)})
     assert RuntimeOutputs.from_cache(kept.find(KEY), KEY, 1) is not None
     assert RuntimeOutputs.from_cache(kept.find(KEY), KEY, 2) is None
@@ -74,7 +76,7 @@ def test_outputs_that_are_damaged_are_not_there(kept: Cache, scratch: Path) -> N
     assert RuntimeOutputs.from_cache(kept.find(KEY), KEY, 1) is None
 
 
-def test_without_a_folder_nothing_is_found_but_files_are_there(scratch: Path) -> None:
+def test_without_a_folder_nothing_is_found_but_files_remain(scratch: Path) -> None:
     forgetful = Cache(None, scratch)
     entry = forgetful.keep(KEY, 1, {"0.npy": an_array(scratch)})
     assert load_array(entry.folder / "0.npy").size == 10
@@ -82,7 +84,7 @@ def test_without_a_folder_nothing_is_found_but_files_are_there(scratch: Path) ->
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "more", "no json", "other json"])
-def test_what_is_not_whole_is_not_found_and_replaced(
+def test_an_incomplete_entry_is_not_found_and_replaced(
     kept: Cache, scratch: Path, damage: str
 ) -> None:
     folder = kept.keep(KEY, 1, {"0.npy": an_array(scratch)}).folder
@@ -103,7 +105,7 @@ def test_what_is_not_whole_is_not_found_and_replaced(
     assert found.value == 2
 
 
-def test_a_dataclass_is_made_once_and_anew_where_it_does_not_fit(kept: Cache) -> None:
+def test_a_dataclass_is_made_once_and_again_if_the_entry_does_not_fit(kept: Cache) -> None:
     made = []
 
     def make() -> Interval:
@@ -114,8 +116,8 @@ def test_a_dataclass_is_made_once_and_anew_where_it_does_not_fit(kept: Cache) ->
     assert len(made) == 1
     entry = kept.find(KEY)
     assert entry is not None
-    told = json.loads((entry.folder / "result.json").read_text())
-    (entry.folder / "result.json").write_text(json.dumps(told | {"value": {"low": "0.5"}}))
+    content = json.loads((entry.folder / "result.json").read_text())
+    (entry.folder / "result.json").write_text(json.dumps(content | {"value": {"low": "0.5"}}))
     assert kept.remember(KEY, Interval, make) == Interval(low=0.5, high=1.0)
     assert len(made) == 2
 
@@ -128,11 +130,11 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, scratch: Pat
     assert broken.find(KEY) is None
 
 
-def test_what_was_not_used_for_longest_goes_first(
+def test_the_least_recently_used_entry_is_removed_first(
     kept: Cache, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = an_array(scratch).stat().st_size
-    monkeypatch.setattr(module, "_MOST_BYTES", 3 * size)
+    monkeypatch.setattr(module, "_MAX_BYTES", 3 * size)
     old, used = (
         kept.keep("old", 1, {"0": an_array(scratch)}),
         kept.keep("used", 2, {"0": an_array(scratch)}),
@@ -153,8 +155,8 @@ def flip_a_bit(path: Path) -> None:
 
 
 def change_the_value(path: Path) -> None:
-    told = json.loads(path.read_text())
-    path.write_text(json.dumps(told | {"value": {"version": "6.6"}}))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"value": {"version": "6.6"}}))
 
 
 def link_elsewhere(path: Path) -> None:
@@ -182,12 +184,12 @@ CHANGES = {
     "an array that is a pipe": ("0.npy", put_a_pipe),
     "a value that is a pipe": ("result.json", put_a_pipe),
     "a folder among the arrays": ("0.npy", put_a_folder),
-    "a link in the place of all": (".", link_elsewhere),
+    "a link in place of the entry": (".", link_elsewhere),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_not_as_it_was_put_there_is_thrown_away_and_told(
+def test_a_modified_entry_is_removed_and_reported(
     tmp_path: Path, kept: Cache, scratch: Path, change: str
 ) -> None:
     entry = kept.keep(KEY, {"version": "2.3"}, {"0.npy": an_array(scratch)})
@@ -195,49 +197,45 @@ def test_what_is_not_as_it_was_put_there_is_thrown_away_and_told(
     make(entry.folder / name if name != "." else entry.folder)
     assert kept.find(KEY) is None
     assert not os.path.lexists(entry.folder)
-    assert kept.notes == (
-        "a result in the cache had been changed: thrown away, and computed again",
-    )
+    assert kept.notes == ("a result in the cache had been modified: removed and computed again",)
     assert not any(path.name.startswith(".") for path in (tmp_path / "cache").iterdir())
     kept.keep(KEY, {"version": "2.3"}, {"0.npy": an_array(scratch)})
     assert kept.find(KEY) == entry
     assert len(kept.notes) == 1
 
 
-def test_a_link_is_thrown_away_and_not_what_it_leads_to(
-    tmp_path: Path, kept: Cache, scratch: Path
-) -> None:
+def test_a_link_is_removed_but_not_its_target(tmp_path: Path, kept: Cache, scratch: Path) -> None:
     folder = kept.keep(KEY, 1, {"0.npy": an_array(scratch)}).folder
     link_elsewhere(folder)
     assert kept.find(KEY) is None
     assert (tmp_path / "elsewhere" / "0.npy").is_file()
 
 
-def test_what_was_not_there_is_no_damage(kept: Cache) -> None:
+def test_a_missing_entry_is_not_reported(kept: Cache) -> None:
     assert kept.find(KEY) is None
     kept.keep(KEY, 1)
     assert kept.find("another") is None
     assert kept.notes == ()
 
 
-def test_what_is_no_entry_is_left_alone(
+def test_other_files_in_the_cache_folder_are_left_alone(
     tmp_path: Path, kept: Cache, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_BYTES", 0)
+    monkeypatch.setattr(module, "_MAX_BYTES", 0)
     monkeypatch.setattr(module, "_IN_USE_S", -1)
     mine = tmp_path / "cache" / "mine"
     mine.mkdir(parents=True)
     (mine / "file").write_text("precious")
     kept.keep(KEY, 1, {"0.npy": an_array(scratch)})
-    assert kept.find(KEY) is None  # there was too much of it
+    assert kept.find(KEY) is None  # the cache was too large
     assert (mine / "file").read_text() == "precious"
 
 
-def test_what_cannot_be_cleared_away_loses_nothing(
+def test_a_failed_cleanup_loses_nothing(
     kept: Cache, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: Cache) -> None:
-        raise FileNotFoundError("another process cleared it away")
+        raise FileNotFoundError("another process removed it")
 
     monkeypatch.setattr(Cache, "_shrink", refuse)
     entry = kept.keep(KEY, 1, {"0.npy": an_array(scratch)})
@@ -245,11 +243,11 @@ def test_what_cannot_be_cleared_away_loses_nothing(
     assert kept.find(KEY) == entry
 
 
-def test_what_another_process_kept_meanwhile_is_not_replaced(kept: Cache, scratch: Path) -> None:
+def test_an_identical_entry_of_another_process_is_not_replaced(kept: Cache, scratch: Path) -> None:
     first = kept.keep(KEY, 1, {"0.npy": an_array(scratch)})
-    place = (first.folder / "0.npy").stat().st_ino
+    inode = (first.folder / "0.npy").stat().st_ino
     assert kept.keep(KEY, 1, {"0.npy": an_array(scratch)}) == first
-    assert (first.folder / "0.npy").stat().st_ino == place
+    assert (first.folder / "0.npy").stat().st_ino == inode
     assert not list(scratch.iterdir())
     assert kept.keep(KEY, 2, {"0.npy": an_array(scratch)}).value == 2
     found = kept.find(KEY)
@@ -257,7 +255,7 @@ def test_what_another_process_kept_meanwhile_is_not_replaced(kept: Cache, scratc
     assert found.value == 2
 
 
-def test_it_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert default_folder() == Path("/somewhere/edgepack")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
@@ -266,7 +264,7 @@ def test_it_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(("cache", "home"), [("relative", "/home/me"), ("", "here")])
-def test_it_lies_nowhere_rather_than_in_the_working_folder(
+def test_there_is_no_folder_rather_than_one_in_the_working_folder(
     monkeypatch: pytest.MonkeyPatch, cache: str, home: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", cache)

@@ -1,4 +1,4 @@
-"""A kill at any moment loses nothing, and leaves nothing once the command has run again."""
+"""A kill at any moment loses no data, and the next run cleans up after it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def test_a_kill_at_any_step_leaves_the_old_folder_or_the_new_one(
 ) -> None:
     done = python(ROOT / "tests" / "killed.py", tmp_path, *way)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["faults"] == []
-    assert told["steps"] > 20
+    result = json.loads(done.stdout)
+    assert result["faults"] == []
+    assert result["steps"] > 20
 
 
 class Killed:
-    """A command that writes to `out`, killed at some moment of each run."""
+    """A command that writes to `out` and is killed at some moment of each run."""
 
     def __init__(self, folder: Path, *arguments: object) -> None:
         self._folder = folder
@@ -55,31 +55,31 @@ class Killed:
             start_new_session=True,
         ) as process:
             try:
-                _, told = process.communicate(timeout=kill_after_s)
-                assert process.returncode == 0, told
+                _, errors = process.communicate(timeout=kill_after_s)
+                assert process.returncode == 0, errors
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
         return time.monotonic() - started
 
     def require_whole(self) -> None:
-        """The folder is what its manifest lists, every byte of it."""
+        """Assert that the folder holds exactly what its manifest lists."""
         output = self._folder / "place" / "out"
         listed = json.loads((output / MANIFEST).read_text())["artifacts"]
-        found = {name: vars(each) for name, each in describe_all(output).items()}
-        del found[MANIFEST]
-        assert found == listed
+        present = {name: vars(each) for name, each in describe_all(output).items()}
+        del present[MANIFEST]
+        assert present == listed
 
     def left_over(self) -> list[str]:
-        """Name what lies beside the folder, and among the temporary files."""
-        places = (*(self._folder / "place").iterdir(), *self._temporary.iterdir())
-        return sorted(path.name for path in places if path.name != "out")
+        """Return the names of what is beside the folder, and among the temporary files."""
+        paths = (*(self._folder / "place").iterdir(), *self._temporary.iterdir())
+        return sorted(path.name for path in paths if path.name != "out")
 
     def kill_often(self, times: int, seed: int) -> None:
-        """Kill runs at moments from their start to their end, then let one end."""
-        took = self.run()
+        """Kill runs at moments between their start and end, then let one finish."""
+        duration_s = self.run()
         self.require_whole()
         for moment in random.Random(seed).choices(range(1000), k=times):
-            self.run(kill_after_s=took * moment / 1000)
+            self.run(kill_after_s=duration_s * moment / 1000)
             self.require_whole()
         self.run()
         self.require_whole()
@@ -90,7 +90,7 @@ class Killed:
         assert self.left_over() == []
 
 
-def test_a_command_that_is_killed_now_and_then_loses_nothing(tmp_path: Path) -> None:
+def test_a_command_that_is_killed_several_times_loses_nothing(tmp_path: Path) -> None:
     end = tiny.Value((1, 4))
     (tmp_path / "model.tflite").write_bytes(tiny.one_operator("ABS", [end], [end]))
     Killed(tmp_path, "phone", "model.tflite").kill_often(times=5, seed=0)

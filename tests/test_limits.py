@@ -72,11 +72,15 @@ def test_a_crash_names_its_signal_and_leaves_no_core_dump() -> None:
 
 
 def run(
-    model: bytes, work: Path, runtimes: Sequence[Runtime], inputs: Arrays | None = None, **how: Any
+    model: bytes,
+    work: Path,
+    runtimes: Sequence[Runtime],
+    inputs: Arrays | None = None,
+    **options: Any,
 ) -> dict[str, Run]:
     path = work / "model.tflite"
     path.write_bytes(model)
-    with interpreters(runtimes, **how) as running:
+    with interpreters(runtimes, **options) as running:
         return running.run(
             model=path,
             inputs=inputs or {"image": IMAGES},

@@ -1,4 +1,4 @@
-"""The manifest comes back as it was written; of anybody else's is taken what makes sense."""
+"""Manifests survive a round trip; of untrusted ones, only what makes sense is used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgepack.storage.manifest import (
 from edgepack.storage.output_folder import staged_output
 
 FILE = Artifact(bytes=4, sha256="0" * 64)
-ASKED = {
+REQUESTS = {
     "export": {"recipe": {"model": {"name": "kws.h5"}, "seed": 0}, "processor": {"vectors": None}},
     "compare": {"comparison": {"inputs": {}}},
     "firmware": {"firmware": {"models": {"kws": {}}}},
@@ -34,40 +34,41 @@ ASKED = {
 
 
 def manifest(command: str = "export", **changes: Any) -> Manifest:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "command": command,
         "artifacts": {"int8.tflite": FILE, "firmware/kws/model.c": FILE},
-        "asked": ASKED[command],
+        "asked": REQUESTS[command],
         "versions": {"edgepack": "0.1.0", "python": "3.11.2"},
     }
-    return Manifest(**told | changes)
+    return Manifest(**fields | changes)
 
 
-def told(**changes: Any) -> dict[str, Any]:
+def content(**changes: Any) -> dict[str, Any]:
+    """The JSON of a manifest, with changes."""
     return manifest().to_dict() | changes
 
 
-def written(folder: Path, content: Any) -> Path:
-    """Write a folder with a file, and anybody's manifest beside it."""
+def written(folder: Path, value: Any) -> Path:
+    """Write a folder with a file, and any manifest beside it; returns the path of the file."""
     path = folder / "int8.tflite"
     path.write_bytes(b"data")
-    (folder / MANIFEST).write_text(json.dumps(content))
+    (folder / MANIFEST).write_text(json.dumps(value))
     return path
 
 
-@pytest.mark.parametrize("command", ASKED)
+@pytest.mark.parametrize("command", REQUESTS)
 def test_a_manifest_comes_back_as_it_was(tmp_path: Path, command: str) -> None:
-    given = manifest(command)
-    given.write(tmp_path)
+    original = manifest(command)
+    original.write(tmp_path)
     text = (tmp_path / MANIFEST).read_text()
-    assert json.loads(text) == given.to_dict()
+    assert json.loads(text) == original.to_dict()
     assert list(json.loads(text)) == [
         *("schema", "command", "artifacts"),
-        *ASKED[command],
+        *REQUESTS[command],
         "versions",
     ]
     back = Manifest.read(tmp_path)
-    assert back == given
+    assert back == original
     assert back is not None
     back.write(tmp_path)
     assert (tmp_path / MANIFEST).read_text() == text
@@ -78,21 +79,21 @@ NOT_EDGEPACKS = {
     "a text": "edgepack",
     "null": None,
     "nothing": {},
-    "no artifacts": {key: value for key, value in told().items() if key != "artifacts"},
-    "no versions": {key: value for key, value in told().items() if key != "versions"},
-    "artifacts as a list": told(artifacts=["int8.tflite"]),
-    "artifacts as a text": told(artifacts="int8.tflite"),
-    "no artifact": told(artifacts={}),
-    "versions of another program": told(versions={"npm": "1"}),
-    "versions as a list": told(versions=["edgepack"]),
-    "versions as a text": told(versions="edgepack"),
-    "a version as a number": told(versions={"edgepack": 1}),
+    "no artifacts": {key: value for key, value in content().items() if key != "artifacts"},
+    "no versions": {key: value for key, value in content().items() if key != "versions"},
+    "artifacts as a list": content(artifacts=["int8.tflite"]),
+    "artifacts as a text": content(artifacts="int8.tflite"),
+    "no artifact": content(artifacts={}),
+    "versions of another program": content(versions={"npm": "1"}),
+    "versions as a list": content(versions=["edgepack"]),
+    "versions as a text": content(versions="edgepack"),
+    "a version as a number": content(versions={"edgepack": 1}),
 }
 
 
-@pytest.mark.parametrize("content", NOT_EDGEPACKS.values(), ids=NOT_EDGEPACKS)
-def test_what_is_not_edgepacks_is_none(tmp_path: Path, content: Any) -> None:
-    path = written(tmp_path, content)
+@pytest.mark.parametrize("foreign", NOT_EDGEPACKS.values(), ids=NOT_EDGEPACKS)
+def test_a_manifest_of_another_program_is_none(tmp_path: Path, foreign: Any) -> None:
+    path = written(tmp_path, foreign)
     assert Manifest.read(tmp_path) is None
     require_unaltered(path)
     assert origin(path) is None
@@ -101,13 +102,13 @@ def test_what_is_not_edgepacks_is_none(tmp_path: Path, content: Any) -> None:
         replace(tmp_path)
 
 
-DEEP = '{"artifacts": %s}' % ("[" * 800 + "]" * 800)  # as JSON is read, but nothing goes through it
+DEEP = '{"artifacts": %s}' % ("[" * 800 + "]" * 800)  # can be parsed, but not processed
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[" * 200_000, DEEP, '{"a": %s}' % ("1" * 5000), "\udcff"]
 )
-def test_what_is_damaged_is_none_and_vouches_for_no_file(tmp_path: Path, text: str) -> None:
+def test_a_damaged_manifest_is_none_and_vouches_for_no_file(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, {})
     (tmp_path / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
     assert Manifest.read(tmp_path) is None
@@ -115,7 +116,7 @@ def test_what_is_damaged_is_none_and_vouches_for_no_file(tmp_path: Path, text: s
         require_unaltered(path)
 
 
-def test_a_folder_or_nothing_in_its_place_is_none(tmp_path: Path) -> None:
+def test_a_missing_manifest_or_a_folder_in_its_place_is_none(tmp_path: Path) -> None:
     assert Manifest.read(tmp_path) is None
     assert Manifest.read(tmp_path / "missing") is None
     (tmp_path / MANIFEST).mkdir()
@@ -123,12 +124,12 @@ def test_a_folder_or_nothing_in_its_place_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 1, "x", [], {}, {"bytes": 4}, {"bytes": "4", "sha256": ""}])
-def test_an_artifact_of_another_form_is_listed_and_holds_nothing(tmp_path: Path, odd: Any) -> None:
-    path = written(tmp_path, told(artifacts={"int8.tflite": odd}))
-    found = Manifest.beside(path)
-    assert found is not None
-    assert found.artifacts == {"int8.tflite": None}
-    assert not found.is_unaltered(path)
+def test_an_invalid_artifact_is_listed_without_content(tmp_path: Path, odd: Any) -> None:
+    path = written(tmp_path, content(artifacts={"int8.tflite": odd}))
+    beside = Manifest.beside(path)
+    assert beside is not None
+    assert beside.artifacts == {"int8.tflite": None}
+    assert not beside.is_unaltered(path)
     require_unaltered(path)
     assert origin(path) is None
     replace(tmp_path)
@@ -145,46 +146,46 @@ def test_an_artifact_of_another_form_is_listed_and_holds_nothing(tmp_path: Path,
     ],
 )
 def test_folders_of_another_edgepack_are_replaced(tmp_path: Path, changes: dict[str, Any]) -> None:
-    path = written(tmp_path, told(artifacts={"int8.tflite": vars(FILE)}, **changes))
+    path = written(tmp_path, content(artifacts={"int8.tflite": vars(FILE)}, **changes))
     assert Manifest.beside(path) is not None
     replace(tmp_path)
 
 
 @pytest.mark.parametrize("schema", [2, None, "1", 1.5, [1]])
 def test_folders_of_another_schema_are_not(tmp_path: Path, schema: Any) -> None:
-    written(tmp_path, told(schema=schema))
-    found = Manifest.read(tmp_path)
-    assert found is not None
-    assert not found.is_current
+    written(tmp_path, content(schema=schema))
+    read = Manifest.read(tmp_path)
+    assert read is not None
+    assert not read.is_current
     with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
         replace(tmp_path)
 
 
 @pytest.mark.parametrize("command", [None, 7, ["export"], "", "rm -rf", "a\nb", "export\x1b[2J"])
 def test_what_cannot_be_a_command_is_none(tmp_path: Path, command: Any) -> None:
-    written(tmp_path, told(command=command))
-    found = Manifest.read(tmp_path)
-    assert found is not None
-    assert found.command is None
-    with pytest.raises(OutputError, match=r"and its manifest\.json names none"):
+    written(tmp_path, content(command=command))
+    read = Manifest.read(tmp_path)
+    assert read is not None
+    assert read.command is None
+    with pytest.raises(OutputError, match=r"but its manifest\.json names no command"):
         replace(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../int8.tflite", "/int8.tflite", "./int8.tflite", "\x00", ""])
-def test_names_that_lead_out_of_the_folder_are_of_no_file_in_it(tmp_path: Path, name: str) -> None:
+def test_names_that_lead_out_of_the_folder_match_no_file(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     precious = tmp_path / "int8.tflite"
     precious.write_bytes(b"precious")
-    path = written(folder, told(artifacts={name: vars(describe(precious))}))
+    path = written(folder, content(artifacts={name: vars(describe(precious))}))
     assert Manifest.beside(path) is None
     assert origin(path) is None
-    with pytest.raises(OutputError, match=r"holds 'int8\.tflite', which no"):
+    with pytest.raises(OutputError, match=r"contains 'int8\.tflite', which no"):
         replace(folder)
     assert precious.read_bytes() == b"precious"
 
 
-def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+def test_a_pipe_or_device_is_not_read(tmp_path: Path) -> None:
     pipe, endless = tmp_path / "pipe", tmp_path / "endless"
     for folder in (pipe, endless):
         folder.mkdir()
@@ -197,14 +198,14 @@ def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
             require_unaltered(folder / "int8.tflite")
 
 
-def test_a_recipe_tells_how_a_file_was_made() -> None:
-    wanted = CalibrationSettings(
+def test_a_recipe_records_how_a_file_was_made() -> None:
+    settings = CalibrationSettings(
         samples=3, seed=7, quantization=Quantization(layers=(("a", "float"),))
     )
     recipe = RecordedRecipe(
-        as_json(wanted) | {"model": {"name": "kws.h5"}, "prune": {}, "later": 1}
+        as_json(settings) | {"model": {"name": "kws.h5"}, "prune": {}, "later": 1}
     )
-    assert recipe.settings() == wanted
+    assert recipe.settings() == settings
     assert (recipe.model, recipe.scheme, recipe.is_compressed) == ("kws.h5", "int8", False)
     assert RecordedRecipe({"prune": {"sparsity": 0.5}}).is_compressed
     assert RecordedRecipe({"prune": {"sparsity": 0.5}}).last_technique is None
@@ -218,10 +219,10 @@ def test_a_recipe_tells_how_a_file_was_made() -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [{}], {"name": 1, "scheme": 1}])
-def test_a_recipe_that_makes_no_sense_tells_nothing(odd: Any) -> None:
+def test_an_invalid_recipe_has_no_values(odd: Any) -> None:
     recipe = RecordedRecipe({"model": odd, "quantization": odd})
     assert (recipe.model, recipe.scheme) == (None, None)
-    with pytest.raises(ValueError, match=r"belongs|missing or unknown"):
+    with pytest.raises(ValueError, match=r"is expected|missing or unknown"):
         recipe.settings()
     with pytest.raises(ValueError, match="choose one of"):
         RecordedRecipe({"quantization": as_json(Quantization()) | {"scheme": "int3"}}).settings()

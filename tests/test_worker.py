@@ -1,4 +1,4 @@
-"""Worker processes: what happens inside stays inside."""
+"""Worker processes: crashes, errors and output of a worker do not affect the parent."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ def worker() -> Iterator[Worker]:
         yield running
 
 
-def test_a_call_returns_its_result_and_tells_its_progress(worker: Worker) -> None:
+def test_a_call_returns_its_result_and_reports_progress(worker: Worker) -> None:
     seen: list[tuple[int, int]] = []
-    answer = worker.call(
+    result = worker.call(
         "greet", name="you", update=lambda done, total, _detail="": seen.append((done, total))
     )
-    assert answer == "good day you"
+    assert result == "good day you"
     assert seen[-1] == (2, 2)
 
 
-def test_what_native_code_prints_is_no_answer(worker: Worker) -> None:
+def test_the_output_of_native_code_is_not_a_reply(worker: Worker) -> None:
     assert worker.call("print_to_everything") == "quiet"
 
 
-def test_an_error_of_ours_arrives_as_itself_and_the_worker_goes_on(worker: Worker) -> None:
+def test_an_edgepack_error_is_raised_again_and_the_worker_continues(worker: Worker) -> None:
     with pytest.raises(ModelError, match=r"^model\.h5: no$"):
         worker.call("refuse")
     assert worker.call("greet", name="again") == "good day again"
 
 
-def test_a_full_disk_arrives_as_an_os_error(worker: Worker) -> None:
+def test_a_full_disk_is_raised_as_an_os_error(worker: Worker) -> None:
     with pytest.raises(OSError, match="No space left on device"):
         worker.call("fill_the_disk")
 
@@ -61,17 +61,17 @@ def test_a_crash_is_named_with_its_signal_and_step(worker: Worker) -> None:
         worker.call("greet", name="nobody")
 
 
-def test_a_process_that_leaves_is_named_with_its_status(worker: Worker) -> None:
+def test_a_process_that_exits_is_named_with_its_status(worker: Worker) -> None:
     with pytest.raises(WorkerCrashError, match="ended with status 3 in the step 'leave'"):
         worker.call("leave")
 
 
-def test_a_service_that_cannot_be_built_tells_the_first_caller() -> None:
+def test_a_service_that_cannot_be_constructed_fails_at_the_first_call() -> None:
     with Worker("services:Unbuildable", label="x") as broken, pytest.raises(ModelError):
         broken.call("anything")
 
 
-def test_leaving_ends_a_worker_in_the_middle_of_a_call() -> None:
+def test_leaving_the_context_ends_a_worker_during_a_call() -> None:
     started = time.monotonic()
     with Worker("services:Service", label="x") as sleeper:
         sleeper.start("sleep")

@@ -1,1 +1,1 @@
-"""What is kept on disk: arrays, datasets, the cache, output folders and their manifests."""
+"""Everything on disk: arrays, datasets, the cache, output folders and their manifests."""

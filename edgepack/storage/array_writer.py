@@ -1,4 +1,4 @@
-"""Arrays on their way to disk: .npy files that grow by blocks, so that memory does not."""
+"""Write .npy files block by block, so that memory use stays constant."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from edgepack.storage.arrays import blocks, load_array
 
-_FORMAT: Any = np.lib.format  # typed from numpy 2 on
+_FORMAT: Any = np.lib.format  # typed since numpy 2
 
 
 class NpyWriter:
-    """An .npy file that is being written. Raises OSError if the disk is full."""
+    """Writer of an .npy file, by blocks of rows. Raises OSError if the disk is full."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,36 +36,37 @@ class NpyWriter:
         with self._file:
             if error is None and self._dtype is not None:
                 self._file.seek(0)
-                self._write_head()
+                self._write_header()
 
     def add(self, rows: NDArray[Any]) -> None:
-        """Write rows (samples, ...), all of the first ones' dtype and shape.
+        """Append rows, shape (samples, ...), with the dtype and row shape of the first ones.
 
-        Raises TypeError for a dtype that the first one does not hold, ValueError for a shape.
+        Raises TypeError for a dtype that cannot be cast to the first one within its kind, and
+        ValueError for another row shape.
         """
         if self._dtype is None:
             self._dtype, self._shape = rows.dtype, rows.shape[1:]
-            self._write_head()
+            self._write_header()
         if rows.shape[1:] != self._shape:
             raise ValueError(f"shape {rows.shape[1:]} after {self._shape}")
-        ordered = np.ascontiguousarray(rows.astype(self._dtype, casting="same_kind", copy=False))
-        self._file.write(ordered.data)
+        contiguous = np.ascontiguousarray(rows.astype(self._dtype, casting="same_kind", copy=False))
+        self._file.write(contiguous.data)
         self.rows += len(rows)
 
-    def _write_head(self) -> None:
-        """Write the head, which has room for any number of rows."""
+    def _write_header(self) -> None:
+        """Write the header, which has room for any number of rows."""
         fields = {"descr": self._dtype, "fortran_order": False, "shape": (self.rows, *self._shape)}
         descr = _FORMAT.dtype_to_descr(self._dtype)
         _FORMAT.write_array_header_1_0(self._file, fields | {"descr": descr})
 
 
 def chosen_rows(array: NDArray[Any], mask: NDArray[np.bool_], path: Path) -> NDArray[Any]:
-    """Write some rows (samples, ...) of an array to a file, block by block, and map that.
+    """Write the selected rows of an array (samples, ...) to a file, and return it memory-mapped.
 
-    ``mask`` says which, shape (samples,): one at least.
+    ``mask``, shape (samples,), selects at least one row. Works block by block.
     """
-    with NpyWriter(path) as spool:
+    with NpyWriter(path) as writer:
         for rows, (block,) in blocks(array):
             if mask[rows].any():
-                spool.add(block[mask[rows]])
+                writer.add(block[mask[rows]])
     return load_array(path)

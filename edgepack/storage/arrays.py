@@ -1,4 +1,4 @@
-"""Arrays in files, as processes hand them to each other."""
+"""Arrays in .npy files, by which processes exchange them; they are read block by block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
-"""Arrays by the name of a model's input or output, in the model's order."""
+"""Arrays by the name of the model's input or output, in the model's order."""
 
 _BLOCK_BYTES = 1 << 20
 
@@ -20,23 +20,23 @@ _BLOCK_BYTES = 1 << 20
 def save_array(path: Path, array: NDArray[Any]) -> None:
     """Write an .npy file. Raises OSError if the disk is full.
 
-    ``numpy.save`` to a file loses that error, and leaves the file cut short: it writes through
-    C's buffers and does not look when they are emptied. Told nothing but how to write, it works
-    through Python's.
+    ``numpy.save`` to a file loses that error and leaves a truncated file: it writes through C's
+    buffers and does not check that they are flushed. With an object that can only write, it uses
+    Python's buffers.
     """
-    write_array: Any = np.lib.format.write_array  # typed from numpy 2 on
+    write_array: Any = np.lib.format.write_array  # typed since numpy 2
     with path.open("wb") as file:
         write_array(SimpleNamespace(write=file.write), array, allow_pickle=False)
 
 
 def load_array(path: Path) -> NDArray[Any]:
-    """Map an .npy file into memory, to read."""
+    """Memory-map an .npy file for reading."""
     array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
 
 
 def file_of(array: NDArray[Any]) -> Path | None:
-    """Find the .npy file that :func:`load_array` mapped; None for a part of one, or another."""
+    """Return the .npy file that :func:`load_array` mapped; None for slices and other arrays."""
     is_whole = isinstance(array, np.memmap) and isinstance(array.base, mmap)
     if not is_whole or not array.flags.c_contiguous:
         return None
@@ -44,28 +44,30 @@ def file_of(array: NDArray[Any]) -> Path | None:
 
 
 def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
-    """Read some rows of an .npy file in C order, and no others; fewer if there are fewer.
+    """Read only the rows from ``start`` to ``stop`` of an .npy file in C order, or up to its end.
 
-    What is mapped counts as memory of the process once it was touched; what is read this way does
-    not outlast its use.
+    Pages of a memory map count towards the memory of the process once they are touched; rows that
+    are read this way are freed after use.
     """
     with path.open("rb") as file:
-        form: Any = np.lib.format  # typed from numpy 2 on
-        version = form.read_magic(file)
-        read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+        npy: Any = np.lib.format  # typed since numpy 2
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(file)
-        row = shape[1:]
+        row_shape = shape[1:]
         stop = min(stop, shape[0])
-        size = int(np.prod(row))
-        file.seek(start * size * dtype.itemsize, 1)
-        return np.fromfile(file, dtype, (stop - start) * size).reshape(stop - start, *row)
+        row_size = int(np.prod(row_shape))
+        file.seek(start * row_size * dtype.itemsize, 1)
+        rows = np.fromfile(file, dtype, (stop - start) * row_size)
+        return rows.reshape(stop - start, *row_shape)
 
 
 def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-    """Take arrays of equally many rows apart: the same rows of each.
+    """Yield blocks of the same rows of several arrays with equally many rows, with their slice.
 
-    In float64, as what is computed of them, those take some 1 MiB in all. What :func:`load_array`
-    mapped is read by :func:`read_rows`, so that memory stays flat.
+    A block of all arrays takes about 1 MiB as float64, the type of what is computed from it.
+    Arrays that :func:`load_array` mapped are read by :func:`read_rows`, so that memory use stays
+    constant.
 
     >>> for rows, (letters, numbers) in blocks(np.array(["a", "b"]), np.array([1, 2])):
     ...     print(rows, letters, numbers)
@@ -76,43 +78,49 @@ def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
 
 
 def stretches(samples: int, *arrays: NDArray[Any]) -> Iterator[slice]:
-    """Cut so many samples into stretches, for which :func:`blocks` says how long they are."""
+    """Yield the slices of the blocks of :func:`blocks`, for this number of samples."""
     count = max(1, _BLOCK_BYTES // max(1, sum(8 * array[:1].size for array in arrays)))
     for start in range(0, samples, count):
         yield slice(start, min(start + count, samples))
 
 
 def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
-    """Take rows side by side, of a map past the map."""
+    """Return consecutive rows; those of a memory-mapped file are read, not mapped."""
     path = file_of(array)
     start, stop, _ = rows.indices(len(array))
     return array[start:stop] if path is None else read_rows(path, start, stop)
 
 
 def pick(array: NDArray[Any], numbers: Iterable[int]) -> NDArray[Any]:
-    """Take rows by their numbers, of a map past the map: touching it would map what lies around."""
+    """Return rows by their indices; those of a memory-mapped file are read.
+
+    Touching the map would load neighboring pages too.
+    """
     return np.concatenate([take(array, slice(number, number + 1)) for number in numbers])
 
 
 def extremes(array: NDArray[Any]) -> NDArray[Any]:
-    """Find the least and the largest value, by blocks; NaN if there is one.
+    """Return the minimum and maximum, shape (2,), computed by blocks; NaN if there is any.
 
     >>> extremes(np.array([[3, 1], [2, 5]]))
     array([1, 5])
     """
-    found = np.array([(block.min(), block.max()) for _, (block,) in blocks(array)])
-    return np.array([found[:, 0].min(), found[:, 1].max()])
+    ranges = np.array([(block.min(), block.max()) for _, (block,) in blocks(array)])
+    return np.array([ranges[:, 0].min(), ranges[:, 1].max()])
 
 
 def array_paths(stem: Path, names: Iterable[str]) -> dict[str, str]:
-    """Name the .npy files next to ``stem``, one for each name: that may hold any character."""
+    """Return the path of an .npy file beside ``stem`` for each name.
+
+    Names may contain any character, so the paths are numbered.
+    """
     return {
         name: str(stem.with_name(f"{stem.name}-{index}.npy")) for index, name in enumerate(names)
     }
 
 
 def save_arrays(stem: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
-    """Write one .npy file for each array, next to ``stem``; returns the paths by name."""
+    """Write an .npy file for each array, beside ``stem``; returns the paths by name."""
     paths = array_paths(stem, arrays)
     for name, array in arrays.items():
         save_array(Path(paths[name]), array)
@@ -120,5 +128,5 @@ def save_arrays(stem: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str
 
 
 def load_arrays(paths: Mapping[str, str]) -> Arrays:
-    """Map what :func:`save_arrays` wrote into memory, to read."""
+    """Memory-map the files that :func:`save_arrays` wrote, for reading."""
     return {name: load_array(Path(path)) for name, path in paths.items()}

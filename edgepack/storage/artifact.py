@@ -1,4 +1,4 @@
-"""What a file is, whoever wrote it: its size and content."""
+"""Size and SHA-256 of files and folders."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """A file's size and content."""
+    """The size of a file or folder, and the hash of its content."""
 
     bytes: int
     sha256: str
 
 
 def describe_bytes(data: bytes) -> Artifact:
-    """Measure a file that was read."""
+    """Return the size and hash of the content of a file."""
     return Artifact(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def describe_stream(file: BinaryIO) -> Artifact:
-    """Measure what is left to read of a file."""
+    """Return the size and hash of the rest of an open file."""
     digest, size = hashlib.sha256(), 0
     while data := file.read(_BLOCK_BYTES):
         digest.update(data)
@@ -33,7 +33,7 @@ def describe_stream(file: BinaryIO) -> Artifact:
 
 
 def describe(path: Path) -> Artifact:
-    """Measure a file, or a folder as the sequence of its files, names and contents."""
+    """Return the size and hash of a file, or of a folder with all its files and their names."""
     if path.is_file():
         with path.open("rb") as file:
             return describe_stream(file)
@@ -45,6 +45,6 @@ def describe(path: Path) -> Artifact:
 
 
 def describe_all(folder: Path) -> dict[str, Artifact]:
-    """Measure every file below a folder, by its path in the folder, in alphabetical order."""
+    """Return the size and hash of every file below a folder, by relative path, sorted."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): describe(path) for path in files}

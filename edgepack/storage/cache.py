@@ -1,4 +1,4 @@
-"""Results kept on disk, by the content of all that they were made of."""
+"""A cache of results on disk, keyed by the content of everything they depend on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edgepack.storage.artifact import describe_stream
 T = TypeVar("T")
 
 _RESULT = "result.json"
-_MOST_BYTES = 2 << 30
+_MAX_BYTES = 2 << 30
 _DISTRIBUTIONS = (
     "keras",
     "numpy",
@@ -37,83 +37,83 @@ _DISTRIBUTIONS = (
     "tf-keras",
 )
 _IN_USE_S = 60 * 60
-"""What was used within an hour is not thrown away: another process may be reading it."""
+"""Entries that were used within the last hour are kept: another process may be reading them."""
 
 _is_entry = re.compile("[0-9a-f]{64}").fullmatch
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """A result: its value, as JSON has it, and the folder with its files."""
+    """A cached result: its JSON value, and the folder with its files."""
 
     value: Any
     folder: Path
 
 
-class _BadEntryError(Exception):
-    """What is kept is not what was put there."""
+class _CorruptEntryError(Exception):
+    """An entry differs from what was stored."""
 
 
 class Cache:
-    """Entries by keys, in a folder of its own for each.
+    """Entries by key, each in a folder of its own.
 
-    A key is any JSON value; it must name all that decides the result but edgepack's own code, and
-    the packages that compute with it, which count always. Without a folder to keep them in,
-    nothing is found, and what is kept stays in ``scratch`` for as long as that. Entries are data
-    only: JSON and arrays, each with its SHA-256. What is not as it was put there is thrown away,
-    which ``notes`` tells; links are not followed. What cannot be written is as good as not there.
-    At most 2 GiB are kept.
+    A key is any JSON value. It must name everything that decides the result, except for the
+    versions of edgepack's own code and of the packages that it computes with, which always count.
+    Without a ``folder``, nothing is ever found, and stored files remain in ``scratch``. Entries
+    are pure data: JSON and arrays, each with its SHA-256. An entry that differs from what was
+    stored is removed, and reported in ``notes``; symlinks are not followed. If the cache cannot be
+    read or written, it counts as empty. It keeps at most 2 GiB.
     """
 
     def __init__(self, folder: Path | None, scratch: Path) -> None:
         self._folder = folder
         self._scratch = scratch
-        self._thrown_away = 0
+        self._removed = 0
 
     def forgetful(self) -> Cache:
-        """Give a cache that keeps nothing: for what the user's own code decides."""
+        """Return a cache that stores nothing, for results that the user's own code decides."""
         return Cache(None, self._scratch)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What there is to say about the entries that were looked for."""
-        if not self._thrown_away:
+        """Notes for the report about entries that were corrupt."""
+        if not self._removed:
             return ()
-        what = "a result" if self._thrown_away == 1 else f"{self._thrown_away} results"
-        return (f"{what} in the cache had been changed: thrown away, and computed again",)
+        what = "a result" if self._removed == 1 else f"{self._removed} results"
+        return (f"{what} in the cache had been modified: removed and computed again",)
 
     def find(self, key: Any) -> CacheEntry | None:
-        """Find what was kept under a key."""
+        """Return the entry of a key; None if there is none."""
         if self._folder is None:
             return None
-        folder = self._folder / _name(key)
+        folder = self._folder / _folder_name(key)
         try:
-            value = _value(folder)
+            value = _read_value(folder)
         except FileNotFoundError:
             return None
-        except OSError:  # it cannot be read, and so not be looked at
+        except OSError:  # it cannot be read, so it cannot be verified
             return None
-        except _BadEntryError:
-            self._throw_away(folder)
+        except _CorruptEntryError:
+            self._remove_corrupt(folder)
             return None
         return CacheEntry(value, folder)
 
     def remember(self, key: Any, kind: type[T], make: Callable[[], T]) -> T:
-        """Find a dataclass that was kept under a key, or make and keep it."""
+        """Return the dataclass that is stored under a key, or make and store it."""
         entry = self.find(key)
         if entry is not None:
             try:
                 return restore(kind, entry.value)
             except ValueError:  # it does not fit
-                self._throw_away(entry.folder)
+                self._remove_corrupt(entry.folder)
         made = make()
         self.keep(key, as_json(made))
         return made
 
     def keep(self, key: Any, value: Any, files: Mapping[str, Path] | None = None) -> CacheEntry:
-        """Keep a value, and files under names of their own, which are moved.
+        """Store a JSON value, and move files to the entry, under the names that are their keys.
 
-        Where the cache cannot be written the files stay in the scratch folder.
+        If the cache cannot be written, the files stay in the scratch folder.
         """
         made = Path(tempfile.mkdtemp(dir=self._scratch))
         for name, path in (files or {}).items():
@@ -121,96 +121,96 @@ class Cache:
         entry = CacheEntry(value, made)
         if self._folder is None:
             return entry
-        folder = self._folder / _name(key)
+        folder = self._folder / _folder_name(key)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            told = json.dumps(_sealed(_digests(made), value))
-            (made / _RESULT).write_text(told, encoding="utf-8")
-            _replace(made, folder)
+            text = json.dumps(_content(_digests(made), value))
+            (made / _RESULT).write_text(text, encoding="utf-8")
+            _move_into_cache(made, folder)
         except OSError:
             return entry
-        with suppress(OSError):  # others may be at it too
+        with suppress(OSError):  # other processes may be shrinking it too
             self._shrink()
         return CacheEntry(value, folder)
 
-    def _throw_away(self, folder: Path) -> None:
-        """Remove what is not as it was put there."""
-        self._thrown_away += 1
+    def _remove_corrupt(self, folder: Path) -> None:
+        """Remove and count an entry that differs from what was stored."""
+        self._removed += 1
         with suppress(OSError):
             _clear(folder)
 
     def _shrink(self) -> None:
-        """Throw away what was not used for longest, if there is too much."""
-        assert self._folder is not None  # noqa: S101 (the caller looked)
-        with os.scandir(self._folder) as found:
+        """Remove the least recently used entries if the cache is too large."""
+        assert self._folder is not None  # noqa: S101 (the caller checks)
+        with os.scandir(self._folder) as contents:
             entries = [
                 (entry.stat(follow_symlinks=False).st_mtime, Path(entry.path))
-                for entry in found
+                for entry in contents
                 if _is_entry(entry.name) and entry.is_dir(follow_symlinks=False)
             ]
         total = 0
         for used, folder in sorted(entries, reverse=True):
             total += sum(path.lstat().st_size for path in folder.iterdir())
-            if total > _MOST_BYTES and used < time.time() - _IN_USE_S:
+            if total > _MAX_BYTES and used < time.time() - _IN_USE_S:
                 _clear(folder)
 
 
 def default_folder() -> Path | None:
-    """Tell where results are kept; None nowhere."""
+    """Return the user's cache folder; None if there is none."""
     return user_folder("XDG_CACHE_HOME", ".cache")
 
 
-def _value(folder: Path) -> Any:
-    """Read the value of an entry, if all of it is as it was put there, and note that it was used.
+def _read_value(folder: Path) -> Any:
+    """Verify an entry and return its value; marks the entry as used.
 
-    Raises FileNotFoundError if there is none, :class:`_BadEntryError` if there is something else.
+    Raises FileNotFoundError if there is none, :class:`_CorruptEntryError` if it is corrupt.
     """
     if not stat.S_ISDIR(folder.lstat().st_mode):
-        raise _BadEntryError
+        raise _CorruptEntryError
     with suppress(OSError):
-        os.utime(folder)  # first, or another process may take it for one that nobody uses
+        os.utime(folder)  # first of all, or another process may consider it unused
     try:
-        with _opened(folder / _RESULT) as file:
-            told = json.loads(file.read())
-        if told != _sealed(_digests(folder), told["value"]):
-            raise _BadEntryError
+        with _open(folder / _RESULT) as file:
+            content = json.loads(file.read())
+        if content != _content(_digests(folder), content["value"]):
+            raise _CorruptEntryError
     except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError) as error:
-        folder.lstat()  # raises if another process threw it away meanwhile
-        raise _BadEntryError from error
-    return told["value"]
+        folder.lstat()  # raises if another process removed it meanwhile
+        raise _CorruptEntryError from error
+    return content["value"]
 
 
-def _sealed(files: Mapping[str, str], value: Any) -> dict[str, Any]:
-    """Put together what is written of an entry."""
-    told = json.dumps([files, value], sort_keys=True)
+def _content(files: Mapping[str, str], value: Any) -> dict[str, Any]:
+    """Return what result.json of an entry holds, with the SHA-256 over all of it."""
+    text = json.dumps([files, value], sort_keys=True)
     return {
-        "sha256": hashlib.sha256(told.encode()).hexdigest(),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "files": files,
         "value": value,
     }
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    found = {}
+    digests = {}
     for path in sorted(folder.iterdir()):
         if path.name != _RESULT:
-            with _opened(path) as file:
-                found[path.name] = describe_stream(file).sha256
-    return found
+            with _open(path) as file:
+                digests[path.name] = describe_stream(file).sha256
+    return digests
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Open a file to read: no link, and nothing that would keep its reader waiting."""
+def _open(path: Path) -> BinaryIO:
+    """Open a regular file for reading; symlinks and files that could block are corrupt."""
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise _BadEntryError
+        raise _CorruptEntryError
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # it may have changed meanwhile
     return os.fdopen(os.open(path, flags), "rb")
 
 
-def _replace(made: Path, folder: Path) -> None:
-    """Put a finished folder where others look for it, whole or not at all.
+def _move_into_cache(made: Path, folder: Path) -> None:
+    """Move a finished entry to its place in the cache, atomically.
 
-    Another process may have come first: what it put there, it may be reading.
+    An identical entry that another process has stored meanwhile stays: it may be reading it.
     """
     if not _are_same(made, folder):
         with TemporaryFolder(folder.parent) as beside:
@@ -222,28 +222,28 @@ def _replace(made: Path, folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove an entry, or whatever is in its place; nobody ever finds half of it."""
-    with TemporaryFolder(folder.parent) as rubbish:
-        folder.rename(rubbish / folder.name)
+    """Remove an entry, or whatever is in its place, atomically."""
+    with TemporaryFolder(folder.parent) as trash:
+        folder.rename(trash / folder.name)
 
 
 def _are_same(made: Path, folder: Path) -> bool:
-    """Whether a folder is a whole entry, and the same as another."""
+    """Whether a folder is an intact entry, identical to the one just made."""
     try:
-        _value(folder)
+        _read_value(folder)
         return (made / _RESULT).read_bytes() == (folder / _RESULT).read_bytes()
-    except (OSError, _BadEntryError):
+    except (OSError, _CorruptEntryError):
         return False
 
 
-def _name(key: Any) -> str:
-    told = json.dumps([_code(), _packages(), key], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+def _folder_name(key: Any) -> str:
+    text = json.dumps([_code(), _packages(), key], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
 def _code() -> str:
-    """Digest the code of edgepack: another version may compute otherwise."""
+    """Return the SHA-256 of edgepack's code: another version may compute other results."""
     digest = hashlib.sha256()
     walked = os.walk(Path(__file__).parents[1], followlinks=True)  # a checkout links its folders
     for path in sorted(Path(folder, name) for folder, _, names in walked for name in names):
@@ -254,6 +254,6 @@ def _code() -> str:
 
 @cache
 def _packages() -> list[tuple[str, str]]:
-    """Tell the versions of what computes besides, without importing it."""
-    found = ((name, distributions(name=name)) for name in _DISTRIBUTIONS)
-    return [(name, each.version) for name, all_of_it in found for each in all_of_it]
+    """Return names and versions of the packages that compute results, without importing them."""
+    installed = ((name, distributions(name=name)) for name in _DISTRIBUTIONS)
+    return [(name, each.version) for name, versions in installed for each in versions]

@@ -1,4 +1,4 @@
-"""Samples of a model on disk, cast to what it takes: what is calibrated with, and measured on."""
+"""Datasets of samples on disk, cast to the types of the model's inputs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from edgepack.storage.arrays import Arrays
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Samples of a model: arrays of shape (samples, ...), cast to what its inputs take.
+    """Samples for a model: arrays of shape (samples, ...), cast to the types of its inputs.
 
-    ``inputs`` has an array for each input of the model, ``labels`` one for each output whose
-    labels or values are known; they are read from disk as they are used, and ``files`` has the
-    paths of the inputs, for workers. ``classes`` are the names of the labels, if they have names.
-    ``source`` names the data in messages.
+    ``inputs`` has an array for each input of the model, ``labels`` one for each output with known
+    labels or target values. They are read from disk as needed; ``files`` has the paths of the
+    inputs, for workers. ``classes`` are the class names, if there are any. ``source`` names the
+    data in messages.
     """
 
     source: object
@@ -35,19 +35,22 @@ class Dataset:
 
 
 def require_same_classes(datasets: Iterable[Dataset]) -> None:
-    """Raise :class:`DatasetError` if the same label means different classes in two datasets."""
+    """Raise :class:`DatasetError` if two datasets have different class names."""
     named = [dataset for dataset in datasets if dataset.classes]
     for dataset in named[1:]:
         if dataset.classes != named[0].classes:
-            only = sorted(set(dataset.classes) ^ set(named[0].classes))
+            differing = sorted(set(dataset.classes) ^ set(named[0].classes))
             raise DatasetError(
                 f"{dataset.source}: the subfolders are the classes, and {named[0].source} has"
-                f" others: {', '.join(only)}; give both the same ones, empty if need be"
+                f" others: {', '.join(differing)}; give both the same subfolders, empty if need be"
             )
 
 
 def labels_by_class(dataset: Dataset, output: str) -> NDArray[Any] | None:
-    """Give the labels of an output, shape (samples,), if they are one whole number a sample."""
+    """Return the class numbers of an output, shape (samples,).
+
+    None if the labels are not one integer for each sample.
+    """
     y = dataset.labels.get(output)
     if y is None or y.size != len(y):
         return None
@@ -56,6 +59,6 @@ def labels_by_class(dataset: Dataset, output: str) -> NDArray[Any] | None:
 
 
 def first_class_labels(dataset: Dataset, signature: Signature) -> NDArray[Any] | None:
-    """Give those of the first output that has any."""
-    found = (labels_by_class(dataset, output.name) for output in signature.outputs)
-    return next((labels for labels in found if labels is not None), None)
+    """Return the class numbers of the first output that has any, shape (samples,); or None."""
+    candidates = (labels_by_class(dataset, output.name) for output in signature.outputs)
+    return next((labels for labels in candidates if labels is not None), None)

@@ -1,4 +1,4 @@
-"""Renames that Python does not have: two paths for each other, and onto nothing else."""
+"""Renames that Python does not offer: swap two paths, and rename without replacing anything."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_HERE = -100  # AT_FDCWD: paths are as the process sees them
+_AT_FDCWD = -100  # relative paths are relative to the working folder
 _LINUX = {"new": 1, "exchange": 2}  # RENAME_NOREPLACE, RENAME_EXCHANGE
 _DARWIN = {"new": 4, "exchange": 2}  # RENAME_EXCL, RENAME_SWAP
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Let two paths change places at once, so that both are there at any moment.
+    """Swap two paths atomically, so that both exist at any moment.
 
-    Returns False where the system, or the disk, cannot: then nothing has changed.
+    Returns False, with nothing changed, if the system or the file system does not support it.
     """
     return _rename(first, second, "exchange") is None
 
 
 def rename_new(source: Path, target: Path) -> None:
-    """Rename what is to replace nothing.
+    """Rename a path without replacing anything.
 
-    Raises FileExistsError if something is there. Where the system cannot see to that, an empty
-    folder that appears in the same moment is replaced.
+    Raises FileExistsError if the target exists. If the system cannot guarantee that, an empty
+    folder that appears at the same moment is replaced.
     """
     error = _rename(source, target, "new")
     if error is None:
@@ -39,7 +39,7 @@ def rename_new(source: Path, target: Path) -> None:
 
 
 def _rename(source: Path, target: Path, how: str) -> OSError | None:
-    """Rename by the system's own function; returns why not."""
+    """Rename by the system's own function; returns the error, or None."""
     if (call := _function()) is None:
         return OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     if call(os.fsencode(source), os.fsencode(target), how) == 0:
@@ -50,7 +50,7 @@ def _rename(source: Path, target: Path, how: str) -> OSError | None:
 
 @cache
 def _function() -> Callable[[bytes, bytes, str], int] | None:
-    """Find the function of the C library; None where it has none."""
+    """Return the function of the C library; None if it has none."""
     library: Any = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin" and hasattr(library, "renamex_np"):
         return lambda source, target, how: library.renamex_np(
@@ -58,6 +58,6 @@ def _function() -> Callable[[bytes, bytes, str], int] | None:
         )
     if sys.platform == "linux" and hasattr(library, "renameat2"):
         return lambda source, target, how: library.renameat2(
-            _HERE, source, _HERE, target, ctypes.c_uint(_LINUX[how])
+            _AT_FDCWD, source, _AT_FDCWD, target, ctypes.c_uint(_LINUX[how])
         )
     return None

@@ -1,4 +1,4 @@
-"""The manifest: what an exported folder holds, and what made it."""
+"""The manifest of an output folder: its files, and how they were made."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ T = TypeVar("T")
 MANIFEST = "manifest.json"
 
 RECIPE = "recipe"
-"""What a recipe is called among what was asked for."""
+"""The key of the recipe in a manifest."""
 
-_DEEPEST = 64
-_MOST_BYTES = 64 << 20
+_MAX_DEPTH = 64
+_MAX_BYTES = 64 << 20
 _TOO_DEEP = "it is nested too deeply"
-_OF_ALL = {"schema", "command", "artifacts", "versions"}
+_COMMON_KEYS = {"schema", "command", "artifacts", "versions"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSettings:
-    """How a model was calibrated and quantized; ``ranges`` describes the file that had them."""
+    """How a model was calibrated and quantized; ``ranges`` describes the file of its ranges."""
 
     samples: int | None = None
     seed: int = DEFAULT_SEED
@@ -44,9 +44,9 @@ class CalibrationSettings:
 
 @dataclass(frozen=True)
 class RecordedRecipe:
-    """The recipe in a manifest, which may be anybody's, or of an edgepack of another time.
+    """The recipe in a manifest, which may be untrusted, or from another version of edgepack.
 
-    ``told`` is JSON: the settings by their names, and what went in by its role.
+    ``told`` is the JSON: the settings by name, and the inputs by role.
     """
 
     told: Mapping[str, Any]
@@ -58,17 +58,17 @@ class RecordedRecipe:
 
     @property
     def scheme(self) -> str | None:
-        """What the model was quantized to, which need not be a scheme that is known today."""
+        """The quantization scheme of the model, which this version may not know."""
         return self._text("quantization", "scheme")
 
     @property
     def is_compressed(self) -> bool:
-        """Whether the model was compressed; earlier manifests knew pruning alone."""
+        """Whether the model was compressed; earlier manifests know only pruning."""
         return bool(self.told.get("compress") or self.told.get("prune"))
 
     @property
     def last_technique(self) -> str | None:
-        """The technique of the last step of compression; None in manifests that list no steps."""
+        """The technique of the last compression step; None if the manifest lists no steps."""
         steps = _fitting(list[Any], self.told.get("compress"))
         if not steps:
             return None
@@ -76,9 +76,9 @@ class RecordedRecipe:
         return _fitting(str, last.get("technique")) or ""
 
     def settings(self) -> CalibrationSettings:
-        """How the model was quantized, by the defaults where nothing is told.
+        """Return how the model was quantized; missing settings have their defaults.
 
-        Raises ValueError for settings that cannot be.
+        Raises ValueError for invalid settings.
         """
         defaults = as_json(CalibrationSettings())
         return restore(
@@ -86,20 +86,20 @@ class RecordedRecipe:
         )
 
     def _text(self, name: str, key: str) -> str | None:
-        within = _fitting(dict[str, Any], self.told.get(name)) or {}
-        return _fitting(str, within.get(key))
+        members = _fitting(dict[str, Any], self.told.get(name)) or {}
+        return _fitting(str, members.get(key))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a folder holds and what made it: content and names, the same at any place and time.
+    """The files of a folder and how they were made: reproducible, without times or places.
 
-    ``command`` wrote the folder, and alone may replace it. ``artifacts`` are by their paths in the
-    folder. ``asked`` holds what was asked for, under what it is called: a recipe, say.
-    ``versions`` are those of the packages at work.
+    ``command`` wrote the folder, and only that command may replace it. ``artifacts`` are keyed by
+    path in the folder. ``asked`` holds what was requested, by key, such as the recipe.
+    ``versions`` are those of the packages that were used.
 
-    One that was read may be anybody's: ``schema`` and ``command`` are None where they cannot be
-    what edgepack writes, and so is an artifact of which it cannot be told what it was.
+    A manifest that was read may be untrusted: ``schema`` and ``command`` are None if edgepack
+    cannot have written them, and so is an artifact whose entry is invalid.
     """
 
     command: str | None
@@ -109,11 +109,11 @@ class Manifest:
     schema: int | None = SCHEMA
 
     def write(self, folder: Path) -> None:
-        """Write manifest.json into the folder that it is about."""
+        """Write manifest.json to the folder that it describes."""
         write_json(folder / MANIFEST, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what manifest.json holds."""
+        """Return the content of manifest.json."""
         return {
             "schema": self.schema,
             "command": self.command,
@@ -124,7 +124,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
-        """Read the manifest of a folder; None if edgepack did not write it."""
+        """Read the manifest of a folder; None if there is none that edgepack wrote."""
         try:
             return _manifest(_parse(folder / MANIFEST))
         except (OSError, ValueError):
@@ -132,30 +132,30 @@ class Manifest:
 
     @classmethod
     def beside(cls, path: Path) -> Manifest | None:
-        """Read the manifest beside a file; None if edgepack wrote none that lists the file."""
-        found = cls.read(path.parent)
-        return found if found and path.name in found.artifacts else None
+        """Read the manifest beside a file; None if there is none that lists the file."""
+        manifest = cls.read(path.parent)
+        return manifest if manifest and path.name in manifest.artifacts else None
 
     @property
     def is_current(self) -> bool:
-        """Whether it is of the kind that is written today."""
+        """Whether it has the schema version that this version of edgepack writes."""
         return self.schema == SCHEMA
 
     def is_unaltered(self, path: Path) -> bool:
-        """Whether a file beside the manifest is there as it was written."""
+        """Whether a file beside the manifest still has the content that is listed."""
         return self.artifacts.get(path.name) == describe(path)
 
     @property
     def recipe(self) -> RecordedRecipe | None:
-        """The recipe that the folder was made by; None for a command that takes none."""
-        told = _fitting(dict[str, Any], self.asked.get(RECIPE))
-        return None if told is None else RecordedRecipe(told)
+        """The recipe that made the folder; None for a command without one."""
+        recipe = _fitting(dict[str, Any], self.asked.get(RECIPE))
+        return None if recipe is None else RecordedRecipe(recipe)
 
 
 def require_unaltered(path: Path) -> None:
-    """Raise :class:`AlteredError` if a file is not the one that the manifest beside it lists.
+    """Raise :class:`AlteredError` if a file differs from the one that the manifest beside it lists.
 
-    A manifest that cannot be read may have listed it.
+    Also raises it for an unreadable manifest, which may have listed the file.
     """
     beside = path.parent / MANIFEST
     try:
@@ -163,34 +163,34 @@ def require_unaltered(path: Path) -> None:
             _parse(beside)
     except (OSError, ValueError) as error:
         raise AlteredError(
-            f"{path}: cannot be held against {MANIFEST} beside it, which is damaged ({error});"
+            f"{path}: cannot be verified against {MANIFEST} beside it, which is damaged ({error});"
             " export it again, or move it elsewhere"
         ) from error
-    found = Manifest.beside(path)
-    if found and found.artifacts[path.name] and not found.is_unaltered(path):
+    manifest = Manifest.beside(path)
+    if manifest and manifest.artifacts[path.name] and not manifest.is_unaltered(path):
         raise AlteredError(
-            f"{path}: is not the file that {MANIFEST} beside it lists (its SHA-256 is another);"
+            f"{path}: is not the file that {MANIFEST} beside it lists (its SHA-256 differs);"
             " export it again, or move it elsewhere if it is meant to differ"
         )
 
 
 def _parse(path: Path) -> Any:
     if is_special(path):
-        raise ValueError("it is no file")
+        raise ValueError("it is not a regular file")
     with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise ValueError(f"it is larger than {_MAX_BYTES >> 20} MiB")
     try:
-        told = json.loads(data)
+        content = json.loads(data)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    level = [told]
-    for _ in range(_DEEPEST):
+    level = [content]
+    for _ in range(_MAX_DEPTH):
         level = list(chain.from_iterable(map(_members, level)))
-    if level:  # what goes through it later calls itself for each level
+    if level:  # the functions that process it are recursive
         raise ValueError(_TOO_DEEP)
-    return told
+    return content
 
 
 def _members(value: Any) -> Iterable[Any]:
@@ -199,9 +199,9 @@ def _members(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _manifest(told: Any) -> Manifest:
-    """Make sense of a manifest; raises ValueError if it is not one of edgepack's."""
-    members = restore(dict[str, Any], told)
+def _manifest(content: Any) -> Manifest:
+    """Interpret the JSON of a manifest; raises ValueError if edgepack did not write it."""
+    members = restore(dict[str, Any], content)
     artifacts = restore(dict[str, Any], members.get("artifacts"))
     versions = restore(dict[str, str], members.get("versions"))
     if not artifacts or "edgepack" not in versions:
@@ -211,13 +211,13 @@ def _manifest(told: Any) -> Manifest:
         schema=_fitting(int, members.get("schema")),
         command=command if command and command.isalpha() else None,
         artifacts={name: _fitting(Artifact, each) for name, each in artifacts.items()},
-        asked={name: value for name, value in members.items() if name not in _OF_ALL},
+        asked={name: value for name, value in members.items() if name not in _COMMON_KEYS},
         versions=versions,
     )
 
 
 def _fitting(kind: type[T], value: Any) -> T | None:
-    """Restore a value; None if it does not fit."""
+    """Restore a JSON value; None if it does not fit."""
     try:
         return restore(kind, value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The output folder: it appears whole or not at all, and takes the place of nothing else."""
+"""The output folder of a command: written atomically, and never in place of anything else."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _ANOTHER = "choose another --output"
 def staged_output(
     output: Path, command: str, inputs: Iterable[Any], *, force: bool
 ) -> Iterator[Path]:
-    """Give a folder to fill, which becomes ``output`` if the context ends without an exception.
+    """Yield a folder to fill, which becomes ``output`` if the context ends without an exception.
 
-    ``inputs`` is what the command reads, as :func:`~edgepack.storage.overlap.require_no_overlap`
-    takes it. Raises :class:`OutputError` if ``output`` holds any of it, if it exists and ``force``
-    is not set, if it is not a folder that ``command`` wrote, or if it cannot be written; that
-    includes a full disk.
+    ``inputs`` is what the command reads, see
+    :func:`~edgepack.storage.overlap.require_no_overlap`. Raises :class:`OutputError` if ``output``
+    contains any of it, if it exists and ``force`` is not set, if it is not a folder that
+    ``command`` wrote, or if it cannot be written, for example because the disk is full.
     """
     with ExitStack() as undo, explained(output):
         output, inputs = Path(os.path.realpath(output)), list(inputs)
         _require_folder(output)
-        _put_back(output)
+        _recover(output)
         require_no_overlap(output, inputs)
         _require_replaceable(output, command, force=force)
         require_unlinked(output, inputs)
@@ -53,9 +53,9 @@ def staged_output(
 def _require_folder(output: Path) -> None:
     if not output.name:
         raise OutputError(f"{output}: is the root of the file system; {_ANOTHER}")
-    for place in (output, *output.parents):
-        if place.exists() and not place.is_dir():
-            raise OutputError(f"{place}: exists and is no folder; {_ANOTHER}")
+    for path in (output, *output.parents):
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path}: exists and is not a folder; {_ANOTHER}")
 
 
 def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
@@ -65,43 +65,45 @@ def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
         raise OutputError(f"{output}: exists; replace it with --force, or {_ANOTHER}")
     if os.path.ismount(output):
         raise OutputError(
-            f"{output}: is a disk of its own, not to be replaced; name a folder in it"
+            f"{output}: is a mount point, which cannot be replaced; choose a folder in it"
         )
     if not any(output.iterdir()):
         return
     manifest = _current_manifest(output)
-    strange = next(_not_listed(output, manifest), None)
-    if manifest is None or strange is not None:
-        what = shown(strange) if strange else "folders"
+    unlisted = next(_unlisted(output, manifest), None)
+    if manifest is None or unlisted is not None:
+        what = shown(unlisted) if unlisted else "folders"
         raise OutputError(
-            f"{output}: --force replaces only a folder that edgepack wrote, and this one holds"
-            f" {what}, which no {MANIFEST} of edgepack's lists; {_ANOTHER}"
+            f"{output}: --force replaces only a folder that edgepack wrote, and this one contains"
+            f" {what}, which no {MANIFEST} of edgepack lists; {_ANOTHER}"
         )
-    if (its := manifest.command) != command:
-        who = f"edgepack {its} wrote it" if its else f"its {MANIFEST} names none"
+    if (writer := manifest.command) != command:
+        who = f"edgepack {writer} wrote it" if writer else f"its {MANIFEST} names no command"
         raise OutputError(
             f"{output}: --force replaces only a folder that the same command wrote, edgepack"
-            f" {command}, and {who}; {_ANOTHER}, or remove it yourself"
+            f" {command}, but {who}; {_ANOTHER}, or remove it yourself"
         )
     if protected := next(_protected(output), None):
-        raise OutputError(f"{output}: {protected} is write-protected, so it stays; {_ANOTHER}")
+        raise OutputError(
+            f"{output}: cannot be replaced, for {protected} is write-protected; {_ANOTHER}"
+        )
 
 
 def _protected(output: Path) -> Iterator[Path]:
-    """Find folders whose files cannot be removed."""
+    """Yield the folders whose files cannot be removed."""
     for folder in (output, *(path for path in output.rglob("*") if path.is_dir())):
         if not os.access(folder, os.W_OK | os.X_OK):
             yield folder
 
 
 def _current_manifest(folder: Path) -> Manifest | None:
-    """Read the manifest of a folder, of the kind that is written today; or None."""
+    """Read the manifest of a folder; None if it is missing or of another schema version."""
     manifest = Manifest.read(folder)
     return manifest if manifest and manifest.is_current else None
 
 
-def _not_listed(folder: Path, manifest: Manifest | None) -> Iterator[str]:
-    """Find the files of a folder that its manifest does not list: all of them without one."""
+def _unlisted(folder: Path, manifest: Manifest | None) -> Iterator[str]:
+    """Yield the files of a folder that its manifest does not list: all, without a manifest."""
     listed = {MANIFEST, *manifest.artifacts} if manifest else set()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -110,42 +112,42 @@ def _not_listed(folder: Path, manifest: Manifest | None) -> Iterator[str]:
 
 
 def _put_in_place(folder: Path, output: Path, *, force: bool) -> None:
-    """Give a folder its final name; what stood there goes, or comes back if that fails."""
+    """Rename a folder to ``output``; a former one is removed, or restored if that fails."""
     if not force or not output.exists():
         rename_new(folder, output)
         return
     if exchange(folder, output):
-        return  # what stood there lies where scratch is removed
-    aside = _aside(output)
-    output.rename(aside)
+        return  # the former folder is now the temporary one, which is removed
+    backup = _backup_path(output)
+    output.rename(backup)
     try:
         folder.rename(output)
     except BaseException:
-        aside.rename(output)
+        backup.rename(output)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(backup, ignore_errors=True)
 
 
-def _put_back(output: Path) -> None:
-    """Undo, or finish, what :func:`_put_in_place` was killed over where nothing is exchanged."""
-    aside = _aside(output)
-    if not aside.is_dir():
+def _recover(output: Path) -> None:
+    """Undo or finish a replacement without :func:`exchange` during which a process was killed."""
+    backup = _backup_path(output)
+    if not backup.is_dir():
         return
     if not output.exists():
-        rename_new(aside, output)
-    elif (whole := _current_manifest(output)) and not any(_not_listed(output, whole)):
-        shutil.rmtree(aside, ignore_errors=True)
+        rename_new(backup, output)
+    elif (manifest := _current_manifest(output)) and not any(_unlisted(output, manifest)):
+        shutil.rmtree(backup, ignore_errors=True)
 
 
-def _aside(output: Path) -> Path:
-    """Name the place of what is being replaced: the next run has to find it."""
+def _backup_path(output: Path) -> Path:
+    """Return the path of the folder that is being replaced, where the next run finds it."""
     name = hashlib.sha256(os.fsencode(output.name)).hexdigest()[:16]
     return output.with_name(f"{STAGED}replaced-{name}")
 
 
 @contextmanager
 def _parents(output: Path) -> Iterator[None]:
-    """Make the folders above the output; those that are still empty at the end go again."""
+    """Make the folders above the output; those that are still empty at the end are removed."""
     made = [parent for parent in output.parents if not parent.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

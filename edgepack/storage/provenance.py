@@ -1,4 +1,4 @@
-"""What an exported folder was made of: inputs, settings, versions, the processor."""
+"""The provenance of an output folder: its inputs, settings, versions and processor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _VECTORS = ("avx512f", "avx2", "avx", "sve", "asimd")  # the widest first
 def versions(
     distributions: Iterable[str] = (), interpreters: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
-    """Return the versions of edgepack, Python and some distributions, beside ``interpreters``."""
+    """Return the versions of edgepack, Python, ``distributions`` and ``interpreters``."""
     return (
         {"edgepack": version("edgepack"), "python": platform.python_version()}
         | {name: version(name) for name in distributions}
@@ -44,12 +44,15 @@ def export_manifest(
     inputs: dict[str, Any],
     interpreters: Mapping[str, str],
 ) -> Manifest:
-    """Say what made a folder of a recipe; ``inputs`` are described by :func:`describe_inputs`."""
+    """Return the manifest of a folder that a recipe made.
+
+    ``inputs`` are those that :func:`describe_inputs` returns.
+    """
     settings = {
         "custom_objects": list(recipe.custom_objects),
         "allow_unsafe": recipe.allow_unsafe,
         "observer": recipe.observer,
-        # Manifests have always said that nothing was pruned.
+        # Without compression, manifests have always had "prune": null.
         **({"compress": [*map(as_entry, recipe.compress)]} if recipe.compress else {"prune": None}),
         "samples": recipe.samples,
         "seed": recipe.seed,
@@ -66,10 +69,10 @@ def export_manifest(
 
 
 def processor() -> dict[str, str | None]:
-    """Tell what the last bits of floats hang on: the architecture, and its vector instructions.
+    """Return what the last bits of floats depend on: the architecture and vector instructions.
 
-    TensorFlow and LiteRT choose kernels by them, which add in another order. The instructions are
-    None where the system does not tell them.
+    TensorFlow and LiteRT choose kernels by them, which sum in different orders. The instructions
+    are None if the system does not report them.
     """
     known = set(_CPUINFO.read_text().split()) if _CPUINFO.is_file() else set()
     vectors = next((name for name in _VECTORS if name in known), None)
@@ -77,12 +80,12 @@ def processor() -> dict[str, str | None]:
 
 
 def describe_inputs(recipe: Recipe) -> dict[str, Any]:
-    """Name what goes in by its role: files and folders with their SHA-256 and bytes."""
+    """Describe the inputs of a recipe by their roles, as :func:`describe_data` does."""
     return {role: describe_data(data) for role, data in recipe.inputs.items()}
 
 
 def describe_data(data: Any) -> dict[str, Any]:
-    """Name what goes in: a file or folder with its SHA-256 and bytes, a function or an object."""
+    """Describe an input: a file or folder with its SHA-256 and bytes, a function or an object."""
     if isinstance(data, str) and is_function_name(data):
         return {"function": data}
     if not isinstance(data, (str, Path)):

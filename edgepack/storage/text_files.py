@@ -1,4 +1,4 @@
-"""The texts of a folder that edgepack writes, and its JSON."""
+"""Write text and JSON files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON as people read it."""
+    """Write indented JSON; raises ValueError for NaN and infinity."""
     path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write texts by their paths in a folder, as they stand: ASCII, lines ended by a newline."""
+    r"""Write texts by their paths in a folder, unchanged: ASCII, with lines ended by ``\n``."""
     for path, text in texts.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)

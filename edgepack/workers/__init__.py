@@ -1,1 +1,1 @@
-"""Worker processes: where TensorFlow, interpreters and decoders run, because they crash."""
+"""Worker processes, which isolate TensorFlow, interpreters and decoders because they may crash."""

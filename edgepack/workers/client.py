@@ -1,9 +1,10 @@
-"""Worker processes: where TensorFlow and the interpreters run, because they crash.
+"""The parent's side of worker processes, in which TensorFlow and the interpreters run.
 
-A worker is a Python process that builds one service object (see :mod:`edgepack.workers.server`) and
-answers calls of its methods, one at a time. Arguments and results are JSON, as
-:mod:`edgepack.core.codec` writes it, and a method's arguments are restored by their type hints;
-arrays and models travel as files. Nothing that a worker says is ever unpickled or run.
+They run in processes of their own because they may crash. A worker is a Python process that builds
+one service object (see :mod:`edgepack.workers.server`) and serves calls of its methods, one at a
+time. Arguments and results are JSON, as :mod:`edgepack.core.codec` writes it, and a method's
+arguments are restored by their type hints; arrays and models are passed as files. Nothing that a
+worker sends is ever unpickled or executed.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ from edgepack.core.progress import Update, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.workers.sandbox import Sandbox
 
-# The working folder is no place to import from: what lies there may be anyone's. `-c` puts it
-# first on the path, so the worker takes over this process's path before it imports anything.
+# Never import from the working folder: its files cannot be trusted. `-c` puts it first on the
+# path, so the worker adopts this process's path before it imports anything.
 _BOOT = (
     "import sys; sys.path[:] = sys.argv[5:];"
     " from edgepack.workers.server import main; main(*sys.argv[1:5])"
 )
 _MIB = 1 << 20
-_LAST_WORDS_BYTES = 1 << 12
-_MOMENT_S = 2.0
+_LOG_TAIL_BYTES = 1 << 12
+_JOIN_TIMEOUT_S = 2.0
 
-# Libraries share a sum out among their threads, and where it is cut decides its last bits. So
-# there are as many threads on every machine, whatever processors it has. TensorFlow has four:
-# two processors lose little by them, more would spend their time waiting for each other. Its
-# oneDNN kernels, which it takes on some processors only, also look at how cores share caches.
-_SAME_EVERYWHERE = {
+# Libraries split a sum among their threads, and where they split it decides its last bits. So
+# the number of threads is the same on every machine, whatever processors it has. TensorFlow gets
+# four: two processors lose little by that, and more threads would mostly wait for each other. Its
+# oneDNN kernels, which it uses on some processors only, also depend on how cores share caches.
+_REPRODUCIBLE = {
     "TF_NUM_INTRAOP_THREADS": "4",
     "TF_ENABLE_ONEDNN_OPTS": "0",
     "OPENBLAS_NUM_THREADS": "1",  # numpy's
@@ -51,11 +52,11 @@ _SAME_EVERYWHERE = {
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a worker process may take; None means no limit.
+    """The resource limits of a worker process; None means no limit.
 
-    ``time_s`` is how long it may work without telling of progress, ``memory_bytes`` its address
-    space, and as much it may write to a file; ``data_bytes`` is the memory that it may write to,
-    which leaves out the files that it maps to read.
+    ``time_s`` is how long it may work without reporting progress, in seconds. ``memory_bytes``
+    limits its address space, and the size of each file that it writes. ``data_bytes`` limits its
+    writable memory, which excludes files that are mapped for reading.
     """
 
     time_s: float | None = None
@@ -64,13 +65,13 @@ class Limits:
 
     @property
     def has_memory(self) -> bool:
-        """Whether there is a limit of memory."""
+        """Whether there is a memory limit."""
         return self.memory_bytes is not None or self.data_bytes is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Python:
-    """A Python to run a worker with: its command, and the folders that it imports from."""
+    """A Python interpreter to run a worker: its command, and the folders that it imports from."""
 
     command: tuple[str, ...]
     path: tuple[str, ...]
@@ -79,12 +80,12 @@ class Python:
 class Worker:
     """A process that serves the methods of one object.
 
-    ``service`` is ``module:Class``, built with ``arguments`` as soon as the process runs;
-    ``label`` names the process in messages; ``python`` is this one unless another is given. Its
-    standard error, and all that native code prints, is shown only if ``verbose``. It leaves no core
-    dump. With a ``confinement`` it takes all rights from itself that it does not need, before it
-    imports anything; where the system cannot do that, ``verbose`` tells. Leaving the context kills
-    the process, whatever it is doing.
+    ``service`` is ``module:Class``, constructed with ``arguments`` as soon as the process runs;
+    ``label`` names the process in messages; ``python`` is this interpreter by default. Its standard
+    error, and everything that native code prints, is shown only if ``verbose``. It leaves no core
+    dump. With a ``confinement`` it drops all permissions that it does not need before it imports
+    anything; if the system does not support that, a ``verbose`` worker prints a note. Leaving the
+    context kills the process, whatever it is doing.
     """
 
     def __init__(
@@ -101,36 +102,36 @@ class Worker:
         self._label = label
         self._limits = limits or Limits()
         python = python or Python(command=(sys.executable,), path=tuple(sys.path))
-        with contextlib.ExitStack() as undo:  # where no more files or threads can be had
-            # What TensorFlow writes for itself; it is killed, and cannot take it away.
-            self._scratch = TemporaryFolder()
-            undo.callback(self._scratch.remove)
-            self._words = undo.enter_context(tempfile.TemporaryFile())
-            rights = confinement and replace(
-                confinement, writes=(*confinement.writes, str(self._scratch.path))
+        with contextlib.ExitStack() as undo:  # in case the system is out of files or threads
+            # For TensorFlow's temporary files: the process is killed, and cannot remove them.
+            self._temporary = TemporaryFolder()
+            undo.callback(self._temporary.remove)
+            self._log = undo.enter_context(tempfile.TemporaryFile())
+            sandbox = confinement and replace(
+                confinement, writes=(*confinement.writes, str(self._temporary.path))
             )
-            told = [json.dumps(as_json(each)) for each in (arguments, self._limits, rights)]
-            said = self._words if limits else subprocess.DEVNULL
+            settings = [json.dumps(as_json(each)) for each in (arguments, self._limits, sandbox)]
+            log = self._log if limits else subprocess.DEVNULL
             self._process = subprocess.Popen(  # noqa: S603 (this Python, our own module)
-                [*python.command, "-c", _BOOT, service, *told, *python.path],
+                [*python.command, "-c", _BOOT, service, *settings, *python.path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE if verbose else said,
+                stderr=subprocess.PIPE if verbose else log,
                 env={
                     **os.environ,
                     **_environment(verbose),
-                    "TMPDIR": str(self._scratch.path),
-                    # Keras 3 imports Matplotlib, which would complain of a cache out of reach.
-                    **({"MPLCONFIGDIR": str(self._scratch.path)} if confinement else {}),
+                    "TMPDIR": str(self._temporary.path),
+                    # Keras 3 imports Matplotlib, which warns if it cannot reach its cache.
+                    **({"MPLCONFIGDIR": str(self._temporary.path)} if confinement else {}),
                 },
-                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
+                start_new_session=True,  # Ctrl-C reaches the parent only, which ends its workers
                 encoding="utf-8",
                 errors="backslashreplace",
             )
             undo.callback(self._process.kill)
             self._thread = ThreadPoolExecutor(max_workers=1)
-            self._showing = threading.Thread(target=self._show, daemon=True)
-            self._showing.start()
+            self._log_thread = threading.Thread(target=self._show_log, daemon=True)
+            self._log_thread.start()
             undo.pop_all()
 
     def __enter__(self) -> Worker:
@@ -145,46 +146,46 @@ class Worker:
         self._process.kill()
         self._thread.shutdown(cancel_futures=True)
         for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):  # what was left to write has no reader
-                pipe.close()  # type: ignore[union-attr]  # both were asked for
+            with contextlib.suppress(OSError):  # nobody reads the rest of the buffer
+                pipe.close()  # type: ignore[union-attr]  # both are pipes
         self._process.wait()
-        self._showing.join(_MOMENT_S)  # what it started may still hold the pipe
-        self._words.close()
-        self._scratch.remove()
+        self._log_thread.join(_JOIN_TIMEOUT_S)  # its child processes may still hold the pipe
+        self._log.close()
+        self._temporary.remove()
 
     def start(self, method: str, *, update: Update = ignore, **arguments: Any) -> Future[Any]:
-        """Call a method of the service; it begins when the calls before it are answered."""
+        """Call a method of the service; the call begins when all earlier ones have returned."""
         return self._thread.submit(self._exchange, method, update, arguments)
 
     def call(self, method: str, *, update: Update = ignore, **arguments: Any) -> Any:
-        """Call a method of the service and wait for what it returns.
+        """Call a method of the service and return its result.
 
-        Raises what the method raised if that was an :class:`~edgepack.core.errors.EdgepackError`,
-        :class:`~edgepack.core.errors.WorkerCrashError` if the process died,
-        :class:`~edgepack.core.errors.WorkerLimitError` if that was for its limits, or if the method
-        had no more memory, and RuntimeError with the worker's traceback for anything else.
+        Raises what the method raised if that is an :class:`~edgepack.core.errors.EdgepackError` or
+        an OSError, :class:`~edgepack.core.errors.WorkerCrashError` if the process died,
+        :class:`~edgepack.core.errors.WorkerLimitError` if it exceeded its limits or ran out of
+        memory, and RuntimeError with the worker's traceback for anything else.
         """
         return self.start(method, update=update, **arguments).result()
 
-    def _show(self) -> None:
-        """Write what a verbose process says to standard error, as text, and keep it."""
+    def _show_log(self) -> None:
+        """Copy the output of a verbose process to standard error, as text, and to the log."""
         if self._process.stderr is None:
             return
-        with self._process.stderr as words:
-            for line in words:
-                with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens
+        with self._process.stderr as stderr:
+            for line in stderr:
+                with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it
                     sys.stderr.write(printable(line, keep="\n\t"))
-                    self._words.write(line.encode())
+                    self._log.write(line.encode())
 
     def _exchange(self, method: str, update: Update, arguments: dict[str, Any]) -> Any:
-        assert self._process.stdin is not None  # noqa: S101 (both were asked for)
+        assert self._process.stdin is not None  # noqa: S101 (both are pipes)
         assert self._process.stdout is not None  # noqa: S101
-        with contextlib.suppress(BrokenPipeError):  # it died: the loop below finds no answer
-            asked = {"method": method, "arguments": as_json(arguments)}
-            self._process.stdin.write(json.dumps(asked) + "\n")
+        with contextlib.suppress(BrokenPipeError):  # it died: the loop below gets no reply
+            request = {"method": method, "arguments": as_json(arguments)}
+            self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         for line in self._process.stdout:
-            if not line.endswith("\n"):  # it died while it wrote
+            if not line.endswith("\n"):  # it died while writing
                 break
             message = json.loads(line)
             if "result" in message:
@@ -192,7 +193,7 @@ class Worker:
             if "error" in message:
                 self._raise(message["error"], method)
             update(*message["progress"])
-        raise self._death(self._process.wait(), method)
+        raise self._crash_error(self._process.wait(), method)
 
     def _raise(self, error: dict[str, Any], method: str) -> None:
         if error["type"] == "OSError":
@@ -204,8 +205,8 @@ class Worker:
             raise kind(error["message"])
         raise RuntimeError(f"in a worker process:\n{error['traceback']}")
 
-    def _death(self, status: int, method: str) -> errors.EdgepackError:
-        """Say how the process ended."""
+    def _crash_error(self, status: int, method: str) -> errors.EdgepackError:
+        """Return the error that says how the process ended."""
         limits, killer = self._limits, signal_name(status)
         if killer == "SIGALRM" and limits.time_s:
             return errors.WorkerLimitError(
@@ -214,43 +215,43 @@ class Worker:
             )
         if killer == "SIGXCPU":
             return errors.WorkerLimitError(
-                f"{self._label} cannot do the step {method!r} in the processor time it may use",
+                f"{self._label} exceeded its limit of processor time in the step {method!r}",
                 resource="time",
             )
-        if limits.has_memory and b"bad_alloc" in self._last_words():
+        if limits.has_memory and b"bad_alloc" in self._log_tail():
             return self._out_of_memory(method)
-        end = f"was killed by {killer}" if killer else f"ended with status {status}"
-        return errors.WorkerCrashError(f"{self._label} {end} in the step {method!r}", killer)
+        how = f"was killed by {killer}" if killer else f"ended with status {status}"
+        return errors.WorkerCrashError(f"{self._label} {how} in the step {method!r}", killer)
 
     def _out_of_memory(self, method: str) -> errors.WorkerLimitError:
         memory = self._limits.memory_bytes
-        limit = f"its memory limit of {memory // _MIB:,} MiB" if memory else "the memory it may use"
+        limit = f"its memory limit of {memory // _MIB:,} MiB" if memory else "its memory limit"
         return errors.WorkerLimitError(
-            f"{self._label} cannot do the step {method!r} within {limit}", resource="memory"
+            f"{self._label} cannot finish the step {method!r} within {limit}", resource="memory"
         )
 
-    def _last_words(self) -> bytes:
-        """Read the end of what native code wrote, which says why it gave up."""
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - _LAST_WORDS_BYTES))
-        return self._words.read()
+    def _log_tail(self) -> bytes:
+        """Read the end of what native code printed, which says why it aborted."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _LOG_TAIL_BYTES))
+        return self._log.read()
 
 
 def _environment(verbose: bool) -> dict[str, str]:
-    """Settings that must stand before TensorFlow or numpy is imported."""
-    return _SAME_EVERYWHERE | {
+    """Return the environment variables to set before TensorFlow or numpy is imported."""
+    return _REPRODUCIBLE | {
         "TF_CPP_MIN_LOG_LEVEL": "0" if verbose else "3",
-        # `tf.keras` is tf-keras, as TFMOT wants it, whatever is imported first; and TensorFlow
-        # leaves Keras 3 alone, which takes a second to import, until a model asks for it.
+        # `tf.keras` is tf-keras, as TFMOT requires, whatever is imported first; and TensorFlow
+        # does not import Keras 3, which takes a second, until a model needs it.
         "TF_USE_LEGACY_KERAS": "1",
-        "HDF5_PLUGIN_PRELOAD": "::",  # HDF5 loads no library that a file asks for (H5PL_NO_PLUGIN)
-        "PYTHONHASHSEED": "0",  # no order of a set may reach an exported file
+        "HDF5_PLUGIN_PRELOAD": "::",  # HDF5 loads no plugin that a file requests (H5PL_NO_PLUGIN)
+        "PYTHONHASHSEED": "0",  # the order of a set must not affect an exported file
         "PYTHONIOENCODING": "utf-8",
     }
 
 
 def signal_name(status: int) -> str | None:
-    """Name the signal that ended a process; None if it ended by itself.
+    """Return the name of the signal that killed a process, by its exit status; None if none did.
 
     >>> signal_name(-11)
     'SIGSEGV'

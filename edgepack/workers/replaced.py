@@ -1,4 +1,4 @@
-"""A worker process that may be ended by what it runs, and is replaced."""
+"""A worker that is replaced by a new process when what it runs ends it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from edgepack.workers.client import Worker
 
 
 class ReplacedWorker:
-    """A worker that ``start`` starts, at once; a new one takes the place of one that was ended.
+    """A worker that ``start`` starts, immediately and again for the next call after it has ended.
 
-    ``label`` names it in messages. Leaving the context ends it for good. Calls come one at a time.
+    ``label`` names it in messages. Leaving the context ends it for good. It takes one call at a
+    time.
     """
 
     def __init__(self, start: Callable[[], Worker], label: str) -> None:
         self._start = start
         self._label = label
         self._lock = threading.Lock()
-        self._is_over = False
+        self._is_closed = False
         self._worker: Worker | None = start()
 
     def __enter__(self) -> ReplacedWorker:
@@ -34,17 +35,17 @@ class ReplacedWorker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._is_over = True
+        self._is_closed = True
         self._end()
 
     def call(self, method: str, *, update: Update = ignore, **arguments: Any) -> Any:
         """Call a method of the worker's service.
 
-        Raises what :meth:`~edgepack.workers.client.Worker.call` does; the next call finds a worker
-        again.
+        Raises what :meth:`~edgepack.workers.client.Worker.call` does; the next call starts a new
+        worker if this one ended it.
         """
         with self._lock:
-            if self._is_over:
+            if self._is_closed:
                 raise WorkerCrashError(f"{self._label} was ended before {method!r}")
             worker = self._worker = self._worker or self._start()
         try:

@@ -1,4 +1,4 @@
-"""How much of the machine a process may take."""
+"""The memory of the machine, and limits on the memory and time of this process."""
 
 from __future__ import annotations
 
@@ -11,42 +11,47 @@ from pathlib import Path
 
 _KIB = 1 << 10
 _STATUS = Path("/proc/self/status")
-_OF_GROUP = Path("/sys/fs/cgroup/memory.max")
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def machine_bytes() -> int | None:
-    """Tell how much memory there is for this process; None where that is no limit for it."""
+    """Return the memory of the machine or control group in bytes; None if it is no usable limit.
+
+    That is so with an accelerator, whose driver reserves address space.
+    """
     if _has_accelerator():
         return None
-    found = []
+    limits = []
     with suppress(ValueError, OSError):
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with suppress(ValueError, OSError):  # "max" where the group has no limit
-        found.append(int(_OF_GROUP.read_text(encoding="ascii")))
-    return min(found, default=None)
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(ValueError, OSError):  # "max" if the control group has no limit
+        limits.append(int(_CGROUP_LIMIT.read_text(encoding="ascii")))
+    return min(limits, default=None)
 
 
 @contextmanager
 def growing_at_most(more: int) -> Iterator[None]:
-    """Let this process take so many bytes more than it has now, and no more, meanwhile.
+    """Limit the memory of this process to ``more`` bytes above its current use, in the context.
 
-    Counts what it writes to (RLIMIT_DATA), not the files that it maps to read. What asks for more
-    gets none: numpy raises MemoryError, TensorFlow ResourceExhaustedError. Without Linux's account
-    of the process's memory there is no limit.
+    The limit is on writable memory (RLIMIT_DATA), not on files that are mapped for reading.
+    Allocations beyond it fail: numpy raises MemoryError, TensorFlow ResourceExhaustedError. There
+    is no limit where the system does not report the current use (it is Linux that does), and with
+    an accelerator.
     """
-    taken = _taken_bytes()
-    if taken is None or _has_accelerator():
+    used = _data_bytes()
+    if used is None or _has_accelerator():
         yield
         return
-    with _limited(resource.RLIMIT_DATA, taken + more):
+    with _limited(resource.RLIMIT_DATA, used + more):
         yield
 
 
 @contextmanager
 def computing_at_most(more_s: float) -> Iterator[None]:
-    """Let this process compute for so many seconds of a processor, and end it after that.
+    """Limit this process to ``more_s`` more seconds of processor time, in the context.
 
-    The system does it, by SIGXCPU (RLIMIT_CPU), whatever native code is at.
+    Beyond that, the system ends the process by SIGXCPU (RLIMIT_CPU), whatever native code is
+    running.
     """
     used = resource.getrusage(resource.RUSAGE_SELF)
     with _limited(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + more_s)):
@@ -54,10 +59,10 @@ def computing_at_most(more_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _limited(kind: int, most: int) -> Iterator[None]:
-    """Lower a limit of this process meanwhile, where it is not lower already."""
+def _limited(kind: int, limit: int) -> Iterator[None]:
+    """Lower a resource limit of this process in the context, unless it is lower already."""
     soft, hard = resource.getrlimit(kind)
-    limits = [most, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
+    limits = [limit, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
     resource.setrlimit(kind, (min(limits), hard))
     try:
         yield
@@ -65,16 +70,16 @@ def _limited(kind: int, most: int) -> Iterator[None]:
         resource.setrlimit(kind, (soft, hard))
 
 
-def _taken_bytes() -> int | None:
-    """Read how much memory of this process it may write to; None where the system does not say."""
+def _data_bytes() -> int | None:
+    """Return the writable memory of this process in bytes; None if it is not reported."""
     try:
         lines = _STATUS.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    taken = (int(line.split()[1]) * _KIB for line in lines if line.startswith("VmData:"))
-    return next(taken, None)
+    sizes = (int(line.split()[1]) * _KIB for line in lines if line.startswith("VmData:"))
+    return next(sizes, None)
 
 
 def _has_accelerator() -> bool:
-    """Whether there is one whose driver takes address space by the memory of the device."""
+    """Whether there is an accelerator whose driver reserves address space for device memory."""
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()

@@ -1,7 +1,7 @@
-"""The inside of a worker process: build one service, answer calls of its methods.
+"""The worker process's side: construct one service object and serve calls of its methods.
 
-Calls come as lines of JSON on standard input, answers go as lines of JSON to what was standard
-output; :mod:`edgepack.workers.client` is the other end.
+Calls arrive as lines of JSON on standard input, and replies leave as lines of JSON on the original
+standard output; :mod:`edgepack.workers.client` is the parent's side.
 """
 
 from __future__ import annotations
@@ -26,81 +26,81 @@ from edgepack.workers.sandbox import Sandbox, enter_sandbox
 
 _PROGRESS_INTERVAL_S = 0.05
 _MAX_TEXT = 20_000
-_CONFINED = "the process is confined: it reaches the files that it was given, and the packages\n"
+_CONFINED = "the process is confined to its input files and to the installed packages\n"
 
 
 def main(service: str, arguments: str, limits: str, confinement: str) -> None:
-    """Serve a ``module:Class``, built with JSON arguments, until standard input ends.
+    """Serve ``module:Class``, constructed with JSON arguments, until standard input ends.
 
-    ``limits`` are the fields of :class:`~edgepack.workers.client.Limits`, as JSON, and
+    ``limits`` are the fields of :class:`~edgepack.workers.client.Limits` as JSON, and
     ``confinement`` those of :class:`~edgepack.workers.sandbox.Sandbox`, or null.
     """
-    most = restore(Limits, json.loads(limits))
+    restored_limits = restore(Limits, json.loads(limits))
     _limit(resource.RLIMIT_CORE, 0)
-    if most.memory_bytes:
-        _limit(resource.RLIMIT_AS, most.memory_bytes)
-        _limit(resource.RLIMIT_FSIZE, most.memory_bytes)
-    if most.data_bytes:
-        _limit(resource.RLIMIT_DATA, most.data_bytes)
-    rights = json.loads(confinement)
-    if rights:
-        why = enter_sandbox(restore(Sandbox, rights))
+    if restored_limits.memory_bytes:
+        _limit(resource.RLIMIT_AS, restored_limits.memory_bytes)
+        _limit(resource.RLIMIT_FSIZE, restored_limits.memory_bytes)
+    if restored_limits.data_bytes:
+        _limit(resource.RLIMIT_DATA, restored_limits.data_bytes)
+    sandbox = json.loads(confinement)
+    if sandbox:
+        why = enter_sandbox(restore(Sandbox, sandbox))
         sys.stderr.write(f"the process is not confined: {why}\n" if why else _CONFINED)
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what native code prints must not mix with the answers
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # the output of native code must not mix with the replies
     calls: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=_listen, args=(calls,), daemon=True).start()
+    threading.Thread(target=_receive, args=(calls,), daemon=True).start()
     module, _, name = service.partition(":")
-    # Importing TensorFlow makes objects by the million and drops few: collecting meanwhile
-    # takes a third of the time and frees nothing.
+    # Importing TensorFlow creates millions of objects and drops few: garbage collection would
+    # take a third of the time and free nothing.
     gc.disable()
     try:
         build = getattr(importlib.import_module(module), name)
-        instance = build(**_restored(build.__init__, json.loads(arguments)))
-    except Exception as error:  # noqa: BLE001 (told to the first caller)
-        _send(answers, {"error": _describe(error)})
+        instance = build(**_restore_arguments(build.__init__, json.loads(arguments)))
+    except Exception as error:  # noqa: BLE001 (sent to the first caller)
+        _send(replies, {"error": _describe(error)})
         return
     finally:
         gc.freeze()
         gc.enable()
     while True:
         call = calls.get()
-        reporter = _Reporter(answers, most.time_s)
+        reporter = _Reporter(replies, restored_limits.time_s)
         try:
             method = getattr(instance, call["method"])
-            given = _restored(method, call["arguments"])
-            answer = {"result": as_json(method(**given, update=reporter))}
-        except Exception as error:  # noqa: BLE001 (told to the caller)
-            answer = {"error": _describe(error)}
-        reporter.rest()
-        _send(answers, answer)
+            restored = _restore_arguments(method, call["arguments"])
+            reply = {"result": as_json(method(**restored, update=reporter))}
+        except Exception as error:  # noqa: BLE001 (sent to the caller)
+            reply = {"error": _describe(error)}
+        reporter.stop_timer()
+        _send(replies, reply)
 
 
-def _restored(called: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Build what a method takes, by its type hints."""
-    hints = get_type_hints(called)
+def _restore_arguments(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Restore the JSON arguments of a function by its type hints."""
+    hints = get_type_hints(function)
     return {name: restore(hints.get(name, Any), each) for name, each in arguments.items()}
 
 
-def _limit(what: int, most: int) -> None:
-    _, hard = resource.getrlimit(what)
-    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+def _limit(kind: int, limit: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
-def _listen(calls: queue.Queue[dict[str, Any]]) -> None:
-    """Pass calls on; end the process when the parent is gone, even in the middle of a call."""
+def _receive(calls: queue.Queue[dict[str, Any]]) -> None:
+    """Queue incoming calls; end the process when the parent is gone, even during a call."""
     for line in sys.stdin:
         calls.put(json.loads(line))
     os._exit(0)
 
 
-def _send(answers: TextIO, message: dict[str, Any]) -> None:
-    answers.write(json.dumps(message) + "\n")
-    answers.flush()
+def _send(replies: TextIO, message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()
 
 
 def _describe(error: Exception) -> dict[str, Any]:
-    # A worker reads models through Keras, which has its own errors: this is a failed write.
+    # Keras reads models, and has its own errors for that: an OSError is a failed write.
     kinds = (kind for kind in (OSError, MemoryError) if isinstance(error, kind))
     described = {
         "type": next(kinds, type(error)).__name__,
@@ -108,26 +108,27 @@ def _describe(error: Exception) -> dict[str, Any]:
         "traceback": "".join(traceback.format_exception(error))[-_MAX_TEXT:],
     }
     if isinstance(error, OSError):
-        named = [] if error.filename is None else [os.fsdecode(error.filename)]
-        numbered = [error.errno, error.strerror, *named]
-        return described | {"arguments": numbered if error.errno else [described["message"]]}
+        filename = [] if error.filename is None else [os.fsdecode(error.filename)]
+        arguments = [error.errno, error.strerror, *filename]
+        return described | {"arguments": arguments if error.errno else [described["message"]]}
     return described
 
 
 class _Reporter:
-    """Sends updates, but not so many that sending them takes time.
+    """Sends progress updates, but rarely enough that sending them takes no time.
 
-    The system ends the process by SIGALRM if none comes for ``time_s``, whatever native code does.
+    If no update comes for ``time_s`` seconds, the system ends the process by SIGALRM, whatever
+    native code is running.
     """
 
-    def __init__(self, answers: TextIO, time_s: float | None) -> None:
-        self._answers = answers
+    def __init__(self, replies: TextIO, time_s: float | None) -> None:
+        self._replies = replies
         self._next = 0.0
-        self._time_s = time_s or 0.0  # a timer of 0 never runs out
+        self._time_s = time_s or 0.0  # a timer of 0 never expires
         signal.setitimer(signal.ITIMER_REAL, self._time_s)
 
-    def rest(self) -> None:
-        """Stop the clock."""
+    def stop_timer(self) -> None:
+        """Stop the timer."""
         signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def __call__(self, done: int, total: int, detail: str = "") -> None:
@@ -135,4 +136,4 @@ class _Reporter:
         now = time.monotonic()
         if now >= self._next or done == total:
             self._next = now + _PROGRESS_INTERVAL_S
-            _send(self._answers, {"progress": [done, total, detail]})
+            _send(self._replies, {"progress": [done, total, detail]})

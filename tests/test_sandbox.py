@@ -1,4 +1,4 @@
-"""A process that loads what may be anybody's has taken from itself what it does not need."""
+"""A process that loads untrusted files has dropped the permissions that it does not need."""
 
 from __future__ import annotations
 
@@ -19,81 +19,82 @@ from conftest import Edgepack, python
 from edgepack.config.export import ModelSource
 from edgepack.core.errors import ConversionError, WorkerLimitError
 from edgepack.pipeline.steps.model_process import keep, model_session
-from edgepack.workers import sandbox as confining
+from edgepack.workers import sandbox as sandbox_module
 from edgepack.workers.client import Limits, Worker
 from edgepack.workers.resources import growing_at_most, machine_bytes
 from edgepack.workers.sandbox import Sandbox
 
 
 def landlock() -> int:
-    """Tell the version of Landlock here; 0 for none."""
+    """Return the version of Landlock in this kernel; 0 for none."""
     libc = ctypes.CDLL(None, use_errno=True)
     return max(0, libc.syscall(444, None, 0, 1)) if sys.platform == "linux" else 0
 
 
 TESTS = str(Path(__file__).parent)
-"""Where the services of these tests are imported from."""
+"""The folder that the services of these tests are imported from."""
 
-needs_account_of_memory = pytest.mark.skipif(
-    machine_bytes() is None, reason="memory is not counted beside an accelerator, or not on Linux"
+needs_memory_limit = pytest.mark.skipif(
+    machine_bytes() is None, reason="memory is not limited with an accelerator, or not on Linux"
 )
 needs_landlock = pytest.mark.skipif(not landlock(), reason="this kernel has no Landlock")
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> dict[str, Path]:
-    found = {name: tmp_path / name for name in ("given", "work", "other")}
-    for folder in found.values():
+def folders(tmp_path: Path) -> dict[str, Path]:
+    folders = {name: tmp_path / name for name in ("input", "work", "other")}
+    for folder in folders.values():
         folder.mkdir()
         (folder / "file").write_text("x")
-    return found
+    return folders
 
 
-def touched(places: dict[str, Path], confinement: Sandbox | None) -> dict[str, str]:
-    """Let a process read and write everywhere; returns what became of it."""
-    files = [str(folder / "file") for folder in places.values()]
-    with Worker("services:Service", label="x", confinement=confinement) as worker:
+def outcomes(folders: dict[str, Path], sandbox: Sandbox | None) -> dict[str, str]:
+    """Let a process read and write everywhere; returns the outcome of each attempt."""
+    files = [str(folder / "file") for folder in folders.values()]
+    with Worker("services:Service", label="x", confinement=sandbox) as worker:
         done = worker.call("touch", reads=files, writes=[f"{each}.new" for each in files])
     return {
-        name.replace(f"{places['given'].parent}{os.sep}", ""): what for name, what in done.items()
+        name.replace(f"{folders['input'].parent}{os.sep}", ""): outcome
+        for name, outcome in done.items()
     }
 
 
 @needs_landlock
-def test_it_reads_what_it_was_given_and_writes_in_its_own_folder(places: dict[str, Path]) -> None:
-    rights = Sandbox(reads=(TESTS, str(places["given"])), writes=(str(places["work"]),))
-    done = touched(places, rights)
+def test_it_reads_its_inputs_and_writes_in_its_own_folder(folders: dict[str, Path]) -> None:
+    sandbox = Sandbox(reads=(TESTS, str(folders["input"])), writes=(str(folders["work"]),))
+    done = outcomes(folders, sandbox)
     assert done.pop("connect") == (
         "PermissionError" if landlock() >= 4 else "ConnectionRefusedError"
     )
     assert done.pop("signal the parent") == ("PermissionError" if landlock() >= 6 else "done")
     assert done == {
-        "read given/file": "done",
+        "read input/file": "done",
         "read work/file": "done",
         "read other/file": "PermissionError",
-        "write given/file.new": "PermissionError",
+        "write input/file.new": "PermissionError",
         "write work/file.new": "done",
         "write other/file.new": "PermissionError",
         "list /home": "PermissionError",
-        "gain rights": "1",
+        "no new privileges": "1",
     }
 
 
 @needs_landlock
-def test_a_single_file_may_be_given(places: dict[str, Path]) -> None:
-    done = touched(places, Sandbox(reads=(TESTS, str(places["given"] / "file"))))
-    assert done["read given/file"] == "done"
-    assert done["read work/file"] == done["write given/file.new"] == "PermissionError"
+def test_a_single_file_may_be_readable(folders: dict[str, Path]) -> None:
+    done = outcomes(folders, Sandbox(reads=(TESTS, str(folders["input"] / "file"))))
+    assert done["read input/file"] == "done"
+    assert done["read work/file"] == done["write input/file.new"] == "PermissionError"
 
 
-def test_without_a_confinement_nothing_is_taken(places: dict[str, Path]) -> None:
-    done = touched(places, None)
-    assert done.pop("gain rights") == "0"
+def test_without_a_sandbox_nothing_is_restricted(folders: dict[str, Path]) -> None:
+    done = outcomes(folders, None)
+    assert done.pop("no new privileges") == "0"
     assert done.pop("connect") == "ConnectionRefusedError"
     assert set(done.values()) == {"done"}
 
 
-def test_where_the_kernel_has_no_landlock_it_says_so_and_goes_on(
+def test_a_kernel_without_landlock_is_reported_and_not_fatal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Libc:
@@ -106,8 +107,8 @@ def test_where_the_kernel_has_no_landlock_it_says_so_and_goes_on(
             ctypes.set_errno(38)
             return -1
 
-    monkeypatch.setattr(confining.ctypes, "CDLL", lambda *_, **__: Libc)
-    assert confining.enter_sandbox(Sandbox()) == (
+    monkeypatch.setattr(sandbox_module.ctypes, "CDLL", lambda *_, **__: Libc)
+    assert sandbox_module.enter_sandbox(Sandbox()) == (
         "Landlock is not available: Function not implemented"
     )
 
@@ -120,47 +121,47 @@ def test_where_the_kernel_has_no_landlock_it_says_so_and_goes_on(
         (ModelSource(path=Path("m.h5"), custom_objects=("own_layers:Scale",)), False),
     ],
 )
-def test_code_that_the_user_allows_has_the_rights_of_the_user(
+def test_code_that_the_user_allows_has_the_permissions_of_the_user(
     source: ModelSource, is_confined: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     monkeypatch.setattr(
-        "edgepack.pipeline.steps.model_process.Worker", lambda *_, **named: given.update(named)
+        "edgepack.pipeline.steps.model_process.Worker", lambda *_, **named: arguments.update(named)
     )
     model_session(source, tmp_path, verbose=False)
-    rights = given["confinement"]
-    assert (rights is not None) == is_confined
+    sandbox = arguments["confinement"]
+    assert (sandbox is not None) == is_confined
     if is_confined:
-        assert rights.reads == (str(Path("m.h5").absolute()), str(tmp_path))
-        assert rights.writes == (str(tmp_path / "session"),)
-        assert not rights.connects
+        assert sandbox.reads == (str(Path("m.h5").absolute()), str(tmp_path))
+        assert sandbox.writes == (str(tmp_path / "session"),)
+        assert not sandbox.connects
 
 
 @pytest.mark.parametrize(
-    ("why", "said"),
+    ("why", "message"),
     [
         ("'no Landlock'", "the process is not confined: no Landlock\n"),
-        ("None", "the process is confined: it reaches the files that it was given, and the"),
+        ("None", "the process is confined to its input files and to the installed packages\n"),
     ],
 )
-def test_a_verbose_process_says_whether_it_is_confined(why: str, said: str) -> None:
+def test_a_verbose_process_reports_whether_it_is_confined(why: str, message: str) -> None:
     code = (
-        f"import edgepack.workers.server as serve; serve.confine = lambda _: {why};"
-        "serve.main('services:Service', '{}', *__import__('sys').argv[1:])"
+        f"import edgepack.workers.server as server; server.enter_sandbox = lambda _: {why};"
+        "server.main('services:Service', '{}', *__import__('sys').argv[1:])"
     )
     limits = json.dumps(asdict(Limits()))
     done = python("-c", code, limits, json.dumps(asdict(Sandbox())), cwd=TESTS, stdin=DEVNULL)
-    assert done.stderr.startswith(said)
+    assert done.stderr.startswith(message)
 
 
 @needs_landlock
 def test_the_process_that_loads_a_model_is_confined(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from edgepack.config.export import Source;"
+        "import sys; from pathlib import Path; from edgepack.config.export import ModelSource;"
         "from edgepack.pipeline.steps.model_process import model_session;"
         "from edgepack.core.errors import ModelError\n"
         "path, work = map(Path, sys.argv[1:])\n"
-        "with model_session(Source(path=path), work, verbose=True) as session:\n"
+        "with model_session(ModelSource(path=path), work, verbose=True) as session:\n"
         "    try: session.call('load', strategy=None)\n"
         "    except ModelError: pass"
     )
@@ -168,7 +169,7 @@ def test_the_process_that_loads_a_model_is_confined(tmp_path: Path) -> None:
     assert "the process is confined" in done.stderr
 
 
-def test_what_is_no_file_of_a_process_is_not_kept(tmp_path: Path) -> None:
+def test_a_link_that_a_process_made_is_not_kept(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     (tmp_path / "made").symlink_to(tmp_path / "secret")
     with pytest.raises(ConversionError, match="did not write a regular file"):
@@ -178,34 +179,35 @@ def test_what_is_no_file_of_a_process_is_not_kept(tmp_path: Path) -> None:
     assert (tmp_path / "kept").read_text() == "x"
 
 
-def test_more_memory_than_it_may_have_is_told_as_such() -> None:
+def test_exceeding_the_memory_limit_is_reported_as_such() -> None:
     limits = Limits(data_bytes=256 << 20)
+    message = "the service cannot finish the step 'memory' within its memory limit"
     with Worker("services:Service", label="the service", limits=limits) as worker:
         assert worker.call("memory", megabytes=64) == 64 << 20
-        with pytest.raises(WorkerLimitError, match="the service cannot do the step 'memory' with"):
+        with pytest.raises(WorkerLimitError, match=message):
             worker.call("memory", megabytes=1024)
 
 
-@needs_account_of_memory
-def test_memory_may_grow_by_so_much_for_a_while() -> None:
+@needs_memory_limit
+def test_memory_growth_is_limited_in_a_context_only() -> None:
     with growing_at_most(64 << 20), pytest.raises(MemoryError):
         np.ones(512 << 20, np.uint8)
     assert len(np.ones(512 << 20, np.uint8)) == 512 << 20
     assert (machine_bytes() or 0) > 1 << 28
 
 
-def test_what_computes_for_longer_than_it_may_is_ended_and_told() -> None:
+def test_exceeding_the_limit_of_processor_time_is_reported_as_such() -> None:
     with Worker("services:Service", label="the service") as worker:
         assert worker.call("compute", within_s=60) == "done"
-        assert worker.call("compute", within_s=60) == "done"  # counted from where it begins
-        told = "the service cannot do the step 'compute' in the processor time it may use"
-        with pytest.raises(WorkerLimitError, match=told) as stopped:
+        assert worker.call("compute", within_s=60) == "done"  # counted from the start of the call
+        message = "the service exceeded its limit of processor time in the step 'compute'"
+        with pytest.raises(WorkerLimitError, match=message) as stopped:
             worker.call("compute", within_s=-0.9)
         assert stopped.value.resource == "time"
 
 
-@needs_account_of_memory
-def test_a_small_file_that_asks_for_much_memory_is_refused_in_a_line(
+@needs_memory_limit
+def test_a_small_file_that_needs_much_memory_is_refused_in_one_line(
     edgepack: Edgepack, tmp_path: Path
 ) -> None:
     units = 1 << 28

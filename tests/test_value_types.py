@@ -1,4 +1,4 @@
-"""Values on the command line that are none."""
+"""Empty paths on the command line are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS)
-def test_a_variable_of_the_shell_that_is_not_set_is_no_path(
+def test_an_empty_path_such_as_an_unset_shell_variable_is_refused(
     command: str, option: click.Option
 ) -> None:
     names = " / ".join(f"'{name}'" for name in option.opts)
@@ -31,7 +31,7 @@ def test_a_variable_of_the_shell_that_is_not_set_is_no_path(
 
 
 @pytest.mark.parametrize("command", sorted(cli.commands.keys() - {"targets"}))
-def test_nor_is_one_in_the_place_of_the_model(command: str) -> None:
+def test_an_empty_path_of_the_model_is_refused(command: str) -> None:
     done = CliRunner().invoke(cli, [command, "", ""])
     assert done.exit_code == 2
     assert re.search(r"Invalid value for '.*': the path is empty", done.output), done.output

@@ -1,4 +1,4 @@
-"""No command destroys what it reads."""
+"""No command overwrites its own inputs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from edgepack.storage.manifest import MANIFEST
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.text_files import write_json
 
-HOLDS = "which this command reads, and which would be replaced with it; choose another --output"
+OVERLAP = "which this command reads, and which would be replaced with it; choose another --output"
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """A folder that `edgepack phone` wrote, with a file."""
+    """A folder with a file, as `edgepack phone` writes it."""
     folder = tmp_path / "out"
     write(folder, "phone", "model.tflite")
     return folder
@@ -33,13 +33,13 @@ def write(folder: Path, command: str, *names: str) -> None:
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / name).write_bytes(b"precious")
-    told = {
+    manifest = {
         "schema": 1,
         "command": command,
         "artifacts": {name: {} for name in names},
         "versions": {"edgepack": "0"},
     }
-    write_json(folder / MANIFEST, told)
+    write_json(folder / MANIFEST, manifest)
 
 
 def replace(output: Path, *inputs: object) -> None:
@@ -54,7 +54,7 @@ def link_to(target: Path) -> Path:
 
 
 def link_over_a_link(target: Path) -> Path:
-    """A link to a link that lies in the folder, and leads out of it."""
+    """A symlink to a symlink in the folder that leads out of it."""
     outside = target.parent.parent / "outside.tflite"
     target.rename(outside)
     target.symlink_to(outside)
@@ -95,14 +95,14 @@ WAYS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_output_that_holds_an_input_is_refused_however_it_is_named(
+def test_an_output_that_contains_an_input_is_refused_however_it_is_named(
     bundle: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bundle.parent)
     path = WAYS[way](bundle / "model.tflite")
-    with pytest.raises(OutputError, match="out: holds ") as refused:
+    with pytest.raises(OutputError, match="out: contains ") as refused:
         replace(bundle, path)
-    assert str(refused.value).endswith(HOLDS)
+    assert str(refused.value).endswith(OVERLAP)
     assert (bundle / "model.tflite").read_bytes() == b"precious"
 
 
@@ -116,13 +116,13 @@ def test_an_output_in_a_folder_of_data_is_refused(tmp_path: Path, output: str) -
     assert {path.name for path in tmp_path.rglob("*")} == {"photos", "link", "deep"}
 
 
-def test_an_output_that_holds_the_working_folder_is_refused(
+def test_an_output_that_contains_the_working_folder_is_refused(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (bundle / "deep").mkdir()
     for folder in (bundle, bundle / "deep"):
         monkeypatch.chdir(folder)
-        with pytest.raises(OutputError, match="out: holds the working folder"):
+        with pytest.raises(OutputError, match="out: contains the working folder"):
             replace(bundle)
 
 
@@ -138,22 +138,22 @@ def test_an_output_beside_its_inputs_is_written(
 
 
 def test_a_checkpoint_in_the_output_is_refused_before_the_work(
-    edgepack: Edgepack, given: Path
+    edgepack: Edgepack, inputs: Path
 ) -> None:
     done = edgepack(
         *("export", MODEL, "--representative", DATA, "--train", DATA),
         *("--checkpoints", "out/kept", "--output", "out"),
-        cwd=given,
+        cwd=inputs,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert "out: holds out/kept" in done.stderr
-    assert done.stderr.strip().endswith(HOLDS)
+    assert "out: contains out/kept" in done.stderr
+    assert done.stderr.strip().endswith(OVERLAP)
 
 
 @pytest.fixture
-def given(tmp_path: Path) -> Path:
-    """A folder with a file of each kind that commands read; no work has to start with them."""
-    folder = tmp_path / "given"
+def inputs(tmp_path: Path) -> Path:
+    """A folder with a file of each kind that commands read; they need not be usable."""
+    folder = tmp_path / "inputs"
     end = tiny.Value((1, 4))
     folder.mkdir()
     (folder / "model.tflite").write_bytes(tiny.one_operator("ABS", [end], [end]))
@@ -194,43 +194,43 @@ CASES = [
 
 @pytest.mark.parametrize(("command", "name"), CASES)
 def test_every_command_spares_every_file_that_it_reads(
-    command: str, name: str, given: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, name: str, inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file lies in a folder that the same command wrote, where the command finds it."""
+    """The file is in a folder that the same command wrote, and the command reads it there."""
     from edgepack.cli import cli
 
-    output = given / "out"
+    output = inputs / "out"
     write(output, command, name)
-    (given / name).replace(output / name)
+    (inputs / name).replace(output / name)
     before = {path.name: path.read_bytes() for path in output.iterdir()}
-    monkeypatch.chdir(given)
-    told: list[str] = []
-    monkeypatch.setattr("click.echo", lambda text="", **_: told.append(str(text)))
+    monkeypatch.chdir(inputs)
+    printed: list[str] = []
+    monkeypatch.setattr("click.echo", lambda text="", **_: printed.append(str(text)))
     arguments = [each.replace(name, f"out/{name}") for each in CALLS[command]]
     status = cli([command, *arguments, "--output", "out", "--force"], standalone_mode=False)
-    said = next(each for each in told if each.startswith("error: "))
-    assert (status, f"holds out/{name}, {HOLDS}" in said) == (2, True), said
+    message = next(line for line in printed if line.startswith("error: "))
+    assert (status, f"contains out/{name}, {OVERLAP}" in message) == (2, True), message
     assert {path.name: path.read_bytes() for path in output.iterdir()} == before
 
 
-def test_what_another_command_wrote_is_not_replaced(edgepack: Edgepack, given: Path) -> None:
-    write(given / "out", "export", "int8.tflite", "report.json")
-    done = edgepack("phone", MODEL, "--output", "out", "--force", cwd=given)
+def test_what_another_command_wrote_is_not_replaced(edgepack: Edgepack, inputs: Path) -> None:
+    write(inputs / "out", "export", "int8.tflite", "report.json")
+    done = edgepack("phone", MODEL, "--output", "out", "--force", cwd=inputs)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "edgepack phone, and edgepack export wrote it; choose another --output" in done.stderr
-    assert (given / "out" / "int8.tflite").read_bytes() == b"precious"
+    assert "edgepack phone, but edgepack export wrote it; choose another --output" in done.stderr
+    assert (inputs / "out" / "int8.tflite").read_bytes() == b"precious"
 
 
-def test_a_command_replaces_what_it_wrote_itself(edgepack: Edgepack, given: Path) -> None:
+def test_a_command_replaces_what_it_wrote_itself(edgepack: Edgepack, inputs: Path) -> None:
     for name in ("First", "Second"):
-        done = edgepack("phone", MODEL, "--name", name, "--output", "out", "--force", cwd=given)
+        done = edgepack("phone", MODEL, "--name", name, "--output", "out", "--force", cwd=inputs)
         assert done.returncode == 0, done.stderr
-    assert json.loads((given / "out" / MANIFEST).read_text())["command"] == "phone"
-    assert {path.suffix for path in (given / "out").iterdir()} == {
+    assert json.loads((inputs / "out" / MANIFEST).read_text())["command"] == "phone"
+    assert {path.suffix for path in (inputs / "out").iterdir()} == {
         ".json",
         ".kt",
         ".swift",
         ".tflite",
     }
-    assert (given / "out" / "Second.kt").is_file()
-    assert not any(path.name.startswith(".") for path in given.iterdir())
+    assert (inputs / "out" / "Second.kt").is_file()
+    assert not any(path.name.startswith(".") for path in inputs.iterdir())

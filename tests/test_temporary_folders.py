@@ -1,4 +1,4 @@
-"""Folders for what does not last are never left over, and never taken from who uses them."""
+"""Temporary folders are always cleaned up, but never while a process uses them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from edgepack.core.temporary_folders import TemporaryFolder, temporary
 HOLD = """
 import sys
 from pathlib import Path
-from edgepack.core.temporary_folders import Scratch
-held = Scratch(Path(sys.argv[1]))
+from edgepack.core.temporary_folders import TemporaryFolder
+held = TemporaryFolder(Path(sys.argv[1]))
 (held.path / "data").write_text("precious")
 print(held.path, flush=True)
 sys.stdin.read()
@@ -42,7 +42,7 @@ def holding(parent: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         yield process, Path(process.stdout.readline().strip())
 
 
-def test_a_folder_is_the_users_alone_and_goes_at_the_end(tmp_path: Path) -> None:
+def test_a_folder_is_private_and_removed_at_the_end(tmp_path: Path) -> None:
     with TemporaryFolder(tmp_path) as folder:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         (folder / "deep").mkdir()
@@ -50,13 +50,13 @@ def test_a_folder_is_the_users_alone_and_goes_at_the_end(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_goes_with_its_process(tmp_path: Path) -> None:
+def test_a_folder_is_removed_with_its_process(tmp_path: Path) -> None:
     with holding(tmp_path) as (_, left):
         assert left.is_dir()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_process_left_goes_with_the_next_one_beside_it(tmp_path: Path) -> None:
+def test_the_next_folder_cleans_up_after_a_killed_process(tmp_path: Path) -> None:
     with holding(tmp_path) as (process, left):
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -74,18 +74,18 @@ def test_what_a_process_uses_is_not_touched(tmp_path: Path) -> None:
         assert process.poll() is None
 
 
-def test_a_program_that_was_started_does_not_keep_a_folder_locked(tmp_path: Path) -> None:
-    started = (
+def test_a_child_process_does_not_keep_a_folder_locked(tmp_path: Path) -> None:
+    parent = (
         "import os, subprocess, sys\n"
         "from pathlib import Path\n"
-        "from edgepack.core.temporary_folders import Scratch\n"
-        f"held = Scratch(Path({str(tmp_path)!r}))\n"
+        "from edgepack.core.temporary_folders import TemporaryFolder\n"
+        f"held = TemporaryFolder(Path({str(tmp_path)!r}))\n"
         "child = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL)\n"
         "print(child.pid, flush=True)\n"
         "os._exit(0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", started], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True, check=True
     )
     try:
         assert len(list(tmp_path.iterdir())) == 1
@@ -95,7 +95,7 @@ def test_a_program_that_was_started_does_not_keep_a_folder_locked(tmp_path: Path
         os.kill(int(done.stdout), signal.SIGKILL)
 
 
-def test_nothing_is_taken_for_a_folder_that_was_left_but_what_is_one(tmp_path: Path) -> None:
+def test_only_abandoned_folders_are_swept(tmp_path: Path) -> None:
     with TemporaryFolder(tmp_path) as folder:
         name = folder.name
     other = tmp_path / "other"
@@ -118,11 +118,11 @@ def test_nothing_is_taken_for_a_folder_that_was_left_but_what_is_one(tmp_path: P
     ("machine", "boot", "is_left_alone"),
     [
         ("another", "another", True),  # on a shared disk
-        ("another", None, False),  # a container, whose locks are seen here
-        (None, "another", False),  # before this machine was started again
+        ("another", None, False),  # a container, whose locks are visible here
+        (None, "another", False),  # before this machine was rebooted
     ],
 )
-def test_folders_are_left_alone_whose_locks_are_not_seen_here(
+def test_folders_whose_locks_are_not_visible_are_left_alone(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -136,8 +136,8 @@ def test_folders_are_left_alone_whose_locks_are_not_seen_here(
     with monkeypatch.context() as patch:
         if machine:
             uname = os.uname()
-            named = os.uname_result((uname.sysname, machine, *uname[2:]))
-            patch.setattr(os, "uname", lambda: named)
+            renamed = os.uname_result((uname.sysname, machine, *uname[2:]))
+            patch.setattr(os, "uname", lambda: renamed)
         if boot:
             (tmp_path / "boot_id").write_text(boot)
             patch.setattr(temporary_folders, "_BOOT", tmp_path / "boot_id")
@@ -147,7 +147,7 @@ def test_folders_are_left_alone_whose_locks_are_not_seen_here(
     assert not (tmp_path / name).exists()
 
 
-def test_where_folders_cannot_be_locked_none_is_taken_for_one_that_was_left(
+def test_folders_that_cannot_be_locked_are_not_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_descriptor: int, _operation: int) -> None:
@@ -170,7 +170,7 @@ def test_where_folders_cannot_be_locked_none_is_taken_for_one_that_was_left(
 def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = temporary_folders._locked
+    lock = temporary_folders._lock
     seen = []
 
     def sweep_first(path: Path) -> int:
@@ -179,19 +179,19 @@ def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
             path.rmdir()
         return lock(path)
 
-    monkeypatch.setattr(temporary_folders, "_locked", sweep_first)
+    monkeypatch.setattr(temporary_folders, "_lock", sweep_first)
     with TemporaryFolder(tmp_path) as folder:
         assert folder.is_dir()
         assert folder == seen[-1] != seen[0]
 
 
 @pytest.mark.parametrize("kind", ["missing", "a file", "full"])
-def test_temporary_files_that_cannot_be_kept_are_told_with_the_cure(
+def test_an_unusable_folder_for_temporary_files_is_reported_with_the_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     (tmp_path / "file").write_text("")
-    place = {"missing": tmp_path / "gone", "a file": tmp_path / "file", "full": tmp_path}[kind]
-    monkeypatch.setattr("tempfile.tempdir", str(place))
+    folder = {"missing": tmp_path / "gone", "a file": tmp_path / "file", "full": tmp_path}[kind]
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
 
     def use() -> None:
         with temporary() as folder:
@@ -203,10 +203,12 @@ def test_temporary_files_that_cannot_be_kept_are_told_with_the_cure(
         use()
 
 
-def test_no_folder_for_temporary_files_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_folder_for_temporary_files_at_all_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def find_none() -> str:
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
     monkeypatch.setattr("tempfile.gettempdir", find_none)
-    with pytest.raises(OutputError, match=r"^no folder for temporary files: .*; set TMPDIR to one"):
+    with pytest.raises(OutputError, match=r"^no folder for temporary files: .*; set TMPDIR to a "):
         TemporaryFolder()

@@ -1,4 +1,4 @@
-"""The output folder appears whole or not at all, and takes the place of nothing else."""
+"""The output folder is written atomically, and replaces nothing else."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_folder_appears_with_all_its_files_and_nothing_beside_it(tmp_path: Pat
     assert [path.name for path in output.parent.iterdir()] == ["b"]
 
 
-def test_the_folder_has_the_rights_of_any_new_folder(tmp_path: Path) -> None:
+def test_the_folder_has_the_permissions_of_any_new_folder(tmp_path: Path) -> None:
     fill(tmp_path / "out")
     (tmp_path / "plain").mkdir()
     assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
@@ -84,12 +84,12 @@ def test_force_never_replaces_what_edgepack_did_not_write(tmp_path: Path) -> Non
         fill(tmp_path / "photos", force=True)
     (tmp_path / "file").write_text("x")
     for output in (tmp_path / "file", tmp_path / "file" / "out", tmp_path / "file" / "a" / "out"):
-        with pytest.raises(OutputError, match="/file: exists and is no folder"):
+        with pytest.raises(OutputError, match="/file: exists and is not a folder"):
             fill(output, force=True)
     (tmp_path / "empty").mkdir()
     fill(tmp_path / "empty", force=True)
     (tmp_path / "folders" / "a").mkdir(parents=True)
-    with pytest.raises(OutputError, match=r"holds folders, which no manifest\.json"):
+    with pytest.raises(OutputError, match=r"contains folders, which no manifest\.json"):
         fill(tmp_path / "folders", force=True)
 
 
@@ -115,13 +115,14 @@ def test_force_is_not_fooled_by_another_programs_manifest(tmp_path: Path, conten
 
 @pytest.mark.parametrize("command", ["export", None, 7])
 def test_force_replaces_only_what_the_same_command_wrote(tmp_path: Path, command: object) -> None:
-    told = manifest("file") | ({} if command is None else {"command": command})
+    content = manifest("file") | ({} if command is None else {"command": command})
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / MANIFEST).write_text(json.dumps(told))
+    (tmp_path / "out" / MANIFEST).write_text(json.dumps(content))
     (tmp_path / "out" / "file").write_text("precious")
-    who = "edgepack export wrote it" if command == "export" else "its manifest.json names none"
-    said = f"a folder that the same command wrote, edgepack phone, and {who}; choose another"
-    with pytest.raises(OutputError, match=said):
+    unnamed = "its manifest.json names no command"
+    who = "edgepack export wrote it" if command == "export" else unnamed
+    message = f"a folder that the same command wrote, edgepack phone, but {who}; choose another"
+    with pytest.raises(OutputError, match=message):
         fill(tmp_path / "out", force=True)
     assert (tmp_path / "out" / "file").read_text() == "precious"
 
@@ -129,14 +130,14 @@ def test_force_replaces_only_what_the_same_command_wrote(tmp_path: Path, command
 def test_force_keeps_what_a_user_added(tmp_path: Path) -> None:
     fill(tmp_path / "out")
     (tmp_path / "out" / "notes.txt").write_text("precious")
-    said = "replaces only a folder that edgepack wrote, and this one holds 'notes.txt', which no"
-    with pytest.raises(OutputError, match=said):
+    message = "only a folder that edgepack wrote, and this one contains 'notes.txt', which no"
+    with pytest.raises(OutputError, match=message):
         fill(tmp_path / "out", force=True)
     assert (tmp_path / "out" / "notes.txt").read_text() == "precious"
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_of_two_commands_that_write_one_folder_each_writes_it_whole(
+def test_two_commands_that_write_one_folder_do_not_mix_their_files(
     tmp_path: Path, *, force: bool
 ) -> None:
     output = tmp_path / "out"
@@ -192,7 +193,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 @pytest.fixture(params=["exchanged", "renamed twice"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Replace folders as systems do that exchange two paths, and as others do."""
+    """Replace folders as on systems that can exchange two paths, and as on others."""
     if request.param == "renamed twice":
         monkeypatch.setattr(exchange, "_function", lambda: None)
     return str(request.param)
@@ -205,50 +206,50 @@ def test_a_folder_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path, way:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_appears_in_the_last_moment_is_not_replaced(
+def test_what_appears_at_the_last_moment_is_not_replaced(
     tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As another process would make it between the last look and the renaming."""
-    look = output_folder._require_replaceable
+    """Another process creates the folder between the last check and the renaming."""
+    check = output_folder._require_replaceable
 
-    def look_and_let_another_come(output: Path, command: str, *, force: bool) -> None:
-        look(output, command, force=force)
+    def check_and_create(output: Path, command: str, *, force: bool) -> None:
+        check(output, command, force=force)
         if any(tmp_path.iterdir()):
             output.mkdir()
             (output / "theirs").write_text("precious")
 
-    monkeypatch.setattr(output_folder, "_require_replaceable", look_and_let_another_come)
+    monkeypatch.setattr(output_folder, "_require_replaceable", check_and_create)
     with pytest.raises(OutputError, match="cannot be written: File exists"):
         fill(tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"], way
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_a_kill_left_between_two_renames_comes_back(tmp_path: Path) -> None:
+def test_a_kill_between_two_renames_is_undone(tmp_path: Path) -> None:
     fill(tmp_path / "out", text="old")
-    (tmp_path / "out").rename(output_folder._aside(tmp_path / "out"))
+    (tmp_path / "out").rename(output_folder._backup_path(tmp_path / "out"))
     with pytest.raises(OutputError, match="exists; replace it with --force"):
         fill(tmp_path / "out")
     assert (tmp_path / "out" / "file").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_a_kill_left_after_two_renames_goes(tmp_path: Path) -> None:
+def test_a_kill_after_two_renames_is_cleaned_up(tmp_path: Path) -> None:
     fill(tmp_path / "out", text="old")
-    (tmp_path / "out").rename(output_folder._aside(tmp_path / "out"))
-    shutil.copytree(output_folder._aside(tmp_path / "out"), tmp_path / "out")
+    (tmp_path / "out").rename(output_folder._backup_path(tmp_path / "out"))
+    shutil.copytree(output_folder._backup_path(tmp_path / "out"), tmp_path / "out")
     fill(tmp_path / "out", force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_a_kill_left_is_kept_where_a_user_made_the_folder_anew(tmp_path: Path) -> None:
+def test_a_backup_is_kept_if_a_user_made_the_folder_again(tmp_path: Path) -> None:
     fill(tmp_path / "out", text="old")
-    (tmp_path / "out").rename(output_folder._aside(tmp_path / "out"))
+    (tmp_path / "out").rename(output_folder._backup_path(tmp_path / "out"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("precious")
     with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
         fill(tmp_path / "out", force=True)
-    assert (output_folder._aside(tmp_path / "out") / "file").read_text() == "old"
+    assert (output_folder._backup_path(tmp_path / "out") / "file").read_text() == "old"
 
 
 def test_a_folder_is_described_by_its_content_alone(tmp_path: Path) -> None:

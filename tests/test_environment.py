@@ -1,4 +1,4 @@
-"""Whatever surrounds a command, its exit status tells the truth, and a line says what is wrong."""
+"""In any environment, a command exits with the right status and a one-line error message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIGHT = {
     "inspect": "inspect model.tflite",
     "phone": "phone model.tflite --output out",
 }
-"""A kind of each: what click prints, a result, and a folder."""
+"""One command of each kind: what click prints, a result, and a folder."""
 
 HEAVY = {
     "targets": "targets",
@@ -49,7 +49,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def full_place(place: Path, models: Path, cnn: object) -> Path:
-    """A working folder with all that every command needs."""
+    """A working folder with the inputs of every command."""
     bundle: Path = cnn.folder  # type: ignore[attr-defined]
     for link, target in (
         ("model.h5", models / "cnn.h5"),
@@ -63,7 +63,7 @@ def full_place(place: Path, models: Path, cnn: object) -> Path:
 
 
 def shell(place: Path, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command line of Bash; one that hangs fails."""
+    """Run a command line of Bash, with a timeout."""
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", script],
         cwd=place,
@@ -80,12 +80,12 @@ def shell(place: Path, script: str, **variables: str) -> subprocess.CompletedPro
 
 
 def is_written(place: Path, command: str) -> bool:
-    """Whether a command that writes a folder has, whole; True for others."""
+    """Whether a command has written its folder completely; True if it writes none."""
     return "--output" not in command or (place / "out" / "manifest.json").is_file()
 
 
 @pytest.mark.parametrize("to", ["2>&-", "2>/dev/full", "2> >(exec true)"])
-def test_what_standard_error_refuses_changes_nothing(place: Path, to: str) -> None:
+def test_a_standard_error_that_cannot_be_written_changes_nothing(place: Path, to: str) -> None:
     for command in LIGHT.values():
         done = shell(place, f"{EDGEPACK} {command} {to}")
         assert (done.returncode, done.stdout != "") == (0, True)
@@ -96,7 +96,7 @@ def test_what_standard_error_refuses_changes_nothing(place: Path, to: str) -> No
 
 @pytest.mark.parametrize("name", LIGHT)
 @pytest.mark.parametrize(("to", "why"), [(">&-", "Bad file"), (">/dev/full", "No space left")])
-def test_a_result_that_was_not_delivered_is_no_success(
+def test_a_result_that_cannot_be_printed_is_an_error(
     place: Path, name: str, to: str, why: str
 ) -> None:
     done = shell(place, f"{EDGEPACK} {LIGHT[name]} {to}")
@@ -109,19 +109,19 @@ def test_a_result_that_was_not_delivered_is_no_success(
 
 
 @pytest.mark.parametrize("name", LIGHT)
-def test_a_reader_that_has_seen_enough_is_no_failure(place: Path, name: str) -> None:
+def test_a_reader_that_closes_the_pipe_is_not_an_error(place: Path, name: str) -> None:
     done = shell(place, f"{EDGEPACK} {LIGHT[name]} | head -c 1")
     assert (done.returncode, len(done.stdout)) == (0, 1)
     assert is_written(place, LIGHT[name])
 
 
-def test_a_failure_stays_one_when_the_reader_has_gone(place: Path) -> None:
+def test_a_failure_remains_one_when_the_reader_closes_the_pipe(place: Path) -> None:
     (place / "model.tflite").write_bytes(b"TFL3")
     assert shell(place, f"{EDGEPACK} inspect model.tflite 2>&1 | head -c 1").returncode == REFUSED
 
 
 @pytest.mark.parametrize("name", LIGHT)
-def test_no_stream_at_all_is_told_by_the_status(place: Path, name: str) -> None:
+def test_missing_streams_are_reported_by_the_status(place: Path, name: str) -> None:
     done = shell(place, f"{EDGEPACK} {LIGHT[name]} <&- >&- 2>&-")
     assert (done.returncode, done.stdout, done.stderr) == (REFUSED, "", "")
     assert is_written(place, LIGHT[name])
@@ -141,17 +141,15 @@ def test_no_stream_at_all_is_told_by_the_status(place: Path, name: str) -> None:
     ],
     ids=str,
 )
-def test_folders_of_the_users_that_cannot_be_used_do_no_harm(
-    place: Path, variables: dict[str, str]
-) -> None:
+def test_unusable_user_folders_do_no_harm(place: Path, variables: dict[str, str]) -> None:
     for command in ("targets", LIGHT["phone"]):
         done = shell(place, f"{EDGEPACK} {command}", **variables)
         assert done.returncode == 0, done.stderr
     assert {path.name for path in place.iterdir()} == {"model.tflite", "out"}
 
 
-def test_a_user_without_a_home_is_served(place: Path) -> None:
-    """Neither the environment nor the system tells of one."""
+def test_a_user_needs_no_home(place: Path) -> None:
+    """Neither the environment nor the system has a home folder."""
     code = (
         "import pathlib, sys; from edgepack.cli import main\n"
         "def nowhere(*_): raise RuntimeError('no home')\n"
@@ -165,18 +163,18 @@ def test_a_working_folder_that_was_removed_does_no_harm(place: Path) -> None:
     enter = "cd gone; rmdir ../gone; exec"
     for command in ("--help", "targets", f"inspect '{place}/model.tflite'"):
         assert shell(place, f"mkdir -p gone; {enter} {EDGEPACK} {command}").returncode == 0
-    told = shell(
+    refused = shell(
         place, f"mkdir -p gone; {enter} {EDGEPACK} phone '{place}/model.tflite' --output x"
     )
-    assert told.returncode == REFUSED
-    assert re.fullmatch(r"error: .*x: cannot be written: .*\n", told.stderr)
+    assert refused.returncode == REFUSED
+    assert re.fullmatch(r"error: .*x: cannot be written: .*\n", refused.stderr)
     assert list(place.parent.iterdir()) == [place]
 
 
 @pytest.mark.parametrize("name", ["inspect", "validate", "firmware"])
 @pytest.mark.parametrize("limit", ["-n 8", "-v 100000", "-v 200000"])
-def test_a_low_limit_is_named_or_enough(place: Path, name: str, limit: str) -> None:
-    require_named_or_enough(place, (LIGHT | HEAVY)[name], limit)
+def test_a_low_limit_is_named_or_sufficient(place: Path, name: str, limit: str) -> None:
+    require_named_or_sufficient(place, (LIGHT | HEAVY)[name], limit)
 
 
 @pytest.mark.slow
@@ -185,15 +183,15 @@ def test_a_low_limit_is_named_or_enough(place: Path, name: str, limit: str) -> N
     "limit",
     ["-n 8", "-n 32", "-v 1000000", "-v 4000000"],
 )
-def test_a_low_limit_is_named_or_enough_with_every_command(
+def test_a_low_limit_is_named_or_sufficient_with_every_command(
     full_place: Path, name: str, limit: str
 ) -> None:
-    require_named_or_enough(full_place, HEAVY[name], limit)
+    require_named_or_sufficient(full_place, HEAVY[name], limit)
 
 
-def require_named_or_enough(place: Path, command: str, limit: str) -> None:
+def require_named_or_sufficient(place: Path, command: str, limit: str) -> None:
     done = shell(place, f"ulimit {limit}; exec {EDGEPACK} {command}")
-    if done.stdout:  # a result, good or bad
+    if done.stdout:  # a result, passed or failed
         assert done.returncode in (0, 1)
         assert is_written(place, command)
         return
@@ -204,8 +202,8 @@ def require_named_or_enough(place: Path, command: str, limit: str) -> None:
     assert not [path for path in place.parent.iterdir() if path != place]
 
 
-def test_a_full_folder_for_temporary_files_is_told_with_the_cure(place: Path) -> None:
-    """A disk without room for a file, mounted for this process alone."""
+def test_a_full_folder_for_temporary_files_is_reported_with_the_cure(place: Path) -> None:
+    """Temporary files are on a full disk that is mounted for this process only."""
     if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
         pytest.skip("no disk can be mounted for the test alone")
     script = (
@@ -222,15 +220,15 @@ def test_a_full_folder_for_temporary_files_is_told_with_the_cure(place: Path) ->
     )
 
 
-def test_an_interruption_that_python_lost_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exceptions in ``__del__`` are lost, and so may be a KeyboardInterrupt."""
+def test_a_lost_interruption_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python loses exceptions in ``__del__``, including KeyboardInterrupt."""
     now = [100.0]
     monkeypatch.setattr("edgepack.cli.time.monotonic", lambda: now[0])
     monkeypatch.setattr("edgepack.cli._ignored_until", 0.0)
     with pytest.raises(KeyboardInterrupt):
         _interrupt(signal.SIGINT, None)
     now[0] += 1.0
-    _interrupt(signal.SIGINT, None)  # the first is still being cleaned up after
+    _interrupt(signal.SIGINT, None)  # the first is still being handled
     now[0] += 10.0
     with pytest.raises(KeyboardInterrupt):
         _interrupt(signal.SIGINT, None)
