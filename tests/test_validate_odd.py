@@ -41,7 +41,7 @@ def test_shapes_without_a_batch_of_1_are_run(
 def test_nan_outputs_fail(tmp_path: Path) -> None:
     report = validated(one_operator("LOG", [Value((1, 4))], [Value((1, 4))]), tmp_path)
     assert report.exit_status == 1
-    assert "gives NaN (not a number)" in str(report.runtimes["litert"].failure)
+    assert "returns NaN (not a number)" in str(report.runtimes["litert"].failure)
 
 
 def test_outputs_of_changing_size_are_run_and_not_compared(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""The interpreters that run .tflite files on devices, one file each.
+"""The interpreters that run .tflite files on devices, one module each.
 
-A runtime's module holds an ``Interpreter`` class (the protocol is in
-:mod:`edgepack.runtimes.run_service`), served in worker processes that never import TensorFlow.
-Adding a runtime is adding its file, and its entry to :data:`RUNTIMES`.
+The module of a runtime has an ``Interpreter`` class (for the protocol see
+:mod:`edgepack.runtimes.run_service`), which is served in worker processes that never import
+TensorFlow. To add a runtime, add its module, and its entry in :data:`RUNTIMES`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from edgepack.workers.client import Python
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """A runtime by its name in targets and reports.
+    """A runtime; ``name`` is its name in targets and reports.
 
-    ``distribution`` is the package that brings it, ``module`` the one here that drives it, and
-    ``no_wheel`` says where the package is to be had and what is left out without it. ``python`` is
-    what runs it, if not this one. Nothing is told by the times of one that is not ``is_timed``.
-    ``mac_ns`` is what a multiply-accumulate takes its kernels, in nanoseconds, where that is long:
-    see :mod:`edgepack.runtimes.sample_budget`.
+    ``distribution`` is the package that provides it, and ``module`` the module that drives it.
+    ``no_wheel`` says where the package is available and what is not checked without it. ``python``
+    is the Python interpreter that runs it, if not this one. The latency of a runtime that is not
+    ``is_timed`` is meaningless. ``mac_ns`` is the time of a multiply-accumulate in its kernels, in
+    nanoseconds, if they are slow: see :mod:`edgepack.runtimes.sample_budget`.
     """
 
     name: str
@@ -37,15 +37,15 @@ class Runtime:
     def version(self) -> str | None:
         """Return the installed version; None if the package is not installed."""
         if self.python is not None:
-            found = distributions(name=self.distribution, path=list(self.python.path))
-            return next((each.version for each in found), None)
+            installed = distributions(name=self.distribution, path=list(self.python.path))
+            return next((each.version for each in installed), None)
         try:
             return version(self.distribution)
         except PackageNotFoundError:
             return None
 
     def missing(self) -> str | None:
-        """Say in a sentence why the runtime cannot be used here; None if it can."""
+        """Return a sentence that says why the runtime cannot be used; None if it can."""
         if self.version() is not None:
             return None
         python = ".".join(str(part) for part in sys.version_info[:2])
@@ -69,16 +69,16 @@ REFERENCE = Runtime(
     is_timed=False,
     mac_ns=0.75,
 )
-"""What the others' outputs are held against: plain C++ kernels, the definition of each operator."""
+"""The reference for the outputs of the others: plain C++ kernels, which define each operator."""
 
 LITERT_KERNELS = Runtime(
     name="litert-kernels",
     distribution="ai-edge-litert",
     module="edgepack.runtimes.litert_kernels",
-    no_wheel="without it nothing tells whether a file contradicts itself",
+    no_wheel="without it models are not checked for contradictions",
     is_timed=False,
 )
-"""What is asked where the reference kernels, which are older, refuse a model."""
+"""Checks models that the reference kernels, which are older, refuse."""
 
 TFLITE_RUNTIME = Runtime(
     name="tflite-runtime",

@@ -1,7 +1,7 @@
-"""The arm64 build of tflite-runtime, in qemu's user emulation: the kernels of phones and boards.
+"""The arm64 build of tflite-runtime, emulated by QEMU: the kernels of phones and boards.
 
-They round otherwise than those of other processors do. LiteRT's arm64 build is not offered: its
-interpreter ends with a segmentation fault under qemu 7.2.
+They round differently from those of other processors. LiteRT's arm64 build is not offered: its
+interpreter crashes with a segmentation fault under QEMU 7.2.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ ARM64 = "tflite-runtime-arm64"
 
 
 def arm64_runtime(folder: Path) -> Runtime:
-    """Find the runtime in a folder that ``scripts/arm64`` made.
+    """Return the runtime in a folder that ``scripts/arm64`` made.
 
-    Raises :class:`MissingToolError` if it is no such folder.
+    Raises :class:`MissingToolError` if the folder does not contain it.
     """
     folder = folder.resolve()
     qemu, root, site = folder / "qemu-aarch64", folder / "root", folder / "site"
     if not (os.access(qemu, os.X_OK) and site.is_dir()):
         raise MissingToolError(
-            f"{folder}: holds no arm64 build of tflite-runtime; make one with scripts/arm64"
+            f"{folder}: contains no arm64 build of tflite-runtime; make one with scripts/arm64"
         )
-    standard = root / "usr" / "lib" / "python3.11"
+    standard_library = root / "usr" / "lib" / "python3.11"
     ours = Path(__file__).parents[2]
     return Runtime(
         name=ARM64,
@@ -37,6 +37,9 @@ def arm64_runtime(folder: Path) -> Runtime:
         is_timed=False,
         python=Python(
             command=(str(qemu), "-L", str(root), str(root / "usr" / "bin" / "python3.11")),
-            path=(str(ours), str(site), str(standard), str(standard / "lib-dynload")),
+            path=(
+                *(str(ours), str(site)),
+                *(str(standard_library), str(standard_library / "lib-dynload")),
+            ),
         ),
     )

@@ -1,4 +1,4 @@
-"""Which operator ends an interpreter's process: found by running the model up to each."""
+"""Find the operator that crashes an interpreter, by running truncated copies of the model."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from edgepack.tflite.rewrite import Rewrite
 
 @dataclass(frozen=True, kw_only=True)
 class CrashingOperator:
-    """An operator by its name in TensorFlow Lite, its layer, and its place in the graph."""
+    """An operator by its name in TensorFlow Lite, its layer, and its index in the graph."""
 
     operator: str
     layer: str
     position: int
 
     def __str__(self) -> str:
-        """The operator and its layer in words."""
+        """The operator and its layer, for a message."""
         return f"{self.operator} of the layer {self.layer!r}"
 
 
 class RunOutcome(enum.Enum):
-    """What became of a process that ran a model."""
+    """The outcome of running a model in a process."""
 
     RAN = enum.auto()
     REFUSED = enum.auto()
@@ -35,53 +35,56 @@ class RunOutcome(enum.Enum):
 
 
 def find_crashing_operator(
-    model: bytes, fate: Callable[[bytes], RunOutcome], time_s: float
+    model: bytes, run_model: Callable[[bytes], RunOutcome], time_s: float
 ) -> CrashingOperator | None:
-    """Find the first operator that the process does not survive, by bisection.
+    """Find the first operator that crashes the process, by bisection.
 
-    ``fate`` runs a .tflite file on what ended the process before. Returns None where no operator
-    is to blame: for a damaged file, if the model without operators ends the process too, or if the
-    whole does not do it again; and after ``time_s``.
+    ``run_model`` runs a .tflite file on the samples that crashed the process before. Returns None
+    if no operator is to blame: for a damaged file, if the model crashes without operators too, or
+    if the whole model does not crash again. Also returns None after ``time_s`` seconds.
     """
     try:
         graph = read_tflite(model).main
-        position = _first_crash(model, len(graph.operators), fate, time.monotonic() + time_s)
+        position = _first_crash(model, len(graph.operators), run_model, time.monotonic() + time_s)
     except (ModelError, *DAMAGE):
         return None
     if position is None:
         return None
-    blamed = graph.operators[position]
+    culprit = graph.operators[position]
     return CrashingOperator(
-        operator=blamed.name,
-        layer=layer_names(graph)[blamed.outputs[0]] if blamed.outputs else blamed.name,
+        operator=culprit.name,
+        layer=layer_names(graph)[culprit.outputs[0]] if culprit.outputs else culprit.name,
         position=position,
     )
 
 
 def _first_crash(
-    model: bytes, count: int, fate: Callable[[bytes], RunOutcome], deadline: float
+    model: bytes, count: int, run_model: Callable[[bytes], RunOutcome], deadline: float
 ) -> int | None:
-    runs, crashes = 0, count
-    if fate(first_operators(model, crashes)) is not RunOutcome.CRASHED:
+    runs, crashes = 0, count  # so many first operators run, so many crash
+    if run_model(first_operators(model, crashes)) is not RunOutcome.CRASHED:
         return None
-    before = fate(first_operators(model, runs))
-    if before is RunOutcome.CRASHED:
+    outcome_before = run_model(first_operators(model, runs))
+    if outcome_before is RunOutcome.CRASHED:
         return None
     while crashes - runs > 1:
         if time.monotonic() > deadline:
             return None
         middle = (runs + crashes) // 2
-        found = fate(first_operators(model, middle))
-        if found is RunOutcome.CRASHED:
+        outcome = run_model(first_operators(model, middle))
+        if outcome is RunOutcome.CRASHED:
             crashes = middle
         else:
-            runs, before = middle, found
-    # What was cut off may have mattered to what is left, if that does not run.
-    return None if runs and before is RunOutcome.REFUSED else runs
+            runs, outcome_before = middle, outcome
+    # If the operators before it are refused by themselves, truncation may have caused the crash.
+    return None if runs and outcome_before is RunOutcome.REFUSED else runs
 
 
 def first_operators(model: bytes, count: int) -> bytes:
-    """Cut a .tflite file off behind so many operators; it gives what the last of them writes."""
+    """Truncate a .tflite file after its first ``count`` operators.
+
+    The outputs of the last of them become those of the model.
+    """
     rewrite = Rewrite(model)
     graph = rewrite.graph
     graph.operators = graph.operators[:count]

@@ -1,4 +1,4 @@
-"""Which interpreters are to be had here."""
+"""Which interpreters are installed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from edgepack.runtimes import RUNTIMES, Runtime
 
 
 def runtimes_named(names: Collection[str]) -> list[Runtime]:
-    """Give the runtimes of these names, in the order of :data:`RUNTIMES`."""
+    """Return the runtimes with these names, in the order of :data:`RUNTIMES`."""
     return [runtime for name, runtime in RUNTIMES.items() if name in names]
 
 
 def installed(runtimes: Iterable[Runtime]) -> list[Runtime]:
-    """Leave the runtimes that can be used here."""
+    """Return the runtimes that are installed."""
     return [runtime for runtime in runtimes if runtime.missing() is None]
 
 
@@ -24,13 +24,13 @@ def versions_of(runtimes: Iterable[Runtime]) -> dict[str, str]:
 
 
 def missing(runtimes: Iterable[Runtime]) -> tuple[str, ...]:
-    """Say why runtimes cannot be used here, in a sentence for each package that is missing."""
-    said = (runtime.missing() for runtime in runtimes)
-    return tuple(dict.fromkeys(filter(None, said)))
+    """Return why runtimes cannot be used: a sentence for each package that is not installed."""
+    reasons = (runtime.missing() for runtime in runtimes)
+    return tuple(dict.fromkeys(filter(None, reasons)))
 
 
 def require_any(runtimes: Collection[Runtime]) -> None:
-    """Raise :class:`MissingToolError` if none of the targets' interpreters can be used here."""
+    """Raise :class:`MissingToolError` if none of the targets' interpreters is installed."""
     if not installed(runtimes):
-        told = "; ".join(missing(runtimes))
-        raise MissingToolError(f"no interpreter for these targets is installed: {told}")
+        reasons = "; ".join(missing(runtimes))
+        raise MissingToolError(f"no interpreter for these targets is installed: {reasons}")

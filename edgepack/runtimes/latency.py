@@ -1,4 +1,4 @@
-"""How long a model takes on this machine, which is not the device."""
+"""Measure the latency of models on this machine, which differs from that of a device."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from edgepack.core.progress import Update
 _WARM_UP_RUNS = 3
 _MIN_RUNS = 10
 _MAX_RUNS = 2_000
-_ENOUGH_S = 0.2
-_TOO_LONG_S = 10.0
+_MIN_TOTAL_S = 0.2
+_MAX_TOTAL_S = 10.0
 _TURN_S = 0.02
 _NS_PER_S = 1e9
 _NS_PER_MS = 1e6
@@ -23,7 +23,7 @@ _NS_PER_MS = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Times of single invocations on this machine, inputs in place, in milliseconds."""
+    """Times of single invocations on this machine, in milliseconds, without copying the inputs."""
 
     median_ms: float
     p90_ms: float
@@ -40,19 +40,19 @@ class Timed(Protocol):
 
 
 def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Latency]:
-    """Time models in turn, so that what slows the machine down slows all of them.
+    """Time models in turn, so that whatever slows the machine down slows all of them.
 
-    A model runs at least 10 times and for a fifth of a second, but not for longer than 10, nor more
-    than 2,000 times; what takes longer at once is run a single time. ``update`` hears of every run
-    that may take long.
+    A model runs at least 10 times and for 0.2 s in total, but no longer than 10 s in total and no
+    more than 2,000 times. If its warm-up alone takes 10 s, that is its measurement. ``update`` is
+    called for every run that may take long.
     """
     warm_ups = [_warm_up(model, update) for model in models]
-    taken: list[list[int]] = [runs if _is_long(runs) else [] for runs in warm_ups]
-    while not all(map(_is_enough, taken)):
-        for model, times in zip(models, taken, strict=True):
+    all_times: list[list[int]] = [runs if _is_long(runs) else [] for runs in warm_ups]
+    while not all(map(_is_enough, all_times)):
+        for model, times in zip(models, all_times, strict=True):
             if len(times) < _MAX_RUNS and not _is_long(times):
                 _take_turn(model, times, update)
-        update(min(map(len, taken)), _MAX_RUNS)
+        update(min(map(len, all_times)), _MAX_RUNS)
     return [
         Latency(
             median_ms=float(np.median(times)) / _NS_PER_MS,
@@ -61,12 +61,12 @@ def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Lat
             warm_up_runs=0 if times is runs else len(runs),
             threads=threads,
         )
-        for times, runs in zip(taken, warm_ups, strict=True)
+        for times, runs in zip(all_times, warm_ups, strict=True)
     ]
 
 
 def _warm_up(model: Timed, update: Update) -> list[int]:
-    """Run a model before it is timed, not again once that took long; returns the times."""
+    """Run a model up to 3 times before it is timed, fewer if it is slow; returns times in ns."""
     times: list[int] = []
     while len(times) < _WARM_UP_RUNS and not _is_long(times):
         times.append(_time(model))
@@ -81,16 +81,16 @@ def _time(model: Timed) -> int:
 
 
 def _is_enough(times: Sequence[int]) -> bool:
-    is_sure = len(times) >= _MIN_RUNS and sum(times) / _NS_PER_S >= _ENOUGH_S
-    return is_sure or _is_long(times) or len(times) >= _MAX_RUNS
+    is_reliable = len(times) >= _MIN_RUNS and sum(times) / _NS_PER_S >= _MIN_TOTAL_S
+    return is_reliable or _is_long(times) or len(times) >= _MAX_RUNS
 
 
 def _is_long(times: Sequence[int]) -> bool:
-    return sum(times) / _NS_PER_S >= _TOO_LONG_S
+    return sum(times) / _NS_PER_S >= _MAX_TOTAL_S
 
 
 def _take_turn(model: Timed, times: list[int], update: Update) -> None:
-    """Time one run, or as many as fit into a moment: a turn begins with a cold cache."""
+    """Time the runs of 20 ms, one at least, after an untimed one: the cache is cold at first."""
     until = time.perf_counter_ns() + _TURN_S * _NS_PER_S
     model.again()
     update(len(times), _MAX_RUNS)

@@ -1,4 +1,4 @@
-"""LiteRT with its default delegate, XNNPACK: phones."""
+"""LiteRT with its default delegate, XNNPACK, as on phones."""
 
 from __future__ import annotations
 

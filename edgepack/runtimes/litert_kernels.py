@@ -1,4 +1,4 @@
-"""LiteRT with its own kernels alone: what they refuse, no delegate has taken from them."""
+"""LiteRT with its own kernels only: if they refuse a model, no delegate is the cause."""
 
 from __future__ import annotations
 

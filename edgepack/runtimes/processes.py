@@ -1,4 +1,4 @@
-"""Run .tflite files on several runtimes side by side, in worker processes."""
+"""Run .tflite files on several runtimes concurrently, in worker processes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from edgepack.workers.client import Limits, Worker
 from edgepack.workers.replaced import ReplacedWorker
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
-"""Loading a model, and each sample, may take so long: reference kernels are slow."""
+"""Default limits: 60 s to load a model, and for each sample, as reference kernels are slow."""
 
-_MAX_PROCESSES = 4  # a runtime: each takes 45 MB and a moment to start
+_MAX_PROCESSES = 4  # per runtime: each takes 45 MB and some time to start
 _SEARCH_S = 5.0
 _MIB = 1 << 20
-_COMPARED_BYTES = 40
-"""What holding a value against others takes: integers, differences and real values of both."""
+_BYTES_PER_COMPARISON = 40
+"""The memory to compare two values: their integers, differences and real values."""
 
 
 @contextmanager
@@ -51,9 +51,9 @@ def interpreters(
 ) -> Iterator[Interpreters]:
     """Run models on runtimes, in worker processes that end with the context.
 
-    Those of ``runtimes`` start at once, so that they are ready when the model is, others when they
-    are asked for. A process runs one model after the other; a runtime has several where there is
-    much to do. At most ``jobs`` of all processes work at a time; None stands for as many as there
+    Those of ``runtimes`` start immediately, so that they are ready when the model is; others start
+    when they are first used. A process runs one model at a time; a runtime has several processes
+    if there is enough work. At most ``jobs`` processes work at a time, by default as many as there
     are cores.
     """
     with ExitStack() as stack:
@@ -83,12 +83,12 @@ class Interpreters:
         self._first = first
         self._counts: dict[Runtime, int] = {}
         self._free: dict[Runtime, queue.SimpleQueue[ReplacedWorker]] = {}
-        self._begun: list[Future[Any]] = []
+        self._pending: list[Future[Any]] = []
         for runtime in first:
             self.prepare(runtime)
 
     def prepare(self, runtime: Runtime, processes: int = 1) -> None:
-        """Start processes of a runtime, as far as it has not got as many."""
+        """Start processes of a runtime until it has this many."""
         free = self._free.setdefault(runtime, queue.SimpleQueue())
         for _ in range(processes - self._counts.get(runtime, 0)):
             start = partial(self._worker, runtime)
@@ -116,19 +116,19 @@ class Interpreters:
         on: Collection[Runtime] | None = None,
         macs: int = 0,
     ) -> dict[str, Run]:
-        """Run a .tflite file on the same inputs, on runtimes side by side; gives runs by name.
+        """Run a .tflite file with the same inputs on several runtimes; returns runs by name.
 
         ``inputs`` has the model's dtypes and shapes (samples, ...), in the model's order, and
-        ``outputs`` names what comes out, in that order; ``work`` is a folder for arrays. ``on`` has
-        the runtimes, None stands for those that were started first. ``macs`` counts the
-        multiply-accumulates of a sample, which tell how many processes are worth their start.
-        Without a sample the model is only loaded. A runtime that fails, dies or needs more than its
-        limits is a result; the others go on.
+        ``outputs`` are the names of its outputs, in that order; ``work`` is a folder for arrays.
+        ``on`` has the runtimes, by default those that were started first. ``macs`` is the number
+        of multiply-accumulates per sample, which decides how many processes are worth starting.
+        Without samples the model is only loaded. If a runtime fails, crashes or exceeds its
+        limits, its :class:`~edgepack.runtimes.run_result.Run` says so, and the others continue.
         """
-        started = self.start(
+        finish = self.start(
             model=model, inputs=inputs, outputs=outputs, work=work, update=update, on=on, macs=macs
         )
-        return started()
+        return finish()
 
     def start(
         self,
@@ -141,10 +141,10 @@ class Interpreters:
         on: Collection[Runtime] | None = None,
         macs: int = 0,
     ) -> Callable[[], dict[str, Run]]:
-        """Begin what :meth:`run` does; what is returned waits for it.
+        """Start what :meth:`run` does; returns a function that waits for the runs and returns them.
 
-        Files whose runs overlap have names of their own. Outputs are maps of files, in a folder of
-        their own in ``work``.
+        Models that run at the same time must have different file names. Outputs are memory-mapped
+        files, in a new folder in ``work``.
         """
         files = _save(work / f"{model.stem}-inputs", inputs)
         folder = Path(mkdtemp(dir=work))
@@ -155,19 +155,23 @@ class Interpreters:
         for runtime in chosen:
             count = min(worthwhile_processes(runtime, samples, macs), self._jobs, _MAX_PROCESSES)
             self.prepare(runtime, count)
-            shares = max(1, min(count, samples))
-            bounds = np.linspace(0, samples, shares + 1).astype(int).tolist()
+            part_count = max(1, min(count, samples))
+            bounds = np.linspace(0, samples, part_count + 1).astype(int).tolist()
             parts[runtime] = []
             for start, stop in pairwise(bounds):
                 name = f"{model.stem}-{runtime.name}-{start}"
                 part = Part(
-                    asked={"model": str(model), "inputs": files, "start": start, "stop": stop},
-                    made={key: str(folder / f"{name}-{i}.npy") for i, key in enumerate(outputs)},
-                    cut=work / f"{name}-cut.tflite",
+                    arguments={"model": str(model), "inputs": files, "start": start, "stop": stop},
+                    outputs={key: str(folder / f"{name}-{i}.npy") for i, key in enumerate(outputs)},
+                    truncated=work / f"{name}-cut.tflite",
                     update=counter.part(name),
                 )
-                part.answer = self._submit(
-                    runtime, "run", update=part.note, outputs=list(part.made.values()), **part.asked
+                part.result = self._submit(
+                    runtime,
+                    "run",
+                    update=part.update,
+                    outputs=list(part.outputs.values()),
+                    **part.arguments,
                 )
                 parts[runtime].append(part)
         return partial(self._finish, parts, samples)
@@ -181,13 +185,13 @@ class Interpreters:
         threads: int = 1,
         on: Collection[Runtime],
     ) -> dict[str, dict[str, Latency]]:
-        """Time .tflite files in turn on the first sample of each one's inputs, all by name.
+        """Time .tflite files in turn, each on the first sample of its inputs; all are by name.
 
         Waits until nothing else runs, then measures one runtime after the other. Returns the
-        latencies by runtime, then by model; what a runtime does not run is left out, and so is a
-        runtime whose times tell nothing.
+        latencies by runtime, then by model, without the models that a runtime cannot run, and
+        without runtimes whose latency is meaningless.
         """
-        wait(self._begun)
+        wait(self._pending)
         timed = {
             name: {
                 "model": str(path),
@@ -203,23 +207,23 @@ class Interpreters:
         self, runtime: Runtime, timed: dict[str, dict[str, Any]], threads: int
     ) -> dict[str, Latency]:
         models = list(timed.values())
-        answer = self._submit(runtime, "latencies", models=models, threads=threads)
+        result = self._submit(runtime, "latencies", models=models, threads=threads)
         try:
-            taken = restore(list[Latency], answer.result())
+            latencies = restore(list[Latency], result.result())
         except (EdgepackError, RuntimeError):
             if len(timed) == 1:
                 return {}
             alone = (self._time(runtime, {name: model}, threads) for name, model in timed.items())
             return {name: latency for each in alone for name, latency in each.items()}
-        return dict(zip(timed, taken, strict=True))
+        return dict(zip(timed, latencies, strict=True))
 
     def _submit(
         self, runtime: Runtime, method: str, *, update: Update = ignore, **arguments: Any
     ) -> Future[Any]:
         self.prepare(runtime)
-        answer = self._pool.submit(self._call, runtime, method, update=update, **arguments)
-        self._begun = [each for each in self._begun if not each.done()] + [answer]
-        return answer
+        result = self._pool.submit(self._call, runtime, method, update=update, **arguments)
+        self._pending = [each for each in self._pending if not each.done()] + [result]
+        return result
 
     def _call(self, runtime: Runtime, method: str, *, update: Update, **arguments: Any) -> Any:
         process = self._free[runtime].get()
@@ -229,66 +233,72 @@ class Interpreters:
             self._free[runtime].put(process)
 
     def _finish(self, parts: dict[Runtime, list[Part]], samples: int) -> dict[str, Run]:
-        """Wait for the parts, then look for what crashed them."""
-        runs = {runtime: self._join(runtime, its, samples) for runtime, its in parts.items()}
+        """Wait for the parts, then search for the operators that crashed them."""
+        runs = {
+            runtime: self._join(runtime, of_runtime, samples)
+            for runtime, of_runtime in parts.items()
+        }
         searches = {
-            runtime: self._pool.submit(self._search, runtime, parts[runtime])
+            runtime: self._pool.submit(self._find_culprit, runtime, parts[runtime])
             for runtime, run in runs.items()
             if run.signal
         }
         for runtime, search in searches.items():
-            if found := search.result():
-                told = f"{runtime.name} was killed by {runs[runtime].signal} in {found}"
-                runs[runtime] = replace(runs[runtime], culprit=found, failure=told)
+            if culprit := search.result():
+                failure = f"{runtime.name} was killed by {runs[runtime].signal} in {culprit}"
+                runs[runtime] = replace(runs[runtime], culprit=culprit, failure=failure)
         return {runtime.name: run for runtime, run in runs.items()}
 
     def _join(self, runtime: Runtime, parts: list[Part], samples: int) -> Run:
         version = runtime.version() or ""
         try:
-            answers = [part.answer.result() for part in parts]
+            results = [part.result.result() for part in parts]
         except (EdgepackError, RuntimeError) as error:
             is_limit = isinstance(error, WorkerLimitError)
             note = "" if is_limit else self._memory_note(parts[0])
             return Run(
                 version=version,
-                failure=_told(error) + note,
+                failure=_failure(error) + note,
                 is_refused=not is_limit and not note,
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
-        is_even = all(answer["is_even"] for answer in answers)
+        is_even = all(result["is_even"] for result in results)
         outputs = joined_outputs(parts) if is_even and samples else None
         if outputs and (reason := self._too_large(outputs)):
             return Run(version=version, failure=reason)
-        if outputs and (unreal := [name for name, made in outputs.items() if has_nan(made)]):
-            return Run(version=version, failure=f"gives NaN (not a number), in {unreal[0]!r}")
+        if outputs and (with_nan := [name for name, array in outputs.items() if has_nan(array)]):
+            return Run(version=version, failure=f"returns NaN (not a number) in {with_nan[0]!r}")
         return Run(
             version=version,
             outputs=outputs,
-            arena_bytes=answers[0]["arena_bytes"],
-            allocations=restore(Allocations, account)
-            if (account := answers[0]["allocations"])
+            arena_bytes=results[0]["arena_bytes"],
+            allocations=restore(Allocations, allocations)
+            if (allocations := results[0]["allocations"])
             else None,
-            peak_memory_bytes=max(answer["peak_memory_bytes"] for answer in answers),
-            left_by_delegates=answers[0]["left_by_delegates"],
-            resized=restore(dict[int, int], answers[0]["resized"]),
+            peak_memory_bytes=max(result["peak_memory_bytes"] for result in results),
+            left_by_delegates=results[0]["left_by_delegates"],
+            resized=restore(dict[int, int], results[0]["resized"]),
         )
 
     def _too_large(self, outputs: Arrays) -> str | None:
-        """Say that a sample's outputs are too large to be compared within the limit of memory."""
+        """Return a message if a sample's outputs are too large to compare in the memory limit."""
         limit = self._limits.memory_bytes
         values = sum(array[:1].size for array in outputs.values())
-        if limit is None or values * _COMPARED_BYTES <= limit:
+        if limit is None or values * _BYTES_PER_COMPARISON <= limit:
             return None
         return (
-            f"gives {values:,} values for a sample, more than can be compared within its memory"
+            f"returns {values:,} values for a sample, more than can be compared within its memory"
             f" limit of {limit // _MIB:,} MiB"
         )
 
     def _memory_note(self, part: Part) -> str:
-        """Say what a model needs if that is near the limit: not every runtime says why it fails."""
+        """Return a note on the memory of a model that needs more than half of the limit.
+
+        Not every runtime says that it failed for lack of memory.
+        """
         limit = self._limits.memory_bytes
         try:
-            graphs = read_tflite(Path(part.asked["model"]).read_bytes()).subgraphs
+            graphs = read_tflite(Path(part.arguments["model"]).read_bytes()).subgraphs
         except ModelError:
             return ""
         needed = sum(tensor.value_bytes for graph in graphs for tensor in graph.tensors)
@@ -299,34 +309,38 @@ class Interpreters:
             f" {limit // _MIB:,} MiB)"
         )
 
-    def _search(self, runtime: Runtime, parts: list[Part]) -> CrashingOperator | None:
-        """Find the operator that ended the process of one of the parts."""
-        part = next(part for part in parts if isinstance(part.crash, WorkerCrashError))
-        begin = part.asked["start"] + part.done
+    def _find_culprit(self, runtime: Runtime, parts: list[Part]) -> CrashingOperator | None:
+        """Find the operator that crashed the process of one of the parts."""
+        part = next(part for part in parts if isinstance(part.error, WorkerCrashError))
+        first = part.arguments["start"] + part.done
 
-        def fate(model: bytes) -> RunOutcome:
-            part.cut.write_bytes(model)
-            asked = part.asked | {"model": str(part.cut), "start": begin}
+        def run_model(model: bytes) -> RunOutcome:
+            part.truncated.write_bytes(model)
+            arguments = part.arguments | {"model": str(part.truncated), "start": first}
             try:
-                self._call(runtime, "try_out", update=ignore, **asked)
+                self._call(runtime, "try_out", update=ignore, **arguments)
             except WorkerCrashError as crash:
                 return RunOutcome.CRASHED if crash.signal else RunOutcome.REFUSED
             except (EdgepackError, RuntimeError):
                 return RunOutcome.REFUSED
             return RunOutcome.RAN
 
-        return find_crashing_operator(Path(part.asked["model"]).read_bytes(), fate, _SEARCH_S)
+        model = Path(part.arguments["model"]).read_bytes()
+        return find_crashing_operator(model, run_model, _SEARCH_S)
 
 
-def _told(error: Exception) -> str:
-    """Say in a line why a runtime failed: of a traceback, what stands behind its frames."""
+def _failure(error: Exception) -> str:
+    """Return in one line why a runtime failed; of a traceback, what comes after its frames."""
     lines = str(error).strip().splitlines()
-    frames = [place for place, line in enumerate(lines[:-1]) if line.startswith(" ")]
+    frames = [index for index, line in enumerate(lines[:-1]) if line.startswith(" ")]
     return " ".join(line.strip() for line in lines[max(frames, default=-1) + 1 :])
 
 
 def _save(stem: Path, inputs: Arrays) -> list[str]:
-    """Write inputs so that processes can read them row by row: in C order, if they are not yet."""
+    """Write inputs in C order, so that processes can read them row by row; returns the paths.
+
+    Arrays that are such files already are not written again.
+    """
     paths = []
     for index, array in enumerate(inputs.values()):
         path = file_of(array)

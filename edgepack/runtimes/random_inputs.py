@@ -1,6 +1,6 @@
-"""Inputs for a .tflite file when the user gives none: random, but the same for the same seed.
+"""Random inputs for a .tflite file when the user provides no data, reproducible by their seed.
 
-They show that a model runs, and runs alike on two interpreters; they say nothing of its accuracy.
+They show that a model runs, and that two interpreters agree, but nothing about its accuracy.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from edgepack.tflite.graph import Graph, Model
 from edgepack.tflite.layer_names import distinct
 
 _MIB = 1 << 20
-_MOVES = {"CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"}
-"""Operators that hand indices on as they are."""
+_PASS_THROUGH = {"CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"}
+"""Operators that pass indices on unchanged."""
 
-_TABLES = {"EMBEDDING_LOOKUP": (1, 0), "GATHER": (0, 1)}
-"""Operators that look rows up: which input is the table, and which holds the indices."""
+_LOOKUPS = {"EMBEDDING_LOOKUP": (1, 0), "GATHER": (0, 1)}
+"""Operators that look up rows: the positions of the table and of the indices in their inputs."""
 
-_WHOLE = {"int8", "uint8", "int16"}
+_QUANTIZED = {"int8", "uint8", "int16"}
 _INDICES = {"uint16", "int32", "uint32", "int64", "uint64"}
-_REAL = {"float16", "float32", "float64"}
+_FLOATS = {"float16", "float32", "float64"}
 
 
 def random_inputs(model: Model, samples: int, seed: int, max_bytes: int) -> Arrays:
-    """Draw samples for each input of a .tflite file, by its name: arrays (samples, ...).
+    """Draw samples for each input of a .tflite file, by name: arrays of shape (samples, ...).
 
-    Integers of 8 bits, and int16, are quantized: uniform over the type's range. Wider ones are
-    indices: of the embedding that takes them, or else 0 or 1. Float is standard normal. A batch
-    of 1 is left out of the shape. Raises :class:`ModelError` for a type that has no random values
-    here, for a model that takes nothing, or if all samples together would take more than
-    ``max_bytes``.
+    8-bit integers and int16 are taken as quantized: uniform over the range of the type. Other
+    integers are taken as indices: uniform over the rows of the embedding that they index, or else
+    0 or 1. Floats are standard normal. A batch dimension of 1 is omitted from the shape. Raises
+    :class:`ModelError` for an unsupported data type, for a model without inputs, or if all samples
+    together would take more than ``max_bytes``.
     """
     graph = model.main
     if not graph.inputs:
-        raise ModelError("the model takes no inputs: there is nothing to run it on")
+        raise ModelError("the model has no inputs: there is nothing to run it on")
     tensors = dict(
         zip(
             distinct(tensor.name for tensor in graph.input_tensors),
@@ -52,41 +52,42 @@ def random_inputs(model: Model, samples: int, seed: int, max_bytes: int) -> Arra
             f"the inputs take {needed // _MIB:,} MiB for {samples} samples, and the memory limit is"
             f" {max_bytes // _MIB:,} MiB; give fewer samples, or raise the limit"
         )
-    rows = _rows(graph)
-    made: Arrays = {}
-    for place, (name, tensor) in enumerate(tensors.items()):
-        if tensor.dtype not in _WHOLE | _INDICES | _REAL | {"bool"}:
+    rows = _table_rows(graph)
+    arrays: Arrays = {}
+    for position, (name, tensor) in enumerate(tensors.items()):
+        if tensor.dtype not in _QUANTIZED | _INDICES | _FLOATS | {"bool"}:
             raise ModelError(
-                f"input {name!r} is of type {tensor.dtype}, which has no random values; give data"
+                f"input {name!r} has the type {tensor.dtype}, for which no random values are"
+                " drawn; give data"
             )
         shape = (samples, *tensor.sample_shape)
-        random = np.random.default_rng([seed, place])
-        made[name] = _draw(random, np.dtype(tensor.dtype), shape, rows[graph.inputs[place]])
-    return made
+        random = np.random.default_rng([seed, position])
+        arrays[name] = _draw(random, np.dtype(tensor.dtype), shape, rows[graph.inputs[position]])
+    return arrays
 
 
 def _draw(
     random: np.random.Generator, dtype: np.dtype[Any], shape: tuple[int, ...], rows: int
 ) -> NDArray[Any]:
-    if dtype.name in _REAL:
+    if dtype.name in _FLOATS:
         return random.standard_normal(shape, np.float32).astype(dtype, copy=False)
     if dtype.name == "bool":
         return random.integers(0, 2, shape, np.bool_)
     if dtype.name in _INDICES:
         return random.integers(0, rows, shape, dtype)
-    span = np.iinfo(dtype)
-    return random.integers(span.min, span.max, shape, dtype, endpoint=True)
+    limits = np.iinfo(dtype)
+    return random.integers(limits.min, limits.max, shape, dtype, endpoint=True)
 
 
-def _rows(graph: Graph) -> dict[int, int]:
-    """Find below which number each input must stay: the rows of the table that it indexes."""
+def _table_rows(graph: Graph) -> dict[int, int]:
+    """Return the number of rows of the table that each input indexes; 2 if it indexes none."""
     rows = dict.fromkeys(graph.inputs, 2)
     source = {index: index for index in graph.inputs}
     for operator in graph.operators:
-        if operator.name in _MOVES and operator.inputs and operator.inputs[0] in source:
+        if operator.name in _PASS_THROUGH and operator.inputs and operator.inputs[0] in source:
             source |= dict.fromkeys(operator.outputs, source[operator.inputs[0]])
-        elif operator.name in _TABLES and len(operator.inputs) > 1:
-            table, indices = (operator.inputs[place] for place in _TABLES[operator.name])
+        elif operator.name in _LOOKUPS and len(operator.inputs) > 1:
+            table, indices = (operator.inputs[position] for position in _LOOKUPS[operator.name])
             if indices in source:
                 rows[source[indices]] = max(1, next(iter(graph.tensors[table].shape), 1))
     return rows

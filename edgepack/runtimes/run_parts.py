@@ -1,4 +1,4 @@
-"""The shares of a run that processes take, and what they give, joined."""
+"""The parts of a run, each of which one process takes, and their joined outputs."""
 
 from __future__ import annotations
 
@@ -16,54 +16,63 @@ from edgepack.storage.arrays import Arrays, blocks, load_array
 
 
 class Part:
-    """The samples of a run that one process takes."""
+    """The samples of a run that one process takes.
 
-    answer: Future[Any]
+    ``arguments`` are those of the service's method, ``outputs`` the paths of the .npy files that
+    it writes, by name, and ``truncated`` is the path for truncated copies of the model. ``result``
+    is what the method returns.
+    """
 
-    def __init__(self, asked: dict[str, Any], made: dict[str, str], cut: Path, update: Update):
-        self.asked = asked
-        self.made = made
-        self.cut = cut
+    result: Future[Any]
+
+    def __init__(
+        self, arguments: dict[str, Any], outputs: dict[str, str], truncated: Path, update: Update
+    ) -> None:
+        self.arguments = arguments
+        self.outputs = outputs
+        self.truncated = truncated
         self.done = 0
         self._update = update
 
-    def note(self, done: int, total: int, detail: str = "") -> None:
-        """Take the news of the part."""
+    def update(self, done: int, total: int, detail: str = "") -> None:
+        """Receive and pass on the progress of the part."""
         self.done = done
         self._update(done, total, detail)
 
     @property
-    def crash(self) -> BaseException | None:
-        """What the part raised, if it is over."""
-        return self.answer.exception() if self.answer.done() else None
+    def error(self) -> BaseException | None:
+        """What the part raised, if it has finished."""
+        return self.result.exception() if self.result.done() else None
 
 
 def joined_outputs(parts: list[Part]) -> Arrays | None:
-    """Join what the parts gave; None if their shapes differ, or there is nothing in them."""
-    made = {name: [load_array(Path(part.made[name])) for part in parts] for name in parts[0].made}
-    if any(len({array.shape[1:] for array in arrays}) > 1 for arrays in made.values()):
+    """Join the outputs of the parts; None if their shapes differ, or any of them is empty."""
+    outputs = {
+        name: [load_array(Path(part.outputs[name])) for part in parts] for name in parts[0].outputs
+    }
+    if any(len({array.shape[1:] for array in arrays}) > 1 for arrays in outputs.values()):
         return None
-    if not all(array.size for arrays in made.values() for array in arrays):
+    if not all(array.size for arrays in outputs.values() for array in arrays):
         return None
-    return {name: joined([Path(part.made[name]) for part in parts]) for name in made}
+    return {name: joined([Path(part.outputs[name]) for part in parts]) for name in outputs}
 
 
 def joined(paths: list[Path]) -> NDArray[Any]:
-    """Join the parts of an output, block by block, in one file that takes their place."""
+    """Join the parts of an output, block by block, in one file that replaces theirs."""
     arrays = [load_array(path) for path in paths]
-    is_real = arrays[0].dtype.kind == "f"
-    if len(arrays) == 1 and not is_real:
+    is_float = arrays[0].dtype.kind == "f"
+    if len(arrays) == 1 and not is_float:
         return arrays[0]
-    with NpyWriter(paths[0].with_suffix(".joined.npy")) as spool:
+    with NpyWriter(paths[0].with_suffix(".joined.npy")) as writer:
         for _, (block,) in chain.from_iterable(map(blocks, arrays)):
-            # What is beyond float32 counts as its end, so that differences stay numbers.
-            spool.add(np.nan_to_num(block, nan=np.nan) if is_real else block)
+            # Infinities become the largest finite values, so that differences are numbers.
+            writer.add(np.nan_to_num(block, nan=np.nan) if is_float else block)
     for path in paths:
         path.unlink()
-    return load_array(spool.path)
+    return load_array(writer.path)
 
 
 def has_nan(array: NDArray[Any]) -> bool:
-    """Whether an array (samples, ...) has NaN anywhere, found by blocks."""
-    is_real = array.dtype.kind == "f"
-    return is_real and any(np.isnan(block).any() for _, (block,) in blocks(array))
+    """Whether an array (samples, ...) contains NaN; reads it block by block."""
+    is_float = array.dtype.kind == "f"
+    return is_float and any(np.isnan(block).any() for _, (block,) in blocks(array))

@@ -1,4 +1,4 @@
-"""What became of a model on a runtime."""
+"""The result of running a model on a runtime."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from edgepack.storage.arrays import Arrays
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
-    """What a runtime made of a model: integer ``outputs`` (samples, ...), or why it failed.
+    """The result of running a model on a runtime: ``outputs`` (samples, ...), or its ``failure``.
 
-    ``mask`` says which samples of the dataset it ran, shape (samples,); None stands for all of
-    them. One that ran none of them only loaded the model, to tell what that needs.
-    ``arena_bytes`` and ``peak_memory_bytes``, which is the whole process's, are measured on this
-    host, whose pointers may be wider than the device's; ``allocations`` is TFLM's own account of
-    the arena. ``left_by_delegates`` has the indices of the operators that no delegate took; None
-    where that is not told. ``resized`` tells how many values tensors hold, by index, where the file
-    says otherwise. A model ``is_refused`` if the runtime would not load or run it, or crashed,
-    which is not a limit of time or memory. After a crash, ``signal`` names what ended the process,
-    and ``culprit`` the operator that was being run, if that can be told.
+    ``mask``, shape (samples,), has the samples of the dataset that were run; None means all. If
+    none was run, the model was only loaded, to measure its memory. ``arena_bytes`` and
+    ``peak_memory_bytes``, the latter of the whole process, are measured on this host, whose
+    pointers may be wider than the device's; ``allocations`` are those of the arena that TFLM
+    reports. ``left_by_delegates`` has the indices of the operators that no delegate took; None if
+    unknown. ``resized`` has the number of values of tensors, by index, where it differs from the
+    file. A model ``is_refused`` if the runtime rejected it or crashed, rather than exceeding a
+    limit of time or memory. After a crash, ``signal`` names the signal that killed the process, and
+    ``culprit`` the operator that was running, if it is known.
     """
 
     version: str
@@ -43,10 +43,10 @@ class Run:
 
     @property
     def samples(self) -> int | None:
-        """How many of the samples it ran, None for all of them."""
+        """The number of samples that were run; None means all."""
         return None if self.mask is None else int(self.mask.sum())
 
     @property
     def is_loaded_only(self) -> bool:
-        """Whether it loaded the model, and ran no sample."""
+        """Whether the model was only loaded, without running a sample."""
         return self.failure is None and self.samples == 0

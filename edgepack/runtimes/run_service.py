@@ -1,4 +1,4 @@
-"""The inside of an interpreter's worker process."""
+"""The service that runs models in the worker process of an interpreter."""
 
 from __future__ import annotations
 
@@ -24,42 +24,44 @@ from edgepack.storage.arrays import read_rows
 _PROCESS = Path("/proc/self")
 _BLOCK_BYTES = 1 << 20
 _KIB = 1 << 10
-_MOMENT_S = 0.5
-"""A process that crashed told of its progress less than so long before."""
+_TRIAL_S = 0.5
+"""How long to run samples to repeat a crash: progress was last reported less than this before."""
 
 
 class Interpreter(Protocol):
-    """One model, loaded."""
+    """An interpreter with a loaded model."""
 
     def __init__(self, model: bytes, threads: int | None = None) -> None:
         """Load a .tflite file and allocate its tensors; None leaves the threads to the runtime."""
 
     def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run one sample, an array for each input in the model's order; return each output.
+        """Run one sample, with an array for each input in the model's order; returns the outputs.
 
-        Arrays have the model's dtypes; inputs have a batch of 1, or none where the model has none.
+        Arrays have the model's dtypes. Inputs have a batch dimension of 1, unless the model has no
+        batch dimension.
         """
 
     def again(self) -> None:
-        """Run the sample that was run last, without copying anything."""
+        """Run the last sample again, without copying anything."""
 
     def left_by_delegates(self) -> list[int] | None:
-        """Tell which operators, by index, no delegate took; None where the runtime has none."""
+        """Return the indices of the operators that no delegate took; None without delegates."""
 
     def resized(self) -> dict[int, int]:
-        """Tell how many values tensors hold, by index, where the file says otherwise."""
+        """Return the number of values of tensors, by index, where it differs from the file."""
 
     def arena_bytes(self) -> int | None:
-        """Measure the tensor arena; None where the runtime has none."""
+        """Return the size of the tensor arena in bytes; None if the runtime has none."""
 
     def allocations(self) -> Allocations | None:
-        """Give the runtime's own account of the tensor arena; None where it has none."""
+        """Return the allocations in the arena that the runtime reports; None without an arena."""
 
 
 class RunService:
-    """Runs .tflite files on the runtime of a module, which is imported at once.
+    """Runs .tflite files on the runtime of a module, which is imported immediately.
 
-    Samples are rows ``start`` to ``stop`` of ``inputs``, paths of .npy files in the model's order.
+    Samples are the rows ``start`` to ``stop`` of ``inputs``: paths of .npy files in the model's
+    order.
     """
 
     def __init__(self, module: str) -> None:
@@ -75,22 +77,20 @@ class RunService:
         outputs: list[str],
         update: Update,
     ) -> dict[str, Any]:
-        """Run samples and write ``outputs``, all .npy files.
+        """Run samples and write ``outputs``, paths of .npy files in the model's order.
 
-        Returns the arena's bytes, or None, under ``arena_bytes``, the runtime's account of it, or
-        None, under ``allocations``, the most memory that the process had meanwhile under
-        ``peak_memory_bytes``, under ``left_by_delegates`` the indices of the operators that no
-        delegate took, or None, and under ``resized`` how many values tensors hold, by
-        index, where the file says otherwise. ``is_even`` tells that each sample gave
-        outputs of the same shapes; else ``outputs`` hold the first ones only.
+        Returns ``arena_bytes``, ``allocations``, ``left_by_delegates`` and ``resized`` as
+        :class:`Interpreter` does, and ``peak_memory_bytes`` of the process during the run.
+        ``is_even`` is whether the outputs of all samples have the same shapes; otherwise
+        the files have only the first ones.
         """
         forget_peak()
         interpreter = self._build(Path(model).read_bytes())
         with ExitStack() as stack:
-            spools = [stack.enter_context(NpyWriter(Path(path))) for path in outputs]
+            writers = [stack.enter_context(NpyWriter(Path(path))) for path in outputs]
             is_even = True
-            for results in _invoked(interpreter, inputs, start, stop, update):
-                is_even = is_even and _add(spools, results)
+            for results in _invoke_all(interpreter, inputs, start, stop, update):
+                is_even = is_even and _add(writers, results)
         return {
             "arena_bytes": interpreter.arena_bytes(),
             "allocations": interpreter.allocations(),
@@ -103,46 +103,46 @@ class RunService:
     def try_out(
         self, *, model: str, inputs: list[str], start: int, stop: int, update: Update
     ) -> None:
-        """Run samples, for no more than a moment, to see what happens to the process."""
+        """Run samples for at most 0.5 s, to find out whether the process crashes."""
         interpreter = self._build(Path(model).read_bytes())
-        until = time.monotonic() + _MOMENT_S
-        for _ in _invoked(interpreter, inputs, start, stop, update):
+        until = time.monotonic() + _TRIAL_S
+        for _ in _invoke_all(interpreter, inputs, start, stop, update):
             if time.monotonic() > until:
                 return
 
     def latencies(
         self, *, models: list[dict[str, Any]], threads: int, update: Update
     ) -> list[Latency]:
-        """Time models in turn, each a ``model`` on the first sample of its ``inputs``."""
+        """Time models in turn; each has a path, ``model``, and ``inputs`` with a first sample."""
         timed: list[Interpreter] = []
         for each in models:
             timed.append(self._build(Path(each["model"]).read_bytes(), threads))
-            for _ in _invoked(timed[-1], each["inputs"], 0, 1, update):
+            for _ in _invoke_all(timed[-1], each["inputs"], 0, 1, update):
                 pass
         return latencies(timed, threads, update)
 
 
-def _add(spools: Sequence[NpyWriter], results: Sequence[NDArray[Any]]) -> bool:
-    """Write the outputs of a sample; False if they have another shape than those before."""
+def _add(writers: Sequence[NpyWriter], results: Sequence[NDArray[Any]]) -> bool:
+    """Write the outputs of a sample; False if their shapes differ from those before."""
     try:
-        for spool, result in zip(spools, results, strict=True):
-            spool.add(result if result.shape[:1] == (1,) else result[None])
+        for writer, result in zip(writers, results, strict=True):
+            writer.add(result if result.shape[:1] == (1,) else result[None])
     except ValueError:
         return False
     return True
 
 
-def _invoked(
+def _invoke_all(
     interpreter: Interpreter, inputs: list[str], start: int, stop: int, update: Update
 ) -> Iterator[list[NDArray[Any]]]:
-    update(0, stop - start)  # it is loaded
+    update(0, stop - start)  # the model is loaded
     for done, sample in enumerate(_samples([Path(path) for path in inputs], start, stop), start=1):
         yield interpreter.invoke(sample)
         update(done, stop - start)
 
 
 def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[Any]]]:
-    """Read samples in blocks, which do not fill the memory as mapped files would."""
+    """Read samples in blocks, which do not stay in memory as those of mapped files would."""
     sample_bytes = sum(read_rows(path, start, start + 1).nbytes for path in paths)
     rows = max(1, _BLOCK_BYTES // max(1, sample_bytes))
     for begin in range(start, stop, rows):
@@ -153,20 +153,20 @@ def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[
 
 
 def forget_peak() -> None:
-    """Let the kernel measure the peak of the memory from here on.
+    """Reset the peak memory of this process that the kernel measures.
 
-    What models before took was given back to the C library, which may have kept it.
+    First releases the memory of earlier models, which the C library may have kept.
     """
-    with suppress(OSError, AttributeError):  # without glibc, it keeps it
+    with suppress(OSError, AttributeError):  # other libraries than glibc cannot release it
         ctypes.CDLL(None).malloc_trim(0)
-    with suppress(OSError):  # without Linux, it is that of the process's whole life
+    with suppress(OSError):  # on other systems than Linux, the peak is since the process started
         (_PROCESS / "clear_refs").write_text("5")
 
 
 def peak() -> int:
-    """Read the most memory, in bytes, that the process had at once."""
+    """Return the peak memory of this process in bytes, since :func:`forget_peak`."""
     with suppress(OSError):
-        # Not what getrusage says: that begins with the memory of the process that started this.
+        # Not getrusage: its maximum starts with the memory of the parent process.
         status = (_PROCESS / "status").read_text()
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * _KIB
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

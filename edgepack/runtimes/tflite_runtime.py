@@ -1,4 +1,4 @@
-"""tflite-runtime with its default kernels: phones, TensorFlow Lite 2.14."""
+"""tflite-runtime with its default kernels, as on phones: TensorFlow Lite 2.14."""
 
 from __future__ import annotations
 

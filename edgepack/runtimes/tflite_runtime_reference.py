@@ -1,4 +1,4 @@
-"""tflite-runtime with its reference kernels: slow, and the definition of what is right."""
+"""tflite-runtime with its reference kernels: slow, but they define the correct outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorFlow Lite Micro: microcontrollers."""
+"""TensorFlow Lite Micro (TFLM), the runtime of microcontrollers."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from edgepack.tflite.parser import read_tflite
 _STRUCTURES_BYTES = 1 << 20
 _CHANNEL_BYTES = 64
 _MAX_ARENA = (1 << 31) - 1
-_MAX_WORDS = 1 << 16
+_MAX_MESSAGE_BYTES = 1 << 16
 
 
 class Interpreter:
     """TFLM's interpreter with the reference kernels, built for this host.
 
-    Raises :class:`ConversionError`, with TFLM's own words, if it cannot run the model.
+    Raises :class:`ConversionError`, with TFLM's own message, if it cannot run the model.
     """
 
     def __init__(self, model: bytes, threads: int | None = None) -> None:  # noqa: ARG002 (it has one)
-        with _standard_error() as words:
+        with _captured_stderr() as stderr:
             try:
                 parsed = read_tflite(model)
                 self._shapes = [tensor.shape for tensor in parsed.main.input_tensors]
@@ -41,7 +41,7 @@ class Interpreter:
                     model, arena_size=_ample_arena(parsed)
                 )
             except RuntimeError as error:
-                raise ConversionError(_reason(words) or str(error)) from error
+                raise ConversionError(_reason(stderr) or str(error)) from error
 
     def invoke(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run one sample."""
@@ -54,35 +54,35 @@ class Interpreter:
         return [np.array(self._interpreter.get_output(index)) for index in self._outputs]
 
     def again(self) -> None:
-        """Run the sample that was run last."""
+        """Run the last sample again."""
         self._interpreter.invoke()
 
     def _fail(self) -> NoReturn:
-        """Run once more what failed, to hear why."""
-        with _standard_error() as words:
+        """Run a failed sample again, and raise TFLM's message."""
+        with _captured_stderr() as stderr:
             try:
                 self._interpreter.invoke()
             except RuntimeError as error:
-                raise ConversionError(_reason(words) or str(error)) from error
+                raise ConversionError(_reason(stderr) or str(error)) from error
         raise ConversionError("fails at times, with the same input")
 
     def left_by_delegates(self) -> None:
-        """Return None: it has no delegates."""
+        """Return None: TFLM has no delegates."""
 
     def resized(self) -> dict[int, int]:
-        """Return nothing: it takes the file's shapes."""
+        """Return an empty dictionary: TFLM uses the shapes of the file."""
         return {}
 
     def arena_bytes(self) -> int:
-        """Read the smallest arena that holds the model on this host, off TFLM's own account."""
+        """Return the bytes of the smallest arena for the model on this host, as TFLM reports."""
         return self.allocations().total_bytes
 
     def allocations(self) -> Allocations:
-        """Read TFLM's own account of the arena."""
-        with _standard_error() as words:
+        """Return the allocations in the arena, as TFLM reports them."""
+        with _captured_stderr() as stderr:
             self._interpreter.print_allocations()
-            words.seek(0)
-            text = words.read().decode()
+            stderr.seek(0)
+            text = stderr.read().decode()
         parts = dict(re.findall(r"Arena allocation (head|tail) (\d+) bytes", text))
         kinds = re.findall(r"'(.+)' used (\d+) bytes .* for (\d+) ", text)
         return Allocations(
@@ -93,10 +93,10 @@ class Interpreter:
 
 
 def _ample_arena(model: Model) -> int:
-    """Bound the arena from above: TFLM ends the process with a signal in one too small.
+    """Return an upper bound on the arena in bytes: TFLM crashes if the arena is too small.
 
-    Every computed tensor at once, twice; kernels keep some bytes for each channel besides. TFLM
-    counts in 32 bits.
+    It has room for all computed tensors twice, and for what kernels keep per channel. TFLM counts
+    in 32 bits.
     """
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     computed = sum(8 * prod(tensor.shape) for tensor in tensors if not tensor.is_constant)
@@ -105,8 +105,8 @@ def _ample_arena(model: Model) -> int:
 
 
 @contextmanager
-def _standard_error() -> Iterator[BinaryIO]:
-    """Catch what native code writes to file descriptor 2: TFLM says there what went wrong."""
+def _captured_stderr() -> Iterator[BinaryIO]:
+    """Capture what native code writes to file descriptor 2, such as TFLM's error messages."""
     saved = os.dup(2)
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)
@@ -117,7 +117,7 @@ def _standard_error() -> Iterator[BinaryIO]:
             os.close(saved)
 
 
-def _reason(words: BinaryIO) -> str:
-    words.seek(0)
-    lines = words.read(_MAX_WORDS).decode("utf-8", "replace").splitlines()
+def _reason(stderr: BinaryIO) -> str:
+    stderr.seek(0)
+    lines = stderr.read(_MAX_MESSAGE_BYTES).decode("utf-8", "replace").splitlines()
     return next((line.strip() for line in lines if line.strip()), "")
