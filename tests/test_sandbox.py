@@ -181,7 +181,7 @@ def test_a_link_that_a_process_made_is_not_kept(tmp_path: Path) -> None:
 
 def test_exceeding_the_memory_limit_is_reported_as_such() -> None:
     limits = Limits(data_bytes=256 << 20)
-    message = "the service cannot finish the step 'memory' within its memory limit"
+    message = "the service cannot do the step 'memory' within its memory limit"
     with Worker("services:Service", label="the service", limits=limits) as worker:
         assert worker.call("memory", megabytes=64) == 64 << 20
         with pytest.raises(WorkerLimitError, match=message):

@@ -227,7 +227,7 @@ class Worker:
         memory = self._limits.memory_bytes
         limit = f"its memory limit of {memory // _MIB:,} MiB" if memory else "its memory limit"
         return errors.WorkerLimitError(
-            f"{self._label} cannot finish the step {method!r} within {limit}", resource="memory"
+            f"{self._label} cannot do the step {method!r} within {limit}", resource="memory"
         )
 
     def _log_tail(self) -> bytes:
