@@ -1,4 +1,4 @@
-"""``python -m edgepack``."""
+"""The command line as ``python -m edgepack``."""
 
 from edgepack.cli import main
 

@@ -1,4 +1,4 @@
-"""The command line: the only package that prints or exits. One file a command."""
+"""The command line, with one module per command. No other package prints or exits."""
 
 from __future__ import annotations
 
@@ -33,42 +33,42 @@ from edgepack.core.system_errors import exhausted, system_refusal
 
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()
-_ENDING_S = 3.0
+_SHUTDOWN_S = 3.0
 _ignored_until = 0.0
-_MAY_TELL = (EdgepackError, OSError, ImportError, MemoryError, RuntimeError)
+_REPORTABLE = (EdgepackError, OSError, ImportError, MemoryError, RuntimeError)
 
 
 class _Group(click.Group):
-    """Turns every error that a user can cause or cure into one line and an exit status."""
+    """Turns every error that a user can cause or fix into one line and an exit status."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except _MAY_TELL as error:
+        except _REPORTABLE as error:
             # numpy turns an interruption of its import into an ImportError.
             if isinstance(error, ImportError) and _interrupted.is_set():
-                ctx.exit(_interruption())
-            if (told := _told(error)) is None:
+                ctx.exit(_report_interruption())
+            if (reportable := _reportable(error)) is None:
                 raise
-            ctx.exit(_refusal(told))
+            ctx.exit(_report(reportable))
         except KeyboardInterrupt:
-            ctx.exit(_interruption())
+            ctx.exit(_report_interruption())
 
 
-def _told(error: Exception) -> EdgepackError | None:
-    """Find what to tell a user of an error; None if it is a defect of edgepack."""
+def _reportable(error: Exception) -> EdgepackError | None:
+    """Return the error to report to the user; None if the error is a bug in edgepack."""
     if isinstance(error, EdgepackError):
         return error
     return system_refusal(error) if isinstance(error, OSError) else exhausted(error)
 
 
-def _refusal(error: EdgepackError) -> int:
-    """Tell an error; returns the exit status."""
+def _report(error: EdgepackError) -> int:
+    """Print an error message; returns the exit status."""
     click.echo(printable(f"error: {error}"), err=True)
     return error.exit_code
 
 
-def _interruption() -> int:
+def _report_interruption() -> int:
     click.echo("\ninterrupted", err=True)
     return _INTERRUPTED
 
@@ -76,11 +76,11 @@ def _interruption() -> int:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Take a trained Keras model to phones and microcontrollers.
+    """Export trained Keras models to phones and microcontrollers.
 
-    Exit status: 0 passed; 1 failed, did not pass on a target or a budget, lint --strict found
-    something, or diff found something worse; 2 wrong use or bad input; 3 a needed package is
-    missing; 130 interrupted.
+    Exit status: 0 success; 1 failure, a target or budget that does not pass, findings with lint
+    --strict, or a change for the worse in diff; 2 incorrect usage or invalid input; 3 a required
+    package is not installed; 130 interrupted.
     """
 
 
@@ -100,7 +100,7 @@ cli.add_command(validate)
 
 def main() -> NoReturn:
     """Run the command line."""
-    # numpy's threads never end where there is no memory for them; little is computed here.
+    # numpy's threads hang if there is no memory for them; this process computes little anyway.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     open_streams()
     for number in INTERRUPTS:
@@ -108,26 +108,26 @@ def main() -> NoReturn:
             signal.signal(number, _interrupt)
     try:
         cli(prog_name="edgepack")
-    except SystemExit as end:
-        if end.code:
+    except SystemExit as exit_error:
+        if exit_error.code:
             raise
     try:
-        require_delivered()  # what click printed itself, such as --help
+        require_delivered()  # what click itself printed, such as --help
     except OutputError as error:
-        sys.exit(_refusal(error))
+        sys.exit(_report(error))
     sys.exit()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """End as Ctrl-C does: workers ended, nothing half-written.
+    """Exit as on Ctrl-C: end the workers, and leave nothing half-written.
 
-    Another one soon after would disturb that, and is ignored. Later ones are not: Python may have
-    raised the first where exceptions are lost, such as in ``__del__``.
+    Signals that follow within 3 s are ignored, as they would disturb that. Later ones are not:
+    Python may have lost the first exception, such as in ``__del__``.
     """
-    global _ignored_until  # noqa: PLW0603 (a handler has nothing else to keep it in)
+    global _ignored_until  # noqa: PLW0603 (a handler has nowhere else to store it)
     now = time.monotonic()
     if now < _ignored_until:
         return
-    _ignored_until = now + _ENDING_S
+    _ignored_until = now + _SHUTDOWN_S
     _interrupted.set()
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""``edgepack compare``."""
+"""The command ``edgepack compare``."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from edgepack.config.firmware import NamedModel
 
 
 class _Compare(GroupedCommand):
-    groups = {  # noqa: RUF012 (of the class)
+    groups = {  # noqa: RUF012 (a class attribute)
         "test": DATA_GROUP,
-        "metric": "Judgement",
+        "metric": "Evaluation",
         "weights": "Loading",
         "targets": "Running",
         "output": "Result",
@@ -53,32 +53,32 @@ class _Compare(GroupedCommand):
     "--labels",
     metavar="FILE",
     type=PATH,
-    help="Text file with the names of the classes, one a line.",
+    help="Text file with the class names, one per line.",
 )
 @metric_option
 @click.option(
     "--max-drop",
     metavar="NUMBER",
     type=float,
-    help="What may be lost: points of a fraction such as accuracy, or percent of an error."
-    "  [default: max_drop of the project file's budgets]",
+    help="Largest acceptable loss: points of a fraction such as accuracy, percent of an error, or"
+    " decibels.  [default: max_drop in the budgets of the --config file]",
 )
 @click.option(
     "--folds",
     metavar="K",
     type=int,
-    help="Cross-validate the calibration of INT8: calibrate on K-1 parts of the samples,"
-    " test on the other, K times.",
+    help="Cross-validate the calibration of INT8 with K folds: calibrate on K-1 of them, test on"
+    " the remaining one, K times.",
 )
 @loading_options
 @target_option(" and ".join(DEFAULT_TARGETS))
-@click.option("--no-cache", is_flag=True, help="Run and compute everything anew; keep nothing.")
+@click.option("--no-cache", is_flag=True, help="Compute everything anew, and cache nothing.")
 @click.option(
     "--output",
     metavar="DIR",
     type=PATH,
-    help="Folder to write report.html, report.md and report.json to; must not exist. Looks closer:"
-    " checks, layers, sparsity, data.",
+    help="New folder for report.html, report.md and report.json. The report also covers checks,"
+    " layers, sparsity and data.",
 )
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -96,11 +96,12 @@ def compare(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Compare FLOAT with INT8, on the same samples, and tell whether a drop is real.
+    """Compare quantized models with FLOAT on the same samples.
 
-    FLOAT is what export takes, or a float .tflite file; INT8 is a .tflite file that was made of
-    it, or several. Each runs on the targets' interpreters. Exit status: 0 compared; 1 more was
-    lost than --max-drop allows; 2 wrong use or bad input; 3 a needed package is missing.
+    Reports the loss of each, and whether it is statistically significant. FLOAT is a model as for
+    export; each INT8 is a .tflite file that was made from it. Each runs on the targets'
+    interpreters. Exit status: 0 success; 1 a loss exceeds --max-drop; 2 incorrect usage or invalid
+    input; 3 a required package is not installed.
 
     \b
     Example:
@@ -109,14 +110,14 @@ def compare(
     from edgepack.pipeline.comparison.compare import compare as run_compare
     from edgepack.report.text.comparison import render_comparison
 
-    trial = CompareConfig(
+    config = CompareConfig(
         model=model,
         candidates=tuple(NamedModel(path=path, name=name or None) for name, path in candidates),
         targets=target_names_of(targets, DEFAULT_TARGETS),
         is_cached=not no_cache,
         **options,
     )
-    report = run_compare(trial, Bars(), verbose=verbose)
+    report = run_compare(config, Bars(), verbose=verbose)
     if as_json:
         print_result(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     else:

@@ -1,4 +1,4 @@
-"""``edgepack debug``."""
+"""The command ``edgepack debug``."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class _Debug(GroupedCommand):
     "--output",
     metavar="DIR",
     type=PATH,
-    help="Folder to write debug.json, debug.svg and both models to; must not exist.",
+    help="New folder for debug.json, debug.svg and both models.",
 )
 @force_option
 @verbose_option
 @click.pass_context
 def debug(ctx: click.Context, /, *, output: Path | None, verbose: bool, **options: Any) -> None:
-    """Find the layers that MODEL loses its accuracy in when it is quantized, and say why.
+    """Find the layers of MODEL where quantization costs accuracy.
 
-    Quantizes MODEL as export does, and compares float and quantized, layer by layer: on samples
-    spread evenly over the data, 64 at most.
+    Quantizes MODEL as export does, compares the float and the quantized model layer by layer, and
+    explains the losses. It uses at most 64 samples, spread evenly over the data.
 
     \b
     Example:
@@ -52,7 +52,7 @@ def debug(ctx: click.Context, /, *, output: Path | None, verbose: bool, **option
 
     with ExitStack() as stack:
         folder = output or stack.enter_context(temporary()) / "debug"
-        wanted = recipe(ctx, options, output=folder, targets=())
-        report = run_debug(wanted, Bars(), verbose=verbose)
+        config = recipe(ctx, options, output=folder, targets=())
+        report = run_debug(config, Bars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_debug(report))

@@ -1,4 +1,4 @@
-"""``edgepack diff``."""
+"""The command ``edgepack diff``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from edgepack.cli.value_types import PATH
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
 @click.pass_context
 def diff(ctx: click.Context, /, *, a: Path, b: Path, as_json: bool) -> None:
-    """Tell what became better or worse from A to B.
+    """Show what became better or worse between the reports A and B.
 
     Each is a folder that export, quantize, compare or firmware wrote, its report.json, or a file
-    of what validate --format json printed. Exit status: 0 nothing became worse; 1 something did;
-    2 wrong use, or a file that is no report.
+    with the output of validate --format json. Exit status: 0 nothing became worse; 1 something
+    did; 2 incorrect usage, or a file that is not a report.
 
     \b
     Example:
@@ -32,7 +32,9 @@ def diff(ctx: click.Context, /, *, a: Path, b: Path, as_json: bool) -> None:
     from edgepack.pipeline.diff import diff as run_diff
     from edgepack.report.text.difference import render_difference
 
-    found = run_diff(a, b)
-    told = json.dumps(found.to_dict(), indent=2) if as_json else render_difference(found)
-    print_result(told)
-    ctx.exit(found.exit_status)
+    difference = run_diff(a, b)
+    if as_json:
+        print_result(json.dumps(difference.to_dict(), indent=2))
+    else:
+        print_result(render_difference(difference))
+    ctx.exit(difference.exit_status)

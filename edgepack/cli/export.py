@@ -1,4 +1,4 @@
-"""``edgepack export``."""
+"""The command ``edgepack export``."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def export(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Export MODEL to TFLite, quantized, and C.
+    """Export MODEL as a quantized .tflite file and as C sources.
 
-    MODEL is a .keras file, a legacy .h5 file, a SavedModel folder, the JSON text of
-    model.to_json() with --weights, or a float .tflite file.
+    MODEL is a .keras file, a legacy .h5 file, a SavedModel folder, a file with the JSON text of
+    model.to_json() (with --weights), or a float .tflite file.
 
-    Writes DIR with float.tflite, int8.tflite (or another scheme's), firmware/ (the model as a C
-    array), report.html, report.md, report.json and manifest.json, after running the model on the
-    targets' interpreters.
+    Runs the exported model on the targets' interpreters, and writes DIR with float.tflite,
+    int8.tflite (or that of another scheme), firmware/ (the model as a C array), report.html,
+    report.md, report.json and manifest.json.
 
     \b
     Example:
@@ -55,8 +55,8 @@ def export(
 
     steps = steps_of(ctx, options)
     names = target_names_of(targets, DEFAULT_TARGETS)
-    wanted = recipe(ctx, options, compress=steps, targets=names)
-    report = run_export(wanted, Bars(), verbose=verbose)
+    config = recipe(ctx, options, compress=steps, targets=names)
+    report = run_export(config, Bars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_text(report))
     ctx.exit(0 if report.passed else 1)

@@ -1,4 +1,4 @@
-"""``edgepack firmware``."""
+"""The command ``edgepack firmware``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edgepack.cli.value_types import DATA, PATH, TARGET, Named
 from edgepack.config.firmware import DEFAULT_VECTORS, LONE, FirmwareConfig, NamedModel
 from edgepack.config.project_file import read_project_file
 
-_NAMED = ("labels", "project_files", "tests")
+_PER_MODEL = ("labels", "project_files", "tests")
 
 
 class _Firmware(GroupedCommand):
-    groups = {"labels": "Content", "help": "Other"}  # noqa: RUF012 (of the class)
+    groups = {"labels": "Content", "help": "Other"}  # noqa: RUF012 (a class attribute)
 
 
 @click.command(cls=_Firmware)
@@ -30,13 +30,13 @@ class _Firmware(GroupedCommand):
     metavar="NAME",
     type=TARGET,
     required=True,
-    help="Microcontroller to write for, or the path of its .toml file.",
+    help="Microcontroller to generate code for, or the path of its .toml file.",
 )
 @output_options
 @click.option(
     "--layout",
     metavar="NAME",
-    help="cmake, arduino, esp-idf, zephyr or platformio.  [default: the target's]",
+    help="Project layout: cmake, arduino, esp-idf, zephyr or platformio.  [default: the target's]",
 )
 @click.option(
     "--arena-margin",
@@ -45,14 +45,14 @@ class _Firmware(GroupedCommand):
     type=float,
     default=0.0,
     show_default=True,
-    help="Added to the arena that the model needs on the target.",
+    help="Margin to add to the arena size that the model needs on the target.",
 )
 @click.option(
     "--labels",
     metavar="[NAME=]FILE",
     type=Named(PATH),
     multiple=True,
-    help="Text file with the name of a class a line.",
+    help="Text file with the class names, one per line.",
 )
 @config_option()
 @click.option(
@@ -61,7 +61,7 @@ class _Firmware(GroupedCommand):
     metavar="[NAME=]FILE",
     type=Named(PATH),
     multiple=True,
-    help="TOML file whose [preprocessing] is written as code, and prepares the data of --test.",
+    help="TOML file whose [preprocessing] is generated as code and applied to the data of --test.",
 )
 @click.option(
     "--test",
@@ -77,7 +77,7 @@ class _Firmware(GroupedCommand):
     type=int,
     default=DEFAULT_VECTORS,
     show_default=True,
-    help="Test vectors of each model.",
+    help="Number of test vectors of each model.",
 )
 @click.pass_context
 def firmware(
@@ -89,13 +89,13 @@ def firmware(
     project_file: Path | None,
     **options: Any,
 ) -> None:
-    """Write MODEL, a .tflite file, as C sources for a microcontroller.
+    """Generate C sources from .tflite files for a microcontroller.
 
-    DIR becomes a project with TensorFlow Lite Micro that builds: the model as an array, its arena,
-    its operators, what its numbers mean, its preprocessing, and a self-test with test vectors.
-    NAME starts the C symbols of the model; give several models for one firmware. Exit status: 0
-    passed; 1 the model does not run or fit on the target; 2 wrong use or bad input; 3 tflite-micro
-    is not installed.
+    DIR becomes a buildable project with TensorFlow Lite Micro: each MODEL as an array, its arena
+    and operators, its quantization parameters and labels, its preprocessing, and a self-test with
+    test vectors. NAME is the prefix of the C symbols of a model; several models make one firmware.
+    Exit status: 0 success; 1 a model does not run or fit on the target; 2 incorrect usage or
+    invalid input; 3 tflite-micro is not installed.
 
     \b
     Example:
@@ -105,24 +105,24 @@ def firmware(
     from edgepack.report.text.firmware import render_firmware
 
     sources = tuple(NamedModel(path=path, name=name or None) for name, path in models)
-    options |= {option: _by_name(option, options[option]) for option in _NAMED}
+    options |= {option: _by_model(option, options[option]) for option in _PER_MODEL}
     if (
         project_file
         and not options["project_files"]
         and read_project_file(project_file).preprocessing
     ):
         options["project_files"] = {LONE: project_file}
-    build = FirmwareConfig(models=sources, **options)
-    report = run_firmware(build, Bars(), verbose=verbose)
+    config = FirmwareConfig(models=sources, **options)
+    report = run_firmware(config, Bars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_firmware(report))
     ctx.exit(report.exit_status)
 
 
-def _by_name(option: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    """Take the values of an option by the model that they are for; of two, none would count."""
-    names = [name for name, _ in given]
-    if twice := [name for name in names if names.count(name) > 1]:
-        of = f" of {twice[0]}" if twice[0] else ""
+def _by_model(option: str, values: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """Return the values of an option by the name of the model; refuses two for the same model."""
+    names = [name for name, _ in values]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        of = f" of {repeated[0]}" if repeated[0] else ""
         raise click.UsageError(f"the {option.replace('_', ' ')}{of} are given twice")
-    return dict(given)
+    return dict(values)

@@ -1,4 +1,4 @@
-"""``edgepack inspect``."""
+"""The command ``edgepack inspect``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edgepack.cli.value_types import PATH
 @click.command()
 @click.argument("model", type=PATH)
 @bare_config_option
-@click.option("--tensors", is_flag=True, help="List every tensor too.")
+@click.option("--tensors", is_flag=True, help="Also list every tensor.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(model: Path, *, tensors: bool, as_json: bool) -> None:
-    """Show what MODEL, a .tflite file, holds.
+    """Show the contents of MODEL, a .tflite file.
 
-    Its layers with types, scales, bytes, multiply-accumulates and zeros among the weights, and the
-    memory that its activations need over time. Nothing is run.
+    Lists its layers with data types, scales, bytes, multiply-accumulates and zeros among the
+    weights, and the memory of its activations over time. The model is not run.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``edgepack lint``."""
+"""The command ``edgepack lint``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from edgepack.config.export import Recipe
 
 
 class _Lint(GroupedCommand):
-    groups = {"weights": "Loading", "strict": "Result", "help": "Other"}  # noqa: RUF012 (of the class)
+    groups = {"weights": "Loading", "strict": "Result", "help": "Other"}  # noqa: RUF012 (a class attribute)
 
 
 @click.command(cls=_Lint)
 @click.argument("model", type=PATH)
 @click.argument("data", type=DATA)
-@click.option("--test", metavar="DATA", type=DATA, help="Check the test data too.")
+@click.option("--test", metavar="DATA", type=DATA, help="Test data, to be checked too.")
 @reading_options
 @loading_options
-@click.option("--strict", is_flag=True, help="End with status 1 if anything is found.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 if there are findings.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @verbose_option
 @click.pass_context
@@ -39,10 +39,11 @@ def lint(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Look for what is likely wrong with DATA, the representative dataset of MODEL.
+    """Check DATA, the representative dataset of MODEL, for likely mistakes.
 
-    Holds the data against themselves and against what the model shows of its training: the mean
-    and variance in its normalization layers, a leading Rescaling, its probabilities and labels.
+    Checks that the data are consistent, and that they match the traces of the training in the
+    model: the mean and variance in its normalization layers, a leading Rescaling layer, its
+    probabilities and labels.
 
     \b
     Example:

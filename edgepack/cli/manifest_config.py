@@ -1,4 +1,4 @@
-"""``--config manifest.json``: what an export was asked, to ask it again."""
+"""``--config manifest.json``: the settings of an export, to repeat it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgepack.core.schema_version import SCHEMA
 
 _EXPORT = "export"
 _EXPORTS = (_EXPORT, "quantize", "debug")
-_DATA = {
+_INPUT_OPTIONS = {
     "weights": "weights",
     "representative": "representative",
     "test": "test",
@@ -25,12 +25,12 @@ _DATA = {
     "train": "train",
     "recipe_file": "config",
 }
-"""The option for each of the inputs, which a manifest names without their places."""
+"""The option for each input, by its role in a manifest, which does not record paths."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Recipe:
-    """What a manifest says of the recipe, but for inputs and steps of compression."""
+    """The recipe in a manifest, without inputs and compression steps."""
 
     custom_objects: tuple[str, ...]
     allow_unsafe: bool
@@ -44,10 +44,10 @@ class _Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestOptions:
-    """What an export was asked: ``options`` are by their keys, as the command line takes them.
+    """The settings of an export: ``options`` by their names on the command line, without dashes.
 
-    ``inputs`` names what went in by its role. What runs code of somebody's own is not taken of a
-    manifest, which may be anybody's: it has to be asked for again.
+    ``inputs`` has the names of the inputs by their roles. A manifest may be untrusted, so settings
+    that would run custom code are not used: they must be specified again.
     """
 
     path: Path
@@ -59,89 +59,94 @@ class ManifestOptions:
     metric: str | None
 
     def require_again(self, options: Mapping[str, Any]) -> None:
-        """Raise :class:`ConfigError` for what the export had and the command has not."""
-        again = {role: name for role, name in self.inputs.items() if options.get(role) is None}
-        if again:
-            named = " and ".join(repr(name) for name in again.values())
-            wanted = " and ".join(f"--{_DATA[role]}" for role in again)
-            raise ConfigError(f"{self.path}: the export also used {named}: give it with {wanted}")
+        """Raise :class:`ConfigError` for what the export used and the command line lacks."""
+        missing = {role: name for role, name in self.inputs.items() if options.get(role) is None}
+        if missing:
+            names = " and ".join(repr(name) for name in missing.values())
+            flags = " and ".join(f"--{_INPUT_OPTIONS[role]}" for role in missing)
+            raise ConfigError(f"{self.path}: the export also used {names}: give it with {flags}")
         if self.metric is not None and options.get("metric") is None:
             raise ConfigError(
-                f"{self.path}: the metric {self.metric!r} runs code of its own: give it with"
-                " --metric if you trust it"
+                f"{self.path}: the metric {self.metric!r} runs custom code: give it with --metric"
+                " if you trust it"
             )
         if self.is_unsafe and not options["allow_unsafe"]:
             raise ConfigError(
-                f"{self.path}: the model was let run code of its own: give --allow-unsafe if you"
-                " trust it"
+                f"{self.path}: the model was allowed to run its own code: give --allow-unsafe if"
+                " you trust it"
             )
         for name in self.custom_objects:
             if name not in options["custom_objects"]:
                 raise ConfigError(
-                    f"{self.path}: the model is built of {name!r}: give it with --custom-objects"
+                    f"{self.path}: the model uses {name!r}: give it with --custom-objects"
                 )
 
 
 def read_manifest(path: Path, text: str, command: str) -> ManifestOptions:
-    """Read what the manifest of an export says of its recipe.
+    """Read the settings of an export from its manifest.
 
-    Raises :class:`ConfigError` for any other JSON, and where ``command`` cannot do the same.
+    Raises :class:`ConfigError` for any other JSON, and if ``command`` cannot apply them.
     """
     if command not in _EXPORTS:
         raise ConfigError(
-            f"{path}: a manifest tells {', '.join(_EXPORTS)} what to do, not {command}; give a TOML"
-            " file"
+            f"{path}: a manifest is a configuration for {', '.join(_EXPORTS)}, not for {command};"
+            " give a TOML file"
         )
     try:
-        asked = _asked(path, restore(dict[str, Any], json.loads(text)))
+        manifest = _manifest_options(path, restore(dict[str, Any], json.loads(text)))
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply; {_CURE}") from None
     except (ValueError, TableError, ConfigError) as error:
-        raise ConfigError(f"{path}: is no manifest of an export ({error}); {_CURE}") from error
-    if asked.steps and command != _EXPORT:
-        raise ConfigError(f"{path}: the model was compressed, which export does, not {command}")
-    return asked
+        raise ConfigError(f"{path}: is not the manifest of an export ({error}); {_CURE}") from error
+    if manifest.steps and command != _EXPORT:
+        raise ConfigError(
+            f"{path}: the model was compressed, which only export can do, not {command}"
+        )
+    return manifest
 
 
 _CURE = "give the manifest.json that export or quantize wrote"
 
 
-def _asked(path: Path, manifest: dict[str, Any]) -> ManifestOptions:
+def _manifest_options(path: Path, manifest: dict[str, Any]) -> ManifestOptions:
     if manifest.get("command") not in _EXPORTS:
         raise ValueError("another command wrote it")
     if manifest.get("schema") != SCHEMA:
-        raise ValueError("another edgepack wrote it")
-    recipe = restore(dict[str, Any], manifest.get("recipe"))
-    if recipe.get("prune"):
-        raise ValueError("an earlier edgepack pruned the model, and tells how in another way")
-    known = {name: recipe.get(name) for name in _Recipe.__dataclass_fields__}
-    found = restore(_Recipe, known)
-    quantization = found.quantization
-    own_metric = found.metric if found.metric and ":" in found.metric else None
+        raise ValueError("another version of edgepack wrote it")
+    members = restore(dict[str, Any], manifest.get("recipe"))
+    if members.get("prune"):
+        raise ValueError("an earlier version of edgepack, with another format, pruned the model")
+    known = {name: members.get(name) for name in _Recipe.__dataclass_fields__}
+    recipe = restore(_Recipe, known)
+    quantization = recipe.quantization
+    custom_metric = recipe.metric if recipe.metric and ":" in recipe.metric else None
     options: dict[str, Any] = {
-        "observer": found.observer,
-        "samples": found.samples,
-        "seed": found.seed,
-        "metric": None if own_metric else found.metric,
+        "observer": recipe.observer,
+        "samples": recipe.samples,
+        "seed": recipe.seed,
+        "metric": None if custom_metric else recipe.metric,
         "scheme": quantization.scheme,
         "layer": [f"{pattern}={scheme}" for pattern, scheme in quantization.layers],
         "input-type": quantization.input_type,
         "output-type": quantization.output_type,
         "dense": quantization.dense,
-        "target": list(found.targets),
+        "target": list(recipe.targets),
     }
-    inputs = {role: _named(recipe[role]) for role in _DATA if recipe.get(role) is not None}
+    inputs = {
+        role: _name(members[role]) for role in _INPUT_OPTIONS if members.get(role) is not None
+    }
     return ManifestOptions(
         path=path,
         options={key: value for key, value in options.items() if value is not None},
-        steps=parse_steps(recipe.get("compress") or []),
+        steps=parse_steps(members.get("compress") or []),
         inputs=inputs,
-        custom_objects=found.custom_objects,
-        is_unsafe=found.allow_unsafe,
-        metric=own_metric,
+        custom_objects=recipe.custom_objects,
+        is_unsafe=recipe.allow_unsafe,
+        metric=custom_metric,
     )
 
 
-def _named(described: Any) -> str:
-    told = restore(dict[str, Any], described)
-    return restore(str, told.get("name") or told.get("function") or told.get("object"))
+def _name(description: Any) -> str:
+    """Return the name of an input, as :func:`edgepack.storage.provenance.describe_data` has it."""
+    members = restore(dict[str, Any], description)
+    return restore(str, members.get("name") or members.get("function") or members.get("object"))

@@ -1,4 +1,4 @@
-"""Groups of options that commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class GroupedCommand(click.Command):
-    """A command whose help lists its options in groups, by their place."""
+    """A command whose help lists its options in groups of consecutive options."""
 
-    groups: dict[str, str] = {}  # noqa: RUF012 (the title of a group by its first option)
+    groups: dict[str, str] = {}  # noqa: RUF012 (the title of each group, by its first option)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, each group under its title."""
+        """Write the options to the help, each group under its title."""
         sections: list[tuple[str, list[tuple[str, str]]]] = [("Options", [])]
         for param in self.get_params(ctx):
-            # click has a name of its own for the option that it adds itself.
+            # click gives its own --help option another parameter name.
             name = "help" if "--help" in param.opts else param.name or ""
             if (title := self.groups.get(name)) is not None:
                 sections.append((title, []))
@@ -40,7 +40,7 @@ class GroupedCommand(click.Command):
 
 
 DATA_GROUP = (
-    "Data (.npz, .npy, .csv or TFRecord file, folder of images or WAV files, or MODULE:FUNCTION)"
+    "Data (.npz, .npy, .csv or TFRecord file, folder with images or WAV files, or MODULE:FUNCTION)"
 )
 
 
@@ -52,15 +52,15 @@ def data_options(command: _Command) -> _Command:
             "--representative",
             metavar="DATA",
             type=DATA,
-            help="Representative dataset for calibration: shape (samples, ...); needed for int8,"
-            " int16 and int4.",
+            help="Representative dataset for calibration, of shape (samples, ...); required for"
+            " int8, int16 and int4.",
         ),
         click.option(
             "--test",
             metavar="DATA",
             type=DATA,
-            help="Samples to compare float and quantized on, optionally with labels.  [default:"
-            " those of --representative]",
+            help="Samples on which to compare the float and the quantized model, optionally with"
+            " labels.  [default: those of --representative]",
         ),
         config_option("--recipe", exports=True),
         *_SAMPLING,
@@ -68,7 +68,7 @@ def data_options(command: _Command) -> _Command:
 
 
 def reading_options(command: _Command) -> _Command:
-    """Add what :func:`data_options` adds, but for the data: for commands that take them as DATA."""
+    """Add --config, --samples and --seed, for commands whose data are an argument."""
     return with_options(command, project_file_option, *_SAMPLING)
 
 
@@ -80,19 +80,19 @@ def loading_options(command: _Command) -> _Command:
             "--weights",
             metavar="FILE",
             type=PATH,
-            help="Weights for a MODEL that is the JSON text of model.to_json().",
+            help="File with the weights of a MODEL that is the JSON text of model.to_json().",
         ),
         click.option(
             "--custom-objects",
             metavar="MODULE:NAME",
             multiple=True,
-            help="Import a class or function of your own that the model is built of; repeatable.",
+            help="Custom class or function to import that the model uses; repeatable.",
         ),
         click.option(
             "--allow-unsafe",
             is_flag=True,
-            help="Let the model file run code of its own, with your rights: Lambda layers, other"
-            " modules.",
+            help="Allow the model file to run its own code, such as Lambda layers, with your"
+            " permissions.",
         ),
     )
 
@@ -105,11 +105,11 @@ RECIPE_GROUPS = {
     "targets": "Result",
     "help": "Other",
 }
-"""The groups of what :func:`recipe_options` adds."""
+"""The groups of the options that :func:`recipe_options` adds."""
 
 
 def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
-    """Add MODEL and all that a recipe says of its data and its quantization; see :func:`recipe`."""
+    """Add MODEL, and the options for the data and quantization of a recipe; see :func:`recipe`."""
     return lambda command: with_options(
         command,
         click.argument("model", type=PATH),
@@ -122,12 +122,13 @@ def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
 
 
 def recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) -> Recipe:
-    """Make the recipe of the options of :func:`recipe_options`, and of other settings.
+    """Make a recipe from the options of :func:`recipe_options` and other settings.
 
-    Raises :class:`~edgepack.core.errors.ConfigError` for what does not fit.
+    Raises :class:`~edgepack.core.errors.ConfigError` for options that contradict each other, and
+    for inputs of the manifest in --config that are missing.
     """
-    if asked := config_of(ctx).asked:
-        asked.require_again(options | settings)
+    if manifest := config_of(ctx).manifest:
+        manifest.require_again(options | settings)
     return Recipe(quantization=quantization(options), **options, **settings)
 
 
@@ -136,9 +137,9 @@ def metric_option(command: _Command) -> _Command:
     return click.option(
         "--metric",
         metavar="NAME",
-        help="accuracy, top-5, f1-macro, roc-auc, mse, mae, r2, reconstruction-mse, anomaly-auc,"
-        " miou, psnr, ssim and more, or MODULE:FUNCTION of your own.  [default: what the labels are"
-        " for: accuracy for class numbers, mse for values]",
+        help="Metric: accuracy, top-5, f1-macro, roc-auc, mse, mae, r2, reconstruction-mse,"
+        " anomaly-auc, miou, psnr, ssim and more, or MODULE:FUNCTION for a custom one.  [default:"
+        " by the labels: accuracy for class numbers, mse for values]",
     )(command)
 
 
@@ -159,17 +160,16 @@ def target_option(default_targets: str) -> Callable[[_Command], _Command]:
         metavar="NAME",
         type=TARGET,
         multiple=True,
-        help=f"Device to validate for, or the path of its .toml file; repeatable; {_ALL} for every"
-        " target."
+        help=f"Target device, or the path of its .toml file; repeatable; {_ALL} for every target."
         f"  [default: {default_targets}]",
     )
 
 
-def target_names_of(given: Iterable[str], default: tuple[str, ...]) -> tuple[str, ...]:
-    """Tell which targets the values of --target mean: each once, the default ones without any."""
+def target_names_of(values: Iterable[str], default: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the targets of the values of --target without repetition; ``default`` without any."""
     from edgepack.devices.target import target_names
 
-    names = [each for name in given for each in (target_names() if name == _ALL else [name])]
+    names = [each for name in values for each in (target_names() if name == _ALL else [name])]
     return tuple(dict.fromkeys(names)) or default
 
 
@@ -182,7 +182,7 @@ def output_options(command: _Command) -> _Command:
             metavar="DIR",
             type=PATH,
             required=True,
-            help="Folder to write; must not exist.",
+            help="Folder to write; must not exist, unless --force is given.",
         ),
         force_option,
         verbose_option,
@@ -199,7 +199,7 @@ def force_option(command: _Command) -> _Command:
 def verbose_option(command: _Command) -> _Command:
     """Add --verbose."""
     return click.option(
-        "--verbose", is_flag=True, help="Show what TensorFlow and the interpreters print."
+        "--verbose", is_flag=True, help="Show the output of TensorFlow and the interpreters."
     )(command)
 
 
@@ -212,17 +212,18 @@ def calibration_options(command: _Command) -> _Command:
             metavar="NAME",
             default=DEFAULT_OBSERVER,
             show_default=True,
-            help="How the range of an activation is chosen: min-max, moving-average,"
+            help="Method for the ranges of activations: min-max, moving-average,"
             " percentile[:PERCENT], mse, lp[:POWER] or entropy.",
         ),
         click.option(
             "--ranges",
             metavar="FILE",
             type=PATH,
-            help="Take the ranges of a calibration.json, edited or not; nothing is observed.",
+            help="Use the ranges in a calibration.json, which may be edited, instead of"
+            " calibrating.",
         ),
         click.option(
-            "--strict", is_flag=True, help="Fail if the linter finds anything in the data."
+            "--strict", is_flag=True, help="Fail if the linter has findings about the data."
         ),
     )
 
@@ -236,8 +237,8 @@ def quantization_options(command: _Command) -> _Command:
             metavar="NAME",
             default=Quantization.scheme,
             show_default=True,
-            help=f"{', '.join(SCHEMES)}: int16 has int8 weights, int4 weights have int8"
-            " activations, the last two compute in float.",
+            help=f"{', '.join(SCHEMES)}. int16 activations have int8 weights, int4 weights have"
+            " int8 activations; the last two compute in float.",
         ),
         click.option(
             "--layer",
@@ -245,26 +246,30 @@ def quantization_options(command: _Command) -> _Command:
             metavar="PATTERN=SCHEME",
             type=Pair(str, "'block_1/*=int16'"),
             multiple=True,
-            help=f"{', '.join(LAYER_SCHEMES)} for the layers of a name pattern; repeatable,"
-            " the last that matches counts.",
+            help=f"Scheme for layers by name: {', '.join(LAYER_SCHEMES)}; repeatable, the last"
+            " match counts.",
         ),
         click.option(
             "--input-type",
             metavar="TYPE",
-            help=f"{', '.join(END_TYPES)}.  [default: as the scheme computes]",
+            help=f"Data type of the inputs: {', '.join(END_TYPES)}.  [default: that of the scheme]",
         ),
-        click.option("--output-type", metavar="TYPE", help="Likewise."),
+        click.option(
+            "--output-type",
+            metavar="TYPE",
+            help="Data type of the outputs, likewise.",
+        ),
         click.option(
             "--dense",
             metavar="SCALES",
             help=f"{' or '.join(DENSE)} scales for the weights of dense layers.  [default:"
-            " per-channel in int8]",
+            " per-channel for int8]",
         ),
     )
 
 
 def quantization(options: dict[str, Any]) -> Quantization:
-    """Take the options of quantization out of all options."""
+    """Remove the quantization options from all options; returns them as settings."""
     return Quantization(
         layers=options.pop("layer_schemes"),
         **{name: options.pop(name) for name in ("scheme", "input_type", "output_type", "dense")},
@@ -276,17 +281,21 @@ _SAMPLING = (
     click.option(
         "--samples",
         type=int,
-        help="Calibrate with this many samples of the representative dataset, of each label its"
-        " share.  [default: all]",
+        help="Number of samples of the representative dataset to calibrate with, stratified by"
+        " label.  [default: all]",
     ),
     click.option(
-        "--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Decides which samples."
+        "--seed",
+        type=int,
+        default=DEFAULT_SEED,
+        show_default=True,
+        help="Random seed for the choice of samples.",
     ),
 )
 
 
 def with_options(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
-    """Add options to a command, in their order."""
-    for option in reversed(options):  # as if they were written above the command in this order
+    """Add options to a command, in this order."""
+    for option in reversed(options):  # decorators apply from the bottom up
         command = option(command)
     return command

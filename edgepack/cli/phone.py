@@ -1,4 +1,4 @@
-"""``edgepack phone``."""
+"""The command ``edgepack phone``."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ from edgepack.config.phone import PhoneConfig
 @click.command()
 @click.argument("model", type=PATH)
 @click.option(
-    "--output", metavar="DIR", type=PATH, required=True, help="Folder to write; must not exist."
+    "--output",
+    metavar="DIR",
+    type=PATH,
+    required=True,
+    help="Folder to write; must not exist, unless --force is given.",
 )
 @click.option(
-    "--labels", metavar="FILE", type=PATH, help="Text file: a label a line, for the classes."
+    "--labels", metavar="FILE", type=PATH, help="Text file with the class names, one per line."
 )
 @project_file_option
 @click.option(
-    "--name", help="Name of the model, its files and its class.  [default: that of the model]"
+    "--name", help="Name of the model, its files and its class.  [default: that of MODEL]"
 )
 @click.option(
-    "--description", metavar="TEXT", default="", help="What the model does, for its metadata."
+    "--description", metavar="TEXT", default="", help="Description of the model for its metadata."
 )
 @force_option
 def phone(**options: Any) -> None:
-    """Write MODEL, a .tflite file, for apps on phones.
+    """Prepare MODEL, a .tflite file, for apps on phones.
 
-    DIR gets the model with TFLite metadata (names, labels, normalization), and a class in Kotlin
-    and in Swift that loads it, prepares its inputs as the recipe says, and reads its outputs.
+    Writes DIR with the model, including TFLite metadata (names, labels, normalization), and with a
+    class in Kotlin and one in Swift that load it, preprocess its inputs as the --config file says,
+    and interpret its outputs.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Results on standard output."""
+"""Print results on standard output."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import click
 from edgepack.cli.streams import require_delivered
 from edgepack.core.printable import printable
 
-_LAYOUT = "\n\t\N{NO-BREAK SPACE}"
+_WHITESPACE = "\n\t\N{NO-BREAK SPACE}"
 
 
 def print_result(text: str) -> None:
-    """Print a result; raises :class:`~edgepack.core.errors.OutputError` if that cannot be written.
+    """Print a result; raises :class:`~edgepack.core.errors.OutputError` if it cannot be written.
 
-    What a terminal would not show as itself is printed as escapes; JSON has nothing of the kind.
+    Non-printable characters are escaped; JSON contains none.
     """
-    click.echo(printable(text, keep=_LAYOUT))
+    click.echo(printable(text, keep=_WHITESPACE))
     require_delivered()

@@ -16,11 +16,11 @@ _LABEL_WIDTH = 8
 
 
 class Bars:
-    """One bar a step on a terminal; one line a step elsewhere."""
+    """Shows a progress bar per step on a terminal, and a line per step elsewhere."""
 
     @contextmanager
     def step(self, label: str) -> Iterator[Update]:
-        """Draw a step."""
+        """Show a step."""
         started = time.monotonic()
         text = f"{label:<{_LABEL_WIDTH}}"
         if not sys.stderr.isatty():

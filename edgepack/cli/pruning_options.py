@@ -1,4 +1,4 @@
-"""The options of pruning: the short way to write a step of compression."""
+"""The pruning options, a short form of a single compression step."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def pruning_options(command: _Command) -> _Command:
-    """Add --sparsity and its kin, --train and all of fine-tuning; see :func:`steps_of`."""
+    """Add the options of pruning, --train and those of fine-tuning; see :func:`steps_of`."""
     return with_options(
         command,
         click.option(
             "--sparsity",
             type=float,
-            help="Set this fraction of each layer's weights to zero; without --train in one shot."
-            f"  [default with --train or --layer-sparsity: {DEFAULT_SPARSITY}]",
+            help="Fraction of each layer's weights to set to zero, in one shot unless --train is"
+            f" given.  [default with --train or --layer-sparsity: {DEFAULT_SPARSITY}]",
         ),
         click.option(
             "--layer-sparsity",
@@ -35,91 +35,100 @@ def pruning_options(command: _Command) -> _Command:
             metavar="PATTERN=FRACTION",
             type=Pair(float, "'conv*=0.8'"),
             multiple=True,
-            help="A fraction for the layers of a name pattern, 0 to leave them out; repeatable, the"
-            " last that matches counts.",
+            help="Sparsity of layers by name, 0 to exclude them; repeatable, the last match"
+            " counts.",
         ),
         click.option(
             "--n-of-m",
             metavar="N:M",
             type=TwoNumbers(":", "2:4"),
-            help="N zeros of every M neighbours.",
+            help="Set N of every M neighboring weights to zero.",
         ),
         click.option(
             "--block",
             metavar="ROWSxCOLUMNS",
             type=TwoNumbers("x", "4x1"),
-            help="Prune in blocks; only weights of two dimensions.",
+            help="Prune in blocks of this size; applies to two-dimensional weights only.",
         ),
         click.option(
             "--threshold",
             type=float,
-            help="Set all weights of a smaller magnitude to zero, in one shot.",
+            help="Set all weights of smaller magnitude to zero, in one shot.",
         ),
         click.option(
             "--train",
             metavar="DATA",
             type=DATA,
-            help="Prune the model, and fine-tune it on these samples and labels.",
+            help="Samples and labels for fine-tuning the model while it is pruned.",
         ),
-        click.option("--epochs", type=int, help=f"[default: {FineTune.epochs}]"),
+        click.option(
+            "--epochs",
+            type=int,
+            help=f"Number of epochs of fine-tuning.  [default: {FineTune.epochs}]",
+        ),
         click.option(
             "--loss",
             metavar="NAME",
-            help="A loss of Keras, or distillation: learn the model's own outputs, labels or not."
-            "  [default: the compiled one, or the metric's]",
+            help="Name of a Keras loss, or distillation from the original model, which needs no"
+            " labels.  [default: the compiled one, or that of the metric]",
         ),
         click.option(
             "--optimizer",
             metavar="NAME",
-            help="An optimizer of Keras.  [default: the compiled one, or adam]",
+            help="Name of a Keras optimizer.  [default: the compiled one, or adam]",
         ),
         click.option(
             "--learning-rate",
             type=float,
-            help="Where a cosine decay to 0 begins.  [default: the compiled one from 0.0001 on, or"
-            " 0.001]",
+            help="Initial learning rate of a cosine decay to 0.  [default: the compiled one if at"
+            " least 0.0001, or 0.001]",
         ),
         click.option(
             "--schedule",
             metavar="NAME",
-            help=f"{' or '.join(SCHEDULES)}: how the sparsity grows.  [default: {Schedule.kind}]",
+            help=f"Growth of the sparsity: {' or '.join(SCHEDULES)}.  [default: {Schedule.kind}]",
         ),
         click.option(
-            "--begin-step", type=int, help="First step (batch) that prunes.  [default: 0]"
+            "--begin-step",
+            type=int,
+            help="Training step (batch) at which pruning begins.  [default: 0]",
         ),
         click.option(
             "--end-step",
             type=int,
-            help="Step of the final sparsity.  [default: after two thirds of all]",
+            help="Training step at which the final sparsity is reached.  [default: after two thirds"
+            " of all steps]",
         ),
         click.option(
             "--frequency",
             type=int,
-            help="Steps from one choice of weights to the next.  [default: 50 choices in all]",
+            help="Training steps between updates of the pruning mask.  [default: 50 updates in"
+            " all]",
         ),
         click.option(
             "--patience",
             type=int,
-            help="Stop when the loss on held-out samples has not fallen for so many epochs at the"
-            " final sparsity; keep the best.",
+            help="Stop early when the loss on held-out samples has not improved for this many"
+            " epochs at the final sparsity, and keep the best epoch.",
         ),
         click.option(
             "--validation-split",
             type=float,
-            help=f"Fraction to hold out; needs --patience.  [default: {FineTune.validation_split}]",
+            help="Fraction of samples to hold out; needs --patience.  [default:"
+            f" {FineTune.validation_split}]",
         ),
         click.option(
             "--checkpoints",
             metavar="DIR",
             type=PATH,
-            help="Save every epoch here until the export ends.",
+            help="Folder to save every epoch in until the export is complete.",
         ),
-        click.option("--resume", is_flag=True, help="Go on from the checkpoint."),
+        click.option("--resume", is_flag=True, help="Resume from the checkpoint."),
         click.option(
             "--strategy",
             metavar="NAME",
-            help=f"{' or '.join(STRATEGIES)}: train on all devices, or on several hosts"
-            " (TF_CONFIG).",
+            help=f"{' or '.join(STRATEGIES)}: train on all devices of this machine, or on several"
+            " hosts (TF_CONFIG).",
         ),
     )
 
@@ -133,44 +142,44 @@ _FINE_TUNE = (
 _PRUNE = ("sparsity", "n_of_m", "block", "threshold")
 
 
-_SHORT = ("layers", *_PRUNE, *_SCHEDULE, *_FINE_TUNE)
+_ALL = ("layers", *_PRUNE, *_SCHEDULE, *_FINE_TUNE)
 
 
 def steps_of(ctx: click.Context, options: dict[str, Any]) -> tuple[CompressionStep, ...]:
-    """Take the options of pruning out of all options; returns the steps of compression.
+    """Remove the pruning options from all options; returns the compression steps.
 
-    Options of the command line go before the steps of a file, and those of a TOML file before those
-    of a manifest. Raises :class:`ConfigError` for what does not fit.
+    Options on the command line take precedence over the steps in a file, and those in a TOML file
+    over those in a manifest. Raises :class:`ConfigError` for options that contradict each other.
     """
     config = config_of(ctx)
-    on_line = any(is_given(ctx, name) for name in _SHORT)
-    if config.steps and not on_line and (short := [n for n in _SHORT if is_in_file(ctx, n)]):
+    on_command_line = any(is_given(ctx, name) for name in _ALL)
+    in_file = [name for name in _ALL if is_in_file(ctx, name)]
+    if config.steps and not on_command_line and in_file:
         raise ConfigError(
-            f"{config.project_file}: has [[compress]], and {_as_option(short[0])} for a step of"
-            " pruning; write that as a [[compress]], too"
+            f"{config.project_file}: has [[compress]], and {_option_name(in_file[0])} for a pruning"
+            " step; write that as another [[compress]]"
         )
-    in_file = any(is_in_file(ctx, name) for name in _SHORT)
     pruning = _pruning(options)
-    if on_line or in_file:
+    if on_command_line or in_file:
         return pruning
-    return config.steps or (config.asked.steps if config.asked else ()) or pruning
+    return config.steps or (config.manifest.steps if config.manifest else ()) or pruning
 
 
-def _as_option(name: str) -> str:
-    """Write the name of a field, or of a parameter, as its option."""
+def _option_name(name: str) -> str:
+    """Return the option for the name of a field or parameter."""
     option = next((each for each, key in _SCHEDULE.items() if key == name), name)
     return "--layer-sparsity" if name == "layers" else f"--{option.replace('_', '-')}"
 
 
 def _pruning(options: dict[str, Any]) -> tuple[Prune, ...]:
-    """Make the step that the options ask for, if they do."""
+    """Return the pruning step that the options describe; none without pruning options."""
     layers, is_trained = options.pop("layers"), options["train"] is not None
-    schedule = _given(options, _SCHEDULE)
-    tuning = _given(options, _FINE_TUNE)
-    settings = _given(options, _PRUNE)
-    kept = [name for name in ("checkpoints", "resume") if options[name]]
-    if not is_trained and (unused := next(iter([*(schedule | tuning), *kept]), None)):
-        raise ConfigError(f"{_as_option(unused)} needs data to fine-tune on: give --train")
+    schedule = _pop(options, _SCHEDULE)
+    tuning = _pop(options, _FINE_TUNE)
+    settings = _pop(options, _PRUNE)
+    checkpointing = [name for name in ("checkpoints", "resume") if options[name]]
+    if not is_trained and (unused := next(iter([*(schedule | tuning), *checkpointing]), None)):
+        raise ConfigError(f"{_option_name(unused)} needs data to fine-tune on: give --train")
     if "validation_split" in tuning and "patience" not in tuning:
         raise ConfigError("--validation-split holds out samples for --patience: give both")
     if not is_trained and not settings and not layers:
@@ -179,8 +188,8 @@ def _pruning(options: dict[str, Any]) -> tuple[Prune, ...]:
     return (Prune(layers=layers, fine_tune=fine_tune, **settings),)
 
 
-def _given(options: dict[str, Any], names: Any) -> dict[str, Any]:
-    """Take out the options that were given, by the names of the fields that they fill."""
+def _pop(options: dict[str, Any], names: Any) -> dict[str, Any]:
+    """Remove options; returns those that have values, by the names of the fields that they set."""
     fields = names if isinstance(names, dict) else dict(zip(names, names, strict=True))
-    taken = {field: options.pop(name) for name, field in fields.items()}
-    return {field: value for field, value in taken.items() if value is not None}
+    values = {field: options.pop(name) for name, field in fields.items()}
+    return {field: value for field, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""``edgepack quantize``."""
+"""The command ``edgepack quantize``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Quantize(GroupedCommand):
 
 @click.command(cls=_Quantize)
 @recipe_options()
-@result_options(f"those of {' and '.join(DEFAULT_TARGETS)} that run the scheme")
+@result_options(f"those of {' and '.join(DEFAULT_TARGETS)} that support the scheme")
 @click.pass_context
 def quantize(
     ctx: click.Context,
@@ -35,11 +35,11 @@ def quantize(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Quantize MODEL and compare it with float.
+    """Quantize MODEL, and compare the result with the float model.
 
-    MODEL is what export takes. Writes DIR with float.tflite, the quantized model, named by its
-    scheme, calibration.json, report.html, report.md, report.json and manifest.json, after running
-    the model on the interpreters that run the scheme.
+    MODEL is a model as for export. Runs the quantized model on the interpreters that support the
+    scheme, and writes DIR with float.tflite, the quantized model (named after its scheme),
+    calibration.json, report.html, report.md, report.json and manifest.json.
 
     \b
     Example:
@@ -48,8 +48,8 @@ def quantize(
     from edgepack.pipeline.exporting.quantize import quantize as run_quantize
     from edgepack.report.text.export import render_ranges, render_text
 
-    wanted = recipe(ctx, options, targets=target_names_of(targets, ()))
-    report = run_quantize(wanted, Bars(), verbose=verbose)
+    config = recipe(ctx, options, targets=target_names_of(targets, ()))
+    report = run_quantize(config, Bars(), verbose=verbose)
     click.echo(err=True)
     if report.calibration:
         print_result(f"{render_ranges(report.calibration)}\n")

@@ -1,4 +1,4 @@
-"""Options that have a new name, and are still taken by their former one."""
+"""Options that were renamed, and still work by their former names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import click
 
 
 class RenamedOption(click.Option):
-    """An option whose last declared name is a former one: taken, but left out of the help."""
+    """An option whose last declared name is a former one: it works, but is not in the help."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Describe the option by its new name alone."""
+        """Return the help of the option without its former name."""
         record = super().get_help_record(ctx)
         return record and (record[0].replace(f", {self.opts[-1]}", ""), record[1])

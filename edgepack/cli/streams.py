@@ -1,4 +1,4 @@
-"""The standard streams: what cannot be written to them never stops the work."""
+"""The standard streams, wrapped so that a failure to write to them never stops the work."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 from edgepack.core.errors import OutputError
 
-_STREAMS = (0, 1, 2)
+_DESCRIPTORS = (0, 1, 2)
 
 
 class _Stream(io.FileIO):
-    """A standard stream to write to: what it refuses is lost, and ``error`` tells why."""
+    """A standard output stream that discards what cannot be written; ``error`` has the reason."""
 
     def __init__(self, descriptor: int, error: OSError | None) -> None:
         super().__init__(descriptor, "w", closefd=False)
         self.error = error
 
     def write(self, data: Any, /) -> int:
-        """Write some of the data, or lose all of them."""
+        """Write some of the data, or discard all of it."""
         try:
-            while (written := super().write(data)) is None:  # it takes nothing for the moment
+            while (written := super().write(data)) is None:  # it would block
                 select.select([], [self], [])
         except OSError as error:
             self.error = error
@@ -33,29 +33,29 @@ class _Stream(io.FileIO):
 
 
 def open_streams() -> None:
-    """Put streams of that kind in the place of standard output and standard error.
+    """Replace standard output and standard error by such streams.
 
-    One that is closed is opened first, to nowhere: or else the next file that is opened would
-    stand in its place, and take what is printed.
+    Closed standard streams are first opened to /dev/null. Otherwise the next file to be opened
+    would get their descriptor, and receive what is printed.
     """
-    closed = {number: _opened(number) for number in _STREAMS}
+    errors = {number: _open_if_closed(number) for number in _DESCRIPTORS}
     sys.stdout, sys.stderr = (
         io.TextIOWrapper(
-            io.BufferedWriter(_Stream(number, closed[number])),
+            io.BufferedWriter(_Stream(number, errors[number])),
             encoding=getattr(stream, "encoding", None) or "utf-8",
-            errors="backslashreplace",  # names hold characters that not every locale has
+            errors="backslashreplace",  # names may contain characters that the locale lacks
             line_buffering=True,
         )
         for number, stream in ((1, sys.stdout), (2, sys.stderr))
     )
 
 
-def _opened(number: int) -> OSError | None:
-    """Open a descriptor if it is closed; returns what told so."""
+def _open_if_closed(number: int) -> OSError | None:
+    """Open a descriptor if it is closed; returns the error if it was."""
     try:
         os.fstat(number)
     except OSError as error:
-        os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
         return error
     return None
 
@@ -63,7 +63,7 @@ def _opened(number: int) -> OSError | None:
 def require_delivered() -> None:
     """Raise :class:`OutputError` if something that was printed could not be written.
 
-    A reader that has gone has seen enough.
+    A closed pipe is not an error: its reader has seen enough.
     """
     stream = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     error = stream.error if isinstance(stream, _Stream) else None

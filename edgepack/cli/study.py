@@ -1,4 +1,4 @@
-"""``edgepack study``."""
+"""The command ``edgepack study``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgepack.config.quantization import FEWEST_BITS, MOST_BITS, ROUNDINGS, Fixe
 
 
 class _Study(GroupedCommand):
-    groups = {  # noqa: RUF012 (of the class)
+    groups = {  # noqa: RUF012 (a class attribute)
         "test": DATA_GROUP,
         "weights": "Loading",
         "bits": "Fixed point",
@@ -38,7 +38,7 @@ class _Study(GroupedCommand):
     metavar="DATA",
     type=DATA,
     required=True,
-    help="Samples to run the model on, optionally with labels.",
+    help="Samples to evaluate the model on, optionally with labels.",
 )
 @project_file_option
 @metric_option
@@ -49,27 +49,28 @@ class _Study(GroupedCommand):
     type=NumberRange(),
     default=f"{FEWEST_BITS}-{MOST_BITS}",
     show_default=True,
-    help="Bits of each weight.",
+    help="Number of bits of each weight, or a range.",
 )
 @click.option(
     "--rounding",
     metavar="NAME",
-    help=f"{' or '.join(ROUNDINGS)}: up with a probability equal to the fraction.  [default: both]",
+    help=f"{' or '.join(ROUNDINGS)} (up with a probability equal to the fraction).  [default:"
+    " both]",
 )
 @click.option(
     "--seed",
     type=int,
     default=DEFAULT_SEED,
     show_default=True,
-    help="Decides how stochastic rounding falls.",
+    help="Random seed for stochastic rounding.",
 )
 @output_options
 def study(*, verbose: bool, bits: range, rounding: str | None, **options: Any) -> None:
-    """Simulate MODEL with weights of few bits: accuracy against bits.
+    """Simulate MODEL with low-bit weights, to study accuracy by number of bits.
 
-    MODEL is what export takes. Its weights are rounded to fixed point, tensor by tensor, and the
-    float model with those weights runs on LiteRT. Writes DIR with float.tflite, study.json and
-    manifest.json.
+    MODEL is a model as for export. Its weights are rounded to fixed point, tensor by tensor, and
+    the float model with those weights is run on LiteRT. Writes DIR with float.tflite, study.json
+    and manifest.json.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``edgepack targets``."""
+"""The command ``edgepack targets``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _INDENT = "    "
 
 @click.command()
 @bare_config_option
-@click.option("--checks", is_flag=True, help="List what is checked on a target instead.")
+@click.option("--checks", is_flag=True, help="List the checks instead of the targets.")
 def targets(*, checks: bool) -> None:
-    """List the devices to validate for, your own in ~/.config/edgepack/targets among them."""
+    """List the target devices, including your own in ~/.config/edgepack/targets."""
     if checks:
         from edgepack.checks import documentation
 
@@ -24,15 +24,15 @@ def targets(*, checks: bool) -> None:
             "\n".join(f"{name}\n{_indented(rule)}" for name, rule in documentation().items())
         )
         return
-    loaded = [_loaded(name) for name in target_names()]
-    good = [each for each in loaded if isinstance(each, Target)]
-    width = max(len(target.name) for target in good)
-    print_result("\n".join(f"{target.name:<{width}}  {_told(target)}" for target in good))
-    if bad := [str(each) for each in loaded if isinstance(each, TargetError)]:
-        raise TargetError("; ".join(bad))
+    loaded = [_load(name) for name in target_names()]
+    valid = [each for each in loaded if isinstance(each, Target)]
+    width = max(len(target.name) for target in valid)
+    print_result("\n".join(f"{target.name:<{width}}  {_description(target)}" for target in valid))
+    if errors := [str(each) for each in loaded if isinstance(each, TargetError)]:
+        raise TargetError("; ".join(errors))
 
 
-def _loaded(name: str) -> Target | TargetError:
+def _load(name: str) -> Target | TargetError:
     try:
         return load_target(name)
     except TargetError as error:
@@ -43,5 +43,5 @@ def _indented(rule: str) -> str:
     return click.wrap_text(rule, initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 
-def _told(target: Target) -> str:
+def _description(target: Target) -> str:
     return f"{target.description}; runs {', '.join(target.interpreters)}"

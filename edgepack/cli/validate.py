@@ -1,4 +1,4 @@
-"""``edgepack validate``."""
+"""The command ``edgepack validate``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FORMATS = ("text", "json", "junit", "github", "html", "markdown")
 
 
 class _Validate(GroupedCommand):
-    groups = {  # noqa: RUF012 (of the class)
+    groups = {  # noqa: RUF012 (a class attribute)
         "float_model": "Data",
         "max_drop": "Budgets",
         "arm64": "Running",
@@ -43,13 +43,13 @@ class _Validate(GroupedCommand):
     "float_model",
     metavar="FILE",
     type=PATH,
-    help="Float .tflite file to compare with.  [default: float.tflite beside MODEL, if there]",
+    help="Float .tflite file to compare with.  [default: float.tflite beside MODEL, if it exists]",
 )
 @click.option(
     "--test",
     metavar="DATA",
     type=DATA,
-    help="Samples to run, as the float model takes them, optionally with labels.  [default: random"
+    help="Samples to run, as for the float model, optionally with labels.  [default: random"
     " inputs]",
 )
 @project_file_option
@@ -58,27 +58,29 @@ class _Validate(GroupedCommand):
     "--max-drop",
     metavar="NUMBER",
     type=float,
-    help="What quantization may cost: points of a fraction such as accuracy, percent of"
-    " an error, or decibels.",
+    help="Largest acceptable loss by quantization: points of a fraction such as accuracy, percent"
+    " of an error, or decibels.",
 )
 @click.option(
-    "--max-flash", metavar="BYTES", type=int, help="Flash that model and runtime may take."
+    "--max-flash", metavar="BYTES", type=int, help="Largest flash size of model and runtime."
 )
-@click.option("--max-arena", metavar="BYTES", type=int, help="Arena on a microcontroller.")
+@click.option(
+    "--max-arena", metavar="BYTES", type=int, help="Largest arena size on a microcontroller."
+)
 @click.option(
     "--max-latency-ratio",
     metavar="NUMBER",
     type=float,
-    help="Time of MODEL over that of the float model, both on this machine.",
+    help="Largest ratio of the latency of MODEL to that of the float model on this machine.",
 )
 @click.option(
     "--arm64",
     metavar="DIR",
     type=PATH,
-    help="Run tflite-runtime's arm64 build too, in a folder that scripts/arm64 made.",
+    help="Folder made by scripts/arm64, to run the arm64 build of tflite-runtime too.",
 )
 @click.option(
-    "--jobs", type=int, help="Interpreters to run side by side.  [default: one for each core]"
+    "--jobs", type=int, help="Number of interpreters to run concurrently.  [default: one per core]"
 )
 @click.option(
     "--time-limit",
@@ -87,7 +89,7 @@ class _Validate(GroupedCommand):
     type=float,
     default=DEFAULT_TIME_LIMIT_S,
     show_default=True,
-    help="Of each interpreter.",
+    help="Time limit of each interpreter, to load the model and for each sample.",
 )
 @click.option(
     "--memory-limit",
@@ -96,7 +98,7 @@ class _Validate(GroupedCommand):
     type=int,
     default=DEFAULT_MEMORY_LIMIT_MIB,
     show_default=True,
-    help="Of each interpreter.",
+    help="Memory limit of each interpreter.",
 )
 @click.option(
     "--format",
@@ -104,18 +106,18 @@ class _Validate(GroupedCommand):
     type=click.Choice(_FORMATS),
     default=_FORMATS[0],
     show_default=True,
-    help="How to print the result; github: annotations of GitHub Actions; html: a page.",
+    help="Format of the result; github: annotations for GitHub Actions; html: a page.",
 )
 @verbose_option
 @click.pass_context
 def validate(
     ctx: click.Context, /, *, targets: tuple[str, ...], form: str, verbose: bool, **options: Any
 ) -> None:
-    """Tell whether MODEL, a .tflite file, will run on devices.
+    """Check whether MODEL, a .tflite file, will run on the target devices.
 
-    Holds its operators, data types and sizes against each target, and runs it on the target's
-    interpreters, here. Exit status: 0 passed; 1 a check or a budget failed; 2 wrong use or a
-    damaged file; 3 an interpreter or a tool that a target needs is not installed.
+    Checks its operators, data types and sizes for each target, and runs it on the target's
+    interpreters on this machine. Exit status: 0 passed; 1 a check or budget failed; 2 incorrect
+    usage or a damaged file; 3 an interpreter or tool for a target is not installed.
 
     \b
     Example:
@@ -124,10 +126,10 @@ def validate(
     from edgepack.pipeline.validation.validate import validate as run_validate
 
     budgets = Budgets(**{name: options.pop(name) for name in [*options] if name.startswith("max_")})
-    gate = ValidateConfig(
+    config = ValidateConfig(
         targets=target_names_of(targets, DEFAULT_TARGETS), budgets=budgets, **options
     )
-    report = run_validate(gate, Bars(), verbose=verbose)
+    report = run_validate(config, Bars(), verbose=verbose)
     if form == _FORMATS[0]:
         click.echo(err=True)
     print_result(_RENDER[form](report))

@@ -1,4 +1,4 @@
-"""Types of values on the command line."""
+"""Types of values of options and arguments."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from edgepack.devices.target import is_path
 
 
 class ExistingPath(click.Path):
-    """A path. An empty one is a variable of the shell that is not set, not the working folder."""
+    """A path. An empty one comes from an unset shell variable; it is not the working folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse a path of nothing."""
+        """Refuse an empty path."""
         if value == "":
             self.fail("the path is empty", param, ctx)
         return super().convert(value, param, ctx)
 
 
-PATH = ExistingPath(path_type=Path, readable=False)  # what cannot be read is told by its reader
+PATH = ExistingPath(path_type=Path, readable=False)  # reported when the file is read
 
 
 class DataArgument(click.ParamType[Any]):
-    """Samples: a path, or ``module:function`` if there is no file of that name."""
+    """Samples: a path, or ``module:function`` if no file has that name."""
 
     name = "data"
 
@@ -37,7 +37,7 @@ class DataArgument(click.ParamType[Any]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Path | str:
-        """Tell a path from the name of a function."""
+        """Return a path, or the name of a function as a string."""
         if is_function_name(str(value)):
             return str(value)
         path: Path = PATH.convert(value, param, ctx)
@@ -55,7 +55,7 @@ TARGET = TargetName()
 
 
 class Pair(click.ParamType[Any]):
-    """``NAME=VALUE``, the value of a type, such as float."""
+    """``NAME=VALUE``, with values of a type such as float."""
 
     name = "pair"
 
@@ -77,9 +77,9 @@ class Pair(click.ParamType[Any]):
 
 
 class Named(click.ParamType[Any]):
-    """A value of a type that may have a name before it: ``NAME=VALUE``; the empty name without.
+    """A value with an optional name: ``NAME=VALUE``; without one the name is empty.
 
-    What is the name of a file as it stands has no name before it.
+    If the whole text is the name of an existing file, it has no name before it.
     """
 
     name = "named"
@@ -100,19 +100,19 @@ class Named(click.ParamType[Any]):
 
 
 class TwoNumbers(click.ParamType[Any]):
-    """Two whole numbers with a sign between them, such as ``2:4`` or ``4x1``."""
+    """Two whole numbers with a separator between them, such as ``2:4`` or ``4x1``."""
 
     name = "numbers"
 
-    def __init__(self, sign: str, example: str) -> None:
-        self._sign = sign
+    def __init__(self, separator: str, example: str) -> None:
+        self._separator = separator
         self._example = example
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """Split at the sign."""
-        first, _, second = str(value).partition(self._sign)
+        """Split at the separator."""
+        first, _, second = str(value).partition(self._separator)
         try:
             return int(first), int(second)
         except ValueError:
@@ -120,7 +120,7 @@ class TwoNumbers(click.ParamType[Any]):
 
 
 class NumberRange(click.ParamType[Any]):
-    """A whole number, or all from one to another, such as ``2-8``."""
+    """A whole number, or an inclusive range such as ``2-8``."""
 
     name = "range"
 
@@ -139,24 +139,24 @@ class NumberRange(click.ParamType[Any]):
 
 
 def placed(kind: click.ParamType[Any], value: str, folder: Path) -> str:
-    """Take a path in a value as it stands in a file of a folder: relative to that folder.
+    """Resolve the path in a value from a file in ``folder``, to which it is relative.
 
     >>> placed(PATH, "model.h5", Path("project")), placed(DATA, "mine:data", Path("project"))
     ('project/model.h5', 'mine:data')
     >>> placed(Named(PATH), "kws=kws.tflite", Path("project"))
     'kws=project/kws.tflite'
     """
-    found = folder / value
+    path = folder / value
     if isinstance(kind, ExistingPath):
-        return str(found) if value else value
+        return str(path) if value else value
     if isinstance(kind, DataArgument):
-        is_function = is_function_name(value) and not os.path.lexists(found)
+        is_function = is_function_name(value) and not os.path.lexists(path)
         return value if is_function else placed(PATH, value, folder)
     if isinstance(kind, TargetName):
-        return str(found) if is_path(value) else value
+        return str(path) if is_path(value) else value
     if isinstance(kind, Named):
         name, sign, text = value.partition("=")
-        if not sign or os.path.lexists(found):
+        if not sign or os.path.lexists(path):
             return placed(kind.of, value, folder)
         return f"{name}={placed(kind.of, text, folder)}"
     return value
