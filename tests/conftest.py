@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import click
 import numpy as np
 import pytest
 
@@ -57,6 +58,40 @@ def edgepack(tmp_path: Path) -> Edgepack:
         return python("-m", "edgepack", *arguments, **{"cwd": folder, **options})
 
     return run
+
+
+class Stopped(click.ClickException):
+    """A command has read its options, and would start its work now."""
+
+
+PIPELINES = (
+    *("exporting.export.export", "exporting.quantize.quantize", "comparison.compare.compare"),
+    *("validation.validate.validate", "firmware_project.firmware.firmware"),
+    *("debug.debug", "lint.lint", "phone.phone"),
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a project, which is not the working folder."""
+    (tmp_path / "cwd").mkdir()
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The configurations that commands would work with, which they do not."""
+    collected: list[Any] = []
+
+    def collect(config: Any, *_: Any, **__: Any) -> None:
+        collected.append(config)
+        raise Stopped("stopped")
+
+    for function in PIPELINES:
+        monkeypatch.setattr(f"edgepack.pipeline.{function}", collect)
+    return collected
 
 
 def script(name: str, folder: Path) -> Path:

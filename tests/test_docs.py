@@ -1,4 +1,4 @@
-"""The README says what is so."""
+"""The README agrees with the program."""
 
 from __future__ import annotations
 
@@ -48,24 +48,24 @@ def test_the_targets_and_recipes_that_are_shown_are_read(tmp_path: Path) -> None
     assert read_project_file(tmp_path / "edgepack.toml").budgets.max_drop == 1.0
 
 
-def test_the_project_file_that_is_shown_is_taken(
+def test_the_project_file_that_is_shown_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "edgepack.toml"
     path.write_text(block("toml", "[[compress]]"))
-    found: list[Any] = []
+    configs: list[Any] = []
     for name, room in {"export": "exporting", "validate": "validation"}.items():
-        taken = f"edgepack.pipeline.{room}.{name}.{name}"
-        monkeypatch.setattr(taken, lambda what, *_, **__: found.append(what))
+        function = f"edgepack.pipeline.{room}.{name}.{name}"
+        monkeypatch.setattr(function, lambda config, *_, **__: configs.append(config))
         CliRunner().invoke(cli, [name, "--config", str(path)])
-    recipe, gate = found
+    recipe, validate = configs
     assert [step.training is None for step in recipe.compress] == [True, False]
     assert recipe.observer == "percentile:99.99"
-    assert gate.budgets.max_drop == 1
+    assert validate.budgets.max_drop == 1
     path.write_text("[export]\nobservr = 'mse'\n")
     monkeypatch.chdir(tmp_path)
-    said = CliRunner().invoke(cli, ["validate", "--config", "edgepack.toml"]).output
-    assert said in block("console", "edgepack validate --config edgepack.toml")
+    output = CliRunner().invoke(cli, ["validate", "--config", "edgepack.toml"]).output
+    assert output in block("console", "edgepack validate --config edgepack.toml")
 
 
 def test_the_table_has_the_columns_of_today(pruned_digits: Bundle) -> None:
