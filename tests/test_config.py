@@ -37,9 +37,7 @@ n_of_m = "2:4"
 """
 
 
-def test_every_option_of_a_command_can_be_in_the_file(
-    project: Path, requests: list[Any]
-) -> None:
+def test_every_option_of_a_command_can_be_in_the_file(project: Path, requests: list[Any]) -> None:
     path = write_config(project, EXPORT)
     run("export", "--config", path)
     assert requests == [
@@ -60,7 +58,9 @@ def test_every_option_of_a_command_can_be_in_the_file(
     ]
 
 
-def test_the_command_line_takes_precedence_over_the_file(project: Path, requests: list[Any]) -> None:
+def test_the_command_line_takes_precedence_over_the_file(
+    project: Path, requests: list[Any]
+) -> None:
     path = write_config(project, EXPORT)
     run("export", "here.h5", "--recipe", path, "--samples", 5, "--target", "esp32", "--output", "o")
     (recipe,) = requests
@@ -109,7 +109,7 @@ def test_each_command_uses_its_own_options(project: Path, requests: list[Any]) -
     assert firmware.tests == {"kws": project / "t.npz"}
     assert firmware.project_files == {"": path}
     message = refused("compare", "--config", path)
-    assert "folds 3: judge the calibration of one model" in message
+    assert "folds 3: test the calibration of one model" in message
     run("compare", "--config", path, "a.h5", "b=c.tflite")
     compare = requests[-1]
     assert isinstance(compare, CompareConfig)

@@ -38,7 +38,7 @@ def test_compression_steps_are_a_list(project: Path, requests: list[Any]) -> Non
         ("technique = 'prune'\nsparsity = 'a'", "[compress]: 'sparsity' must be a number, not 'a'"),
         (
             "technique = 'prune'\nn-of-m = [2, 4]\nn_of_m = [1, 4]",
-            "'n-of-m' and 'n_of_m' are the s",
+            "'n-of-m' and 'n_of_m' mean the s",
         ),
         ("technique = 'prune'\nsparsity = true", "'sparsity' must be a number, not True"),
         ("technique = 'prune'\nsparsity = 2", "sparsity 2: must lie between 0 and 1"),
@@ -46,7 +46,7 @@ def test_compression_steps_are_a_list(project: Path, requests: list[Any]) -> Non
             "technique = 'prune'\nblock = [1]",
             "'block' must be a list of a whole number and a whole",
         ),
-        ("technique = 'prune'\nlayers = ['a=1']", "each is a list of text and a number, not ['a=1"),
+        ("technique = 'prune'\nlayers = ['a=1']", "each item a list of text and a number, not ['a=1"),
         ("technique = 'prune'\nfine_tune = 3", "'fine_tune' must be a table, not 3"),
         (
             "technique = 'prune'\nfine_tune.epoch = 3",

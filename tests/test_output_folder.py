@@ -153,14 +153,14 @@ def test_two_commands_that_write_one_folder_do_not_mix_their_files(
 def test_an_interruption_while_the_folder_is_put_in_place_comes_too_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swap = output_folder.exchange
+    swap = output_folder.exchange_paths_paths
 
     def interrupted(folder: Path, output: Path) -> bool:
         signal.raise_signal(signal.SIGINT)
         return swap(folder, output)
 
     fill(tmp_path / "out", text="old")
-    monkeypatch.setattr(output_folder, "exchange", interrupted)
+    monkeypatch.setattr(output_folder, "exchange_paths", interrupted)
     fill(tmp_path / "out", force=True)
     assert (tmp_path / "out" / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -103,8 +103,8 @@ def test_a_result_is_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_progress_shows_the_details_as_text(tmp_path: Path) -> None:
     code = (
-        "from edgepack.cli.progress_bars import Bars\n"
-        f"with Bars().step('x') as update: update(1, 2, {EVIL!r})"
+        "from edgepack.cli.progress_bars import ProgressBars\n"
+        f"with ProgressBars().step('x') as update: update(1, 2, {EVIL!r})"
     )
     master, slave = pty.openpty()
     with subprocess.Popen([sys.executable, "-c", code], stderr=slave, cwd=tmp_path) as process:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgepack.core.errors import EdgepackError, ExhaustedError, OutputError
-from edgepack.core.system_errors import STAGED, exhausted, explained
+from edgepack.core.system_errors import STAGED, exhaustion_error, explain_write_errors
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from edgepack.core.system_errors import STAGED, exhausted, explained
 def test_an_exhausted_resource_is_named_with_the_limit_to_raise(
     error: Exception, expected: str
 ) -> None:
-    exhaustion = exhausted(error)
+    exhaustion = exhaustion_error(error)
     assert exhaustion is not None
     assert expected in str(exhaustion)
     assert "raise the limit" in str(exhaustion)
@@ -51,7 +51,7 @@ def test_an_exhausted_resource_is_named_with_the_limit_to_raise(
     ids=str,
 )
 def test_no_other_error_counts_as_exhaustion(error: Exception) -> None:
-    assert exhausted(error) is None
+    assert exhaustion_error(error) is None
 
 
 @pytest.mark.parametrize(
@@ -69,27 +69,30 @@ def test_no_other_error_counts_as_exhaustion(error: Exception) -> None:
 def test_a_folder_is_blamed_only_for_what_is_its_fault(
     number: int, kind: type[EdgepackError], expected: str
 ) -> None:
-    with pytest.raises(kind, match=f"^{expected}"), explained(Path("out")):
+    with pytest.raises(kind, match=f"^{expected}"), explain_write_errors(Path("out")):
         raise OSError(number, os.strerror(number), str(Path("out").absolute()))
 
 
 @pytest.mark.parametrize("name", ["x.npz", "made/x.npz"])
 def test_a_folder_is_not_blamed_for_a_file_elsewhere(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PermissionError), explained(tmp_path / "made" / "out"):
+    with pytest.raises(PermissionError), explain_write_errors(tmp_path / "made" / "out"):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / name))
 
 
 def test_a_folder_is_not_blamed_for_a_refused_connection(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionRefusedError), explained(tmp_path / "out"):
+    with pytest.raises(ConnectionRefusedError), explain_write_errors(tmp_path / "out"):
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
 def test_a_folder_is_blamed_for_what_is_staged_for_it(tmp_path: Path) -> None:
     staged = tmp_path / f"{STAGED}scratch-1" / "int8.tflite"
-    with pytest.raises(OutputError, match="out: cannot be written"), explained(tmp_path / "out"):
+    with (
+        pytest.raises(OutputError, match="out: cannot be written"),
+        explain_write_errors(tmp_path / "out"),
+    ):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(staged))
 
 
 def test_a_write_error_without_a_number_means_a_full_disk(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="the disk is full"), explained(tmp_path):
+    with pytest.raises(OutputError, match="the disk is full"), explain_write_errors(tmp_path):
         raise OSError("unable to write")

@@ -89,7 +89,7 @@ def test_a_child_process_does_not_keep_a_folder_locked(tmp_path: Path) -> None:
     )
     try:
         assert len(list(tmp_path.iterdir())) == 1
-        temporary_folders.sweep(tmp_path)
+        temporary_folders.remove_abandoned_folders(tmp_path)
         assert list(tmp_path.iterdir()) == []
     finally:
         os.kill(int(done.stdout), signal.SIGKILL)
@@ -109,7 +109,7 @@ def test_only_abandoned_folders_are_swept(tmp_path: Path) -> None:
     file = tmp_path / (name[:-1] + ("0" if name[-1] != "0" else "1"))
     file.write_text("precious")
     before = set(tmp_path.iterdir())
-    temporary_folders.sweep(tmp_path)
+    temporary_folders.remove_abandoned_folders(tmp_path)
     assert set(tmp_path.iterdir()) == before
     assert (other / "file").read_text() == "precious"
 
@@ -141,9 +141,9 @@ def test_folders_whose_locks_are_not_visible_are_left_alone(
         if boot:
             (tmp_path / "boot_id").write_text(boot)
             patch.setattr(temporary_folders, "_BOOT", tmp_path / "boot_id")
-        temporary_folders.sweep(tmp_path)
+        temporary_folders.remove_abandoned_folders(tmp_path)
         assert (tmp_path / name).is_dir() == is_left_alone
-    temporary_folders.sweep(tmp_path)
+    temporary_folders.remove_abandoned_folders(tmp_path)
     assert not (tmp_path / name).exists()
 
 
@@ -161,7 +161,7 @@ def test_folders_that_cannot_be_locked_are_not_swept(
         held = TemporaryFolder(tmp_path)
         assert (tmp_path / name).is_dir()
         assert held.path.is_dir()
-    temporary_folders.sweep(tmp_path)
+    temporary_folders.remove_abandoned_folders(tmp_path)
     assert held.path.is_dir()
     held.remove()
     assert list(tmp_path.iterdir()) == []

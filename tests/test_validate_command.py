@@ -15,7 +15,7 @@ from tiny import Value, lstm_with_float, one_operator
 
 from edgepack import ValidateConfig, validate
 from edgepack.cli import cli
-from edgepack.cli.options import target_names_of
+from edgepack.cli.options import selected_targets
 from edgepack.devices.target import target_names
 from edgepack.report.text.target import render_findings
 
@@ -171,7 +171,7 @@ def test_one_finding_of_many_targets_is_told_once_with_its_layers_in_short_lines
 def test_every_command_takes_all_targets(command: str) -> None:
     (option,) = [each for each in cli.commands[command].params if each.name == "targets"]
     assert "all for every target" in str(getattr(option, "help", ""))
-    assert target_names_of(["all", "rp2040"], ()) == tuple(target_names())
+    assert selected_targets(["all", "rp2040"], ()) == tuple(target_names())
 
 
 def test_annotations_of_github_are_one_a_line(edgepack: Edgepack, pruned_digits: Bundle) -> None:

@@ -22,14 +22,14 @@ from edgepack.cli.inspect import inspect
 from edgepack.cli.lint import lint
 from edgepack.cli.phone import phone
 from edgepack.cli.quantize import quantize
-from edgepack.cli.streams import open_streams, require_delivered
+from edgepack.cli.streams import require_printed, wrap_streams
 from edgepack.cli.study import study
 from edgepack.cli.targets import targets
 from edgepack.cli.validate import validate
 from edgepack.core.errors import EdgepackError, OutputError
 from edgepack.core.printable import printable
 from edgepack.core.signals import INTERRUPTS
-from edgepack.core.system_errors import exhausted, system_refusal
+from edgepack.core.system_errors import describe_system_error, exhaustion_error
 
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()
@@ -59,7 +59,7 @@ def _reportable(error: Exception) -> EdgepackError | None:
     """Return the error to report to the user; None if the error is a bug in edgepack."""
     if isinstance(error, EdgepackError):
         return error
-    return system_refusal(error) if isinstance(error, OSError) else exhausted(error)
+    return describe_system_error(error) if isinstance(error, OSError) else exhaustion_error(error)
 
 
 def _report(error: EdgepackError) -> int:
@@ -102,7 +102,7 @@ def main() -> NoReturn:
     """Run the command line."""
     # numpy's threads hang if there is no memory for them; this process computes little anyway.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    open_streams()
+    wrap_streams()
     for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _interrupt)
@@ -112,7 +112,7 @@ def main() -> NoReturn:
         if exit_error.code:
             raise
     try:
-        require_delivered()  # what click itself printed, such as --help
+        require_printed()  # what click itself printed, such as --help
     except OutputError as error:
         sys.exit(_report(error))
     sys.exit()

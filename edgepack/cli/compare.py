@@ -15,13 +15,13 @@ from edgepack.cli.options import (
     loading_options,
     metric_option,
     project_file_option,
-    target_names_of,
+    selected_targets,
     target_option,
     verbose_option,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress_bars import Bars
-from edgepack.cli.value_types import DATA, PATH, Named
+from edgepack.cli.progress_bars import ProgressBars
+from edgepack.cli.value_types import DATA, PATH, NamedValue
 from edgepack.config.compare import CompareConfig
 from edgepack.config.export import DEFAULT_TARGETS
 from edgepack.config.firmware import NamedModel
@@ -40,7 +40,9 @@ class _Compare(GroupedCommand):
 
 @click.command(cls=_Compare)
 @click.argument("model", metavar="FLOAT", type=PATH)
-@click.argument("candidates", metavar="[NAME=]INT8...", type=Named(PATH), nargs=-1, required=True)
+@click.argument(
+    "candidates", metavar="[NAME=]INT8...", type=NamedValue(PATH), nargs=-1, required=True
+)
 @click.option(
     "--test",
     metavar="DATA",
@@ -113,11 +115,11 @@ def compare(
     config = CompareConfig(
         model=model,
         candidates=tuple(NamedModel(path=path, name=name or None) for name, path in candidates),
-        targets=target_names_of(targets, DEFAULT_TARGETS),
+        targets=selected_targets(targets, DEFAULT_TARGETS),
         is_cached=not no_cache,
         **options,
     )
-    report = run_compare(config, Bars(), verbose=verbose)
+    report = run_compare(config, ProgressBars(), verbose=verbose)
     if as_json:
         print_result(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     else:

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 
 from edgepack.cli.manifest_config import ManifestOptions, read_manifest
 from edgepack.cli.renamed_option import RenamedOption
-from edgepack.cli.value_types import PATH, NumberRange, placed
+from edgepack.cli.value_types import PATH, NumberRange, resolve_paths
 from edgepack.compression import parse_steps
 from edgepack.config.export import CompressionStep
 from edgepack.config.project_file import ALL, COMPRESS, parse_tables
@@ -79,13 +79,13 @@ def bare_config_option(command: _Command) -> _Command:
     )(command)
 
 
-def config_of(ctx: click.Context) -> Config:
+def config_from(ctx: click.Context) -> Config:
     """Return what the files of --config contain besides options."""
     config: Config = ctx.meta.get(_CONFIG, Config())
     return config
 
 
-def is_given(ctx: click.Context, name: str) -> bool:
+def is_on_command_line(ctx: click.Context, name: str) -> bool:
     """Whether an option was specified on the command line."""
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
@@ -248,7 +248,7 @@ def _one(param: click.Parameter, value: Any, name: str, folder: Path) -> Any:
         return value
     if "\0" in str(value):
         raise TableError(f"{name} contains a NUL character, which is not allowed in paths and text")
-    text = placed(kind, str(value), folder)
+    text = resolve_paths(kind, str(value), folder)
     try:
         kind.convert(text, param, None)
     except click.BadParameter as error:

@@ -12,12 +12,12 @@ from edgepack.cli.options import (
     RECIPE_GROUPS,
     GroupedCommand,
     force_option,
-    recipe,
+    make_recipe,
     recipe_options,
     verbose_option,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress_bars import Bars
+from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import PATH
 from edgepack.core.temporary_folders import temporary
 
@@ -52,7 +52,7 @@ def debug(ctx: click.Context, /, *, output: Path | None, verbose: bool, **option
 
     with ExitStack() as stack:
         folder = output or stack.enter_context(temporary()) / "debug"
-        config = recipe(ctx, options, output=folder, targets=())
-        report = run_debug(config, Bars(), verbose=verbose)
+        config = make_recipe(ctx, options, output=folder, targets=())
+        report = run_debug(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_debug(report))

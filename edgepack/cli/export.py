@@ -9,14 +9,14 @@ import click
 from edgepack.cli.options import (
     RECIPE_GROUPS,
     GroupedCommand,
-    recipe,
+    make_recipe,
     recipe_options,
     result_options,
-    target_names_of,
+    selected_targets,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress_bars import Bars
-from edgepack.cli.pruning_options import PRUNING_GROUPS, pruning_options, steps_of
+from edgepack.cli.progress_bars import ProgressBars
+from edgepack.cli.pruning_options import PRUNING_GROUPS, compression_steps, pruning_options
 from edgepack.config.export import DEFAULT_TARGETS
 
 
@@ -53,10 +53,10 @@ def export(
     from edgepack.pipeline.exporting.export import export as run_export
     from edgepack.report.text.export import render_text
 
-    steps = steps_of(ctx, options)
-    names = target_names_of(targets, DEFAULT_TARGETS)
-    config = recipe(ctx, options, compress=steps, targets=names)
-    report = run_export(config, Bars(), verbose=verbose)
+    steps = compression_steps(ctx, options)
+    names = selected_targets(targets, DEFAULT_TARGETS)
+    config = make_recipe(ctx, options, compress=steps, targets=names)
+    report = run_export(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_text(report))
     ctx.exit(0 if report.passed else 1)

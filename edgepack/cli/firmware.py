@@ -10,9 +10,9 @@ import click
 from edgepack.cli.config_file import config_option
 from edgepack.cli.options import GroupedCommand, output_options
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress_bars import Bars
+from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.renamed_option import RenamedOption
-from edgepack.cli.value_types import DATA, PATH, TARGET, Named
+from edgepack.cli.value_types import DATA, PATH, TARGET, NamedValue
 from edgepack.config.firmware import DEFAULT_VECTORS, LONE, FirmwareConfig, NamedModel
 from edgepack.config.project_file import read_project_file
 
@@ -24,7 +24,7 @@ class _Firmware(GroupedCommand):
 
 
 @click.command(cls=_Firmware)
-@click.argument("models", metavar="[NAME=]MODEL...", type=Named(PATH), nargs=-1, required=True)
+@click.argument("models", metavar="[NAME=]MODEL...", type=NamedValue(PATH), nargs=-1, required=True)
 @click.option(
     "--target",
     metavar="NAME",
@@ -50,7 +50,7 @@ class _Firmware(GroupedCommand):
 @click.option(
     "--labels",
     metavar="[NAME=]FILE",
-    type=Named(PATH),
+    type=NamedValue(PATH),
     multiple=True,
     help="Text file with the class names, one per line.",
 )
@@ -59,7 +59,7 @@ class _Firmware(GroupedCommand):
     *("--preprocessing", "--recipe", "project_files"),
     cls=RenamedOption,
     metavar="[NAME=]FILE",
-    type=Named(PATH),
+    type=NamedValue(PATH),
     multiple=True,
     help="TOML file whose [preprocessing] is generated as code and applied to the data of --test.",
 )
@@ -67,7 +67,7 @@ class _Firmware(GroupedCommand):
     "--test",
     "tests",
     metavar="[NAME=]DATA",
-    type=Named(DATA),
+    type=NamedValue(DATA),
     multiple=True,
     help="Samples for the test vectors.  [default: random inputs]",
 )
@@ -113,7 +113,7 @@ def firmware(
     ):
         options["project_files"] = {LONE: project_file}
     config = FirmwareConfig(models=sources, **options)
-    report = run_firmware(config, Bars(), verbose=verbose)
+    report = run_firmware(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_firmware(report))
     ctx.exit(report.exit_status)

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from edgepack.cli.options import GroupedCommand, loading_options, reading_options, verbose_option
+from edgepack.cli.options import GroupedCommand, loading_options, sampling_options, verbose_option
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress_bars import Bars
+from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH
 from edgepack.config.export import Recipe
 
@@ -23,7 +23,7 @@ class _Lint(GroupedCommand):
 @click.argument("model", type=PATH)
 @click.argument("data", type=DATA)
 @click.option("--test", metavar="DATA", type=DATA, help="Test data, to be checked too.")
-@reading_options
+@sampling_options
 @loading_options
 @click.option("--strict", is_flag=True, help="Exit with status 1 if there are findings.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
@@ -53,7 +53,7 @@ def lint(
     from edgepack.report.text.lint import render_lint
 
     recipe = Recipe(representative=data, output=Path(), **options)  # nothing is written
-    report = run_lint(recipe, Bars(), verbose=verbose)
+    report = run_lint(recipe, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(json.dumps(report.to_dict(), indent=2) if as_json else render_lint(report))
     ctx.exit(1 if strict and report.findings else 0)

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from edgepack.cli.config_file import config_of, config_option
-from edgepack.cli.value_types import DATA, PATH, TARGET, Pair
+from edgepack.cli.config_file import config_from, config_option
+from edgepack.cli.value_types import DATA, PATH, TARGET, NameValuePair
 from edgepack.config.export import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe
 from edgepack.config.quantization import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 
@@ -67,7 +67,7 @@ def data_options(command: _Command) -> _Command:
     )
 
 
-def reading_options(command: _Command) -> _Command:
+def sampling_options(command: _Command) -> _Command:
     """Add --config, --samples and --seed, for commands whose data are an argument."""
     return with_options(command, project_file_option, *_SAMPLING)
 
@@ -109,7 +109,7 @@ RECIPE_GROUPS = {
 
 
 def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
-    """Add MODEL, and the options for the data and quantization of a recipe; see :func:`recipe`."""
+    """Add MODEL, and the options for data and quantization; see :func:`make_recipe`."""
     return lambda command: with_options(
         command,
         click.argument("model", type=PATH),
@@ -121,15 +121,15 @@ def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
     )
 
 
-def recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) -> Recipe:
+def make_recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) -> Recipe:
     """Make a recipe from the options of :func:`recipe_options` and other settings.
 
     Raises :class:`~edgepack.core.errors.ConfigError` for options that contradict each other, and
     for inputs of the manifest in --config that are missing.
     """
-    if manifest := config_of(ctx).manifest:
+    if manifest := config_from(ctx).manifest:
         manifest.require_again(options | settings)
-    return Recipe(quantization=quantization(options), **options, **settings)
+    return Recipe(quantization=make_quantization(options), **options, **settings)
 
 
 def metric_option(command: _Command) -> _Command:
@@ -153,7 +153,7 @@ def result_options(default_targets: str) -> Callable[[_Command], _Command]:
 
 
 def target_option(default_targets: str) -> Callable[[_Command], _Command]:
-    """Add --target (``targets``); see :func:`target_names_of`."""
+    """Add --target (``targets``); see :func:`selected_targets`."""
     return click.option(
         "--target",
         "targets",
@@ -165,7 +165,7 @@ def target_option(default_targets: str) -> Callable[[_Command], _Command]:
     )
 
 
-def target_names_of(values: Iterable[str], default: tuple[str, ...]) -> tuple[str, ...]:
+def selected_targets(values: Iterable[str], default: tuple[str, ...]) -> tuple[str, ...]:
     """Return the targets of the values of --target without repetition; ``default`` without any."""
     from edgepack.devices.target import target_names
 
@@ -229,7 +229,7 @@ def calibration_options(command: _Command) -> _Command:
 
 
 def quantization_options(command: _Command) -> _Command:
-    """Add --scheme, --layer, --input-type, --output-type and --dense; see :func:`quantization`."""
+    """Add the options for quantization, from --scheme to --dense; see :func:`make_quantization`."""
     return with_options(
         command,
         click.option(
@@ -244,7 +244,7 @@ def quantization_options(command: _Command) -> _Command:
             "--layer",
             "layer_schemes",
             metavar="PATTERN=SCHEME",
-            type=Pair(str, "'block_1/*=int16'"),
+            type=NameValuePair(str, "'block_1/*=int16'"),
             multiple=True,
             help=f"Scheme for layers by name: {', '.join(LAYER_SCHEMES)}; repeatable, the last"
             " match counts.",
@@ -268,7 +268,7 @@ def quantization_options(command: _Command) -> _Command:
     )
 
 
-def quantization(options: dict[str, Any]) -> Quantization:
+def make_quantization(options: dict[str, Any]) -> Quantization:
     """Remove the quantization options from all options; returns them as settings."""
     return Quantization(
         layers=options.pop("layer_schemes"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgepack.cli.streams import require_delivered
+from edgepack.cli.streams import require_printed
 from edgepack.core.printable import printable
 
 _WHITESPACE = "\n\t\N{NO-BREAK SPACE}"
@@ -16,4 +16,4 @@ def print_result(text: str) -> None:
     Non-printable characters are escaped; JSON contains none.
     """
     click.echo(printable(text, keep=_WHITESPACE))
-    require_delivered()
+    require_printed()

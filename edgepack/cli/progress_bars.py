@@ -15,7 +15,7 @@ from edgepack.core.progress import Update, ignore
 _LABEL_WIDTH = 8
 
 
-class Bars:
+class ProgressBars:
     """Shows a progress bar per step on a terminal, and a line per step elsewhere."""
 
     @contextmanager

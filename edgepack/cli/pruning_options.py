@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from edgepack.cli.config_file import config_of, is_given, is_in_file
+from edgepack.cli.config_file import config_from, is_in_file, is_on_command_line
 from edgepack.cli.options import with_options
-from edgepack.cli.value_types import DATA, PATH, Pair, TwoNumbers
+from edgepack.cli.value_types import DATA, PATH, NameValuePair, TwoNumbers
 from edgepack.compression.pruning.settings import DEFAULT_SPARSITY, Prune
 from edgepack.config.export import SCHEDULES, STRATEGIES, CompressionStep, FineTune, Schedule
 from edgepack.core.errors import ConfigError
@@ -20,7 +20,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def pruning_options(command: _Command) -> _Command:
-    """Add the options of pruning, --train and those of fine-tuning; see :func:`steps_of`."""
+    """Add the options for pruning and fine-tuning; see :func:`compression_steps`."""
     return with_options(
         command,
         click.option(
@@ -33,7 +33,7 @@ def pruning_options(command: _Command) -> _Command:
             "--layer-sparsity",
             "layers",
             metavar="PATTERN=FRACTION",
-            type=Pair(float, "'conv*=0.8'"),
+            type=NameValuePair(float, "'conv*=0.8'"),
             multiple=True,
             help="Sparsity of layers by name, 0 to exclude them; repeatable, the last match"
             " counts.",
@@ -145,14 +145,14 @@ _PRUNE = ("sparsity", "n_of_m", "block", "threshold")
 _ALL = ("layers", *_PRUNE, *_SCHEDULE, *_FINE_TUNE)
 
 
-def steps_of(ctx: click.Context, options: dict[str, Any]) -> tuple[CompressionStep, ...]:
+def compression_steps(ctx: click.Context, options: dict[str, Any]) -> tuple[CompressionStep, ...]:
     """Remove the pruning options from all options; returns the compression steps.
 
     Options on the command line take precedence over the steps in a file, and those in a TOML file
     over those in a manifest. Raises :class:`ConfigError` for options that contradict each other.
     """
-    config = config_of(ctx)
-    on_command_line = any(is_given(ctx, name) for name in _ALL)
+    config = config_from(ctx)
+    on_command_line = any(is_on_command_line(ctx, name) for name in _ALL)
     in_file = [name for name in _ALL if is_in_file(ctx, name)]
     if config.steps and not on_command_line and in_file:
         raise ConfigError(

@@ -9,13 +9,13 @@ import click
 from edgepack.cli.options import (
     RECIPE_GROUPS,
     GroupedCommand,
-    recipe,
+    make_recipe,
     recipe_options,
     result_options,
-    target_names_of,
+    selected_targets,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress_bars import Bars
+from edgepack.cli.progress_bars import ProgressBars
 from edgepack.config.export import DEFAULT_TARGETS
 
 
@@ -48,8 +48,8 @@ def quantize(
     from edgepack.pipeline.exporting.quantize import quantize as run_quantize
     from edgepack.report.text.export import render_ranges, render_text
 
-    config = recipe(ctx, options, targets=target_names_of(targets, ()))
-    report = run_quantize(config, Bars(), verbose=verbose)
+    config = make_recipe(ctx, options, targets=selected_targets(targets, ()))
+    report = run_quantize(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     if report.calibration:
         print_result(f"{render_ranges(report.calibration)}\n")

@@ -32,7 +32,7 @@ class _Stream(io.FileIO):
         return written
 
 
-def open_streams() -> None:
+def wrap_streams() -> None:
     """Replace standard output and standard error by such streams.
 
     Closed standard streams are first opened to /dev/null. Otherwise the next file to be opened
@@ -60,7 +60,7 @@ def _open_if_closed(number: int) -> OSError | None:
     return None
 
 
-def require_delivered() -> None:
+def require_printed() -> None:
     """Raise :class:`OutputError` if something that was printed could not be written.
 
     A closed pipe is not an error: its reader has seen enough.

@@ -15,7 +15,7 @@ from edgepack.cli.options import (
     project_file_option,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress_bars import Bars
+from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH, NumberRange
 from edgepack.config.export import DEFAULT_SEED, Recipe
 from edgepack.config.quantization import FEWEST_BITS, MOST_BITS, ROUNDINGS, FixedPoint
@@ -80,6 +80,6 @@ def study(*, verbose: bool, bits: range, rounding: str | None, **options: Any) -
     from edgepack.report.text.study import render_study
 
     settings = FixedPoint(bits=tuple(bits), roundings=(rounding,) if rounding else ROUNDINGS)
-    report = run_study(Recipe(**options), settings, Bars(), verbose=verbose)
+    report = run_study(Recipe(**options), settings, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_study(report))

@@ -11,12 +11,12 @@ from edgepack.cli.options import (
     GroupedCommand,
     metric_option,
     project_file_option,
-    target_names_of,
+    selected_targets,
     target_option,
     verbose_option,
 )
 from edgepack.cli.printing import print_result
-from edgepack.cli.progress_bars import Bars
+from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH
 from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_TARGETS
@@ -127,9 +127,9 @@ def validate(
 
     budgets = Budgets(**{name: options.pop(name) for name in [*options] if name.startswith("max_")})
     config = ValidateConfig(
-        targets=target_names_of(targets, DEFAULT_TARGETS), budgets=budgets, **options
+        targets=selected_targets(targets, DEFAULT_TARGETS), budgets=budgets, **options
     )
-    report = run_validate(config, Bars(), verbose=verbose)
+    report = run_validate(config, ProgressBars(), verbose=verbose)
     if form == _FORMATS[0]:
         click.echo(err=True)
     print_result(_RENDER[form](report))

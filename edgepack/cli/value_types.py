@@ -54,7 +54,7 @@ class TargetName(click.types.StringParamType):
 TARGET = TargetName()
 
 
-class Pair(click.ParamType[Any]):
+class NameValuePair(click.ParamType[Any]):
     """``NAME=VALUE``, with values of a type such as float."""
 
     name = "pair"
@@ -76,7 +76,7 @@ class Pair(click.ParamType[Any]):
             self.fail(f"{value!r}: write NAME=VALUE, such as {self._example}", param, ctx)
 
 
-class Named(click.ParamType[Any]):
+class NamedValue(click.ParamType[Any]):
     """A value with an optional name: ``NAME=VALUE``; without one the name is empty.
 
     If the whole text is the name of an existing file, it has no name before it.
@@ -138,12 +138,14 @@ class NumberRange(click.ParamType[Any]):
             self.fail(f"{value!r}: write a whole number or two, such as 4 or 2-8", param, ctx)
 
 
-def placed(kind: click.ParamType[Any], value: str, folder: Path) -> str:
+def resolve_paths(kind: click.ParamType[Any], value: str, folder: Path) -> str:
     """Resolve the path in a value from a file in ``folder``, to which it is relative.
 
-    >>> placed(PATH, "model.h5", Path("project")), placed(DATA, "mine:data", Path("project"))
-    ('project/model.h5', 'mine:data')
-    >>> placed(Named(PATH), "kws=kws.tflite", Path("project"))
+    >>> resolve_paths(PATH, "model.h5", Path("project"))
+    'project/model.h5'
+    >>> resolve_paths(DATA, "mine:data", Path("project"))
+    'mine:data'
+    >>> resolve_paths(NamedValue(PATH), "kws=kws.tflite", Path("project"))
     'kws=project/kws.tflite'
     """
     path = folder / value
@@ -151,12 +153,12 @@ def placed(kind: click.ParamType[Any], value: str, folder: Path) -> str:
         return str(path) if value else value
     if isinstance(kind, DataArgument):
         is_function = is_function_name(value) and not os.path.lexists(path)
-        return value if is_function else placed(PATH, value, folder)
+        return value if is_function else resolve_paths(PATH, value, folder)
     if isinstance(kind, TargetName):
         return str(path) if is_path(value) else value
-    if isinstance(kind, Named):
+    if isinstance(kind, NamedValue):
         name, sign, text = value.partition("=")
         if not sign or os.path.lexists(path):
-            return placed(kind.of, value, folder)
-        return f"{name}={placed(kind.of, text, folder)}"
+            return resolve_paths(kind.of, value, folder)
+        return f"{name}={resolve_paths(kind.of, text, folder)}"
     return value

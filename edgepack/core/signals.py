@@ -13,7 +13,7 @@ INTERRUPTS = tuple(
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def ignore_interrupts() -> Iterator[None]:
     """Ignore :data:`INTERRUPTS` during work that must not be left half-done.
 
     Signals that arrive meanwhile are lost. Python runs handlers in the main thread only, so in any

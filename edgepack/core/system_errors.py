@@ -37,10 +37,10 @@ _BY_PHRASE = {
 """The messages of Python, the dynamic linker and packages when a resource is exhausted."""
 
 
-def exhausted(error: BaseException) -> ExhaustedError | None:
+def exhaustion_error(error: BaseException) -> ExhaustedError | None:
     """Return an :class:`ExhaustedError` if an error means that the system is out of a resource.
 
-    >>> print(exhausted(MemoryError()))
+    >>> print(exhaustion_error(MemoryError()))
     out of memory; free some, or raise the limit (ulimit -v)
     """
     why = None
@@ -53,14 +53,14 @@ def exhausted(error: BaseException) -> ExhaustedError | None:
     return None if why is None else ExhaustedError(why)
 
 
-def system_refusal(
+def describe_system_error(
     error: OSError, folder: object = None, alternative: str | None = None
 ) -> EdgepackError:
     """Describe an error of the operating system, with its remedy and an alternative.
 
     ``folder`` is the folder that could not be written, if that is the cause.
     """
-    if (exhaustion := exhausted(error)) is not None:
+    if (exhaustion := exhaustion_error(error)) is not None:
         return exhaustion
     where = f"{folder}: cannot be written: " if folder else _filename_prefix(error)
     is_full = error.errno in _DISK_FULL or (folder is not None and error.errno is None)
@@ -71,7 +71,9 @@ def system_refusal(
 
 
 @contextmanager
-def explained(folder: Path, alternative: str = "choose another --output") -> Iterator[None]:
+def explain_write_errors(
+    folder: Path, alternative: str = "choose another --output"
+) -> Iterator[None]:
     """Turn system errors from writing to a folder into a one-line error.
 
     Raises :class:`OutputError`, or :class:`ExhaustedError` if the folder is not the cause. Errors
@@ -80,9 +82,9 @@ def explained(folder: Path, alternative: str = "choose another --output") -> Ite
     try:
         yield
     except OSError as error:
-        if exhausted(error) is None and not _concerns(folder, error):
+        if exhaustion_error(error) is None and not _concerns(folder, error):
             raise
-        raise system_refusal(error, folder, alternative) from error
+        raise describe_system_error(error, folder, alternative) from error
 
 
 def _concerns(folder: Path, error: OSError) -> bool:

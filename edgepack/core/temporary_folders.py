@@ -22,8 +22,8 @@ from pathlib import Path
 from types import TracebackType
 
 from edgepack.core.errors import OutputError
-from edgepack.core.signals import uninterrupted
-from edgepack.core.system_errors import STAGED, explained
+from edgepack.core.signals import ignore_interrupts
+from edgepack.core.system_errors import STAGED, explain_write_errors
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAME = f"{STAGED[1:]}scratch-"  # with a leading dot beside an output
@@ -48,7 +48,7 @@ class TemporaryFolder:
             self.path, lock = _make(parent, ".", mode)
         else:
             parent = _system_folder()
-            with explained(parent, _CURE):
+            with explain_write_errors(parent, _CURE):
                 self.path, lock = _make(parent, "", mode)
         self._finalizer = weakref.finalize(self, _remove, self.path, lock)
 
@@ -74,11 +74,11 @@ def temporary() -> Iterator[Path]:
 
     Raises :class:`~edgepack.core.errors.OutputError` if it cannot be made or written to.
     """
-    with TemporaryFolder() as folder, explained(folder, _CURE):
+    with TemporaryFolder() as folder, explain_write_errors(folder, _CURE):
         yield folder
 
 
-def sweep(parent: Path) -> None:
+def remove_abandoned_folders(parent: Path) -> None:
     """Remove folders in ``parent`` that killed processes of this user and machine left behind."""
     with suppress(OSError):
         with os.scandir(parent) as entries:
@@ -106,8 +106,8 @@ def _system_folder() -> Path:
 
 def _make(parent: Path, hidden: str, mode: int) -> tuple[Path, int | None]:
     """Make a folder and lock it; returns its path, and the lock or None if it cannot be locked."""
-    sweep(parent)
-    with uninterrupted():
+    remove_abandoned_folders(parent)
+    with ignore_interrupts():
         while True:
             path = parent / f"{hidden}{_prefix()}{secrets.token_hex(8)}"
             path.mkdir(mode)
@@ -148,7 +148,7 @@ def _lock(path: Path) -> int:
 
 
 def _remove(path: Path, lock: int | None) -> None:
-    with uninterrupted():
+    with ignore_interrupts():
         shutil.rmtree(path, ignore_errors=True)
         if lock is not None:
             os.close(lock)

@@ -32,14 +32,14 @@ class Latency:
     threads: int
 
 
-class Timed(Protocol):
+class TimedModel(Protocol):
     """A loaded model that has run a sample."""
 
     def again(self) -> None:
         """Run the sample again."""
 
 
-def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Latency]:
+def latencies(models: Sequence[TimedModel], threads: int, update: Update) -> list[Latency]:
     """Time models in turn, so that whatever slows the machine down slows all of them.
 
     A model runs at least 10 times and for 0.2 s in total, but no longer than 10 s in total and no
@@ -65,7 +65,7 @@ def latencies(models: Sequence[Timed], threads: int, update: Update) -> list[Lat
     ]
 
 
-def _warm_up(model: Timed, update: Update) -> list[int]:
+def _warm_up(model: TimedModel, update: Update) -> list[int]:
     """Run a model up to 3 times before it is timed, fewer if it is slow; returns times in ns."""
     times: list[int] = []
     while len(times) < _WARM_UP_RUNS and not _is_long(times):
@@ -74,7 +74,7 @@ def _warm_up(model: Timed, update: Update) -> list[int]:
     return times
 
 
-def _time(model: Timed) -> int:
+def _time(model: TimedModel) -> int:
     started = time.perf_counter_ns()
     model.again()
     return time.perf_counter_ns() - started
@@ -89,7 +89,7 @@ def _is_long(times: Sequence[int]) -> bool:
     return sum(times) / _NS_PER_S >= _MAX_TOTAL_S
 
 
-def _take_turn(model: Timed, times: list[int], update: Update) -> None:
+def _take_turn(model: TimedModel, times: list[int], update: Update) -> None:
     """Time the runs of 20 ms, one at least, after an untimed one: the cache is cold at first."""
     until = time.perf_counter_ns() + _TURN_S * _NS_PER_S
     model.again()

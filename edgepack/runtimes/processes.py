@@ -23,7 +23,7 @@ from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.crash_culprit import CrashingOperator, RunOutcome, find_crashing_operator
 from edgepack.runtimes.latency import Latency
-from edgepack.runtimes.run_parts import Part, has_nan, joined_outputs
+from edgepack.runtimes.run_parts import Part, has_nan, join_outputs
 from edgepack.runtimes.run_result import Run
 from edgepack.runtimes.sample_budget import worthwhile_processes
 from edgepack.storage.arrays import Arrays, file_of, save_array
@@ -263,7 +263,7 @@ class Interpreters:
                 signal=error.signal if isinstance(error, WorkerCrashError) else None,
             )
         is_even = all(result["is_even"] for result in results)
-        outputs = joined_outputs(parts) if is_even and samples else None
+        outputs = join_outputs(parts) if is_even and samples else None
         if outputs and (reason := self._too_large(outputs)):
             return Run(version=version, failure=reason)
         if outputs and (with_nan := [name for name, array in outputs.items() if has_nan(array)]):

@@ -45,7 +45,7 @@ class Part:
         return self.result.exception() if self.result.done() else None
 
 
-def joined_outputs(parts: list[Part]) -> Arrays | None:
+def join_outputs(parts: list[Part]) -> Arrays | None:
     """Join the outputs of the parts; None if their shapes differ, or any of them is empty."""
     outputs = {
         name: [load_array(Path(part.outputs[name])) for part in parts] for name in parts[0].outputs
@@ -54,10 +54,10 @@ def joined_outputs(parts: list[Part]) -> Arrays | None:
         return None
     if not all(array.size for arrays in outputs.values() for array in arrays):
         return None
-    return {name: joined([Path(part.outputs[name]) for part in parts]) for name in outputs}
+    return {name: join_parts([Path(part.outputs[name]) for part in parts]) for name in outputs}
 
 
-def joined(paths: list[Path]) -> NDArray[Any]:
+def join_parts(paths: list[Path]) -> NDArray[Any]:
     """Join the parts of an output, block by block, in one file that replaces theirs."""
     arrays = [load_array(path) for path in paths]
     is_float = arrays[0].dtype.kind == "f"

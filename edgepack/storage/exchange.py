@@ -16,7 +16,7 @@ _LINUX = {"new": 1, "exchange": 2}  # RENAME_NOREPLACE, RENAME_EXCHANGE
 _DARWIN = {"new": 4, "exchange": 2}  # RENAME_EXCL, RENAME_SWAP
 
 
-def exchange(first: Path, second: Path) -> bool:
+def exchange_paths(first: Path, second: Path) -> bool:
     """Swap two paths atomically, so that both exist at any moment.
 
     Returns False, with nothing changed, if the system or the file system does not support it.

@@ -12,12 +12,12 @@ from typing import Any
 
 from edgepack.core.errors import OutputError
 from edgepack.core.printable import shown
-from edgepack.core.signals import uninterrupted
-from edgepack.core.system_errors import STAGED, explained
+from edgepack.core.signals import ignore_interrupts
+from edgepack.core.system_errors import STAGED, explain_write_errors
 from edgepack.core.temporary_folders import TemporaryFolder
-from edgepack.storage.exchange import exchange, rename_new
+from edgepack.storage.exchange import exchange_paths, rename_new
 from edgepack.storage.manifest import MANIFEST, Manifest
-from edgepack.storage.overlap import require_no_overlap, require_unlinked
+from edgepack.storage.overlap import require_no_hard_links, require_no_overlap
 
 _MODE = 0o777
 _ANOTHER = "choose another --output"
@@ -34,19 +34,19 @@ def staged_output(
     contains any of it, if it exists and ``force`` is not set, if it is not a folder that
     ``command`` wrote, or if it cannot be written, for example because the disk is full.
     """
-    with ExitStack() as undo, explained(output):
+    with ExitStack() as undo, explain_write_errors(output):
         output, inputs = Path(os.path.realpath(output)), list(inputs)
         _require_folder(output)
         _recover(output)
         require_no_overlap(output, inputs)
         _require_replaceable(output, command, force=force)
-        require_unlinked(output, inputs)
+        require_no_hard_links(output, inputs)
         undo.enter_context(_parents(output))
         folder = undo.enter_context(TemporaryFolder(output.parent, mode=_MODE))
         yield folder
         _require_folder(output)
         _require_replaceable(output, command, force=force)
-        with uninterrupted():
+        with ignore_interrupts():
             _put_in_place(folder, output, force=force)
 
 
@@ -116,7 +116,7 @@ def _put_in_place(folder: Path, output: Path, *, force: bool) -> None:
     if not force or not output.exists():
         rename_new(folder, output)
         return
-    if exchange(folder, output):
+    if exchange_paths(folder, output):
         return  # the former folder is now the temporary one, which is removed
     backup = _backup_path(output)
     output.rename(backup)
@@ -129,7 +129,7 @@ def _put_in_place(folder: Path, output: Path, *, force: bool) -> None:
 
 
 def _recover(output: Path) -> None:
-    """Undo or finish a replacement without :func:`exchange` during which a process was killed."""
+    """Undo or finish a replacement in two renames during which the process was killed."""
     backup = _backup_path(output)
     if not backup.is_dir():
         return

@@ -37,7 +37,7 @@ def require_no_overlap(output: Path, inputs: Iterable[Any]) -> None:
             )
 
 
-def require_unlinked(output: Path, inputs: Iterable[Any]) -> None:
+def require_no_hard_links(output: Path, inputs: Iterable[Any]) -> None:
     """Raise :class:`OutputError` if an input is a hard link to a file in the output folder."""
     linked = _hard_linked(output)
     for path in _paths(inputs):
