@@ -46,7 +46,10 @@ def test_compression_steps_are_a_list(project: Path, requests: list[Any]) -> Non
             "technique = 'prune'\nblock = [1]",
             "'block' must be a list of a whole number and a whole",
         ),
-        ("technique = 'prune'\nlayers = ['a=1']", "each item a list of text and a number, not ['a=1"),
+        (
+            "technique = 'prune'\nlayers = ['a=1']",
+            "each item a list of text and a number, not ['a=1",
+        ),
         ("technique = 'prune'\nfine_tune = 3", "'fine_tune' must be a table, not 3"),
         (
             "technique = 'prune'\nfine_tune.epoch = 3",
