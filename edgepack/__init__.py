@@ -29,7 +29,7 @@ from edgepack.config.phone import PhoneConfig
 from edgepack.config.quantization import Quantization
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import EdgepackError
-from edgepack.core.former_names import FORMER_NAMES, find_former_modules, former
+from edgepack.core.former_names import FORMER_NAMES, find_former_modules, resolve_former_name
 
 if TYPE_CHECKING:
     from edgepack.pipeline.comparison.compare import compare
@@ -85,7 +85,7 @@ find_former_modules()
 def __getattr__(name: str) -> Any:
     """Import on first access what needs numpy, so that ``edgepack --help`` does not load it."""
     if name in FORMER_NAMES:
-        return former(name, "edgepack")
+        return resolve_former_name(name, "edgepack")
     if name not in _LAZY:
         raise AttributeError(f"module 'edgepack' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

@@ -24,7 +24,7 @@ from phones import CASES
 from edgepack.calibration.datasets.preprocess import preprocess
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.emit.c.firmware_model import IOTensor
-from edgepack.emit.phone.kotlin import kotlin, kotlin_literal
+from edgepack.emit.phone.kotlin import kotlin_literal, kotlin_source
 from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.quantization.affine import dequantize, quantize
 
@@ -131,7 +131,7 @@ def main() -> None:
         folder = Path(made)
         fed = {name: samples(model, name, folder) for name, model in CASES.items()}
         (folder / "model").write_bytes(b"model")
-        sources = {f"{model.class_name}.kt": kotlin(model) for model in CASES.values()}
+        sources = {f"{model.class_name}.kt": kotlin_source(model) for model in CASES.values()}
         sources |= {"android.kt": ANDROID, "bitmap.kt": BITMAP, "interpreter.kt": INTERPRETER}
         sources["main.kt"] = MAIN.replace("@runs@", "\n".join(map(run_text, CASES.values())))
         for name, text in sources.items():

@@ -43,7 +43,7 @@ from edgepack.core.errors import (
     WorkerLimitError,
 )
 from edgepack.core.progress import Update
-from edgepack.runtimes.run_service import forget_peak, peak
+from edgepack.runtimes.run_service import read_peak_memory, reset_peak_memory
 from edgepack.storage.artifact import describe
 from edgepack.storage.manifest import Manifest
 from edgepack.workers.client import Limits, Worker
@@ -134,14 +134,14 @@ class Service:
     def run(self, *, by: str, path: str, bundled: str, update: Update) -> str:
         """Run a command on a file, also in a folder with a manifest, and return the outcome."""
         update(0, 1)
-        forget_peak()
-        before = peak()
+        reset_peak_memory()
+        before = read_peak_memory()
         try:
             result = COMMANDS[by](Path(path))
         except UsageError as error:
             result = refusal(Path(path), error)
-        if peak() - before > MEMORY_BYTES:
-            return f"MEMORY: {(peak() - before) >> 20:,} MiB"
+        if read_peak_memory() - before > MEMORY_BYTES:
+            return f"MEMORY: {(read_peak_memory() - before) >> 20:,} MiB"
         if by == "validate" and is_let_through(Path(bundled)):
             return "PASSED WITH MANIFEST"
         return result

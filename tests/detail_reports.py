@@ -11,11 +11,11 @@ from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Score
 from edgepack.footprint import Arena, Footprint
 from edgepack.layer_errors.result import (
-    AloneQuantized,
     DebugReport,
-    Figures,
+    LayerFigures,
     LayerFinding,
     LayerReport,
+    SingleLayerEffect,
 )
 from edgepack.report.data.target import TargetReport
 from edgepack.report.data.validation import RuntimeValidation, ValidationReport
@@ -111,7 +111,7 @@ def _layer(name: str, place: int) -> LayerReport:
     is_float = bool(place % 2)
     ends = (-1.0, 2.0)
     return LayerReport(
-        figures=Figures(
+        figures=LayerFigures(
             name=name,
             place=place,
             operator="CONV_2D",
@@ -132,7 +132,7 @@ def _layer(name: str, place: int) -> LayerReport:
             weight_spread=None,
             histogram=tuple(range(64)),
         ),
-        alone=AloneQuantized(sqnr_db=30.0, agreement=0.99),
+        alone=SingleLayerEffect(sqnr_db=30.0, agreement=0.99),
         share=place / 20,
         finding=LayerFinding(cause="clipping", why=f"{name} is clipped", cure=f"widen {name}"),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import MLPERF
 
-from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor, Vector
+from edgepack.emit.c.firmware_model import FirmwareModel, GoldenVector, IOTensor
 from edgepack.emit.c.source_text import C_TYPES
 from edgepack.emit.tflm.model_files import EMITTERS, model_files
 from edgepack.storage.text_files import write_texts
@@ -81,7 +81,7 @@ def firmware_model(name: str, model: Model, *, data: bytes = b"TFL3") -> Firmwar
         outputs=outputs,
         arena_bytes=1 << 14,
         vectors=tuple(
-            Vector(
+            GoldenVector(
                 inputs=tuple(random_values(io.tensor, rng) for io in inputs),
                 outputs=tuple(random_values(io.tensor, rng) for io in outputs),
             )

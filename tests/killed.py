@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import OutputError
-from edgepack.core.temporary_folders import TemporaryFolder, temporary
+from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.storage import exchange
 from edgepack.storage.manifest import MANIFEST
 from edgepack.storage.output_folder import staged_output
@@ -34,7 +34,7 @@ def fill(output: Path, text: str) -> None:
     with (
         staged_output(output, "export", [], force=True) as folder,
         TemporaryFolder(folder.parent) as beside,
-        temporary() as elsewhere,
+        temporary_folder() as elsewhere,
     ):
         for each in (folder, beside, elsewhere):
             (each / "deep").mkdir()

@@ -9,7 +9,7 @@ from math import prod
 from tiny import Tiny, Value
 
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
-from edgepack.emit.phone.phone_model import PhoneModel, model_ends, require_prepared
+from edgepack.emit.phone.phone_model import PhoneModel, app_io_tensors, require_preprocessing_fits
 from edgepack.tflite.parser import read_tflite
 
 INT8 = ("int8", 0.0078125, -3)
@@ -56,8 +56,8 @@ def phone_model(
         name=name,
         data=data,
         model=model,
-        inputs=model_ends("input", titles, model.main.input_tensors),
-        outputs=model_ends(
+        inputs=app_io_tensors("input", titles, model.main.input_tensors),
+        outputs=app_io_tensors(
             "output",
             [tensor.name for tensor in model.main.output_tensors],
             model.main.output_tensors,
@@ -67,7 +67,7 @@ def phone_model(
         labelled=labelled,
     )
     for io in phone.inputs:
-        require_prepared(io, phone.preprocessing.get(io.title, Preprocessing()))
+        require_preprocessing_fits(io, phone.preprocessing.get(io.title, Preprocessing()))
     return phone
 
 

@@ -21,8 +21,8 @@ import tf_keras
 
 from edgepack.compression.pruning.prune import prune
 from edgepack.compression.pruning.settings import Prune, Pruning
-from edgepack.compression.technique import Task
-from edgepack.compression.training.strategy import strategy
+from edgepack.compression.technique import CompressionTask
+from edgepack.compression.training.strategy import create_strategy
 from edgepack.compression.training.task import Training
 from edgepack.compression.weights import layer_weights
 from edgepack.config.export import FineTune, Schedule
@@ -142,7 +142,9 @@ def result(build: Callable[[Any], Any], kit: Any, settings: Prune) -> dict[str, 
         progress.append(f"{done}/{total} {detail}")
 
     try:
-        task = Task(model=original, copy=load, samples=inputs, training=training, update=update)
+        task = CompressionTask(
+            model=original, copy=load, samples=inputs, training=training, update=update
+        )
         compressed = prune(task, settings)
     except EdgepackError as error:
         return {"error": str(error)}
@@ -237,7 +239,7 @@ def main() -> None:
         for kit in (keras, tf_keras)
         for name, (build, settings) in cases.items()
     }
-    results["replicas"] = strategy("mirrored").num_replicas_in_sync
+    results["replicas"] = create_strategy("mirrored").num_replicas_in_sync
     sys.stdout.write(json.dumps(results))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.core.errors import ModelError
-from edgepack.workers.resources import computing_at_most
+from edgepack.workers.resources import limited_processor_time
 
 
 def _outcome(action: Any) -> str:
@@ -113,7 +113,7 @@ class Service:
 
     def compute(self, *, within_s: float, update: Any) -> str:
         update(0, 1)
-        with computing_at_most(within_s):
+        with limited_processor_time(within_s):
             until = time.process_time() + 0.5
             while time.process_time() < until:
                 pass

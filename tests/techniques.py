@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from edgepack.compression import TECHNIQUES
-from edgepack.compression.technique import Compressed, Form, Task, Technique
+from edgepack.compression.technique import Compressed, CompressionTask, ModelForm, Technique
 from edgepack.config.export import CompressionStep, FineTune
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.load.tflite_file import TfliteFile
@@ -54,9 +54,9 @@ class Scaling(Technique):
     stage = "scaled"
     settings = Scale
     record = Scaled
-    forms = frozenset({Form.TFLITE})
+    forms = frozenset({ModelForm.TFLITE})
 
-    def apply(self, task: Task, settings: Scale) -> Compressed:
+    def apply(self, task: CompressionTask, settings: Scale) -> Compressed:
         """Multiply the weights of a file."""
         assert isinstance(task.model, TfliteFile)
         if settings.factor > 100:
@@ -93,9 +93,9 @@ class Growing(Technique):
     stage = "grown"
     settings = Grow
     record = Scaled
-    forms = frozenset({Form.GRAPH})
+    forms = frozenset({ModelForm.GRAPH})
 
-    def apply(self, task: Task, settings: Grow) -> Compressed:  # noqa: ARG002 (none matters)
+    def apply(self, task: CompressionTask, settings: Grow) -> Compressed:  # noqa: ARG002 (none matters)
         """Leave the model as it is, and record the number of training samples."""
         assert task.training is not None
         record = Scaled(runtime="Keras", left_out={}, factor=float(len(task.training)))

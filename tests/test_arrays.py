@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepack.storage.arrays import load_array, save_array, take
+from edgepack.storage.arrays import load_array, read_slice, save_array
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ def test_rows_of_a_mapped_file_are_read(tmp_path: Path, rows: slice) -> None:
     array = np.arange(6.0).reshape(3, 2)
     save_array(tmp_path / "a.npy", array)
     mapped = load_array(tmp_path / "a.npy")
-    np.testing.assert_array_equal(take(mapped, rows), array[rows])
-    assert not isinstance(take(mapped, rows), np.memmap)
+    np.testing.assert_array_equal(read_slice(mapped, rows), array[rows])
+    assert not isinstance(read_slice(mapped, rows), np.memmap)
 
 
 @pytest.mark.parametrize("size", [1, 100_000])

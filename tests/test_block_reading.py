@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from evaluated_outputs import INT8
 
-from edgepack.evaluation.deviation import deviation
+from edgepack.evaluation.deviation import output_deviation
 from edgepack.runtimes import run_parts
-from edgepack.storage.arrays import blocks, extremes, load_array, save_array, take
+from edgepack.storage.arrays import blocks, load_array, min_and_max, read_slice, save_array
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -30,19 +30,19 @@ def test_a_view_of_a_memory_map_is_read_through_the_map(tmp_path: Path) -> None:
     for name, array in (("c", values), ("fortran", np.asfortranarray(values))):
         save_array(tmp_path / f"{name}.npy", array)
         mapped = load_array(tmp_path / f"{name}.npy")
-        np.testing.assert_array_equal(take(mapped, slice(4, 6)), values[4:6])
-        np.testing.assert_array_equal(take(mapped[3:], slice(1, 3)), values[4:6])
+        np.testing.assert_array_equal(read_slice(mapped, slice(4, 6)), values[4:6])
+        np.testing.assert_array_equal(read_slice(mapped[3:], slice(1, 3)), values[4:6])
         np.testing.assert_array_equal(
-            take(mapped.reshape(10, 6), slice(2, 3)), values[4:6].reshape(1, 6)
+            read_slice(mapped.reshape(10, 6), slice(2, 3)), values[4:6].reshape(1, 6)
         )
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_extremes_are_computed_by_blocks() -> None:
     values = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
-    assert extremes(values).tolist() == [values.min(), values.max()]
+    assert min_and_max(values).tolist() == [values.min(), values.max()]
     values[77, 1] = np.nan
-    assert np.isnan(extremes(values)).all()
+    assert np.isnan(min_and_max(values)).all()
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.float32])
@@ -51,9 +51,9 @@ def test_deviations_do_not_depend_on_the_block_size(
 ) -> None:
     random = np.random.default_rng(3)
     outputs, reference = (random.integers(-9, 9, (50, 4)).astype(dtype) for _ in range(2))
-    at_once = deviation(outputs, reference, INT8, 0.5)
+    at_once = output_deviation(outputs, reference, INT8, 0.5)
     monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 100)
-    assert deviation(outputs, reference, INT8, 0.5) == at_once
+    assert output_deviation(outputs, reference, INT8, 0.5) == at_once
     lsb = np.abs(outputs.astype(float) - reference) / (1 if dtype is np.int8 else 17 / 255)
     assert at_once.max_lsb == pytest.approx(lsb.max())
     assert at_once.mean_lsb == pytest.approx(lsb.mean())
@@ -64,7 +64,7 @@ def test_parts_of_outputs_are_joined_and_infinity_becomes_a_number(tmp_path: Pat
     save_array(paths[0], np.array([[1.0, np.inf]], np.float32))
     save_array(paths[1], np.array([[-np.inf, np.nan], [2.0, 3.0]], np.float32))
     largest = np.finfo(np.float32).max
-    joined = run_parts.joined(paths)
+    joined = run_parts.join_parts(paths)
     np.testing.assert_array_equal(joined, np.array([[1, largest], [-largest, np.nan], [2, 3]]))
     assert run_parts.has_nan(joined)
     assert not any(path.exists() for path in paths)

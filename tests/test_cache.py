@@ -15,7 +15,7 @@ from edgepack.evaluation.results import Interval
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.storage import cache as module
 from edgepack.storage.arrays import load_array, save_array
-from edgepack.storage.cache import Cache, default_folder
+from edgepack.storage.cache import Cache, default_cache_folder
 
 KEY = {"what": "run", "model": "abc", "samples": [1, 2]}
 
@@ -257,10 +257,10 @@ def test_an_identical_entry_of_another_process_is_not_replaced(kept: Cache, scra
 
 def test_the_folder_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert default_folder() == Path("/somewhere/edgepack")
+    assert default_cache_folder() == Path("/somewhere/edgepack")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", "/home/me")
-    assert default_folder() == Path("/home/me/.cache/edgepack")
+    assert default_cache_folder() == Path("/home/me/.cache/edgepack")
 
 
 @pytest.mark.parametrize(("cache", "home"), [("relative", "/home/me"), ("", "here")])
@@ -269,4 +269,4 @@ def test_there_is_no_folder_rather_than_one_in_the_working_folder(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", cache)
     monkeypatch.setenv("HOME", home)
-    assert default_folder() is None
+    assert default_cache_folder() is None

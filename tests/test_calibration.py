@@ -13,9 +13,9 @@ from conftest import MLPERF, python, script
 
 from edgepack.calibration.activations import calibrator as calibration
 from edgepack.calibration.activations.activation_statistics import Observed
-from edgepack.calibration.activations.calibrator import Calibrator, observers_at_work
+from edgepack.calibration.activations.calibrator import Calibrator, start_calibrator
 from edgepack.calibration.activations.instrument import activation_names, find_activations
-from edgepack.calibration.activations.ranges import choose_ranges, recorded
+from edgepack.calibration.activations.ranges import choose_ranges, read_recorded_ranges
 from edgepack.core.errors import DatasetError
 from edgepack.core.progress import ignore
 from edgepack.tflite.parser import read_tflite
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def calibrator() -> Iterator[Calibrator]:
     """A calibrator whose worker processes all tests use."""
-    with observers_at_work() as calibrator:
+    with start_calibrator() as calibrator:
         yield calibrator
 
 
@@ -100,7 +100,7 @@ def test_ranges_equal_tensorflows_except_where_it_is_wrong(
 ) -> None:
     model = (folder / f"{name}.tflite").read_bytes()
     observed = observe(calibrator, folder, name, tmp_path).activations
-    tensorflow = recorded((folder / f"{name}.recorded.tflite").read_bytes())
+    tensorflow = read_recorded_ranges((folder / f"{name}.recorded.tflite").read_bytes())
     wrong = {
         activation
         for activation, own in observed.items()
@@ -124,7 +124,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(
     results = []
     for processes in (1, 3):
         monkeypatch.setattr(calibration.os, "cpu_count", lambda: processes)  # noqa: B023
-        with observers_at_work() as calibrator:
+        with start_calibrator() as calibrator:
             observed = observe(calibrator, folder, "residual", tmp_path)
             graph = read_tflite((folder / "residual.tflite").read_bytes()).main
             results.append(
@@ -213,7 +213,7 @@ def test_ranges_of_a_resnet_equal_tensorflows_except_for_three_shortcuts(
     )
     assert done.returncode == 0, done.stderr
     observed = observe(calibrator, tmp_path, "ic", tmp_path).activations
-    tensorflow = recorded((tmp_path / "ic.recorded.tflite").read_bytes())
+    tensorflow = read_recorded_ranges((tmp_path / "ic.recorded.tflite").read_bytes())
     equal = {
         name: tensorflow[name].max == pytest.approx(own.max, rel=1e-4)
         for name, own in observed.items()

@@ -18,7 +18,7 @@ from edgepack.checks.operators import operators_are_known
 from edgepack.checks.type_combinations import combinations_are_run, combinations_come_out_right
 from edgepack.core.progress import ignore
 from edgepack.devices.target import load_target, target_names
-from edgepack.evaluation.deviation import known_defect
+from edgepack.evaluation.deviation import find_known_defect
 from edgepack.evaluation.paired_outputs import sqnr_db
 from edgepack.quantization.affine import dequantize
 from edgepack.runtimes import REFERENCE, RUNTIMES
@@ -68,7 +68,7 @@ def test_the_table_agrees_with_the_interpreters(runs: dict[str, dict[str, Run]],
     model = read_tflite(CASES[name].data)
     for interpreter, run in runs[name].items():
         if interpreter == REFERENCE.name:
-            assert bool(known_defect(model)) == (outcome(CASES[name], run) == "wrong")
+            assert bool(find_known_defect(model)) == (outcome(CASES[name], run) == "wrong")
             continue
         installed = target(interpreters={interpreter: run.version})
         if any(operators_are_known(model, installed)):

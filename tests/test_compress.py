@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from test_schemas import OF_EXPORT
 
 from edgepack import Prune, Recipe, export
-from edgepack.compression import TECHNIQUES, technique
+from edgepack.compression import TECHNIQUES, find_technique
 from edgepack.config.export import CompressionStep, FineTune
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.pipeline.diff import diff
@@ -23,7 +23,7 @@ from edgepack.pipeline.steps.compress import stage_names
 from edgepack.report.data.export import Report
 from edgepack.report.document.markdown import render_markdown
 from edgepack.report.pages.export import export_document
-from edgepack.report.text.export import render_text
+from edgepack.report.text.export import render_export
 from edgepack.storage.manifest import Manifest
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.sparsity import weight_tensors
@@ -94,7 +94,7 @@ def test_each_step_works_on_the_result_of_the_previous_one(
 
 def test_every_step_has_a_row_and_a_description(both: tuple[Path, Report]) -> None:
     folder, report = both
-    text = render_text(report)
+    text = render_export(report)
     names = [line.split()[0] for line in text.splitlines()[1:5]]
     assert names == ["float", "pruned", "scaled", "int8"]
     assert "\npruned    by TFMOT; in one shot, not fine-tuned\n" in text
@@ -168,7 +168,7 @@ def test_an_unknown_technique_is_rejected_with_a_list_of_the_known(
     with pytest.raises(ConfigError, match="technique 'scale': the techniques are prune, grow"):
         export(recipe(models, tmp_path / "out", registered.Scale(factor=2.0)))
     with pytest.raises(ConfigError, match="technique 'prun': did you mean 'prune'"):
-        technique("prun")
+        find_technique("prun")
 
 
 def test_invalid_settings_are_errors(registered: Any) -> None:

@@ -27,7 +27,7 @@ from edgepack.layer_errors.match_layers import (
     weight_spread,
 )
 from edgepack.layer_errors.ranking import rank_layers
-from edgepack.layer_errors.result import Figures, LayerReport
+from edgepack.layer_errors.result import LayerFigures, LayerReport
 from edgepack.quantization import affine
 from edgepack.storage.arrays import save_arrays
 from edgepack.tflite.graph import Graph, Operator, QuantParams, Tensor
@@ -247,7 +247,7 @@ def layer(quantized: Tensor, **fields: Any) -> Layer:
     )
 
 
-BASE = Figures(
+BASE = LayerFigures(
     name="b",
     place=1,
     operator="CONV_2D",

@@ -16,7 +16,7 @@ from edgepack.config.compare import CompareConfig
 from edgepack.config.export import DEFAULT_TARGETS
 from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ModelError
-from edgepack.core.progress import Silent
+from edgepack.core.progress import NoProgress
 from edgepack.core.signature import Signature
 from edgepack.devices.target import load_targets
 from edgepack.pipeline.comparison import details
@@ -60,7 +60,7 @@ def setup(tmp_path: Path) -> ComparisonSetup:
         ),
         cache=Cache(tmp_path / "cache", tmp_path / "work"),
         work=tmp_path / "work",
-        progress=Silent(),
+        progress=NoProgress(),
         verbose=False,
         targets=load_targets(DEFAULT_TARGETS),
         runtimes=(),

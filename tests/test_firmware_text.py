@@ -38,7 +38,7 @@ from firmware import (
 )
 
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import Vector
+from edgepack.emit.c.firmware_model import GoldenVector
 from edgepack.emit.tflm import test_vectors
 from edgepack.emit.tflm.main_cc import main_cc
 from edgepack.emit.tflm.model_files import model_files
@@ -225,7 +225,7 @@ def test_vectors_with_nan_or_infinity_are_refused(value: float) -> None:
     model = small_model()
     first = model.vectors[0]
     outputs = (first.outputs[0], np.float32([0, value]))
-    model = replace(model, vectors=(Vector(inputs=first.inputs, outputs=outputs),))
+    model = replace(model, vectors=(GoldenVector(inputs=first.inputs, outputs=outputs),))
     with pytest.raises(ModelError, match="contains NaN or infinity"):
         test_vectors.test_vectors_h(model)
 

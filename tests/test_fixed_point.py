@@ -11,7 +11,7 @@ from conftest import Bundle, Edgepack
 
 from edgepack.config.quantization import FixedPoint
 from edgepack.core.errors import ConfigError
-from edgepack.quantization.fixed_point import fixed_point, simulate
+from edgepack.quantization.fixed_point import round_weights, simulate
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.sparsity import weight_tensors
 
@@ -49,9 +49,9 @@ def test_equal_weights_are_unchanged() -> None:
 
 def test_the_weights_of_a_file_are_rounded_and_its_biases_unchanged(cnn: Bundle) -> None:
     data = (cnn.folder / "float.tflite").read_bytes()
-    changed = fixed_point(data, 3, "stochastic", seed=1)
-    assert changed == fixed_point(data, 3, "stochastic", seed=1)
-    assert changed != fixed_point(data, 3, "stochastic", seed=2)
+    changed = round_weights(data, 3, "stochastic", seed=1)
+    assert changed == round_weights(data, 3, "stochastic", seed=1)
+    assert changed != round_weights(data, 3, "stochastic", seed=2)
     before, after = (read_tflite(each) for each in (data, changed))
     weights = {weight.tensor.name for weight in weight_tensors(before).values()}
     for old, new in zip(before.main.tensors, after.main.tensors, strict=True):

@@ -161,7 +161,7 @@ def recorded_origin(**recipe: Any) -> Origin:
 def test_a_candidate_without_calibration_is_refused_at_once(
     tmp_path: Path, recorded: Origin, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folds, "origin", lambda _: recorded)
+    monkeypatch.setattr(folds, "find_origin", lambda _: recorded)
     with pytest.raises(ConfigError, match=why):
         compare(config(tmp_path, tmp_path / "x.tflite", tmp_path / "none.npz"))
 

@@ -12,7 +12,7 @@ from conftest import MLPERF, ROOT, Edgepack, python
 
 from edgepack.calibration.lint import REPRESENTATIVE, TEST, LintFinding
 from edgepack.calibration.lint.data_rules import lint_data
-from edgepack.calibration.lint.dataset_profile import Profile, profile
+from edgepack.calibration.lint.dataset_profile import Profile, profile_dataset
 from edgepack.core.signature import Signature, TensorSpec
 from edgepack.storage.dataset import Dataset
 
@@ -29,7 +29,7 @@ def profile_of(
         outputs=(TensorSpec(name="y", shape=(4,), dtype="float32"),),
     )
     labels = {} if y is None else {"y": y}
-    return profile(role, Dataset(source=Path(), inputs={"x": x}, labels=labels), signature)
+    return profile_dataset(role, Dataset(source=Path(), inputs={"x": x}, labels=labels), signature)
 
 
 def lint(x: np.ndarray, y: np.ndarray | None = None, test: np.ndarray | None = None) -> list[str]:

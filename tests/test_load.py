@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, Bundle, Edgepack, export, lsb, only, python, script
 
 from edgepack.config.export import ModelSource
-from edgepack.load.tensorflow_environment import environment
+from edgepack.load.tensorflow_environment import environment_variables
 from edgepack.tflite.parser import read_tflite
 
 KERASES = ("keras", "tf_keras")
@@ -108,7 +108,7 @@ def test_a_dictionary_of_inputs_is_matched_by_key(kinds: Path, tmp_path: Path, k
 
 def test_onednn_is_on_only_for_models_with_channels_first(kinds: Path) -> None:
     def is_on(model: str) -> bool:
-        return "TF_ENABLE_ONEDNN_OPTS" in environment(ModelSource(path=kinds / model))
+        return "TF_ENABLE_ONEDNN_OPTS" in environment_variables(ModelSource(path=kinds / model))
 
     on = ("channels_first_keras.keras", "channels_first_tf_keras.keras", "graph_NCHW")
     off = ("mixed_keras.keras", "graph_NHWC", "exported", "plain", "image.tflite")

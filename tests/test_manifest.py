@@ -13,7 +13,7 @@ from edgepack.config.quantization import Quantization
 from edgepack.core.codec import as_json
 from edgepack.core.errors import AlteredError, OutputError
 from edgepack.pipeline.naming import default_name
-from edgepack.pipeline.origin import origin
+from edgepack.pipeline.origin import find_origin
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.manifest import (
     MANIFEST,
@@ -96,7 +96,7 @@ def test_a_manifest_of_another_program_is_none(tmp_path: Path, foreign: Any) -> 
     path = written(tmp_path, foreign)
     assert Manifest.read(tmp_path) is None
     require_unaltered(path)
-    assert origin(path) is None
+    assert find_origin(path) is None
     assert default_name(path) == "int8"
     with pytest.raises(OutputError, match="replaces only a folder that edgepack wrote"):
         replace(tmp_path)
@@ -131,7 +131,7 @@ def test_an_invalid_artifact_is_listed_without_content(tmp_path: Path, odd: Any)
     assert beside.artifacts == {"int8.tflite": None}
     assert not beside.is_unaltered(path)
     require_unaltered(path)
-    assert origin(path) is None
+    assert find_origin(path) is None
     replace(tmp_path)
 
 
@@ -179,7 +179,7 @@ def test_names_that_lead_out_of_the_folder_match_no_file(tmp_path: Path, name: s
     precious.write_bytes(b"precious")
     path = written(folder, content(artifacts={name: vars(describe(precious))}))
     assert Manifest.beside(path) is None
-    assert origin(path) is None
+    assert find_origin(path) is None
     with pytest.raises(OutputError, match=r"contains 'int8\.tflite', which no"):
         replace(folder)
     assert precious.read_bytes() == b"precious"

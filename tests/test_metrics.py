@@ -18,11 +18,11 @@ from edgepack.metrics import (
     Measure,
     Unit,
     choose_measures,
+    choose_training_measures,
     decision_boundary,
+    find_built_in_metric,
     find_metric,
-    listed_metric,
     metrics_to_report,
-    training_measures,
 )
 from edgepack.storage.arrays import load_array, save_array
 from edgepack.storage.dataset import Dataset
@@ -203,14 +203,14 @@ def test_every_metric_reports_what_it_needs(
 
 @pytest.mark.parametrize("name", ["top-1", "top-0", "top-x", "top-", "Accuracy", "a b:c"])
 def test_unknown_metrics_are_not_found(name: str) -> None:
-    assert listed_metric(name) is None
+    assert find_built_in_metric(name) is None
     with pytest.raises(ConfigError, match="unknown metric"):
         find_metric(name)
 
 
 def test_a_report_names_metrics_without_running_anything() -> None:
-    assert listed_metric("this:anything") is None
-    assert listed_metric("top-5") is not None
+    assert find_built_in_metric("this:anything") is None
+    assert find_built_in_metric("top-5") is not None
 
 
 def test_labels_choose_maps_and_anomalies() -> None:
@@ -384,8 +384,8 @@ def test_an_undefined_metric_is_none() -> None:
 def test_fine_tuning_needs_a_metric_with_a_loss() -> None:
     signature = Signature(inputs=(), outputs=(MANY,))
     for name, y in (("anomaly-auc", [0.5, 7]), (None, [0, 1])):
-        measures = training_measures(name, data(y, MANY), signature)
+        measures = choose_training_measures(name, data(y, MANY), signature)
         assert measures["many"].metric.name == "reconstruction-mse"
     pixels, maps = Signature(inputs=(), outputs=(PIXELS,)), data(np.zeros((2, 4, 4)), PIXELS)
     with pytest.raises(ConfigError, match="fine-tuning has no loss for the metric 'miou'"):
-        training_measures(None, maps, pixels)
+        choose_training_measures(None, maps, pixels)

@@ -10,7 +10,7 @@ from compilers import HOSTS, compile_object, symbols
 
 from edgepack.config.export import Recipe
 from edgepack.core.errors import ConfigError
-from edgepack.emit.c.c_identifiers import FIRST_WORDS, c_identifier, end_identifiers, model_names
+from edgepack.emit.c.c_identifiers import FIRST_WORDS, c_identifier, c_io_tensors, c_model_names
 from edgepack.emit.tflm.c_array import array_header, array_source
 from edgepack.pipeline.exporting.export import export
 from edgepack.tflite.graph import Tensor
@@ -41,7 +41,7 @@ IDENTIFIERS = {
 @pytest.mark.parametrize("title", IDENTIFIERS)
 def test_any_text_becomes_an_identifier(title: str) -> None:
     assert c_identifier(title) == IDENTIFIERS[title]
-    assert model_names([title]) == [IDENTIFIERS[title]]
+    assert c_model_names([title]) == [IDENTIFIERS[title]]
 
 
 @pytest.mark.parametrize("title", ["", "-", "日本", "___", "\n", "ε", "🎤", "\u0301", "\udcff"])
@@ -83,7 +83,7 @@ def test_the_identifiers_compile_in_one_program(tmp_path: Path, compiler: object
 )
 def test_reserved_and_too_long_names_are_refused(title: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(reason)) as caught:
-        model_names([title])
+        c_model_names([title])
     message = str(caught.value)
     assert message.endswith("; choose another name with NAME=MODEL.tflite")
     assert len(message) < 200
@@ -104,21 +104,21 @@ def test_reserved_and_too_long_names_are_refused(title: str, reason: str) -> Non
 )
 def test_models_whose_symbols_could_collide_are_refused(titles: list[str], reason: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(reason)) as caught:
-        model_names(titles)
+        c_model_names(titles)
     assert "\n" not in str(caught.value)
 
 
 def test_models_whose_symbols_differ_are_accepted() -> None:
     titles = ["kws", "kws_v2", "kws_models", "kw", "kws2", "classes", "mainly", "xy_model", "ic"]
-    assert model_names(titles) == titles
+    assert c_model_names(titles) == titles
     # A name such as kws_v2 is safe because no symbol of kws continues with v2.
     assert all(word.isalpha() for word in FIRST_WORDS)
-    assert "x" * 48 in model_names(["x" * 48])
+    assert "x" * 48 in c_model_names(["x" * 48])
 
 
 def input_names(*names: str) -> list[str]:
     tensors = [Tensor(name=name, shape=(1,), dtype="int8", quant=None, data=b"") for name in names]
-    return [io.name for io in end_identifiers(tensors, "input")]
+    return [io.name for io in c_io_tensors(tensors, "input")]
 
 
 def test_a_single_input_is_called_input() -> None:
@@ -149,8 +149,8 @@ def test_several_inputs_are_named_by_title_or_index(
 
 def test_titles_are_the_names_in_the_signature() -> None:
     tensor = Tensor(name="x:0", shape=(1,), dtype="int8", quant=None, data=b"")
-    assert [io.title for io in end_identifiers([tensor, tensor], "output")] == ["x:0#0", "x:0#1"]
-    assert end_identifiers([tensor], "output")[0].title == "x:0"
+    assert [io.title for io in c_io_tensors([tensor, tensor], "output")] == ["x:0#0", "x:0#1"]
+    assert c_io_tensors([tensor], "output")[0].title == "x:0"
 
 
 def test_an_export_refuses_an_unusable_name_before_it_starts(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edgepack.calibration.activations.activation_statistics import Statistics, moving_average
 from edgepack.calibration.activations.histogram import EMPTY, MAX_BINS, Histogram, histogram
-from edgepack.calibration.activations.observers import OBSERVERS, observer
+from edgepack.calibration.activations.observers import OBSERVERS, make_observer
 from edgepack.calibration.activations.observers.minimal_error import fake_quantize
 from edgepack.core.errors import ConfigError
 
@@ -73,15 +73,15 @@ def test_a_range_is_within_the_observed_range(name: str) -> None:
         np.full((3, 1), 1e-40),
     ):
         statistics = statistics_of(samples.astype(np.float32))
-        low, high = observer(name).range([statistics])
+        low, high = make_observer(name).range([statistics])
         assert statistics.min <= low <= high <= statistics.max
 
 
 def test_min_max_clips_nothing_and_the_moving_average_forgets_outliers() -> None:
     samples = np.tile(np.array([-1.0, 1.0], np.float32), (200, 1))
     samples[0] = -9, 9
-    assert observer("min-max").range([statistics_of(samples)]) == (-9, 9)
-    low, high = observer("moving-average").range([statistics_of(samples)])
+    assert make_observer("min-max").range([statistics_of(samples)]) == (-9, 9)
+    low, high = make_observer("moving-average").range([statistics_of(samples)])
     assert (low, high) == (pytest.approx(-1, abs=1e-3), pytest.approx(1, abs=1e-3))
 
 
@@ -89,7 +89,7 @@ def test_a_percentile_equals_that_of_the_values() -> None:
     samples = np.random.default_rng(0).normal(size=(100, 1000)).astype(np.float32)
     samples[samples < -1] = 0
     for percent in (90, 99, 99.99):
-        low, high = observer(f"percentile:{percent}").range([statistics_of(samples)])
+        low, high = make_observer(f"percentile:{percent}").range([statistics_of(samples)])
         assert high == pytest.approx(np.percentile(samples, percent), abs=5e-3)
         assert low == pytest.approx(np.percentile(samples, 100 - percent), abs=5e-3)
 
@@ -103,7 +103,7 @@ def test_no_other_range_has_a_smaller_error(name: str, power: float) -> None:
         return float((np.abs(samples - fake_quantize(samples, low, high)) ** power).mean())
 
     statistics = statistics_of(samples)
-    low, high = observer(name).range([statistics])
+    low, high = make_observer(name).range([statistics])
     best = min(
         error(statistics.min * a, statistics.max * b)
         for a in np.linspace(0.3, 1, 15)
@@ -115,7 +115,7 @@ def test_no_other_range_has_a_smaller_error(name: str, power: float) -> None:
 def test_entropy_clips_outliers() -> None:
     samples = np.maximum(np.random.default_rng(0).normal(size=(100, 500)), 0).astype(np.float32)
     samples[0, 0] = 40
-    low, high = observer("entropy").range([statistics_of(samples)])
+    low, high = make_observer("entropy").range([statistics_of(samples)])
     assert low == 0
     assert 3 < high < 20
 
@@ -134,7 +134,7 @@ def test_entropy_clips_outliers() -> None:
 )
 def test_an_invalid_observer_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        observer(text)
+        make_observer(text)
 
 
 def test_values_before_an_average_pooling_may_be_clipped_to_represent_the_averages_better() -> None:
@@ -142,8 +142,8 @@ def test_values_before_an_average_pooling_may_be_clipped_to_represent_the_averag
     pooled = np.maximum(random.normal(size=(200, 64 * 8)) * 4 - 4, 0).astype(np.float32)
     average = pooled.reshape(200, 8, 64).mean(axis=2)
     before, after = statistics_of(pooled), statistics_of(average)
-    alone = observer("mse").range([before])[1]
-    together = observer("mse").range([replace(before, averaged=64), after])[1]
+    alone = make_observer("mse").range([before])[1]
+    together = make_observer("mse").range([replace(before, averaged=64), after])[1]
     assert after.max < together < 0.9 * alone
 
     def error(high: float) -> float:
@@ -155,4 +155,4 @@ def test_values_before_an_average_pooling_may_be_clipped_to_represent_the_averag
 
 def test_entropy_keeps_a_uniform_distribution() -> None:
     samples = np.random.default_rng(0).uniform(0.9, 3.7, size=(100, 50)).astype(np.float32)
-    assert observer("entropy").range([statistics_of(samples)])[1] > 3
+    assert make_observer("entropy").range([statistics_of(samples)])[1] > 3

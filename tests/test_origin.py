@@ -11,9 +11,9 @@ import pytest
 from conftest import Bundle
 
 from edgepack.core.errors import AlteredError
-from edgepack.emit.tflm.c_array import array_source, c_bytes
+from edgepack.emit.tflm.c_array import array_source, read_c_array
 from edgepack.emit.tflm.model_files import array_files
-from edgepack.pipeline.origin import origin, pruned_float
+from edgepack.pipeline.origin import find_origin, pruned_float
 from edgepack.storage.artifact import describe, describe_all, describe_bytes
 from edgepack.storage.manifest import MANIFEST
 from edgepack.storage.text_files import write_json
@@ -52,7 +52,7 @@ def with_manifest(folder: Path, **changes: Any) -> Path:
 
 
 def test_an_origin_has_recipe_versions_notes_and_the_c_array(folder: Path) -> None:
-    found = origin(folder / "int8.tflite")
+    found = find_origin(folder / "int8.tflite")
     assert found is not None
     assert (found.recipe, found.versions) == (RECIPE, VERSIONS)
     assert found.notes == ("tflm\\x1b was <b>not</b> run",)
@@ -61,7 +61,7 @@ def test_an_origin_has_recipe_versions_notes_and_the_c_array(folder: Path) -> No
 
 
 def test_the_float_model_has_no_c_array(folder: Path) -> None:
-    found = origin(folder / "float.tflite")
+    found = find_origin(folder / "float.tflite")
     assert found is not None
     assert (found.c_array, found.is_same_as_c) == (None, None)
     assert pruned_float(folder / "float.tflite", folder / "other.h5") is None
@@ -70,11 +70,11 @@ def test_the_float_model_has_no_c_array(folder: Path) -> None:
 def test_a_c_array_of_another_model_is_reported(folder: Path) -> None:
     file = folder / "firmware" / "kws" / "model.c"
     file.write_text(file.read_text().replace("0x1c", "0x1d", 1))
-    found = origin(folder / "int8.tflite")
+    found = find_origin(folder / "int8.tflite")
     assert found is not None
     assert found.is_same_as_c is False
     file.unlink()
-    assert origin(folder / "int8.tflite") == replace(found, c_array=None, is_same_as_c=None)
+    assert find_origin(folder / "int8.tflite") == replace(found, c_array=None, is_same_as_c=None)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_nothing_outside_of_the_folder_is_read(folder: Path, name: str) -> None:
     (folder / "model.c").write_text(array_source("x", DATA, "x.h"))
     listed = {"int8.tflite": vars(describe(folder / "int8.tflite"))}
     with_manifest(folder, artifacts=listed | {name: {}, f"firmware/{'a' * 999}/model.c": {}})
-    found = origin(folder / "int8.tflite")
+    found = find_origin(folder / "int8.tflite")
     assert found is not None
     assert found.c_array is None
     assert found.notes == ()  # because the manifest does not list the report
@@ -93,10 +93,10 @@ def test_nothing_outside_of_the_folder_is_read(folder: Path, name: str) -> None:
 def test_a_file_without_a_folder_of_edgepack_has_no_origin(folder: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.tflite"
     alone.write_bytes(DATA)
-    assert origin(alone) is None
+    assert find_origin(alone) is None
     assert pruned_float(alone, tmp_path / "model.h5") is None
     (folder / "mine.tflite").write_bytes(DATA)  # beside a manifest that does not list it
-    assert origin(folder / "mine.tflite") is None
+    assert find_origin(folder / "mine.tflite") is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_file_without_a_folder_of_edgepack_has_no_origin(folder: Path, tmp_pat
 )
 def test_invalid_manifests_give_no_origin(folder: Path, changes: dict[str, Any]) -> None:
     with_manifest(folder, **changes)
-    assert origin(folder / "int8.tflite") is None
+    assert find_origin(folder / "int8.tflite") is None
     assert pruned_float(folder / "int8.tflite", folder / "float.tflite") is None
 
 
@@ -122,23 +122,23 @@ def test_invalid_manifests_give_no_origin(folder: Path, changes: dict[str, Any])
 def test_a_damaged_manifest_is_refused(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(AlteredError, match="which is damaged"):
-        origin(folder / "int8.tflite")
+        find_origin(folder / "int8.tflite")
 
 
 def test_an_altered_file_is_refused_and_an_altered_report_is_ignored(folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps({"notes": ["all is well"]}))
-    found = origin(folder / "int8.tflite")
+    found = find_origin(folder / "int8.tflite")
     assert found is not None
     assert found.notes == ()
     (folder / "int8.tflite").write_bytes(DATA + b"\0")
     with pytest.raises(AlteredError, match="is not the file that"):
-        origin(folder / "int8.tflite")
+        find_origin(folder / "int8.tflite")
 
 
 @pytest.mark.parametrize("report", [[], {"notes": {}}, {"notes": [1]}, {}])
 def test_odd_reports_have_no_notes(folder: Path, report: Any) -> None:
     write_json(folder / "report.json", report)
-    found = origin(with_manifest(folder) / "int8.tflite")
+    found = find_origin(with_manifest(folder) / "int8.tflite")
     assert found is not None
     assert found.notes == ()
 
@@ -168,7 +168,7 @@ def test_without_pruning_there_is_no_pruned_model(folder: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("data", [b"\x1c", DATA])
 def test_a_c_array_is_read_back(data: bytes) -> None:
-    assert c_bytes(array_source("g_x", data, "x.h")) == data
+    assert read_c_array(array_source("g_x", data, "x.h")) == data
 
 
 @pytest.mark.parametrize(
@@ -177,13 +177,13 @@ def test_a_c_array_is_read_back(data: bytes) -> None:
 )
 def test_text_that_is_not_an_array_of_bytes_is_refused(old: str, new: str) -> None:
     text = array_source("g_x", bytes(range(256)), "x.h")
-    assert c_bytes(text.replace(old, new)) is None
-    assert c_bytes("") is None
+    assert read_c_array(text.replace(old, new)) is None
+    assert read_c_array("") is None
 
 
 def test_real_exports_have_an_origin(pruned_digits: Bundle, cnn: Bundle, digits: Path) -> None:
     path = pruned_digits.folder / "int8.tflite"
-    found = origin(path)
+    found = find_origin(path)
     assert found is not None
     assert found.is_same_as_c is True
     assert found.recipe["seed"] == 0

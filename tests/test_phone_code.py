@@ -12,8 +12,8 @@ import tree_sitter_swift
 from phones import CASES, phone_model, value
 
 from edgepack.emit.phone.app_identifiers import class_name, file_stem, io_names
-from edgepack.emit.phone.kotlin import kotlin
-from edgepack.emit.phone.swift import swift
+from edgepack.emit.phone.kotlin import kotlin_source
+from edgepack.emit.phone.swift import swift_source
 
 
 def syntax_errors(node: tree_sitter.Node) -> Iterator[str]:
@@ -28,8 +28,8 @@ def syntax_errors(node: tree_sitter.Node) -> Iterator[str]:
 @pytest.mark.parametrize("language", ["kotlin", "swift"])
 def test_the_code_parses(name: str, language: str) -> None:
     write, grammar = {
-        "kotlin": (kotlin, tree_sitter_kotlin),
-        "swift": (swift, tree_sitter_swift),
+        "kotlin": (kotlin_source, tree_sitter_kotlin),
+        "swift": (swift_source, tree_sitter_swift),
     }[language]
     text = write(CASES[name])
     assert text == write(CASES[name])
@@ -41,41 +41,41 @@ def test_the_code_parses(name: str, language: str) -> None:
 
 def test_strings_are_escaped() -> None:
     model = CASES["my-model \u2028 3"]
-    assert r'"say \"no\"", "\$x \${y} \\(z)", "two\nlines"' in kotlin(model)
-    assert r'"say \"no\"", "$x ${y} \\(z)", "two\nlines"' in swift(model)
-    assert "\u2028" not in kotlin(model) + swift(model)
+    assert r'"say \"no\"", "\$x \${y} \\(z)", "two\nlines"' in kotlin_source(model)
+    assert r'"say \"no\"", "$x ${y} \\(z)", "two\nlines"' in swift_source(model)
+    assert "\u2028" not in kotlin_source(model) + swift_source(model)
     labelled = replace(CASES["plain"], labels=("@name@", "a@b", *"cdefg"))
-    assert '"@name@", "a@b", "c"' in kotlin(labelled)
-    assert '"@name@", "a@b", "c"' in swift(labelled)
+    assert '"@name@", "a@b", "c"' in kotlin_source(labelled)
+    assert '"@name@", "a@b", "c"' in swift_source(labelled)
 
 
 def test_more_labels_than_fit_into_a_jvm_class_are_split() -> None:
     labels = [f"label {i}" for i in range(4001)]
     model = phone_model("many", [value((4001,), "float32")], labels=labels)
-    assert kotlin(model).count(": List<String> by listOf(") == 3
-    assert "Labels0, Labels1, Labels2\n" in kotlin(model)
-    for text in (kotlin(model), swift(model)):
+    assert kotlin_source(model).count(": List<String> by listOf(") == 3
+    assert "Labels0, Labels1, Labels2\n" in kotlin_source(model)
+    for text in (kotlin_source(model), swift_source(model)):
         assert all(text.count(f'"{label}"') == 1 for label in labels)
 
 
 def test_the_best_label_of_uint8_outputs_compares_unsigned_values() -> None:
-    assert "values[it].toUByte()" in kotlin(replace(CASES["bytes"], labels=("a",) * 7))
-    assert "toUByte" not in kotlin(replace(CASES["uint8"], labels=("a",) * 7))
+    assert "values[it].toUByte()" in kotlin_source(replace(CASES["bytes"], labels=("a",) * 7))
+    assert "toUByte" not in kotlin_source(replace(CASES["uint8"], labels=("a",) * 7))
 
 
 def test_the_code_mentions_the_files_name() -> None:
     model = replace(CASES["plain"], name="\u96ea/v2")
-    for text in (kotlin(model), swift(model)):
+    for text in (kotlin_source(model), swift_source(model)):
         assert text.startswith("// Runs \u96ea_v2.tflite on ")
 
 
 def test_only_the_functions_that_the_recipe_needs_are_written() -> None:
-    for text in (kotlin(CASES["plain"]), swift(CASES["plain"])):
+    for text in (kotlin_source(CASES["plain"]), swift_source(CASES["plain"])):
         assert "preprocess" not in text
         assert "magnitudes" not in text
-    assert "Bitmap" not in kotlin(CASES["logs"])
-    assert "radix" in kotlin(CASES["logs"])
-    assert "no power of two" in kotlin(CASES["mfccs"])
+    assert "Bitmap" not in kotlin_source(CASES["logs"])
+    assert "radix" in kotlin_source(CASES["logs"])
+    assert "no power of two" in kotlin_source(CASES["mfccs"])
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_any_name_becomes_a_class_name(name: str, expected: str) -> None:
     assert class_name(name) == expected
     assert not {"/", '"', ";"} & set(file_stem(name))
     model = replace(CASES["plain"], name=name)
-    assert f"class {expected}(" in kotlin(model)
-    assert f"class {expected} {{" in swift(model)
+    assert f"class {expected}(" in kotlin_source(model)
+    assert f"class {expected} {{" in swift_source(model)
 
 
 def test_inputs_have_distinct_names() -> None:

@@ -20,7 +20,7 @@ from edgepack.calibration.activations.ranges import (
     Range,
     choose_ranges,
     load_ranges,
-    recorded,
+    read_recorded_ranges,
     save_ranges,
     write_ranges,
 )
@@ -111,7 +111,7 @@ def test_ranges_are_written_into_the_model_and_read_back(cnn: Bundle) -> None:
         name: Range(min=-float(index), max=0.5 * index)
         for name, index in activation_names(graph, find_activations(graph)).items()
     }
-    assert recorded(write_ranges(data, ranges)) == ranges
+    assert read_recorded_ranges(write_ranges(data, ranges)) == ranges
 
 
 @pytest.fixture

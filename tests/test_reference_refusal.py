@@ -12,13 +12,13 @@ from tiny import Value, one_operator
 
 from edgepack import FirmwareConfig, firmware, inspect
 from edgepack.checks import documentation
-from edgepack.checks.reference_refusal import contradictions, needs_second
+from edgepack.checks.reference_refusal import contradictions, needs_litert_kernels
 from edgepack.config.firmware import NamedModel
 from edgepack.core.progress import ignore
 from edgepack.pipeline.steps.run import Workload
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.runtimes import LITERT_KERNELS, REFERENCE, RUNTIMES
-from edgepack.runtimes.installed import installed
+from edgepack.runtimes.installed import installed_runtimes
 from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.run_result import Run
 from edgepack.tflite.parser import read_tflite
@@ -79,7 +79,9 @@ def test_a_valid_file_is_not_rejected_by_the_kernels_that_decide(tmp_path: Path)
                 model=model, inputs={"x": case.inputs}, outputs=["y"], work=tmp_path, update=ignore
             )
             reference = runs.pop(REFERENCE.name)
-            if needs_second(reference) and any(run.failure is None for run in runs.values()):
+            if needs_litert_kernels(reference) and any(
+                run.failure is None for run in runs.values()
+            ):
                 decided += 1
                 workload = Workload(
                     path=model,
@@ -100,7 +102,7 @@ def test_an_operator_that_no_resolver_has_says_nothing_about_the_content(tmp_pat
         path.write_bytes(data)
         shape = read_tflite(data).main.input_tensors[0].shape
         inputs = {"x": np.zeros((1, *shape[1:]), np.float32)}
-        kernels = installed([REFERENCE, LITERT_KERNELS])
+        kernels = installed_runtimes([REFERENCE, LITERT_KERNELS])
         with interpreters(kernels) as running:
             finished = running.run(
                 model=path, inputs=inputs, outputs=["y"], work=tmp_path, update=ignore
@@ -116,8 +118,8 @@ def test_a_limit_and_nan_are_no_rejection() -> None:
     stopped = Run(version="", failure="stopped after 1 s")
     refused = Run(version="", failure="no", is_refused=True)
     ran, resized = Run(version=""), Run(version="", resized={0: 7})
-    assert not needs_second(ran)
-    assert all(map(needs_second, (None, stopped, refused)))
+    assert not needs_litert_kernels(ran)
+    assert all(map(needs_litert_kernels, (None, stopped, refused)))
     for first, second, count in (
         (ran, None, 0),
         (resized, None, 1),

@@ -34,7 +34,7 @@ from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime, sample_budget
 from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.random_inputs import random_inputs
 from edgepack.runtimes.run_result import Run
-from edgepack.runtimes.sample_budget import affordable, worthwhile_processes
+from edgepack.runtimes.sample_budget import affordable_samples, worthwhile_processes
 from edgepack.tflite.macs import model_macs
 from edgepack.tflite.parser import read_tflite
 from edgepack.workers.client import Worker
@@ -103,14 +103,14 @@ def test_a_runtime_has_more_processes_only_where_there_is_much_to_do() -> None:
 
 
 def test_slow_kernels_afford_fewer_samples_of_larger_models_and_fast_ones_all() -> None:
-    assert affordable([LITERT, RUNTIMES["tflite-runtime"]], 10**12) is None
-    assert affordable([REFERENCE], 0) is None
-    few = affordable([REFERENCE, TFLM], 10**9)
-    more = affordable([REFERENCE], 10**9)
+    assert affordable_samples([LITERT, RUNTIMES["tflite-runtime"]], 10**12) is None
+    assert affordable_samples([REFERENCE], 0) is None
+    few = affordable_samples([REFERENCE, TFLM], 10**9)
+    more = affordable_samples([REFERENCE], 10**9)
     assert few is not None
     assert more is not None
     assert 1 <= few < more
-    assert affordable([TFLM], 10**15) == 1
+    assert affordable_samples([TFLM], 10**15) == 1
 
 
 def workload(path: Path, samples: int, labels: Any = None) -> Workload:

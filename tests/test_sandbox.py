@@ -18,10 +18,10 @@ from conftest import Edgepack, python
 
 from edgepack.config.export import ModelSource
 from edgepack.core.errors import ConversionError, WorkerLimitError
-from edgepack.pipeline.steps.model_process import keep, model_session
+from edgepack.pipeline.steps.model_process import collect_output, model_session
 from edgepack.workers import sandbox as sandbox_module
 from edgepack.workers.client import Limits, Worker
-from edgepack.workers.resources import growing_at_most, machine_bytes
+from edgepack.workers.resources import limited_memory_growth, machine_bytes
 from edgepack.workers.sandbox import Sandbox
 
 
@@ -173,9 +173,9 @@ def test_a_link_that_a_process_made_is_not_kept(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     (tmp_path / "made").symlink_to(tmp_path / "secret")
     with pytest.raises(ConversionError, match="did not write a regular file"):
-        keep(tmp_path / "made", tmp_path / "kept")
+        collect_output(tmp_path / "made", tmp_path / "kept")
     assert not (tmp_path / "kept").is_symlink()
-    keep(tmp_path / "secret", tmp_path / "kept")
+    collect_output(tmp_path / "secret", tmp_path / "kept")
     assert (tmp_path / "kept").read_text() == "x"
 
 
@@ -190,7 +190,7 @@ def test_exceeding_the_memory_limit_is_reported_as_such() -> None:
 
 @needs_memory_limit
 def test_memory_growth_is_limited_in_a_context_only() -> None:
-    with growing_at_most(64 << 20), pytest.raises(MemoryError):
+    with limited_memory_growth(64 << 20), pytest.raises(MemoryError):
         np.ones(512 << 20, np.uint8)
     assert len(np.ones(512 << 20, np.uint8)) == 512 << 20
     assert (machine_bytes() or 0) > 1 << 28

@@ -13,7 +13,7 @@ from quantizations import QUANTIZATIONS
 from edgepack.config.quantization import Quantization
 from edgepack.core.errors import ConversionError, ModelError, TargetError
 from edgepack.core.progress import ignore
-from edgepack.devices.scheme_support import able_targets, require_supported, why_unsupported
+from edgepack.devices.scheme_support import require_supported, supporting_targets, why_unsupported
 from edgepack.devices.target import load_target, target_names
 from edgepack.evaluation.deviation import tolerated_lsb
 from edgepack.evaluation.paired_outputs import sqnr_db
@@ -265,4 +265,6 @@ def test_a_target_without_the_scheme_is_rejected_with_the_targets_that_have_it()
     )
     with pytest.raises(TargetError, match="leave --dense per-channel out; supported on galaxy-a55"):
         require_supported(QUANTIZATIONS["int4-per-channel"], [load_target("android-arm64")])
-    assert [each.name for each in able_targets(Quantization(), target_names())] == target_names()
+    assert [
+        each.name for each in supporting_targets(Quantization(), target_names())
+    ] == target_names()

@@ -20,7 +20,7 @@ from firmware import (
     write_firmware,
 )
 
-from edgepack.emit.c.firmware_model import FirmwareModel, Vector
+from edgepack.emit.c.firmware_model import FirmwareModel, GoldenVector
 from edgepack.emit.c.source_text import C_TYPES
 from edgepack.emit.tflm.main_cc import main_cc
 from edgepack.emit.tflm.model_files import array_files
@@ -110,7 +110,7 @@ def test_a_model_that_cannot_run_fails(program: Program, stub: FirmwareModel, wo
 def with_outputs(model: FirmwareModel, outputs: Callable[[Any], Any]) -> FirmwareModel:
     """Return the model with test vectors whose outputs are changed by a function."""
     vectors = (
-        Vector(inputs=v.inputs, outputs=tuple(map(outputs, v.outputs))) for v in model.vectors
+        GoldenVector(inputs=v.inputs, outputs=tuple(map(outputs, v.outputs))) for v in model.vectors
     )
     return replace(model, vectors=tuple(vectors))
 
@@ -120,7 +120,7 @@ def test_wrong_outputs_fail_and_are_located(program: Program) -> None:
     integers, floats = (array.copy() for array in second.outputs)
     integers[0, 3:5] += np.int16([1, -7])
     floats[1] = np.nextafter(floats[1], np.float32(0))
-    wrong = Vector(inputs=second.inputs, outputs=(integers, floats))
+    wrong = GoldenVector(inputs=second.inputs, outputs=(integers, floats))
     stub = stub_model(replace(small_model(), vectors=(first, wrong)))
     status, lines = program(stub, stub_model(model_with_variable()))
     assert status == 1

@@ -16,7 +16,7 @@ import pytest
 
 from edgepack.core import temporary_folders
 from edgepack.core.errors import OutputError
-from edgepack.core.temporary_folders import TemporaryFolder, temporary
+from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 
 HOLD = """
 import sys
@@ -194,7 +194,7 @@ def test_an_unusable_folder_for_temporary_files_is_reported_with_the_cure(
     monkeypatch.setattr("tempfile.tempdir", str(folder))
 
     def use() -> None:
-        with temporary() as folder:
+        with temporary_folder() as folder:
             assert kind == "full"
             (folder / "link").symlink_to("/dev/full")
             (folder / "link").write_text("x")

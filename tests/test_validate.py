@@ -13,7 +13,11 @@ from edgepack.checks import OF_ITS_RUNS, OF_THE_FILE, Evidence, documentation, j
 from edgepack.config.budgets import Budgets
 from edgepack.core.progress import ignore
 from edgepack.devices.target import load_target, target_names
-from edgepack.evaluation.deviation import Deviation, compare_with_reference_kernels, deviation
+from edgepack.evaluation.deviation import (
+    Deviation,
+    compare_with_reference_kernels,
+    output_deviation,
+)
 from edgepack.evaluation.scores import Drop
 from edgepack.footprint import Arena, Footprint
 from edgepack.footprint.flash import runtime_flash_bytes
@@ -96,14 +100,14 @@ def test_a_file_that_is_not_a_model_is_a_failure_with_a_message(tmp_path: Path) 
 def test_deviation_counts_steps_and_samples_of_another_class() -> None:
     reference = np.array([[0, 10], [50, 40], [1, 2]], np.int8)
     outputs = np.array([[1, 10], [39, 40], [1, 2]], np.int8)
-    assert deviation(outputs, reference, OUTPUT, 0.5) == Deviation(
+    assert output_deviation(outputs, reference, OUTPUT, 0.5) == Deviation(
         max_lsb=11, mean_lsb=2.0, argmax_disagreements=1
     )
 
 
 def test_a_single_output_changes_class_at_one_half() -> None:
     outputs, reference = np.array([[0], [-1]], np.int8), np.array([[-1], [-2]], np.int8)
-    assert deviation(outputs, reference, OUTPUT, 0.5).argmax_disagreements == 1
+    assert output_deviation(outputs, reference, OUTPUT, 0.5).argmax_disagreements == 1
 
 
 def test_without_the_reference_kernels_nothing_is_claimed() -> None:

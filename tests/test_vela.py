@@ -26,7 +26,7 @@ EMPTY = Model(subgraphs=(Graph(tensors=(), operators=(), inputs=(), outputs=()),
 @pytest.fixture
 def installed() -> None:
     """Skip without Vela, but fail in CI, where it must be installed."""
-    if message := ethos_u.why_no_vela():
+    if message := ethos_u.why_vela_missing():
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)

@@ -16,7 +16,7 @@ from conftest import ROOT
 
 from edgepack.core.errors import ModelError, WorkerCrashError
 from edgepack.workers.client import Worker
-from edgepack.workers.replaced import ReplacedWorker
+from edgepack.workers.replaced import RestartingWorker
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_nothing_is_imported_from_the_working_folder(
 
 def test_a_worker_that_was_ended_is_replaced_until_its_context_ends() -> None:
     start = partial(Worker, "services:Service", label="the service")
-    with ReplacedWorker(start, "the service") as replaced:
+    with RestartingWorker(start, "the service") as replaced:
         with pytest.raises(WorkerCrashError, match="SIGSEGV"):
             replaced.call("crash")
         assert replaced.call("greet", name="you") == "hello you"

@@ -14,7 +14,7 @@ from edgepack.calibration.activations.activation_statistics import Growth, Obser
 from edgepack.calibration.activations.histogram import Extent, Histogram
 from edgepack.calibration.activations.instrument import instrument
 from edgepack.core.codec import restore
-from edgepack.core.progress import Parts, Update
+from edgepack.core.progress import CombinedProgress, Update
 from edgepack.workers.client import Worker
 
 _MAX_PROCESSES = 4
@@ -22,7 +22,7 @@ _CHUNKS = 16
 
 
 @contextmanager
-def observers_at_work(*, verbose: bool = False) -> Iterator[Calibrator]:
+def start_calibrator(*, verbose: bool = False) -> Iterator[Calibrator]:
     """Start the worker processes of a calibration, so that they are ready before the model is.
 
     Yields the :class:`Calibrator` that uses them.
@@ -83,7 +83,7 @@ class Calibrator:
         files = list(inputs.values())
         block = self._workers[0].call("block", inputs=files)
         chunks = _chunks(samples, block)
-        counter = Parts(update, samples)
+        counter = CombinedProgress(update, samples)
         answers = [
             self._workers[number % len(self._workers)].start(
                 "observe",

@@ -14,7 +14,7 @@ from edgepack.calibration.activations.histogram import EMPTY, Extent, Histogram,
 from edgepack.core.errors import ConversionError, DatasetError, reason
 from edgepack.core.progress import Update
 from edgepack.storage.arrays import read_rows, save_array
-from edgepack.tflite.converter_names import fused
+from edgepack.tflite.converter_names import split_fused_name
 
 _BLOCK_BYTES = 2**24  # of activations: about as much as the processor's caches hold
 _MAX_BLOCK = 32
@@ -90,7 +90,7 @@ class ObserveService:
         low, high = float(lows.min()), float(highs.max())
         if not (np.isfinite(low) and np.isfinite(high)):
             raise DatasetError(
-                f"the float model computes NaN or infinity in {fused(name)[0]!r} on the"
+                f"the float model computes NaN or infinity in {split_fused_name(name)[0]!r} on the"
                 " representative dataset; check the scale of its inputs"
             )
         if self._wants_histograms:

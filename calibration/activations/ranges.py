@@ -13,7 +13,7 @@ import numpy as np
 
 from edgepack.calibration.activations.activation_statistics import Observed
 from edgepack.calibration.activations.instrument import activation_names, find_activations
-from edgepack.calibration.activations.observers import observer
+from edgepack.calibration.activations.observers import make_observer
 from edgepack.calibration.activations.shared_scale import pooling_factors, sharing_groups
 from edgepack.config.export import DEFAULT_OBSERVER
 from edgepack.core.codec import as_json
@@ -55,7 +55,7 @@ def choose_ranges(graph: Graph, observed: Observed, observer_name: str) -> Range
     which must be exact for padding and ReLU; activations that must share a scale get one range for
     all of them. Raises :class:`~edgepack.core.errors.ConfigError` for an unknown observer.
     """
-    clipping, unclipped = observer(observer_name), observer(DEFAULT_OBSERVER)
+    clipping, unclipped = make_observer(observer_name), make_observer(DEFAULT_OBSERVER)
     names = activation_names(graph, find_activations(graph))
     inputs_and_outputs = {*graph.inputs, *graph.outputs}
     factors = pooling_factors(graph)
@@ -89,7 +89,7 @@ def write_ranges(float_tflite: bytes, ranges: Mapping[str, Range]) -> bytes:
     return rewrite.to_bytes()
 
 
-def recorded(calibrated_tflite: bytes) -> Ranges:
+def read_recorded_ranges(calibrated_tflite: bytes) -> Ranges:
     """Return the ranges that a calibrated float .tflite contains."""
     rewrite = Rewrite(calibrated_tflite)
     graph = read_tflite(calibrated_tflite).main

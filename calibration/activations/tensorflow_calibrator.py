@@ -15,7 +15,7 @@ FUSED = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUE
 """Stateful operators with internal values whose ranges only that calibrator can observe."""
 
 
-def is_fused(graph: Graph) -> bool:
+def has_fused_operators(graph: Graph) -> bool:
     """Whether a float model has one of the :data:`FUSED` operators."""
     return any(operator.name in FUSED for operator in graph.operators)
 

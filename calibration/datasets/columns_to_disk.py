@@ -13,7 +13,7 @@ from edgepack.calibration.datasets.preprocess import preprocess
 from edgepack.calibration.datasets.sources.source import SampleSource
 from edgepack.config.preprocessing import Image, Preprocessing
 from edgepack.core.errors import DatasetError
-from edgepack.core.signature import TensorSpec, fits
+from edgepack.core.signature import TensorSpec, shape_fits
 from edgepack.storage.array_writer import NpyWriter
 
 _NUMBER_KINDS = "fiu"
@@ -178,7 +178,7 @@ class InputColumnWriter(ColumnWriter):
         expected = self._spec.shape
         if self._preprocessing.audio and array.shape[1:] == expected[:-1] and expected[-1] == 1:
             array = array[..., np.newaxis]
-        if not fits(array.shape[1:], expected):
+        if not shape_fits(array.shape[1:], expected):
             raise DatasetError(
                 f"{self.where} has shape {self._shape(array)}{self._after}; the model's input"
                 f" {self._spec.name!r} takes {self._spec}; {self._cure(array.shape[1:])}"

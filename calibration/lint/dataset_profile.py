@@ -53,7 +53,7 @@ class Profile:
         return len(self.digests)
 
 
-def profile(role: str, dataset: Dataset, signature: Signature) -> Profile:
+def profile_dataset(role: str, dataset: Dataset, signature: Signature) -> Profile:
     """Collect the statistics of a dataset in one pass, in blocks."""
     class_counts = {output.name: max(output.shape[-1] or 0, 2) for output in signature.outputs}
     return Profile(
@@ -62,12 +62,12 @@ def profile(role: str, dataset: Dataset, signature: Signature) -> Profile:
         digests=tuple(_digests(dataset.inputs)),
         classes={
             name: np.bincount(labels, minlength=class_counts[name])
-            for name, labels in labels_as_classes(dataset, signature).items()
+            for name, labels in find_class_labels(dataset, signature).items()
         },
     )
 
 
-def labels_as_classes(dataset: Dataset, signature: Signature) -> Arrays:
+def find_class_labels(dataset: Dataset, signature: Signature) -> Arrays:
     """Return the labels that are class numbers, int64 of shape (samples,), by output."""
     with suppress(UsageError):  # labels that fit no metric are reported where one is requested
         return {

@@ -18,7 +18,7 @@ from edgepack.calibration.lint.output_rules import (
     saturated_outputs,
 )
 from edgepack.load.loaded_model import FloatModel
-from edgepack.storage.arrays import Arrays, pick
+from edgepack.storage.arrays import Arrays, read_rows_by_index
 from edgepack.storage.dataset import Dataset
 
 _MAX_SAMPLES = 128
@@ -41,7 +41,9 @@ def choose_lint_samples(dataset: Dataset) -> tuple[Arrays, NDArray[np.intp]]:
     values = sum(array[0].size for array in dataset.inputs.values())
     count = min(len(dataset), _MAX_SAMPLES, max(_MIN_SAMPLES, _MAX_VALUES // values))
     chosen = np.sort(np.random.default_rng(0).choice(len(dataset), count, replace=False))
-    return {name: pick(array, chosen) for name, array in dataset.inputs.items()}, chosen
+    return {
+        name: read_rows_by_index(array, chosen) for name, array in dataset.inputs.items()
+    }, chosen
 
 
 def lint_training(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.load.keras_model import KerasModel
-from edgepack.load.layer_settings import walk
+from edgepack.load.layer_settings import nested_layers
 from edgepack.load.loaded_model import FloatModel
 from edgepack.storage.arrays import Arrays
 
@@ -149,7 +149,7 @@ def _probed(model: KerasModel) -> Iterator[list[_Probe]]:
     """Probe the layers that reveal training data; the list fills in the order they run in."""
     probes: list[_Probe] = []
     layers = []
-    for layer in walk(model.model):
+    for layer in nested_layers(model.model):
         probe = _make_probe(layer, model.keras)
         if probe is not None:
             layer.call = _with_probe(layer.call, probe, probes)

@@ -34,7 +34,7 @@ _NODE = re.compile(r"Node number (\d+) \((\w+)\) failed")
 _PHONES = {"litert", "tflite-runtime"}
 
 
-def needs_second(reference: Run | None) -> bool:
+def needs_litert_kernels(reference: Run | None) -> bool:
     """Whether LiteRT's kernels must run too: tflite-runtime's failed, or are not installed."""
     return reference is None or reference.failure is not None
 
@@ -45,7 +45,7 @@ def contradictions(model: Model, reference: Run | None, second: Run | None) -> I
     ``reference`` is the run of tflite-runtime's reference kernels, ``second`` that of LiteRT's
     kernels; None if they did not run.
     """
-    run = second if needs_second(reference) else reference
+    run = second if needs_litert_kernels(reference) else reference
     if run is None:
         return
     if run.is_refused:

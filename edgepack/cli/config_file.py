@@ -21,7 +21,7 @@ from edgepack.cli.value_types import PATH, NumberRange, resolve_paths
 from edgepack.compression import parse_steps
 from edgepack.config.export import CompressionStep
 from edgepack.config.project_file import ALL, COMPRESS, parse_tables
-from edgepack.config.toml import require_known, respelled
+from edgepack.config.toml import require_known, respell_keys
 from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.user_files import is_special, read_user_text
 
@@ -126,9 +126,9 @@ def _rereadable(ctx: click.Context, path: Path, text: str) -> Path:
     """Return a path that later steps can read again: that of a copy if the file is a pipe."""
     if not is_special(path):
         return path
-    from edgepack.core.temporary_folders import temporary
+    from edgepack.core.temporary_folders import temporary_folder
 
-    copy = ctx.with_resource(temporary()) / "edgepack.toml"
+    copy = ctx.with_resource(temporary_folder()) / "edgepack.toml"
     copy.write_text(text, encoding="utf-8")
     return copy
 
@@ -142,11 +142,11 @@ def _options(
     try:
         tables = parse_tables(text)
         steps = parse_steps(tables[COMPRESS]) if COMPRESS in tables else ()
-        for_all = respelled(tables.get(ALL, {}), "_", "-")
+        for_all = respell_keys(tables.get(ALL, {}), "_", "-")
         _check_all(for_all, commands, folder)
         by_command = {}
         for name, command in commands.items():
-            table = respelled(tables.get(name, {}), "_", "-")
+            table = respell_keys(tables.get(name, {}), "_", "-")
             _require_known_keys(name, table, commands)
             by_command[name] = _values(command, table, name, folder)
         own = by_command[ctx.command.name or ""]

@@ -19,7 +19,7 @@ from edgepack.cli.options import (
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import PATH
-from edgepack.core.temporary_folders import temporary
+from edgepack.core.temporary_folders import temporary_folder
 
 
 class _Debug(GroupedCommand):
@@ -51,7 +51,7 @@ def debug(ctx: click.Context, /, *, output: Path | None, verbose: bool, **option
     from edgepack.report.text.layer_errors import render_debug
 
     with ExitStack() as stack:
-        folder = output or stack.enter_context(temporary()) / "debug"
+        folder = output or stack.enter_context(temporary_folder()) / "debug"
         config = make_recipe(ctx, options, output=folder, targets=())
         report = run_debug(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)

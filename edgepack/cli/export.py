@@ -51,12 +51,12 @@ def export(
       edgepack export model.keras --representative calib.npz --test test.npz --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.exporting.export import export as run_export
-    from edgepack.report.text.export import render_text
+    from edgepack.report.text.export import render_export
 
     steps = compression_steps(ctx, options)
     names = selected_targets(targets, DEFAULT_TARGETS)
     config = make_recipe(ctx, options, compress=steps, targets=names)
     report = run_export(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
-    print_result(render_text(report))
+    print_result(render_export(report))
     ctx.exit(0 if report.passed else 1)

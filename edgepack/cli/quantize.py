@@ -46,12 +46,12 @@ def quantize(
       edgepack quantize model.keras --representative calib.npz --scheme int16 --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.exporting.quantize import quantize as run_quantize
-    from edgepack.report.text.export import render_ranges, render_text
+    from edgepack.report.text.export import render_export, render_ranges
 
     config = make_recipe(ctx, options, targets=selected_targets(targets, ()))
     report = run_quantize(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     if report.calibration:
         print_result(f"{render_ranges(report.calibration)}\n")
-    print_result(render_text(report))
+    print_result(render_export(report))
     ctx.exit(0 if report.passed else 1)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from edgepack.config.export import is_function_name
-from edgepack.devices.target import is_path
+from edgepack.devices.target import is_target_path
 
 
 class ExistingPath(click.Path):
@@ -155,7 +155,7 @@ def resolve_paths(kind: click.ParamType[Any], value: str, folder: Path) -> str:
         is_function = is_function_name(value) and not os.path.lexists(path)
         return value if is_function else resolve_paths(PATH, value, folder)
     if isinstance(kind, TargetName):
-        return str(path) if is_path(value) else value
+        return str(path) if is_target_path(value) else value
     if isinstance(kind, NamedValue):
         name, sign, text = value.partition("=")
         if not sign or os.path.lexists(path):

@@ -1,8 +1,8 @@
 """Techniques that compress a model before conversion; a recipe lists them as steps.
 
-A technique is a :class:`~edgepack.compression.technique.Technique` with its settings, its record
-and its description in the report; to add one, add its file and its entry in :data:`TECHNIQUES`.
-What needs TensorFlow is imported only where it runs.
+A technique is a :class:`~edgepack.compression.technique.Technique` with its settings, its
+record and its description in the report; to add one, add its file and its entry in
+:data:`TECHNIQUES`. What needs TensorFlow is imported only where it runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgepack.core.errors import ConfigError, TableError
 TECHNIQUES: dict[str, Technique] = {PRUNING.name: PRUNING}
 
 
-def technique(name: str) -> Technique:
+def find_technique(name: str) -> Technique:
     """Return the technique of a name. Raises :class:`ConfigError` for an unknown one."""
     if name not in TECHNIQUES:
         near = difflib.get_close_matches(name, TECHNIQUES, n=1)
@@ -40,7 +40,7 @@ def parse_step(table: Any, name: str = "compress") -> CompressionStep:
     technique_name = settings.pop("technique", None)
     if not isinstance(technique_name, str):
         raise TableError(f"[{name}]: 'technique' must be one of {', '.join(TECHNIQUES)}")
-    return settings_from_table(technique(technique_name).settings, settings, name)
+    return settings_from_table(find_technique(technique_name).settings, settings, name)
 
 
 def parse_steps(tables: Any) -> tuple[CompressionStep, ...]:

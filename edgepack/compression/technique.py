@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgepack.storage.arrays import Arrays
 
 
-class Form(Enum):
+class ModelForm(Enum):
     """A form of model that a technique accepts as input."""
 
     GRAPH = "a Keras model that is a graph of layers"
@@ -24,7 +24,7 @@ class Form(Enum):
     TFLITE = "a float .tflite file"
 
 
-class Record(Protocol):
+class StepRecord(Protocol):
     """Result of a step: a dataclass that can be written as JSON.
 
     ``runtime`` is what runs the resulting model. ``left_out`` maps each layer that was not
@@ -41,7 +41,7 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Task:
+class CompressionTask:
     """Input of a technique.
 
     ``model`` must not be changed; ``copy`` returns another with the same outputs, which may be.
@@ -62,7 +62,7 @@ class Compressed:
 
     model: FloatModel
     copy: Callable[[], FloatModel]
-    record: Record
+    record: StepRecord
 
 
 class Technique(Protocol):
@@ -78,9 +78,9 @@ class Technique(Protocol):
     stage: str
     settings: type[CompressionStep]
     record: type[Any]
-    forms: frozenset[Form]
+    forms: frozenset[ModelForm]
 
-    def apply(self, task: Task, settings: Any) -> Compressed:
+    def apply(self, task: CompressionTask, settings: Any) -> Compressed:
         """Compress a model. Runs in TensorFlow's process, and imports what it needs itself.
 
         Raises :class:`~edgepack.core.errors.ModelError` for a model that it cannot compress.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.load.keras_model import KerasModel
-from edgepack.tflite.sparsity import Sparsity, measure
+from edgepack.tflite.sparsity import Sparsity, measure_sparsity
 
 
 def layer_weights(layer: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
@@ -38,7 +38,7 @@ def tensorflow_variable(weight: Any) -> Any:
 
 def kernel_sparsity(loaded: KerasModel) -> Sparsity:
     """Return the sparsity (fraction of zeros) of each layer's weights."""
-    return measure(
+    return measure_sparsity(
         {
             name: np.concatenate([np.asarray(weight).ravel() for weight in weights])
             for name, weights in layer_weights(loaded.model)

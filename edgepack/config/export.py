@@ -256,6 +256,6 @@ def is_function_name(text: str) -> bool:
     return bool(_FUNCTION_NAME.fullmatch(text)) and not os.path.exists(text)  # noqa: PTH110 (of any length)
 
 
-def as_entry(step: CompressionStep) -> dict[str, Any]:
+def step_as_json(step: CompressionStep) -> dict[str, Any]:
     """Return a step as JSON values, its technique first, as listed in a recipe."""
     return {"technique": step.technique, **as_json(step)}

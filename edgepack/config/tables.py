@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from edgepack.config.toml import require_known, respelled
+from edgepack.config.toml import require_known, respell_keys
 from edgepack.core.codec import restore
 from edgepack.core.errors import TableError
 
@@ -20,7 +20,7 @@ def settings_from_table(kind: type[T], table: dict[str, Any], name: str) -> T:
     messages. Raises :class:`TableError` for an unknown key, a missing key without a default or a
     value of the wrong type, and whatever the dataclass itself raises.
     """
-    values = respelled(table, "-", "_")
+    values = respell_keys(table, "-", "_")
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass
     require_known(values, known, f"[{name}] knows the keys")
     for key, field in known.items():

@@ -92,7 +92,7 @@ def require_known(table: dict[str, Any], known: Iterable[str], introduction: str
         raise TableError(f"unknown key {unknown[0]!r}{hint} {introduction} {', '.join(known)}")
 
 
-def respelled(table: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+def respell_keys(table: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
     """Return a table with ``old`` (dash or underscore) replaced by ``new`` in its keys.
 
     Raises :class:`TableError` for a key that is present in both spellings.

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgepack.core.errors import ConversionError, reason
 from edgepack.load.keras_model import KerasModel
-from edgepack.load.layer_settings import unroll
+from edgepack.load.layer_settings import unroll_recurrent_layers
 from edgepack.load.loaded_model import FloatModel, TensorFlowModel
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.tflite.graph import Model
@@ -44,7 +44,7 @@ def to_float_tflite(model: FloatModel, shapes: Sequence[tuple[int, ...]]) -> Con
     if (
         isinstance(model, KerasModel)
         and has_loop(read_tflite(tflite))
-        and (unrolled := unroll(model.model))
+        and (unrolled := unroll_recurrent_layers(model.model))
     ):
         tflite = _convert(model, shapes)
     return Converted(tflite=tflite, unrolled=unrolled)

@@ -53,7 +53,7 @@ FORMER_MODULES: Mapping[str, str] = MappingProxyType(
 _Class = TypeVar("_Class", bound=type)
 
 
-def former(name: str, module: str) -> Any:
+def resolve_former_name(name: str, module: str) -> Any:
     """Return what a former name in ``module`` refers to, with a DeprecationWarning."""
     current = FORMER_NAMES.get(name, name)
     warnings.warn(f"{name} is now {module}.{current}", DeprecationWarning, stacklevel=3)

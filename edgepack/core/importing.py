@@ -48,7 +48,7 @@ def _import_module(name: str) -> ModuleType:
 
 
 @contextmanager
-def calling(subject: str, error_type: type[UsageError]) -> Iterator[None]:
+def user_code_errors(subject: str, error_type: type[UsageError]) -> Iterator[None]:
     """Turn whatever the user's code raises into a one-line ``error_type`` about ``subject``.
 
     edgepack's own errors pass through unchanged.

@@ -24,10 +24,10 @@ def printable(text: str, *, keep: str = "") -> str:
     return "".join(each if _is_shown(each) or each in keep else _escaped(each) for each in text)
 
 
-def shown(name: object) -> str:
+def quote_name(name: object) -> str:
     """Quote a name for a message, truncated to 120 characters.
 
-    >>> shown("a" * 200) == repr("a" * 120 + "...")
+    >>> quote_name("a" * 200) == repr("a" * 120 + "...")
     True
     """
     text = str(name)

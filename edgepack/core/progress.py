@@ -25,14 +25,14 @@ class Progress(Protocol):
         """Begin a step, which ends with the context."""
 
 
-class Silent:
+class NoProgress:
     """A :class:`Progress` that shows nothing."""
 
     def step(self, label: str) -> AbstractContextManager[Update]:  # noqa: ARG002, D102 (protocol)
         return nullcontext(ignore)
 
 
-class Parts:
+class CombinedProgress:
     """Adds up the progress of parts that run concurrently, out of ``total``."""
 
     def __init__(self, update: Update, total: int) -> None:

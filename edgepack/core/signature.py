@@ -28,10 +28,10 @@ class TensorSpec:
         return f"({', '.join(sizes)}) {self.dtype}"
 
 
-def fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
+def shape_fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
     """Whether a shape equals the expected one, in which None matches any size.
 
-    >>> fits((2, 8), (None, 8)), fits((2, 8), (2, 9)), fits((2, 8), (8,))
+    >>> shape_fits((2, 8), (None, 8)), shape_fits((2, 8), (2, 9)), shape_fits((2, 8), (8,))
     (True, False, False)
     """
     return len(shape) == len(expected) and all(
@@ -52,7 +52,7 @@ class Signature:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loaded:
+class LoadedModelInfo:
     """A model that was loaded in a worker process; ``runtime`` names the library that runs it."""
 
     signature: Signature

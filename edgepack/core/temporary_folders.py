@@ -69,7 +69,7 @@ class TemporaryFolder:
 
 
 @contextmanager
-def temporary() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """Yield a temporary folder in the system's folder for temporary files.
 
     Raises :class:`~edgepack.core.errors.OutputError` if it cannot be made or written to.

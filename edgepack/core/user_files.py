@@ -17,7 +17,7 @@ def read_user_file(path: Path, error: type[UsageError], what: str = "file") -> b
 
     Raises ``error``, whose message names the path, if it is missing, not a file, or unreadable.
     """
-    require_ordinary(path, error)
+    require_not_special(path, error)
     return _read(path, error, what, None)
 
 
@@ -47,12 +47,12 @@ def is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def leads_out(path: Path, folder: Path) -> bool:
+def leads_outside(path: Path, folder: Path) -> bool:
     """Whether a path is a symlink to something outside ``folder``, which must be a real path."""
     return path.is_symlink() and not path.resolve().is_relative_to(folder)
 
 
-def require_ordinary(path: Path, error: type[UsageError]) -> None:
+def require_not_special(path: Path, error: type[UsageError]) -> None:
     """Raise ``error`` for a pipe, a socket or a device."""
     try:
         special = is_special(path)

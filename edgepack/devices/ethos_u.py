@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgepack.core.errors import MissingToolError, ModelError, TargetError
-from edgepack.core.temporary_folders import temporary
+from edgepack.core.temporary_folders import temporary_folder
 from edgepack.devices.delegates import Undelegated
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.layer_names import layer_names
@@ -73,7 +73,7 @@ class Compilation:
     failure: str | None = None
 
 
-def why_no_vela() -> str | None:
+def why_vela_missing() -> str | None:
     """Return a message that Vela is not installed, and how to install it; None if it is."""
     try:
         version(_PACKAGE)
@@ -92,11 +92,11 @@ def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Co
     :class:`MissingToolError` without Vela, :class:`TargetError` for an accelerator that it does
     not know, and :class:`~edgepack.core.errors.ModelError` if the bytes are not a .tflite file.
     """
-    if message := why_no_vela():
+    if message := why_vela_missing():
         raise MissingToolError(message)
     graph = read_tflite(data).main
     plan, failure = None, None
-    with temporary() as folder:
+    with temporary_folder() as folder:
         try:
             output = _run(folder, accelerator, data, limits)
             plan = _plan(graph, folder, output)

@@ -56,20 +56,20 @@ def require_supported(settings: Quantization, targets: Sequence[Target]) -> None
     for target in targets:
         for interpreter in target.interpreters:
             if why := why_unsupported(settings, interpreter):
-                able = [each.name for each in able_targets(settings, target_names())]
+                able = [each.name for each in supporting_targets(settings, target_names())]
                 others = " and others" if len(able) > _MAX_NAMED else ""
                 cure = (
                     f"supported on {', '.join(able[:_MAX_NAMED])}{others}"
                     if able
                     else "no target has interpreters that support it; edgepack quantize without"
-                    f" --target runs it on {', '.join(able_runtimes(settings))}"
+                    f" --target runs it on {', '.join(supporting_runtimes(settings))}"
                 )
                 raise TargetError(
                     f"scheme {settings.scheme} for the target {target.name}: {why}; {cure}"
                 )
 
 
-def able_targets(settings: Quantization, names: Iterable[str]) -> list[Target]:
+def supporting_targets(settings: Quantization, names: Iterable[str]) -> list[Target]:
     """Return the named targets that accept a quantization and whose interpreters support it."""
     has_float = FLOAT in {scheme for _, scheme in settings.layers}
     return [
@@ -80,7 +80,7 @@ def able_targets(settings: Quantization, names: Iterable[str]) -> list[Target]:
     ]
 
 
-def able_runtimes(settings: Quantization) -> list[str]:
+def supporting_runtimes(settings: Quantization) -> list[str]:
     """Return the names of the runtimes that support a quantization."""
     return [name for name in RUNTIMES if not why_unsupported(settings, name)]
 

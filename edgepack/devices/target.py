@@ -114,7 +114,7 @@ def load_target(name: str) -> Target:
     """
     path = target_file(name)
     text = read_user_text(path, TargetError, "target file")
-    return parse_target(name if is_path(name) else str(path), text)
+    return parse_target(name if is_target_path(name) else str(path), text)
 
 
 def target_file(name: str) -> Path:
@@ -122,7 +122,7 @@ def target_file(name: str) -> Path:
 
     Raises :class:`TargetError` for an unknown name, with the nearest known one.
     """
-    if is_path(name):
+    if is_target_path(name):
         return Path(name)
     for folder in _folders():
         if name in _names(folder):
@@ -135,7 +135,7 @@ def target_file(name: str) -> Path:
     )
 
 
-def is_path(name: str) -> bool:
+def is_target_path(name: str) -> bool:
     """Whether the name of a target is the path of its file."""
     return name.endswith(_SUFFIX) or os.sep in name
 

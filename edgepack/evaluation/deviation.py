@@ -15,7 +15,7 @@ from edgepack.quantization.affine import dequantize
 from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.kernel_defects import defects_of
 from edgepack.runtimes.run_result import Run
-from edgepack.storage.arrays import Arrays, extremes
+from edgepack.storage.arrays import Arrays, min_and_max
 from edgepack.tflite.graph import Model, Tensor
 from edgepack.tflite.operator_calls import OperatorCall
 
@@ -67,7 +67,7 @@ def compare_with_reference_kernels(
 
     Reference kernels have defects too. They are not trusted if their outputs are farther from the
     float model's than those of every other interpreter, by at least :data:`DOUBT_DB`, or if there
-    is a ``defect`` as returned by :func:`known_defect`.
+    is a ``defect`` as returned by :func:`find_known_defect`.
     """
     reference = runs.get(REFERENCE.name)
     others = {name: run for name, run in runs.items() if name != REFERENCE.name}
@@ -83,14 +83,14 @@ def compare_with_reference_kernels(
     mismatched = {name for name, run in others.items() if not _shapes_match(run, reference.outputs)}
     deviations = {
         runtime: {
-            name: deviation(
+            name: output_deviation(
                 outputs,
                 reference.outputs[name],
                 tensors[name],
                 decision_boundary(
-                    dequantize(extremes(reference.outputs[name]), tensors[name])
+                    dequantize(min_and_max(reference.outputs[name]), tensors[name])
                     if float_outputs is None
-                    else extremes(float_outputs[name])
+                    else min_and_max(float_outputs[name])
                 ),
                 None if len(outputs) == len(reference.outputs[name]) else reference.mask,
             )
@@ -144,7 +144,7 @@ def tolerated_lsb(model: Model) -> int:
     )
 
 
-def known_defect(model: Model) -> str | None:
+def find_known_defect(model: Model) -> str | None:
     """Return, in words, what the reference kernels of tflite-runtime 2.14 compute incorrectly.
 
     None if no operator of the model is known to be affected.
@@ -183,7 +183,7 @@ def _doubt(
     return None
 
 
-def deviation(
+def output_deviation(
     outputs: NDArray[Any],
     reference: NDArray[Any],
     tensor: Tensor,
@@ -197,7 +197,7 @@ def deviation(
     its samples.
     """
     is_real = outputs.dtype.kind == "f"
-    step = (float(np.ptp(extremes(reference))) / _STEPS_OF_INT8 or 1.0) if is_real else 1
+    step = (float(np.ptp(min_and_max(reference))) / _STEPS_OF_INT8 or 1.0) if is_real else 1
     maxima: list[float] = []
     total: float = 0
     values = disagreements = 0

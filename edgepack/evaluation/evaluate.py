@@ -18,7 +18,7 @@ from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstS
 from edgepack.evaluation.scores import Score
 from edgepack.metrics import are_probabilities, class_count, decision_boundary, predicted_classes
 from edgepack.metrics.metric import Family, Measure, Metric
-from edgepack.storage.arrays import extremes, take
+from edgepack.storage.arrays import min_and_max, read_slice
 from edgepack.tflite.graph import Tensor
 
 _SAMPLES_AND_CLASSES = 2
@@ -41,7 +41,7 @@ class Evaluator:
         measures: Sequence[Measure] = (),
         classes: Sequence[str] = (),
     ) -> None:
-        bounds = extremes(float_outputs)
+        bounds = min_and_max(float_outputs)
         self._float_outputs = float_outputs
         self._measures = tuple(measures)
         self._boundary = decision_boundary(bounds)
@@ -163,8 +163,8 @@ class Evaluator:
         return WorstSample(
             index=sample.index,
             wanted=None if self._labels is None else self._names[self._labels[sample.index]],
-            of_float=self._prediction(take(self._float_outputs, rows)),
-            of_other=self._prediction(dequantized(take(outputs, rows), tensor)),
+            of_float=self._prediction(read_slice(self._float_outputs, rows)),
+            of_other=self._prediction(dequantized(read_slice(outputs, rows), tensor)),
             distance=sample.distance,
         )
 

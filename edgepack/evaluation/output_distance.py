@@ -10,7 +10,7 @@ from edgepack.evaluation.kl_divergence import ValueHistogram, kl_divergences
 from edgepack.evaluation.output_noise import OutputKind, OutputNoise
 from edgepack.evaluation.paired_outputs import Array, paired_blocks
 from edgepack.evaluation.results import Distance
-from edgepack.storage.arrays import extremes
+from edgepack.storage.arrays import min_and_max
 from edgepack.tflite.graph import Tensor
 
 MAX_WORST_SAMPLES = 12
@@ -55,7 +55,7 @@ def output_distance(
     over the range of the float outputs, the first and the last of which also count values outside,
     with 0.5 added to each count so that the divergence is finite.
     """
-    low, high = (float(extreme) for extreme in extremes(float_outputs))
+    low, high = (float(extreme) for extreme in min_and_max(float_outputs))
     noise = OutputNoise(kind, boundary)
     sums = _Sums(
         noise=noise, float_bins=ValueHistogram(low, high), other_bins=ValueHistogram(low, high)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.quantization.affine import dequantize
-from edgepack.storage.arrays import blocks, stretches, take
+from edgepack.storage.arrays import block_slices, blocks, read_slice
 from edgepack.tflite.graph import Tensor
 
 Array = NDArray[Any]
@@ -51,11 +51,11 @@ def real_blocks(
         return
     is_whole = len(outputs) == len(mask)
     done = 0
-    for rows in stretches(len(mask), outputs):
+    for rows in block_slices(len(mask), outputs):
         samples = SampleSelection(rows=rows, mask=mask[rows])
         count = int(mask[rows].sum())
         if count:
-            block = take(outputs, rows if is_whole else slice(done, done + count))
+            block = read_slice(outputs, rows if is_whole else slice(done, done + count))
             yield samples, dequantized(samples.select(block) if is_whole else block, tensor)
         done += count
 
@@ -69,7 +69,7 @@ def paired_blocks(
             yield SampleSelection(rows=rows), float_block, dequantized(block, tensor)
         return
     for samples, block in real_blocks(outputs, tensor, mask):
-        yield samples, samples.select(take(float_outputs, samples.rows)), block
+        yield samples, samples.select(read_slice(float_outputs, samples.rows)), block
 
 
 def dequantized(outputs: Array, tensor: Tensor | None) -> Array:

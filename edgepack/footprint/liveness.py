@@ -36,7 +36,7 @@ class MemoryStep:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class GraphMemory:
     """What a graph's activations need over time, in bytes.
 
     ``start`` is the size of its inputs before anything runs, ``steps`` has an entry for each
@@ -57,14 +57,14 @@ class Memory:
     spans: Mapping[int, tuple[int, int]]
 
 
-def runs(operator: Operator) -> list[int]:
+def called_graphs(operator: Operator) -> list[int]:
     """Return the indices of the graphs that a control-flow operator runs."""
     if operator.is_custom:
         return []
     return [int(operator.options.get(option, 0)) for option in _RUNS.get(operator.name, ())]
 
 
-def memories(model: Model) -> list[Memory]:
+def graph_memories(model: Model) -> list[GraphMemory]:
     """Compute the memory of the activations of each graph, in the order of the file.
 
     An operator that runs other graphs needs the memory of the most demanding one in addition.
@@ -72,12 +72,12 @@ def memories(model: Model) -> list[Memory]:
     """
     count = len(model.subgraphs)
     called = {
-        number: {each for operator in graph.operators for each in runs(operator)}
+        number: {each for operator in graph.operators for each in called_graphs(operator)}
         for number, graph in enumerate(model.subgraphs)
     }
     if any(not 0 <= each < count for numbers in called.values() for each in numbers):
         raise ModelError("damaged .tflite file: control flow runs a graph that does not exist")
-    computed: dict[int, Memory] = {}
+    computed: dict[int, GraphMemory] = {}
     try:
         for number in TopologicalSorter(called).static_order():  # called graphs come first
             computed[number] = _memory(model.subgraphs[number], computed)
@@ -105,7 +105,7 @@ def _spans(graph: Graph) -> dict[int, tuple[int, int]]:
     }
 
 
-def _memory(graph: Graph, others: Mapping[int, Memory]) -> Memory:
+def _memory(graph: Graph, others: Mapping[int, GraphMemory]) -> GraphMemory:
     spans = _spans(graph)
     sizes = {index: graph.tensors[index].value_bytes for index in spans}
     alive = _alive(spans, sizes, len(graph.operators) + 1)
@@ -117,7 +117,7 @@ def _memory(graph: Graph, others: Mapping[int, Memory]) -> Memory:
     peak = max(totals)
     at = totals.index(peak)
     alive_at_peak = [index for index, (first, last) in spans.items() if first <= at <= last]
-    return Memory(
+    return GraphMemory(
         start=alive[0],
         steps=tuple(steps),
         peak=peak,
@@ -142,8 +142,8 @@ def _alive(spans: Mapping[int, tuple[int, int]], sizes: Mapping[int, int], count
     return totals
 
 
-def _called(operator: Operator, others: Mapping[int, Memory]) -> int:
-    return max((others[number].peak for number in runs(operator)), default=0)
+def _called(operator: Operator, others: Mapping[int, GraphMemory]) -> int:
+    return max((others[number].peak for number in called_graphs(operator)), default=0)
 
 
 def _sum(sizes: Mapping[int, int], indices: Iterable[int]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgepack.layer_errors.result import Figures, LayerFinding, Range
-from edgepack.tflite.converter_names import fused
+from edgepack.layer_errors.result import LayerFigures, LayerFinding, Range
+from edgepack.tflite.converter_names import split_fused_name
 
 SMALL_SHARE = 0.01
 """A layer with a smaller share of the output's noise is left as it is."""
@@ -36,12 +36,12 @@ _WIDE_SPREAD = 8.0  # three bits are lost in the channel of the smallest weights
 class LayerCase:
     """A layer to diagnose: its statistics, its share of the output's noise, all layers by name."""
 
-    figures: Figures
+    figures: LayerFigures
     share: float
-    layers: Mapping[str, Figures]
+    layers: Mapping[str, LayerFigures]
 
     @property
-    def consumers(self) -> list[Figures]:
+    def consumers(self) -> list[LayerFigures]:
         """The layers that consume this one."""
         return [each for each in self.layers.values() if self.figures.name in each.sources]
 
@@ -115,7 +115,7 @@ def fixed_range(case: LayerCase) -> LayerFinding | None:
     )
 
 
-def has_other_weights(figures: Figures) -> bool:
+def has_mismatched_weights(figures: LayerFigures) -> bool:
     """Whether weights differ from the float model's by more than the rounding error."""
     sqnr_db = figures.sqnr_db["constants"]
     return figures.weight_dtype is not None and sqnr_db is not None and sqnr_db < _MISMATCH_DB
@@ -125,7 +125,7 @@ def mismatched_weights(case: LayerCase) -> LayerFinding | None:
     """The weights differ from the float model's by more than the rounding error."""
     figures = case.figures
     is_spread = (figures.weight_spread or 0.0) >= _WIDE_SPREAD
-    if figures.weight_dtype != "int8" or is_spread or not has_other_weights(figures):
+    if figures.weight_dtype != "int8" or is_spread or not has_mismatched_weights(figures):
         return None
     return LayerFinding(
         cause="other weights",
@@ -258,18 +258,18 @@ RULES = (
 )
 
 
-def _power(figures: Figures, noise: str) -> float:
+def _power(figures: LayerFigures, noise: str) -> float:
     """Return the power of a noise over that of the signal; ``noise`` is a key of ``sqnr_db``."""
     decibels = figures.sqnr_db[noise]
     return 0.0 if decibels is None else 10 ** (-decibels / 10)
 
 
-def _largest_noise(figures: Figures) -> str:
+def _largest_noise(figures: LayerFigures) -> str:
     """Return the name of the largest part of a layer's own noise."""
     return max(("rounding", "clipping", "constants"), key=lambda noise: _power(figures, noise))
 
 
-def _origin(figures: Figures, layers: Mapping[str, Figures]) -> str:
+def _origin(figures: LayerFigures, layers: Mapping[str, LayerFigures]) -> str:
     """Return the name of the upstream layer in which an inherited error originates."""
     while True:
         sources = [layers[name] for name in figures.sources if name in layers]
@@ -280,12 +280,12 @@ def _origin(figures: Figures, layers: Mapping[str, Figures]) -> str:
             return figures.name
 
 
-def _used_fraction(figures: Figures) -> float:
+def _used_fraction(figures: LayerFigures) -> float:
     """Return the fraction of the quantized range that 99.9% of the values use."""
     return _fraction_of_range(figures, figures.bulk_range)
 
 
-def _fraction_of_range(figures: Figures, values: Range) -> float:
+def _fraction_of_range(figures: LayerFigures, values: Range) -> float:
     """Return the fraction of the quantized range that a range of values covers, with zero."""
     if figures.quantized_range is None:
         return 1.0
@@ -293,7 +293,7 @@ def _fraction_of_range(figures: Figures, values: Range) -> float:
     return (max(values[1], 0.0) - min(values[0], 0.0)) / (high - low)
 
 
-def _range(figures: Figures) -> str:
+def _range(figures: LayerFigures) -> str:
     return _format(figures.quantized_range) if figures.quantized_range else "of float values"
 
 
@@ -312,7 +312,7 @@ def _int16_options(case: LayerCase) -> str:
     return " ".join(_option(each, "int16") for each in (figures, *consumers))
 
 
-def _option(figures: Figures, scheme: str) -> str:
+def _option(figures: LayerFigures, scheme: str) -> str:
     """Return the option that sets a layer's scheme, with a name that occurs in its tensor's."""
-    name = figures.name if figures.name in figures.tensor else fused(figures.tensor)[0]
+    name = figures.name if figures.name in figures.tensor else split_fused_name(figures.tensor)[0]
     return f'--layer "{name}={scheme}"'

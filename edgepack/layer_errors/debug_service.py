@@ -22,7 +22,7 @@ from edgepack.layer_errors.instrumented_copies import (
 )
 from edgepack.layer_errors.layer_statistics import LayerStatistics
 from edgepack.layer_errors.match_layers import match_layers
-from edgepack.layer_errors.result import AloneQuantized, Compared, Isolated
+from edgepack.layer_errors.result import IsolatedLayers, LayerComparison, SingleLayerEffect
 from edgepack.quantization import affine
 from edgepack.runtimes import litert
 from edgepack.storage.arrays import load_arrays
@@ -63,7 +63,7 @@ class DebugService:
                 " nothing to compare"
             )
 
-    def compare(self, *, update: Update) -> Compared:
+    def compare(self, *, update: Update) -> LayerComparison:
         """Compare layer by layer, in two passes over the samples: the first finds the ranges.
 
         Raises :class:`ModelError` if a value of the float model is not finite.
@@ -92,13 +92,13 @@ class DebugService:
             quantized = self._quantized_values(quantized_model, sample)
             for each, *arrays in zip(statistics, values, twins, quantized, strict=True):
                 each.add(*arrays)
-        return Compared(
+        return LayerComparison(
             layers=tuple(each.figures(place) for place, each in enumerate(statistics)),
             unmatched=tuple(self._unmatched),
             kernels=kernels,
         )
 
-    def isolate(self, *, update: Update) -> Isolated:
+    def isolate(self, *, update: Update) -> IsolatedLayers:
         """Quantize one layer at a time, and compare the model's outputs with the float model's.
 
         With several outputs, the worst counts.
@@ -118,7 +118,7 @@ class DebugService:
             update(done, total, layer.name)
             outputs = self._run(_load_float(quantize_single_layer(self._float, layer)))
             alone.append(_worst(_scores(evaluators, outputs)))
-        return Isolated(whole=tuple(_scores(evaluators, whole)), alone=tuple(alone))
+        return IsolatedLayers(whole=tuple(_scores(evaluators, whole)), alone=tuple(alone))
 
     def _samples_of_one(self) -> Iterator[Sample]:
         """Yield the inputs of one sample at a time, with a batch of 1."""
@@ -202,9 +202,9 @@ def _scores(evaluators: list[Evaluator], outputs: list[Array]) -> list[Score]:
     return [each.score(values, None) for each, values in zip(evaluators, outputs, strict=True)]
 
 
-def _worst(scores: list[Score]) -> AloneQuantized:
+def _worst(scores: list[Score]) -> SingleLayerEffect:
     """Return the lowest SQNR and the lowest agreement of all outputs."""
-    return AloneQuantized(
+    return SingleLayerEffect(
         sqnr_db=_lowest(each.sqnr_db for each in scores),
         agreement=_lowest(each.agreement for each in scores),
     )

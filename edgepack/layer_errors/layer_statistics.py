@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.layer_errors.match_layers import Layer, weight_spread
-from edgepack.layer_errors.result import Figures
+from edgepack.layer_errors.result import LayerFigures
 from edgepack.quantization import affine
 from edgepack.tflite.graph import Tensor
 
@@ -64,13 +64,13 @@ class LayerStatistics:
         self._values += real.size
         self._outside += int(outside.sum())
 
-    def figures(self, place: int) -> Figures:
+    def figures(self, place: int) -> LayerFigures:
         """Return the statistics; ``place`` is the layer's index in the order of execution."""
         layer, quant = self._layer, self._layer.quantized.quant
         powers = self._signal * self._power
         factor, gain = self._best_factor()
         limits = self._quantized_range
-        return Figures(
+        return LayerFigures(
             name=layer.name,
             place=place,
             operator=layer.operator,

@@ -12,7 +12,7 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class LayerFigures:
     """Statistics of a layer over all samples, comparing the float and the quantized model.
 
     ``place`` is the index in the order of execution, inputs first. ``tensor`` is the full name of
@@ -55,7 +55,7 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AloneQuantized:
+class SingleLayerEffect:
     """The effect on the model's outputs of quantizing one layer while all others are float.
 
     ``sqnr_db`` is the lowest SQNR of all outputs, in dB, ``agreement`` the lowest agreement. None
@@ -67,23 +67,23 @@ class AloneQuantized:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class LayerComparison:
     """All layers in the order of execution; ``unmatched`` and ``kernels`` as in DebugReport."""
 
-    layers: tuple[Figures, ...]
+    layers: tuple[LayerFigures, ...]
     unmatched: tuple[str, ...]
     kernels: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Isolated:
+class IsolatedLayers:
     """Scores of the quantized model's outputs, and of each layer quantized alone.
 
     ``whole`` is in the order of the outputs, ``alone`` in the order of execution.
     """
 
     whole: tuple[Score, ...]
-    alone: tuple[AloneQuantized, ...]
+    alone: tuple[SingleLayerEffect, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +103,8 @@ class LayerReport:
     quantized model. Shares need not add up to 1, because the noise of layers interacts.
     """
 
-    figures: Figures
-    alone: AloneQuantized
+    figures: LayerFigures
+    alone: SingleLayerEffect
     share: float
     finding: LayerFinding
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError, UnsafeModelError
-from edgepack.core.printable import shown
+from edgepack.core.printable import quote_name
 from edgepack.load.decompression_bombs import require_plausible_size
 from edgepack.load.hdf5 import require_safe_hdf5
 
@@ -77,7 +77,8 @@ def require_no_assets(path: Path, assets: Sequence[str]) -> None:
     """Raise :class:`UnsafeModelError` for files that layers would unpack and read."""
     if assets:
         raise UnsafeModelError(
-            f"{path}: contains {shown(assets[0])}, which Keras would unpack on this machine; save"
+            f"{path}: contains {quote_name(assets[0])}, which Keras would unpack on this"
+            " machine; save"
             " the model without StringLookup, TextVectorization and the like, which no device"
             " runs, or use --allow-unsafe if you trust the author of the file"
         )

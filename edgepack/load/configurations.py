@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError, UnsafeModelError
-from edgepack.core.printable import shown
+from edgepack.core.printable import quote_name
 from edgepack.load import allowlist
 from edgepack.load.allowlist import AllowedKerasNames
 
@@ -123,7 +123,7 @@ class _Check:
             return
         name = entry["class_name"]
         if not isinstance(name, str):
-            raise self._rejected(f"names {shown(name)} as a class", "it is not a name")
+            raise self._rejected(f"names {quote_name(name)} as a class", "it is not a name")
         if name in ("Lambda", "__lambda__"):
             raise self._lambda_error()
         if name in _DATA and entry.get("module") is None and not entry.get("registered_name"):
@@ -141,13 +141,14 @@ class _Check:
         """Check settings that are names of functions and classes, or of files."""
         if isinstance(vocabulary := entry.get("vocabulary"), str):
             raise self._rejected(
-                f"takes its vocabulary from the file {shown(vocabulary)}",
+                f"takes its vocabulary from the file {quote_name(vocabulary)}",
                 "loading it would read that file; save the model with the words themselves",
             )
         for key, value in entry.items():
             if key.endswith(_NAMED_BY_STRING) and _is_bytecode(value):
                 raise ModelError(
-                    f"{self.path}: its {shown(key)} is a lambda, which Keras saves but cannot load;"
+                    f"{self.path}: its {quote_name(key)} is a lambda, which Keras saves but"
+                    " cannot load;"
                     " use a named function in the layer, and save the model again"
                 )
             is_name = isinstance(value, str) and key.endswith(_NAMED_BY_STRING)
@@ -199,7 +200,7 @@ class _Check:
             is_listed = entry.get("spec_name") in _SPECS and entry.get("module") in _SPEC_MODULES
         if not is_listed or entry.get("registered_name") is not None:
             kind = entry.get("type_spec") or entry.get("spec_name")
-            raise self._rejected(f"describes a tensor by {shown(kind)}", "its kind is unknown")
+            raise self._rejected(f"describes a tensor by {quote_name(kind)}", "its kind is unknown")
 
     def _lambda_error(self) -> UnsafeModelError:
         return UnsafeModelError(
@@ -217,7 +218,7 @@ class _Check:
         # Objects of other packages are not found without their module, trusted or not.
         trust = f", or use {_TRUST}" if package in _FOUND_IF_TRUSTED else ""
         return UnsafeModelError(
-            f"{self.path}: names {shown(qualified)}, which is not on edgepack's list of Keras"
+            f"{self.path}: names {quote_name(qualified)}, which is not on edgepack's list of Keras"
             " objects that only compute: loading it may run code with your permissions; if it is"
             f" yours, name it: --custom-objects {custom_object}{trust}"
         )

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError, reason
-from edgepack.core.user_files import require_ordinary
+from edgepack.core.user_files import require_not_special
 from edgepack.load.archive import read_archive, require_safe_archived_weights
 from edgepack.load.hdf5 import require_safe_hdf5
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
-from edgepack.load.weights_checkpoint import checkpoint_prefix, weights_files
+from edgepack.load.weights_checkpoint import checkpoint_parts, checkpoint_prefix
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -83,7 +83,7 @@ def detect_format(path: Path) -> Format:
     Raises :class:`ModelError` if it is missing or not a model.
     """
     try:
-        require_ordinary(path, ModelError)
+        require_not_special(path, ModelError)
         if path.is_dir():
             if (path / "saved_model.pb").is_file():
                 return Format.SAVED_MODEL
@@ -143,7 +143,7 @@ def _parsing(path: Path) -> Iterator[None]:
         raise ModelError(f"{path}: cannot be loaded: {reason(error)}") from error
 
 
-def compiled(path: Path) -> dict[str, Any]:
+def read_compile_settings(path: Path) -> dict[str, Any]:
     """Return the ``loss`` and ``optimizer`` that a model was compiled with; None without.
 
     They are data only: nothing that they name is imported. Raises what :func:`read_stored_model`
@@ -168,10 +168,10 @@ def weights_ending(path: Path) -> str:
     """
     import h5py
 
-    if list(weights_files(path)):
+    if list(checkpoint_parts(path)):
         return ""
     try:
-        require_ordinary(path, ModelError)
+        require_not_special(path, ModelError)
         with path.open("rb") as file:
             start = file.read(len(_HDF5_MAGIC))
         if start == _HDF5_MAGIC:

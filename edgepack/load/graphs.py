@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError, UnsafeModelError
-from edgepack.core.printable import shown
+from edgepack.core.printable import quote_name
 from edgepack.load import allowlist
 from edgepack.tflite.graph import Model, Operator
 
@@ -44,7 +44,7 @@ def require_pure(path: Path, saved: Any) -> None:
     for meta in saved.meta_graphs:
         graph = _Graph(meta)
         if duplicate := graph.duplicate():
-            raise ModelError(f"{path}: damaged: its graph contains {shown(duplicate)} twice")
+            raise ModelError(f"{path}: damaged: its graph contains {quote_name(duplicate)} twice")
         for name in graph.functions:
             if _is_registered(name):
                 raise _rejected(path, f"redefines the operator {name}", "TensorFlow has it")
@@ -54,7 +54,7 @@ def require_pure(path: Path, saved: Any) -> None:
                 raise _rejected(path, f"contains the operator {node.op}", why)
             for name in _function_attributes(node.attr):
                 if name not in graph.functions:
-                    raise _rejected(path, f"calls {shown(name)}", _NOT_A_FUNCTION)
+                    raise _rejected(path, f"calls {quote_name(name)}", _NOT_A_FUNCTION)
         # TensorFlow 2 calls the functions of objects, and does not run the graph around them.
         has_objects = len(saved.meta_graphs) == 1 and meta.HasField("object_graph_def")
         for node in graph.of_objects() if has_objects else graph.outside_the_saver():
@@ -73,7 +73,7 @@ def require_pure_operators(path: Path, model: Model) -> None:
         if operator.is_custom and operator.name.startswith(_FLEX):
             for name in chain([operator.name.removeprefix(_FLEX)], _names_in(path, operator)):
                 if (why := allowlist.allowed_operators().why_not(name)) is not None:
-                    raise _rejected(path, f"contains the operator {shown(name)}", why)
+                    raise _rejected(path, f"contains the operator {quote_name(name)}", why)
 
 
 def _names_in(path: Path, operator: Operator) -> Iterator[str]:

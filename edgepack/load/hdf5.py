@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError, UnsafeModelError
-from edgepack.core.printable import shown
+from edgepack.core.printable import quote_name
 from edgepack.load.decompression_bombs import require_plausible_size
 
 _FILTERS = {
@@ -56,7 +56,7 @@ def _items(path: Path, file: Any) -> Iterator[tuple[str, Any]]:
             full_name = f"{name.rstrip('/')}/{link}"
             if group.id.links.get_info(link.encode()).type != h5py.h5l.TYPE_HARD:
                 raise UnsafeModelError(
-                    f"{path}: {shown(full_name)} is a link, which may lead to any file on this"
+                    f"{path}: {quote_name(full_name)} is a link, which may lead to any file on this"
                     " machine; save the model again with Keras, which writes no links"
                 )
             item = group[link]
@@ -74,16 +74,16 @@ def _claimed_bytes(path: Path, name: str, item: Any) -> int:
         return 0
     if item.external or item.is_virtual:
         raise UnsafeModelError(
-            f"{path}: the values of {shown(name)} are in another file on this machine, which would"
-            " become weights; save the model again with Keras, which keeps them in the file"
+            f"{path}: the values of {quote_name(name)} are in another file on this machine, which"
+            " would become weights; save the model again with Keras, which keeps them in the file"
         )
     settings = item.id.get_create_plist()
     filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
     if unknown := [number for number in filters if number not in _FILTERS]:
         raise UnsafeModelError(
-            f"{path}: {shown(name)} is compressed by the filter {unknown[0]}, for which HDF5 would"
-            " load a library; save the model again with Keras, which does not compress"
+            f"{path}: {quote_name(name)} is compressed by the filter {unknown[0]}, for which HDF5"
+            " would load a library; save the model again with Keras, which does not compress"
         )
     if item.dtype.kind not in _NUMERIC_KINDS and item.dtype.kind != "S":
-        raise ModelError(f"{path}: damaged: {shown(name)} holds {item.dtype}, not numbers")
+        raise ModelError(f"{path}: damaged: {quote_name(name)} holds {item.dtype}, not numbers")
     return int(item.size or 0) * int(item.dtype.itemsize)

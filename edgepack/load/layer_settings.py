@@ -8,7 +8,7 @@ from typing import Any
 _HALVES = ("float16", "bfloat16")
 
 
-def walk(model: Any) -> Iterator[Any]:
+def nested_layers(model: Any) -> Iterator[Any]:
     """Iterate over the layers of a model of either Keras, nested ones included."""
     for layer in model._flatten_layers(include_self=False):
         yield layer
@@ -23,7 +23,7 @@ def compute_in_float32(model: Any) -> None:
 
     TensorFlow's converter has no float16 convolutions, and int8 is quantized from float32.
     """
-    layers = [model, *walk(model)]
+    layers = [model, *nested_layers(model)]
     # A Keras 3 Sequential holds a functional model inside. Both cast their inputs to the dtype that
     # they were built for: that of their input layers and tensors.
     layers += [layer._functional for layer in layers if getattr(layer, "_functional", None)]
@@ -39,10 +39,10 @@ def compute_in_float32(model: Any) -> None:
                 layer.dtype_policy = "float32"
 
 
-def unroll(model: Any) -> tuple[str, ...]:
+def unroll_recurrent_layers(model: Any) -> tuple[str, ...]:
     """Unroll recurrent layers, so that they run without a loop; return their names."""
     changed = []
-    for layer in walk(model):
+    for layer in nested_layers(model):
         if getattr(layer, "unroll", None) is False:
             layer.unroll = True
             if hasattr(layer, "_could_use_gpu_kernel"):  # tf-keras: the GPU kernel has a loop

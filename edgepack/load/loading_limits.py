@@ -13,8 +13,8 @@ from pathlib import Path
 
 from edgepack.config.export import ModelSource
 from edgepack.core.errors import ModelError, reason
-from edgepack.load.weights_checkpoint import weights_files
-from edgepack.workers.resources import computing_at_most, growing_at_most
+from edgepack.load.weights_checkpoint import checkpoint_parts
+from edgepack.workers.resources import limited_memory_growth, limited_processor_time
 
 _MIB = 1 << 20
 _BYTES_PER_BYTE = 8
@@ -37,7 +37,7 @@ def limited_resources(source: ModelSource) -> Iterator[None]:
     size = sum(path.stat().st_size for path in _files(source))
     bytes_, seconds = _BASE_BYTES + _BYTES_PER_BYTE * size, _BASE_S + _S_PER_MIB * size / _MIB
     try:
-        with growing_at_most(bytes_), computing_at_most(seconds):
+        with limited_memory_growth(bytes_), limited_processor_time(seconds):
             yield
     except ModelError as error:
         cause = error.__cause__
@@ -51,7 +51,7 @@ def limited_resources(source: ModelSource) -> Iterator[None]:
 
 def _files(source: ModelSource) -> Iterable[Path]:
     for root in filter(None, (source.path, source.weights)):
-        for path in (root, *weights_files(root), *root.rglob("*")):
+        for path in (root, *checkpoint_parts(root), *root.rglob("*")):
             if path.is_file():
                 yield path
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError, UnsafeModelError
-from edgepack.core.printable import shown
-from edgepack.core.user_files import is_special, leads_out
+from edgepack.core.printable import quote_name
+from edgepack.core.user_files import is_special, leads_outside
 from edgepack.load.allowlist import AllowedKerasNames, allowed_keras_names
 
 _KERAS = "_tf_keras_"
@@ -109,12 +109,12 @@ def _require_contained(path: Path) -> None:
     for each in path.rglob("*"):
         if is_special(each):
             raise ModelError(
-                f"{path}: {shown(each.relative_to(path))} is a pipe, a socket or a device"
+                f"{path}: {quote_name(each.relative_to(path))} is a pipe, a socket or a device"
             )
-        if leads_out(each, folder):
+        if leads_outside(each, folder):
             raise UnsafeModelError(
-                f"{path}: {shown(each.relative_to(path))} is a link that leads out of the folder;"
-                " copy the folder with the targets of its links: cp -rL"
+                f"{path}: {quote_name(each.relative_to(path))} is a link that leads out of the"
+                " folder; copy the folder with the targets of its links: cp -rL"
             )
 
 

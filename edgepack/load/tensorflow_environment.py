@@ -16,7 +16,7 @@ _KERAS_3 = {"TF_USE_LEGACY_KERAS": "0"}
 """For the user's own code, which may refer to Keras 3 as ``tf.keras``."""
 
 
-def environment(source: ModelSource) -> dict[str, str]:
+def environment_variables(source: ModelSource) -> dict[str, str]:
     """Return the environment variables to set for a model. Does not import TensorFlow.
 
     Raises what :func:`~edgepack.load.formats.detect_format` and

@@ -11,7 +11,7 @@ from edgepack.core.signature import Signature, TensorSpec
 from edgepack.load.loaded_model import FloatModel, Runner
 from edgepack.tflite.graph import Graph, Tensor
 from edgepack.tflite.interpreter_api import TfliteInterpreter
-from edgepack.tflite.layer_names import distinct
+from edgepack.tflite.layer_names import number_duplicates
 from edgepack.tflite.parser import read_tflite
 
 _QUANTIZED = {"int8", "uint8", "int16", "float16", "int4", "int2"}
@@ -33,7 +33,7 @@ class TfliteFile(FloatModel):
         super().__init__(path, signature or self._read(path))
 
     def _read(self, path: Path) -> Signature:
-        with of_file(path):
+        with name_file_in_errors(path):
             graph = read_tflite(self.data).main
         require_float(path, graph)
         for tensor in (*graph.input_tensors, *graph.output_tensors):
@@ -58,7 +58,7 @@ class TfliteFile(FloatModel):
 
 
 @contextmanager
-def of_file(path: Path) -> Iterator[None]:
+def name_file_in_errors(path: Path) -> Iterator[None]:
     """Prefix the message of a :class:`ModelError` with the path of the file."""
     try:
         yield
@@ -88,7 +88,7 @@ def real_signature(path: Path, graph: Graph) -> Signature:
 
 
 def _specs(path: Path, tensors: Sequence[Tensor]) -> tuple[TensorSpec, ...]:
-    named = zip(distinct(tensor.name for tensor in tensors), tensors, strict=True)
+    named = zip(number_duplicates(tensor.name for tensor in tensors), tensors, strict=True)
     return tuple(_spec(path, name, tensor) for name, tensor in named)
 
 

@@ -15,7 +15,7 @@ _NOT_OF_CHECKPOINTS = (".h5", ".hdf5", ".keras")
 """Keras reads files with these endings as HDF5, whatever other files are beside them."""
 
 
-def weights_files(prefix: Path) -> Iterator[Path]:
+def checkpoint_parts(prefix: Path) -> Iterator[Path]:
     """Yield the files of a checkpoint, if it exists, without listing the folder.
 
     Raises :class:`UnsafeModelError` for links that lead out of the folder.

@@ -11,11 +11,11 @@ from edgepack.metrics.records import RecordArray, record_array
 from edgepack.metrics.registry import (
     METRICS,
     choose_measures,
+    choose_training_measures,
+    find_built_in_metric,
     find_metric,
-    listed_metric,
     metrics_to_report,
     require_known_metric,
-    training_measures,
 )
 
 __all__ = [
@@ -29,13 +29,13 @@ __all__ = [
     "Unit",
     "are_probabilities",
     "choose_measures",
+    "choose_training_measures",
     "class_count",
     "decision_boundary",
+    "find_built_in_metric",
     "find_metric",
-    "listed_metric",
     "metrics_to_report",
     "predicted_classes",
     "record_array",
     "require_known_metric",
-    "training_measures",
 ]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from edgepack.core.errors import ConfigError, DatasetError
-from edgepack.core.signature import TensorSpec, fits
+from edgepack.core.signature import TensorSpec, shape_fits
 from edgepack.metrics.metric import Array
 from edgepack.metrics.predicted_classes import class_count
 from edgepack.metrics.records import RecordArray
-from edgepack.storage.arrays import blocks, extremes
+from edgepack.storage.arrays import blocks, min_and_max
 from edgepack.storage.dataset import Dataset
 
 IGNORED = 255
@@ -60,7 +60,7 @@ def real_targets(name: str, dataset: Dataset, output: TensorSpec) -> Array:
         )
     if y.ndim == 1 and output.shape == (1,):
         return y[:, np.newaxis]
-    if fits(y.shape[1:], output.shape):
+    if shape_fits(y.shape[1:], output.shape):
         return y
     raise DatasetError(
         f"{where} needs target outputs; 'y' has shape {y.shape}, the model outputs"
@@ -134,7 +134,7 @@ def class_maps(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     if y is None:
         raise DatasetError(f"{where} needs the class of each position in 'y', which is missing")
     labels = y[..., 0] if y.ndim == len(output.shape) + 1 and y.shape[-1] == 1 else y
-    if not fits(labels.shape[1:], output.shape[:-1]):
+    if not shape_fits(labels.shape[1:], output.shape[:-1]):
         raise DatasetError(
             f"{where} needs one class number per position; 'y' has shape {y.shape}, the model"
             f" outputs {output}"
@@ -206,5 +206,5 @@ def _peak(y: Array) -> float:
 
 
 def _extremes(y: Array) -> tuple[float, float]:
-    low, high = extremes(y)
+    low, high = min_and_max(y)
     return float(low), float(high)

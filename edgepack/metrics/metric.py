@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.core.signature import TensorSpec
-from edgepack.storage.arrays import take
+from edgepack.storage.arrays import read_slice
 from edgepack.storage.dataset import Dataset
 
 Array = NDArray[Any]
@@ -107,7 +107,11 @@ class Measure:
 
     def read(self, rows: slice) -> Array:
         """Read the targets of some samples, from the file itself if they are memory-mapped."""
-        return take(self.wanted, rows) if isinstance(self.wanted, np.ndarray) else self.wanted[rows]
+        return (
+            read_slice(self.wanted, rows)
+            if isinstance(self.wanted, np.ndarray)
+            else self.wanted[rows]
+        )
 
 
 def weighted_mean(rows: Array, weights: Array) -> Array:

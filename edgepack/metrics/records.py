@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgepack.metrics.metric import Array
-from edgepack.storage.arrays import take
+from edgepack.storage.arrays import read_slice
 
 
 def record_array(fields: Mapping[str, Array]) -> Array:
@@ -36,4 +36,4 @@ class RecordArray:
 
     def __getitem__(self, rows: slice) -> Array:
         """Return the records of some samples, a structured array (samples,)."""
-        return record_array({name: take(array, rows) for name, array in self.fields.items()})
+        return record_array({name: read_slice(array, rows) for name, array in self.fields.items()})

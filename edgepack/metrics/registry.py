@@ -34,7 +34,7 @@ _MANY_CLASSES = 10  # with so many or more, top-5 is reported instead of top-2
 _FEWEST_CLASSES = 3  # with two classes, top-2 is always 1
 
 
-def listed_metric(name: str) -> Metric | None:
+def find_built_in_metric(name: str) -> Metric | None:
     """Find a built-in metric by its name; None for any other name.
 
     User-defined metrics are not imported, as names read from a report cannot be trusted.
@@ -49,7 +49,7 @@ def find_metric(name: str) -> Metric:
 
     Raises :class:`ConfigError` if the name is not that of a metric.
     """
-    if metric := listed_metric(name):
+    if metric := find_built_in_metric(name):
         return metric
     if is_function_name(name):
         return user_metric(name)
@@ -126,7 +126,7 @@ def _is_autoencoder(dataset: Dataset, output: TensorSpec) -> bool:
     return shapes == [output.shape] and int(np.prod(shapes[0])) > _MANY_CLASSES
 
 
-def training_measures(
+def choose_training_measures(
     name: str | None, dataset: Dataset, signature: Signature
 ) -> dict[str, Measure]:
     """Choose the metric and training targets of each output, as :func:`choose_measures`.

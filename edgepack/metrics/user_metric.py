@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.core.errors import ConfigError
-from edgepack.core.importing import calling, import_function
+from edgepack.core.importing import import_function, user_code_errors
 from edgepack.metrics.ground_truth import any_labels
 from edgepack.metrics.metric import Array, Family, Metric, Unit
 from edgepack.metrics.records import record_array
@@ -63,7 +63,7 @@ def _resampled_value(name: str, function: Function, rows: Array, line: Array) ->
 
 def _call(name: str, function: Function, rows: Array) -> float:
     # Standard output is reserved for the report.
-    with calling(f"metric {name!r}", ConfigError), redirect_stdout(sys.stderr):
+    with user_code_errors(f"metric {name!r}", ConfigError), redirect_stdout(sys.stderr):
         result = function(rows["targets"], rows["outputs"])
     number = np.asarray(result)
     if number.ndim or number.dtype.kind not in "biuf":

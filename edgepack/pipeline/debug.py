@@ -14,22 +14,22 @@ from edgepack.core.codec import restore
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.layer_errors.ranking import rank_layers
-from edgepack.layer_errors.result import Compared, DebugReport, Isolated
+from edgepack.layer_errors.result import DebugReport, IsolatedLayers, LayerComparison
 from edgepack.pipeline.lint import lint_warnings
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
 from edgepack.pipeline.steps.job import load_model_and_data, new_job, require_data
 from edgepack.pipeline.steps.model_process import model_session
-from edgepack.report.plots.debug_picture import draw, has_matplotlib
+from edgepack.report.plots.debug_picture import draw_layer_errors, has_matplotlib
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files
-from edgepack.storage.arrays import Arrays, pick, save_arrays
+from edgepack.storage.arrays import Arrays, read_rows_by_index, save_arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, export_manifest
 from edgepack.workers.client import Worker
-from edgepack.workers.replaced import ReplacedWorker
+from edgepack.workers.replaced import RestartingWorker
 
 _COMMAND = "debug"
 MAX_SAMPLES = 64
@@ -84,7 +84,7 @@ def debug(
         )
         text_files.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
-            (folder / "debug.svg").write_bytes(draw(report))
+            (folder / "debug.svg").write_bytes(draw_layer_errors(report))
         manifest = export_manifest(
             _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
         )
@@ -92,17 +92,17 @@ def debug(
     return report
 
 
-def start_layer_comparer(*, verbose: bool) -> ReplacedWorker:
+def start_layer_comparer(*, verbose: bool) -> RestartingWorker:
     """Start the process that compares layers; it serves ``DebugService``."""
     label = "LiteRT"
     start = partial(
         Worker, "edgepack.layer_errors.debug_service:DebugService", label=label, verbose=verbose
     )
-    return ReplacedWorker(start, label)
+    return RestartingWorker(start, label)
 
 
 def compare_layers(
-    service: ReplacedWorker,
+    service: RestartingWorker,
     float_tflite: Path,
     quantized_tflite: Path,
     inputs: Arrays,
@@ -124,9 +124,9 @@ def compare_layers(
         inputs=save_arrays(work / "debugged", samples),
     )
     with progress.step("compare") as update:
-        compared = restore(Compared, service.call("compare", update=update))
+        compared = restore(LayerComparison, service.call("compare", update=update))
     with progress.step("isolate") as update:
-        isolated = restore(Isolated, service.call("isolate", update=update))
+        isolated = restore(IsolatedLayers, service.call("isolate", update=update))
     scores = isolated.whole
     return DebugReport(
         model=quantized_tflite.name,
@@ -147,4 +147,4 @@ def _spread(inputs: Arrays) -> Arrays:
     """Choose evenly spaced samples, because datasets are often sorted by class."""
     count = len(next(iter(inputs.values())))
     rows = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
-    return {name: pick(array, rows) for name, array in inputs.items()}
+    return {name: read_rows_by_index(array, rows) for name, array in inputs.items()}

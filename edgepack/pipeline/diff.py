@@ -14,8 +14,8 @@ from edgepack.report.differences.comparison_figures import (
     comparison_figures,
     names_needed,
 )
-from edgepack.report.differences.difference import ONLY_A, ONLY_B, Difference, Side, differences
-from edgepack.report.differences.export_figures import bundle_figures
+from edgepack.report.differences.difference import ONLY_A, ONLY_B, Difference, Side, compare_figures
+from edgepack.report.differences.export_figures import export_figures
 from edgepack.report.differences.figure_kinds import Figure
 from edgepack.report.differences.firmware_figures import firmware_figures
 from edgepack.report.differences.read_report import Node, read_json
@@ -49,7 +49,7 @@ def diff(a: Path | str, b: Path | str) -> Difference:
             f" {exclusive[0]} with {exclusive[0]}"
         )
     old, new = _figures(first, second)
-    rows = differences(old, new)
+    rows = compare_figures(old, new)
     if all(row.verdict in (ONLY_A, ONLY_B) for row in rows):  # must not pass as "not worse"
         raise ReportError(
             f"{first.report.file}: has no figure in common with {second.report.file}; compare"
@@ -102,7 +102,7 @@ def _figures(*reports: _ReadReport) -> Iterator[Iterator[Figure]]:
     is_named = any(map(_has_names, reports))
     if reports[0].kind == _FIRMWARE:
         return (firmware_figures(each.report, is_named=is_named) for each in reports)
-    return (bundle_figures(each.report, each.manifest, is_named=is_named) for each in reports)
+    return (export_figures(each.report, each.manifest, is_named=is_named) for each in reports)
 
 
 def _has_names(read: _ReadReport) -> bool:

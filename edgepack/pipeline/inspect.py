@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
-from edgepack.footprint.liveness import Memory, MemoryStep, memories, runs
+from edgepack.footprint.liveness import GraphMemory, MemoryStep, called_graphs, graph_memories
 from edgepack.pipeline.validation.read_inputs import read_model, reporting_damage
 from edgepack.quantization.affine import real_range
 from edgepack.report.data.inspection import (
@@ -17,13 +17,13 @@ from edgepack.report.data.inspection import (
     Peak,
     TensorInspection,
 )
-from edgepack.report.format.text_table import cut, shorten
+from edgepack.report.format.text_table import cut_start, list_names
 from edgepack.storage.artifact import describe_bytes
 from edgepack.tflite.graph import Graph, Model, Operator, Tensor
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.macs import STEPPED, macs
 from edgepack.tflite.operator_calls import OperatorCall
-from edgepack.tflite.sparsity import WEIGHT_INPUTS, has_countable_weights, zeros
+from edgepack.tflite.sparsity import WEIGHT_INPUTS, count_zeros, has_countable_weights
 
 _WEIGHTS: Mapping[str, tuple[int, ...]] = {
     **WEIGHT_INPUTS,
@@ -67,7 +67,7 @@ class _CountedConstants:
     def count(self, tensor: Tensor) -> _Weights:
         """Count the weights in a constant; the result is cached."""
         if tensor.buffer not in self.weights:
-            counted = _Weights(count=prod(tensor.shape), zeros=zeros(tensor))
+            counted = _Weights(count=prod(tensor.shape), zeros=count_zeros(tensor))
             self.weights[tensor.buffer] = counted
         return self.weights[tensor.buffer]
 
@@ -88,7 +88,7 @@ def _inspection(path: Path, data: bytes, model: Model) -> Inspection:
     counted = _CountedConstants()
     graphs = tuple(
         _graph(graph, memory, counted)
-        for graph, memory in zip(model.subgraphs, memories(model), strict=True)
+        for graph, memory in zip(model.subgraphs, graph_memories(model), strict=True)
     )
     buffers = {each.buffer: len(each.data) for graph in model.subgraphs for each in graph.tensors}
     weights = _Weights.sum(counted.weights.values())
@@ -104,7 +104,7 @@ def _inspection(path: Path, data: bytes, model: Model) -> Inspection:
     )
 
 
-def _graph(graph: Graph, memory: Memory, counted: _CountedConstants) -> GraphInspection:
+def _graph(graph: Graph, memory: GraphMemory, counted: _CountedConstants) -> GraphInspection:
     names = layer_names(graph)
     widened = _widened(graph)
     layers = tuple(
@@ -186,7 +186,7 @@ def _layer(
         macs=macs(OperatorCall.of(graph, operator)),
         memory_bytes=step.alive,
         waiting_bytes=step.waiting,
-        runs=tuple(runs(operator)),
+        runs=tuple(called_graphs(operator)),
     )
 
 
@@ -233,10 +233,10 @@ def _notes(graphs: Sequence[GraphInspection]) -> Iterator[str]:
     """Yield notes on what the figures omit or approximate."""
     layers = [layer for graph in graphs for layer in graph.layers]
     unknown = dict.fromkeys(
-        cut(layer.operator, _MAX_NAME) for layer in layers if layer.macs is None
+        cut_start(layer.operator, _MAX_NAME) for layer in layers if layer.macs is None
     )
     if unknown:
-        yield f"MACs of {shorten([*unknown])} are unknown, and not counted"
+        yield f"MACs of {list_names([*unknown])} are unknown, and not counted"
     if any(None in tensor.signature for graph in graphs for tensor in graph.tensors):
         yield "dynamic dimensions (?) are counted with the size stored in the file, usually 1"
     if any(layer.runs for layer in layers):

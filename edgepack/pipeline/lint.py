@@ -7,13 +7,13 @@ from typing import Any
 
 from edgepack.calibration.lint import REPRESENTATIVE, TEST, ModelLint
 from edgepack.calibration.lint.data_rules import lint_data
-from edgepack.calibration.lint.dataset_profile import labels_as_classes, profile
+from edgepack.calibration.lint.dataset_profile import find_class_labels, profile_dataset
 from edgepack.calibration.lint.model_rules import choose_lint_samples
 from edgepack.config.export import Recipe
 from edgepack.core.codec import restore
 from edgepack.core.errors import DatasetError
 from edgepack.core.progress import Progress
-from edgepack.core.temporary_folders import temporary
+from edgepack.core.temporary_folders import temporary_folder
 from edgepack.load.formats import detect_format
 from edgepack.pipeline.steps.job import Job, JobData, load_model_and_data, new_job
 from edgepack.pipeline.steps.model_process import model_session
@@ -29,7 +29,7 @@ def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = Fa
     """
     detect_format(recipe.model)
     with (
-        temporary() as work,
+        temporary_folder() as work,
         model_session(recipe.source, work, verbose=verbose) as session,
     ):
         job = new_job(recipe, work, work, session, progress, verbose=verbose)
@@ -58,7 +58,8 @@ def run_linter(job: Job, data: JobData) -> LintReport:
     with job.progress.step("lint"):
         pending = [_start_model_rules(job, data, *each) for each in datasets.items()]
         profiles = {
-            role: profile(role, dataset, data.signature) for role, dataset in datasets.items()
+            role: profile_dataset(role, dataset, data.signature)
+            for role, dataset in datasets.items()
         }
         findings = lint_data(*profiles.values())
         results = [restore(ModelLint, future.result()) for future in pending]
@@ -74,7 +75,7 @@ def run_linter(job: Job, data: JobData) -> LintReport:
 def _start_model_rules(job: Job, data: JobData, role: str, dataset: Dataset) -> Future[Any]:
     """Start the model rules on some samples of a dataset, in the TensorFlow process."""
     inputs, chosen = choose_lint_samples(dataset)
-    labels = labels_as_classes(dataset, data.signature)
+    labels = find_class_labels(dataset, data.signature)
     stem = role.replace(" ", "-")
     return job.session.start(
         "lint",

@@ -11,7 +11,7 @@ from edgepack.compression import TECHNIQUES
 from edgepack.compression.pruning.settings import Prune
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.core.errors import ReportError
-from edgepack.emit.tflm.c_array import c_bytes
+from edgepack.emit.tflm.c_array import read_c_array
 from edgepack.report.data.comparison import Origin
 from edgepack.report.differences.read_report import read_json
 from edgepack.storage.artifact import describe_bytes
@@ -27,7 +27,7 @@ def companion_files(path: Path) -> list[Path]:
     return [path.parent / name for name in (MANIFEST, FLOAT_TFLITE, _REPORT)]
 
 
-def origin(path: Path) -> Origin | None:
+def find_origin(path: Path) -> Origin | None:
     """Return the origin of a .tflite file; None if its folder has no manifest that lists it.
 
     Raises :class:`~edgepack.core.errors.AlteredError` if the file does not match the manifest
@@ -45,7 +45,7 @@ def origin(path: Path) -> Origin | None:
         c_array=None if c_array is None else describe_bytes(c_array),
         is_same_as_c=None
         if c_array is None
-        else c_bytes(c_array.decode("latin-1")) == path.read_bytes(),
+        else read_c_array(c_array.decode("latin-1")) == path.read_bytes(),
     )
 
 
@@ -53,9 +53,9 @@ def pruned_float(path: Path, source: Path) -> Path | None:
     """Return the compressed float model beside a .tflite file that was quantized from it.
 
     None if the file was not compressed, or that model does not exist or is ``source``. Raises
-    :class:`~edgepack.core.errors.AlteredError` as :func:`origin` does.
+    :class:`~edgepack.core.errors.AlteredError` as :func:`find_origin` does.
     """
-    own_origin, float_file = origin(path), path.with_name(FLOAT_TFLITE)
+    own_origin, float_file = find_origin(path), path.with_name(FLOAT_TFLITE)
     recipe = RecordedRecipe(own_origin.recipe if own_origin else {})
     if not recipe.is_compressed or not _is_quantized(path, recipe):
         return None

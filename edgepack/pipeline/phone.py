@@ -10,10 +10,10 @@ from edgepack.config.phone import PhoneConfig
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.config.project_file import read_project_file
 from edgepack.core.errors import ConfigError
-from edgepack.emit.phone.kotlin import kotlin
+from edgepack.emit.phone.kotlin import kotlin_source
 from edgepack.emit.phone.metadata import with_metadata
-from edgepack.emit.phone.phone_model import PhoneModel, model_ends, require_prepared
-from edgepack.emit.phone.swift import swift
+from edgepack.emit.phone.phone_model import PhoneModel, app_io_tensors, require_preprocessing_fits
+from edgepack.emit.phone.swift import swift_source
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companion_files
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file, reporting_damage
@@ -21,7 +21,7 @@ from edgepack.report.data.phone import PhoneReport
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.manifest import Manifest
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_data, versions
+from edgepack.storage.provenance import describe_data, package_versions
 
 _COMMAND = "phone"
 
@@ -39,14 +39,14 @@ def phone(config: PhoneConfig) -> PhoneReport:
     inputs = [*config.inputs.values(), *companion_files(config.model)]
     with staged_output(config.output, _COMMAND, inputs, force=config.force) as folder:
         (folder / model.file).write_bytes(data)
-        for suffix, text in ((".kt", kotlin(model)), (".swift", swift(model))):
+        for suffix, text in ((".kt", kotlin_source(model)), (".swift", swift_source(model))):
             (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
         artifacts = describe_all(folder)
         manifest = Manifest(
             command=_COMMAND,
             artifacts=artifacts,
             asked={_COMMAND: _described(config, model)},
-            versions=versions(["flatbuffers"]),
+            versions=package_versions(["flatbuffers"]),
         )
         manifest.write(folder)
     return PhoneReport(
@@ -64,14 +64,14 @@ def _phone_model(config: PhoneConfig, file: ParsedFile) -> PhoneModel:
     """
     graph = file.model.main
     with reporting_damage(config.model):
-        inputs = model_ends(
+        inputs = app_io_tensors(
             "input", [each.name for each in file.signature.inputs], graph.input_tensors
         )
-        outputs = model_ends("output", file.outputs, graph.output_tensors)
+        outputs = app_io_tensors("output", file.outputs, graph.output_tensors)
     preprocessing = read_project_file(config.project_file).described(file.signature)
     try:
         for end in inputs:
-            require_prepared(end, preprocessing[end.title])
+            require_preprocessing_fits(end, preprocessing[end.title])
     except ConfigError as error:
         raise ConfigError(f"{config.project_file}: {error}") from None
     labels: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.job import Job, JobData, load_model_and_data, new_job
 from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.score import make_evaluators
-from edgepack.quantization.fixed_point import fixed_point
+from edgepack.quantization.fixed_point import round_weights
 from edgepack.report.data.study import Simulated, StudyReport
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import versions_of
@@ -77,7 +77,7 @@ def _study(job: Job, data: JobData, settings: FixedPoint, running: Interpreters)
     with job.progress.step("study") as update:
         for done, (bits, rounding) in enumerate(pairs):
             update(done, len(pairs), f"{bits} bits, {rounding}")
-            rounded = fixed_point(model, bits, rounding, job.recipe.seed)
+            rounded = round_weights(model, bits, rounding, job.recipe.seed)
             with TemporaryFolder(job.work) as work:  # outputs are files there
                 outputs = _run(data, rounded, running, work)
                 scores = {name: scorers[name].score(outputs[name], None) for name in names}

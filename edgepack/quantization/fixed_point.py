@@ -39,7 +39,7 @@ def simulate(
     return rounded
 
 
-def fixed_point(float_tflite: bytes, bits: int, rounding: str, seed: int) -> bytes:
+def round_weights(float_tflite: bytes, bits: int, rounding: str, seed: int) -> bytes:
     """Round the weights of a float .tflite to ``bits`` bits, per tensor; biases are unchanged.
 
     ``rounding`` is ``nearest`` or ``stochastic``; random numbers are seeded by ``seed`` and the

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgepack.core.errors import ConversionError
 from edgepack.quantization.real_constants import BIAS, WEIGHTS, RealValues, is_integer
-from edgepack.tflite.converter_names import fused
+from edgepack.tflite.converter_names import split_fused_name
 from edgepack.tflite.rewrite import Rewrite, quantization, tensor_type
 
 VERSIONS = {
@@ -149,7 +149,7 @@ def _require_kernel(rewrite: Rewrite, operator: Any) -> None:
     has_constant_weights = kind not in BIAS or rewrite.values(operator.inputs[WEIGHTS]) is not None
     if kind in VERSIONS and has_constant_weights:
         return
-    name = fused(rewrite.graph.tensors[operator.outputs[0]].name.decode())[0]
+    name = split_fused_name(rewrite.graph.tensors[operator.outputs[0]].name.decode())[0]
     raise ConversionError(
         f"{name}: {kind} has no int16 kernel; keep it in int8 with --layer '{name}=int8'"
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from edgepack.core.errors import ModelError
-from edgepack.tflite.converter_names import fused
+from edgepack.tflite.converter_names import split_fused_name
 from edgepack.tflite.graph import Graph, Operator
 
 _SUGGESTIONS = 3
@@ -48,7 +48,7 @@ def _runs(graph: Graph, operator: Operator) -> Iterator[str]:
         if index >= 0 and graph.tensors[index].is_constant and graph.tensors[index].dtype[0] == "f"
     ]
     for index in (*operator.outputs, *weights):
-        for path in fused(graph.tensors[index].name):
+        for path in split_fused_name(graph.tensors[index].name):
             parts = path.split("/")
             for start in range(len(parts)):
                 for stop in range(start + 1, len(parts) + 1):

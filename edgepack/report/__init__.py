@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgepack.core.former_names import former
+from edgepack.core.former_names import resolve_former_name
 
 
 def __getattr__(name: str) -> Any:
     """Return ``Report``, which was defined here before."""
     if name != "Report":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return former(name, "edgepack.report.data.export")
+    return resolve_former_name(name, "edgepack.report.data.export")

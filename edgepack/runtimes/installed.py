@@ -13,7 +13,7 @@ def runtimes_named(names: Collection[str]) -> list[Runtime]:
     return [runtime for name, runtime in RUNTIMES.items() if name in names]
 
 
-def installed(runtimes: Iterable[Runtime]) -> list[Runtime]:
+def installed_runtimes(runtimes: Iterable[Runtime]) -> list[Runtime]:
     """Return the runtimes that are installed."""
     return [runtime for runtime in runtimes if runtime.missing() is None]
 
@@ -23,14 +23,14 @@ def versions_of(runtimes: Iterable[Runtime]) -> dict[str, str]:
     return {runtime.distribution: str(runtime.version()) for runtime in runtimes}
 
 
-def missing(runtimes: Iterable[Runtime]) -> tuple[str, ...]:
+def missing_packages(runtimes: Iterable[Runtime]) -> tuple[str, ...]:
     """Return why runtimes cannot be used: a sentence for each package that is not installed."""
     reasons = (runtime.missing() for runtime in runtimes)
     return tuple(dict.fromkeys(filter(None, reasons)))
 
 
-def require_any(runtimes: Collection[Runtime]) -> None:
+def require_any_installed(runtimes: Collection[Runtime]) -> None:
     """Raise :class:`MissingToolError` if none of the targets' interpreters is installed."""
-    if not installed(runtimes):
-        reasons = "; ".join(missing(runtimes))
+    if not installed_runtimes(runtimes):
+        reasons = "; ".join(missing_packages(runtimes))
         raise MissingToolError(f"no interpreter for these targets is installed: {reasons}")

@@ -18,7 +18,7 @@ import numpy as np
 
 from edgepack.core.codec import restore
 from edgepack.core.errors import EdgepackError, ModelError, WorkerCrashError, WorkerLimitError
-from edgepack.core.progress import Parts, Update, ignore
+from edgepack.core.progress import CombinedProgress, Update, ignore
 from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.crash_culprit import CrashingOperator, RunOutcome, find_crashing_operator
@@ -26,10 +26,10 @@ from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.run_parts import Part, has_nan, join_outputs
 from edgepack.runtimes.run_result import Run
 from edgepack.runtimes.sample_budget import worthwhile_processes
-from edgepack.storage.arrays import Arrays, file_of, save_array
+from edgepack.storage.arrays import Arrays, mapped_file, save_array
 from edgepack.tflite.parser import read_tflite
 from edgepack.workers.client import Limits, Worker
-from edgepack.workers.replaced import ReplacedWorker
+from edgepack.workers.replaced import RestartingWorker
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 """Default limits: 60 s to load a model, and for each sample, as reference kernels are slow."""
@@ -82,7 +82,7 @@ class Interpreters:
         self._verbose = verbose
         self._first = first
         self._counts: dict[Runtime, int] = {}
-        self._free: dict[Runtime, queue.SimpleQueue[ReplacedWorker]] = {}
+        self._free: dict[Runtime, queue.SimpleQueue[RestartingWorker]] = {}
         self._pending: list[Future[Any]] = []
         for runtime in first:
             self.prepare(runtime)
@@ -92,7 +92,7 @@ class Interpreters:
         free = self._free.setdefault(runtime, queue.SimpleQueue())
         for _ in range(processes - self._counts.get(runtime, 0)):
             start = partial(self._worker, runtime)
-            free.put(self._stack.enter_context(ReplacedWorker(start, runtime.name)))
+            free.put(self._stack.enter_context(RestartingWorker(start, runtime.name)))
         self._counts[runtime] = max(processes, self._counts.get(runtime, 0))
 
     def _worker(self, runtime: Runtime) -> Worker:
@@ -150,7 +150,7 @@ class Interpreters:
         folder = Path(mkdtemp(dir=work))
         samples = len(next(iter(inputs.values())))
         chosen = list(self._first if on is None else on)
-        counter = Parts(update, total=samples * len(chosen))
+        counter = CombinedProgress(update, total=samples * len(chosen))
         parts: dict[Runtime, list[Part]] = {}
         for runtime in chosen:
             count = min(worthwhile_processes(runtime, samples, macs), self._jobs, _MAX_PROCESSES)
@@ -343,7 +343,7 @@ def _save(stem: Path, inputs: Arrays) -> list[str]:
     """
     paths = []
     for index, array in enumerate(inputs.values()):
-        path = file_of(array)
+        path = mapped_file(array)
         if path is None:
             path = stem.with_name(f"{stem.name}-{index}.npy")
             save_array(path, np.ascontiguousarray(array))

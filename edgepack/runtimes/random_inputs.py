@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgepack.core.errors import ModelError
 from edgepack.storage.arrays import Arrays
 from edgepack.tflite.graph import Graph, Model
-from edgepack.tflite.layer_names import distinct
+from edgepack.tflite.layer_names import number_duplicates
 
 _MIB = 1 << 20
 _PASS_THROUGH = {"CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"}
@@ -41,7 +41,7 @@ def random_inputs(model: Model, samples: int, seed: int, max_bytes: int) -> Arra
         raise ModelError("the model has no inputs: there is nothing to run it on")
     tensors = dict(
         zip(
-            distinct(tensor.name for tensor in graph.input_tensors),
+            number_duplicates(tensor.name for tensor in graph.input_tensors),
             graph.input_tensors,
             strict=True,
         )

@@ -84,7 +84,7 @@ class RunService:
         ``is_even`` is whether the outputs of all samples have the same shapes; otherwise
         the files have only the first ones.
         """
-        forget_peak()
+        reset_peak_memory()
         interpreter = self._build(Path(model).read_bytes())
         with ExitStack() as stack:
             writers = [stack.enter_context(NpyWriter(Path(path))) for path in outputs]
@@ -95,7 +95,7 @@ class RunService:
             "arena_bytes": interpreter.arena_bytes(),
             "allocations": interpreter.allocations(),
             "is_even": is_even,
-            "peak_memory_bytes": peak(),
+            "peak_memory_bytes": read_peak_memory(),
             "left_by_delegates": interpreter.left_by_delegates(),
             "resized": interpreter.resized(),
         }
@@ -152,7 +152,7 @@ def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[
             yield [array[row : row + 1] for array in block]
 
 
-def forget_peak() -> None:
+def reset_peak_memory() -> None:
     """Reset the peak memory of this process that the kernel measures.
 
     First releases the memory of earlier models, which the C library may have kept.
@@ -163,8 +163,8 @@ def forget_peak() -> None:
         (_PROCESS / "clear_refs").write_text("5")
 
 
-def peak() -> int:
-    """Return the peak memory of this process in bytes, since :func:`forget_peak`."""
+def read_peak_memory() -> int:
+    """Return the peak memory of this process in bytes, since :func:`reset_peak_memory`."""
     with suppress(OSError):
         # Not getrusage: its maximum starts with the memory of the parent process.
         status = (_PROCESS / "status").read_text()

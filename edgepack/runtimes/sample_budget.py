@@ -26,13 +26,13 @@ _MAX_MACS = 1 << 60  # a damaged file may have any shapes
 _NS_PER_S = 1e9
 
 
-def affordable(runtimes: Iterable[Runtime], macs: int) -> int | None:
+def affordable_samples(runtimes: Iterable[Runtime], macs: int) -> int | None:
     """Return how many samples of ``macs`` multiply-accumulates the slowest runtime can afford.
 
     At least 1; None if none of the runtimes is slow, or if ``macs`` is 0 because it is unknown.
 
     >>> from edgepack.runtimes import REFERENCE
-    >>> affordable([REFERENCE], macs=4_000_000_000)
+    >>> affordable_samples([REFERENCE], macs=4_000_000_000)
     2
     """
     slowest = max((runtime.mac_ns for runtime in runtimes if runtime.mac_ns), default=None)

@@ -60,7 +60,7 @@ class NpyWriter:
         _FORMAT.write_array_header_1_0(self._file, fields | {"descr": descr})
 
 
-def chosen_rows(array: NDArray[Any], mask: NDArray[np.bool_], path: Path) -> NDArray[Any]:
+def write_selected_rows(array: NDArray[Any], mask: NDArray[np.bool_], path: Path) -> NDArray[Any]:
     """Write the selected rows of an array (samples, ...) to a file, and return it memory-mapped.
 
     ``mask``, shape (samples,), selects at least one row. Works block by block.

@@ -35,7 +35,7 @@ def load_array(path: Path) -> NDArray[Any]:
     return array
 
 
-def file_of(array: NDArray[Any]) -> Path | None:
+def mapped_file(array: NDArray[Any]) -> Path | None:
     """Return the .npy file that :func:`load_array` mapped; None for slices and other arrays."""
     is_whole = isinstance(array, np.memmap) and isinstance(array.base, mmap)
     if not is_whole or not array.flags.c_contiguous:
@@ -73,36 +73,36 @@ def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
     ...     print(rows, letters, numbers)
     slice(0, 2, None) ['a' 'b'] [1 2]
     """
-    for rows in stretches(len(arrays[0]), *arrays):
-        yield rows, [take(array, rows) for array in arrays]
+    for rows in block_slices(len(arrays[0]), *arrays):
+        yield rows, [read_slice(array, rows) for array in arrays]
 
 
-def stretches(samples: int, *arrays: NDArray[Any]) -> Iterator[slice]:
+def block_slices(samples: int, *arrays: NDArray[Any]) -> Iterator[slice]:
     """Yield the slices of the blocks of :func:`blocks`, for this number of samples."""
     count = max(1, _BLOCK_BYTES // max(1, sum(8 * array[:1].size for array in arrays)))
     for start in range(0, samples, count):
         yield slice(start, min(start + count, samples))
 
 
-def take(array: NDArray[Any], rows: slice) -> NDArray[Any]:
+def read_slice(array: NDArray[Any], rows: slice) -> NDArray[Any]:
     """Return consecutive rows; those of a memory-mapped file are read, not mapped."""
-    path = file_of(array)
+    path = mapped_file(array)
     start, stop, _ = rows.indices(len(array))
     return array[start:stop] if path is None else read_rows(path, start, stop)
 
 
-def pick(array: NDArray[Any], numbers: Iterable[int]) -> NDArray[Any]:
+def read_rows_by_index(array: NDArray[Any], numbers: Iterable[int]) -> NDArray[Any]:
     """Return rows by their indices; those of a memory-mapped file are read.
 
     Touching the map would load neighboring pages too.
     """
-    return np.concatenate([take(array, slice(number, number + 1)) for number in numbers])
+    return np.concatenate([read_slice(array, slice(number, number + 1)) for number in numbers])
 
 
-def extremes(array: NDArray[Any]) -> NDArray[Any]:
+def min_and_max(array: NDArray[Any]) -> NDArray[Any]:
     """Return the minimum and maximum, shape (2,), computed by blocks; NaN if there is any.
 
-    >>> extremes(np.array([[3, 1], [2, 5]]))
+    >>> min_and_max(np.array([[3, 1], [2, 5]]))
     array([1, 5])
     """
     ranges = np.array([(block.min(), block.max()) for _, (block,) in blocks(array)])

@@ -155,7 +155,7 @@ class Cache:
                 _clear(folder)
 
 
-def default_folder() -> Path | None:
+def default_cache_folder() -> Path | None:
     """Return the user's cache folder; None if there is none."""
     return user_folder("XDG_CACHE_HOME", ".cache")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import OutputError
-from edgepack.core.printable import shown
+from edgepack.core.printable import quote_name
 from edgepack.core.signals import ignore_interrupts
 from edgepack.core.system_errors import STAGED, explain_write_errors
 from edgepack.core.temporary_folders import TemporaryFolder
@@ -72,7 +72,7 @@ def _require_replaceable(output: Path, command: str, *, force: bool) -> None:
     manifest = _current_manifest(output)
     unlisted = next(_unlisted(output, manifest), None)
     if manifest is None or unlisted is not None:
-        what = shown(unlisted) if unlisted else "folders"
+        what = quote_name(unlisted) if unlisted else "folders"
         raise OutputError(
             f"{output}: --force replaces only a folder that edgepack wrote, and this one contains"
             f" {what}, which no {MANIFEST} of edgepack lists; {_ANOTHER}"

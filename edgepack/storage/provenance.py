@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgepack.config.export import Recipe, as_entry, is_function_name
+from edgepack.config.export import Recipe, is_function_name, step_as_json
 from edgepack.core.codec import as_json
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.manifest import RECIPE, Manifest
@@ -26,7 +26,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 _VECTORS = ("avx512f", "avx2", "avx", "sve", "asimd")  # the widest first
 
 
-def versions(
+def package_versions(
     distributions: Iterable[str] = (), interpreters: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
     """Return the versions of edgepack, Python, ``distributions`` and ``interpreters``."""
@@ -53,7 +53,11 @@ def export_manifest(
         "allow_unsafe": recipe.allow_unsafe,
         "observer": recipe.observer,
         # Without compression, manifests have always had "prune": null.
-        **({"compress": [*map(as_entry, recipe.compress)]} if recipe.compress else {"prune": None}),
+        **(
+            {"compress": [*map(step_as_json, recipe.compress)]}
+            if recipe.compress
+            else {"prune": None}
+        ),
         "samples": recipe.samples,
         "seed": recipe.seed,
         "quantization": as_json(recipe.quantization),
@@ -64,7 +68,7 @@ def export_manifest(
         command=command,
         artifacts=artifacts,
         asked={RECIPE: inputs | settings, "processor": processor()},
-        versions=versions(_DISTRIBUTIONS, interpreters),
+        versions=package_versions(_DISTRIBUTIONS, interpreters),
     )
 
 

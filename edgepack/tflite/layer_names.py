@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from edgepack.tflite.converter_names import fused
+from edgepack.tflite.converter_names import split_fused_name
 from edgepack.tflite.graph import Graph, Operator
 
 _COMPUTES = re.compile(r"/(Conv\w*D\w*|conv\w*|depthwise|separable_conv\w*|MatMul|Einsum)\d*$")
@@ -41,10 +41,10 @@ def layer_names(graph: Graph) -> dict[int, str]:
     return _distinct(names)
 
 
-def distinct(names: Iterable[str]) -> list[str]:
+def number_duplicates(names: Iterable[str]) -> list[str]:
     """Append their position to the names that occur more than once.
 
-    >>> distinct(["x", "y", "x"])
+    >>> number_duplicates(["x", "y", "x"])
     ['x#0', 'y', 'x#2']
     """
     listed = list(names)
@@ -60,7 +60,7 @@ def _path(graph: Graph, operator: Operator, index: int) -> list[str]:
     """
     weights = [graph.tensors[i].name for i in operator.inputs[1:2] if i >= 0]
     for name in (graph.tensors[index].name, *weights):
-        parts = [part for part in fused(name) if "/" in part]
+        parts = [part for part in split_fused_name(name) if "/" in part]
         if parts:
             computing = [part for part in parts if _COMPUTES.search(part)]
             if operator.name == "DEPTHWISE_CONV_2D":  # a layer with the same constants follows

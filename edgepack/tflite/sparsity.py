@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.tflite.constants import stored_values
-from edgepack.tflite.converter_names import fused
+from edgepack.tflite.converter_names import split_fused_name
 from edgepack.tflite.graph import Model, Tensor
 from edgepack.tflite.layer_names import layer_names
 
@@ -24,10 +24,10 @@ class Sparsity:
     layers: dict[str, float]
 
 
-def measure(weights: Mapping[str, NDArray[Any]]) -> Sparsity:
+def measure_sparsity(weights: Mapping[str, NDArray[Any]]) -> Sparsity:
     """Measure the sparsity of weights, arrays by the name of their layer.
 
-    >>> measure({"a": np.array([0, 1]), "b": np.array([0, 0, 0, 2, 3, 4])}).layers
+    >>> measure_sparsity({"a": np.array([0, 1]), "b": np.array([0, 0, 0, 2, 3, 4])}).layers
     {'a': 0.5, 'b': 0.5}
     """
     return _of({name: (int((array == 0).sum()), array.size) for name, array in weights.items()})
@@ -84,7 +84,7 @@ def weight_tensors(model: Model) -> dict[str, WeightTensor]:
         for index, operator in readers.items():
             tensor = graph.tensors[widened.get(index, index)]
             if tensor.is_constant and tensor.dtype in _DTYPES:
-                name = fused(tensor.name)[0]
+                name = split_fused_name(tensor.name)[0]
                 name = f"{name}#{index}" if name in weights else name
                 layer = layers[operator.outputs[0]] if operator.outputs else name
                 weights[name] = WeightTensor(tensor=tensor, operator=operator.name, layer=layer)
@@ -97,19 +97,19 @@ def weight_sparsity(model: Model) -> Sparsity:
     for weight in weight_tensors(model).values():
         zero_count, size = sizes.get(weight.layer, (0, 0))
         shape = weight.tensor.shape
-        sizes[weight.layer] = (zero_count + zeros(weight.tensor), size + prod(shape))
+        sizes[weight.layer] = (zero_count + count_zeros(weight.tensor), size + prod(shape))
     return _of(sizes)
 
 
 def has_countable_weights(tensor: Tensor) -> bool:
-    """Whether a tensor is a constant of a type whose zeros :func:`zeros` can count."""
+    """Whether a tensor is a constant of a type whose zeros :func:`count_zeros` can count."""
     return tensor.is_constant and tensor.dtype in (*_DTYPES, "uint8", "int16", "int32")
 
 
-def zeros(tensor: Tensor) -> int:
+def count_zeros(tensor: Tensor) -> int:
     """Return how many values of a constant represent zero, stored or omitted as sparse.
 
-    >>> zeros(Tensor(name="x", shape=(2, 3), dtype="int8", quant=None, data=bytes(5) + b"1"))
+    >>> count_zeros(Tensor(name="x", shape=(2, 3), dtype="int8", quant=None, data=bytes(5) + b"1"))
     5
     """
     values = stored_values(tensor)

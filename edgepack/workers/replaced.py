@@ -12,7 +12,7 @@ from edgepack.core.progress import Update, ignore
 from edgepack.workers.client import Worker
 
 
-class ReplacedWorker:
+class RestartingWorker:
     """A worker that ``start`` starts, immediately and again for the next call after it has ended.
 
     ``label`` names it in messages. Leaving the context ends it for good. It takes one call at a
@@ -26,7 +26,7 @@ class ReplacedWorker:
         self._is_closed = False
         self._worker: Worker | None = start()
 
-    def __enter__(self) -> ReplacedWorker:
+    def __enter__(self) -> RestartingWorker:
         return self
 
     def __exit__(

@@ -30,7 +30,7 @@ def machine_bytes() -> int | None:
 
 
 @contextmanager
-def growing_at_most(more: int) -> Iterator[None]:
+def limited_memory_growth(more: int) -> Iterator[None]:
     """Limit the memory of this process to ``more`` bytes above its current use, in the context.
 
     The limit is on writable memory (RLIMIT_DATA), not on files that are mapped for reading.
@@ -47,7 +47,7 @@ def growing_at_most(more: int) -> Iterator[None]:
 
 
 @contextmanager
-def computing_at_most(more_s: float) -> Iterator[None]:
+def limited_processor_time(more_s: float) -> Iterator[None]:
     """Limit this process to ``more_s`` more seconds of processor time, in the context.
 
     Beyond that, the system ends the process by SIGXCPU (RLIMIT_CPU), whatever native code is

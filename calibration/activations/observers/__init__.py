@@ -52,7 +52,7 @@ OBSERVERS = {
 }
 
 
-def observer(text: str) -> Observer:
+def make_observer(text: str) -> Observer:
     """Make an observer from its name and, after a colon, its number, such as ``percentile:99.9``.
 
     Raises :class:`ConfigError` for an unknown name and an invalid number.

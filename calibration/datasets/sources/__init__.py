@@ -31,7 +31,7 @@ from edgepack.calibration.datasets.sources.tfrecord import TfRecords, is_tfrecor
 from edgepack.calibration.datasets.sources.wav import WavFolder
 from edgepack.config.export import is_function_name
 from edgepack.core.errors import DatasetError, MissingToolError
-from edgepack.core.user_files import require_ordinary
+from edgepack.core.user_files import require_not_special
 
 _HEAD_BYTES = 4096
 _NPY = b"\x93NUMPY"
@@ -68,7 +68,7 @@ def find_source(data: Any) -> DataSource:
     with read_errors(str(path)):
         if path.is_dir():
             return _detect_folder(path)
-        require_ordinary(path, DatasetError)
+        require_not_special(path, DatasetError)
         return _detect_file(path)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.sources.source import Fields, SampleBlock, Survey
 from edgepack.core.errors import DatasetError
-from edgepack.core.user_files import is_special, leads_out
+from edgepack.core.user_files import is_special, leads_outside
 
 _BLOCK_FILES = 16
 
@@ -102,7 +102,7 @@ def files_below(folder: Path) -> list[str]:
             raise DatasetError(
                 f"{folder}: {inside / special[0]} is a pipe, a socket or a device; remove it"
             )
-        if outside := [name for name in visible if leads_out(Path(place) / name, real_folder)]:
+        if outside := [name for name in visible if leads_outside(Path(place) / name, real_folder)]:
             raise DatasetError(
                 f"{folder}: {inside / outside[0]} is a link that leads out of the folder; copy the"
                 " file into it"

@@ -6,7 +6,7 @@ from edgepack.calibration.datasets.sources.columns import Columns
 from edgepack.calibration.datasets.sources.source import Context
 from edgepack.calibration.datasets.sources.stream import Stream, open_object
 from edgepack.core.errors import DatasetError
-from edgepack.core.importing import calling, import_function
+from edgepack.core.importing import import_function, user_code_errors
 
 
 def open_function(name: str, context: Context) -> Columns | Stream:
@@ -16,6 +16,6 @@ def open_function(name: str, context: Context) -> Columns | Stream:
     no data.
     """
     function = import_function(name, name, DatasetError)
-    with calling(name, DatasetError):
+    with user_code_errors(name, DatasetError):
         value = function()
     return open_object(value, name, context)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgepack.calibration.datasets.sources.columns import Columns, InMemoryArray
 from edgepack.calibration.datasets.sources.source import Context, Fields, SampleBlock
 from edgepack.core.errors import DatasetError
-from edgepack.core.importing import calling
+from edgepack.core.importing import user_code_errors
 from edgepack.core.signature import Signature
 
 _CURE = "provide an array for each input: dict({arguments})"
@@ -25,7 +25,7 @@ def open_object(value: Any, name: str, context: Context) -> Columns | Stream:
     Raises :class:`DatasetError` for an object of another type, and for a stream without samples.
     """
     if hasattr(value, "__array__") or isinstance(value, (Mapping, tuple)):
-        with calling(name, DatasetError):
+        with user_code_errors(name, DatasetError):
             arrays = _name_arrays(value, name, context.signature)
         return Columns(name, {key: _opener(array) for key, array in arrays.items()}, _CURE)
     return Stream(value, name, context)
@@ -117,7 +117,7 @@ class Stream:
         return values
 
     def _named_elements(self, value: Any) -> Iterator[dict[str, NDArray[Any]]]:
-        with calling(self.name, DatasetError):
+        with user_code_errors(self.name, DatasetError):
             for element in _elements(value, self.name):
                 yield _name_arrays(element, self.name, self._signature)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.compression.pruning.settings import Prune, Pruning
-from edgepack.compression.technique import Compressed, Form, Task, Technique
+from edgepack.compression.technique import Compressed, CompressionTask, ModelForm, Technique
 
 
 class MagnitudePruning(Technique):
@@ -15,9 +15,9 @@ class MagnitudePruning(Technique):
     stage = "pruned"
     settings = Prune
     record = Pruning
-    forms = frozenset({Form.KERAS, Form.TFLITE})
+    forms = frozenset({ModelForm.KERAS, ModelForm.TFLITE})
 
-    def apply(self, task: Task, settings: Prune) -> Compressed:
+    def apply(self, task: CompressionTask, settings: Prune) -> Compressed:
         """Set the smallest weights of a Keras model, or of a .tflite file, to zero."""
         from edgepack.compression.pruning.prune import prune
         from edgepack.compression.pruning.prune_tflite import prune_tflite

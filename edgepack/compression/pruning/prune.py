@@ -16,8 +16,8 @@ from edgepack.compression.pruning.masks import Masks, pruning_callback
 from edgepack.compression.pruning.schedule import PruningPlan
 from edgepack.compression.pruning.settings import Prune, Pruning
 from edgepack.compression.pruning.threshold import zero_below
-from edgepack.compression.technique import Compressed, Task
-from edgepack.compression.training.strategy import strategy
+from edgepack.compression.technique import Compressed, CompressionTask
+from edgepack.compression.training.strategy import create_strategy
 from edgepack.compression.training.task import Trained, Training
 from edgepack.compression.training.trainer import SEED, Trainer, batch_size
 from edgepack.compression.weights import layer_weights, tensorflow_variable
@@ -30,7 +30,7 @@ from edgepack.storage.arrays import Arrays
 UNSUPPORTED_LAYER = "TFMOT does not prune such layers"
 
 
-def prune(task: Task, settings: Prune) -> Compressed:
+def prune(task: CompressionTask, settings: Prune) -> Compressed:
     """Return a Keras model with the smallest weights set to zero, and the record of the pruning.
 
     With training, weights are pruned on TFMOT's schedule while the model is fine-tuned; without, in
@@ -136,7 +136,7 @@ class _Job:
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return the scope of the strategy; without one, a context that does nothing."""
-        return strategy(self.strategy).scope() if self.strategy else nullcontext()
+        return create_strategy(self.strategy).scope() if self.strategy else nullcontext()
 
     def train(self, loaded: KerasModel, model: Any, callback: Any, **arguments: Any) -> Trained:
         """Train a model while a callback prunes it."""

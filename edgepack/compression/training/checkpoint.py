@@ -30,7 +30,7 @@ class TrainingState:
     waited: int = 0
 
 
-def require_none(files: Iterable[Path]) -> None:
+def require_no_checkpoints(files: Iterable[Path]) -> None:
     """Raise :class:`ConfigError` if a checkpoint exists, which a new run would replace."""
     for path in files:
         if path.exists():
@@ -53,7 +53,7 @@ class Checkpoint:
         if resume and not path.is_file():
             raise ConfigError(f"{path.parent}: holds no checkpoint to resume; run without --resume")
         if not resume:
-            require_none([path])
+            require_no_checkpoints([path])
 
     def restore(self) -> tuple[TrainingState, list[NDArray[Any]], list[NDArray[Any]]] | None:
         """Return the state, the variables' values and the best weights; None without ``resume``.
@@ -116,7 +116,7 @@ def checkpoint_files(folder: Path | None, trainings: int) -> list[Path]:
 
 
 @contextmanager
-def checkpoints_in(folder: Path | None) -> Iterator[None]:
+def checkpoint_folder(folder: Path | None) -> Iterator[None]:
     """Create the folder for checkpoints, if any; remove it in the end if it is empty.
 
     Raises :class:`OutputError` if it cannot be created.

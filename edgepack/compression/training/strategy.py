@@ -10,7 +10,7 @@ from edgepack.core.errors import ConfigError, reason
 
 
 @cache
-def strategy(name: str) -> Any:
+def create_strategy(name: str) -> Any:
     """Return the strategy ``mirrored`` (all local GPUs, or else all CPUs) or ``multi-worker``.
 
     ``multi-worker``, for several hosts, must be created before TensorFlow does anything else.

@@ -10,9 +10,9 @@ from itertools import permutations
 
 from edgepack.core.errors import ConfigError
 from edgepack.emit.c.firmware_model import IOTensor
-from edgepack.tflite.converter_names import unnumbered
+from edgepack.tflite.converter_names import without_output_number
 from edgepack.tflite.graph import Tensor
-from edgepack.tflite.layer_names import distinct
+from edgepack.tflite.layer_names import number_duplicates
 
 MAX_NAME = 48
 """Most characters of a model's C name: its longest symbols stay below 100."""
@@ -84,7 +84,7 @@ def c_identifier(text: str) -> str:
     return safe if safe[0].isalpha() else f"m{safe}"
 
 
-def model_names(titles: Sequence[str]) -> list[str]:
+def c_model_names(titles: Sequence[str]) -> list[str]:
     """Return a C identifier per model of one firmware, so that symbols, macros and folders differ.
 
     Letter case is kept, but names must differ in more than case: macros are in capitals, and some
@@ -127,7 +127,7 @@ def _quoted(text: str) -> str:
     return repr(text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}[...]")
 
 
-def end_identifiers(tensors: Sequence[Tensor], kind: str) -> tuple[IOTensor, ...]:
+def c_io_tensors(tensors: Sequence[Tensor], kind: str) -> tuple[IOTensor, ...]:
     """Name the inputs or outputs of a model for C; ``kind`` is ``input`` or ``output``.
 
     A single one is named by its kind alone. Several get their tensor's name after it, in lower
@@ -137,10 +137,10 @@ def end_identifiers(tensors: Sequence[Tensor], kind: str) -> tuple[IOTensor, ...
     >>> from edgepack.tflite.graph import Tensor
     >>> def tensor(name): return Tensor(name=name, shape=(1,), dtype="int8", quant=None, data=b"")
     >>> tensors = [tensor("serving_default_Left:0"), tensor("日本")]
-    >>> [io.name for io in end_identifiers(tensors, "input")]
+    >>> [io.name for io in c_io_tensors(tensors, "input")]
     ['input_left', 'input_1']
     """
-    titles = distinct(tensor.name for tensor in tensors)
+    titles = number_duplicates(tensor.name for tensor in tensors)
     words = [_io_word(tensor.name) for tensor in tensors]
     counts = Counter(words)
     # As for models: the symbols of `x` end in words that `x_fixed` may begin with.
@@ -163,7 +163,7 @@ def end_identifiers(tensors: Sequence[Tensor], kind: str) -> tuple[IOTensor, ...
 def _io_word(title: str) -> str:
     """Return the lower-case identifier of an input or output; empty if none can be made."""
     try:
-        word = c_identifier(unnumbered(title)).lower()
+        word = c_identifier(without_output_number(title)).lower()
     except ConfigError:
         return ""
     return word if len(word) <= _MAX_IO_WORD else ""

@@ -26,7 +26,7 @@ class IOTensor:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Vector:
+class GoldenVector:
     """A golden test vector: one array per input and output, of the tensor's shape and dtype."""
 
     inputs: tuple[NDArray[Any], ...]
@@ -53,7 +53,7 @@ class FirmwareModel:
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     device: str = ""
-    vectors: tuple[Vector, ...] = ()
+    vectors: tuple[GoldenVector, ...] = ()
 
     @property
     def macro(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from edgepack.tflite.converter_names import NAMELESS, unnumbered
+from edgepack.tflite.converter_names import NAMELESS, without_output_number
 
 SIDE_SUFFIXES = ("Width", "Height")
 """Suffixes of an image input's name: the parameters for the size of the image."""
@@ -61,7 +61,7 @@ def io_names(kind: str, titles: Sequence[str]) -> list[str]:
 
 def _io_word(title: str, index: int) -> str:
     """Return the title's ASCII letters and digits as part of an identifier; the index if none."""
-    plain = "" if title == NAMELESS else unnumbered(title)
+    plain = "" if title == NAMELESS else without_output_number(title)
     return "".join(map(_capitalized, _ascii_words(plain)))[:_MAX_LENGTH] or str(index)
 
 

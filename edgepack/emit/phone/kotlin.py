@@ -174,7 +174,7 @@ _ACCESS_SUFFIXES = {"float32": "Float", "int16": "Short", "int32": "Int", "int64
 _CASTS = {"int8": ".toByte()", "uint8": ".toByte()", "int16": ".toShort()"}
 
 
-def kotlin(model: PhoneModel) -> str:
+def kotlin_source(model: PhoneModel) -> str:
     """Write the Kotlin source file of a model's class.
 
     It uses LiteRT's Interpreter class, which releases up to 1.4 have and 2.0.3 lacks

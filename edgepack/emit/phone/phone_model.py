@@ -68,7 +68,9 @@ def is_quantized(tensor: Tensor) -> bool:
     return tensor.quant is not None
 
 
-def model_ends(kind: str, titles: Sequence[str], tensors: Sequence[Tensor]) -> tuple[IOTensor, ...]:
+def app_io_tensors(
+    kind: str, titles: Sequence[str], tensors: Sequence[Tensor]
+) -> tuple[IOTensor, ...]:
     """Name the inputs or outputs of a model for an app; ``kind`` is ``input`` or ``output``.
 
     Raises :class:`ModelError` if there are none, for a dtype that the emitted code does not
@@ -99,7 +101,7 @@ def _require_supported(kind: str, title: str, tensor: Tensor) -> None:
         )
 
 
-def require_prepared(io: IOTensor, preprocessing: Preprocessing) -> None:
+def require_preprocessing_fits(io: IOTensor, preprocessing: Preprocessing) -> None:
     """Raise :class:`ConfigError` unless preprocessing outputs what an input expects."""
     expected = io.tensor.sample_shape
     if preprocessing == Preprocessing():

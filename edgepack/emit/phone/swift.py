@@ -167,7 +167,7 @@ _TYPES = {
 }
 
 
-def swift(model: PhoneModel) -> str:
+def swift_source(model: PhoneModel) -> str:
     """Write the Swift source file of a model's class.
 
     It uses TensorFlow Lite's C API: ``Tensor.DataType`` of the Swift API has no case for int8, so

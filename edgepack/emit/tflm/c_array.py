@@ -75,12 +75,12 @@ def array_source(symbol: str, data: bytes, header: str) -> str:
 _ARRAY = re.compile(r"unsigned char \w+\[(\d{1,10})\] = \{([0-9a-fx,\s]*)\};")
 
 
-def c_bytes(source: str) -> bytes | None:
+def read_c_array(source: str) -> bytes | None:
     """Parse the bytes of the array in text that :func:`array_source` wrote; None if there is none.
 
     None also if a value is not one byte in hexadecimal, or their count is not the array's length.
 
-    >>> list(c_bytes(array_source("tiny_model", bytes([28, 0]), "model.h")))
+    >>> list(read_c_array(array_source("tiny_model", bytes([28, 0]), "model.h")))
     [28, 0]
     """
     if (match := _ARRAY.search(source)) is None:

@@ -67,7 +67,7 @@ def model_settings_h(model: FirmwareModel) -> str:
     return c_header(f"{model.macro}_MODEL_SETTINGS_H", "\n".join(parts), ["<stdint.h>"])
 
 
-def elements(io: IOTensor) -> int:
+def element_count(io: IOTensor) -> int:
     """Return the number of values, 1 for a scalar. Raises :class:`ModelError` if there are none."""
     count = prod(io.tensor.shape)
     if count < 1:
@@ -104,7 +104,7 @@ def _io_settings(model: FirmwareModel, kind: str, index: int, io: IOTensor) -> s
         name=c_string(io.title),
         rank=len(tensor.shape),
         sizes=", ".join(map(str, sizes)),
-        elements=elements(io),
+        elements=element_count(io),
         bytes=tensor.value_bytes,
     )
     if not (quant := _quantization(io)):

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.core.progress import Parts, Update
+from edgepack.core.progress import CombinedProgress, Update
 from edgepack.evaluation.deviation import why_no_outputs
 from edgepack.pipeline.validation.read_inputs import ParsedFile
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run_result import Run
-from edgepack.storage.arrays import file_of, load_array, save_array
+from edgepack.storage.arrays import load_array, mapped_file, save_array
 from edgepack.storage.artifact import describe
 from edgepack.storage.cache import Cache, CacheEntry
 from edgepack.storage.dataset import Dataset
@@ -43,7 +43,7 @@ class Samples:
 
 def array_digest(array: NDArray[Any]) -> str:
     """Return the SHA-256 of the file that an array is mapped from, or else of its content."""
-    path = file_of(array)
+    path = mapped_file(array)
     if path is not None:
         return describe(path).sha256
     content = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
@@ -132,7 +132,7 @@ def _run(
     update: Update,
 ) -> dict[str, dict[str, Run]]:
     pairs = sum(len(request.runtimes) for request in requests.values())
-    counter = Parts(update, total=len(samples) * pairs)
+    counter = CombinedProgress(update, total=len(samples) * pairs)
     started = {}
     for index, (name, request) in enumerate(requests.items()):
         folder = work / f"run-{index}"  # file names may be equal
@@ -168,7 +168,7 @@ def _cache_run(run: Run, key: Any, cache: Cache, work: Path) -> RuntimeOutputs:
         return RuntimeOutputs(version=run.version, outputs=(), failure=why, content=key)
     files = {}
     for index, array in enumerate(run.outputs.values()):
-        path = file_of(array)
+        path = mapped_file(array)
         if path is None:
             path = work / f"kept-{index}.npy"
             save_array(path, array)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ConfigError, ModelError
-from edgepack.core.signature import Signature, fits
+from edgepack.core.signature import Signature, shape_fits
 from edgepack.pipeline.naming import default_name
-from edgepack.pipeline.origin import compressed_name, origin, pruned_float
+from edgepack.pipeline.origin import compressed_name, find_origin, pruned_float
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Origin
-from edgepack.tflite.converter_names import without_suffix
+from edgepack.tflite.converter_names import without_converter_affixes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def _read(name: str, path: Path, source: Path) -> Candidate:
         name=name,
         role=QUANTIZED,
         file=read_file(path),
-        origin=origin(path),
+        origin=find_origin(path),
         pruned=None if pruned is None else read_file(pruned),
     )
 
@@ -71,7 +71,7 @@ def _with_pruned(quantized: Sequence[Candidate]) -> Iterator[Candidate]:
             name = _unused_name(
                 used_names, stage if len(pruned_models) == 1 else f"{stage} {each.name}"
             )
-            pruned_origin = origin(each.pruned.path)
+            pruned_origin = find_origin(each.pruned.path)
             yield Candidate(name=name, role=PRUNED, file=each.pruned, origin=pruned_origin)
             used_names.add(name)
             listed.add(each.pruned.data)
@@ -110,7 +110,7 @@ def _require_same_signature(file: ParsedFile, source: Path, signature: Signature
         (file.signature.outputs, signature.outputs),
     ):
         if len(specs) != len(float_specs) or not all(
-            fits(spec.shape, expected.shape)
+            shape_fits(spec.shape, expected.shape)
             for spec, expected in zip(specs, float_specs, strict=True)
         ):
             raise ModelError(
@@ -118,7 +118,8 @@ def _require_same_signature(file: ParsedFile, source: Path, signature: Signature
                 f" {signature}; give models made from the same one"
             )
     order, float_order = (
-        [without_suffix(each.name) for each in of.inputs] for of in (file.signature, signature)
+        [without_converter_affixes(each.name) for each in of.inputs]
+        for of in (file.signature, signature)
     )
     if order != float_order and sorted(order) == sorted(float_order):
         raise ModelError(

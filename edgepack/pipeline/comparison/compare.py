@@ -10,8 +10,8 @@ from typing import Any
 
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ModelError
-from edgepack.core.progress import Progress, Silent
-from edgepack.core.temporary_folders import TemporaryFolder, temporary
+from edgepack.core.progress import NoProgress, Progress
+from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.devices.target import target_file
 from edgepack.pipeline.comparison.cached_runs import RunRequest, RuntimeOutputs, run_cached
 from edgepack.pipeline.comparison.details import CandidateDetails, weight_mismatch_notes
@@ -29,10 +29,10 @@ from edgepack.runtimes import LITERT, Runtime
 from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
-from edgepack.storage.cache import Cache, default_folder
+from edgepack.storage.cache import Cache, default_cache_folder
 from edgepack.storage.manifest import Manifest
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_data, versions
+from edgepack.storage.provenance import describe_data, package_versions
 
 _COMMAND = "compare"
 
@@ -48,17 +48,17 @@ def compare(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    progress = progress or Silent()
+    progress = progress or NoProgress()
     plan = plan_folds(config)
     with ExitStack() as stack:
         folder = None
         if config.output is None:
-            work = stack.enter_context(temporary())
+            work = stack.enter_context(temporary_folder())
         else:
             output = staged_output(config.output, _COMMAND, _paths(config), force=config.force)
             folder = stack.enter_context(output)
             work = stack.enter_context(TemporaryFolder(folder.parent))
-        cache = Cache(default_folder() if config.is_cached else None, work)
+        cache = Cache(default_cache_folder() if config.is_cached else None, work)
         setup = read_setup(config, cache, work, stack, progress, verbose=verbose)
         split = split_folds(setup, plan) if plan else None
         float_run, runs = _run(setup)
@@ -92,7 +92,7 @@ def _paths(config: CompareConfig) -> list[Any]:
         *candidates,
         *(companion for path in candidates for companion in companion_files(path)),
         *map(target_file, config.targets),
-        *filter(None, [default_folder()]),
+        *filter(None, [default_cache_folder()]),
     ]
 
 
@@ -138,7 +138,7 @@ def _report(
         lint=lint,
         max_drop=setup.max_drop,
         inputs=inputs,
-        versions=versions(_DISTRIBUTIONS, versions_of(setup.runtimes)),
+        versions=package_versions(_DISTRIBUTIONS, versions_of(setup.runtimes)),
         notes=(*notes, *weight_mismatch_notes(stages)),
     )
 
@@ -164,6 +164,6 @@ def _write(
         command=_COMMAND,
         artifacts=describe_all(folder),
         asked={"comparison": {"inputs": report.inputs}},
-        versions=versions(_DISTRIBUTIONS, versions_of(runtimes)),
+        versions=package_versions(_DISTRIBUTIONS, versions_of(runtimes)),
     )
     manifest.write(folder)

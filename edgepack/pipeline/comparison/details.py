@@ -12,9 +12,9 @@ from edgepack.config.project_file import ProjectFile
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.codec import as_json
 from edgepack.core.errors import EdgepackError
-from edgepack.core.progress import Silent, ignore
+from edgepack.core.progress import NoProgress, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
-from edgepack.layer_errors.causes import has_other_weights
+from edgepack.layer_errors.causes import has_mismatched_weights
 from edgepack.layer_errors.result import DebugReport
 from edgepack.pipeline.comparison.cached_runs import array_digest
 from edgepack.pipeline.comparison.candidates import Candidate
@@ -22,14 +22,14 @@ from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.pipeline.debug import compare_layers, start_layer_comparer
 from edgepack.pipeline.lint import run_linter
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_inputs, reporting_damage
-from edgepack.pipeline.validation.validate import Subject, examine, installed_runtimes
+from edgepack.pipeline.validation.validate import Subject, examine, runtimes_for
 from edgepack.report.data.comparison import QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.validation import ValidationReport
-from edgepack.report.format.text_table import shorten
+from edgepack.report.format.text_table import list_names
 from edgepack.runtimes import LITERT, RUNTIMES
 from edgepack.tflite.sparsity import weight_sparsity
-from edgepack.workers.replaced import ReplacedWorker
+from edgepack.workers.replaced import RestartingWorker
 
 
 class CandidateDetails:
@@ -121,8 +121,8 @@ class CandidateDetails:
                     setup.targets,
                     setup.running,
                     work,
-                    Silent(),
-                    on=installed_runtimes(setup.targets),
+                    NoProgress(),
+                    on=runtimes_for(setup.targets),
                     budgets={},
                 )
 
@@ -147,13 +147,13 @@ class CandidateDetails:
                     setup.samples.data.inputs,
                     file.outputs,
                     setup.work,
-                    Silent(),
+                    NoProgress(),
                 )
 
         return setup.cache.remember(key, DebugReport, layers)
 
     @cached_property
-    def _layer_comparer(self) -> ReplacedWorker:
+    def _layer_comparer(self) -> RestartingWorker:
         return self._stack.enter_context(start_layer_comparer(verbose=self._setup.verbose))
 
 
@@ -169,9 +169,9 @@ def weight_mismatch_notes(stages: Sequence[Stage]) -> Iterator[str]:
     """Yield a note for each model whose weights differ from the float model's beyond rounding."""
     for stage in stages:
         layers = stage.layers.layers if stage.layers else ()
-        names = [each.figures.name for each in layers if has_other_weights(each.figures)]
+        names = [each.figures.name for each in layers if has_mismatched_weights(each.figures)]
         if names:
             yield (
-                f"{stage.name}: its weights are not the float model's in {shorten(names)}: they"
+                f"{stage.name}: its weights are not the float model's in {list_names(names)}: they"
                 " differ by more than rounding; was it made from another model?"
             )

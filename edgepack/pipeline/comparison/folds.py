@@ -27,7 +27,7 @@ from edgepack.metrics import Measure
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.pipeline.comparison.splits import choose_calibration_samples, choose_folds, subset
-from edgepack.pipeline.origin import compressed_name, origin
+from edgepack.pipeline.origin import compressed_name, find_origin
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
 from edgepack.pipeline.steps.job import Job, JobData
@@ -65,7 +65,7 @@ def plan_folds(config: CompareConfig) -> FoldPlan | None:
     if config.folds is None:
         return None
     (candidate,) = config.candidates
-    recorded = origin(candidate.path)
+    recorded = find_origin(candidate.path)
     settings = _settings(candidate.path, recorded)
     return FoldPlan(
         count=config.folds, candidate=candidate.path, origin=recorded, settings=settings

@@ -11,11 +11,11 @@ from typing import Any
 from edgepack.config.export import ModelSource
 from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.core.codec import restore
-from edgepack.core.signature import Loaded, Signature
+from edgepack.core.signature import LoadedModelInfo, Signature
 from edgepack.load.formats import Format, detect_format
 from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, Samples
-from edgepack.pipeline.steps.model_process import keep, model_session, session_folder
+from edgepack.pipeline.steps.model_process import collect_output, model_session, session_folder
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.storage.arrays import array_paths
 from edgepack.storage.artifact import Artifact, describe
@@ -105,7 +105,7 @@ class ReferenceModel:
             written = session_folder(self._work) / FLOAT_TFLITE
             kept_file = self._work / FLOAT_TFLITE
             self.session().call("convert", shapes=shapes, float_tflite=str(written))
-            keep(written, kept_file)
+            collect_output(written, kept_file)
             entry = self._cache.keep(key, None, {FLOAT_TFLITE: kept_file})
         return read_file(entry.folder / FLOAT_TFLITE)
 
@@ -122,7 +122,7 @@ class ReferenceModel:
     def _signature(self) -> tuple[Signature, str]:
         if self.file is not None:
             return self.file.signature, TfliteFile.runtime
-        loaded = self._cache.remember(["signature", self._content], Loaded, self._load)
+        loaded = self._cache.remember(["signature", self._content], LoadedModelInfo, self._load)
         return loaded.signature, loaded.runtime
 
     def session(self) -> Worker:
@@ -132,7 +132,7 @@ class ReferenceModel:
         assert self._worker is not None  # noqa: S101 (_load sets it)
         return self._worker
 
-    def _load(self) -> Loaded:
+    def _load(self) -> LoadedModelInfo:
         worker = self._stack.enter_context(
             model_session(self._source, self._work, verbose=self._verbose)
         )
@@ -140,6 +140,6 @@ class ReferenceModel:
         import_module(
             "sklearn.metrics"
         )  # needed for scores; takes a second, meanwhile the model loads
-        loaded = restore(Loaded, loading.result())
+        loaded = restore(LoadedModelInfo, loading.result())
         self._worker = worker
         return loaded

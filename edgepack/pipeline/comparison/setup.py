@@ -30,7 +30,12 @@ from edgepack.pipeline.comparison.reference import ReferenceModel
 from edgepack.pipeline.steps.check import project_file_budgets, require_measurable
 from edgepack.pipeline.steps.job import Job, JobData, new_job
 from edgepack.runtimes import Runtime
-from edgepack.runtimes.installed import installed, missing, require_any, runtimes_named
+from edgepack.runtimes.installed import (
+    installed_runtimes,
+    missing_packages,
+    require_any_installed,
+    runtimes_named,
+)
 from edgepack.runtimes.processes import Interpreters, interpreters
 from edgepack.storage.cache import Cache
 from edgepack.storage.dataset import Dataset
@@ -104,8 +109,8 @@ def read_setup(
     labels = read_labels(config.labels) if config.labels else ()
     targets = load_targets(config.targets)
     required = runtimes_named({name for target in targets for name in target.interpreters})
-    require_any(required)
-    runtimes = installed(required)
+    require_any_installed(required)
+    runtimes = installed_runtimes(required)
     running = stack.enter_context(interpreters(verbose=verbose))
     with (
         progress.step("load") as update,
@@ -132,7 +137,7 @@ def read_setup(
         measures=measures,
         classes=_classes(config, labels, data, signature),
         max_drop=_max_drop(config, project_file, targets, is_measured=bool(measures)),
-        notes=(*missing(required), *spooled.notes),
+        notes=(*missing_packages(required), *spooled.notes),
     )
 
 

@@ -14,7 +14,7 @@ from edgepack.calibration.datasets.sources.source import Survey
 from edgepack.config.export import Recipe
 from edgepack.core.errors import ConfigError
 from edgepack.evaluation.paired_outputs import Mask
-from edgepack.storage.array_writer import chosen_rows
+from edgepack.storage.array_writer import write_selected_rows
 from edgepack.storage.arrays import array_paths
 from edgepack.storage.dataset import Dataset
 
@@ -70,6 +70,7 @@ def subset(dataset: Dataset, mask: Mask, stem: Path) -> Dataset:
     """Write the samples in a mask, (samples,), to files next to ``stem``, block by block."""
     files = array_paths(stem, dataset.inputs)
     inputs = {
-        name: chosen_rows(array, mask, Path(files[name])) for name, array in dataset.inputs.items()
+        name: write_selected_rows(array, mask, Path(files[name]))
+        for name, array in dataset.inputs.items()
     }
     return replace(dataset, inputs=inputs, labels={}, files=files)

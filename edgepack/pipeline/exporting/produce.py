@@ -8,9 +8,9 @@ from dataclasses import replace
 from edgepack.compression.pruning.settings import Prune
 from edgepack.compression.training.checkpoint import (
     checkpoint_files,
-    checkpoints_in,
+    checkpoint_folder,
     remove_checkpoints,
-    require_none,
+    require_no_checkpoints,
 )
 from edgepack.config.export import MULTI_WORKER, Recipe
 from edgepack.core.codec import restore
@@ -21,7 +21,7 @@ from edgepack.devices.target import Target, target_file
 from edgepack.evaluation.deviation import (
     ReferenceComparison,
     compare_with_reference_kernels,
-    known_defect,
+    find_known_defect,
 )
 from edgepack.load.formats import detect_format
 from edgepack.pipeline.lint import lint_warnings
@@ -45,7 +45,7 @@ from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.run import find_unneeded_runtimes, partial_run_notes, run_within_budget
 from edgepack.pipeline.steps.score import make_evaluators
 from edgepack.pipeline.validation.reference_check import find_contradictions
-from edgepack.report.data.compression import last_of
+from edgepack.report.data.compression import last_step_of
 from edgepack.report.data.export import Report, RuntimeReport, SparsityReport
 from edgepack.report.document.write import write_page
 from edgepack.report.pages.export import export_document
@@ -89,12 +89,12 @@ def produce(
     checkpoints = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
     paths += checkpoints
     if not recipe.resume:
-        require_none(checkpoints)
+        require_no_checkpoints(checkpoints)
     with (
         staged_output(recipe.output, command, paths, force=recipe.force) as folder,
         # On the same disk as the output, so that a message about a full disk names the right one.
         TemporaryFolder(folder.parent) as work,
-        checkpoints_in(recipe.checkpoints),
+        checkpoint_folder(recipe.checkpoints),
         model_session(
             recipe.source,
             work,
@@ -130,11 +130,11 @@ def produce(
             contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
         outputs = model_steps.collect_predictions(job, data, predictions)
         validation = compare_with_reference_kernels(
-            runs, model_steps.named_outputs(data, model), outputs["float"], known_defect(model)
+            runs, model_steps.named_outputs(data, model), outputs["float"], find_known_defect(model)
         )
         scorers = make_evaluators(outputs["float"], data.measures)
         compression = step_reports(steps, scorers, outputs)
-        pruned = last_of(compression, Prune.technique)
+        pruned = last_step_of(compression, Prune.technique)
         comparison = model_steps.compare_with_float(job, data, model, validation, scorers, pruned)
         evidence = gather_evidence(
             model,

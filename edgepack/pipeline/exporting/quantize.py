@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgepack.config.export import DEFAULT_TARGETS, Recipe
 from edgepack.core.progress import Progress
-from edgepack.devices.scheme_support import able_runtimes, able_targets
+from edgepack.devices.scheme_support import supporting_runtimes, supporting_targets
 from edgepack.devices.target import load_targets
 from edgepack.pipeline.exporting.produce import produce
 from edgepack.report.data.export import Report
@@ -20,6 +20,6 @@ def quantize(recipe: Recipe, progress: Progress | None = None, *, verbose: bool 
         targets = load_targets(recipe.targets)
         runtimes = [name for target in targets for name in target.interpreters]
     else:
-        targets = able_targets(recipe.quantization, DEFAULT_TARGETS)
-        runtimes = able_runtimes(recipe.quantization)
+        targets = supporting_targets(recipe.quantization, DEFAULT_TARGETS)
+        runtimes = supporting_runtimes(recipe.quantization)
     return produce("quantize", recipe, targets, runtimes, progress, firmware=False, verbose=verbose)

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgepack.config.firmware import FirmwareConfig
 from edgepack.core.errors import ConfigError, MissingToolError, TargetError
-from edgepack.core.progress import Progress, Silent
+from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.devices.target import Target, load_target, target_file
 from edgepack.emit.c.c_identifiers import MAX_NAME
@@ -16,18 +16,18 @@ from edgepack.emit.tflm.layouts import LAYOUTS, Layout
 from edgepack.emit.tflm.main_cc import main_cc
 from edgepack.emit.tflm.model_files import model_files
 from edgepack.footprint.flash import runtime_flash_bytes
-from edgepack.load.tflite_file import of_file
+from edgepack.load.tflite_file import name_file_in_errors
 from edgepack.pipeline.firmware_project.prepare_model import prepare_model
 from edgepack.pipeline.firmware_project.read_models import ModelInputs, read_model_inputs
 from edgepack.report.data.firmware import FirmwareReport, ModelReport
 from edgepack.runtimes import TFLM
-from edgepack.runtimes.installed import missing, versions_of
+from edgepack.runtimes.installed import missing_packages, versions_of
 from edgepack.runtimes.processes import interpreters
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe, describe_all
 from edgepack.storage.manifest import Manifest
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import versions
+from edgepack.storage.provenance import package_versions
 from edgepack.tflite.graph import Model
 
 _DEFAULT_LAYOUT = "cmake"
@@ -45,7 +45,7 @@ def firmware(
     standard error. Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause
     or cure, including a model that TensorFlow Lite Micro does not run.
     """
-    progress = progress or Silent()
+    progress = progress or NoProgress()
     target = load_target(config.target)
     _require_micro(target)
     layout_name = config.layout or target.layout or _DEFAULT_LAYOUT
@@ -73,7 +73,7 @@ def firmware(
         with progress.step("emit"):
             texts: dict[str, str] = {}
             for name, model in models.items():
-                with of_file(model_inputs[name].file.path):
+                with name_file_in_errors(model_inputs[name].file.path):
                     texts |= model_files(model)
             text_files.write_texts(folder, _project(layout, list(models.values()), texts))
         report = FirmwareReport(
@@ -88,7 +88,7 @@ def firmware(
             command=_COMMAND,
             artifacts=report.files | {_REPORT: describe(folder / _REPORT)},
             asked={_COMMAND: _described(config, target, layout_name, model_inputs)},
-            versions=versions(["numpy"], versions_of([TFLM])),
+            versions=package_versions(["numpy"], versions_of([TFLM])),
         )
         manifest.write(folder)
     return report
@@ -109,7 +109,7 @@ def _require_micro(target: Target) -> None:
             f"{target.name}: its {target.accelerator} runs models that Vela has compiled, which"
             " are not written as firmware; name a target without an NPU, such as corstone-300"
         )
-    if messages := missing([TFLM]):
+    if messages := missing_packages([TFLM]):
         raise MissingToolError(f"the test vectors and the arena come from tflm: {messages[0]}")
 
 

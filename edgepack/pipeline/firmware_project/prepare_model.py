@@ -12,13 +12,13 @@ from edgepack.core.errors import ConversionError
 from edgepack.core.findings import Finding
 from edgepack.core.progress import Update
 from edgepack.devices.target import Target
-from edgepack.emit.c.c_identifiers import end_identifiers
+from edgepack.emit.c.c_identifiers import c_io_tensors
 from edgepack.emit.c.firmware_model import FirmwareModel
-from edgepack.emit.tflm.model_settings import elements
+from edgepack.emit.tflm.model_settings import element_count
 from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.footprint import Arena
 from edgepack.footprint.flash import operator_names
-from edgepack.load.tflite_file import of_file
+from edgepack.load.tflite_file import name_file_in_errors
 from edgepack.pipeline.firmware_project.read_models import ModelInputs
 from edgepack.pipeline.firmware_project.vectors import make_test_vectors, vector_inputs
 from edgepack.pipeline.steps.check import gather_evidence, judge_targets
@@ -28,7 +28,7 @@ from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.report.data.firmware import ModelReport
 from edgepack.report.data.target import TargetReport
 from edgepack.runtimes import REFERENCE, TFLM
-from edgepack.runtimes.installed import installed
+from edgepack.runtimes.installed import installed_runtimes
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run_result import Run
 
@@ -56,12 +56,12 @@ def prepare_model(
         find_labelled_output(model_inputs.labels_file, model_inputs.labels, file.signature.outputs)
     main = file.model.main
     inputs, outputs = (
-        end_identifiers(main.input_tensors, "input"),
-        end_identifiers(main.output_tensors, "output"),
+        c_io_tensors(main.input_tensors, "input"),
+        c_io_tensors(main.output_tensors, "output"),
     )
-    with of_file(file.path):
+    with name_file_in_errors(file.path):
         for end in (*inputs, *outputs):
-            elements(end)  # raises for a tensor without values
+            element_count(end)  # raises for a tensor without values
     samples = vector_inputs(
         file, model_inputs.test, model_inputs.project_file, config.vectors, work, update
     )
@@ -74,7 +74,7 @@ def prepare_model(
         outputs=file.outputs,
         work=work,
         update=update,
-        on=installed([TFLM, REFERENCE]),
+        on=installed_runtimes([TFLM, REFERENCE]),
     )
     run = runs[TFLM.name]
     contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
@@ -82,7 +82,7 @@ def prepare_model(
     if run.outputs is None or target_report.footprint is None:
         raise ConversionError(f"{file.path}: {'; '.join(target_report.verdict.reasons)}")
     arena_bytes = _arena_bytes(target_report.footprint.arena, config.arena_margin_percent)
-    with of_file(file.path):
+    with name_file_in_errors(file.path):
         vectors = make_test_vectors(file.model, samples, run.outputs)
     model = FirmwareModel(
         name=name,

@@ -12,7 +12,7 @@ from edgepack.config.firmware import LONE, FirmwareConfig
 from edgepack.config.labels import read_labels
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.errors import ConfigError
-from edgepack.emit.c.c_identifiers import model_names
+from edgepack.emit.c.c_identifiers import c_model_names
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companion_files
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
@@ -60,7 +60,7 @@ def read_model_inputs(config: FirmwareConfig) -> dict[str, ModelInputs]:
     """
     files = [read_file(source.path) for source in config.models]
     titles = [source.name or default_name(source.path) for source in config.models]
-    names = model_names(titles)
+    names = c_model_names(titles)
     labels = _by_name("labels", config.labels, titles)
     project_files = _by_name("preprocessing", config.project_files, titles)
     tests = _by_name("test", config.tests, titles)

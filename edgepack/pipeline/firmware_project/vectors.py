@@ -12,8 +12,8 @@ from edgepack.config.export import DEFAULT_SEED
 from edgepack.config.project_file import ProjectFile
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
-from edgepack.emit.c.firmware_model import Vector
-from edgepack.load.tflite_file import of_file
+from edgepack.emit.c.firmware_model import GoldenVector
+from edgepack.load.tflite_file import name_file_in_errors
 from edgepack.pipeline.validation.read_inputs import ParsedFile
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes.random_inputs import random_inputs
@@ -51,14 +51,14 @@ def vector_inputs(
             " model's inputs smaller"
         )
     if data is None:
-        with of_file(file.path):
+        with name_file_in_errors(file.path):
             return random_inputs(file.model, count, DEFAULT_SEED, _MAX_BYTES)
     with dataset_reader([data], project_file) as reader:
         spooled = reader.read(data, file.signature, work / "test", samples=count, update=update)
     return quantize_inputs(spooled.dataset().inputs, file.model.main.input_tensors, work)
 
 
-def make_test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Vector, ...]:
+def make_test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[GoldenVector, ...]:
     """Pair each sample with TFLM's outputs for it, in the shapes of the model's tensors.
 
     ``inputs`` and ``outputs`` are (samples, ...), by name. Raises :class:`ModelError` for outputs
@@ -82,7 +82,7 @@ def make_test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[Ve
         )
     ]
     return tuple(
-        Vector(inputs=sample, outputs=result)
+        GoldenVector(inputs=sample, outputs=result)
         for sample, result in zip(
             zip(*shaped[0], strict=True), zip(*shaped[1], strict=True), strict=True
         )

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edgepack.calibration.activations.calibrator import Calibrator, observers_at_work
-from edgepack.calibration.activations.observers import observer
+from edgepack.calibration.activations.calibrator import Calibrator, start_calibrator
+from edgepack.calibration.activations.observers import make_observer
 from edgepack.calibration.activations.ranges import (
     Calibration,
     choose_ranges,
     load_ranges,
-    recorded,
+    read_recorded_ranges,
     save_ranges,
     write_ranges,
 )
-from edgepack.calibration.activations.tensorflow_calibrator import is_fused
+from edgepack.calibration.activations.tensorflow_calibrator import has_fused_operators
 from edgepack.config.export import DEFAULT_OBSERVER, Recipe
 from edgepack.conversion.to_tflite import has_loop
 from edgepack.core.errors import ConfigError, ConversionError
 from edgepack.core.progress import Update
 from edgepack.load.keras_model import KerasModel
 from edgepack.pipeline.steps.job import Job, JobData
-from edgepack.pipeline.steps.model_process import keep
+from edgepack.pipeline.steps.model_process import collect_output
 from edgepack.quantization.layer_patterns import assign_patterns
 from edgepack.quantization.represented_ranges import represented_ranges
 from edgepack.report.data.export import CalibrationReport
@@ -36,7 +36,7 @@ def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]
     if recipe.ranges or not recipe.quantization.needs_ranges:
         yield None
         return
-    with observers_at_work(verbose=verbose) as calibrator:
+    with start_calibrator(verbose=verbose) as calibrator:
         yield calibrator
 
 
@@ -60,7 +60,7 @@ def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibra
     with job.progress.step("calibrate") as update:
         if recipe.ranges:
             calibration = Calibration(ranges=load_ranges(recipe.ranges, graph), observed=None)
-        elif is_fused(graph):
+        elif has_fused_operators(graph):
             calibration = _calibrate_fused(job, data, update)
         else:
             assert calibrator is not None  # noqa: S101 (calibrating() provides it)
@@ -95,7 +95,7 @@ def _observe(
         job.float_tflite.read_bytes(),
         dict(data.representative.files),
         samples=len(data.representative),
-        histograms=observer(job.recipe.observer).needs_histogram,
+        histograms=make_observer(job.recipe.observer).needs_histogram,
         work=job.work,
         update=update,
     )
@@ -118,8 +118,10 @@ def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
         representative=dict(data.representative.files),
         calibrated_tflite=str(written),
     )
-    keep(written, job.calibrated_tflite)
-    return Calibration(ranges=recorded(job.calibrated_tflite.read_bytes()), observed=None)
+    collect_output(written, job.calibrated_tflite)
+    return Calibration(
+        ranges=read_recorded_ranges(job.calibrated_tflite.read_bytes()), observed=None
+    )
 
 
 def _require_no_loop(job: Job, data: JobData, model: Model) -> None:

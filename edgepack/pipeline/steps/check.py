@@ -18,7 +18,7 @@ from edgepack.evaluation.scores import Comparison
 from edgepack.footprint import Footprint, compute_footprint
 from edgepack.report.data.target import TargetReport
 from edgepack.runtimes import TFLM
-from edgepack.runtimes.installed import missing, runtimes_named
+from edgepack.runtimes.installed import missing_packages, runtimes_named
 from edgepack.runtimes.processes import LIMITS
 from edgepack.runtimes.run_result import Run
 from edgepack.tflite.graph import Model
@@ -124,8 +124,8 @@ def judge_targets(targets: Iterable[Target], evidence: Evidence) -> dict[str, Ta
 
 def _missing(target: Target) -> tuple[str, ...]:
     """Return sentences on the target's interpreters and tools that are not installed."""
-    interpreters = missing(runtimes_named(target.interpreters))
-    compiler = ethos_u.why_no_vela() if target.accelerator else None
+    interpreters = missing_packages(runtimes_named(target.interpreters))
+    compiler = ethos_u.why_vela_missing() if target.accelerator else None
     return (*interpreters, compiler) if compiler else interpreters
 
 
@@ -133,7 +133,7 @@ def _compilations(
     data: bytes, targets: Iterable[Target], limits: Limits
 ) -> dict[str, ethos_u.Compilation]:
     """Compile a file with Vela for the accelerators of the targets; empty if not installed."""
-    if ethos_u.why_no_vela():
+    if ethos_u.why_vela_missing():
         return {}
     names = {target.accelerator for target in targets if target.accelerator}
     return {name: ethos_u.compile_for(name, data, limits=limits) for name in sorted(names)}

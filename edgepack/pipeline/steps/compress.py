@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgepack.compression import technique
-from edgepack.compression.technique import Record
+from edgepack.compression import find_technique
+from edgepack.compression.technique import StepRecord
 from edgepack.compression.training.checkpoint import checkpoint_files
-from edgepack.config.export import CompressionStep, Recipe, as_entry
+from edgepack.config.export import CompressionStep, Recipe, step_as_json
 from edgepack.core.codec import as_json, restore
 from edgepack.core.errors import EdgepackError
 from edgepack.evaluation.evaluate import Evaluator
@@ -26,18 +26,18 @@ class AppliedStep:
 
     technique: str
     stage: str
-    record: Record
+    record: StepRecord
 
 
 def require_techniques(recipe: Recipe) -> None:
     """Raise :class:`~edgepack.core.errors.ConfigError` for a step with an unknown technique."""
     for step in recipe.compress:
-        technique(step.technique)
+        find_technique(step.technique)
 
 
 def stage_names(recipe: Recipe) -> list[str]:
     """Return the name of the model's stage after each step; repeated names are numbered from 2."""
-    names = [technique(step.technique).stage for step in recipe.compress]
+    names = [find_technique(step.technique).stage for step in recipe.compress]
     times = [names[: index + 1].count(name) for index, name in enumerate(names)]
     return [f"{name} {n}" if n > 1 else name for name, n in zip(names, times, strict=True)]
 
@@ -82,9 +82,9 @@ def step_reports(
     )
 
 
-def _apply(job: Job, data: JobData, index: int, training: dict[str, Any] | None) -> Record:
+def _apply(job: Job, data: JobData, index: int, training: dict[str, Any] | None) -> StepRecord:
     step = job.recipe.compress[index]
-    chosen = technique(step.technique)
+    chosen = find_technique(step.technique)
     with job.progress.step(step.technique) as update:
         result = job.session.call(
             "compress",
@@ -94,7 +94,7 @@ def _apply(job: Job, data: JobData, index: int, training: dict[str, Any] | None)
             samples=dict(data.representative.files),
             training=training,
         )
-    record: Record = restore(chosen.record, result)
+    record: StepRecord = restore(chosen.record, result)
     return record
 
 
@@ -125,6 +125,6 @@ def _fingerprint(recipe: Recipe, steps: tuple[CompressionStep, ...], inputs: dic
     decisive = {
         "inputs": {role: inputs.get(role) for role in ("model", "weights", "train")},
         "metric": recipe.metric,
-        "compress": [as_entry(step) for step in steps],
+        "compress": [step_as_json(step) for step in steps],
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

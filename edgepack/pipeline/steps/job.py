@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.calibration.activations.observers import observer
+from edgepack.calibration.activations.observers import make_observer
 from edgepack.calibration.activations.ranges import read_entries
 from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
@@ -15,14 +15,24 @@ from edgepack.config.project_file import read_project_file
 from edgepack.config.quantization import FLOAT_TFLITE, Quantization, tflite_name
 from edgepack.core.codec import restore
 from edgepack.core.errors import ConfigError
-from edgepack.core.progress import Progress, Silent
-from edgepack.core.signature import Loaded, Signature
+from edgepack.core.progress import NoProgress, Progress
+from edgepack.core.signature import LoadedModelInfo, Signature
 from edgepack.devices.scheme_support import why_unsupported
-from edgepack.metrics import Measure, choose_measures, require_known_metric, training_measures
+from edgepack.metrics import (
+    Measure,
+    choose_measures,
+    choose_training_measures,
+    require_known_metric,
+)
 from edgepack.pipeline.steps.check import project_file_budgets
 from edgepack.pipeline.steps.model_process import session_folder
 from edgepack.runtimes import REFERENCE, Runtime
-from edgepack.runtimes.installed import installed, missing, require_any, runtimes_named
+from edgepack.runtimes.installed import (
+    installed_runtimes,
+    missing_packages,
+    require_any_installed,
+    runtimes_named,
+)
 from edgepack.storage.arrays import Arrays, save_arrays
 from edgepack.storage.dataset import Dataset, require_same_classes
 from edgepack.workers.client import Worker
@@ -80,7 +90,7 @@ def new_job(
         work=work,
         session_folder=session_folder(work),
         session=session,
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         verbose=verbose,
     )
 
@@ -121,16 +131,17 @@ def find_runtimes(
 
     The notes say which are not installed. The reference kernels are omitted, with a note, where
     they do not support the quantization. Raises what
-    :func:`~edgepack.runtimes.installed.require_any` does if none of the runtimes is installed.
+    :func:`~edgepack.runtimes.installed.require_any_installed` does if none of the runtimes is
+    installed.
     """
     runtimes = runtimes_named(names)
-    require_any(runtimes)
+    require_any_installed(runtimes)
     why = why_unsupported(quantization, REFERENCE.name)
     if why is None:
         runtimes.insert(0, REFERENCE)
-        return installed(runtimes), missing(runtimes)
+        return installed_runtimes(runtimes), missing_packages(runtimes)
     note = f"nothing was compared with the reference kernels of tflite-runtime: {why}"
-    return installed(runtimes), (*missing(runtimes), note)
+    return installed_runtimes(runtimes), (*missing_packages(runtimes), note)
 
 
 def require_data(recipe: Recipe) -> None:
@@ -168,7 +179,7 @@ def load_model_and_data(job: Job) -> JobData:
     """
     recipe = job.recipe
     require_known_metric(recipe.metric)
-    observer(recipe.observer)
+    make_observer(recipe.observer)
     if recipe.ranges:
         read_entries(recipe.ranges)
     if recipe.metric is not None and recipe.test is None and recipe.train is None:
@@ -181,7 +192,9 @@ def load_model_and_data(job: Job) -> JobData:
         job.progress.step("load") as update,
         dataset_reader(sources.values(), project_file, verbose=job.verbose) as reader,
     ):
-        loaded = restore(Loaded, job.session.call("load", update=update, strategy=recipe.strategy))
+        loaded = restore(
+            LoadedModelInfo, job.session.call("load", update=update, strategy=recipe.strategy)
+        )
         signature = loaded.signature
         spooled = {
             role: reader.read(
@@ -220,7 +233,7 @@ def _training_targets(recipe: Recipe, train: Dataset, signature: Signature) -> d
     """
     if all(each.loss == DISTILLATION for each in recipe.fine_tunings):
         return {}  # training uses the model's own outputs as targets
-    targets = training_measures(recipe.metric, train, signature)
+    targets = choose_training_measures(recipe.metric, train, signature)
     if not targets:
         raise ConfigError(
             f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse',"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgepack.config.export import ModelSource
 from edgepack.core.errors import ConversionError
-from edgepack.load.weights_checkpoint import weights_files
+from edgepack.load.weights_checkpoint import checkpoint_parts
 from edgepack.workers.client import Limits, Worker
 from edgepack.workers.resources import machine_bytes
 from edgepack.workers.sandbox import Sandbox
@@ -58,7 +58,7 @@ def session_folder(work: Path) -> Path:
     return work / "session"
 
 
-def keep(source: Path, destination: Path) -> None:
+def collect_output(source: Path, destination: Path) -> None:
     """Move a file that the process wrote to ``destination``, where the process cannot write.
 
     Raises :class:`~edgepack.core.errors.ConversionError` if it is not a regular file: a link would
@@ -74,4 +74,4 @@ def _model_files(source: ModelSource) -> Iterable[Path]:
     yield source.path
     if source.weights is not None:
         yield source.weights
-        yield from weights_files(source.weights)
+        yield from checkpoint_parts(source.weights)

@@ -14,9 +14,9 @@ import numpy as np
 from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused
 from edgepack.calibration.lint import ModelLint
 from edgepack.calibration.lint.model_rules import lint_training
-from edgepack.compression import technique as find_technique
-from edgepack.compression.technique import Form, Record, Task, Technique
-from edgepack.compression.training.strategy import strategy as start_strategy
+from edgepack.compression import find_technique
+from edgepack.compression.technique import CompressionTask, ModelForm, StepRecord, Technique
+from edgepack.compression.training.strategy import create_strategy as start_strategy
 from edgepack.compression.training.task import Training
 from edgepack.compression.weights import kernel_sparsity
 from edgepack.config.export import FineTune, ModelSource
@@ -25,12 +25,12 @@ from edgepack.conversion.to_tflite import to_float_tflite
 from edgepack.core.codec import restore
 from edgepack.core.errors import ModelError
 from edgepack.core.progress import Update
-from edgepack.core.signature import Loaded
+from edgepack.core.signature import LoadedModelInfo
 from edgepack.load import load_model
-from edgepack.load.formats import compiled
+from edgepack.load.formats import read_compile_settings
 from edgepack.load.keras_model import KerasModel
 from edgepack.load.loaded_model import FloatModel
-from edgepack.load.tensorflow_environment import environment
+from edgepack.load.tensorflow_environment import environment_variables
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
 from edgepack.quantization.scheme import quantize_constants, quantize_file
@@ -56,7 +56,7 @@ class ModelSession:
 
     def __init__(self, *, source: ModelSource) -> None:
         self._source = source
-        os.environ.update(environment(self._source))
+        os.environ.update(environment_variables(self._source))
         import tensorflow  # noqa: F401 (at once, while the parent reads the data)
 
     @property
@@ -67,7 +67,7 @@ class ModelSession:
     def _current(self) -> FloatModel:
         return self._models[-1]
 
-    def load(self, *, strategy: str | None, update: Update) -> Loaded:
+    def load(self, *, strategy: str | None, update: Update) -> LoadedModelInfo:
         """Load the model.
 
         ``strategy`` is the distribution strategy of a later training; it must be started before
@@ -78,7 +78,7 @@ class ModelSession:
             start_strategy(strategy)
         self._models = [load_model(self._source)]
         self._copy = partial(load_model, self._source)
-        return Loaded(signature=self._loaded.signature, runtime=self._loaded.runtime)
+        return LoadedModelInfo(signature=self._loaded.signature, runtime=self._loaded.runtime)
 
     def lint(
         self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
@@ -98,7 +98,7 @@ class ModelSession:
         samples: dict[str, str],
         training: dict[str, Any] | None,
         update: Update,
-    ) -> Record:
+    ) -> StepRecord:
         """Apply a compression technique to the current model.
 
         ``settings`` holds the fields of the technique's settings, ``training`` those of
@@ -109,7 +109,7 @@ class ModelSession:
         chosen = find_technique(technique)
         arrays = load_arrays(samples)
         model, copy = self._in_form_for(chosen, arrays)
-        task = Task(
+        task = CompressionTask(
             model=model,
             copy=copy,
             samples=arrays,
@@ -206,7 +206,7 @@ class ModelSession:
         """
         if not _forms(self._current).isdisjoint(technique.forms):
             return self._current, self._copy
-        if Form.TFLITE not in technique.forms:
+        if ModelForm.TFLITE not in technique.forms:
             forms = " or ".join(sorted(form.value for form in technique.forms))
             state = "is none" if len(self._models) == 1 else "is none after the step before"
             raise ModelError(
@@ -226,16 +226,16 @@ class ModelSession:
             labels=load_arrays(arguments["labels"]),
             losses={name: Loss(loss) for name, loss in arguments["losses"].items()},
             settings=restore(FineTune, arguments["settings"]),
-            compiled=compiled(self._source.path),
+            compiled=read_compile_settings(self._source.path),
             fingerprint=arguments["fingerprint"],
             checkpoint=arguments["checkpoint"] and Path(arguments["checkpoint"]),
             resume=arguments["resume"],
         )
 
 
-def _forms(model: FloatModel) -> set[Form]:
+def _forms(model: FloatModel) -> set[ModelForm]:
     if isinstance(model, TfliteFile):
-        return {Form.TFLITE}
+        return {ModelForm.TFLITE}
     if not isinstance(model, KerasModel):
         return set()
-    return {Form.KERAS, Form.GRAPH} if model.is_graph else {Form.KERAS}
+    return {ModelForm.KERAS, ModelForm.GRAPH} if model.is_graph else {ModelForm.KERAS}

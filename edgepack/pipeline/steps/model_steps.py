@@ -13,7 +13,7 @@ from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import Comparison
 from edgepack.pipeline.steps.job import Job, JobData
-from edgepack.pipeline.steps.model_process import keep
+from edgepack.pipeline.steps.model_process import collect_output
 from edgepack.pipeline.steps.run import Workload
 from edgepack.pipeline.steps.score import compare_outputs
 from edgepack.quantization.quantize_inputs import quantize_inputs
@@ -38,7 +38,7 @@ def convert(job: Job, data: JobData) -> tuple[str, ...]:
         result = job.session.call(
             "convert", update=update, shapes=data.shapes, float_tflite=str(written)
         )
-        keep(written, job.float_tflite)
+        collect_output(written, job.float_tflite)
     if not result["unrolled"]:
         return ()
     note = (
@@ -62,7 +62,7 @@ def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
             settings=settings,
             quantized_tflite=str(written),
         )
-        keep(written, job.quantized_tflite)
+        collect_output(written, job.quantized_tflite)
         model = read_tflite(job.quantized_tflite.read_bytes())
         if settings.needs_ranges:
             in_float = require_full_integer(model, source, settings)

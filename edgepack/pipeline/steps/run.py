@@ -16,14 +16,14 @@ from edgepack.checks import rules_out
 from edgepack.checks.evidence import Evidence
 from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_SEED
-from edgepack.core.progress import Parts, Update
+from edgepack.core.progress import CombinedProgress, Update
 from edgepack.devices.target import Target
 from edgepack.evaluation.paired_outputs import Mask
 from edgepack.runtimes import REFERENCE, Runtime
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run_result import Run
-from edgepack.runtimes.sample_budget import affordable
-from edgepack.storage.array_writer import chosen_rows
+from edgepack.runtimes.sample_budget import affordable_samples
+from edgepack.storage.array_writer import write_selected_rows
 from edgepack.storage.arrays import Arrays
 from edgepack.tflite.graph import Model
 from edgepack.tflite.macs import model_macs
@@ -88,7 +88,7 @@ def run_within_budget(
     """
     macs, samples = model_macs(workload.model), len(workload)
     slow = [runtime for runtime in on if runtime.mac_ns and runtime not in idle]
-    limit = affordable(slow, macs)
+    limit = affordable_samples(slow, macs)
     mask = None if limit is None or limit >= samples else _stratified_mask(workload, limit)
     limited = slow if mask is not None else []
     groups = (
@@ -96,7 +96,9 @@ def run_within_budget(
         _Group("some", limited, mask, limit or 0),
         _Group("none", list(idle), np.zeros(samples, bool), 0),
     )
-    counter = Parts(update, total=sum(each.samples * len(each.runtimes) for each in groups))
+    counter = CombinedProgress(
+        update, total=sum(each.samples * len(each.runtimes) for each in groups)
+    )
     started = []
     for group in groups:
         if group.runtimes:
@@ -138,7 +140,7 @@ def _inputs(workload: Workload, mask: Mask | None, folder: Path) -> Arrays:
     if not mask.any():
         return {name: array[:0] for name, array in workload.inputs.items()}
     return {
-        name: chosen_rows(array, mask, folder / f"some-{index}.npy")
+        name: write_selected_rows(array, mask, folder / f"some-{index}.npy")
         for index, (name, array) in enumerate(workload.inputs.items())
     }
 

@@ -20,7 +20,7 @@ from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
 from edgepack.core.signature import Signature
 from edgepack.core.user_files import read_user_file
-from edgepack.load.tflite_file import of_file, real_signature, require_float
+from edgepack.load.tflite_file import name_file_in_errors, real_signature, require_float
 from edgepack.metrics import Measure, choose_measures, require_known_metric
 from edgepack.quantization.affine import dequantize
 from edgepack.quantization.quantize_inputs import quantize_inputs
@@ -100,7 +100,7 @@ def read_model(path: Path) -> tuple[bytes, Model]:
     """
     data = read_user_file(path, ModelError, ".tflite file")
     require_unaltered(path)
-    with of_file(path):
+    with name_file_in_errors(path):
         return data, read_tflite(data)
 
 
@@ -113,7 +113,7 @@ def reporting_damage(path: Path) -> Iterator[None]:
     :class:`ModelError` gets the path, too.
     """
     try:
-        with of_file(path):
+        with name_file_in_errors(path):
             yield
     except (*DAMAGE, ArithmeticError) as error:
         cause = f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()
@@ -181,7 +181,7 @@ def read_inputs(
         tensors = file.model.main.input_tensors
         sample_bytes = sum(tensor.value_bytes for tensor in tensors)
         samples = max(1, min(RANDOM_SAMPLES, _MAX_RANDOM_BYTES // max(1, sample_bytes)))
-        with of_file(file.path):
+        with name_file_in_errors(file.path):
             encoded = random_inputs(file.model, samples, DEFAULT_SEED, max_bytes)
         real = {
             name: dequantize(array, tensor) if has_float and tensor.quant else array

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgepack.checks.reference_refusal import contradictions, needs_second
+from edgepack.checks.reference_refusal import contradictions, needs_litert_kernels
 from edgepack.core.findings import Finding
 from edgepack.core.progress import ignore
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.pipeline.steps.run import Workload
 from edgepack.runtimes import LITERT_KERNELS
-from edgepack.runtimes.installed import installed
+from edgepack.runtimes.installed import installed_runtimes
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run_result import Run
 
@@ -27,7 +27,7 @@ def find_contradictions(
     it is not conclusive, LiteRT's reference kernels run the file, too, if they are installed.
     """
     second = None
-    if needs_second(reference) and installed([LITERT_KERNELS]):
+    if needs_litert_kernels(reference) and installed_runtimes([LITERT_KERNELS]):
         with TemporaryFolder(work) as folder:
             second = running.run(
                 model=workload.path,

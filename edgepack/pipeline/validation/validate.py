@@ -10,13 +10,13 @@ from edgepack.config.budgets import Budgets
 from edgepack.config.project_file import read_project_file
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import ModelError
-from edgepack.core.progress import Progress, Silent, ignore
-from edgepack.core.temporary_folders import temporary
+from edgepack.core.progress import NoProgress, Progress, ignore
+from edgepack.core.temporary_folders import temporary_folder
 from edgepack.devices.target import Target, load_targets
 from edgepack.evaluation.deviation import (
     ReferenceComparison,
     compare_with_reference_kernels,
-    known_defect,
+    find_known_defect,
     why_no_outputs,
 )
 from edgepack.evaluation.scores import NOT_SCHEMES
@@ -49,7 +49,7 @@ from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.report.data.validation import RuntimeValidation, ValidationReport
 from edgepack.runtimes import LITERT, REFERENCE, Runtime
 from edgepack.runtimes.arm64 import arm64_runtime
-from edgepack.runtimes.installed import installed, missing, runtimes_named
+from edgepack.runtimes.installed import installed_runtimes, missing_packages, runtimes_named
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.processes import LIMITS, Interpreters, interpreters
 from edgepack.storage.arrays import Arrays
@@ -81,7 +81,7 @@ def validate(
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure; a model's
     failure on a target is a result, not an error.
     """
-    progress = progress or Silent()
+    progress = progress or NoProgress()
     targets = load_targets(config.targets)
     project_file = read_project_file(config.project_file)
     budgets = {"the command": config.budgets} | project_file_budgets(project_file)
@@ -92,7 +92,7 @@ def validate(
     require_arena(config.budgets, targets)
     runtimes = _runtimes(config, targets)
     with (
-        temporary() as work,
+        temporary_folder() as work,
         interpreters(runtimes, jobs=config.jobs, limits=config.limits, verbose=verbose) as running,
     ):
         with progress.step("load") as update:
@@ -145,7 +145,7 @@ def examine(
     with progress.step("compare"), reporting_damage(file.path):
         real = _run_float(float_file, file, inputs, running, work) if float_file else None
         validation = compare_with_reference_kernels(
-            runs, file.tensors, real, known_defect(file.model)
+            runs, file.tensors, real, find_known_defect(file.model)
         )
         comparison = None
         if real is not None:
@@ -194,20 +194,20 @@ def examine(
 def _unchecked(targets: Sequence[Target]) -> list[str]:
     """Return notes that TFLM's bit-exactness is unchecked, where reference kernels are missing."""
     uses_tflm = any("tflm" in target.interpreters for target in targets)
-    reasons = missing([REFERENCE]) if uses_tflm else ()
+    reasons = missing_packages([REFERENCE]) if uses_tflm else ()
     return [f"whether tflm is bit-exact was not checked: {each}" for each in reasons]
 
 
 def _runtimes(config: ValidateConfig, targets: Sequence[Target]) -> list[Runtime]:
     """Return the installed interpreters of the targets, the reference kernels, and any emulated."""
     emulated = [arm64_runtime(config.arm64)] if config.arm64 else []
-    return installed_runtimes(targets) + emulated
+    return runtimes_for(targets) + emulated
 
 
-def installed_runtimes(targets: Sequence[Target]) -> list[Runtime]:
+def runtimes_for(targets: Sequence[Target]) -> list[Runtime]:
     """Return the installed interpreters of targets, and the reference kernels if installed."""
     names = {name for target in targets for name in target.interpreters}
-    return installed([REFERENCE, *runtimes_named(names)])
+    return installed_runtimes([REFERENCE, *runtimes_named(names)])
 
 
 def _run_float(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgepack.compression import technique
-from edgepack.compression.technique import Record
+from edgepack.compression import find_technique
+from edgepack.compression.technique import StepRecord
 from edgepack.core.codec import as_json
 from edgepack.evaluation.scores import Score
 
@@ -21,13 +21,13 @@ class StepReport:
 
     technique: str
     stage: str
-    record: Record
+    record: StepRecord
     outputs: dict[str, Score]
 
     @property
     def summary(self) -> tuple[str, ...]:
         """How the step went, in words: one line, then further lines if there are any."""
-        return tuple(technique(self.technique).tell(self.record))
+        return tuple(find_technique(self.technique).tell(self.record))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as they are in report.json."""
@@ -39,6 +39,6 @@ class StepReport:
         }
 
 
-def last_of(steps: tuple[StepReport, ...], name: str) -> StepReport | None:
+def last_step_of(steps: tuple[StepReport, ...], name: str) -> StepReport | None:
     """Return the last step with the technique of that name; None if there is none."""
     return next((step for step in reversed(steps) if step.technique == name), None)

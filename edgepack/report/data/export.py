@@ -16,7 +16,7 @@ from edgepack.core.schema_version import SCHEMA
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
 from edgepack.quantization.represented_ranges import RepresentedRange
-from edgepack.report.data.compression import StepReport, last_of
+from edgepack.report.data.compression import StepReport, last_step_of
 from edgepack.report.data.target import TargetReport
 from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity
@@ -116,7 +116,7 @@ class Report:
         The record of the last pruning is under ``pruning``, apart from the list of all steps under
         ``compression``, which only a compressed model has.
         """
-        pruned = last_of(self.compression, Prune.technique)
+        pruned = last_step_of(self.compression, Prune.technique)
         steps = [step.to_dict() for step in self.compression]
         return {
             "schema": SCHEMA,

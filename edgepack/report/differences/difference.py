@@ -115,7 +115,7 @@ class Difference:
         }
 
 
-def differences(a: Iterable[Figure], b: Iterable[Figure]) -> tuple[DifferenceRow, ...]:
+def compare_figures(a: Iterable[Figure], b: Iterable[Figure]) -> tuple[DifferenceRow, ...]:
     """Compare the figures of two reports that have the same name."""
     before, after = ({figure.what: figure for figure in figures} for figures in (a, b))
     rows = [row for what in before | after for row in _rows(before.get(what), after.get(what))]

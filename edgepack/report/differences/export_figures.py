@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.evaluation.scores import NOT_SCHEMES
-from edgepack.metrics import listed_metric
+from edgepack.metrics import find_built_in_metric
 from edgepack.report.differences.common_figures import (
     file_figures,
     footprint_figures,
@@ -33,7 +33,7 @@ from edgepack.report.differences.figure_kinds import (
 from edgepack.report.differences.read_report import Node
 
 
-def bundle_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[Figure]:
+def export_figures(report: Node, manifest: Node, *, is_named: bool) -> Iterator[Figure]:
     """Return the figures of the report of an export or a validation.
 
     ``is_named`` is whether figures include the names of outputs.
@@ -81,7 +81,7 @@ def _stages(report: Node) -> dict[str, Node]:
 
 def _output(start: str, output: Node, stages: Mapping[str, Node]) -> Iterator[Figure]:
     name = output["metric"].text()
-    metric = listed_metric(name) if name else None
+    metric = find_built_in_metric(name) if name else None
     kind = metric_kind(metric.unit, is_more_better=metric.is_more_better) if metric else VALUE
     # Reports of earlier versions have one step, of pruning.
     scores_of: dict[str, Node] = {**stages} or {"pruned": output["pruned"]}

@@ -31,10 +31,10 @@ def text_table(rows: Sequence[Sequence[str]], left: int = 2) -> str:
     return "\n".join(lines)
 
 
-def cut(name: str, width: int) -> str:
+def cut_start(name: str, width: int) -> str:
     """Shorten a name to a width, keeping its end.
 
-    >>> cut("model/block_1/conv2d", 12)
+    >>> cut_start("model/block_1/conv2d", 12)
     '..._1/conv2d'
     """
     return name if len(name) <= width else f"...{name[3 - width :]}"
@@ -67,12 +67,12 @@ def hanging_paragraph(word: str, text: str) -> str:
     )
 
 
-def shorten(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """Return names as a list, only the first six if there are more.
 
-    >>> shorten(["a", "b"])
+    >>> list_names(["a", "b"])
     'a, b'
-    >>> shorten(["a"] * 9)
+    >>> list_names(["a"] * 9)
     'a, a, a, a, a, a and 3 more'
     """
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

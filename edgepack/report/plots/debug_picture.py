@@ -33,7 +33,7 @@ def has_matplotlib() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def draw(report: DebugReport) -> bytes:
+def draw_layer_errors(report: DebugReport) -> bytes:
     """Return a report as SVG drawn by matplotlib, the same bytes for the same report."""
     import matplotlib as mpl
     from matplotlib.figure import Figure

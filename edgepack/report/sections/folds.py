@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgepack.metrics import Unit, listed_metric
+from edgepack.metrics import Unit, find_built_in_metric
 from edgepack.report.data.comparison import Fold, FoldsReport
 from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Section, Text
@@ -39,7 +39,7 @@ def folds_sentence(report: FoldsReport) -> str:
     )
     if report.mean_loss is None or report.loss_deviation is None:
         return f"{sentence}."
-    metric = listed_metric(report.metric)
+    metric = find_built_in_metric(report.metric)
     unit = UNITS[metric.unit if metric else Unit.PLAIN]
     word = "gained" if report.mean_loss < 0 else "lost"
     return (

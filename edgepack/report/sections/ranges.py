@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgepack.layer_errors.result import Figures
+from edgepack.layer_errors.result import LayerFigures
 from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Block, Details, Plot, Section
@@ -41,7 +41,7 @@ def ranges_section(report: ComparisonReport) -> Section | None:
     )
 
 
-def _plot(figures: Figures, id: str, stage: str) -> Plot:  # noqa: A002 (the SVG's)
+def _plot(figures: LayerFigures, id: str, stage: str) -> Plot:  # noqa: A002 (the SVG's)
     low, high = figures.float_range
     quantized = figures.quantized_range
     represented = (

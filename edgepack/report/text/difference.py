@@ -20,7 +20,7 @@ from edgepack.report.format.text_table import (
     NONE,
     cut_middle,
     hanging_paragraph,
-    shorten,
+    list_names,
     text_table,
 )
 
@@ -113,7 +113,7 @@ def _unmatched(difference: Difference) -> Iterator[str]:
         rows = [row for row in difference.rows if row.verdict == verdict]
         if rows:
             names = [cut_middle(row.what, _LONGEST_WHAT) for row in rows]
-            yield hanging_paragraph(f"{verdict}  ", shorten(names))
+            yield hanging_paragraph(f"{verdict}  ", list_names(names))
 
 
 _SAMPLES = ("compared on", "samples compared", "test data")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgepack.compression import technique
+from edgepack.compression import find_technique
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import OutputComparison, change_in_words
 from edgepack.metrics import find_metric
 from edgepack.report.data.export import CalibrationReport, Report
 from edgepack.report.format.amounts import format_four_decimals, interpreter_label, score_cells
-from edgepack.report.format.text_table import NONE, hanging_paragraph, shorten, text_table
+from edgepack.report.format.text_table import NONE, hanging_paragraph, list_names, text_table
 from edgepack.report.text.target import render_findings, render_targets
-from edgepack.tflite.converter_names import fused
+from edgepack.tflite.converter_names import split_fused_name
 
 
-def render_text(report: Report) -> str:
+def render_export(report: Report) -> str:
     """Return the report of an export as plain text; the verdict is the last line."""
     parts = [
         *_tables(report),
@@ -100,8 +100,8 @@ def _facts(report: Report) -> str:
     sizes = [f"{name} {report.artifacts[name].bytes:,} B" for name in names]
     lines = [f"size      {', '.join(sizes)}"]
     if report.quantization.in_float:
-        left = [fused(name)[0] for name in report.quantization.in_float]
-        lines.append(f"in float  {shorten(left)}")
+        left = [split_fused_name(name)[0] for name in report.quantization.in_float]
+        lines.append(f"in float  {list_names(left)}")
     if report.calibration:
         lines.append(_ranges(report.calibration))
     if report.compression:
@@ -120,7 +120,7 @@ def _compression(report: Report) -> Iterator[str]:
         f" {report.sparsity.quantized.overall:.1%} of the {report.comparison.scheme} weights",
     )
     yield from dict.fromkeys(
-        _fact("", f"not {technique(step.technique).stage} ({reason}): {shorten(names)}")
+        _fact("", f"not {find_technique(step.technique).stage} ({reason}): {list_names(names)}")
         for step in report.compression
         for reason, names in _by_reason(step.record.left_out).items()
     )

@@ -16,9 +16,9 @@ from edgepack.report.data.inspection import (
 from edgepack.report.format.text_table import (
     NONE,
     WIDTH,
-    cut,
+    cut_start,
     hanging_paragraph,
-    shorten,
+    list_names,
     text_table,
 )
 
@@ -110,7 +110,7 @@ def _cells(graph: GraphInspection, layer: LayerInspection) -> list[str]:
     output = graph.tensors[layer.outputs[0]] if layer.outputs else None
     more = f" +{len(layer.outputs) - 1}" if len(layer.outputs) > 1 else ""
     return [
-        cut(layer.operator, _OPERATOR) + "".join(f" >{number}" for number in layer.runs),
+        cut_start(layer.operator, _OPERATOR) + "".join(f" >{number}" for number in layer.runs),
         _shape(output) + more if output else NONE,
         output.dtype if output else NONE,
         *(_quantization(output) if output else [NONE, NONE]),
@@ -124,7 +124,7 @@ def _operators(graph: GraphInspection) -> str:
     """Count the operators by name and version."""
     counts = Counter((layer.operator, layer.version, layer.is_custom) for layer in graph.layers)
     named = (
-        _unbroken(f"{count} {cut(name, _NAME)} v{version}{' (custom)' if is_custom else ''}")
+        _unbroken(f"{count} {cut_start(name, _NAME)} v{version}{' (custom)' if is_custom else ''}")
         for (name, version, is_custom), count in counts.items()
     )
     return _hanging("operators  ", ", ".join(named))
@@ -159,13 +159,13 @@ def _peak(graph: GraphInspection) -> str:
     alive = []
     for index in peak.tensors:
         tensor = graph.tensors[index]
-        alive.append(f"{cut(names.get(index, tensor.name), _NAME)} {tensor.bytes:,}")
+        alive.append(f"{cut_start(names.get(index, tensor.name), _NAME)} {tensor.bytes:,}")
     if peak.called_bytes:
         alive.insert(0, f"the graphs that it runs {peak.called_bytes:,}")
     where = "before the first layer"
     if peak.layer is not None:
-        where = f"at {peak.layer + 1} {cut(graph.layers[peak.layer].name, _NAME)}"
-    tensors = shorten([_unbroken(each) for each in alive]) or "nothing"
+        where = f"at {peak.layer + 1} {cut_start(graph.layers[peak.layer].name, _NAME)}"
+    tensors = list_names([_unbroken(each) for each in alive]) or "nothing"
     return _hanging("peak  ", f"{peak.bytes:,} bytes {where}: {tensors}")
 
 
@@ -205,7 +205,8 @@ def _fitted(rows: Sequence[Sequence[str]], left: int, width: int = WIDTH) -> str
     used = sum(places + others) + 2 * (len(others) + 1)
     room = max(_LEAST_NAME, width - used)
     return text_table(
-        [[place.rjust(places[0]), cut(name, room), *cells] for place, name, *cells in rows], left
+        [[place.rjust(places[0]), cut_start(name, room), *cells] for place, name, *cells in rows],
+        left,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edgepack.report.data.target import FAILED, NOT_CHECKED, TargetReport
 from edgepack.report.format.amounts import format_count
-from edgepack.report.format.text_table import hanging_paragraph, shorten, text_table
+from edgepack.report.format.text_table import hanging_paragraph, list_names, text_table
 
 _COMPUTED = (
     "memory    in bytes; arena and RAM computed for the device, the runtime's flash estimated"
@@ -57,7 +57,7 @@ def render_findings(targets: Mapping[str, TargetReport]) -> str:
         for word, text in _findings(report):
             targets_of.setdefault((word, text), []).append(name)
     return "\n".join(
-        hanging_paragraph(f"{word}  ", f"{shorten(names)}: {text}")
+        hanging_paragraph(f"{word}  ", f"{list_names(names)}: {text}")
         for (word, text), names in targets_of.items()
     )
 

@@ -15,7 +15,7 @@ from edgepack.report.format.amounts import (
     interpreter_label,
     score_cells,
 )
-from edgepack.report.format.text_table import NONE, hanging_paragraph, shorten, text_table
+from edgepack.report.format.text_table import NONE, hanging_paragraph, list_names, text_table
 from edgepack.report.text.export import off_reference
 from edgepack.report.text.target import render_findings, render_targets
 
@@ -96,7 +96,7 @@ def validation_verdict(report: ValidationReport) -> str:
         word: [name for name, target in report.targets.items() if target.word == word]
         for word in (FAILED, NOT_CHECKED)
     }
-    outcomes = [f"{word.upper()} on {shorten(names)}" for word, names in words.items() if names]
+    outcomes = [f"{word.upper()} on {list_names(names)}" for word, names in words.items() if names]
     count = len(report.targets)
     passed = count - sum(map(len, words.values()))
     if not outcomes:
