@@ -18,27 +18,27 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MLPERF = ROOT.parent / "shared" / "data" / "mlperf_tiny"
 
-# What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
+# Processes that a shell starts in the background ignore Ctrl-C, and so would their children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Edgepack = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def missing(tool: str) -> NoReturn:
-    """Skip a test for want of a tool, but fail it in CI, where it must be."""
+    """Skip a test because a tool is missing, but fail it in CI, where the tool is required."""
     if os.environ.get("CI"):
         pytest.fail(f"{tool} is required here and missing")
     pytest.skip(f"{tool} not found")
 
 
 def need(tool: str) -> str:
-    """Find a program, also of this Python's; without it skip, but fail in CI, where it must be."""
+    """Return the path of a program, also beside this Python; without it, skip or fail the test."""
     beside = Path(sys.executable).parent
     return shutil.which(tool) or shutil.which(tool, path=beside) or missing(tool)
 
 
 def python(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run this Python in a process of its own; what it prints comes back."""
+    """Run this Python in a process of its own, and capture its output."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
@@ -103,7 +103,7 @@ def script(name: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def data_check() -> dict[str, Any]:
-    """Find what tests/data_check.py tells of data that need TensorFlow."""
+    """The results of tests/data_check.py, of data that need TensorFlow."""
     return told_by("data_check.py")
 
 
@@ -126,11 +126,11 @@ def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told_by(name: str) -> dict[str, Any]:
-    """Run a script of the tests that needs TensorFlow; what it tells is its last line, JSON."""
+    """Run a test script that needs TensorFlow; returns its results, a last line of JSON."""
     done = python(ROOT / "tests" / name)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    results: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return results
 
 
 @dataclass(frozen=True)
@@ -144,19 +144,19 @@ class Bundle:
 
 
 def only(report: dict[str, Any]) -> dict[str, Any]:
-    """Find the comparison of a model's only output."""
+    """Return the comparison of a model's only output."""
     (output,) = report["comparison"]["outputs"].values()
     return output
 
 
 def lsb(report: dict[str, Any], runtime: str) -> int | None:
-    """Find how far a runtime is from the reference kernels at most; None if it was not compared."""
-    found = report["runtimes"][runtime]["deviations"].values()
-    return max((deviation["max_lsb"] for deviation in found), default=None)
+    """Return a runtime's largest deviation from the reference kernels; None if not compared."""
+    deviations = report["runtimes"][runtime]["deviations"].values()
+    return max((deviation["max_lsb"] for deviation in deviations), default=None)
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Read all files of a folder and of those in it, by their paths there."""
+    """Return the contents of all files below a folder, by relative path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -201,11 +201,11 @@ def cnn(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, for :func:`browser.visit`; open once, for starting it takes a second."""
+    """Debian's Chromium, for :func:`browser.visit`; started only once, which takes a second."""
     from browser import opened
 
-    with opened() as found:
-        yield found
+    with opened() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="session")

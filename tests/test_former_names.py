@@ -1,4 +1,4 @@
-"""What edgepack's public interface was called before is still taken, and says what it is now."""
+"""Former names of edgepack's public interface still work, with a warning that has the new name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BEFORE = {
     "edgepack.schemes": ["Quantization"],
     "edgepack.trial": ["Trial"],
 }
-"""Everything that ``edgepack`` offered before modules moved, by the module that defined it."""
+"""All public names of ``edgepack`` before modules were moved, by the module that defined them."""
 
 NAMES = [(module, name) for module, names in BEFORE.items() for name in names]
 
@@ -50,22 +50,22 @@ def none_is_loaded() -> None:
 
 @pytest.mark.parametrize("name", [name for _, name in NAMES])
 def test_every_former_name_of_edgepack_is_still_there(name: str) -> None:
-    today = FORMER_NAMES.get(name, name)
-    if name == today:
+    current = FORMER_NAMES.get(name, name)
+    if name == current:
         assert name in edgepack.__all__
         return
-    with pytest.warns(DeprecationWarning, match=f"{name} is now edgepack.{today}"):
-        assert getattr(edgepack, name) is getattr(edgepack, today)
+    with pytest.warns(DeprecationWarning, match=f"{name} is now edgepack.{current}"):
+        assert getattr(edgepack, name) is getattr(edgepack, current)
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
 def test_every_former_name_is_still_in_the_module_that_defined_it(module: str, name: str) -> None:
-    today = getattr(edgepack, FORMER_NAMES.get(name, name))
+    current = getattr(edgepack, FORMER_NAMES.get(name, name))
     if module not in FORMER_MODULES and module != "edgepack.report":
-        assert getattr(importlib.import_module(module), name) is today
+        assert getattr(importlib.import_module(module), name) is current
         return
     with pytest.warns(DeprecationWarning, match="is now"):
-        assert getattr(importlib.import_module(module), name) is today
+        assert getattr(importlib.import_module(module), name) is current
 
 
 def test_a_warning_names_the_line_of_the_user(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_warning_names_the_line_of_the_user(tmp_path: Path) -> None:
     assert "script.py:2: DeprecationWarning: edgepack.recipe is now" in done.stderr
 
 
-def test_what_never_was_is_an_error() -> None:
+def test_names_that_never_existed_are_errors() -> None:
     with (
         pytest.warns(DeprecationWarning, match="is now"),
         pytest.raises(ImportError, match="Receipt"),
@@ -90,7 +90,7 @@ def test_what_never_was_is_an_error() -> None:
         _ = edgepack.report.Receipt  # type: ignore[attr-defined]
 
 
-def test_arguments_are_taken_by_their_former_names() -> None:
+def test_arguments_are_accepted_by_their_former_names() -> None:
     file = Path("edgepack.toml")
     with pytest.warns(DeprecationWarning, match="recipe_file of Recipe is now project_file"):
         recipe = edgepack.Recipe(  # type: ignore[call-arg]
