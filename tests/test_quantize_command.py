@@ -109,4 +109,4 @@ def test_a_scheme_that_quantizes_nothing_is_refused(models: Path, edgepack: Edge
         *("quantize", models / "cnn.h5", "--representative", models / "cnn.npz"),
         *("--output", "out", "--scheme", "dynamic-range"),
     )
-    assert_refused(done, "nothing was quantized: no layer of 1,024 weights or more", status=1)
+    assert_refused(done, "applies to no layer with 1,024 weights or more", status=1)
