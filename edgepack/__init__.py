@@ -84,7 +84,7 @@ find_former_modules()
 
 def __getattr__(name: str) -> Any:
     """Import on first access what needs numpy, so that ``edgepack --help`` does not load it."""
-    if name in FORMER_NAMES:
+    if FORMER_NAMES.get(name) in __all__:
         return resolve_former_name(name, "edgepack")
     if name not in _LAZY:
         raise AttributeError(f"module 'edgepack' has no attribute {name!r}")

@@ -89,7 +89,7 @@ def test_the_command_prints_a_table_and_a_verdict(
     done = edgepack("compare", *paths, "--test", digits / "test.npz")
     assert done.returncode == 0, done.stderr
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
-    for word in ("float", "pruned", "int8", "litert", "tflm", "accuracy", "95 %"):
+    for word in ("float", "pruned", "int8", "litert", "tflm", "accuracy", "95% CI"):
         assert word in done.stdout
     assert "400 samples" in done.stdout.splitlines()[-1] + done.stdout.splitlines()[-2]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import edgepack
+from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import FORMER_MODULES, FORMER_NAMES
 
 BEFORE = {
@@ -109,3 +111,28 @@ def test_arguments_are_accepted_by_their_former_names() -> None:
         edgepack.Recipe(  # type: ignore[call-arg]
             model=Path("m.h5"), output=Path("o"), recipe_file=file, project_file=file
         )
+
+
+@pytest.mark.parametrize(
+    ("function", "keyword"),
+    [
+        (edgepack.compare, "trial"),
+        (edgepack.validate, "gate"),
+        (edgepack.firmware, "build"),
+        (edgepack.phone, "app"),
+    ],
+)
+def test_functions_accept_their_configuration_by_its_former_keyword(
+    function: Callable[..., object], keyword: str
+) -> None:
+    with (
+        pytest.warns(DeprecationWarning, match=f"{keyword} of .* is now config"),
+        pytest.raises(AttributeError),  # None is no configuration
+    ):
+        function(**{keyword: None})
+
+
+def test_an_error_is_caught_by_its_former_name() -> None:
+    with pytest.warns(DeprecationWarning, match=r"edgepack\.errors is now"):
+        from edgepack.errors import RecipeError
+    assert RecipeError is ConfigError

@@ -16,7 +16,7 @@ from conftest import ROOT
 
 from edgepack.core.errors import ModelError, WorkerCrashError
 from edgepack.workers.client import Worker
-from edgepack.workers.replaced import RestartingWorker
+from edgepack.workers.restarting_worker import RestartingWorker
 
 
 @pytest.fixture

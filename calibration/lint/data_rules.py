@@ -88,7 +88,7 @@ def constant_channels(data: Profile) -> Iterator[LintFinding]:
 
 
 def class_imbalance(data: Profile) -> Iterator[LintFinding]:
-    """The labels are as diverse as 40 % of the classes would be with equally many samples.
+    """The labels are as diverse as 40% of the classes would be with equally many samples.
 
     The number of equally frequent classes with the same diversity is the exponential of the
     labels' entropy. No class is without samples where ten are expected on average.

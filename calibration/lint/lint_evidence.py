@@ -60,7 +60,7 @@ RuleResult = tuple[str, str]
 
 
 def simplest(cured: list[tuple[float, str]]) -> tuple[float, str]:
-    """Return the first (score, cure) with at least 90 % of the best score.
+    """Return the first (score, cure) with at least 90% of the best score.
 
     Cures are in the order of :data:`MISTAKES`, the simplest first.
     """

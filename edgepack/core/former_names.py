@@ -11,18 +11,19 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from types import MappingProxyType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 FORMER_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "App": "PhoneConfig",
         "Build": "FirmwareConfig",
         "Gate": "ValidateConfig",
+        "RecipeError": "ConfigError",
         "Source": "NamedModel",
         "Trial": "CompareConfig",
     }
 )
-"""The current name of each former name in ``edgepack``."""
+"""The current name of each former name in ``edgepack``, or in a module that moved."""
 
 FORMER_MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -50,7 +51,7 @@ FORMER_MODULES: Mapping[str, str] = MappingProxyType(
 )
 """The current name of each former module of the public interface."""
 
-_Class = TypeVar("_Class", bound=type)
+_Target = TypeVar("_Target", bound=Callable[..., Any])
 
 
 def resolve_former_name(name: str, module: str) -> Any:
@@ -60,22 +61,24 @@ def resolve_former_name(name: str, module: str) -> Any:
     return getattr(import_module(module), current)
 
 
-def former_argument(name: str, current: str) -> Callable[[_Class], _Class]:
-    """Let a dataclass accept an argument by its former name too, with a DeprecationWarning."""
+def former_argument(name: str, current: str) -> Callable[[_Target], _Target]:
+    """Let a function or a dataclass accept a keyword by its former name, with a warning."""
 
-    def decorate(kind: _Class) -> _Class:
-        construct: Callable[..., None] = kind.__init__  # type: ignore[misc]
+    def decorate(target: _Target) -> _Target:
+        call: Callable[..., Any] = vars(target)["__init__"] if isinstance(target, type) else target
 
-        @functools.wraps(construct)
-        def init(self: object, **arguments: Any) -> None:
-            if name in arguments and current not in arguments:
-                message = f"the argument {name} of {kind.__name__} is now {current}"
+        @functools.wraps(call)
+        def accept(*arguments: Any, **keywords: Any) -> Any:
+            if name in keywords and current not in keywords:
+                message = f"the argument {name} of {target.__name__} is now {current}"
                 warnings.warn(message, DeprecationWarning, stacklevel=2)
-                arguments[current] = arguments.pop(name)
-            construct(self, **arguments)
+                keywords[current] = keywords.pop(name)
+            return call(*arguments, **keywords)
 
-        kind.__init__ = init  # type: ignore[misc]
-        return kind
+        if not isinstance(target, type):
+            return cast(_Target, accept)
+        type.__setattr__(target, "__init__", accept)
+        return target
 
     return decorate
 

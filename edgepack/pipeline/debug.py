@@ -29,7 +29,7 @@ from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, export_manifest
 from edgepack.workers.client import Worker
-from edgepack.workers.replaced import RestartingWorker
+from edgepack.workers.restarting_worker import RestartingWorker
 
 _COMMAND = "debug"
 MAX_SAMPLES = 64

@@ -10,6 +10,7 @@ from edgepack.config.phone import PhoneConfig
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.config.project_file import read_project_file
 from edgepack.core.errors import ConfigError
+from edgepack.core.former_names import former_argument
 from edgepack.emit.phone.kotlin import kotlin_source
 from edgepack.emit.phone.metadata import with_metadata
 from edgepack.emit.phone.phone_model import PhoneModel, app_io_tensors, require_preprocessing_fits
@@ -26,6 +27,7 @@ from edgepack.storage.provenance import describe_data, package_versions
 _COMMAND = "phone"
 
 
+@former_argument("app", "config")
 def phone(config: PhoneConfig) -> PhoneReport:
     """Write the model with embedded metadata, and a class that runs it in Kotlin and in Swift.
 

@@ -29,7 +29,7 @@ from edgepack.runtimes.sample_budget import worthwhile_processes
 from edgepack.storage.arrays import Arrays, mapped_file, save_array
 from edgepack.tflite.parser import read_tflite
 from edgepack.workers.client import Limits, Worker
-from edgepack.workers.replaced import RestartingWorker
+from edgepack.workers.restarting_worker import RestartingWorker
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 """Default limits: 60 s to load a model, and for each sample, as reference kernels are slow."""

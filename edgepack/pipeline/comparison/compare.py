@@ -10,6 +10,7 @@ from typing import Any
 
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ModelError
+from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.devices.target import target_file
@@ -37,6 +38,7 @@ from edgepack.storage.provenance import describe_data, package_versions
 _COMMAND = "compare"
 
 
+@former_argument("trial", "config")
 def compare(
     config: CompareConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ComparisonReport:

@@ -29,7 +29,7 @@ from edgepack.report.data.validation import ValidationReport
 from edgepack.report.format.text_table import list_names
 from edgepack.runtimes import LITERT, RUNTIMES
 from edgepack.tflite.sparsity import weight_sparsity
-from edgepack.workers.replaced import RestartingWorker
+from edgepack.workers.restarting_worker import RestartingWorker
 
 
 class CandidateDetails:

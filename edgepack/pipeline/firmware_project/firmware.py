@@ -7,6 +7,7 @@ from typing import Any
 
 from edgepack.config.firmware import FirmwareConfig
 from edgepack.core.errors import ConfigError, MissingToolError, TargetError
+from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.devices.target import Target, load_target, target_file
@@ -35,6 +36,7 @@ _REPORT = "report.json"
 _COMMAND = "firmware"
 
 
+@former_argument("build", "config")
 def firmware(
     config: FirmwareConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> FirmwareReport:

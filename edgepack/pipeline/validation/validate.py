@@ -10,6 +10,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.config.project_file import read_project_file
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import ModelError
+from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress, ignore
 from edgepack.core.temporary_folders import temporary_folder
 from edgepack.devices.target import Target, load_targets
@@ -72,6 +73,7 @@ class Subject:
     data: str
 
 
+@former_argument("gate", "config")
 def validate(
     config: ValidateConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ValidationReport:

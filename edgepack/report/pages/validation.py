@@ -57,7 +57,7 @@ def _runtimes(report: ValidationReport) -> Section | None:
         text_column("version"),
         text_column("off reference", "largest difference from the reference kernels"),
         number_column("median", "of one inference, on one thread"),
-        number_column("90 %", "90th percentile: 90 % of inferences take no longer"),
+        number_column("90th pct", "90th percentile: 90% of inferences take no longer"),
         number_column("of float", "time divided by that of the float model"),
         number_column("memory", "peak of the interpreter's process"),
     ]

@@ -147,8 +147,8 @@ def _memory_columns(boards: Sequence[str]) -> list[Column]:
 def _metric_hint(report: ComparisonReport, output: str) -> str:
     """Return the method of a metric's interval: Wilson's for an accuracy, else bootstrap."""
     if _has_p(report, output):
-        return "with its 95 % interval (Wilson)"
-    return f"with its 95 % interval (bootstrap, {RESAMPLES:,} resamples, seeded)"
+        return "with its 95% interval (Wilson)"
+    return f"with its 95% interval (bootstrap, {RESAMPLES:,} resamples, seeded)"
 
 
 def _loss_hint(report: ComparisonReport, output: str) -> str:
@@ -156,7 +156,7 @@ def _loss_hint(report: ComparisonReport, output: str) -> str:
         method = f"Bonett and Price, {TABLES:,} draws, seeded"
     else:
         method = f"bootstrap, {RESAMPLES:,} resamples, seeded, the same for both models"
-    return f"against float; negative for a gain; with its 95 % interval ({method})"
+    return f"against float; negative for a gain; with its 95% interval ({method})"
 
 
 def _has_p(report: ComparisonReport, output: str) -> bool:

@@ -31,7 +31,7 @@ def sizes_section(report: ComparisonReport) -> Section | None:
     return Section(
         id="sizes",
         title="Size against quality",
-        lead=f"Bytes of the .tflite files; bars: 95 % intervals. {worst_runs_note(report)}".strip(),
+        lead=f"Bytes of the .tflite files; bars: 95% intervals. {worst_runs_note(report)}".strip(),
         blocks=tuple(plots),
     )
 

@@ -21,7 +21,7 @@ from edgepack.report.format import amounts
 _UNKNOWN = "Whether there is a drop is unknown"
 _LIMITS = {
     Unit.FRACTION: "at most {limit:g} {points} may be lost",
-    Unit.ERROR: "the error may grow by at most {limit:g} %",
+    Unit.ERROR: "the error may grow by at most {limit:g}%",
     Unit.DECIBELS: "at most {limit:g} dB may be lost",
     Unit.PLAIN: "at most {limit:g} may be lost",
 }

@@ -65,7 +65,7 @@ def _verdict_rows(report: ComparisonReport, output: str) -> Iterator[list[str]]:
     if known is None:
         rows = [[*_DISTANCES], *(_distance_cells(each.output.distance) for each in runs)]
     else:
-        rows = [[f"{_name(known.title, _TITLE)} (95 %)", "lost (95 %)", "p"]]
+        rows = [[f"{_name(known.title, _TITLE)} (95% CI)", "lost (95% CI)", "p"]]
         rows += [_loss_cells(metric) if metric else [NONE] * 3 for metric in metrics]
     rows = _without_empty_columns(rows)
     used = sum(max(map(len, column)) + _GAP for column in zip(*rows, strict=True))

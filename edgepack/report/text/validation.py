@@ -74,7 +74,7 @@ def _deviation(runtime: RuntimeValidation, output: str | None) -> Deviation | No
 
 def _costs(report: ValidationReport) -> Iterator[list[str]]:
     """Return time and memory of an inference on this machine, on one thread."""
-    yield ["interpreter", "", "median", "90 %", "of float", "memory"]
+    yield ["interpreter", "", "median", "90th pct", "of float", "memory"]
     for name, runtime in report.runtimes.items():
         yield [name, "", *cost_cells(runtime)]
 
