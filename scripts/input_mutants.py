@@ -79,8 +79,8 @@ class Reading:
         try:
             self._read(Path(path))
         except UsageError as error:
-            told = str(error).removeprefix(f"{path}: ")
-            return "TRACEBACK" if "\n" in told else f"refused: {type(error).__name__}"
+            message = str(error).removeprefix(f"{path}: ")
+            return "TRACEBACK" if "\n" in message else f"refused: {type(error).__name__}"
         except EdgepackError as error:
             return f"failed: {type(error).__name__}"
         return "taken: what was changed still makes one"

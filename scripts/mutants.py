@@ -243,7 +243,7 @@ def write(path: Path, original: bytes, mutated: bytes) -> None:
     (folder / MODEL).write_bytes(original)
     artifacts = {MODEL: describe(folder / MODEL)}
     manifest = Manifest(
-        command="quantize", artifacts=artifacts, asked={}, versions={"edgepack": ""}
+        command="quantize", artifacts=artifacts, request={}, versions={"edgepack": ""}
     )
     manifest.write(folder)
     (folder / MODEL).write_bytes(mutated)

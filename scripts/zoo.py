@@ -251,10 +251,10 @@ def row(name: str, kit: str, builder: Worker) -> list[str]:
             compress=(Prune(sparsity=SPARSITY),),
         )
         try:
-            told = tell(export(recipe))
+            cells = tell(export(recipe))
         except EdgepackError as error:
-            told = ["-", "-", str(error).replace(f"{folder}/", ""), "-"]
-    return [name, kit, *told, f"{time.monotonic() - started:.0f} s"]
+            cells = ["-", "-", str(error).replace(f"{folder}/", ""), "-"]
+    return [name, kit, *cells, f"{time.monotonic() - started:.0f} s"]
 
 
 def tell(report: Report) -> list[str]:
@@ -268,13 +268,13 @@ def tell(report: Report) -> list[str]:
             if name in output.quantized
         ]
         known = [ratio for ratio in ratios if ratio is not None]
-        told = f"{min(known):.1f} dB" if known else "equal"
+        sqnr = f"{min(known):.1f} dB" if known else "equal"
         off = max((found.max_lsb for found in runtime.deviations.values()), default=None)
         if name == "tflm" and off is not None:
-            told += ", bit-exact" if off == 0 else f", off by {off} LSB"
+            sqnr += ", bit-exact" if off == 0 else f", off by {off} LSB"
         elif name == "tflm":
-            told += ", reference in doubt"
-        runs.append(runtime.failure or told)
+            sqnr += ", reference in doubt"
+        runs.append(runtime.failure or sqnr)
     return [
         report.compression[-1].record.way if report.compression else "-",
         f"{report.sparsity.quantized.overall:.1%}",

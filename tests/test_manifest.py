@@ -37,7 +37,7 @@ def manifest(command: str = "export", **changes: Any) -> Manifest:
     fields: dict[str, Any] = {
         "command": command,
         "artifacts": {"int8.tflite": FILE, "firmware/kws/model.c": FILE},
-        "asked": REQUESTS[command],
+        "request": REQUESTS[command],
         "versions": {"edgepack": "0.1.0", "python": "3.11.2"},
     }
     return Manifest(**fields | changes)

@@ -27,7 +27,7 @@ def test_the_page_of_an_export_has_the_content_of_its_report() -> None:
     manifest = Manifest(
         command="export",
         artifacts={},
-        asked={"recipe": {"model": model, "seed": 0, "prune": {}}},
+        request={"recipe": {"model": model, "seed": 0, "prune": {}}},
         versions={"edgepack": "0.8"},
     )
     document = export_document(report, manifest)

@@ -46,14 +46,14 @@ def test_a_pruned_and_trained_model_is_the_same_on_one_processor_and_on_all(
 def test_a_pruned_and_trained_resnet_is_the_same_on_one_processor_and_on_all(
     mlperf: Path, tmp_path: Path, one_processor: partial[None]
 ) -> None:
-    asked = (
+    arguments = (
         MLPERF / "ic" / "pretrainedResnet.h5",
         *("--representative", mlperf / "ic_calibration.npz"),
         *("--test", MLPERF / "ic" / "test.npz", "--train", MLPERF / "ic" / "train.npz"),
         *("--sparsity", 0.5, "--epochs", 2),
     )
-    together = export(tmp_path / "together", *asked)
-    alone = export(tmp_path / "alone", *asked, preexec_fn=one_processor)
+    together = export(tmp_path / "together", *arguments)
+    alone = export(tmp_path / "alone", *arguments, preexec_fn=one_processor)
     assert files(alone.folder) == files(together.folder)
 
 

@@ -90,8 +90,8 @@ def test_a_budget_that_does_not_hold_ends_with_status_1(
         "micro_is_bit_exact",  # the flash rules the target out: nothing was run
     }
     assert suite.get("skipped") == "7"
-    told = {case.get("name"): case.findtext("system-out") for case in phone}
-    assert "LiteRT's own kernels run SOFTMAX (softmax)" in str(told["xnnpack_takes_all"])
+    notes = {case.get("name"): case.findtext("system-out") for case in phone}
+    assert "LiteRT's own kernels run SOFTMAX (softmax)" in str(notes["xnnpack_takes_all"])
 
 
 def dense(weights: Value, taken: Value, given: Value) -> bytes:
@@ -159,12 +159,12 @@ def test_one_finding_of_many_targets_is_told_once_with_its_layers_in_short_lines
     )
     text = render_findings(report.targets)
     assert max(map(len, text.splitlines())) <= 100
-    told = (
+    expected = (
         "FAILED  stm32l4r5zi, rp2040, esp32-s3: SPLIT, LOGISTIC compute in float, 2 of 5"
         " operators; the target requires integers throughout (lstm/lstm_cell/splita,"
         " lstm/lstm_cell/Sigmoid); replace these layers"
     )
-    assert told.split() == text.split()[: len(told.split())]
+    assert expected.split() == text.split()[: len(expected.split())]
 
 
 @pytest.mark.parametrize("command", ["export", "quantize", "validate"])

@@ -39,7 +39,7 @@ def find_origin(path: Path) -> Origin | None:
         return None
     c_array = _c_array(path, manifest.artifacts) if _is_quantized(path, manifest.recipe) else None
     return Origin(
-        recipe=dict(manifest.recipe.told),
+        recipe=dict(manifest.recipe.values),
         versions=dict(manifest.versions),
         notes=_notes(path.with_name(_REPORT), manifest),
         c_array=None if c_array is None else describe_bytes(c_array),

@@ -47,7 +47,7 @@ def phone(config: PhoneConfig) -> PhoneReport:
         manifest = Manifest(
             command=_COMMAND,
             artifacts=artifacts,
-            asked={_COMMAND: _described(config, model)},
+            request={_COMMAND: _described(config, model)},
             versions=package_versions(["flatbuffers"]),
         )
         manifest.write(folder)

@@ -46,10 +46,10 @@ class CalibrationSettings:
 class RecordedRecipe:
     """The recipe in a manifest, which may be untrusted, or from another version of edgepack.
 
-    ``told`` is the JSON: the settings by name, and the inputs by role.
+    ``values`` is the JSON: the settings by name, and the inputs by role.
     """
 
-    told: Mapping[str, Any]
+    values: Mapping[str, Any]
 
     @property
     def model(self) -> str | None:
@@ -64,12 +64,12 @@ class RecordedRecipe:
     @property
     def is_compressed(self) -> bool:
         """Whether the model was compressed; earlier manifests know only pruning."""
-        return bool(self.told.get("compress") or self.told.get("prune"))
+        return bool(self.values.get("compress") or self.values.get("prune"))
 
     @property
     def last_technique(self) -> str | None:
         """The technique of the last compression step; None if the manifest lists no steps."""
-        steps = _fitting(list[Any], self.told.get("compress"))
+        steps = _fitting(list[Any], self.values.get("compress"))
         if not steps:
             return None
         last = _fitting(dict[str, Any], steps[-1]) or {}
@@ -82,11 +82,11 @@ class RecordedRecipe:
         """
         defaults = as_json(CalibrationSettings())
         return restore(
-            CalibrationSettings, {name: self.told.get(name, defaults[name]) for name in defaults}
+            CalibrationSettings, {name: self.values.get(name, defaults[name]) for name in defaults}
         )
 
     def _text(self, name: str, key: str) -> str | None:
-        members = _fitting(dict[str, Any], self.told.get(name)) or {}
+        members = _fitting(dict[str, Any], self.values.get(name)) or {}
         return _fitting(str, members.get(key))
 
 
@@ -95,7 +95,7 @@ class Manifest:
     """The files of a folder and how they were made: reproducible, without times or places.
 
     ``command`` wrote the folder, and only that command may replace it. ``artifacts`` are keyed by
-    path in the folder. ``asked`` holds what was requested, by key, such as the recipe.
+    path in the folder. ``request`` holds what was requested, by key, such as the recipe.
     ``versions`` are those of the packages that were used.
 
     A manifest that was read may be untrusted: ``schema`` and ``command`` are None if edgepack
@@ -104,7 +104,7 @@ class Manifest:
 
     command: str | None
     artifacts: Mapping[str, Artifact | None]
-    asked: Mapping[str, Any]
+    request: Mapping[str, Any]
     versions: Mapping[str, str]
     schema: int | None = SCHEMA
 
@@ -118,7 +118,7 @@ class Manifest:
             "schema": self.schema,
             "command": self.command,
             "artifacts": {name: each and asdict(each) for name, each in self.artifacts.items()},
-            **self.asked,
+            **self.request,
             "versions": dict(self.versions),
         }
 
@@ -148,7 +148,7 @@ class Manifest:
     @property
     def recipe(self) -> RecordedRecipe | None:
         """The recipe that made the folder; None for a command without one."""
-        recipe = _fitting(dict[str, Any], self.asked.get(RECIPE))
+        recipe = _fitting(dict[str, Any], self.request.get(RECIPE))
         return None if recipe is None else RecordedRecipe(recipe)
 
 
@@ -211,7 +211,7 @@ def _manifest(content: Any) -> Manifest:
         schema=_fitting(int, members.get("schema")),
         command=command if command and command.isalpha() else None,
         artifacts={name: _fitting(Artifact, each) for name, each in artifacts.items()},
-        asked={name: value for name, value in members.items() if name not in _COMMON_KEYS},
+        request={name: value for name, value in members.items() if name not in _COMMON_KEYS},
         versions=versions,
     )
 

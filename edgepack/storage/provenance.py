@@ -67,7 +67,7 @@ def export_manifest(
     return Manifest(
         command=command,
         artifacts=artifacts,
-        asked={RECIPE: inputs | settings, "processor": processor()},
+        request={RECIPE: inputs | settings, "processor": processor()},
         versions=package_versions(_DISTRIBUTIONS, interpreters),
     )
 

@@ -165,7 +165,7 @@ def _write(
     manifest = Manifest(
         command=_COMMAND,
         artifacts=describe_all(folder),
-        asked={"comparison": {"inputs": report.inputs}},
+        request={"comparison": {"inputs": report.inputs}},
         versions=package_versions(_DISTRIBUTIONS, versions_of(runtimes)),
     )
     manifest.write(folder)

@@ -89,7 +89,7 @@ def firmware(
         manifest = Manifest(
             command=_COMMAND,
             artifacts=report.files | {_REPORT: describe(folder / _REPORT)},
-            asked={_COMMAND: _described(config, target, layout_name, model_inputs)},
+            request={_COMMAND: _described(config, target, layout_name, model_inputs)},
             versions=package_versions(["numpy"], versions_of([TFLM])),
         )
         manifest.write(folder)

@@ -20,7 +20,7 @@ from edgepack.storage.manifest import Manifest
 def export_document(report: Report, manifest: Manifest) -> Document:
     """Return the page of an export, from its report and the manifest of its folder."""
     scheme, data = report.comparison.scheme, report.comparison.data
-    recipe = manifest.recipe.told if manifest.recipe else {}
+    recipe = manifest.recipe.values if manifest.recipe else {}
     inputs = {role: setting for role, setting in recipe.items() if _is_input(setting)}
     of_float = report.compression[-1].stage if report.compression else FLOAT
     settings = {key: value for key, value in recipe.items() if key not in inputs}
