@@ -29,7 +29,7 @@ from edgepack.config.phone import PhoneConfig
 from edgepack.config.quantization import Quantization
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import EdgepackError
-from edgepack.core.former_names import FORMER_NAMES, find_former_modules, resolve_former_name
+from edgepack.core.former_names import FORMER_NAMES, install_former_modules, resolve_former_name
 
 if TYPE_CHECKING:
     from edgepack.pipeline.comparison.compare import compare
@@ -79,13 +79,13 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-find_former_modules()
+install_former_modules()
 
 
 def __getattr__(name: str) -> Any:
     """Import on first access what needs numpy, so that ``edgepack --help`` does not load it."""
-    if FORMER_NAMES.get(name) in __all__:
-        return resolve_former_name(name, "edgepack")
+    if name in FORMER_NAMES[__name__]:
+        return resolve_former_name(name, __name__, __name__)
     if name not in _LAZY:
         raise AttributeError(f"module 'edgepack' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

@@ -4,8 +4,8 @@
     .venv/bin/python scripts/rooms.py [FOLDER]                # of a checkout, this one if left out
     .venv/bin/python scripts/rooms.py --draw docs/rooms.svg   # the picture of docs/architecture.md
 
-A room is a package or a module right below ``edgepack``. An arrow is a room that imports another,
-however often; a circle is a group of rooms that import each other in a loop.
+A room is a package or a module right below ``edgepack``. An arrow means that a room imports
+another, however often; a cycle is a group of rooms that import each other in a loop.
 """
 
 from __future__ import annotations
@@ -43,6 +43,13 @@ def modules(root: Path = ROOT) -> dict[str, Path]:
     return found
 
 
+def loose_modules(paths: Mapping[str, Path]) -> list[str]:
+    """Return the modules right below ``edgepack`` that are no packages."""
+    return [
+        name for name, path in paths.items() if name.count(".") == 1 and path.stem != "__init__"
+    ]
+
+
 def imports(paths: Mapping[str, Path]) -> dict[str, set[str]]:
     """Find which modules each module imports, at its top or within its functions."""
     return {name: _imported(path, paths.keys()) for name, path in paths.items()}
@@ -76,10 +83,10 @@ def rooms(graph: Graph) -> dict[str, set[str]]:
     return found
 
 
-def circles(graph: Graph) -> list[list[str]]:
+def cycles(graph: Graph) -> list[list[str]]:
     """Return the groups of nodes that reach each other, the nodes of each in alphabetical order.
 
-    >>> circles({"a": {"b"}, "b": {"a", "c"}, "c": set()})
+    >>> cycles({"a": {"b"}, "b": {"a", "c"}, "c": set()})
     [['a', 'b']]
     """
     reached = {node: _reached(graph, node) for node in graph}
@@ -108,7 +115,7 @@ def floors(graph: Graph) -> list[list[str]]:
     >>> floors({"cli": {"core", "load"}, "load": {"core"}, "core": set()})
     [['core'], ['load'], ['cli']]
     """
-    if found := circles(graph):
+    if found := cycles(graph):
         raise ValueError(f"{' and '.join(found[0])} import each other")
     levels: dict[str, int] = {}
     while len(levels) < len(graph):
@@ -182,16 +189,16 @@ def draw(graph: Graph, titles: Mapping[str, str]) -> str:
 def _row(
     names: list[str], arrows: Graph, below: Mapping[str, Box], y: float, titles: Mapping[str, str]
 ) -> list[Box]:
-    """Place the rooms of a floor, each about above the middle of what it imports."""
+    """Place the rooms of a floor, ordered by the mean position of what they import."""
 
-    def wish(name: str) -> float:
+    def preferred_x(name: str) -> float:
         others = [below[other].middle for other in arrows[name]]
         return sum(others) / len(others) if others else WIDTH / 2
 
     widths = {name: len(name) * LETTER + 24 for name in names}
     x = (WIDTH - sum(widths.values()) - BOX_GAP * (len(names) - 1)) / 2
     placed = []
-    for name in sorted(names, key=lambda name: (wish(name), name)):
+    for name in sorted(names, key=lambda name: (preferred_x(name), name)):
         title = titles.get(name, "")
         placed.append(Box(name=name, title=title, x=x, y=y, width=widths[name]))
         x += widths[name] + BOX_GAP
@@ -229,7 +236,7 @@ def titles_of(paths: Mapping[str, Path]) -> dict[str, str]:
 
 
 def main() -> int:
-    """Print the counts, or write the picture; 1 if there are circles."""
+    """Print the counts, or write the picture; 1 if there are cycles."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT)
     parser.add_argument("--draw", type=Path, metavar="FILE")
@@ -237,15 +244,13 @@ def main() -> int:
     paths = modules(options.folder)
     of_modules = imports(paths)
     graph = rooms(of_modules)
-    loose = [
-        name for name, path in paths.items() if name.count(".") == 1 and path.stem != "__init__"
-    ]
-    print(f"{len(graph)} rooms, {len(loose)} of them single modules; {len(paths)} modules")
+    loose = len(loose_modules(paths))
+    print(f"{len(graph)} rooms, {loose} of them single modules; {len(paths)} modules")
     print(f"{sum(map(len, graph.values()))} arrows between rooms")
-    found = circles(graph) + circles(of_modules)
-    print(f"{len(found)} circles of rooms or modules")
-    for circle in found:
-        print(f"  {' and '.join(circle)} import each other")
+    found = cycles(graph) + cycles(of_modules)
+    print(f"{len(found)} cycles of rooms or modules")
+    for cycle in found:
+        print(f"  {' and '.join(cycle)} import each other")
     if options.draw and not found:
         options.draw.write_text(draw(graph, titles_of(paths)), encoding="utf-8")
     return 1 if found else 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Take models of many kinds through load, prune 50 % in one shot, int8, LiteRT and TFLM.
+"""Take models of many kinds through load, prune 50% in one shot, int8, LiteRT and TFLM.
 
 Prints a table: each row works, or names the reason why not.
 

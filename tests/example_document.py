@@ -80,7 +80,7 @@ def document(names: tuple[str, ...] = WORDS, layers: tuple[str, ...] = LAYERS) -
     columns = (
         Column(title="model"),
         Column(title="accuracy", is_number=True, hint="of 1,000 samples"),
-        Column(title="95 %", is_number=True),
+        Column(title="95%", is_number=True),
         Column(title="flash", is_number=True, hint=f"bytes of the file; {text}"),
         Column(title="note"),
     )
@@ -92,7 +92,7 @@ def document(names: tuple[str, ...] = WORDS, layers: tuple[str, ...] = LAYERS) -
             word="No drop is shown",
             tone=Tone.GOOD,
             sentences=(
-                "int8 loses 0.1 points (95 %: -0.4 to 0.6); 1,000 samples show no drop below 0.8.",
+                "int8 loses 0.1 points (95%: -0.4 to 0.6); 1,000 samples show no drop below 0.8.",
                 f"The class that loses most is {text}.",
             ),
         ),

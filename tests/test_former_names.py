@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import edgepack
+from edgepack.config.export import ModelSource
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import FORMER_MODULES, FORMER_NAMES
 
@@ -52,7 +53,7 @@ def none_is_loaded() -> None:
 
 @pytest.mark.parametrize("name", [name for _, name in NAMES])
 def test_every_former_name_of_edgepack_is_still_there(name: str) -> None:
-    current = FORMER_NAMES.get(name, name)
+    current = FORMER_NAMES["edgepack"].get(name, name)
     if name == current:
         assert name in edgepack.__all__
         return
@@ -62,7 +63,7 @@ def test_every_former_name_of_edgepack_is_still_there(name: str) -> None:
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
 def test_every_former_name_is_still_in_the_module_that_defined_it(module: str, name: str) -> None:
-    current = getattr(edgepack, FORMER_NAMES.get(name, name))
+    current = getattr(edgepack, FORMER_NAMES["edgepack"].get(name, name))
     if module not in FORMER_MODULES and module != "edgepack.report":
         assert getattr(importlib.import_module(module), name) is current
         return
@@ -130,6 +131,15 @@ def test_functions_accept_their_configuration_by_its_former_keyword(
         pytest.raises(AttributeError),  # None is no configuration
     ):
         function(**{keyword: None})
+
+
+def test_a_former_name_depends_on_its_module() -> None:
+    with pytest.warns(DeprecationWarning, match="is now"):
+        from edgepack.build import Source
+    with pytest.warns(DeprecationWarning, match="is now"):
+        from edgepack.recipe import Source as SourceOfRecipe
+    assert (Source, SourceOfRecipe) == (edgepack.NamedModel, ModelSource)
+    assert "Source" in dir(sys.modules["edgepack.recipe"])
 
 
 def test_an_error_is_caught_by_its_former_name() -> None:

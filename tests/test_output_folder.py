@@ -153,7 +153,7 @@ def test_two_commands_that_write_one_folder_do_not_mix_their_files(
 def test_an_interruption_while_the_folder_is_put_in_place_comes_too_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swap = output_folder.exchange_paths_paths
+    swap = output_folder.exchange_paths
 
     def interrupted(folder: Path, output: Path) -> bool:
         signal.raise_signal(signal.SIGINT)

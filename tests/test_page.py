@@ -184,7 +184,7 @@ def test_markdown_has_the_content_of_the_document() -> None:
     written = render_markdown(NICE)
     assert written.startswith("## kws: float against down\n\n")
     assert "**✅ No drop is shown**" in written
-    assert "| model | accuracy | 95 % | flash | note |\n| --- | ---: |" in written
+    assert "| model | accuracy | 95% | flash | note |\n| --- | ---: |" in written
     assert "| ✅ go | 91.2% | 90.0 to 92.4 | 53,936 | left |" in written
     assert "- **sample 17: down** float: on (0.51); go" in written
 

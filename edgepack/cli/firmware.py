@@ -16,7 +16,8 @@ from edgepack.cli.value_types import DATA, PATH, TARGET, NamedValue
 from edgepack.config.firmware import DEFAULT_VECTORS, LONE, FirmwareConfig, NamedModel
 from edgepack.config.project_file import read_project_file
 
-_PER_MODEL = ("labels", "project_files", "tests")
+_PER_MODEL = {"labels": "--labels", "project_files": "--preprocessing", "tests": "--test"}
+"""The options that can name a model, by the name of their parameter."""
 
 
 class _Firmware(GroupedCommand):
@@ -105,7 +106,7 @@ def firmware(
     from edgepack.report.text.firmware import render_firmware
 
     sources = tuple(NamedModel(path=path, name=name or None) for name, path in models)
-    options |= {option: _by_model(option, options[option]) for option in _PER_MODEL}
+    options |= {name: _by_model(option, options[name]) for name, option in _PER_MODEL.items()}
     if (
         project_file
         and not options["project_files"]
@@ -123,6 +124,6 @@ def _by_model(option: str, values: tuple[tuple[str, Any], ...]) -> dict[str, Any
     """Return the values of an option by the name of the model; refuses two for the same model."""
     names = [name for name, _ in values]
     if repeated := [name for name in names if names.count(name) > 1]:
-        of = f" of {repeated[0]}" if repeated[0] else ""
-        raise click.UsageError(f"the {option.replace('_', ' ')}{of} are given twice")
+        model = f" for {repeated[0]}" if repeated[0] else ""
+        raise click.UsageError(f"{option} was given twice{model}; give it once for each model")
     return dict(values)

@@ -3,13 +3,13 @@
 ::
 
     EdgepackError               1  the work was started and failed
-    +-- ConversionError            TensorFlow's converter failed, or left float tensors in the model
+    +-- ConversionError            a model cannot be converted, calibrated, quantized or run
     +-- WorkerCrashError           a worker process was killed by a signal
     +-- AlteredError               a file differs from the one that its manifest lists
     +-- WorkerLimitError           a worker process exceeded its limit of time or memory
     +-- ExhaustedError             the system is out of memory, file descriptors or processes
     +-- UsageError              2  the request cannot be fulfilled
-    |   +-- ConfigError            options that contradict each other
+    |   +-- ConfigError            settings that are invalid or contradict each other
     |   +-- ModelError             a model file that cannot be read or is not supported
     |   |   +-- UnsafeModelError   a model file that would run its own code
     |   +-- DatasetError           a dataset that cannot be read or does not fit the model
@@ -20,7 +20,7 @@
     |   +-- OutputError            an output folder that cannot be written, or must not be
     +-- MissingToolError        3  a required package is not installed
 
-The number is the exit status of the command. A message names the subject, the rule and the remedy.
+The number is the exit status of the command. A message names the thing, the rule and the cure.
 Any other exception is a bug in edgepack and keeps its traceback.
 """
 
@@ -44,7 +44,7 @@ class EdgepackError(Exception):
 
 
 class ConversionError(EdgepackError):
-    """TensorFlow's converter failed, or left float tensors in the model."""
+    """A model cannot be converted, calibrated, quantized or run."""
 
 
 class WorkerCrashError(EdgepackError):
@@ -78,7 +78,7 @@ class UsageError(EdgepackError):
 
 
 class ConfigError(UsageError):
-    """Options that contradict each other."""
+    """Settings that are invalid or contradict each other."""
 
 
 class ModelError(UsageError):

@@ -13,17 +13,24 @@ from importlib.util import spec_from_loader
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar, cast
 
-FORMER_NAMES: Mapping[str, str] = MappingProxyType(
+FORMER_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "App": "PhoneConfig",
-        "Build": "FirmwareConfig",
-        "Gate": "ValidateConfig",
-        "RecipeError": "ConfigError",
-        "Source": "NamedModel",
-        "Trial": "CompareConfig",
+        "edgepack": {
+            "App": "PhoneConfig",
+            "Build": "FirmwareConfig",
+            "Gate": "ValidateConfig",
+            "Source": "NamedModel",
+            "Trial": "CompareConfig",
+        },
+        "edgepack.app": {"App": "PhoneConfig"},
+        "edgepack.build": {"Build": "FirmwareConfig", "Source": "NamedModel"},
+        "edgepack.errors": {"RecipeError": "ConfigError"},
+        "edgepack.gate": {"Gate": "ValidateConfig"},
+        "edgepack.recipe": {"Source": "ModelSource"},
+        "edgepack.trial": {"Trial": "CompareConfig"},
     }
 )
-"""The current name of each former name in ``edgepack``, or in a module that moved."""
+"""The current names of what had another name, by the module that it was imported from."""
 
 FORMER_MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -54,33 +61,39 @@ FORMER_MODULES: Mapping[str, str] = MappingProxyType(
 _Target = TypeVar("_Target", bound=Callable[..., Any])
 
 
-def resolve_former_name(name: str, module: str) -> Any:
-    """Return what a former name in ``module`` refers to, with a DeprecationWarning."""
-    current = FORMER_NAMES.get(name, name)
-    warnings.warn(f"{name} is now {module}.{current}", DeprecationWarning, stacklevel=3)
-    return getattr(import_module(module), current)
+def resolve_former_name(name: str, module: str, current_module: str) -> Any:
+    """Return what ``name`` of ``module`` is in ``current_module``, with a DeprecationWarning."""
+    current = FORMER_NAMES.get(module, {}).get(name, name)
+    message = f"{name} is now {current_module}.{current}"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
+    return getattr(import_module(current_module), current)
 
 
 def former_argument(name: str, current: str) -> Callable[[_Target], _Target]:
     """Let a function or a dataclass accept a keyword by its former name, with a warning."""
 
     def decorate(target: _Target) -> _Target:
-        call: Callable[..., Any] = vars(target)["__init__"] if isinstance(target, type) else target
-
-        @functools.wraps(call)
-        def accept(*arguments: Any, **keywords: Any) -> Any:
-            if name in keywords and current not in keywords:
-                message = f"the argument {name} of {target.__name__} is now {current}"
-                warnings.warn(message, DeprecationWarning, stacklevel=2)
-                keywords[current] = keywords.pop(name)
-            return call(*arguments, **keywords)
-
         if not isinstance(target, type):
-            return cast(_Target, accept)
-        type.__setattr__(target, "__init__", accept)
+            return cast(_Target, _accepting(target, target.__name__, name, current))
+        init = target.__init__  # type: ignore[misc]
+        target.__init__ = _accepting(init, target.__name__, name, current)  # type: ignore[misc]
         return target
 
     return decorate
+
+
+def _accepting(
+    function: Callable[..., Any], owner: str, name: str, current: str
+) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def accept(*arguments: Any, **keywords: Any) -> Any:
+        if name in keywords and current not in keywords:
+            message = f"the argument {name} of {owner} is now {current}"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            keywords[current] = keywords.pop(name)
+        return function(*arguments, **keywords)
+
+    return accept
 
 
 class _FormerModules(MetaPathFinder, Loader):
@@ -93,18 +106,14 @@ class _FormerModules(MetaPathFinder, Loader):
         return spec_from_loader(fullname, self, is_package=is_package)
 
     def exec_module(self, module: ModuleType) -> None:
-        name, current = module.__name__, FORMER_MODULES[module.__name__]
-        warnings.warn(f"{name} is now {current}", DeprecationWarning, stacklevel=2)
-
-        def attribute(attribute_name: str) -> Any:
-            current_module = import_module(current)
-            if hasattr(current_module, attribute_name) or attribute_name not in FORMER_NAMES:
-                return getattr(current_module, attribute_name)
-            return getattr(current_module, FORMER_NAMES[attribute_name])
-
-        module.__getattr__ = attribute  # type: ignore[method-assign]
+        name = module.__name__
+        current = import_module(FORMER_MODULES[name])
+        names = FORMER_NAMES.get(name, {})
+        warnings.warn(f"{name} is now {current.__name__}", DeprecationWarning, stacklevel=2)
+        module.__getattr__ = lambda each: getattr(current, names.get(each, each))  # type: ignore[method-assign]
+        module.__dir__ = lambda: [*names, *dir(current)]  # type: ignore[method-assign]
 
 
-def find_former_modules() -> None:
+def install_former_modules() -> None:
     """Make former modules importable; they are searched last, and loaded only when imported."""
     sys.meta_path.append(_FormerModules())

@@ -1,1 +1,1 @@
-"""Devices: targets, supported operators, kernel defects, delegates and NPUs."""
+"""Devices: targets, the quantization schemes that they run, delegates and NPUs."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
+from edgepack.core.wording import counted
 from edgepack.evaluation.results import Change, Interval, MetricResult
 from edgepack.metrics.metric import Unit
 
@@ -69,7 +70,7 @@ def change_sentence(name: str, samples: int, metric: MetricResult) -> str:
     """
     change = metric.change
     if metric.value is None or change is None:
-        return f"{name}: the {metric.title} is undefined on {samples_in_words(samples)}"
+        return f"{name}: the {metric.title} is undefined on {counted(samples, 'sample')}"
     if change.loss is None:
         return _no_change(name, metric)
     words = _WORDS[Unit(metric.unit)]
@@ -93,18 +94,18 @@ def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
     noun = words.loss if is_loss else words.gain
     do = _do(samples)
     if change.interval is None:
-        return f"{clause}: {samples_in_words(samples)} {do} not show whether the {noun} is real"
+        return f"{clause}: {counted(samples, 'sample')} {do} not show whether the {noun} is real"
     clause = f"{clause} ({_interval(change.interval, decimals, is_loss=is_loss)})"
     if change.is_real:
         return f"{clause}: the {noun} is real{_mcnemar(change)}"
     if change.is_shown:
         return (
-            f"{clause}: {samples_in_words(samples)} {do} not settle whether the {noun} is real: the"
-            f" interval excludes 0, but McNemar's test is not significant (p {_p_value(change)})"
+            f"{clause}: {counted(samples, 'sample')} {do} not settle whether the {noun} is real:"
+            f" the interval excludes 0, but McNemar's test is not significant (p {_p_value(change)})"
         )
     limit = _limit(change, decimals, words, "one" if is_loss else _a(words.loss))
     return (
-        f"{clause}: {samples_in_words(samples)} {do} not show that the {noun} is"
+        f"{clause}: {counted(samples, 'sample')} {do} not show that the {noun} is"
         f" real{_mcnemar(change)}, and {limit}"
     )
 
@@ -113,14 +114,14 @@ def _nothing_lost(name: str, samples: int, change: Change, words: _Words) -> str
     clause = f"{name} loses nothing"
     if change.interval is None:
         do = _do(samples)
-        return f"{clause}: {samples_in_words(samples)} {do} not distinguish it from float"
+        return f"{clause}: {counted(samples, 'sample')} {do} not distinguish it from float"
     decimals = decimals_of(change)
     swapped = ""
     if change.only_float:
-        swapped = f"; {samples_in_words(change.only_float)} became wrong and as many right"
+        swapped = f"; {counted(change.only_float, 'sample')} became wrong and as many right"
     return (
         f"{clause} ({_interval(change.interval, decimals, is_loss=True)}{swapped}):"
-        f" {samples_in_words(samples)} {_limit(change, decimals, words, _a(words.loss))}"
+        f" {counted(samples, 'sample')} {_limit(change, decimals, words, _a(words.loss))}"
     )
 
 
@@ -178,12 +179,3 @@ def _a(noun: str) -> str:
 
 def _do(samples: int) -> str:
     return "does" if samples == 1 else "do"
-
-
-def samples_in_words(count: int) -> str:
-    """Return a number of samples as text.
-
-    >>> samples_in_words(1), samples_in_words(1000)
-    ('1 sample', '1,000 samples')
-    """
-    return "1 sample" if count == 1 else f"{count:,} samples"

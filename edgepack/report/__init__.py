@@ -8,7 +8,7 @@ from edgepack.core.former_names import resolve_former_name
 
 
 def __getattr__(name: str) -> Any:
-    """Return ``Report``, which was defined here before."""
+    """Resolve the former name ``edgepack.report.Report``, with a DeprecationWarning."""
     if name != "Report":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return resolve_former_name(name, "edgepack.report.data.export")
+    return resolve_former_name(name, __name__, "edgepack.report.data.export")

@@ -72,7 +72,7 @@ def element_count(io: IOTensor) -> int:
     count = prod(io.tensor.shape)
     if count < 1:
         raise ModelError(
-            f"{io.title}: its shape {list(io.tensor.shape)} holds no values; "
+            f"{io.title}: its shape {list(io.tensor.shape)} has no values; "
             "firmware needs inputs and outputs of a fixed size"
         )
     return count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.evaluation.drop_sentences import samples_in_words
+from edgepack.core.wording import counted
 from edgepack.report.data.comparison import QUANTIZED, ComparisonReport
 from edgepack.report.data.shown_samples import Exhibits
 from edgepack.report.document.blocks import Document, Section
@@ -70,7 +70,7 @@ def comparison_document(report: ComparisonReport, samples: Exhibits) -> Document
 def _subtitle(report: ComparisonReport) -> str:
     """Return on what data the models were compared."""
     name = next((report.data[key] for key in ("name", "function") if key in report.data), None)
-    data = samples_in_words(report.samples) + (f" of {name}" if name else "")
+    data = counted(report.samples, "sample") + (f" of {name}" if name else "")
     return f"On the same {data}; the float model ran on {report.float_runtime}"
 
 

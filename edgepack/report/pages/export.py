@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgepack.evaluation.drop_sentences import samples_in_words
+from edgepack.core.wording import counted
 from edgepack.report.data.comparison import FLOAT
 from edgepack.report.data.export import Report
 from edgepack.report.document.blocks import Document, Headline, Section, Tone
@@ -35,7 +35,7 @@ def export_document(report: Report, manifest: Manifest) -> Document:
     )
     return Document(
         title=f"{report.model} in {scheme}",
-        subtitle=f"On {samples_in_words(report.comparison.samples)} of the {data} data",
+        subtitle=f"On {counted(report.comparison.samples, 'sample')} of the {data} data",
         headline=Headline(
             word="PASSED" if report.passed else "FAILED",
             tone=Tone.GOOD if report.passed else Tone.BAD,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.evaluation.drop_sentences import samples_in_words
+from edgepack.core.wording import counted
 from edgepack.report.data.target import FAILED, NOT_CHECKED
 from edgepack.report.data.validation import ValidationReport
 from edgepack.report.document.block_shortcuts import (
@@ -38,7 +38,7 @@ def validation_document(report: ValidationReport) -> Document:
     )
     return Document(
         title=f"{report.model} on its targets",
-        subtitle=f"Run on {samples_in_words(report.samples)} of {report.data} data",
+        subtitle=f"Run on {counted(report.samples, 'sample')} of {report.data} data",
         headline=Headline(word=word, tone=tone, sentences=(_verdict(report, tone),)),
         sections=tuple(section for section in sections if isinstance(section, Section)),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgepack.core.wording import counted
 from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
-from edgepack.evaluation.drop_sentences import samples_in_words
 from edgepack.evaluation.scores import Comparison
 from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.data.compression import StepReport
@@ -110,7 +110,7 @@ def score_ledger_section(
     return Section(
         id="ledger",
         title="Float against quantized",
-        lead=f"On {samples_in_words(comparison.samples)} of the {comparison.data} data.",
+        lead=f"On {counted(comparison.samples, 'sample')} of the {comparison.data} data.",
         blocks=tuple(blocks),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgepack.evaluation.drop_sentences import samples_in_words
+from edgepack.core.wording import counted
 from edgepack.report.data.lint import LintReport
 from edgepack.report.document.block_shortcuts import bullet_blocks
 from edgepack.report.document.blocks import Block, Section, Text, Tone
@@ -25,7 +25,7 @@ def lint_section(report: LintReport | None) -> Section | None:
     if not report.findings:
         blocks.append(Text(text="No findings.", tone=Tone.GOOD))
     blocks += bullet_blocks(
-        f"{role}: {samples_in_words(count)}, {_evidence(report.witnesses.get(role, ()))}"
+        f"{role}: {counted(count, 'sample')}, {_evidence(report.witnesses.get(role, ()))}"
         for role, count in report.samples.items()
     )
     return Section(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgepack.evaluation.drop_sentences import change_sentence, samples_in_words
+from edgepack.core.wording import counted
+from edgepack.evaluation.drop_sentences import change_sentence
 from edgepack.evaluation.results import Change
 from edgepack.metrics.metric import Unit
 from edgepack.report.data.comparison import ComparisonReport
@@ -98,7 +99,7 @@ def _distance(each: StageOutput, samples: int) -> str:
     if distance.agreement is not None:
         distances.insert(0, f"the same class for {amounts.format_percent(distance.agreement)}")
     distances.append(f"largest error {amounts.format_three_digits(distance.max_abs_error)}")
-    return f"{each.name} against float on {samples_in_words(samples)}: {', '.join(distances)}"
+    return f"{each.name} against float on {counted(samples, 'sample')}: {', '.join(distances)}"
 
 
 def _failures(report: ComparisonReport) -> Iterator[str]:
