@@ -32,7 +32,7 @@ from edgepack.report.data.comparison import (
     StageRun,
 )
 from edgepack.report.data.lint import LintReport
-from edgepack.report.data.shown_samples import Exhibits, ShownSample
+from edgepack.report.data.shown_samples import ShownSample, ShownSamples
 from edgepack.tflite.sparsity import Sparsity
 
 EVIL = "<script>alert(1)</script>"
@@ -130,7 +130,7 @@ def empty_comparison() -> ComparisonReport:
     )
 
 
-def some_samples(report: ComparisonReport) -> Exhibits:
+def some_samples(report: ComparisonReport) -> ShownSamples:
     """Make some of the worst samples of the last stage: a wave, a map, a row and pictures."""
     random = np.random.default_rng(0)
     inputs = {

@@ -71,7 +71,7 @@ class Scaling(Technique):
         record = Scaled(runtime=scaled.runtime, left_out=left_out, factor=settings.factor)
         return Compressed(model=scaled, copy=lambda: scaled, record=record)
 
-    def tell(self, record: Scaled) -> Iterator[str]:
+    def describe(self, record: Scaled) -> Iterator[str]:
         """Describe the factor."""
         yield f"by {record.factor:g}"
         yield "and nothing else"
@@ -101,7 +101,7 @@ class Growing(Technique):
         record = Scaled(runtime="Keras", left_out={}, factor=float(len(task.training)))
         return Compressed(model=task.copy(), copy=task.copy, record=record)
 
-    def tell(self, record: Scaled) -> Iterator[str]:
+    def describe(self, record: Scaled) -> Iterator[str]:
         """Describe the number of samples."""
         yield f"on {record.factor:g} samples, for {Grow.technique}"
 

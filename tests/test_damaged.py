@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from conftest import ROOT, Bundle, python
 
 from edgepack.core.errors import ModelError
-from edgepack.runtimes.crash_culprit import first_operators
+from edgepack.runtimes.crashing_operator import first_operators
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite

@@ -28,7 +28,7 @@ from firmware_projects import (
 )
 from tiny import Tiny, Value, one_operator
 
-from edgepack.config.firmware import LONE, NamedModel
+from edgepack.config.firmware import ONLY_MODEL, NamedModel
 from edgepack.emit.c.c_identifiers import FIRST_WORDS
 from edgepack.emit.tflm.layouts import LAYOUTS
 from edgepack.emit.tflm.model_files import EMITTERS
@@ -167,9 +167,9 @@ def test_data_recipe_and_labels_reach_the_vectors_and_the_code(tmp_path: Path) -
         firmware_config(
             tmp_path / "fw",
             NamedModel(path=model),
-            tests={LONE: tmp_path / "test.npz"},
-            project_files={LONE: tmp_path / "recipe.toml"},
-            labels={LONE: tmp_path / "labels.txt"},
+            tests={ONLY_MODEL: tmp_path / "test.npz"},
+            project_files={ONLY_MODEL: tmp_path / "recipe.toml"},
+            labels={ONLY_MODEL: tmp_path / "labels.txt"},
             vectors=5,
         )
     )
@@ -284,7 +284,7 @@ def test_the_labelled_output_is_named_where_there_are_several(tmp_path: Path) ->
     tiny.operator("RESHAPE", [x, shape], outputs[1:])
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
     source = written_model(tmp_path, tiny.to_bytes([x], outputs))
-    firmware(firmware_config(tmp_path / "fw", source, labels={LONE: tmp_path / "labels.txt"}))
+    firmware(firmware_config(tmp_path / "fw", source, labels={ONLY_MODEL: tmp_path / "labels.txt"}))
     text = (tmp_path / "fw" / "models" / "relu" / "model_settings.h").read_text()
     assert "in the order of the output_best's values" in text
 

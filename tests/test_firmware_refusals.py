@@ -20,7 +20,7 @@ from firmware_projects import (
 )
 from tiny import Tiny, Value, one_operator
 
-from edgepack.config.firmware import LONE, NamedModel
+from edgepack.config.firmware import ONLY_MODEL, NamedModel
 from edgepack.core.errors import ConfigError
 from edgepack.pipeline.firmware_project.firmware import firmware
 
@@ -76,10 +76,10 @@ def test_models_with_equal_identifiers_are_refused(tmp_path: Path) -> None:
         ({"target": "ethos-u55"}, "name a target without an NPU, such as corstone-300"),
         ({"target": "nano"}, "unknown target 'nano'"),
         ({"layout": "make"}, "the layouts are cmake, arduino, esp-idf, zephyr, platformio"),
-        ({"tests": {LONE: Path("none.npz")}}, "none.npz"),
-        ({"labels": {LONE: Path("none.txt")}}, "none.txt: no such file of labels"),
+        ({"tests": {ONLY_MODEL: Path("none.npz")}}, "none.npz"),
+        ({"labels": {ONLY_MODEL: Path("none.txt")}}, "none.txt: no such file of labels"),
         ({"labels": {"door": Path("none.txt")}}, "there is no such model; the models are relu"),
-        ({"project_files": {LONE: Path("none.toml")}}, "none.toml: no such project file"),
+        ({"project_files": {ONLY_MODEL: Path("none.toml")}}, "none.toml: no such project file"),
     ],
 )
 def test_bad_input_is_reported_in_one_line(
@@ -92,7 +92,7 @@ def test_bad_input_is_reported_in_one_line(
 
 def test_there_must_be_one_label_per_class(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("one\ntwo\n")
-    labels = {LONE: tmp_path / "labels.txt"}
+    labels = {ONLY_MODEL: tmp_path / "labels.txt"}
     assert "2 labels" in error_of(tmp_path, NamedModel(path=relu_model(tmp_path)), labels=labels)
 
 
@@ -166,21 +166,21 @@ def test_vectors_whose_outputs_overflow_are_refused(tmp_path: Path) -> None:
     source = written_model(tmp_path, one_operator("EXP", [floats], [floats]))
     np.savez(tmp_path / "test.npz", x=np.full((2, 4), 1000, np.float32))
     assert "overflows to infinity" in error_of(
-        tmp_path, source, tests={LONE: tmp_path / "test.npz"}
+        tmp_path, source, tests={ONLY_MODEL: tmp_path / "test.npz"}
     )
 
 
 def test_data_without_samples_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "test.npz", x=np.zeros((0, 4), np.float32))
     message = error_of(
-        tmp_path, NamedModel(path=relu_model(tmp_path)), tests={LONE: tmp_path / "test.npz"}
+        tmp_path, NamedModel(path=relu_model(tmp_path)), tests={ONLY_MODEL: tmp_path / "test.npz"}
     )
     assert "is empty" in message
 
 
 def test_labels_with_a_nul_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_bytes(b"a\0b\nc\nd\ne\n")
-    labels = {LONE: tmp_path / "labels.txt"}
+    labels = {ONLY_MODEL: tmp_path / "labels.txt"}
     assert "NUL" in error_of(tmp_path, NamedModel(path=relu_model(tmp_path)), labels=labels)
 
 

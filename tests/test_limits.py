@@ -15,7 +15,7 @@ from conftest import Bundle
 from edgepack.core.errors import WorkerCrashError, WorkerLimitError
 from edgepack.core.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
-from edgepack.runtimes.crash_culprit import RunOutcome, find_crashing_operator
+from edgepack.runtimes.crashing_operator import RunOutcome, find_crashing_operator
 from edgepack.runtimes.latency import latencies
 from edgepack.runtimes.processes import LIMITS, interpreters
 from edgepack.runtimes.random_inputs import random_inputs
@@ -103,11 +103,11 @@ def without_beta(rewrite: Rewrite) -> None:
 def test_a_crash_names_its_operator_and_the_others_go_on(cnn: Bundle, tmp_path: Path) -> None:
     runs = run(modified(cnn, without_beta), tmp_path, [REFERENCE, TFLITE, LITERT, TFLM])
     for name in (REFERENCE.name, "tflm"):
-        culprit = runs[name].culprit
-        assert culprit is not None
-        assert (runs[name].signal, culprit.operator, culprit.position) == ("SIGABRT", "SOFTMAX", 4)
+        crash = runs[name].crashing_operator
+        assert crash is not None
+        assert (runs[name].signal, crash.operator, crash.position) == ("SIGABRT", "SOFTMAX", 4)
         assert runs[name].failure == (
-            f"{name} was killed by SIGABRT in SOFTMAX of the layer {culprit.layer!r}"
+            f"{name} was killed by SIGABRT in SOFTMAX of the layer {crash.layer!r}"
         )
     for name in ("tflite-runtime", "litert"):
         assert runs[name].failure is None
@@ -127,8 +127,8 @@ def test_no_operator_is_named_that_may_be_innocent(cnn: Bundle) -> None:
     def position(
         model: bytes, outcome: Callable[[bytes], RunOutcome], time_s: float = 60.0
     ) -> int | None:
-        culprit = find_crashing_operator(model, outcome, time_s)
-        return None if culprit is None else culprit.position
+        crashing_operator = find_crashing_operator(model, outcome, time_s)
+        return None if crashing_operator is None else crashing_operator.position
 
     assert position(model, outcomes(1, 2, 3, 4, 5)) == 0
     assert position(model, outcomes(3, 4, 5)) == 2
@@ -144,7 +144,7 @@ def test_a_runtime_that_hangs_is_stopped_and_the_others_go_on(cnn: Bundle, tmp_p
     model = (cnn.folder / "int8.tflite").read_bytes()
     runs = run(model, tmp_path, [SLEEPER, TFLM], limits=Limits(time_s=1.5))
     assert runs["sleeper"].failure == "sleeper was stopped after 1.5 s in the step 'run'"
-    assert (runs["sleeper"].signal, runs["sleeper"].culprit) == (None, None)
+    assert (runs["sleeper"].signal, runs["sleeper"].crashing_operator) == (None, None)
     assert runs["tflm"].outputs is not None
     assert (runs["tflm"].peak_memory_bytes or 0) > 10 << 20
 
@@ -220,7 +220,7 @@ class ClockedModel:
     def __init__(self, clock: list[int], seconds: float) -> None:
         self.clock, self.seconds, self.runs = clock, seconds, 0
 
-    def again(self) -> None:
+    def invoke_again(self) -> None:
         self.clock[0] += int(self.seconds * 1e9)
         self.runs += 1
 

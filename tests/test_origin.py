@@ -13,7 +13,7 @@ from conftest import Bundle
 from edgepack.core.errors import AlteredError
 from edgepack.emit.tflm.c_array import array_source, read_c_array
 from edgepack.emit.tflm.model_files import array_files
-from edgepack.pipeline.origin import find_origin, pruned_float
+from edgepack.pipeline.origin import compressed_float, find_origin
 from edgepack.storage.artifact import describe, describe_all, describe_bytes
 from edgepack.storage.manifest import MANIFEST
 from edgepack.storage.text_files import write_json
@@ -64,7 +64,7 @@ def test_the_float_model_has_no_c_array(folder: Path) -> None:
     found = find_origin(folder / "float.tflite")
     assert found is not None
     assert (found.c_array, found.is_same_as_c) == (None, None)
-    assert pruned_float(folder / "float.tflite", folder / "other.h5") is None
+    assert compressed_float(folder / "float.tflite", folder / "other.h5") is None
 
 
 def test_a_c_array_of_another_model_is_reported(folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_file_without_a_folder_of_edgepack_has_no_origin(folder: Path, tmp_pat
     alone = tmp_path / "alone.tflite"
     alone.write_bytes(DATA)
     assert find_origin(alone) is None
-    assert pruned_float(alone, tmp_path / "model.h5") is None
+    assert compressed_float(alone, tmp_path / "model.h5") is None
     (folder / "mine.tflite").write_bytes(DATA)  # beside a manifest that does not list it
     assert find_origin(folder / "mine.tflite") is None
 
@@ -115,7 +115,7 @@ def test_a_file_without_a_folder_of_edgepack_has_no_origin(folder: Path, tmp_pat
 def test_invalid_manifests_give_no_origin(folder: Path, changes: dict[str, Any]) -> None:
     with_manifest(folder, **changes)
     assert find_origin(folder / "int8.tflite") is None
-    assert pruned_float(folder / "int8.tflite", folder / "float.tflite") is None
+    assert compressed_float(folder / "int8.tflite", folder / "float.tflite") is None
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 200_000, '{"artifacts": \udcff'])
@@ -147,23 +147,23 @@ def test_the_pruned_float_model_is_found(folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "model.h5"
     source.write_bytes(b"")
     beside = folder / "float.tflite"
-    assert pruned_float(folder / "int8.tflite", source) == beside
-    assert pruned_float(folder / "int8.tflite", beside) is None
+    assert compressed_float(folder / "int8.tflite", source) == beside
+    assert compressed_float(folder / "int8.tflite", beside) is None
     beside.write_bytes(b"")
     with pytest.raises(AlteredError, match=r"float\.tflite: is not the file"):
-        pruned_float(folder / "int8.tflite", source)
+        compressed_float(folder / "int8.tflite", source)
     beside.unlink()
-    assert pruned_float(folder / "int8.tflite", source) is None
+    assert compressed_float(folder / "int8.tflite", source) is None
 
 
 def test_the_pruned_model_of_an_earlier_version_is_found(folder: Path, tmp_path: Path) -> None:
     with_manifest(folder, recipe=RECIPE | {"compress": None, "prune": {"sparsity": 0.5}})
-    assert pruned_float(folder / "int8.tflite", tmp_path) == folder / "float.tflite"
+    assert compressed_float(folder / "int8.tflite", tmp_path) == folder / "float.tflite"
 
 
 def test_without_pruning_there_is_no_pruned_model(folder: Path, tmp_path: Path) -> None:
     with_manifest(folder, recipe=RECIPE | {"compress": [], "prune": None})
-    assert pruned_float(folder / "int8.tflite", tmp_path) is None
+    assert compressed_float(folder / "int8.tflite", tmp_path) is None
 
 
 @pytest.mark.parametrize("data", [b"\x1c", DATA])
@@ -188,7 +188,7 @@ def test_real_exports_have_an_origin(pruned_digits: Bundle, cnn: Bundle, digits:
     assert found.is_same_as_c is True
     assert found.recipe["seed"] == 0
     assert list(found.notes) == pruned_digits.report["notes"]
-    assert pruned_float(path, digits / "digits.h5") == path.with_name("float.tflite")
+    assert compressed_float(path, digits / "digits.h5") == path.with_name("float.tflite")
     unpruned = cnn.folder / "int8.tflite"
-    assert pruned_float(unpruned, digits / "digits.h5") is None
+    assert compressed_float(unpruned, digits / "digits.h5") is None
     assert describe_bytes(unpruned.read_bytes()) == describe(unpruned)

@@ -97,7 +97,7 @@ def test_inputs_and_outputs_are_never_clipped() -> None:
     samples = [statistics(-9, 9), *[statistics(-1, 1)] * 200]
     joined = samples[0]
     for later in samples[1:]:
-        joined = joined.then(later)
+        joined = joined.followed_by(later)
     whole = Observed(samples=201, activations={f"t{i}": joined for i in range(6)}, growth=())
     ranges = choose_ranges(POOLED, whole, "moving-average")
     assert ranges["t0"] == ranges["t5"] == Range(min=-9, max=9)

@@ -52,7 +52,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 def outcomes(folders: dict[str, Path], sandbox: Sandbox | None) -> dict[str, str]:
     """Let a process read and write everywhere; returns the outcome of each attempt."""
     files = [str(folder / "file") for folder in folders.values()]
-    with Worker("services:Service", label="x", confinement=sandbox) as worker:
+    with Worker("services:Service", label="x", sandbox=sandbox) as worker:
         done = worker.call("touch", reads=files, writes=[f"{each}.new" for each in files])
     return {
         name.replace(f"{folders['input'].parent}{os.sep}", ""): outcome
@@ -129,7 +129,7 @@ def test_code_that_the_user_allows_has_the_permissions_of_the_user(
         "edgepack.pipeline.steps.model_process.Worker", lambda *_, **named: arguments.update(named)
     )
     model_session(source, tmp_path, verbose=False)
-    sandbox = arguments["confinement"]
+    sandbox = arguments["sandbox"]
     assert (sandbox is not None) == is_confined
     if is_confined:
         assert sandbox.reads == (str(Path("m.h5").absolute()), str(tmp_path))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import Bundle
 
-from edgepack.checks import OF_ITS_RUNS, OF_THE_FILE, Evidence, documentation, judge
+from edgepack.checks import FILE_CHECKS, RUN_CHECKS, Evidence, documentation, judge
 from edgepack.config.budgets import Budgets
 from edgepack.core.progress import ignore
 from edgepack.devices.target import load_target, target_names
@@ -256,7 +256,7 @@ def test_ram_of_linux_boards_is_the_peak_memory_of_interpreters() -> None:
 
 def test_every_check_documents_its_rule() -> None:
     assert all(rule.endswith(".") for rule in documentation().values())
-    assert len(documentation()) == len(OF_THE_FILE) + len(OF_ITS_RUNS)
+    assert len(documentation()) == len(FILE_CHECKS) + len(RUN_CHECKS)
 
 
 def test_every_target_has_an_interpreter() -> None:

@@ -32,7 +32,7 @@ class MovingAverage:
         """The average of these samples alone."""
         return self.decay * self.first + self.rest
 
-    def then(self, later: MovingAverage) -> MovingAverage:
+    def followed_by(self, later: MovingAverage) -> MovingAverage:
         """Return the average over these samples followed by the ``later`` ones."""
         return MovingAverage(
             first=self.first,
@@ -45,7 +45,7 @@ def moving_average(values: NDArray[Any]) -> MovingAverage:
     """Average values of shape (samples,), one per sample, in order.
 
     >>> whole = moving_average(np.array([1.0, 3.0, 2.0]))
-    >>> parts = moving_average(np.array([1.0])).then(moving_average(np.array([3.0, 2.0])))
+    >>> parts = moving_average(np.array([1.0])).followed_by(moving_average(np.array([3.0, 2.0])))
     >>> round(whole.value, 6), round(parts.value, 6)
     (1.145, 1.145)
     """
@@ -77,7 +77,7 @@ class Statistics:
         """Limit the bounds of a range to the observed minimum and maximum."""
         return min(max(low, self.min), self.max), max(min(high, self.max), self.min)
 
-    def then(self, later: Statistics) -> Statistics:
+    def followed_by(self, later: Statistics) -> Statistics:
         """Return the statistics of these samples followed by the ``later`` ones.
 
         Histograms are not joined here: they can be merged in any order.
@@ -86,8 +86,8 @@ class Statistics:
             self,
             min=min(self.min, later.min),
             max=max(self.max, later.max),
-            lows=self.lows.then(later.lows),
-            highs=self.highs.then(later.highs),
+            lows=self.lows.followed_by(later.lows),
+            highs=self.highs.followed_by(later.highs),
         )
 
 

@@ -137,7 +137,7 @@ def _cumulative(parts: list[dict[str, Statistics]]) -> Iterator[dict[str, Statis
     whole: dict[str, Statistics] = {}
     for part in parts:
         whole = {
-            name: whole[name].then(statistics) if name in whole else statistics
+            name: whole[name].followed_by(statistics) if name in whole else statistics
             for name, statistics in part.items()
         }
         yield whole

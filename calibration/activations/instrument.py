@@ -32,7 +32,9 @@ def instrument(float_tflite: bytes) -> Instrumented:
     rewrite = Rewrite(float_tflite)
     graph = read_tflite(float_tflite).main
     indexes = find_activations(graph)
-    rewrite.give([*graph.outputs, *(index for index in indexes if index not in graph.outputs)])
+    rewrite.set_outputs(
+        [*graph.outputs, *(index for index in indexes if index not in graph.outputs)]
+    )
     _open_batches(rewrite)
     return Instrumented(tflite=rewrite.to_bytes(), activations=activation_names(graph, indexes))
 

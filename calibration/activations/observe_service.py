@@ -69,7 +69,9 @@ class ObserveService:
             for name, index in self._activations.items():
                 block_statistics = self._collect(name, run.value(index), last - first)
                 observed[name] = (
-                    observed[name].then(block_statistics) if name in observed else block_statistics
+                    observed[name].followed_by(block_statistics)
+                    if name in observed
+                    else block_statistics
                 )
             update(last - start, stop - start)
         return observed

@@ -35,7 +35,7 @@ from edgepack.core.findings import Finding
 from edgepack.devices.target import Target
 from edgepack.tflite.graph import Model
 
-OF_THE_FILE: dict[Callable[[Model, Target], Iterator[Finding]], tuple[Condition, ...]] = {
+FILE_CHECKS: dict[Callable[[Model, Target], Iterator[Finding]], tuple[Condition, ...]] = {
     operators_are_known: (),
     operators_are_taken: (conditions.NAMES_OPERATORS,),
     data_types_are_taken: (),
@@ -49,7 +49,7 @@ OF_THE_FILE: dict[Callable[[Model, Target], Iterator[Finding]], tuple[Condition,
 
 _OfRuns = dict[Callable[[Target, Evidence], Iterator[Finding]], tuple[Condition, ...]]
 
-OF_ITS_RUNS: _OfRuns = {
+RUN_CHECKS: _OfRuns = {
     interpreters_run: (),
     file_makes_sense: (),
     micro_is_bit_exact: (conditions.RUNS_TFLM, conditions.IS_COMPARED),
@@ -129,16 +129,16 @@ class Verdict:
         }
 
 
-CHECKS_OF_SIZE: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
+SIZE_CHECKS: tuple[Callable[[Target, Evidence], Iterator[Finding]], ...] = (
     flash_fits,
     flash_is_in_budget,
 )
-"""Checks in :data:`OF_ITS_RUNS` that need no run, only the size of the file."""
+"""Checks in :data:`RUN_CHECKS` that need no run, only the size of the file."""
 
 
 def rules_out(target: Target, evidence: Evidence) -> bool:
     """Whether the file alone, before it is run, shows that a target cannot run the model."""
-    checks_of_size: _OfRuns = {check: OF_ITS_RUNS[check] for check in CHECKS_OF_SIZE}
+    checks_of_size: _OfRuns = {check: RUN_CHECKS[check] for check in SIZE_CHECKS}
     results = (
         *_of_the_file(target, evidence),
         *_of_its_runs(target, evidence, checks_of_size),
@@ -148,12 +148,12 @@ def rules_out(target: Target, evidence: Evidence) -> bool:
 
 def judge(target: Target, evidence: Evidence, missing: tuple[str, ...] = ()) -> Verdict:
     """Apply every check to a target, except those whose conditions it does not meet."""
-    results = (*_of_the_file(target, evidence), *_of_its_runs(target, evidence, OF_ITS_RUNS))
+    results = (*_of_the_file(target, evidence), *_of_its_runs(target, evidence, RUN_CHECKS))
     return Verdict(results=results, missing=missing)
 
 
 def _of_the_file(target: Target, evidence: Evidence) -> Iterator[Result]:
-    for check, required in OF_THE_FILE.items():
+    for check, required in FILE_CHECKS.items():
         yield _result(check.__name__, required, target, evidence, check(evidence.model, target))
 
 
@@ -183,5 +183,5 @@ def documentation() -> dict[str, str]:
     """Return the rule of each check, which is its docstring, by its name."""
     return {
         check.__name__: " ".join((check.__doc__ or "").split())
-        for check in (*OF_THE_FILE, *OF_ITS_RUNS)
+        for check in (*FILE_CHECKS, *RUN_CHECKS)
     }

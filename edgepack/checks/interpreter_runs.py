@@ -21,11 +21,11 @@ def interpreters_run(target: Target, evidence: Evidence) -> Iterator[Finding]:
     for name in (*target.interpreters, *emulated):
         run = evidence.runs.get(name)
         if run and run.failure:
-            culprit = run.culprit
+            crashing_operator = run.crashing_operator
             yield Finding(
                 message=f"{name} fails: {run.failure}",
-                operator=culprit.operator if culprit else None,
-                layer=culprit.layer if culprit else None,
+                operator=crashing_operator.operator if crashing_operator else None,
+                layer=crashing_operator.layer if crashing_operator else None,
             )
 
 

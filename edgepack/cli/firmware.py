@@ -13,7 +13,7 @@ from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.renamed_option import RenamedOption
 from edgepack.cli.value_types import DATA, PATH, TARGET, NamedValue
-from edgepack.config.firmware import DEFAULT_VECTORS, LONE, FirmwareConfig, NamedModel
+from edgepack.config.firmware import DEFAULT_VECTORS, ONLY_MODEL, FirmwareConfig, NamedModel
 from edgepack.config.project_file import read_project_file
 
 _PER_MODEL = {"labels": "--labels", "project_files": "--preprocessing", "tests": "--test"}
@@ -112,7 +112,7 @@ def firmware(
         and not options["project_files"]
         and read_project_file(project_file).preprocessing
     ):
-        options["project_files"] = {LONE: project_file}
+        options["project_files"] = {ONLY_MODEL: project_file}
     config = FirmwareConfig(models=sources, **options)
     report = run_firmware(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)

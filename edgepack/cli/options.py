@@ -10,7 +10,7 @@ import click
 from edgepack.cli.config_file import config_from, config_option
 from edgepack.cli.value_types import DATA, PATH, TARGET, NameValuePair
 from edgepack.config.export import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe
-from edgepack.config.quantization import DENSE, END_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
+from edgepack.config.quantization import DENSE, IO_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 
 _ALL = "all"
 
@@ -252,7 +252,7 @@ def quantization_options(command: _Command) -> _Command:
         click.option(
             "--input-type",
             metavar="TYPE",
-            help=f"Data type of the inputs: {', '.join(END_TYPES)}.  [default: that of the scheme]",
+            help=f"Data type of the inputs: {', '.join(IO_TYPES)}.  [default: that of the scheme]",
         ),
         click.option(
             "--output-type",

@@ -86,5 +86,5 @@ class Technique(Protocol):
         Raises :class:`~edgepack.core.errors.ModelError` for a model that it cannot compress.
         """
 
-    def tell(self, record: Any) -> Iterable[str]:
+    def describe(self, record: Any) -> Iterable[str]:
         """Describe a step's result for people: one line of summary, then any further lines."""

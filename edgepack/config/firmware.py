@@ -12,7 +12,7 @@ from edgepack.core.former_names import former_argument
 
 DEFAULT_VECTORS = 4
 MAX_VECTORS = 1000
-LONE = ""
+ONLY_MODEL = ""
 """The key of settings for the only model, used instead of its name."""
 
 _MAX_MARGIN_PERCENT = 1000.0
@@ -35,7 +35,7 @@ class FirmwareConfig:
     is a key of :data:`edgepack.emit.tflm.layouts.LAYOUTS`, None for the target's default.
     ``labels`` (text files, one label per line), ``project_files`` and ``tests`` (samples for the
     test vectors; without them the inputs are random) are keyed by the model's name, or by
-    :data:`LONE` for the only model. ``vectors`` is the number of test vectors per model.
+    :data:`ONLY_MODEL` for the only model. ``vectors`` is the number of test vectors per model.
     ``arena_margin_percent`` is added to the computed arena size. Raises :class:`ConfigError` for
     numbers out of range.
     """

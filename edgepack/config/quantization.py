@@ -12,7 +12,7 @@ FLOAT16, DYNAMIC_RANGE = "float16", "dynamic-range"
 FLOAT = "float"
 SCHEMES = (INT8, INT16, INT4, DYNAMIC_RANGE, FLOAT16)
 LAYER_SCHEMES = (INT8, INT16, INT4, FLOAT)
-END_TYPES = ("int8", "uint8", "int16", "float32")
+IO_TYPES = ("int8", "uint8", "int16", "float32")
 DENSE = ("per-channel", "per-tensor")
 
 
@@ -33,7 +33,7 @@ class Quantization:
     in int8); ``dynamic-range`` (weights in int8, activations in float); ``float16`` (weights).
     ``layers`` pairs patterns of layer names with a scheme for those layers, ``int8``, ``int16``,
     ``int4`` or ``float``; the last match wins. ``input_type`` and ``output_type`` are in
-    :data:`END_TYPES`; None keeps the type that the operators compute in. ``dense`` is in
+    :data:`IO_TYPES`; None keeps the type that the operators compute in. ``dense`` is in
     :data:`DENSE`: whether the weights of a dense layer have a scale per output channel or one per
     tensor; None chooses what most interpreters run. Raises :class:`ConfigError` for inconsistent
     settings.
@@ -58,7 +58,7 @@ class Quantization:
             dtype = getattr(self, f"{end}_type")
             if dtype is None:
                 continue
-            _require_one_of(f"{end} type", dtype, END_TYPES)
+            _require_one_of(f"{end} type", dtype, IO_TYPES)
             if not self.needs_ranges and dtype != "float32":
                 raise ConfigError(
                     f"{end} type {dtype}: the scheme {self.scheme} computes in float, so inputs"

@@ -101,7 +101,8 @@ def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
     if change.is_shown:
         return (
             f"{clause}: {counted(samples, 'sample')} {do} not settle whether the {noun} is real:"
-            f" the interval excludes 0, but McNemar's test is not significant (p {_p_value(change)})"
+            " the interval excludes 0, but McNemar's test is not significant"
+            f" (p {_p_value(change)})"
         )
     limit = _limit(change, decimals, words, "one" if is_loss else _a(words.loss))
     return (

@@ -17,7 +17,7 @@ _VERSIONS = {"int8": (1, 2), "uint8": (1, 1), "int16": (2, 3)}
 def expose_tensors(data: bytes, tensors: Iterable[int]) -> bytes:
     """Return a copy of a file whose outputs are these tensors, in this order."""
     rewrite = Rewrite(data)
-    rewrite.give(tensors)
+    rewrite.set_outputs(tensors)
     return rewrite.to_bytes()
 
 
@@ -39,7 +39,7 @@ def expose_layers_and_twins(data: bytes, layers: Sequence[Layer]) -> bytes:
         graph.operators.append(operator)
         place = list(originals[layer.position].outputs).index(layer.index)
         twins.append(operator.outputs[place])
-    rewrite.give([*(layer.index for layer in layers), *twins])
+    rewrite.set_outputs([*(layer.index for layer in layers), *twins])
     return rewrite.to_bytes()
 
 
@@ -93,4 +93,4 @@ def _replace(rewrite: Rewrite, old: int, new: int) -> None:
     """Replace a tensor by another wherever it is consumed: in operators and model outputs."""
     for operator in rewrite.graph.operators:
         operator.inputs = [new if index == old else int(index) for index in operator.inputs]
-    rewrite.give(new if index == old else index for index in rewrite.graph.outputs)
+    rewrite.set_outputs(new if index == old else index for index in rewrite.graph.outputs)

@@ -49,7 +49,7 @@ def find_origin(path: Path) -> Origin | None:
     )
 
 
-def pruned_float(path: Path, source: Path) -> Path | None:
+def compressed_float(path: Path, source: Path) -> Path | None:
     """Return the compressed float model beside a .tflite file that was quantized from it.
 
     None if the file was not compressed, or that model does not exist or is ``source``. Raises

@@ -35,7 +35,7 @@ class Latency:
 class TimedModel(Protocol):
     """A loaded model that has run a sample."""
 
-    def again(self) -> None:
+    def invoke_again(self) -> None:
         """Run the sample again."""
 
 
@@ -76,7 +76,7 @@ def _warm_up(model: TimedModel, update: Update) -> list[int]:
 
 def _time(model: TimedModel) -> int:
     started = time.perf_counter_ns()
-    model.again()
+    model.invoke_again()
     return time.perf_counter_ns() - started
 
 
@@ -92,7 +92,7 @@ def _is_long(times: Sequence[int]) -> bool:
 def _take_turn(model: TimedModel, times: list[int], update: Update) -> None:
     """Time the runs of 20 ms, one at least, after an untimed one: the cache is cold at first."""
     until = time.perf_counter_ns() + _TURN_S * _NS_PER_S
-    model.again()
+    model.invoke_again()
     update(len(times), _MAX_RUNS)
     while True:
         times.append(_time(model))

@@ -21,7 +21,7 @@ from edgepack.core.errors import EdgepackError, ModelError, WorkerCrashError, Wo
 from edgepack.core.progress import CombinedProgress, Update, ignore
 from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes import Runtime
-from edgepack.runtimes.crash_culprit import CrashingOperator, RunOutcome, find_crashing_operator
+from edgepack.runtimes.crashing_operator import CrashingOperator, RunOutcome, find_crashing_operator
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.run_parts import Part, has_nan, join_outputs
 from edgepack.runtimes.run_result import Run
@@ -239,14 +239,14 @@ class Interpreters:
             for runtime, of_runtime in parts.items()
         }
         searches = {
-            runtime: self._pool.submit(self._find_culprit, runtime, parts[runtime])
+            runtime: self._pool.submit(self._find_crashing_operator, runtime, parts[runtime])
             for runtime, run in runs.items()
             if run.signal
         }
         for runtime, search in searches.items():
-            if culprit := search.result():
-                failure = f"{runtime.name} was killed by {runs[runtime].signal} in {culprit}"
-                runs[runtime] = replace(runs[runtime], culprit=culprit, failure=failure)
+            if operator := search.result():
+                failure = f"{runtime.name} was killed by {runs[runtime].signal} in {operator}"
+                runs[runtime] = replace(runs[runtime], crashing_operator=operator, failure=failure)
         return {runtime.name: run for runtime, run in runs.items()}
 
     def _join(self, runtime: Runtime, parts: list[Part], samples: int) -> Run:
@@ -309,7 +309,9 @@ class Interpreters:
             f" {limit // _MIB:,} MiB)"
         )
 
-    def _find_culprit(self, runtime: Runtime, parts: list[Part]) -> CrashingOperator | None:
+    def _find_crashing_operator(
+        self, runtime: Runtime, parts: list[Part]
+    ) -> CrashingOperator | None:
         """Find the operator that crashed the process of one of the parts."""
         part = next(part for part in parts if isinstance(part.error, WorkerCrashError))
         first = part.arguments["start"] + part.done

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.footprint.allocations import Allocations
-from edgepack.runtimes.crash_culprit import CrashingOperator
+from edgepack.runtimes.crashing_operator import CrashingOperator
 from edgepack.storage.arrays import Arrays
 
 
@@ -25,7 +25,7 @@ class Run:
     unknown. ``resized`` has the number of values of tensors, by index, where it differs from the
     file. A model ``is_refused`` if the runtime rejected it or crashed, rather than exceeding a
     limit of time or memory. After a crash, ``signal`` names the signal that killed the process, and
-    ``culprit`` the operator that was running, if it is known.
+    ``crashing_operator`` the operator that was running, if it is known.
     """
 
     version: str
@@ -39,7 +39,7 @@ class Run:
     failure: str | None = None
     is_refused: bool = False
     signal: str | None = None
-    culprit: CrashingOperator | None = None
+    crashing_operator: CrashingOperator | None = None
 
     @property
     def samples(self) -> int | None:

@@ -41,7 +41,7 @@ class Interpreter(Protocol):
         batch dimension.
         """
 
-    def again(self) -> None:
+    def invoke_again(self) -> None:
         """Run the last sample again, without copying anything."""
 
     def left_by_delegates(self) -> list[int] | None:

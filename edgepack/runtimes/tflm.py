@@ -53,7 +53,7 @@ class Interpreter:
             self._fail()
         return [np.array(self._interpreter.get_output(index)) for index in self._outputs]
 
-    def again(self) -> None:
+    def invoke_again(self) -> None:
         """Run the last sample again."""
         self._interpreter.invoke()
 

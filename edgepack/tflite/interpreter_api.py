@@ -28,7 +28,7 @@ class TfliteInterpreter:
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
-    def again(self) -> None:
+    def invoke_again(self) -> None:
         """Run the last sample again."""
         self._interpreter.invoke()
 

@@ -45,7 +45,7 @@ class Rewrite:
         builder.Finish(self.model.Pack(builder), _IDENTIFIER)
         return bytes(builder.Output())
 
-    def give(self, tensors: Iterable[int]) -> None:
+    def set_outputs(self, tensors: Iterable[int]) -> None:
         """Make tensors, by index, the outputs of the graph, in this order.
 
         Interpreters compute in place: an intermediate tensor may be overwritten before it is read,

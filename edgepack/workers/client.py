@@ -83,7 +83,7 @@ class Worker:
     ``service`` is ``module:Class``, constructed with ``arguments`` as soon as the process runs;
     ``label`` names the process in messages; ``python`` is this interpreter by default. Its standard
     error, and everything that native code prints, is shown only if ``verbose``. It leaves no core
-    dump. With a ``confinement`` it drops all permissions that it does not need before it imports
+    dump. With a ``sandbox`` it drops all permissions that it does not need before it imports
     anything; if the system does not support that, a ``verbose`` worker prints a note. Leaving the
     context kills the process, whatever it is doing.
     """
@@ -96,7 +96,7 @@ class Worker:
         verbose: bool = False,
         limits: Limits | None = None,
         python: Python | None = None,
-        confinement: Sandbox | None = None,
+        sandbox: Sandbox | None = None,
         **arguments: Any,
     ) -> None:
         self._label = label
@@ -107,8 +107,8 @@ class Worker:
             self._temporary = TemporaryFolder()
             undo.callback(self._temporary.remove)
             self._log = undo.enter_context(tempfile.TemporaryFile())
-            sandbox = confinement and replace(
-                confinement, writes=(*confinement.writes, str(self._temporary.path))
+            sandbox = sandbox and replace(
+                sandbox, writes=(*sandbox.writes, str(self._temporary.path))
             )
             settings = [json.dumps(as_json(each)) for each in (arguments, self._limits, sandbox)]
             log = self._log if limits else subprocess.DEVNULL
@@ -122,7 +122,7 @@ class Worker:
                     **_environment(verbose),
                     "TMPDIR": str(self._temporary.path),
                     # Keras 3 imports Matplotlib, which warns if it cannot reach its cache.
-                    **({"MPLCONFIGDIR": str(self._temporary.path)} if confinement else {}),
+                    **({"MPLCONFIGDIR": str(self._temporary.path)} if sandbox else {}),
                 },
                 start_new_session=True,  # Ctrl-C reaches the parent only, which ends its workers
                 encoding="utf-8",

@@ -68,13 +68,13 @@ class Sandbox:
     connects: bool = False
 
 
-def enter_sandbox(confinement: Sandbox) -> str | None:
+def enter_sandbox(sandbox: Sandbox) -> str | None:
     """Drop all other permissions of this process; returns a reason if the system does not allow it.
 
     It applies to the calling thread and those that it starts later, and cannot be undone.
     """
     if not sys.platform.startswith("linux"):
-        return f"confinement is not supported on {sys.platform}"
+        return f"a sandbox is not supported on {sys.platform}"
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return _unavailable("PR_SET_NO_NEW_PRIVS")
@@ -87,7 +87,7 @@ def enter_sandbox(confinement: Sandbox) -> str | None:
     # A kernel rejects a structure that is longer than the one it knows.
     fields = [handled]
     if version >= _NETWORK_VERSION:
-        fields.append(0 if confinement.connects else _TCP)
+        fields.append(0 if sandbox.connects else _TCP)
     if version >= _SCOPE_VERSION:
         fields.append(_SCOPES)
     attributes = (ctypes.c_uint64 * len(fields))(*fields)
@@ -95,9 +95,9 @@ def enter_sandbox(confinement: Sandbox) -> str | None:
     if ruleset < 0:
         return _unavailable("Landlock")
     try:
-        for path in (*_package_paths(), *_SYSTEM_PATHS, *confinement.reads):
+        for path in (*_package_paths(), *_SYSTEM_PATHS, *sandbox.reads):
             _allow(libc, ruleset, path, _READ & handled)
-        for path in (*_device_paths(), *confinement.writes):
+        for path in (*_device_paths(), *sandbox.writes):
             _allow(libc, ruleset, path, (_WRITE | _IOCTL_DEV) & handled)
         if libc.syscall(_RESTRICT_SELF, ruleset, 0):
             return _unavailable("Landlock")

@@ -29,11 +29,11 @@ _MAX_TEXT = 20_000
 _CONFINED = "the process is confined to its input files and to the installed packages\n"
 
 
-def main(service: str, arguments: str, limits: str, confinement: str) -> None:
+def main(service: str, arguments: str, limits: str, sandbox: str) -> None:
     """Serve ``module:Class``, constructed with JSON arguments, until standard input ends.
 
     ``limits`` are the fields of :class:`~edgepack.workers.client.Limits` as JSON, and
-    ``confinement`` those of :class:`~edgepack.workers.sandbox.Sandbox`, or null.
+    ``sandbox`` those of :class:`~edgepack.workers.sandbox.Sandbox`, or null.
     """
     restored_limits = restore(Limits, json.loads(limits))
     _limit(resource.RLIMIT_CORE, 0)
@@ -42,9 +42,8 @@ def main(service: str, arguments: str, limits: str, confinement: str) -> None:
         _limit(resource.RLIMIT_FSIZE, restored_limits.memory_bytes)
     if restored_limits.data_bytes:
         _limit(resource.RLIMIT_DATA, restored_limits.data_bytes)
-    sandbox = json.loads(confinement)
-    if sandbox:
-        why = enter_sandbox(restore(Sandbox, sandbox))
+    if fields := json.loads(sandbox):
+        why = enter_sandbox(restore(Sandbox, fields))
         sys.stderr.write(f"the process is not confined: {why}\n" if why else _CONFINED)
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # the output of native code must not mix with the replies

@@ -27,7 +27,7 @@ class MagnitudePruning(Technique):
             return prune_tflite(task.model, settings)
         return prune(task, settings)
 
-    def tell(self, record: Pruning) -> Iterator[str]:
+    def describe(self, record: Pruning) -> Iterator[str]:
         """Describe how weights were pruned and the model was trained."""
         how = f"fine-tuned {record.trained}" if record.trained else "in one shot, not fine-tuned"
         yield f"{_WAYS[record.way]}; {how}"

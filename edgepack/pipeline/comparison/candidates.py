@@ -11,7 +11,7 @@ from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.signature import Signature, shape_fits
 from edgepack.pipeline.naming import default_name
-from edgepack.pipeline.origin import compressed_name, find_origin, pruned_float
+from edgepack.pipeline.origin import compressed_float, compressed_name, find_origin
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Origin
 from edgepack.tflite.converter_names import without_converter_affixes
@@ -50,7 +50,7 @@ def read_candidates(
 
 
 def _read(name: str, path: Path, source: Path) -> Candidate:
-    pruned = pruned_float(path, source)
+    pruned = compressed_float(path, source)
     return Candidate(
         name=name,
         role=QUANTIZED,

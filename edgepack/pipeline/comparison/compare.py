@@ -23,7 +23,7 @@ from edgepack.pipeline.comparison.stages import score_stages
 from edgepack.pipeline.origin import companion_files
 from edgepack.report.data.comparison import FLOAT, ComparisonReport, FoldsReport, Stage
 from edgepack.report.data.lint import LintReport
-from edgepack.report.data.shown_samples import Exhibits
+from edgepack.report.data.shown_samples import ShownSamples
 from edgepack.report.document.write import write_page
 from edgepack.report.pages.comparison import comparison_document
 from edgepack.runtimes import LITERT, Runtime
@@ -158,7 +158,7 @@ def _inputs(setup: ComparisonSetup) -> dict[str, dict[str, object]]:
 
 
 def _write(
-    folder: Path, report: ComparisonReport, shown: Exhibits, runtimes: Sequence[Runtime]
+    folder: Path, report: ComparisonReport, shown: ShownSamples, runtimes: Sequence[Runtime]
 ) -> None:
     text_files.write_json(folder / "report.json", report.to_dict())
     write_page(folder, comparison_document(report, shown))

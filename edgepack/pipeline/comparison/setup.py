@@ -119,8 +119,8 @@ def read_setup(
         float_model = ReferenceModel(config.source, cache, stack, work, verbose=verbose)
         signature = float_model.signature
         candidates = read_candidates(config.candidates, config.model, signature)
-        spooled = reader.read(config.test, signature, work / "test", update=update)
-    data = spooled.dataset()
+        stored = reader.read(config.test, signature, work / "test", update=update)
+    data = stored.dataset()
     measures = _measures(config, data, signature)
     return ComparisonSetup(
         config=config,
@@ -137,7 +137,7 @@ def read_setup(
         measures=measures,
         classes=_classes(config, labels, data, signature),
         max_drop=_max_drop(config, project_file, targets, is_measured=bool(measures)),
-        notes=(*missing_packages(required), *spooled.notes),
+        notes=(*missing_packages(required), *stored.notes),
     )
 
 

@@ -10,7 +10,7 @@ from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.quantization.affine import dequantize
 from edgepack.report.data.comparison import ComparisonReport
-from edgepack.report.data.shown_samples import Exhibits, ShownSample, samples_to_show
+from edgepack.report.data.shown_samples import ShownSample, ShownSamples, samples_to_show
 from edgepack.report.data.stage_runs import output_names
 from edgepack.storage.arrays import Arrays
 
@@ -21,7 +21,7 @@ def show_samples(
     inputs: Arrays,
     float_run: RuntimeOutputs,
     runs: Mapping[str, Mapping[str, RuntimeOutputs]],
-) -> Exhibits:
+) -> ShownSamples:
     """Collect the samples that the page shows, with the outputs of the runs that it shows.
 
     ``inputs`` are (samples, ...) by name; ``runs`` are keyed by candidate, then by runtime.

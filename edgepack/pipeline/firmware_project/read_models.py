@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgepack.config.export import without_none
-from edgepack.config.firmware import LONE, FirmwareConfig
+from edgepack.config.firmware import ONLY_MODEL, FirmwareConfig
 from edgepack.config.labels import read_labels
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.errors import ConfigError
@@ -83,13 +83,13 @@ def _by_name(
 
     Raises :class:`ConfigError` for an unknown model, or a value that names none of several models.
     """
-    if LONE in values:
+    if ONLY_MODEL in values:
         if len(titles) > 1:
             raise ConfigError(
-                f"--{option} {values[LONE]}: does not name its model; write"
-                f" --{option} {titles[0]}={values[LONE]}"
+                f"--{option} {values[ONLY_MODEL]}: does not name its model; write"
+                f" --{option} {titles[0]}={values[ONLY_MODEL]}"
             )
-        return {titles[0]: values[LONE]}
+        return {titles[0]: values[ONLY_MODEL]}
     if unknown := sorted(values.keys() - set(titles)):
         raise ConfigError(
             f"--{option} {unknown[0]}=...: there is no such model; the models are"

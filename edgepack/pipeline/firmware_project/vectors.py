@@ -54,8 +54,8 @@ def vector_inputs(
         with name_file_in_errors(file.path):
             return random_inputs(file.model, count, DEFAULT_SEED, _MAX_BYTES)
     with dataset_reader([data], project_file) as reader:
-        spooled = reader.read(data, file.signature, work / "test", samples=count, update=update)
-    return quantize_inputs(spooled.dataset().inputs, file.model.main.input_tensors, work)
+        stored = reader.read(data, file.signature, work / "test", samples=count, update=update)
+    return quantize_inputs(stored.dataset().inputs, file.model.main.input_tensors, work)
 
 
 def make_test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[GoldenVector, ...]:

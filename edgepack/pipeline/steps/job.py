@@ -196,7 +196,7 @@ def load_model_and_data(job: Job) -> JobData:
             LoadedModelInfo, job.session.call("load", update=update, strategy=recipe.strategy)
         )
         signature = loaded.signature
-        spooled = {
+        stored = {
             role: reader.read(
                 data,
                 signature,
@@ -207,7 +207,7 @@ def load_model_and_data(job: Job) -> JobData:
             )
             for role, data in sources.items()
         }
-    datasets = {role: each.dataset() for role, each in spooled.items()}
+    datasets = {role: each.dataset() for role, each in stored.items()}
     test, train = datasets.get("test"), datasets.get("train")
     representative = datasets.get("representative", test)
     assert representative is not None  # noqa: S101 (require_data demands one of them)
@@ -222,7 +222,7 @@ def load_model_and_data(job: Job) -> JobData:
         train=train,
         training_targets=_training_targets(recipe, train, signature) if train else {},
         budgets=project_file_budgets(project_file),
-        notes=tuple(note for each in spooled.values() for note in each.notes),
+        notes=tuple(note for each in stored.values() for note in each.notes),
     )
 
 

@@ -39,7 +39,7 @@ def model_session(
         label="TensorFlow",
         verbose=verbose,
         limits=Limits(data_bytes=machine_bytes()),
-        confinement=None
+        sandbox=None
         if source.runs_code
         else Sandbox(
             reads=tuple(str(path.absolute()) for path in (*_model_files(source), work, *reads)),

@@ -189,8 +189,8 @@ def read_inputs(
         }
         return ValidationInputs(real=real, encoded=encoded, measures={})
     with dataset_reader([config.test], project_file) as reader:
-        spooled = reader.read(config.test, file.signature, work / "test", update=update)
-    test = spooled.dataset()
+        stored = reader.read(config.test, file.signature, work / "test", update=update)
+    test = stored.dataset()
     return ValidationInputs(
         real=test.inputs,
         encoded=quantize_inputs(test.inputs, file.model.main.input_tensors, work),

@@ -27,7 +27,7 @@ class StepReport:
     @property
     def summary(self) -> tuple[str, ...]:
         """How the step went, in words: one line, then further lines if there are any."""
-        return tuple(find_technique(self.technique).tell(self.record))
+        return tuple(find_technique(self.technique).describe(self.record))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as they are in report.json."""

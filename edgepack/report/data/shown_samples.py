@@ -26,7 +26,7 @@ class ShownSample:
     of_other: NDArray[Any]
 
 
-Exhibits = Mapping[tuple[str, str, int], ShownSample]
+ShownSamples = Mapping[tuple[str, str, int], ShownSample]
 """Samples by stage name, output name, and index in the test data."""
 
 

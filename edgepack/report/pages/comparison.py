@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgepack.core.wording import counted
 from edgepack.report.data.comparison import QUANTIZED, ComparisonReport
-from edgepack.report.data.shown_samples import Exhibits
+from edgepack.report.data.shown_samples import ShownSamples
 from edgepack.report.document.blocks import Document, Section
 from edgepack.report.sections.confusion import confusion_section
 from edgepack.report.sections.disagreements import disagreements_section
@@ -26,7 +26,7 @@ from edgepack.report.sections.weight_sparsity import weight_sparsity_section
 from edgepack.storage.artifact import Artifact
 
 
-def comparison_document(report: ComparisonReport, samples: Exhibits) -> Document:
+def comparison_document(report: ComparisonReport, samples: ShownSamples) -> Document:
     """Return the page of a comparison.
 
     ``samples`` are inputs and outputs of the worst samples, and need not have all of them.

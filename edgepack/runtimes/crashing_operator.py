@@ -50,10 +50,10 @@ def find_crashing_operator(
         return None
     if position is None:
         return None
-    culprit = graph.operators[position]
+    operator = graph.operators[position]
     return CrashingOperator(
-        operator=culprit.name,
-        layer=layer_names(graph)[culprit.outputs[0]] if culprit.outputs else culprit.name,
+        operator=operator.name,
+        layer=layer_names(graph)[operator.outputs[0]] if operator.outputs else operator.name,
         position=position,
     )
 
@@ -88,5 +88,5 @@ def first_operators(model: bytes, count: int) -> bytes:
     rewrite = Rewrite(model)
     graph = rewrite.graph
     graph.operators = graph.operators[:count]
-    rewrite.give(graph.operators[-1].outputs if graph.operators else graph.inputs)
+    rewrite.set_outputs(graph.operators[-1].outputs if graph.operators else graph.inputs)
     return rewrite.to_bytes()
