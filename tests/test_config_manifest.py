@@ -58,14 +58,14 @@ def test_inputs_whose_paths_a_manifest_does_not_record_are_required(project: Pat
     done = run("export", "--output", "o", "--config", path)
     assert "Missing argument 'MODEL'" in done.output
     message = refused("export", "m.h5", "--output", "o", "--config", path)
-    assert "the export also used 'd.npz': give it with --representative" in message
+    assert "the export also used 'd.npz': give --representative" in message
     for role, option in (("test", "test"), ("train", "train"), ("recipe_file", "config")):
         path = write_manifest(project, **{role: {"name": "x", "bytes": 1, "sha256": "0"}})
-        assert f"the export also used 'x': give it with --{option}" in refused(
+        assert f"the export also used 'x': give --{option}" in refused(
             "export", *ARGUMENTS, "--config", path
         )
     path = write_manifest(project, test={"function": "evil:run"})
-    assert "the export also used 'evil:run': give it with --test" in refused(
+    assert "the export also used 'evil:run': give --test" in refused(
         "export", *ARGUMENTS, "--config", path
     )
 
@@ -78,12 +78,12 @@ def test_a_manifest_does_not_allow_custom_code(project: Path, requests: list[Any
     assert requests[-1].allow_unsafe
     path = write_manifest(project, custom_objects=["evil:Layer"])
     message = refused("export", *ARGUMENTS, "--config", path)
-    assert "the model uses 'evil:Layer': give it with --custom-objects" in message
+    assert "the model uses 'evil:Layer': give --custom-objects" in message
     run("export", *ARGUMENTS, "--config", path, "--custom-objects", "evil:Layer")
     assert requests[-1].custom_objects == ("evil:Layer",)
     path = write_manifest(project, metric="evil:score")
     message = refused("export", *ARGUMENTS, "--config", path)
-    assert "the metric 'evil:score' runs custom code: give it with --metric" in message
+    assert "the metric 'evil:score' runs custom code: give --metric" in message
     run("export", *ARGUMENTS, "--config", path, "--metric", "evil:score")
     assert requests[-1].metric == "evil:score"
 

@@ -72,7 +72,7 @@ def test_models_with_equal_identifiers_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"target": "android-arm64"}, "runs no TensorFlow Lite Micro"),
+        ({"target": "android-arm64"}, "does not run TensorFlow Lite Micro"),
         ({"target": "ethos-u55"}, "name a target without an NPU, such as corstone-300"),
         ({"target": "nano"}, "unknown target 'nano'"),
         ({"layout": "make"}, "the layouts are cmake, arduino, esp-idf, zephyr, platformio"),
@@ -110,7 +110,10 @@ def test_numbers_out_of_range_are_refused(tmp_path: Path, options: dict[str, obj
         (("a=b=c.tflite",), "b=c.tflite: no such .tflite file"),
         (("=x.tflite",), "write NAME=VALUE"),
         ((".",), ".: is a folder; give a .tflite file"),
-        (("x.tflite", "--labels", "a.txt", "--labels", "b.txt"), "the labels are given twice"),
+        (
+            ("x.tflite", "--labels", "a.txt", "--labels", "b.txt"),
+            "--labels was given twice; give it once for each model",
+        ),
         (("x.tflite", "y.tflite", "--labels", "a.txt"), "does not name its model"),
     ],
 )

@@ -40,13 +40,15 @@ def training_statistics(evidence: LintEvidence) -> RuleResult | None:
     ]
     sentence = (
         "the input of the layer {0.layer!r} has {0.ratio:.2g} times the variance that it had in"
-        " training (divergence {0.divergence:.2g}; 0 if equal)"
+        " training (divergence {0.divergence:.2g}{1}; 0 means equal)"
     )
     if cured:
         remaining, before, cure = min(cured, key=lambda each: each[0])
-        return f"{sentence.format(before)}, after the cure {remaining:.2g}", cure
+        return sentence.format(before, f", with the fix below {remaining:.2g}"), cure
     if shifts[0].divergence > _MISMATCH_DIVERGENCE:
-        return sentence.format(shifts[0]), "prepare the inputs as they were prepared for training"
+        return sentence.format(
+            shifts[0], ""
+        ), "prepare the inputs as they were prepared for training"
     return None
 
 
@@ -68,7 +70,7 @@ def rescaling(evidence: LintEvidence) -> RuleResult | None:
             if narrowest <= after.high - after.low <= widest and after.low >= -widest / 2:
                 sentence = (
                     f"the layer {before.layer!r} outputs {before.low:.3g} to {before.high:.3g},"
-                    f" after the cure {after.low:.3g} to {after.high:.3g}"
+                    f" with the fix below {after.low:.3g} to {after.high:.3g}"
                 )
                 return sentence, trial.cure
     return None

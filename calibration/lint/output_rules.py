@@ -44,7 +44,7 @@ def accuracy(evidence: LintEvidence) -> RuleResult | None:
             cured_accuracy, cure = simplest(cured)
             sentence = (
                 f"of {len(labels)} samples, {before.mean():.0%} are classified correctly,"
-                f" after the cure {cured_accuracy:.0%}"
+                f" with the fix below {cured_accuracy:.0%}"
             )
             return sentence, cure
     return None
@@ -106,7 +106,7 @@ def blind_outputs(evidence: LintEvidence) -> RuleResult | None:
             before.information < _BLIND_INFORMATION and before.entropy > _CLEAR_INFORMATION
         ),
         "the output {0!r} hardly depends on the sample: their mutual information is"
-        " {1.information:.2g} nats, after the cure {2.information:.2g}",
+        " {1.information:.2g} nats, with the fix below {2.information:.2g}",
     )
 
 
@@ -116,7 +116,7 @@ def saturated_outputs(evidence: LintEvidence) -> RuleResult | None:
         evidence,
         lambda before: before.margin > _SATURATED_MARGIN,
         "the output {0!r} is certain of its class at odds of 1e20 to 1 or more for most samples,"
-        " after the cure of e^{2.margin:.1f} to 1",
+        " with the fix below e^{2.margin:.1f} to 1",
     )
 
 

@@ -61,7 +61,7 @@ def config_option(
         multiple=True,
         is_eager=True,
         callback=_read,
-        help=f"TOML file with options and the preparation of the data{or_manifest}.",
+        help=f"Project file (TOML): options, and preprocessing of the data{or_manifest}.",
     )
 
 

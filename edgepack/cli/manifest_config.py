@@ -64,10 +64,10 @@ class ManifestOptions:
         if missing:
             names = " and ".join(repr(name) for name in missing.values())
             flags = " and ".join(f"--{_INPUT_OPTIONS[role]}" for role in missing)
-            raise ConfigError(f"{self.path}: the export also used {names}: give it with {flags}")
+            raise ConfigError(f"{self.path}: the export also used {names}: give {flags}")
         if self.metric is not None and options.get("metric") is None:
             raise ConfigError(
-                f"{self.path}: the metric {self.metric!r} runs custom code: give it with --metric"
+                f"{self.path}: the metric {self.metric!r} runs custom code: give --metric"
                 " if you trust it"
             )
         if self.is_unsafe and not options["allow_unsafe"]:
@@ -77,9 +77,7 @@ class ManifestOptions:
             )
         for name in self.custom_objects:
             if name not in options["custom_objects"]:
-                raise ConfigError(
-                    f"{self.path}: the model uses {name!r}: give it with --custom-objects"
-                )
+                raise ConfigError(f"{self.path}: the model uses {name!r}: give --custom-objects")
 
 
 def read_manifest(path: Path, text: str, command: str) -> ManifestOptions:

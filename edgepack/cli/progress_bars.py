@@ -12,7 +12,7 @@ import click
 from edgepack.core.printable import printable
 from edgepack.core.progress import Update, ignore
 
-_LABEL_WIDTH = 8
+_LABEL_WIDTH = 9
 
 
 class ProgressBars:

@@ -119,7 +119,9 @@ def _nothing_lost(name: str, samples: int, change: Change, words: _Words) -> str
     decimals = decimals_of(change)
     swapped = ""
     if change.only_float:
-        swapped = f"; {counted(change.only_float, 'sample')} became wrong and as many right"
+        swapped = (
+            f"; {counted(change.only_float, 'sample')} became wrong and {change.only_float:,} right"
+        )
     return (
         f"{clause} ({_interval(change.interval, decimals, is_loss=True)}{swapped}):"
         f" {counted(samples, 'sample')} {_limit(change, decimals, words, _a(words.loss))}"

@@ -161,7 +161,7 @@ def constant_rounding(case: LayerCase) -> LayerFinding | None:
         cause="weights",
         why=f"most of its error comes from rounding its weights to {dtype}",
         cure=(
-            "another range does not help: leave it as it is, or use more bits:"
+            "leave it as it is (another range would not help), or use more bits:"
             f" {_option(figures, wider)}"
         ),
     )

@@ -45,8 +45,8 @@ def diff(a: Path | str, b: Path | str) -> Difference:
     exclusive = [kind for kind in (_FIRMWARE, _COMPARISON) if kind in kinds]
     if exclusive and first.kind != second.kind:
         raise ReportError(
-            f"{first.report.file}: is {first.kind}, {second.report.file} is {second.kind}; compare"
-            f" {exclusive[0]} with {exclusive[0]}"
+            f"{first.report.file} is {first.kind} and {second.report.file} is {second.kind};"
+            f" compare {exclusive[0]} with {exclusive[0].replace('a ', 'another ', 1)}"
         )
     old, new = _figures(first, second)
     rows = compare_figures(old, new)

@@ -103,8 +103,8 @@ def _require_micro(target: Target) -> None:
     """
     if target.kernels is None:
         raise TargetError(
-            f"{target.name}: runs no TensorFlow Lite Micro; name a microcontroller, which edgepack"
-            " targets lists, or use edgepack phone"
+            f"{target.name}: does not run TensorFlow Lite Micro; name a microcontroller (see"
+            " edgepack targets), or use edgepack phone"
         )
     if target.accelerator:
         raise TargetError(

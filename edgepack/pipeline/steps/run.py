@@ -153,8 +153,8 @@ def partial_run_notes(
     ``idle`` maps interpreters that only loaded the model to the targets that are ruled out.
     """
     notes = [
-        f"{runtime.name} only loaded the model: {' and '.join(targets)}"
-        f" {'is' if len(targets) == 1 else 'are'} ruled out without running it"
+        f"{runtime.name} only loaded the model, because {' and '.join(targets)}"
+        f" {'fails' if len(targets) == 1 else 'fail'} a check that needs no run"
         for runtime, targets in idle.items()
         if runs[runtime.name].is_loaded_only
     ]
@@ -166,9 +166,10 @@ def partial_run_notes(
         names = " and ".join(
             "the reference kernels" if name == REFERENCE.name else name for name in partial
         )
+        verb = "is" if partial.keys() == {"tflm"} else "are"
         notes.append(
             f"{count:,} of the {len(workload):,} samples {'was' if count == 1 else 'were'} run on"
-            f" {names}, whose plain kernels are slow: the model has"
+            f" {names}, which {verb} slow: the model has"
             f" {model_macs(workload.model):,} multiply-accumulates"
         )
     return notes

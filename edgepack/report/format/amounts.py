@@ -68,7 +68,7 @@ def interpreter_label(output: OutputComparison, name: str) -> str:
 
 
 def score_cells(score: Score | None) -> list[str]:
-    """Return the cells of a score: metric, agreement, SQNR and largest error."""
+    """Return the cells of a score: metric, agreement, SQNR and max error."""
     if score is None:
         return [NONE] * 4
     return [

@@ -90,7 +90,7 @@ def score_ledger_section(
                 text_column("interpreter"),
                 *(
                     number_column(title)
-                    for title in (output.metric or "metric", "agreement", "SQNR", "largest error")
+                    for title in (output.metric or "metric", "agreement", "SQNR", "max error")
                 ),
             ],
             [

@@ -59,7 +59,7 @@ def _distances(runs: Sequence[StageOutput]) -> Iterator[list[str]]:
         "agreement with float": lambda distance: amounts.format_percent(distance.agreement),
         "KL divergence, nats": lambda distance: amounts.format_three_digits(distance.kl_divergence),
         "SQNR": lambda distance: amounts.format_decibels(distance.sqnr_db),
-        "largest error": lambda distance: amounts.format_three_digits(distance.max_abs_error),
+        "max error": lambda distance: amounts.format_three_digits(distance.max_abs_error),
         "mean error": lambda distance: amounts.format_three_digits(distance.mean_abs_error),
     }
     for name, write in kinds.items():

@@ -98,7 +98,7 @@ def _distance(each: StageOutput, samples: int) -> str:
     )
     if distance.agreement is not None:
         distances.insert(0, f"the same class for {amounts.format_percent(distance.agreement)}")
-    distances.append(f"largest error {amounts.format_three_digits(distance.max_abs_error)}")
+    distances.append(f"max error {amounts.format_three_digits(distance.max_abs_error)}")
     return f"{each.name} against float on {counted(samples, 'sample')}: {', '.join(distances)}"
 
 

@@ -81,16 +81,16 @@ def render_ranges(calibration: CalibrationReport) -> str:
 
 def _ranges(calibration: CalibrationReport) -> str:
     if calibration.observer is None:
-        return "ranges    as given"
+        return "ranges    from --ranges"
     text = f"ranges    {calibration.observer}"
     if calibration.samples:
         text += f" over {calibration.samples:,} samples"
     if calibration.growth:
         half = calibration.growth[-1]
-        mean, largest = f"{half.mean:.1%}", f"{half.largest:.1%}"
+        mean, least = f"{1 - half.mean:.1%}", f"{1 - half.largest:.1%}"
         text += (
-            f";\n          the first {half.samples:,} covered all but {mean} of a range on average,"
-            f" {largest} at most"
+            f";\n          the first {half.samples:,} already covered {mean} of each range on"
+            f" average, {least} at worst"
         )
     return text
 

@@ -72,8 +72,8 @@ def _arenas(report: FirmwareReport) -> Iterator[str]:
         assert model.target.footprint is not None  # noqa: S101 (firmware is written only with one)
         arena = model.target.footprint.arena
         most = f"{arena.least + arena.reserve:,}"
-        others = f", in other builds of TensorFlow Lite Micro in {most}" if arena.reserve else ""
-        yield f"{name} starts in {arena.least:,}{others}"
+        others = f", {most} with other builds of TensorFlow Lite Micro" if arena.reserve else ""
+        yield f"{name} needs {arena.least:,} to start{others}"
     if len(report.models) > 1:
         yield "models that run in turn can share one arena, the largest"
 

@@ -12,8 +12,8 @@ _COMPUTED = (
     "memory    in bytes; arena and RAM computed for the device, the runtime's flash estimated"
 )
 _MEASURED = (
-    "memory    in bytes; of phones and boards: the model's file, the process's peak RAM on this"
-    " machine"
+    "memory    in bytes; on phones and boards flash is the model file, RAM the process's peak on"
+    "\n          this machine"
 )
 
 
