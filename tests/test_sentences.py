@@ -102,7 +102,7 @@ def gain(change: Change) -> Change:
         (
             replace(INCONCLUSIVE, loss=0.0, interval=Interval(low=-0.5, high=0.5), only_float=3),
             (
-                "int8 loses nothing (95% CI: -0.5 to 0.5; 3 samples became wrong and as many"
+                "int8 loses nothing (95% CI: -0.5 to 0.5; 3 samples became wrong and 3"
                 " right): 400 samples cannot show a drop below 1.2 points"
             ),
         ),
