@@ -29,7 +29,12 @@ from edgepack.config.phone import PhoneConfig
 from edgepack.config.quantization import Quantization
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import EdgepackError
-from edgepack.core.former_names import FORMER_NAMES, install_former_modules, resolve_former_name
+from edgepack.core.former_names import (
+    FORMER_MODULES,
+    FORMER_NAMES,
+    install_former_modules,
+    resolve_former_name,
+)
 
 if TYPE_CHECKING:
     from edgepack.pipeline.comparison.compare import compare
@@ -86,6 +91,8 @@ def __getattr__(name: str) -> Any:
     """Import on first access what needs numpy, so that ``edgepack --help`` does not load it."""
     if name in FORMER_NAMES[__name__]:
         return resolve_former_name(name, __name__, __name__)
+    if f"{__name__}.{name}" in FORMER_MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'edgepack' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

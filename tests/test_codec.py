@@ -193,11 +193,11 @@ def test_wrong_types_are_refused_everywhere(report: Any) -> None:
     [
         (Interval, {"low": 1}, "missing or unknown: high"),
         (Interval, {"low": 1, "high": 2, "__class__": 3}, "missing or unknown: __class__"),
-        (Interval, {"low": 1, "high": "2"}, "a str, where int or float is expected"),
-        (Interval, {"low": 1, "high": None}, "a NoneType, where int or float is expected"),
-        (Interval, [1, 2], "a list, where dict is expected"),
+        (Interval, {"low": 1, "high": "2"}, "str, where int or float is expected"),
+        (Interval, {"low": 1, "high": None}, "NoneType, where int or float is expected"),
+        (Interval, [1, 2], "list, where dict is expected"),
         (Latency, as_read(Latency(median_ms=1, p90_ms=1, runs=1, warm_up_runs=1, threads=1))
-         | {"runs": 1.5}, "a float, where int is expected"),
+         | {"runs": 1.5}, "float, where int is expected"),
         (Quantization, as_read(Quantization()) | {"scheme": "int3"}, "choose one of"),
         (Quantization, as_read(Quantization()) | {"layers": [["a"]]}, "argument"),
     ],

@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,10 +109,10 @@ def test_arguments_are_accepted_by_their_former_names() -> None:
             recipe_files={"": file},
         )
     assert firmware.project_files == {"": file}
-    with pytest.raises(TypeError, match="recipe_file"):
-        edgepack.Recipe(  # type: ignore[call-arg]
-            model=Path("m.h5"), output=Path("o"), recipe_file=file, project_file=file
-        )
+    with pytest.warns(DeprecationWarning, match="recipe_file of Recipe is now project_file"):
+        other = replace(recipe, recipe_file=Path("b.toml"))
+    with pytest.warns(DeprecationWarning, match="recipe_file is now project_file"):
+        assert other.recipe_file == Path("b.toml")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,14 @@ def test_a_former_name_depends_on_its_module() -> None:
     with pytest.warns(DeprecationWarning, match="is now"):
         from edgepack.recipe import Source as SourceOfRecipe
     assert (Source, SourceOfRecipe) == (edgepack.NamedModel, ModelSource)
-    assert "Source" in dir(sys.modules["edgepack.recipe"])
+    names: dict[str, object] = {}
+    exec("from edgepack.recipe import *", names)
+    assert {"Source", "Recipe", "Prune"} & names.keys() == {"Source", "Recipe"}
+
+
+def test_a_former_module_is_an_attribute_of_edgepack() -> None:
+    with pytest.warns(DeprecationWarning, match=r"edgepack\.errors is now"):
+        assert edgepack.errors.EdgepackError is edgepack.EdgepackError  # type: ignore[attr-defined]
 
 
 def test_an_error_is_caught_by_its_former_name() -> None:

@@ -189,10 +189,13 @@ _ALL_KEYS = f"[{ALL}] knows the keys"
 def _values(command: click.Command, table: dict[str, Any], name: str, folder: Path) -> _Options:
     """Check the values in a table of a command; returns them by the names of its parameters."""
     known = _parameters_by_key(command)
-    return {
-        str(known[key].name): _checked(known[key], value, f"[{name}] {key!r}", folder)
-        for key, value in table.items()
-    }
+    values: _Options = {}
+    for key, value in table.items():
+        parameter = str(known[key].name)
+        if parameter in values:
+            raise TableError(f"[{name}] {key!r} is a former name of another of its keys; keep one")
+        values[parameter] = _checked(known[key], value, f"[{name}] {key!r}", folder)
+    return values
 
 
 def _commands(ctx: click.Context) -> Mapping[str, click.Command]:

@@ -131,5 +131,5 @@ def _checked(kinds: tuple[type, ...], value: Any) -> Any:
     """Return the value if it has one of these types; a bool is not accepted as an int."""
     if type(value) not in kinds:
         expected = " or ".join(kind.__name__ for kind in kinds)
-        raise ValueError(f"a {type(value).__name__}, where {expected} is expected")
+        raise ValueError(f"{type(value).__name__}, where {expected} is expected")
     return value

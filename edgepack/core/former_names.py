@@ -75,6 +75,7 @@ def former_argument(name: str, current: str) -> Callable[[_Target], _Target]:
     def decorate(target: _Target) -> _Target:
         if not isinstance(target, type):
             return cast(_Target, _accepting(target, target.__name__, name, current))
+        setattr(target, name, property(functools.partial(_current, name=name, current=current)))
         init = target.__init__  # type: ignore[misc]
         target.__init__ = _accepting(init, target.__name__, name, current)  # type: ignore[misc]
         return target
@@ -87,13 +88,18 @@ def _accepting(
 ) -> Callable[..., Any]:
     @functools.wraps(function)
     def accept(*arguments: Any, **keywords: Any) -> Any:
-        if name in keywords and current not in keywords:
+        if name in keywords:  # dataclasses.replace passes the current name, too
             message = f"the argument {name} of {owner} is now {current}"
             warnings.warn(message, DeprecationWarning, stacklevel=2)
             keywords[current] = keywords.pop(name)
         return function(*arguments, **keywords)
 
     return accept
+
+
+def _current(instance: object, name: str, current: str) -> Any:
+    warnings.warn(f"{name} is now {current}", DeprecationWarning, stacklevel=2)
+    return getattr(instance, current)
 
 
 class _FormerModules(MetaPathFinder, Loader):
@@ -111,7 +117,10 @@ class _FormerModules(MetaPathFinder, Loader):
         names = FORMER_NAMES.get(name, {})
         warnings.warn(f"{name} is now {current.__name__}", DeprecationWarning, stacklevel=2)
         module.__getattr__ = lambda each: getattr(current, names.get(each, each))  # type: ignore[method-assign]
-        module.__dir__ = lambda: [*names, *dir(current)]  # type: ignore[method-assign]
+        module.__dict__["__all__"] = [
+            *names,
+            *(each for each in dir(current) if not each.startswith("_")),
+        ]
 
 
 def install_former_modules() -> None:

@@ -11,4 +11,4 @@ def __getattr__(name: str) -> Any:
     """Resolve the former name ``edgepack.report.Report``, with a DeprecationWarning."""
     if name != "Report":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return resolve_former_name(name, __name__, "edgepack.report.data.export")
+    return resolve_former_name(name, __name__, "edgepack")

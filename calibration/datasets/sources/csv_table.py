@@ -22,6 +22,7 @@ from edgepack.calibration.datasets.sources.source import (
 )
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import TensorSpec
+from edgepack.core.wording import counted
 
 NOT_UTF_8 = "not UTF-8; save it with that encoding"
 
@@ -129,7 +130,8 @@ class CsvTable:
             for index, row in enumerate(part, start):
                 if len(row) != len(self._header):
                     raise DatasetError(
-                        f"{self.name}: {self.sample(index)} has {len(row)} columns, but the header"
+                        f"{self.name}: {self.sample(index)} has"
+                        f" {counted(len(row), 'column')}, but the header"
                         f" has {len(self._header)}"
                     )
             yield start, part

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from edgepack.core.findings import Finding
 from edgepack.report.data.target import FAILED, PASSED
 from edgepack.report.differences.figure_kinds import (
     CYCLES,
@@ -41,7 +43,18 @@ def verdict_figures(start: str, target: Node) -> Iterator[Figure]:
     ``start`` is the beginning of the figures' names, here and below.
     """
     yield verdict_figure(f"{start}verdict", VERDICT, verdict_word(target))
-    yield verdict_figure(f"{start}reason", REASONS, target["reasons"].texts())
+    reasons = verdict_figure(f"{start}reason", REASONS, target["reasons"].texts())
+    yield replace(reasons, checks=dict(_checks(target)))
+
+
+def _checks(target: Node) -> Iterator[tuple[str, str]]:
+    """Return the reasons of a target, each with its check, operator and layer."""
+    for finding in target["findings"].entries() or ():
+        check, message, cure, operator, layer = (
+            finding[key].text() for key in ("check", "message", "cure", "operator", "layer")
+        )
+        reason = str(Finding(message=message or "", cure=cure, layer=layer))
+        yield reason, f"{check}, {operator}, {layer}"
 
 
 def footprint_figures(start: str, target: Node) -> Iterator[Figure]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -128,7 +128,9 @@ def _rows(a: Figure | None, b: Figure | None) -> Iterator[DifferenceRow]:
     assert figure is not None  # noqa: S101 (at least one report has it)
     old, new = a.value if a else None, b.value if b else None
     is_set = isinstance(figure.value, tuple)
-    for before, after in _pairs(old, new, are_reasons=figure.kind is REASONS):
+    checks = {**(a.checks if a else {}), **(b.checks if b else {})}
+    alike = (_without_numbers, checks.get) if figure.kind is REASONS else ()
+    for before, after in _pairs(old, new, alike):
         if before is not None or after is not None:
             yield DifferenceRow(
                 group=figure.group,
@@ -140,35 +142,45 @@ def _rows(a: Figure | None, b: Figure | None) -> Iterator[DifferenceRow]:
             )
 
 
-def _pairs(old: Value, new: Value, *, are_reasons: bool) -> list[tuple[Plain, Plain]]:
-    """Pair values; in sets, texts that are equal, or for reasons differ only in their numbers.
+def _pairs(
+    old: Value, new: Value, alike: Sequence[Callable[[str], str | None]]
+) -> list[tuple[Plain, Plain]]:
+    """Pair values; in sets, texts that are equal, or that one of the functions maps to the same.
 
     A set that only one report has gives no pairs: its target has a row, only in A or only in B.
 
-    >>> _pairs(("fails", "takes 5 B"), ("takes 7 B", "takes 9 B"), are_reasons=True)
-    [('fails', None), ('takes 5 B', 'takes 7 B'), (None, 'takes 9 B')]
+    >>> _pairs(("fails", "takes 5 B"), ("takes 7 B", "takes 9 B"), [_without_numbers])
+    [('takes 5 B', 'takes 7 B'), ('fails', None), (None, 'takes 9 B')]
     """
     if not (isinstance(old, tuple) or isinstance(new, tuple)):
         return [(old, new)]
     if not (isinstance(old, tuple) and isinstance(new, tuple)):
         return []
     kept = set(old) & set(new)
-    added = defaultdict[str, deque[str]](deque)
-    for text in dict.fromkeys(new):
-        if text not in kept:
-            added[_key(text)].append(text)
     pairs: list[tuple[Plain, Plain]] = [(text, text) for text in sorted(kept)]
-    for text in dict.fromkeys(old):
-        if text not in kept:
-            similar = added[_key(text)] if are_reasons else ()
-            pairs.append((text, similar.popleft() if similar else None))
-    return pairs + [(None, text) for texts in added.values() for text in texts]
+    removed, added = (
+        [text for text in dict.fromkeys(texts) if text not in kept] for texts in (old, new)
+    )
+    for key in alike:
+        waiting = defaultdict[str, deque[str]](deque)
+        for text in added:
+            if (name := key(text)) is not None:
+                waiting[name].append(text)
+        matches = {
+            text: waiting[name].popleft()
+            for text in removed
+            if (name := key(text)) is not None and waiting[name]
+        }
+        pairs += matches.items()
+        removed = [text for text in removed if text not in matches]
+        added = [text for text in added if text not in matches.values()]
+    return pairs + [(text, None) for text in removed] + [(None, text) for text in added]
 
 
-def _key(reason: str) -> str:
+def _without_numbers(reason: str) -> str:
     """Return a reason with its numbers, but not those in names, replaced.
 
-    >>> _key("conv2d_1 takes 22,832 of 20,000 bytes")
+    >>> _without_numbers("conv2d_1 takes 22,832 of 20,000 bytes")
     'conv2d_1 takes # of # bytes'
     """
     return _NUMBER.sub("#", reason)

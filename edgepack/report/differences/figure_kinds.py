@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from edgepack.metrics.metric import Unit
@@ -120,13 +120,16 @@ def loss_kind(unit: str | None) -> FigureKind:
 class Figure:
     """A figure of a report; ``what`` is its name, the same in all reports.
 
-    A tuple as ``value`` is a set of texts.
+    A tuple as ``value`` is a set of texts; ``checks`` names the check that a text is from, with the
+    operator and the layer, where the report has them: other versions of edgepack may word it
+    differently.
     """
 
     group: Group
     what: str
     kind: FigureKind
     value: Value
+    checks: Mapping[str, str] = field(default_factory=dict)
 
 
 def verdict_figure(what: str, kind: FigureKind, value: Value) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgepack.core.wording import counted
 from edgepack.report.data.lint import LintReport
 
 
@@ -25,7 +26,9 @@ def render_lint(report: LintReport) -> str:
 def _checked(report: LintReport) -> Iterator[str]:
     for role, samples in report.samples.items():
         witnesses = ", ".join(report.witnesses[role])
-        yield f"{role}: {samples:,} samples" + (f", compared with {witnesses}" if witnesses else "")
+        yield f"{role}: {counted(samples, 'sample')}" + (
+            f", compared with {witnesses}" if witnesses else ""
+        )
     if not any(report.witnesses.values()):
         yield "the model does not show how its training data were scaled: scales were not checked"
 
