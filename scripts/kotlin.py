@@ -23,7 +23,7 @@ from phones import CASES
 
 from edgepack.calibration.datasets.preprocess import preprocess
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.phone.kotlin import kotlin_literal, kotlin_source
 from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.quantization.affine import dequantize, quantize

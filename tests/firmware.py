@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from conftest import MLPERF
 
-from edgepack.emit.c.firmware_model import FirmwareModel, GoldenVector, IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.c.source_text import C_TYPES
+from edgepack.emit.tflm.firmware_model import FirmwareModel, GoldenVector
 from edgepack.emit.tflm.model_files import EMITTERS, model_files
 from edgepack.storage.text_files import write_texts
 from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor

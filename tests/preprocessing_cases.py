@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.preprocess import preprocess
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
-from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.quantization.affine import quantize
 from edgepack.tflite.graph import Model, QuantParams, Tensor
 

@@ -38,8 +38,8 @@ from firmware import (
 )
 
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import GoldenVector
 from edgepack.emit.tflm import test_vectors
+from edgepack.emit.tflm.firmware_model import GoldenVector
 from edgepack.emit.tflm.main_cc import main_cc
 from edgepack.emit.tflm.model_files import model_files
 from edgepack.emit.tflm.model_settings import model_settings_h

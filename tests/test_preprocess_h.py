@@ -24,7 +24,7 @@ from preprocessing_cases import (
 
 from edgepack.config.preprocessing import Audio, Preprocessing
 from edgepack.core.errors import ConfigError, ModelError
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.tflm.model_settings import model_settings_h
 from edgepack.emit.tflm.preprocess_h import preprocess_h
 from edgepack.emit.tflm.quantize_h import quantize_h

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from tiny import Value, one_operator
 
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.c.source_text import C_TYPES, c_float
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.emit.tflm.integer_only import integer_constants
 from edgepack.emit.tflm.quantize_h import quantize_h
 from edgepack.quantization.affine import dequantize, quantize

@@ -20,8 +20,8 @@ from firmware import (
     write_firmware,
 )
 
-from edgepack.emit.c.firmware_model import FirmwareModel, GoldenVector
 from edgepack.emit.c.source_text import C_TYPES
+from edgepack.emit.tflm.firmware_model import FirmwareModel, GoldenVector
 from edgepack.emit.tflm.main_cc import main_cc
 from edgepack.emit.tflm.model_files import array_files
 from edgepack.storage.text_files import write_texts

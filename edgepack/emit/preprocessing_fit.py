@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
 from edgepack.core.errors import ConfigError
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 
 _IMAGE_RANK = 3
 _CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3}

@@ -1,1 +1,1 @@
-"""C source text: literals, identifiers, and the model description that the emitters read."""
+"""C source text: literals, identifiers, and the inputs and outputs of a model."""

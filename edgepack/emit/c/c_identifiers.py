@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import permutations
 
 from edgepack.core.errors import ConfigError
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.tflite.converter_names import without_output_number
 from edgepack.tflite.graph import Tensor
 from edgepack.tflite.layer_names import number_duplicates

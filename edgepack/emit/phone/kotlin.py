@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgepack.emit.phone.app_source_text import string_literal
-from edgepack.emit.phone.kotlin_samples import SAMPLES
+from edgepack.emit.phone.kotlin_preprocessing import PREPROCESSING
 from edgepack.emit.phone.model_class import Language, write_class
 from edgepack.emit.phone.phone_model import PhoneModel
 
@@ -209,7 +209,7 @@ def _dtype_values(dtype: str) -> Mapping[str, str]:
 
 _KOTLIN = Language(
     templates={
-        **SAMPLES,
+        **PREPROCESSING,
         "file": _FILE,
         "image_import": "import android.graphics.Bitmap",
         "resource": "@name@.tflite",

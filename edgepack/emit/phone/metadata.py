@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.emit.phone.preprocessing_text import describe_preprocessing
 from edgepack.quantization.affine import real_range

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.c.source_text import c_title
 from edgepack.emit.phone.app_identifiers import SIDE_SUFFIXES
 from edgepack.emit.phone.app_source_text import (
@@ -21,8 +21,8 @@ from edgepack.emit.phone.app_source_text import (
     wrapped_list,
 )
 from edgepack.emit.phone.phone_model import QUANTIZED, PhoneModel, is_quantized
+from edgepack.emit.phone.preprocessing_templates import audio_fields, image_fields
 from edgepack.emit.phone.preprocessing_text import describe_preprocessing
-from edgepack.emit.phone.sample_templates import audio_fields, image_fields
 
 _BYTES = {"float32": 4, "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "int32": 4, "int64": 8}
 _LABELS_PER_PART = 2000

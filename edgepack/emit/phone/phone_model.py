@@ -8,7 +8,7 @@ from math import prod
 
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.core.errors import ConfigError, ModelError
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.phone.app_identifiers import class_name, file_stem, io_names
 from edgepack.emit.preprocessing_fit import require_matching_shape
 from edgepack.tflite.graph import Model, Tensor

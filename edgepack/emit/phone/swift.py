@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edgepack.emit.phone.app_source_text import string_literal
 from edgepack.emit.phone.model_class import Language, write_class
 from edgepack.emit.phone.phone_model import PhoneModel
-from edgepack.emit.phone.swift_samples import SAMPLES
+from edgepack.emit.phone.swift_preprocessing import PREPROCESSING
 
 _FILE = """\
 // Runs @file@ on iOS. Written by edgepack.
@@ -193,7 +193,7 @@ def _dtype_values(dtype: str) -> Mapping[str, str]:
 
 _SWIFT = Language(
     templates={
-        **SAMPLES,
+        **PREPROCESSING,
         "file": _FILE,
         "image_import": "import CoreGraphics",
         "resource": "@name@",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.emit.tflm.self_test import TYPES, self_test_text
 
 _ENTRIES = {

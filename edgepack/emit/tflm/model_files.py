@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from edgepack.emit.c.firmware_model import FirmwareModel
 from edgepack.emit.tflm.c_array import array_header, array_source
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.emit.tflm.model_settings import model_settings_h
 from edgepack.emit.tflm.op_resolver import op_resolver_h
 from edgepack.emit.tflm.preprocess_h import preprocess_h

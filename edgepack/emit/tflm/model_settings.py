@@ -7,8 +7,9 @@ from math import prod
 import numpy as np
 
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.c.source_text import C_TYPES, c_float, c_header, c_string, c_title
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.quantization.affine import real_range
 
 _ARENA = """\

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import FirmwareModel
 from edgepack.emit.c.source_text import c_header
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.tflite.graph import Operator
 
 _BUILTINS = """

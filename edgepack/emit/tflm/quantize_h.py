@@ -6,8 +6,9 @@ The functions match TensorFlow Lite's QUANTIZE and DEQUANTIZE bit for bit, as
 
 from __future__ import annotations
 
-from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.c.source_text import c_header, c_title
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.emit.tflm.integer_only import RANGE_BITS, integer_constants
 
 _TYPES = ("int8", "int16", "uint8")

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import FirmwareModel, IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.c.source_text import c_float, c_header, c_rows
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 
 _INTRODUCTION = """\
 /* Inputs, and the outputs that TensorFlow Lite Micro's reference kernels compute of them. A model

@@ -12,7 +12,7 @@ from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.devices.target import Target, load_target, target_file
 from edgepack.emit.c.c_identifiers import MAX_NAME
-from edgepack.emit.c.firmware_model import FirmwareModel
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.emit.tflm.layouts import LAYOUTS, Layout
 from edgepack.emit.tflm.main_cc import main_cc
 from edgepack.emit.tflm.model_files import model_files

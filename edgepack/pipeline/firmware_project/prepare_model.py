@@ -13,7 +13,7 @@ from edgepack.core.findings import Finding
 from edgepack.core.progress import Update
 from edgepack.devices.target import Target
 from edgepack.emit.c.c_identifiers import c_io_tensors
-from edgepack.emit.c.firmware_model import FirmwareModel
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.emit.tflm.model_settings import element_count
 from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.footprint import Arena

@@ -12,7 +12,7 @@ from edgepack.config.export import DEFAULT_SEED
 from edgepack.config.project_file import ProjectFile
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
-from edgepack.emit.c.firmware_model import GoldenVector
+from edgepack.emit.tflm.firmware_model import GoldenVector
 from edgepack.load.tflite_file import name_file_in_errors
 from edgepack.pipeline.validation.read_inputs import ParsedFile
 from edgepack.quantization.quantize_inputs import quantize_inputs

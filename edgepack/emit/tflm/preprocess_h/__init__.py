@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.core.errors import ModelError
-from edgepack.emit.c.firmware_model import FirmwareModel
 from edgepack.emit.c.source_text import c_header
 from edgepack.emit.preprocessing_fit import require_matching_shape
+from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.emit.tflm.preprocess_h.audio import audio_text
 from edgepack.emit.tflm.preprocess_h.entry import PreprocessedInput
 from edgepack.emit.tflm.preprocess_h.image import image_text

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.c.source_text import C_TYPES, c_comment, c_float, c_rows
 from edgepack.tflite.graph import Tensor
 

@@ -219,7 +219,7 @@ private static func magnitudes@Name@(_ wave: [Double]) -> [Double] {
 }
 """
 
-SAMPLES = {
+PREPROCESSING = {
     "rgb_of": _RGB_OF,
     "image": _IMAGE,
     "sized": _SIZED,

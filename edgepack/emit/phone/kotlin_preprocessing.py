@@ -201,7 +201,7 @@ private fun magnitudes@Name@(wave: DoubleArray): DoubleArray {
 }
 """
 
-SAMPLES = {
+PREPROCESSING = {
     "rgb_of": _RGB_OF,
     "image": _IMAGE,
     "sized": _SIZED,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from edgepack.calibration.datasets.audio_features import BREAK_HZ, HIGH_Q, hann_period
 from edgepack.calibration.datasets.preprocess import GRAY
 from edgepack.config.preprocessing import Audio, Image
-from edgepack.emit.c.firmware_model import IOTensor
+from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.phone.app_source_text import fill_template, float64_literal
 from edgepack.emit.preprocessing_fit import waveform_length
 from edgepack.emit.tflm.preprocess_h.spectrum import uses_fft

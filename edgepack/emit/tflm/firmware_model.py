@@ -9,20 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgepack.config.preprocessing import Preprocessing
-from edgepack.tflite.graph import Model, Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class IOTensor:
-    """An input or output of a model, with its name in emitted code.
-
-    ``name`` begins with ``input`` or ``output`` and is an identifier of the emitted language;
-    ``title`` is its name in the model's signature, as messages and comments show it.
-    """
-
-    name: str
-    title: str
-    tensor: Tensor
+from edgepack.emit.c.io_tensor import IOTensor
+from edgepack.tflite.graph import Model
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
