@@ -286,7 +286,7 @@ def test_the_labelled_output_is_named_where_there_are_several(tmp_path: Path) ->
     source = written_model(tmp_path, tiny.to_bytes([x], outputs))
     firmware(firmware_config(tmp_path / "fw", source, labels={ONLY_MODEL: tmp_path / "labels.txt"}))
     text = (tmp_path / "fw" / "models" / "relu" / "model_settings.h").read_text()
-    assert "in the order of the output_best's values" in text
+    assert "in the order of the values of output_best" in text
 
 
 def test_a_file_may_have_the_longest_possible_name(tmp_path: Path) -> None:

@@ -163,14 +163,14 @@ def test_settings_describe_the_model(tmp_path: Path) -> None:
 
 def test_settings_explain_quantized_integers() -> None:
     text = model_settings_h(mlperf_model("kws"))
-    assert "SCALE * (q - ZERO_POINT):\n   -128 is -123.372, 127 is 25.7269. */" in text
+    assert "-128 represents -123.372, and 127 represents 25.7269. */" in text
     assert "LABELS" not in text
     assert "q - ZERO_POINT" not in model_settings_h(model_of_every_type())
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"dtype": "string"}, "no type for string"), ({"shape": (1, 0)}, "has no values")],
+    [({"dtype": "string"}, "no type for string"), ({"shape": (1, 0)}, "holds no values")],
 )
 def test_tensors_that_c_cannot_represent_are_refused(changes: dict[str, Any], words: str) -> None:
     model = small_model()

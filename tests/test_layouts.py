@@ -194,8 +194,12 @@ def test_cmake_uses_a_target_of_the_parent_project(tmp_path: Path, tree: Path) -
 
 def test_cmake_without_tensorflow_lite_micro_says_how_to_get_it(tmp_path: Path) -> None:
     output = " ".join(cmake(write(tmp_path, project("cmake")), fails=True).split())
-    assert "TFLM_DIR '' is no source tree of TensorFlow Lite Micro: make one with its" in output
-    assert "create_tflm_tree.py and pass -DTFLM_DIR=FOLDER, or pass -DTFLM_TARGET=NAME" in output
+    assert (
+        "TFLM_DIR '' is not a source tree of TensorFlow Lite Micro: create one with its" in output
+    )
+    assert (
+        "create_tflm_tree.py and pass -DTFLM_DIR=FOLDER, or pass -DTFLM_TARGET=NAME with" in output
+    )
 
 
 def test_the_esp_idf_component_builds_in_its_self_test(

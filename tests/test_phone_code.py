@@ -69,13 +69,13 @@ def test_the_code_mentions_the_files_name() -> None:
         assert text.startswith("// Runs \u96ea_v2.tflite on ")
 
 
-def test_only_the_functions_that_the_recipe_needs_are_written() -> None:
+def test_only_the_functions_that_the_project_file_needs_are_written() -> None:
     for text in (kotlin_source(CASES["plain"]), swift_source(CASES["plain"])):
         assert "preprocess" not in text
         assert "magnitudes" not in text
     assert "Bitmap" not in kotlin_source(CASES["logs"])
     assert "radix" in kotlin_source(CASES["logs"])
-    assert "no power of two" in kotlin_source(CASES["mfccs"])
+    assert "not a power of two" in kotlin_source(CASES["mfccs"])
 
 
 @pytest.mark.parametrize(

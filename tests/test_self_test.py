@@ -66,9 +66,9 @@ def test_right_models_pass(program: Program) -> None:
         0,
         [
             "target initialized",
-            "small: 1000 of 16384 bytes of the arena are used",
+            "small: uses 1000 of 16384 bytes of the arena",
             "PASS small: 2 vectors",
-            "state: 1000 of 16384 bytes of the arena are used",
+            "state: uses 1000 of 16384 bytes of the arena",
             "PASS state: 2 vectors",
         ],
     )
@@ -80,7 +80,7 @@ OTHER_TYPE = replace(small_model().outputs[0], tensor=tensor("%d", (1, 18), "int
 @pytest.mark.parametrize(
     ("stub", "words"),
     [
-        (stub_model(small_model(), schema=4), "its schema has version 4, that of this TFLM 3"),
+        (stub_model(small_model(), schema=4), "its schema version is 4, but this TFLM supports 3"),
         (
             stub_model(small_model(), arena=16385),
             "AllocateTensors() failed, with an arena of 16384 bytes",
@@ -92,11 +92,11 @@ OTHER_TYPE = replace(small_model().outputs[0], tensor=tensor("%d", (1, 18), "int
         (stub_model(small_model(), fail="invoke"), "vector 0: Invoke() failed"),
         (
             stub_model(small_model(), input="9 6"),
-            "it has other inputs or outputs than model_settings.h",
+            "its number of inputs or outputs is not the one in model_settings.h",
         ),
         (
             stub_model(replace(small_model(), outputs=(OTHER_TYPE, small_model().outputs[1]))),
-            "%d is not of the type and 18 bytes of model_settings.h",
+            "%d does not have the type and size (18 bytes) in model_settings.h",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Check by shapes alone that a recipe's preprocessing produces what a model input expects."""
+"""Check by shapes alone that a project file's preprocessing produces what a model input expects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def require_matching_shape(io: IOTensor, preprocessing: Preprocessing) -> None:
 def waveform_length(audio: Audio, shape: tuple[int, ...]) -> int:
     """Return how many audio samples become an input of a sample shape.
 
-    This is ``clip_samples`` if the recipe sets it, otherwise the fewest samples that are enough.
+    This is ``clip_samples`` if the project file sets it, otherwise the fewest that are enough.
     """
     if audio.clip_samples is not None:
         return audio.clip_samples
@@ -54,8 +54,8 @@ def _image_shape(image: Image, expected: tuple[int, ...]) -> tuple[int, ...]:
     """Return (height, width, channels)."""
     if len(expected) != _IMAGE_RANK:
         raise ConfigError(
-            f"the recipe describes an image, but the model expects shape {list(expected)}; remove"
-            " resize, crop and colors"
+            f"the project file describes an image, but the model expects shape {list(expected)};"
+            " remove resize, crop and colors"
         )
     if image.crop and image.resize and any(map(int.__gt__, image.crop, image.resize)):
         (height, width), crop = image.resize, image.crop
@@ -70,7 +70,7 @@ def _image_shape(image: Image, expected: tuple[int, ...]) -> tuple[int, ...]:
 def _audio_shape(audio: Audio, expected: tuple[int, ...]) -> tuple[int, ...]:
     """Return (samples,) of a waveform, or (frames, features)."""
     if not expected:
-        raise ConfigError("the recipe describes audio, but the model expects a single number")
+        raise ConfigError("the project file describes audio, but the model expects a single number")
     samples = waveform_length(audio, expected)
     if audio.features is None:
         return (samples,)
@@ -91,7 +91,7 @@ def _require_channels(preprocessing: Preprocessing, shape: tuple[int, ...]) -> N
 
 
 def _shape_keys(preprocessing: Preprocessing) -> str:
-    """Name the keys of the recipe that determine the shape."""
+    """Name the keys of the project file that determine the shape."""
     if preprocessing.image:
         return "resize, crop or colors"
     if preprocessing.audio and preprocessing.audio.features:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _RGB_OF = """\
-/** Red, green and blue of each pixel, as an image is given to run. */
+/** Returns red, green and blue of each pixel: the image format that `run` expects. */
 fun rgbOf(bitmap: Bitmap): ByteArray {
     val pixels = IntArray(bitmap.width * bitmap.height)
     bitmap.getPixels(pixels, 0, bitmap.width, 0, 0, bitmap.width, bitmap.height)
@@ -16,12 +16,12 @@ private fun byteOf(rgb: ByteArray, pixel: Int, channel: Int): Float =
 
 _IMAGE = """\
 /*
- * The image as the model takes it:
+ * Preprocessing of the image:
 @steps@
  */
 fun preprocess@Name@(rgb: ByteArray, width: Int, height: Int): FloatArray {
     require(min(width, height) > 0 && rgb.size == 3 * width * height) {
-        "${rgb.size} bytes are no $width x $height"
+        "an RGB image of $width x $height has ${3 * width * height} bytes, not ${rgb.size}"
     }
     @required@
     val values = FloatArray(@size@)
@@ -37,10 +37,15 @@ fun preprocess@Name@(rgb: ByteArray, width: Int, height: Int): FloatArray {
 @scaled@
 """
 
-_SIZED = 'require(width == @width@ && height == @height@) { "give @width@ x @height@" }'
+_SIZED = """\
+require(width == @width@ && height == @height@) {
+    "expected @width@ x @height@, got $width x $height"
+}"""
 
 _CROPPED = """\
-require(width >= @width@ && height >= @height@) { "give @width@ x @height@ or more" }
+require(width >= @width@ && height >= @height@) {
+    "expected at least @width@ x @height@, got $width x $height"
+}
 val top = (height - @height@) / 2
 val left = (width - @width@) / 2"""
 
@@ -60,7 +65,7 @@ values[place] = @normalized@
 place += 1"""
 
 _SCALED = """\
-/** A channel of a pixel of the image made @height@ high and @width@ wide. */
+/** One channel of a pixel, after resizing the image to height @height@ and width @width@. */
 private fun scaled@Name@(
     rgb: ByteArray, width: Int, height: Int, row: Int, column: Int, channel: Int
 ): Float {
@@ -80,7 +85,7 @@ private fun scaled@Name@(
 
 _WAVE = """\
 /*
- * The sound as the model takes it:
+ * Preprocessing of the audio:
 @steps@
  */
 fun preprocess@Name@(wave: FloatArray): FloatArray {
@@ -90,12 +95,12 @@ fun preprocess@Name@(wave: FloatArray): FloatArray {
 """
 
 _UNCLIPPED = """\
-require(wave.size in @least@ until @end@) { "${wave.size} samples; give @least@" }
+require(wave.size in @least@ until @end@) { "expected @least@ samples, got ${wave.size}" }
 val clip = wave"""
 
 _FEATURES = """\
 /*
- * Features of the sound, as the model takes them:
+ * Features computed from the audio:
 @steps@
  */
 fun preprocess@Name@(wave: FloatArray): FloatArray {
@@ -117,7 +122,7 @@ fun preprocess@Name@(wave: FloatArray): FloatArray {
     return values
 }
 
-/** How much each of @mels@ triangles takes of the FFT's bins, which are @hertz@ Hz apart. */
+/** Weights of FFT bins, @hertz@ Hz apart, in @mels@ triangular mel filters. */
 private val triangles@Name@ = Array(@mels@) { bin ->
     fun mel(hertz: Double) = @high_q@ * ln1p(hertz / @break_hz@)
     val step = (mel(@top@) - mel(@bottom@)) / @edges@
@@ -148,10 +153,10 @@ for (k in 0 until @width@) {
 }"""
 
 _FFT = """\
-/** The magnitudes of the lower half of the spectrum: an FFT in place, radix 2. */
+/** Magnitude spectrum up to the Nyquist frequency, by an in-place radix-2 FFT. */
 private fun magnitudes@Name@(real: DoubleArray): DoubleArray {
     val imaginary = DoubleArray(real.size)
-    var turned = 0  // i with its bits in the opposite order
+    var turned = 0  // i with its bits reversed
     for (i in 1 until real.size) {
         var bit = real.size shr 1
         while ((turned and bit) != 0) {
@@ -183,7 +188,7 @@ private fun magnitudes@Name@(real: DoubleArray): DoubleArray {
 """
 
 _DFT = """\
-/** The magnitudes of the lower half of the spectrum, whose length is no power of two. */
+/** Magnitude spectrum up to the Nyquist frequency, by a DFT (length not a power of two). */
 private fun magnitudes@Name@(wave: DoubleArray): DoubleArray {
     val cosines = DoubleArray(wave.size) { cos(2 * PI * it / wave.size) }
     val sines = DoubleArray(wave.size) { sin(2 * PI * it / wave.size) }

@@ -117,7 +117,7 @@ def _input(io: IOTensor, preprocessing: Preprocessing) -> NewTable:
     steps = describe_preprocessing(preprocessing)
     return _tensor(
         io,
-        description=f"The input is {'; then '.join(steps)}." if steps else "",
+        description=f"Preprocessing: {'; then '.join(steps)}." if steps else "",
         content=_content(io, preprocessing),
         units=_normalization(preprocessing),
         stats=_pixel_stats(preprocessing) or _stats(io),
@@ -126,10 +126,10 @@ def _input(io: IOTensor, preprocessing: Preprocessing) -> NewTable:
 
 def _output(io: IOTensor, index: int, model: PhoneModel) -> NewTable:
     is_labelled = bool(model.labels) and index == model.labelled
-    labels = NewTable({0: LABELS, 1: "A label a line.", 2: Number("Int8", _TENSOR_AXIS_LABELS)})
+    labels = NewTable({0: LABELS, 1: "One label per line.", 2: Number("Int8", _TENSOR_AXIS_LABELS)})
     return _tensor(
         io,
-        description="A value for each label, along the last axis." if is_labelled else "",
+        description="One value per label, along the last axis." if is_labelled else "",
         content=_union(_FEATURE, NewTable({})),
         stats=_stats(io),
         files=(labels,) if is_labelled else (),
@@ -176,7 +176,7 @@ def _is_waveform(preprocessing: Preprocessing) -> bool:
 def mean_and_std(preprocessing: Preprocessing) -> tuple[list[float], list[float]]:
     """Return the mean and standard deviation for the schema's formula, ``(x - mean) / std``.
 
-    The recipe's formula is ``(x * scale + offset - mean) / std``, so they are
+    The project file's formula is ``(x * scale + offset - mean) / std``, so they are
     ``(mean - offset) / scale`` and ``std / scale``; they are rounded to float32 when written. Both
     lists have the same length, as readers require
     (mediapipe/tasks/cc/vision/utils/image_tensor_specs.cc).

@@ -119,7 +119,7 @@ def _io_comments(model: PhoneModel) -> list[str]:
     return [
         *(f"{_titled_with_shape(io)}: {_input_kind(model, io)}." for io in model.inputs),
         *(
-            f"{_titled_with_shape(io)}: given,"
+            f"{_titled_with_shape(io)}: returned as"
             f" {'real values' if model.is_real(io) else io.tensor.dtype}."
             for io in model.outputs
         ),
@@ -136,9 +136,9 @@ def _input_kind(model: PhoneModel, io: IOTensor) -> str:
     """Describe, for a comment, the values that the app passes for an input."""
     preprocessing = model.preprocessing_of(io)
     if preprocessing.image:
-        return "an image, 8-bit RGB by rows from the top"
+        return "an image, 8-bit RGB, row by row from the top"
     if preprocessing.audio:
-        return f"sound of {preprocessing.audio.sample_rate} Hz, from -1 to 1"
+        return f"audio at {preprocessing.audio.sample_rate} Hz, from -1 to 1"
     if _takes_floats(model, io):
         return "real values"
     return io.tensor.dtype

@@ -109,11 +109,11 @@ def require_preprocessing_fits(io: IOTensor, preprocessing: Preprocessing) -> No
     if io.tensor.dtype in ("bool", "int64"):
         raise ConfigError(
             f"input {io.title!r}: is {io.tensor.dtype}, which preprocessing cannot output; remove"
-            " it from the recipe"
+            " it from the project file"
         )
     if preprocessing.image and expected[-1:] not in [(count,) for count in _COLORS_OF_CHANNELS]:
         raise ConfigError(
-            f"input {io.title!r}: the recipe describes an image, but the model expects shape"
+            f"input {io.title!r}: the project file describes an image, but the model expects shape"
             f" {list(expected)}; remove resize, crop and colors"
         )
     require_matching_shape(io, preprocessing)

@@ -8,8 +8,8 @@ from edgepack.calibration.datasets.preprocess import GRAY
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
 
 _COLORS = {
-    "gray": "turned into gray ({} R + {} G + {} B)".format(*GRAY),
-    "bgr": "blue first",
+    "gray": "converted to grayscale ({} R + {} G + {} B)".format(*GRAY),
+    "bgr": "reordered to blue, green, red",
 }
 
 
@@ -17,7 +17,7 @@ def describe_preprocessing(preprocessing: Preprocessing) -> list[str]:
     """Describe the steps of preprocessing in order; empty if there are none.
 
     >>> describe_preprocessing(Preprocessing(image=Image(resize=(96, 96)), scale=0.5))
-    ['resized to 96 x 96 (bilinear, half-pixel centres, not antialiased)', 'x * 0.5']
+    ['resized to 96 x 96 (bilinear, half-pixel centers, not antialiased)', 'x * 0.5']
     """
     steps: list[str] = []
     if preprocessing.image:
@@ -30,17 +30,17 @@ def describe_preprocessing(preprocessing: Preprocessing) -> list[str]:
 def _image(image: Image) -> Iterator[str]:
     if image.resize:
         height, width = image.resize
-        yield f"resized to {height} x {width} (bilinear, half-pixel centres, not antialiased)"
+        yield f"resized to {height} x {width} (bilinear, half-pixel centers, not antialiased)"
     if image.crop:
-        yield f"cut to the {image.crop[0]} x {image.crop[1]} about the centre"
+        yield f"center-cropped to {image.crop[0]} x {image.crop[1]}"
     if image.colors in _COLORS:
         yield _COLORS[image.colors]
 
 
 def _audio(audio: Audio) -> Iterator[str]:
-    yield f"sound of {audio.sample_rate} Hz, from -1 to 1"
+    yield f"audio at {audio.sample_rate} Hz, from -1 to 1"
     if audio.clip_samples:
-        yield f"cut off or filled up with zeros to {audio.clip_samples} samples"
+        yield f"truncated or zero-padded to {audio.clip_samples} samples"
     if audio.features is None:
         return
     yield (
@@ -52,7 +52,7 @@ def _audio(audio: Audio) -> Iterator[str]:
         f" log(x + {audio.log_offset:g})"
     )
     if audio.features == "mfcc":
-        yield f"the first {audio.coefficients} coefficients of its DCT"
+        yield f"the first {audio.coefficients} coefficients of their DCT"
 
 
 def _values(preprocessing: Preprocessing) -> Iterator[str]:
@@ -62,6 +62,7 @@ def _values(preprocessing: Preprocessing) -> Iterator[str]:
     text = "x" if preprocessing.scale == 1 else f"x * {preprocessing.scale:g}"
     text += f" + {preprocessing.offset:g}" if preprocessing.offset else ""
     text += f" - {_list(preprocessing.mean)}" if any(preprocessing.mean) else ""
+    text = text.replace("+ -", "- ").replace("- -", "+ ")
     if any(value != 1 for value in preprocessing.std):
         text = f"({text}) / {_list(preprocessing.std)}"
     yield text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _RGB_OF = """\
-/// Red, green and blue of each pixel, as an image is given to run.
+/// Returns red, green and blue of each pixel: the image format that `run` expects.
 public static func rgb(of image: CGImage) throws -> [UInt8] {
     let (width, height) = (image.width, image.height)
     var pixels = [UInt8](repeating: 0, count: 4 * width * height)
@@ -21,7 +21,7 @@ public static func rgb(of image: CGImage) throws -> [UInt8] {
 
 _IMAGE = """\
 /*
- * The image as the model takes it:
+ * Preprocessing of the image:
 @steps@
  */
 public static func preprocess@Name@(
@@ -65,7 +65,7 @@ let value: Float = @red_part@ * red + @green_part@ * green + @blue_part@ * blue
 values.append(@normalized@)"""
 
 _SCALED = """\
-/// A channel of a pixel of the image made @height@ high and @width@ wide.
+/// One channel of a pixel, after resizing the image to height @height@ and width @width@.
 private static func scaled@Name@(
     _ rgb: [UInt8], _ width: Int, _ height: Int, _ row: Int, _ column: Int, _ channel: Int
 ) -> Float {
@@ -87,7 +87,7 @@ private static func scaled@Name@(
 
 _WAVE = """\
 /*
- * The sound as the model takes it:
+ * Preprocessing of the audio:
 @steps@
  */
 public static func preprocess@Name@(_ wave: [Float]) throws -> [Float] {
@@ -106,7 +106,7 @@ let clip = wave"""
 
 _FEATURES = """\
 /*
- * Features of the sound, as the model takes them:
+ * Features computed from the audio:
 @steps@
  */
 public static func preprocess@Name@(_ wave: [Float]) throws -> [Float] {
@@ -131,7 +131,7 @@ public static func preprocess@Name@(_ wave: [Float]) throws -> [Float] {
     return values
 }
 
-/// How much each of @mels@ triangles takes of the FFT's bins, which are @hertz@ Hz apart.
+/// Weights of FFT bins, @hertz@ Hz apart, in @mels@ triangular mel filters.
 private static let triangles@Name@: [[Double]] = {
     func mel(_ hertz: Double) -> Double { return @high_q@ * log1p(hertz / @break_hz@) }
     let step = (mel(@top@) - mel(@bottom@)) / @edges@
@@ -166,11 +166,11 @@ for k in 0..<@width@ {
 }"""
 
 _FFT = """\
-/// The magnitudes of the lower half of the spectrum: an FFT, radix 2.
+/// Magnitude spectrum up to the Nyquist frequency, by a radix-2 FFT.
 private static func magnitudes@Name@(_ wave: [Double]) -> [Double] {
     var real = wave
     var imaginary = [Double](repeating: 0, count: real.count)
-    var turned = 0  // i with its bits in the opposite order
+    var turned = 0  // i with its bits reversed
     for i in 1..<real.count {
         var bit = real.count / 2
         while turned & bit != 0 {
@@ -202,7 +202,7 @@ private static func magnitudes@Name@(_ wave: [Double]) -> [Double] {
 """
 
 _DFT = """\
-/// The magnitudes of the lower half of the spectrum, whose length is no power of two.
+/// Magnitude spectrum up to the Nyquist frequency, by a DFT (length not a power of two).
 private static func magnitudes@Name@(_ wave: [Double]) -> [Double] {
     let angles: [Double] = wave.indices.map { 2 * Double.pi * Double($0) / Double(wave.count) }
     let cosines: [Double] = angles.map { cos($0) }

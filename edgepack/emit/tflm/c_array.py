@@ -16,7 +16,7 @@ _HEADER = """\
 extern "C" {{
 #endif
 
-/* A TensorFlow Lite model, aligned to 16 bytes as the interpreter needs it. */
+/* A TensorFlow Lite model, aligned to 16 bytes as the interpreter requires. */
 extern const unsigned char {symbol}[{length}];
 extern const size_t {symbol}_len;
 
@@ -41,7 +41,7 @@ _SOURCE = """\
 #elif defined(__ICCARM__)
 #define EDGEPACK_ALIGN_16 _Pragma("data_alignment=16")
 #else
-#error "This compiler needs its own way of aligning an array to 16 bytes here."
+#error "Unknown compiler: define EDGEPACK_ALIGN_16 to align an array to 16 bytes."
 #endif
 
 const size_t {symbol}_len = {length}u;

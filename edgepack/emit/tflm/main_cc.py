@@ -37,8 +37,8 @@ void loop() {}
 _VARIABLE = "VAR_HANDLE"
 
 _TEXT = """\
-// Self-test: feeds golden inputs to each model with TensorFlow Lite Micro and holds what comes out
-// against golden outputs, bit for bit. Prints PASS or FAIL for each model{status}.
+// Self-test: runs the test vectors of each model with TensorFlow Lite Micro and compares the
+// outputs with the expected ones bit for bit. Prints PASS or FAIL per model{status}.
 
 {includes}
 
@@ -79,7 +79,7 @@ constexpr Test {name}_test = {{
 bool {name}_passes() {{
     const tflite::Model *model = tflite::GetModel({name}_model);
     if (!is_supported("{name}", model)) return false;
-    // On the stack: resolver and interpreter are gone when the next model needs the arena.
+    // On the stack, so that both are destroyed before the next model uses the arena.
     {name}_op_resolver resolver;
     if ({name}_register_operators(resolver) != kTfLiteOk) {{
         MicroPrintf("FAIL {name}: an operator could not be registered");
@@ -97,7 +97,7 @@ _PLAIN = """\
     tflite::MicroInterpreter interpreter(model, resolver, {arena}, {macro}_ARENA_BYTES);"""
 
 _WITH_VARIABLES = """\
-    // What the model reads and assigns as variables lives in the arena, too.
+    // The model's resource variables are in the arena as well.
     tflite::MicroAllocator *allocator =
         tflite::MicroAllocator::Create({arena}, {macro}_ARENA_BYTES);
     tflite::MicroResourceVariables *variables =
@@ -105,12 +105,11 @@ _WITH_VARIABLES = """\
     tflite::MicroInterpreter interpreter(model, resolver, allocator, variables);"""
 
 _OWN_ARENA = """\
-// The interpreter's memory, aligned as TFLM needs it.
+// The tensor arena, aligned as TFLM requires.
 alignas(16) std::uint8_t arena[{macro}_ARENA_BYTES];"""
 
 _SHARED_ARENA = """\
-// The interpreter's memory, aligned as TFLM needs it. The models run one after the other, so that
-// they share it.
+// The tensor arena, aligned as TFLM requires. The models run one after another, so they share it.
 alignas(16) union {{
 {members}
 }} arena;"""

@@ -13,17 +13,18 @@ from edgepack.emit.tflm.firmware_model import FirmwareModel
 from edgepack.quantization.affine import real_range
 
 _ARENA = """\
-/* Bytes of the tensor arena{device}; align it to 16:
+/* Tensor arena size in bytes{device}.
+   The arena must be aligned to 16 bytes:
        alignas(16) static uint8_t arena[{macro}_ARENA_BYTES]; */
 #define {macro}_ARENA_BYTES {arena_bytes}
 
-/* How many inputs and outputs there are; each is described below, in the model's order. */
+/* Number of inputs and outputs; each one is described below, in the model's order. */
 #define {macro}_INPUTS {inputs}
 #define {macro}_OUTPUTS {outputs}
 """
 
 _IO = """\
-/* The {kind} {title}: {shape} of {dtype}{meaning}. */
+/* The {kind} {title}: {dtype}, {shape}{meaning}. */
 typedef {c_type} {symbol}_t;
 #define {macro}_INDEX {index}
 #define {macro}_NAME {name}
@@ -39,7 +40,7 @@ _SCALE = """\
 """
 
 _LABELS = """\
-/* The names of the classes, in the order of the {whose} values. */
+/* Class names, in the order of the values of {owner}. */
 #define {macro}_LABELS {count}
 static const char *const {name}_labels[{macro}_LABELS] = {{
 {rows}
@@ -55,7 +56,7 @@ def model_settings_h(model: FirmwareModel) -> str:
     parts = [
         _ARENA.format(
             macro=model.macro,
-            device=f" on {c_title(model.device)}" if model.device else "",
+            device=f" for {c_title(model.device)}" if model.device else "",
             arena_bytes=model.arena_bytes,
             inputs=len(model.inputs),
             outputs=len(model.outputs),
@@ -95,7 +96,7 @@ def _io_settings(model: FirmwareModel, kind: str, index: int, io: IOTensor) -> s
     text = _IO.format(
         kind=kind,
         title=c_title(c_string(io.title)),
-        shape=" x ".join(map(str, tensor.shape)) or "a scalar",
+        shape=f"shape {' x '.join(map(str, tensor.shape))}" if tensor.shape else "a scalar",
         dtype=tensor.dtype,
         meaning=_meaning(io),
         c_type=c_type(io),
@@ -128,8 +129,8 @@ def _meaning(io: IOTensor) -> str:
     limits = np.iinfo(io.tensor.dtype)
     low, high = real_range(io.tensor)
     return (
-        ".\n   A value q means the real number SCALE * (q - ZERO_POINT):\n   "
-        f"{limits.min} is {low:.6g}, {limits.max} is {high:.6g}"
+        ".\n   A quantized value q represents the real value SCALE * (q - ZERO_POINT):\n   "
+        f"{limits.min} represents {low:.6g}, and {limits.max} represents {high:.6g}"
     )
 
 
@@ -137,5 +138,6 @@ def _labels(model: FirmwareModel) -> str:
     rows = "\n".join(f"    {c_string(label)}," for label in model.labels)
     count = len(model.labels)
     labelled = [io.name for io in model.outputs if io.tensor.shape[-1:] == (count,)]
-    whose = f"{labelled[0]}'s" if len(labelled) == 1 else "output's"
-    return _LABELS.format(macro=model.macro, whose=whose, count=count, name=model.name, rows=rows)
+    is_one_of_several = len(labelled) == 1 < len(model.outputs)
+    owner = labelled[0] if is_one_of_several else "the output"
+    return _LABELS.format(macro=model.macro, owner=owner, count=count, name=model.name, rows=rows)

@@ -53,12 +53,12 @@ _CUSTOM = {
 """Registration methods of TFLM's custom operators, and of the one that Vela writes (Ethos-U)."""
 
 _BODY = """\
-// The operators that the model uses, and no others: each one takes flash.
+// Only the operators that the model uses, since each one takes up flash.
 #define {macro}_OPERATORS {count}
 
 using {name}_op_resolver = tflite::MicroMutableOpResolver<{macro}_OPERATORS>;
 
-// Call it once for a resolver, before an interpreter gets it; TFLM prints what goes wrong.
+// Call this once per resolver, before creating the interpreter; TFLM prints any errors.
 inline TfLiteStatus {name}_register_operators({name}_op_resolver &resolver) {{
 {lines}
     return kTfLiteOk;

@@ -15,23 +15,27 @@ _TYPES = ("int8", "int16", "uint8")
 
 _INTRODUCTION = """\
 /*
- * Real values and the integers that stand for them:  real = scale * (value - zero point).
+ * Conversion between real values and quantized ones:  real = scale * (value - zero point).
  *
- * Each function gives what TensorFlow Lite's QUANTIZE or DEQUANTIZE gives, to the last bit; values
- * out of range become the nearest in range, and NaN becomes the zero point, which is real 0.
- * -ffast-math takes liberties with the last bit: compile without it.
+ * Results are identical to those of TensorFlow Lite's QUANTIZE and DEQUANTIZE, bit for bit. Values
+ * out of range saturate, and NaN becomes the zero point, which represents real 0. Compile without
+ * -ffast-math, which may change the last bit.
  *
- * The functions in _fixed use integers alone, for chips without an FPU, and give the same. Their
- * real values are an int32_t, real * 2^FRACTION_BITS; the model's range takes {bits} of its bits.
+ * The functions that end in _fixed return the same results with integer arithmetic only, for chips
+ * without an FPU. They represent a real value as an int32_t, real * 2^FRACTION_BITS, in which the
+ * model's range takes up {bits} bits.
  */
 """
 
 _NO_FUNCTIONS = """\
-/* No input or output is quantized with a scale of its own: there is nothing to convert. */
+/* No input or output is quantized with a single scale, so there is nothing to convert. */
 """
 
 _ROUND = """\
-/* The whole number nearest to steps, halves away from zero, from lowest to highest; NaN gives 0. */
+/*
+ * Rounds steps to the nearest integer, half away from zero, clamped to [lowest, highest]. NaN
+ * becomes 0.
+ */
 static inline int32_t {name}_round(float steps, int32_t lowest, int32_t highest)
 {{
     int32_t whole = 0;
@@ -51,15 +55,15 @@ static inline int32_t {name}_round(float steps, int32_t lowest, int32_t highest)
 }}
 
 /*
- * The whole number nearest to product / 2^shift, halves up, the way of a float: it has 24 bits,
- * and what lies less than half of the last one below a half has been rounded up to it already.
+ * Rounds product / 2^shift to the nearest integer, half up, like float arithmetic: a float has 24
+ * bits, so a fraction less than half a unit in the last place below 1/2 is rounded up to 1/2 first.
  */
 static inline int32_t {name}_round_fixed(uint64_t product, unsigned shift)
 {{
     uint32_t top = (uint32_t)(product >> shift);
 
     while ((top & (top - 1u)) != 0u) {{
-        top &= top - 1u; /* leaves the highest bit: half of the float's last one is top / 2^24 */
+        top &= top - 1u; /* leaves the highest bit: half a unit in the last place is top / 2^24 */
     }}
     product += ((uint64_t)1 << (shift - 1u)) + ((uint64_t)top << (shift - 24u));
     return (int32_t)(product >> shift);
@@ -83,10 +87,10 @@ static inline float {name}_dequantize_{io}({name}_{io}_t value)
     return (float)((int32_t)value - {macro}_ZERO_POINT) * {macro}_SCALE;
 }}
 
-/* Quantizes real / 2^{fraction_bits}. */
+/* Quantizes the real value real / 2^{fraction_bits}. */
 static inline {name}_{io}_t {name}_quantize_{io}_fixed(int32_t real)
 {{
-    const uint32_t limit = real < 0 ? {lowest_units}u : {highest_units}u; /* of the range */
+    const uint32_t limit = real < 0 ? {lowest_units}u : {highest_units}u; /* end of the range */
     uint32_t size = real < 0 ? 0u - (uint32_t)real : (uint32_t)real;
     int32_t steps;
 
@@ -95,7 +99,7 @@ static inline {name}_{io}_t {name}_quantize_{io}_fixed(int32_t real)
     return ({name}_{io}_t)((real < 0 ? -steps : steps) + {macro}_ZERO_POINT);
 }}
 
-/* The real value times 2^{fraction_bits}, rounded. */
+/* Returns the real value times 2^{fraction_bits}, rounded. */
 static inline int32_t {name}_dequantize_{io}_fixed({name}_{io}_t value)
 {{
     const int32_t steps = (int32_t)value - {macro}_ZERO_POINT;

@@ -20,7 +20,7 @@ TYPES = {
 """TFLM's name of each tensor type, and the C++ integer type that its bits are loaded into."""
 
 _TEXT = """\
-// An input or output of a model, and its golden values: `bytes` for each test vector.
+// An input or output of a model. `golden` has its values, `bytes` bytes for each test vector.
 struct End {{
     const char *name;
     TfLiteType type;
@@ -50,16 +50,16 @@ T load(const unsigned char *value) {{
     return loaded;
 }}
 {float_steps}
-// A value as a number; neighbouring values are 1 apart.
+// Converts a value to an integer, such that adjacent values of the type differ by 1.
 std::int64_t number(TfLiteType type, const unsigned char *value) {{
     switch (type) {{
 {cases}
         default:
-            return 0;  // no output is of another type
+            return 0;  // no output has another type
     }}
 }}
 
-// MicroPrintf() prints int everywhere, and longer types not everywhere.
+// Clamps to int, since MicroPrintf() does not support longer types on all platforms.
 int shown(std::int64_t value) {{
     if (value > INT32_MAX) return INT32_MAX;
     return value < INT32_MIN ? INT32_MIN : static_cast<int>(value);
@@ -69,11 +69,12 @@ int shown_count(std::uint64_t count) {{
     return count > INT32_MAX ? INT32_MAX : static_cast<int>(count);
 }}
 
-// Whether an output is the golden one; prints where it first differs, and how far at most.
+// Returns whether an output equals the expected one bit for bit. If it does not, prints the first
+// difference, the number of differences and the largest one.
 //
-// A tolerance would hide a wrong kernel, so floats must be equal to the last bit as well; they
-// are printed as the integer that their bits make. Integers that are 1 off come from kernels that
-// round in another way than TFLM's reference kernels, such as those with TFLITE_SINGLE_ROUNDING.
+// Floats are compared exactly as well, since a tolerance could hide a faulty kernel; they are
+// printed as the integers that number() returns. Integers that differ by 1 indicate kernels that
+// round differently from TFLM's reference kernels, such as those with TFLITE_SINGLE_ROUNDING.
 bool is_golden(const Test &test, const End &end, std::size_t vector, const unsigned char *got) {{
     const unsigned char *want = golden(end, vector);
     if (std::memcmp(got, want, end.bytes) == 0) return true;
@@ -87,7 +88,7 @@ bool is_golden(const Test &test, const End &end, std::size_t vector, const unsig
         const std::int64_t b = number(end.type, want + i * end.element_bytes);
         if (a == b) continue;
         if (differing++ == 0) first = i;
-        // Unsigned, for the difference of two values at the ends of 64 bits.
+        // Unsigned, since the difference of two 64-bit values may overflow a signed integer.
         const auto high = static_cast<std::uint64_t>(a > b ? a : b);
         const auto low = static_cast<std::uint64_t>(a > b ? b : a);
         if (high - low > largest) largest = high - low;
@@ -103,16 +104,16 @@ bool is_golden(const Test &test, const End &end, std::size_t vector, const unsig
 
 bool is_supported(const char *name, const tflite::Model *model) {{
     if (model->version() == TFLITE_SCHEMA_VERSION) return true;
-    MicroPrintf("FAIL %s: its schema has version %d, that of this TFLM %d", name,
+    MicroPrintf("FAIL %s: its schema version is %d, but this TFLM supports %d", name,
                 shown_count(model->version()), TFLITE_SCHEMA_VERSION);
     return false;
 }}
 
-// Whether the interpreter has what model_settings.h says.
+// Returns whether a tensor has the type and size that model_settings.h states.
 bool is_described(const Test &test, const End &end, const TfLiteTensor *tensor) {{
     if (tensor != nullptr && tensor->type == end.type && tensor->bytes == end.bytes) return true;
-    MicroPrintf("FAIL %s: %s is not of the type and %d bytes of model_settings.h", test.name,
-                end.name, shown_count(end.bytes));
+    MicroPrintf("FAIL %s: %s does not have the type and size (%d bytes) in model_settings.h",
+                test.name, end.name, shown_count(end.bytes));
     return false;
 }}
 
@@ -122,11 +123,12 @@ bool passes(const Test &test, tflite::MicroInterpreter &interpreter) {{
                     shown_count(test.arena_bytes));
         return false;
     }}
-    MicroPrintf("%s: %d of %d bytes of the arena are used", test.name,
+    MicroPrintf("%s: uses %d of %d bytes of the arena", test.name,
                 shown_count(interpreter.arena_used_bytes()), shown_count(test.arena_bytes));
     if (interpreter.inputs_size() != test.input_count ||
         interpreter.outputs_size() != test.output_count) {{
-        MicroPrintf("FAIL %s: it has other inputs or outputs than model_settings.h", test.name);
+        MicroPrintf("FAIL %s: its number of inputs or outputs is not the one in model_settings.h",
+                    test.name);
         return false;
     }}
     for (std::size_t i = 0; i < test.input_count; ++i) {{
@@ -137,7 +139,7 @@ bool passes(const Test &test, tflite::MicroInterpreter &interpreter) {{
     }}
     std::size_t failures = 0;
     for (std::size_t vector = 0; vector < test.vectors; ++vector) {{
-        // Inputs are written anew for each run: their memory may have been used for other tensors.
+        // Write the inputs before each run, since TFLM may reuse their memory for other tensors.
         for (std::size_t i = 0; i < test.input_count; ++i) {{
             const End &end = test.inputs[i];
             std::memcpy(interpreter.input(i)->data.raw, golden(end, vector), end.bytes);
@@ -166,7 +168,7 @@ bool passes(const Test &test, tflite::MicroInterpreter &interpreter) {{
 """
 
 _FLOAT_STEPS = """
-// The bits of a float as an integer that grows with it.
+// Maps the bits of a float to an integer such that adjacent floats differ by 1, in order.
 std::int64_t steps(std::int{bits}_t value) {{
     return value < 0 ? INT{bits}_MIN - value - 1 : value;
 }}

@@ -14,8 +14,8 @@ from edgepack.emit.c.source_text import c_float, c_header, c_rows
 from edgepack.emit.tflm.firmware_model import FirmwareModel
 
 _INTRODUCTION = """\
-/* Inputs, and the outputs that TensorFlow Lite Micro's reference kernels compute of them. A model
-   that keeps a state between runs expects them in this order, from its initial state on. */
+/* Inputs, and the outputs that TensorFlow Lite Micro's reference kernels compute from them. Run a
+   model that keeps state between runs on them in this order, starting from its initial state. */
 #define {macro}_VECTORS {count}
 """
 

@@ -21,7 +21,7 @@ version=1.0.0
 author=edgepack
 maintainer=edgepack
 sentence={title}.
-paragraph=Each comes with its settings, operators, quantization, preprocessing and test vectors.
+paragraph=Each model has its settings, operators, quantization, preprocessing and test vectors.
 category=Data Processing
 url=https://github.com/tensorflow/tflite-micro
 architectures=*
@@ -30,7 +30,7 @@ depends=Chirale_TensorFLowLite
 """
 
 _HEADER = """\
-/* The models of this library, and TensorFlow Lite Micro, which runs them. */
+/* Includes the models of this library, and TensorFlow Lite Micro, which runs them. */
 #ifndef {guard}
 #define {guard}
 
@@ -42,22 +42,22 @@ _HEADER = """\
 """
 
 _SKETCH = """\
-// The self-test's setup() and loop() are in main.cpp; this line makes Arduino find the libraries.
+// setup() and loop() are in main.cpp; this line is for Arduino to find the libraries.
 #include <{library}.h>
 """
 
 _README = """\
-It needs the library `Chirale_TensorFLowLite`, TensorFlow Lite Micro for boards with Mbed OS or an
-ESP32; for another port, name its header in `src/{library}.h`. Build the self-test for your board,
-upload it and read what it prints:
+This library requires `Chirale_TensorFLowLite`: TensorFlow Lite Micro for boards with Mbed OS or an
+ESP32. To use another port, include its header in `src/{library}.h` instead. Build the self-test
+for your board, upload it and read its output:
 
     arduino-cli lib install Chirale_TensorFLowLite
     arduino-cli compile --library . --fqbn arduino:mbed_nano:nano33ble {self_test}
     arduino-cli upload --port PORT --fqbn arduino:mbed_nano:nano33ble {self_test}
     arduino-cli monitor --port PORT --config baudrate=9600
 
-In the Arduino IDE, copy this folder into the sketchbook's `libraries`; the self-test is among the
-examples. In a sketch of your own, include `<{library}.h>`.
+For the Arduino IDE, copy this folder into `libraries` in your sketchbook folder; the self-test is
+then listed among the examples. In your own sketch, include `<{library}.h>`.
 """
 
 

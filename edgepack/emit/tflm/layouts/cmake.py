@@ -16,13 +16,13 @@ cmake_minimum_required(VERSION 3.21)
 project({library} LANGUAGES C CXX)
 
 set(TFLM_DIR "" CACHE PATH "Source tree of TensorFlow Lite Micro, from create_tflm_tree.py")
-set(TFLM_TARGET tflm CACHE STRING "Target that is TensorFlow Lite Micro")
+set(TFLM_TARGET tflm CACHE STRING "CMake target of TensorFlow Lite Micro")
 
 if(NOT TARGET ${{TFLM_TARGET}})
   add_subdirectory(tflm)
 endif()
 
-# The models; op_resolver.h includes headers of TensorFlow Lite Micro.
+# The models. TensorFlow Lite Micro is PUBLIC, since op_resolver.h includes its headers.
 add_library({library} STATIC
 {sources}
 )
@@ -30,7 +30,7 @@ target_include_directories({library} PUBLIC models)
 target_compile_features({library} PUBLIC c_std_99 cxx_std_17)
 target_link_libraries({library} PUBLIC ${{TFLM_TARGET}})
 
-# The self-test prints whether the models compute what they computed when they were written.
+# The self-test checks that the models compute the expected outputs of their test vectors.
 add_executable({name}_self_test self_test/main.cc)
 target_link_libraries({name}_self_test PRIVATE {library})
 
@@ -39,16 +39,16 @@ add_test(NAME {name}_self_test COMMAND {name}_self_test)
 """
 
 _TFLM = """\
-# TensorFlow Lite Micro as a static library. It has no CMake build of its own: this compiles the
-# tree that its tensorflow/lite/micro/tools/project_generation/create_tflm_tree.py writes.
+# TensorFlow Lite Micro as a static library. It has no CMake build of its own, so this compiles the
+# tree that its tensorflow/lite/micro/tools/project_generation/create_tflm_tree.py creates.
 if(NOT EXISTS "${TFLM_DIR}/tensorflow/lite/micro/micro_interpreter.h")
   message(FATAL_ERROR
-    "TFLM_DIR '${TFLM_DIR}' is no source tree of TensorFlow Lite Micro: make one with its "
-    "create_tflm_tree.py and pass -DTFLM_DIR=FOLDER, or pass -DTFLM_TARGET=NAME, a target that "
-    "the parent project defines before it adds this folder")
+    "TFLM_DIR '${TFLM_DIR}' is not a source tree of TensorFlow Lite Micro: create one with "
+    "its create_tflm_tree.py and pass -DTFLM_DIR=FOLDER, or pass -DTFLM_TARGET=NAME with the name "
+    "of a target that the parent project defines before it adds this folder")
 endif()
 
-# The examples have programs of their own, and other sources include those of kissfft.
+# Examples have their own main(), and the sources of kissfft are included by other sources.
 file(GLOB_RECURSE sources RELATIVE "${TFLM_DIR}"
   "${TFLM_DIR}/*.c" "${TFLM_DIR}/*.cc" "${TFLM_DIR}/*.cpp")
 list(FILTER sources EXCLUDE REGEX "^(examples|third_party/kissfft)/")
@@ -65,7 +65,7 @@ foreach(folder IN ITEMS . third_party third_party/eyalroz_printf/src
   endif()
 endforeach()
 
-# As its makefile defines them; what includes the headers must see the same structs.
+# As in its makefile. PUBLIC, since they affect structs in the headers.
 target_compile_definitions(${TFLM_TARGET} PUBLIC
   TF_LITE_STATIC_MEMORY TF_LITE_DISABLE_X86_NEON KERNELS_OPTIMIZED_FOR_SPEED)
 if(EXISTS "${TFLM_DIR}/tensorflow/lite/micro/kernels/cmsis_nn")
@@ -80,20 +80,21 @@ endif()
 """
 
 _README = """\
-It needs a source tree of TensorFlow Lite Micro. In a clone of tflite-micro this writes one with the
-kernels of CMSIS-NN, for a Cortex-M; without the option it has the reference kernels:
+This project requires a source tree of TensorFlow Lite Micro. In a clone of tflite-micro, this
+command creates one with the CMSIS-NN kernels, for a Cortex-M, or without the option, one with the
+reference kernels:
 
     python3 tensorflow/lite/micro/tools/project_generation/create_tflm_tree.py \\
       --makefile_options="OPTIMIZED_KERNEL_DIR=cmsis_nn" TREE
 
-Build and run the self-test, for a microcontroller with its toolchain file:
+Build and run the self-test; for a microcontroller, add its toolchain file:
 
     cmake -B build -DTFLM_DIR=TREE -DCMAKE_BUILD_TYPE=MinSizeRel
     cmake --build build
     ctest --test-dir build --verbose
 
-In a project that has TensorFlow Lite Micro as a target, such as `pico-tflmicro`, set `TFLM_TARGET`
-to its name before `add_subdirectory({name} EXCLUDE_FROM_ALL)`, and link `{library}`.
+In a project that already has a target for TensorFlow Lite Micro, such as `pico-tflmicro`, set
+`TFLM_TARGET` to its name before `add_subdirectory({name} EXCLUDE_FROM_ALL)`, and link `{library}`.
 """
 
 

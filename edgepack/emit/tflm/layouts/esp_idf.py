@@ -33,7 +33,7 @@ dependencies:
 _PROJECT = """\
 cmake_minimum_required(VERSION 3.16)
 
-# The component that holds the models is the folder above the examples.
+# The component with the models is the parent of the folder examples.
 set(EXTRA_COMPONENT_DIRS "${{CMAKE_CURRENT_LIST_DIR}}/../..")
 
 include($ENV{{IDF_PATH}}/tools/cmake/project.cmake)
@@ -41,7 +41,7 @@ project({name}_self_test)
 """
 
 _MAIN = """\
-# Without REQUIRES, main takes all components of the project.
+# Without REQUIRES, main depends on all components of the project.
 idf_component_register(SRCS "main.cc")
 """
 
@@ -51,15 +51,14 @@ CONFIG_ESP_MAIN_TASK_STACK_SIZE=8192
 """
 
 _README = """\
-It is an ESP-IDF component, for ESP-IDF 5.0 and later; the component manager fetches TensorFlow
-Lite Micro, `espressif/esp-tflite-micro`. Build the self-test for your chip, flash it and read what
-it prints:
+This is a component for ESP-IDF 5.0 or later; the component manager downloads TensorFlow Lite Micro
+(`espressif/esp-tflite-micro`). Build the self-test for your chip, flash it and read its output:
 
     cd {self_test}
     idf.py set-target esp32s3
     idf.py build flash monitor
 
-In a project of your own, put this folder into `components`.
+In your own project, put this folder into `components`.
 """
 
 

@@ -15,33 +15,34 @@ _SELF_TEST = "examples/self_test"
 
 _PROJECT = """\
 [env:self_test]
-; The board: any that the library of TensorFlow Lite Micro below supports.
+; Any board that the TensorFlow Lite Micro library below supports.
 platform = espressif32
 board = esp32dev
 framework = arduino
-; The rate with which that library opens the serial port.
+; The baud rate at which that library opens the serial port.
 monitor_speed = 9600
 
 lib_deps =
   {library}=symlink://../..
-  ; TensorFlow Lite Micro for boards with an ESP32 or Mbed OS; PlatformIO has no official one.
+  ; TensorFlow Lite Micro for boards with an ESP32 or Mbed OS; PlatformIO has no official library.
   spaziochirale/Chirale_TensorFLowLite@^2.0.0
 
-; Platforms begin with an older C++ than the models' headers, which are C++17.
+; The models' headers are C++17, but platforms default to an older standard.
 build_unflags = -std=gnu++11 -std=gnu++14
 build_flags = -std=gnu++17
 """
 
 _README = """\
-It is a PlatformIO library. TensorFlow Lite Micro is another, which `lib_deps` in
-`{self_test}/platformio.ini` names: `spaziochirale/Chirale_TensorFLowLite`, for boards with
-an ESP32 or Mbed OS. Set the board there, build the self-test, upload it and read what it prints:
+This is a PlatformIO library. It requires TensorFlow Lite Micro; `lib_deps` in
+`{self_test}/platformio.ini` lists a library for boards with an ESP32 or Mbed OS,
+`spaziochirale/Chirale_TensorFLowLite`. Set your board in that file, build the self-test, upload it
+and read its output:
 
     cd {self_test}
     pio run --target upload
     pio device monitor
 
-In a project of your own, list both in `lib_deps` as that file does.
+In your own project, list both libraries in `lib_deps`, as in that file.
 """
 
 

@@ -36,13 +36,13 @@ config {option}
 _SAMPLE = """\
 cmake_minimum_required(VERSION 3.20.0)
 
-# The module that holds the models is the folder above the samples.
+# The module with the models is the parent of the folder samples.
 list(APPEND EXTRA_ZEPHYR_MODULES ${{CMAKE_CURRENT_SOURCE_DIR}}/../..)
 
 find_package(Zephyr REQUIRED HINTS $ENV{{ZEPHYR_BASE}})
 project({name}_self_test)
 
-# Zephyr has no guards for the initialization of local statics, which TensorFlow Lite Micro uses.
+# Zephyr lacks guards for the initialization of local statics, which TensorFlow Lite Micro has.
 zephyr_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-threadsafe-statics>)
 
 target_sources(app PRIVATE src/main.cc)
@@ -54,26 +54,26 @@ CONFIG_STD_CPP17=y
 CONFIG_TENSORFLOW_LITE_MICRO=y
 CONFIG_{option}=y
 
-# The interpreter and printf.
+# For the interpreter and printf.
 CONFIG_MAIN_STACK_SIZE=4096
 """
 
 _CMSIS_NN = """\
-# For any Cortex-M: the kernels of CMSIS-NN in place of the reference kernels.
+# For any Cortex-M: CMSIS-NN kernels instead of the reference kernels.
 CONFIG_TENSORFLOW_LITE_MICRO_CMSIS_NN_KERNELS=y
 """
 
 _README = """\
-It is a Zephyr module, for Zephyr 3.4 and later; TensorFlow Lite Micro is Zephyr's own optional
-module. Fetch that, build the self-test for your board, with CMSIS-NN if it has a Cortex-M (else
-leave out what follows `--`), flash it and read what it prints:
+This is a module for Zephyr 3.4 or later; TensorFlow Lite Micro is an optional module of Zephyr.
+Fetch it, build the self-test for your board, flash it and read its output. The command builds with
+CMSIS-NN; if your board has no Cortex-M, omit `--` and what follows it:
 
     west config manifest.project-filter -- +tflite-micro
     west update
     west build -b nrf5340dk/nrf5340/cpuapp {self_test} -- -DEXTRA_CONF_FILE=cmsis_nn.conf
     west flash
 
-In an application of your own, list this folder in `EXTRA_ZEPHYR_MODULES` and set
+In your own application, list this folder in `EXTRA_ZEPHYR_MODULES` and set
 `CONFIG_{option}=y`.
 """
 

@@ -1,4 +1,4 @@
-"""``preprocess.h``: the recipe's preprocessing of each input, as C for the device.
+"""``preprocess.h``: the project file's preprocessing of each input, as C for the device.
 
 There is one module per kind of input: values, images, audio. Their common parts are in
 :mod:`edgepack.emit.tflm.preprocess_h.entry`.
@@ -19,15 +19,15 @@ from edgepack.emit.tflm.quantize_h import is_quantized_per_tensor
 
 _INTRODUCTION = """\
 /*
- * From what a sensor gives to what the model takes: what was done to the samples that it was
- * calibrated and tested with. Include this in one source file only: its tables are static.
+ * Preprocessing from raw sensor data to model input, identical to that applied to the calibration
+ * and test data. Include this header in one source file only, since its tables are static.
  */
 """
 
 _ROUND_PRODUCT = """\
 /*
- * A product, rounded to a float. Without this, compilers may fuse it with the sum that follows
- * into one instruction that rounds once, and results differ in their last bit.
+ * Rounds a product to float. Otherwise, compilers may fuse it with the addition that follows into
+ * one instruction that rounds only once, and results may differ in the last bit.
  */
 static inline float $round_product(float product)
 {

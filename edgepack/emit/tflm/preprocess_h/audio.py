@@ -18,7 +18,7 @@ from edgepack.emit.tflm.preprocess_h.entry import (
 from edgepack.emit.tflm.preprocess_h.spectrum import bin_count, spectrum_text, uses_fft
 
 _MACROS = """\
-/* How many samples are given, and their rate in Hz. */
+/* Number of samples, and their sample rate in Hz. */
 #define ${INPUT}_SAMPLES $samples
 #define ${INPUT}_SAMPLE_RATE $rate
 
@@ -36,7 +36,7 @@ static inline void ${model}_preprocess_${io}(const int16_t *samples, $type *inpu
 """
 
 _SIZES = """\
-/* Lengths in samples; the workspace in floats: a frame, its spectrum and its mel bins. */
+/* Lengths in samples; workspace size in floats, for a frame, its spectrum and its mel bins. */
 #define ${INPUT}_FRAMES $frames
 #define ${INPUT}_FRAME_LENGTH $frame_length
 #define ${INPUT}_FRAME_STEP $frame_step
@@ -50,7 +50,7 @@ _FFT_WORKSPACE = "${INPUT}_FFT_LENGTH"
 _DFT_WORKSPACE = "${INPUT}_BINS + ${INPUT}_FRAME_LENGTH"
 
 _LOG_MEL = """\
-/* Sum the magnitudes under each triangle of the mel scale, and take the logarithm. */
+/* The logarithm of the weighted sum of magnitudes under each triangular mel filter. */
 static inline void ${input}_log_mel(const float *magnitudes, float *mel)
 {
     const float *weight = ${input}_mel_weights;
@@ -67,7 +67,7 @@ static inline void ${input}_log_mel(const float *magnitudes, float *mel)
 """
 
 _MFCC = """\
-/* An MFCC: a coefficient of the discrete cosine transform of the mel bins. */
+/* One MFCC: a coefficient of the discrete cosine transform of the log-mel bins. */
 static inline float ${input}_mfcc(const float *mel, size_t coefficient)
 {
     float sum = 0.0f;
@@ -106,8 +106,8 @@ def audio_text(entry: PreprocessedInput, audio: Audio) -> str:
 
 def _wave(entry: PreprocessedInput, audio: Audio, helpers: str) -> str:
     about = comment_block(
-        f"samples: {entry.render('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
-        f" {audio.sample_rate} Hz; fill a shorter clip up with zeros at its end."
+        f"samples: {entry.render('${INPUT}_SAMPLES')} samples of 16-bit mono PCM at"
+        f" {audio.sample_rate} Hz; pad a shorter clip with zeros at its end."
     )
     stored = entry.convert_call(entry.normalize_call("wave", "i"))
     return helpers + entry.render(_WAVE, about=about, stored=stored)
@@ -118,11 +118,11 @@ def _features(entry: PreprocessedInput, audio: Audio, helpers: str) -> str:
     is_mfcc = audio.features == "mfcc"
     features = f"{frames} frames of {count} {'MFCCs' if is_mfcc else 'mel bins'}"
     about = comment_block(
-        f"samples: {entry.render('${INPUT}_SAMPLES')} of 16-bit PCM, one channel, at"
-        f" {audio.sample_rate} Hz; fill a shorter clip up with zeros at its end. They become"
-        f" {features}. workspace: {entry.render('${INPUT}_WORKSPACE')} floats, free again"
-        " afterwards. Sums are in float here and in double in edgepack: a value halfway between"
-        " two steps may become the other one."
+        f"samples: {entry.render('${INPUT}_SAMPLES')} samples of 16-bit mono PCM at"
+        f" {audio.sample_rate} Hz; pad a shorter clip with zeros at its end. The model input is"
+        f" {features}. workspace: scratch buffer of {entry.render('${INPUT}_WORKSPACE')} floats,"
+        " unused after the call. Sums are computed in float here and in double in edgepack, so a"
+        " value about halfway between two quantization steps may be rounded differently."
     )
     real = entry.render("${input}_mfcc(mel, i)") if is_mfcc else "mel[i]"
     sizes = entry.render(
@@ -172,7 +172,7 @@ def _mel_tables(entry: PreprocessedInput, audio: Audio) -> str:
     # C has no empty arrays: write a single 0 if no triangle has a bin.
     all_weights = float_literals(np.concatenate(weights)) or ["0.0f"]
     tables.append(c_table(entry.render("${input}_mel_weights"), "float", all_weights))
-    about = "Triangles of the mel scale: the first bin of each, how many it has, their weights."
+    about = "Triangular mel filters: the first FFT bin, the number of bins and the weights of each."
     return f"{comment_block(about)}\n{''.join(tables)}"
 
 

@@ -21,11 +21,11 @@ Array = NDArray[Any]
 _COMMENT_WIDTH = 94
 
 _WHOLE = """\
-/* The next whole number, halves to the even one, that $type holds. */
+/* Rounds to the nearest integer, half to even, and saturates to the range of the input's type. */
 static inline $type ${input}_whole(float real)
 {
     if (!(real > $low)) {
-        return $least; /* also what is no number */
+        return $least; /* also for NaN */
     }
     return real < $high ? ($type)rintf(real) : $most;
 }
@@ -33,7 +33,7 @@ static inline $type ${input}_whole(float real)
 """
 
 _VALUE = """\
-/* $formula, as edgepack computes it: in float, step by step. */
+/* $formula, computed in float step by step, exactly as edgepack does. */
 static inline float ${input}_value(float x$parameter)
 {
 $steps
@@ -91,7 +91,7 @@ class PreprocessedInput:
             c_table(self.render(f"${{input}}_{name}"), "float", float_literals(values))
             for name, values in self._per_channel().items()
         )
-        comment = "/* Of each channel. */\n" if tables else ""
+        comment = "/* One value per channel. */\n" if tables else ""
         return (
             comment
             + tables

@@ -17,7 +17,7 @@ _BYTE_VALUES = 256
 _RGB_CHANNELS = 3
 
 _MACROS = """\
-/* The image that the model takes, and how many bytes a pixel of what is given has. */
+/* Size of the model's input image, and bytes per pixel of the source image. */
 #define ${INPUT}_HEIGHT $height
 #define ${INPUT}_WIDTH $width
 #define ${INPUT}_CHANNELS $channels
@@ -26,21 +26,21 @@ _MACROS = """\
 """
 
 _RESIZED = """\
-/* What is given is resized to this size, of which the centre is taken. */
+/* The source image is resized to this size, then center-cropped. */
 #define ${INPUT}_RESIZED_HEIGHT $height
 #define ${INPUT}_RESIZED_WIDTH $width
 
 """
 
 _BETWEEN = """\
-/* Where a pixel of the resized image lies: between two given ones, so far from the first. */
+/* The two source pixels to interpolate between, and the distance from the first. */
 typedef struct {
     size_t first;
     size_t second;
     float distance;
 } ${input}_place;
 
-/* Pixels are points at half-pixel centres; `given` of them in a line become `wanted`. */
+/* Finds the source of a pixel when `given` pixels are resized to `wanted` (half-pixel centers). */
 static inline ${input}_place ${input}_find(size_t index, size_t given, size_t wanted)
 {
     const float ratio = (float)given / (float)wanted;
@@ -59,7 +59,7 @@ static inline float ${input}_between(float first, float second, float distance)
     return first + ${model}_round_product((second - first) * distance);
 }
 
-/* A byte of the pixel between four: top left, top right, bottom left and bottom right. */
+/* Interpolates a byte between four pixels: top left, top right, bottom left, bottom right. */
 static inline float ${input}_mix(
     const uint8_t *const *corners, size_t byte, float down, float along)
 {
@@ -71,7 +71,7 @@ static inline float ${input}_mix(
 """
 
 _LUMA = """\
-/* Gray, by the luma of ITU-R BT.601. */
+/* Converts to grayscale: luma according to ITU-R BT.601. */
 static inline float ${input}_gray(float red, float green, float blue)
 {
     const float red_and_green =
@@ -182,9 +182,8 @@ def _by_byte(entry: PreprocessedInput, image: Image) -> str:
         constants = c_table(name, entry.type, map(str, tables[0]))
         value = f"{name}[%s]"
     if constants:
-        constants = (
-            f"/* What becomes of each byte{'' if is_shared else ', by channel'}. */\n{constants}"
-        )
+        per_channel = "" if is_shared else ", per channel"
+        constants = f"/* The input value for each byte{per_channel}. */\n{constants}"
     if is_shared and image.crop is None and image.colors != "bgr":
         about = _comment(entry, image)
         return constants + entry.render(_EACH_BYTE, about=about, value=value % "pixels[i]")
@@ -251,17 +250,17 @@ def _comment(entry: PreprocessedInput, image: Image) -> str:
     if image.resize:
         rows = "`height` rows of `width` pixels, of any size"
     elif image.crop:
-        rows = f"`height` rows of `width` pixels, {size} at least"
+        rows = f"`height` rows of `width` pixels, at least {size}"
     count = channels if image.colors is None else _RGB_CHANNELS
-    order = {1: "a byte", _RGB_CHANNELS: "red, green, blue"}.get(count, f"{count} bytes")
+    order = {1: "one byte", _RGB_CHANNELS: "red, green, blue"}.get(count, f"{count} bytes")
     steps = []
     if image.resize:
         steps.append(f"resized to {image.resize[0]} x {image.resize[1]} (bilinear)")
     if image.crop:
-        steps.append(f"cropped to the {size} at the centre")
+        steps.append(f"center-cropped to {size}")
     if image.colors == "gray":
-        steps.append("turned gray")
+        steps.append("converted to grayscale")
     if image.colors == "bgr":
-        steps.append("put in the order blue, green, red")
-    steps_text = f"; they are {', '.join(steps)}" if steps else ""
-    return comment_block(f"pixels: {rows}, the top row first, each {order}{steps_text}.")
+        steps.append("reordered to blue, green, red")
+    steps_text = f" They are {', then '.join(steps)}." if steps else ""
+    return comment_block(f"pixels: {rows}, top row first, each pixel {order}.{steps_text}")

@@ -15,7 +15,7 @@ from edgepack.emit.tflm.preprocess_h.entry import (
 )
 
 _WINDOWED = """\
-/* A frame times the Hann window, of which the table holds a half: it is symmetric. */
+/* Multiplies a frame by the Hann window, which is symmetric: the table holds half of it. */
 static inline void ${input}_windowed(const int16_t *samples, float *frame)
 {
     const size_t period = $period;
@@ -28,11 +28,11 @@ static inline void ${input}_windowed(const int16_t *samples, float *frame)
 """
 
 _FFT = """\
-/* The FFT of FFT_LENGTH / 2 complex numbers, in place: real and imaginary parts in turn. */
+/* In-place FFT of FFT_LENGTH / 2 complex numbers, real and imaginary parts interleaved. */
 static inline void ${input}_fft(float *x)
 {
     const size_t length = ${INPUT}_FFT_LENGTH / 2;
-    for (size_t i = 1, reversed = 0; i < length; i++) { /* into bit-reversed order */
+    for (size_t i = 1, reversed = 0; i < length; i++) { /* bit-reversal permutation */
         size_t bit = length / 2;
         for (; reversed & bit; bit /= 2) {
             reversed ^= bit;
@@ -47,7 +47,7 @@ static inline void ${input}_fft(float *x)
             x[2 * reversed + 1] = imaginary;
         }
     }
-    for (size_t half = 1; half < length; half *= 2) { /* transforms of 2, 4, 8 ... numbers */
+    for (size_t half = 1; half < length; half *= 2) { /* transforms of length 2, 4, 8 ... */
         for (size_t k = 0; k < half; k++) {
             const size_t angle = k * (length / half);
             const float sine = ${input}_sine[angle];
@@ -67,9 +67,9 @@ static inline void ${input}_fft(float *x)
 }
 
 /*
- * Magnitudes of a frame's spectrum, but for the first bin, which no feature needs. The frame's
- * even and odd samples are taken as real and imaginary parts, which halves the FFT; bins k and
- * length - k are then told apart.
+ * Magnitudes of a frame's spectrum, except for the first bin, which no feature needs. The frame's
+ * even and odd samples serve as real and imaginary parts, which halves the length of the FFT; bins
+ * k and length - k are separated afterwards.
  */
 static inline void ${input}_magnitudes(const int16_t *samples, float *x)
 {
@@ -125,7 +125,7 @@ static inline void ${input}_magnitudes(const int16_t *samples, float *x)
 """
 
 _SINE = """\
-/* Three quarters of a sine: flash for speed, since sinf costs some hundred cycles a call. */
+/* Three quarters of a sine period, in flash, since a call of sinf takes about 100 cycles. */
 """
 
 _MAGNITUDE = """\
@@ -178,13 +178,13 @@ def _windowed(entry: PreprocessedInput, length: int) -> str:
 
 
 def _dft_comment(audio: Audio) -> str:
-    """Write the comment that states what a length that is no power of two costs."""
+    """Write the comment that states the cost of a length that is not a power of two."""
     size, length = audio.fft_size, audio.frame_length or 0
     products = 2 * (bin_count(audio) - 1) * length
     power = 1 << (size - 1).bit_length()
     return comment_block(
-        "Magnitudes of a frame's spectrum, but for the first bin, which no feature needs. Since"
-        f" the length {size} is no power of two, each frame takes {products}"
-        f" products of floats; an FFT of {power}, the fft_length of a recipe to train with, takes"
-        f" about {power * power.bit_length()}."
+        "Magnitudes of a frame's spectrum, except for the first bin, which no feature needs. Since"
+        f" the length {size} is not a power of two, this is a DFT, which takes {products} float"
+        f" multiplications per frame. A model trained with fft_length {power} in the project file"
+        f" would use an FFT, which takes about {power * power.bit_length()}."
     )

@@ -30,7 +30,7 @@ def values_text(entry: PreprocessedInput) -> str:
     """Write the function of an input whose samples already have the input's shape."""
     shape = entry.tensor.sample_shape
     if entry.preprocessing == Preprocessing() and entry.tensor.quant is None:
-        return entry.render(_COPY, about=comment_block(_comment(entry, "values as they are")))
+        return entry.render(_COPY, about=comment_block(_comment(entry, "values, copied unchanged")))
     stored = entry.convert_call(
         entry.normalize_call("values[i]", f"i % {shape[-1] if shape else 1}")
     )
@@ -41,5 +41,6 @@ def values_text(entry: PreprocessedInput) -> str:
 
 def _comment(entry: PreprocessedInput, what: str) -> str:
     return entry.render(
-        "values: ${INPUT}_ELEMENTS $what, of which the last index changes fastest.", what=what
+        "values: ${INPUT}_ELEMENTS $what, in row-major order (the last index varies fastest).",
+        what=what,
     )
