@@ -92,11 +92,11 @@ OTHER_TYPE = replace(small_model().outputs[0], tensor=tensor("%d", (1, 18), "int
         (stub_model(small_model(), fail="invoke"), "vector 0: Invoke() failed"),
         (
             stub_model(small_model(), input="9 6"),
-            "its number of inputs or outputs is not the one in model_settings.h",
+            "inputs or outputs do not match model_settings.h",
         ),
         (
             stub_model(replace(small_model(), outputs=(OTHER_TYPE, small_model().outputs[1]))),
-            "%d does not have the type and size (18 bytes) in model_settings.h",
+            "type or size of %d does not match model_settings.h (18 bytes)",
         ),
     ],
 )

@@ -112,7 +112,7 @@ bool is_supported(const char *name, const tflite::Model *model) {{
 // Returns whether a tensor has the type and size that model_settings.h states.
 bool is_described(const Test &test, const End &end, const TfLiteTensor *tensor) {{
     if (tensor != nullptr && tensor->type == end.type && tensor->bytes == end.bytes) return true;
-    MicroPrintf("FAIL %s: %s does not have the type and size (%d bytes) in model_settings.h",
+    MicroPrintf("FAIL %s: type or size of %s does not match model_settings.h (%d bytes)",
                 test.name, end.name, shown_count(end.bytes));
     return false;
 }}
@@ -127,8 +127,7 @@ bool passes(const Test &test, tflite::MicroInterpreter &interpreter) {{
                 shown_count(interpreter.arena_used_bytes()), shown_count(test.arena_bytes));
     if (interpreter.inputs_size() != test.input_count ||
         interpreter.outputs_size() != test.output_count) {{
-        MicroPrintf("FAIL %s: its number of inputs or outputs is not the one in model_settings.h",
-                    test.name);
+        MicroPrintf("FAIL %s: inputs or outputs do not match model_settings.h", test.name);
         return false;
     }}
     for (std::size_t i = 0; i < test.input_count; ++i) {{
