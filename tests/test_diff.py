@@ -316,3 +316,27 @@ def test_reports_of_older_versions_lack_some_figures(write: Write) -> None:
     assert row(difference, f"{NANO}: verdict").verdict == "better"
     assert row(difference, "quantized model").verdict == "same"
     assert row(difference, f"{NANO}: arena").verdict == "only in B"
+
+
+@pytest.mark.parametrize(
+    ("check", "verdicts"), [("ram_fits", {"different"}), ("x", {"better", "worse"})]
+)
+def test_a_reason_is_paired_by_its_check_if_another_version_words_it_differently(
+    write: Write, check: str, verdicts: set[str]
+) -> None:
+    folders = []
+    for name, message, of in (("old", "takes too much", "ram_fits"), ("new", "needs more", check)):
+        folder = write(name, EXPORT)
+        report = json.loads((folder / "report.json").read_text())
+        finding = {"check": of, "message": message, "cure": "prune it", "layer": "dense"}
+        report["targets"] = {
+            NANO: {
+                "passed": False,
+                "reasons": [f"{message} (dense); prune it"],
+                "findings": [finding | {"operator": None, "is_note": False}],
+            }
+        }
+        write_json(folder / "report.json", report)
+        folders.append(folder)
+    rows = [row for row in diff(*folders).rows if row.what == f"{NANO}: reason"]
+    assert {row.verdict for row in rows} == verdicts

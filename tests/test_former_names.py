@@ -50,6 +50,7 @@ NAMES = [(module, name) for module, names in BEFORE.items() for name in names]
 def none_is_loaded() -> None:
     for module in FORMER_MODULES:
         sys.modules.pop(module, None)
+        vars(edgepack).pop(module.removeprefix("edgepack."), None)
 
 
 @pytest.mark.parametrize("name", [name for _, name in NAMES])
