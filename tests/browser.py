@@ -69,7 +69,7 @@ def opened() -> Iterator[Any]:
 
 
 def visit(browser: Any, page_path: Path, *, width: int, scheme: str) -> Visit:
-    """Open a page in a window of that width, with a light or dark colour scheme."""
+    """Open a page in a window of that width, with a light or dark color scheme."""
     rules = axe().read_text()
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     messages: list[str] = []

@@ -26,7 +26,7 @@ from edgepack.report.plots.bars import bar_plot
 from edgepack.report.plots.confusion_heat_map import confusion_plot
 from edgepack.report.plots.layer_lines import layer_line_plot
 from edgepack.report.plots.memory_over_time import memory_plot
-from edgepack.report.plots.png import heat_map_colours, png_bytes
+from edgepack.report.plots.png import heat_map_colors, png_bytes
 from edgepack.report.plots.scatter import Point, scatter_plot
 from edgepack.report.plots.value_histogram import histogram_plot
 from edgepack.report.plots.waveform import waveform_plot
@@ -221,7 +221,7 @@ def _samples(names: tuple[str, ...], random: np.random.Generator) -> tuple[Cards
     pictures = (
         Picture(description=f"picture of {names[0]}", png=png_bytes(photo), width=32, height=32),
         Picture(
-            description=names[1], png=png_bytes(heat_map_colours(spectrum)), width=10, height=49
+            description=names[1], png=png_bytes(heat_map_colors(spectrum)), width=10, height=49
         ),
     )
     cards = (

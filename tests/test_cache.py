@@ -112,13 +112,13 @@ def test_a_dataclass_is_made_once_and_again_if_the_entry_does_not_fit(kept: Cach
         made.append(1)
         return Interval(low=0.5, high=1.0)
 
-    assert kept.remember(KEY, Interval, make) == kept.remember(KEY, Interval, make)
+    assert kept.get_or_compute(KEY, Interval, make) == kept.get_or_compute(KEY, Interval, make)
     assert len(made) == 1
     entry = kept.find(KEY)
     assert entry is not None
     content = json.loads((entry.folder / "result.json").read_text())
     (entry.folder / "result.json").write_text(json.dumps(content | {"value": {"low": "0.5"}}))
-    assert kept.remember(KEY, Interval, make) == Interval(low=0.5, high=1.0)
+    assert kept.get_or_compute(KEY, Interval, make) == Interval(low=0.5, high=1.0)
     assert len(made) == 2
 
 

@@ -316,7 +316,7 @@ def test_hints_that_json_cannot_represent_are_refused() -> None:
         restore(set[int], [1])
 
 
-class Colour(Enum):
+class Color(Enum):
     RED = "red"
 
 
@@ -324,7 +324,7 @@ class Colour(Enum):
 class Odd:
     """Hints of every kind."""
 
-    colour: Colour
+    color: Color
     path: Path
     anything: Any
     numbers: Sequence[int]
@@ -334,7 +334,7 @@ class Odd:
 
 def test_hints_of_every_kind() -> None:
     value = {
-        "colour": "red",
+        "color": "red",
         "path": "a/b",
         "anything": [{"x": None}],
         "numbers": [1, 2],
@@ -342,13 +342,13 @@ def test_hints_of_every_kind() -> None:
         "table": {"a": "b", "c": {"low": 0, "high": 1}},
     }
     assert restore(Odd, value) == Odd(
-        colour=Colour.RED,
+        color=Color.RED,
         path=Path("a/b"),
         anything=[{"x": None}],
         numbers=(1, 2),
         names=["a"],
         table={"a": "b", "c": Interval(low=0, high=1)},
     )
-    for key, wrong in {"colour": "blue", "path": 3, "numbers": [True], "table": {"a": 1}}.items():
+    for key, wrong in {"color": "blue", "path": 3, "numbers": [True], "table": {"a": 1}}.items():
         with pytest.raises(ValueError, match=r"is expected|fits none|not a valid"):
             restore(Odd, value | {key: wrong})

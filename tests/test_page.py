@@ -26,7 +26,7 @@ from edgepack.report.document.blocks import (
     Tone,
 )
 from edgepack.report.document.html import render_html
-from edgepack.report.document.markdown import MOST_CHARACTERS, render_markdown
+from edgepack.report.document.markdown import MAX_CHARACTERS, render_markdown
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "link", "style", "body", "header", "nav", "main", "footer"),
@@ -157,13 +157,13 @@ def test_markdown_fits_a_comment_of_github() -> None:
         sections=(Section(id="long", title="Long", lead=None, blocks=(*plots, *folds, last)),),
     )
     written = render_markdown(long)
-    assert len(written) <= MOST_CHARACTERS
+    assert len(written) <= MAX_CHARACTERS
     assert written.endswith("The end.\n")
     assert written.count("report.html has it") == 1
     assert "<summary>fold 400</summary>\n\n(left out" in written
     endless = replace(long.sections[0], blocks=(last,) * 10_000)
     cut = render_markdown(replace(long, sections=(endless,)))
-    assert MOST_CHARACTERS - 200 < len(cut) <= MOST_CHARACTERS
+    assert MAX_CHARACTERS - 200 < len(cut) <= MAX_CHARACTERS
     assert cut.endswith("report.html has it)\n")
 
 

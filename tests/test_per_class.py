@@ -47,7 +47,7 @@ def test_a_single_output_has_two_classes() -> None:
 def test_with_too_many_classes_there_are_no_per_class_results(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edgepack.evaluation.evaluate.MOST_CLASSES", 2)
+    monkeypatch.setattr("edgepack.evaluation.evaluate.MAX_CLASSES", 2)
     outputs = scores(20)
     result = Evaluator(
         outputs, [Measure(metric=ACCURACY, wanted=outputs.argmax(1))], ()

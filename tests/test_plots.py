@@ -15,7 +15,7 @@ from edgepack.report.plots.bars import bar_plot
 from edgepack.report.plots.confusion_heat_map import confusion_plot
 from edgepack.report.plots.layer_lines import layer_line_plot
 from edgepack.report.plots.memory_over_time import memory_plot
-from edgepack.report.plots.png import heat_map_colours, png_bytes
+from edgepack.report.plots.png import heat_map_colors, png_bytes
 from edgepack.report.plots.scatter import Point, scatter_plot
 from edgepack.report.plots.svg import text_width
 from edgepack.report.plots.value_histogram import histogram_plot
@@ -152,9 +152,9 @@ def test_a_picture_is_scaled_by_its_finite_values() -> None:
     assert png_bytes(np.full((2, 2), np.nan)) == png_bytes(np.zeros((2, 2)))
 
 
-def test_colours_of_heat_grow_lighter() -> None:
-    colours = heat_map_colours(np.arange(256.0).reshape(1, 256))[0] / 255
-    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+def test_colors_of_heat_grow_lighter() -> None:
+    colors = heat_map_colors(np.arange(256.0).reshape(1, 256))[0] / 255
+    linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
     luminance = linear @ [0.2126, 0.7152, 0.0722]
     assert luminance[0] < 0.03
     assert luminance[-1] > 0.6

@@ -34,7 +34,7 @@ def test_without_configuration_samples_are_unchanged() -> None:
     assert preprocess(Preprocessing(), samples) is samples
 
 
-def test_the_centre_is_cropped() -> None:
+def test_the_center_is_cropped() -> None:
     image = np.arange(5 * 4).reshape(5, 4, 1)
     np.testing.assert_array_equal(crop(image, (2, 2))[..., 0], [[5, 6], [9, 10]])
     with pytest.raises(

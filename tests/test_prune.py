@@ -90,7 +90,7 @@ def test_patterns_choose_the_sparsity_and_the_last_match_applies(
 
 
 @pytest.mark.parametrize("name", ["2 of 4", "2 of 4, trained"])
-def test_two_of_four_neighbours_become_zero(pruned: dict[str, Any], kit: str, name: str) -> None:
+def test_two_of_four_neighbors_become_zero(pruned: dict[str, Any], kit: str, name: str) -> None:
     result = pruned[f"{kit}: {name}"]
     rows = weights(result, "nested/inside").T.reshape(-1, 4)
     assert ((rows == 0).sum(axis=1) == 2).all()

@@ -128,7 +128,7 @@ def all_values(each: Tensor) -> NDArray[Any]:
 
 
 def hard_floats(each: Tensor) -> NDArray[np.float32]:
-    """Return random, special and in-range floats, and the neighbours of rounding thresholds."""
+    """Return random, special and in-range floats, and the neighbors of rounding thresholds."""
     random = np.random.default_rng(1)
     patterns = random.integers(0, 1 << 32, 20_000, np.uint32).view(np.float32)
     special = np.array([0, -0.0, np.inf, -np.inf, np.nan, -np.nan, 1e-45, -1e-45], np.float32)
@@ -145,7 +145,7 @@ def hard_floats(each: Tensor) -> NDArray[np.float32]:
 
 
 def hard_integers(each: Tensor) -> NDArray[np.int32]:
-    """Return integers of all sizes, and the neighbours of rounding thresholds."""
+    """Return integers of all sizes, and the neighbors of rounding thresholds."""
     random, constants = np.random.default_rng(2), integer_constants(each)
     unit = np.ldexp(each.quant.scale[0], constants.fraction_bits)
     steps = np.arange(constants.lowest_steps, constants.highest_steps + 1)

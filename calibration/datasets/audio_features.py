@@ -66,8 +66,8 @@ def mel_matrix(audio: Audio) -> Array:
     """
     bins = _mel(np.linspace(0, audio.sample_rate / 2, audio.fft_size // 2 + 1)[1:])[:, np.newaxis]
     edges = np.linspace(_mel(audio.lower_hz), _mel(audio.top_hz), audio.mel_bins + 2)
-    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
-    rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
+    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
+    rising, falling = (bins - lower) / (center - lower), (upper - bins) / (upper - center)
     triangles = np.maximum(0, np.minimum(rising, falling))
     return np.asarray(np.pad(triangles, ((1, 0), (0, 0))))
 

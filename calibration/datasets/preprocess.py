@@ -45,8 +45,8 @@ def resize(images: Array, size: tuple[int, int]) -> Array:
     This is the bilinear interpolation of ``tf.image.resize`` with its default settings.
     """
     height, width = size
-    top, bottom, down = _neighbours(images.shape[-3], height)
-    left, right, along = _neighbours(images.shape[-2], width)
+    top, bottom, down = _neighbors(images.shape[-3], height)
+    left, right, along = _neighbors(images.shape[-2], width)
     down, along = down[:, np.newaxis, np.newaxis], along[:, np.newaxis]
     corners = [
         images[..., row, :, :][..., columns, :].astype(np.float32)
@@ -58,7 +58,7 @@ def resize(images: Array, size: tuple[int, int]) -> Array:
     return np.asarray(upper + (lower - upper) * down)
 
 
-def _neighbours(old_size: int, new_size: int) -> tuple[Array, Array, Array]:
+def _neighbors(old_size: int, new_size: int) -> tuple[Array, Array, Array]:
     """Return the two old pixels that surround each new pixel, and its distance from the first."""
     centers = np.arange(new_size, dtype=np.float32) + np.float32(0.5)
     places = centers * np.float32(old_size / new_size)
@@ -126,5 +126,5 @@ def _normalize(preprocessing: Preprocessing, samples: Array) -> Array:
                 " in its last axis; provide one number, or one per channel"
             )
     scaled = samples.astype(np.float32) * np.float32(preprocessing.scale)
-    centred = scaled + np.float32(preprocessing.offset) - np.array(preprocessing.mean, np.float32)
-    return np.asarray(centred / np.array(preprocessing.std, np.float32))
+    centered = scaled + np.float32(preprocessing.offset) - np.array(preprocessing.mean, np.float32)
+    return np.asarray(centered / np.array(preprocessing.std, np.float32))

@@ -18,7 +18,7 @@ from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH, NumberRange
 from edgepack.config.export import DEFAULT_SEED, Recipe
-from edgepack.config.quantization import FEWEST_BITS, MOST_BITS, ROUNDINGS, FixedPoint
+from edgepack.config.quantization import MAX_BITS, MIN_BITS, ROUNDINGS, FixedPoint
 
 
 class _Study(GroupedCommand):
@@ -47,7 +47,7 @@ class _Study(GroupedCommand):
     "--bits",
     metavar="K or K-L",
     type=NumberRange(),
-    default=f"{FEWEST_BITS}-{MOST_BITS}",
+    default=f"{MIN_BITS}-{MAX_BITS}",
     show_default=True,
     help="Number of bits of each weight, or a range.",
 )

@@ -13,7 +13,7 @@ from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 
-FEWEST_FOLDS = 2
+MIN_FOLDS = 2
 
 
 @former_argument("recipe_file", "project_file")
@@ -65,9 +65,9 @@ class CompareConfig:
             raise ConfigError(
                 f"folds {self.folds}: test the calibration of one model; give one quantized file"
             )
-        if self.folds is not None and self.folds < FEWEST_FOLDS:
+        if self.folds is not None and self.folds < MIN_FOLDS:
             raise ConfigError(
-                f"folds {self.folds}: at least {FEWEST_FOLDS} are needed, one to test on and one to"
+                f"folds {self.folds}: at least {MIN_FOLDS} are needed, one to test on and one to"
                 " calibrate with"
             )
 

@@ -36,11 +36,11 @@ _SMALLEST = 2.0**-126
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """Geometry and colours of image samples of shape (height, width, channels).
+    """Geometry and colors of image samples of shape (height, width, channels).
 
     ``resize`` is (height, width) in pixels; interpolation is bilinear as in ``tf.image.resize`` by
-    default: with half-pixel centres and without antialiasing, so that each pixel is computed from
-    at most four. ``crop`` is the (height, width) of the centre crop, taken after resizing.
+    default: with half-pixel centers and without antialiasing, so that each pixel is computed from
+    at most four. ``crop`` is the (height, width) of the center crop, taken after resizing.
     ``colors`` is one of :data:`COLORS`; gray is 0.299 R + 0.587 G + 0.114 B. Raises
     :class:`ConfigError` for values out of range.
     """

@@ -110,7 +110,7 @@ def _require_one_of(setting: str, value: str, known: tuple[str, ...]) -> None:
 
 NEAREST, STOCHASTIC = "nearest", "stochastic"
 ROUNDINGS = (NEAREST, STOCHASTIC)
-FEWEST_BITS, MOST_BITS = 2, 8
+MIN_BITS, MAX_BITS = 2, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,12 +120,12 @@ class FixedPoint:
     Raises :class:`ConfigError` for a bit width out of range or an unknown rounding mode.
     """
 
-    bits: tuple[int, ...] = tuple(range(FEWEST_BITS, MOST_BITS + 1))
+    bits: tuple[int, ...] = tuple(range(MIN_BITS, MAX_BITS + 1))
     roundings: tuple[str, ...] = ROUNDINGS
 
     def __post_init__(self) -> None:
         for bits in self.bits:
-            if not FEWEST_BITS <= bits <= MOST_BITS:
-                raise ConfigError(f"bits {bits}: choose {FEWEST_BITS} to {MOST_BITS}")
+            if not MIN_BITS <= bits <= MAX_BITS:
+                raise ConfigError(f"bits {bits}: choose {MIN_BITS} to {MAX_BITS}")
         for rounding in self.roundings:
             _require_one_of("rounding", rounding, ROUNDINGS)

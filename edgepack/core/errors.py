@@ -30,7 +30,7 @@ import re
 
 _REASON_LENGTH = 300
 _CUT = " [...]"
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _OPERATOR = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\] name:")
 _LAYER_HEADING = re.compile(r"Exception encountered when calling")
 _UNINFORMATIVE = re.compile(rf'^File "|:$|^Detected at node|{_LAYER_HEADING.pattern}')
@@ -124,7 +124,7 @@ def reason(error: Exception) -> str:
 
     TensorFlow and Keras write messages that are pages long.
     """
-    text = _OPERATOR.sub("", _COLOUR.sub("", str(error)))
+    text = _OPERATOR.sub("", _COLOR.sub("", str(error)))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     candidates = [line for line in lines if not _UNINFORMATIVE.search(line)]
     # Keras puts TensorFlow's message below the heading that names the layer.

@@ -10,7 +10,7 @@ from edgepack.core.wording import counted
 from edgepack.evaluation.results import Change, Interval, MetricResult
 from edgepack.metrics.metric import Unit
 
-LEAST_P = 0.0001
+MIN_P = 0.0001
 """A smaller p-value is reported as '< 0.0001'."""
 
 _MAX_DECIMALS = 9
@@ -147,7 +147,7 @@ def _mcnemar(change: Change) -> str:
 
 def _p_value(change: Change) -> str:
     assert change.p_value is not None  # noqa: S101 (the caller looked)
-    return f"= {change.p_value:.2g}" if change.p_value >= LEAST_P else f"< {LEAST_P}"
+    return f"= {change.p_value:.2g}" if change.p_value >= MIN_P else f"< {MIN_P}"
 
 
 _MIN_SCIENTIFIC = 1e15

@@ -13,7 +13,7 @@ from edgepack.evaluation.metric_change import MetricScore, is_accuracy, metric_r
 from edgepack.evaluation.output_distance import DistantSample, output_distance
 from edgepack.evaluation.output_noise import OutputKind, OutputNoise
 from edgepack.evaluation.paired_outputs import Array, Mask, dequantized, paired_blocks, real_blocks
-from edgepack.evaluation.per_class import MOST_CLASSES, class_results
+from edgepack.evaluation.per_class import MAX_CLASSES, class_results
 from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
 from edgepack.evaluation.scores import Score
 from edgepack.metrics import are_probabilities, class_count, decision_boundary, predicted_classes
@@ -152,7 +152,7 @@ class Evaluator:
     def _class_results(
         self, outputs: Array, tensor: Tensor | None
     ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, int, int], ...]]:
-        if self._labels is None or len(self._names) > MOST_CLASSES:
+        if self._labels is None or len(self._names) > MAX_CLASSES:
             return (), ()
         return class_results(outputs, tensor, self._boundary, self._labels, self._names)
 

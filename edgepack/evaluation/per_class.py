@@ -14,7 +14,7 @@ from edgepack.metrics.roc import roc_auc
 from edgepack.storage.arrays import blocks
 from edgepack.tflite.graph import Tensor
 
-MOST_CLASSES = 10_000
+MAX_CLASSES = 10_000
 """With more classes, no per-class results are reported: they would dominate the report."""
 
 _SCORE_BYTES = 1 << 25  # of the class scores that are held at a time

@@ -31,7 +31,7 @@ METRICS = {
 
 _TOP = re.compile(r"top-([2-9]|[1-9][0-9]{1,5})")
 _MANY_CLASSES = 10  # with so many or more, top-5 is reported instead of top-2
-_FEWEST_CLASSES = 3  # with two classes, top-2 is always 1
+_MIN_CLASSES = 3  # with two classes, top-2 is always 1
 
 
 def find_built_in_metric(name: str) -> Metric | None:
@@ -189,6 +189,6 @@ def _family(family: Family, output: TensorSpec) -> list[Metric]:
     metrics = [metric for metric in METRICS.values() if metric.family is family]
     if family is Family.CLASSIFICATION:
         count = class_count(output.shape[0])
-        if count >= _FEWEST_CLASSES:
+        if count >= _MIN_CLASSES:
             metrics.insert(1, top_k_accuracy(5 if count >= _MANY_CLASSES else 2))
     return metrics

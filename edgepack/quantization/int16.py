@@ -116,7 +116,7 @@ def scale_in_int16(scale: float, zero_point: int) -> float:
 def _select(rewrite: Rewrite, is_selected: Callable[[str], bool]) -> set[int]:
     """Return the indices of the operators to convert to int16.
 
-    QUANTIZE and DEQUANTIZE operators follow their neighbours on the integer side.
+    QUANTIZE and DEQUANTIZE operators follow their neighbors on the integer side.
     """
     graph = rewrite.graph
     names = [rewrite.name(operator) for operator in graph.operators]

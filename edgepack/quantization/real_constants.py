@@ -47,8 +47,8 @@ def _dequantized(rewrite: Rewrite, index: int) -> NDArray[np.float64]:
     values: Any = rewrite.values(index)
     shape = _scale_shape(values.ndim, quantization)
     scale = np.asarray(quantization.scale, np.float64).reshape(shape)
-    centred: NDArray[np.float64] = values - np.asarray(quantization.zeroPoint).reshape(shape)
-    return centred * scale
+    centered: NDArray[np.float64] = values - np.asarray(quantization.zeroPoint).reshape(shape)
+    return centered * scale
 
 
 def _scale_shape(rank: int, quantization: Any) -> tuple[int, ...]:

@@ -70,7 +70,7 @@ class Cache:
         self._scratch = scratch
         self._removed = 0
 
-    def forgetful(self) -> Cache:
+    def without_storage(self) -> Cache:
         """Return a cache that stores nothing, for results that the user's own code decides."""
         return Cache(None, self._scratch)
 
@@ -98,7 +98,7 @@ class Cache:
             return None
         return CacheEntry(value, folder)
 
-    def remember(self, key: Any, kind: type[T], make: Callable[[], T]) -> T:
+    def get_or_compute(self, key: Any, kind: type[T], make: Callable[[], T]) -> T:
         """Return the dataclass that is stored under a key, or make and store it."""
         entry = self.find(key)
         if entry is not None:

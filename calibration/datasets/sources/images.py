@@ -17,7 +17,7 @@ SUFFIXES = (*(".bmp", ".gif", ".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".tif", "
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
 _MAX_PIXELS = 100 * 10**6  # as large as phones' photos; a file of a few KB may claim more
 _GRAY_MODES = ("1", "L", "LA")
-_COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+_COLOR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 
 
 def is_image(head: bytes) -> bool:
@@ -35,7 +35,7 @@ def decode(file: IO[bytes]) -> NDArray[Any]:
     from PIL import Image
 
     with Image.open(file, formats=FORMATS) as image:
-        if image.mode not in (*_GRAY_MODES, *_COLOUR_MODES):
+        if image.mode not in (*_GRAY_MODES, *_COLOR_MODES):
             raise DatasetError(f"an image of mode {image.mode}; save it with 8 bits per channel")
         if (pixels_count := image.width * image.height) > _MAX_PIXELS:
             raise DatasetError(

@@ -17,7 +17,7 @@ class Prune(CompressionStep):
     """Magnitude pruning: the smallest weights of each layer become zero.
 
     How many is set by one of three: ``sparsity``, a fraction (0.5 by default); ``n_of_m``, such as
-    (2, 4) for two of every four neighbouring weights; or ``threshold``, below which all weights of
+    (2, 4) for two of every four neighboring weights; or ``threshold``, below which all weights of
     the model become zero. ``layers`` pairs name patterns with a sparsity of their own, 0 to exclude
     a layer; the last matching pattern applies. ``block`` prunes two-dimensional weights in blocks
     of (rows, columns). Without ``fine_tune`` the model is pruned in one shot. Raises

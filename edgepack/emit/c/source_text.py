@@ -80,7 +80,7 @@ def c_title(text: str) -> str:
 
 
 def c_float(value: float) -> str:
-    """Write a float32 literal with just the digits that distinguish it from its neighbours.
+    """Write a float32 literal with just the digits that distinguish it from its neighbors.
 
     Raises :class:`ValueError` for NaN and infinity, for which C has no literals.
 

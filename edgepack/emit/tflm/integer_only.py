@@ -30,7 +30,7 @@ from edgepack.tflite.graph import Tensor
 RANGE_BITS = 22
 """Most bits that a number of units takes: a float has 24, and see the module's docstring."""
 
-_MOST_FRACTION_BITS = 149  # the smallest positive float32 is 2^-149
+_MAX_FRACTION_BITS = 149  # the smallest positive float32 is 2^-149
 _TRIES = 6  # of 6,600 random scales, one needed the third try
 _SCALE_SHIFT = 40  # leaves room for the 22 bits of units, and one more
 
@@ -87,7 +87,7 @@ def integer_constants(tensor: Tensor) -> IntegerConstants:
             f"{tensor.name!r}: with scale {scale:g} its values do not fit into float32; convert the"
             " model again"
         )
-    highest_bits = min(RANGE_BITS - math.frexp(farthest)[1], _MOST_FRACTION_BITS)
+    highest_bits = min(RANGE_BITS - math.frexp(farthest)[1], _MAX_FRACTION_BITS)
     for fraction_bits in range(highest_bits, highest_bits - _TRIES, -1):
         constants = _constants(scale, fraction_bits, lowest, highest)
         if _is_exact(constants, tensor, zero_point):

@@ -93,7 +93,7 @@ class CandidateDetails:
             data.classes,
         ]
         try:
-            report = setup.cache.remember(
+            report = setup.cache.get_or_compute(
                 key, LintReport, lambda: run_linter(setup.job(recipe), setup.data)
             )
         except EdgepackError as error:
@@ -126,7 +126,7 @@ class CandidateDetails:
                     budgets={},
                 )
 
-        return setup.cache.remember(key, ValidationReport, validation)
+        return setup.cache.get_or_compute(key, ValidationReport, validation)
 
     def _layers(self, file: ParsedFile, float_file: ParsedFile) -> DebugReport:
         setup = self._setup
@@ -150,7 +150,7 @@ class CandidateDetails:
                     NoProgress(),
                 )
 
-        return setup.cache.remember(key, DebugReport, layers)
+        return setup.cache.get_or_compute(key, DebugReport, layers)
 
     @cached_property
     def _layer_comparer(self) -> RestartingWorker:

@@ -53,7 +53,7 @@ class ReferenceModel:
         self._verbose = verbose
         self._worker: Worker | None = None
         self._converted: ParsedFile | None = None
-        self._cache = cache.forgetful() if source.runs_code else cache
+        self._cache = cache.without_storage() if source.runs_code else cache
         self.inputs = {role: describe_data(path) for role, path in source.inputs.items()}
         self.signature, self.runtime = self._signature()
 
@@ -122,7 +122,9 @@ class ReferenceModel:
     def _signature(self) -> tuple[Signature, str]:
         if self.file is not None:
             return self.file.signature, TfliteFile.runtime
-        loaded = self._cache.remember(["signature", self._content], LoadedModelInfo, self._load)
+        loaded = self._cache.get_or_compute(
+            ["signature", self._content], LoadedModelInfo, self._load
+        )
         return loaded.signature, loaded.runtime
 
     def session(self) -> Worker:

@@ -36,7 +36,7 @@ class Scoring:
         self._measures = measures
         self._classes = classes
         runs_code = any(measure.metric.family is Family.OWN for measure in measures)
-        self._cache = cache.forgetful() if runs_code else cache
+        self._cache = cache.without_storage() if runs_code else cache
         contents = {id(each): _content(each) for each in _distinct_targets(measures)}
         self._key = [
             "score",
@@ -62,7 +62,7 @@ class Scoring:
         )
 
     def _cached(self, content: Any, compute: Callable[[], OutputResult]) -> OutputResult:
-        return self._cache.remember([*self._key, content], OutputResult, compute)
+        return self._cache.get_or_compute([*self._key, content], OutputResult, compute)
 
 
 def _distinct_targets(measures: Sequence[Measure]) -> Iterable[Rows]:

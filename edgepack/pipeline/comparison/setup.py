@@ -16,7 +16,7 @@ from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.progress import Progress
 from edgepack.core.signature import Signature
 from edgepack.devices.target import Target, load_targets
-from edgepack.evaluation.per_class import MOST_CLASSES
+from edgepack.evaluation.per_class import MAX_CLASSES
 from edgepack.metrics import (
     Measure,
     choose_measures,
@@ -179,7 +179,7 @@ def _classes(
 ) -> dict[str, tuple[str, ...]]:
     """Name the classes of outputs: after the labels file, else the dataset's folders, else numbers.
 
-    Outputs with more than :data:`MOST_CLASSES` classes get no numbers.
+    Outputs with more than :data:`MAX_CLASSES` classes get no numbers.
     """
     outputs = signature.outputs
     labelled = find_labelled_output(config.labels, labels, outputs) if config.labels else None
@@ -191,6 +191,6 @@ def _classes(
             count = class_count(output.shape[-1])
             if len(data.classes) == count:
                 classes[output.name] = data.classes
-            elif count <= MOST_CLASSES:
+            elif count <= MAX_CLASSES:
                 classes[output.name] = tuple(str(number) for number in range(count))
     return classes

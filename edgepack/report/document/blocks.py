@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 
 class Tone(str, Enum):
-    """Whether a text is good news, bad news or unsure; never shown by colour alone."""
+    """Whether a text is good news, bad news or unsure; never shown by color alone."""
 
     PLAIN = "plain"
     GOOD = "good"

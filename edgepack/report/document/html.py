@@ -39,7 +39,7 @@ _CONTENT = "page-content"
 
 _BRACKETED = re.compile(r"(?P<figure>[^([]+) (?P<aside>\(.+\)|\[.+\])")
 
-# Icons, so that a tone is not shown by colour alone: a tick, a cross, a question mark.
+# Icons, so that a tone is not shown by color alone: a tick, a cross, a question mark.
 _ICONS = {
     Tone.GOOD: "M3 8.5 6.5 12 13 4.5",
     Tone.BAD: "M4 4 12 12 M12 4 4 12",

@@ -39,7 +39,7 @@ _MARKS = re.compile(r"[`*_\[\]~!$]")
 _AT_THE_START = re.compile(r"^(\d{0,9})([-+.)])(?=[-\s]|$)")
 
 
-MOST_CHARACTERS = 65_536
+MAX_CHARACTERS = 65_536
 """The most characters that GitHub accepts in a comment or a description."""
 
 _LEFT_OUT = "(left out here because of its length: report.html has it)"
@@ -48,7 +48,7 @@ _LEFT_OUT = "(left out here because of its length: report.html has it)"
 def render_markdown(document: Document) -> str:
     """Return a document as GitHub Flavored Markdown, the same text for the same document.
 
-    To stay within ``MOST_CHARACTERS``, the longest collapsed blocks are left out first, then blocks
+    To stay within ``MAX_CHARACTERS``, the longest collapsed blocks are left out first, then blocks
     from the end.
     """
     blocks = [
@@ -65,13 +65,13 @@ def _within(blocks: list[str]) -> list[str]:
     folded = (place for place, block in enumerate(blocks) if block.startswith(_FOLD))
     longest = sorted(folded, key=lambda place: -len(blocks[place]))
     for place in longest:
-        if _length(blocks) > MOST_CHARACTERS:
+        if _length(blocks) > MAX_CHARACTERS:
             title = blocks[place].partition("\n")[0]
             blocks[place] = f"{title}\n\n{_LEFT_OUT}\n\n{_UNFOLD}"
-    if _length(blocks) <= MOST_CHARACTERS:
+    if _length(blocks) <= MAX_CHARACTERS:
         return blocks
     lengths = accumulate(_length([block]) for block in blocks)
-    room = MOST_CHARACTERS - _length([_LEFT_OUT])
+    room = MAX_CHARACTERS - _length([_LEFT_OUT])
     return [*(block for block, end in zip(blocks, lengths, strict=True) if end <= room), _LEFT_OUT]
 
 

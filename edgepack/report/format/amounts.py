@@ -5,7 +5,7 @@ None is written as ``NONE``.
 
 from __future__ import annotations
 
-from edgepack.evaluation.drop_sentences import LEAST_P, decimals_of
+from edgepack.evaluation.drop_sentences import MIN_P, decimals_of
 from edgepack.evaluation.results import MetricResult
 from edgepack.evaluation.scores import OutputComparison, Score
 from edgepack.metrics.metric import Unit
@@ -58,7 +58,7 @@ def format_p_value(metric: MetricResult) -> str:
     p_value = metric.change.p_value if metric.change else None
     if p_value is None:
         return NONE
-    return f"{p_value:.4f}" if p_value >= LEAST_P else f"< {LEAST_P}"
+    return f"{p_value:.4f}" if p_value >= MIN_P else f"< {MIN_P}"
 
 
 def interpreter_label(output: OutputComparison, name: str) -> str:

@@ -1,4 +1,4 @@
 """Plots as SVG, one kind per file: functions from figures to an ``svg`` element.
 
-Colours come from the page's style sheet, by class, so that a plot fits light and dark pages.
+Colors come from the page's style sheet, by class, so that a plot fits light and dark pages.
 """

@@ -25,7 +25,7 @@ from edgepack.report.plots.svg import (
 
 _BAR = 12
 _GAP = 9
-_MOST_LABEL = 120
+_MAX_LABEL = 120
 
 
 def bar_plot(
@@ -44,7 +44,7 @@ def bar_plot(
     values = [value for _, each in groups for value in each]
     low, high = extent([*values, 0.0, most])
     labels = distinct_names([name for name, _ in groups])
-    names = min(max(map(text_width, labels), default=0), _MOST_LABEL)
+    names = min(max(map(text_width, labels), default=0), _MAX_LABEL)
     written = [_value_label(value, unit) for value in values if is_finite_number(value)]
     widest = max(map(text_width, written), default=9)
     along = Scale(min(low, 0), high, names + 8, WIDTH - widest - 6)

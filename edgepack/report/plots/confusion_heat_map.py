@@ -32,7 +32,7 @@ def confusion_plot(
 ) -> Element:
     """Draw a confusion matrix: ``counts`` by label (rows) and predicted class (columns).
 
-    Correct and wrong predictions have different colours, the darker the larger their share of the
+    Correct and wrong predictions have different colors, the darker the larger their share of the
     row. Numbers are left out if cells are too small for them. There is room for the names of forty
     classes.
     """

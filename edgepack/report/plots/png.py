@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
-"""PNG's colour types by the number of channels: greyscale, RGB, RGBA."""
+_COLOR_TYPES = {1: 0, 3: 2, 4: 6}
+"""PNG's color types by the number of channels: grayscale, RGB, RGBA."""
 
 # Björn Ottosson, "A perceptual color space for image processing": from OKLab to linear sRGB.
 _TO_CONES = np.array(
@@ -44,7 +44,7 @@ def png_bytes(pixels: NDArray[Any], span: tuple[float, float] | None = None) -> 
         (height, 1 + width * channels), np.uint8
     )  # each begins with its filter type, 0: none
     rows[:, 1:] = pixels_8bit.reshape(height, width * channels)
-    head = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPES[channels], 0, 0, 0)
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
@@ -55,14 +55,14 @@ def png_bytes(pixels: NDArray[Any], span: tuple[float, float] | None = None) -> 
     )
 
 
-def heat_map_colours(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return the colours of values of shape (H, W), as uint8 of shape (H, W, 3).
+def heat_map_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the colors of values of shape (H, W), as uint8 of shape (H, W, 3).
 
     They are from dark blue for the smallest to yellow for the largest. Lightness grows with the
-    value, so that the map is legible without colour vision.
+    value, so that the map is legible without color vision.
     """
-    coloured: NDArray[np.uint8] = _colours()[_scaled(values, None)]
-    return coloured
+    colored: NDArray[np.uint8] = _colors()[_scaled(values, None)]
+    return colored
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
@@ -88,8 +88,8 @@ def _scaled(values: NDArray[Any], span: tuple[float, float] | None) -> NDArray[n
 
 
 @cache
-def _colours() -> NDArray[np.uint8]:
-    """Return 256 RGB colours of evenly growing OKLab lightness, from blue over red to yellow."""
+def _colors() -> NDArray[np.uint8]:
+    """Return 256 RGB colors of evenly growing OKLab lightness, from blue over red to yellow."""
     part = np.linspace(0, 1, 256)
     light = 0.18 + 0.74 * part
     hue = np.radians(265 + 205 * part)  # blue, purple, red, yellow

@@ -28,7 +28,7 @@ _SIZE = 5.0
 _LABEL = 150
 _NEAR = 16  # a label farther from its point is connected to it by a line
 
-# Shapes of series, which colour alone must not distinguish.
+# Shapes of series, which color alone must not distinguish.
 _SHAPES = (
     "M -5 0 A 5 5 0 1 0 5 0 A 5 5 0 1 0 -5 0 Z",
     "M -4.5 -4.5 H 4.5 V 4.5 H -4.5 Z",
@@ -43,7 +43,7 @@ _Box = tuple[float, float, float, float]
 class Point:
     """A named point; ``low`` to ``high`` is the interval of ``y``, None without one.
 
-    Points of the same ``series`` have the same colour and shape.
+    Points of the same ``series`` have the same color and shape.
     """
 
     name: str

@@ -19,7 +19,7 @@ WIDTH = 360
 WIDE = 720
 FONT = 11
 SERIES = 6
-"""The number of colours of series; further series repeat them."""
+"""The number of colors of series; further series repeat them."""
 
 # The largest width of letters in common fonts, as a fraction of the font size.
 _LETTER = 0.64
@@ -29,7 +29,7 @@ _FULL_WIDTH = "\u1100"  # the first full-width letter, as in Chinese
 _SWATCH = 10
 _SHORTEST = 5  # letters, three of which are dots
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-_LEAST_PREFIXED = 1e4  # smaller numbers have no SI prefix
+_MIN_PREFIXED = 1e4  # smaller numbers have no SI prefix
 _STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -94,7 +94,7 @@ def short_number(value: float) -> str:
     >>> [short_number(value) for value in (12.0, 99.126, 53_936, 1.25e6, -0.00001234)]
     ['12', '99.13', '53.9k', '1.25M', '-1.23e-05']
     """
-    if abs(value) >= _LEAST_PREFIXED:
+    if abs(value) >= _MIN_PREFIXED:
         for size, prefix in _PREFIXES:
             if abs(value) >= size:
                 return f"{value / size:.3g}{prefix}"
@@ -140,7 +140,7 @@ def distinct_names(names: Sequence[str]) -> list[str]:
 
 
 def series_class(index: int) -> str:
-    """Return the CSS class that fills with the colour of a series."""
+    """Return the CSS class that fills with the color of a series."""
     return f"s{index % SERIES}"
 
 

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Picture, Plot
-from edgepack.report.plots.png import heat_map_colours, png_bytes
+from edgepack.report.plots.png import heat_map_colors, png_bytes
 from edgepack.report.plots.waveform import waveform_plot
 
 Array = NDArray[Any]
 
 _CHANNELS = (1, 3, 4)
-_LEAST_SIDE = 8
+_MIN_SIDE = 8
 _NARROW = 3  # a ratio of sides above it: features over time rather than a picture
 _LONG = 64
-_MOST_NUMBERS = 16
-_MOST_SIDE = 256
+_MAX_NUMBERS = 16
+_MAX_SIDE = 256
 _BYTE = 255
 
 
@@ -36,8 +36,8 @@ def number_row(values: Array) -> str:
     '0.5, 2'
     """
     flat = np.asarray(values).reshape(-1)
-    more = f" and {flat.size - _MOST_NUMBERS:,} more" if flat.size > _MOST_NUMBERS else ""
-    return ", ".join(f"{value:.4g}" for value in flat[:_MOST_NUMBERS].tolist()) + more
+    more = f" and {flat.size - _MAX_NUMBERS:,} more" if flat.size > _MAX_NUMBERS else ""
+    return ", ".join(f"{value:.4g}" for value in flat[:_MAX_NUMBERS].tolist()) + more
 
 
 def sample_media(
@@ -76,7 +76,7 @@ def _is_picture(values: Array) -> bool:
         return False
     short, long = sorted(values.shape[:2])
     is_narrow = values.shape[2] == 1 and long > _NARROW * short
-    return short >= _LEAST_SIDE and not is_narrow
+    return short >= _MIN_SIDE and not is_narrow
 
 
 def _pictures(names: Sequence[str], arrays: Sequence[Array]) -> tuple[Picture, ...]:
@@ -98,13 +98,13 @@ def _maps(names: Sequence[str], arrays: Sequence[Array]) -> tuple[Picture, ...]:
     if height > _NARROW * width:
         names = [f"{name}, rows to the right" for name in names]
         arrays = [array.T[::-1] for array in arrays]
-    coloured = np.split(heat_map_colours(np.concatenate(arrays)), len(arrays))
-    return tuple(_picture(name, pixels) for name, pixels in zip(names, coloured, strict=True))
+    colored = np.split(heat_map_colors(np.concatenate(arrays)), len(arrays))
+    return tuple(_picture(name, pixels) for name, pixels in zip(names, colored, strict=True))
 
 
 def _picture(name: str, pixels: Array, span: tuple[float, float] | None = None) -> Picture:
     """Encode a picture, leaving out pixels of a large one."""
-    step = -(-max(pixels.shape[:2]) // _MOST_SIDE)
+    step = -(-max(pixels.shape[:2]) // _MAX_SIDE)
     small = np.ascontiguousarray(pixels[::step, ::step])
     height, width = pixels.shape[:2]
     return Picture(

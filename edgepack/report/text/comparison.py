@@ -25,7 +25,7 @@ from edgepack.report.sections.folds import folds_sentence
 from edgepack.report.sections.verdict import verdict_sentences
 
 _NAME = 16
-_LEAST_NAME = 11  # interpreter
+_MIN_NAME = 11  # interpreter
 _TITLE = 34  # partial AUC of anomalies (to 0.1)
 _LABEL = 24
 _CLASSES = 3
@@ -69,7 +69,7 @@ def _verdict_rows(report: ComparisonReport, output: str) -> Iterator[list[str]]:
         rows += [_loss_cells(metric) if metric else [NONE] * 3 for metric in metrics]
     rows = _without_empty_columns(rows)
     used = sum(max(map(len, column)) + _GAP for column in zip(*rows, strict=True))
-    room = max((WIDTH - used - _GAP) // 2, _LEAST_NAME)
+    room = max((WIDTH - used - _GAP) // 2, _MIN_NAME)
     yield ["model", "interpreter", *rows[0]]
     known_rows = {
         (each.stage.name, each.runtime): row for each, row in zip(runs, rows[1:], strict=True)

@@ -23,7 +23,7 @@ from edgepack.report.format.text_table import (
 )
 
 _NAME = 40
-_LEAST_NAME = 12
+_MIN_NAME = 12
 _OPERATOR = 20
 _ROWS = 40
 _BAR = 40
@@ -203,7 +203,7 @@ def _fitted(rows: Sequence[Sequence[str]], left: int, width: int = WIDTH) -> str
     places = [max(len(row[0]) for row in rows)]
     others = [max(len(row[column]) for row in rows) for column in range(2, len(rows[0]))]
     used = sum(places + others) + 2 * (len(others) + 1)
-    room = max(_LEAST_NAME, width - used)
+    room = max(_MIN_NAME, width - used)
     return text_table(
         [[place.rjust(places[0]), cut_start(name, room), *cells] for place, name, *cells in rows],
         left,

@@ -44,12 +44,12 @@ typedef struct {
 static inline ${input}_place ${input}_find(size_t index, size_t given, size_t wanted)
 {
     const float ratio = (float)given / (float)wanted;
-    const float centre = ${model}_round_product(((float)index + 0.5f) * ratio) - 0.5f;
+    const float center = ${model}_round_product(((float)index + 0.5f) * ratio) - 0.5f;
     ${input}_place place = {0, 0, 0.0f};
-    if (centre > 0.0f) {
-        place.first = (size_t)centre;
+    if (center > 0.0f) {
+        place.first = (size_t)center;
         place.second = place.first + 1 < given ? place.first + 1 : given - 1;
-        place.distance = centre - (float)place.first;
+        place.distance = center - (float)place.first;
     }
     return place;
 }
