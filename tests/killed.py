@@ -19,7 +19,7 @@ from typing import Any
 
 from edgepack.core.errors import OutputError
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
-from edgepack.storage import exchange
+from edgepack.storage import atomic_rename
 from edgepack.storage.manifest import MANIFEST
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.text_files import write_json
@@ -77,7 +77,7 @@ def is_killed(output: Path, number: int, when: str) -> bool:
     if process == 0:
         for name in STEPS:
             setattr(os, name, dying(getattr(os, name), number, when))
-        exchange._rename = dying(exchange._rename, number, when)
+        atomic_rename._rename = dying(atomic_rename._rename, number, when)
         fill(output, "new")
         os._exit(0)
     _, status = os.waitpid(process, 0)
@@ -96,7 +96,7 @@ def refusal(output: Path) -> str:
 def main(root: Path, *, twice: bool) -> None:
     """Kill a process at each step, check the folder, write it again, and check again."""
     if twice:
-        exchange._function = lambda: None
+        atomic_rename._function = lambda: None
     tempfile.tempdir = str(root / "tmp")
     (root / "tmp").mkdir()
     faults = []

@@ -20,8 +20,8 @@ from edgepack.core.errors import ModelError
 from edgepack.metrics import choose_measures
 from edgepack.pipeline.comparison import reference
 from edgepack.pipeline.comparison.cached_runs import Samples
+from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.pipeline.comparison.candidates import Candidate, read_candidates
-from edgepack.pipeline.comparison.scoring import Scoring
 from edgepack.pipeline.validation.read_inputs import read_file
 from edgepack.storage.arrays import array_paths, load_array, save_array
 from edgepack.storage.artifact import describe_all

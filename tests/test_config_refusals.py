@@ -27,6 +27,11 @@ from config_files import ARGUMENTS, MANIFEST, STEPS, refused, run, write_config
         ("[export]\nconfig = 'a'", "unknown key 'config'"),
         ("[export]\nrecipe = 'a'", "[export] has no 'recipe': it is an option of firmware"),
         ("[export]\nhelp = true", "unknown key 'help'"),
+        (
+            "[firmware]\npreprocessing = 'a'\nrecipe = 'b'",
+            "[firmware] 'preprocessing' and 'recipe' are the same option; keep one",
+        ),
+        ("[firmware]\nlabel = 'a'", "arena-margin, labels, preprocessing, test, vectors"),
         ("[export]\nn-of-m = '2:4'\nn_of_m = '1:4'", "the keys 'n-of-m' and 'n_of_m' mean the"),
         ("[export]\nsamples = '3'", "[export] 'samples' must be a whole number, not '3'"),
         ("[export]\nsamples = 3.5", "[export] 'samples' must be a whole number, not 3.5"),

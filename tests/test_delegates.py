@@ -157,7 +157,7 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 from {package} import interpreter
-from edgepack.tflite.delegated import left_by_delegates
+from edgepack.tflite.delegated_operators import left_by_delegates
 for path in sys.argv[1:]:
     running = interpreter.Interpreter(model_content=Path(path).read_bytes())
     running.allocate_tensors()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgepack.core.errors import OutputError
-from edgepack.storage import exchange, output_folder
+from edgepack.storage import atomic_rename, output_folder
 from edgepack.storage.artifact import describe, describe_all
 from edgepack.storage.manifest import MANIFEST
 from edgepack.storage.output_folder import staged_output
@@ -195,7 +195,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Replace folders as on systems that can exchange two paths, and as on others."""
     if request.param == "renamed twice":
-        monkeypatch.setattr(exchange, "_function", lambda: None)
+        monkeypatch.setattr(atomic_rename, "_function", lambda: None)
     return str(request.param)
 
 

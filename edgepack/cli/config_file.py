@@ -166,7 +166,10 @@ def _check_all(table: dict[str, Any], commands: Mapping[str, click.Command], fol
     A value is invalid if it fits none of the commands that have the key.
     """
     keys = {name: _parameters_by_key(command) for name, command in commands.items()}
-    require_known(table, dict.fromkeys(key for each in keys.values() for key in each), _ALL_KEYS)
+    accepted = {key for each in keys.values() for key in each}
+    unknown = {key: value for key, value in table.items() if key not in accepted}
+    current = (key for command in commands.values() for key in _current_keys(command))
+    require_known(unknown, dict.fromkeys(current), _ALL_KEYS)
     for key, value in table.items():
         having = [commands[name] for name, known in keys.items() if key in known]
         errors = [_error(command, key, value, folder) for command in having]
@@ -189,13 +192,15 @@ _ALL_KEYS = f"[{ALL}] knows the keys"
 def _values(command: click.Command, table: dict[str, Any], name: str, folder: Path) -> _Options:
     """Check the values in a table of a command; returns them by the names of its parameters."""
     known = _parameters_by_key(command)
-    values: _Options = {}
-    for key, value in table.items():
-        parameter = str(known[key].name)
-        if parameter in values:
-            raise TableError(f"[{name}] {key!r} is a former name of another of its keys; keep one")
-        values[parameter] = _checked(known[key], value, f"[{name}] {key!r}", folder)
-    return values
+    keys: dict[str, str] = {}
+    for key in table:
+        first = keys.setdefault(str(known[key].name), key)
+        if first != key:
+            raise TableError(f"[{name}] {first!r} and {key!r} are the same option; keep one")
+    return {
+        parameter: _checked(known[key], table[key], f"[{name}] {key!r}", folder)
+        for parameter, key in keys.items()
+    }
 
 
 def _commands(ctx: click.Context) -> Mapping[str, click.Command]:
@@ -216,6 +221,15 @@ def _parameters(command: click.Command) -> Iterator[tuple[str, click.Parameter]]
             yield from ((name[2:], param) for name in param.opts if name.startswith("--"))
 
 
+def _current_keys(command: click.Command) -> list[str]:
+    """Return the keys of a command, without former names, which are accepted but not listed."""
+    return [
+        key
+        for key, param in _parameters(command)
+        if not (isinstance(param, RenamedOption) and param.opts[-1] == f"--{key}")
+    ]
+
+
 def _require_known_keys(
     name: str, table: dict[str, Any], commands: Mapping[str, click.Command]
 ) -> None:
@@ -225,7 +239,8 @@ def _require_known_keys(
     for key in table:
         if key not in known and (others := [n for n, each in keys.items() if key in each]):
             raise TableError(f"[{name}] has no {key!r}: it is an option of {', '.join(others)}")
-    require_known(table, known, f"[{name}] knows the keys")
+    unknown = {key: value for key, value in table.items() if key not in known}
+    require_known(unknown, _current_keys(commands[name]), f"[{name}] knows the keys")
 
 
 def _checked(param: click.Parameter, value: Any, name: str, folder: Path) -> Any:

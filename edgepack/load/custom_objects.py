@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError
-from edgepack.core.importing import import_named
+from edgepack.core.user_code import import_named
 from edgepack.load.configurations import entries, lookup_names
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.core.errors import ConfigError
-from edgepack.core.importing import import_function, user_code_errors
+from edgepack.core.user_code import import_function, user_code_errors
 from edgepack.metrics.ground_truth import any_labels
 from edgepack.metrics.metric import Array, Family, Metric, Unit
 from edgepack.metrics.records import record_array

@@ -15,7 +15,7 @@ from edgepack.core.printable import quote_name
 from edgepack.core.signals import ignore_interrupts
 from edgepack.core.system_errors import STAGED, explain_write_errors
 from edgepack.core.temporary_folders import TemporaryFolder
-from edgepack.storage.exchange import exchange_paths, rename_new
+from edgepack.storage.atomic_rename import exchange_paths, rename_new
 from edgepack.storage.manifest import MANIFEST, Manifest
 from edgepack.storage.overlap import require_no_hard_links, require_no_overlap
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.tflite.delegated import left_by_delegates
+from edgepack.tflite.delegated_operators import left_by_delegates
 
 
 class TfliteInterpreter:

@@ -6,7 +6,7 @@ from edgepack.calibration.datasets.sources.columns import Columns
 from edgepack.calibration.datasets.sources.source import Context
 from edgepack.calibration.datasets.sources.stream import Stream, open_object
 from edgepack.core.errors import DatasetError
-from edgepack.core.importing import import_function, user_code_errors
+from edgepack.core.user_code import import_function, user_code_errors
 
 
 def open_function(name: str, context: Context) -> Columns | Stream:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edgepack.calibration.datasets.sources.columns import Columns, InMemoryArray
 from edgepack.calibration.datasets.sources.source import Context, Fields, SampleBlock
 from edgepack.core.errors import DatasetError
-from edgepack.core.importing import user_code_errors
 from edgepack.core.signature import Signature
+from edgepack.core.user_code import user_code_errors
 
 _CURE = "provide an array for each input: dict({arguments})"
 _LABELLED_LENGTHS = (2, 3)  # (x, y) and (x, y, weights)

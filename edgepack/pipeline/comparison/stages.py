@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
+from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.pipeline.comparison.candidates import Candidate
-from edgepack.pipeline.comparison.scoring import Scoring
 from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.report.data.comparison import FLOAT, Stage, StageRun
 

@@ -12,9 +12,9 @@ from edgepack.report.sections.confusion import confusion_section
 from edgepack.report.sections.disagreements import disagreements_section
 from edgepack.report.sections.folds import folds_section
 from edgepack.report.sections.layer_errors import layer_errors_section
-from edgepack.report.sections.ledger import ledger_section
 from edgepack.report.sections.lint_findings import lint_section
 from edgepack.report.sections.metrics import metrics_section
+from edgepack.report.sections.models_table import models_section
 from edgepack.report.sections.notes import notes_section
 from edgepack.report.sections.per_class import per_class_section
 from edgepack.report.sections.provenance_tables import provenance_section
@@ -33,7 +33,7 @@ def comparison_document(report: ComparisonReport, samples: ShownSamples) -> Docu
     """
     stages = report.stages
     sections = (
-        ledger_section(report),
+        models_section(report),
         metrics_section(report),
         per_class_section(report),
         confusion_section(report),

@@ -8,7 +8,7 @@ from edgepack.core.wording import counted
 from edgepack.report.data.comparison import FLOAT
 from edgepack.report.data.export import Report
 from edgepack.report.document.blocks import Document, Headline, Section, Tone
-from edgepack.report.sections.ledger import score_ledger_section
+from edgepack.report.sections.models_table import scores_section
 from edgepack.report.sections.notes import notes_section
 from edgepack.report.sections.provenance_tables import provenance_section
 from edgepack.report.sections.target_verdicts import target_verdicts_section
@@ -25,7 +25,7 @@ def export_document(report: Report, manifest: Manifest) -> Document:
     of_float = report.compression[-1].stage if report.compression else FLOAT
     settings = {key: value for key, value in recipe.items() if key not in inputs}
     sections = (
-        score_ledger_section(report.comparison, report.float_runtime, report.compression),
+        scores_section(report.comparison, report.float_runtime, report.compression),
         target_verdicts_section({scheme: report.targets}),
         weight_sparsity_section(
             {of_float: report.sparsity.float, scheme: report.sparsity.quantized}

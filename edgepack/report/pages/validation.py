@@ -16,7 +16,7 @@ from edgepack.report.document.block_shortcuts import (
 from edgepack.report.document.blocks import Document, Headline, Row, Section, Tone
 from edgepack.report.format.amounts import interpreter_label
 from edgepack.report.format.text_table import NONE
-from edgepack.report.sections.ledger import score_ledger_section
+from edgepack.report.sections.models_table import scores_section
 from edgepack.report.sections.notes import notes_section
 from edgepack.report.sections.provenance_tables import provenance_section
 from edgepack.report.sections.target_verdicts import target_verdicts_section
@@ -31,7 +31,7 @@ def validation_document(report: ValidationReport) -> Document:
     word = FAILED if tone is Tone.BAD else NOT_CHECKED.upper() if tone is Tone.UNSURE else "PASSED"
     sections = (
         target_verdicts_section({report.model: report.targets}),
-        score_ledger_section(report.comparison, NONE) if report.comparison else None,
+        scores_section(report.comparison, NONE) if report.comparison else None,
         _runtimes(report),
         notes_section(report.notes),
         provenance_section({}, {}, {}, {report.model: report.artifact}),

@@ -38,7 +38,7 @@ _P = (
 )
 
 
-def ledger_section(report: ComparisonReport) -> Section | None:
+def models_section(report: ComparisonReport) -> Section | None:
     """Return the table of a comparison, with rows for C arrays."""
     if not report.stages:
         return None
@@ -78,7 +78,7 @@ def ledger_section(report: ComparisonReport) -> Section | None:
     )
 
 
-def score_ledger_section(
+def scores_section(
     comparison: Comparison, float_runtime: str, compression: Sequence[StepReport] = ()
 ) -> Section:
     """Return the table of an export or a validation, which have no intervals."""

@@ -11,7 +11,7 @@ import pytest
 
 from edgepack.metrics import Measure, find_metric
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, array_digest
-from edgepack.pipeline.comparison.scoring import Scoring
+from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.storage.cache import Cache
 
 LABELS = np.arange(12) % 3
@@ -42,7 +42,7 @@ def test_scores_of_the_same_inputs_are_computed_once(
 ) -> None:
     arguments = (0, runtime_outputs(RIGHT), [measure("accuracy")], ("a", "b", "c"), cache)
     first = Scoring(*arguments).float_result()
-    monkeypatch.setattr("edgepack.pipeline.comparison.scoring.Evaluator", None)
+    monkeypatch.setattr("edgepack.pipeline.comparison.cached_scores.Evaluator", None)
     assert Scoring(*arguments).float_result() == first
 
 
