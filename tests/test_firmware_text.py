@@ -170,7 +170,7 @@ def test_settings_explain_quantized_integers() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"dtype": "string"}, "no type for string"), ({"shape": (1, 0)}, "holds no values")],
+    [({"dtype": "string"}, "no type for string"), ({"shape": (1, 0)}, "has no values")],
 )
 def test_tensors_that_c_cannot_represent_are_refused(changes: dict[str, Any], words: str) -> None:
     model = small_model()

@@ -188,7 +188,7 @@ def test_a_range_set_by_hand_takes_effect(
         *("--ranges", path, "--output", tmp_path / "out"),
     )
     assert done.returncode == 0, done.stderr
-    assert "as given" in done.stdout
+    assert "from --ranges" in done.stdout
     model = read_tflite((tmp_path / "out" / "int8.tflite").read_bytes()).main
     quant = next(tensor.quant for tensor in model.tensors if tensor.name == name)
     assert quant is not None

@@ -59,7 +59,7 @@ def test_the_columns_of_a_table_are_read_in_order(folder: DataFolder) -> None:
     [
         ("a,b\n1,2\n3,red\n", "column 'b' is not a number in row 2 after the header: 'red'"),
         ("a,b\n1,\n", "column 'b' is not a number in row 1 after the header: ''"),
-        ("a,b\n1,2\n3\n", "row 2 after the header has 1 columns, but the header has 2"),
+        ("a,b\n1,2\n3\n", "row 2 after the header has 1 column, but the header has 2"),
         ("1,2\n3,4\n", "the first row must name the columns"),
         ("a;b\n1;2\n", "separate the columns by commas"),
         ("a,b\n", "'x' is empty"),
