@@ -13,6 +13,7 @@ import pytest
 import yaml
 from conftest import need
 
+from edgepack.devices.target import LAYOUTS as NAMES_IN_TARGETS
 from edgepack.emit.tflm.layouts import LAYOUTS
 
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
@@ -318,6 +319,10 @@ def test_the_platformio_library_and_its_self_test_refer_to_each_other() -> None:
         "spaziochirale/Chirale_TensorFLowLite@^2.0.0",
     ]
     assert section["build_flags"] == "-std=gnu++17"
+
+
+def test_targets_name_the_layouts_that_there_are() -> None:
+    assert tuple(LAYOUTS) == NAMES_IN_TARGETS
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
