@@ -50,7 +50,10 @@ def xnnpack_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
 
 
 def npu_takes_all(target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """Vela compiles the model for the NPU, which runs every operator. The CPU runs the others."""
+    """Vela compiles the model for the NPU, which runs the whole graph.
+
+    If it does not, the CPU runs the rest.
+    """
     compiled = evidence.compilations.get(target.accelerator or "")
     if compiled is None:
         return

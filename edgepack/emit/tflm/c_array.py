@@ -41,7 +41,7 @@ _SOURCE = """\
 #elif defined(__ICCARM__)
 #define EDGEPACK_ALIGN_16 _Pragma("data_alignment=16")
 #else
-#error "Unknown compiler: define EDGEPACK_ALIGN_16 to align an array to 16 bytes."
+#error "Unknown compiler: add its way of aligning an array to 16 bytes here."
 #endif
 
 const size_t {symbol}_len = {length}u;
