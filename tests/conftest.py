@@ -14,6 +14,10 @@ from typing import Any, NoReturn
 import click
 import numpy as np
 import pytest
+from report_differences import DifferenceOf, Write
+
+from edgepack.pipeline.diff import diff
+from edgepack.storage.text_files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 MLPERF = ROOT.parent / "shared" / "data" / "mlperf_tiny"
@@ -29,6 +33,19 @@ def missing(tool: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{tool} is required here and missing")
     pytest.skip(f"{tool} not found")
+
+
+def mlperf_path(*parts: str) -> Path:
+    """Return a path in MLPerf Tiny's data; skip the test if it is not there."""
+    path = MLPERF.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
+    return path
+
+
+def reference_model(name: str) -> Path:
+    """Return the path of an int8 model of MLPerf Tiny; skip the test if it is not there."""
+    return mlperf_path(name, "reference_int8.tflite")
 
 
 def need(tool: str) -> str:
@@ -211,8 +228,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def mlperf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLPerf Tiny's data, prepared as a user would: kws_*.npz and ic_*.npz of real values."""
-    if not MLPERF.is_dir():
-        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
+    mlperf_path()
     folder = tmp_path_factory.mktemp("mlperf")
     for name in ("calibration", "test"):
         arrays = np.load(MLPERF / "kws" / f"{name}_int8.npz")
@@ -227,3 +243,22 @@ def mlperf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let arrays be read in blocks of a few samples."""
     monkeypatch.setattr("edgepack.storage.arrays._BLOCK_BYTES", 100)
+
+
+@pytest.fixture
+def write_report(tmp_path: Path) -> Write:
+    """Return a function that writes a report, as its command does, into a folder of that name."""
+
+    def write(name: str, report: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        write_json(folder / "report.json", report.to_dict())
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def difference_of(write_report: Write) -> DifferenceOf:
+    """Return a function that writes two reports and compares them."""
+    return lambda a, b: diff(write_report("a", a), write_report("b", b))

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
-from conftest import MLPERF
+from conftest import reference_model
 
 from edgepack.emit.c.io_tensor import IOTensor
 from edgepack.emit.c.source_text import C_TYPES
@@ -38,10 +37,7 @@ def write_firmware(model: FirmwareModel, folder: Path) -> Path:
 
 def mlperf_model(name: str) -> FirmwareModel:
     """Read a model of MLPerf Tiny; skip the test if it is not available."""
-    file = MLPERF / name / "reference_int8.tflite"
-    if not file.is_file():
-        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
-    data = file.read_bytes()
+    data = reference_model(name).read_bytes()
     return firmware_model(name, read_tflite(data), data=data)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import MLPERF
 from tiny import Value, one_operator
 
 from edgepack.config.firmware import FirmwareConfig, NamedModel
@@ -14,14 +13,6 @@ from edgepack.pipeline.firmware_project.firmware import firmware
 
 NANO = "nano-33-ble-sense"
 VECTOR = Value((1, 4), "int8", 0.5, zero_point=-3)
-
-
-def reference_model(name: str) -> Path:
-    """Return the path of a model of MLPerf Tiny; skip the test if it is not available."""
-    path = MLPERF / name / "reference_int8.tflite"
-    if not path.is_file():
-        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
-    return path
 
 
 def relu_model(folder: Path, name: str = "relu") -> Path:

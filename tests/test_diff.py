@@ -35,25 +35,6 @@ from edgepack.storage.text_files import write_json
 from edgepack.tflite.sparsity import Sparsity
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Return a function that writes a report, as its command does, into a folder of that name."""
-
-    def write(name: str, report: Any) -> Path:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        write_json(folder / "report.json", report.to_dict())
-        return folder
-
-    return write
-
-
-@pytest.fixture
-def difference_of(write: Write) -> DifferenceOf:
-    """Return a function that writes two reports and compares them."""
-    return lambda a, b: diff(write("a", a), write("b", b))
-
-
 @pytest.mark.parametrize("report", [EXPORT, VALIDATION, FIRMWARE])
 def test_a_report_does_not_differ_from_itself(difference_of: DifferenceOf, report: Any) -> None:
     difference = difference_of(report, report)
@@ -235,8 +216,8 @@ def test_other_samples_are_pointed_out(difference_of: DifferenceOf) -> None:
     assert "note: A and B ran on different samples" in text
 
 
-def test_other_data_of_the_same_size_differ_by_the_manifest(write: Write) -> None:
-    a, b = write("a", EXPORT), write("b", EXPORT)
+def test_other_data_of_the_same_size_differ_by_the_manifest(write_report: Write) -> None:
+    a, b = write_report("a", EXPORT), write_report("b", EXPORT)
     for folder in (a, b):
         test = {"name": "test.npz", "bytes": 1, "sha256": f"{folder.name}{'0' * 63}"}
         write_json(folder / "manifest.json", {"schema": 1, "recipe": {"test": test, "seed": 0}})
@@ -306,8 +287,8 @@ def test_firmware_against_a_model_is_refused(difference_of: DifferenceOf) -> Non
         difference_of(FIRMWARE, EXPORT)
 
 
-def test_reports_of_older_versions_lack_some_figures(write: Write) -> None:
-    new, old = write("new", EXPORT), write("old", EXPORT)
+def test_reports_of_older_versions_lack_some_figures(write_report: Write) -> None:
+    new, old = write_report("new", EXPORT), write_report("old", EXPORT)
     report = json.loads((old / "report.json").read_text())
     del report["quantization"], report["float_runtime"]
     report["targets"] = {NANO: {"passed": False, "reasons": ["tflm fails"]}}
@@ -322,11 +303,11 @@ def test_reports_of_older_versions_lack_some_figures(write: Write) -> None:
     ("check", "verdicts"), [("ram_fits", {"different"}), ("x", {"better", "worse"})]
 )
 def test_a_reason_is_paired_by_its_check_if_another_version_words_it_differently(
-    write: Write, check: str, verdicts: set[str]
+    write_report: Write, check: str, verdicts: set[str]
 ) -> None:
     folders = []
     for name, message, of in (("old", "takes too much", "ram_fits"), ("new", "needs more", check)):
-        folder = write(name, EXPORT)
+        folder = write_report(name, EXPORT)
         report = json.loads((folder / "report.json").read_text())
         finding = {"check": of, "message": message, "cure": "prune it", "layer": "dense"}
         report["targets"] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Bundle, Edgepack
@@ -19,30 +18,11 @@ from edgepack.report.text.difference import render_difference
 from edgepack.storage.text_files import write_json
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Return a function that writes a report, as its command does, into a folder of that name."""
-
-    def write(name: str, report: Any) -> Path:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        write_json(folder / "report.json", report.to_dict())
-        return folder
-
-    return write
-
-
-@pytest.fixture
-def difference_of(write: Write) -> DifferenceOf:
-    """Return a function that writes two reports and compares them."""
-    return lambda a, b: diff(write("a", a), write("b", b))
-
-
-def test_the_command_prints_and_exits(edgepack: Edgepack, write: Write) -> None:
-    before = write("before", EXPORT)
+def test_the_command_prints_and_exits(edgepack: Edgepack, write_report: Write) -> None:
+    before = write_report("before", EXPORT)
     score = replace(SCORE, value=0.91, sqnr_db=20.0)
     output = replace(OUTPUT, quantized={"tflm": score})
-    after = write("after", replace(EXPORT, comparison=comparison_of(output)))
+    after = write_report("after", replace(EXPORT, comparison=comparison_of(output)))
     done = edgepack("diff", before, after / "report.json")
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.splitlines()[-1].startswith("WORSE: 1 worse, 1 better; ")
@@ -85,28 +65,30 @@ BAD = {
 
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD)
 def test_an_invalid_report_is_an_error_on_one_line(
-    write: Write, tmp_path: Path, data: bytes
+    write_report: Write, tmp_path: Path, data: bytes
 ) -> None:
     (tmp_path / "bad.json").write_bytes(data)
     with pytest.raises(ReportError) as error:
-        diff(write("good", EXPORT), tmp_path / "bad.json")
+        diff(write_report("good", EXPORT), tmp_path / "bad.json")
     message = str(error.value)
     assert message.startswith(f"{tmp_path / 'bad.json'}: ")
     assert "; " in message
     assert message.isprintable()
 
 
-def test_reports_without_a_figure_in_common_do_not_pass(write: Write, tmp_path: Path) -> None:
+def test_reports_without_a_figure_in_common_do_not_pass(
+    write_report: Write, tmp_path: Path
+) -> None:
     (tmp_path / "bare.json").write_text('{"schema": 1, "comparison": {}}')
-    for other in (write("a", EXPORT), tmp_path / "bare.json"):
+    for other in (write_report("a", EXPORT), tmp_path / "bare.json"):
         with pytest.raises(
             ReportError, match=r"has no figure in common with .*bare\.json; compare"
         ):
             diff(other, tmp_path / "bare.json")
 
 
-def test_a_wrong_value_is_named_by_its_path(write: Write) -> None:
-    folder = write("a", EXPORT)
+def test_a_wrong_value_is_named_by_its_path(write_report: Write) -> None:
+    folder = write_report("a", EXPORT)
     report = json.loads((folder / "report.json").read_text())
     report["comparison"]["outputs"]["softmax"]["int8"]["tflm"]["value"] = "high"
     write_json(folder / "report.json", report)
@@ -116,10 +98,10 @@ def test_a_wrong_value_is_named_by_its_path(write: Write) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "a" * 300, "empty", "\x00"])
-def test_paths_that_do_not_exist_are_errors(write: Write, tmp_path: Path, name: str) -> None:
+def test_paths_that_do_not_exist_are_errors(write_report: Write, tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReportError, match="check the path"):
-        diff(write("a", EXPORT), tmp_path / name)
+        diff(write_report("a", EXPORT), tmp_path / name)
 
 
 def test_the_command_exits_with_2_for_bad_input(edgepack: Edgepack) -> None:

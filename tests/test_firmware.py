@@ -16,13 +16,12 @@ from compilers import (
     sections,
     symbols,
 )
-from conftest import Bundle, Edgepack, files, python
+from conftest import Bundle, Edgepack, files, python, reference_model
 from firmware import STUB
 from firmware_projects import (
     NANO,
     VECTOR,
     firmware_config,
-    reference_model,
     relu_model,
     written_model,
 )

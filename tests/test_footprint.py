@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MLPERF, ROOT, Bundle, python
+from conftest import ROOT, Bundle, mlperf_path, python, reference_model
 from tiny import Value, one_operator
 
 from edgepack.core.codec import restore
@@ -72,9 +72,7 @@ def footprint(model: Model, kernels: str) -> Footprint:
 
 
 def test_figures_of_real_builds() -> None:
-    if not MLPERF.is_dir():
-        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
-    done = python(ROOT / "scripts" / "footprint", MLPERF, "--json")
+    done = python(ROOT / "scripts" / "footprint", mlperf_path(), "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert len(rows) == 21
@@ -117,10 +115,7 @@ def many_channels(tmp_path: Path) -> Path:
 
 
 def few_channels(_: Path) -> Path:
-    path = MLPERF / "ad" / "reference_int8.tflite"
-    if not path.is_file():
-        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
-    return path
+    return reference_model("ad")
 
 
 @pytest.mark.parametrize("make", [few_channels, many_channels])

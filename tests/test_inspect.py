@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MLPERF, ROOT, Edgepack, python
+from conftest import ROOT, Edgepack, python, reference_model
 from tiny import Tiny, Value, one_operator
 
 from edgepack import Inspection, inspect
@@ -37,14 +37,6 @@ def text(report: Inspection) -> str:
     return written
 
 
-def mlperf(name: str) -> Path:
-    """Return the path of an MLPerf Tiny model; skips the test if it is missing."""
-    path = MLPERF / name / "reference_int8.tflite"
-    if not path.is_file():
-        pytest.skip(f"no model at {path}")
-    return path
-
-
 # name: multiply-accumulates, weights, activations at the peak; ../shared/facts/mcu.md
 MEASURED = {
     "kws": (2_656_768, 22_016, 16_000),
@@ -55,10 +47,10 @@ MEASURED = {
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_counts_of_real_models_equal_measured_values(name: str) -> None:
-    report = inspect(mlperf(name))
+    report = inspect(reference_model(name))
     (graph,) = report.graphs
     assert (report.macs, report.weights, graph.peak.bytes) == MEASURED[name]
-    assert report.artifact.bytes == mlperf(name).stat().st_size
+    assert report.artifact.bytes == reference_model(name).stat().st_size
     assert report.constant_bytes == sum(layer.constant_bytes for layer in graph.layers)
     assert max(layer.memory_bytes for layer in graph.layers) == graph.peak.bytes
     alive = sum(graph.tensors[index].bytes for index in graph.peak.tensors)
@@ -67,7 +59,7 @@ def test_counts_of_real_models_equal_measured_values(name: str) -> None:
 
 
 def test_a_residual_block_keeps_an_activation_alive() -> None:
-    report = inspect(mlperf("ic"))
+    report = inspect(reference_model("ic"))
     (graph,) = report.graphs
     assert graph.peak.layer is not None
     assert graph.layers[graph.peak.layer].name == "conv2d_2"
@@ -77,7 +69,7 @@ def test_a_residual_block_keeps_an_activation_alive() -> None:
 
 
 def test_the_command_shows_a_model_in_a_moment_and_as_json(edgepack: Edgepack) -> None:
-    path = mlperf("kws")
+    path = reference_model("kws")
     started = time.monotonic()
     shown = edgepack("inspect", path)
     assert time.monotonic() - started < 5  # 0.6 s where nothing else runs

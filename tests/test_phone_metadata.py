@@ -18,7 +18,7 @@ import numpy as np
 import phones
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from conftest import MLPERF, ROOT, need, python
+from conftest import ROOT, need, python, reference_model
 from phones import CASES, image_classifier, phone_model, value
 
 from edgepack import PhoneConfig, phone
@@ -213,9 +213,7 @@ def test_constants_after_the_flatbuffer_are_refused(pictures: PhoneModel) -> Non
 
 
 def test_a_real_model_keeps_its_outputs(tmp_path: Path, read: Any) -> None:
-    if not MLPERF.is_dir():
-        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
-    shutil.copy(MLPERF / "kws" / "reference_int8.tflite", tmp_path / "kws.tflite")
+    shutil.copy(reference_model("kws"), tmp_path / "kws.tflite")
     (tmp_path / "labels.txt").write_text("".join(f"word {i}\n" for i in range(12)))
     model, labels = tmp_path / "kws.tflite", tmp_path / "labels.txt"
     phone(PhoneConfig(model=model, output=tmp_path / "out", labels=labels))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import MLPERF, Bundle
+from conftest import Bundle, reference_model
 
 from edgepack.checks.delegation import npu_plan_fits, npu_takes_all
 from edgepack.checks.evidence import Evidence
@@ -35,9 +35,8 @@ def installed() -> None:
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("name", ["kws", "ic", "ad"])
 def test_the_npu_runs_every_operator_of_mlperf_tiny(name: str) -> None:
-    if not MLPERF.is_dir():
-        pytest.skip(f"the MLPerf Tiny models are not at {MLPERF}")
-    compiled = compile_for(ACCELERATOR, (MLPERF / name / "reference_int8.tflite").read_bytes())
+    model = reference_model(name).read_bytes()
+    compiled = compile_for(ACCELERATOR, model)
     assert compiled.plan
     assert compiled.plan.left == ()
     # The activations alone take 16,000, 49,152 and 768 bytes.
