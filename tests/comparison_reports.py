@@ -10,6 +10,7 @@ import numpy as np
 from detail_reports import SCORES, file, layers, validation
 
 from edgepack.calibration.lint import LintFinding
+from edgepack.config.budgets import Budgets
 from edgepack.evaluation.results import (
     Change,
     ClassResult,
@@ -91,7 +92,7 @@ def complete_comparison(
                 ),
             ),
         ),
-        max_drop=1.0,
+        budgets={"the command": Budgets(max_drop=1.0)},
         inputs={
             "model": {"name": f"{name}.h5", "bytes": 3, "sha256": "1" * 64},
             "test": {"function": f"mine:{name}"},
@@ -123,7 +124,7 @@ def empty_comparison() -> ComparisonReport:
         stages=(stage, replace(stage, name="int8", role=QUANTIZED, runs={"litert": failed})),
         folds=None,
         lint=None,
-        max_drop=None,
+        budgets={},
         inputs={},
         versions={},
         notes=(),

@@ -19,6 +19,7 @@ from comparison_reports import (
 from detail_reports import SCORES
 from documents import blocks_of, check_document, check_text, section_of, texts
 
+from edgepack.config.budgets import Budgets
 from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.data.shown_samples import ShownSample, samples_to_show
 from edgepack.report.document.blocks import Card, Picture, Plot, Table, Tone
@@ -66,7 +67,7 @@ def test_a_page_without_optional_parts_still_reports_failures() -> None:
     assert document.headline.sentences == ("int8 did not run on litert: killed",)
     check_document(document)
     text = render_comparison(empty_comparison())
-    assert text.endswith("\n\nint8 did not run on litert: killed")
+    assert text.endswith("\n\nFAILED: int8 did not run on litert: killed")
     check_text(text)
     assert render_html(document) == render_html(comparison_document(empty_comparison(), {}))
 
@@ -78,7 +79,8 @@ def test_any_part_may_be_missing() -> None:
         replace(report, stages=(*report.stages[:-1], replace(stage, **{part: None})))
         for part in ("artifact", "validation", "sparsity", "layers", "origin")
     ]
-    without += [replace(report, **{part: None}) for part in ("folds", "lint", "max_drop")]
+    without += [replace(report, **{part: None}) for part in ("folds", "lint")]
+    without += [replace(report, budgets={})]
     without += [replace(report, classes={}), replace(report, metrics={}), replace(report, notes=())]
     for each in without:
         check_document(comparison_document(each, {}))
@@ -195,7 +197,10 @@ def test_two_pictures_are_scaled_alike() -> None:
 def test_the_verdict_depends_on_the_loss(
     lost: float, p_value: float, max_drop: float | None, word: str, tone: Tone
 ) -> None:
-    report = replace(losing(lost, p_value), max_drop=max_drop)
+    report = replace(
+        losing(lost, p_value),
+        budgets={} if max_drop is None else {"the command": Budgets(max_drop=max_drop)},
+    )
     headline = comparison_document(report, {}).headline
     assert (headline.word, headline.tone) == (word, tone)
     assert headline.sentences

@@ -61,7 +61,7 @@ def test_a_metric_without_a_value_is_reported() -> None:
         )
         for stage in report.stages
     ]
-    report = replace(report, stages=tuple(stages), metrics={SCORES: "roc-auc"}, max_drop=None)
+    report = replace(report, stages=tuple(stages), metrics={SCORES: "roc-auc"}, budgets={})
     text = render_comparison(report)
     assert "int8 m: the ROC-AUC is undefined" in text
     assert "agreement" in text.splitlines()[0]

@@ -15,6 +15,7 @@ from conftest import Edgepack, Stopped, export, files
 
 from edgepack import CompareConfig, FirmwareConfig, Prune, Recipe, ValidateConfig
 from edgepack.cli import cli
+from edgepack.config.budgets import LOSS_BUDGETS
 from edgepack.config.project_file import COMMANDS, read_project_file
 from edgepack.config.quantization import Quantization
 
@@ -116,7 +117,7 @@ def test_each_command_uses_its_own_options(project: Path, requests: list[Any]) -
     assert compare.model == Path("a.h5")
     assert [(each.name, each.path) for each in compare.candidates] == [("b", Path("c.tflite"))]
     assert compare.is_cached is False
-    assert compare.max_drop == 1.0
+    assert compare.budgets.max_drop == 1.0
 
 
 def test_every_command_has_a_table_and_the_option() -> None:
@@ -237,5 +238,6 @@ def test_help_mentions_manifests_where_they_are_supported() -> None:
 
 def test_every_setting_of_a_recipe_is_an_option() -> None:
     keys = {param.name for param in cli.commands["export"].params}
-    others = {"compress", "quantization"}
+    others = {"budgets", "compress", "quantization"}
     assert {field.name for field in fields(Recipe)} - others <= keys
+    assert {*LOSS_BUDGETS, "not_shown"} <= keys

@@ -70,7 +70,7 @@ def setup(tmp_path: Path) -> ComparisonSetup:
         samples=Samples(data=data),
         measures={},
         classes={},
-        max_drop=None,
+        budgets={},
         notes=(),
     )
 

@@ -11,6 +11,7 @@ import pytest
 from export_reports import EXPORT, FIRMWARE, NANO, VALIDATION, file, on_nano
 from report_differences import DifferenceOf, changed, row
 
+from edgepack.config.budgets import Budgets
 from edgepack.core.errors import ReportError
 from edgepack.evaluation.results import Change, Distance, Interval, MetricResult, OutputResult
 from edgepack.pipeline.diff import diff
@@ -131,7 +132,7 @@ REPORT = ComparisonReport(
     stages=STAGES,
     folds=FOLDS,
     lint=None,
-    max_drop=3.0,
+    budgets={"the command": Budgets(max_drop=3.0)},
     inputs={"model": {"name": "kws.h5"}, "test": {"name": "test.npz", "sha256": "0" * 64}},
     versions={},
     notes=(),
@@ -224,7 +225,7 @@ def test_metrics_of_every_unit_are_judged(
             REPORT,
             metrics={"softmax": name},
             stages=(replace(STAGES[2], runs={"tflm": ran(output(measured(name, *each)))}),),
-            max_drop=None,
+            budgets={},
         )
         for each in (before, after)
     )
@@ -277,7 +278,7 @@ def test_folds_and_sizes_are_judged(difference_of: DifferenceOf) -> None:
         "folds": "different",
         "quantized model": "worse",
     }
-    without = changed(difference_of(REPORT, replace(REPORT, folds=None, max_drop=None)))
+    without = changed(difference_of(REPORT, replace(REPORT, folds=None, budgets={})))
     assert without["folds: mean accuracy"] == "only in A"
 
 

@@ -153,7 +153,7 @@ def test_the_printed_table_is_short_and_complete(pruned_digits: Bundle) -> None:
         *("max", "error", "off", "reference"),
     ]
     assert [line.split()[0] for line in lines[1:6]] == ["float", "pruned", "int8", "int8", "int8"]
-    assert lines[-1].startswith("PASSED: int8 accuracy 0.9")
+    assert lines[-1].startswith("RUNS on 2 targets; accuracy 0.9")
     assert max(map(len, lines[:-1])) <= 100
     steps = [line.split()[0] for line in pruned_digits.stderr.split("\n\n")[0].splitlines()]
     order = "load lint prune convert calibrate quantize validate compare"
@@ -270,7 +270,9 @@ def test_an_operator_that_a_target_lacks_fails_only_that_target(
     assert "tflm fails: Didn't find op for builtin opcode 'GELU'" in reasons[-1]
     assert only(report)["int8"].keys() == {"tflite-runtime", "litert"}
     assert "FAILED  nano-33-ble-sense: tflm fails: Didn't find op" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("FAILED: ")
+    assert done.stdout.splitlines()[-1].startswith(
+        "FAILED on nano-33-ble-sense, runs on 1 of 2; int8 on "
+    )
 
 
 def test_a_model_with_a_loop_is_refused_with_the_cure(models: Path, edgepack: Edgepack) -> None:

@@ -11,8 +11,9 @@ import pytest
 from edgepack.core.errors import ConfigError, DatasetError, MissingToolError
 from edgepack.core.signature import Signature, TensorSpec
 from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.metric_change import metric_loss
 from edgepack.evaluation.paired_outputs import sqnr_db
-from edgepack.evaluation.scores import Drop, OutputComparison, Score, drop
+from edgepack.evaluation.scores import OutputComparison, Score
 from edgepack.metrics import (
     METRICS,
     Measure,
@@ -329,8 +330,8 @@ def test_a_user_defined_function_is_a_metric(
     lines = np.array([[1, 1, 1], [0, 2, 0], [1, 2, 1], [2, 0, 1]])
     values = mean.value(mean.condense(outputs, targets, 0.0), lines)
     np.testing.assert_allclose(values, [3.0, np.nan, 8 / 3, 4.0], equal_nan=True)
-    assert drop(largest, 2.0, 3.0) == Drop(amount=1.0, unit=Unit.PLAIN)
-    assert drop(mean, 2.0, 3.0) == Drop(amount=-1.0, unit=Unit.PLAIN)
+    assert metric_loss(largest, 2.0, 3.0) == 1.0
+    assert metric_loss(mean, 2.0, 3.0) == -1.0
 
 
 @pytest.mark.parametrize(
@@ -362,10 +363,10 @@ def test_a_function_prints_to_standard_error(
 
 
 def test_drops_are_in_the_unit_of_the_metric() -> None:
-    assert drop(find_metric("roc-auc"), 0.9, 0.8) == Drop(amount=10.0, unit=Unit.FRACTION)
-    assert drop(find_metric("mae"), 2.0, 3.0) == Drop(amount=50.0, unit=Unit.ERROR)
-    assert drop(find_metric("mse"), 0.0, 3.0) == Drop(amount=np.inf, unit=Unit.ERROR)
-    assert drop(find_metric("psnr"), 30.0, 28.5) == Drop(amount=1.5, unit=Unit.DECIBELS)
+    assert metric_loss(find_metric("roc-auc"), 0.9, 0.8) == 10.0
+    assert metric_loss(find_metric("mae"), 2.0, 3.0) == 50.0
+    assert metric_loss(find_metric("mse"), 0.0, 3.0) == np.inf
+    assert metric_loss(find_metric("psnr"), 30.0, 28.5) == 1.5
 
 
 def test_an_undefined_metric_is_none() -> None:
@@ -378,7 +379,7 @@ def test_an_undefined_metric_is_none() -> None:
     compared = OutputComparison(
         metric=metric.name, float_value=None, pruned=None, quantized={"litert": scored}
     )
-    assert compared.drop("litert") is None
+    assert compared.metric_result("litert").value is None
 
 
 def test_fine_tuning_needs_a_metric_with_a_loss() -> None:

@@ -20,7 +20,7 @@ from edgepack.config.validate import ValidateConfig
 from edgepack.core.progress import ignore
 from edgepack.devices.target import load_targets
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.evaluation.scores import OutputComparison, Sampled, Score
+from edgepack.evaluation.scores import Comparison, OutputComparison, Sampled, Score
 from edgepack.metrics import METRICS, Measure
 from edgepack.pipeline.steps.run import (
     Workload,
@@ -28,8 +28,8 @@ from edgepack.pipeline.steps.run import (
     partial_run_notes,
     run_within_budget,
 )
-from edgepack.report.text.export import _worst_score as worst_score
 from edgepack.report.text.validation import render_validation
+from edgepack.report.text.verdict_line import verdict_line
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime, sample_budget
 from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.random_inputs import random_inputs
@@ -238,7 +238,10 @@ def test_a_metric_that_is_undefined_for_the_float_model_yields_no_drop() -> None
         quantized={"tflm": score},
         sampled={"tflm": Sampled(samples=3, float_value=None)},
     )
-    assert worst_score(output, "int8") == "int8 SQNR 3.0 dB, max error 1"
+    comparison = Comparison(scheme="int8", data="test", samples=9, outputs={"y": output})
+    assert verdict_line({}, comparison, {}) == (
+        "RUNS on 0 targets; int8 on tflm: SQNR 3.0 dB, max error 1 (9 test samples, no labels)"
+    )
 
 
 def test_scores_of_outputs_with_nan_or_infinity_are_not_finite() -> None:
@@ -281,11 +284,12 @@ def test_a_sampled_interpreter_is_compared_with_float_on_its_own_samples(
     assert some.samples < report.samples
     assert output.float_value_on("litert") == output.float_value
     assert output.float_value_on("tflm") == some.float_value
-    drop, score = output.drop("tflm"), output.quantized["tflm"]
-    assert drop is not None
+    score = output.quantized["tflm"]
     assert score.value is not None
+    assert score.change is not None
     assert some.float_value is not None
-    assert drop.amount == pytest.approx(100 * (some.float_value - score.value))
+    assert score.change.loss == pytest.approx(100 * (some.float_value - score.value))
+    assert output.closeness("tflm", report.samples).samples == some.samples
     assert report.runtimes["tflm"].deviations[next(iter(report.comparison.outputs))].max_lsb == 0
     text = render_validation(report)
     assert f"tflm ({some.samples:,} samples)" in text

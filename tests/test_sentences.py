@@ -19,7 +19,7 @@ SIGNIFICANT = Change(
 )
 INCONCLUSIVE = Change(
     loss=0.3,
-    interval=Interval(low=-0.4, high=1.0),
+    interval=Interval(low=-0.44, high=0.97),
     detectable=1.16,
     only_float=4,
     only_other=3,
@@ -57,58 +57,58 @@ def gain(change: Change) -> Change:
     [
         (
             SIGNIFICANT,
-            "int8 loses 3.2 points (95% CI: 1.8 to 4.6): the drop is real (McNemar: p = 0.0002)",
+            "int8 loses 3.20 points (95% CI: 1.80 to 4.60): the drop is real (McNemar: p = 0.0002)",
         ),
         (
             gain(SIGNIFICANT),
-            "int8 gains 3.2 points (95% CI: 1.8 to 4.6): the gain is real (McNemar: p = 0.0002)",
+            "int8 gains 3.20 points (95% CI: 1.80 to 4.60): the gain is real (McNemar: p = 0.0002)",
         ),
         (
             INCONCLUSIVE,
             (
-                "int8 loses 0.3 points (95% CI: -0.4 to 1.0): 400 samples do not show that the drop"
-                " is real (McNemar: p = 0.69), and cannot show one below 1.2 points"
+                "int8 loses 0.30 points (95% CI: -0.44 to 0.97): 400 samples do not show that the"
+                " drop is real (McNemar: p = 0.69), and cannot show one below 1.16 points"
             ),
         ),
         (
             gain(INCONCLUSIVE),
             (
-                "int8 gains 0.3 points (95% CI: -0.4 to 1.0): 400 samples do not show that the gain"
-                " is real (McNemar: p = 0.69), and cannot show a drop below 1.2 points"
+                "int8 gains 0.30 points (95% CI: -0.44 to 0.97): 400 samples do not show that the"
+                " gain is real (McNemar: p = 0.69), and cannot show a drop below 1.16 points"
             ),
         ),
         (
             replace(INCONCLUSIVE, detectable=None),
             (
-                "int8 loses 0.3 points (95% CI: -0.4 to 1.0): 400 samples do not show that the drop"
-                " is real (McNemar: p = 0.69), and cannot show one of any size"
+                "int8 loses 0.30 points (95% CI: -0.44 to 0.97): 400 samples do not show that the"
+                " drop is real (McNemar: p = 0.69), and cannot show one of any size"
             ),
         ),
         (
             replace(SIGNIFICANT, p_value=0.057),
             (
-                "int8 loses 3.2 points (95% CI: 1.8 to 4.6): 400 samples do not settle whether the"
-                " drop is real: the interval excludes 0, but McNemar's test is not significant"
+                "int8 loses 3.20 points (95% CI: 1.80 to 4.60): 400 samples do not settle whether"
+                " the drop is real: the interval excludes 0, but McNemar's test is not significant"
                 " (p = 0.057)"
             ),
         ),
         (
             replace(INCONCLUSIVE, loss=0.0, interval=Interval(low=-0.5, high=0.5), only_float=0),
             (
-                "int8 loses nothing (95% CI: -0.5 to 0.5): 400 samples cannot show a drop below 1.2"
-                " points"
+                "int8 loses nothing (95% CI: -0.50 to 0.50): 400 samples cannot show a drop below"
+                " 1.16 points"
             ),
         ),
         (
             replace(INCONCLUSIVE, loss=0.0, interval=Interval(low=-0.5, high=0.5), only_float=3),
             (
-                "int8 loses nothing (95% CI: -0.5 to 0.5; 3 samples became wrong and 3"
-                " right): 400 samples cannot show a drop below 1.2 points"
+                "int8 loses nothing (95% CI: -0.50 to 0.50; 3 samples became wrong and 3"
+                " right): 400 samples cannot show a drop below 1.16 points"
             ),
         ),
         (
             replace(SIGNIFICANT, p_value=1e-9),
-            "int8 loses 3.2 points (95% CI: 1.8 to 4.6): the drop is real (McNemar: p < 0.0001)",
+            "int8 loses 3.20 points (95% CI: 1.80 to 4.60): the drop is real (McNemar: p < 0.0001)",
         ),
         (
             Change(loss=0.0, interval=None, detectable=None),
@@ -116,7 +116,7 @@ def gain(change: Change) -> Change:
         ),
         (
             Change(loss=5.0, interval=None, detectable=None),
-            "int8 loses 5.0 points: 400 samples do not show whether the drop is real",
+            "int8 loses 5.00 points: 400 samples do not show whether the drop is real",
         ),
         (None, "int8: the x is undefined on 400 samples"),
         (
@@ -135,14 +135,14 @@ def test_points(change: Change | None, expected: str) -> None:
         (
             "error",
             no_mcnemar(SIGNIFICANT),
-            "The error of int8 is 3.2% larger (95% CI: 1.8 to 4.6): the increase is real",
+            "The error of int8 is 3.20% larger (95% CI: 1.80 to 4.60): the increase is real",
         ),
         (
             "error",
             no_mcnemar(gain(INCONCLUSIVE)),
             (
-                "The error of int8 is 0.3% smaller (95% CI: -0.4 to 1.0): 400 samples do not show"
-                " that the decrease is real, and cannot show an increase below 1.2%"
+                "The error of int8 is 0.30% smaller (95% CI: -0.44 to 0.97): 400 samples do not"
+                " show that the decrease is real, and cannot show an increase below 1.16%"
             ),
         ),
         (
@@ -153,12 +153,12 @@ def test_points(change: Change | None, expected: str) -> None:
         (
             "decibels",
             no_mcnemar(SIGNIFICANT),
-            "int8 loses 3.2 dB (95% CI: 1.8 to 4.6): the drop is real",
+            "int8 loses 3.20 dB (95% CI: 1.80 to 4.60): the drop is real",
         ),
         (
             "plain",
             no_mcnemar(SIGNIFICANT),
-            "int8 is worse by 3.2 (95% CI: 1.8 to 4.6): the loss is real",
+            "int8 is worse by 3.20 (95% CI: 1.80 to 4.60): the loss is real",
         ),
     ],
 )
@@ -173,9 +173,9 @@ def test_digits_follow_the_interval() -> None:
     assert "0.03 points (95% CI: -0.04 to 0.10)" in sentence(narrow, samples=10_000)
     assert "10,000 samples" in sentence(narrow, samples=10_000)
     small = replace(no_mcnemar(INCONCLUSIVE), loss=0.04)
-    assert "0.04 points (95% CI: -0.40 to 1.00)" in sentence(small)
-    zero = replace(no_mcnemar(INCONCLUSIVE), interval=Interval(low=-0.04, high=2.0))
-    assert "(95% CI: 0.0 to 2.0)" in sentence(zero)
+    assert "0.04 points (95% CI: -0.44 to 0.97)" in sentence(small)
+    zero = replace(no_mcnemar(INCONCLUSIVE), interval=Interval(low=-0.004, high=2.0))
+    assert "(95% CI: 0.00 to 2.00)" in sentence(zero)
 
 
 def test_one_sample() -> None:

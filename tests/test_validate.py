@@ -18,10 +18,10 @@ from edgepack.evaluation.deviation import (
     compare_with_reference_kernels,
     output_deviation,
 )
-from edgepack.evaluation.scores import Drop
+from edgepack.evaluation.results import Change, Interval
+from edgepack.evaluation.scores import Comparison, OutputComparison, Score
 from edgepack.footprint import Arena, Footprint
 from edgepack.footprint.flash import runtime_flash_bytes
-from edgepack.metrics import Unit
 from edgepack.pipeline.steps.check import judge_targets
 from edgepack.report.text.target import render_targets
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
@@ -179,10 +179,35 @@ def test_a_target_fails_with_a_reason() -> None:
     )
 
 
+def losing(losses: dict[str, float]) -> Comparison:
+    """Compare a model that loses so many points of accuracy on each interpreter."""
+    scores = {
+        name: Score(
+            value=0.9,
+            agreement=0.99,
+            sqnr_db=30.0,
+            max_abs_error=0.1,
+            mean_abs_error=0.01,
+            change=Change(
+                loss=loss,
+                interval=Interval(low=loss - 0.15, high=loss + 0.15),
+                detectable=0.2,
+                p_value=0.01,
+            ),
+        )
+        for name, loss in losses.items()
+    }
+    output = OutputComparison(metric="accuracy", float_value=0.9, pruned=None, quantized=scores)
+    return Comparison(scheme="int8", data="test", samples=400, outputs={"y": output})
+
+
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        ({"max_drop": 0.5}, "on tflm 0.75 points are lost, more than max_drop 0.5 of the command"),
+        (
+            {"max_drop": 0.5},
+            "int8 on tflm loses 0.75 points (95% CI: 0.60 to 0.90), more than max_drop 0.5",
+        ),
         ({"max_flash": 999}, "bytes of flash, more than max_flash 999 of the command"),
         ({"max_arena": 99}, "the arena takes 100 bytes, more than max_arena 99 of the command"),
         ({"max_latency_ratio": 1.0}, "tflm takes 1.50 of the float model's time"),
@@ -192,7 +217,7 @@ def test_a_budget_fails_with_a_reason(limit: dict[str, float], message: str) -> 
     losses = {"tflm": 0.75, "litert": 9.0}
     evidence: dict[str, Any] = {
         "footprints": footprints(100),
-        "drops": {name: Drop(amount=loss, unit=Unit.FRACTION) for name, loss in losses.items()},
+        "closeness": losing(losses).closeness(),
         "latency_ratios": {"tflm": 1.5},
     }
     (reason,) = reasons_for(**evidence, budgets={"the command": Budgets(**limit)})

@@ -60,7 +60,9 @@ def test_time_and_memory_are_told_as_this_machines(
         assert runtime["peak_memory_bytes"] > 1 << 20
     done = edgepack("validate", pruned_digits.folder / "int8.tflite")
     assert "time and memory are this machine's, not a device's" in done.stdout
-    assert done.stdout.splitlines()[-1] == "PASSED on 2 targets"
+    assert done.stdout.splitlines()[-1] == (
+        "RUNS on 2 targets; what it loses was not measured: it ran on random inputs"
+    )
 
 
 def test_a_budget_that_does_not_hold_ends_with_status_1(
@@ -86,10 +88,11 @@ def test_a_budget_that_does_not_hold_ends_with_status_1(
     skipped = {case.get("name") for case in suite if case.find("skipped") is not None}
     assert skipped == {
         *("operators_are_taken", "gpu_takes_all", "xnnpack_takes_all", "npu_takes_all"),
-        *("npu_plan_fits", "latency_is_in_budget"),
+        *("npu_plan_fits", "latency_is_in_budget", "outputs_are_not_lost"),
+        *("class_drop_is_in_budget", "agreement_is_in_budget", "sqnr_is_in_budget"),
         "micro_is_bit_exact",  # the flash rules the target out: nothing was run
     }
-    assert suite.get("skipped") == "7"
+    assert suite.get("skipped") == "11"
     notes = {case.get("name"): case.findtext("system-out") for case in phone}
     assert "LiteRT's own kernels run SOFTMAX (softmax)" in str(notes["xnnpack_takes_all"])
 
@@ -256,4 +259,4 @@ def test_an_interpreter_that_is_not_installed_ends_with_status_3(
     done = python("-c", code + "from edgepack.cli import main; main()")
     assert done.returncode == 3
     assert "not checked  android-arm64: tflite-runtime is not installed" in done.stdout
-    assert done.stdout.splitlines()[-1] == "NOT CHECKED on android-arm64; passed on 0 of 1"
+    assert done.stdout.splitlines()[-1].startswith("NOT CHECKED on android-arm64; ")

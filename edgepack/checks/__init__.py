@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.checks import conditions
+from edgepack.checks.collapsed_outputs import outputs_are_not_lost
 from edgepack.checks.conditions import Condition
 from edgepack.checks.delegation import (
     gpu_takes_all,
@@ -23,11 +24,16 @@ from edgepack.checks.evidence import Evidence
 from edgepack.checks.fixed_shapes import shapes_are_fixed
 from edgepack.checks.full_integer import nothing_is_left_in_float
 from edgepack.checks.interpreter_runs import file_makes_sense, interpreters_run, micro_is_bit_exact
+from edgepack.checks.loss_budgets import (
+    agreement_is_in_budget,
+    class_drop_is_in_budget,
+    drop_is_in_budget,
+    sqnr_is_in_budget,
+)
 from edgepack.checks.operators import data_types_are_taken, operators_are_known, operators_are_taken
 from edgepack.checks.type_combinations import combinations_are_run, combinations_come_out_right
 from edgepack.checks.within_budgets import (
     arena_is_in_budget,
-    drop_is_in_budget,
     flash_is_in_budget,
     latency_is_in_budget,
 )
@@ -58,7 +64,11 @@ RUN_CHECKS: _OfRuns = {
     xnnpack_takes_all: (conditions.HAS_XNNPACK,),
     npu_takes_all: (conditions.HAS_NPU, conditions.IS_COMPILED),
     npu_plan_fits: (conditions.HAS_NPU, conditions.IS_COMPILED),
+    outputs_are_not_lost: (conditions.IS_COMPARED_WITH_FLOAT,),
     drop_is_in_budget: (conditions.is_set("max_drop"),),
+    class_drop_is_in_budget: (conditions.is_set("max_class_drop"),),
+    agreement_is_in_budget: (conditions.is_set("min_agreement"),),
+    sqnr_is_in_budget: (conditions.is_set("min_sqnr"),),
     flash_is_in_budget: (conditions.is_set("max_flash"),),
     arena_is_in_budget: (conditions.is_set("max_arena"), conditions.HAS_ARENA),
     latency_is_in_budget: (conditions.is_set("max_latency_ratio"),),
@@ -80,7 +90,12 @@ class Result:
     @property
     def failures(self) -> tuple[Finding, ...]:
         """The findings that fail the check."""
-        return tuple(finding for finding in self.findings if not finding.is_note)
+        return tuple(each for each in self.findings if not (each.is_note or each.is_undecided))
+
+    @property
+    def undecided(self) -> tuple[Finding, ...]:
+        """The findings about what the samples do not show."""
+        return tuple(finding for finding in self.findings if finding.is_undecided)
 
     @property
     def notes(self) -> tuple[Finding, ...]:
@@ -100,9 +115,19 @@ class Verdict:
     missing: tuple[str, ...] = ()
 
     @property
+    def failed(self) -> bool:
+        """Whether a check failed."""
+        return any(result.failures for result in self.results)
+
+    @property
     def passed(self) -> bool:
-        """Whether no check failed."""
-        return not any(result.failures for result in self.results)
+        """Whether no check failed, and none is undecided."""
+        return not self.failed and not self.undecided
+
+    @property
+    def undecided(self) -> tuple[Finding, ...]:
+        """The findings about what the samples do not show."""
+        return tuple(each for result in self.results for each in result.undecided)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

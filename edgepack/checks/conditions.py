@@ -47,6 +47,10 @@ IS_COMPARED = Condition(
     lambda _, evidence: evidence.deviations.get("tflm"),
     "nothing was compared with the reference kernels",
 )
+IS_COMPARED_WITH_FLOAT = Condition(
+    lambda target, evidence: any(name in evidence.closeness for name in target.interpreters),
+    "nothing was compared with a float model",
+)
 HAS_FLASH = Condition(
     lambda target, _: target.flash_bytes is not None, "the target sets no flash limit"
 )

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from edgepack.config.budgets import Budgets
 from edgepack.core.findings import Finding
 from edgepack.devices.ethos_u import Compilation
+from edgepack.evaluation.closeness import Closeness
+from edgepack.evaluation.collapse import CollapseOrigin
 from edgepack.evaluation.deviation import Deviation
-from edgepack.evaluation.scores import Drop
 from edgepack.footprint import Footprint
 from edgepack.runtimes.run_result import Run
 from edgepack.tflite.graph import Model
@@ -22,9 +23,11 @@ class Evidence:
     ``model_bytes`` is the size of the file. ``contradictions`` are errors that the reference
     kernels find in it. ``runs`` are by runtime; ``deviations`` from the reference kernels are by
     runtime and output. ``footprints`` are by TFLM's kernels (:data:`edgepack.footprint.KERNELS`).
-    ``drops`` and ``latency_ratios``, both by runtime, compare with the float model; the ratios are
-    those on this machine, and ``is_timed`` is False if nothing was timed. ``budgets`` are by their
-    source; the target's own apply in addition. ``compilations`` are Vela's results by accelerator.
+    ``closeness`` to the float model is by runtime and output; sentences call the model ``name``.
+    ``is_real_data`` is False where it was measured on random inputs, ``origin`` is where a collapse
+    began. ``latency_ratios``, by runtime, are those to the float model on this machine;
+    ``is_timed`` is False if nothing was timed. ``budgets`` are by their source; the target's own
+    apply in addition. ``compilations`` are Vela's results by accelerator.
     """
 
     model: Model
@@ -33,8 +36,25 @@ class Evidence:
     runs: Mapping[str, Run] = field(default_factory=dict)
     deviations: Mapping[str, Mapping[str, Deviation]] = field(default_factory=dict)
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
-    drops: Mapping[str, Drop] = field(default_factory=dict)
+    name: str = "int8"
+    closeness: Mapping[str, Mapping[str, Closeness]] = field(default_factory=dict)
+    is_real_data: bool = True
+    origin: CollapseOrigin | None = None
     latency_ratios: Mapping[str, float] = field(default_factory=dict)
     is_timed: bool = False
     budgets: Mapping[str, Budgets] = field(default_factory=dict)
     compilations: Mapping[str, Compilation] = field(default_factory=dict)
+
+    def outputs(self, runtime: str) -> dict[str, Closeness]:
+        """Return the compared outputs on an interpreter, by what sentences call them."""
+        return named_outputs(f"{self.name} on {runtime}", self.closeness.get(runtime, {}))
+
+
+def named_outputs(name: str, closeness: Mapping[str, Closeness]) -> dict[str, Closeness]:
+    """Return the outputs of a model by what sentences call them: the model, if it has one output.
+
+    ``name`` is that of the model, ``closeness`` is by output.
+    """
+    if len(closeness) == 1:
+        return {name: next(iter(closeness.values()))}
+    return {f"output {output!r} of {name}": each for output, each in closeness.items()}

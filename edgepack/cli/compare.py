@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgepack.cli.budget_options import BUDGETS_GROUP, loss_budget_options, pop_budgets
 from edgepack.cli.options import (
     DATA_GROUP,
     GroupedCommand,
@@ -31,6 +32,7 @@ class _Compare(GroupedCommand):
     groups = {  # noqa: RUF012 (a class attribute)
         "test": DATA_GROUP,
         "metric": "Evaluation",
+        "max_drop": BUDGETS_GROUP,
         "weights": "Loading",
         "targets": "Running",
         "output": "Result",
@@ -59,19 +61,13 @@ class _Compare(GroupedCommand):
 )
 @metric_option
 @click.option(
-    "--max-drop",
-    metavar="NUMBER",
-    type=float,
-    help="Largest acceptable loss: points of a fraction such as accuracy, percent of an error, or"
-    " decibels.  [default: max_drop in the budgets of the --config file]",
-)
-@click.option(
     "--folds",
     metavar="K",
     type=int,
     help="Cross-validate the calibration of INT8 with K folds: calibrate on K-1 of them, test on"
     " the remaining one, K times.",
 )
+@loss_budget_options
 @loading_options
 @target_option(" and ".join(DEFAULT_TARGETS))
 @click.option("--no-cache", is_flag=True, help="Compute everything anew, and cache nothing.")
@@ -102,8 +98,9 @@ def compare(
 
     Reports the loss of each, and whether it is statistically significant. FLOAT is a model as for
     export; each INT8 is a .tflite file that was made from it. Each runs on the targets'
-    interpreters. Exit status: 0 success; 1 a loss exceeds --max-drop; 2 incorrect usage or invalid
-    input; 3 a required package is not installed.
+    interpreters. Exit status: 0 success; 1 a budget is exceeded, or the outputs are lost; 2
+    incorrect usage or invalid input; 3 a required package is not installed; 4 the samples do not
+    show whether a budget is kept.
 
     \b
     Example:
@@ -116,6 +113,7 @@ def compare(
         model=model,
         candidates=tuple(NamedModel(path=path, name=name or None) for name, path in candidates),
         targets=selected_targets(targets, DEFAULT_TARGETS),
+        budgets=pop_budgets(options),
         is_cached=not no_cache,
         **options,
     )
@@ -125,4 +123,4 @@ def compare(
     else:
         click.echo(err=True)
         print_result(render_comparison(report))
-    ctx.exit(1 if report.passed is False else 0)
+    ctx.exit(report.exit_status)

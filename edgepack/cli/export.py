@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from edgepack.cli.budget_options import BUDGETS_GROUP, loss_budget_options, pop_budgets
 from edgepack.cli.options import (
     RECIPE_GROUPS,
     GroupedCommand,
@@ -21,11 +22,12 @@ from edgepack.config.export import DEFAULT_TARGETS
 
 
 class _Export(GroupedCommand):
-    groups = RECIPE_GROUPS | PRUNING_GROUPS
+    groups = RECIPE_GROUPS | PRUNING_GROUPS | {"max_drop": BUDGETS_GROUP}
 
 
 @click.command(cls=_Export)
 @recipe_options()
+@loss_budget_options
 @result_options(" and ".join(DEFAULT_TARGETS))
 @pruning_options
 @click.pass_context
@@ -44,7 +46,9 @@ def export(
 
     Runs the exported model on the targets' interpreters, and writes DIR with float.tflite,
     int8.tflite (or that of another scheme), firmware/ (the model as a C array), report.html,
-    report.md, report.json and manifest.json.
+    report.md, report.json and manifest.json. Exit status: 0 success; 1 a check or budget failed, or
+    the outputs are lost; 2 incorrect usage or invalid input; 3 a required package is not installed;
+    4 the samples do not show whether a budget is kept.
 
     \b
     Example:
@@ -55,8 +59,9 @@ def export(
 
     steps = compression_steps(ctx, options)
     names = selected_targets(targets, DEFAULT_TARGETS)
-    config = make_recipe(ctx, options, compress=steps, targets=names)
+    budgets = pop_budgets(options)
+    config = make_recipe(ctx, options, compress=steps, targets=names, budgets=budgets)
     report = run_export(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_export(report))
-    ctx.exit(0 if report.passed else 1)
+    ctx.exit(report.exit_status)

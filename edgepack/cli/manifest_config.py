@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.compression import parse_steps
+from edgepack.config.budgets import parse_budgets
 from edgepack.config.export import CompressionStep
 from edgepack.config.quantization import Quantization
+from edgepack.config.toml import respell_keys
 from edgepack.core.codec import restore
 from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.schema_version import SCHEMA
@@ -117,6 +119,7 @@ def _manifest_options(path: Path, manifest: dict[str, Any]) -> ManifestOptions:
     known = {name: members.get(name) for name in _Recipe.__dataclass_fields__}
     recipe = restore(_Recipe, known)
     quantization = recipe.quantization
+    budgets = parse_budgets(members.get("budgets") or {})
     custom_metric = recipe.metric if recipe.metric and ":" in recipe.metric else None
     options: dict[str, Any] = {
         "observer": recipe.observer,
@@ -129,7 +132,7 @@ def _manifest_options(path: Path, manifest: dict[str, Any]) -> ManifestOptions:
         "output-type": quantization.output_type,
         "dense": quantization.dense,
         "target": list(recipe.targets),
-    }
+    } | respell_keys(vars(budgets), "_", "-")
     inputs = {
         role: _name(members[role]) for role in _INPUT_OPTIONS if members.get(role) is not None
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from edgepack.cli.budget_options import BUDGETS_GROUP, loss_budget_options, pop_budgets
 from edgepack.cli.options import (
     RECIPE_GROUPS,
     GroupedCommand,
@@ -20,11 +21,12 @@ from edgepack.config.export import DEFAULT_TARGETS
 
 
 class _Quantize(GroupedCommand):
-    groups = RECIPE_GROUPS
+    groups = RECIPE_GROUPS | {"max_drop": BUDGETS_GROUP}
 
 
 @click.command(cls=_Quantize)
 @recipe_options()
+@loss_budget_options
 @result_options(f"those of {' and '.join(DEFAULT_TARGETS)} that support the scheme")
 @click.pass_context
 def quantize(
@@ -39,7 +41,8 @@ def quantize(
 
     MODEL is a model as for export. Runs the quantized model on the interpreters that support the
     scheme, and writes DIR with float.tflite, the quantized model (named after its scheme),
-    calibration.json, report.html, report.md, report.json and manifest.json.
+    calibration.json, report.html, report.md, report.json and manifest.json. Exit status as for
+    export.
 
     \b
     Example:
@@ -48,10 +51,11 @@ def quantize(
     from edgepack.pipeline.exporting.quantize import quantize as run_quantize
     from edgepack.report.text.export import render_export, render_ranges
 
-    config = make_recipe(ctx, options, targets=selected_targets(targets, ()))
+    budgets = pop_budgets(options)
+    config = make_recipe(ctx, options, targets=selected_targets(targets, ()), budgets=budgets)
     report = run_quantize(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     if report.calibration:
         print_result(f"{render_ranges(report.calibration)}\n")
     print_result(render_export(report))
-    ctx.exit(0 if report.passed else 1)
+    ctx.exit(report.exit_status)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgepack.cli.budget_options import BUDGETS_GROUP, loss_budget_options, pop_budgets
 from edgepack.cli.options import (
     GroupedCommand,
     metric_option,
@@ -18,7 +19,6 @@ from edgepack.cli.options import (
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH
-from edgepack.config.budgets import Budgets
 from edgepack.config.export import DEFAULT_TARGETS
 from edgepack.config.validate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, ValidateConfig
 
@@ -28,7 +28,7 @@ _FORMATS = ("text", "json", "junit", "github", "html", "markdown")
 class _Validate(GroupedCommand):
     groups = {  # noqa: RUF012 (a class attribute)
         "float_model": "Data",
-        "max_drop": "Budgets",
+        "max_drop": BUDGETS_GROUP,
         "arm64": "Running",
         "form": "Result",
         "help": "Other",
@@ -54,13 +54,7 @@ class _Validate(GroupedCommand):
 )
 @project_file_option
 @metric_option
-@click.option(
-    "--max-drop",
-    metavar="NUMBER",
-    type=float,
-    help="Largest acceptable loss by quantization: points of a fraction such as accuracy, percent"
-    " of an error, or decibels.",
-)
+@loss_budget_options
 @click.option(
     "--max-flash", metavar="BYTES", type=int, help="Largest flash size of model and runtime."
 )
@@ -117,7 +111,8 @@ def validate(
 
     Checks its operators, data types and sizes for each target, and runs it on the target's
     interpreters on this machine. Exit status: 0 passed; 1 a check or budget failed; 2 incorrect
-    usage or a damaged file; 3 an interpreter or tool for a target is not installed.
+    usage or a damaged file; 3 an interpreter or tool for a target is not installed; 4 the samples
+    do not show whether a budget is kept.
 
     \b
     Example:
@@ -125,9 +120,8 @@ def validate(
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.validation.validate import validate as run_validate
 
-    budgets = Budgets(**{name: options.pop(name) for name in [*options] if name.startswith("max_")})
     config = ValidateConfig(
-        targets=selected_targets(targets, DEFAULT_TARGETS), budgets=budgets, **options
+        targets=selected_targets(targets, DEFAULT_TARGETS), budgets=pop_budgets(options), **options
     )
     report = run_validate(config, ProgressBars(), verbose=verbose)
     if form == _FORMATS[0]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ MIN_FOLDS = 2
 
 
 @former_argument("recipe_file", "project_file")
+@former_argument(
+    "max_drop",
+    "budgets",
+    renew=lambda limit: Budgets(max_drop=limit),
+    restore=lambda budgets: budgets.max_drop,
+)
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig:
     """Settings for comparing a float model with models derived from it.
@@ -30,13 +36,12 @@ class CompareConfig:
     run on the interpreters of ``targets``.
 
     ``folds`` is the number of folds of the test data for cross-validating the calibration; None
-    skips it. ``max_drop`` limits the loss caused by quantization, as in
-    :class:`~edgepack.config.budgets.Budgets`. ``output`` is the folder for the report and its page,
+    skips it. ``budgets`` limit what quantization may lose; each that is set here replaces that of
+    the project file and of the targets. ``output`` is the folder for the report and its page,
     None to write nothing; ``force`` replaces a folder that edgepack wrote. ``is_cached`` caches the
     models' outputs for later comparisons.
 
-    Raises :class:`ConfigError` for inconsistent settings, and
-    :class:`~edgepack.core.errors.TableError` for an invalid ``max_drop``.
+    Raises :class:`ConfigError` for inconsistent settings.
     """
 
     model: Path
@@ -50,7 +55,7 @@ class CompareConfig:
     labels: Path | None = None
     targets: tuple[str, ...] = DEFAULT_TARGETS
     folds: int | None = None
-    max_drop: float | None = None
+    budgets: Budgets = field(default_factory=Budgets)
     output: Path | None = None
     force: bool = False
     is_cached: bool = True
@@ -58,7 +63,6 @@ class CompareConfig:
     def __post_init__(self) -> None:
         if not self.candidates:
             raise ConfigError("nothing to compare with: give at least one quantized .tflite file")
-        Budgets(max_drop=self.max_drop)
         if not self.targets:
             raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.folds is not None and len(self.candidates) > 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgepack.config.budgets import Budgets
 from edgepack.config.quantization import Quantization
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ConfigError
@@ -151,7 +152,8 @@ class Recipe:
     :data:`edgepack.calibration.activations.observers.OBSERVERS` and chooses the activation ranges;
     with ``ranges``, a calibration.json, nothing is observed. ``metric`` is a name known to
     :func:`edgepack.metrics.find_metric`; None chooses one from the labels. ``output`` is the folder
-    to write; an existing one is replaced only with ``force``. ``strict`` makes the linter's
+    to write; an existing one is replaced only with ``force``. ``budgets`` apply in addition to
+    those of the project file and of the targets. ``strict`` makes the linter's
     findings errors.
 
     ``compress`` lists the compression steps in order; each applies to the result of the one before.
@@ -181,6 +183,7 @@ class Recipe:
     quantization: Quantization = field(default_factory=Quantization)
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
+    budgets: Budgets = field(default_factory=Budgets)
     force: bool = False
     strict: bool = False
 

@@ -12,6 +12,9 @@ from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 from edgepack.workers.client import Limits
 
+RANDOM, TEST = "random", "test"
+"""The kinds of data that interpreters run on."""
+
 DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_MEMORY_LIMIT_MIB = 4096
 
@@ -62,7 +65,7 @@ class ValidateConfig:
     @property
     def data(self) -> str:
         """The kind of data that the interpreters run on: ``test`` or ``random``."""
-        return "random" if self.test is None else "test"
+        return RANDOM if self.test is None else TEST
 
     @property
     def limits(self) -> Limits:

@@ -10,7 +10,8 @@ class Finding:
     """One finding of a check.
 
     ``message`` names the subject and the rule, ``cure`` the remedy. ``operator``, such as CONV_2D,
-    and ``layer`` locate it in the model. A note does not make a target fail.
+    and ``layer`` locate it in the model. A note does not make a target fail; what is undecided,
+    since the samples do not show it, neither fails nor passes.
     """
 
     message: str
@@ -18,6 +19,7 @@ class Finding:
     operator: str | None = None
     layer: str | None = None
     is_note: bool = False
+    is_undecided: bool = False
 
     def __str__(self) -> str:
         """The message, the layer and the cure as one sentence.

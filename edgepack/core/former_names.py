@@ -69,37 +69,52 @@ def resolve_former_name(name: str, module: str, current_module: str) -> Any:
     return getattr(import_module(current_module), current)
 
 
-def former_argument(name: str, current: str) -> Callable[[_Target], _Target]:
-    """Let a function or a dataclass accept a keyword by its former name, with a warning."""
+def former_argument(
+    name: str,
+    current: str,
+    *,
+    renew: Callable[[Any], Any] = lambda value: value,
+    restore: Callable[[Any], Any] = lambda value: value,
+) -> Callable[[_Target], _Target]:
+    """Let a function or a dataclass accept a keyword by its former name, with a warning.
+
+    ``renew`` turns the former value into the current one, ``restore`` the current one into the
+    former; by default the value has stayed the same.
+    """
 
     def decorate(target: _Target) -> _Target:
         if not isinstance(target, type):
-            return cast(_Target, _accepting(target, target.__name__, name, current))
-        setattr(target, name, property(functools.partial(_current, name=name, current=current)))
+            return cast(_Target, _accepting(target, target.__name__, name, current, renew))
+        read = functools.partial(_current, name=name, current=current, restore=restore)
+        setattr(target, name, property(read))
         init = target.__init__  # type: ignore[misc]
-        target.__init__ = _accepting(init, target.__name__, name, current)  # type: ignore[misc]
+        target.__init__ = _accepting(init, target.__name__, name, current, renew)  # type: ignore[misc]
         return target
 
     return decorate
 
 
 def _accepting(
-    function: Callable[..., Any], owner: str, name: str, current: str
+    function: Callable[..., Any],
+    owner: str,
+    name: str,
+    current: str,
+    renew: Callable[[Any], Any],
 ) -> Callable[..., Any]:
     @functools.wraps(function)
     def accept(*arguments: Any, **keywords: Any) -> Any:
         if name in keywords:  # dataclasses.replace passes the current name, too
             message = f"the argument {name} of {owner} is now {current}"
             warnings.warn(message, DeprecationWarning, stacklevel=2)
-            keywords[current] = keywords.pop(name)
+            keywords[current] = renew(keywords.pop(name))
         return function(*arguments, **keywords)
 
     return accept
 
 
-def _current(instance: object, name: str, current: str) -> Any:
+def _current(instance: object, name: str, current: str, restore: Callable[[Any], Any]) -> Any:
     warnings.warn(f"{name} is now {current}", DeprecationWarning, stacklevel=2)
-    return getattr(instance, current)
+    return restore(getattr(instance, current))
 
 
 class _FormerModules(MetaPathFinder, Loader):

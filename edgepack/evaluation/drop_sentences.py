@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from edgepack.core.wording import counted
-from edgepack.evaluation.results import Change, Interval, MetricResult
+from edgepack.evaluation.results import Change, ClassLoss, Interval, MetricResult
 from edgepack.metrics.metric import Unit
 
 MIN_P = 0.0001
 """A smaller p-value is reported as '< 0.0001'."""
 
-_MAX_DECIMALS = 9
+_MIN_DECIMALS, _MAX_DECIMALS = 2, 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,8 @@ def change_sentence(name: str, samples: int, metric: MetricResult) -> str:
     >>> metric = MetricResult(name="accuracy", title="accuracy", unit="fraction",
     ...                       is_more_better=True, value=0.9, interval=None, change=change)
     >>> change_sentence("int8", 400, metric)  # doctest: +NORMALIZE_WHITESPACE
-    'int8 loses 0.3 points (95% CI: -0.4 to 1.0): 400 samples do not show that the drop is real
-    (McNemar: p = 0.69), and cannot show one below 1.2 points'
+    'int8 loses 0.30 points (95% CI: -0.44 to 0.97): 400 samples do not show that the drop is real
+    (McNemar: p = 0.69), and cannot show one below 1.16 points'
     """
     change = metric.change
     if metric.value is None or change is None:
@@ -79,6 +79,51 @@ def change_sentence(name: str, samples: int, metric: MetricResult) -> str:
     return _changed(name, samples, change, words)
 
 
+def loss_clause(name: str, metric: MetricResult) -> str:
+    """Describe what a model loses, with the confidence interval, as a clause.
+
+    >>> change = Change(loss=0.3, interval=Interval(low=-0.44, high=0.97), detectable=1.16)
+    >>> metric = MetricResult(name="accuracy", title="accuracy", unit="fraction",
+    ...                       is_more_better=True, value=0.9, interval=None, change=change)
+    >>> loss_clause("int8", metric)
+    'int8 loses 0.30 points (95% CI: -0.44 to 0.97)'
+    """
+    change = metric.change
+    if metric.value is None or change is None:
+        return f"{name}: the {metric.title} is undefined on these samples"
+    if change.loss is None:
+        return _no_change(name, metric)
+    return _clause(name, change, _WORDS[Unit(metric.unit)])
+
+
+def class_loss_clause(name: str, loss: ClassLoss) -> str:
+    """Describe what a model loses of a class, as a clause.
+
+    >>> loss = ClassLoss(name="cat", samples=40, loss=5.0, interval=Interval(low=-4.8, high=16.7))
+    >>> class_loss_clause("int8", loss)
+    "int8 loses 5.00 points of the class 'cat' (95% CI: -4.80 to 16.70)"
+    """
+    verb = "gains" if loss.loss < 0 else "loses"
+    amount = f"{abs(loss.loss):.2f} points" if loss.loss else "nothing"
+    interval = _interval(loss.interval, _MIN_DECIMALS, is_loss=loss.loss >= 0)
+    return f"{name} {verb} {amount} of the class {loss.name!r} ({interval})"
+
+
+def _clause(name: str, change: Change, words: _Words) -> str:
+    assert change.loss is not None  # noqa: S101 (the caller looked)
+    decimals = decimals_of(change)
+    is_loss = change.loss > 0
+    if change.loss == 0:
+        clause = f"{name} loses nothing"
+    else:
+        amount = _number(abs(change.loss), decimals) + words.unit
+        clause = (words.worse if is_loss else words.better).format(name=name, amount=amount)
+    if change.interval is None:
+        return clause
+    is_loss = change.loss >= 0
+    return f"{clause} ({_interval(change.interval, decimals, is_loss=is_loss)})"
+
+
 def _no_change(name: str, metric: MetricResult) -> str:
     if metric.unit == Unit.ERROR.value:
         return f"{name} makes errors and the float model none, so there is no relative change"
@@ -88,14 +133,11 @@ def _no_change(name: str, metric: MetricResult) -> str:
 def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
     assert change.loss is not None  # noqa: S101 (the caller looked)
     is_loss = change.loss > 0
-    decimals = decimals_of(change)
-    amount = _number(abs(change.loss), decimals) + words.unit
-    clause = (words.worse if is_loss else words.better).format(name=name, amount=amount)
+    clause = _clause(name, change, words)
     noun = words.loss if is_loss else words.gain
     do = _do(samples)
     if change.interval is None:
         return f"{clause}: {counted(samples, 'sample')} {do} not show whether the {noun} is real"
-    clause = f"{clause} ({_interval(change.interval, decimals, is_loss=is_loss)})"
     if change.is_real:
         return f"{clause}: the {noun} is real{_mcnemar(change)}"
     if change.is_shown:
@@ -104,7 +146,7 @@ def _changed(name: str, samples: int, change: Change, words: _Words) -> str:
             " the interval excludes 0, but McNemar's test is not significant"
             f" (p {_p_value(change)})"
         )
-    limit = _limit(change, decimals, words, "one" if is_loss else _a(words.loss))
+    limit = _limit(change, decimals_of(change), words, "one" if is_loss else _a(words.loss))
     return (
         f"{clause}: {counted(samples, 'sample')} {do} not show that the {noun} is"
         f" real{_mcnemar(change)}, and {limit}"
@@ -155,15 +197,15 @@ _MIN_SCIENTIFIC = 1e15
 
 
 def decimals_of(change: Change) -> int:
-    """Choose the number of decimals: two significant digits of the interval's width, at least 1.
+    """Choose the number of decimals: two significant digits of the interval's width, at least 2.
 
     One more if the loss would round to 0.
     """
     loss = abs(change.loss or 0.0)
     width = loss if change.interval is None else change.interval.high - change.interval.low
     if not width > 0:
-        return 1
-    decimals = max(1, 1 - math.floor(math.log10(width)))
+        return _MIN_DECIMALS
+    decimals = max(_MIN_DECIMALS, 1 - math.floor(math.log10(width)))
     is_hidden = loss > 0 and float(_number(loss, decimals).replace(",", "")) == 0
     return min(decimals + is_hidden, _MAX_DECIMALS)
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from edgepack.evaluation.bootstrap import resample
+from edgepack.evaluation.collapse import is_at_chance
 from edgepack.evaluation.metric_change import MetricScore, is_accuracy, metric_result
 from edgepack.evaluation.output_distance import DistantSample, output_distance
 from edgepack.evaluation.output_noise import OutputKind, OutputNoise
 from edgepack.evaluation.paired_outputs import Array, Mask, dequantized, paired_blocks, real_blocks
-from edgepack.evaluation.per_class import MAX_CLASSES, class_results
-from edgepack.evaluation.results import ClassResult, OutputResult, Shown, WorstSample
+from edgepack.evaluation.per_class import MAX_CLASSES, class_losses, class_results
+from edgepack.evaluation.results import (
+    ClassLoss,
+    ClassResult,
+    Collapse,
+    MetricResult,
+    OutputResult,
+    Shown,
+    WorstSample,
+)
 from edgepack.evaluation.scores import Score
 from edgepack.metrics import are_probabilities, class_count, decision_boundary, predicted_classes
 from edgepack.metrics.metric import Family, Measure, Metric
@@ -56,13 +66,32 @@ class Evaluator:
         noise = OutputNoise(self._kind, self._boundary)
         for _, float_block, block in paired_blocks(self._float_outputs, outputs, tensor, mask):
             noise.add(float_block, block)
+        metric = self._requested_metric(outputs, tensor, mask)
+        losses, collapse = self._compare_classes(outputs, tensor, mask)
         return Score(
-            value=self.value(outputs, tensor, mask),
+            value=metric.value if metric else None,
             agreement=noise.agreement,
             sqnr_db=noise.sqnr_db,
             max_abs_error=noise.max_abs_error,
             mean_abs_error=noise.mean_abs_error,
+            change=metric.change if metric else None,
+            class_losses=losses,
+            collapse=noise.collapse or collapse,
         )
+
+    def _requested_metric(
+        self, outputs: Array, tensor: Tensor | None, mask: Mask | None
+    ) -> MetricResult | None:
+        """Compare the requested metric with the float model's; None without labels."""
+        first = self._measures[:1]
+        if not first:
+            return None
+        of_float = (
+            self._float_scores
+            if mask is None
+            else self._metric_scores(first, self._float_outputs, None, mask)
+        )
+        return metric_result(self._metric_scores(first, outputs, tensor, mask)[0], of_float[0])
 
     def value(
         self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None
@@ -90,29 +119,39 @@ class Evaluator:
         distance, worst = output_distance(
             self._float_outputs, outputs, tensor, self._kind, self._boundary
         )
+        losses, collapse = self._compare_classes(outputs, tensor)
         return OutputResult(
             metrics={
                 score.metric.name: metric_result(score, float_score)
                 for score, float_score in zip(
-                    self._metric_scores(outputs, tensor), self._float_scores, strict=True
+                    self._metric_scores(self._measures, outputs, tensor),
+                    self._float_scores,
+                    strict=True,
                 )
             },
             classes=classes,
+            class_losses=losses,
             confusion=confusion,
-            distance=distance,
+            distance=replace(distance, collapse=distance.collapse or collapse),
             worst=tuple(self._worst_sample(sample, outputs, tensor) for sample in worst),
         )
 
     @cached_property
     def _float_scores(self) -> list[MetricScore]:
-        return self._metric_scores(self._float_outputs, None)
+        return self._metric_scores(self._measures, self._float_outputs, None)
 
-    def _metric_scores(self, outputs: Array, tensor: Tensor | None) -> list[MetricScore]:
+    def _metric_scores(
+        self,
+        measures: Sequence[Measure],
+        outputs: Array,
+        tensor: Tensor | None,
+        mask: Mask | None = None,
+    ) -> list[MetricScore]:
         """Compute each metric, and its bootstrap resamples unless it is an accuracy."""
-        if not self._measures:
+        if not measures:
             return []
-        metrics = [measure.metric for measure in self._measures]
-        condensed = self._condense(self._measures, outputs, tensor)
+        metrics = [measure.metric for measure in measures]
+        condensed = self._condense(measures, outputs, tensor, mask)
         values = _resample(metrics, condensed)
         return [
             MetricScore(
@@ -148,6 +187,39 @@ class Evaluator:
         if first is None or first.metric.family is not Family.CLASSIFICATION:
             return None
         return np.asarray(first.wanted[:]).astype(np.int64) if self._names else None
+
+    @cached_property
+    def _is_float_right(self) -> Array:
+        """Whether the float model predicts the label, bool (samples,)."""
+        return self._is_right(self._float_outputs, None)
+
+    def _is_right(self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None) -> Array:
+        assert self._labels is not None  # noqa: S101 (the callers looked)
+        return np.concatenate(
+            [
+                predicted_classes(values, self._boundary)
+                == samples.select(self._labels[samples.rows])
+                for samples, values in real_blocks(outputs, tensor, mask)
+            ]
+        )
+
+    def _compare_classes(
+        self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None
+    ) -> tuple[tuple[ClassLoss, ...], Collapse | None]:
+        """Return what each class loses, and whether only the float model does better than guess.
+
+        Nothing unless the task is classification.
+        """
+        if self._labels is None:
+            return (), None
+        labels, of_float = self._labels, self._is_float_right
+        if mask is not None:
+            labels, of_float = labels[mask], of_float[mask]
+        of_other = self._is_right(outputs, tensor, mask)
+        collapse = Collapse.CHANCE if is_at_chance(labels, of_float, of_other) else None
+        if len(self._names) > MAX_CLASSES:
+            return (), collapse
+        return class_losses(labels, of_float, of_other, self._names), collapse
 
     def _class_results(
         self, outputs: Array, tensor: Tensor | None

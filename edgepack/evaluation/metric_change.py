@@ -14,14 +14,37 @@ from edgepack.evaluation.bootstrap import (
 )
 from edgepack.evaluation.paired_outputs import Array
 from edgepack.evaluation.results import Change, Interval, MetricResult
-from edgepack.evaluation.scores import drop, metric_losses
 from edgepack.evaluation.significance import (
     detectable_accuracy_loss,
     detectable_loss,
     mcnemar_p_value,
     wilson_interval,
 )
-from edgepack.metrics.metric import Metric, weighted_mean
+from edgepack.metrics.metric import Metric, Unit, weighted_mean
+
+_DECIMALS = 9  # 0.92 - 0.90 is slightly more than 0.02 in floating point
+
+
+def metric_loss(metric: Metric, float_value: float, value: float) -> float:
+    """Compute the loss of a metric from the float model's value; NaN if either value is.
+
+    It is in percentage points for a fraction such as accuracy, in percent of the float model's
+    error for an error, in decibels, or in the unit of the metric. It is negative for a gain, and
+    infinite for an error that is 0 for the float model only.
+    """
+    loss = metric_losses(metric, np.array([float_value]), np.array([value])).item()
+    return float(round(loss, _DECIMALS))
+
+
+def metric_losses(metric: Metric, float_values: Array, values: Array) -> Array:
+    """Compute the losses (n,) from the float model's values (n,), as :func:`metric_loss` does."""
+    lost = float_values - values if metric.is_more_better else values - float_values
+    if metric.unit is Unit.FRACTION:
+        return np.asarray(100 * lost)
+    if metric.unit is not Unit.ERROR:
+        return np.asarray(lost)
+    from_zero = np.where(lost == 0, 0.0, np.where(np.isnan(lost), np.nan, np.inf))
+    return np.divide(100 * lost, float_values, out=from_zero, where=float_values != 0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +92,7 @@ def _interval(score: MetricScore) -> Interval | None:
 
 
 def _change(float_score: MetricScore, score: MetricScore) -> Change:
-    loss = drop(score.metric, float_score.value, score.value).amount
+    loss = metric_loss(score.metric, float_score.value, score.value)
     if not math.isfinite(loss):
         return Change(loss=None, interval=None, detectable=None)
     if float_score.is_correct is not None and score.is_correct is not None:

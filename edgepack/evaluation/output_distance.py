@@ -70,6 +70,7 @@ def output_distance(
         sqnr_db=noise.sqnr_db,
         max_abs_error=noise.max_abs_error,
         mean_abs_error=noise.mean_abs_error,
+        collapse=noise.collapse,
     ), tuple(sums.worst)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
 
+from edgepack.evaluation.collapse import MIN_SQNR_DB, DecisionCounts, Variation
 from edgepack.evaluation.paired_outputs import Array, ratio_in_decibels
+from edgepack.evaluation.results import Collapse
 from edgepack.metrics import predicted_classes
 
 
@@ -42,6 +45,8 @@ class OutputNoise:
         self._boundary = boundary
         self._same = self._decisions = self._values = 0
         self._power = self._noise = 0.0
+        self._variation = Variation()
+        self._class_counts = DecisionCounts()
         self.max_abs_error = self.mean_abs_error = 0.0
 
     def add(self, float_values: Array, other_values: Array) -> BlockNoise:
@@ -52,11 +57,14 @@ class OutputNoise:
         self._power += float(np.square(signal).sum())
         self._noise += float(squared.sum())
         self._add_error(_absolute_error(float_values, other_values, difference))
+        self._variation.add(float_values, other_values)
         if self._kind is OutputKind.VALUES:
             return BlockNoise(signal, squared, None)
-        differs = predicted_classes(float_values, self._boundary) != predicted_classes(
-            other_values, self._boundary
+        float_classes, classes = (
+            predicted_classes(values, self._boundary) for values in (float_values, other_values)
         )
+        self._class_counts.add(float_classes, classes)
+        differs = float_classes != classes
         self._decisions += differs.size
         self._same += int(np.count_nonzero(~differs))
         return BlockNoise(signal, squared, differs)
@@ -84,6 +92,17 @@ class OutputNoise:
         None if either is zero.
         """
         return ratio_in_decibels(self._power, self._noise)
+
+    @property
+    def collapse(self) -> Collapse | None:
+        """How the outputs lost what the float model's tell; None if they did not."""
+        if not math.isfinite(self.max_abs_error):
+            return Collapse.NOT_FINITE
+        if self._variation.is_lost:
+            return Collapse.CONSTANT
+        if self.sqnr_db is not None and self.sqnr_db < MIN_SQNR_DB:
+            return Collapse.NOISE
+        return Collapse.CHANCE if self._class_counts.agrees_by_chance(self._same) else None
 
 
 def _absolute_error(float_values: Array, other_values: Array, difference: Array) -> Array:

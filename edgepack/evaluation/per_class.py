@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgepack.evaluation.bootstrap import percentile_interval, sample_accuracy_losses
 from edgepack.evaluation.paired_outputs import Array, dequantized
-from edgepack.evaluation.results import ClassResult
+from edgepack.evaluation.results import ClassLoss, ClassResult
 from edgepack.metrics import predicted_classes
 from edgepack.metrics.roc import roc_auc
 from edgepack.storage.arrays import blocks
@@ -57,6 +58,35 @@ def class_results(
     )
     pairs, counts = np.unique(np.stack([labels, predicted]), axis=1, return_counts=True)
     return results, tuple(zip(*pairs.tolist(), counts.tolist(), strict=True))
+
+
+def class_losses(
+    labels: Array, is_float_correct: Array, is_correct: Array, names: Sequence[str]
+) -> tuple[ClassLoss, ...]:
+    """Compute the recall that each class with samples loses, in the order of the classes.
+
+    ``labels`` are class numbers, the others bool, all (samples,). The interval is that of a loss of
+    accuracy on the samples of the class.
+    """
+    losses = []
+    for number in np.unique(labels):
+        of_float, of_other = is_float_correct[labels == number], is_correct[labels == number]
+        only_float = int(np.count_nonzero(of_float & ~of_other))
+        only_other = int(np.count_nonzero(of_other & ~of_float))
+        samples = len(of_float)
+        interval = percentile_interval(
+            100 * sample_accuracy_losses(only_float, only_other, samples)
+        )
+        assert interval is not None  # noqa: S101 (these losses are never all equal)
+        losses.append(
+            ClassLoss(
+                name=names[number],
+                samples=samples,
+                loss=100 * (only_float - only_other) / samples,
+                interval=interval,
+            )
+        )
+    return tuple(losses)
 
 
 def _none_if_nan(value: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 CONFIDENCE = 0.95
 """Confidence level of every interval."""
@@ -86,6 +87,28 @@ class ClassResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassLoss:
+    """The recall that a class loses on its ``samples``, in percentage points; negative for a gain.
+
+    ``name`` is that of the class.
+    """
+
+    name: str
+    samples: int
+    loss: float
+    interval: Interval
+
+
+class Collapse(str, Enum):
+    """How a model's outputs lost what the float model's tell, whatever loss is accepted."""
+
+    NOT_FINITE = "not finite"
+    CONSTANT = "constant"
+    NOISE = "noise"
+    CHANCE = "chance"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Distance:
     """The distance of outputs from the float model's, over all samples, labelled or not.
 
@@ -93,7 +116,8 @@ class Distance:
     class; None if outputs are not class scores. ``kl_divergence``, in nats, is that of the float
     class probabilities from the others, averaged over samples or pixels; for real values, that of
     the histograms. ``sqnr_db`` is the power of the float outputs over that of the difference, in
-    dB; None if either is zero. The errors are absolute, in the unit of the outputs.
+    dB; None if either is zero. The errors are absolute, in the unit of the outputs. ``collapse`` is
+    None unless the outputs are of no use.
     """
 
     agreement: float | None
@@ -101,6 +125,7 @@ class Distance:
     sqnr_db: float | None
     max_abs_error: float
     mean_abs_error: float
+    collapse: Collapse | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +160,13 @@ class OutputResult:
     ``confusion`` are empty if outputs are not class scores. ``confusion`` holds the nonzero entries
     of the confusion matrix, (label, predicted class, count), ordered by class number. ``distance``
     is None, and ``worst`` empty, for the float model itself. ``worst`` lists the samples whose
-    class differs first, then the others by descending distance.
+    class differs first, then the others by descending distance. ``class_losses`` are those of the
+    classes that have samples; empty for the float model, and without class labels.
     """
 
     metrics: dict[str, MetricResult]
     classes: tuple[ClassResult, ...] = ()
+    class_losses: tuple[ClassLoss, ...] = ()
     confusion: tuple[tuple[int, int, int], ...] = ()
     distance: Distance | None = None
     worst: tuple[WorstSample, ...] = ()

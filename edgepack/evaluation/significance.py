@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from edgepack.evaluation.results import CONFIDENCE, Interval
+from edgepack.evaluation.results import CONFIDENCE, SIGNIFICANCE, Interval
 
 POWER = 0.8
 """The statistical power at which a loss counts as detectable."""
@@ -28,6 +28,19 @@ def mcnemar_p_value(only_float: int, only_other: int) -> float:
 
     discordant = only_float + only_other
     return float(binomtest(only_float, discordant).pvalue) if discordant else 1.0
+
+
+def is_above_chance(successes: int, trials: int, chance: float) -> bool:
+    """Whether there are significantly more successes than with the probability ``chance`` each.
+
+    One-sided exact binomial test.
+
+    >>> is_above_chance(9, 10, 0.5), is_above_chance(7, 10, 0.5)
+    (True, False)
+    """
+    from scipy.stats import binomtest
+
+    return bool(binomtest(successes, trials, chance, alternative="greater").pvalue < SIGNIFICANCE)
 
 
 def wilson_interval(correct: int, samples: int) -> Interval:

@@ -142,7 +142,7 @@ class DebugReport:
             "data": self.data,
             "samples": self.samples,
             "kernels": self.kernels,
-            "outputs": {name: asdict(score) for name, score in self.outputs.items()},
+            "outputs": {name: score.to_dict() for name, score in self.outputs.items()},
             "layers": [layer.to_dict() for layer in self.layers],
             "unmatched": list(self.unmatched),
             "notes": list(self.notes),

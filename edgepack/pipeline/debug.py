@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from edgepack.config.export import Recipe
 from edgepack.core.codec import restore
@@ -15,26 +12,23 @@ from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import DebugReport, IsolatedLayers, LayerComparison
-from edgepack.pipeline.lint import lint_warnings
+from edgepack.pipeline.lint import lint_findings
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
 from edgepack.pipeline.steps.job import load_model_and_data, new_job, require_data
+from edgepack.pipeline.steps.layer_comparer import spread_samples, start_layer_comparer
 from edgepack.pipeline.steps.model_process import model_session
 from edgepack.report.plots.debug_picture import draw_layer_errors, has_matplotlib
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files
-from edgepack.storage.arrays import Arrays, read_rows_by_index, save_arrays
+from edgepack.storage.arrays import Arrays, save_arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, export_manifest
-from edgepack.workers.client import Worker
 from edgepack.workers.restarting_worker import RestartingWorker
 
 _COMMAND = "debug"
-MAX_SAMPLES = 64
-"""Every value of every layer is compared, so few samples are sufficient."""
-
 _NO_PLOT = "no debug.svg: matplotlib is not installed; pip install 'edgepack[plot]'"
 
 
@@ -62,7 +56,7 @@ def debug(
     ):
         job = new_job(recipe, folder, work, session, progress, verbose=verbose)
         data = load_model_and_data(job)
-        notes = (*data.notes, *lint_warnings(job, data))
+        notes = (*data.notes, *(f"warning: {each}" for each in lint_findings(job, data)))
         inputs = describe_inputs(recipe)
         notes += model_steps.convert(job, data)
         calibrate(job, data, calibrator)
@@ -92,15 +86,6 @@ def debug(
     return report
 
 
-def start_layer_comparer(*, verbose: bool) -> RestartingWorker:
-    """Start the process that compares layers; it serves ``DebugService``."""
-    label = "LiteRT"
-    start = partial(
-        Worker, "edgepack.layer_errors.debug_service:DebugService", label=label, verbose=verbose
-    )
-    return RestartingWorker(start, label)
-
-
 def compare_layers(
     service: RestartingWorker,
     float_tflite: Path,
@@ -116,7 +101,7 @@ def compare_layers(
     ``outputs`` the output names; arrays go to the folder ``work``. Raises
     :class:`~edgepack.core.errors.ConversionError` for files without a layer in common.
     """
-    samples = _spread(inputs)
+    samples = spread_samples(inputs)
     service.call(
         "open",
         float_tflite=str(float_tflite),
@@ -141,10 +126,3 @@ def compare_layers(
         ),
         unmatched=compared.unmatched,
     )
-
-
-def _spread(inputs: Arrays) -> Arrays:
-    """Choose evenly spaced samples, because datasets are often sorted by class."""
-    count = len(next(iter(inputs.values())))
-    rows = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
-    return {name: read_rows_by_index(array, rows) for name, array in inputs.items()}

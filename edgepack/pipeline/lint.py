@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
-from edgepack.calibration.lint import REPRESENTATIVE, TEST, ModelLint
+from edgepack.calibration.lint import REPRESENTATIVE, TEST, LintFinding, ModelLint
 from edgepack.calibration.lint.data_rules import lint_data
 from edgepack.calibration.lint.dataset_profile import find_class_labels, profile_dataset
 from edgepack.calibration.lint.model_rules import choose_lint_samples
@@ -36,8 +36,8 @@ def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = Fa
         return run_linter(job, load_model_and_data(job))
 
 
-def lint_warnings(job: Job, data: JobData) -> tuple[str, ...]:
-    """Return the linter's findings as notes for a report.
+def lint_findings(job: Job, data: JobData) -> tuple[LintFinding, ...]:
+    """Return the linter's findings.
 
     Raises :class:`DatasetError` for a finding if the recipe is strict.
     """
@@ -45,7 +45,7 @@ def lint_warnings(job: Job, data: JobData) -> tuple[str, ...]:
     if findings and job.recipe.strict:
         more = f" (and {len(findings) - 1} more: see edgepack lint)" if len(findings) > 1 else ""
         raise DatasetError(f"{findings[0]}{more}")
-    return tuple(f"warning: {finding}" for finding in findings)
+    return findings
 
 
 def run_linter(job: Job, data: JobData) -> LintReport:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgepack.config.export import Recipe, is_function_name, step_as_json
+from edgepack.config.export import Recipe, is_function_name, step_as_json, without_none
 from edgepack.core.codec import as_json
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.manifest import RECIPE, Manifest
@@ -63,6 +63,7 @@ def export_manifest(
         "quantization": as_json(recipe.quantization),
         "targets": list(recipe.targets),
         "metric": recipe.metric,
+        **({"budgets": budgets} if (budgets := _set_budgets(recipe)) else {}),
     }
     return Manifest(
         command=command,
@@ -70,6 +71,10 @@ def export_manifest(
         request={RECIPE: inputs | settings, "processor": processor()},
         versions=package_versions(_DISTRIBUTIONS, interpreters),
     )
+
+
+def _set_budgets(recipe: Recipe) -> dict[str, Any]:
+    return without_none(**as_json(recipe.budgets))
 
 
 def processor() -> dict[str, str | None]:

@@ -15,6 +15,7 @@ from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.devices.target import target_file
 from edgepack.pipeline.comparison.cached_runs import RunRequest, RuntimeOutputs, run_cached
+from edgepack.pipeline.comparison.collapse_origins import find_collapse_origins
 from edgepack.pipeline.comparison.details import CandidateDetails, weight_mismatch_notes
 from edgepack.pipeline.comparison.folds import cross_validate, plan_folds, split_folds
 from edgepack.pipeline.comparison.setup import ComparisonSetup, read_setup
@@ -66,6 +67,7 @@ def compare(
         float_run, runs = _run(setup)
         with progress.step("compare"):
             stages = score_stages(setup, float_run, runs)
+        stages = find_collapse_origins(setup, stages)
         folds = cross_validate(setup, split, float_run) if split else None
         lint, notes = None, setup.notes
         if folder is not None:
@@ -138,7 +140,7 @@ def _report(
         stages=tuple(stages),
         folds=folds,
         lint=lint,
-        max_drop=setup.max_drop,
+        budgets=setup.budgets,
         inputs=inputs,
         versions=package_versions(_DISTRIBUTIONS, versions_of(setup.runtimes)),
         notes=(*notes, *weight_mismatch_notes(stages)),

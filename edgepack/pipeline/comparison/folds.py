@@ -21,8 +21,8 @@ from edgepack.core.progress import ignore
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.evaluation.deviation import why_no_outputs
 from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.metric_change import metric_loss
 from edgepack.evaluation.paired_outputs import Mask
-from edgepack.evaluation.scores import drop
 from edgepack.metrics import Measure
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.setup import ComparisonSetup
@@ -265,7 +265,7 @@ def _fold(
             f"metric {measure.metric.name!r}: is undefined on the {mask.sum()} samples of fold"
             f" {number}, which may lack a class; use fewer folds, or choose another metric"
         )
-    loss = drop(measure.metric, float_value, value).amount
+    loss = metric_loss(measure.metric, float_value, value)
     return Fold(
         samples=int(mask.sum()),
         float_value=float_value,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import Recipe
+from edgepack.config.export import Recipe, without_none
 from edgepack.config.labels import find_labelled_output, read_labels
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.progress import Progress
@@ -27,7 +27,7 @@ from edgepack.metrics import (
 from edgepack.pipeline.comparison.cached_runs import Samples
 from edgepack.pipeline.comparison.candidates import Candidate, read_candidates
 from edgepack.pipeline.comparison.reference import ReferenceModel
-from edgepack.pipeline.steps.check import project_file_budgets, require_measurable
+from edgepack.pipeline.steps.check import COMMAND, project_file_budgets, require_measurable
 from edgepack.pipeline.steps.job import Job, JobData, new_job
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.installed import (
@@ -47,7 +47,7 @@ class ComparisonSetup:
 
     ``measures`` are keyed by output name, the metric of the verdict first; outputs without labels
     have none. ``classes`` are the class names, by the names of the outputs that have any.
-    ``max_drop`` is the largest acceptable loss. ``work`` is a folder for temporary files.
+    ``budgets`` limit the loss, by their source. ``work`` is a folder for temporary files.
     ``running`` starts interpreters: the ``runtimes``, which are those of the ``targets``, and any
     other. ``notes`` say what is missing.
     """
@@ -65,7 +65,7 @@ class ComparisonSetup:
     samples: Samples
     measures: dict[str, list[Measure]]
     classes: dict[str, tuple[str, ...]]
-    max_drop: float | None
+    budgets: dict[str, Budgets]
     notes: tuple[str, ...]
 
     @property
@@ -136,7 +136,7 @@ def read_setup(
         samples=Samples(data=data),
         measures=measures,
         classes=_classes(config, labels, data, signature),
-        max_drop=_max_drop(config, project_file, targets, is_measured=bool(measures)),
+        budgets=_budgets(config, project_file, targets, measures),
         notes=(*missing_packages(required), *stored.notes),
     )
 
@@ -153,25 +153,23 @@ def _measures(
     }
 
 
-def _max_drop(
+def _budgets(
     config: CompareConfig,
     project_file: ProjectFile,
     targets: Sequence[Target],
-    *,
-    is_measured: bool,
-) -> float | None:
-    """Return the largest acceptable loss: as configured, or else the smallest of the budgets.
+    measures: Mapping[str, Sequence[Measure]],
+) -> dict[str, Budgets]:
+    """Return the budgets by source: of the others, those that are not configured.
 
-    Raises :class:`~edgepack.core.errors.ConfigError` if there is one, but nothing to measure it.
+    Raises :class:`~edgepack.core.errors.ConfigError` for one that nothing can be measured for.
     """
-    command = Budgets(max_drop=config.max_drop)
-    require_measurable(
-        {"the command": command} | project_file_budgets(project_file), targets, measured=is_measured
-    )
-    if config.max_drop is not None:
-        return config.max_drop
-    budgets = (project_file.budgets, *(target.budgets for target in targets))
-    return min((each.max_drop for each in budgets if each.max_drop is not None), default=None)
+    configured = dict.fromkeys(without_none(**vars(config.budgets)))
+    others = project_file_budgets(project_file)
+    others |= {f"the target {target.name}": target.budgets for target in targets}
+    budgets = {COMMAND: config.budgets}
+    budgets |= {source: replace(each, **configured) for source, each in others.items()}
+    require_measurable(budgets, (), [first for first, *_ in measures.values()])
+    return {source: each for source, each in budgets.items() if each.limits_loss}
 
 
 def _classes(

@@ -24,14 +24,21 @@ from edgepack.evaluation.deviation import (
     find_known_defect,
 )
 from edgepack.load.formats import detect_format
-from edgepack.pipeline.lint import lint_warnings
+from edgepack.pipeline.lint import lint_findings
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating, calibration_report
 from edgepack.pipeline.steps.check import (
+    COMMAND,
     gather_evidence,
     judge_targets,
+    loss_budgets,
     require_measurable,
     unmeasured_budget_notes,
+)
+from edgepack.pipeline.steps.collapse_origin import (
+    collapsed_stage,
+    find_collapsed_layer,
+    is_collapsed,
 )
 from edgepack.pipeline.steps.compress import compress, require_techniques, stage_names, step_reports
 from edgepack.pipeline.steps.job import (
@@ -108,12 +115,10 @@ def produce(
     ):
         job = new_job(recipe, folder, work, session, progress, verbose=verbose)
         data = load_model_and_data(job)
-        require_measurable(data.budgets, targets, measured=bool(data.measures))
-        notes += (
-            *data.notes,
-            *unmeasured_budget_notes(data.budgets, targets),
-            *lint_warnings(job, data),
-        )
+        budgets = {COMMAND: recipe.budgets} | data.budgets
+        require_measurable(budgets, targets, data.measures.values())
+        notes += (*data.notes, *unmeasured_budget_notes(budgets, targets))
+        lint = lint_findings(job, data)
         inputs = describe_inputs(recipe)
         steps = compress(job, data, inputs)
         notes += model_steps.convert(job, data)
@@ -124,7 +129,7 @@ def produce(
         predictions = model_steps.start_predictions(job, data, stage_names(recipe))
         workload = model_steps.quantized_workload(job, data, model)
         size = job.quantized_tflite.stat().st_size
-        idle = find_unneeded_runtimes(installed, targets, model, size, data.budgets)
+        idle = find_unneeded_runtimes(installed, targets, model, size, budgets)
         with job.progress.step("validate") as update:
             runs = _repeatable(run_within_budget(running, workload, installed, work, update, idle))
             contradictions = find_contradictions(running, workload, runs.get(REFERENCE.name), work)
@@ -132,18 +137,29 @@ def produce(
         validation = compare_with_reference_kernels(
             runs, model_steps.named_outputs(data, model), outputs["float"], find_known_defect(model)
         )
-        scorers = make_evaluators(outputs["float"], data.measures)
+        scorers = make_evaluators(outputs["float"], data.measures, data.evaluation_data.classes)
         compression = step_reports(steps, scorers, outputs)
         pruned = last_step_of(compression, Prune.technique)
         comparison = model_steps.compare_with_float(job, data, model, validation, scorers, pruned)
+        origin = collapsed_stage(compression)
+        if origin is None and is_collapsed(comparison):
+            origin = find_collapsed_layer(
+                job.float_tflite,
+                job.quantized_tflite,
+                data.evaluation_data.inputs,
+                work,
+                job.progress,
+                verbose=verbose,
+            )
         evidence = gather_evidence(
             model,
             job.quantized_tflite.read_bytes(),
             targets,
             validation,
             comparison,
-            data.budgets,
+            budgets,
             contradictions=contradictions,
+            origin=origin,
         )
         report = Report(
             model=model_steps.model_name(recipe),
@@ -156,6 +172,8 @@ def produce(
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
             targets=judge_targets(targets, evidence),
+            budgets=loss_budgets(budgets, targets),
+            lint=lint,
             notes=(*notes, *partial_run_notes(runs, workload, idle), *validation.notes),
         )
         text_files.write_json(folder / "report.json", report.to_dict())

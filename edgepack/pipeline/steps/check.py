@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from edgepack.checks import judge
 from edgepack.checks.device_memory import flash_bytes, footprint_on, ram_bytes
 from edgepack.checks.evidence import Evidence
-from edgepack.config.budgets import Budgets
+from edgepack.config.budgets import LOSS_BUDGETS, Budgets
 from edgepack.config.project_file import ProjectFile
+from edgepack.config.validate import RANDOM
 from edgepack.core.errors import ConfigError
 from edgepack.core.findings import Finding
 from edgepack.devices import ethos_u
 from edgepack.devices.target import Target
+from edgepack.evaluation.collapse import CollapseOrigin
 from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.evaluation.scores import Comparison
 from edgepack.footprint import Footprint, compute_footprint
+from edgepack.metrics.metric import Family, Measure
 from edgepack.report.data.target import TargetReport
 from edgepack.runtimes import TFLM
 from edgepack.runtimes.installed import missing_packages, runtimes_named
@@ -35,12 +38,14 @@ def gather_evidence(
     latency_ratios: Mapping[str, float] | None = None,
     limits: Limits = LIMITS,
     contradictions: Sequence[Finding] = (),
+    origin: CollapseOrigin | None = None,
 ) -> Evidence:
     """Collect everything that is known about a model; ``data`` is the content of its file.
 
     ``budgets`` are keyed by their source, for messages. ``limits`` apply to Vela.
     ``contradictions`` are the findings of the reference kernels about the file itself.
-    ``latency_ratios`` are by runtime; None means that nothing was timed.
+    ``latency_ratios`` are by runtime; None means that nothing was timed. ``origin`` is where a
+    collapse of the outputs began, if it is known.
     """
     runs = validation.runs
     return Evidence(
@@ -50,12 +55,19 @@ def gather_evidence(
         runs=runs,
         deviations=validation.deviations,
         footprints=_footprints(model, len(data), targets, runs.get(TFLM.name)),
-        drops=comparison.drops(runs) if comparison else {},
+        name=comparison.scheme if comparison else "the model",
+        closeness=comparison.closeness() if comparison else {},
+        is_real_data=comparison is None or comparison.data != RANDOM,
+        origin=origin,
         latency_ratios=latency_ratios or {},
         is_timed=latency_ratios is not None,
         budgets=budgets,
         compilations=_compilations(data, targets, limits),
     )
+
+
+COMMAND = "the command"
+"""The source of budgets that are set for one run."""
 
 
 def project_file_budgets(project_file: ProjectFile) -> dict[str, Budgets]:
@@ -64,21 +76,40 @@ def project_file_budgets(project_file: ProjectFile) -> dict[str, Budgets]:
 
 
 def require_measurable(
-    budgets: Mapping[str, Budgets], targets: Iterable[Target], *, measured: bool
+    budgets: Mapping[str, Budgets],
+    targets: Iterable[Target],
+    measures: Collection[Measure],
+    *,
+    is_real_data: bool = True,
 ) -> None:
-    """Raise :class:`ConfigError` for a max_drop where there is no metric to measure a drop with."""
+    """Raise :class:`ConfigError` for a budget that the data cannot show to be kept.
+
+    ``measures`` are those of the outputs; ``is_real_data`` is False for random inputs.
+    """
+    has_classes = any(each.metric.family is Family.CLASSIFICATION for each in measures)
     for source, each in _all_budgets(budgets, targets):
-        if each.max_drop is not None and not measured:
+        if each.max_drop is not None and not measures:
             raise ConfigError(
                 f"max_drop of {source}: there is nothing to measure a drop with; give --test with"
                 " labels, or --metric reconstruction-mse"
             )
+        if each.max_class_drop is not None and not has_classes:
+            raise ConfigError(
+                f"max_class_drop of {source}: there are no classes to measure a drop of; give"
+                " --test with class labels"
+            )
+        for name in ("min_agreement", "min_sqnr") if not is_real_data else ():
+            if getattr(each, name) is not None:
+                raise ConfigError(
+                    f"{name} of {source}: random inputs do not show how close the model is on real"
+                    " ones; give --test"
+                )
 
 
 def require_float_model(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> None:
     """Raise :class:`ConfigError` for a budget that can only be checked with a float model."""
     for source, each in _all_budgets(budgets, targets):
-        for name in ("max_drop", "max_latency_ratio"):
+        for name in (*LOSS_BUDGETS, "max_latency_ratio"):
             if getattr(each, name) is not None:
                 raise ConfigError(
                     f"{name} of {source}: there is no float model to compare with; give --float"
@@ -98,6 +129,11 @@ def require_arena(budgets: Budgets, targets: Iterable[Target]) -> None:
     """Raise :class:`ConfigError` for a max_arena of the command if no target has an arena."""
     if budgets.max_arena is not None and not any(target.kernels for target in targets):
         raise ConfigError("max_arena: none of the targets has an arena; name a microcontroller")
+
+
+def loss_budgets(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> dict[str, Budgets]:
+    """Return those of the budgets, and of the targets' own, that limit a loss, by their source."""
+    return {source: each for source, each in _all_budgets(budgets, targets) if each.limits_loss}
 
 
 def _all_budgets(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.evaluation.evaluate import Evaluator
@@ -12,10 +12,15 @@ from edgepack.storage.arrays import Arrays
 from edgepack.tflite.graph import Tensor
 
 
-def make_evaluators(float_outputs: Arrays, measures: Mapping[str, Measure]) -> dict[str, Evaluator]:
-    """Return an evaluator for each output, by name; the float outputs are (samples, ...)."""
+def make_evaluators(
+    float_outputs: Arrays, measures: Mapping[str, Measure], classes: Sequence[str] = ()
+) -> dict[str, Evaluator]:
+    """Return an evaluator for each output, by name; the float outputs are (samples, ...).
+
+    ``classes`` are the class names, if there are any.
+    """
     return {
-        name: Evaluator(outputs, [measures[name]] if name in measures else [])
+        name: Evaluator(outputs, [measures[name]] if name in measures else [], classes)
         for name, outputs in float_outputs.items()
     }
 

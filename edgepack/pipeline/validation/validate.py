@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgepack.config.budgets import Budgets
 from edgepack.config.project_file import read_project_file
-from edgepack.config.validate import ValidateConfig
+from edgepack.config.validate import RANDOM, ValidateConfig
 from edgepack.core.errors import ModelError
 from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress, ignore
@@ -22,13 +22,16 @@ from edgepack.evaluation.deviation import (
 )
 from edgepack.evaluation.scores import NOT_SCHEMES
 from edgepack.pipeline.steps.check import (
+    COMMAND,
     gather_evidence,
     judge_targets,
+    loss_budgets,
     project_file_budgets,
     require_arena,
     require_float_model,
     require_measurable,
 )
+from edgepack.pipeline.steps.collapse_origin import find_collapsed_layer, is_collapsed
 from edgepack.pipeline.steps.run import (
     Workload,
     find_unneeded_runtimes,
@@ -86,7 +89,7 @@ def validate(
     progress = progress or NoProgress()
     targets = load_targets(config.targets)
     project_file = read_project_file(config.project_file)
-    budgets = {"the command": config.budgets} | project_file_budgets(project_file)
+    budgets = {COMMAND: config.budgets} | project_file_budgets(project_file)
     file = read_file(config.model)
     float_file = read_float(config, file)
     if float_file is None:
@@ -101,7 +104,12 @@ def validate(
             inputs = read_inputs(
                 config, file, project_file, work, update, has_float=float_file is not None
             )
-            require_measurable(budgets, targets, measured=bool(inputs.measures))
+            require_measurable(
+                budgets,
+                targets,
+                inputs.measures.values(),
+                is_real_data=config.data != RANDOM,
+            )
         subject = Subject(file=file, float_file=float_file, inputs=inputs, data=config.data)
         return examine(
             subject,
@@ -112,6 +120,7 @@ def validate(
             on=runtimes,
             budgets=budgets,
             limits=config.limits,
+            verbose=verbose,
         )
 
 
@@ -125,6 +134,7 @@ def examine(
     on: Sequence[Runtime],
     budgets: Mapping[str, Budgets],
     limits: Limits = LIMITS,
+    verbose: bool = False,
 ) -> ValidationReport:
     """Run a file ``on`` interpreters, and judge the results for the targets.
 
@@ -160,6 +170,11 @@ def examine(
                 data=subject.data,
                 samples=len(inputs),
             )
+    origin = None
+    if float_file is not None and is_collapsed(comparison):
+        origin = find_collapsed_layer(
+            float_file.path, file.path, inputs.real, work, progress, verbose=verbose
+        )
     with progress.step("time"):
         working = [each for each in on if runs[each.name].failure is None and each not in idle]
         latencies = _time(running, working, file, float_file, inputs, work)
@@ -179,6 +194,7 @@ def examine(
             ratios,
             limits,
             contradictions,
+            origin,
         )
         target_reports = judge_targets(targets, evidence)
     return ValidationReport(
@@ -189,6 +205,7 @@ def examine(
         comparison=comparison,
         runtimes=_reports(validation, latencies, ratios),
         targets=target_reports,
+        budgets=loss_budgets(budgets, targets),
         notes=(*_unchecked(targets), *partial_run_notes(runs, workload, idle), *validation.notes),
     )
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgepack.checks.collapsed_outputs import describe_collapse
+from edgepack.checks.evidence import named_outputs
+from edgepack.checks.loss_budgets import LOSS_RULES
+from edgepack.config.budgets import Budgets, strictest
+from edgepack.config.export import without_none
+from edgepack.core.codec import as_json
+from edgepack.core.findings import Finding
 from edgepack.core.schema_version import SCHEMA
+from edgepack.evaluation.closeness import closeness_of
+from edgepack.evaluation.collapse import CollapseOrigin
 from edgepack.evaluation.results import OutputResult
 from edgepack.layer_errors.result import DebugReport
 from edgepack.report.data.lint import LintReport
+from edgepack.report.data.target import EXIT_STATUS, FAILED, NOT_SHOWN, PASSED
 from edgepack.report.data.validation import ValidationReport
 from edgepack.report.format.finite import finite_or_none
 from edgepack.storage.artifact import Artifact
@@ -56,6 +67,8 @@ class Stage:
     interpreter. ``validation`` (on random inputs), ``sparsity`` of the weights and ``layers`` are
     None if no page was requested; ``layers`` also for a model that is not quantized, and where
     ``why_no_layers`` gives a reason. ``origin`` is None for a file without a manifest.
+    ``collapse_origin`` is where the outputs of a model collapse; None if they do not, or if it is
+    unknown.
     """
 
     name: str
@@ -69,6 +82,7 @@ class Stage:
     layers: DebugReport | None = None
     why_no_layers: str | None = None
     origin: Origin | None = None
+    collapse_origin: CollapseOrigin | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +125,8 @@ class ComparisonReport:
     ``float_runtime`` is what ran the float model. ``data`` describes the test data as the manifest
     does. ``classes`` are the class names of each output that has classes. ``stages`` has the float
     model first. ``metrics`` is the metric of the verdict for each output. ``lint`` is None if no
-    page was requested, or for a reason in ``notes``. ``max_drop`` is the largest accepted loss, in
-    the unit of :class:`~edgepack.evaluation.results.Change`; None for no limit. ``inputs`` and
-    ``versions`` are the manifest's.
+    page was requested, or for a reason in ``notes``. ``budgets`` limit what quantization may lose,
+    by source. ``inputs`` and ``versions`` are the manifest's.
     """
 
     model: str
@@ -125,31 +138,56 @@ class ComparisonReport:
     stages: tuple[Stage, ...]
     folds: FoldsReport | None
     lint: LintReport | None
-    max_drop: float | None
+    budgets: dict[str, Budgets]
     inputs: dict[str, Any]
     versions: dict[str, str]
     notes: tuple[str, ...]
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What fails the quantized models, and what the samples do not show."""
+        quantized = [stage for stage in self.stages if stage.role == QUANTIZED]
+        return tuple(finding for stage in quantized for finding in self._findings(stage))
+
+    @property
+    def word(self) -> str | None:
+        """The outcome: PASSED, FAILED or NOT_SHOWN; None without a budget or failure."""
+        if any(not (each.is_note or each.is_undecided) for each in self.findings):
+            return FAILED
+        if any(each.is_undecided for each in self.findings):
+            return NOT_SHOWN
+        return PASSED if self.budgets else None
+
+    @property
     def passed(self) -> bool | None:
-        """Whether every quantized model ran everywhere and lost at most ``max_drop``.
+        """Whether no model failed; None if that is not shown, or without a budget to keep."""
+        return {PASSED: True, FAILED: False}.get(self.word or "")
 
-        None without ``max_drop``.
-        """
-        if self.max_drop is None:
-            return None
-        quantized = (stage for stage in self.stages if stage.role == QUANTIZED)
-        runs = [run for stage in quantized for run in stage.runs.values()]
-        losses = (self._loss(*output) for run in runs for output in run.outputs.items())
-        return not any(run.failure for run in runs) and all(
-            loss is not None and loss <= self.max_drop for loss in losses
-        )
+    @property
+    def exit_status(self) -> int:
+        """0: nothing failed, 1: a model failed, 4: the samples do not show whether one does."""
+        return EXIT_STATUS.get(self.word or PASSED, 0)
 
-    def _loss(self, name: str, output: OutputResult) -> float | None:
-        if name not in self.metrics:
-            return 0.0  # there are no labels to measure a loss by
-        change = output.metrics[self.metrics[name]].change
-        return change.loss if change else None
+    def _findings(self, stage: Stage) -> Iterator[Finding]:
+        failures = {name: run.failure for name, run in stage.runs.items() if run.failure}
+        for runtime, failure in failures.items():
+            yield Finding(
+                message=f"{stage.name} did not run on {runtime}: {failure}",
+                is_note=not self.budgets and len(failures) < len(stage.runs),
+            )
+        for runtime, run in stage.runs.items():
+            compared = {
+                name: closeness_of(result, self.metrics.get(name), self.samples)
+                for name, result in run.outputs.items()
+            }
+            name = f"{stage.name} on {runtime}" if len(stage.runs) > 1 else stage.name
+            outputs = named_outputs(name, {key: each for key, each in compared.items() if each})
+            for output, closeness in outputs.items():
+                if closeness.collapse:
+                    yield describe_collapse(output, closeness, stage.collapse_origin)
+            for source, budgets in self.budgets.items():
+                for rule in LOSS_RULES:
+                    yield from rule(outputs, source, budgets)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json; its JSON Schema is ``comparison.schema.json``."""
@@ -157,6 +195,12 @@ class ComparisonReport:
             "schema": SCHEMA,
             "kind": "comparison",
             "passed": self.passed,
+            "verdict": self.word and self.word.lower(),
+            "findings": as_json(self.findings),
+            "max_drop": strictest(self.budgets.values()).max_drop,
+            "budgets": {
+                source: without_none(**vars(each)) for source, each in self.budgets.items()
+            },
         }
         for stage, written in zip(self.stages, fields["stages"], strict=True):
             written["validation"] = stage.validation.to_dict() if stage.validation else None

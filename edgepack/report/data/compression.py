@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from edgepack.compression import find_technique
@@ -35,7 +35,7 @@ class StepReport:
             "technique": self.technique,
             "stage": self.stage,
             "record": as_json(self.record),
-            "outputs": {name: asdict(score) for name, score in self.outputs.items()},
+            "outputs": {name: score.to_dict() for name, score in self.outputs.items()},
         }
 
 

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgepack.calibration.activations.activation_statistics import Growth
+from edgepack.calibration.lint import LintFinding
 from edgepack.compression.pruning.settings import Prune
+from edgepack.config.budgets import Budgets
+from edgepack.config.export import without_none
 from edgepack.config.quantization import Quantization
 from edgepack.core.codec import as_json
 from edgepack.core.schema_version import SCHEMA
@@ -17,7 +20,7 @@ from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
 from edgepack.quantization.represented_ranges import RepresentedRange
 from edgepack.report.data.compression import StepReport, last_step_of
-from edgepack.report.data.target import TargetReport
+from edgepack.report.data.target import EXIT_STATUS, FAILED, NOT_SHOWN, PASSED, TargetReport
 from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity
 
@@ -89,8 +92,9 @@ class Report:
     """The files that an export wrote, and how good the model is.
 
     ``float_runtime`` is what ran the float model. ``artifacts`` are by path, ``runtimes`` by
-    interpreter, ``targets`` by name. ``compression`` has the steps in order. ``notes`` are what
-    could not be checked.
+    interpreter, ``targets`` by name. ``compression`` has the steps in order. ``budgets`` limit what
+    quantization may lose, by source. ``lint`` has the linter's findings in the data. ``notes`` are
+    what could not be checked.
     """
 
     model: str
@@ -104,11 +108,23 @@ class Report:
     sparsity: SparsityReport
     targets: dict[str, TargetReport]
     notes: tuple[str, ...]
+    budgets: dict[str, Budgets] = field(default_factory=dict)
+    lint: tuple[LintFinding, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether the model passed on every target."""
         return all(target.verdict.passed for target in self.targets.values())
+
+    @property
+    def exit_status(self) -> int:
+        """0: passed, 1: failed on a target, 4: the samples do not show whether it does.
+
+        An export does without interpreters that are not installed.
+        """
+        if any(target.verdict.failed for target in self.targets.values()):
+            return EXIT_STATUS[FAILED]
+        return EXIT_STATUS[PASSED if self.passed else NOT_SHOWN]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json.
@@ -133,5 +149,9 @@ class Report:
             "sparsity": asdict(self.sparsity.float)
             | {self.comparison.scheme: asdict(self.sparsity.quantized)},
             "targets": {name: target.to_dict() for name, target in self.targets.items()},
+            "budgets": {
+                source: without_none(**vars(each)) for source, each in self.budgets.items()
+            },
+            "lint": as_json(self.lint),
             "notes": list(self.notes),
         }

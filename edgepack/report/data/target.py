@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +11,18 @@ from edgepack.devices.ethos_u import Compilation
 from edgepack.devices.target import Target
 from edgepack.footprint import Footprint
 
-PASSED, FAILED, NOT_CHECKED = "passed", "FAILED", "not checked"
+PASSED, FAILED, NOT_CHECKED, NOT_SHOWN = "passed", "FAILED", "not checked", "not shown"
+EXIT_STATUS = {FAILED: 1, NOT_CHECKED: 3, NOT_SHOWN: 4, PASSED: 0}
+"""The exit status for each outcome, the gravest first."""
+
+
+def gravest(words: Collection[str]) -> str:
+    """Return the gravest outcome.
+
+    >>> gravest([PASSED, NOT_SHOWN])
+    'not shown'
+    """
+    return next(word for word in EXIT_STATUS if word in words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +45,12 @@ class TargetReport:
 
     @property
     def word(self) -> str:
-        """The outcome: ``PASSED``, ``FAILED`` or ``NOT_CHECKED``."""
-        if not self.verdict.passed:
+        """The outcome: ``PASSED``, ``FAILED``, ``NOT_CHECKED`` or ``NOT_SHOWN``."""
+        if self.verdict.failed:
             return FAILED
-        return NOT_CHECKED if self.verdict.missing else PASSED
+        if self.verdict.missing:
+            return NOT_CHECKED
+        return NOT_SHOWN if self.verdict.undecided else PASSED
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields for JSON.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from edgepack.config.budgets import Budgets
+from edgepack.config.export import without_none
 from edgepack.core.schema_version import SCHEMA
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
-from edgepack.report.data.target import FAILED, NOT_CHECKED, PASSED, TargetReport
+from edgepack.report.data.target import EXIT_STATUS, PASSED, TargetReport, gravest
 from edgepack.runtimes.latency import Latency
 from edgepack.storage.artifact import Artifact
 
@@ -36,7 +38,8 @@ class ValidationReport:
 
     ``model`` is the file's name, ``data`` what it ran on: ``test`` or ``random``. ``comparison`` is
     that with the float model, None if there is none. ``runtimes`` are by interpreter, ``targets``
-    by name. ``notes`` are what could not be compared.
+    by name. ``budgets`` limit what quantization may lose, by source. ``notes`` are what
+    could not be compared.
     """
 
     model: str
@@ -47,6 +50,7 @@ class ValidationReport:
     runtimes: dict[str, RuntimeValidation]
     targets: dict[str, TargetReport]
     notes: tuple[str, ...]
+    budgets: dict[str, Budgets] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -55,9 +59,8 @@ class ValidationReport:
 
     @property
     def exit_status(self) -> int:
-        """0: passed, 1: failed on a target, 3: could not be checked for one."""
-        words = {target.word for target in self.targets.values()}
-        return 1 if FAILED in words else 3 if NOT_CHECKED in words else 0
+        """0: passed, 1: failed on a target, 3: not checked for one, 4: not shown for one."""
+        return EXIT_STATUS[gravest([target.word for target in self.targets.values()])]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json."""
@@ -71,5 +74,8 @@ class ValidationReport:
             "comparison": self.comparison.to_dict() if self.comparison else None,
             "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
             "targets": {name: target.to_dict() for name, target in self.targets.items()},
+            "budgets": {
+                source: without_none(**vars(each)) for source, each in self.budgets.items()
+            },
             "notes": list(self.notes),
         }

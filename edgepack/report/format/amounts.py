@@ -5,11 +5,12 @@ None is written as ``NONE``.
 
 from __future__ import annotations
 
+from edgepack.config.budgets import LOSS_BUDGETS, Budgets
 from edgepack.evaluation.drop_sentences import MIN_P, decimals_of
 from edgepack.evaluation.results import MetricResult
 from edgepack.evaluation.scores import OutputComparison, Score
 from edgepack.metrics.metric import Unit
-from edgepack.report.format.text_table import NONE
+from edgepack.report.format.text_table import NONE, list_names
 
 _LARGE = 1000
 _LONG_MS = 100
@@ -47,7 +48,7 @@ def format_loss(metric: MetricResult, *, interval: bool = True) -> str:
     unit = UNITS[Unit(metric.unit)]
     if change.interval is None or not interval:
         return f"{_decimals(change.loss)}{unit}"
-    places = max(decimals_of(change), _PLACES)
+    places = decimals_of(change)
     ends = (change.loss, change.interval.low, change.interval.high)
     loss, low, high = (_decimals(end, places) for end in ends)
     return f"{loss}{unit} ({low} to {high})"
@@ -122,6 +123,12 @@ def format_milliseconds(time: float) -> str:
     if time >= _LONG_MS:
         return f"{time:,.0f} ms"
     return f"{time:#.3g}".rstrip(".") + " ms"
+
+
+def list_limits(budgets: Budgets) -> str:
+    """Return the limits of what quantization may lose as a list."""
+    limits = {name: getattr(budgets, name) for name in LOSS_BUDGETS}
+    return list_names([f"{name} {limit:g}" for name, limit in limits.items() if limit is not None])
 
 
 def _with_unit(figure: float | None, unit: str) -> str:

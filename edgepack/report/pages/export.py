@@ -7,13 +7,13 @@ from typing import Any
 from edgepack.core.wording import counted
 from edgepack.report.data.comparison import FLOAT
 from edgepack.report.data.export import Report
-from edgepack.report.document.blocks import Document, Headline, Section, Tone
+from edgepack.report.document.blocks import Document, Section
+from edgepack.report.pages.outcome import outcome_headline
 from edgepack.report.sections.models_table import scores_section
 from edgepack.report.sections.notes import notes_section
 from edgepack.report.sections.provenance_tables import provenance_section
 from edgepack.report.sections.target_verdicts import target_verdicts_section
 from edgepack.report.sections.weight_sparsity import weight_sparsity_section
-from edgepack.report.text.export import export_verdict
 from edgepack.storage.manifest import Manifest
 
 
@@ -30,24 +30,15 @@ def export_document(report: Report, manifest: Manifest) -> Document:
         weight_sparsity_section(
             {of_float: report.sparsity.float, scheme: report.sparsity.quantized}
         ),
-        notes_section(report.notes),
+        notes_section((*(f"warning: {finding}" for finding in report.lint), *report.notes)),
         provenance_section(inputs, {report.model: settings}, manifest.versions, report.artifacts),
     )
     return Document(
         title=f"{report.model} in {scheme}",
         subtitle=f"On {counted(report.comparison.samples, 'sample')} of the {data} data",
-        headline=Headline(
-            word="PASSED" if report.passed else "FAILED",
-            tone=Tone.GOOD if report.passed else Tone.BAD,
-            sentences=(_without_word(export_verdict(report)),),
-        ),
+        headline=outcome_headline(report.targets, report.comparison, report.budgets, report.lint),
         sections=tuple(section for section in sections if isinstance(section, Section)),
     )
-
-
-def _without_word(verdict: str) -> str:
-    """Return the sentence without the word at its beginning, which is the headline."""
-    return verdict.partition(": ")[2]
 
 
 def _is_input(setting: Any) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.core.wording import counted
-from edgepack.report.data.target import FAILED, NOT_CHECKED
 from edgepack.report.data.validation import ValidationReport
 from edgepack.report.document.block_shortcuts import (
     number_column,
@@ -13,22 +12,20 @@ from edgepack.report.document.block_shortcuts import (
     text_column,
     toned_row,
 )
-from edgepack.report.document.blocks import Document, Headline, Row, Section, Tone
+from edgepack.report.document.blocks import Document, Row, Section, Tone
 from edgepack.report.format.amounts import interpreter_label
 from edgepack.report.format.text_table import NONE
+from edgepack.report.pages.outcome import outcome_headline
 from edgepack.report.sections.models_table import scores_section
 from edgepack.report.sections.notes import notes_section
 from edgepack.report.sections.provenance_tables import provenance_section
 from edgepack.report.sections.target_verdicts import target_verdicts_section
 from edgepack.report.text.export import off_reference
-from edgepack.report.text.validation import cost_cells, validation_verdict
+from edgepack.report.text.validation import cost_cells
 
 
 def validation_document(report: ValidationReport) -> Document:
     """Return the page of a validation."""
-    outcomes = {target.word for target in report.targets.values()}
-    tone = Tone.BAD if FAILED in outcomes else Tone.UNSURE if NOT_CHECKED in outcomes else Tone.GOOD
-    word = FAILED if tone is Tone.BAD else NOT_CHECKED.upper() if tone is Tone.UNSURE else "PASSED"
     sections = (
         target_verdicts_section({report.model: report.targets}),
         scores_section(report.comparison, NONE) if report.comparison else None,
@@ -39,14 +36,9 @@ def validation_document(report: ValidationReport) -> Document:
     return Document(
         title=f"{report.model} on its targets",
         subtitle=f"Run on {counted(report.samples, 'sample')} of {report.data} data",
-        headline=Headline(word=word, tone=tone, sentences=(_verdict(report, tone),)),
+        headline=outcome_headline(report.targets, report.comparison, report.budgets),
         sections=tuple(section for section in sections if isinstance(section, Section)),
     )
-
-
-def _verdict(report: ValidationReport, tone: Tone) -> str:
-    """Return the targets if all passed, which is the headline, or else the verdict."""
-    return f"On {', '.join(report.targets)}" if tone is Tone.GOOD else validation_verdict(report)
 
 
 def _runtimes(report: ValidationReport) -> Section | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from edgepack.checks import Result, documentation
-from edgepack.report.data.target import FAILED, NOT_CHECKED, PASSED, TargetReport
+from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, PASSED, TargetReport
 from edgepack.report.document.block_shortcuts import (
     bullet_blocks,
     number_column,
@@ -16,7 +16,12 @@ from edgepack.report.document.block_shortcuts import (
 from edgepack.report.document.blocks import Block, Details, Row, Section, Text, Tone
 from edgepack.report.format import amounts
 
-_TONES = {PASSED: Tone.GOOD, FAILED: Tone.BAD, NOT_CHECKED: Tone.UNSURE}
+_TONES = {
+    PASSED: Tone.GOOD,
+    FAILED: Tone.BAD,
+    NOT_CHECKED: Tone.UNSURE,
+    NOT_SHOWN: Tone.UNSURE,
+}
 _LEAD = (
     "Whether the devices can run the model. On microcontrollers, flash and RAM include the runtime,"
     " and the arena is the smallest in which it starts. Limits are what the application leaves."
@@ -53,6 +58,8 @@ def _blocks(model: str, targets: Mapping[str, TargetReport]) -> Iterator[Block]:
     for name, each in targets.items():
         for reason in each.verdict.reasons:
             yield Text(text=f"{FAILED} on {name}: {reason}", tone=Tone.BAD)
+        for finding in each.verdict.undecided:
+            yield Text(text=f"{NOT_SHOWN} on {name}: {finding}", tone=Tone.UNSURE)
         for sentence in each.verdict.missing:
             yield Text(text=f"{NOT_CHECKED} on {name}: {sentence}", tone=Tone.UNSURE)
     notes = tuple(
@@ -94,4 +101,6 @@ def _checks(report: TargetReport) -> Iterator[Row]:
 def _outcome(result: Result) -> tuple[str, Tone]:
     if result.why_not:
         return f"does not apply: {result.why_not}", Tone.PLAIN
-    return (FAILED, Tone.BAD) if result.failures else (PASSED, Tone.GOOD)
+    if result.failures:
+        return FAILED, Tone.BAD
+    return (NOT_SHOWN, Tone.UNSURE) if result.undecided else (PASSED, Tone.GOOD)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from edgepack.core.wording import counted
 from edgepack.evaluation.drop_sentences import change_sentence
 from edgepack.evaluation.results import Change
-from edgepack.metrics.metric import Unit
 from edgepack.report.data.comparison import ComparisonReport
 from edgepack.report.data.stage_runs import (
     StageOutput,
@@ -16,15 +15,16 @@ from edgepack.report.data.stage_runs import (
     verdict_metric,
     worst_runs,
 )
+from edgepack.report.data.target import FAILED, NOT_SHOWN, PASSED
 from edgepack.report.document.blocks import Headline, Tone
 from edgepack.report.format import amounts
+from edgepack.report.format.amounts import list_limits
 
 _UNKNOWN = "Whether there is a drop is unknown"
-_LIMITS = {
-    Unit.FRACTION: "at most {limit:g} {points} may be lost",
-    Unit.ERROR: "the error may grow by at most {limit:g}%",
-    Unit.DECIBELS: "at most {limit:g} dB may be lost",
-    Unit.PLAIN: "at most {limit:g} may be lost",
+_OUTCOMES = {
+    PASSED: ("PASSED", Tone.GOOD),
+    FAILED: ("FAILED", Tone.BAD),
+    NOT_SHOWN: ("NOT SHOWN", Tone.UNSURE),
 }
 
 
@@ -42,12 +42,12 @@ def verdict_sentences(report: ComparisonReport) -> tuple[str, ...]:
         for output in outputs
         for sentence in _sentences(report, output)
     ]
-    return (*losses, *_failures(report), *_limit(report))
+    return (*losses, *_limits(report))
 
 
 def _word(report: ComparisonReport) -> tuple[str, Tone]:
-    if report.passed is not None:
-        return ("PASSED", Tone.GOOD) if report.passed else ("FAILED", Tone.BAD)
+    if report.word is not None:
+        return _OUTCOMES[report.word]
     if any(run.failure for _, _, run in all_runs(report)):
         return "An interpreter failed", Tone.BAD
     changes = list(_changes(report))
@@ -102,23 +102,9 @@ def _distance(each: StageOutput, samples: int) -> str:
     return f"{each.name} against float on {counted(samples, 'sample')}: {', '.join(distances)}"
 
 
-def _failures(report: ComparisonReport) -> Iterator[str]:
-    for stage, runtime, run in all_runs(report):
-        if run.failure:
-            yield f"{stage.name} did not run on {runtime}: {run.failure}"
-
-
-def _limit(report: ComparisonReport) -> Iterator[str]:
-    if report.max_drop is None:
-        return
-    units = [
-        metric.unit
-        for output in output_names(report)
-        for each in worst_runs(report, output)
-        if (metric := verdict_metric(report, output, each.output))
-    ]
-    points = "point" if report.max_drop == 1 else "points"
-    limits = dict.fromkeys(
-        _LIMITS[Unit(unit)].format(limit=report.max_drop, points=points) for unit in units
-    )
-    yield "; ".join(limits) or f"a drop of {report.max_drop:g} is allowed"
+def _limits(report: ComparisonReport) -> Iterator[str]:
+    """Return what fails or is not shown, or else which budgets are kept."""
+    yield from map(str, report.findings)
+    if report.word == PASSED:
+        for source, budgets in report.budgets.items():
+            yield f"within {list_limits(budgets)} of {source}"

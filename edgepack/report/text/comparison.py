@@ -245,7 +245,7 @@ def _stage_facts(stage: Stage) -> Iterator[str]:
 
 
 def _verdict(report: ComparisonReport) -> Iterator[str]:
-    word = {True: "PASSED: ", False: "FAILED: ", None: ""}[report.passed]
+    word = f"{report.word.upper()}: " if report.word else ""
     sentences = verdict_sentences(report) or ("nothing was compared",)
     for sentence in sentences:
         yield _hanging(word if sentence is sentences[-1] else "", sentence)

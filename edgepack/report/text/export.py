@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from edgepack.compression import find_technique
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.evaluation.deviation import Deviation
-from edgepack.evaluation.scores import OutputComparison, change_in_words
-from edgepack.metrics import find_metric
 from edgepack.report.data.export import CalibrationReport, Report
 from edgepack.report.format.amounts import format_four_decimals, interpreter_label, score_cells
 from edgepack.report.format.text_table import NONE, hanging_paragraph, list_names, text_table
 from edgepack.report.text.target import render_findings, render_targets
+from edgepack.report.text.verdict_line import verdict_line
 from edgepack.tflite.converter_names import split_fused_name
 
 
@@ -20,11 +19,13 @@ def render_export(report: Report) -> str:
     """Return the report of an export as plain text; the verdict is the last line."""
     parts = [
         *_tables(report),
+        OFF_REFERENCE,
         _facts(report),
+        "\n".join(hanging_paragraph("warning: ", str(finding)) for finding in report.lint),
         "\n".join(hanging_paragraph("note: ", note) for note in report.notes),
         render_targets(report.targets),
         render_findings(report.targets),
-        export_verdict(report),
+        verdict_line(report.targets, report.comparison, report.budgets, report.lint),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -55,6 +56,11 @@ def _rows(report: Report, output: str) -> list[list[str]]:
         for row in rows:
             del row[2]
     return rows
+
+
+OFF_REFERENCE = (
+    "off reference: largest difference from the reference kernels of tflite-runtime, in steps (LSB)"
+)
 
 
 def off_reference(failure: str | None, deviation: Deviation | None) -> str:
@@ -136,49 +142,3 @@ def _by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _fact(name: str, text: str) -> str:
     return f"{name:<9} {text}"
-
-
-def export_verdict(report: Report) -> str:
-    """Return one line: whether the model passed, and what quantization costs."""
-    comparison = report.comparison
-    word = "PASSED" if report.passed else "FAILED"
-    if not all(output.quantized for output in comparison.outputs.values()):
-        return f"{word}: no interpreter ran the {comparison.scheme} model"
-    several = len(comparison.outputs) > 1
-    costs = "; ".join(
-        f"{name}: {_worst_score(output, comparison.scheme)}"
-        if several
-        else _worst_score(output, comparison.scheme)
-        for name, output in comparison.outputs.items()
-    )
-    total = f"{comparison.samples:,} {comparison.data} samples"
-    is_sampled = any(output.sampled for output in comparison.outputs.values())
-    return f"{word}: {costs}; {total} in all" if is_sampled else f"{word}: {costs} on {total}"
-
-
-def _worst_score(comparison: OutputComparison, scheme: str) -> str:
-    """Return in one sentence what quantization costs an output, on the worst interpreter."""
-    values = {
-        name: score.value for name, score in comparison.quantized.items() if score.value is not None
-    }
-    lost = {name: drop.amount for name in values if (drop := comparison.drop(name))}
-    if comparison.metric is None or not lost:
-        worst = max(comparison.quantized.values(), key=lambda score: score.max_abs_error)
-        agreement = (
-            "" if worst.agreement is None else f"agrees with float on {worst.agreement:.2%}, "
-        )
-        noise = f"max error {worst.max_abs_error:.3g}"
-        if worst.sqnr_db is not None:
-            noise = f"SQNR {worst.sqnr_db:.1f} dB, {noise}"
-        return f"{scheme} {agreement}{noise}"
-    metric = find_metric(comparison.metric)
-    name = max(lost, key=lambda key: lost[key])
-    float_value = comparison.float_value_on(name)
-    assert float_value is not None  # noqa: S101 (there is a drop)
-    sampled = comparison.sampled.get(name)
-    where, same = name, ""
-    if sampled:
-        where, same = f"{name}, on {sampled.samples:,} samples", " on the same"
-    change = change_in_words(metric, float_value, values[name])
-    value, of_float = format_four_decimals(values[name]), format_four_decimals(float_value)
-    return f"{scheme} {metric.name} {value} at worst ({where}), float {of_float}{same}: {change}"

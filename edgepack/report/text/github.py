@@ -8,14 +8,15 @@ from edgepack.report.data.validation import ValidationReport
 def render_github(report: ValidationReport) -> str:
     """Return an annotation for each finding and note.
 
-    It is an error for a failure, a warning for a check that could not run, and otherwise a notice.
+    It is an error for a failure, a warning for what could not be checked or is not shown, and
+    otherwise a notice.
     The format is documented in GitHub's, "Workflow commands for GitHub Actions".
     """
     lines = [f"::notice title={_property(report.model)}::{_data(note)}" for note in report.notes]
     for name, target in report.targets.items():
         title = _property(f"{report.model} on {name}")
         for finding in target.verdict.findings:
-            level = "notice" if finding.is_note else "error"
+            level = "warning" if finding.is_undecided else "notice" if finding.is_note else "error"
             lines.append(f"::{level} title={title}::{_data(str(finding))}")
         lines += [
             f"::warning title={title}::{_data(sentence)}" for sentence in target.verdict.missing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from edgepack.checks import Result
 from edgepack.core.printable import printable
 from edgepack.report.data.target import TargetReport
 from edgepack.report.data.validation import ValidationReport
@@ -20,16 +21,15 @@ def render_junit(report: ValidationReport) -> str:
 
 
 def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
-    """Return the suite of a target; checks that do not apply or could not run are skipped."""
+    """Return the suite of a target; checks that do not apply or are not decided are skipped."""
     results, missing = target.verdict.results, target.verdict.missing
-    unapplied = sum(result.why_not is not None for result in results)
     suite = Element(
         "testsuite",
         name=name,
         tests=str(len(results) + len(missing)),
         failures=str(sum(bool(result.failures) for result in results)),
         errors="0",
-        skipped=str(len(missing) + unapplied),
+        skipped=str(len(missing) + sum(map(_is_skipped, results))),
     )
     for result in results:
         case = SubElement(suite, "testcase", classname=name, name=result.check)
@@ -38,12 +38,19 @@ def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
         if result.failures:
             messages = [printable(str(finding)) for finding in result.failures]
             SubElement(case, "failure", message=messages[0]).text = "\n".join(messages)
-        _note(case, map(str, result.notes))
+        elif result.undecided:
+            SubElement(case, "skipped", message=printable(str(result.undecided[0])))
+        _note(case, map(str, (*result.undecided, *result.notes)))
     for sentence in missing:
         case = SubElement(suite, "testcase", classname=name, name="tools_are_installed")
         SubElement(case, "skipped", message=printable(sentence))
     _note(suite, notes)
     return suite
+
+
+def _is_skipped(result: Result) -> bool:
+    """Whether a check did not apply, or the samples do not show its outcome."""
+    return result.why_not is not None or bool(result.undecided and not result.failures)
 
 
 def _note(element: Element, notes: Iterable[str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgepack.report.data.target import FAILED, NOT_CHECKED, TargetReport
+from edgepack.core.findings import Finding
+from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
 from edgepack.report.format.amounts import format_count
 from edgepack.report.format.text_table import hanging_paragraph, list_names, text_table
 
@@ -62,8 +63,14 @@ def render_findings(targets: Mapping[str, TargetReport]) -> str:
     )
 
 
+def _severity(finding: Finding) -> str:
+    if finding.is_note:
+        return "note  "
+    return NOT_SHOWN if finding.is_undecided else FAILED
+
+
 def _findings(report: TargetReport) -> Iterator[tuple[str, str]]:
     for finding in report.verdict.findings:
-        yield "note  " if finding.is_note else FAILED, str(finding)
+        yield _severity(finding), str(finding)
     for sentence in report.verdict.missing:
         yield NOT_CHECKED, sentence

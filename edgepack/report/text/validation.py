@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgepack.core.wording import counted
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import OutputComparison
-from edgepack.report.data.target import FAILED, NOT_CHECKED
 from edgepack.report.data.validation import RuntimeValidation, ValidationReport
 from edgepack.report.format.amounts import (
     format_four_decimals,
@@ -15,9 +13,10 @@ from edgepack.report.format.amounts import (
     interpreter_label,
     score_cells,
 )
-from edgepack.report.format.text_table import NONE, hanging_paragraph, list_names, text_table
-from edgepack.report.text.export import off_reference
+from edgepack.report.format.text_table import NONE, hanging_paragraph, text_table
+from edgepack.report.text.export import OFF_REFERENCE, off_reference
 from edgepack.report.text.target import render_findings, render_targets
+from edgepack.report.text.verdict_line import verdict_line
 
 _MIB = 1 << 20
 
@@ -30,7 +29,7 @@ def render_validation(report: ValidationReport) -> str:
         *_interpreters(report),
         render_findings(report.targets),
         "\n".join(hanging_paragraph("note: ", note) for note in report.notes),
-        validation_verdict(report),
+        verdict_line(report.targets, report.comparison, report.budgets),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -44,6 +43,7 @@ def _interpreters(report: ValidationReport) -> Iterator[str]:
         title = f"output {name}\n" if len(outputs) > 1 else ""
         yield title + text_table(list(_rows(report, name, outputs.get(name) if name else None)))
     ran = f"{report.samples:,} {report.data} {'sample' if report.samples == 1 else 'samples'}"
+    yield OFF_REFERENCE
     yield f"{text_table(list(_costs(report)))}\n\nran       on {ran}; {_HERE}"
 
 
@@ -62,7 +62,10 @@ def _rows(
         yield [label, runtime.version, *scores[-len(titles) :], off]
 
 
-_HERE = "time and memory are this machine's, not a device's"
+_HERE = (
+    "time and memory are this machine's, not a device's:\n          litert runs on XNNPACK,"
+    " tflite-runtime only float models; tflm has no optimized kernels here"
+)
 
 
 def _deviation(runtime: RuntimeValidation, output: str | None) -> Deviation | None:
@@ -88,17 +91,3 @@ def cost_cells(run: RuntimeValidation) -> list[str]:
         NONE if ratio is None else f"{ratio:.2f}",
         NONE if memory is None else f"{memory / _MIB:.0f} MiB",
     ]
-
-
-def validation_verdict(report: ValidationReport) -> str:
-    """Return one line: on which targets the model passed."""
-    words = {
-        word: [name for name, target in report.targets.items() if target.word == word]
-        for word in (FAILED, NOT_CHECKED)
-    }
-    outcomes = [f"{word.upper()} on {list_names(names)}" for word, names in words.items() if names]
-    count = len(report.targets)
-    passed = count - sum(map(len, words.values()))
-    if not outcomes:
-        return f"PASSED on {counted(count, 'target')}"
-    return "; ".join([*outcomes, f"passed on {passed} of {count}"])

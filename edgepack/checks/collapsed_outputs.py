@@ -1,0 +1,72 @@
+"""Check that outputs still tell what the float model's do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgepack.checks.evidence import Evidence
+from edgepack.core.findings import Finding
+from edgepack.devices.target import Target
+from edgepack.evaluation.closeness import Closeness
+from edgepack.evaluation.collapse import MIN_SQNR_DB, CollapseOrigin
+from edgepack.evaluation.results import Collapse
+
+_OF_ANY_INPUTS = {Collapse.NOT_FINITE, Collapse.CONSTANT}
+"""What random inputs show as well as real ones; other outputs may suffer from the inputs alone."""
+
+
+def outputs_are_not_lost(target: Target, evidence: Evidence) -> Iterator[Finding]:
+    """The outputs vary with the sample, are finite, and are closer to float's than noise.
+
+    Their SQNR is 5 dB or more; predicted classes agree with the float model's, and with the
+    labels if its own do, more often than by chance. On random inputs only outputs that are
+    constant or not finite fail.
+    """
+    for runtime in target.interpreters:
+        for name, each in evidence.outputs(runtime).items():
+            if each.collapse is None:
+                continue
+            finding = describe_collapse(name, each, evidence.origin)
+            if evidence.is_real_data or each.collapse in _OF_ANY_INPUTS:
+                yield finding
+            else:
+                yield Finding(
+                    message=f"on random inputs, {finding.message}",
+                    cure="give --test to see how it does on real ones",
+                    is_note=True,
+                )
+
+
+def describe_collapse(name: str, closeness: Closeness, origin: CollapseOrigin | None) -> Finding:
+    """Return the finding for collapsed outputs of a model that is called ``name``."""
+    if origin is not None and origin.stage is not None:
+        return Finding(
+            message=f"{name} {_how(closeness)}, and so does the {origin.stage} float model: it was"
+            " lost before it was quantized",
+            cure="compress less, or fine-tune with --train",
+        )
+    where = ""
+    if origin is not None and origin.sqnr_db is not None:
+        where = f": the SQNR falls to {origin.sqnr_db:.1f} dB in {origin.operator}"
+    return Finding(
+        message=f"{name} {_how(closeness)}{where}",
+        cure="find the cause with edgepack debug",
+        layer=origin.layer if origin else None,
+        operator=origin.operator if origin else None,
+    )
+
+
+def _how(closeness: Closeness) -> str:
+    """Describe a collapse as a predicate."""
+    if closeness.collapse is Collapse.NOT_FINITE:
+        return "outputs NaN or infinity"
+    if closeness.collapse is Collapse.CONSTANT:
+        return "outputs the same for every sample, unlike the float model"
+    if closeness.collapse is Collapse.NOISE:
+        return (
+            f"is hardly better than noise: SQNR {closeness.sqnr_db:.1f} dB, below {MIN_SQNR_DB:g}"
+        )
+    value = closeness.metric.value if closeness.metric else None
+    if closeness.metric is None or value is None:
+        return f"agrees with the float model on {closeness.agreement:.1%}, as often as by chance"
+    return f"predicts no better than by chance ({closeness.metric.title} {value:.4f})"

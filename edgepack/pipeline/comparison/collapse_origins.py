@@ -1,0 +1,48 @@
+"""Where the outputs of a comparison's models collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgepack.evaluation.collapse import CollapseOrigin
+from edgepack.pipeline.comparison.candidates import Candidate
+from edgepack.pipeline.comparison.setup import ComparisonSetup
+from edgepack.pipeline.steps.collapse_origin import find_collapsed_layer
+from edgepack.report.data.comparison import QUANTIZED, Stage
+
+
+def find_collapse_origins(setup: ComparisonSetup, stages: Sequence[Stage]) -> list[Stage]:
+    """Return the stages, each quantized one whose outputs collapsed with where they did."""
+    candidates = {each.name: each for each in setup.candidates}
+    collapsed = {stage.name for stage in stages if _is_collapsed(stage)}
+    return [
+        replace(stage, collapse_origin=_origin(setup, candidates[stage.name], collapsed))
+        if stage.role == QUANTIZED and stage.name in collapsed
+        else stage
+        for stage in stages
+    ]
+
+
+def _is_collapsed(stage: Stage) -> bool:
+    results = (result for run in stage.runs.values() for result in run.outputs.values())
+    return any(result.distance is not None and result.distance.collapse for result in results)
+
+
+def _origin(
+    setup: ComparisonSetup, candidate: Candidate, collapsed: set[str]
+) -> CollapseOrigin | None:
+    """Return where a candidate collapsed: before it was quantized, or in one of its layers."""
+    pruned = candidate.pruned
+    for each in setup.candidates if pruned else ():
+        if pruned is not None and each.file.data == pruned.data and each.name in collapsed:
+            return CollapseOrigin(stage=each.name)
+    data = setup.samples.data
+    return find_collapsed_layer(
+        (pruned or setup.float_model.tflite(data)).path,
+        candidate.file.path,
+        data.inputs,
+        setup.work,
+        setup.progress,
+        verbose=setup.verbose,
+    )

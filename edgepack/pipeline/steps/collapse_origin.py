@@ -1,0 +1,64 @@
+"""The search for where the outputs of a quantized model collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgepack.core.codec import restore
+from edgepack.core.errors import EdgepackError
+from edgepack.core.progress import Progress
+from edgepack.core.temporary_folders import TemporaryFolder
+from edgepack.evaluation.collapse import CollapseOrigin
+from edgepack.evaluation.scores import Comparison
+from edgepack.layer_errors.lost_layer import find_lost_layer
+from edgepack.layer_errors.result import LayerComparison
+from edgepack.pipeline.steps.layer_comparer import spread_samples, start_layer_comparer
+from edgepack.report.data.compression import StepReport
+from edgepack.storage.arrays import Arrays, save_arrays
+
+
+def is_collapsed(comparison: Comparison | None) -> bool:
+    """Whether an output of a model collapsed on an interpreter."""
+    outputs = comparison.outputs.values() if comparison else ()
+    return any(score.collapse for output in outputs for score in output.quantized.values())
+
+
+def collapsed_stage(steps: Iterable[StepReport]) -> CollapseOrigin | None:
+    """Return the first compression step after which an output collapsed; None if there is none."""
+    for step in steps:
+        if any(score.collapse for score in step.outputs.values()):
+            return CollapseOrigin(stage=step.stage)
+    return None
+
+
+def find_collapsed_layer(
+    float_tflite: Path,
+    quantized_tflite: Path,
+    inputs: Arrays,
+    work: Path,
+    progress: Progress,
+    *,
+    verbose: bool,
+) -> CollapseOrigin | None:
+    """Compare two .tflite files layer by layer; returns the layer in which the outputs collapse.
+
+    ``inputs`` are real values (samples, ...), some of which are used. None if no layer stands out,
+    or if the layers of the two files cannot be compared.
+    """
+    with (
+        TemporaryFolder(work) as folder,
+        start_layer_comparer(verbose=verbose) as service,
+        progress.step("find layer") as update,
+    ):
+        try:
+            service.call(
+                "open",
+                float_tflite=str(float_tflite),
+                quantized_tflite=str(quantized_tflite),
+                inputs=save_arrays(folder / "compared", spread_samples(inputs)),
+            )
+            compared = restore(LayerComparison, service.call("compare", update=update))
+        except EdgepackError:
+            return None  # the collapse is told without its layer
+    return find_lost_layer(compared.layers)

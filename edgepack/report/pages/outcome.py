@@ -1,0 +1,31 @@
+"""The headline of the pages of exports and validations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edgepack.calibration.lint import LintFinding
+from edgepack.config.budgets import Budgets
+from edgepack.evaluation.scores import Comparison
+from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
+from edgepack.report.document.blocks import Headline, Tone
+from edgepack.report.text.verdict_line import outcome_word, verdict_line
+
+_TONES = {
+    FAILED.upper(): Tone.BAD,
+    NOT_CHECKED.upper(): Tone.UNSURE,
+    NOT_SHOWN.upper(): Tone.UNSURE,
+    "PASSED": Tone.GOOD,
+}
+
+
+def outcome_headline(
+    targets: Mapping[str, TargetReport],
+    comparison: Comparison | None,
+    budgets: Mapping[str, Budgets],
+    lint: Sequence[LintFinding] = (),
+) -> Headline:
+    """Return the outcome on all targets, and the verdict as sentences."""
+    word = outcome_word(targets, budgets)
+    sentences = verdict_line(targets, comparison, budgets, lint).split("; ")
+    return Headline(word=word, tone=_TONES.get(word, Tone.PLAIN), sentences=tuple(sentences))

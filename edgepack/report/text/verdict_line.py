@@ -1,0 +1,113 @@
+"""The last line of exports and validations: where the model runs, and what quantization costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from edgepack.calibration.lint import LintFinding
+from edgepack.config.budgets import Budgets
+from edgepack.config.validate import RANDOM
+from edgepack.core.wording import counted
+from edgepack.evaluation.drop_sentences import change_sentence
+from edgepack.evaluation.scores import Comparison, OutputComparison
+from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
+from edgepack.report.format.amounts import (
+    format_four_decimals,
+    format_percent,
+    format_three_digits,
+    list_limits,
+)
+from edgepack.report.format.text_table import list_names
+
+RUNS = "RUNS"
+
+
+def verdict_line(
+    targets: Mapping[str, TargetReport],
+    comparison: Comparison | None,
+    budgets: Mapping[str, Budgets],
+    lint: Sequence[LintFinding] = (),
+) -> str:
+    """Return one line: on which targets the model runs, what it loses, and whether by chance.
+
+    Only a model with ``budgets`` for what it may lose can pass; they are by source.
+    """
+    parts = [_outcome(targets, budgets), *_losses(comparison), *_budgets(targets, budgets)]
+    if lint:
+        rules = list_names(list(dict.fromkeys(finding.rule for finding in lint)))
+        parts.append(f"the linter warns of {rules}")
+    return "; ".join(parts)
+
+
+def outcome_word(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
+    """Return the outcome on all targets: the gravest, or RUNS if nothing limits the loss."""
+    words = {target.word for target in targets.values()}
+    for word in (FAILED, NOT_CHECKED, NOT_SHOWN):
+        if word in words:
+            return word.upper()
+    return "PASSED" if budgets else RUNS
+
+
+def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
+    names = {
+        word: [name for name, target in targets.items() if target.word == word]
+        for word in (FAILED, NOT_CHECKED, NOT_SHOWN)
+    }
+    outcomes = [f"{word.upper()} on {list_names(each)}" for word, each in names.items() if each]
+    good = len(targets) - sum(map(len, names.values()))
+    word = "passed" if budgets else "runs"
+    if not outcomes:
+        return f"{word.upper()} on {counted(len(targets), 'target')}"
+    return ", ".join([*outcomes, *([f"{word} on {good} of {len(targets)}"] if good else [])])
+
+
+def _losses(comparison: Comparison | None) -> Iterator[str]:
+    """Return what each output loses, on the interpreter where it loses most."""
+    if comparison is None:
+        yield "there is no float model to compare with"
+        return
+    if comparison.data == RANDOM:
+        yield "what it loses was not measured: it ran on random inputs"
+        return
+    for name, output in comparison.outputs.items():
+        if not output.quantized:
+            yield f"no interpreter ran the {comparison.scheme} model"
+            return
+        sentence = _loss(output, comparison)
+        yield f"output {name}: {sentence}" if len(comparison.outputs) > 1 else sentence
+
+
+def _loss(output: OutputComparison, comparison: Comparison) -> str:
+    losses = {
+        runtime: change.loss
+        for runtime, score in output.quantized.items()
+        if (change := score.change) is not None and change.loss is not None
+    }
+    if not losses:
+        return _distance(output, comparison)
+    runtime = max(losses, key=lambda name: losses[name])
+    metric = output.metric_result(runtime)
+    assert metric is not None  # noqa: S101 (it has a change)
+    samples = output.closeness(runtime, comparison.samples).samples
+    value, of_float = map(format_four_decimals, (metric.value, output.float_value_on(runtime)))
+    sentence = change_sentence(comparison.scheme, samples, metric)
+    return f"{metric.title} {value} ({runtime}), float {of_float}: {sentence}"
+
+
+def _distance(output: OutputComparison, comparison: Comparison) -> str:
+    """Return how far an output without labels is from float's, on the worst interpreter."""
+    runtime, worst = max(output.quantized.items(), key=lambda each: each[1].mean_abs_error)
+    figures = [f"max error {format_three_digits(worst.max_abs_error)}"]
+    if worst.sqnr_db is not None:
+        figures.insert(0, f"SQNR {worst.sqnr_db:.1f} dB")
+    if worst.agreement is not None:
+        figures.insert(0, f"agrees with float on {format_percent(worst.agreement)}")
+    total = counted(comparison.samples, f"{comparison.data} sample")
+    return f"{comparison.scheme} on {runtime}: {', '.join(figures)} ({total}, no labels)"
+
+
+def _budgets(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> Iterator[str]:
+    """Return which budgets are kept, if all of them are."""
+    if all(target.verdict.passed for target in targets.values()):
+        for source, each in budgets.items():
+            yield f"within {list_limits(each)} of {source}"

@@ -1,0 +1,122 @@
+"""Outputs that are lost fail, whatever budgets say; good ones never do."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from evaluated_outputs import ACCURACY, INT8, scores
+
+from edgepack.evaluation.collapse import CollapseOrigin, DecisionCounts, is_at_chance
+from edgepack.evaluation.evaluate import Evaluator
+from edgepack.evaluation.results import Collapse
+from edgepack.layer_errors.lost_layer import find_lost_layer
+from edgepack.metrics.metric import Measure
+from edgepack.quantization.affine import quantize
+
+Array = np.ndarray
+RANDOM = np.random.default_rng(0)
+VALUES = RANDOM.normal(size=(50, 8, 3)).astype(np.float32)
+
+
+def collapse(float_outputs: Array, outputs: Array, labels: Array | None = None) -> Collapse | None:
+    measures = [] if labels is None else [Measure(metric=ACCURACY, wanted=labels)]
+    evaluator = Evaluator(float_outputs, measures)
+    score = evaluator.score(outputs, None)
+    result = evaluator.result(outputs, None)
+    assert result.distance is not None
+    assert result.distance.collapse == score.collapse
+    return score.collapse
+
+
+def test_outputs_that_do_not_depend_on_the_sample_are_constant() -> None:
+    constant = np.repeat(VALUES[:1], len(VALUES), axis=0)
+    assert collapse(VALUES, constant) is Collapse.CONSTANT
+    assert collapse(VALUES, np.zeros_like(VALUES)) is Collapse.CONSTANT
+    # As constant as the float model, or all but a rounding error: nothing is lost.
+    assert collapse(constant, constant) is None
+    hardly = constant + 1e-3 * VALUES
+    assert collapse(hardly, constant) is None
+
+
+def test_one_sample_shows_no_constancy() -> None:
+    assert collapse(VALUES[:1], VALUES[:1] + 0.01) is None
+
+
+def test_outputs_with_more_noise_than_signal_are_noise() -> None:
+    assert collapse(VALUES, VALUES + RANDOM.normal(scale=0.6, size=VALUES.shape)) is Collapse.NOISE
+    assert collapse(VALUES, VALUES + RANDOM.normal(scale=0.5, size=VALUES.shape)) is None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_outputs_that_are_not_finite_are_lost(bad: float) -> None:
+    outputs = VALUES.copy()
+    outputs[7, 0, 0] = bad
+    with np.errstate(invalid="ignore"):
+        assert collapse(VALUES, outputs) is Collapse.NOT_FINITE
+
+
+def test_classes_that_agree_only_by_chance_are_lost() -> None:
+    probabilities = scores(400)
+    unrelated = probabilities[RANDOM.permutation(400)]
+    mixed = 0.45 * probabilities.mean(axis=0) + 0.55 * unrelated
+    lost = collapse(probabilities, mixed)
+    assert lost in (Collapse.CHANCE, Collapse.NOISE)
+    same = probabilities.argmax(1) == mixed.argmax(1)
+    counts = DecisionCounts()
+    counts.add(probabilities.argmax(1), mixed.argmax(1))
+    assert counts.agrees_by_chance(int(same.sum()))
+    assert collapse(probabilities, 0.9 * probabilities + 0.1 * unrelated) is None
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 5, 8])
+def test_few_samples_do_not_show_that_classes_agree_by_chance(samples: int) -> None:
+    float_classes = np.arange(samples) % 2
+    counts = DecisionCounts()
+    counts.add(float_classes, np.zeros(samples, np.int64))
+    assert not counts.agrees_by_chance(int((float_classes == 0).sum()))
+
+
+def test_a_class_that_both_models_always_predict_is_no_chance() -> None:
+    counts = DecisionCounts()
+    counts.add(np.zeros(100, np.int64), np.zeros(100, np.int64))
+    assert not counts.agrees_by_chance(100)
+
+
+def test_guessing_is_told_from_a_large_loss() -> None:
+    labels = np.arange(300) % 10
+    right = np.ones(300, bool)
+    assert is_at_chance(labels, right, labels == 3)
+    assert not is_at_chance(labels, right, np.arange(300) % 3 == 0)
+    # The float model guesses, too: then quantization has lost nothing.
+    assert not is_at_chance(labels, labels == 4, labels == 3)
+    # A few samples show nothing.
+    assert not is_at_chance(labels[:3], right[:3], ~right[:3])
+
+
+def test_labels_show_a_guess_where_outputs_are_alike() -> None:
+    # Float decides by a hair, which int8 rounds away: the outputs agree within 40 dB.
+    labels = np.arange(200) % 4
+    outputs = np.full((200, 4), 10.0, np.float32)
+    outputs[np.arange(200), labels] += 0.02
+    rounded = np.round(outputs)
+    rounded[:, 0] += 0.1
+    assert collapse(outputs, rounded, labels) is not None
+
+
+def test_a_saturated_classifier_on_one_class_is_well() -> None:
+    probabilities = np.tile(np.array([[1 - 1e-6, 1e-6]], np.float32), (40, 1))
+    probabilities[:, 1] += RANDOM.uniform(0, 1e-6, 40).astype(np.float32)
+    assert collapse(probabilities, np.tile(np.array([[1.0, 0.0]]), (40, 1))) is None
+
+
+def test_ordinary_int8_outputs_are_well() -> None:
+    outputs = scores(400)
+    score = Evaluator(outputs).score(quantize(outputs, INT8), INT8)
+    assert score.collapse is None
+
+
+def test_without_a_layer_below_the_limit_none_is_blamed() -> None:
+    assert find_lost_layer([]) is None
+    assert CollapseOrigin() == CollapseOrigin(layer=None, stage=None)

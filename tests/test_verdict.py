@@ -1,0 +1,108 @@
+"""What the last line says, and the exit status that goes with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Bundle, Edgepack
+
+TARGET = ("--target", "nano-33-ble-sense")
+
+
+@pytest.fixture(scope="session")
+def validated(pruned_digits: Bundle, digits: Path) -> tuple[Path, Path]:
+    return pruned_digits.folder / "int8.tflite", digits / "test.npz"
+
+
+@pytest.mark.parametrize(
+    ("budgets", "status", "start", "told"),
+    [
+        ((), 0, "RUNS on 1 target; accuracy ", ": 400 samples "),
+        (("--max-drop", 100), 0, "PASSED on 1 target; accuracy ", "; within max_drop 100 of the "),
+        (("--max-drop", 0), 4, "NOT SHOWN on nano-33-ble-sense; ", "accuracy "),
+        (("--max-drop", 0, "--not-shown", "passes"), 0, "PASSED on 1 target; ", "within max_drop"),
+        (("--max-drop", 0, "--not-shown", "fails"), 1, "FAILED on nano-33-ble-sense; ", ""),
+        (("--max-class-drop", 0), 4, "NOT SHOWN on nano-33-ble-sense; ", ""),
+        (("--max-class-drop", 100), 0, "PASSED on 1 target; ", "within max_class_drop 100"),
+        (("--min-agreement", 100), 1, "FAILED on nano-33-ble-sense; ", ""),
+        (("--min-agreement", 50, "--min-sqnr", 5), 0, "PASSED on 1 target; ", "min_agreement 50"),
+        (("--min-sqnr", 99), 1, "FAILED on nano-33-ble-sense; ", ""),
+    ],
+)
+def test_budgets_decide_the_verdict_and_the_status(
+    edgepack: Edgepack,
+    validated: tuple[Path, Path],
+    budgets: tuple[object, ...],
+    status: int,
+    start: str,
+    told: str,
+) -> None:
+    model, test = validated
+    done = edgepack("validate", model, "--test", test, *TARGET, *budgets)
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(start)
+    assert told in last
+    assert done.returncode == status, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("budgets", "message"),
+    [
+        (("--min-sqnr", 20), "min_sqnr of the command: random inputs do not show how close"),
+        (("--max-class-drop", 1), "there are no classes to measure a drop of; give --test with"),
+        (("--min-agreement", 0.98), "must be a percentage up to 100, such as 98"),
+        (("--not-shown", "maybe"), "'maybe' is not one of 'passes', 'fails'"),
+    ],
+)
+def test_budgets_that_cannot_be_judged_are_refused(
+    edgepack: Edgepack,
+    validated: tuple[Path, Path],
+    budgets: tuple[object, ...],
+    message: str,
+) -> None:
+    done = edgepack("validate", validated[0], *TARGET, *budgets)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_a_model_that_pruning_destroyed_fails_whatever_the_budget(
+    edgepack: Edgepack, digits: Path, tmp_path: Path
+) -> None:
+    done = edgepack(
+        "export", digits / "digits.h5", "--representative", digits / "calibration.npz",
+        *("--test", digits / "test.npz", "--sparsity", 0.97, "--max-drop", 100, *TARGET),
+        *("--output", tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["passed"] is False
+    (output,) = report["comparison"]["outputs"].values()
+    assert output["pruned"]["collapse"]
+    text = " ".join(done.stdout.split())
+    assert "and so does the pruned float model: it was lost before it was quantized" in text
+    assert "compress less, or fine-tune with --train" in text
+    assert done.stdout.splitlines()[-1].startswith("FAILED on nano-33-ble-sense; ")
+
+
+def test_a_repeated_export_keeps_its_budgets(pruned_digits: Bundle) -> None:
+    manifest = json.loads((pruned_digits.folder / "manifest.json").read_text())
+    assert "budgets" not in manifest["recipe"]  # none was given
+
+
+def test_findings_of_the_linter_stand_in_the_last_line(
+    edgepack: Edgepack, models: Path, tmp_path: Path
+) -> None:
+    arrays = dict(np.load(models / "cnn.npz"))
+    np.savez(tmp_path / "few.npz", **{name: each[:4] for name, each in arrays.items()})
+    done = edgepack(
+        "quantize", models / "cnn.h5", "--representative", tmp_path / "few.npz",
+        *("--output", tmp_path / "out", *TARGET),
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert "; the linter warns of few-samples" in lines[-1]
+    assert any(line.startswith("warning: representative dataset: ") for line in lines)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert "few-samples" in {finding["rule"] for finding in report["lint"]}
