@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Bundle, Edgepack
+from tiny import Value, one_operator
 
 TARGET = ("--target", "nano-33-ble-sense")
 
@@ -106,3 +107,19 @@ def test_findings_of_the_linter_stand_in_the_last_line(
     assert any(line.startswith("warning: representative dataset: ") for line in lines)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert "few-samples" in {finding["rule"] for finding in report["lint"]}
+
+
+def test_outputs_that_are_not_finite_fail(edgepack: Edgepack, tmp_path: Path) -> None:
+    infinite, finite = tmp_path / "infinite.tflite", tmp_path / "float.tflite"
+    for path, addend in ((infinite, np.inf), (finite, 2.0)):
+        constant = Value([1, 3], values=[addend] * 3)
+        path.write_bytes(one_operator("ADD", [Value([1, 3]), constant], [Value([1, 3])]))
+    np.savez(tmp_path / "test.npz", x=np.ones((4, 3), np.float32))
+    done = edgepack(
+        *("validate", infinite, "--test", tmp_path / "test.npz", "--format", "json"),
+        *("--target", "android-arm64"),
+    )
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    (reason,) = report["targets"]["android-arm64"]["reasons"][:1]
+    assert "outputs NaN or infinity" in reason

@@ -21,6 +21,7 @@ from edgepack.evaluation.scores import Comparison
 from edgepack.quantization.represented_ranges import RepresentedRange
 from edgepack.report.data.compression import StepReport, last_step_of
 from edgepack.report.data.target import EXIT_STATUS, FAILED, NOT_SHOWN, PASSED, TargetReport
+from edgepack.report.format.finite import finite_or_none
 from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity
 
@@ -130,8 +131,12 @@ class Report:
         """Return the content of report.json.
 
         The record of the last pruning is under ``pruning``, apart from the list of all steps under
-        ``compression``, which only a compressed model has.
+        ``compression``, which only a compressed model has. Numbers that are not finite are null.
         """
+        content: dict[str, Any] = finite_or_none(self._content())
+        return content
+
+    def _content(self) -> dict[str, Any]:
         pruned = last_step_of(self.compression, Prune.technique)
         steps = [step.to_dict() for step in self.compression]
         return {

@@ -11,6 +11,7 @@ from edgepack.core.schema_version import SCHEMA
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
 from edgepack.report.data.target import EXIT_STATUS, PASSED, TargetReport, gravest
+from edgepack.report.format.finite import finite_or_none
 from edgepack.runtimes.latency import Latency
 from edgepack.storage.artifact import Artifact
 
@@ -63,8 +64,8 @@ class ValidationReport:
         return EXIT_STATUS[gravest([target.word for target in self.targets.values()])]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content of report.json."""
-        return {
+        """Return the content of report.json, with null for numbers that are not finite."""
+        fields = {
             "schema": SCHEMA,
             "model": self.model,
             "passed": self.passed,
@@ -79,3 +80,5 @@ class ValidationReport:
             },
             "notes": list(self.notes),
         }
+        content: dict[str, Any] = finite_or_none(fields)
+        return content

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from edgepack.metrics.metric import Unit
-from edgepack.report.data.target import FAILED, NOT_CHECKED, PASSED
+from edgepack.report.data.target import EXIT_STATUS
 from edgepack.report.differences.read_report import Node
 from edgepack.report.format import amounts
 
@@ -65,9 +65,7 @@ def _bytes(change: float) -> str:
 RUNS, FAILS = "runs", "fails"
 IDENTICAL, ANOTHER = "the same model", "another model"
 
-VERDICT = FigureKind(
-    unit="verdict", ranks=tuple(word.lower() for word in (FAILED, NOT_CHECKED, PASSED))
-)
+VERDICT = FigureKind(unit="verdict", ranks=tuple(word.lower() for word in EXIT_STATUS))
 RUN = FigureKind(unit="run", ranks=(FAILS, RUNS))
 REASONS = FigureKind(unit="reason", better=-1)
 FRACTION = FigureKind(unit="fraction", better=1, show=amounts.format_four_decimals, change=_points)
