@@ -34,6 +34,19 @@ def test_a_manifest_has_the_settings_of_an_export(project: Path, requests: list[
     assert requests[-1].observer == "mse"
 
 
+def test_a_manifest_has_that_outputs_are_split(project: Path, requests: list[Any]) -> None:
+    path = write_manifest(project, split_outputs=True)
+    for command in ("export", "quantize", "debug"):
+        run(command, *ARGUMENTS, "--config", path)
+        assert requests.pop().split_outputs
+    toml = write_config(project, "[export]\nsplit-outputs = false\n")
+    run("export", *ARGUMENTS, "--config", path, "--config", toml)
+    assert not requests.pop().split_outputs
+    write_config(project, "[export]\nsplit-outputs = true\n")
+    run("export", *ARGUMENTS, "--config", toml)
+    assert requests.pop().split_outputs
+
+
 def test_a_toml_file_takes_precedence_over_a_manifest(project: Path, requests: list[Any]) -> None:
     steps = [{"technique": "prune", "sparsity": 0.5}]
     path = write_manifest(project, compress=steps)
@@ -111,6 +124,7 @@ def test_a_manifest_does_not_allow_custom_code(project: Path, requests: list[Any
                 {"quantization": MANIFEST["recipe"]["quantization"] | {"layers": [["a"]]}},
                 {"custom_objects": 3},
                 {"allow_unsafe": 1},
+                {"split_outputs": "yes"},
                 {"representative": 3},
                 {"representative": {"name": 3}},
                 {"representative": {}},

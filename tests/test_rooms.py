@@ -38,6 +38,7 @@ SHARED_FILE_NAMES = {
     "layer_errors": "what `debug` reports: as text, as a section and as a plot",
     "per_class": "figures of each class: how they are computed, and their section",
     "ranges": "activation ranges: how they are chosen, and their section",
+    "split_outputs": "outputs split into their parts: in the file, and in a command",
     "target": "a target, and what reports say of it",
     "validation": "what `validate` reports",
 } | dict.fromkeys(cli.commands, "the command: its settings, its pipeline, its report")

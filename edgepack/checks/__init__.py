@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.checks import conditions
+from edgepack.checks.channels_are_represented import channels_are_represented
 from edgepack.checks.collapsed_outputs import outputs_are_not_lost
 from edgepack.checks.conditions import Condition
 from edgepack.checks.delegation import (
@@ -59,6 +60,7 @@ RUN_CHECKS: _OfRuns = {
     interpreters_run: (),
     file_makes_sense: (),
     micro_is_bit_exact: (conditions.RUNS_TFLM, conditions.IS_COMPARED),
+    channels_are_represented: (conditions.HAS_CHANNELS,),
     flash_fits: (conditions.HAS_FLASH,),
     ram_fits: (conditions.HAS_RAM,),
     xnnpack_takes_all: (conditions.HAS_XNNPACK,),

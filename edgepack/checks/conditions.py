@@ -51,6 +51,9 @@ IS_COMPARED_WITH_FLOAT = Condition(
     lambda target, evidence: any(name in evidence.closeness for name in target.interpreters),
     "nothing was compared with a float model",
 )
+HAS_CHANNELS = Condition(
+    lambda _, evidence: evidence.channels, "nothing was compared with a float model"
+)
 HAS_FLASH = Condition(
     lambda target, _: target.flash_bytes is not None, "the target sets no flash limit"
 )

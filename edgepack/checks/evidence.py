@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from edgepack.config.budgets import Budgets
 from edgepack.core.findings import Finding
 from edgepack.devices.ethos_u import Compilation
+from edgepack.evaluation.channels import ChannelGroup
 from edgepack.evaluation.closeness import Closeness
 from edgepack.evaluation.collapse import CollapseOrigin
 from edgepack.evaluation.deviation import Deviation
@@ -25,9 +26,11 @@ class Evidence:
     runtime and output. ``footprints`` are by TFLM's kernels (:data:`edgepack.footprint.KERNELS`).
     ``closeness`` to the float model is by runtime and output; sentences call the model ``name``.
     ``is_real_data`` is False where it was measured on random inputs, ``origin`` is where a collapse
-    began. ``latency_ratios``, by runtime, are those to the float model on this machine;
-    ``is_timed`` is False if nothing was timed. ``budgets`` are by their source; the target's own
-    apply in addition. ``compilations`` are Vela's results by accelerator.
+    began. ``channels`` are what the scales of outputs under-resolve, by output, in order, then by
+    runtime; empty if nothing was compared with a float model. ``latency_ratios``, by runtime, are
+    those to the float model on this machine; ``is_timed`` is False if nothing was timed.
+    ``budgets`` are by their source; the target's own apply in addition. ``compilations`` are Vela's
+    results by accelerator.
     """
 
     model: Model
@@ -40,6 +43,7 @@ class Evidence:
     closeness: Mapping[str, Mapping[str, Closeness]] = field(default_factory=dict)
     is_real_data: bool = True
     origin: CollapseOrigin | None = None
+    channels: Mapping[str, Mapping[str, Sequence[ChannelGroup]]] = field(default_factory=dict)
     latency_ratios: Mapping[str, float] = field(default_factory=dict)
     is_timed: bool = False
     budgets: Mapping[str, Budgets] = field(default_factory=dict)

@@ -40,6 +40,7 @@ class _Recipe:
     samples: int | None
     seed: int
     quantization: Quantization
+    split_outputs: bool | None
     targets: tuple[str, ...]
     metric: str | None
 
@@ -131,6 +132,7 @@ def _manifest_options(path: Path, manifest: dict[str, Any]) -> ManifestOptions:
         "input-type": quantization.input_type,
         "output-type": quantization.output_type,
         "dense": quantization.dense,
+        "split-outputs": recipe.split_outputs or None,
         "target": list(recipe.targets),
     } | respell_keys(vars(budgets), "_", "-")
     inputs = {

@@ -265,6 +265,12 @@ def quantization_options(command: _Command) -> _Command:
             help=f"{' or '.join(DENSE)} scales for the weights of dense layers.  [default:"
             " per-channel for int8]",
         ),
+        click.option(
+            "--split-outputs",
+            is_flag=True,
+            help="Make each part of an output that a concatenation joins, such as boxes and scores,"
+            " an output of its own, with a scale of its own.",
+        ),
     )
 
 

@@ -156,6 +156,9 @@ class Recipe:
     those of the project file and of the targets. ``strict`` makes the linter's
     findings errors.
 
+    ``split_outputs`` makes each part of an output that a concatenation joins an output of its own,
+    with a scale of its own.
+
     ``compress`` lists the compression steps in order; each applies to the result of the one before.
     ``train`` is the training data for the steps that fine-tune, of the same kinds as
     ``representative``, with labels where the metric needs them. ``checkpoints`` is a folder in
@@ -181,6 +184,7 @@ class Recipe:
     checkpoints: Path | None = None
     resume: bool = False
     quantization: Quantization = field(default_factory=Quantization)
+    split_outputs: bool = False
     targets: tuple[str, ...] = DEFAULT_TARGETS
     metric: str | None = None
     budgets: Budgets = field(default_factory=Budgets)

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from edgepack.evaluation.bootstrap import resample
+from edgepack.evaluation.channels import ChannelGroup, compare_channels
 from edgepack.evaluation.collapse import is_at_chance
 from edgepack.evaluation.metric_change import MetricScore, is_accuracy, metric_result
 from edgepack.evaluation.output_distance import DistantSample, output_distance
@@ -30,6 +31,7 @@ from edgepack.metrics import are_probabilities, class_count, decision_boundary, 
 from edgepack.metrics.metric import Family, Measure, Metric
 from edgepack.storage.arrays import min_and_max, read_slice
 from edgepack.tflite.graph import Tensor
+from edgepack.tflite.output_parts import OutputLayout
 
 _SAMPLES_AND_CLASSES = 2
 
@@ -51,11 +53,11 @@ class Evaluator:
         measures: Sequence[Measure] = (),
         classes: Sequence[str] = (),
     ) -> None:
-        bounds = min_and_max(float_outputs)
+        self._bounds = min_and_max(float_outputs)
         self._float_outputs = float_outputs
         self._measures = tuple(measures)
-        self._boundary = decision_boundary(bounds)
-        self._kind = _kind(float_outputs, self._measures, bounds)
+        self._boundary = decision_boundary(self._bounds)
+        self._kind = _kind(float_outputs, self._measures, self._bounds)
         self._names = _class_names(float_outputs, classes)
 
     def score(self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None) -> Score:
@@ -92,6 +94,28 @@ class Evaluator:
             else self._metric_scores(first, self._float_outputs, None, mask)
         )
         return metric_result(self._metric_scores(first, outputs, tensor, mask)[0], of_float[0])
+
+    def channels(
+        self, outputs: Array, tensor: Tensor | None, layout: OutputLayout, mask: Mask | None = None
+    ) -> tuple[ChannelGroup, ...]:
+        """Return what the scale of another model's output under-resolves; none of class scores.
+
+        An output of one value per class counts as class scores if labels say so, or if no
+        CONCATENATION writes it: scores have one meaning, however rare a class is.
+        """
+        is_known = bool(self._measures) and self._kind is not OutputKind.VALUES
+        if is_known or (self._kind is OutputKind.CLASSES and not layout.parts):
+            return ()
+        by_channel = self._kind is OutputKind.VALUES
+        return compare_channels(
+            self._float_outputs,
+            outputs,
+            tensor,
+            layout,
+            bounds=self._bounds,
+            by_channel=by_channel,
+            mask=mask,
+        )
 
     def value(
         self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None

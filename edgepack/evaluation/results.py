@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from edgepack.evaluation.channels import ChannelGroup
+
 CONFIDENCE = 0.95
 """Confidence level of every interval."""
 
@@ -161,7 +163,8 @@ class OutputResult:
     of the confusion matrix, (label, predicted class, count), ordered by class number. ``distance``
     is None, and ``worst`` empty, for the float model itself. ``worst`` lists the samples whose
     class differs first, then the others by descending distance. ``class_losses`` are those of the
-    classes that have samples; empty for the float model, and without class labels.
+    classes that have samples; empty for the float model, and without class labels. ``channels`` are
+    what the scale of the output under-resolves.
     """
 
     metrics: dict[str, MetricResult]
@@ -170,3 +173,4 @@ class OutputResult:
     confusion: tuple[tuple[int, int, int], ...] = ()
     distance: Distance | None = None
     worst: tuple[WorstSample, ...] = ()
+    channels: tuple[ChannelGroup, ...] = ()

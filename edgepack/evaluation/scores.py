@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from edgepack.evaluation.channels import ChannelGroup
 from edgepack.evaluation.closeness import Closeness
 from edgepack.evaluation.results import Change, ClassLoss, Collapse, MetricResult
 from edgepack.metrics import find_metric
@@ -46,7 +47,7 @@ class Score:
         return fields
 
 
-NOT_SCHEMES = ("metric", "float", "pruned", "sampled")
+NOT_SCHEMES = ("metric", "float", "pruned", "sampled", "channels")
 """The keys of an output in report.json that are not the name of a quantization scheme."""
 
 
@@ -65,6 +66,7 @@ class OutputComparison:
     If other compression steps follow, ``pruned`` is the model after the last pruning. ``metric``
     and ``float_value`` are None if there is no ground truth for the output. ``sampled`` lists the
     interpreters that ran only some of the samples, with the float model's metric on these.
+    ``channels`` lists, by interpreter, what the scale of the output under-resolves.
     """
 
     metric: str | None
@@ -72,6 +74,7 @@ class OutputComparison:
     pruned: Score | None
     quantized: dict[str, Score]
     sampled: Mapping[str, Sampled] = field(default_factory=dict)
+    channels: Mapping[str, tuple[ChannelGroup, ...]] = field(default_factory=dict)
 
     def float_value_on(self, runtime: str) -> float | None:
         """Return the float model's metric on the samples that an interpreter ran."""
@@ -112,16 +115,19 @@ class OutputComparison:
 
     def to_dict(self, scheme: str) -> dict[str, Any]:
         """Return the fields as report.json names them."""
-        return {
+        fields: dict[str, Any] = {
             "metric": self.metric,
             "float": self.float_value,
             "pruned": self.pruned.to_dict() if self.pruned else None,
             scheme: {name: score.to_dict() for name, score in self.quantized.items()},
-        } | (
-            {"sampled": {name: asdict(sampled) for name, sampled in self.sampled.items()}}
-            if self.sampled
-            else {}
-        )
+        }
+        if self.sampled:
+            fields["sampled"] = {name: asdict(each) for name, each in self.sampled.items()}
+        if self.channels:
+            fields["channels"] = {
+                name: [asdict(group) for group in groups] for name, groups in self.channels.items()
+            }
+        return fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from edgepack.quantization import affine
 from edgepack.runtimes import litert
 from edgepack.storage.arrays import load_arrays
 from edgepack.tflite.interpreter_api import TfliteInterpreter
+from edgepack.tflite.output_parts import output_layouts
 from edgepack.tflite.parser import read_tflite
 
 Array = NDArray[Any]
@@ -118,7 +119,15 @@ class DebugService:
             update(done, total, layer.name)
             outputs = self._run(_load_float(quantize_single_layer(self._float, layer)))
             alone.append(_worst(_scores(evaluators, outputs)))
-        return IsolatedLayers(whole=tuple(_scores(evaluators, whole)), alone=tuple(alone))
+        layouts = output_layouts(self._quantized_graph)
+        return IsolatedLayers(
+            whole=tuple(_scores(evaluators, whole)),
+            alone=tuple(alone),
+            channels=tuple(
+                evaluator.channels(outputs, None, layout)
+                for evaluator, outputs, layout in zip(evaluators, whole, layouts, strict=True)
+            ),
+        )
 
     def _samples_of_one(self) -> Iterator[Sample]:
         """Yield the inputs of one sample at a time, with a batch of 1."""

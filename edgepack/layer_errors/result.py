@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgepack.core.schema_version import SCHEMA
+from edgepack.evaluation.channels import ChannelGroup
 from edgepack.evaluation.scores import Score
 
 Range = tuple[float, float]
@@ -79,11 +81,13 @@ class LayerComparison:
 class IsolatedLayers:
     """Scores of the quantized model's outputs, and of each layer quantized alone.
 
-    ``whole`` is in the order of the outputs, ``alone`` in the order of execution.
+    ``whole`` is in the order of the outputs, ``alone`` in the order of execution. ``channels`` are
+    what the scale of each output under-resolves.
     """
 
     whole: tuple[Score, ...]
     alone: tuple[SingleLayerEffect, ...]
+    channels: tuple[tuple[ChannelGroup, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +126,8 @@ class DebugReport:
     ``outputs`` compares the whole models, by output. ``layers`` are ranked by their share, the
     worst first. ``unmatched`` names the layers that only the float file has. ``data`` is the
     dataset used, ``test`` or ``representative``; ``kernels`` are the LiteRT kernels that ran the
-    quantized model, ``reference`` or ``optimized``.
+    quantized model, ``reference`` or ``optimized``. ``lost_channels`` has, by output, what its
+    scale loses.
     """
 
     model: str
@@ -133,6 +138,7 @@ class DebugReport:
     layers: tuple[LayerReport, ...]
     unmatched: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    lost_channels: Mapping[str, LayerFinding] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of debug.json."""
@@ -146,4 +152,8 @@ class DebugReport:
             "layers": [layer.to_dict() for layer in self.layers],
             "unmatched": list(self.unmatched),
             "notes": list(self.notes),
-        }
+        } | (
+            {"lost_channels": {name: asdict(each) for name, each in self.lost_channels.items()}}
+            if self.lost_channels
+            else {}
+        )

@@ -10,6 +10,7 @@ from edgepack.config.export import Recipe
 from edgepack.core.codec import restore
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
+from edgepack.layer_errors.output_causes import diagnose_output
 from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import DebugReport, IsolatedLayers, LayerComparison
 from edgepack.pipeline.lint import lint_findings
@@ -18,6 +19,7 @@ from edgepack.pipeline.steps.calibrate import calibrate, calibrating
 from edgepack.pipeline.steps.job import load_model_and_data, new_job, require_data
 from edgepack.pipeline.steps.layer_comparer import spread_samples, start_layer_comparer
 from edgepack.pipeline.steps.model_process import model_session
+from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.report.plots.debug_picture import draw_layer_errors, has_matplotlib
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import versions_of
@@ -26,6 +28,8 @@ from edgepack.storage.arrays import Arrays, save_arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, export_manifest
+from edgepack.tflite.output_parts import output_layouts
+from edgepack.tflite.parser import read_tflite
 from edgepack.workers.restarting_worker import RestartingWorker
 
 _COMMAND = "debug"
@@ -59,6 +63,8 @@ def debug(
         notes = (*data.notes, *(f"warning: {each}" for each in lint_findings(job, data)))
         inputs = describe_inputs(recipe)
         notes += model_steps.convert(job, data)
+        data, split_notes = split_outputs(job, data)
+        notes += split_notes
         calibrate(job, data, calibrator)
         model, _ = model_steps.quantize_model(job)
         report = compare_layers(
@@ -125,4 +131,14 @@ def compare_layers(
             min((score.sqnr_db for score in scores if score.sqnr_db is not None), default=None),
         ),
         unmatched=compared.unmatched,
+        lost_channels={
+            name: finding
+            for name, groups, layout in zip(
+                outputs,
+                isolated.channels,
+                output_layouts(read_tflite(quantized_tflite.read_bytes()).main),
+                strict=True,
+            )
+            if (finding := diagnose_output(name, groups, layout))
+        },
     )

@@ -61,6 +61,7 @@ def export_manifest(
         "samples": recipe.samples,
         "seed": recipe.seed,
         "quantization": as_json(recipe.quantization),
+        **({"split_outputs": True} if recipe.split_outputs else {}),
         "targets": list(recipe.targets),
         "metric": recipe.metric,
         **({"budgets": budgets} if (budgets := _set_budgets(recipe)) else {}),

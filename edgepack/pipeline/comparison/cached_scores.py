@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from edgepack.core.codec import as_json
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.results import OutputResult
 from edgepack.metrics import Family, Measure, RecordArray, Rows
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, array_digest
 from edgepack.storage.cache import Cache
 from edgepack.tflite.graph import Tensor
+from edgepack.tflite.output_parts import OutputLayout
 
 
 class Scoring:
@@ -55,11 +58,15 @@ class Scoring:
         """Score the float model itself."""
         return self._cached(None, lambda: self._evaluator.float_result())  # noqa: PLW0108 (only if it is needed)
 
-    def result(self, run: RuntimeOutputs, tensor: Tensor) -> OutputResult:
-        """Score the run of an interpreter; ``tensor`` is the output tensor of its model."""
-        return self._cached(
-            run.content, lambda: self._evaluator.result(run.outputs[self._place], tensor)
-        )
+    def result(self, run: RuntimeOutputs, tensor: Tensor, layout: OutputLayout) -> OutputResult:
+        """Score the run of an interpreter; ``tensor`` and ``layout`` are of its model's output."""
+
+        def compute() -> OutputResult:
+            outputs = run.outputs[self._place]
+            channels = self._evaluator.channels(outputs, tensor, layout)
+            return replace(self._evaluator.result(outputs, tensor), channels=channels)
+
+        return self._cached([run.content, as_json(layout)], compute)
 
     def _cached(self, content: Any, compute: Callable[[], OutputResult]) -> OutputResult:
         return self._cache.get_or_compute([*self._key, content], OutputResult, compute)

@@ -8,6 +8,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from edgepack.config.firmware import NamedModel
+from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.signature import Signature, shape_fits
 from edgepack.pipeline.naming import default_name
@@ -45,7 +46,7 @@ def read_candidates(
     ]
     all_candidates = list(_with_pruned(quantized))
     for candidate in all_candidates:
-        _require_same_signature(candidate.file, source, signature)
+        _require_same_signature(candidate, source, signature)
     return all_candidates
 
 
@@ -104,7 +105,17 @@ def _first_duplicate(names: Sequence[str]) -> str:
     return next(name for index, name in enumerate(names) if name in names[:index])
 
 
-def _require_same_signature(file: ParsedFile, source: Path, signature: Signature) -> None:
+def _cure(candidate: Candidate, source: Path) -> str:
+    """Return what to compare a model with whose inputs and outputs are not the float model's."""
+    is_split = candidate.origin is not None and candidate.origin.recipe.get("split_outputs") is True
+    float_file = candidate.file.path.with_name(FLOAT_TFLITE)
+    if is_split and float_file.is_file() and not float_file.samefile(source):
+        return f"its outputs were split: compare it with {float_file}"
+    return "give models made from the same one"
+
+
+def _require_same_signature(candidate: Candidate, source: Path, signature: Signature) -> None:
+    file = candidate.file
     for specs, float_specs in (
         (file.signature.inputs, signature.inputs),
         (file.signature.outputs, signature.outputs),
@@ -115,7 +126,7 @@ def _require_same_signature(file: ParsedFile, source: Path, signature: Signature
         ):
             raise ModelError(
                 f"{file.path}: has the inputs and outputs {file.signature}, but {source} has"
-                f" {signature}; give models made from the same one"
+                f" {signature}; {_cure(candidate, source)}"
             )
     order, float_order = (
         [without_converter_affixes(each.name) for each in of.inputs]

@@ -9,6 +9,7 @@ from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.report.data.comparison import FLOAT, Stage, StageRun
+from edgepack.tflite.output_parts import output_layouts
 
 
 def score_stages(
@@ -68,10 +69,11 @@ def _stage(
 
 def _run(candidate: Candidate, run: RuntimeOutputs, scorings: Mapping[str, Scoring]) -> StageRun:
     """Score the outputs of one interpreter, in the float model's order."""
-    tensors = candidate.file.model.main.output_tensors
-    scored = () if run.failure else zip(scorings.items(), tensors, strict=True)
+    graph = candidate.file.model.main
+    outputs = zip(graph.output_tensors, output_layouts(graph), strict=True)
+    scored = () if run.failure else zip(scorings.items(), outputs, strict=True)
     return StageRun(
         version=run.version,
         failure=run.failure,
-        outputs={name: scoring.result(run, tensor) for (name, scoring), tensor in scored},
+        outputs={name: scoring.result(run, *output) for (name, scoring), output in scored},
     )

@@ -18,11 +18,13 @@ from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.devices.scheme_support import require_supported
 from edgepack.devices.target import Target, target_file
+from edgepack.evaluation.collapse import CollapseOrigin
 from edgepack.evaluation.deviation import (
     ReferenceComparison,
     compare_with_reference_kernels,
     find_known_defect,
 )
+from edgepack.evaluation.scores import Comparison
 from edgepack.load.formats import detect_format
 from edgepack.pipeline.lint import lint_findings
 from edgepack.pipeline.steps import model_steps
@@ -43,6 +45,7 @@ from edgepack.pipeline.steps.collapse_origin import (
 from edgepack.pipeline.steps.compress import compress, require_techniques, stage_names, step_reports
 from edgepack.pipeline.steps.job import (
     Job,
+    JobData,
     find_runtimes,
     load_model_and_data,
     new_job,
@@ -51,8 +54,9 @@ from edgepack.pipeline.steps.job import (
 from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.run import find_unneeded_runtimes, partial_run_notes, run_within_budget
 from edgepack.pipeline.steps.score import make_evaluators
+from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.pipeline.validation.reference_check import find_contradictions
-from edgepack.report.data.compression import last_step_of
+from edgepack.report.data.compression import StepReport, last_step_of
 from edgepack.report.data.export import Report, RuntimeReport, SparsityReport
 from edgepack.report.document.write import write_page
 from edgepack.report.pages.export import export_document
@@ -122,6 +126,8 @@ def produce(
         inputs = describe_inputs(recipe)
         steps = compress(job, data, inputs)
         notes += model_steps.convert(job, data)
+        data, split_notes = split_outputs(job, data)
+        notes += split_notes
         calibration = calibrate(job, data, calibrator)
         model, quantization = model_steps.quantize_model(job)
         if firmware:
@@ -141,16 +147,6 @@ def produce(
         compression = step_reports(steps, scorers, outputs)
         pruned = last_step_of(compression, Prune.technique)
         comparison = model_steps.compare_with_float(job, data, model, validation, scorers, pruned)
-        origin = collapsed_stage(compression)
-        if origin is None and is_collapsed(comparison):
-            origin = find_collapsed_layer(
-                job.float_tflite,
-                job.quantized_tflite,
-                data.evaluation_data.inputs,
-                work,
-                job.progress,
-                verbose=verbose,
-            )
         evidence = gather_evidence(
             model,
             job.quantized_tflite.read_bytes(),
@@ -159,7 +155,7 @@ def produce(
             comparison,
             budgets,
             contradictions=contradictions,
-            origin=origin,
+            origin=_collapse_origin(job, data, compression, comparison),
         )
         report = Report(
             model=model_steps.model_name(recipe),
@@ -184,6 +180,23 @@ def produce(
         replace(manifest, artifacts=describe_all(folder)).write(folder)
     remove_checkpoints(checkpoints)
     return report
+
+
+def _collapse_origin(
+    job: Job, data: JobData, compression: Sequence[StepReport], comparison: Comparison
+) -> CollapseOrigin | None:
+    """Return the compression step or the layer in which the outputs collapse, if they do."""
+    origin = collapsed_stage(compression)
+    if origin is not None or not is_collapsed(comparison):
+        return origin
+    return find_collapsed_layer(
+        job.float_tflite,
+        job.quantized_tflite,
+        data.evaluation_data.inputs,
+        job.work,
+        job.progress,
+        verbose=job.verbose,
+    )
 
 
 def _repeatable(runs: Mapping[str, Run]) -> dict[str, Run]:

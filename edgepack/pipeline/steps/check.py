@@ -59,6 +59,9 @@ def gather_evidence(
         closeness=comparison.closeness() if comparison else {},
         is_real_data=comparison is None or comparison.data != RANDOM,
         origin=origin,
+        channels={name: output.channels for name, output in comparison.outputs.items()}
+        if comparison
+        else {},
         latency_ratios=latency_ratios or {},
         is_timed=latency_ratios is not None,
         budgets=budgets,

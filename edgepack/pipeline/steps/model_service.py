@@ -37,6 +37,7 @@ from edgepack.quantization.scheme import quantize_constants, quantize_file
 from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import Arrays, array_paths, load_arrays
 from edgepack.tflite.sparsity import Sparsity
+from edgepack.tflite.split_outputs import OutputSlice, split_outputs
 
 
 class ModelSession:
@@ -53,6 +54,9 @@ class ModelSession:
     """Returns a fresh copy of the current model."""
     _unrolled: tuple[str, ...] = ()
     """The layers that were unrolled when a step needed the model as a .tflite file."""
+
+    _slices: tuple[OutputSlice, ...] = ()
+    """The outputs that replace the model's own; empty if these were not split."""
 
     def __init__(self, *, source: ModelSource) -> None:
         self._source = source
@@ -140,6 +144,21 @@ class ModelSession:
         Path(float_tflite).write_bytes(converted.tflite)
         return {"unrolled": [*self._unrolled, *converted.unrolled]}
 
+    def split_outputs(
+        self, *, float_tflite: str, split_tflite: str, update: Update
+    ) -> dict[str, Any]:
+        """Write a float .tflite with the parts of joined outputs as its outputs.
+
+        Later predictions are those of the same outputs. Returns ``outputs``, and the ``obstacles``
+        by name, as :class:`~edgepack.tflite.split_outputs.SplitOutputs` has them.
+        """
+        update(0, 1)
+        names = [output.name for output in self._loaded.signature.outputs]
+        split = split_outputs(Path(float_tflite).read_bytes(), names)
+        Path(split_tflite).write_bytes(split.tflite)
+        self._slices = split.outputs
+        return {"outputs": split.outputs, "obstacles": split.obstacles}
+
     def calibrate_fused(
         self,
         *,
@@ -180,11 +199,13 @@ class ModelSession:
         """Run the float model as it is after ``steps`` compression steps, and write its outputs.
 
         The files are :func:`~edgepack.storage.arrays.array_paths` of the stem ``outputs`` and the
-        output names. Raises :class:`ModelError` for outputs that are NaN or infinite.
+        output names, those of its parts for an output that was split. Raises :class:`ModelError`
+        for outputs that are NaN or infinite.
         """
         model = self._models[steps]
         arrays = list(load_arrays(inputs).values())
-        paths = array_paths(Path(outputs), [output.name for output in model.signature.outputs])
+        named = self._slices or model.signature.outputs
+        paths = array_paths(Path(outputs), [output.name for output in named])
         with ExitStack() as stack:
             writers = [stack.enter_context(NpyWriter(Path(path))) for path in paths.values()]
             runner = model.runner([array.shape[1:] for array in arrays])
@@ -194,6 +215,8 @@ class ModelSession:
                         f"{model.path}: the float model outputs NaN or infinity for these inputs;"
                         " check their scale"
                     )
+                if self._slices:
+                    batch = [batch[each.source][each.index] for each in self._slices]  # noqa: PLW2901
                 for writer, values in zip(writers, batch, strict=True):
                     writer.add(values)
 

@@ -155,7 +155,7 @@ def compare_with_float(
     """
     return compare_outputs(
         validation,
-        named_outputs(data, model),
+        model,
         evaluators,
         data.measures,
         pruned=pruned.outputs if pruned else None,

@@ -9,7 +9,8 @@ from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import Comparison, OutputComparison, Sampled, Score
 from edgepack.metrics import Measure
 from edgepack.storage.arrays import Arrays
-from edgepack.tflite.graph import Tensor
+from edgepack.tflite.graph import Model, Tensor
+from edgepack.tflite.output_parts import OutputLayout, output_layouts
 
 
 def make_evaluators(
@@ -27,7 +28,7 @@ def make_evaluators(
 
 def compare_outputs(
     validation: ReferenceComparison,
-    tensors: Mapping[str, Tensor],
+    model: Model,
     by_output: Mapping[str, Evaluator],
     measures: Mapping[str, Measure],
     *,
@@ -38,8 +39,9 @@ def compare_outputs(
 ) -> Comparison:
     """Compare the interpreters' outputs with the float model's.
 
-    All mappings are keyed by output name: ``by_output`` has the evaluators of
-    :func:`make_evaluators`, ``pruned`` the scores of the pruned float model, if there is one.
+    ``model`` is the quantized one. All mappings are keyed by output name, in order: ``by_output``
+    has the evaluators of :func:`make_evaluators`, ``pruned`` the scores of the pruned float model,
+    if there is one.
     ``scheme``, ``data`` and ``samples`` are as in :class:`~edgepack.evaluation.scores.Comparison`.
     """
     return Comparison(
@@ -51,11 +53,17 @@ def compare_outputs(
                 validation,
                 name,
                 tensor,
-                by_output[name],
+                layout,
+                evaluator,
                 measures.get(name),
                 pruned[name] if pruned else None,
             )
-            for name, tensor in tensors.items()
+            for (name, evaluator), tensor, layout in zip(
+                by_output.items(),
+                model.main.output_tensors,
+                output_layouts(model.main),
+                strict=True,
+            )
         },
     )
 
@@ -64,11 +72,17 @@ def _compare(
     validation: ReferenceComparison,
     name: str,
     tensor: Tensor,
+    layout: OutputLayout,
     evaluator: Evaluator,
     measure: Measure | None,
     pruned: Score | None,
 ) -> OutputComparison:
     finished = {runtime: run for runtime, run in validation.runs.items() if run.outputs is not None}
+    channels = {
+        runtime: evaluator.channels(run.outputs[name], tensor, layout, run.mask)
+        for runtime, run in finished.items()
+        if run.outputs is not None
+    }
     return OutputComparison(
         metric=measure.metric.name if measure else None,
         float_value=evaluator.float_value(),
@@ -83,4 +97,5 @@ def _compare(
             for runtime, run in finished.items()
             if run.samples is not None
         },
+        channels={runtime: groups for runtime, groups in channels.items() if groups},
     )

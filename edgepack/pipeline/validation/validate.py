@@ -163,7 +163,7 @@ def examine(
         if real is not None:
             comparison = compare_outputs(
                 validation,
-                file.tensors,
+                file.model,
                 make_evaluators(real, inputs.measures),
                 inputs.measures,
                 scheme=_scheme(file.path),

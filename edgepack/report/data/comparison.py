@@ -14,8 +14,10 @@ from edgepack.config.export import without_none
 from edgepack.core.codec import as_json
 from edgepack.core.findings import Finding
 from edgepack.core.schema_version import SCHEMA
+from edgepack.evaluation.channels import ChannelGroup
 from edgepack.evaluation.closeness import closeness_of
 from edgepack.evaluation.collapse import CollapseOrigin
+from edgepack.evaluation.lost_channels import OWN_OUTPUTS, lost_among, worst_channels
 from edgepack.evaluation.results import OutputResult
 from edgepack.layer_errors.result import DebugReport
 from edgepack.report.data.lint import LintReport
@@ -188,6 +190,7 @@ class ComparisonReport:
             for source, budgets in self.budgets.items():
                 for rule in LOSS_RULES:
                     yield from rule(outputs, source, budgets)
+        yield from _channel_findings(stage)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json; its JSON Schema is ``comparison.schema.json``."""
@@ -208,3 +211,18 @@ class ComparisonReport:
         fields["lint"] = self.lint.to_dict() if self.lint else None
         content: dict[str, Any] = finite_or_none(fields)
         return content
+
+
+def _channel_findings(stage: Stage) -> Iterator[Finding]:
+    """Yield the worst channels of each output of a model; those that are lost fail it."""
+    found: dict[str, list[tuple[ChannelGroup, ...]]] = {}
+    for run in stage.runs.values():
+        for name, result in run.outputs.items():
+            found.setdefault(name, []).append(result.channels)
+    for name, groups in found.items():
+        if worst := worst_channels(groups):
+            yield Finding(
+                message=f"{stage.name}: worst channels of {name}: {worst}",
+                cure=OWN_OUTPUTS,
+                is_note=not any(map(lost_among, groups)),
+            )

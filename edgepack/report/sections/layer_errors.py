@@ -59,6 +59,9 @@ def _blocks(stage: Stage, report: DebugReport, plot_id: str) -> Iterator[Block]:
     ]
     worst, rest = report.layers[:_WORST], report.layers[_WORST:]
     yield table_block(f"The layers of {stage.name} that matter most", columns, map(_row, worst))
+    yield from bullet_blocks(
+        f"{each.cause}: {each.why}. To do: {each.cure}." for each in report.lost_channels.values()
+    )
     yield from bullet_blocks(map(_reason, worst[:_EXPLAINED]))
     if others := bullet_blocks(map(_reason, worst[_EXPLAINED:])):
         yield Details(summary=f"Causes of the others in {stage.name}", blocks=others)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgepack.core.wording import counted
 from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
+from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import Comparison
 from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, StageRun
 from edgepack.report.data.compression import StepReport
@@ -16,7 +17,7 @@ from edgepack.report.document.block_shortcuts import (
     text_column,
     toned_row,
 )
-from edgepack.report.document.blocks import Column, Row, Section, Tone
+from edgepack.report.document.blocks import Block, Column, Row, Section, Text, Tone
 from edgepack.report.format import amounts
 from edgepack.report.format.amounts import (
     format_four_decimals,
@@ -82,7 +83,7 @@ def scores_section(
     comparison: Comparison, float_runtime: str, compression: Sequence[StepReport] = ()
 ) -> Section:
     """Return the table of an export or a validation, which have no intervals."""
-    blocks = [
+    blocks: list[Block] = [
         table_block(
             f"Each model on each interpreter, output {name}",
             [
@@ -106,6 +107,11 @@ def scores_section(
             ],
         )
         for name, output in comparison.outputs.items()
+    ]
+    blocks += [
+        Text(text=f"Worst channels of {name}: {worst}", tone=Tone.BAD)
+        for name, output in comparison.outputs.items()
+        if (worst := worst_channels(output.channels.values()))
     ]
     return Section(
         id="ledger",

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from edgepack.compression import find_technique
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.evaluation.deviation import Deviation
+from edgepack.evaluation.lost_channels import worst_channels
+from edgepack.evaluation.scores import OutputComparison
 from edgepack.report.data.export import CalibrationReport, Report
 from edgepack.report.format.amounts import format_four_decimals, interpreter_label, score_cells
 from edgepack.report.format.text_table import NONE, hanging_paragraph, list_names, text_table
@@ -34,7 +36,7 @@ def _tables(report: Report) -> Iterator[str]:
     outputs = report.comparison.outputs
     for name in outputs:
         title = f"output {name}\n" if len(outputs) > 1 else ""
-        yield title + text_table(_rows(report, name))
+        yield title + text_table(_rows(report, name)) + channels_line(outputs[name])
 
 
 def _rows(report: Report, output: str) -> list[list[str]]:
@@ -61,6 +63,15 @@ def _rows(report: Report, output: str) -> list[list[str]]:
 OFF_REFERENCE = (
     "off reference: largest difference from the reference kernels of tflite-runtime, in steps (LSB)"
 )
+
+
+def channels_line(comparison: OutputComparison | None) -> str:
+    """Return a line below an output's table on its worst channels; empty if all are well resolved.
+
+    The SQNR over all channels does not show them.
+    """
+    worst = worst_channels(comparison.channels.values()) if comparison else None
+    return f"\n\n{hanging_paragraph('channels  ', f'worst {worst}')}" if worst else ""
 
 
 def off_reference(failure: str | None, deviation: Deviation | None) -> str:

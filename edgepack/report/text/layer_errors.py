@@ -70,8 +70,11 @@ def _row(layer: LayerReport) -> list[str]:
 
 
 def _sentences(report: DebugReport) -> Iterator[str]:
+    for finding in report.lost_channels.values():
+        yield _wrapped(f"{finding.cause}: {finding.why}.")
+        yield _wrapped(f"   To do: {finding.cure}.")
     ratios = [score.sqnr_db for score in report.outputs.values() if score.sqnr_db is not None]
-    if not ratios or min(ratios) >= _CLOSE_DB:
+    if not report.lost_channels and (not ratios or min(ratios) >= _CLOSE_DB):
         yield "The quantized model's outputs are nearly those of float: little is left to gain."
     worst = [layer for layer in report.layers if layer.share >= SMALL_SHARE][:_SENTENCES]
     for place, layer in enumerate(worst, start=1):

@@ -14,7 +14,7 @@ from edgepack.report.format.amounts import (
     score_cells,
 )
 from edgepack.report.format.text_table import NONE, hanging_paragraph, text_table
-from edgepack.report.text.export import OFF_REFERENCE, off_reference
+from edgepack.report.text.export import OFF_REFERENCE, channels_line, off_reference
 from edgepack.report.text.target import render_findings, render_targets
 from edgepack.report.text.verdict_line import verdict_line
 
@@ -41,7 +41,8 @@ def _interpreters(report: ValidationReport) -> Iterator[str]:
     outputs = report.comparison.outputs if report.comparison else {}
     for name in outputs or [None]:
         title = f"output {name}\n" if len(outputs) > 1 else ""
-        yield title + text_table(list(_rows(report, name, outputs.get(name) if name else None)))
+        compared = outputs.get(name) if name else None
+        yield title + text_table(list(_rows(report, name, compared))) + channels_line(compared)
     ran = f"{report.samples:,} {report.data} {'sample' if report.samples == 1 else 'samples'}"
     yield OFF_REFERENCE
     yield f"{text_table(list(_costs(report)))}\n\nran       on {ran}; {_HERE}"

@@ -9,6 +9,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.config.validate import RANDOM
 from edgepack.core.wording import counted
 from edgepack.evaluation.drop_sentences import change_sentence
+from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import Comparison, OutputComparison
 from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
 from edgepack.report.format.amounts import (
@@ -74,6 +75,8 @@ def _losses(comparison: Comparison | None) -> Iterator[str]:
             yield f"no interpreter ran the {comparison.scheme} model"
             return
         sentence = _loss(output, comparison)
+        if worst := worst_channels(output.channels.values()):
+            sentence += f"; worst {worst}"
         yield f"output {name}: {sentence}" if len(comparison.outputs) > 1 else sentence
 
 
