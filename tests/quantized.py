@@ -71,7 +71,7 @@ def main(folder: Path) -> None:
     calibrated = Calibrator(float_tflite).calibrate(feed)
     for name, settings in QUANTIZATIONS.items():
         if settings.needs_ranges:
-            write(name, quantize_file(float_tflite, calibrated, settings))
+            write(name, quantize_file(calibrated, settings))
         else:
             write(name, quantize_constants(float_tflite, settings))
     int8 = (folder / "int8.tflite").read_bytes()

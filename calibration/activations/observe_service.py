@@ -29,7 +29,7 @@ class ObserveService:
     _activations: dict[str, int]
     _wants_histograms: bool
     _histograms: dict[str, Histogram]
-    _runs: dict[int, _Run]
+    _runs: dict[int, BatchRun]
 
     def open(
         self, *, model: str, activations: dict[str, int], histograms: bool, update: Update
@@ -99,9 +99,9 @@ class ObserveService:
             self._histograms[name] = self._histograms[name].merged(histogram(values))
         return Statistics(min=low, max=high, lows=moving_average(lows), highs=moving_average(highs))
 
-    def _run(self, samples: int) -> _Run:
+    def _run(self, samples: int) -> BatchRun:
         if samples not in self._runs:
-            self._runs[samples] = _Run(self._model, samples)
+            self._runs[samples] = BatchRun(self._model, samples)
         return self._runs[samples]
 
     def _can_batch(self, size: int, inputs: list[str]) -> bool:
@@ -136,7 +136,7 @@ def _are_close(one: NDArray[Any], other: NDArray[Any]) -> bool:
     )
 
 
-class _Run:
+class BatchRun:
     """An interpreter whose inputs hold ``samples`` samples."""
 
     def __init__(self, model: bytes, samples: int) -> None:
@@ -152,6 +152,7 @@ class _Run:
             raise ConversionError(f"LiteRT cannot run the float model: {reason(error)}") from error
 
     def invoke(self, arrays: list[NDArray[Any]]) -> None:
+        """Run the model on an array for each input."""
         for index, array in zip(self._inputs, arrays, strict=True):
             self._interpreter.set_tensor(index, array)
         try:
@@ -161,6 +162,11 @@ class _Run:
                 "LiteRT cannot run the float model on the representative dataset:"
                 f" {reason(error)}; check the values of its inputs"
             ) from error
+
+    def outputs(self) -> list[NDArray[Any]]:
+        """Return copies of the model's outputs."""
+        details = self._interpreter.get_output_details()
+        return [self._interpreter.get_tensor(each["index"]) for each in details]
 
     def value(self, index: int) -> NDArray[Any]:
         """Return a view of a tensor; the next :meth:`invoke` overwrites it."""

@@ -42,10 +42,14 @@ Ranges = dict[str, Range]
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Ranges, and the statistics they were chosen from (None for ranges from a file)."""
+    """Ranges, and the statistics they were chosen from (None for ranges from a file).
+
+    ``notes`` say which constants are clipped.
+    """
 
     ranges: Ranges
     observed: Observed | None
+    notes: tuple[str, ...] = ()
 
 
 def choose_ranges(graph: Graph, observed: Observed, observer_name: str) -> Ranges:
@@ -68,7 +72,7 @@ def choose_ranges(graph: Graph, observed: Observed, observer_name: str) -> Range
         ]
         low, high = (clipping if is_clipped else unclipped).range(statistics)
         ranges |= dict.fromkeys(
-            group, Range(min=_float32(min(low, 0.0)), max=_float32(max(high, 0.0)))
+            group, Range(min=round_to_float32(min(low, 0.0)), max=round_to_float32(max(high, 0.0)))
         )
     return {name: ranges[name] for name in names}
 
@@ -97,16 +101,23 @@ def read_recorded_ranges(calibrated_tflite: bytes) -> Ranges:
     for name, index in activation_names(graph, range(len(graph.tensors))).items():
         parameters = rewrite.graph.tensors[index].quantization
         if parameters is not None and parameters.min is not None and len(parameters.min) == 1:
-            ranges[name] = Range(min=_float32(parameters.min[0]), max=_float32(parameters.max[0]))
+            ranges[name] = Range(
+                min=round_to_float32(parameters.min[0]), max=round_to_float32(parameters.max[0])
+            )
     return ranges
 
 
 def save_ranges(
-    path: Path, ranges: Mapping[str, Range], observer_name: str | None, observed: Observed | None
+    path: Path,
+    ranges: Mapping[str, Range],
+    observer_name: str | None,
+    observed: Observed | None,
+    constants: Mapping[str, Range] | None = None,
 ) -> None:
     """Write calibration.json: the ranges, which can be edited and used again, and their origin.
 
     ``observer_name`` is None for ranges provided by the user, ``observed`` if nothing was observed.
+    ``constants`` are the ranges that constants are clipped to, by name.
     """
     content = {
         "schema": SCHEMA,
@@ -114,6 +125,7 @@ def save_ranges(
         "samples": observed and observed.samples,
         "growth": as_json(observed.growth) if observed else [],
         "activations": as_json(ranges),
+        "constants": as_json(constants or {}),
     }
     write_json(path, content)
 
@@ -150,11 +162,47 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
     return ranges
 
 
+def load_constants(path: Path, graph: Graph) -> Ranges:
+    """Read and validate the ranges that a calibration.json clips constants of a float model to.
+
+    Raises :class:`CalibrationError` for an invalid file, for a range that is invalid, and for a
+    constant that the model does not have.
+    """
+    entries = _read_content(path).get("constants", {})
+    if not isinstance(entries, dict):
+        raise CalibrationError(
+            f"{path}: 'constants' must have a range by the name of each constant; calibrate this"
+            " model again"
+        )
+    known = activation_names(graph, range(len(graph.tensors)))
+    ranges = {}
+    for name, entry in entries.items():
+        index = known.get(name)
+        tensor = None if index is None else graph.tensors[index]
+        if tensor is None or not tensor.is_constant or tensor.dtype != "float32":
+            raise CalibrationError(
+                f"{path}: the model has no float32 constant {name!r}; calibrate this model again"
+            )
+        low, high = _bounds(path, name, entry)
+        if low > high:
+            raise CalibrationError(
+                f"{path}: the range of {name!r}, {low:g} to {high:g}, is empty; set 'min' to 'max'"
+                " or less"
+            )
+        ranges[name] = Range(min=low, max=high)
+    return ranges
+
+
 def read_entries(path: Path) -> dict[str, Any]:
     """Read the activations of a calibration.json without validating their ranges.
 
     Raises :class:`CalibrationError` for a file that cannot be read or is no calibration.json.
     """
+    entries: dict[str, Any] = _read_content(path)["activations"]
+    return entries
+
+
+def _read_content(path: Path) -> dict[str, Any]:
     text = read_user_text(path, CalibrationError, "file")
     try:
         content = json.loads(text)
@@ -170,23 +218,27 @@ def read_entries(path: Path) -> dict[str, Any]:
         raise CalibrationError(
             f"{path}: schema {content.get('schema')!r}; this edgepack reads schema {SCHEMA}"
         )
-    entries: dict[str, Any] = content["activations"]
-    return entries
+    return content
 
 
 def _range(path: Path, name: str, entry: Any) -> Range:
-    bounds: list[Any] = [entry.get("min"), entry.get("max")] if isinstance(entry, dict) else []
-    if not bounds or not all(
-        type(bound) in (int, float) and abs(bound) <= _MAX_FLOAT32 for bound in bounds
-    ):
-        raise CalibrationError(f"{path}: {name!r} needs a finite number as 'min' and as 'max'")
-    low, high = map(_float32, bounds)
+    low, high = _bounds(path, name, entry)
     if not low <= 0 <= high:
         raise CalibrationError(
             f"{path}: the range of {name!r}, {low:g} to {high:g}, excludes zero, which must be"
             " exact; set 'min' to 0 or less and 'max' to 0 or greater"
         )
     return Range(min=low, max=high)
+
+
+def _bounds(path: Path, name: str, entry: Any) -> tuple[float, float]:
+    bounds: list[Any] = [entry.get("min"), entry.get("max")] if isinstance(entry, dict) else []
+    if not bounds or not all(
+        type(bound) in (int, float) and abs(bound) <= _MAX_FLOAT32 for bound in bounds
+    ):
+        raise CalibrationError(f"{path}: {name!r} needs a finite number as 'min' and as 'max'")
+    low, high = map(round_to_float32, bounds)
+    return low, high
 
 
 def _groups(graph: Graph, names: Mapping[str, int]) -> Iterable[list[str]]:
@@ -199,10 +251,10 @@ def _groups(graph: Graph, names: Mapping[str, int]) -> Iterable[list[str]]:
             yield [name]
 
 
-def _float32(value: float) -> float:
+def round_to_float32(value: float) -> float:
     """Round to float32 and return its shortest decimal representation as a float.
 
-    >>> _float32(0.1 + 0.2), _float32(1e-3)
+    >>> round_to_float32(0.1 + 0.2), round_to_float32(1e-3)
     (0.3, 0.001)
     """
     return float(str(np.float32(value)))

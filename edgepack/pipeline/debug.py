@@ -65,11 +65,13 @@ def debug(
         notes += model_steps.convert(job, data)
         data, split_notes = split_outputs(job, data)
         notes += split_notes
-        calibrate(job, data, calibrator)
+        calibration = calibrate(job, data, calibrator)
+        notes += calibration.notes if calibration else ()
         model, _ = model_steps.quantize_model(job)
         report = compare_layers(
             service,
-            job.float_tflite,
+            # With constants as they are quantized: the fills of others would be all that counts.
+            job.calibrated_tflite if calibration else job.float_tflite,
             job.quantized_tflite,
             data.evaluation_data.inputs,
             list(model_steps.named_outputs(data, model)),

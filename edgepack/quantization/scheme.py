@@ -41,14 +41,14 @@ def quantize_constants(float_tflite: bytes, settings: Quantization) -> bytes:
     )
 
 
-def quantize_file(float_tflite: bytes, calibrated_tflite: bytes, settings: Quantization) -> bytes:
+def quantize_file(calibrated_tflite: bytes, settings: Quantization) -> bytes:
     """Quantize a float .tflite by a scheme that computes in integers. Needs TensorFlow.
 
-    ``calibrated_tflite`` is the same model with the ranges in its tensors. Raises
-    :class:`ConversionError` for operators that the scheme does not support.
+    ``calibrated_tflite`` has the ranges in its tensors. Raises :class:`ConversionError` for
+    operators that the scheme does not support.
     """
-    is_in = _membership(float_tflite, settings)
-    graph = read_tflite(float_tflite).main
+    is_in = _membership(calibrated_tflite, settings)
+    graph = read_tflite(calibrated_tflite).main
     outputs = [graph.tensors[operator.outputs[0]].name for operator in graph.operators]
     tflite = quantize_int8(
         calibrated_tflite,
@@ -58,14 +58,14 @@ def quantize_file(float_tflite: bytes, calibrated_tflite: bytes, settings: Quant
     if any(map(is_in(INT4), outputs)):
         tflite = to_int4(
             tflite,
-            float_tflite,
+            calibrated_tflite,
             is_in(INT4),
             per_tensor_dense=settings.is_dense_per_tensor(INT4),
         )
     if any(map(is_in(INT16), outputs)):
         tflite = to_int16(
             tflite,
-            float_tflite,
+            calibrated_tflite,
             is_in(INT16),
             inputs=settings.inputs in ("int16", "float32"),
             outputs=settings.outputs in ("int16", "float32"),

@@ -129,6 +129,7 @@ def produce(
         data, split_notes = split_outputs(job, data)
         notes += split_notes
         calibration = calibrate(job, data, calibrator)
+        notes += calibration.notes if calibration else ()
         model, quantization = model_steps.quantize_model(job)
         if firmware:
             model_steps.emit_c(job)

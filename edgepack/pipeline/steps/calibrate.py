@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from edgepack.calibration.activations.calibrator import Calibrator, start_calibrator
+from edgepack.calibration.activations.fill_search import find_limits
 from edgepack.calibration.activations.observers import make_observer
 from edgepack.calibration.activations.ranges import (
     Calibration,
     choose_ranges,
+    load_constants,
     load_ranges,
     read_recorded_ranges,
     save_ranges,
     write_ranges,
+)
+from edgepack.calibration.activations.saturating_constants import (
+    FillLimits,
+    limit_constants,
+    recorded_limits,
 )
 from edgepack.calibration.activations.tensorflow_calibrator import has_fused_operators
 from edgepack.config.export import DEFAULT_OBSERVER, Recipe
@@ -43,8 +51,9 @@ def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]
 def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibration | None:
     """Measure the range of each activation, or read it from a file, and write calibration.json.
 
-    Returns None if the scheme needs no ranges. ``calibrator`` comes from :func:`calibrating`.
-    Raises :class:`ConversionError` for a model with a loop, and :class:`ConfigError` for an
+    Constants that only have to be low or high enough are clipped in the calibrated file. Returns
+    None if the scheme needs no ranges. ``calibrator`` comes from :func:`calibrating`. Raises
+    :class:`ConversionError` for a model with a loop, and :class:`ConfigError` for an
     observer that cannot be used with fused recurrent operators.
     """
     recipe = job.recipe
@@ -58,6 +67,9 @@ def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibra
     )  # to raise for unmatched patterns before the work
     _require_no_loop(job, data, model)
     with job.progress.step("calibrate") as update:
+        limits = _find_limits(job, data, graph, update)
+        limited_tflite = limit_constants(float_tflite, limits.constants)
+        job.calibrated_tflite.write_bytes(limited_tflite)
         if recipe.ranges:
             calibration = Calibration(ranges=load_ranges(recipe.ranges, graph), observed=None)
         elif has_fused_operators(graph):
@@ -65,12 +77,16 @@ def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibra
         else:
             assert calibrator is not None  # noqa: S101 (calibrating() provides it)
             calibration = _observe(job, data, calibrator, graph, update)
-    job.calibrated_tflite.write_bytes(write_ranges(float_tflite, calibration.ranges))
+    job.calibrated_tflite.write_bytes(write_ranges(limited_tflite, calibration.ranges))
     observer_name = None if recipe.ranges else recipe.observer
     save_ranges(
-        job.folder / "calibration.json", calibration.ranges, observer_name, calibration.observed
+        job.folder / "calibration.json",
+        calibration.ranges,
+        observer_name,
+        calibration.observed,
+        limits.constants,
     )
-    return calibration
+    return replace(calibration, notes=limits.notes)
 
 
 def calibration_report(
@@ -88,11 +104,24 @@ def calibration_report(
     )
 
 
+def _find_limits(job: Job, data: JobData, graph: Graph, update: Update) -> FillLimits:
+    if job.recipe.ranges:
+        return recorded_limits(graph, load_constants(job.recipe.ranges, graph))
+    return find_limits(
+        job.float_tflite.read_bytes(),
+        list(data.representative.files.values()),
+        samples=len(data.representative),
+        work=job.work,
+        update=update,
+        verbose=job.verbose,
+    )
+
+
 def _observe(
     job: Job, data: JobData, calibrator: Calibrator, graph: Graph, update: Update
 ) -> Calibration:
     observed = calibrator.observe(
-        job.float_tflite.read_bytes(),
+        job.calibrated_tflite.read_bytes(),
         dict(data.representative.files),
         samples=len(data.representative),
         histograms=make_observer(job.recipe.observer).needs_histogram,
@@ -114,7 +143,7 @@ def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
     job.session.call(
         "calibrate_fused",
         update=update,
-        float_tflite=str(job.float_tflite),
+        float_tflite=str(job.calibrated_tflite),
         representative=dict(data.representative.files),
         calibrated_tflite=str(written),
     )

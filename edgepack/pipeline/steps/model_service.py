@@ -186,11 +186,10 @@ class ModelSession:
         ``calibrated_tflite`` contains the activation ranges, if the scheme needs them.
         """
         update(0, 1)
-        tflite = Path(float_tflite).read_bytes()
         if settings.needs_ranges:
-            quantized = quantize_file(tflite, Path(calibrated_tflite).read_bytes(), settings)
+            quantized = quantize_file(Path(calibrated_tflite).read_bytes(), settings)
         else:
-            quantized = quantize_constants(tflite, settings)
+            quantized = quantize_constants(Path(float_tflite).read_bytes(), settings)
         Path(quantized_tflite).write_bytes(quantized)
 
     def predict(
