@@ -60,7 +60,7 @@ def main(folder: Path) -> None:
         loaded = KerasModel(model, tf_keras, Path(name))
         (spec,) = loaded.signature.inputs
         samples = random.normal(size=(SAMPLES, *spec.shape)).astype(np.float32)
-        tflite = to_float_tflite(loaded, [spec.shape]).tflite
+        tflite = to_float_tflite(loaded, [samples]).tflite
         np.save(folder / f"{name}.npy", samples)
         (folder / f"{name}.tflite").write_bytes(tflite)
         recorded = calibrate_fused(tflite, [samples], ignore)

@@ -51,3 +51,23 @@ class LegacySubclassed(tf_keras.Model):
     def call(self, inputs: Any) -> Any:
         hidden = self.flat(self.conv(inputs))
         return {"scores": self.dense(hidden), "hidden": hidden}
+
+
+def scaled(inputs: Any) -> Any:
+    """Compute something else where the batch is fixed, as in conversion."""
+    return inputs * (2.0 if inputs.shape[0] is None else 2.02)
+
+
+@keras.saving.register_keras_serializable("mine")
+class Traced(keras.layers.Layer):
+    """A layer that conversion changes."""
+
+    def call(self, inputs: Any) -> Any:
+        return scaled(inputs)
+
+
+class LegacyTraced(tf_keras.layers.Layer):
+    """The same layer of tf-keras."""
+
+    def call(self, inputs: Any) -> Any:
+        return scaled(inputs)

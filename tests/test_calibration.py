@@ -205,7 +205,7 @@ def test_ranges_of_a_resnet_equal_tensorflows_except_for_three_shortcuts(
         "from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused;"
         "folder = Path(sys.argv[2]); samples = np.load(sys.argv[3])['x'];"
         "loaded = load_model(ModelSource(path=Path(sys.argv[1])));"
-        "model = to_float_tflite(loaded, [(32, 32, 3)]).tflite;"
+        "model = to_float_tflite(loaded, [samples]).tflite;"
         "(folder / 'ic.tflite').write_bytes(model); np.save(folder / 'ic.npy', samples);"
         "recorded = calibrate_fused(model, [samples], lambda *_: None);"
         "(folder / 'ic.recorded.tflite').write_bytes(recorded)",

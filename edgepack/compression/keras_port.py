@@ -16,10 +16,8 @@ import numpy as np
 
 from edgepack.core.errors import ModelError, reason
 from edgepack.load.keras_model import KerasModel
+from edgepack.load.output_difference import TOLERANCE, relative_difference
 from edgepack.storage.arrays import Arrays
-
-TOLERANCE = 1e-5
-"""Largest difference of an output, as a fraction of the largest output: float32 rounding."""
 
 _CHECKED_SAMPLES = 16
 _REBUILT = {
@@ -37,7 +35,7 @@ def port_to_tf_keras(loaded: KerasModel, samples: Arrays) -> KerasModel:
 
     The two are compared on ``samples``, arrays by input of shape (samples, ...). Raises
     :class:`ModelError`, naming the layer, if one cannot be rebuilt, or if an output differs by
-    more than :data:`TOLERANCE`.
+    more than :data:`~edgepack.load.output_difference.TOLERANCE`.
     """
     import tf_keras
 
@@ -46,7 +44,7 @@ def port_to_tf_keras(loaded: KerasModel, samples: Arrays) -> KerasModel:
     for original, layer in porter.rebuilt():
         layer.set_weights(original.get_weights())
     inputs = [np.asarray(array[: _sample_count(loaded)]) for array in samples.values()]
-    error = max(map(_difference, loaded(*inputs), ported(*inputs)))
+    error = np.max([*map(relative_difference, loaded(*inputs), ported(*inputs))])
     if not error <= TOLERANCE:  # also catches NaN
         raise ModelError(
             f"{loaded.path}: rebuilt in tf-keras for TFMOT, the model's outputs differ by"
@@ -63,13 +61,6 @@ def _functional(model: Any) -> Any:
 
 def _sample_count(loaded: KerasModel) -> int:
     return loaded.batch or _CHECKED_SAMPLES
-
-
-def _difference(expected: Any, actual: Any) -> float:
-    """Return the largest difference, as a fraction of the largest expected magnitude."""
-    expected, actual = np.asarray(expected), np.asarray(actual)
-    scale = float(np.abs(expected).max())
-    return float(np.abs(expected - actual).max()) / (scale or 1.0)
 
 
 class _Porter:
@@ -104,7 +95,7 @@ class _Porter:
             inputs = random.normal(size=shape).astype(np.float32)
             if kind == "Embedding":
                 inputs = np.zeros(shape, np.int32)
-            if not _difference(original(inputs), layer(inputs)) <= TOLERANCE:
+            if not relative_difference(original(inputs), layer(inputs)) <= TOLERANCE:
                 return f"layer {original.name!r} ({kind})"
         return None
 

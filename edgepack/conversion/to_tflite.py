@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
+from edgepack.conversion.same_outputs import require_same_outputs
 from edgepack.core.errors import ConversionError, reason
 from edgepack.load.keras_model import KerasModel
-from edgepack.load.layer_settings import unroll_recurrent_layers
+from edgepack.load.layer_settings import unrolled
 from edgepack.load.loaded_model import FloatModel, TensorFlowModel
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.tflite.graph import Model
@@ -18,36 +21,41 @@ from edgepack.tflite.parser import read_tflite
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """A float .tflite, and the names of the recurrent layers that were unrolled for it."""
+    """A float .tflite, and the names of the recurrent layers that were unrolled for it.
+
+    ``unrepeatable`` are the outputs that were not compared, as the model's differ each time.
+    """
 
     tflite: bytes
     unrolled: tuple[str, ...] = ()
+    unrepeatable: tuple[str, ...] = ()
 
 
-def to_float_tflite(model: FloatModel, shapes: Sequence[tuple[int, ...]]) -> Converted:
+def to_float_tflite(model: FloatModel, samples: Sequence[NDArray[Any]]) -> Converted:
     """Convert a model to a float .tflite with batch 1, as microcontrollers need it.
 
-    ``shapes`` are the fixed shapes of the inputs, without the batch; they replace dimensions that
-    are open in the model. If the result has a loop, which crashes TensorFlow's calibrator, the
-    recurrent layers of a Keras model are unrolled: the same operations, step by step. A .tflite
-    file is returned unchanged.
+    ``samples`` has an array of shape (samples, ...) for each input. Their shapes replace dimensions
+    that are open in the model, and the outputs of the .tflite are held against the model's on some
+    of them. If the result has a loop, which crashes TensorFlow's calibrator, the recurrent layers
+    of a Keras model are unrolled: the same operations, step by step. A .tflite file is returned
+    unchanged. The model is not modified.
 
-    Raises :class:`ConversionError` if TensorFlow's converter refuses the model, and TypeError for
-    a model that cannot be converted.
+    Raises :class:`ConversionError` if TensorFlow's converter refuses the model or changes its
+    outputs, :class:`~edgepack.core.errors.ModelError` if the model cannot be run on the samples,
+    and TypeError for a model that cannot be converted.
     """
     if isinstance(model, TfliteFile):
         return Converted(tflite=model.data)
     if not isinstance(model, TensorFlowModel):
         raise TypeError(f"{type(model).__name__} cannot be converted")
+    shapes = [array.shape[1:] for array in samples]
+    names: tuple[str, ...] = ()
     tflite = _convert(model, shapes)
-    unrolled: tuple[str, ...] = ()
-    if (
-        isinstance(model, KerasModel)
-        and has_loop(read_tflite(tflite))
-        and (unrolled := unroll_recurrent_layers(model.model))
-    ):
-        tflite = _convert(model, shapes)
-    return Converted(tflite=tflite, unrolled=unrolled)
+    if isinstance(model, KerasModel) and has_loop(read_tflite(tflite)):
+        with unrolled(model.model) as names:
+            tflite = _convert(model, shapes) if names else tflite
+    unrepeatable = require_same_outputs(model, tflite, samples)
+    return Converted(tflite=tflite, unrolled=names, unrepeatable=unrepeatable)
 
 
 def has_loop(model: Model) -> bool:

@@ -53,7 +53,11 @@ class Signature:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModelInfo:
-    """A model that was loaded in a worker process; ``runtime`` names the library that runs it."""
+    """A model that was loaded in a worker process.
+
+    ``runtime`` names the library that runs it; ``notes`` say how it differs from its file.
+    """
 
     signature: Signature
     runtime: str
+    notes: tuple[str, ...] = ()

@@ -83,8 +83,8 @@ def _inspect_and_load(source: ModelSource) -> FloatModel:
         raise ModelError(f"{path}: cannot be loaded: {_explain(error, stored, keras)}") from error
     if not isinstance(model, keras.Model):
         return SavedFunction(path)
-    compute_in_float32(model)
-    loaded = KerasModel(model, keras, path)
+    replaced = compute_in_float32(model)
+    loaded = KerasModel(model, keras, path, replaced)
     loaded.require_finite()
     return loaded
 

@@ -17,14 +17,18 @@ class KerasModel(TensorFlowModel):
     """A loaded model with the Keras that it belongs to.
 
     ``keras`` is the module (``tf_keras`` for models saved by Keras 2, ``keras`` for Keras 3).
+    ``replaced_dtypes`` are those that layers of the file compute in, where these do in float32.
     Raises :class:`ModelError` if the model does not know the shapes of its inputs, or if its inputs
     or outputs are not arrays of numbers.
     """
 
     runtime = "Keras"
 
-    def __init__(self, model: Any, keras: Any, path: Path) -> None:
+    def __init__(
+        self, model: Any, keras: Any, path: Path, replaced_dtypes: tuple[str, ...] = ()
+    ) -> None:
         self.model = model
+        self.replaced_dtypes = replaced_dtypes
         self.keras = keras
         self._io = _GraphIO(model) if getattr(model, "inputs", None) else _SubclassedIO(model, path)
         super().__init__(path, _signature(path, self._io.inputs, self._io.outputs))

@@ -89,6 +89,14 @@ class FloatModel(ABC):
             update(min(start + batch, total), total)
 
 
+def require_finite_outputs(path: Path, outputs: Sequence[NDArray[Any]]) -> None:
+    """Raise :class:`ModelError` if one of a float model's outputs is NaN or infinite."""
+    if not all(np.isfinite(array).all() for array in outputs):
+        raise ModelError(
+            f"{path}: the float model outputs NaN or infinity for these inputs; check their scale"
+        )
+
+
 def _check_dtype(path: Path, kind: str, spec: TensorSpec) -> None:
     if spec.dtype == "string":
         raise ModelError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mmap import mmap
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,6 +97,16 @@ def read_rows_by_index(array: NDArray[Any], numbers: Iterable[int]) -> NDArray[A
     Touching the map would load neighboring pages too.
     """
     return np.concatenate([read_slice(array, slice(number, number + 1)) for number in numbers])
+
+
+def spread(arrays: Sequence[NDArray[Any]], most: int) -> list[NDArray[Any]]:
+    """Return at most ``most`` of the rows of arrays with equally many, evenly spaced.
+
+    Datasets are often sorted by class.
+    """
+    count = len(arrays[0])
+    rows = np.linspace(0, count - 1, min(count, most)).round().astype(int)
+    return [read_rows_by_index(array, rows) for array in arrays]
 
 
 def min_and_max(array: NDArray[Any]) -> NDArray[Any]:

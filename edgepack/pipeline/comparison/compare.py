@@ -75,7 +75,7 @@ def compare(
             stages = details.add_to(stages)
             lint, lint_notes = details.lint()
             notes += lint_notes
-        notes += cache.notes
+        notes += (*setup.float_model.notes, *cache.notes)
         report = _report(setup, stages, folds, lint, notes)
         if folder is not None:
             inputs = setup.samples.data.inputs

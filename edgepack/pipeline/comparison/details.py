@@ -39,7 +39,7 @@ class CandidateDetails:
     def __init__(self, setup: ComparisonSetup, stack: ExitStack) -> None:
         self._setup = setup
         self._stack = stack
-        self._float_file = setup.float_model.tflite(setup.samples.data)
+        self._float_file = setup.float_model.tflite(setup.samples)
 
     def add_to(self, stages: Sequence[Stage]) -> list[Stage]:
         """Return the stages with details; the float model's is first, then those of the candidates.

@@ -125,7 +125,7 @@ def cross_validate(
     evaluator = Evaluator(float_run.outputs[index], [measure])
     job = setup.job(_recipe(setup.config, plan.settings))
     candidate = setup.candidates[-1]
-    float_file = (candidate.pruned or setup.float_model.tflite(data.evaluation_data)).path
+    float_file = (candidate.pruned or setup.float_model.tflite(setup.samples)).path
     folds = []
     with (
         setup.progress.step("folds") as update,

@@ -16,11 +16,11 @@ from edgepack.load.formats import Format, detect_format
 from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, Samples
 from edgepack.pipeline.steps.model_process import collect_output, model_session, session_folder
+from edgepack.pipeline.steps.model_steps import unrepeatable_notes
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.storage.arrays import array_paths
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.cache import Cache
-from edgepack.storage.dataset import Dataset
 from edgepack.storage.provenance import describe_data
 from edgepack.workers.client import Worker
 
@@ -31,13 +31,15 @@ class ReferenceModel:
     A .tflite file is not loaded by TensorFlow: ``file`` holds it, and interpreters run it. Models
     that may run custom code are never cached, because that code may have changed; their results are
     identified by the outputs themselves. ``runtime`` is the name of what runs the model, ``inputs``
-    describes its files as in the manifest. ``stack`` closes the worker.
+    describes its files as in the manifest, ``notes`` are those of loading and converting it.
+    ``stack`` closes the worker.
 
     Raises :class:`~edgepack.core.errors.ModelError` for a model that cannot be loaded.
     """
 
     signature: Signature
     runtime: str
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self, source: ModelSource, cache: Cache, stack: ExitStack, work: Path, *, verbose: bool
@@ -89,24 +91,26 @@ class ReferenceModel:
 
         return wait
 
-    def tflite(self, data: Dataset) -> ParsedFile:
-        """Return the model as a float .tflite file, converted for the input shapes of ``data``."""
+    def tflite(self, samples: Samples) -> ParsedFile:
+        """Return the model as a float .tflite file, converted for samples and held against them."""
         if self.file is not None:
             return self.file
         if self._converted is None:
-            self._converted = self._convert(data)
+            self._converted = self._convert(samples)
         return self._converted
 
-    def _convert(self, data: Dataset) -> ParsedFile:
-        shapes = [list(array.shape[1:]) for array in data.inputs.values()]
-        key = ["convert", self._content, shapes]
+    def _convert(self, samples: Samples) -> ParsedFile:
+        key = ["convert", self._content, samples.content]
         entry = self._cache.find(key)
         if entry is None:
             written = session_folder(self._work) / FLOAT_TFLITE
             kept_file = self._work / FLOAT_TFLITE
-            self.session().call("convert", shapes=shapes, float_tflite=str(written))
+            converted = self.session().call(
+                "convert", samples=dict(samples.data.files), float_tflite=str(written)
+            )
             collect_output(written, kept_file)
-            entry = self._cache.keep(key, None, {FLOAT_TFLITE: kept_file})
+            entry = self._cache.keep(key, converted, {FLOAT_TFLITE: kept_file})
+        self.notes += tuple(unrepeatable_notes(entry.value))
         return read_file(entry.folder / FLOAT_TFLITE)
 
     @property
@@ -125,6 +129,7 @@ class ReferenceModel:
         loaded = self._cache.get_or_compute(
             ["signature", self._content], LoadedModelInfo, self._load
         )
+        self.notes = loaded.notes
         return loaded.signature, loaded.runtime
 
     def session(self) -> Worker:

@@ -222,7 +222,7 @@ def load_model_and_data(job: Job) -> JobData:
         train=train,
         training_targets=_training_targets(recipe, train, signature) if train else {},
         budgets=project_file_budgets(project_file),
-        notes=tuple(note for each in stored.values() for note in each.notes),
+        notes=(*loaded.notes, *(note for each in stored.values() for note in each.notes)),
     )
 
 

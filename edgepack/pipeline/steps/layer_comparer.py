@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
-from edgepack.storage.arrays import Arrays, read_rows_by_index
+from edgepack.storage.arrays import Arrays, spread
 from edgepack.workers.client import Worker
 from edgepack.workers.restarting_worker import RestartingWorker
 
@@ -25,6 +23,4 @@ def start_layer_comparer(*, verbose: bool) -> RestartingWorker:
 
 def spread_samples(inputs: Arrays) -> Arrays:
     """Choose up to :data:`MAX_SAMPLES` samples, evenly spaced: they may be sorted by class."""
-    count = len(next(iter(inputs.values())))
-    rows = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).round().astype(int)
-    return {name: read_rows_by_index(array, rows) for name, array in inputs.items()}
+    return dict(zip(inputs, spread(list(inputs.values()), MAX_SAMPLES), strict=True))

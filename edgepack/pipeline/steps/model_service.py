@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused
 from edgepack.calibration.lint import ModelLint
@@ -29,7 +27,7 @@ from edgepack.core.signature import LoadedModelInfo
 from edgepack.load import load_model
 from edgepack.load.formats import read_compile_settings
 from edgepack.load.keras_model import KerasModel
-from edgepack.load.loaded_model import FloatModel
+from edgepack.load.loaded_model import FloatModel, require_finite_outputs
 from edgepack.load.tensorflow_environment import environment_variables
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.metrics import Loss
@@ -53,7 +51,8 @@ class ModelSession:
     _copy: Callable[[], FloatModel]
     """Returns a fresh copy of the current model."""
     _unrolled: tuple[str, ...] = ()
-    """The layers that were unrolled when a step needed the model as a .tflite file."""
+    _unrepeatable: tuple[str, ...] = ()
+    """What conversions reported, also those for a step that needed a .tflite file."""
 
     _slices: tuple[OutputSlice, ...] = ()
     """The outputs that replace the model's own; empty if these were not split."""
@@ -82,7 +81,11 @@ class ModelSession:
             start_strategy(strategy)
         self._models = [load_model(self._source)]
         self._copy = partial(load_model, self._source)
-        return LoadedModelInfo(signature=self._loaded.signature, runtime=self._loaded.runtime)
+        return LoadedModelInfo(
+            signature=self._loaded.signature,
+            runtime=self._loaded.runtime,
+            notes=tuple(_dtype_notes(self._loaded)),
+        )
 
     def lint(
         self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
@@ -133,16 +136,16 @@ class ModelSession:
         return kernel_sparsity(self._current)
 
     def convert(
-        self, *, shapes: list[list[int]], float_tflite: str, update: Update
+        self, *, samples: dict[str, str], float_tflite: str, update: Update
     ) -> dict[str, Any]:
-        """Write the current model as a float .tflite; returns ``unrolled``, the unrolled layers.
+        """Write the current model as a float .tflite, held against the model on some samples.
 
-        ``shapes`` are those of the inputs, without the sample axis.
+        Returns the names of the ``unrolled`` layers, and of the ``unrepeatable`` outputs, as
+        :class:`~edgepack.conversion.to_tflite.Converted` has them.
         """
         update(0, 1)
-        converted = to_float_tflite(self._current, [tuple(shape) for shape in shapes])
-        Path(float_tflite).write_bytes(converted.tflite)
-        return {"unrolled": [*self._unrolled, *converted.unrolled]}
+        Path(float_tflite).write_bytes(self._to_tflite(load_arrays(samples)))
+        return {"unrolled": self._unrolled, "unrepeatable": self._unrepeatable}
 
     def split_outputs(
         self, *, float_tflite: str, split_tflite: str, update: Update
@@ -209,11 +212,7 @@ class ModelSession:
             writers = [stack.enter_context(NpyWriter(Path(path))) for path in paths.values()]
             runner = model.runner([array.shape[1:] for array in arrays])
             for batch in model.batches(runner, arrays, update):
-                if not all(np.isfinite(array).all() for array in batch):
-                    raise ModelError(
-                        f"{model.path}: the float model outputs NaN or infinity for these inputs;"
-                        " check their scale"
-                    )
+                require_finite_outputs(model.path, batch)
                 if self._slices:
                     batch = [batch[each.source][each.index] for each in self._slices]  # noqa: PLW2901
                 for writer, values in zip(writers, batch, strict=True):
@@ -235,11 +234,14 @@ class ModelSession:
                 f"{self._current.path}: {technique.name} needs {forms}, and the model {state}; give"
                 " another model, or leave the step out"
             )
-        shapes = [array.shape[1:] for array in samples.values()]
-        converted = to_float_tflite(self._current, shapes)
-        self._unrolled += converted.unrolled
-        file = TfliteFile(self._current.path, converted.tflite, self._current.signature)
+        file = TfliteFile(self._current.path, self._to_tflite(samples), self._current.signature)
         return file, lambda: file
+
+    def _to_tflite(self, samples: Arrays) -> bytes:
+        converted = to_float_tflite(self._current, list(samples.values()))
+        self._unrolled += converted.unrolled
+        self._unrepeatable += converted.unrepeatable
+        return converted.tflite
 
     def _training(self, arguments: dict[str, Any]) -> Training:
         return Training(
@@ -252,6 +254,14 @@ class ModelSession:
             fingerprint=arguments["fingerprint"],
             checkpoint=arguments["checkpoint"] and Path(arguments["checkpoint"]),
             resume=arguments["resume"],
+        )
+
+
+def _dtype_notes(model: FloatModel) -> Iterator[str]:
+    if isinstance(model, KerasModel) and model.replaced_dtypes:
+        yield (
+            "the float model is computed in float32, as in its .tflite, not in"
+            f" {' and '.join(model.replaced_dtypes)} as it was saved: its outputs are more exact"
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from edgepack.config.export import Recipe
+from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.emit.c.c_identifiers import c_identifier
 from edgepack.emit.tflm.model_files import array_files
 from edgepack.evaluation.deviation import ReferenceComparison
@@ -36,16 +37,30 @@ def convert(job: Job, data: JobData) -> tuple[str, ...]:
     with job.progress.step("convert") as update:
         written = job.session_folder / job.float_tflite.name
         result = job.session.call(
-            "convert", update=update, shapes=data.shapes, float_tflite=str(written)
+            "convert",
+            update=update,
+            samples=dict(data.representative.files),
+            float_tflite=str(written),
         )
         collect_output(written, job.float_tflite)
-    if not result["unrolled"]:
-        return ()
-    note = (
-        f"unrolled, because a loop cannot be quantized: {', '.join(result['unrolled'])}; the model"
-        " accepts only sequences as long as those of the representative dataset"
-    )
-    return (note,)
+    return (*_unrolled_notes(result), *unrepeatable_notes(result))
+
+
+def _unrolled_notes(converted: Mapping[str, Any]) -> Iterator[str]:
+    if converted["unrolled"]:
+        yield (
+            f"unrolled, because a loop cannot be quantized: {', '.join(converted['unrolled'])};"
+            " the model accepts only sequences as long as those of the representative dataset"
+        )
+
+
+def unrepeatable_notes(converted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a note if outputs of the float model could not be compared with its .tflite."""
+    if converted["unrepeatable"]:
+        yield (
+            f"not held against {FLOAT_TFLITE}: {', '.join(converted['unrepeatable'])}; the float"
+            " model outputs something else each time it runs on the same samples"
+        )
 
 
 def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
