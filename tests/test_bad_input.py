@@ -114,6 +114,14 @@ def test_a_model_that_is_not_for_us(refused: Any, models: Path, name: str, said:
         ({"x": np.ones((4, 9, 9, 1))}, "takes (samples, 8, 8, 1) float32"),
         ({"x": np.ones((4, 64))}, "'x' has shape (4, 64)"),
         ({"x": np.array(["a"] * 4)}, "provide numbers"),
+        (
+            {"x": np.ones((4, 8, 8, 1)), "y": np.array(["cat"] * 4)},
+            "'y' has dtype <U3; provide class numbers, from 0 in the order of the model's outputs",
+        ),
+        (
+            {"x": np.ones((4, 8, 8, 1)), "y": np.array([True] * 4)},
+            "'y' has dtype bool; provide numbers: save y.astype('int64')",
+        ),
         ({"x": np.ones((4, 8, 8, 1)), "y": np.arange(3)}, "'y' holds 3 values for 4 samples"),
     ],
 )

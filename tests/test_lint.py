@@ -232,4 +232,4 @@ def test_an_export_warns_and_a_strict_one_writes_nothing(
     assert done.returncode == 0, done.stderr
     assert "note: warning: representative dataset: with 5 samples" in done.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert [note.startswith("warning: ") for note in report["notes"]] == [True, True]
+    assert sum(note.startswith("warning: ") for note in report["notes"]) == 2

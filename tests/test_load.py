@@ -161,6 +161,10 @@ def test_recurrent_layers_are_unrolled_and_the_report_notes_it(
     assert note.startswith("unrolled, because a loop cannot be quantized: ")
     assert "lstm" in note
     assert f"note: {note}" in " ".join(exported.stdout.split())
+    sizes = [exported.report["artifacts"][f"{name}.tflite"]["bytes"] for name in ("int8", "float")]
+    assert sizes[0] > sizes[1]
+    (why,) = [note for note in exported.report["notes"] if "is larger than float.tflite" in note]
+    assert why.endswith("an unrolled layer repeats its operators at every step")
     assert_close_to_float(exported.report)
     assert lsb(exported.report, "tflm") in (0, None)  # the reference kernels may be inconclusive
 

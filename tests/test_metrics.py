@@ -89,10 +89,19 @@ def test_reconstruction_compares_outputs_with_inputs() -> None:
         ("accuracy", [-1, 0], SCORES, "labels -1 to 0"),
         ("accuracy", [0, 2], YES, "classes are 0 to 1"),
         ("accuracy", [0.5, 1.0], SCORES, "'y' contains fractions"),
-        ("accuracy", [[1, 0, 0], [0, 1, 0]], SCORES, "for one-hot labels save y.argmax"),
+        ("accuracy", [1, 3], SCORES, "classes are 0 to 2: count from 0, save y - 1"),
+        ("accuracy", [-1, 1], YES, r"classes are 0 to 1: save \(y \+ 1\) // 2"),
+        ("accuracy", [[1, 0], [0, 1]], SCORES, "one-hot labels of 2 classes; the model has 3"),
+        (
+            "accuracy",
+            [[1, 1, 0], [0, 1, 0]],
+            SCORES,
+            "if its largest values mark the classes, save",
+        ),
         ("mse", None, YES, "needs target outputs"),
         ("mse", [[1.0, 2.0]], SCORES, r"'y' has shape \(1, 2\)"),
         ("mse", [1.0, 2.0], SCORES, "for class numbers choose the metric 'accuracy'"),
+        ("mse", [1.5, 2.0], SCORES, "save one target for each value of the output"),
         ("mse", [1e300, 0.0], YES, "values beyond the range of float32"),
     ],
 )
@@ -106,24 +115,6 @@ def test_a_metric_that_does_not_fit_the_model_is_refused() -> None:
         METRICS["accuracy"].wanted(dataset([0, 1], IMAGE), IMAGE)
     with pytest.raises(ConfigError, match="compares outputs with inputs"):
         METRICS["reconstruction-mse"].wanted(dataset(None, IMAGE), IMAGE)
-
-
-def test_the_labels_choose_the_metric_unless_it_is_named() -> None:
-    def chosen(name: str | None, y: Any, output: TensorSpec) -> str | None:
-        signature = Signature(inputs=(), outputs=(output,))
-        measure = choose_measures(name, dataset(y, output), signature).get(output.name)
-        return measure and measure.metric.name
-
-    assert chosen(None, [0, 1], SCORES) == "accuracy"
-    assert chosen(None, [0.0, 2.0], SCORES) == "accuracy"
-    assert chosen(None, [[0], [1]], YES) == "accuracy"
-    assert chosen(None, [3, 7], YES) == "mse"
-    assert chosen(None, [0.5, 1.0], YES) == "mse"
-    assert chosen(None, [[1, 0, 0], [0, 1, 0]], SCORES) == "mse"
-    assert chosen(None, None, SCORES) is None
-    assert chosen("mse", [0, 1], YES) == "mse"
-    with pytest.raises(ConfigError, match="unknown metric 'f2': known metrics: accuracy"):
-        chosen("f2", None, SCORES)
 
 
 def test_each_output_is_measured_by_its_own_labels() -> None:

@@ -160,7 +160,7 @@ def test_objects_are_described_by_their_type() -> None:
         train={"x": np.ones(2)},
         compress=(Prune(fine_tune=FineTune()),),
     )
-    described = describe_inputs(settings)
+    described = describe_inputs(settings, {})
     assert described["representative"] == {"object": "generator"}
     assert described["test"] == {"function": "mine:data"}
     assert described["train"] == {"object": "dict"}

@@ -83,12 +83,18 @@ class ColumnWriter:
     def _check_numbers(self, array: Array) -> None:
         if array.dtype.kind not in _NUMBER_KINDS:
             raise DatasetError(
-                f"{self.where} has dtype {array.dtype}; provide numbers (float or integer)"
+                f"{self.where} has dtype {array.dtype}; provide {self._numbers(array)}"
             )
         if array.size == 0:
             raise DatasetError(
                 f"{self.where} is empty, shape {self._shape(array)}; provide at least one sample"
             )
+
+    def _numbers(self, array: Array) -> str:
+        """Return which numbers to provide instead."""
+        if array.dtype.kind == "b":
+            return f"numbers: save {self._name}.astype('int64')"
+        return "class numbers, from 0 in the order of the model's outputs, or target values"
 
     def _check_shape(self, row: int, shape: tuple[int, ...]) -> None:
         self._first = self._first or (row, shape)
@@ -196,6 +202,9 @@ class InputColumnWriter(ColumnWriter):
         if expected and shape == (expected[-1], *expected[:-1]):
             return f"move the channels last with np.moveaxis({name}, 1, -1)"
         return "provide one sample per row"
+
+    def _numbers(self, array: Array) -> str:  # noqa: ARG002 (used by labels)
+        return "numbers (float or integer)"
 
     def _image_setting(self, shape: tuple[int, ...]) -> str:
         """Return the project file setting that converts images to the input's shape."""

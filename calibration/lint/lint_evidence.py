@@ -47,12 +47,14 @@ class MistakeTrials:
 class LintEvidence:
     """The observation of a model on the samples as they are, their labels, and the trials.
 
-    ``labels`` are class numbers of shape (samples,), by output.
+    ``labels`` are class numbers of shape (samples,), by output; ``classes`` are their names, if
+    known.
     """
 
     observation: Observation
     labels: Arrays
     trials: MistakeTrials
+    classes: tuple[str, ...] = ()
 
 
 RuleResult = tuple[str, str]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.lint import LintFinding
+from edgepack.calibration.lint.label_rules import label_order
 from edgepack.calibration.lint.layer_rules import rescaling, training_statistics
 from edgepack.calibration.lint.lint_evidence import LintEvidence, MistakeTrials, RuleResult
 from edgepack.calibration.lint.observe import observe
@@ -30,6 +31,7 @@ RULES: tuple[Callable[[LintEvidence], RuleResult | None], ...] = (
     training_statistics,
     rescaling,
     accuracy,
+    label_order,
     blind_outputs,
     saturated_outputs,
 )
@@ -47,17 +49,17 @@ def choose_lint_samples(dataset: Dataset) -> tuple[Arrays, NDArray[np.intp]]:
 
 
 def lint_training(
-    model: FloatModel, role: str, inputs: Arrays, labels: Arrays
+    model: FloatModel, role: str, inputs: Arrays, labels: Arrays, classes: tuple[str, ...] = ()
 ) -> tuple[list[LintFinding], list[str]]:
     """Compare samples with what a model reveals of its training; returns findings and witnesses.
 
     There is one finding at most. ``inputs`` are arrays of shape (samples, ...) by input,
-    ``labels`` class numbers of shape (samples,) by output. Raises
+    ``labels`` class numbers of shape (samples,) by output, ``classes`` their names. Raises
     :class:`~edgepack.core.errors.ModelError` if the model cannot be run.
     """
     observation = observe(model, inputs)
     trials = MistakeTrials(model, inputs)
-    evidence = LintEvidence(observation=observation, labels=labels, trials=trials)
+    evidence = LintEvidence(observation=observation, labels=labels, trials=trials, classes=classes)
     for rule in RULES:
         if (result := rule(evidence)) is not None:
             sentence, cure = result

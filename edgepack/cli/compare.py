@@ -57,7 +57,7 @@ class _Compare(GroupedCommand):
     "--labels",
     metavar="FILE",
     type=PATH,
-    help="Text file with the class names, one per line.",
+    help="Text file with the class names, one per line, in the order of the outputs.",
 )
 @metric_option
 @click.option(

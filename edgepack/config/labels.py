@@ -50,3 +50,30 @@ def find_labelled_output(path: Path, labels: Sequence[str], outputs: Sequence[Te
         f"{path}: {count}, but no output has that size: {shapes}; give a label for each value along"
         " the last axis"
     )
+
+
+def require_class_order(path: Path, labels: Sequence[str], classes: Sequence[str]) -> None:
+    """Raise :class:`ConfigError` if labels are the class names of a dataset in another order.
+
+    Labels of other names, which may describe the classes in more words, are not compared. ``path``
+    is the file of the labels, for messages; ``classes`` are the names of a folder's subfolders.
+    """
+    names, expected = ([_plain(each) for each in of] for of in (labels, classes))
+    if names == expected or sorted(names) != sorted(expected):
+        return
+    line = next(index for index, name in enumerate(names) if name != expected[index])
+    raise ConfigError(
+        f"{path}: lists the classes in another order than the subfolders of the test data: line"
+        f" {line + 1} is {labels[line]!r}, but subfolder {line + 1} by name is {classes[line]!r};"
+        " write the lines in the order of the subfolders, or, if theirs is the order of the model's"
+        f" outputs, name the subfolders so that they sort likewise, such as 0_{_plain(labels[0])}"
+    )
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case with the same character between its words.
+
+    >>> _plain("Hot-dog "), _plain("hot dog")
+    ('hot_dog', 'hot_dog')
+    """
+    return re.sub(r"[\W_]+", "_", name.strip().casefold())

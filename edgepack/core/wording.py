@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+WARNING = "warning: "
+"""The start of a note about a likely mistake."""
+
 
 def counted(many: int, thing: str) -> str:
     """Return a count with its noun, in the plural unless it is 1.

@@ -1,5 +1,6 @@
 """Metrics, which rate a model's outputs against ground truth as a single number."""
 
+from edgepack.metrics.label_notes import label_notes
 from edgepack.metrics.metric import Family, Loss, Measure, Metric, Rows, Unit
 from edgepack.metrics.predicted_classes import (
     are_probabilities,
@@ -34,6 +35,7 @@ __all__ = [
     "decision_boundary",
     "find_built_in_metric",
     "find_metric",
+    "label_notes",
     "metrics_to_report",
     "predicted_classes",
     "record_array",

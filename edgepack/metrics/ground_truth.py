@@ -15,7 +15,7 @@ from edgepack.metrics.metric import Array
 from edgepack.metrics.predicted_classes import class_count
 from edgepack.metrics.records import RecordArray
 from edgepack.storage.arrays import blocks, min_and_max
-from edgepack.storage.dataset import Dataset
+from edgepack.storage.dataset import Dataset, one_hot_classes
 
 IGNORED = 255
 """The label of positions to ignore, as in PASCAL VOC and Cityscapes."""
@@ -25,14 +25,16 @@ NORMAL = "normal"
 
 
 def class_labels(name: str, dataset: Dataset, output: TensorSpec) -> Array:
-    """Return one class number per sample, int64 (samples,)."""
+    """Return one class number per sample, int64 (samples,), also of one-hot labels."""
     where = _where(name, dataset)
     if len(output.shape) != 1:
         raise ConfigError(
             f"{where} needs one score per class; the model outputs {output}; choose another metric"
         )
-    labels = _one_per_sample(where, "labels", dataset, output)
     count = class_count(output.shape[0])
+    labels = _one_hot(where, dataset, output, count)
+    if labels is None:
+        labels = _one_per_sample(where, "labels", dataset, output)
     if dataset.classes and len(dataset.classes) != count:
         raise DatasetError(
             f"{where}: {len(dataset.classes)} subfolders (classes) were found, but the model has"
@@ -42,9 +44,31 @@ def class_labels(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     if labels.min() < 0 or labels.max() >= count:
         raise DatasetError(
             f"{where}: 'y' contains labels {labels.min():g} to {labels.max():g}; the model's"
-            f" classes are 0 to {count - 1}"
+            f" classes are 0 to {count - 1}{_cure(labels, count)}"
         )
     return labels.astype(np.int64)
+
+
+def _cure(labels: Array, count: int) -> str:
+    """Return how to count classes from 0, for labels of two other customs."""
+    low, high = labels.min(), labels.max()
+    if (low, high) == (1, count):
+        return ": count from 0, save y - 1"
+    if count == 2 and np.isin(labels, (-1, 1)).all():  # noqa: PLR2004 (classes)
+        return ": save (y + 1) // 2"
+    return ""
+
+
+def _one_hot(where: str, dataset: Dataset, output: TensorSpec, count: int) -> Array | None:
+    """Return the class numbers of one-hot labels of ``count`` classes; None if they are others."""
+    y = dataset.labels.get(output.name)
+    if y is None or y.ndim <= len(output.shape) or (labels := one_hot_classes(y)) is None:
+        return None
+    if y.shape[-1] != count:
+        raise DatasetError(
+            f"{where}: 'y' has one-hot labels of {y.shape[-1]} classes; the model has {count}"
+        )
+    return labels
 
 
 def real_targets(name: str, dataset: Dataset, output: TensorSpec) -> Array:
@@ -64,8 +88,14 @@ def real_targets(name: str, dataset: Dataset, output: TensorSpec) -> Array:
         return y
     raise DatasetError(
         f"{where} needs target outputs; 'y' has shape {y.shape}, the model outputs"
-        f" {output}; for class numbers choose the metric 'accuracy'"
+        f" {output}; {_target_cure(y)}"
     )
+
+
+def _target_cure(y: Array) -> str:
+    if y.size == len(y) and np.array_equal(y, np.trunc(y)):
+        return "for class numbers choose the metric 'accuracy'"
+    return "save one target for each value of the output"
 
 
 def target_vectors(name: str, dataset: Dataset, output: TensorSpec) -> Array:
@@ -133,13 +163,15 @@ def class_maps(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     y = dataset.labels.get(output.name)
     if y is None:
         raise DatasetError(f"{where} needs the class of each position in 'y', which is missing")
+    count = class_count(output.shape[-1])
+    one_hot = _one_hot(where, dataset, output, count)
     labels = y[..., 0] if y.ndim == len(output.shape) + 1 and y.shape[-1] == 1 else y
+    labels = labels if one_hot is None else one_hot
     if not shape_fits(labels.shape[1:], output.shape[:-1]):
         raise DatasetError(
             f"{where} needs one class number per position; 'y' has shape {y.shape}, the model"
             f" outputs {output}"
         )
-    count = class_count(output.shape[-1])
     for _, (block,) in blocks(labels):
         if not np.array_equal(block, np.trunc(block)):
             raise DatasetError(f"{where} needs class numbers; 'y' contains fractions")
@@ -182,8 +214,8 @@ def _one_per_sample(where: str, what: str, dataset: Dataset, output: TensorSpec)
     labels = y.reshape(len(dataset)) if y.size == len(dataset) else y
     if labels.ndim != 1:
         raise DatasetError(
-            f"{where} needs one class number per sample; 'y' has shape {y.shape};"
-            " for one-hot labels save y.argmax(axis=1)"
+            f"{where} needs one class number per sample, or rows of zeros with a single 1; 'y' has"
+            f" shape {y.shape}; if its largest values mark the classes, save y.argmax(axis=1)"
         )
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.trunc(labels)):
         raise DatasetError(f"{where} needs class numbers; 'y' contains fractions")

@@ -20,7 +20,7 @@ from edgepack.metrics.regression import REGRESSION
 from edgepack.metrics.segmentation import SEGMENTATION
 from edgepack.metrics.user_metric import user_metric
 from edgepack.storage.arrays import blocks
-from edgepack.storage.dataset import Dataset
+from edgepack.storage.dataset import Dataset, one_hot_classes
 
 METRICS = {
     metric.name: metric
@@ -71,6 +71,7 @@ def choose_measures(name: str | None, dataset: Dataset, signature: Signature) ->
     A metric requested by ``name`` must fit at least one output. If ``name`` is None, the labels
     decide:
 
+    - Rows of zeros with a single 1 are one-hot class numbers, or those of a class map.
     - Integers, one per sample, are class numbers if the output has several values, or if all are
       0 or 1.
     - Integers, one per position of an output with more axes, are a class map.
@@ -100,13 +101,18 @@ def choose_measures(name: str | None, dataset: Dataset, signature: Signature) ->
 def _metric_for_labels(labels: Array | None, dataset: Dataset, output: TensorSpec) -> str:
     if labels is None:
         return "mse"
-    is_one_per_sample = labels.size == len(labels)
-    is_map = not is_one_per_sample and labels.ndim == len(output.shape) > 1
+    is_one_hot = labels.ndim == len(output.shape) + 1 and one_hot_classes(labels) is not None
+    is_one_per_sample = labels.size == len(labels) or (is_one_hot and len(output.shape) == 1)
+    is_map = (
+        not is_one_per_sample
+        and len(output.shape) > 1
+        and (is_one_hot or labels.ndim == len(output.shape))
+    )
     if not (is_one_per_sample or is_map) or not _are_integers(labels):
         return "mse"
     if is_map:
         return "miou"
-    if _is_autoencoder(dataset, output) and np.isin(labels, (0, 1)).all():
+    if not is_one_hot and _is_autoencoder(dataset, output) and np.isin(labels, (0, 1)).all():
         return "anomaly-auc"
     if len(output.shape) != 1:
         return "mse"

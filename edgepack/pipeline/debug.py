@@ -10,6 +10,7 @@ from edgepack.config.export import Recipe
 from edgepack.core.codec import restore
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
+from edgepack.core.wording import WARNING
 from edgepack.layer_errors.output_causes import diagnose_output
 from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import DebugReport, IsolatedLayers, LayerComparison
@@ -27,7 +28,7 @@ from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays, save_arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, export_manifest
+from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
 from edgepack.tflite.output_parts import output_layouts
 from edgepack.tflite.parser import read_tflite
 from edgepack.workers.restarting_worker import RestartingWorker
@@ -59,10 +60,11 @@ def debug(
         start_layer_comparer(verbose=verbose) as service,
     ):
         job = new_job(recipe, folder, work, session, progress, verbose=verbose)
+        read_model = describe_model(recipe.source)
         data = load_model_and_data(job)
-        notes = (*data.notes, *(f"warning: {each}" for each in lint_findings(job, data)))
-        inputs = describe_inputs(recipe)
-        notes += model_steps.convert(job, data)
+        notes = (*data.notes, *(f"{WARNING}{each}" for each in lint_findings(job, data)))
+        inputs = describe_inputs(recipe, read_model)
+        notes += model_steps.convert(job, data).notes
         data, split_notes = split_outputs(job, data)
         notes += split_notes
         calibration = calibrate(job, data, calibrator)

@@ -84,4 +84,5 @@ def _start_model_rules(job: Job, data: JobData, role: str, dataset: Dataset) -> 
         labels=job.save(
             f"{stem}-lint-labels", {name: array[chosen] for name, array in labels.items()}
         ),
+        classes=list(dataset.classes),
     )

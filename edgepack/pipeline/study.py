@@ -24,7 +24,7 @@ from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, export_manifest
+from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
 
 _COMMAND = "study"
 
@@ -55,8 +55,9 @@ def study(
         interpreters([LITERT], verbose=verbose) as running,
     ):
         job = new_job(recipe, folder, work, session, progress)
-        inputs = describe_inputs(recipe)
+        read_model = describe_model(recipe.source)
         data = load_model_and_data(job)
+        inputs = describe_inputs(recipe, read_model)
         model_steps.convert(job, data)
         report = _study(job, data, settings, running)
         text_files.write_json(folder / "study.json", report.to_dict())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import Signature
-from edgepack.storage.arrays import Arrays
+from edgepack.storage.arrays import Arrays, blocks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,14 +46,37 @@ def require_same_classes(datasets: Iterable[Dataset]) -> None:
             )
 
 
+def one_hot_classes(labels: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the class numbers of one-hot labels, (samples, ...) of (samples, ..., classes).
+
+    None if the labels are not one-hot: a single 1 along the last axis, and otherwise zeros.
+
+    >>> one_hot_classes(np.array([[0, 0, 1], [1, 0, 0]]))
+    array([2, 0], dtype=uint8)
+    >>> one_hot_classes(np.array([[0, 1, 1], [1, 0, 0]]))
+    """
+    *shape, classes = labels.shape
+    if len(shape) < 1 or classes < 2:  # noqa: PLR2004 (a single value says nothing of others)
+        return None
+    numbers = np.empty(shape, np.min_scalar_type(classes - 1))
+    for rows, (block,) in blocks(labels):
+        is_one = block == 1
+        if not (is_one | (block == 0)).all() or not (is_one.sum(axis=-1) == 1).all():
+            return None
+        numbers[rows] = is_one.argmax(axis=-1)
+    return numbers
+
+
 def labels_by_class(dataset: Dataset, output: str) -> NDArray[Any] | None:
     """Return the class numbers of an output, shape (samples,).
 
-    None if the labels are not one integer for each sample.
+    None if the labels are neither one integer for each sample nor one-hot.
     """
     y = dataset.labels.get(output)
-    if y is None or y.size != len(y):
+    if y is None:
         return None
+    if y.size != len(y):
+        return one_hot_classes(y) if y.ndim == 2 else None  # noqa: PLR2004 (samples, classes)
     labels = np.asarray(y).reshape(len(y))
     return labels if np.array_equal(labels, np.trunc(labels)) else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,9 @@ MANIFEST = "manifest.json"
 RECIPE = "recipe"
 """The key of the recipe in a manifest."""
 
+MADE_FROM = "made_from"
+"""The key of what a file was made from, in the entry of that file in a manifest."""
+
 _MAX_DEPTH = 64
 _MAX_BYTES = 64 << 20
 _TOO_DEEP = "it is nested too deeply"
@@ -40,6 +43,31 @@ class CalibrationSettings:
     observer: str = DEFAULT_OBSERVER
     ranges: dict[str, Any] | None = None
     quantization: Quantization = field(default_factory=Quantization)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A model that a file was made from, as the manifest beside the file records it.
+
+    ``weights`` is the SHA-256 of the file of its weights, if that was another; ``compress`` lists
+    the techniques by which it was compressed, in order. ``made_from`` is what the model itself was
+    made from, None if it lay beside no manifest.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    weights: str | None = None
+    compress: tuple[str, ...] = ()
+    made_from: Source | None = None
+
+    @property
+    def chain(self) -> Iterator[Source]:
+        """Yield the model, what that was made from, and so on."""
+        source: Source | None = self
+        while source is not None:
+            yield source
+            source = source.made_from
 
 
 @dataclass(frozen=True)
@@ -74,6 +102,20 @@ class RecordedRecipe:
             return None
         last = _fitting(dict[str, Any], steps[-1]) or {}
         return _fitting(str, last.get("technique")) or ""
+
+    @property
+    def source(self) -> Source | None:
+        """The model that the recipe was applied to; None if its entry is invalid."""
+        steps = _fitting(list[dict[str, Any]], self.values.get("compress")) or []
+        techniques = [each.get("technique") for each in steps]
+        if self.values.get("prune"):  # in manifests of earlier versions
+            techniques = ["prune"]
+        weights, model = (
+            _fitting(dict[str, Any], self.values.get(role)) or {} for role in ("weights", "model")
+        )
+        members = {name: model.get(name) for name in ("name", "bytes", "sha256", MADE_FROM)}
+        decisive = {"weights": weights.get("sha256"), "compress": techniques}
+        return _fitting(Source, members | decisive)
 
     def settings(self) -> CalibrationSettings:
         """Return how the model was quantized; missing settings have their defaults.
@@ -150,6 +192,14 @@ class Manifest:
         """The recipe that made the folder; None for a command without one."""
         recipe = _fitting(dict[str, Any], self.request.get(RECIPE))
         return None if recipe is None else RecordedRecipe(recipe)
+
+
+def find_source(path: Path) -> Source | None:
+    """Return what a file was made from; None if no manifest beside it lists its content."""
+    manifest = Manifest.beside(path)
+    if manifest is None or manifest.recipe is None or not manifest.is_unaltered(path):
+        return None
+    return manifest.recipe.source
 
 
 def require_unaltered(path: Path) -> None:

@@ -10,10 +10,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgepack.config.export import Recipe, is_function_name, step_as_json, without_none
+from edgepack.config.export import (
+    ModelSource,
+    Recipe,
+    is_function_name,
+    step_as_json,
+    without_none,
+)
 from edgepack.core.codec import as_json
+from edgepack.core.errors import ModelError
 from edgepack.storage.artifact import Artifact, describe
-from edgepack.storage.manifest import RECIPE, Manifest
+from edgepack.storage.manifest import MADE_FROM, RECIPE, Manifest, Source, find_source
 
 _DISTRIBUTIONS = (
     "keras",
@@ -89,16 +96,45 @@ def processor() -> dict[str, str | None]:
     return {"architecture": platform.machine(), "vectors": vectors}
 
 
-def describe_inputs(recipe: Recipe) -> dict[str, Any]:
-    """Describe the inputs of a recipe by their roles, as :func:`describe_data` does."""
-    return {role: describe_data(data) for role, data in recipe.inputs.items()}
+def describe_model(source: ModelSource) -> dict[str, Any]:
+    """Describe the files of a model by their roles, as :func:`describe_data` does."""
+    return {role: describe_data(path) for role, path in source.inputs.items()}
+
+
+def describe_inputs(recipe: Recipe, model: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the inputs of a recipe by their roles, as :func:`describe_data` does.
+
+    ``model`` is what :func:`describe_model` returned before the model was loaded. Raises
+    :class:`ModelError` if its files have changed since: what was loaded is then unknown.
+    """
+    inputs = {role: describe_data(data) for role, data in recipe.inputs.items()}
+    for role, described in model.items():
+        if inputs[role] != described:
+            raise ModelError(
+                f"{recipe.inputs[role]}: changed while it was read; run the command again when it"
+                " is complete"
+            )
+    return inputs
 
 
 def describe_data(data: Any) -> dict[str, Any]:
-    """Describe an input: a file or folder with its SHA-256 and bytes, a function or an object."""
+    """Describe an input: a file or folder with its SHA-256 and bytes, a function or an object.
+
+    A file that edgepack wrote also has what it was made from, by the manifest beside it.
+    """
     if isinstance(data, str) and is_function_name(data):
         return {"function": data}
     if not isinstance(data, (str, Path)):
         return {"object": type(data).__qualname__}
-    path = Path(data)
-    return {"name": path.resolve().name} | asdict(describe(path))
+    path = Path(data).resolve()
+    return _described(path.name, describe(path), find_source(path))
+
+
+def describe_read(path: Path, artifact: Artifact) -> dict[str, Any]:
+    """Describe a file as :func:`describe_data` does, whose content was read before."""
+    return _described(path.name, artifact, find_source(path.resolve()))
+
+
+def _described(name: str, artifact: Artifact, source: Source | None) -> dict[str, Any]:
+    made_from = {MADE_FROM: as_json(source)} if source else {}
+    return {"name": name} | asdict(artifact) | made_from

@@ -37,11 +37,10 @@ def _origin(
     for each in setup.candidates if pruned else ():
         if pruned is not None and each.file.data == pruned.data and each.name in collapsed:
             return CollapseOrigin(stage=each.name)
-    data = setup.samples.data
     return find_collapsed_layer(
-        (pruned or setup.float_model.tflite(data)).path,
+        (pruned or setup.float_model.tflite(setup.samples)).path,
         candidate.file.path,
-        data.inputs,
+        setup.samples.data.inputs,
         setup.work,
         setup.progress,
         verbose=setup.verbose,

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgepack.calibration.lint.label_rules import CURE, find_reordering
 from edgepack.config.compare import CompareConfig
-from edgepack.core.errors import ModelError
+from edgepack.core.errors import ConversionError, ModelError
 from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
+from edgepack.core.wording import WARNING
 from edgepack.devices.target import target_file
+from edgepack.metrics import Family
 from edgepack.pipeline.comparison.cached_runs import RunRequest, RuntimeOutputs, run_cached
 from edgepack.pipeline.comparison.collapse_origins import find_collapse_origins
-from edgepack.pipeline.comparison.details import CandidateDetails, weight_mismatch_notes
+from edgepack.pipeline.comparison.details import CandidateDetails
 from edgepack.pipeline.comparison.folds import cross_validate, plan_folds, split_folds
 from edgepack.pipeline.comparison.setup import ComparisonSetup, read_setup
 from edgepack.pipeline.comparison.show_samples import show_samples
 from edgepack.pipeline.comparison.stages import score_stages
 from edgepack.pipeline.origin import companion_files
-from edgepack.report.data.comparison import FLOAT, ComparisonReport, FoldsReport, Stage
+from edgepack.pipeline.validation.lineage import lineage_notes
+from edgepack.report.data.comparison import (
+    FLOAT,
+    QUANTIZED,
+    ComparisonReport,
+    FoldsReport,
+    Stage,
+)
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.shown_samples import ShownSamples
 from edgepack.report.document.write import write_page
@@ -32,9 +41,9 @@ from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.cache import Cache, default_cache_folder
-from edgepack.storage.manifest import Manifest
+from edgepack.storage.manifest import Manifest, RecordedRecipe
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_data, package_versions
+from edgepack.storage.provenance import describe_data, describe_read, package_versions
 
 _COMMAND = "compare"
 
@@ -75,7 +84,12 @@ def compare(
             stages = details.add_to(stages)
             lint, lint_notes = details.lint()
             notes += lint_notes
-        notes += (*setup.float_model.notes, *cache.notes)
+        notes += (
+            *setup.float_model.notes,
+            *cache.notes,
+            *_label_notes(setup, float_run),
+            *_lineage_notes(setup),
+        )
         report = _report(setup, stages, folds, lint, notes)
         if folder is not None:
             inputs = setup.samples.data.inputs
@@ -143,8 +157,36 @@ def _report(
         budgets=setup.budgets,
         inputs=inputs,
         versions=package_versions(_DISTRIBUTIONS, versions_of(setup.runtimes)),
-        notes=(*notes, *weight_mismatch_notes(stages)),
+        notes=tuple(notes),
     )
+
+
+def _label_notes(setup: ComparisonSetup, float_run: RuntimeOutputs) -> Iterator[str]:
+    """Yield a note for labels that seem to number the classes in another order than the model."""
+    outputs = setup.float_model.signature.outputs
+    for output, values in zip(outputs, float_run.outputs, strict=True):
+        measure = next(iter(setup.measures.get(output.name, ())), None)
+        if measure is None or measure.metric.family is not Family.CLASSIFICATION:
+            continue
+        found = find_reordering(values, measure.wanted[:])
+        if found is not None:
+            yield f"{WARNING}{found.sentence(setup.samples.data.classes)}; {CURE}"
+
+
+def _lineage_notes(setup: ComparisonSetup) -> Iterator[str]:
+    """Yield a note for each candidate that is not simply the float model, quantized."""
+    reference = RecordedRecipe(setup.float_model.inputs).source
+    for each in setup.candidates:
+        if reference is not None and each.role == QUANTIZED:
+            try:
+                yield from lineage_notes(
+                    each.file, reference, lambda: setup.float_model.tflite(setup.samples).model
+                )
+            except ConversionError as error:
+                yield (
+                    f"whether {each.name} was made from {reference.name} is unknown, because the"
+                    f" latter was not converted: {error}"
+                )
 
 
 def _inputs(setup: ComparisonSetup) -> dict[str, dict[str, object]]:
@@ -152,7 +194,7 @@ def _inputs(setup: ComparisonSetup) -> dict[str, dict[str, object]]:
     return {
         **setup.float_model.inputs,
         **{
-            f"stage {each.name}": {"name": each.file.path.name} | asdict(each.file.artifact)
+            f"stage {each.name}": describe_read(each.file.path, each.file.artifact)
             for each in setup.candidates
         },
         **{role: describe_data(each) for role, each in setup.config.inputs.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -14,7 +14,6 @@ from edgepack.core.codec import as_json
 from edgepack.core.errors import EdgepackError
 from edgepack.core.progress import NoProgress, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
-from edgepack.layer_errors.causes import has_mismatched_weights
 from edgepack.layer_errors.result import DebugReport
 from edgepack.pipeline.comparison.cached_runs import array_digest
 from edgepack.pipeline.comparison.candidates import Candidate
@@ -27,7 +26,6 @@ from edgepack.pipeline.validation.validate import Subject, examine, runtimes_for
 from edgepack.report.data.comparison import QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.validation import ValidationReport
-from edgepack.report.format.text_table import list_names
 from edgepack.runtimes import LITERT, RUNTIMES
 from edgepack.tflite.sparsity import weight_sparsity
 from edgepack.workers.restarting_worker import RestartingWorker
@@ -164,15 +162,3 @@ def _message(error: EdgepackError, *paths: Path) -> str:
     for path in paths:
         text = text.replace(str(path), path.name)
     return text
-
-
-def weight_mismatch_notes(stages: Sequence[Stage]) -> Iterator[str]:
-    """Yield a note for each model whose weights differ from the float model's beyond rounding."""
-    for stage in stages:
-        layers = stage.layers.layers if stage.layers else ()
-        names = [each.figures.name for each in layers if has_mismatched_weights(each.figures)]
-        if names:
-            yield (
-                f"{stage.name}: its weights are not the float model's in {list_names(names)}: they"
-                " differ by more than rounding; was it made from another model?"
-            )

@@ -21,7 +21,7 @@ from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.storage.arrays import array_paths
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.cache import Cache
-from edgepack.storage.provenance import describe_data
+from edgepack.storage.provenance import describe_model
 from edgepack.workers.client import Worker
 
 
@@ -56,7 +56,7 @@ class ReferenceModel:
         self._worker: Worker | None = None
         self._converted: ParsedFile | None = None
         self._cache = cache.without_storage() if source.runs_code else cache
-        self.inputs = {role: describe_data(path) for role, path in source.inputs.items()}
+        self.inputs = describe_model(source)
         self.signature, self.runtime = self._signature()
 
     def predict(self, samples: Samples) -> Callable[[], RuntimeOutputs]:

@@ -11,7 +11,7 @@ from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
 from edgepack.config.compare import CompareConfig
 from edgepack.config.export import Recipe, without_none
-from edgepack.config.labels import find_labelled_output, read_labels
+from edgepack.config.labels import find_labelled_output, read_labels, require_class_order
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.progress import Progress
 from edgepack.core.signature import Signature
@@ -21,6 +21,7 @@ from edgepack.metrics import (
     Measure,
     choose_measures,
     class_count,
+    label_notes,
     metrics_to_report,
     require_known_metric,
 )
@@ -137,7 +138,13 @@ def read_setup(
         measures=measures,
         classes=_classes(config, labels, data, signature),
         budgets=_budgets(config, project_file, targets, measures),
-        notes=(*missing_packages(required), *stored.notes),
+        notes=(
+            *missing_packages(required),
+            *stored.notes,
+            *label_notes(
+                {name: first for name, (first, *_) in measures.items()}, data, signature, "test"
+            ),
+        ),
     )
 
 
@@ -168,7 +175,7 @@ def _budgets(
     others |= {f"the target {target.name}": target.budgets for target in targets}
     budgets = {COMMAND: config.budgets}
     budgets |= {source: replace(each, **configured) for source, each in others.items()}
-    require_measurable(budgets, (), [first for first, *_ in measures.values()])
+    require_measurable(budgets, (), [first for first, *_ in measures.values()], is_tested=True)
     return {source: each for source, each in budgets.items() if each.limits_loss}
 
 
@@ -180,6 +187,8 @@ def _classes(
     Outputs with more than :data:`MAX_CLASSES` classes get no numbers.
     """
     outputs = signature.outputs
+    if config.labels:
+        require_class_order(config.labels, labels, data.classes)
     labelled = find_labelled_output(config.labels, labels, outputs) if config.labels else None
     classes = {}
     for index, output in enumerate(outputs):

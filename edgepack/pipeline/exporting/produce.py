@@ -54,6 +54,7 @@ from edgepack.pipeline.steps.job import (
 from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.run import find_unneeded_runtimes, partial_run_notes, run_within_budget
 from edgepack.pipeline.steps.score import make_evaluators
+from edgepack.pipeline.steps.size_notes import size_notes
 from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.report.data.compression import StepReport, last_step_of
@@ -67,7 +68,7 @@ from edgepack.runtimes.run_result import Run
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, export_manifest
+from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
 from edgepack.tflite.graph import Model
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.sparsity import Sparsity, weight_sparsity
@@ -89,12 +90,7 @@ def produce(
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure, such as a
     ``ConfigError`` without the data that the scheme needs.
     """
-    detect_format(recipe.model)
-    if firmware:
-        model_steps.c_name(recipe)  # raise for a name that is impossible in C before the work
-    require_data(recipe)
-    require_techniques(recipe)
-    require_supported(recipe.quantization, targets)
+    _require_possible(recipe, targets, firmware=firmware)
     installed, notes = find_runtimes(runtimes, recipe.quantization)
     paths = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
     checkpoints = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
@@ -118,19 +114,21 @@ def produce(
         calibrating(recipe, verbose=verbose) as calibrator,
     ):
         job = new_job(recipe, folder, work, session, progress, verbose=verbose)
+        read_model = describe_model(recipe.source)
         data = load_model_and_data(job)
         budgets = {COMMAND: recipe.budgets} | data.budgets
-        require_measurable(budgets, targets, data.measures.values())
+        require_measurable(budgets, targets, data.measures.values(), is_tested=data.is_tested)
         notes += (*data.notes, *unmeasured_budget_notes(budgets, targets))
         lint = lint_findings(job, data)
-        inputs = describe_inputs(recipe)
+        inputs = describe_inputs(recipe, read_model)
         steps = compress(job, data, inputs)
-        notes += model_steps.convert(job, data)
+        converted = model_steps.convert(job, data)
         data, split_notes = split_outputs(job, data)
         notes += split_notes
         calibration = calibrate(job, data, calibrator)
         notes += calibration.notes if calibration else ()
         model, quantization = model_steps.quantize_model(job)
+        notes += (*converted.notes, *size_notes(job, model, is_unrolled=converted.is_unrolled))
         if firmware:
             model_steps.emit_c(job)
         predictions = model_steps.start_predictions(job, data, stage_names(recipe))
@@ -181,6 +179,16 @@ def produce(
         replace(manifest, artifacts=describe_all(folder)).write(folder)
     remove_checkpoints(checkpoints)
     return report
+
+
+def _require_possible(recipe: Recipe, targets: Sequence[Target], *, firmware: bool) -> None:
+    """Raise for what a recipe asks for and cannot have, before the work."""
+    detect_format(recipe.model)
+    if firmware:
+        model_steps.c_name(recipe)
+    require_data(recipe)
+    require_techniques(recipe)
+    require_supported(recipe.quantization, targets)
 
 
 def _collapse_origin(

@@ -7,7 +7,7 @@ from math import ceil
 from pathlib import Path
 
 from edgepack.config.firmware import FirmwareConfig
-from edgepack.config.labels import find_labelled_output
+from edgepack.config.labels import find_labelled_output, require_class_order
 from edgepack.core.errors import ConversionError
 from edgepack.core.findings import Finding
 from edgepack.core.progress import Update
@@ -62,9 +62,11 @@ def prepare_model(
     with name_file_in_errors(file.path):
         for end in (*inputs, *outputs):
             element_count(end)  # raises for a tensor without values
-    samples = vector_inputs(
+    samples, classes = vector_inputs(
         file, model_inputs.test, model_inputs.project_file, config.vectors, work, update
     )
+    if model_inputs.labels_file:
+        require_class_order(model_inputs.labels_file, model_inputs.labels, classes)
     copy = work / "model.tflite"  # the bytes that were read, even from a pipe, under a fixed name
     copy.write_bytes(file.data)
     workload = Workload(path=copy, model=file.model, inputs=samples, outputs=file.outputs)

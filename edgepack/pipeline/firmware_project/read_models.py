@@ -16,7 +16,7 @@ from edgepack.emit.c.c_identifiers import c_model_names
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import companion_files
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
-from edgepack.storage.provenance import describe_data
+from edgepack.storage.provenance import describe_data, describe_read
 
 _Value = TypeVar("_Value")
 
@@ -49,7 +49,8 @@ class ModelInputs:
     @property
     def described(self) -> dict[str, Any]:
         """The files and data by role, described by name and content."""
-        return {role: describe_data(data) for role, data in self.inputs.items()}
+        inputs = {role: describe_data(data) for role, data in self.inputs.items()}
+        return inputs | {"model": describe_read(self.file.path, self.file.artifact)}
 
 
 def read_model_inputs(config: FirmwareConfig) -> dict[str, ModelInputs]:

@@ -32,11 +32,12 @@ def vector_inputs(
     count: int,
     work: Path,
     update: Update,
-) -> Arrays:
+) -> tuple[Arrays, tuple[str, ...]]:
     """Choose ``count`` samples of ``data``; random inputs if it is None.
 
-    Returns arrays (samples, ...) by input name, in the dtypes of the model's inputs. Raises
-    :class:`ConfigError` for vectors of more than 16 MiB.
+    Returns arrays (samples, ...) by input name, in the dtypes of the model's inputs, and the names
+    of the classes, if the data has any. Raises :class:`ConfigError` for vectors of more than 16
+    MiB.
     """
     main = file.model.main
     vector_bytes = sum(t.value_bytes for t in (*main.input_tensors, *main.output_tensors))
@@ -52,10 +53,11 @@ def vector_inputs(
         )
     if data is None:
         with name_file_in_errors(file.path):
-            return random_inputs(file.model, count, DEFAULT_SEED, _MAX_BYTES)
+            return random_inputs(file.model, count, DEFAULT_SEED, _MAX_BYTES), ()
     with dataset_reader([data], project_file) as reader:
         stored = reader.read(data, file.signature, work / "test", samples=count, update=update)
-    return quantize_inputs(stored.dataset().inputs, file.model.main.input_tensors, work)
+    inputs = quantize_inputs(stored.dataset().inputs, file.model.main.input_tensors, work)
+    return inputs, stored.classes
 
 
 def make_test_vectors(model: Model, inputs: Arrays, outputs: Arrays) -> tuple[GoldenVector, ...]:

@@ -83,18 +83,22 @@ def require_measurable(
     targets: Iterable[Target],
     measures: Collection[Measure],
     *,
+    is_tested: bool,
     is_real_data: bool = True,
 ) -> None:
     """Raise :class:`ConfigError` for a budget that the data cannot show to be kept.
 
-    ``measures`` are those of the outputs; ``is_real_data`` is False for random inputs.
+    ``measures`` are those of the outputs. ``is_tested`` says whether there is test data, which has
+    no labels without a measure; ``is_real_data`` is False for random inputs.
     """
     has_classes = any(each.metric.family is Family.CLASSIFICATION for each in measures)
+    why = "the test data has no labels, so " if is_tested else ""
+    cure = "add them as 'y', or choose" if is_tested else "give --test with labels, or"
     for source, each in _all_budgets(budgets, targets):
         if each.max_drop is not None and not measures:
             raise ConfigError(
-                f"max_drop of {source}: there is nothing to measure a drop with; give --test with"
-                " labels, or --metric reconstruction-mse"
+                f"max_drop of {source}: {why}there is nothing to measure a drop with; {cure}"
+                " --metric reconstruction-mse"
             )
         if each.max_class_drop is not None and not has_classes:
             raise ConfigError(

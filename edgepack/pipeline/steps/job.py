@@ -22,6 +22,7 @@ from edgepack.metrics import (
     Measure,
     choose_measures,
     choose_training_measures,
+    label_notes,
     require_known_metric,
 )
 from edgepack.pipeline.steps.check import project_file_budgets
@@ -212,17 +213,24 @@ def load_model_and_data(job: Job) -> JobData:
     representative = datasets.get("representative", test)
     assert representative is not None  # noqa: S101 (require_data demands one of them)
     require_same_classes(datasets.values())
+    measures = choose_measures(recipe.metric, test, signature) if test else {}
+    targets = _training_targets(recipe, train, signature) if train else {}
     return JobData(
         signature=signature,
         runtime=loaded.runtime,
         representative=representative,
         evaluation_data=test or representative,
         is_tested=test is not None,
-        measures=choose_measures(recipe.metric, test, signature) if test else {},
+        measures=measures,
         train=train,
-        training_targets=_training_targets(recipe, train, signature) if train else {},
+        training_targets=targets,
         budgets=project_file_budgets(project_file),
-        notes=(*loaded.notes, *(note for each in stored.values() for note in each.notes)),
+        notes=(
+            *loaded.notes,
+            *(note for each in stored.values() for note in each.notes),
+            *(label_notes(measures, test, signature, "test") if test else ()),
+            *(label_notes(targets, train, signature, "training") if train else ()),
+        ),
     )
 
 

@@ -88,12 +88,18 @@ class ModelSession:
         )
 
     def lint(
-        self, *, role: str, inputs: dict[str, str], labels: dict[str, str], update: Update
+        self,
+        *,
+        role: str,
+        inputs: dict[str, str],
+        labels: dict[str, str],
+        classes: list[str],
+        update: Update,
     ) -> ModelLint:
         """Check samples and their class numbers against what the model reveals of its training."""
         update(0, 1)
         findings, witnesses = lint_training(
-            self._loaded, role, load_arrays(inputs), load_arrays(labels)
+            self._loaded, role, load_arrays(inputs), load_arrays(labels), tuple(classes)
         )
         return ModelLint(findings=tuple(findings), witnesses=tuple(witnesses))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgepack.config.export import Recipe
 from edgepack.config.quantization import FLOAT_TFLITE
@@ -32,8 +32,15 @@ from edgepack.tflite.graph import Model, Tensor
 from edgepack.tflite.parser import read_tflite
 
 
-def convert(job: Job, data: JobData) -> tuple[str, ...]:
-    """Convert the model and write the float .tflite; returns notes for the report."""
+class Conversion(NamedTuple):
+    """What a report notes of a conversion, and whether recurrent layers were unrolled for it."""
+
+    notes: tuple[str, ...]
+    is_unrolled: bool
+
+
+def convert(job: Job, data: JobData) -> Conversion:
+    """Convert the model and write the float .tflite."""
     with job.progress.step("convert") as update:
         written = job.session_folder / job.float_tflite.name
         result = job.session.call(
@@ -43,7 +50,8 @@ def convert(job: Job, data: JobData) -> tuple[str, ...]:
             float_tflite=str(written),
         )
         collect_output(written, job.float_tflite)
-    return (*_unrolled_notes(result), *unrepeatable_notes(result))
+    notes = (*_unrolled_notes(result), *unrepeatable_notes(result))
+    return Conversion(notes, is_unrolled=bool(result["unrolled"]))
 
 
 def _unrolled_notes(converted: Mapping[str, Any]) -> Iterator[str]:

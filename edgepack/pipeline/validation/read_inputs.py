@@ -21,7 +21,7 @@ from edgepack.core.progress import Update
 from edgepack.core.signature import Signature
 from edgepack.core.user_files import read_user_file
 from edgepack.load.tflite_file import name_file_in_errors, real_signature, require_float
-from edgepack.metrics import Measure, choose_measures, require_known_metric
+from edgepack.metrics import Measure, choose_measures, label_notes, require_known_metric
 from edgepack.quantization.affine import dequantize
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes.random_inputs import random_inputs
@@ -64,13 +64,14 @@ class ValidationInputs:
 
     ``encoded`` are in the dtypes of the file's inputs, ``real`` are real values for the float
     model, if that is run too. ``measures`` has an entry for each output that can be measured.
-    ``labels`` are the class numbers, (samples,), if known.
+    ``labels`` are the class numbers, (samples,), if known. ``notes`` are remarks on the data.
     """
 
     encoded: Arrays
     real: Arrays
     measures: dict[str, Measure]
     labels: NDArray[Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.encoded.values())))
@@ -191,9 +192,11 @@ def read_inputs(
     with dataset_reader([config.test], project_file) as reader:
         stored = reader.read(config.test, file.signature, work / "test", update=update)
     test = stored.dataset()
+    measures = choose_measures(config.metric, test, file.signature)
     return ValidationInputs(
         real=test.inputs,
         encoded=quantize_inputs(test.inputs, file.model.main.input_tensors, work),
-        measures=choose_measures(config.metric, test, file.signature),
+        measures=measures,
         labels=first_class_labels(test, file.signature),
+        notes=(*stored.notes, *label_notes(measures, test, file.signature, "test")),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgepack.config.budgets import Budgets
@@ -39,6 +39,7 @@ from edgepack.pipeline.steps.run import (
     run_within_budget,
 )
 from edgepack.pipeline.steps.score import compare_outputs, make_evaluators
+from edgepack.pipeline.validation.lineage import described, lineage_notes
 from edgepack.pipeline.validation.read_inputs import (
     ParsedFile,
     ValidationInputs,
@@ -108,10 +109,11 @@ def validate(
                 budgets,
                 targets,
                 inputs.measures.values(),
+                is_tested=config.test is not None,
                 is_real_data=config.data != RANDOM,
             )
         subject = Subject(file=file, float_file=float_file, inputs=inputs, data=config.data)
-        return examine(
+        report = examine(
             subject,
             targets,
             running,
@@ -122,6 +124,10 @@ def validate(
             limits=config.limits,
             verbose=verbose,
         )
+    if float_file is None:
+        return report
+    lineage = lineage_notes(file, described(float_file), lambda: float_file.model)
+    return replace(report, notes=(*report.notes, *lineage))
 
 
 def examine(
@@ -206,7 +212,12 @@ def examine(
         runtimes=_reports(validation, latencies, ratios),
         targets=target_reports,
         budgets=loss_budgets(budgets, targets),
-        notes=(*_unchecked(targets), *partial_run_notes(runs, workload, idle), *validation.notes),
+        notes=(
+            *inputs.notes,
+            *_unchecked(targets),
+            *partial_run_notes(runs, workload, idle),
+            *validation.notes,
+        ),
     )
 
 

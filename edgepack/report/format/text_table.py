@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from edgepack.core.printable import printable
+from edgepack.core.wording import WARNING
 
 NONE = "-"
 """Stands for a value that is None."""
@@ -77,3 +78,21 @@ def list_names(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def note_paragraphs(
+    notes: Iterable[str], write: Callable[[str, str], str] = hanging_paragraph
+) -> str:
+    """Return notes as paragraphs, which ``write`` wraps; warnings of likely mistakes are last.
+
+    >>> print(note_paragraphs(["warning: other weights", "3 samples were run"]))
+    note: 3 samples were run
+    warning: other weights
+    """
+    ordered = sorted(notes, key=lambda note: note.startswith(WARNING))
+    return "\n".join(
+        write(WARNING, note.removeprefix(WARNING))
+        if note.startswith(WARNING)
+        else write("note: ", note)
+        for note in ordered
+    )

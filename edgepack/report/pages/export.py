@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgepack.core.wording import counted
+from edgepack.core.wording import WARNING, counted
 from edgepack.report.data.comparison import FLOAT
 from edgepack.report.data.export import Report
 from edgepack.report.document.blocks import Document, Section
@@ -30,13 +30,15 @@ def export_document(report: Report, manifest: Manifest) -> Document:
         weight_sparsity_section(
             {of_float: report.sparsity.float, scheme: report.sparsity.quantized}
         ),
-        notes_section((*(f"warning: {finding}" for finding in report.lint), *report.notes)),
+        notes_section((*(f"{WARNING}{finding}" for finding in report.lint), *report.notes)),
         provenance_section(inputs, {report.model: settings}, manifest.versions, report.artifacts),
     )
     return Document(
         title=f"{report.model} in {scheme}",
         subtitle=f"On {counted(report.comparison.samples, 'sample')} of the {data} data",
-        headline=outcome_headline(report.targets, report.comparison, report.budgets, report.lint),
+        headline=outcome_headline(
+            report.targets, report.comparison, report.budgets, report.lint, report.notes
+        ),
         sections=tuple(section for section in sections if isinstance(section, Section)),
     )
 

@@ -9,6 +9,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.evaluation.scores import Comparison
 from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
 from edgepack.report.document.blocks import Headline, Tone
+from edgepack.report.sections.notes import warnings_among
 from edgepack.report.text.verdict_line import outcome_word, verdict_line
 
 _TONES = {
@@ -24,8 +25,12 @@ def outcome_headline(
     comparison: Comparison | None,
     budgets: Mapping[str, Budgets],
     lint: Sequence[LintFinding] = (),
+    notes: Sequence[str] = (),
 ) -> Headline:
-    """Return the outcome on all targets, and the verdict as sentences."""
+    """Return the outcome on all targets, and the verdict and the warnings among notes."""
     word = outcome_word(targets, budgets)
-    sentences = verdict_line(targets, comparison, budgets, lint).split("; ")
-    return Headline(word=word, tone=_TONES.get(word, Tone.PLAIN), sentences=tuple(sentences))
+    line = verdict_line(targets, comparison, budgets, lint)
+    sentences = (*line.split("; "), *warnings_among(notes))
+    return Headline(
+        word=word, tone=_TONES.get(word, Tone.PLAIN), sentences=(*sentences, *warnings_among(notes))
+    )

@@ -36,7 +36,9 @@ def validation_document(report: ValidationReport) -> Document:
     return Document(
         title=f"{report.model} on its targets",
         subtitle=f"Run on {counted(report.samples, 'sample')} of {report.data} data",
-        headline=outcome_headline(report.targets, report.comparison, report.budgets),
+        headline=outcome_headline(
+            report.targets, report.comparison, report.budgets, notes=report.notes
+        ),
         sections=tuple(section for section in sections if isinstance(section, Section)),
     )
 

@@ -19,6 +19,7 @@ from edgepack.report.data.target import FAILED, NOT_SHOWN, PASSED
 from edgepack.report.document.blocks import Headline, Tone
 from edgepack.report.format import amounts
 from edgepack.report.format.amounts import list_limits
+from edgepack.report.sections.notes import warnings_among
 
 _UNKNOWN = "Whether there is a drop is unknown"
 _OUTCOMES = {
@@ -29,9 +30,10 @@ _OUTCOMES = {
 
 
 def verdict_headline(report: ComparisonReport) -> Headline:
-    """Return the verdict of a comparison with its sentences."""
+    """Return the verdict of a comparison with its sentences, and the warnings about it."""
     word, tone = _word(report)
-    return Headline(word=word, tone=tone, sentences=verdict_sentences(report))
+    sentences = (*verdict_sentences(report), *warnings_among(report.notes))
+    return Headline(word=word, tone=tone, sentences=sentences)
 
 
 def verdict_sentences(report: ComparisonReport) -> tuple[str, ...]:

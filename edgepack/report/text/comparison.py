@@ -19,7 +19,13 @@ from edgepack.report.data.stage_runs import (
 )
 from edgepack.report.format import amounts
 from edgepack.report.format.amounts import format_four_decimals
-from edgepack.report.format.text_table import NONE, WIDTH, cut_middle, text_table
+from edgepack.report.format.text_table import (
+    NONE,
+    WIDTH,
+    cut_middle,
+    note_paragraphs,
+    text_table,
+)
 from edgepack.report.sections.disagreements import class_and_score
 from edgepack.report.sections.folds import folds_sentence
 from edgepack.report.sections.verdict import verdict_sentences
@@ -39,7 +45,7 @@ def render_comparison(report: ComparisonReport) -> str:
     parts = [
         *(_output_text(report, name) for name in output_names(report)),
         "\n".join(_facts(report)),
-        "\n".join(_hanging("note: ", note) for note in report.notes),
+        note_paragraphs(report.notes, _hanging),
         "\n".join(_verdict(report)),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -6,12 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from edgepack.compression import find_technique
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
+from edgepack.core.wording import WARNING
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import OutputComparison
 from edgepack.report.data.export import CalibrationReport, Report
 from edgepack.report.format.amounts import format_four_decimals, interpreter_label, score_cells
-from edgepack.report.format.text_table import NONE, hanging_paragraph, list_names, text_table
+from edgepack.report.format.text_table import (
+    NONE,
+    hanging_paragraph,
+    list_names,
+    note_paragraphs,
+    text_table,
+)
 from edgepack.report.text.target import render_findings, render_targets
 from edgepack.report.text.verdict_line import verdict_line
 from edgepack.tflite.converter_names import split_fused_name
@@ -23,8 +30,7 @@ def render_export(report: Report) -> str:
         *_tables(report),
         OFF_REFERENCE,
         _facts(report),
-        "\n".join(hanging_paragraph("warning: ", str(finding)) for finding in report.lint),
-        "\n".join(hanging_paragraph("note: ", note) for note in report.notes),
+        note_paragraphs([*report.notes, *(f"{WARNING}{finding}" for finding in report.lint)]),
         render_targets(report.targets),
         render_findings(report.targets),
         verdict_line(report.targets, report.comparison, report.budgets, report.lint),

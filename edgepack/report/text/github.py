@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from edgepack.core.wording import WARNING
 from edgepack.report.data.validation import ValidationReport
 
 
 def render_github(report: ValidationReport) -> str:
     """Return an annotation for each finding and note.
 
-    It is an error for a failure, a warning for what could not be checked or is not shown, and
-    otherwise a notice.
-    The format is documented in GitHub's, "Workflow commands for GitHub Actions".
+    It is an error for a failure, a warning for a likely mistake, and for what could not be checked
+    or is not shown, otherwise a notice. The format is documented in GitHub's, "Workflow commands
+    for GitHub Actions".
     """
-    lines = [f"::notice title={_property(report.model)}::{_data(note)}" for note in report.notes]
+    lines = [
+        f"::{'warning' if note.startswith(WARNING) else 'notice'} title={_property(report.model)}::"
+        + _data(note.removeprefix(WARNING))
+        for note in report.notes
+    ]
     for name, target in report.targets.items():
         title = _property(f"{report.model} on {name}")
         for finding in target.verdict.findings:

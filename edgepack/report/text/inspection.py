@@ -19,6 +19,7 @@ from edgepack.report.format.text_table import (
     cut_start,
     hanging_paragraph,
     list_names,
+    note_paragraphs,
     text_table,
 )
 
@@ -56,7 +57,7 @@ def render_inspection(report: Inspection, *, tensors: bool) -> str:
             parts.append(_tensors(graph))
     if any(graph.layers for graph in report.graphs):
         parts.append(_LEGEND)
-    parts.append("\n".join(hanging_paragraph("note: ", note) for note in report.notes))
+    parts.append(note_paragraphs(report.notes))
     return "\n\n".join(filter(None, parts))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from edgepack.layer_errors.causes import SMALL_SHARE
 from edgepack.layer_errors.result import DebugReport, LayerReport
 from edgepack.report.format.amounts import format_decibels, format_four_decimals, format_percent
-from edgepack.report.format.text_table import list_names, text_table
+from edgepack.report.format.text_table import list_names, note_paragraphs, text_table
 
 _ROWS = 20
 _SENTENCES = 5
@@ -29,7 +29,7 @@ def render_debug(report: DebugReport) -> str:
         "\n".join(_layers(report)),
         _LEGEND,
         "\n".join(_sentences(report)),
-        "\n".join(_notes(report)),
+        "\n".join(filter(None, _notes(report))),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -98,5 +98,4 @@ def _wrapped(text: str) -> str:
 def _notes(report: DebugReport) -> Iterator[str]:
     if report.unmatched:
         yield f"note: not in the quantized file, so not compared: {list_names(report.unmatched)}"
-    for note in report.notes:
-        yield f"note: {note}"
+    yield note_paragraphs(report.notes)

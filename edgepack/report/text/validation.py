@@ -13,7 +13,7 @@ from edgepack.report.format.amounts import (
     interpreter_label,
     score_cells,
 )
-from edgepack.report.format.text_table import NONE, hanging_paragraph, text_table
+from edgepack.report.format.text_table import NONE, note_paragraphs, text_table
 from edgepack.report.text.export import OFF_REFERENCE, channels_line, off_reference
 from edgepack.report.text.target import render_findings, render_targets
 from edgepack.report.text.verdict_line import verdict_line
@@ -28,7 +28,7 @@ def render_validation(report: ValidationReport) -> str:
         render_targets(report.targets),
         *_interpreters(report),
         render_findings(report.targets),
-        "\n".join(hanging_paragraph("note: ", note) for note in report.notes),
+        note_paragraphs(report.notes),
         verdict_line(report.targets, report.comparison, report.budgets),
     ]
     return "\n\n".join(part for part in parts if part)
