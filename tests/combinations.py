@@ -101,6 +101,44 @@ def widened() -> Case:
     return Case(one_operator("QUANTIZE", [before], [after]), inputs, inputs * 0.1)
 
 
+def rescaled(operator: str, dtype: str) -> Case:
+    """Make an operator that passes values on, with inputs and an output of unlike scales."""
+    random = np.random.default_rng(0)
+    lowest, largest = np.iinfo(dtype).min, LARGEST[dtype]
+    zero_points = (-3, -100) if dtype == "int8" else (0, 0)
+    scales = (8 / largest, 3.5 / largest)
+    is_pool, has_two = "POOL" in operator, operator in ("MAXIMUM", "MINIMUM")
+    shape = (1, 1, 1, CHANNELS) if is_pool else (1, CHANNELS)
+    stored = random.integers(lowest, largest, (SAMPLES, *shape[1:]), endpoint=True).astype(dtype)
+    real = (stored.astype(float) - zero_points[0]) * scales[0]
+    limits = (np.array([lowest, largest]) - zero_points[1]) * scales[1]
+    constant = np.zeros(CHANNELS)
+    expected = {
+        "RELU": lambda: np.maximum(real, 0),
+        "RELU6": lambda: np.clip(real, 0, 6),
+        "LEAKY_RELU": lambda: np.where(real < 0, real / 8, real),
+        "MAXIMUM": lambda: np.maximum(real, 0),
+        "MINIMUM": lambda: np.minimum(real, 0),
+    }.get(operator, lambda: real)()
+    options = {"table": "LeakyReluOptions", "alpha": 1 / 8} if operator == "LEAKY_RELU" else {}
+    inputs = [Value(shape, dtype, scales[0], zero_points[0])]
+    if has_two:
+        inputs.append(
+            Value(shape, dtype, scales[1], zero_points[1], values=zero_points[1] + constant)
+        )
+    version = (
+        (4 if has_two else 3 if "RELU6" in operator or is_pool else 2) if dtype == "int16" else 2
+    )
+    data = one_operator(
+        operator,
+        inputs,
+        [Value(shape, dtype, scales[1], zero_points[1])],
+        version=version,
+        **options,
+    )
+    return Case(data=data, inputs=stored, expected=np.clip(expected, *limits))
+
+
 def _quantized(
     real: np.ndarray, dtype: str, zero_point: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
@@ -131,6 +169,11 @@ def cases() -> dict[str, Case]:
         "dequantize float16": dequantized("float16"),
         "quantize int8 to int16": widened(),
     }
+    for operator in (
+        *("AVERAGE_POOL_2D", "LEAKY_RELU", "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "RELU", "RELU6"),
+    ):
+        for dtype in ("int8", "int16"):
+            cases[f"{operator.lower()} {dtype}, unlike scales"] = rescaled(operator, dtype)
     for operator in (conv, depthwise):
         name = operator.lower()
         cases |= {

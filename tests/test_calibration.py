@@ -38,10 +38,11 @@ def calibrator() -> Iterator[Calibrator]:
 
 
 def observe(calibrator: Calibrator, folder: Path, name: str, work: Path) -> Observed:
+    samples = np.load(folder / f"{name}.npy", mmap_mode="r")
     return calibrator.observe(
         (folder / f"{name}.tflite").read_bytes(),
         {"x": str(folder / f"{name}.npy")},
-        samples=len(np.load(folder / f"{name}.npy", mmap_mode="r")),
+        order=np.arange(len(samples)),
         histograms=True,
         work=work,
         update=ignore,
@@ -175,11 +176,13 @@ from edgepack.core.progress import ignore
 model, data, samples = sys.argv[1], sys.argv[2], int(sys.argv[3])
 instrumented = instrument(open(model, "rb").read())
 open(data + ".tflite", "wb").write(instrumented.tflite)
+np.save(data + ".order", np.arange(samples))
 service = ObserveService()
 service.open(
-    model=data + ".tflite", activations=instrumented.activations, histograms=True, update=ignore,
+    model=data + ".tflite", activations=instrumented.activations, histograms=True,
+    inputs=[data], order=data + ".order.npy", update=ignore,
 )
-service.observe(inputs=[data], start=0, stop=samples, block=16, update=ignore)
+service.observe(start=0, stop=samples, block=16, update=ignore)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

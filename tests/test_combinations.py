@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from combinations import Case, cases
-from conftest import MLPERF, Bundle
+from conftest import MLPERF, Bundle, Edgepack, lsb, only
 from test_operators import MICRO, one, read, target
-from tiny import Value, lstm_with_float, one_operator
+from tiny import Tiny, Value, lstm_with_float, one_operator
 
 from edgepack.checks.fixed_shapes import shapes_are_fixed
 from edgepack.checks.full_integer import nothing_is_left_in_float
@@ -201,3 +202,52 @@ def test_models_of_edgepack_and_mlperf_have_no_defects(cnn: Bundle, quantized: P
         for name in target_names():
             for check in CHECKS:
                 assert list(check(model, load_target(name))) == [], (path, name)
+
+
+def unlike_relu6() -> bytes:
+    """Write a float model whose RELU6 has an input that another operator uses too."""
+    model, shape = Tiny(), Value((1, 8))
+    x, clipped, double, last = (
+        model.tensor(name, shape) for name in ("x", "model/clipped/Relu6", "double", "last")
+    )
+    largest = model.tensor("model/largest/Maximum", shape)
+    model.operator("RELU6", [x], [clipped])
+    model.operator("ADD", [x, x], [double], table="AddOptions")
+    model.operator("MAXIMUM", [clipped, double], [largest])
+    model.operator("SUB", [largest, x], [last], table="SubOptions")
+    return model.to_bytes([x], [last])
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int16"])
+def test_what_edgepack_quantizes_has_like_scales(
+    edgepack: Edgepack, tmp_path: Path, scheme: str
+) -> None:
+    (tmp_path / "model.tflite").write_bytes(unlike_relu6())
+    x = np.random.default_rng(0).normal(0, 4, size=(64, 8)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    done = edgepack(
+        *("quantize", tmp_path / "model.tflite", "--representative", tmp_path / "x.npz"),
+        *("--scheme", scheme, "--output", tmp_path / "out"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert lsb(report, "tflm") == 0
+    assert set(only(report)[scheme]) == {"tflite-runtime", "litert", "tflm"}
+    for score in only(report)[scheme].values():
+        assert score["sqnr_db"] > {"int8": 30, "int16": 70}[scheme]
+    quantized = read(tmp_path / "out" / f"{scheme}.tflite")
+    assert "RELU6" in {operator.name for operator in quantized.main.operators}
+    assert list(combinations_come_out_right(quantized, BOARD)) == []
+
+
+def test_a_relu6_of_unlike_scales_is_named_with_its_cure() -> None:
+    model = read_tflite(CASES["relu6 int8, unlike scales"].data)
+    finding = one(combinations_come_out_right(model, BOARD))
+    assert finding.message == (
+        "RELU6 with int8 or int16 inputs and outputs of unlike scales is computed wrongly, without"
+        f" an error, by tflm {MICRO}"
+    )
+    assert finding.layer == "layer"
+    assert finding.cure == (
+        "quantize the float model with edgepack quantize, which gives them one scale"
+    )

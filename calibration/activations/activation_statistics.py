@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.activations.histogram import Histogram
+from edgepack.calibration.activations.peaks import Outlier
 
 MOMENTUM = 0.95
 """Momentum of the moving average: the weight of all earlier samples."""
@@ -16,7 +17,7 @@ MOMENTUM = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class MovingAverage:
-    """An exponential moving average over samples in their order, ``a = m * a + (1 - m) * x``.
+    """An exponential moving average over samples in some order, ``a = m * a + (1 - m) * x``.
 
     The average starts at the first sample. ``decay`` is ``m ** samples``, and ``rest`` is what the
     samples add to an earlier average. So consecutive chunks of samples can be averaged
@@ -93,7 +94,7 @@ class Statistics:
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """How much of the final min-max ranges was still missing after the first ``samples``.
+    """How much of the final min-max ranges was still missing after ``samples`` drawn at random.
 
     ``mean`` and ``largest`` are over all activations, as fractions of each final range, 0 to 1;
     ``activation`` is the one with the largest fraction.
@@ -109,9 +110,11 @@ class Growth:
 class Observed:
     """The statistics of each activation, by name, over ``samples`` samples.
 
-    ``growth`` shows how incomplete the ranges were after fewer samples, in ascending order.
+    ``growth`` shows how incomplete the ranges were after fewer samples, in ascending order;
+    ``outliers`` has the activations whose range a single sample widens, by name.
     """
 
     samples: int
     activations: dict[str, Statistics]
     growth: tuple[Growth, ...]
+    outliers: dict[str, Outlier] = field(default_factory=dict)

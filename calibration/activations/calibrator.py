@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgepack.calibration.activations.activation_statistics import Growth, Observed, Statistics
 from edgepack.calibration.activations.histogram import Extent, Histogram
 from edgepack.calibration.activations.instrument import instrument
+from edgepack.calibration.activations.peaks import Outlier, Peaks
 from edgepack.core.codec import restore
 from edgepack.core.progress import CombinedProgress, Update
+from edgepack.storage.arrays import save_array
 from edgepack.workers.client import Worker
 
 _MAX_PROCESSES = 4
@@ -53,7 +56,7 @@ class Calibrator:
         float_tflite: bytes,
         inputs: Mapping[str, str],
         *,
-        samples: int,
+        order: NDArray[np.int64],
         histograms: bool,
         work: Path,
         update: Update,
@@ -61,13 +64,17 @@ class Calibrator:
         """Run a float .tflite on a representative dataset, once, and return the statistics.
 
         ``inputs`` are .npy files of shape (samples, ...) in the order of the model's inputs, with
-        their dtypes; they are read in blocks. ``histograms`` requests histograms as well; ``work``
-        is a folder for temporary files. The result does not depend on the number of processes.
+        their dtypes; they are read in blocks. ``order`` has the rows to visit, in this order: only
+        moving averages and the growth of the ranges depend on it. ``histograms`` requests
+        histograms as well; ``work`` is a folder for temporary files. The result does not depend on
+        the number of processes.
 
         Raises :class:`~edgepack.core.errors.ConversionError` if LiteRT cannot run the model, and
         :class:`~edgepack.core.errors.DatasetError` if an activation is not finite.
         """
-        model = work / "instrumented.tflite"
+        samples = len(order)
+        model, rows = work / "instrumented.tflite", work / "order.npy"
+        save_array(rows, order)
         instrumented = instrument(float_tflite)
         model.write_bytes(instrumented.tflite)
         for opened in [
@@ -75,20 +82,20 @@ class Calibrator:
                 "open",
                 model=str(model),
                 activations=instrumented.activations,
+                inputs=list(inputs.values()),
+                order=str(rows),
                 histograms=histograms,
             )
             for worker in self._workers
         ]:
             opened.result()
-        files = list(inputs.values())
-        block = self._workers[0].call("block", inputs=files)
+        block = self._workers[0].call("block")
         chunks = _chunks(samples, block)
         counter = CombinedProgress(update, samples)
         answers = [
             self._workers[number % len(self._workers)].start(
                 "observe",
                 update=counter.part(str(number)),
-                inputs=files,
                 start=start,
                 stop=stop,
                 block=block,
@@ -106,7 +113,22 @@ class Calibrator:
                 for name, statistics in activations.items()
             }
         growth = _growth(stops, cumulative)
-        return Observed(samples=samples, activations=activations, growth=growth)
+        return Observed(
+            samples=samples,
+            activations=activations,
+            growth=growth,
+            outliers=self._outliers(list(instrumented.activations), work),
+        )
+
+    def _outliers(self, names: list[str], work: Path) -> dict[str, Outlier]:
+        """Merge the peaks of all workers; returns the lone outliers, by activation."""
+        peaks = Peaks.none(len(names))
+        for number, worker in enumerate(self._workers):
+            values, samples = (work / f"{name}-{number}.npy" for name in ("values", "samples"))
+            worker.call("peaks", values=str(values), samples=str(samples))
+            peaks = peaks.merged(Peaks(values=np.load(values), samples=np.load(samples)))
+        found = {name: peaks.outlier(number) for number, name in enumerate(names)}
+        return {name: outlier for name, outlier in found.items() if outlier}
 
     def _merged_histograms(self, work: Path) -> dict[str, Histogram]:
         """Merge the histograms of all workers, by activation."""

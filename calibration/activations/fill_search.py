@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from edgepack.calibration.activations.instrument import instrument
 from edgepack.calibration.activations.ranges import Ranges
 from edgepack.calibration.activations.saturating_constants import (
@@ -17,6 +19,7 @@ from edgepack.calibration.activations.saturating_constants import (
 from edgepack.calibration.activations.saturation import Facts
 from edgepack.core.codec import restore
 from edgepack.core.progress import Update
+from edgepack.storage.arrays import save_array
 from edgepack.tflite.parser import read_tflite
 from edgepack.workers.client import Worker
 
@@ -43,6 +46,8 @@ def find_limits(
     if not candidates:
         return FillLimits()
     data = {"inputs": list(inputs), "samples": samples}
+    rows = work / "rows.npy"
+    save_array(rows, np.arange(samples))
     given = _write(work / "given.tflite", float_tflite)
     with Worker(
         "edgepack.calibration.activations.saturation_service:SaturationService",
@@ -58,8 +63,16 @@ def find_limits(
         instrumented = instrument(float_tflite)
         model = _write(work / "instrumented.tflite", instrumented.tflite)
         activations = instrumented.activations
-        worker.call("open", model=model, activations=activations, histograms=False)
-        answer = worker.call("facts", update=update, fill=smallest_fill(candidates), **data)
+        worker.call(
+            "open",
+            model=model,
+            activations=activations,
+            inputs=list(inputs),
+            order=str(rows),
+            histograms=False,
+        )
+        fill = smallest_fill(candidates)
+        answer = worker.call("facts", update=update, samples=samples, fill=fill)
         return choose_limits(graph, candidates, restore(dict[str, Facts], answer), difference)
 
 

@@ -44,7 +44,7 @@ Ranges = dict[str, Range]
 class Calibration:
     """Ranges, and the statistics they were chosen from (None for ranges from a file).
 
-    ``notes`` say which constants are clipped.
+    ``notes`` are remarks on what was observed, and on constants that are clipped.
     """
 
     ranges: Ranges
@@ -72,7 +72,7 @@ def choose_ranges(graph: Graph, observed: Observed, observer_name: str) -> Range
         ]
         low, high = (clipping if is_clipped else unclipped).range(statistics)
         ranges |= dict.fromkeys(
-            group, Range(min=round_to_float32(min(low, 0.0)), max=round_to_float32(max(high, 0.0)))
+            group, Range(min=shortest_float32(min(low, 0.0)), max=shortest_float32(max(high, 0.0)))
         )
     return {name: ranges[name] for name in names}
 
@@ -102,7 +102,7 @@ def read_recorded_ranges(calibrated_tflite: bytes) -> Ranges:
         parameters = rewrite.graph.tensors[index].quantization
         if parameters is not None and parameters.min is not None and len(parameters.min) == 1:
             ranges[name] = Range(
-                min=round_to_float32(parameters.min[0]), max=round_to_float32(parameters.max[0])
+                min=shortest_float32(parameters.min[0]), max=shortest_float32(parameters.max[0])
             )
     return ranges
 
@@ -237,7 +237,7 @@ def _bounds(path: Path, name: str, entry: Any) -> tuple[float, float]:
         type(bound) in (int, float) and abs(bound) <= _MAX_FLOAT32 for bound in bounds
     ):
         raise CalibrationError(f"{path}: {name!r} needs a finite number as 'min' and as 'max'")
-    low, high = map(round_to_float32, bounds)
+    low, high = map(shortest_float32, bounds)
     return low, high
 
 
@@ -251,10 +251,10 @@ def _groups(graph: Graph, names: Mapping[str, int]) -> Iterable[list[str]]:
             yield [name]
 
 
-def round_to_float32(value: float) -> float:
+def shortest_float32(value: float) -> float:
     """Round to float32 and return its shortest decimal representation as a float.
 
-    >>> round_to_float32(0.1 + 0.2), round_to_float32(1e-3)
+    >>> shortest_float32(0.1 + 0.2), shortest_float32(1e-3)
     (0.3, 0.001)
     """
     return float(str(np.float32(value)))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.calibration.activations.instrument import activation_names
-from edgepack.calibration.activations.ranges import Range, Ranges, round_to_float32
+from edgepack.calibration.activations.ranges import Range, Ranges, shortest_float32
 from edgepack.calibration.activations.saturation import (
     EVERYTHING,
     NOTHING,
@@ -166,7 +166,7 @@ def _limit(values: _Values, bounds: Bounds) -> Range | None:
     clipped = np.clip(values, np.float32(bounds.low), np.float32(bounds.high))
     if not np.abs(clipped).max() <= _WORTHWHILE * np.abs(values).max():  # nor if it is NaN
         return None
-    return Range(min=round_to_float32(clipped.min()), max=round_to_float32(clipped.max()))
+    return Range(min=shortest_float32(clipped.min()), max=shortest_float32(clipped.max()))
 
 
 def _clipped_note(graph: Graph, index: int, limit: Range, bounds: Bounds) -> str:

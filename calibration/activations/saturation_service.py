@@ -22,20 +22,18 @@ class SaturationService(ObserveService):
     ``inputs`` are .npy files of shape (samples, ...).
     """
 
-    def facts(
-        self, *, inputs: list[str], samples: int, fill: float, update: Update
-    ) -> dict[str, Facts]:
-        """Return the facts of each activation of the open model, by name.
+    def facts(self, *, samples: int, fill: float, update: Update) -> dict[str, Facts]:
+        """Return the facts of each activation of the open model on its inputs, by name.
 
         Values of magnitude ``fill`` or more are fills. Raises what :meth:`observe` raises if LiteRT
         cannot run the model.
         """
-        block = self.block(inputs=inputs, update=update)
+        block = self.block(update=update)
         found = dict.fromkeys(self._activations, Facts())
         for first in range(0, samples, block):
             last = min(first + block, samples)
             run = self._run(last - first)
-            run.invoke([read_rows(Path(path), first, last) for path in inputs])
+            run.invoke(self._read(first, last))
             for name, index in self._activations.items():
                 found[name] |= find_facts(run.value(index), fill)
             update(last, samples)

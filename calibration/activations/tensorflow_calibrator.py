@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -20,13 +20,20 @@ def has_fused_operators(graph: Graph) -> bool:
     return any(operator.name in FUSED for operator in graph.operators)
 
 
-def calibrate_fused(float_tflite: bytes, samples: Sequence[NDArray[Any]], update: Update) -> bytes:
+def calibrate_fused(
+    float_tflite: bytes,
+    samples: Sequence[NDArray[Any]],
+    update: Update,
+    order: Iterable[int] | None = None,
+) -> bytes:
     """Run a float .tflite on the samples and record the minimum and maximum of each tensor.
 
     ``samples`` has one array of shape (samples, ...) for each input, in the file's order; the
-    model's batch is 1. The result is the same model with the ranges in its tensors'
-    ``quantization.min`` and ``quantization.max``, those inside fused operators included. This is
-    the calibrator of ``TFLiteConverter``; it needs TensorFlow.
+    model's batch is 1. They are fed in ``order``, or as they are; the calibrator keeps the states
+    of operators from one sample to the next, so the ranges depend on it. The result is the same
+    model with the ranges in its tensors' ``quantization.min`` and ``quantization.max``, those
+    inside fused operators included. This is the calibrator of ``TFLiteConverter``; it needs
+    TensorFlow.
 
     Raises :class:`ConversionError` if an operator cannot run on a sample.
     """
@@ -35,9 +42,9 @@ def calibrate_fused(float_tflite: bytes, samples: Sequence[NDArray[Any]], update
     total = len(samples[0])
 
     def feed() -> Iterator[list[NDArray[Any]]]:
-        for done in range(total):
+        for done, sample in enumerate(range(total) if order is None else order):
             update(done, total)
-            yield [array[done : done + 1] for array in samples]
+            yield [array[sample : sample + 1] for array in samples]
 
     try:
         calibrated: bytes = Calibrator(float_tflite).calibrate(feed)

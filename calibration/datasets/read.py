@@ -26,13 +26,16 @@ class StoredDataset:
     """A dataset on disk.
 
     ``inputs`` and ``labels`` are paths of .npy files by the model's inputs and outputs;
-    ``classes`` the names of the classes, if known; ``notes`` sentences for the user.
+    ``classes`` the names of the classes, if known; ``rows`` and ``names`` those of the samples, as
+    in :class:`Dataset`; ``notes`` sentences for the user.
     """
 
     source: str
     inputs: dict[str, str]
     labels: dict[str, str]
     classes: tuple[str, ...]
+    rows: tuple[int, ...]
+    names: tuple[str, ...]
     notes: tuple[str, ...]
 
     def dataset(self) -> Dataset:
@@ -43,6 +46,8 @@ class StoredDataset:
             labels=load_arrays(self.labels),
             files=self.inputs,
             classes=self.classes,
+            rows=self.rows,
+            names=self.names,
         )
 
 
@@ -86,9 +91,12 @@ def read_dataset(
         ]
         total = len(chosen) if chosen is not None else source.total or context.samples or 0
         done = 0
+        names: list[str] = []
         for block in source.blocks(fields, chosen):
             for field, column in columns:
                 column.add(block.rows, block.values[field])
+            if source.kind != "numbers":
+                names += map(source.sample, block.rows)
             done += len(block.rows)
             update(done, max(done, total))
         for _, column in columns:
@@ -98,6 +106,8 @@ def read_dataset(
         inputs={name: str(column.path) for name, column in inputs.items()},
         labels={name: str(column.path) for name, column in labels.items()},
         classes=source.classes,
+        rows=() if chosen is None else tuple(chosen.tolist()),
+        names=tuple(names),
         notes=tuple(_notes(source.name, context.samples, survey)),
     )
 

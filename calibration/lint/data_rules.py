@@ -87,6 +87,24 @@ def constant_channels(data: Profile) -> Iterator[LintFinding]:
         )
 
 
+def outlier(data: Profile) -> Iterator[LintFinding]:
+    """No value of a single sample makes the range of a float input four times as wide."""
+    for name, values in data.inputs.items():
+        if data.role != REPRESENTATIVE or values.outlier is None:
+            continue
+        found, place = values.outlier.found, list(values.outlier.place)
+        file = f" ({values.outlier.file})" if values.outlier.file else ""
+        yield LintFinding(
+            rule="outlier",
+            dataset=data.role,
+            name=name,
+            sentence=f"{name!r} is {found.value:.5g} at {place}{file}, but from {found.low:.5g} to"
+            f" {found.high:.5g} in all other samples: this sample alone widens the range",
+            cure="look at this sample, and repair it; or leave it out, and values beyond the range"
+            " of the others are clipped",
+        )
+
+
 def class_imbalance(data: Profile) -> Iterator[LintFinding]:
     """The labels are as diverse as 40% of the classes would be with equally many samples.
 
@@ -154,7 +172,7 @@ def other_scale(representative: Profile, test: Profile) -> Iterator[LintFinding]
             )
 
 
-RULES = (few_samples, duplicates, constant_channels, class_imbalance)
+RULES = (few_samples, duplicates, constant_channels, outlier, class_imbalance)
 PAIR_RULES = (overlap, other_scale)
 
 

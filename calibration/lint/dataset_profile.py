@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.calibration.activations.peaks import Outlier, Peaks
+from edgepack.calibration.datasets.content_order import sample_digests
 from edgepack.core.errors import UsageError
 from edgepack.core.signature import Signature
 from edgepack.metrics import choose_measures
-from edgepack.storage.arrays import Arrays, blocks
+from edgepack.storage.arrays import Arrays, blocks, read_slice
 from edgepack.storage.dataset import Dataset
 
 _DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputOutlier:
+    """An outlier, its ``place`` in the dataset as given, and the file that it is in, if any.
+
+    The place is the sample's row and the indices within the sample.
+    """
+
+    found: Outlier
+    place: tuple[int, ...]
+    file: str | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class InputProfile:
     """Statistics of one input: ``minimum`` and ``maximum`` by channel, the others over all values.
 
-    The channels are the last axis; samples that are single numbers have one channel.
+    The channels are the last axis; samples that are single numbers have one channel. ``outlier`` is
+    a value of a single sample that is far beyond all others.
     """
 
     dtype: str
@@ -32,6 +45,7 @@ class InputProfile:
     maximum: NDArray[np.float64]
     mean: float
     deviation: float
+    outlier: InputOutlier | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,8 +72,11 @@ def profile_dataset(role: str, dataset: Dataset, signature: Signature) -> Profil
     class_counts = {output.name: max(output.shape[-1] or 0, 2) for output in signature.outputs}
     return Profile(
         role=role,
-        inputs={name: _input_profile(array) for name, array in dataset.inputs.items()},
-        digests=tuple(_digests(dataset.inputs)),
+        inputs={
+            name: replace(_input_profile(array), outlier=_outlier(dataset, array))
+            for name, array in dataset.inputs.items()
+        },
+        digests=tuple(sample_digests(dataset.inputs, size=_DIGEST_BYTES)),
         classes={
             name: np.bincount(labels, minlength=class_counts[name])
             for name, labels in find_class_labels(dataset, signature).items()
@@ -99,10 +116,19 @@ def _input_profile(array: NDArray[Any]) -> InputProfile:
     )
 
 
-def _digests(inputs: Arrays) -> Iterator[bytes]:
-    for _, read in blocks(*inputs.values()):
-        for sample in zip(*read, strict=True):
-            digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-            for row in sample:
-                digest.update(row.tobytes())
-            yield digest.digest()
+def _outlier(dataset: Dataset, array: NDArray[Any]) -> InputOutlier | None:
+    peaks = Peaks.none(1)
+    for rows, (block,) in blocks(array):
+        values = block.reshape(1, len(block), -1)
+        samples = np.arange(rows.start, rows.stop)
+        peaks = peaks.merged(Peaks.of(values.min(axis=2), values.max(axis=2), samples))
+    found = peaks.outlier(0) if array.dtype.kind == "f" else None
+    if found is None:
+        return None
+    sample = read_slice(array, slice(found.sample, found.sample + 1))[0]
+    place = np.unravel_index(int((sample * np.sign(found.value)).argmax()), sample.shape)
+    return InputOutlier(
+        found=found,
+        place=(dataset.row(found.sample), *map(int, place)),
+        file=dataset.names[found.sample] if dataset.names else None,
+    )

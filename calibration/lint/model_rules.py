@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.calibration.datasets.content_order import content_order
 from edgepack.calibration.lint import LintFinding
 from edgepack.calibration.lint.label_rules import label_order
 from edgepack.calibration.lint.layer_rules import rescaling, training_statistics
@@ -18,6 +19,7 @@ from edgepack.calibration.lint.output_rules import (
     certainty,
     saturated_outputs,
 )
+from edgepack.config.export import DEFAULT_SEED
 from edgepack.load.loaded_model import FloatModel
 from edgepack.storage.arrays import Arrays, read_rows_by_index
 from edgepack.storage.dataset import Dataset
@@ -38,11 +40,11 @@ RULES: tuple[Callable[[LintEvidence], RuleResult | None], ...] = (
 """The most specific first: several rules find the same mistake, so only the first one counts."""
 
 
-def choose_lint_samples(dataset: Dataset) -> tuple[Arrays, NDArray[np.intp]]:
-    """Draw random samples (with a fixed seed) to run the model on; returns inputs and rows."""
+def choose_lint_samples(dataset: Dataset) -> tuple[Arrays, NDArray[np.int64]]:
+    """Draw random samples to run the model on, by their content; returns inputs and rows."""
     values = sum(array[0].size for array in dataset.inputs.values())
     count = min(len(dataset), _MAX_SAMPLES, max(_MIN_SAMPLES, _MAX_VALUES // values))
-    chosen = np.sort(np.random.default_rng(0).choice(len(dataset), count, replace=False))
+    chosen = content_order(dataset.inputs, DEFAULT_SEED)[:count]
     return {
         name: read_rows_by_index(array, chosen) for name, array in dataset.inputs.items()
     }, chosen

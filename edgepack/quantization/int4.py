@@ -21,7 +21,7 @@ weights as int8; the version prevents that.
 
 _MIN_RANGE, _CANDIDATES = 0.4, 25  # of the full range; number of ranges compared
 _BIAS = 2  # its index among the inputs
-_LARGEST_BIAS = 2**31 - 1
+_LARGEST_BIAS = 2**26  # XNNPACK multiplies sums by 16, and products are added to it in int32
 _LARGEST = 7  # of -8..7: symmetric, so that a weight and its negative have the same magnitude
 
 
@@ -52,7 +52,7 @@ def to_int4(
         ):
             per_tensor = per_tensor_dense and name == "FULLY_CONNECTED"
             inputs = list(operator.inputs)
-            inputs[1] = _weights(rewrite, inputs[1], real, per_tensor=per_tensor, packed=packed)
+            inputs[1] = _weights(rewrite, inputs, real, per_tensor=per_tensor, packed=packed)
             if len(inputs) > _BIAS and inputs[_BIAS] >= 0:
                 inputs[_BIAS] = _bias(rewrite, inputs, real)
             operator.inputs = inputs
@@ -86,16 +86,17 @@ def _round(weights: NDArray[Any], scales: NDArray[Any]) -> NDArray[Any]:
 
 
 def _weights(
-    rewrite: Rewrite, index: int, real: RealValues, *, per_tensor: bool, packed: bool
+    rewrite: Rewrite, inputs: Sequence[int], real: RealValues, *, per_tensor: bool, packed: bool
 ) -> int:
-    old = rewrite.graph.tensors[index]
-    weights = real.of(rewrite, index)
+    old = rewrite.graph.tensors[inputs[1]]
+    weights = real.of(rewrite, inputs[1])
     axis = old.quantization.quantizedDimension
     if per_tensor or len(old.quantization.scale) == 1:
         others = None
     else:
         others = tuple(each for each in range(weights.ndim) if each != axis)
     scales = best_scales(weights, others)
+    scales = np.maximum(scales, _smallest_scales(rewrite, inputs, real, scales))
     values = _round(weights, scales).astype(np.int8)
     scale = scales.reshape(-1)
     return rewrite.add_tensor(
@@ -105,6 +106,22 @@ def _weights(
         quantization=quantization(scale, [0] * len(scale), axis=axis),
         values=pack(values) if packed else values,
     )
+
+
+def _smallest_scales(
+    rewrite: Rewrite, inputs: Sequence[int], real: RealValues, scales: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Return the weight scales, of the shape of ``scales``, below which biases overflow int32.
+
+    Weights that are so small next to their bias do not show in the output.
+    """
+    if len(inputs) <= _BIAS or inputs[_BIAS] < 0:
+        return np.zeros_like(scales, np.float32)
+    bias = np.abs(real.of(rewrite, inputs[_BIAS]))
+    step = rewrite.graph.tensors[inputs[0]].quantization.scale[0]
+    largest = bias if scales.size > 1 else bias.max()
+    smallest: NDArray[np.float32] = (largest / step / _LARGEST_BIAS).astype(np.float32)
+    return smallest.reshape(scales.shape)
 
 
 def _bias(rewrite: Rewrite, inputs: Sequence[int], real: RealValues) -> int:

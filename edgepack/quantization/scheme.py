@@ -20,6 +20,7 @@ from edgepack.quantization.int8 import quantize_int8
 from edgepack.quantization.int16 import to_int16
 from edgepack.quantization.io_types import convert_inputs_and_outputs
 from edgepack.quantization.layer_patterns import assign_patterns
+from edgepack.quantization.relu6 import rescale_before_relu6
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.parser import read_tflite
 
@@ -70,6 +71,7 @@ def quantize_file(calibrated_tflite: bytes, settings: Quantization) -> bytes:
             inputs=settings.inputs in ("int16", "float32"),
             outputs=settings.outputs in ("int16", "float32"),
         )
+    tflite = rescale_before_relu6(tflite)
     return convert_inputs_and_outputs(tflite, settings.inputs, settings.outputs)
 
 

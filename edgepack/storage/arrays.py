@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,23 +45,46 @@ def mapped_file(array: NDArray[Any]) -> Path | None:
     return Path(cast("Any", array).filename)
 
 
+@dataclass(frozen=True)
+class _NpyRows:
+    """The rows of an open .npy file in C order."""
+
+    file: BinaryIO
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    start: int
+
+    def read(self, first: int, count: int) -> NDArray[Any]:
+        """Read consecutive rows."""
+        row_size = int(np.prod(self.shape[1:]))
+        self.file.seek(self.start + first * row_size * self.dtype.itemsize)
+        return np.fromfile(self.file, self.dtype, count * row_size).reshape(count, *self.shape[1:])
+
+
+@contextmanager
+def _open_rows(path: Path) -> Iterator[_NpyRows]:
+    with path.open("rb") as file:
+        npy: Any = np.lib.format  # typed since numpy 2
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+        yield _NpyRows(file, shape, dtype, file.tell())
+
+
 def read_rows(path: Path, start: int, stop: int) -> NDArray[Any]:
     """Read only the rows from ``start`` to ``stop`` of an .npy file in C order, or up to its end.
 
     Pages of a memory map count towards the memory of the process once they are touched; rows that
     are read this way are freed after use.
     """
-    with path.open("rb") as file:
-        npy: Any = np.lib.format  # typed since numpy 2
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
-        row_shape = shape[1:]
-        stop = min(stop, shape[0])
-        row_size = int(np.prod(row_shape))
-        file.seek(start * row_size * dtype.itemsize, 1)
-        rows = np.fromfile(file, dtype, (stop - start) * row_size)
-        return rows.reshape(stop - start, *row_shape)
+    with _open_rows(path) as rows:
+        return rows.read(start, min(stop, rows.shape[0]) - start)
+
+
+def read_chosen_rows(path: Path, chosen: Iterable[int]) -> NDArray[Any]:
+    """Read one or more rows of an .npy file in C order, in any order, as :func:`read_rows` does."""
+    with _open_rows(path) as rows:
+        return np.concatenate([rows.read(row, 1) for row in chosen])
 
 
 def blocks(*arrays: NDArray[Any]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:

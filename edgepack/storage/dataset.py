@@ -21,7 +21,8 @@ class Dataset:
     ``inputs`` has an array for each input of the model, ``labels`` one for each output with known
     labels or target values. They are read from disk as needed; ``files`` has the paths of the
     inputs, for workers. ``classes`` are the class names, if there are any. ``source`` names the
-    data in messages.
+    data in messages. ``rows`` are the samples' rows in the source, if not all of it was read, and
+    ``names`` those of their files, if each has one.
     """
 
     source: object
@@ -29,6 +30,12 @@ class Dataset:
     labels: Arrays
     files: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def row(self, sample: int) -> int:
+        """Return the row of a sample in the source."""
+        return self.rows[sample] if self.rows else sample
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))

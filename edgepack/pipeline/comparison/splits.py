@@ -73,4 +73,12 @@ def subset(dataset: Dataset, mask: Mask, stem: Path) -> Dataset:
         name: write_selected_rows(array, mask, Path(files[name]))
         for name, array in dataset.inputs.items()
     }
-    return replace(dataset, inputs=inputs, labels={}, files=files)
+    kept = np.flatnonzero(mask)
+    return replace(
+        dataset,
+        inputs=inputs,
+        labels={},
+        files=files,
+        rows=tuple(dataset.row(int(sample)) for sample in kept),
+        names=tuple(dataset.names[sample] for sample in kept) if dataset.names else (),
+    )

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from edgepack.calibration.activations.calibrator import Calibrator, start_calibrator
 from edgepack.calibration.activations.fill_search import find_limits
+from edgepack.calibration.activations.observation_notes import observation_notes
 from edgepack.calibration.activations.observers import make_observer
 from edgepack.calibration.activations.ranges import (
     Calibration,
@@ -23,7 +24,9 @@ from edgepack.calibration.activations.saturating_constants import (
     limit_constants,
     recorded_limits,
 )
+from edgepack.calibration.activations.scale_limits import usable_ranges
 from edgepack.calibration.activations.tensorflow_calibrator import has_fused_operators
+from edgepack.calibration.datasets.content_order import content_order
 from edgepack.config.export import DEFAULT_OBSERVER, Recipe
 from edgepack.conversion.to_tflite import has_loop
 from edgepack.core.errors import ConfigError, ConversionError
@@ -77,6 +80,12 @@ def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibra
         else:
             assert calibrator is not None  # noqa: S101 (calibrating() provides it)
             calibration = _observe(job, data, calibrator, graph, update)
+    limited = read_tflite(limited_tflite).main
+    calibration = replace(
+        calibration,
+        ranges=usable_ranges(limited, calibration.ranges),
+        notes=(*limits.notes, *calibration.notes),
+    )
     job.calibrated_tflite.write_bytes(write_ranges(limited_tflite, calibration.ranges))
     observer_name = None if recipe.ranges else recipe.observer
     save_ranges(
@@ -86,7 +95,7 @@ def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibra
         calibration.observed,
         limits.constants,
     )
-    return replace(calibration, notes=limits.notes)
+    return calibration
 
 
 def calibration_report(
@@ -123,13 +132,15 @@ def _observe(
     observed = calibrator.observe(
         job.calibrated_tflite.read_bytes(),
         dict(data.representative.files),
-        samples=len(data.representative),
+        order=content_order(data.representative.inputs, job.recipe.seed),
         histograms=make_observer(job.recipe.observer).needs_histogram,
         work=job.work,
         update=update,
     )
     return Calibration(
-        ranges=choose_ranges(graph, observed, job.recipe.observer), observed=observed
+        ranges=choose_ranges(graph, observed, job.recipe.observer),
+        observed=observed,
+        notes=tuple(observation_notes(graph, observed, data.representative)),
     )
 
 
@@ -145,6 +156,7 @@ def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
         update=update,
         float_tflite=str(job.calibrated_tflite),
         representative=dict(data.representative.files),
+        seed=job.recipe.seed,
         calibrated_tflite=str(written),
     )
     collect_output(written, job.calibrated_tflite)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused
+from edgepack.calibration.datasets.content_order import content_order
 from edgepack.calibration.lint import ModelLint
 from edgepack.calibration.lint.model_rules import lint_training
 from edgepack.compression import find_technique
@@ -173,12 +174,18 @@ class ModelSession:
         *,
         float_tflite: str,
         representative: dict[str, str],
+        seed: int,
         calibrated_tflite: str,
         update: Update,
     ) -> None:
         """Write a float .tflite with activation ranges, for a model with fused recurrent layers."""
-        samples = list(load_arrays(representative).values())
-        calibrated = calibrate_fused(Path(float_tflite).read_bytes(), samples, update)
+        samples = load_arrays(representative)
+        calibrated = calibrate_fused(
+            Path(float_tflite).read_bytes(),
+            list(samples.values()),
+            update,
+            content_order(samples, seed).tolist(),
+        )
         Path(calibrated_tflite).write_bytes(calibrated)
 
     def quantize(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.calibration.datasets.content_order import content_order
 from edgepack.calibration.datasets.sampling import choose_samples
 from edgepack.calibration.datasets.sources.source import Survey
 from edgepack.checks import rules_out
@@ -128,9 +129,11 @@ class _Group(NamedTuple):
 
 
 def _stratified_mask(workload: Workload, count: int) -> Mask:
-    """Choose ``count`` samples, stratified by class."""
-    rows = choose_samples(Survey(count=len(workload), labels=workload.labels), count, DEFAULT_SEED)
-    return np.isin(np.arange(len(workload)), rows)
+    """Choose ``count`` samples, stratified by class, that do not depend on their order."""
+    order = content_order(workload.inputs, DEFAULT_SEED)
+    labels = None if workload.labels is None else workload.labels[order]
+    chosen = choose_samples(Survey(count=len(workload), labels=labels), count, DEFAULT_SEED)
+    return np.isin(np.arange(len(workload)), order[chosen])
 
 
 def _inputs(workload: Workload, mask: Mask | None, folder: Path) -> Arrays:

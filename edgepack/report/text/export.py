@@ -112,8 +112,8 @@ def _ranges(calibration: CalibrationReport) -> str:
         half = calibration.growth[-1]
         mean, least = f"{1 - half.mean:.1%}", f"{1 - half.largest:.1%}"
         text += (
-            f";\n          the first {half.samples:,} already covered {mean} of each range on"
-            f" average, {least} at worst"
+            f";\n          {half.samples:,} of them, drawn at random, already covered {mean}"
+            f" of each range\n          on average, {least} at worst"
         )
     return text
 

@@ -17,6 +17,7 @@ from edgepack.runtimes.kernel_defects import (
     other_operators,
     per_channel_dense,
     sparse_weights,
+    unlike_scales,
 )
 from edgepack.runtimes.kernel_defects.defect import MIXED, PER_CHANNEL, Defect, Lack
 from edgepack.tflite.operator_calls import OperatorCall
@@ -29,6 +30,7 @@ DEFECTS: tuple[Defect, ...] = (
     *per_channel_dense.DEFECTS,
     *int16_activations.DEFECTS,
     *low_bit_weights.DEFECTS,
+    *unlike_scales.DEFECTS,
     *other_operators.DEFECTS,
 )
 """All known defects; reports list findings in this order."""
