@@ -101,6 +101,7 @@ def main(folder: Path) -> None:
     unsafe(folder, dense)
     loop(folder)
     residual(folder)
+    states(folder)
 
 
 def loop(folder: Path) -> None:
@@ -110,6 +111,22 @@ def loop(folder: Path) -> None:
         sequential([layers.Input((10, 4), batch_size=1), layers.GRU(4), layers.Dense(3)])
     )
     (folder / "loop.tflite").write_bytes(converter.convert())
+
+
+def states(folder: Path) -> None:
+    """Write an LSTM that keeps its state, one whose state is passed, and data for both."""
+    layers = tf_keras.layers
+    state = [layers.Input((8,), batch_size=1, name=name) for name in "hc"]
+    steps = layers.Input((4, 3), batch_size=1, name="steps")
+    kept = layers.Dense(2)(layers.LSTM(8, stateful=True, name="lstm")(steps))
+    tf_keras.Model(steps, kept).save(folder / "stateful.h5")
+    scores, *after = layers.LSTM(8, return_state=True)(steps, initial_state=state)
+    tf_keras.Model([steps, *state], [layers.Dense(2)(scores), *after]).save(folder / "states.h5")
+    random = np.random.default_rng(0)
+    shapes = {"steps": (4, 3), "h": (8,), "c": (8,)}
+    arrays = {name: random.uniform(-1, 1, (SAMPLES, *shape)) for name, shape in shapes.items()}
+    np.savez(folder / "states.npz", **{key: x.astype(np.float32) for key, x in arrays.items()})
+    np.savez(folder / "steps.npz", x=arrays["steps"].astype(np.float32))
 
 
 def residual(folder: Path) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from conftest import ROOT, Bundle, python
+from tflite_micro.python.tflite_micro import runtime
 
 from edgepack.core.errors import ModelError
-from edgepack.runtimes.crashing_operator import first_operators
+from edgepack.runtimes import litert
+from edgepack.runtimes.failing_operator import first_operators
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite
@@ -52,6 +54,19 @@ def set_attribute(path: str, value: Any) -> Callable[[Any], None]:
     return change
 
 
+def set_quantization(**fields: float) -> Callable[[Any], None]:
+    """Return a change of the quantization of the first convolution's weights."""
+
+    def change(graph: Any) -> None:
+        quantization = graph.tensors[graph.operators[0].inputs[1]].quantization
+        for name, value in fields.items():
+            former = getattr(quantization, name)
+            is_one = np.isscalar(former)
+            setattr(quantization, name, value if is_one else np.full_like(former, value))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -70,7 +85,7 @@ def set_attribute(path: str, value: Any) -> Callable[[Any], None]:
         (set_attribute("outputs", [1000]), "the graph refers to tensor 1,000 of"),
         (set_attribute("tensors.0.buffer", 10**6), "tensor 0 refers to buffer 1,000,000 of"),
         (set_attribute("tensors.0.shape", [1, -8, 8, 1]), "tensor 0 has an impossible shape"),
-        (set_attribute("tensors.0.shape", [1] * 40), "tensor 0 has an impossible shape"),
+        (set_attribute("tensors.0.shape", [1] * 40), "tensor 0 has 40 dimensions, but at most 32"),
         (set_attribute("tensors.0.shape", [2**31 - 1] * 3), "tensor 0 is larger than any memory"),
         (set_attribute("tensors.1.shape", [3, 3]), "tensor 1 has 8 bytes, but its shape needs 36"),
         (set_attribute("tensors.0.type", 100), "tensor 0 has a type that does not exist"),
@@ -90,10 +105,7 @@ def set_attribute(path: str, value: Any) -> Callable[[Any], None]:
             set_attribute("tensors.0.quantization.zeroPoint", [0, 0]),
             "tensor 0 has 1 scales and 2 zero",
         ),
-        (
-            set_attribute("tensors.0.quantization.quantizedDimension", 4),
-            "along an axis that it does not",
-        ),
+        (set_quantization(quantizedDimension=4), "along an axis that it does not"),
     ],
 )
 def test_inconsistent_files_are_refused_with_a_message(
@@ -103,8 +115,52 @@ def test_inconsistent_files_are_refused_with_a_message(
     change(rewrite.graph)
     data = rewrite.to_bytes()
     for read in (read_tflite, Rewrite):
-        with pytest.raises(ModelError, match=f"^damaged .tflite file: .*{message}"):
+        with pytest.raises(ModelError, match=f"^(damaged|invalid) .tflite file: .*{message}"):
             read(data)
+
+
+def run_on_tflm(data: bytes) -> None:
+    """Run a model on zeros, without edgepack, which would refuse it."""
+    interpreter = runtime.Interpreter.from_bytes(data)
+    interpreter.set_input(np.zeros((1, 8, 8, 1), np.int8), 0)
+    interpreter.invoke()
+
+
+def without_options(graph: Any) -> None:
+    graph.operators[0].builtinOptions, graph.operators[0].builtinOptionsType = None, 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_attribute("operators.0.builtinOptions.strideW", 0),
+        set_attribute("operators.0.builtinOptions.fusedActivationFunction", 99),
+        without_options,
+        set_attribute("tensors.0.name", b"\xff\xfe"),
+        set_quantization(zeroPoint=300),
+        set_quantization(scale=-1.0),
+    ],
+)
+def test_a_file_that_an_interpreter_runs_is_not_called_damaged(
+    cnn: Bundle, change: Callable[[Any], None]
+) -> None:
+    rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
+    change(rewrite.graph)
+    data = rewrite.to_bytes()
+    run_on_tflm(data)
+    with pytest.raises(ModelError, match=r"^invalid .tflite file: "):
+        read_tflite(data)
+
+
+def test_an_axis_that_one_scale_does_not_need_is_not_damage(cnn: Bundle) -> None:
+    """TensorFlow Lite Micro runs the file, LiteRT refuses it."""
+    rewrite = Rewrite((cnn.folder / "int8.tflite").read_bytes())
+    rewrite.graph.tensors[0].quantization.quantizedDimension = 7
+    data = rewrite.to_bytes()
+    assert read_tflite(data).main.operators
+    run_on_tflm(data)
+    with pytest.raises(ValueError, match="quantized_dimension must be in range"):
+        litert.Interpreter(data)
 
 
 def test_options_that_lead_out_of_the_file_are_refused(cnn: Bundle) -> None:
@@ -165,7 +221,7 @@ def test_tables_that_share_all_their_bytes_are_refused_quickly() -> None:
     assert read_tflite(shared_tensors(4)).main.tensors[3].shape == (1, 1, 1, 1)
     started = time.monotonic()
     for count in (30, 100_000):
-        with pytest.raises(ModelError, match=r"its tables overlap|has an impossible shape"):
+        with pytest.raises(ModelError, match=r"its tables overlap|has 100,000 dimensions"):
             read_tflite(shared_tensors(count))
     assert time.monotonic() - started < 2
 

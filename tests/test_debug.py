@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgepack.core.progress import ignore
 from edgepack.evaluation.paired_outputs import sqnr_db
-from edgepack.layer_errors.causes import LayerCase, diagnose
+from edgepack.layer_errors.causes import SEE_DEBUG, LayerCase, diagnose
 from edgepack.layer_errors.debug_service import DebugService
 from edgepack.layer_errors.instrumented_copies import expose_tensors
 from edgepack.layer_errors.layer_statistics import LayerStatistics
@@ -273,25 +273,22 @@ BASE = LayerFigures(
 @pytest.mark.parametrize(
     ("changes", "cause", "cure"),
     [
-        ({}, "coarse steps", '--layer "b=int16" --layer "c=int16"'),
+        ({}, "coarse steps", SEE_DEBUG),
         ({"float_range": (0, 0)}, "zeros", "check the samples"),
-        ({"float_range": (0, 5), "bulk_range": (0, 5)}, "range too wide", "--ranges"),
-        (
-            {"best_range": (0, 9), "gain_db": 4.0},
-            *("outliers", "0 to 9 would lower its error by 4.0 dB"),
-        ),
-        ({"bulk_range": (0, 5), "operator": "AVERAGE_POOL_2D"}, "range of another", "b=int16"),
-        ({"operator": "SOFTMAX"}, "fixed range", "leave it"),
-        ({"sqnr_db": BASE.sqnr_db | {"clipping": 10}}, "range too narrow", "--observer min-max"),
-        ({"sqnr_db": BASE.sqnr_db | {"constants": 10}}, "weights", '--layer "b=float"'),
+        ({"float_range": (0, 5), "bulk_range": (0, 5)}, "range too wide", "samples like these"),
+        ({"best_range": (0, 9), "gain_db": 4.0}, "outliers", SEE_DEBUG),
+        ({"bulk_range": (0, 5), "operator": "AVERAGE_POOL_2D"}, "range of another", SEE_DEBUG),
+        ({"operator": "SOFTMAX"}, "fixed range", SEE_DEBUG),
+        ({"sqnr_db": BASE.sqnr_db | {"clipping": 10}}, "range too narrow", "cover this range"),
+        ({"sqnr_db": BASE.sqnr_db | {"constants": 10}}, "weights", SEE_DEBUG),
         (
             {"sqnr_db": BASE.sqnr_db | {"constants": 10}, "weight_dtype": "int4"},
-            *("weights", '--layer "b=int8"'),
+            *("weights", SEE_DEBUG),
         ),
         ({"sqnr_db": BASE.sqnr_db | {"constants": 9}}, "other weights", "it was made from"),
         (
             {"sqnr_db": BASE.sqnr_db | {"constants": 9}, "weight_spread": 100.0},
-            *("one scale for all weights", "per channel"),
+            *("one scale for all weights", SEE_DEBUG),
         ),
     ],
 )

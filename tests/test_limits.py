@@ -15,7 +15,7 @@ from conftest import Bundle
 from edgepack.core.errors import WorkerCrashError, WorkerLimitError
 from edgepack.core.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
-from edgepack.runtimes.crashing_operator import RunOutcome, find_crashing_operator
+from edgepack.runtimes.failing_operator import RunOutcome, find_failing_operator
 from edgepack.runtimes.latency import latencies
 from edgepack.runtimes.processes import LIMITS, interpreters
 from edgepack.runtimes.random_inputs import random_inputs
@@ -103,7 +103,7 @@ def without_beta(rewrite: Rewrite) -> None:
 def test_a_crash_names_its_operator_and_the_others_go_on(cnn: Bundle, tmp_path: Path) -> None:
     runs = run(modified(cnn, without_beta), tmp_path, [REFERENCE, TFLITE, LITERT, TFLM])
     for name in (REFERENCE.name, "tflm"):
-        crash = runs[name].crashing_operator
+        crash = runs[name].failing_operator
         assert crash is not None
         assert (runs[name].signal, crash.operator, crash.position) == ("SIGABRT", "SOFTMAX", 4)
         assert runs[name].failure == (
@@ -112,6 +112,49 @@ def test_a_crash_names_its_operator_and_the_others_go_on(cnn: Bundle, tmp_path: 
     for name in ("tflite-runtime", "litert"):
         assert runs[name].failure is None
         assert runs[name].outputs is not None
+
+
+def without_kernel(rewrite: Rewrite) -> None:
+    softmax = rewrite.graph.operators[-1]
+    code = rewrite.model.operatorCodes[softmax.opcodeIndex]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.TILE
+    shape = rewrite.add_tensor("multiples", [2], "int32", values=np.array([1, 1], np.int32))
+    softmax.inputs = [softmax.inputs[0], shape]
+    softmax.builtinOptions, softmax.builtinOptionsType = None, 0
+
+
+def too_new(rewrite: Rewrite) -> None:
+    rewrite.model.operatorCodes[rewrite.graph.operators[-1].opcodeIndex].version = 99
+
+
+def with_dead_output(rewrite: Rewrite) -> None:
+    index = rewrite.graph.operators[0].outputs[0]
+    rewrite.graph.tensors[index].quantization.scale = np.array([7.8e-9], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "runtime", "operator", "message"),
+    [
+        (without_kernel, TFLM, "TILE", "Didn't find op for builtin opcode 'TILE'"),
+        (too_new, LITERT, "SOFTMAX", "Registration failed."),
+        (too_new, TFLITE, "SOFTMAX", "Registration failed."),
+        (with_dead_output, LITERT, "CONV_2D", "failed to create XNNPACK runtime"),
+    ],
+)
+def test_a_refusal_names_its_operator_and_layer(
+    cnn: Bundle,
+    tmp_path: Path,
+    change: Callable[[Rewrite], None],
+    runtime: Runtime,
+    operator: str,
+    message: str,
+) -> None:
+    (result,) = run(modified(cnn, change), tmp_path, [runtime]).values()
+    refused = result.failing_operator
+    assert refused is not None
+    assert (result.signal, refused.operator) == (None, operator)
+    assert str(result.failure).startswith(f"{operator} of the layer {refused.layer!r}: ")
+    assert message in str(result.failure)
 
 
 def test_no_operator_is_named_that_may_be_innocent(cnn: Bundle) -> None:
@@ -127,8 +170,8 @@ def test_no_operator_is_named_that_may_be_innocent(cnn: Bundle) -> None:
     def position(
         model: bytes, outcome: Callable[[bytes], RunOutcome], time_s: float = 60.0
     ) -> int | None:
-        crashing_operator = find_crashing_operator(model, outcome, time_s)
-        return None if crashing_operator is None else crashing_operator.position
+        failing_operator = find_failing_operator(model, outcome, RunOutcome.CRASHED, time_s)
+        return None if failing_operator is None else failing_operator.position
 
     assert position(model, outcomes(1, 2, 3, 4, 5)) == 0
     assert position(model, outcomes(3, 4, 5)) == 2
@@ -144,7 +187,7 @@ def test_a_runtime_that_hangs_is_stopped_and_the_others_go_on(cnn: Bundle, tmp_p
     model = (cnn.folder / "int8.tflite").read_bytes()
     runs = run(model, tmp_path, [SLEEPER, TFLM], limits=Limits(time_s=1.5))
     assert runs["sleeper"].failure == "sleeper was stopped after 1.5 s in the step 'run'"
-    assert (runs["sleeper"].signal, runs["sleeper"].crashing_operator) == (None, None)
+    assert (runs["sleeper"].signal, runs["sleeper"].failing_operator) == (None, None)
     assert runs["tflm"].outputs is not None
     assert (runs["tflm"].peak_memory_bytes or 0) > 10 << 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,13 @@ Ranges = dict[str, Range]
 class Calibration:
     """Ranges, and the statistics they were chosen from (None for ranges from a file).
 
-    ``notes`` are remarks on what was observed, and on constants that are clipped.
+    ``constants`` are the ranges to which constants are clipped, by name. ``notes`` are remarks on
+    what was observed, and on these constants.
     """
 
     ranges: Ranges
     observed: Observed | None
+    constants: Ranges = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

@@ -30,8 +30,8 @@ def nothing_is_left_in_float(model: Model, target: Target) -> Iterator[Finding]:
             message=f"{kinds} {'computes' if len(left) == 1 else 'compute'} in float,"
             f" {len(left)} of {len(everywhere)} operators;"
             f" {_RULE}",
-            cure="replace these layers with ones that TensorFlow Lite supports in int8, or"
-            " quantize with edgepack, which names the obstacle",
+            cure="leave --layer NAME=float out if they were left in float on purpose; else replace"
+            " them with layers that TensorFlow Lite supports in int8",
             operator=left[0].operator,
             layer=layer,
         )

@@ -21,11 +21,11 @@ def interpreters_run(target: Target, evidence: Evidence) -> Iterator[Finding]:
     for name in (*target.interpreters, *emulated):
         run = evidence.runs.get(name)
         if run and run.failure:
-            crashing_operator = run.crashing_operator
+            failing_operator = run.failing_operator
             yield Finding(
                 message=f"{name} fails: {run.failure}",
-                operator=crashing_operator.operator if crashing_operator else None,
-                layer=crashing_operator.layer if crashing_operator else None,
+                operator=failing_operator.operator if failing_operator else None,
+                layer=failing_operator.layer if failing_operator else None,
             )
 
 

@@ -89,15 +89,27 @@ def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes
     return tflite
 
 
+_ASSIGNED = re.compile(r"node (?:\S+/)?(\S+)/Assign\w*VariableOp\S* was passed (\w+)")
 _MISSING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+
+
+_SEED_DTYPES = ("int64", "uint32", "int32")
+"""The dtypes of the states of Keras's and TensorFlow's random number generators."""
 
 
 def _explain(error: Exception) -> str:
     """Return why the conversion failed, with the cure for known causes."""
-    if "AssignVariableOp" in str(error):
+    if assigned := _ASSIGNED.search(str(error)):
+        layer, dtype = assigned.groups()
+        if dtype in _SEED_DTYPES:
+            return (
+                f"the layer {layer!r} changes an integer variable during inference, such as the"
+                " state of a random number generator; draw random numbers in training only"
+            )
         return (
-            "it changes a variable during inference, such as the state of a random number"
-            " generator; draw random numbers in training only"
+            f"the layer {layer!r} keeps a state from one inference to the next, which a frozen"
+            " model cannot; build it with stateful=False, and make its state an input and an output"
+            " of the model"
         )
     if names := sorted(set(_MISSING.findall(str(error))) - {"Placeholder"}):  # not an operator
         return (

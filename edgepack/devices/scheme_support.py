@@ -71,13 +71,18 @@ def require_supported(settings: Quantization, targets: Sequence[Target]) -> None
 
 def supporting_targets(settings: Quantization, names: Iterable[str]) -> list[Target]:
     """Return the named targets that accept a quantization and whose interpreters support it."""
-    has_float = FLOAT in {scheme for _, scheme in settings.layers}
-    return [
-        target
-        for target in map(load_target, names)
-        if not any(why_unsupported(settings, name) for name in target.interpreters)
-        and not (has_float and target.quantization == "full-integer")
-    ]
+    return [target for target in map(load_target, names) if not why_refused(settings, target)]
+
+
+def why_refused(settings: Quantization, target: Target) -> str | None:
+    """Return why a target refuses a quantization, or its interpreters do; None if none does."""
+    for name in target.interpreters:
+        if why := why_unsupported(settings, name):
+            return why
+    computes_in_float = FLOAT in {scheme for _, scheme in settings.layers}
+    if target.quantization == "full-integer" and (computes_in_float or not settings.needs_ranges):
+        return f"the target {target.name} requires integers throughout"
+    return None
 
 
 def supporting_runtimes(settings: Quantization) -> list[str]:

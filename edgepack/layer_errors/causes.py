@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgepack.layer_errors.result import LayerFigures, LayerFinding, Range
-from edgepack.tflite.converter_names import split_fused_name
 
 SMALL_SHARE = 0.01
 """A layer with a smaller share of the output's noise is left as it is."""
@@ -26,8 +25,10 @@ _MISMATCH_DB = 10.0
 Rounding weights that share one scale leaves at least 20 dB in int8, and about 10 dB even in int4.
 """
 
+SEE_DEBUG = "edgepack debug tries which options help"
+"""Stands in remedies for the options that help, which are unknown until they are tried."""
+
 _LITTLE_USED = 0.25  # fraction of the range: two of eight bits are lost
-_MAX_LISTED = 2  # consumers whose options are written out
 _MIN_GAIN_DB = 3.0  # half of the noise
 _WIDE_SPREAD = 8.0  # three bits are lost in the channel of the smallest weights
 
@@ -96,10 +97,7 @@ def range_too_narrow(case: LayerCase) -> LayerFinding | None:
             f"{figures.saturation:.2%} of its values lie outside its range {_range(figures)}: in"
             f" the float model they range from {_format(figures.float_range)}"
         ),
-        cure=(
-            "calibrate with samples that cover this range, using --observer min-max if it was"
-            " another, or set the range by hand in calibration.json and pass that file to --ranges"
-        ),
+        cure=(f"calibrate with samples that cover this range; {SEE_DEBUG}"),
     )
 
 
@@ -111,7 +109,7 @@ def fixed_range(case: LayerCase) -> LayerFinding | None:
     return LayerFinding(
         cause="fixed range",
         why=f"TensorFlow Lite fixes the range of {figures.operator} at {_range(figures)}",
-        cure=f"leave it as it is, or use more bits: {_int16_options(case)}",
+        cure=SEE_DEBUG,
     )
 
 
@@ -146,7 +144,7 @@ def mixed_channel_scales(case: LayerCase) -> LayerFinding | None:
             "its weights share one scale, although the largest of one channel is"
             f" {spread:.0f} times the largest of another"
         ),
-        cure="quantize its weights per channel",
+        cure=SEE_DEBUG,
     )
 
 
@@ -156,14 +154,10 @@ def constant_rounding(case: LayerCase) -> LayerFinding | None:
     if _largest_noise(figures) != "constants":
         return None
     dtype = figures.weight_dtype or figures.dtype
-    wider = "int8" if dtype == "int4" else "float"
     return LayerFinding(
         cause="weights",
         why=f"most of its error comes from rounding its weights to {dtype}",
-        cure=(
-            "leave it as it is (another range would not help), or use more bits:"
-            f" {_option(figures, wider)}"
-        ),
+        cure=SEE_DEBUG,
     )
 
 
@@ -179,17 +173,13 @@ def shared_range(case: LayerCase) -> LayerFinding | None:
     ]
     if not sharing or _used_fraction(figures) > _LITTLE_USED:
         return None
-    is_pooling = figures.operator == "AVERAGE_POOL_2D"
     return LayerFinding(
         cause="range of another",
         why=(
             f"it must have the range of {sharing[0]}, {_range(figures)}, of which its own values"
             f" use {_used_fraction(figures):.0%}: its steps are too coarse"
         ),
-        cure=(
-            f"use finer steps: {_int16_options(case)}"
-            + ("; or let its values decide the range: --observer lp" if is_pooling else "")
-        ),
+        cure=SEE_DEBUG,
     )
 
 
@@ -205,10 +195,7 @@ def range_too_wide(case: LayerCase) -> LayerFinding | None:
             f"its range {_range(figures)} is far wider than that of its values in the float model,"
             f" {_format(figures.float_range)}: its steps are too coarse"
         ),
-        cure=(
-            "calibrate with samples like these, or set the range by hand in calibration.json and"
-            " pass that file to --ranges"
-        ),
+        cure=f"calibrate with samples like these; {SEE_DEBUG}",
     )
 
 
@@ -223,11 +210,7 @@ def outliers(case: LayerCase) -> LayerFinding | None:
             f"99.9% of its values use {_used_fraction(figures):.0%} of its range {_range(figures)},"
             " which a few large values widen: its steps are too coarse"
         ),
-        cure=(
-            f"clip these: {_format(figures.best_range)} would lower its error by"
-            f" {figures.gain_db:.1f} dB; --observer mse finds such ranges, or set the range by hand"
-            f" in calibration.json (--ranges); or use more bits: {_int16_options(case)}"
-        ),
+        cure=SEE_DEBUG,
     )
 
 
@@ -240,7 +223,7 @@ def coarse_steps(case: LayerCase) -> LayerFinding:
             f"its values use its range {_range(figures)} well, but {figures.dtype} has too few"
             " steps for the layers that follow"
         ),
-        cure=f"use more bits: {_int16_options(case)}",
+        cure=SEE_DEBUG,
     )
 
 
@@ -299,20 +282,3 @@ def _range(figures: LayerFigures) -> str:
 
 def _format(values: Range) -> str:
     return f"{values[0]:.4g} to {values[1]:.4g}"
-
-
-def _int16_options(case: LayerCase) -> str:
-    """Return the options that quantize a layer to 16 bits, and with it all that consume it."""
-    figures, consumers = case.figures, case.consumers
-    if figures.operator == "input":
-        return "--scheme int16"
-    if len(consumers) > _MAX_LISTED:
-        option = _option(figures, "int16")
-        return f"{option}, and likewise for the {len(consumers)} layers that consume it"
-    return " ".join(_option(each, "int16") for each in (figures, *consumers))
-
-
-def _option(figures: LayerFigures, scheme: str) -> str:
-    """Return the option that sets a layer's scheme, with a name that occurs in its tensor's."""
-    name = figures.name if figures.name in figures.tensor else split_fused_name(figures.tensor)[0]
-    return f'--layer "{name}={scheme}"'

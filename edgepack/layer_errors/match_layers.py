@@ -13,7 +13,8 @@ from edgepack.tflite.graph import Graph, Operator, Tensor
 from edgepack.tflite.layer_names import layer_names
 
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
-_INPUT = "input"
+INPUT = "input"
+"""The operator of an input of the model."""
 _MOVES = {
     *("BATCH_TO_SPACE_ND", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "MAXIMUM"),
     *("MAX_POOL_2D", "MINIMUM", "PACK", "PAD", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "SLICE"),
@@ -141,7 +142,7 @@ def _input_layers(source: Graph, quantized: Graph, names: dict[int, str]) -> Ite
                 counterpart = operator.outputs[0]
         yield Layer(
             name=names[index],
-            operator=_INPUT,
+            operator=INPUT,
             position=-1,
             index=index,
             quantized_index=counterpart,

@@ -120,6 +120,55 @@ class LayerReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialScore:
+    """How close a quantized model is to float: its lowest SQNR in dB, and its lowest agreement.
+
+    The lowest are over all outputs on all interpreters. None as in
+    :class:`~edgepack.evaluation.scores.Score`.
+    """
+
+    sqnr_db: float | None
+    agreement: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A change of the options that was made: the model was quantized with it, and run.
+
+    ``options`` are what a shell accepts; ``ranges_file`` is the name in them of a file in the
+    output folder. ``layers`` names the layers that it is for, none if for the whole model.
+    ``after`` is None if the model could not be made or run, and ``failure`` says why. A change
+    ``helps`` if it gains at least a decibel and loses no agreement.
+    """
+
+    options: str
+    ranges_file: str | None
+    layers: tuple[str, ...]
+    after: TrialScore | None
+    failure: str | None
+    helps: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """The changes that were tried, those that help first, the best of them first.
+
+    ``before`` is the quantized model without them. ``interpreters`` ran every model on the same
+    samples; ``untried`` is the number of changes that were left out to save time.
+    """
+
+    before: TrialScore
+    interpreters: tuple[str, ...]
+    tried: tuple[Trial, ...]
+    untried: int
+
+    @property
+    def helpful(self) -> list[Trial]:
+        """Those that help."""
+        return [trial for trial in self.tried if trial.helps]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DebugReport:
     """Why a quantized model differs from its float model.
 
@@ -127,7 +176,7 @@ class DebugReport:
     worst first. ``unmatched`` names the layers that only the float file has. ``data`` is the
     dataset used, ``test`` or ``representative``; ``kernels`` are the LiteRT kernels that ran the
     quantized model, ``reference`` or ``optimized``. ``lost_channels`` has, by output, what its
-    scale loses.
+    scale loses. ``trials`` are the changes of the options that were tried; None if none was.
     """
 
     model: str
@@ -139,6 +188,7 @@ class DebugReport:
     unmatched: tuple[str, ...]
     notes: tuple[str, ...] = ()
     lost_channels: Mapping[str, LayerFinding] = field(default_factory=dict)
+    trials: Trials | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of debug.json."""
@@ -152,6 +202,7 @@ class DebugReport:
             "layers": [layer.to_dict() for layer in self.layers],
             "unmatched": list(self.unmatched),
             "notes": list(self.notes),
+            "trials": self.trials and asdict(self.trials),
         } | (
             {"lost_channels": {name: asdict(each) for name, each in self.lost_channels.items()}}
             if self.lost_channels

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgepack.config.export import Recipe
+from edgepack.config.export import DEFAULT_TARGETS, Recipe
 from edgepack.core.codec import restore
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.core.wording import WARNING
+from edgepack.devices.scheme_support import require_supported, supporting_targets
+from edgepack.devices.target import load_targets, target_file
 from edgepack.layer_errors.output_causes import diagnose_output
 from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import DebugReport, IsolatedLayers, LayerComparison
@@ -21,9 +23,11 @@ from edgepack.pipeline.steps.job import load_model_and_data, new_job, require_da
 from edgepack.pipeline.steps.layer_comparer import spread_samples, start_layer_comparer
 from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.split_outputs import split_outputs
+from edgepack.pipeline.trials import Trier, with_tried_cures
 from edgepack.report.plots.debug_picture import draw_layer_errors, has_matplotlib
 from edgepack.runtimes import LITERT
-from edgepack.runtimes.installed import versions_of
+from edgepack.runtimes.installed import installed_runtimes, runtimes_named, versions_of
+from edgepack.runtimes.processes import interpreters
 from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays, save_arrays
 from edgepack.storage.artifact import describe_all
@@ -40,24 +44,30 @@ _NO_PLOT = "no debug.svg: matplotlib is not installed; pip install 'edgepack[plo
 def debug(
     recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False
 ) -> DebugReport:
-    """Quantize a model and compare it with its float model, layer by layer.
+    """Quantize a model, compare it with its float model layer by layer, and try what may help.
 
-    Compares up to :data:`MAX_SAMPLES` samples, spread evenly over the test data, or else over the
-    representative dataset. Writes ``recipe.output`` atomically: both models, debug.json, debug.svg
-    where matplotlib is installed, and the manifest. ``verbose`` lets TensorFlow and LiteRT write to
-    standard error.
+    Only what ``recipe.targets`` support is tried, or without any what the default targets do that
+    support the scheme. Compares up to :data:`MAX_SAMPLES` samples, spread evenly over the test
+    data, or else over the representative dataset. Writes ``recipe.output`` atomically: both models,
+    debug.json, debug.svg where matplotlib is installed, the files of ranges that help, and the
+    manifest. ``verbose`` lets TensorFlow and the interpreters write to standard error.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
     require_data(recipe)
+    targets = load_targets(recipe.targets)
+    require_supported(recipe.quantization, targets)
+    targets = targets or supporting_targets(recipe.quantization, DEFAULT_TARGETS)
+    names = {LITERT.name, *(name for target in targets for name in target.interpreters)}
+    runtimes = installed_runtimes(runtimes_named(names))
+    paths = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
     with (
-        staged_output(
-            recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force
-        ) as folder,
+        staged_output(recipe.output, _COMMAND, paths, force=recipe.force) as folder,
         TemporaryFolder(folder.parent) as work,
         model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
         calibrating(recipe, verbose=verbose) as calibrator,
         start_layer_comparer(verbose=verbose) as service,
+        interpreters(runtimes, verbose=verbose) as running,
     ):
         job = new_job(recipe, folder, work, session, progress, verbose=verbose)
         read_model = describe_model(recipe.source)
@@ -67,7 +77,7 @@ def debug(
         notes += model_steps.convert(job, data).notes
         data, split_notes = split_outputs(job, data)
         notes += split_notes
-        calibration = calibrate(job, data, calibrator)
+        calibration = calibrate(job, data, calibrator, histograms=True)
         notes += calibration.notes if calibration else ()
         model, _ = model_steps.quantize_model(job)
         report = compare_layers(
@@ -86,11 +96,21 @@ def debug(
             data="test" if data.is_tested else "representative",
             notes=notes if has_matplotlib() else (*notes, _NO_PLOT),
         )
+        trier = Trier(
+            job=job,
+            data=data,
+            calibration=calibration,
+            samples=spread_samples(data.evaluation_data.inputs),
+            targets=targets,
+            running=running,
+            runtimes=runtimes,
+        )
+        report = with_tried_cures(report, trier.trials(model, report.layers))
         text_files.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw_layer_errors(report))
         manifest = export_manifest(
-            _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
+            _COMMAND, recipe, describe_all(folder), inputs, versions_of(runtimes)
         )
         manifest.write(folder)
     return report

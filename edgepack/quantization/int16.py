@@ -151,7 +151,8 @@ def _require_kernel(rewrite: Rewrite, operator: Any) -> None:
         return
     name = split_fused_name(rewrite.graph.tensors[operator.outputs[0]].name.decode())[0]
     raise ConversionError(
-        f"{name}: {kind} has no int16 kernel; keep it in int8 with --layer '{name}=int8'"
+        f"{name}: {kind} has no int16 kernel; keep it in int8 with --layer '{name}=int8', which"
+        " tflite-runtime does not run, or choose the scheme int8"
     )
 
 

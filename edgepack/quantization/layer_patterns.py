@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from edgepack.core.errors import ModelError
 from edgepack.tflite.converter_names import split_fused_name
 from edgepack.tflite.graph import Graph, Operator
+from edgepack.tflite.layer_names import layer_names
 
 _SUGGESTIONS = 3
 
@@ -21,10 +22,15 @@ def assign_patterns(
     ``layers`` pairs patterns with ``int8``, ``int16``, ``int4`` or ``float``; the last match
     applies, or ``default`` without one. A pattern matches consecutive whole components of a path:
     ``block_1`` and ``block_1/*`` match ``model/block_1/conv/Conv2D``. The paths of an operator are
-    the names of its outputs and of its weights. Raises :class:`ModelError` for a pattern without a
+    the names of its outputs and of its weights; its layer name, as reports print it, also matches.
+    Raises :class:`ModelError` for a pattern without a
     match.
     """
-    names = {_key(graph, operator): list(_runs(graph, operator)) for operator in graph.operators}
+    reported = layer_names(graph)
+    names = {
+        _key(graph, operator): [*_runs(graph, operator), *(reported[i] for i in operator.outputs)]
+        for operator in graph.operators
+    }
     assigned = dict.fromkeys(names, default)
     for pattern, scheme in layers:
         matches = [

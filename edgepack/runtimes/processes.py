@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
@@ -21,7 +22,12 @@ from edgepack.core.errors import EdgepackError, ModelError, WorkerCrashError, Wo
 from edgepack.core.progress import CombinedProgress, Update, ignore
 from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes import Runtime
-from edgepack.runtimes.crashing_operator import CrashingOperator, RunOutcome, find_crashing_operator
+from edgepack.runtimes.failing_operator import (
+    FailingOperator,
+    RunOutcome,
+    find_failing_operator,
+    operator_in_message,
+)
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.run_parts import Part, has_nan, join_outputs
 from edgepack.runtimes.run_result import Run
@@ -36,6 +42,7 @@ LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 
 _MAX_PROCESSES = 4  # per runtime: each takes 45 MB and some time to start
 _SEARCH_S = 5.0
+_NUMBER = re.compile(r"\d+")
 _MIB = 1 << 20
 _BYTES_PER_COMPARISON = 40
 """The memory to compare two values: their integers, differences and real values."""
@@ -233,20 +240,25 @@ class Interpreters:
             self._free[runtime].put(process)
 
     def _finish(self, parts: dict[Runtime, list[Part]], samples: int) -> dict[str, Run]:
-        """Wait for the parts, then search for the operators that crashed them."""
+        """Wait for the parts, then search for the operators that they fail in."""
         runs = {
             runtime: self._join(runtime, of_runtime, samples)
             for runtime, of_runtime in parts.items()
         }
         searches = {
-            runtime: self._pool.submit(self._find_crashing_operator, runtime, parts[runtime])
+            runtime: self._pool.submit(self._find_failing_operator, runtime, parts[runtime])
             for runtime, run in runs.items()
-            if run.signal
+            if run.is_refused
         }
         for runtime, search in searches.items():
             if operator := search.result():
-                failure = f"{runtime.name} was killed by {runs[runtime].signal} in {operator}"
-                runs[runtime] = replace(runs[runtime], crashing_operator=operator, failure=failure)
+                run = runs[runtime]
+                failure = (
+                    f"{runtime.name} was killed by {run.signal} in {operator}"
+                    if run.signal
+                    else f"{operator}: {run.failure}"
+                )
+                runs[runtime] = replace(runs[runtime], failing_operator=operator, failure=failure)
         return {runtime.name: run for runtime, run in runs.items()}
 
     def _join(self, runtime: Runtime, parts: list[Part], samples: int) -> Run:
@@ -309,12 +321,17 @@ class Interpreters:
             f" {limit // _MIB:,} MiB)"
         )
 
-    def _find_crashing_operator(
-        self, runtime: Runtime, parts: list[Part]
-    ) -> CrashingOperator | None:
-        """Find the operator that crashed the process of one of the parts."""
-        part = next(part for part in parts if isinstance(part.error, WorkerCrashError))
+    def _find_failing_operator(self, runtime: Runtime, parts: list[Part]) -> FailingOperator | None:
+        """Find the operator that one of the parts crashed in, or that the runtime refuses."""
+        crashed = [part for part in parts if isinstance(part.error, WorkerCrashError)]
+        part = next((part for part in (*crashed, *parts) if part.error), None)
+        if part is None or part.error is None:
+            return None
+        model = Path(part.arguments["model"]).read_bytes()
+        if not crashed and (operator := operator_in_message(model, str(part.error))):
+            return operator
         first = part.arguments["start"] + part.done
+        reason = _without_numbers(part.error)
 
         def run_model(model: bytes) -> RunOutcome:
             part.truncated.write_bytes(model)
@@ -322,16 +339,22 @@ class Interpreters:
             try:
                 self._call(runtime, "try_out", update=ignore, **arguments)
             except WorkerCrashError as crash:
-                return RunOutcome.CRASHED if crash.signal else RunOutcome.REFUSED
-            except (EdgepackError, RuntimeError):
-                return RunOutcome.REFUSED
+                return RunOutcome.CRASHED if crash.signal else RunOutcome.FAILED
+            except (EdgepackError, RuntimeError) as error:
+                is_same = _without_numbers(error) == reason
+                return RunOutcome.REFUSED if is_same else RunOutcome.FAILED
             return RunOutcome.RAN
 
-        model = Path(part.arguments["model"]).read_bytes()
-        return find_crashing_operator(model, run_model, _SEARCH_S)
+        outcome = RunOutcome.CRASHED if crashed else RunOutcome.REFUSED
+        return find_failing_operator(model, run_model, outcome, _SEARCH_S)
 
 
-def _failure(error: Exception) -> str:
+def _without_numbers(error: BaseException) -> str:
+    """Return a message without the indices of nodes, which change as a model is truncated."""
+    return _NUMBER.sub("#", _failure(error))
+
+
+def _failure(error: BaseException) -> str:
     """Return in one line why a runtime failed; of a traceback, what comes after its frames."""
     lines = str(error).strip().splitlines()
     frames = [index for index, line in enumerate(lines[:-1]) if line.startswith(" ")]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.footprint.allocations import Allocations
-from edgepack.runtimes.crashing_operator import CrashingOperator
+from edgepack.runtimes.failing_operator import FailingOperator
 from edgepack.storage.arrays import Arrays
 
 
@@ -24,8 +24,8 @@ class Run:
     reports. ``left_by_delegates`` has the indices of the operators that no delegate took; None if
     unknown. ``resized`` has the number of values of tensors, by index, where it differs from the
     file. A model ``is_refused`` if the runtime rejected it or crashed, rather than exceeding a
-    limit of time or memory. After a crash, ``signal`` names the signal that killed the process, and
-    ``crashing_operator`` the operator that was running, if it is known.
+    limit of time or memory. After a crash, ``signal`` names the signal that killed the process.
+    ``failing_operator`` is the operator that it was running, or that was refused, if it is known.
     """
 
     version: str
@@ -39,7 +39,7 @@ class Run:
     failure: str | None = None
     is_refused: bool = False
     signal: str | None = None
-    crashing_operator: CrashingOperator | None = None
+    failing_operator: FailingOperator | None = None
 
     @property
     def samples(self) -> int | None:

@@ -15,7 +15,13 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgepack.core.errors import ModelError
-from edgepack.tflite.flatbuffer_tables import Damage, FlatBuffer, FlatBufferTable
+from edgepack.tflite.flatbuffer_tables import (
+    Damage,
+    FlatBuffer,
+    FlatBufferTable,
+    Violation,
+    describe_damage,
+)
 from edgepack.tflite.quantization_damage import Quantized, require_quantization
 
 _MAX_DIMENSIONS = 32
@@ -48,7 +54,7 @@ class _Tensor:
 
 
 def require_undamaged(data: bytes) -> None:
-    """Raise :class:`ModelError` if a .tflite file is damaged.
+    """Raise :class:`ModelError` if a .tflite file is damaged, or breaks the rules of the format.
 
     Checks every index and count against what it refers to, constants against their shapes,
     quantization against its tensor, and the order of operators against their inputs. Time and
@@ -57,7 +63,7 @@ def require_undamaged(data: bytes) -> None:
     try:
         _require_model(FlatBuffer(data).root())
     except Damage as damage:
-        raise ModelError(f"damaged .tflite file: {damage}") from None
+        raise ModelError(describe_damage(damage)) from None
 
 
 def _require_model(model: FlatBufferTable) -> None:
@@ -68,14 +74,14 @@ def _require_model(model: FlatBufferTable) -> None:
         raise Damage("it contains no graph")
     for entry in model.tables(6):
         entry.text(0)
-        _require_index("metadata", entry.number(1, "u4"), "buffer", len(buffers))
+        _require_unread_index("metadata", entry.number(1, "u4"), "buffer", len(buffers))
     for signature in model.tables(7):
         signature.text(2)
         graph = signature.number(4, "u4")
-        _require_index("a signature", graph, "graph", len(counts))
+        _require_unread_index("a signature", graph, "graph", len(counts))
         for entry in (*signature.tables(0), *signature.tables(1)):
             entry.text(0)
-            _require_index("a signature", entry.number(1, "u4"), "tensor", counts[graph])
+            _require_unread_index("a signature", entry.number(1, "u4"), "tensor", counts[graph])
 
 
 def _is_custom(code: FlatBufferTable) -> bool:
@@ -117,7 +123,7 @@ def _require_graph(graph: FlatBufferTable, are_custom: list[bool], buffers: list
         if not are_custom[code]:  # the operator of Ethos-U has scratch tensors as inputs
             _require_known(name, read[read != -1].tolist(), known)
         if overwritten := fixed.intersection(written.tolist()):
-            raise Damage(f"{name} writes tensor {min(overwritten)}, which already has a value")
+            raise Violation(f"{name} writes tensor {min(overwritten)}, which already has a value")
         known.update(written.tolist())
         fixed.update(written.tolist())
     _require_known("the graph", outputs.tolist(), known)
@@ -136,15 +142,19 @@ def _tensor(index: int, table: FlatBufferTable, buffers: list[_Bytes]) -> _Tenso
     table.numbers(7, "i4")
     for variant in table.tables(9):
         variant.numbers(0, "i4")
-    if len(shape) > _MAX_DIMENSIONS or min(shape, default=0) < 0:
+    if min(shape, default=0) < 0:
         raise Damage(f"{name} has an impossible shape")
+    if len(shape) > _MAX_DIMENSIONS:
+        raise Violation(
+            f"{name} has {len(shape):,} dimensions, but at most {_MAX_DIMENSIONS} are possible"
+        )
     content, is_sparse = buffers[buffer], _visit_sparsity(table.table(6))
     stored = None if content is None else len(content)
     needed = (prod(shape) * _BITS.get(kind, 8) + 7) // 8
     if needed > _MAX_BYTES:
         raise Damage(f"{name} is larger than any memory")
     if stored and stored != needed and kind in _BITS and not is_sparse:
-        raise Damage(f"{name} has {stored:,} bytes, but its shape needs {needed:,}")
+        raise Violation(f"{name} has {stored:,} bytes, but its shape needs {needed:,}")
     is_external, is_variable = table.number(10, "u4") > 0, table.number(5, "u1") > 0
     is_constant = stored != 0 or is_external
     values = content if stored and not is_sparse else None
@@ -168,6 +178,12 @@ def _require_index(user: str, index: int, what: str, count: int) -> None:
         raise Damage(f"{user} refers to {what} {index:,} of {count:,}")
 
 
+def _require_unread_index(user: str, index: int, what: str, count: int) -> None:
+    """Check an index that interpreters do not need to run the model."""
+    if index >= count:
+        raise Violation(f"{user} refers to {what} {index:,} of {count:,}")
+
+
 def _require_indices(user: str, indices: NDArray[Any], count: int) -> None:
     invalid = indices[(indices < 0) | (indices >= count)]
     if len(invalid):
@@ -177,4 +193,4 @@ def _require_indices(user: str, indices: NDArray[Any], count: int) -> None:
 def _require_known(user: str, indices: Iterable[int], known: set[int]) -> None:
     for index in indices:
         if index not in known:
-            raise Damage(f"{user} reads tensor {index}, which has no value yet")
+            raise Violation(f"{user} reads tensor {index}, which has no value yet")

@@ -32,7 +32,21 @@ _PLACE = struct.Struct("<H")
 
 
 class Damage(Exception):  # noqa: N818 (it describes the damage)
-    """What is wrong with a file, as a message that follows its name."""
+    """What is wrong with a file that no interpreter can read, as a message."""
+
+
+class Violation(Damage):
+    """What breaks the rules of the format, although some interpreters do not look at it."""
+
+
+def describe_damage(error: Exception) -> str:
+    """Return why a file is refused; ``error`` may be a parser's, too.
+
+    >>> describe_damage(Violation("tensor 3 has 4 scales for 8 channels"))
+    'invalid .tflite file: tensor 3 has 4 scales for 8 channels'
+    """
+    kind = "invalid" if isinstance(error, Violation) else "damaged"
+    return f"{kind} .tflite file: {error}"
 
 
 class FlatBuffer:
@@ -112,11 +126,11 @@ class FlatBufferTable:
         return np.frombuffer(self._file.data, little_endian, count, start)
 
     def text(self, field: int) -> str:
-        """Read a string, empty if the field is omitted; raises :class:`Damage` if not UTF-8."""
+        """Read a string, empty if the field is omitted; raises :class:`Violation` if not UTF-8."""
         try:
             return self.numbers(field, "u1").tobytes().decode()
         except UnicodeDecodeError:
-            raise Damage("a name is not UTF-8") from None
+            raise Violation("a name is not UTF-8") from None
 
     def _vector(self, field: int, width: int) -> tuple[int, int]:
         """Return the position of a vector's first element and the number of elements.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgepack.tflite.flatbuffer_tables import Damage
+from edgepack.tflite.flatbuffer_tables import Damage, Violation
 from edgepack.tflite.graph import Operator
 
 
@@ -44,10 +44,10 @@ def require_valid_operator(position: int, operator: Operator, options: str) -> N
         return
     name = f"operator {position}, {operator.name},"
     if operator.version < 1:
-        raise Damage(f"{name} has version {operator.version}")
+        raise Violation(f"{name} has version {operator.version}")
     for field, value in operator.options.items():
         if field in _ENUMS and value not in _ENUMS[field]:
-            raise Damage(f"{name} has {field} {value:g}, which does not exist")
+            raise Violation(f"{name} has {field} {value:g}, which does not exist")
     if needs := _NEEDS.get(operator.name):
         _require_tensors(name, operator, needs)
         _require_options(name, operator, needs, options)
@@ -67,14 +67,14 @@ def _require_tensors(name: str, operator: Operator, needs: _Needs) -> None:
 
 def _require_options(name: str, operator: Operator, needs: _Needs, options: str) -> None:
     if needs.options not in (None, options):
-        raise Damage(f"{name} has no {needs.options}")
+        raise Violation(f"{name} has no {needs.options}")
     for field in needs.positive:
         if (value := operator.options.get(field, 0)) < 1:
-            raise Damage(f"{name} has {field} {value:g}")
+            raise Violation(f"{name} has {field} {value:g}")
     for field, kind in needs.counts:
         value, count = operator.options.get(field, 0), len(getattr(operator, kind))
         if value != count:
-            raise Damage(f"{name} has {field} {value:g} but {count} {kind}")
+            raise Violation(f"{name} has {field} {value:g} but {count} {kind}")
 
 
 def _span(least: int, most: int | None) -> str:

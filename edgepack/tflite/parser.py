@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgepack.core.errors import ModelError
 from edgepack.core.printable import printable
 from edgepack.tflite.damage import require_undamaged
-from edgepack.tflite.flatbuffer_tables import Damage
+from edgepack.tflite.flatbuffer_tables import Damage, describe_damage
 from edgepack.tflite.graph import Graph, Model, Operator, QuantParams, Tensor
 from edgepack.tflite.operator_requirements import require_valid_operator
 
@@ -50,7 +50,7 @@ def read_tflite(data: bytes) -> Model:
             _graph(root.Subgraphs(i), names, buffers) for i in range(root.SubgraphsLength())
         )
     except DAMAGE as error:
-        raise ModelError(f"damaged .tflite file: {error}") from error
+        raise ModelError(describe_damage(error)) from error
     return Model(subgraphs=subgraphs)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.tflite.flatbuffer_tables import Damage, FlatBufferTable
+from edgepack.tflite.flatbuffer_tables import FlatBufferTable, Violation
 from edgepack.tflite.nibbles import unpack
 
 _ZERO_POINTS = {"INT8": (-(2**7), 2**7 - 1), "UINT8": (0, 2**8 - 1), "INT16": (-(2**15), 2**15 - 1)}
@@ -40,8 +40,9 @@ class Quantized:
 def require_quantization(tensor: Quantized, table: FlatBufferTable | None) -> None:
     """Check a quantization against its tensor, as TensorFlow Lite does when it loads a file.
 
-    A constant of one dimension may have an axis that does not exist, as biases of 2020 do:
-    TensorFlow Lite Micro ignores it. Raises :class:`~edgepack.tflite.flatbuffer_tables.Damage`.
+    A tensor of one scale, and a constant of one dimension, may have an axis that does not exist, as
+    biases of 2020 do: TensorFlow Lite Micro ignores it. Raises
+    :class:`~edgepack.tflite.flatbuffer_tables.Violation`.
     """
     if table is None:
         return
@@ -52,20 +53,20 @@ def require_quantization(tensor: Quantized, table: FlatBufferTable | None) -> No
     if not len(scales) or tensor.kind not in _QUANTIZED or table.number(4, "u1"):
         return
     name, shape, axis = tensor.name, tensor.shape, table.number(6, "i4")
-    if tensor.is_constant and len(shape) == 1:
+    if len(scales) == 1 or (tensor.is_constant and len(shape) == 1):
         axis = 0
     if len(zero_points) != len(scales):
-        raise Damage(f"{name} has {len(scales)} scales and {len(zero_points)} zero points")
+        raise Violation(f"{name} has {len(scales)} scales and {len(zero_points)} zero points")
     if shape and not 0 <= axis < len(shape):
-        raise Damage(f"{name} is quantized along an axis that it does not have")
+        raise Violation(f"{name} is quantized along an axis that it does not have")
     channels = shape[axis] if shape else 1
     if len(scales) not in (1, channels):
-        raise Damage(f"{name} has {len(scales)} scales for {channels} channels")
+        raise Violation(f"{name} has {len(scales)} scales for {channels} channels")
     low, high = _ZERO_POINTS.get(tensor.kind, (-np.inf, np.inf))
     if not low <= zero_points.min() <= zero_points.max() <= high:
-        raise Damage(f"{name} has a zero point outside {tensor.kind.lower()}")
+        raise Violation(f"{name} has a zero point outside {tensor.kind.lower()}")
     if not _are_valid(scales, zero_points, tensor, axis):
-        raise Damage(f"{name} has scales that are not positive normal numbers")
+        raise Violation(f"{name} has scales that are not positive normal numbers")
 
 
 def _are_valid(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgepack.core.errors import ModelError
 from edgepack.tflite.damage import require_undamaged
+from edgepack.tflite.flatbuffer_tables import describe_damage
 from edgepack.tflite.parser import DAMAGE
 
 _IDENTIFIER = b"TFL3"
@@ -37,7 +38,7 @@ class Rewrite:
             self.model = schema.ModelT.InitFromPackedBuf(data, 0)
             self.graph = self.model.subgraphs[0]
         except DAMAGE as error:
-            raise ModelError(f"damaged .tflite file: {error}") from error
+            raise ModelError(describe_damage(error)) from error
 
     def to_bytes(self) -> bytes:
         """Pack the file, with each constant at a multiple of 16 bytes."""

@@ -51,11 +51,14 @@ def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]
         yield calibrator
 
 
-def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibration | None:
+def calibrate(
+    job: Job, data: JobData, calibrator: Calibrator | None, *, histograms: bool = False
+) -> Calibration | None:
     """Measure the range of each activation, or read it from a file, and write calibration.json.
 
     Constants that only have to be low or high enough are clipped in the calibrated file. Returns
-    None if the scheme needs no ranges. ``calibrator`` comes from :func:`calibrating`. Raises
+    None if the scheme needs no ranges. ``calibrator`` comes from :func:`calibrating`;
+    ``histograms`` collects what every observer needs, rather than the recipe's only. Raises
     :class:`ConversionError` for a model with a loop, and :class:`ConfigError` for an
     observer that cannot be used with fused recurrent operators.
     """
@@ -79,11 +82,15 @@ def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibra
             calibration = _calibrate_fused(job, data, update)
         else:
             assert calibrator is not None  # noqa: S101 (calibrating() provides it)
-            calibration = _observe(job, data, calibrator, graph, update)
+            histograms |= make_observer(recipe.observer).needs_histogram
+            calibration = _observe(
+                job, data, calibrator, graph, histograms=histograms, update=update
+            )
     limited = read_tflite(limited_tflite).main
     calibration = replace(
         calibration,
         ranges=usable_ranges(limited, calibration.ranges),
+        constants=limits.constants,
         notes=(*limits.notes, *calibration.notes),
     )
     job.calibrated_tflite.write_bytes(write_ranges(limited_tflite, calibration.ranges))
@@ -93,7 +100,7 @@ def calibrate(job: Job, data: JobData, calibrator: Calibrator | None) -> Calibra
         calibration.ranges,
         observer_name,
         calibration.observed,
-        limits.constants,
+        calibration.constants,
     )
     return calibration
 
@@ -127,13 +134,19 @@ def _find_limits(job: Job, data: JobData, graph: Graph, update: Update) -> FillL
 
 
 def _observe(
-    job: Job, data: JobData, calibrator: Calibrator, graph: Graph, update: Update
+    job: Job,
+    data: JobData,
+    calibrator: Calibrator,
+    graph: Graph,
+    *,
+    histograms: bool,
+    update: Update,
 ) -> Calibration:
     observed = calibrator.observe(
         job.calibrated_tflite.read_bytes(),
         dict(data.representative.files),
         order=content_order(data.representative.inputs, job.recipe.seed),
-        histograms=make_observer(job.recipe.observer).needs_histogram,
+        histograms=histograms,
         work=job.work,
         update=update,
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
-from edgepack.layer_errors.causes import SMALL_SHARE
-from edgepack.layer_errors.result import DebugReport, LayerReport
+from edgepack.core.wording import counted
+from edgepack.layer_errors.remedies import worst_layers
+from edgepack.layer_errors.result import DebugReport, LayerReport, Trials, TrialScore
 from edgepack.report.format.amounts import format_decibels, format_four_decimals, format_percent
 from edgepack.report.format.text_table import list_names, note_paragraphs, text_table
 
 _ROWS = 20
-_SENTENCES = 5
+_HELPFUL = 8
 _WIDTH = 100
 _CLOSE_DB = 40.0  # a hundredth of the amplitude
 _LEGEND = """\
@@ -22,14 +25,18 @@ own        SQNR at the layer when its inputs are the float model's: without inhe
 saturated  values outside the layer's range"""
 
 
-def render_debug(report: DebugReport) -> str:
-    """Return a table of the 20 worst layers, and what to do about the five worst."""
+def render_debug(report: DebugReport, folder: Path | None = None) -> str:
+    """Return a table of the 20 worst layers, the causes of the five worst, and what helps.
+
+    ``folder`` is where the report's files are; None if they are not kept.
+    """
     parts = [
         "\n".join(_outputs(report)),
         "\n".join(_layers(report)),
         _LEGEND,
-        "\n".join(_sentences(report)),
-        "\n".join(filter(None, _notes(report))),
+        _with_paths("\n".join(_sentences(report)), report, folder),
+        _with_paths("\n".join(_trials(report.trials)), report, folder) if report.trials else "",
+        "\n".join(filter(None, _notes(report, folder))),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -73,16 +80,57 @@ def _sentences(report: DebugReport) -> Iterator[str]:
     for finding in report.lost_channels.values():
         yield _wrapped(f"{finding.cause}: {finding.why}.")
         yield _wrapped(f"   To do: {finding.cure}.")
-    ratios = [score.sqnr_db for score in report.outputs.values() if score.sqnr_db is not None]
-    if not report.lost_channels and (not ratios or min(ratios) >= _CLOSE_DB):
-        yield "The quantized model's outputs are nearly those of float: little is left to gain."
-    worst = [layer for layer in report.layers if layer.share >= SMALL_SHARE][:_SENTENCES]
-    for place, layer in enumerate(worst, start=1):
+    for place, layer in enumerate(worst_layers(report.layers), start=1):
         finding = layer.finding
         yield _wrapped(f"{place}. {layer.figures.name}, {finding.cause}: {finding.why}.")
-        yield _wrapped(f"   To do: {finding.cure}.")
-    if len(worst) > 1:
-        yield "Fix the first, then run this again: errors partly cancel, so the others will change."
+        yield _wrapped(f"   To do: {finding.cure}")
+    has_cure = report.lost_channels or (report.trials and report.trials.helpful)
+    if _is_close(report) and not has_cure:
+        yield "The quantized model's outputs are nearly those of float: little is left to gain."
+
+
+def _is_close(report: DebugReport) -> bool:
+    """Whether every output is nearly the float model's, and no predicted class differs."""
+    return all(
+        score.max_abs_error == 0
+        or (
+            (score.sqnr_db is not None and score.sqnr_db >= _CLOSE_DB)
+            and score.agreement in (None, 1.0)
+        )
+        for score in report.outputs.values()
+    )
+
+
+def _trials(trials: Trials) -> Iterator[str]:
+    """Yield the changes that help and what they gain, or else what was tried in vain."""
+    if helpful := trials.helpful:
+        yield f"{_tried(trials)}. Add one that helps:"
+        for trial in helpful[:_HELPFUL]:
+            assert trial.after  # noqa: S101 (a trial that helps has run)
+            yield f"  {trial.options}: {_gains(trials.before, trial.after)}"
+        if (rest := len(helpful) - _HELPFUL) > 0:
+            yield f"  and {rest} that gain less"
+        if len(helpful) > 1:
+            yield "Gains do not add up: add the best, then run this again."
+    else:
+        yield f"{_tried(trials)}. None gains 1 dB without losing agreement:"
+        yield _wrapped(f"  {', '.join(trial.options for trial in trials.tried)}")
+
+
+def _tried(trials: Trials) -> str:
+    """Return how many changes were tried, and on which interpreters."""
+    changes = counted(len(trials.tried), "change")
+    left_out = f" ({trials.untried} more left out)" if trials.untried else ""
+    return f"Tried {changes} of the options{left_out}, run on {', '.join(trials.interpreters)}"
+
+
+def _gains(before: TrialScore, after: TrialScore) -> str:
+    """Return the SQNR and the agreement before and after a change."""
+    gains = f"SQNR {format_decibels(before.sqnr_db)} -> {format_decibels(after.sqnr_db)}"
+    if before.agreement is None:
+        return gains
+    agreement = f"{format_percent(before.agreement)} -> {format_percent(after.agreement)}"
+    return f"{gains}, agreement {agreement}"
 
 
 def _wrapped(text: str) -> str:
@@ -95,7 +143,24 @@ def _wrapped(text: str) -> str:
     )
 
 
-def _notes(report: DebugReport) -> Iterator[str]:
+def _ranges_files(report: DebugReport) -> list[str]:
+    """Return the names of the files of ranges that help."""
+    helpful = report.trials.helpful if report.trials else []
+    return [trial.ranges_file for trial in helpful if trial.ranges_file]
+
+
+def _with_paths(text: str, report: DebugReport, folder: Path | None) -> str:
+    """Replace the names of files by their paths, as a shell accepts them."""
+    if folder is None:
+        return text
+    for name in _ranges_files(report):
+        text = text.replace(name, shlex.quote(str(folder / name)))
+    return text
+
+
+def _notes(report: DebugReport, folder: Path | None) -> Iterator[str]:
+    if (names := _ranges_files(report)) and folder is None:
+        yield f"note: debug keeps {list_names(names)} with --output"
     if report.unmatched:
         yield f"note: not in the quantized file, so not compared: {list_names(report.unmatched)}"
     yield note_paragraphs(report.notes)

@@ -22,8 +22,13 @@ _INTEGERS = ("int2", "int4", "int8", "uint8")
 
 
 def _is_hybrid(call: OperatorCall) -> bool:
-    weights = [tensor for tensor in call.inputs if tensor and tensor.is_constant]
-    return call.output_dtype == "float32" and any(tensor.dtype in _INTEGERS for tensor in weights)
+    """Whether activations are float, and weights integers: kernels then compute with both."""
+    inputs = [tensor for tensor in call.inputs if tensor]
+    return (
+        call.output_dtype == "float32"
+        and any(each.dtype == "float32" and not each.is_constant for each in inputs)
+        and any(each.dtype in _INTEGERS and each.is_constant for each in inputs)
+    )
 
 
 DEFECTS = (
@@ -63,14 +68,14 @@ DEFECTS = (
     ),
     Defect(
         what="one scale per channel",
-        cure="quantize activations too, or give weights a single scale",
+        cure=QUANTIZE_TO_INT8,
         operators=("DEQUANTIZE",),
         condition=lambda call: call.is_per_channel(0),
         wrong={"tflm": None},
     ),
     Defect(
         what="float16",
-        cure="keep weights in float32, or quantize to int8",
+        cure=QUANTIZE_TO_INT8,
         operators=("DEQUANTIZE",),
         condition=has_input_dtype("float16"),
         refused={"tflm": None},

@@ -1,0 +1,143 @@
+"""The changes of the options that may lower the error of a quantized model's worst layers.
+
+None is advice before it has been tried: ``edgepack.pipeline.trials`` does that.
+"""
+
+from __future__ import annotations
+
+import glob
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgepack.config.export import DEFAULT_OBSERVER, Recipe
+from edgepack.config.quantization import (
+    DYNAMIC_RANGE,
+    FLOAT,
+    FLOAT16,
+    INT4,
+    INT8,
+    INT16,
+)
+from edgepack.core.errors import ConfigError
+from edgepack.layer_errors.causes import SMALL_SHARE
+from edgepack.layer_errors.match_layers import INPUT
+from edgepack.layer_errors.result import LayerFigures, LayerReport, Range
+
+MAX_WORST = 5
+"""Layers that are explained, and that remedies are for."""
+
+_MAX_CONSUMERS = 4  # more would make most of the model int16
+_OBSERVERS = (DEFAULT_OBSERVER, "mse", "lp", "percentile", "entropy")
+_WIDER_SCHEMES = {INT4: (INT8, INT16), INT8: (INT16,), DYNAMIC_RANGE: (FLOAT16,)}
+_WIDER_LAYERS = {INT4: (INT8, FLOAT), INT8: (FLOAT,), INT16: (FLOAT,)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """Options to add to a command, for the named ``layers``, or for the whole model without any.
+
+    ``recipe`` is the command with these options. ``own_range`` is the range to give the only layer,
+    in a file of ranges, whose name ``options`` lack.
+    """
+
+    options: str
+    recipe: Recipe
+    layers: tuple[str, ...] = ()
+    own_range: Range | None = None
+
+
+def worst_layers(layers: Sequence[LayerReport]) -> list[LayerReport]:
+    """Return the layers that are worth explaining, from all in the order of their shares."""
+    return [layer for layer in layers if layer.share >= SMALL_SHARE][:MAX_WORST]
+
+
+def remedies(layers: Sequence[LayerReport], recipe: Recipe) -> list[Remedy]:
+    """List what to try for the worst layers: first for the whole model, then layer by layer.
+
+    ``layers`` are all, in the order of their shares. What the recipe has already is left out.
+    """
+    worst = worst_layers(layers)
+    figures = {layer.figures.name: layer.figures for layer in layers}
+    if not worst:
+        return []
+    listed = [
+        *_schemes(recipe),
+        *_observers(recipe),
+        *_dense(worst, recipe),
+        *(remedy for layer in worst for remedy in _of_layer(layer, figures, recipe)),
+    ]
+    return list({each.options + str(each.own_range): each for each in listed}.values())
+
+
+def _schemes(recipe: Recipe) -> Iterator[Remedy]:
+    for scheme in _WIDER_SCHEMES.get(recipe.quantization.scheme, ()):
+        yield from _quantized(recipe, f"--scheme {scheme}", {"scheme": scheme})
+
+
+def _observers(recipe: Recipe) -> Iterator[Remedy]:
+    if not recipe.quantization.needs_ranges or recipe.ranges:
+        return
+    for name in _OBSERVERS:
+        if name != recipe.observer:
+            yield Remedy(options=f"--observer {name}", recipe=replace(recipe, observer=name))
+
+
+def _dense(worst: Sequence[LayerReport], recipe: Recipe) -> Iterator[Remedy]:
+    names = tuple(each.figures.name for each in worst if each.figures.weight_spread is not None)
+    if names:
+        yield from _quantized(recipe, "--dense per-channel", {"dense": "per-channel"}, names)
+
+
+def _of_layer(
+    layer: LayerReport, figures: Mapping[str, LayerFigures], recipe: Recipe
+) -> Iterator[Remedy]:
+    name, quantization = layer.figures.name, recipe.quantization
+    if quantization.needs_ranges and (own_range := _own_range(layer)):
+        # Ranges and another observer exclude each other.
+        observer = "" if recipe.observer == DEFAULT_OBSERVER else f"--observer {DEFAULT_OBSERVER} "
+        yield Remedy(
+            options=f"{observer}--ranges",
+            recipe=replace(recipe, observer=DEFAULT_OBSERVER),
+            layers=(name,),
+            own_range=own_range,
+        )
+    if layer.figures.operator == INPUT:
+        return
+    consumers = [each.name for each in figures.values() if name in each.sources]
+    if quantization.scheme in (INT8, INT4) and len(consumers) <= _MAX_CONSUMERS:
+        yield from _layers_in(recipe, (name, *consumers), INT16, name)
+    for wider in _WIDER_LAYERS.get(layer.figures.weight_dtype or layer.figures.dtype, ()):
+        yield from _layers_in(recipe, (name,), wider, name)
+
+
+def _layers_in(recipe: Recipe, names: Sequence[str], scheme: str, of: str) -> Iterator[Remedy]:
+    """Yield the remedy that computes layers in a scheme, for the layer ``of``."""
+    added = tuple((glob.escape(name), scheme) for name in names)
+    options = " ".join(shlex.join(["--layer", "=".join(pair)]) for pair in added)
+    yield from _quantized(recipe, options, {"layers": (*recipe.quantization.layers, *added)}, (of,))
+
+
+def _own_range(layer: LayerReport) -> Range | None:
+    """Return a range that suits the layer's values better than its own; None if that is good."""
+    cause, figures = layer.finding.cause, layer.figures
+    if cause == "outliers":
+        return figures.best_range
+    if cause not in ("range too narrow", "range too wide"):
+        return None
+    return min(figures.float_range[0], 0.0), max(figures.float_range[1], 0.0)
+
+
+def _quantized(
+    recipe: Recipe, options: str, changes: dict[str, Any], layers: tuple[str, ...] = ()
+) -> Iterator[Remedy]:
+    """Yield the remedy that changes the quantization, unless its settings contradict each other."""
+    try:
+        quantization = replace(recipe.quantization, **changes)
+    except ConfigError:
+        return
+    if quantization != recipe.quantization:
+        yield Remedy(
+            options=options, recipe=replace(recipe, quantization=quantization), layers=layers
+        )

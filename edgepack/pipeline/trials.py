@@ -1,0 +1,296 @@
+"""Trials of what may lower the error of a quantized model: each is quantized and run."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from edgepack.calibration.activations.instrument import activation_names, find_activations
+from edgepack.calibration.activations.ranges import (
+    Calibration,
+    Range,
+    choose_ranges,
+    load_ranges,
+    save_ranges,
+    write_ranges,
+)
+from edgepack.calibration.activations.scale_limits import usable_ranges
+from edgepack.calibration.activations.shared_scale import sharing_groups
+from edgepack.checks import rules_out
+from edgepack.checks.evidence import Evidence
+from edgepack.core.errors import EdgepackError
+from edgepack.core.progress import NoProgress, ignore
+from edgepack.devices.scheme_support import why_refused
+from edgepack.devices.target import Target
+from edgepack.evaluation.evaluate import Evaluator
+from edgepack.layer_errors.causes import SEE_DEBUG
+from edgepack.layer_errors.remedies import Remedy, remedies, worst_layers
+from edgepack.layer_errors.result import (
+    DebugReport,
+    LayerReport,
+    Trial,
+    Trials,
+    TrialScore,
+)
+from edgepack.pipeline.steps import model_steps
+from edgepack.pipeline.steps.job import Job, JobData
+from edgepack.pipeline.steps.run import Workload, run_within_budget
+from edgepack.quantization.quantize_inputs import quantize_inputs
+from edgepack.runtimes import Runtime
+from edgepack.runtimes.processes import Interpreters
+from edgepack.runtimes.run_result import Run
+from edgepack.runtimes.sample_budget import affordable_samples
+from edgepack.storage.arrays import Arrays, array_paths, load_arrays
+from edgepack.tflite.graph import Graph, Model
+from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.macs import model_macs
+from edgepack.tflite.parser import read_tflite
+
+MAX_TRIALS = 16
+
+_MIN_TRIALS = 4
+_MAX_MACS = 1e12
+"""The multiply-accumulates of all trials: about a minute on each interpreter of a phone."""
+
+_MIN_GAIN_DB = 1.0  # a fifth of the noise
+_NOTHING_HELPS = "nothing that was tried helps"
+_NOTHING_TO_TRY = "leave it as it is: there is no option to try for it"
+_LATER = "leave it as it is until the worst layers are better"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trier:
+    """Tries remedies for a quantized model on a few ``samples``, arrays (samples, ...).
+
+    ``calibration`` is that of the job; None if its scheme needs none. Only what all ``targets``
+    support is tried. ``running`` are processes of the ``runtimes``; those that would take long only
+    load the models.
+    """
+
+    job: Job
+    data: JobData
+    calibration: Calibration | None
+    samples: Arrays
+    targets: Sequence[Target]
+    running: Interpreters
+    runtimes: Sequence[Runtime]
+
+    def trials(self, model: Model, layers: Sequence[LayerReport]) -> Trials | None:
+        """Try what may help the worst layers; ``model`` is the quantized one without changes.
+
+        Returns None if there is nothing to try, or if no interpreter runs the model.
+        """
+        possible = [each for each in remedies(layers, self.job.recipe) if self._is_possible(each)]
+        if not possible:
+            return None
+        with self.job.progress.step("try") as update:
+            update(0, len(possible))
+            baseline = self._run(self.job.quantized_tflite, model, self._folder("before"))
+            able = [each for each in self.runtimes if baseline[each.name].failure is None]
+            ran = [each.name for each in able if baseline[each.name].outputs]
+            if not ran:
+                return None
+            before = self._closeness(model, baseline)
+            chosen = possible[: self._affordable_trials(model)]
+            trials = []
+            for number, remedy in enumerate(chosen):
+                update(number, len(chosen), remedy.options)
+                trials.append(self._try(remedy, number, able, before))
+        return Trials(
+            before=before,
+            interpreters=tuple(ran),
+            tried=tuple(sorted(trials, key=_rank)),
+            untried=len(possible) - len(chosen),
+        )
+
+    def _is_possible(self, remedy: Remedy) -> bool:
+        """Whether all targets support a remedy, and what it needs is known."""
+        recipe = remedy.recipe
+        if any(why_refused(recipe.quantization, target) for target in self.targets):
+            return False
+        needs_statistics = recipe.observer != self.job.recipe.observer and not remedy.own_range
+        return not needs_statistics or bool(self.calibration and self.calibration.observed)
+
+    def _affordable_trials(self, model: Model) -> int:
+        macs = model_macs(model) * len(next(iter(self.samples.values())))
+        return max(_MIN_TRIALS, min(MAX_TRIALS, int(_MAX_MACS / max(macs, 1))))
+
+    def _try(
+        self, remedy: Remedy, number: int, runtimes: Sequence[Runtime], before: TrialScore
+    ) -> Trial:
+        folder = self._folder(f"trial-{number}")
+        shutil.copyfile(self.job.float_tflite, folder / self.job.float_tflite.name)
+        job = replace(
+            self.job, recipe=remedy.recipe, folder=folder, work=folder, progress=NoProgress()
+        )
+        after, failure, options = None, None, remedy.options
+        ranges = self.job.folder / f"ranges-{number}.json" if remedy.own_range else None
+        if ranges:
+            options = f"{options} {ranges.name}"
+        try:
+            self._write_ranges(remedy, job, ranges)
+            model, _ = model_steps.quantize_model(job)
+            failure = self._refusal(job.quantized_tflite, model)
+            runs = {} if failure else self._run(job.quantized_tflite, model, folder, runtimes)
+            failure = failure or next((run.failure for run in runs.values() if run.failure), None)
+            after = None if failure else self._closeness(model, runs)
+        except EdgepackError as error:
+            failure = str(error)
+        helps = after is not None and _helps(before, after)
+        if ranges and not helps:
+            ranges.unlink(missing_ok=True)
+        return Trial(
+            options=options,
+            ranges_file=ranges.name if ranges else None,
+            layers=remedy.layers,
+            after=after,
+            failure=failure,
+            helps=helps,
+        )
+
+    def _refusal(self, path: Path, model: Model) -> str | None:
+        """Return which target fails a check of the file that it passed before; None if none."""
+        before = self.job.quantized_tflite
+        for target in self.targets:
+            if self._is_ruled_out(target, path, model) and not self._is_ruled_out(
+                target, before, read_tflite(before.read_bytes())
+            ):
+                return f"{target.name} does not run it"
+        return None
+
+    def _is_ruled_out(self, target: Target, path: Path, model: Model) -> bool:
+        size = path.stat().st_size
+        evidence = Evidence(model=model, model_bytes=size, budgets=self.data.budgets)
+        return rules_out(target, evidence)
+
+    def _write_ranges(self, remedy: Remedy, job: Job, path: Path | None) -> None:
+        """Write the ranges of a remedy into the float model, and into a file that it needs."""
+        if self.calibration is None or not job.recipe.quantization.needs_ranges:
+            return
+        ranges, observed = self.calibration.ranges, self.calibration.observed
+        if path and remedy.own_range:
+            own = Range(min=remedy.own_range[0], max=remedy.own_range[1])
+            names = _names_that_share_a_scale(self._graph, remedy.layers[0])
+            ranges = {**ranges, **dict.fromkeys(names, own)}
+            save_ranges(path, ranges, None, None, self.calibration.constants)
+            ranges = load_ranges(path, self._graph)
+        elif observed and job.recipe.observer != self.job.recipe.observer:
+            ranges = choose_ranges(self._graph, observed, job.recipe.observer)
+        calibrated = self.job.calibrated_tflite.read_bytes()  # with clipped constants
+        usable = usable_ranges(read_tflite(calibrated).main, ranges)
+        job.calibrated_tflite.write_bytes(write_ranges(calibrated, usable))
+
+    def _run(
+        self,
+        path: Path,
+        model: Model,
+        folder: Path,
+        runtimes: Sequence[Runtime] | None = None,
+    ) -> dict[str, Run]:
+        """Run a model on the samples; interpreters that would take long only load it."""
+        on = self.runtimes if runtimes is None else runtimes
+        workload = Workload(
+            path=path,
+            model=model,
+            inputs=quantize_inputs(self.samples, model.main.input_tensors, folder),
+            outputs=list(model_steps.named_outputs(self.data, model)),
+        )
+        limits = {each: affordable_samples([each], model_macs(model)) for each in on}
+        needed = _MIN_TRIALS * len(workload)
+        idle = [each for each, limit in limits.items() if limit and limit < needed]
+        return run_within_budget(self.running, workload, on, folder, ignore, idle)
+
+    def _closeness(self, model: Model, runs: Mapping[str, Run]) -> TrialScore:
+        """Return how close a model is to float, at its worst output on the worst interpreter."""
+        tensors = model_steps.named_outputs(self.data, model)
+        scores = [
+            self._evaluators[name].score(run.outputs[name], tensor)
+            for run in runs.values()
+            if run.outputs
+            for name, tensor in tensors.items()
+        ]
+        return TrialScore(
+            sqnr_db=_lowest(each.sqnr_db for each in scores),
+            agreement=_lowest(each.agreement for each in scores),
+        )
+
+    def _folder(self, name: str) -> Path:
+        folder = self.job.work / name
+        folder.mkdir()
+        return folder
+
+    @cached_property
+    def _graph(self) -> Graph:
+        return read_tflite(self.job.float_tflite.read_bytes()).main
+
+    @cached_property
+    def _evaluators(self) -> dict[str, Evaluator]:
+        """The evaluator of each output, with the float model's values of the samples."""
+        names = [output.name for output in self.data.signature.outputs]
+        stem = self.job.session_folder / "tried"
+        inputs = self.job.save("tried", self.samples)
+        self.job.session.call("predict", inputs=inputs, outputs=str(stem))
+        return {
+            name: Evaluator(values)
+            for name, values in load_arrays(array_paths(stem, names)).items()
+        }
+
+
+def with_tried_cures(report: DebugReport, trials: Trials | None) -> DebugReport:
+    """Return a report with what was tried, and with the best of it as the cures of its layers."""
+    worst = worst_layers(report.layers)
+    return replace(
+        report,
+        trials=trials,
+        layers=tuple(
+            _with_cure(layer, _best(layer, trials) if layer in worst else _LATER)
+            for layer in report.layers
+        ),
+    )
+
+
+def _with_cure(layer: LayerReport, cure: str) -> LayerReport:
+    """Return a layer with the cure in place of the reference to debug."""
+    finding = replace(layer.finding, cure=layer.finding.cure.replace(SEE_DEBUG, cure))
+    return replace(layer, finding=finding)
+
+
+def _best(layer: LayerReport, trials: Trials | None) -> str:
+    """Return the best change for a layer, or else for the whole model."""
+    if trials is None:
+        return _NOTHING_TO_TRY
+    own = [each.options for each in trials.helpful if layer.figures.name in each.layers]
+    whole = [each.options for each in trials.helpful if not each.layers]
+    return next(iter((*own, *whole)), _NOTHING_HELPS)
+
+
+def _names_that_share_a_scale(graph: Graph, layer: str) -> list[str]:
+    """Return the names of the activations that have one range with a layer's, its own included."""
+    index = next(index for index, name in layer_names(graph).items() if name == layer)
+    group = next((each for each in sharing_groups(graph) if index in each), {index})
+    names = activation_names(graph, find_activations(graph))
+    return [name for name, index in names.items() if index in group]
+
+
+def _helps(before: TrialScore, after: TrialScore) -> bool:
+    if before.agreement is not None and (after.agreement or 0.0) < before.agreement:
+        return False
+    return _decibels(after) >= _decibels(before) + _MIN_GAIN_DB
+
+
+def _rank(trial: Trial) -> tuple[bool, float]:
+    """Return a key that sorts trials: those that help first, then by their SQNR."""
+    return not trial.helps, -_decibels(trial.after) if trial.after else math.inf
+
+
+def _decibels(closeness: TrialScore) -> float:
+    """Return the SQNR, infinite without noise."""
+    return math.inf if closeness.sqnr_db is None else closeness.sqnr_db
+
+
+def _lowest(values: Iterable[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)

@@ -1,0 +1,227 @@
+"""What `edgepack debug` advises has been tried, gains what it says, and is accepted as printed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Bundle, python
+from test_debug import BASE
+
+from edgepack.config.export import Recipe
+from edgepack.config.quantization import Quantization
+from edgepack.devices.scheme_support import why_refused
+from edgepack.devices.target import load_target
+from edgepack.evaluation.scores import Score
+from edgepack.layer_errors.causes import SEE_DEBUG, LayerCase, diagnose
+from edgepack.layer_errors.remedies import remedies
+from edgepack.layer_errors.result import (
+    DebugReport,
+    LayerReport,
+    SingleLayerEffect,
+    Trial,
+    Trials,
+    TrialScore,
+)
+from edgepack.pipeline.trials import with_tried_cures
+from edgepack.quantization.layer_patterns import assign_patterns
+from edgepack.report.text.layer_errors import render_debug
+from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.parser import read_tflite
+
+TARGETS = ("android-arm64", "nano-33-ble-sense")
+
+
+def debug_residual(models: Path, folder: Path, *options: str) -> Bundle:
+    done = python(
+        *("-m", "edgepack", "debug", models / "residual.h5", "--scheme", "int4"),
+        *("--representative", models / "cnn.npz", "--output", folder, *options),
+    )
+    assert done.returncode == 0, done.stderr
+    return Bundle(folder, json.loads((folder / "debug.json").read_text()), done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def tried(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Debug a residual network in int4, for the default targets."""
+    return debug_residual(models, tmp_path_factory.mktemp("trials") / "int4 model")
+
+
+@pytest.mark.parametrize("option", ["--layer", "--ranges"])
+def test_options_that_are_printed_give_what_they_promise(
+    tried: Bundle, models: Path, tmp_path: Path, option: str
+) -> None:
+    trials = tried.report["trials"]
+    lines = [line for line in tried.stdout.splitlines() if line.startswith("  --")]
+    helpful = [each for each in trials["tried"] if each["helps"]]
+    line, trial = next(
+        (line, each)
+        for line, each in zip(lines, helpful, strict=True)
+        if each["options"].startswith(option)
+    )
+    before, after = trials["before"]["sqnr_db"], trial["after"]["sqnr_db"]
+    options, _, gains = line.partition(": ")
+    assert gains.startswith(f"SQNR {before:.1f} dB -> {after:.1f} dB, agreement ")
+    followed = debug_residual(models, tmp_path / "followed", *shlex.split(options))
+    assert followed.report["trials"]["before"] == trial["after"]
+
+
+def test_only_what_helps_is_printed_and_the_best_is_the_cure(tried: Bundle) -> None:
+    trials = tried.report["trials"]
+    assert trials["interpreters"] == ["tflite-runtime", "litert", "tflm"]
+    before = trials["before"]["sqnr_db"]
+    helpful = [each for each in trials["tried"] if each["helps"]]
+    assert helpful == trials["tried"][: len(helpful)]
+    assert all(each["after"]["sqnr_db"] >= before + 1 for each in helpful)
+    useless = {each["options"] for each in trials["tried"]} - {each["options"] for each in helpful}
+    assert useless
+    assert not any(f"  {options}: " in tried.stdout for options in useless)
+    scores = next(each for each in tried.report["layers"] if each["name"] == "scores")
+    assert scores["finding"]["cure"] == "--layer scores=int8"
+    kept = {path.name for path in tried.folder.glob("ranges-*.json")}
+    assert kept == {each["ranges_file"] for each in helpful if each["ranges_file"]}
+
+
+def test_layers_are_accepted_by_the_names_that_reports_print(tried: Bundle) -> None:
+    graph = read_tflite((tried.folder / "float.tflite").read_bytes()).main
+    names = layer_names(graph)
+    for operator in graph.operators:
+        name = names[operator.outputs[0]]
+        assigned = assign_patterns(graph, "int8", [(name, "float")])
+        assert assigned[graph.tensors[operator.outputs[0]].name] == "float", name
+    assert "softmax" in names.values()  # its tensor is StatefulPartitionedCall:0
+
+
+RECIPE = Recipe(model=Path("m.h5"), output=Path("m"), representative="x.npz")
+EFFECT = SingleLayerEffect(sqnr_db=20.0, agreement=None)
+
+
+def layers(**changes: Any) -> list[LayerReport]:
+    """A layer that has all of the error, and one that consumes it."""
+    first = replace(BASE, sources=(), **changes)
+    second = replace(BASE, name="c[1]", sources=("b",))
+    by_name = {"b": first, "c[1]": second}
+    return [
+        LayerReport(
+            figures=figures,
+            alone=EFFECT,
+            share=share,
+            finding=diagnose(LayerCase(figures=figures, share=share, layers=by_name)),
+        )
+        for figures, share in ((first, 0.9), (second, 0.0))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "recipe", "expected"),
+    [
+        ({}, {}, ["--layer b=int16 --layer 'c[[]1]=int16'", "--layer b=float"]),
+        ({"best_range": (0, 9), "gain_db": 4.0}, {}, ["--ranges"]),
+        ({"operator": "input"}, {}, ["--scheme int16"]),
+        ({"weight_spread": 99.0}, {"scheme": "dynamic-range"}, ["--dense per-channel"]),
+        ({"weight_dtype": "int4"}, {"scheme": "int4"}, ["--layer b=int8", "--scheme int8"]),
+    ],
+)
+def test_what_may_help_is_tried(
+    changes: dict[str, Any], recipe: dict[str, Any], expected: list[str]
+) -> None:
+    settings = replace(RECIPE, quantization=Quantization(**recipe))
+    options = [each.options for each in remedies(layers(**changes), settings)]
+    assert set(expected) <= set(options)
+    assert len(set(options)) == len(options)
+
+
+def test_what_a_recipe_has_is_not_tried_again() -> None:
+    changed = replace(RECIPE, observer="mse", quantization=Quantization(scheme="int16"))
+    options = {each.options for each in remedies(layers(), changed)}
+    assert not options & {"--observer mse", "--scheme int16"}
+    with_ranges = replace(RECIPE, ranges=Path("calibration.json"))
+    assert not any("observer" in each.options for each in remedies(layers(), with_ranges))
+
+
+@pytest.mark.parametrize(
+    ("target", "layer_scheme", "is_refused"),
+    [
+        ("android-arm64", "int16", True),  # tflite-runtime computes mixed models incorrectly
+        ("iphone-15", "int16", False),
+        ("nano-33-ble-sense", "float", True),
+        ("android-arm64", "float", False),
+    ],
+)
+def test_what_a_target_does_not_support_is_not_tried(
+    target: str, layer_scheme: str, is_refused: bool
+) -> None:
+    settings = Quantization(layers=(("b", layer_scheme),))
+    assert (why_refused(settings, load_target(target)) is not None) == is_refused
+
+
+def report(sqnr_db: float, agreement: float, *trials: Trial) -> DebugReport:
+    score = Score(
+        value=None, agreement=agreement, sqnr_db=sqnr_db, max_abs_error=1, mean_abs_error=1
+    )
+    return DebugReport(
+        model="m",
+        data="test",
+        samples=64,
+        kernels="reference",
+        outputs={"y": score},
+        layers=tuple(layers()),
+        unmatched=(),
+        trials=Trials(
+            before=TrialScore(sqnr_db=sqnr_db, agreement=agreement),
+            interpreters=("litert",),
+            tried=trials,
+            untried=3,
+        ),
+    )
+
+
+def trial(options: str, after_db: float, *, helps: bool) -> Trial:
+    return Trial(
+        options=options,
+        ranges_file=None,
+        layers=(),
+        after=TrialScore(sqnr_db=after_db, agreement=0.991),
+        failure=None,
+        helps=helps,
+    )
+
+
+def test_what_helps_is_printed_with_what_it_gave() -> None:
+    text = render_debug(report(24.1, 0.972, trial("--observer mse", 31.0, helps=True)))
+    assert "Tried 1 change of the options (3 more left out), run on litert." in text
+    assert "  --observer mse: SQNR 24.1 dB -> 31.0 dB, agreement 97.20% -> 99.10%" in text
+    assert "little is left to gain" not in text
+
+
+@pytest.mark.parametrize(
+    ("trials", "cure"),
+    [
+        (None, "there is no option to try for it"),
+        ([trial("--observer mse", 20.0, helps=False)], "nothing that was tried helps"),
+        ([trial("--observer mse", 50.0, helps=True)], "--observer mse"),
+    ],
+)
+def test_cures_are_the_outcome_of_trials(trials: list[Trial] | None, cure: str) -> None:
+    before = report(24.1, 0.9, *(trials or ()))
+    after = with_tried_cures(before, before.trials if trials else None)
+    assert cure in after.layers[0].finding.cure
+    assert SEE_DEBUG not in render_debug(after)
+
+
+@pytest.mark.parametrize(
+    ("sqnr_db", "agreement", "is_close"), [(45.0, 1.0, True), (45.0, 0.9, False), (30.0, 1, False)]
+)
+def test_that_little_is_left_to_gain_is_said_only_of_close_models(
+    sqnr_db: float, agreement: float, is_close: bool
+) -> None:
+    useless = trial("--observer mse", sqnr_db, helps=False)
+    text = render_debug(report(sqnr_db, agreement, useless))
+    assert "None gains 1 dB without losing agreement:\n  --observer mse" in text
+    assert ("little is left to gain" in text) == is_close
+    helpful = trial("--scheme int16", 70.0, helps=True)
+    assert "little is left" not in render_debug(report(sqnr_db, agreement, helpful))
