@@ -31,6 +31,4 @@ def outcome_headline(
     word = outcome_word(targets, budgets)
     line = verdict_line(targets, comparison, budgets, lint)
     sentences = (*line.split("; "), *warnings_among(notes))
-    return Headline(
-        word=word, tone=_TONES.get(word, Tone.PLAIN), sentences=(*sentences, *warnings_among(notes))
-    )
+    return Headline(word=word, tone=_TONES.get(word, Tone.PLAIN), sentences=sentences)
