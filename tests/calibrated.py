@@ -41,7 +41,7 @@ def models() -> dict[str, tf_keras.Model]:
         # Its transpositions make the batch the last axis: samples can only be run one by one.
         "transposed": sequential(
             [
-                layers.Input((4, 5)),
+                layers.Input((4, 5), batch_size=1),
                 layers.Lambda(lambda x: tf_keras.backend.permute_dimensions(x, (2, 1, 0))),
                 layers.Lambda(lambda x: x[:2, 1:, :] - x[2:4, 1:, :]),
                 layers.Lambda(lambda x: tf_keras.backend.reshape(x, (1, 6))),

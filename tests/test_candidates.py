@@ -187,7 +187,7 @@ class Session:
     def result(self) -> Any:
         spec = {"name": "y", "shape": [3], "dtype": "float32"}
         signature = {"inputs": [spec | {"name": "x"}], "outputs": [spec]}
-        return {"signature": signature, "runtime": "Keras 3"}
+        return {"signature": signature, "runtime": "Keras 3", "notes": []}
 
 
 @pytest.mark.parametrize("runs_code", [True, False])
