@@ -70,6 +70,17 @@ def test_classes_that_agree_only_by_chance_are_lost() -> None:
     assert collapse(probabilities, 0.9 * probabilities + 0.1 * unrelated) is None
 
 
+def test_what_compression_changed_is_no_noise() -> None:
+    trained = VALUES + RANDOM.normal(scale=0.8, size=VALUES.shape).astype(np.float32)
+    quantized = trained + RANDOM.normal(scale=0.01, size=VALUES.shape).astype(np.float32)
+    evaluator = Evaluator(VALUES)
+    assert evaluator.score(quantized, None).collapse is Collapse.NOISE
+    assert evaluator.score(quantized, None, compressed=trained).collapse is None
+    assert evaluator.score(trained, None, compressed=trained).collapse is None
+    noisy = trained + RANDOM.normal(scale=0.9, size=VALUES.shape).astype(np.float32)
+    assert evaluator.score(noisy, None, compressed=trained).collapse is Collapse.NOISE
+
+
 @pytest.mark.parametrize("samples", [1, 2, 3, 5, 8])
 def test_few_samples_do_not_show_that_classes_agree_by_chance(samples: int) -> None:
     float_classes = np.arange(samples) % 2

@@ -60,14 +60,23 @@ class Evaluator:
         self._kind = _kind(float_outputs, self._measures, self._bounds)
         self._names = _class_names(float_outputs, classes)
 
-    def score(self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None) -> Score:
+    def score(
+        self,
+        outputs: Array,
+        tensor: Tensor | None,
+        mask: Mask | None = None,
+        compressed: Array | None = None,
+    ) -> Score:
         """Score another model by its metric and its difference from the float model.
 
-        With a ``mask``, ``outputs`` has only its samples.
+        With a ``mask``, ``outputs`` has only its samples. ``compressed`` are the real outputs of
+        the compressed float model (samples, ...), if there is one: training may change outputs as
+        much as noise does, so only what differs from these is noise.
         """
-        noise = OutputNoise(self._kind, self._boundary)
-        for _, float_block, block in paired_blocks(self._float_outputs, outputs, tensor, mask):
-            noise.add(float_block, block)
+        noise = self._noise(self._float_outputs, outputs, tensor, mask)
+        lost = noise.collapse
+        if lost is Collapse.NOISE and compressed is not None:
+            lost = self._noise(compressed, outputs, tensor, mask).collapse
         metric = self._requested_metric(outputs, tensor, mask)
         losses, collapse = self._compare_classes(outputs, tensor, mask)
         return Score(
@@ -78,8 +87,16 @@ class Evaluator:
             mean_abs_error=noise.mean_abs_error,
             change=metric.change if metric else None,
             class_losses=losses,
-            collapse=noise.collapse or collapse,
+            collapse=lost or collapse,
         )
+
+    def _noise(
+        self, float_outputs: Array, outputs: Array, tensor: Tensor | None, mask: Mask | None
+    ) -> OutputNoise:
+        noise = OutputNoise(self._kind, self._boundary)
+        for _, float_block, block in paired_blocks(float_outputs, outputs, tensor, mask):
+            noise.add(float_block, block)
+        return noise
 
     def _requested_metric(
         self, outputs: Array, tensor: Tensor | None, mask: Mask | None

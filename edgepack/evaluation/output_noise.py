@@ -100,9 +100,10 @@ class OutputNoise:
             return Collapse.NOT_FINITE
         if self._variation.is_lost:
             return Collapse.CONSTANT
-        if self.sqnr_db is not None and self.sqnr_db < MIN_SQNR_DB:
-            return Collapse.NOISE
-        return Collapse.CHANCE if self._class_counts.agrees_by_chance(self._same) else None
+        if self._class_counts.agrees_by_chance(self._same):
+            return Collapse.CHANCE
+        is_noise = self.sqnr_db is not None and self.sqnr_db < MIN_SQNR_DB
+        return Collapse.NOISE if is_noise else None
 
 
 def _absolute_error(float_values: Array, other_values: Array, difference: Array) -> Array:

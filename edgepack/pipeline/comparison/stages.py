@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from edgepack.evaluation.results import Collapse, OutputResult
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.pipeline.comparison.candidates import Candidate
@@ -75,5 +77,16 @@ def _run(candidate: Candidate, run: RuntimeOutputs, scorings: Mapping[str, Scori
     return StageRun(
         version=run.version,
         failure=run.failure,
-        outputs={name: scoring.result(run, *output) for (name, scoring), output in scored},
+        outputs={
+            name: _result(candidate, scoring.result(run, *output))
+            for (name, scoring), output in scored
+        },
     )
+
+
+def _result(candidate: Candidate, result: OutputResult) -> OutputResult:
+    """Return a result without noise as a collapse if compression may have changed the outputs."""
+    distance = result.distance
+    if candidate.pruned is None or distance is None or distance.collapse is not Collapse.NOISE:
+        return result
+    return replace(result, distance=replace(distance, collapse=None))

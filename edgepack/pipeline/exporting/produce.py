@@ -145,7 +145,10 @@ def produce(
         scorers = make_evaluators(outputs["float"], data.measures, data.evaluation_data.classes)
         compression = step_reports(steps, scorers, outputs)
         pruned = last_step_of(compression, Prune.technique)
-        comparison = model_steps.compare_with_float(job, data, model, validation, scorers, pruned)
+        compressed = outputs[compression[-1].stage] if compression else None
+        comparison = model_steps.compare_with_float(
+            job, data, model, validation, scorers, pruned, compressed
+        )
         evidence = gather_evidence(
             model,
             job.quantized_tflite.read_bytes(),

@@ -74,7 +74,7 @@ def step_reports(
             stage=step.stage,
             record=step.record,
             outputs={
-                name: evaluators[name].score(output, None)
+                name: evaluators[name].score(output, None, compressed=output)
                 for name, output in outputs[step.stage].items()
             },
         )

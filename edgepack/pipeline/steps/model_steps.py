@@ -171,10 +171,12 @@ def compare_with_float(
     validation: ReferenceComparison,
     evaluators: Mapping[str, Evaluator],
     pruned: StepReport | None,
+    compressed: Arrays | None,
 ) -> Comparison:
     """Compare the interpreters' outputs with the float model's.
 
-    ``evaluators`` are keyed by output name; ``pruned`` has the scores of the pruned float model.
+    ``evaluators`` are keyed by output name; ``pruned`` has the scores of the pruned float model,
+    ``compressed`` the outputs of the float model after compression, if it was compressed.
     """
     return compare_outputs(
         validation,
@@ -182,6 +184,7 @@ def compare_with_float(
         evaluators,
         data.measures,
         pruned=pruned.outputs if pruned else None,
+        compressed=compressed,
         scheme=job.recipe.quantization.scheme,
         data="test" if data.is_tested else "representative",
         samples=len(data.evaluation_data),

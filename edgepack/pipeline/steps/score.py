@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from edgepack.evaluation.deviation import ReferenceComparison
 from edgepack.evaluation.evaluate import Evaluator
@@ -33,6 +36,7 @@ def compare_outputs(
     measures: Mapping[str, Measure],
     *,
     pruned: Mapping[str, Score] | None = None,
+    compressed: Arrays | None = None,
     scheme: str,
     data: str,
     samples: int,
@@ -41,7 +45,7 @@ def compare_outputs(
 
     ``model`` is the quantized one. All mappings are keyed by output name, in order: ``by_output``
     has the evaluators of :func:`make_evaluators`, ``pruned`` the scores of the pruned float model,
-    if there is one.
+    and ``compressed`` the outputs of the compressed one (samples, ...), if there are such models.
     ``scheme``, ``data`` and ``samples`` are as in :class:`~edgepack.evaluation.scores.Comparison`.
     """
     return Comparison(
@@ -57,6 +61,7 @@ def compare_outputs(
                 evaluator,
                 measures.get(name),
                 pruned[name] if pruned else None,
+                compressed[name] if compressed else None,
             )
             for (name, evaluator), tensor, layout in zip(
                 by_output.items(),
@@ -76,6 +81,7 @@ def _compare(
     evaluator: Evaluator,
     measure: Measure | None,
     pruned: Score | None,
+    compressed: NDArray[Any] | None,
 ) -> OutputComparison:
     finished = {runtime: run for runtime, run in validation.runs.items() if run.outputs is not None}
     channels = {
@@ -88,7 +94,7 @@ def _compare(
         float_value=evaluator.float_value(),
         pruned=pruned,
         quantized={
-            runtime: evaluator.score(run.outputs[name], tensor, run.mask)
+            runtime: evaluator.score(run.outputs[name], tensor, run.mask, compressed)
             for runtime, run in finished.items()
             if run.outputs is not None
         },
