@@ -15,7 +15,7 @@ from edgepack.layer_errors.result import (
     LayerFigures,
     LayerFinding,
     LayerReport,
-    SingleLayerEffect,
+    WorstScore,
 )
 from edgepack.report.data.target import TargetReport
 from edgepack.report.data.validation import RuntimeValidation, ValidationReport
@@ -132,7 +132,7 @@ def _layer(name: str, place: int) -> LayerReport:
             weight_spread=None,
             histogram=tuple(range(64)),
         ),
-        alone=SingleLayerEffect(sqnr_db=30.0, agreement=0.99),
+        alone=WorstScore(sqnr_db=30.0, agreement=0.99),
         share=place / 20,
         finding=LayerFinding(cause="clipping", why=f"{name} is clipped", cure=f"widen {name}"),
     )

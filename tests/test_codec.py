@@ -39,7 +39,7 @@ from edgepack.evaluation.results import (
 )
 from edgepack.footprint.allocations import Allocations
 from edgepack.layer_errors.debug_service import DebugService
-from edgepack.layer_errors.result import DebugReport, LayerFigures, LayerReport, SingleLayerEffect
+from edgepack.layer_errors.result import DebugReport, LayerFigures, LayerReport, WorstScore
 from edgepack.layer_errors.result import LayerFinding as Cause
 from edgepack.pipeline.steps.model_service import ModelSession
 from edgepack.report.data.lint import LintReport
@@ -108,7 +108,7 @@ DEBUGGED = DebugReport(
     layers=(
         LayerReport(
             figures=FIGURES,
-            alone=SingleLayerEffect(sqnr_db=None, agreement=1.0),
+            alone=WorstScore(sqnr_db=None, agreement=1.0),
             share=0.5,
             finding=Cause(cause="clipping", why="it clips", cure="widen it"),
         ),

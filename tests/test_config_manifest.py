@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from config_files import ARGUMENTS, MANIFEST, refused, run, write_config, write_manifest
 from conftest import export, files
 
 from edgepack import Prune, Recipe
+from edgepack.config.budgets import Budgets
 from edgepack.config.quantization import Quantization
+from edgepack.storage.provenance import describe_inputs, export_manifest
 
 
 def test_a_manifest_has_the_settings_of_an_export(project: Path, requests: list[Any]) -> None:
@@ -45,6 +49,23 @@ def test_a_manifest_has_that_outputs_are_split(project: Path, requests: list[Any
     write_config(project, "[export]\nsplit-outputs = true\n")
     run("export", *ARGUMENTS, "--config", toml)
     assert requests.pop().split_outputs
+
+
+def test_a_repeated_export_keeps_its_budgets(project: Path, requests: list[Any]) -> None:
+    budgets = Budgets(max_drop=1.5, min_sqnr=20.0, not_shown="fails")
+    given = Recipe(model=Path("m.h5"), representative="d.npz", output=Path("o"), budgets=budgets)
+    (project / "m.h5").touch()
+    np.savez(project / "d.npz", x=np.zeros(3))
+    inputs = describe_inputs(given, {})
+    recorded = export_manifest("export", given, {}, inputs, {}).request["recipe"]["budgets"]
+    path = write_manifest(project, budgets=recorded)
+    for command in ("export", "quantize"):
+        run(command, *ARGUMENTS, "--config", path)
+        assert requests.pop().budgets == budgets
+        run(command, *ARGUMENTS, "--config", path, "--max-drop", 3)
+        assert requests.pop().budgets == replace(budgets, max_drop=3.0)
+    run("debug", *ARGUMENTS, "--config", path)  # which judges nothing
+    assert requests.pop().budgets == Budgets()
 
 
 def test_a_toml_file_takes_precedence_over_a_manifest(project: Path, requests: list[Any]) -> None:

@@ -17,7 +17,7 @@ from edgepack.config.firmware import NamedModel
 from edgepack.config.validate import ValidateConfig
 from edgepack.layer_errors.match_weights import Likeness, match_weights
 from edgepack.pipeline.comparison.compare import compare
-from edgepack.pipeline.validation.lineage import described, lineage_notes
+from edgepack.pipeline.validation.lineage import as_source, lineage_notes
 from edgepack.pipeline.validation.read_inputs import read_file
 from edgepack.pipeline.validation.validate import validate
 from edgepack.report.pages.validation import validation_document
@@ -167,7 +167,7 @@ def notes(path: Path, float_path: Path) -> str:
     """What is said of a file when it is compared with a float model."""
     float_file = read_file(float_path)
     return "\n".join(
-        lineage_notes(read_file(path), described(float_file), lambda: float_file.model)
+        lineage_notes(read_file(path), as_source(float_file), lambda: float_file.model)
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from comparison_reports import EVIL
 from detail_reports import validation
 from documents import blocks_of, check_document, section_of
-from export_reports import EXPORT, VALIDATION
+from export_reports import EXPORT, OUTPUT, SCORE, VALIDATION, comparison_of
 
+from edgepack.evaluation.results import Change, Interval
 from edgepack.report.data.export import SparsityReport
 from edgepack.report.document.blocks import Table, Tone
 from edgepack.report.pages.export import export_document
@@ -46,6 +47,25 @@ def test_the_page_of_an_export_has_the_content_of_its_report() -> None:
             replace(report, targets=validation("m", [], 5).targets), manifest
         ).headline.word
     )
+
+
+def test_the_headline_says_each_warning_once_and_cuts_no_sentence() -> None:
+    change = Change(
+        loss=0.0,
+        interval=Interval(low=-1.0, high=1.0),
+        detectable=1.2,
+        only_float=1,
+        only_other=1,
+        p_value=1.0,
+    )
+    output = replace(OUTPUT, quantized={"tflm": replace(SCORE, change=change)})
+    warning = "warning: int8.tflite was made from another model"
+    report = replace(VALIDATION, comparison=comparison_of(output), notes=(warning, "a note"))
+    sentences = validation_document(report).headline.sentences
+    assert sentences.count(warning) == 1
+    assert "a note" not in sentences
+    (loss,) = (each for each in sentences if "became wrong" in each)
+    assert loss.startswith("accuracy 0.9000 (tflm), float 0.9200: int8 loses nothing (95% CI: ")
 
 
 def test_the_page_of_a_validation_says_whether_targets_can_run_the_model() -> None:

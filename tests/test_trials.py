@@ -22,10 +22,9 @@ from edgepack.layer_errors.remedies import remedies
 from edgepack.layer_errors.result import (
     DebugReport,
     LayerReport,
-    SingleLayerEffect,
     Trial,
     Trials,
-    TrialScore,
+    WorstScore,
 )
 from edgepack.pipeline.trials import with_tried_cures
 from edgepack.quantization.layer_patterns import assign_patterns
@@ -97,7 +96,7 @@ def test_layers_are_accepted_by_the_names_that_reports_print(tried: Bundle) -> N
 
 
 RECIPE = Recipe(model=Path("m.h5"), output=Path("m"), representative="x.npz")
-EFFECT = SingleLayerEffect(sqnr_db=20.0, agreement=None)
+EFFECT = WorstScore(sqnr_db=20.0, agreement=None)
 
 
 def layers(**changes: Any) -> list[LayerReport]:
@@ -172,7 +171,7 @@ def report(sqnr_db: float, agreement: float, *trials: Trial) -> DebugReport:
         layers=tuple(layers()),
         unmatched=(),
         trials=Trials(
-            before=TrialScore(sqnr_db=sqnr_db, agreement=agreement),
+            before=WorstScore(sqnr_db=sqnr_db, agreement=agreement),
             interpreters=("litert",),
             tried=trials,
             untried=3,
@@ -185,7 +184,7 @@ def trial(options: str, after_db: float, *, helps: bool) -> Trial:
         options=options,
         ranges_file=None,
         layers=(),
-        after=TrialScore(sqnr_db=after_db, agreement=0.991),
+        after=WorstScore(sqnr_db=after_db, agreement=0.991),
         failure=None,
         helps=helps,
     )
@@ -211,6 +210,14 @@ def test_cures_are_the_outcome_of_trials(trials: list[Trial] | None, cure: str) 
     after = with_tried_cures(before, before.trials if trials else None)
     assert cure in after.layers[0].finding.cure
     assert SEE_DEBUG not in render_debug(after)
+
+
+def test_advice_that_needs_no_options_is_not_taken_back() -> None:
+    before = report(24.1, 0.9)
+    wide = layers(quantized_range=(0.0, 900.0), dtype="int8")
+    assert wide[0].finding.cure == f"calibrate with samples like these; {SEE_DEBUG}"
+    after = with_tried_cures(replace(before, layers=tuple(wide)), None)
+    assert after.layers[0].finding.cure == "calibrate with samples like these"
 
 
 @pytest.mark.parametrize(

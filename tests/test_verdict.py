@@ -88,11 +88,6 @@ def test_a_model_that_pruning_destroyed_fails_whatever_the_budget(
     assert done.stdout.splitlines()[-1].startswith("FAILED on nano-33-ble-sense; ")
 
 
-def test_a_repeated_export_keeps_its_budgets(pruned_digits: Bundle) -> None:
-    manifest = json.loads((pruned_digits.folder / "manifest.json").read_text())
-    assert "budgets" not in manifest["recipe"]  # none was given
-
-
 def test_findings_of_the_linter_stand_in_the_last_line(
     edgepack: Edgepack, models: Path, tmp_path: Path
 ) -> None:

@@ -45,7 +45,6 @@ def find_limits(
     candidates = find_candidates(graph)
     if not candidates:
         return FillLimits()
-    data = {"inputs": list(inputs), "samples": samples}
     rows = work / "rows.npy"
     save_array(rows, np.arange(samples))
     given = _write(work / "given.tflite", float_tflite)
@@ -57,22 +56,19 @@ def find_limits(
 
         def difference(constants: Ranges) -> float:
             clipped = _write(work / "clipped.tflite", limit_constants(float_tflite, constants))
-            answer = worker.call("difference", update=update, models=[given, clipped], **data)
-            return restore(float, answer)
+            return restore(float, worker.call("difference", update=update, models=[given, clipped]))
 
         instrumented = instrument(float_tflite)
-        model = _write(work / "instrumented.tflite", instrumented.tflite)
-        activations = instrumented.activations
         worker.call(
             "open",
-            model=model,
-            activations=activations,
+            model=_write(work / "instrumented.tflite", instrumented.tflite),
+            activations=instrumented.activations,
             inputs=list(inputs),
             order=str(rows),
             histograms=False,
         )
         fill = smallest_fill(candidates)
-        answer = worker.call("facts", update=update, samples=samples, fill=fill)
+        answer = worker.call("facts", update=update, fill=fill)
         return choose_limits(graph, candidates, restore(dict[str, Facts], answer), difference)
 
 

@@ -8,7 +8,7 @@ from edgepack.calibration.activations.activation_statistics import Observed
 from edgepack.calibration.activations.instrument import activation_names
 from edgepack.calibration.activations.ranges import Range
 from edgepack.calibration.activations.scale_limits import find_dead
-from edgepack.core.wording import counted
+from edgepack.core.wording import WARNING, counted
 from edgepack.storage.dataset import Dataset
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.layer_names import layer_names
@@ -40,7 +40,7 @@ def _outliers(graph: Graph, observed: Observed, dataset: Dataset) -> Iterator[st
         file = f" ({dataset.names[each.sample]})" if dataset.names else ""
         more = f", and so {counted(others, 'other range')}" if others else ""
         yield (
-            f"warning: sample {dataset.row(each.sample)} of the representative dataset{file} alone"
+            f"{WARNING}sample {dataset.row(each.sample)} of the representative dataset{file} alone"
             f" widens the range of {names[indices[name]]!r}{more}: it reaches {each.value:.5g}, all"
             f" other samples are from {each.low:.5g} to {each.high:.5g}; look at this sample, and"
             " repair it, or leave it out"
@@ -61,7 +61,7 @@ def _dead(graph: Graph, observed: Observed) -> Iterator[str]:
         listed += f" and {len(dead) - _MAX_LISTED} more"
     subject, pronoun = ("layer", "it") if len(dead) == 1 else ("layers", "them")
     yield (
-        f"warning: the output of the {subject} {listed} is zero for all"
+        f"{WARNING}the output of the {subject} {listed} is zero for all"
         f" {counted(observed.samples, 'sample')} of the representative dataset: add samples that"
         f" activate {pronoun}, or remove {pronoun} from the model"
     )

@@ -13,22 +13,18 @@ from numpy.typing import NDArray
 from edgepack.calibration.activations.observe_service import BatchRun, ObserveService
 from edgepack.calibration.activations.saturation import Facts, find_facts
 from edgepack.core.progress import Update
-from edgepack.storage.arrays import read_rows
 
 
 class SaturationService(ObserveService):
-    """Runs samples on LiteRT, and finds facts of the activations, or how far two models differ.
+    """Runs samples on LiteRT, and finds facts of the activations, or how far two models differ."""
 
-    ``inputs`` are .npy files of shape (samples, ...).
-    """
-
-    def facts(self, *, samples: int, fill: float, update: Update) -> dict[str, Facts]:
-        """Return the facts of each activation of the open model on its inputs, by name.
+    def facts(self, *, fill: float, update: Update) -> dict[str, Facts]:
+        """Return the facts of each activation of the open model on its samples, by name.
 
         Values of magnitude ``fill`` or more are fills. Raises what :meth:`observe` raises if LiteRT
         cannot run the model.
         """
-        block = self.block(update=update)
+        block, samples = self.block(update=update), len(self._order)
         found = dict.fromkeys(self._activations, Facts())
         for first in range(0, samples, block):
             last = min(first + block, samples)
@@ -39,18 +35,17 @@ class SaturationService(ObserveService):
             update(last, samples)
         return found
 
-    def difference(
-        self, *, models: list[str], inputs: list[str], samples: int, update: Update
-    ) -> float:
-        """Return the largest difference between the same output of two models.
+    def difference(self, *, models: list[str], update: Update) -> float:
+        """Return the largest difference between the same output of two models on the open samples.
 
         It is a fraction of the largest value of that output of the first model.
         """
         first, second = (BatchRun(Path(model).read_bytes(), 1) for model in models)
         tops: dict[int, float] = defaultdict(float)
         distances: dict[int, float] = defaultdict(float)
+        samples = len(self._order)
         for row in range(samples):
-            sample = [read_rows(Path(path), row, row + 1) for path in inputs]
+            sample = self._read(row, row + 1)
             first.invoke(sample)
             second.invoke(sample)
             pairs = zip(first.outputs(), second.outputs(), strict=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgepack.core.wording import WARNING
+
 REPRESENTATIVE = "representative dataset"
 TEST = "test data"
 """The roles of datasets, as findings name them."""
@@ -27,6 +29,11 @@ class LintFinding:
     def __str__(self) -> str:
         """The finding as one line."""
         return f"{self.dataset}: {self.sentence}; {self.cure}"
+
+    @property
+    def note(self) -> str:
+        """The finding as a note of a report."""
+        return f"{WARNING}{self}"
 
 
 @dataclass(frozen=True, kw_only=True)

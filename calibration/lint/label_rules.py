@@ -25,7 +25,7 @@ _MIN_MOVED = 2
 
 _MAX_LISTED = 6
 
-CURE = (
+CURE_OF_ORDER = (
     "number the classes in the order of the model's outputs; for a folder, name the subfolders so"
     " that they sort in it, such as 0_NAME"
 )
@@ -73,7 +73,7 @@ def label_order(evidence: LintEvidence) -> RuleResult | None:
     for name, labels in evidence.labels.items():
         outputs = evidence.observation.outputs[name]
         if found := find_reordering(outputs, labels):
-            return found.sentence(evidence.classes), CURE
+            return found.sentence(evidence.classes), CURE_OF_ORDER
     return None
 
 

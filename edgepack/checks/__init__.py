@@ -92,7 +92,7 @@ class Result:
     @property
     def failures(self) -> tuple[Finding, ...]:
         """The findings that fail the check."""
-        return tuple(each for each in self.findings if not (each.is_note or each.is_undecided))
+        return tuple(finding for finding in self.findings if finding.is_failure)
 
     @property
     def undecided(self) -> tuple[Finding, ...]:

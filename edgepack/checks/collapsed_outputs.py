@@ -8,7 +8,8 @@ from edgepack.checks.evidence import Evidence
 from edgepack.core.findings import Finding
 from edgepack.devices.target import Target
 from edgepack.evaluation.closeness import Closeness
-from edgepack.evaluation.collapse import MIN_SQNR_DB, CollapseOrigin
+from edgepack.evaluation.collapse import CollapseOrigin
+from edgepack.evaluation.paired_outputs import MIN_SQNR_DB
 from edgepack.evaluation.results import Collapse
 
 _OF_ANY_INPUTS = {Collapse.NOT_FINITE, Collapse.CONSTANT}

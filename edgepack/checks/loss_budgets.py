@@ -68,8 +68,9 @@ def judge_drop(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Find
 def judge_class_drops(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Finding]:
     """Judge what each class loses by max_class_drop: the class that loses most stands for all."""
     limit = budgets.max_class_drop
-    for name, each in outputs.items() if limit is not None else ():
-        assert limit is not None  # noqa: S101 (see above)
+    if limit is None:
+        return
+    for name, each in outputs.items():
         for judgement in (Judgement.BEYOND, Judgement.NOT_SHOWN):
             classes = [
                 loss
@@ -154,9 +155,7 @@ def _judged(
         yield Finding(message=f"{clause}, more than {limit}", cure=_DEBUG)
     if judgement is not Judgement.NOT_SHOWN:
         return
-    message = (
-        f"{clause}: {counted(samples, 'sample')} show neither that it is within {limit} nor beyond"
-    )
+    message = f"{clause}: {counted(samples, 'sample')} cannot tell whether it is within {limit}"
     if budgets.not_shown == PASSES:
         yield Finding(message=f"{message}, which passes, as requested", is_note=True)
         return

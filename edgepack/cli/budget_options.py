@@ -48,7 +48,7 @@ def loss_budget_options(command: _Command) -> _Command:
         click.option(
             "--not-shown",
             type=click.Choice((PASSES, FAILS)),
-            help="Whether a drop passes that the samples show neither to be acceptable nor not."
+            help="Whether a drop passes if the samples cannot tell whether it is acceptable."
             "  [default: neither, exit status 4]",
         ),
     )

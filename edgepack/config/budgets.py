@@ -63,6 +63,11 @@ class Budgets:
             )
 
     @property
+    def given(self) -> dict[str, Any]:
+        """What is set, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    @property
     def limits_loss(self) -> bool:
         """Whether there is a limit of what quantization may lose."""
         return any(getattr(self, name) is not None for name in LOSS_BUDGETS)

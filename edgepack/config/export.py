@@ -153,8 +153,7 @@ class Recipe:
     with ``ranges``, a calibration.json, nothing is observed. ``metric`` is a name known to
     :func:`edgepack.metrics.find_metric`; None chooses one from the labels. ``output`` is the folder
     to write; an existing one is replaced only with ``force``. ``budgets`` apply in addition to
-    those of the project file and of the targets. ``strict`` makes the linter's
-    findings errors.
+    those of the project file and of the targets. ``strict`` makes the linter's findings errors.
 
     ``split_outputs`` makes each part of an output that a concatenation joins an output of its own,
     with a scale of its own.

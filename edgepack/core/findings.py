@@ -21,6 +21,11 @@ class Finding:
     is_note: bool = False
     is_undecided: bool = False
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether it makes a target fail."""
+        return not (self.is_note or self.is_undecided)
+
     def __str__(self) -> str:
         """The message, the layer and the cure as one sentence.
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgepack.evaluation.paired_outputs import Array, Mask, paired_blocks, ratio_in_decibels
+from edgepack.evaluation.paired_outputs import (
+    MIN_SQNR_DB,
+    Array,
+    Mask,
+    paired_blocks,
+    ratio_in_decibels,
+)
 from edgepack.tflite.graph import Tensor
 from edgepack.tflite.output_parts import OutputLayout, Region, whole
 
@@ -25,7 +31,6 @@ FEW_STEPS = 16.0
 LOST_STEPS = 2.0
 """Steps below which hardly more than two values can be told apart."""
 
-_LOST_DB = 5.0  # the error has more than half of the amplitude
 _GAP = 4.0  # two bits
 _MIN_VALUES = 16  # fewer do not show a range
 _VARIES = 1e-5  # of the magnitude; rounding in float32 makes a constant vary by less
@@ -75,25 +80,25 @@ def compare_channels(
     those of the pixels of an image, some of which hardly vary.
 
     Values are lost that vary in the float model, but span fewer than :data:`LOST_STEPS`, or, among
-    those that span fewer than :data:`FEW_STEPS`, are constant once quantized or have an SQNR
-    below 5 dB.
+    those that span fewer than :data:`FEW_STEPS`, are constant once quantized or have an SQNR below
+    :data:`~edgepack.evaluation.paired_outputs.MIN_SQNR_DB`.
     """
     low, high = bounds
     if layout.step is None or layout.shape != float_outputs.shape[1:] or (low >= 0 and high <= 1):
         return ()
     regions = [part.region for part in layout.parts] or [whole(layout.shape)]
-    units = [_Units(region, layout.shape, by_channel=by_channel) for region in regions]
-    if len(units) == 1 and not units[0].has_channels:
+    figures = [_RegionFigures(region, layout.shape, by_channel=by_channel) for region in regions]
+    if len(figures) == 1 and not figures[0].has_channels:
         return ()
     for _, float_block, block in paired_blocks(float_outputs, outputs, tensor, mask):
-        for each in units:
+        for each in figures:
             each.add(float_block, block)
     return tuple(
-        group for each in units for group in each.groups(layout.step, is_part=len(units) > 1)
+        group for each in figures for group in each.groups(layout.step, is_part=len(figures) > 1)
     )
 
 
-class _Units:
+class _RegionFigures:
     """Figures of the channels of a region of an output, (channels,) each, over all samples.
 
     A region with too many channels counts as a single one.
@@ -170,7 +175,7 @@ class _Units:
         steps = float(extents[at].max()) / step
         sqnr_db = ratio_in_decibels(float(self._power[at].sum()), float(self._noise[at].sum()))
         is_constant = self._others_low[at].min() == self._others_high[at].max()
-        is_noise = sqnr_db is not None and sqnr_db < _LOST_DB
+        is_noise = sqnr_db is not None and sqnr_db < MIN_SQNR_DB
         first, end = self._region[-1]
         if self._count > 1:
             first, end = first + channels[0], first + channels[-1] + 1

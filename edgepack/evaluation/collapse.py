@@ -10,9 +10,6 @@ from edgepack.evaluation.paired_outputs import Array
 from edgepack.evaluation.results import SIGNIFICANCE
 from edgepack.evaluation.significance import is_above_chance, mcnemar_p_value, wilson_interval
 
-MIN_SQNR_DB = 5.0
-"""Below it, the error has more than half the amplitude of the outputs (10 ** (-5 / 20) = 0.56)."""
-
 _MIN_VARIATION = 2 / 255
 """Two steps of an int8 output, as a fraction of its extent: less may be rounded to a constant."""
 
@@ -25,9 +22,9 @@ few samples may hide that models agree, so an agreement by chance must be shown 
 class CollapseOrigin:
     """Where the outputs of a model collapse: in a layer, or in a compression step before it.
 
-    ``layer`` computes with ``operator``, and is the first whose output has an SQNR below
-    :data:`MIN_SQNR_DB`: ``sqnr_db``. ``stage`` is the name of the model after the step that is to
-    blame; None if quantization is.
+    ``layer`` computes with ``operator``, and is the first whose output is lost, with the SQNR
+    ``sqnr_db``. ``stage`` is the name of the model after the step that is to blame; None if
+    quantization is.
     """
 
     layer: str | None = None

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgepack.evaluation.collapse import MIN_SQNR_DB, DecisionCounts, Variation
-from edgepack.evaluation.paired_outputs import Array, ratio_in_decibels
+from edgepack.evaluation.collapse import DecisionCounts, Variation
+from edgepack.evaluation.paired_outputs import MIN_SQNR_DB, Array, ratio_in_decibels
 from edgepack.evaluation.results import Collapse
 from edgepack.metrics import predicted_classes
 

@@ -16,6 +16,9 @@ from edgepack.tflite.graph import Tensor
 
 Array = NDArray[Any]
 
+MIN_SQNR_DB = 5.0
+"""The SQNR below which values are lost: 10 ** (-5 / 20) = 0.56 of their amplitude is error."""
+
 Mask = NDArray[np.bool_]
 """Selects samples of a dataset, shape (samples,)."""
 

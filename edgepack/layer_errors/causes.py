@@ -1,4 +1,4 @@
-"""Rules that diagnose the cause of a layer's error from its statistics, and suggest a remedy."""
+"""Rules that diagnose the cause of a layer's error from its statistics."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def range_too_narrow(case: LayerCase) -> LayerFinding | None:
             f"{figures.saturation:.2%} of its values lie outside its range {_range(figures)}: in"
             f" the float model they range from {_format(figures.float_range)}"
         ),
-        cure=(f"calibrate with samples that cover this range; {SEE_DEBUG}"),
+        cure=f"calibrate with samples that cover this range; {SEE_DEBUG}",
     )
 
 

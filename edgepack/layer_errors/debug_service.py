@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from edgepack.layer_errors.instrumented_copies import (
 )
 from edgepack.layer_errors.layer_statistics import LayerStatistics
 from edgepack.layer_errors.match_layers import match_layers
-from edgepack.layer_errors.result import IsolatedLayers, LayerComparison, SingleLayerEffect
+from edgepack.layer_errors.result import IsolatedLayers, LayerComparison, WorstScore
 from edgepack.quantization import affine
 from edgepack.runtimes import litert
 from edgepack.storage.arrays import load_arrays
@@ -118,7 +118,7 @@ class DebugService:
         for done, layer in enumerate(self._layers):
             update(done, total, layer.name)
             outputs = self._run(_load_float(quantize_single_layer(self._float, layer)))
-            alone.append(_worst(_scores(evaluators, outputs)))
+            alone.append(WorstScore.of(_scores(evaluators, outputs)))
         layouts = output_layouts(self._quantized_graph)
         return IsolatedLayers(
             whole=tuple(_scores(evaluators, whole)),
@@ -209,15 +209,3 @@ def _load(model: bytes, resolver: Any) -> TfliteInterpreter:
 def _scores(evaluators: list[Evaluator], outputs: list[Array]) -> list[Score]:
     """Score real-valued outputs (samples, ...) against the float model's."""
     return [each.score(values, None) for each, values in zip(evaluators, outputs, strict=True)]
-
-
-def _worst(scores: list[Score]) -> SingleLayerEffect:
-    """Return the lowest SQNR and the lowest agreement of all outputs."""
-    return SingleLayerEffect(
-        sqnr_db=_lowest(each.sqnr_db for each in scores),
-        agreement=_lowest(each.agreement for each in scores),
-    )
-
-
-def _lowest(values: Iterable[float | None]) -> float | None:
-    return min((value for value in values if value is not None), default=None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgepack.evaluation.collapse import MIN_SQNR_DB, CollapseOrigin
+from edgepack.evaluation.collapse import CollapseOrigin
+from edgepack.evaluation.paired_outputs import MIN_SQNR_DB
 from edgepack.layer_errors.result import LayerFigures
 
 

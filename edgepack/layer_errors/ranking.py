@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgepack.layer_errors.causes import LayerCase, diagnose
-from edgepack.layer_errors.result import LayerFigures, LayerReport, SingleLayerEffect
+from edgepack.layer_errors.result import LayerFigures, LayerReport, WorstScore
 
 
 def rank_layers(
-    figures: Sequence[LayerFigures], alone: Sequence[SingleLayerEffect], whole_db: float | None
+    figures: Sequence[LayerFigures], alone: Sequence[WorstScore], whole_db: float | None
 ) -> tuple[LayerReport, ...]:
     """Diagnose the layers and rank them, the worst first; ties keep the order of execution.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -57,15 +57,27 @@ class LayerFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleLayerEffect:
-    """The effect on the model's outputs of quantizing one layer while all others are float.
+class WorstScore:
+    """The lowest SQNR, in dB, and the lowest agreement of several scores.
 
-    ``sqnr_db`` is the lowest SQNR of all outputs, in dB, ``agreement`` the lowest agreement. None
-    as in :class:`~edgepack.evaluation.scores.Score`.
+    None as in :class:`~edgepack.evaluation.scores.Score`.
     """
 
     sqnr_db: float | None
     agreement: float | None
+
+    @classmethod
+    def of(cls, scores: Iterable[Score]) -> WorstScore:
+        """Return the worst of scores, such as those of all outputs on all interpreters."""
+        known = list(scores)
+        return cls(
+            sqnr_db=_lowest(each.sqnr_db for each in known),
+            agreement=_lowest(each.agreement for each in known),
+        )
+
+
+def _lowest(values: Iterable[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +93,13 @@ class LayerComparison:
 class IsolatedLayers:
     """Scores of the quantized model's outputs, and of each layer quantized alone.
 
-    ``whole`` is in the order of the outputs, ``alone`` in the order of execution. ``channels`` are
-    what the scale of each output under-resolves.
+    ``whole`` is in the order of the outputs. ``alone``, in the order of execution, is that of the
+    worst output while all other layers are float. ``channels`` are what the scale of each output
+    under-resolves.
     """
 
     whole: tuple[Score, ...]
-    alone: tuple[SingleLayerEffect, ...]
+    alone: tuple[WorstScore, ...]
     channels: tuple[tuple[ChannelGroup, ...], ...]
 
 
@@ -103,12 +116,13 @@ class LayerFinding:
 class LayerReport:
     """A layer, its effect on the model's outputs, and the finding.
 
-    ``share`` is the power of the output noise with only this layer quantized over that of the whole
-    quantized model. Shares need not add up to 1, because the noise of layers interacts.
+    ``alone`` is the worst output while all other layers are float. ``share`` is the power of the
+    output noise with only this layer quantized over that of the whole quantized model. Shares need
+    not add up to 1, because the noise of layers interacts.
     """
 
     figures: LayerFigures
-    alone: SingleLayerEffect
+    alone: WorstScore
     share: float
     finding: LayerFinding
 
@@ -120,31 +134,20 @@ class LayerReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialScore:
-    """How close a quantized model is to float: its lowest SQNR in dB, and its lowest agreement.
-
-    The lowest are over all outputs on all interpreters. None as in
-    :class:`~edgepack.evaluation.scores.Score`.
-    """
-
-    sqnr_db: float | None
-    agreement: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Trial:
     """A change of the options that was made: the model was quantized with it, and run.
 
     ``options`` are what a shell accepts; ``ranges_file`` is the name in them of a file in the
     output folder. ``layers`` names the layers that it is for, none if for the whole model.
-    ``after`` is None if the model could not be made or run, and ``failure`` says why. A change
-    ``helps`` if it gains at least a decibel and loses no agreement.
+    ``after`` is its worst output on the worst interpreter; None if the model could not be made or
+    run, and ``failure`` says why. A change ``helps`` if it gains at least a decibel and loses no
+    agreement.
     """
 
     options: str
     ranges_file: str | None
     layers: tuple[str, ...]
-    after: TrialScore | None
+    after: WorstScore | None
     failure: str | None
     helps: bool
 
@@ -157,7 +160,7 @@ class Trials:
     samples; ``untried`` is the number of changes that were left out to save time.
     """
 
-    before: TrialScore
+    before: WorstScore
     interpreters: tuple[str, ...]
     tried: tuple[Trial, ...]
     untried: int

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from edgepack.config.export import DEFAULT_TARGETS, Recipe
-from edgepack.core.codec import restore
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
-from edgepack.core.wording import WARNING
 from edgepack.devices.scheme_support import require_supported, supporting_targets
 from edgepack.devices.target import load_targets, target_file
-from edgepack.layer_errors.output_causes import diagnose_output
-from edgepack.layer_errors.ranking import rank_layers
-from edgepack.layer_errors.result import DebugReport, IsolatedLayers, LayerComparison
+from edgepack.layer_errors.result import DebugReport
 from edgepack.pipeline.lint import lint_findings
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
 from edgepack.pipeline.steps.job import load_model_and_data, new_job, require_data
-from edgepack.pipeline.steps.layer_comparer import spread_samples, start_layer_comparer
+from edgepack.pipeline.steps.layer_comparer import (
+    compare_layers,
+    spread_samples,
+    start_layer_comparer,
+)
 from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.pipeline.trials import Trier, with_tried_cures
@@ -29,13 +27,9 @@ from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import installed_runtimes, runtimes_named, versions_of
 from edgepack.runtimes.processes import interpreters
 from edgepack.storage import text_files
-from edgepack.storage.arrays import Arrays, save_arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
-from edgepack.tflite.output_parts import output_layouts
-from edgepack.tflite.parser import read_tflite
-from edgepack.workers.restarting_worker import RestartingWorker
 
 _COMMAND = "debug"
 _NO_PLOT = "no debug.svg: matplotlib is not installed; pip install 'edgepack[plot]'"
@@ -47,7 +41,8 @@ def debug(
     """Quantize a model, compare it with its float model layer by layer, and try what may help.
 
     Only what ``recipe.targets`` support is tried, or without any what the default targets do that
-    support the scheme. Compares up to :data:`MAX_SAMPLES` samples, spread evenly over the test
+    support the scheme. Compares up to
+    :data:`~edgepack.pipeline.steps.layer_comparer.MAX_SAMPLES` samples, spread evenly over the test
     data, or else over the representative dataset. Writes ``recipe.output`` atomically: both models,
     debug.json, debug.svg where matplotlib is installed, the files of ranges that help, and the
     manifest. ``verbose`` lets TensorFlow and the interpreters write to standard error.
@@ -72,7 +67,7 @@ def debug(
         job = new_job(recipe, folder, work, session, progress, verbose=verbose)
         read_model = describe_model(recipe.source)
         data = load_model_and_data(job)
-        notes = (*data.notes, *(f"{WARNING}{each}" for each in lint_findings(job, data)))
+        notes = (*data.notes, *(finding.note for finding in lint_findings(job, data)))
         inputs = describe_inputs(recipe, read_model)
         notes += model_steps.convert(job, data).notes
         data, split_notes = split_outputs(job, data)
@@ -114,55 +109,3 @@ def debug(
         )
         manifest.write(folder)
     return report
-
-
-def compare_layers(
-    service: RestartingWorker,
-    float_tflite: Path,
-    quantized_tflite: Path,
-    inputs: Arrays,
-    outputs: Sequence[str],
-    work: Path,
-    progress: Progress,
-) -> DebugReport:
-    """Compare two .tflite files layer by layer, on samples spread evenly over ``inputs``.
-
-    ``service`` comes from :func:`start_layer_comparer`. ``inputs`` are real values (samples, ...),
-    ``outputs`` the output names; arrays go to the folder ``work``. Raises
-    :class:`~edgepack.core.errors.ConversionError` for files without a layer in common.
-    """
-    samples = spread_samples(inputs)
-    service.call(
-        "open",
-        float_tflite=str(float_tflite),
-        quantized_tflite=str(quantized_tflite),
-        inputs=save_arrays(work / "debugged", samples),
-    )
-    with progress.step("compare") as update:
-        compared = restore(LayerComparison, service.call("compare", update=update))
-    with progress.step("isolate") as update:
-        isolated = restore(IsolatedLayers, service.call("isolate", update=update))
-    scores = isolated.whole
-    return DebugReport(
-        model=quantized_tflite.name,
-        data="test",
-        samples=len(next(iter(samples.values()))),
-        kernels=compared.kernels,
-        outputs=dict(zip(outputs, scores, strict=True)),
-        layers=rank_layers(
-            compared.layers,
-            isolated.alone,
-            min((score.sqnr_db for score in scores if score.sqnr_db is not None), default=None),
-        ),
-        unmatched=compared.unmatched,
-        lost_channels={
-            name: finding
-            for name, groups, layout in zip(
-                outputs,
-                isolated.channels,
-                output_layouts(read_tflite(quantized_tflite.read_bytes()).main),
-                strict=True,
-            )
-            if (finding := diagnose_output(name, groups, layout))
-        },
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ from edgepack.layer_errors.result import (
     LayerReport,
     Trial,
     Trials,
-    TrialScore,
+    WorstScore,
 )
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.job import Job, JobData
@@ -94,7 +94,7 @@ class Trier:
             ran = [each.name for each in able if baseline[each.name].outputs]
             if not ran:
                 return None
-            before = self._closeness(model, baseline)
+            before = self._score(model, baseline)
             chosen = possible[: self._affordable_trials(model)]
             trials = []
             for number, remedy in enumerate(chosen):
@@ -120,7 +120,7 @@ class Trier:
         return max(_MIN_TRIALS, min(MAX_TRIALS, int(_MAX_MACS / max(macs, 1))))
 
     def _try(
-        self, remedy: Remedy, number: int, runtimes: Sequence[Runtime], before: TrialScore
+        self, remedy: Remedy, number: int, runtimes: Sequence[Runtime], before: WorstScore
     ) -> Trial:
         folder = self._folder(f"trial-{number}")
         shutil.copyfile(self.job.float_tflite, folder / self.job.float_tflite.name)
@@ -137,7 +137,7 @@ class Trier:
             failure = self._refusal(job.quantized_tflite, model)
             runs = {} if failure else self._run(job.quantized_tflite, model, folder, runtimes)
             failure = failure or next((run.failure for run in runs.values() if run.failure), None)
-            after = None if failure else self._closeness(model, runs)
+            after = None if failure else self._score(model, runs)
         except EdgepackError as error:
             failure = str(error)
         helps = after is not None and _helps(before, after)
@@ -204,18 +204,14 @@ class Trier:
         idle = [each for each, limit in limits.items() if limit and limit < needed]
         return run_within_budget(self.running, workload, on, folder, ignore, idle)
 
-    def _closeness(self, model: Model, runs: Mapping[str, Run]) -> TrialScore:
-        """Return how close a model is to float, at its worst output on the worst interpreter."""
+    def _score(self, model: Model, runs: Mapping[str, Run]) -> WorstScore:
+        """Score a model against float: its worst output on the worst interpreter."""
         tensors = model_steps.named_outputs(self.data, model)
-        scores = [
+        return WorstScore.of(
             self._evaluators[name].score(run.outputs[name], tensor)
             for run in runs.values()
             if run.outputs
             for name, tensor in tensors.items()
-        ]
-        return TrialScore(
-            sqnr_db=_lowest(each.sqnr_db for each in scores),
-            agreement=_lowest(each.agreement for each in scores),
         )
 
     def _folder(self, name: str) -> Path:
@@ -243,29 +239,37 @@ class Trier:
 def with_tried_cures(report: DebugReport, trials: Trials | None) -> DebugReport:
     """Return a report with what was tried, and with the best of it as the cures of its layers."""
     worst = worst_layers(report.layers)
+    without = _NOTHING_TO_TRY if trials is None else _NOTHING_HELPS
     return replace(
         report,
         trials=trials,
         layers=tuple(
-            _with_cure(layer, _best(layer, trials) if layer in worst else _LATER)
+            _with_cure(layer, _best_options(layer, trials), without)
+            if layer in worst
+            else _with_cure(layer, None, _LATER)
             for layer in report.layers
         ),
     )
 
 
-def _with_cure(layer: LayerReport, cure: str) -> LayerReport:
-    """Return a layer with the cure in place of the reference to debug."""
-    finding = replace(layer.finding, cure=layer.finding.cure.replace(SEE_DEBUG, cure))
+def _with_cure(layer: LayerReport, options: str | None, without: str) -> LayerReport:
+    """Return a layer with the options in place of the reference to debug.
+
+    Without options, the rest of the cure stands alone, or else it is ``without``.
+    """
+    cure = layer.finding.cure
+    if options is None:
+        cure = cure.removesuffix(f"; {SEE_DEBUG}")
+    finding = replace(layer.finding, cure=cure.replace(SEE_DEBUG, options or without))
     return replace(layer, finding=finding)
 
 
-def _best(layer: LayerReport, trials: Trials | None) -> str:
-    """Return the best change for a layer, or else for the whole model."""
-    if trials is None:
-        return _NOTHING_TO_TRY
-    own = [each.options for each in trials.helpful if layer.figures.name in each.layers]
-    whole = [each.options for each in trials.helpful if not each.layers]
-    return next(iter((*own, *whole)), _NOTHING_HELPS)
+def _best_options(layer: LayerReport, trials: Trials | None) -> str | None:
+    """Return the best change for a layer, or else for the whole model; None if none helps."""
+    helpful = trials.helpful if trials else []
+    own = [each.options for each in helpful if layer.figures.name in each.layers]
+    whole = [each.options for each in helpful if not each.layers]
+    return next(iter((*own, *whole)), None)
 
 
 def _names_that_share_a_scale(graph: Graph, layer: str) -> list[str]:
@@ -276,7 +280,7 @@ def _names_that_share_a_scale(graph: Graph, layer: str) -> list[str]:
     return [name for name, index in names.items() if index in group]
 
 
-def _helps(before: TrialScore, after: TrialScore) -> bool:
+def _helps(before: WorstScore, after: WorstScore) -> bool:
     if before.agreement is not None and (after.agreement or 0.0) < before.agreement:
         return False
     return _decibels(after) >= _decibels(before) + _MIN_GAIN_DB
@@ -287,10 +291,6 @@ def _rank(trial: Trial) -> tuple[bool, float]:
     return not trial.helps, -_decibels(trial.after) if trial.after else math.inf
 
 
-def _decibels(closeness: TrialScore) -> float:
+def _decibels(score: WorstScore) -> float:
     """Return the SQNR, infinite without noise."""
-    return math.inf if closeness.sqnr_db is None else closeness.sqnr_db
-
-
-def _lowest(values: Iterable[float | None]) -> float | None:
-    return min((value for value in values if value is not None), default=None)
+    return math.inf if score.sqnr_db is None else score.sqnr_db

@@ -23,8 +23,7 @@ def assign_patterns(
     applies, or ``default`` without one. A pattern matches consecutive whole components of a path:
     ``block_1`` and ``block_1/*`` match ``model/block_1/conv/Conv2D``. The paths of an operator are
     the names of its outputs and of its weights; its layer name, as reports print it, also matches.
-    Raises :class:`ModelError` for a pattern without a
-    match.
+    Raises :class:`ModelError` for a pattern without a match.
     """
     reported = layer_names(graph)
     names = {

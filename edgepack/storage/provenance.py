@@ -15,7 +15,6 @@ from edgepack.config.export import (
     Recipe,
     is_function_name,
     step_as_json,
-    without_none,
 )
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ModelError
@@ -71,7 +70,7 @@ def export_manifest(
         **({"split_outputs": True} if recipe.split_outputs else {}),
         "targets": list(recipe.targets),
         "metric": recipe.metric,
-        **({"budgets": budgets} if (budgets := _set_budgets(recipe)) else {}),
+        **({"budgets": budgets} if (budgets := recipe.budgets.given) else {}),
     }
     return Manifest(
         command=command,
@@ -79,10 +78,6 @@ def export_manifest(
         request={RECIPE: inputs | settings, "processor": processor()},
         versions=package_versions(_DISTRIBUTIONS, interpreters),
     )
-
-
-def _set_budgets(recipe: Recipe) -> dict[str, Any]:
-    return without_none(**as_json(recipe.budgets))
 
 
 def processor() -> dict[str, str | None]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from edgepack.calibration.lint.label_rules import CURE, find_reordering
+from edgepack.calibration.lint.label_rules import CURE_OF_ORDER, find_reordering
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ConversionError, ModelError
 from edgepack.core.former_names import former_argument
@@ -170,7 +170,7 @@ def _label_notes(setup: ComparisonSetup, float_run: RuntimeOutputs) -> Iterator[
             continue
         found = find_reordering(values, measure.wanted[:])
         if found is not None:
-            yield f"{WARNING}{found.sentence(setup.samples.data.classes)}; {CURE}"
+            yield f"{WARNING}{found.sentence(setup.samples.data.classes)}; {CURE_OF_ORDER}"
 
 
 def _lineage_notes(setup: ComparisonSetup) -> Iterator[str]:

@@ -18,9 +18,8 @@ from edgepack.layer_errors.result import DebugReport
 from edgepack.pipeline.comparison.cached_runs import array_digest
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.setup import ComparisonSetup
-from edgepack.pipeline.debug import compare_layers
 from edgepack.pipeline.lint import run_linter
-from edgepack.pipeline.steps.layer_comparer import start_layer_comparer
+from edgepack.pipeline.steps.layer_comparer import compare_layers, start_layer_comparer
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_inputs, reporting_damage
 from edgepack.pipeline.validation.validate import Subject, examine, runtimes_for
 from edgepack.report.data.comparison import QUANTIZED, Stage

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import Recipe, without_none
+from edgepack.config.export import Recipe
 from edgepack.config.labels import find_labelled_output, read_labels, require_class_order
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.progress import Progress
@@ -28,7 +28,12 @@ from edgepack.metrics import (
 from edgepack.pipeline.comparison.cached_runs import Samples
 from edgepack.pipeline.comparison.candidates import Candidate, read_candidates
 from edgepack.pipeline.comparison.reference import ReferenceModel
-from edgepack.pipeline.steps.check import COMMAND, project_file_budgets, require_measurable
+from edgepack.pipeline.steps.check import (
+    COMMAND,
+    project_file_budgets,
+    require_measurable,
+    target_budgets,
+)
 from edgepack.pipeline.steps.job import Job, JobData, new_job
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.installed import (
@@ -170,9 +175,9 @@ def _budgets(
 
     Raises :class:`~edgepack.core.errors.ConfigError` for one that nothing can be measured for.
     """
-    configured = dict.fromkeys(without_none(**vars(config.budgets)))
+    configured = dict.fromkeys(config.budgets.given)
     others = project_file_budgets(project_file)
-    others |= {f"the target {target.name}": target.budgets for target in targets}
+    others |= target_budgets(targets)
     budgets = {COMMAND: config.budgets}
     budgets |= {source: replace(each, **configured) for source, each in others.items()}
     require_measurable(budgets, (), [first for first, *_ in measures.values()], is_tested=True)

@@ -84,7 +84,7 @@ def produce(
     firmware: bool,
     verbose: bool,
 ) -> Report:
-    """Compress if requested, quantize, validate on the runtimes and compare; write the folder.
+    """Compress and split outputs if asked to, quantize, run, compare and judge; write the folder.
 
     ``command`` is the name of the command; ``firmware`` adds the model as C. Raises an
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure, such as a

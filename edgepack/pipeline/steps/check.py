@@ -78,6 +78,11 @@ def project_file_budgets(project_file: ProjectFile) -> dict[str, Budgets]:
     return {str(project_file.path): project_file.budgets} if project_file.path else {}
 
 
+def target_budgets(targets: Iterable[Target]) -> dict[str, Budgets]:
+    """Return the budgets that targets themselves set, by their source."""
+    return {f"the target {target.name}": target.budgets for target in targets}
+
+
 def require_measurable(
     budgets: Mapping[str, Budgets],
     targets: Iterable[Target],
@@ -147,7 +152,7 @@ def _all_budgets(
     budgets: Mapping[str, Budgets], targets: Iterable[Target]
 ) -> Iterator[tuple[str, Budgets]]:
     yield from budgets.items()
-    yield from ((f"the target {target.name}", target.budgets) for target in targets)
+    yield from target_budgets(targets).items()
 
 
 def judge_targets(targets: Iterable[Target], evidence: Evidence) -> dict[str, TargetReport]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgepack.core.codec import restore
 from edgepack.core.errors import EdgepackError
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.evaluation.collapse import CollapseOrigin
 from edgepack.evaluation.scores import Comparison
 from edgepack.layer_errors.lost_layer import find_lost_layer
-from edgepack.layer_errors.result import LayerComparison
-from edgepack.pipeline.steps.layer_comparer import spread_samples, start_layer_comparer
+from edgepack.pipeline.steps.layer_comparer import (
+    measure_layers,
+    spread_samples,
+    start_layer_comparer,
+)
 from edgepack.report.data.compression import StepReport
-from edgepack.storage.arrays import Arrays, save_arrays
+from edgepack.storage.arrays import Arrays
 
 
 def is_collapsed(comparison: Comparison | None) -> bool:
@@ -52,13 +54,10 @@ def find_collapsed_layer(
         progress.step("find layer") as update,
     ):
         try:
-            service.call(
-                "open",
-                float_tflite=str(float_tflite),
-                quantized_tflite=str(quantized_tflite),
-                inputs=save_arrays(folder / "compared", spread_samples(inputs)),
+            samples = spread_samples(inputs)
+            compared = measure_layers(
+                service, float_tflite, quantized_tflite, samples, folder, update
             )
-            compared = restore(LayerComparison, service.call("compare", update=update))
         except EdgepackError:
             return None  # the collapse is told without its layer
     return find_lost_layer(compared.layers)

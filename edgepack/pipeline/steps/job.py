@@ -119,11 +119,6 @@ class JobData:
     budgets: dict[str, Budgets]
     notes: tuple[str, ...]
 
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        """The shapes of the inputs, without the sample axis."""
-        return [array.shape[1:] for array in self.representative.inputs.values()]
-
 
 def find_runtimes(
     names: Collection[str], quantization: Quantization

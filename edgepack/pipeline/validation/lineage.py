@@ -18,7 +18,7 @@ from edgepack.tflite.graph import Model
 _Ancestors = dict[tuple[str, str | None], tuple[str, ...]]
 
 
-def described(file: ParsedFile) -> Source:
+def as_source(file: ParsedFile) -> Source:
     """Describe a .tflite file as the source of others."""
     made_from = find_source(file.path.resolve())
     return Source(name=file.path.name, **asdict(file.artifact), made_from=made_from)

@@ -39,7 +39,7 @@ from edgepack.pipeline.steps.run import (
     run_within_budget,
 )
 from edgepack.pipeline.steps.score import compare_outputs, make_evaluators
-from edgepack.pipeline.validation.lineage import described, lineage_notes
+from edgepack.pipeline.validation.lineage import as_source, lineage_notes
 from edgepack.pipeline.validation.read_inputs import (
     ParsedFile,
     ValidationInputs,
@@ -126,7 +126,7 @@ def validate(
         )
     if float_file is None:
         return report
-    lineage = lineage_notes(file, described(float_file), lambda: float_file.model)
+    lineage = lineage_notes(file, as_source(float_file), lambda: float_file.model)
     return replace(report, notes=(*report.notes, *lineage))
 
 

@@ -10,7 +10,6 @@ from edgepack.checks.collapsed_outputs import describe_collapse
 from edgepack.checks.evidence import named_outputs
 from edgepack.checks.loss_budgets import LOSS_RULES
 from edgepack.config.budgets import Budgets, strictest
-from edgepack.config.export import without_none
 from edgepack.core.codec import as_json
 from edgepack.core.findings import Finding
 from edgepack.core.schema_version import SCHEMA
@@ -154,7 +153,7 @@ class ComparisonReport:
     @property
     def word(self) -> str | None:
         """The outcome: PASSED, FAILED or NOT_SHOWN; None without a budget or failure."""
-        if any(not (each.is_note or each.is_undecided) for each in self.findings):
+        if any(each.is_failure for each in self.findings):
             return FAILED
         if any(each.is_undecided for each in self.findings):
             return NOT_SHOWN
@@ -201,9 +200,7 @@ class ComparisonReport:
             "verdict": self.word and self.word.lower(),
             "findings": as_json(self.findings),
             "max_drop": strictest(self.budgets.values()).max_drop,
-            "budgets": {
-                source: without_none(**vars(each)) for source, each in self.budgets.items()
-            },
+            "budgets": {source: each.given for source, each in self.budgets.items()},
         }
         for stage, written in zip(self.stages, fields["stages"], strict=True):
             written["validation"] = stage.validation.to_dict() if stage.validation else None

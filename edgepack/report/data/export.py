@@ -12,7 +12,6 @@ from edgepack.calibration.activations.activation_statistics import Growth
 from edgepack.calibration.lint import LintFinding
 from edgepack.compression.pruning.settings import Prune
 from edgepack.config.budgets import Budgets
-from edgepack.config.export import without_none
 from edgepack.config.quantization import Quantization
 from edgepack.core.codec import as_json
 from edgepack.core.schema_version import SCHEMA
@@ -95,7 +94,7 @@ class Report:
     ``float_runtime`` is what ran the float model. ``artifacts`` are by path, ``runtimes`` by
     interpreter, ``targets`` by name. ``compression`` has the steps in order. ``budgets`` limit what
     quantization may lose, by source. ``lint`` has the linter's findings in the data. ``notes`` are
-    what could not be checked.
+    remarks, such as on what could not be checked.
     """
 
     model: str
@@ -154,9 +153,7 @@ class Report:
             "sparsity": asdict(self.sparsity.float)
             | {self.comparison.scheme: asdict(self.sparsity.quantized)},
             "targets": {name: target.to_dict() for name, target in self.targets.items()},
-            "budgets": {
-                source: without_none(**vars(each)) for source, each in self.budgets.items()
-            },
+            "budgets": {source: each.given for source, each in self.budgets.items()},
             "lint": as_json(self.lint),
             "notes": list(self.notes),
         }

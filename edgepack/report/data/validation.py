@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgepack.config.budgets import Budgets
-from edgepack.config.export import without_none
 from edgepack.core.schema_version import SCHEMA
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
@@ -39,8 +38,8 @@ class ValidationReport:
 
     ``model`` is the file's name, ``data`` what it ran on: ``test`` or ``random``. ``comparison`` is
     that with the float model, None if there is none. ``runtimes`` are by interpreter, ``targets``
-    by name. ``budgets`` limit what quantization may lose, by source. ``notes`` are what
-    could not be compared.
+    by name. ``budgets`` limit what quantization may lose, by source. ``notes`` are remarks, such as
+    on what could not be compared.
     """
 
     model: str
@@ -75,9 +74,7 @@ class ValidationReport:
             "comparison": self.comparison.to_dict() if self.comparison else None,
             "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
             "targets": {name: target.to_dict() for name, target in self.targets.items()},
-            "budgets": {
-                source: without_none(**vars(each)) for source, each in self.budgets.items()
-            },
+            "budgets": {source: each.given for source, each in self.budgets.items()},
             "notes": list(self.notes),
         }
         content: dict[str, Any] = finite_or_none(fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgepack.core.wording import WARNING, counted
+from edgepack.core.wording import counted
 from edgepack.report.data.comparison import FLOAT
 from edgepack.report.data.export import Report
 from edgepack.report.document.blocks import Document, Section
@@ -30,7 +30,7 @@ def export_document(report: Report, manifest: Manifest) -> Document:
         weight_sparsity_section(
             {of_float: report.sparsity.float, scheme: report.sparsity.quantized}
         ),
-        notes_section((*(f"{WARNING}{finding}" for finding in report.lint), *report.notes)),
+        notes_section((*(finding.note for finding in report.lint), *report.notes)),
         provenance_section(inputs, {report.model: settings}, manifest.versions, report.artifacts),
     )
     return Document(

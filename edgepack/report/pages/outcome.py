@@ -10,7 +10,7 @@ from edgepack.evaluation.scores import Comparison
 from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
 from edgepack.report.document.blocks import Headline, Tone
 from edgepack.report.sections.notes import warnings_among
-from edgepack.report.text.verdict_line import outcome_word, verdict_line
+from edgepack.report.text.verdict_line import outcome_word, verdict_clauses
 
 _TONES = {
     FAILED.upper(): Tone.BAD,
@@ -29,6 +29,5 @@ def outcome_headline(
 ) -> Headline:
     """Return the outcome on all targets, and the verdict and the warnings among notes."""
     word = outcome_word(targets, budgets)
-    line = verdict_line(targets, comparison, budgets, lint)
-    sentences = (*line.split("; "), *warnings_among(notes))
+    sentences = (*verdict_clauses(targets, comparison, budgets, lint), *warnings_among(notes))
     return Headline(word=word, tone=_TONES.get(word, Tone.PLAIN), sentences=sentences)

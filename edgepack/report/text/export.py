@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from edgepack.compression import find_technique
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
-from edgepack.core.wording import WARNING
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import OutputComparison
@@ -30,7 +29,7 @@ def render_export(report: Report) -> str:
         *_tables(report),
         OFF_REFERENCE,
         _facts(report),
-        note_paragraphs([*report.notes, *(f"{WARNING}{finding}" for finding in report.lint)]),
+        note_paragraphs([*report.notes, *(finding.note for finding in report.lint)]),
         render_targets(report.targets),
         render_findings(report.targets),
         verdict_line(report.targets, report.comparison, report.budgets, report.lint),

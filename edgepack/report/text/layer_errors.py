@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgepack.core.wording import counted
 from edgepack.layer_errors.remedies import worst_layers
-from edgepack.layer_errors.result import DebugReport, LayerReport, Trials, TrialScore
+from edgepack.layer_errors.result import DebugReport, LayerReport, Trials, WorstScore
 from edgepack.report.format.amounts import format_decibels, format_four_decimals, format_percent
 from edgepack.report.format.text_table import list_names, note_paragraphs, text_table
 
@@ -124,7 +124,7 @@ def _tried(trials: Trials) -> str:
     return f"Tried {changes} of the options{left_out}, run on {', '.join(trials.interpreters)}"
 
 
-def _gains(before: TrialScore, after: TrialScore) -> str:
+def _gains(before: WorstScore, after: WorstScore) -> str:
     """Return the SQNR and the agreement before and after a change."""
     gains = f"SQNR {format_decibels(before.sqnr_db)} -> {format_decibels(after.sqnr_db)}"
     if before.agreement is None:

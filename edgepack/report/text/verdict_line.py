@@ -29,15 +29,25 @@ def verdict_line(
     budgets: Mapping[str, Budgets],
     lint: Sequence[LintFinding] = (),
 ) -> str:
-    """Return one line: on which targets the model runs, what it loses, and whether by chance.
+    """Return the clauses of the verdict as one line."""
+    return "; ".join(verdict_clauses(targets, comparison, budgets, lint))
+
+
+def verdict_clauses(
+    targets: Mapping[str, TargetReport],
+    comparison: Comparison | None,
+    budgets: Mapping[str, Budgets],
+    lint: Sequence[LintFinding] = (),
+) -> Iterator[str]:
+    """Yield on which targets the model runs, what it loses, whether by chance, and what lint found.
 
     Only a model with ``budgets`` for what it may lose can pass; they are by source.
     """
-    parts = [_outcome(targets, budgets), *_losses(comparison), *_budgets(targets, budgets)]
+    yield _outcome(targets, budgets)
+    yield from _losses(comparison)
+    yield from _budgets(targets, budgets)
     if lint:
-        rules = list_names(list(dict.fromkeys(finding.rule for finding in lint)))
-        parts.append(f"the linter warns of {rules}")
-    return "; ".join(parts)
+        yield f"the linter warns of {list_names(list(dict.fromkeys(each.rule for each in lint)))}"
 
 
 def outcome_word(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
