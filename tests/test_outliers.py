@@ -53,7 +53,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }.items():
         np.savez(folder / f"{name}.npz", x=x)
         done = run_quantize(folder, folder / f"{name}.npz", folder / f"{name}-out")
-        assert done.returncode == 0, done.stderr
+        # Coarse steps for all others lose what they tell.
+        assert done.returncode == (1 if name == "input" else 0), done.stdout + done.stderr
         found[name] = json.loads((folder / f"{name}-out" / "report.json").read_text())
     return found
 
@@ -70,12 +71,13 @@ def sqnr(report: dict[str, Any]) -> float:
 
 
 def warnings(report: dict[str, Any]) -> list[str]:
-    return [note for note in report["notes"] if "widens" in note]
+    found = [f"{each['dataset']}: {each['sentence']}; {each['cure']}" for each in report["lint"]]
+    return [note for note in (*found, *report["notes"]) if "widens" in note]
 
 
 def test_an_outlier_in_an_input_is_named_once_with_its_place(reports: dict[str, Any]) -> None:
     (note,) = warnings(reports["input"])
-    assert note.startswith("warning: representative dataset: 'x' is 10000 at [17, 40], but from -")
+    assert note.startswith("representative dataset: 'x' is 10000 at [17, 40], but from -")
     assert note.endswith(
         " in all other samples: this sample alone widens the range; look at this sample, and repair"
         " it; or leave it out, and values beyond the range of the others are clipped"
