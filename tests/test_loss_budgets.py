@@ -147,7 +147,12 @@ def test_every_class_is_held_to_its_limit() -> None:
         " max_class_drop 5 of the command"
     )
     assert unsure.is_undecided
-    assert "loses nothing of the class 'dog' (95% CI: -7.10 to 7.10): 40 samples" in unsure.message
+    assert (
+        "loses nothing of the class 'dog' (95% CI: -7.10 to 7.10): 40 samples of this class show"
+        in unsure.message
+    )
+    assert unsure.cure is not None
+    assert " samples of this class, or let it pass" in unsure.cure
     assert not list(
         judge_class_drops(closeness(class_losses=classes[2:]), SOURCE, Budgets(max_class_drop=5))
     )

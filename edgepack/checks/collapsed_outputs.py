@@ -42,7 +42,7 @@ def describe_collapse(name: str, closeness: Closeness, origin: CollapseOrigin | 
     """Return the finding for collapsed outputs of a model that is called ``name``."""
     if origin is not None and origin.stage is not None:
         return Finding(
-            message=f"{name} {_how(closeness)}, and so does the {origin.stage} float model: it was"
+            message=f"{name} {_how(closeness)}; the {origin.stage} float model is no better: it was"
             " lost before it was quantized",
             cure="compress less, or fine-tune with --train",
         )

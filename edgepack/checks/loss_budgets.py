@@ -85,7 +85,9 @@ def judge_class_drops(outputs: Outputs, source: str, budgets: Budgets) -> Iterat
                 clause += f", the most of {len(classes)} such classes"
             of = f"max_class_drop {limit:g} of {source}"
             needed = samples_to_decide(worst, limit, worst.samples)
-            yield from _judged(judgement, clause, of, worst.samples, needed, budgets)
+            yield from _judged(
+                judgement, clause, of, worst.samples, needed, budgets, " of this class"
+            )
 
 
 def judge_agreement(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Finding]:
@@ -146,22 +148,25 @@ def _judged(
     samples: int,
     needed: int | None,
     budgets: Budgets,
+    which: str = "",
 ) -> Iterator[Finding]:
     """Yield the finding for a loss, which a clause describes; none for one within the limit.
 
-    ``needed`` is the number of samples that would decide a loss that is not shown, if known.
+    ``needed`` is the number of samples that would decide a loss that is not shown, if known;
+    ``which`` says after "samples" which ones count, if not all.
     """
     if judgement is Judgement.BEYOND:
         yield Finding(message=f"{clause}, more than {limit}", cure=_DEBUG)
     if judgement is not Judgement.NOT_SHOWN:
         return
-    message = f"{clause}: {counted(samples, 'sample')} cannot tell whether it is within {limit}"
+    shown = f"{counted(samples, 'sample')}{which} cannot tell whether it is within {limit}"
+    message = f"{clause}: {shown}"
     if budgets.not_shown == PASSES:
         yield Finding(message=f"{message}, which passes, as requested", is_note=True)
         return
     more = f"about {needed:,}" if needed else "more"
     yield Finding(
         message=message,
-        cure=f"test on {more} samples, or let it pass with --not-shown {PASSES}",
+        cure=f"test on {more} samples{which}, or let it pass with --not-shown {PASSES}",
         is_undecided=budgets.not_shown != FAILS,
     )

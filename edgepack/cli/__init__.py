@@ -80,7 +80,7 @@ def cli() -> None:
 
     Exit status: 0 success; 1 failure, a target or budget that does not pass, findings with lint
     --strict, or a change for the worse in diff; 2 incorrect usage or invalid input; 3 a required
-    package is not installed; 130 interrupted.
+    package is not installed; 4 the samples do not show whether a budget is kept; 130 interrupted.
     """
 
 

@@ -5,7 +5,7 @@ None is written as ``NONE``.
 
 from __future__ import annotations
 
-from edgepack.config.budgets import LOSS_BUDGETS, Budgets
+from edgepack.config.budgets import LOSS_BUDGETS, PASSES, Budgets
 from edgepack.evaluation.drop_sentences import MIN_P, decimals_of
 from edgepack.evaluation.results import MetricResult
 from edgepack.evaluation.scores import OutputComparison, Score
@@ -125,10 +125,18 @@ def format_milliseconds(time: float) -> str:
     return f"{time:#.3g}".rstrip(".") + " ms"
 
 
-def list_limits(budgets: Budgets) -> str:
-    """Return the limits of what quantization may lose as a list."""
+def format_kept_budgets(source: str, budgets: Budgets) -> str:
+    """Describe limits of what quantization may lose that are kept, as far as the samples show.
+
+    >>> format_kept_budgets("the command", Budgets(max_drop=1))
+    'within max_drop 1 of the command'
+    >>> format_kept_budgets("the command", Budgets(max_drop=1, not_shown=PASSES))
+    'not shown to be beyond max_drop 1 of the command'
+    """
     limits = {name: getattr(budgets, name) for name in LOSS_BUDGETS}
-    return list_names([f"{name} {limit:g}" for name, limit in limits.items() if limit is not None])
+    names = list_names([f"{name} {limit:g}" for name, limit in limits.items() if limit is not None])
+    kept = "not shown to be beyond" if budgets.not_shown == PASSES else "within"
+    return f"{kept} {names} of {source}"
 
 
 def _with_unit(figure: float | None, unit: str) -> str:

@@ -18,7 +18,7 @@ from edgepack.report.data.stage_runs import (
 from edgepack.report.data.target import FAILED, NOT_SHOWN, PASSED
 from edgepack.report.document.blocks import Headline, Tone
 from edgepack.report.format import amounts
-from edgepack.report.format.amounts import list_limits
+from edgepack.report.format.amounts import format_kept_budgets
 from edgepack.report.sections.notes import warnings_among
 
 _UNKNOWN = "Whether there is a drop is unknown"
@@ -109,4 +109,4 @@ def _limits(report: ComparisonReport) -> Iterator[str]:
     yield from map(str, report.findings)
     if report.word == PASSED:
         for source, budgets in report.budgets.items():
-            yield f"within {list_limits(budgets)} of {source}"
+            yield format_kept_budgets(source, budgets)

@@ -226,10 +226,16 @@ def _worst_samples(report: ComparisonReport, output: str) -> str:
     return text_table(rows, left=len(rows[0]) - 1)
 
 
+def _format(stage: Stage) -> str:
+    """Say which file the bytes of a stage are of, if not simply of a .tflite file given."""
+    if stage.is_converted:
+        return " as a .tflite file"
+    return "" if stage.file.endswith(".tflite") else f" as {_name(stage.file, _NAME)}"
+
+
 def _facts(report: ComparisonReport) -> Iterator[str]:
     sizes = [
-        f"{_name(stage.name, _LABEL)} {amounts.format_bytes(stage.artifact.bytes)}"
-        + ("" if stage.file.endswith(".tflite") else f" as {_name(stage.file, _NAME)}")
+        f"{_name(stage.name, _LABEL)} {amounts.format_bytes(stage.artifact.bytes)}" + _format(stage)
         for stage in report.stages
         if stage.artifact
     ]

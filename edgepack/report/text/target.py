@@ -58,7 +58,7 @@ def render_findings(targets: Mapping[str, TargetReport]) -> str:
         for word, text in _findings(report):
             targets_of.setdefault((word, text), []).append(name)
     return "\n".join(
-        hanging_paragraph(f"{word}  ", f"{list_names(names)}: {text}")
+        hanging_paragraph(f"{word}  ", f"{list_names(list(dict.fromkeys(names)))}: {text}")
         for (word, text), names in targets_of.items()
     )
 

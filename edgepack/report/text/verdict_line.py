@@ -14,9 +14,9 @@ from edgepack.evaluation.scores import Comparison, OutputComparison
 from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
 from edgepack.report.format.amounts import (
     format_four_decimals,
+    format_kept_budgets,
     format_percent,
     format_three_digits,
-    list_limits,
 )
 from edgepack.report.format.text_table import list_names
 
@@ -123,4 +123,4 @@ def _budgets(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]
     """Return which budgets are kept, if all of them are."""
     if all(target.verdict.passed for target in targets.values()):
         for source, each in budgets.items():
-            yield f"within {list_limits(each)} of {source}"
+            yield format_kept_budgets(source, each)
