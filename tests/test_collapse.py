@@ -122,6 +122,17 @@ def test_a_saturated_classifier_on_one_class_is_well() -> None:
     assert collapse(probabilities, np.tile(np.array([[1.0, 0.0]]), (40, 1))) is None
 
 
+def test_a_binary_classifier_on_the_class_0_only_is_well() -> None:
+    low = RANDOM.uniform(0, 0.0019, (50, 1)).astype(np.float32)  # less than half a step of int8
+    none = np.zeros(50, np.int64)
+    assert collapse(low, np.zeros_like(low), none) is None
+    # Samples of both classes, or values of no class, may be told apart by as little.
+    assert collapse(low, np.zeros_like(low), np.arange(50) % 2) is Collapse.CONSTANT
+    assert collapse(low, np.zeros_like(low)) is Collapse.CONSTANT
+    # An error of more than two steps is no rounding.
+    assert collapse(low, np.full_like(low, 0.4), none) is Collapse.CONSTANT
+
+
 def test_ordinary_int8_outputs_are_well() -> None:
     outputs = scores(400)
     score = Evaluator(outputs).score(quantize(outputs, INT8), INT8)

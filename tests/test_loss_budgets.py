@@ -12,7 +12,7 @@ from edgepack.checks.loss_budgets import (
     judge_drop,
     judge_sqnr,
 )
-from edgepack.config.budgets import Budgets, strictest
+from edgepack.config.budgets import Budgets, share_not_shown, strictest
 from edgepack.core.errors import TableError
 from edgepack.core.findings import Finding
 from edgepack.evaluation.bootstrap import percentile_interval, sample_accuracy_losses
@@ -133,6 +133,21 @@ def test_as_many_samples_as_advised_decide() -> None:
     assert judge_metric(metric(change(times // 2)), limit, 0.1) is Judgement.NOT_SHOWN
 
 
+@pytest.mark.parametrize("limit", [0.05, 0.1, 0.3, 0.7])
+def test_no_change_at_all_needs_few_more_samples(limit: float) -> None:
+    def change(samples: int) -> Change:
+        interval = percentile_interval(100 * sample_accuracy_losses(0, 0, samples))
+        return Change(loss=0.0, interval=interval, detectable=None, only_float=0, only_other=0)
+
+    def judgement(samples: int) -> Judgement:
+        return judge_metric(metric(change(samples)), limit, 0.1)
+
+    needed = samples_to_decide(change(400), limit, 400)
+    assert needed is not None
+    assert judgement(needed) is Judgement.WITHIN
+    assert judgement(int(0.9 * needed)) is Judgement.NOT_SHOWN
+
+
 def test_every_class_is_held_to_its_limit() -> None:
     classes = (
         ClassLoss(name="cat", samples=40, loss=20.0, interval=Interval(low=8.0, high=33.0)),
@@ -148,7 +163,7 @@ def test_every_class_is_held_to_its_limit() -> None:
     )
     assert unsure.is_undecided
     assert (
-        "loses nothing of the class 'dog' (95% CI: -7.10 to 7.10): 40 samples of this class show"
+        "loses nothing of the class 'dog' (95% CI: -7.10 to 7.10): 40 samples of this class"
         in unsure.message
     )
     assert unsure.cure is not None
@@ -156,6 +171,14 @@ def test_every_class_is_held_to_its_limit() -> None:
     assert not list(
         judge_class_drops(closeness(class_losses=classes[2:]), SOURCE, Budgets(max_class_drop=5))
     )
+
+
+def test_classes_of_equal_outputs_lose_nothing() -> None:
+    few = (ClassLoss(name="cat", samples=2, loss=0.0, interval=Interval(low=-75.0, high=75.0)),)
+    budgets = Budgets(max_class_drop=1)
+    assert list(judge_class_drops(closeness(class_losses=few), SOURCE, budgets))
+    equal = closeness(class_losses=few, max_abs_error=0.0)
+    assert not list(judge_class_drops(equal, SOURCE, budgets))
 
 
 def test_agreement_and_sqnr_have_limits() -> None:
@@ -202,3 +225,22 @@ def test_the_strictest_of_several_budgets_counts() -> None:
     both = strictest([Budgets(not_shown="passes", max_drop=1), Budgets(not_shown="fails")])
     assert (both.max_drop, both.not_shown) == (1, "fails")
     assert strictest([]) == Budgets()
+
+
+def test_a_handling_counts_for_all_budgets_that_have_none() -> None:
+    given = {
+        "the command": Budgets(not_shown="passes"),
+        "a.toml": Budgets(max_drop=1),
+        "b": Budgets(max_drop=1, not_shown="fails"),
+    }
+    handlings = [each.not_shown for each in share_not_shown(given).values()]
+    assert handlings == ["passes", "passes", "fails"]
+
+
+def test_only_a_handling_that_nobody_chose_is_advised() -> None:
+    change = loses(0.25, -0.75, 1.25)
+    open_one, chosen = drop_finding(change), drop_finding(change, not_shown="fails")
+    assert open_one is not None
+    assert chosen is not None
+    assert "--not-shown passes" in (open_one.cure or "")
+    assert "--not-shown" not in (chosen.cure or "")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 from edgepack.checks.evidence import Evidence
-from edgepack.config.budgets import FAILS, PASSES, Budgets
+from edgepack.config.budgets import FAILS, PASSES, Budgets, share_not_shown
 from edgepack.core.findings import Finding
 from edgepack.core.wording import counted
 from edgepack.devices.target import Target
@@ -66,11 +66,16 @@ def judge_drop(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Find
 
 
 def judge_class_drops(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Finding]:
-    """Judge what each class loses by max_class_drop: the class that loses most stands for all."""
+    """Judge what each class loses by max_class_drop: the class that loses most stands for all.
+
+    Outputs that are the same lose nothing, whatever the samples.
+    """
     limit = budgets.max_class_drop
     if limit is None:
         return
     for name, each in outputs.items():
+        if each.max_abs_error == 0:
+            continue
         for judgement in (Judgement.BEYOND, Judgement.NOT_SHOWN):
             classes = [
                 loss
@@ -137,8 +142,7 @@ def _apply(rule: LossRule, target: Target, evidence: Evidence) -> Iterator[Findi
 
 def budgets_for(target: Target, evidence: Evidence) -> Iterator[tuple[str, Budgets]]:
     """Yield every budget that applies to a target, with its source."""
-    yield from evidence.budgets.items()
-    yield "the target", target.budgets
+    yield from share_not_shown({**evidence.budgets, "the target": target.budgets}).items()
 
 
 def _judged(
@@ -165,8 +169,9 @@ def _judged(
         yield Finding(message=f"{message}, which passes, as requested", is_note=True)
         return
     more = f"about {needed:,}" if needed else "more"
+    choice = "" if budgets.not_shown else f", or let it pass with --not-shown {PASSES}"
     yield Finding(
         message=message,
-        cure=f"test on {more} samples{which}, or let it pass with --not-shown {PASSES}",
+        cure=f"test on {more} samples{which}{choice}",
         is_undecided=budgets.not_shown != FAILS,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from edgepack.config.toml import checked_values, require_known, require_table
@@ -92,6 +92,19 @@ def strictest(budgets: Iterable[Budgets]) -> Budgets:
         values[name] = choose(limits, default=None)
     handlings = {each.not_shown for each in given} - {None}
     return Budgets(not_shown=FAILS if FAILS in handlings else next(iter(handlings), None), **values)
+
+
+def share_not_shown(budgets: Mapping[str, Budgets]) -> dict[str, Budgets]:
+    """Let what the first of the budgets says of what is not shown count for those that say nothing.
+
+    >>> shared = share_not_shown({"the command": Budgets(not_shown="passes"), "a": Budgets()})
+    >>> shared["a"].not_shown
+    'passes'
+    """
+    usual = next((each.not_shown for each in budgets.values() if each.not_shown), None)
+    return {
+        source: replace(each, not_shown=each.not_shown or usual) for source, each in budgets.items()
+    }
 
 
 def parse_budgets(table: Any) -> Budgets:

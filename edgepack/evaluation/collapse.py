@@ -10,7 +10,7 @@ from edgepack.evaluation.paired_outputs import Array
 from edgepack.evaluation.results import SIGNIFICANCE
 from edgepack.evaluation.significance import is_above_chance, mcnemar_p_value, wilson_interval
 
-_MIN_VARIATION = 2 / 255
+MIN_VARIATION = 2 / 255
 """Two steps of an int8 output, as a fraction of its extent: less may be rounded to a constant."""
 
 _MAX_KAPPA = 0.5
@@ -56,7 +56,7 @@ class Variation:
         if self._low is None or self._high is None or not self._is_constant:
             return False
         extent = max(self._high.max(), 0.0) - min(self._low.min(), 0.0)
-        return bool((self._high - self._low).max() > _MIN_VARIATION * extent)
+        return bool((self._high - self._low).max() > MIN_VARIATION * extent)
 
 
 class DecisionCounts:

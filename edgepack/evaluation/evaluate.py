@@ -11,7 +11,7 @@ import numpy as np
 
 from edgepack.evaluation.bootstrap import resample
 from edgepack.evaluation.channels import ChannelGroup, compare_channels
-from edgepack.evaluation.collapse import is_at_chance
+from edgepack.evaluation.collapse import MIN_VARIATION, is_at_chance
 from edgepack.evaluation.metric_change import MetricScore, is_accuracy, metric_result
 from edgepack.evaluation.output_distance import DistantSample, output_distance
 from edgepack.evaluation.output_noise import OutputKind, OutputNoise
@@ -87,7 +87,7 @@ class Evaluator:
             mean_abs_error=noise.mean_abs_error,
             change=metric.change if metric else None,
             class_losses=losses,
-            collapse=lost or collapse,
+            collapse=self._real_collapse(lost, noise.max_abs_error, mask) or collapse,
         )
 
     def _noise(
@@ -97,6 +97,20 @@ class Evaluator:
         for _, float_block, block in paired_blocks(float_outputs, outputs, tensor, mask):
             noise.add(float_block, block)
         return noise
+
+    def _real_collapse(
+        self, collapse: Collapse | None, max_abs_error: float, mask: Mask | None = None
+    ) -> Collapse | None:
+        """Return a collapse of the outputs, unless only the samples make it look like one.
+
+        The only score of a binary classifier is near 0 on samples of the class 0: the steps of its
+        scale, which suit probabilities up to 1, cannot show by how much. Nothing that tells
+        the classes apart is lost.
+        """
+        labels, is_single = self._labels, self._float_outputs.shape[-1] == 1
+        if labels is None or not is_single or not self._boundary or max_abs_error > MIN_VARIATION:
+            return collapse
+        return collapse if (labels if mask is None else labels[mask]).any() else None
 
     def _requested_metric(
         self, outputs: Array, tensor: Tensor | None, mask: Mask | None
@@ -173,7 +187,10 @@ class Evaluator:
             classes=classes,
             class_losses=losses,
             confusion=confusion,
-            distance=replace(distance, collapse=distance.collapse or collapse),
+            distance=replace(
+                distance,
+                collapse=self._real_collapse(distance.collapse, distance.max_abs_error) or collapse,
+            ),
             worst=tuple(self._worst_sample(sample, outputs, tensor) for sample in worst),
         )
 

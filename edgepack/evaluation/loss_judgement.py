@@ -56,8 +56,9 @@ def samples_to_decide(change: Change | ClassLoss, limit: float, samples: int) ->
     """Estimate how many samples would decide whether a loss is within a limit.
 
     Assumes that the loss stays, and that the interval's width falls with the square root of the
-    number of samples, as a standard error does. None without an interval, if the loss is as large
-    as the limit, if these samples decide, or if more than :data:`MAX_SAMPLES` are needed.
+    number of samples, as a standard error does; with the number of samples itself if no sample is
+    classified otherwise. None without an interval, if the loss is as large as the limit, if these
+    samples decide, or if more than :data:`MAX_SAMPLES` are needed.
 
     >>> change = Change(loss=0.25, interval=Interval(low=-0.75, high=1.25), detectable=None)
     >>> samples_to_decide(change, limit=0.75, samples=400)
@@ -71,6 +72,8 @@ def samples_to_decide(change: Change | ClassLoss, limit: float, samples: int) ->
     if distance * math.sqrt(MAX_SAMPLES) <= reach * math.sqrt(samples):
         return None
     needed = samples * (reach / distance) ** 2
+    if isinstance(change, Change) and change.only_float == change.only_other == 0:
+        needed = (samples + 2) * reach / distance
     if needed <= samples:
         return None
     digits = max(0, math.floor(math.log10(needed)) - 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgepack.calibration.datasets.reader import dataset_reader
-from edgepack.config.budgets import Budgets
+from edgepack.config.budgets import Budgets, share_not_shown
 from edgepack.config.compare import CompareConfig
 from edgepack.config.export import Recipe
 from edgepack.config.labels import find_labelled_output, read_labels, require_class_order
@@ -176,12 +176,14 @@ def _budgets(
     Raises :class:`~edgepack.core.errors.ConfigError` for one that nothing can be measured for.
     """
     configured = dict.fromkeys(config.budgets.given)
+    if config.budgets.not_shown:
+        configured["not_shown"] = config.budgets.not_shown  # of the others' limits, too
     others = project_file_budgets(project_file)
     others |= target_budgets(targets)
     budgets = {COMMAND: config.budgets}
     budgets |= {source: replace(each, **configured) for source, each in others.items()}
     require_measurable(budgets, (), [first for first, *_ in measures.values()], is_tested=True)
-    return {source: each for source, each in budgets.items() if each.limits_loss}
+    return {source: each for source, each in share_not_shown(budgets).items() if each.limits_loss}
 
 
 def _classes(
