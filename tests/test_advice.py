@@ -27,7 +27,7 @@ from edgepack.config.export import FineTune, Recipe
 from edgepack.config.quantization import DENSE, SCHEMES, Quantization
 from edgepack.config.validate import ValidateConfig
 from edgepack.conversion.to_tflite import _explain
-from edgepack.core.errors import ConfigError
+from edgepack.core.errors import ConfigError, TargetError
 from edgepack.core.findings import Finding
 from edgepack.devices.scheme_support import (
     require_supported,
@@ -262,6 +262,14 @@ def test_targets_and_interpreters_that_are_named_support_the_quantization(
     for name in supporting_runtimes(settings):
         assert why_unsupported(settings, name) is None
     assert supporting_runtimes(settings)  # "edgepack quantize without --target runs it on ..."
+
+
+@pytest.mark.parametrize("scheme", ["int4", "int16"])
+def test_dense_layers_are_supported_without_per_channel(scheme: str) -> None:
+    refused = Quantization(scheme=scheme, dense="per-channel")
+    with pytest.raises(TargetError, match="leave --dense per-channel out"):
+        require_supported(refused, [load_target(PHONE)])
+    require_supported(replace(refused, dense=None), [load_target(PHONE)])
 
 
 def test_a_state_that_is_passed_is_exported_and_one_that_is_kept_is_refused(

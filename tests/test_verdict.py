@@ -89,7 +89,7 @@ def test_a_model_that_pruning_destroyed_fails_whatever_the_budget(
     assert output["pruned"]["collapse"]
     text = " ".join(done.stdout.split())
     assert "the pruned float model is no better: it was lost before it was quantized" in text
-    assert "compress less, or fine-tune with --train" in text
+    assert "compress less, or fine-tune the Keras model with --train" in text
     assert done.stdout.splitlines()[-1].startswith("FAILED on nano-33-ble-sense; ")
 
 

@@ -14,6 +14,9 @@ from edgepack.tflite.graph import Graph
 FUSED = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"})
 """Stateful operators with internal values whose ranges only that calibrator can observe."""
 
+WITHOUT_FUSED = "give the Keras model, whose recurrent layers edgepack unrolls"
+"""How to avoid these operators, which a .tflite file of another converter may have."""
+
 
 def has_fused_operators(graph: Graph) -> bool:
     """Whether a float model has one of the :data:`FUSED` operators."""
@@ -51,7 +54,7 @@ def calibrate_fused(
     except Exception as error:
         raise ConversionError(
             "TensorFlow's calibrator cannot run the model on the representative dataset:"
-            f" {reason(error)}; check the values of its inputs"
+            f" {reason(error)}; check the values of its inputs, or {WITHOUT_FUSED}"
         ) from error
     update(total, total)
     return calibrated

@@ -214,7 +214,8 @@ class InputColumnWriter(ColumnWriter):
             side in (None, actual) for side, actual in zip(expected[:2], shape, strict=False)
         ):
             return f'colors = "{colors}"'
-        return f"resize = {[side or 'any' for side in expected[:2]]}"
+        sides = zip(expected[:2], shape, strict=False)
+        return f"resize = {[side or actual for side, actual in sides]}"
 
     def _audio_setting(self, shape: tuple[int, ...]) -> str:
         """Return the project file setting that converts audio to the input's shape."""

@@ -44,7 +44,7 @@ def describe_collapse(name: str, closeness: Closeness, origin: CollapseOrigin | 
         return Finding(
             message=f"{name} {_how(closeness)}; the {origin.stage} float model is no better: it was"
             " lost before it was quantized",
-            cure="compress less, or fine-tune with --train",
+            cure="compress less, or fine-tune the Keras model with --train",
         )
     where = ""
     if origin is not None and origin.sqnr_db is not None:

@@ -255,7 +255,7 @@ def _require_kernels(target: Target) -> None:
     if target.layout and not target.kernels:
         raise TableError(
             f"layout {target.layout!r} is for firmware, but the target has no kernels: leave layout"
-            " out, or add kernels"
+            " out, or add kernels and tflm"
         )
 
 

@@ -69,9 +69,10 @@ def _top_k_labels(k: int, dataset: Dataset, output: TensorSpec) -> Array:
     """Return the labels; raises :class:`ConfigError` for a model of k classes or fewer."""
     labels = class_labels(f"top-{k}", dataset, output)
     if (count := class_count(output.shape[0])) <= k:
+        smaller = "a smaller number, or " if count > 2 else ""  # noqa: PLR2004 (top-1 is accuracy)
         raise ConfigError(
             f"{dataset.source}: metric 'top-{k}' is always 1 for a model of {count} classes;"
-            " choose a smaller number, or the metric 'accuracy'"
+            f" choose {smaller}the metric 'accuracy'"
         )
     return labels
 

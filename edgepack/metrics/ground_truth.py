@@ -36,10 +36,14 @@ def class_labels(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     if labels is None:
         labels = _one_per_sample(where, "labels", dataset, output)
     if dataset.classes and len(dataset.classes) != count:
+        cure = (
+            "create an empty subfolder for each class without samples"
+            if len(dataset.classes) < count
+            else "remove the subfolders that are no class of the model"
+        )
         raise DatasetError(
             f"{where}: {len(dataset.classes)} subfolders (classes) were found, but the model has"
-            f" {count} classes; create an empty subfolder for each class without samples, or choose"
-            " another metric"
+            f" {count} classes; {cure}, or choose another metric"
         )
     if labels.min() < 0 or labels.max() >= count:
         raise DatasetError(
@@ -88,12 +92,12 @@ def real_targets(name: str, dataset: Dataset, output: TensorSpec) -> Array:
         return y
     raise DatasetError(
         f"{where} needs target outputs; 'y' has shape {y.shape}, the model outputs"
-        f" {output}; {_target_cure(y)}"
+        f" {output}; {_target_cure(y, output)}"
     )
 
 
-def _target_cure(y: Array) -> str:
-    if y.size == len(y) and np.array_equal(y, np.trunc(y)):
+def _target_cure(y: Array, output: TensorSpec) -> str:
+    if len(output.shape) == 1 and y.size == len(y) and np.array_equal(y, np.trunc(y)):
         return "for class numbers choose the metric 'accuracy'"
     return "save one target for each value of the output"
 

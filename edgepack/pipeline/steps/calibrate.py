@@ -25,7 +25,10 @@ from edgepack.calibration.activations.saturating_constants import (
     recorded_limits,
 )
 from edgepack.calibration.activations.scale_limits import usable_ranges
-from edgepack.calibration.activations.tensorflow_calibrator import has_fused_operators
+from edgepack.calibration.activations.tensorflow_calibrator import (
+    WITHOUT_FUSED,
+    has_fused_operators,
+)
 from edgepack.calibration.datasets.content_order import content_order
 from edgepack.config.export import DEFAULT_OBSERVER, Recipe
 from edgepack.conversion.to_tflite import has_loop
@@ -161,7 +164,7 @@ def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
     if job.recipe.observer != DEFAULT_OBSERVER:
         raise ConfigError(
             f"{job.recipe.model}: has fused recurrent operators, which only TensorFlow's calibrator"
-            f" can observe; choose its observer, {DEFAULT_OBSERVER!r}"
+            f" can observe; choose its observer, {DEFAULT_OBSERVER!r}, or {WITHOUT_FUSED}"
         )
     written = job.session_folder / job.calibrated_tflite.name
     job.session.call(
@@ -181,7 +184,7 @@ def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
 def _require_no_loop(job: Job, data: JobData, model: Model) -> None:
     if not has_loop(model):
         return
-    cure = "give the Keras model, whose recurrent layers edgepack unrolls"
+    cure = WITHOUT_FUSED
     if data.runtime == KerasModel.runtime:
         cure = "replace the layer, such as a ConvLSTM2D, which cannot be unrolled"
     raise ConversionError(

@@ -98,7 +98,7 @@ def require_measurable(
     """
     has_classes = any(each.metric.family is Family.CLASSIFICATION for each in measures)
     why = "the test data has no labels, so " if is_tested else ""
-    cure = "add them as 'y', or choose" if is_tested else "give --test with labels, or"
+    cure = "add them as 'y', or choose" if is_tested else "give --test, with labels or with"
     for source, each in _all_budgets(budgets, targets):
         if each.max_drop is not None and not measures:
             raise ConfigError(
