@@ -44,6 +44,31 @@ def test_one_sample_shows_no_constancy() -> None:
     assert collapse(VALUES[:1], VALUES[:1] + 0.01) is None
 
 
+def test_a_few_outliers_do_not_hide_constant_outputs() -> None:
+    outputs = RANDOM.normal(scale=17.0, size=(400, 1)).astype(np.float32)
+    for place in (0, 1, 200):
+        spoilt = outputs.copy()
+        spoilt[place] = 5000.0
+        rounded = np.where(spoilt > 2500.0, 5000.0, 0.0)
+        assert collapse(spoilt, rounded) is Collapse.CONSTANT
+        assert collapse(spoilt, np.round(spoilt / 20) * 20) is None  # 20 is a step of int8
+
+
+@pytest.mark.parametrize("spread", [0.001, 1.0])
+def test_a_mean_does_not_hide_that_outputs_tell_nothing(spread: float) -> None:
+    around = 5.0 + RANDOM.normal(size=(400, 1))
+    unrelated = 5.0 + RANDOM.normal(scale=spread, size=(400, 1))
+    assert collapse(around, unrelated) is Collapse.NOISE
+    assert collapse(around, around + RANDOM.normal(scale=0.5, size=(400, 1))) is None
+
+
+def test_rounding_of_elements_that_do_not_vary_is_no_noise() -> None:
+    outputs = np.tile(RANDOM.uniform(1, 2, (1, 500)), (60, 1))
+    outputs[:, 7] += RANDOM.uniform(0, 0.1, 60)
+    step = 2 / 255
+    assert collapse(outputs, np.round(outputs / step) * step) is None
+
+
 def test_outputs_with_more_noise_than_signal_are_noise() -> None:
     assert collapse(VALUES, VALUES + RANDOM.normal(scale=0.6, size=VALUES.shape)) is Collapse.NOISE
     assert collapse(VALUES, VALUES + RANDOM.normal(scale=0.5, size=VALUES.shape)) is None

@@ -64,6 +64,8 @@ def _how(closeness: Closeness) -> str:
     if closeness.collapse is Collapse.CONSTANT:
         return "outputs the same for every sample, unlike the float model"
     if closeness.collapse is Collapse.NOISE:
+        if closeness.sqnr_db is None or closeness.sqnr_db >= MIN_SQNR_DB:
+            return "has an error that varies as much as the float model's outputs do"
         return (
             f"is hardly better than noise: SQNR {closeness.sqnr_db:.1f} dB, below {MIN_SQNR_DB:g}"
         )

@@ -13,6 +13,18 @@ from edgepack.evaluation.significance import is_above_chance, mcnemar_p_value, w
 MIN_VARIATION = 2 / 255
 """Two steps of an int8 output, as a fraction of its extent: less may be rounded to a constant."""
 
+_MAJORITY = 0.9
+"""The fraction of equal outputs from which outputs are constant: few samples may be outliers."""
+
+_CANDIDATES = 3
+"""The first outputs, one of which nearly all others equal if they are constant."""
+
+_ENOUGH = 20
+"""Samples from which on an output that is not repeated is no longer kept."""
+
+_DROWNED = 0.99
+"""Of the variation of the float outputs: for a constant output the error has all of it."""
+
 _MAX_KAPPA = 0.5
 """Half-way between the agreement of unrelated models and full agreement (Cohen's kappa of 0.5):
 few samples may hide that models agree, so an agreement by chance must be shown to stay below."""
@@ -34,29 +46,117 @@ class CollapseOrigin:
 
 
 class Variation:
-    """Accumulates how outputs vary over samples, for the float model and another one."""
+    """Accumulates how outputs vary over samples, for the float model and another one.
+
+    Keeps a few arrays of the size of one sample.
+    """
 
     def __init__(self) -> None:
-        self._first: Array | None = None
-        self._low: Array | None = None
-        self._high: Array | None = None
-        self._is_constant = True
+        self._samples = 0
+        self._signal, self._error = _Spread(), _Spread()
+        self._extremes = _Extremes()
+        self._repeated: list[_RepeatedOutput] = []
 
     def add(self, float_values: Array, other_values: Array) -> None:
         """Add a block of samples (samples, ...) of both models."""
-        low, high = float_values.min(axis=0), float_values.max(axis=0)
-        if self._first is None or self._low is None or self._high is None:
-            self._first, self._low, self._high = other_values[0], low, high
-        self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-        self._is_constant = self._is_constant and bool((other_values == self._first).all())
+        exact = float_values.astype(np.float64)
+        self._signal.add(exact)
+        self._error.add(other_values - exact)
+        self._extremes.add(float_values)
+        candidates = other_values[: max(0, _CANDIDATES - self._samples)]
+        self._repeated += [_RepeatedOutput(output) for output in candidates]
+        for each in self._repeated:
+            each.add(float_values, other_values)
+        self._samples += len(float_values)
+        if self._samples >= _ENOUGH:  # outputs that vary are no longer needed
+            self._repeated = [each for each in self._repeated if self._is_majority(each)]
+
+    def _is_majority(self, output: _RepeatedOutput) -> bool:
+        return output.count >= _MAJORITY * self._samples
 
     @property
-    def is_lost(self) -> bool:
-        """Whether the other model's outputs are the same for all samples, unlike the float's."""
-        if self._low is None or self._high is None or not self._is_constant:
+    def is_constant(self) -> bool:
+        """Whether nearly all of the other model's outputs are the same, unlike the float's."""
+        limit = MIN_VARIATION * self._extremes.extent
+        return any(
+            self._is_majority(each) and each.extremes.variation > limit for each in self._repeated
+        )
+
+    @property
+    def is_drowned(self) -> bool:
+        """Whether the error varies at least as much as the float outputs do.
+
+        A constant would be as good then, whatever the sample. Outputs that hardly vary are left
+        out: they may be rounded to one.
+        """
+        if self._extremes.variation <= MIN_VARIATION * self._extremes.extent:
             return False
-        extent = max(self._high.max(), 0.0) - min(self._low.min(), 0.0)
-        return bool((self._high - self._low).max() > MIN_VARIATION * extent)
+        return self._error.power >= _DROWNED * self._signal.power
+
+
+class _Spread:
+    """Accumulates how far values (samples, ...) are from their mean over samples."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._squares = 0.0
+        self._sum: Array | None = None
+
+    def add(self, values: Array) -> None:
+        total = values.sum(axis=0)
+        self._count += len(values)
+        self._squares += float(np.square(values).sum())
+        self._sum = total if self._sum is None else self._sum + total
+
+    @property
+    def power(self) -> float:
+        """The sum of the squared distances from the mean."""
+        if self._sum is None:
+            return 0.0
+        return self._squares - float(np.square(self._sum).sum()) / self._count
+
+
+class _Extremes:
+    """Accumulates the extremes of each element over samples."""
+
+    def __init__(self) -> None:
+        self._low: Array | None = None
+        self._high: Array | None = None
+
+    def add(self, values: Array) -> None:
+        if not len(values):
+            return
+        low, high = values.min(axis=0), values.max(axis=0)
+        self._low = low if self._low is None else np.minimum(self._low, low)
+        self._high = high if self._high is None else np.maximum(self._high, high)
+
+    @property
+    def variation(self) -> float:
+        """How much the element varies over samples that varies most."""
+        if self._low is None or self._high is None:
+            return 0.0
+        return float((self._high - self._low).max())
+
+    @property
+    def extent(self) -> float:
+        """The extent of all elements, zero included, as that of a scale."""
+        if self._low is None or self._high is None:
+            return 0.0
+        return float(max(self._high.max(), 0.0) - min(self._low.min(), 0.0))
+
+
+class _RepeatedOutput:
+    """Counts the samples with one output, and the float extremes of these samples."""
+
+    def __init__(self, output: Array) -> None:
+        self._output = output.copy()
+        self.count = 0
+        self.extremes = _Extremes()
+
+    def add(self, float_values: Array, other_values: Array) -> None:
+        same = (other_values == self._output).reshape(len(other_values), -1).all(axis=1)
+        self.count += int(np.count_nonzero(same))
+        self.extremes.add(float_values[same])
 
 
 class DecisionCounts:

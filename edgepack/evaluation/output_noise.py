@@ -98,12 +98,12 @@ class OutputNoise:
         """How the outputs lost what the float model's tell; None if they did not."""
         if not math.isfinite(self.max_abs_error):
             return Collapse.NOT_FINITE
-        if self._variation.is_lost:
+        if self._variation.is_constant:
             return Collapse.CONSTANT
         if self._class_counts.agrees_by_chance(self._same):
             return Collapse.CHANCE
         is_noise = self.sqnr_db is not None and self.sqnr_db < MIN_SQNR_DB
-        return Collapse.NOISE if is_noise else None
+        return Collapse.NOISE if is_noise or self._variation.is_drowned else None
 
 
 def _absolute_error(float_values: Array, other_values: Array, difference: Array) -> Array:
