@@ -214,6 +214,9 @@ def test_equal_outputs_have_any_sqnr_and_lost_ones_none() -> None:
         ({"min_sqnr": float("inf")}, "min_sqnr inf"),
         ({"max_class_drop": -1}, "max_class_drop -1"),
         ({"not_shown": "maybe"}, "not_shown 'maybe'"),
+        ({"max_drop": "1"}, "max_drop '1': must be a number"),
+        ({"max_drop": True}, "max_drop True: must be a number"),
+        ({"max_flash": 1.5}, "max_flash 1.5: must be a whole number"),
     ],
 )
 def test_impossible_budgets_are_refused(budgets: dict[str, Any], message: str) -> None:

@@ -135,13 +135,13 @@ def test_points(change: Change | None, expected: str) -> None:
         (
             "error",
             no_mcnemar(SIGNIFICANT),
-            "The error of int8 is 3.20% larger (95% CI: 1.80 to 4.60): the increase is real",
+            "the error of int8 is 3.20% larger (95% CI: 1.80 to 4.60): the increase is real",
         ),
         (
             "error",
             no_mcnemar(gain(INCONCLUSIVE)),
             (
-                "The error of int8 is 0.30% smaller (95% CI: -0.44 to 0.97): 400 samples do not"
+                "the error of int8 is 0.30% smaller (95% CI: -0.44 to 0.97): 400 samples do not"
                 " show that the decrease is real, and cannot show an increase below 1.16%"
             ),
         ),

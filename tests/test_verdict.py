@@ -61,6 +61,7 @@ def test_budgets_decide_the_verdict_and_the_status(
         (("--max-class-drop", 1), "there are no classes to measure a drop of; give --test with"),
         (("--min-agreement", 0.98), "must be a percentage up to 100, such as 98"),
         (("--not-shown", "maybe"), "'maybe' is not one of 'passes', 'fails'"),
+        (("--not-shown", "passes"), "there is no max_drop and no max_class_drop that it applies"),
     ],
 )
 def test_budgets_that_cannot_be_judged_are_refused(

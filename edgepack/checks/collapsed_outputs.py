@@ -23,19 +23,18 @@ def outputs_are_not_lost(target: Target, evidence: Evidence) -> Iterator[Finding
     labels if its own do, more often than by chance. On random inputs only outputs that are
     constant or not finite fail.
     """
-    for runtime in target.interpreters:
-        for name, each in evidence.outputs(runtime).items():
-            if each.collapse is None:
-                continue
-            finding = describe_collapse(name, each, evidence.origin)
-            if evidence.is_real_data or each.collapse in _OF_ANY_INPUTS:
-                yield finding
-            else:
-                yield Finding(
-                    message=f"on random inputs, {finding.message}",
-                    cure="give --test to see how it does on real ones",
-                    is_note=True,
-                )
+    for name, each in evidence.outputs(target.interpreters).items():
+        if each.collapse is None:
+            continue
+        finding = describe_collapse(name, each, evidence.origin)
+        if evidence.is_real_data or each.collapse in _OF_ANY_INPUTS:
+            yield finding
+        else:
+            yield Finding(
+                message=f"on random inputs, {finding.message}",
+                cure="give --test to see how it does on real ones",
+                is_note=True,
+            )
 
 
 def describe_collapse(name: str, closeness: Closeness, origin: CollapseOrigin | None) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgepack.config.budgets import Budgets
@@ -49,16 +49,32 @@ class Evidence:
     budgets: Mapping[str, Budgets] = field(default_factory=dict)
     compilations: Mapping[str, Compilation] = field(default_factory=dict)
 
-    def outputs(self, runtime: str) -> dict[str, Closeness]:
-        """Return the compared outputs on an interpreter, by what sentences call them."""
-        return named_outputs(f"{self.name} on {runtime}", self.closeness.get(runtime, {}))
+    def outputs(self, runtimes: Iterable[str]) -> dict[str, Closeness]:
+        """Return the compared outputs on some interpreters, by what sentences call them."""
+        return outputs_in_words(
+            self.name,
+            {name: self.closeness[name] for name in runtimes if name in self.closeness},
+        )
 
 
-def named_outputs(name: str, closeness: Mapping[str, Closeness]) -> dict[str, Closeness]:
-    """Return the outputs of a model by what sentences call them: the model, if it has one output.
+def outputs_in_words(
+    name: str, closeness: Mapping[str, Mapping[str, Closeness]]
+) -> dict[str, Closeness]:
+    """Return the outputs of a model by what sentences call them.
 
-    ``name`` is that of the model, ``closeness`` is by output.
+    That is ``name``, the interpreters, together if all their figures are the same, and the output
+    if there are several. ``closeness`` is by interpreter and output.
     """
-    if len(closeness) == 1:
-        return {name: next(iter(closeness.values()))}
-    return {f"output {output!r} of {name}": each for output, each in closeness.items()}
+    groups: list[tuple[list[str], Mapping[str, Closeness]]] = []
+    for runtime, outputs in closeness.items():
+        together = next((names for names, same in groups if same == outputs), None)
+        if together is None:
+            groups.append(([runtime], outputs))
+        else:
+            together.append(runtime)
+    named = {}
+    for runtimes, outputs in groups:
+        where = f"{name} on {', '.join(runtimes)}"
+        for output, each in outputs.items():
+            named[f"output {output!r} of {where}" if len(outputs) > 1 else where] = each
+    return named

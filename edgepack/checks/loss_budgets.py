@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from edgepack.checks.evidence import Evidence
 from edgepack.config.budgets import FAILS, PASSES, Budgets, share_not_shown
@@ -134,10 +135,13 @@ LOSS_RULES: tuple[LossRule, ...] = (judge_drop, judge_class_drops, judge_agreeme
 
 
 def _apply(rule: LossRule, target: Target, evidence: Evidence) -> Iterator[Finding]:
-    """Apply a rule to the outputs on each of the target's interpreters, for every budget."""
+    """Apply a rule to the outputs on the target's interpreters, for every budget."""
+    outputs = evidence.outputs(target.interpreters)
+    # What compression lost is not found layer by layer.
+    is_compressed = evidence.origin is not None and evidence.origin.stage is not None
     for source, budgets in budgets_for(target, evidence):
-        for runtime in target.interpreters:
-            yield from rule(evidence.outputs(runtime), source, budgets)
+        for finding in rule(outputs, source, budgets):
+            yield replace(finding, cure=None) if is_compressed else finding
 
 
 def budgets_for(target: Target, evidence: Evidence) -> Iterator[tuple[str, Budgets]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Any
 
 from edgepack.config.toml import checked_values, require_known, require_table
@@ -14,6 +15,7 @@ PASSES, FAILS = "passes", "fails"
 LOSS_BUDGETS = ("max_drop", "max_class_drop", "min_agreement", "min_sqnr")
 """The budgets that need a float model to compare with."""
 
+_WHOLE = ("max_flash", "max_arena")
 _ALL_PERCENT = 100
 
 
@@ -49,6 +51,9 @@ class Budgets:
     def __post_init__(self) -> None:
         for name in LIMITS:
             limit = getattr(self, name)
+            kind, words = (Integral, "a whole number") if name in _WHOLE else (Real, "a number")
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, kind)):
+                raise TableError(f"{name} {limit!r}: must be {words}")
             if limit is not None and not 0 <= limit < math.inf:
                 raise TableError(f"{name} {limit}: must be 0 or greater, and finite")
         agreement = self.min_agreement
@@ -66,6 +71,11 @@ class Budgets:
     def given(self) -> dict[str, Any]:
         """What is set, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}
+
+    @property
+    def limits_drop(self) -> bool:
+        """Whether there is a limit that is judged by an interval."""
+        return self.max_drop is not None or self.max_class_drop is not None
 
     @property
     def limits_loss(self) -> bool:

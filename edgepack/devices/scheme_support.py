@@ -74,6 +74,15 @@ def supporting_targets(settings: Quantization, names: Iterable[str]) -> list[Tar
     return [target for target in map(load_target, names) if not why_refused(settings, target)]
 
 
+def left_out_notes(settings: Quantization, names: Iterable[str]) -> list[str]:
+    """Return a note on each of the named targets that :func:`supporting_targets` leaves out."""
+    return [
+        f"{name}, a default target, is left out: {why}; choose targets with --target"
+        for name in names
+        if (why := why_refused(settings, load_target(name)))
+    ]
+
+
 def why_refused(settings: Quantization, target: Target) -> str | None:
     """Return why a target refuses a quantization, or its interpreters do; None if none does."""
     for name in target.interpreters:

@@ -38,8 +38,8 @@ _WORDS = {
     Unit.FRACTION: _POINTS,
     Unit.DECIBELS: replace(_POINTS, unit=" dB"),
     Unit.ERROR: _Words(
-        worse="The error of {name} is {amount} larger",
-        better="The error of {name} is {amount} smaller",
+        worse="the error of {name} is {amount} larger",
+        better="the error of {name} is {amount} smaller",
         loss="increase",
         gain="decrease",
         unit="%",

@@ -217,6 +217,7 @@ class Evaluator:
                 value=metric.value_of_rows(rows),
                 is_correct=rows if is_accuracy(metric, rows) else None,
                 resampled=values.get(index),
+                samples=len(rows),
             )
             for index, (metric, rows) in enumerate(zip(metrics, condensed, strict=True))
         ]

@@ -53,13 +53,14 @@ class MetricScore:
 
     For an accuracy (see :func:`is_accuracy`) this is ``is_correct``, which samples are classified
     correctly, bool (samples,). For any other metric it is ``resampled``, the values of the
-    bootstrap resamples, float64 (resamples,). The other one is None.
+    bootstrap resamples, float64 (resamples,). The other one is None. ``samples`` is their number.
     """
 
     metric: Metric
     value: float
     is_correct: Array | None
     resampled: Array | None
+    samples: int
 
 
 def is_accuracy(metric: Metric, rows: Array) -> bool:
@@ -101,6 +102,11 @@ def _change(float_score: MetricScore, score: MetricScore) -> Change:
     assert score.resampled is not None  # noqa: S101
     resampled = metric_losses(score.metric, float_score.resampled, score.resampled)
     interval = percentile_interval(resampled)
+    if interval is None and loss == 0 and score.metric.unit is Unit.FRACTION:
+        # No resample differs, so that they show nothing: an accuracy stands in for the fraction.
+        unchanged = np.ones(score.samples, bool)
+        accuracy = _accuracy_change(loss, unchanged, unchanged)
+        return Change(loss=loss, interval=accuracy.interval, detectable=accuracy.detectable)
     return Change(
         loss=loss,
         interval=interval,

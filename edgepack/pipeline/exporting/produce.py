@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edgepack.compression.pruning.settings import Prune
@@ -82,16 +82,19 @@ def produce(
     progress: Progress | None,
     *,
     firmware: bool,
+    notes: Iterable[str] = (),
     verbose: bool,
 ) -> Report:
     """Compress and split outputs if asked to, quantize, run, compare and judge; write the folder.
 
-    ``command`` is the name of the command; ``firmware`` adds the model as C. Raises an
+    ``command`` is the name of the command; ``firmware`` adds the model as C; ``notes`` go
+    into the report. Raises an
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure, such as a
     ``ConfigError`` without the data that the scheme needs.
     """
     _require_possible(recipe, targets, firmware=firmware)
-    installed, notes = find_runtimes(runtimes, recipe.quantization)
+    installed, missing = find_runtimes(runtimes, recipe.quantization)
+    notes = (*notes, *missing)
     paths = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
     checkpoints = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
     paths += checkpoints

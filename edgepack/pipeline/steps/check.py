@@ -99,6 +99,12 @@ def require_measurable(
     has_classes = any(each.metric.family is Family.CLASSIFICATION for each in measures)
     why = "the test data has no labels, so " if is_tested else ""
     cure = "add them as 'y', or choose" if is_tested else "give --test, with labels or with"
+    handling = budgets[COMMAND].not_shown if COMMAND in budgets else None
+    if handling and not any(each.limits_drop for _, each in _all_budgets(budgets, targets)):
+        raise ConfigError(
+            f"not_shown of {COMMAND}: there is no max_drop and no max_class_drop that it applies"
+            " to; give one, or leave it out"
+        )
     for source, each in _all_budgets(budgets, targets):
         if each.max_drop is not None and not measures:
             raise ConfigError(
@@ -109,6 +115,11 @@ def require_measurable(
             raise ConfigError(
                 f"max_class_drop of {source}: there are no classes to measure a drop of; give"
                 " --test with class labels"
+            )
+        if each.min_agreement is not None and measures and not has_classes:
+            raise ConfigError(
+                f"min_agreement of {source}: by its labels no output predicts classes; give"
+                " min_sqnr instead"
             )
         for name in ("min_agreement", "min_sqnr") if not is_real_data else ():
             if getattr(each, name) is not None:

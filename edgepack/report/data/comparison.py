@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.checks.collapsed_outputs import describe_collapse
-from edgepack.checks.evidence import named_outputs
+from edgepack.checks.evidence import outputs_in_words
 from edgepack.checks.loss_budgets import LOSS_RULES
 from edgepack.config.budgets import Budgets, strictest
 from edgepack.core.codec import as_json
@@ -176,19 +176,23 @@ class ComparisonReport:
                 message=f"{stage.name} did not run on {runtime}: {failure}",
                 is_note=not self.budgets and len(failures) < len(stage.runs),
             )
-        for runtime, run in stage.runs.items():
-            compared = {
-                name: closeness_of(result, self.metrics.get(name), self.samples)
-                for name, result in run.outputs.items()
-            }
-            name = f"{stage.name} on {runtime}" if len(stage.runs) > 1 else stage.name
-            outputs = named_outputs(name, {key: each for key, each in compared.items() if each})
-            for output, closeness in outputs.items():
-                if closeness.collapse:
-                    yield describe_collapse(output, closeness, stage.collapse_origin)
-            for source, budgets in self.budgets.items():
-                for rule in LOSS_RULES:
-                    yield from rule(outputs, source, budgets)
+        outputs = outputs_in_words(
+            stage.name,
+            {
+                runtime: {
+                    name: closeness
+                    for name, result in run.outputs.items()
+                    if (closeness := closeness_of(result, self.metrics.get(name), self.samples))
+                }
+                for runtime, run in stage.runs.items()
+            },
+        )
+        for name, closeness in outputs.items():
+            if closeness.collapse:
+                yield describe_collapse(name, closeness, stage.collapse_origin)
+        for source, budgets in self.budgets.items():
+            for rule in LOSS_RULES:
+                yield from rule(outputs, source, budgets)
         yield from _channel_findings(stage)
 
     def to_dict(self) -> dict[str, Any]:

@@ -133,10 +133,19 @@ def format_kept_budgets(source: str, budgets: Budgets) -> str:
     >>> format_kept_budgets("the command", Budgets(max_drop=1, not_shown=PASSES))
     'not shown to be beyond max_drop 1 of the command'
     """
+    kept = "not shown to be beyond" if budgets.not_shown == PASSES else "within"
+    return f"{kept} {format_loss_limits(source, budgets)}"
+
+
+def format_loss_limits(source: str, budgets: Budgets) -> str:
+    """List the limits of what quantization may lose, and say whose they are.
+
+    >>> format_loss_limits("the command", Budgets(max_drop=1, min_sqnr=20))
+    'max_drop 1, min_sqnr 20 of the command'
+    """
     limits = {name: getattr(budgets, name) for name in LOSS_BUDGETS}
     names = list_names([f"{name} {limit:g}" for name, limit in limits.items() if limit is not None])
-    kept = "not shown to be beyond" if budgets.not_shown == PASSES else "within"
-    return f"{kept} {names} of {source}"
+    return f"{names} of {source}"
 
 
 def _with_unit(figure: float | None, unit: str) -> str:

@@ -37,14 +37,24 @@ def verdict_headline(report: ComparisonReport) -> Headline:
 
 
 def verdict_sentences(report: ComparisonReport) -> tuple[str, ...]:
-    """Return what each model loses, on the interpreter where it loses most, and what failed."""
+    """Return what each model loses, then what fails, or is not shown, or which budgets are kept."""
+    return (*loss_sentences(report), *map(str, report.findings), *kept_budgets(report))
+
+
+def loss_sentences(report: ComparisonReport) -> list[str]:
+    """Return what each model loses, on the interpreter where it loses most."""
     outputs = output_names(report)
-    losses = [
+    return [
         f"{output}: {sentence}" if len(outputs) > 1 else sentence
         for output in outputs
         for sentence in _sentences(report, output)
     ]
-    return (*losses, *_limits(report))
+
+
+def kept_budgets(report: ComparisonReport) -> list[str]:
+    """Return the budgets that all models keep; none if a model does not."""
+    budgets = report.budgets if report.word == PASSED else {}
+    return [format_kept_budgets(source, each) for source, each in budgets.items()]
 
 
 def _word(report: ComparisonReport) -> tuple[str, Tone]:
@@ -102,11 +112,3 @@ def _distance(each: StageOutput, samples: int) -> str:
         distances.insert(0, f"the same class for {amounts.format_percent(distance.agreement)}")
     distances.append(f"max error {amounts.format_three_digits(distance.max_abs_error)}")
     return f"{each.name} against float on {counted(samples, 'sample')}: {', '.join(distances)}"
-
-
-def _limits(report: ComparisonReport) -> Iterator[str]:
-    """Return what fails or is not shown, or else which budgets are kept."""
-    yield from map(str, report.findings)
-    if report.word == PASSED:
-        for source, budgets in report.budgets.items():
-            yield format_kept_budgets(source, budgets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from edgepack.core.findings import Finding
 from edgepack.core.printable import printable
 from edgepack.evaluation.results import ClassResult, Distance, MetricResult
 from edgepack.report.data.comparison import PRUNED, ComparisonReport, Stage
@@ -17,6 +18,7 @@ from edgepack.report.data.stage_runs import (
     verdict_metric,
     worst_runs,
 )
+from edgepack.report.data.target import FAILED, NOT_SHOWN
 from edgepack.report.format import amounts
 from edgepack.report.format.amounts import format_four_decimals
 from edgepack.report.format.text_table import (
@@ -28,7 +30,7 @@ from edgepack.report.format.text_table import (
 )
 from edgepack.report.sections.disagreements import class_and_score
 from edgepack.report.sections.folds import folds_sentence
-from edgepack.report.sections.verdict import verdict_sentences
+from edgepack.report.sections.verdict import kept_budgets, loss_sentences
 
 _NAME = 16
 _MIN_NAME = 11  # interpreter
@@ -257,10 +259,24 @@ def _stage_facts(stage: Stage) -> Iterator[str]:
 
 
 def _verdict(report: ComparisonReport) -> Iterator[str]:
-    word = f"{report.word.upper()}: " if report.word else ""
-    sentences = verdict_sentences(report) or ("nothing was compared",)
-    for sentence in sentences:
-        yield _hanging(word if sentence is sentences[-1] else "", sentence)
+    losses = loss_sentences(report)
+    if not losses and not report.findings:
+        yield "nothing was compared"
+    yield from (_hanging("", sentence) for sentence in losses)
+    for finding in sorted(report.findings, key=_gravity):
+        yield _hanging(f"{_severity(finding)}: ", str(finding))
+    yield from (_hanging("PASSED: ", kept) for kept in kept_budgets(report))
+
+
+def _gravity(finding: Finding) -> int:
+    """Return a key that sorts notes first and failures last, where the verdict stands."""
+    return 2 if finding.is_failure else 1 if finding.is_undecided else 0
+
+
+def _severity(finding: Finding) -> str:
+    if finding.is_note:
+        return "note"
+    return NOT_SHOWN.upper() if finding.is_undecided else FAILED
 
 
 def _hanging(word: str, text: str) -> str:

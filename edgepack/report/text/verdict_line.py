@@ -8,13 +8,14 @@ from edgepack.calibration.lint import LintFinding
 from edgepack.config.budgets import Budgets
 from edgepack.config.validate import RANDOM
 from edgepack.core.wording import counted
-from edgepack.evaluation.drop_sentences import change_sentence
+from edgepack.evaluation.drop_sentences import change_sentence, loss_clause
 from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import Comparison, OutputComparison
 from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
 from edgepack.report.format.amounts import (
     format_four_decimals,
     format_kept_budgets,
+    format_loss_limits,
     format_percent,
     format_three_digits,
 )
@@ -44,10 +45,19 @@ def verdict_clauses(
     Only a model with ``budgets`` for what it may lose can pass; they are by source.
     """
     yield _outcome(targets, budgets)
-    yield from _losses(comparison)
+    yield from _losses(comparison, is_judged=_keeps_max_drop(targets, budgets))
     yield from _budgets(targets, budgets)
     if lint:
         yield f"the linter warns of {list_names(list(dict.fromkeys(each.rule for each in lint)))}"
+
+
+def _keeps_max_drop(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> bool:
+    """Whether the model passed, and the samples show that it keeps a limit of its loss."""
+    return _pass(targets) and any(each.max_drop is not None for each in budgets.values())
+
+
+def _pass(targets: Mapping[str, TargetReport]) -> bool:
+    return all(target.verdict.passed for target in targets.values())
 
 
 def outcome_word(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
@@ -64,7 +74,11 @@ def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]
         word: [name for name, target in targets.items() if target.word == word]
         for word in (FAILED, NOT_CHECKED, NOT_SHOWN)
     }
-    outcomes = [f"{word.upper()} on {list_names(each)}" for word, each in names.items() if each]
+    outcomes = [
+        f"{word.upper()} on {list_names(each)}{_why(word, targets[each[0]], budgets)}"
+        for word, each in names.items()
+        if each
+    ]
     good = len(targets) - sum(map(len, names.values()))
     word = "passed" if budgets else "runs"
     if not outcomes:
@@ -72,7 +86,19 @@ def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]
     return ", ".join([*outcomes, *([f"{word} on {good} of {len(targets)}"] if good else [])])
 
 
-def _losses(comparison: Comparison | None) -> Iterator[str]:
+def _why(word: str, target: TargetReport, budgets: Mapping[str, Budgets]) -> str:
+    """Return why a target has an outcome: the first failure, or the budgets that are not shown."""
+    if word == NOT_SHOWN:
+        limits = [format_loss_limits(source, each) for source, each in budgets.items()]
+        return f" to be within {', '.join(limits)}"
+    failures = [each for result in target.verdict.results for each in result.failures]
+    if word != FAILED or not failures:
+        return ""
+    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+    return f": {failures[0].message}{more}"
+
+
+def _losses(comparison: Comparison | None, *, is_judged: bool) -> Iterator[str]:
     """Return what each output loses, on the interpreter where it loses most."""
     if comparison is None:
         yield "there is no float model to compare with"
@@ -84,13 +110,14 @@ def _losses(comparison: Comparison | None) -> Iterator[str]:
         if not output.quantized:
             yield f"no interpreter ran the {comparison.scheme} model"
             return
-        sentence = _loss(output, comparison)
+        sentence = _loss(output, comparison, is_judged=is_judged)
         if worst := worst_channels(output.channels.values()):
             sentence += f"; worst {worst}"
         yield f"output {name}: {sentence}" if len(comparison.outputs) > 1 else sentence
 
 
-def _loss(output: OutputComparison, comparison: Comparison) -> str:
+def _loss(output: OutputComparison, comparison: Comparison, *, is_judged: bool) -> str:
+    """Return what an output loses, and unless that ``is_judged``, what the samples show of it."""
     losses = {
         runtime: change.loss
         for runtime, score in output.quantized.items()
@@ -103,7 +130,11 @@ def _loss(output: OutputComparison, comparison: Comparison) -> str:
     assert metric is not None  # noqa: S101 (it has a change)
     samples = output.closeness(runtime, comparison.samples).samples
     value, of_float = map(format_four_decimals, (metric.value, output.float_value_on(runtime)))
-    sentence = change_sentence(comparison.scheme, samples, metric)
+    sentence = (
+        loss_clause(comparison.scheme, metric)
+        if is_judged
+        else change_sentence(comparison.scheme, samples, metric)
+    )
     return f"{metric.title} {value} ({runtime}), float {of_float}: {sentence}"
 
 
@@ -121,6 +152,6 @@ def _distance(output: OutputComparison, comparison: Comparison) -> str:
 
 def _budgets(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> Iterator[str]:
     """Return which budgets are kept, if all of them are."""
-    if all(target.verdict.passed for target in targets.values()):
+    if _pass(targets):
         for source, each in budgets.items():
             yield format_kept_budgets(source, each)
