@@ -52,7 +52,7 @@ class Budgets:
         for name in LIMITS:
             limit = getattr(self, name)
             kind, words = (Integral, "a whole number") if name in _WHOLE else (Real, "a number")
-            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, kind)):
+            if limit is not None and not _is_number(limit, kind):
                 raise TableError(f"{name} {limit!r}: must be {words}")
             if limit is not None and not 0 <= limit < math.inf:
                 raise TableError(f"{name} {limit}: must be 0 or greater, and finite")
@@ -81,6 +81,10 @@ class Budgets:
     def limits_loss(self) -> bool:
         """Whether there is a limit of what quantization may lose."""
         return any(getattr(self, name) is not None for name in LOSS_BUDGETS)
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 LIMITS = tuple(field.name for field in fields(Budgets) if field.name != "not_shown")
