@@ -29,5 +29,7 @@ def outcome_headline(
 ) -> Headline:
     """Return the outcome on all targets, and the verdict and the warnings among notes."""
     word = outcome_word(targets, budgets)
-    sentences = (*verdict_clauses(targets, comparison, budgets, lint), *warnings_among(notes))
+    outcome, *others = verdict_clauses(targets, comparison, budgets, lint)
+    where = outcome.removeprefix(f"{word} ")  # the word itself is the headline
+    sentences = (where[:1].upper() + where[1:], *others, *warnings_among(notes))
     return Headline(word=word, tone=_TONES.get(word, Tone.PLAIN), sentences=sentences)
