@@ -279,7 +279,7 @@ def test_validate_warns_beside_a_verdict_that_is_not_quantizations(
     )
     *_, warning, verdict = render_validation(report).split("\n\n")
     assert warning.startswith("warning: int8.tflite was made from another model than kws")
-    assert verdict.startswith("FAILED on linux-arm64; accuracy ")
+    assert verdict.startswith("FAILED on linux-arm64: int8 on litert, tflite-runtime predicts")
     assert "made from another model than kws" in validation_document(report).headline.sentences[-1]
     assert "::warning title=int8.tflite::int8.tflite was made from another" in render_github(report)
 
