@@ -155,7 +155,8 @@ def refusal(path: Path, error: EdgepackError) -> str:
     if "its content is inconsistent" in message:
         print(f"{path.name}: {message}", file=sys.stderr)
         return "refused: stumbled over"
-    return f"refused: {'damaged' if message.startswith('damaged') else message.split(':')[0][:60]}"
+    is_faulty = message.startswith(("damaged", "invalid"))
+    return f"refused: {'damaged or invalid' if is_faulty else message.split(':')[0][:60]}"
 
 
 def watched(worker: Worker, path: Path, by: str) -> str:
