@@ -209,13 +209,8 @@ def _own_tensors(graph: Graph, calls: Sequence[_Call], indices: Iterable[int]) -
         positions = []
         for name in split_fused_name(graph.tensors[index].name):
             parts = set(name.split("/"))
-            within = [path for path in order if all(_is_among(each, parts) for each in path)]
+            within = [path for path in order if parts.issuperset(path)]
             positions += [order[path] for path in within if len(path) == max(map(len, within))]
         if positions:
             owners[index] = calls[max(positions)]
     return owners
-
-
-def _is_among(layer: str, parts: set[str]) -> bool:
-    """Whether one of the parts of a tensor's name is a layer's, which Keras 3 numbers."""
-    return not parts.isdisjoint((layer, f"{layer}_1"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
+from edgepack.conversion.layer_scopes import scopes_named_after_layers
 from edgepack.conversion.same_outputs import require_same_outputs
 from edgepack.core.errors import ConversionError, reason
 from edgepack.load.keras_model import KerasModel
@@ -77,8 +79,11 @@ def _convert(model: TensorFlowModel, shapes: Sequence[tuple[int, ...]]) -> bytes
         for spec, shape in zip(model.signature.inputs, shapes, strict=True)
     ]
     try:
-        function = tf.function(model)
-        frozen = convert_variables_to_constants_v2(function.get_concrete_function(*specs))
+        with ExitStack() as stack:
+            if isinstance(model, KerasModel):
+                stack.enter_context(scopes_named_after_layers(model.model))
+            traced = tf.function(model).get_concrete_function(*specs)
+        frozen = convert_variables_to_constants_v2(traced)
         frozen = _without_negations(frozen)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
         tflite: bytes = converter.convert()

@@ -14,16 +14,19 @@ from collections.abc import Iterable
 from edgepack.tflite.converter_names import split_fused_name
 from edgepack.tflite.graph import Graph, Operator
 
-_COMPUTES = re.compile(r"/(Conv\w*D\w*|conv\w*|depthwise|separable_conv\w*|MatMul|Einsum)\d*$")
+_COMPUTES = re.compile(r"/(Conv\w*D\w*|conv\w*|depthwise|separable_conv\w*|MatMul|Einsum)[_\d]*$")
 
-_DEPTHWISE = re.compile(r"/depthwise\d*$")
+_DEPTHWISE = re.compile(r"/depthwise[_\d]*$")
+
+_CONVERSIONS = ("DEQUANTIZE", "QUANTIZE")
 
 
 def layer_names(graph: Graph) -> dict[int, str]:
     """Return a unique name for each tensor that an operator writes and each input, by index.
 
     A name is the scope of the Keras layer without that of the model: ``block_1/conv2d``. If several
-    operators share a scope, as in an unrolled LSTM, the name of the operation is kept.
+    operators share a scope, as in an unrolled LSTM, the name of the operation is kept. Conversions
+    between number formats leave the name of the scope to the layer.
     """
     paths = {
         index: _path(graph, operator, index)
@@ -34,9 +37,17 @@ def layer_names(graph: Graph) -> dict[int, str]:
     if len({path[0] for path in deep}) == 1:  # the model's own name
         paths = {index: path[1:] if len(path) > 1 else path for index, path in paths.items()}
     short = {index: "/".join(path[:-1] or path) for index, path in paths.items()}
-    counts = Counter(short.values())
+    conversions = {
+        index
+        for operator in graph.operators
+        if operator.name in _CONVERSIONS
+        for index in operator.outputs
+    }
+    computed = Counter(short[index] for index in paths if index not in conversions)
+    every = Counter(short.values())
     names = {index: graph.tensors[index].name for index in graph.inputs}
     for index, path in paths.items():
+        counts = every if index in conversions else computed
         names[index] = short[index] if counts[short[index]] == 1 else "/".join(path)
     return _distinct(names)
 
