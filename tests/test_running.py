@@ -178,7 +178,7 @@ def test_for_a_ruled_out_target_the_model_is_loaded_but_not_run(
     assert "tflm only loaded" in render_validation(report)
     alone = api.validate(replace(config, targets=(str(tiny),)))
     assert alone.runtimes["tflm"].deviations
-    assert not alone.notes
+    assert not [note for note in alone.notes if "loaded" in note]
 
 
 def test_failed_runs_are_not_reported_as_partial_runs(tmp_path: Path) -> None:
