@@ -139,6 +139,63 @@ def rescaled(operator: str, dtype: str) -> Case:
     return Case(data=data, inputs=stored, expected=np.clip(expected, *limits))
 
 
+_SHAPE = (1, CHANNELS)
+_IMAGE = (1, 1, 1, CHANNELS)
+_INT32 = {
+    "BROADCAST_TO": [_SHAPE],
+    "EXPAND_DIMS": [(2,)],
+    "PAD": [((0, 0), (0, 0))],
+    "REDUCE_MAX": [(0,)],
+    "REDUCE_MIN": [(0,)],
+    "RESHAPE": [_SHAPE],
+    "RESIZE_NEAREST_NEIGHBOR": [(1, 1)],
+    "REVERSE_V2": [(0,)],
+    "SLICE": [(0, 0), _SHAPE],
+    "STRIDED_SLICE": [(0, 0), _SHAPE, (1, 1)],
+    "TILE": [(1, 1)],
+    "TRANSPOSE": [(0, 1)],
+}
+"""The inputs in int32 with which operators move no value."""
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "CONCATENATION": {"table": "ConcatenationOptions", "axis": 1},
+    "PACK": {"table": "PackOptions", "axis": 1, "valuesCount": 1},
+    "REDUCE_MAX": {"table": "ReducerOptions", "keepDims": True},
+    "REDUCE_MIN": {"table": "ReducerOptions", "keepDims": True},
+    "SQUEEZE": {"table": "SqueezeOptions", "squeezeDims": [1, 2]},
+}
+_OUTPUTS = {"EXPAND_DIMS": (1, CHANNELS, 1), "PACK": (1, 1, CHANNELS), "SQUEEZE": _SHAPE}
+_VERSIONS = {"EXPAND_DIMS": 1, "RESHAPE": 1, "REVERSE_V2": 2, "SQUEEZE": 1}
+MOVED = {
+    **dict.fromkeys((*_INT32, "CONCATENATION", "PACK", "SQUEEZE"), ("int8", "int16")),
+    **dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN", "TILE"), ("int8",)),
+}
+"""Operators that move integers, and the types that every interpreter with a kernel has."""
+
+
+def moved(operator: str, dtype: str) -> Case:
+    """Make an operator that moves integers, with an input and an output of unlike scales."""
+    random = np.random.default_rng(0)
+    lowest, largest = np.iinfo(dtype).min, LARGEST[dtype]
+    zero_points = (-3, -100) if dtype == "int8" else (0, 0)
+    scales = (8 / largest, 3.5 / largest)
+    shape = _IMAGE if operator in ("RESIZE_NEAREST_NEIGHBOR", "SQUEEZE") else _SHAPE
+    stored = random.integers(lowest, largest, (SAMPLES, *shape[1:]), endpoint=True).astype(dtype)
+    real = (stored.astype(float) - zero_points[0]) * scales[0]
+    limits = (np.array([lowest, largest]) - zero_points[1]) * scales[1]
+    output = _OUTPUTS.get(operator, shape)
+    data = one_operator(
+        operator,
+        [
+            Value(shape, dtype, scales[0], zero_points[0]),
+            *(Value(np.shape(each), "int32", values=each) for each in _INT32.get(operator, [])),
+        ],
+        [Value(output, dtype, scales[1], zero_points[1])],
+        version=_VERSIONS.get(operator, 3 if dtype == "int16" else 2),
+        **_OPTIONS.get(operator, {}),
+    )
+    return Case(data, stored, np.clip(real, *limits).reshape(SAMPLES, *output[1:]))
+
+
 def _quantized(
     real: np.ndarray, dtype: str, zero_point: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
@@ -174,6 +231,11 @@ def cases() -> dict[str, Case]:
     ):
         for dtype in ("int8", "int16"):
             cases[f"{operator.lower()} {dtype}, unlike scales"] = rescaled(operator, dtype)
+    cases |= {
+        f"{operator.lower()} {dtype}, unlike scales": moved(operator, dtype)
+        for operator, dtypes in MOVED.items()
+        for dtype in dtypes
+    }
     for operator in (conv, depthwise):
         name = operator.lower()
         cases |= {

@@ -176,6 +176,7 @@ def debug(source: Path, quantized: bytes, models: Path, tmp_path: Path) -> tuple
         compared.layers,
         isolated.alone,
         isolated.whole[0].sqnr_db,
+        origins={},
     )
 
 

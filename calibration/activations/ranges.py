@@ -44,12 +44,14 @@ Ranges = dict[str, Range]
 class Calibration:
     """Ranges, and the statistics they were chosen from (None for ranges from a file).
 
+    ``chosen`` are the ranges before those were widened that an interpreter would refuse.
     ``constants`` are the ranges to which constants are clipped, by name. ``notes`` are remarks on
     what was observed, and on these constants.
     """
 
     ranges: Ranges
     observed: Observed | None
+    chosen: Ranges = field(default_factory=dict)
     constants: Ranges = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

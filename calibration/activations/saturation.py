@@ -319,7 +319,7 @@ _FUSED = {1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
 """The fused activation functions that saturate, by their numbers in TFLite's schema."""
 
 _RULES: dict[str, _Rule] = {
-    **dict.fromkeys(SHARING - {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}, _passes_on),
+    **dict.fromkeys(SHARING - {"AVERAGE_POOL_2D", "RESIZE_BILINEAR", "TOPK_V2"}, _passes_on),
     **dict.fromkeys(_SATURATING, _saturates),
     **dict.fromkeys(_LEVELLING, _levels_off),
     **dict.fromkeys(("MAX_POOL_2D", "MAXIMUM", "REDUCE_MAX"), _largest),
@@ -331,7 +331,6 @@ _RULES: dict[str, _Rule] = {
     "ADD": _add,
     "MUL": _multiply,
     "NEG": _negate,
-    "SELECT": _passes_on,
     "SOFTMAX": _softmax,
     "SUB": _subtract,
 }

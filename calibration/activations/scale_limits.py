@@ -62,6 +62,17 @@ def usable_ranges(graph: Graph, ranges: Mapping[str, Range]) -> Ranges:
     inputs and the outputs of the operators that use it; or else of what it is computed from; or
     else 1. Activations that share a scale are widened together. Other ranges stay as they are.
     """
+    names, usable = _widened(graph, ranges)
+    return {name: usable.of.get(names.get(name, -1), each) for name, each in ranges.items()}
+
+
+def widening_operators(graph: Graph, ranges: Mapping[str, Range]) -> dict[int, Operator]:
+    """Return the operators for which :func:`usable_ranges` widens ranges, by tensor index."""
+    return _widened(graph, ranges)[1].widened_for
+
+
+def _widened(graph: Graph, ranges: Mapping[str, Range]) -> tuple[dict[str, int], _Ranges]:
+    """Return the tensors of a graph by name, and their ranges as interpreters accept them."""
     names = activation_names(graph, range(len(graph.tensors)))
     usable = _Ranges(graph, {names[name]: each for name, each in ranges.items() if name in names})
     for index in find_activations(graph):
@@ -69,7 +80,7 @@ def usable_ranges(graph: Graph, ranges: Mapping[str, Range]) -> Ranges:
     for _ in graph.operators:
         if not sum(usable.widen(operator) for operator in graph.operators):
             break
-    return {name: usable.of.get(names.get(name, -1), each) for name, each in ranges.items()}
+    return names, usable
 
 
 def find_dead(graph: Graph, observed: Mapping[str, Range]) -> list[int]:
@@ -94,6 +105,7 @@ class _Ranges:
 
     def __init__(self, graph: Graph, ranges: dict[int, Range]) -> None:
         self.of = ranges
+        self.widened_for: dict[int, Operator] = {}
         self._graph = graph
         self._groups = {index: group for group in sharing_groups(graph) for index in group}
 
@@ -147,11 +159,11 @@ class _Ranges:
         """Widen the ranges that an operator would be refused with; returns whether it did."""
         if operator.name in ("LOG_SOFTMAX", "SOFTMAX"):
             finest = _FINEST_SOFTMAX_INPUT / operator.options.get("beta", 1.0)
-            return self._coarsen(operator.inputs[0], finest)
+            return self._coarsen(operator.inputs[0], finest, operator)
         if operator.name not in _FINEST_OUTPUTS:
             return False
         finest = self._operand_step(operator) / _FINEST_OUTPUTS[operator.name]
-        return self._coarsen(operator.outputs[0], finest)
+        return self._coarsen(operator.outputs[0], finest, operator)
 
     def _operand_step(self, operator: Operator) -> float:
         """Return the step of what an operator computes with, in the unit of its output.
@@ -166,13 +178,14 @@ class _Ranges:
             return step * (self.magnitude(weights) or 0.0) / _WEIGHT_STEPS
         return step**2 if operator.name == "SQUARED_DIFFERENCE" else step
 
-    def _coarsen(self, index: int, finest: float) -> bool:
-        """Widen a range, in proportion, whose step is finer than ``finest``."""
+    def _coarsen(self, index: int, finest: float, operator: Operator) -> bool:
+        """Widen a range, in proportion, whose step is finer than an operator accepts."""
         if index not in self.of or _step(self.of[index]) >= finest:
             return False
         factor = finest / _step(self.of[index])
         old = self.of[index]
         self._set(index, Range(min=old.min * factor, max=old.max * factor))
+        self.widened_for |= dict.fromkeys(self._groups.get(index, {index}), operator)
         return _step(self.of[index]) > _step(old)
 
     def _set(self, index: int, chosen: Range) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgepack.layer_errors.range_origins import RangeOrigin
 from edgepack.layer_errors.result import LayerFigures, LayerFinding, Range
+from edgepack.quantization.represented_ranges import FIXED_RANGE
 
 SMALL_SHARE = 0.01
 """A layer with a smaller share of the output's noise is left as it is."""
-
-_FIXED_RANGE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
-"""Operators whose output range is fixed by TensorFlow Lite."""
 
 _KEEP_INPUT_RANGE = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
 """Operators whose output must have the range of the input, though its values may need less."""
@@ -35,11 +34,15 @@ _WIDE_SPREAD = 8.0  # three bits are lost in the channel of the smallest weights
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCase:
-    """A layer to diagnose: its statistics, its share of the output's noise, all layers by name."""
+    """A layer to diagnose: its statistics, its share of the output's noise, all layers by name.
+
+    ``origin`` says where its range comes from, if that is known.
+    """
 
     figures: LayerFigures
     share: float
     layers: Mapping[str, LayerFigures]
+    origin: RangeOrigin | None = None
 
     @property
     def consumers(self) -> list[LayerFigures]:
@@ -89,14 +92,35 @@ def small_share(case: LayerCase) -> LayerFinding | None:
 def range_too_narrow(case: LayerCase) -> LayerFinding | None:
     """Most of the error comes from values outside the range."""
     figures = case.figures
-    if figures.operator in _FIXED_RANGE or _largest_noise(figures) != "clipping":
+    if figures.operator in FIXED_RANGE or _largest_noise(figures) != "clipping":
         return None
+    outside = (
+        f"{figures.saturation:.2%} of its values lie outside its range {_range(figures)}: in the"
+        f" float model they range from {_format(figures.float_range)}"
+    )
+    origin = case.origin
+    if origin and origin.clipped_by:
+        return LayerFinding(
+            cause="clipped",
+            why=f"{outside}; {origin.clipped_by}, which alone reads them, clips them anyway",
+            cure="leave it as it is",
+        )
+    if origin and _covers(origin.asked, figures):
+        return LayerFinding(
+            cause="range cut",
+            why=f"{outside}, and calibration gave it {_format(origin.asked)}, which TensorFlow's"
+            " quantizer replaced",
+            cure=SEE_DEBUG,
+        )
+    if origin and origin.observed and _covers(origin.observed, figures):
+        return LayerFinding(
+            cause="range too narrow",
+            why=f"{outside}, as in calibration, whose observer left the outermost out",
+            cure=SEE_DEBUG,
+        )
     return LayerFinding(
         cause="range too narrow",
-        why=(
-            f"{figures.saturation:.2%} of its values lie outside its range {_range(figures)}: in"
-            f" the float model they range from {_format(figures.float_range)}"
-        ),
+        why=outside,
         cure=f"calibrate with samples that cover this range; {SEE_DEBUG}",
     )
 
@@ -104,7 +128,7 @@ def range_too_narrow(case: LayerCase) -> LayerFinding | None:
 def fixed_range(case: LayerCase) -> LayerFinding | None:
     """The range is fixed by TensorFlow Lite, and cannot be chosen."""
     figures = case.figures
-    if figures.operator not in _FIXED_RANGE or _largest_noise(figures) == "constants":
+    if figures.operator not in FIXED_RANGE or _largest_noise(figures) == "constants":
         return None
     return LayerFinding(
         cause="fixed range",
@@ -171,6 +195,8 @@ def shared_range(case: LayerCase) -> LayerFinding | None:
         for name in (*sources, *consumers)
         if name in case.layers and case.layers[name].quantized_range == figures.quantized_range
     ]
+    if case.origin and case.origin.shares_with:
+        sharing.append(case.origin.shares_with)
     if not sharing or _used_fraction(figures) > _LITTLE_USED:
         return None
     return LayerFinding(
@@ -178,6 +204,22 @@ def shared_range(case: LayerCase) -> LayerFinding | None:
         why=(
             f"it must have the range of {sharing[0]}, {_range(figures)}, of which its own values"
             f" use {_used_fraction(figures):.0%}: its steps are too coarse"
+        ),
+        cure=SEE_DEBUG,
+    )
+
+
+def widened_range(case: LayerCase) -> LayerFinding | None:
+    """The range was widened, since no interpreter computes finer steps."""
+    figures, origin = case.figures, case.origin
+    if origin is None or origin.no_finer_than is None or _used_fraction(figures) > _LITTLE_USED:
+        return None
+    return LayerFinding(
+        cause="widened range",
+        why=(
+            f"its values, {_format(figures.float_range)} in the float model, got the range"
+            f" {_range(figures)}: interpreters refuse steps much finer than"
+            f" {origin.no_finer_than}"
         ),
         cure=SEE_DEBUG,
     )
@@ -237,8 +279,15 @@ RULES = (
         mixed_channel_scales,
         constant_rounding,
     ),
-    *(shared_range, range_too_wide, outliers, coarse_steps),
+    *(shared_range, widened_range, range_too_wide, outliers, coarse_steps),
 )
+
+
+def _covers(of: Range, figures: LayerFigures) -> bool:
+    """Whether a range covers a layer's values in the float model, to a step."""
+    low, high = figures.float_range
+    step = figures.scale or 0.0
+    return of[0] <= low + step and high - step <= of[1]
 
 
 def _power(figures: LayerFigures, noise: str) -> float:

@@ -9,6 +9,7 @@ from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.devices.scheme_support import require_supported, supporting_targets
 from edgepack.devices.target import load_targets, target_file
+from edgepack.layer_errors.range_origins import range_origins
 from edgepack.layer_errors.result import DebugReport
 from edgepack.pipeline.lint import lint_findings
 from edgepack.pipeline.steps import model_steps
@@ -22,6 +23,7 @@ from edgepack.pipeline.steps.layer_comparer import (
 from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.pipeline.trials import Trier, with_tried_cures
+from edgepack.quantization.represented_ranges import cut_range_notes
 from edgepack.report.plots.debug_picture import draw_layer_errors, has_matplotlib
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import installed_runtimes, runtimes_named, versions_of
@@ -30,6 +32,7 @@ from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
+from edgepack.tflite.parser import read_tflite
 
 _COMMAND = "debug"
 _NO_PLOT = "no debug.svg: matplotlib is not installed; pip install 'edgepack[plot]'"
@@ -75,6 +78,7 @@ def debug(
         calibration = calibrate(job, data, calibrator, histograms=True)
         notes += calibration.notes if calibration else ()
         model, _ = model_steps.quantize_model(job)
+        notes += tuple(cut_range_notes(model, calibration.ranges)) if calibration else ()
         report = compare_layers(
             service,
             # With constants as they are quantized: the fills of others would be all that counts.
@@ -84,6 +88,9 @@ def debug(
             list(model_steps.named_outputs(data, model)),
             job.work,
             job.progress,
+            range_origins(read_tflite(job.calibrated_tflite.read_bytes()).main, calibration)
+            if calibration
+            else {},
         )
         report = replace(
             report,

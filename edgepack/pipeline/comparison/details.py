@@ -146,6 +146,7 @@ class CandidateDetails:
                     file.outputs,
                     setup.work,
                     NoProgress(),
+                    origins={},
                 )
 
         return setup.cache.get_or_compute(key, DebugReport, layers)

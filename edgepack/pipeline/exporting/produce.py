@@ -57,6 +57,7 @@ from edgepack.pipeline.steps.score import make_evaluators
 from edgepack.pipeline.steps.size_notes import size_notes
 from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.pipeline.validation.reference_check import find_contradictions
+from edgepack.quantization.represented_ranges import cut_range_notes
 from edgepack.report.data.compression import StepReport, last_step_of
 from edgepack.report.data.export import Report, RuntimeReport, SparsityReport
 from edgepack.report.document.write import write_page
@@ -131,6 +132,7 @@ def produce(
         calibration = calibrate(job, data, calibrator)
         notes += calibration.notes if calibration else ()
         model, quantization = model_steps.quantize_model(job)
+        notes += tuple(cut_range_notes(model, calibration.ranges)) if calibration else ()
         notes += (*converted.notes, *size_notes(job, model, is_unrolled=converted.is_unrolled))
         if firmware:
             model_steps.emit_c(job)

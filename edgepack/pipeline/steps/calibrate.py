@@ -93,6 +93,7 @@ def calibrate(
     calibration = replace(
         calibration,
         ranges=usable_ranges(limited, calibration.ranges),
+        chosen=calibration.ranges,
         constants=limits.constants,
         notes=(*limits.notes, *calibration.notes),
     )

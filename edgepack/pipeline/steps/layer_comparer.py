@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from edgepack.core.codec import restore
 from edgepack.core.progress import Progress, Update
 from edgepack.layer_errors.output_causes import diagnose_output
+from edgepack.layer_errors.range_origins import RangeOrigin
 from edgepack.layer_errors.ranking import rank_layers
 from edgepack.layer_errors.result import DebugReport, IsolatedLayers, LayerComparison, WorstScore
 from edgepack.storage.arrays import Arrays, save_arrays, spread
@@ -64,13 +65,14 @@ def compare_layers(
     outputs: Sequence[str],
     work: Path,
     progress: Progress,
+    origins: Mapping[str, RangeOrigin],
 ) -> DebugReport:
     """Compare two .tflite files layer by layer, and quantize each layer alone.
 
     ``service`` comes from :func:`start_layer_comparer`. ``inputs`` are real values (samples, ...),
-    of which samples that are spread evenly are run; ``outputs`` are the output names. Arrays go to
-    the folder ``work``. Raises :class:`~edgepack.core.errors.ConversionError` for files without a
-    layer in common.
+    of which samples that are spread evenly are run; ``outputs`` are the output names; ``origins``
+    are those of ranges, by layer, where known. Arrays go to the folder ``work``. Raises
+    :class:`~edgepack.core.errors.ConversionError` for files without a layer in common.
     """
     samples = spread_samples(inputs)
     with progress.step("compare") as update:
@@ -88,6 +90,7 @@ def compare_layers(
             compared.layers,
             isolated.alone,
             WorstScore.of(scores).sqnr_db,
+            origins,
         ),
         unmatched=compared.unmatched,
         lost_channels={

@@ -17,8 +17,14 @@ def _has_unlike_scales(call: OperatorCall) -> bool:
 
 
 def _is_refused_by_xnnpack(call: OperatorCall) -> bool:
-    return call.operator.name == "MAX_POOL_2D" and call.dtype() == "int8"
+    return call.operator.name in ("MAX_POOL_2D", *_IN_XNNPACK) and call.dtype() == "int8"
 
+
+_IN_XNNPACK = ("PAD", "SLICE", "STRIDED_SLICE", "TRANSPOSE")
+_OF_ANY_KERNEL = (
+    *("BROADCAST_TO", "MAXIMUM", "MINIMUM", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR"),
+    *("REVERSE_V2", "SQUEEZE", "TILE"),
+)
 
 DEFECTS = (
     # Its kernel clips integers between those of 0 and 6 (relu_common.cc, Relu6Quantized).
@@ -32,7 +38,7 @@ DEFECTS = (
     Defect(
         what=_UNLIKE,
         cure=_BY_EDGEPACK,
-        operators=("MAXIMUM", "MINIMUM"),
+        operators=_OF_ANY_KERNEL,
         condition=_has_unlike_scales,
         wrong=PHONES | REFERENCE_KERNELS | {"tflm": None},
     ),
@@ -51,5 +57,50 @@ DEFECTS = (
         condition=lambda call: _has_unlike_scales(call) and _is_refused_by_xnnpack(call),
         wrong={"tflite-runtime": None} | REFERENCE_KERNELS,
         refused={"litert": None, "tflm": None},
+    ),
+    Defect(
+        what=_UNLIKE,
+        cure=_BY_EDGEPACK,
+        operators=_IN_XNNPACK,
+        condition=lambda call: _has_unlike_scales(call) and not _is_refused_by_xnnpack(call),
+        wrong=PHONES | REFERENCE_KERNELS | {"tflm": None},
+    ),
+    Defect(
+        what=_UNLIKE,
+        cure=_BY_EDGEPACK,
+        operators=_IN_XNNPACK,
+        condition=lambda call: _has_unlike_scales(call) and _is_refused_by_xnnpack(call),
+        wrong={"tflite-runtime": None} | REFERENCE_KERNELS | {"tflm": None},
+        refused={"litert": None},
+    ),
+    Defect(
+        what=_UNLIKE,
+        cure=_BY_EDGEPACK,
+        operators=("REDUCE_MAX", "REDUCE_MIN"),
+        condition=lambda call: _has_unlike_scales(call) and call.dtype() == "int8",
+        wrong={"litert": None},
+        refused={"tflite-runtime": None} | REFERENCE_KERNELS | {"tflm": None},
+    ),
+    Defect(
+        what=_UNLIKE,
+        cure=_BY_EDGEPACK,
+        operators=("CONCATENATION",),
+        condition=lambda call: _has_unlike_scales(call) and call.dtype() == "int8",
+        refused=PHONES | REFERENCE_KERNELS | {"tflm": None},
+    ),
+    Defect(
+        what=_UNLIKE,
+        cure=_BY_EDGEPACK,
+        operators=("CONCATENATION",),
+        condition=lambda call: _has_unlike_scales(call) and call.dtype() == "int16",
+        wrong=PHONES | REFERENCE_KERNELS | {"tflm": None},
+    ),
+    Defect(
+        what=_UNLIKE,
+        cure=_BY_EDGEPACK,
+        operators=("EXPAND_DIMS", "PACK"),
+        condition=_has_unlike_scales,
+        wrong={"tflm": None},
+        refused=PHONES | REFERENCE_KERNELS,
     ),
 )
