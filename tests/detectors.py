@@ -40,6 +40,26 @@ def apart() -> keras.Model:
     return keras.Model(inputs, list(_heads(inputs)))
 
 
+def permuted() -> keras.Model:
+    """Build one whose boxes and scores are rows."""
+    inputs = keras.Input((8, 8, 1), name="image")
+    joined = _L.Concatenate()(_heads(inputs))
+    return keras.Model(inputs, _L.Permute((2, 1), name="rows")(joined))
+
+
+def mixed() -> keras.Model:
+    """Build one with a box and its scores after one another in a flat output."""
+    inputs = keras.Input((8, 8, 1), name="image")
+    joined = _L.Concatenate()(_heads(inputs))
+    return keras.Model(inputs, _L.Flatten(name="mixed")(joined))
+
+
+def unmixed() -> keras.Model:
+    """Build one with all boxes before all scores in a flat output."""
+    inputs = keras.Input((8, 8, 1), name="image")
+    return keras.Model(inputs, _L.Concatenate()([_L.Flatten()(each) for each in _heads(inputs)]))
+
+
 def flat() -> keras.Model:
     """Build one with two values of some hundreds and three scores for each sample."""
     inputs = keras.Input((6,), name="x")
@@ -74,7 +94,7 @@ def main(folder: Path) -> None:
     np.savez(folder / "image.npz", image=image)
     np.savez(folder / "features.npz", x=x)
     np.savez(folder / "classes.npz", x=x, y=np.arange(SAMPLES) % 3)
-    for build in (detector, apart, flat, nested, dense):
+    for build in (detector, apart, flat, nested, dense, permuted, mixed, unmixed):
         model = build()
         model.save(folder / f"{build.__name__}.keras")
         if build is detector:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from comparison_reports import complete_comparison
+from joined import REVERSED, TO_FLAT, TO_ROWS, layout_in, moved
 from numpy.typing import NDArray
 from tiny import Tiny, Value
 
@@ -22,9 +23,10 @@ from edgepack.metrics import Measure, find_metric
 from edgepack.quantization.affine import quantize
 from edgepack.report.sections.verdict import verdict_headline
 from edgepack.tflite.graph import QuantParams, Tensor
-from edgepack.tflite.output_parts import OutputLayout, OutputPart, output_layouts
+from edgepack.tflite.output_parts import OutputLayout, OutputPart
+from edgepack.tflite.output_pieces import Pieces
 from edgepack.tflite.parser import read_tflite
-from edgepack.tflite.split_outputs import split_outputs
+from edgepack.tflite.value_origins import ValueSource
 
 Array = NDArray[Any]
 RANDOM = np.random.default_rng(0)
@@ -44,26 +46,37 @@ def scale_of(values: Array) -> float:
 def layout_of(values: Array, *ends: int, step: float | None = None) -> OutputLayout:
     """Return the layout of an output whose parts end at these channels; without any, of one."""
     shape, parts = values.shape[1:], []
-    others = tuple((0, size) for size in shape[:-1])
-    for first, end in zip((0, *ends), ends, strict=False):
-        parts.append(OutputPart(region=(*others, (first, end)), tensor=0, layer="part"))
+    origins = np.empty(shape, np.int32)
+    start = 0
+    for first, end in zip((0, *ends), ends or shape[-1:], strict=False):
+        part = origins[..., first:end]
+        part[...] = np.arange(start, start + part.size).reshape(part.shape)
+        source = ValueSource(tensor=0, first=start, size=part.size, period=end - first)
+        parts.append(OutputPart(layer="part", source=source))
+        start += part.size
     return OutputLayout(
-        shape=shape,
         step=scale_of(values) if step is None else step,
-        operator="CONCATENATION" if parts else "FULLY_CONNECTED",
-        layer="joined",
+        operator="CONCATENATION" if ends else "FULLY_CONNECTED",
+        origins=origins,
         parts=tuple(parts),
+        pieces=Pieces(),
     )
 
 
-def groups(values: Array, *ends: int, measures: tuple[Measure, ...] = ()) -> list[ChannelGroup]:
+def groups(
+    values: Array,
+    *ends: int,
+    measures: tuple[Measure, ...] = (),
+    layout: OutputLayout | None = None,
+) -> list[ChannelGroup]:
     """Return what an int8 scale over all values under-resolves."""
     step = scale_of(values)
     zero_point = round(-128 - float(min(values.min(), 0)) / step)
     quant = QuantParams(scale=(step,), zero_point=(zero_point,))
     tensor = Tensor(name="y", shape=(1, *values.shape[1:]), dtype="int8", quant=quant, data=b"")
     evaluator = Evaluator(values, measures)
-    return list(evaluator.channels(quantize(values, tensor), tensor, layout_of(values, *ends)))
+    layout = replace(layout, step=step) if layout else layout_of(values, *ends)
+    return list(evaluator.channels(quantize(values, tensor), tensor, layout))
 
 
 def lost(values: Array, *ends: int) -> list[str]:
@@ -149,7 +162,7 @@ def test_class_scores_are_not_compared_by_channel() -> None:
     accuracy = find_metric("accuracy")
     labels = Measure(metric=accuracy, wanted=np.zeros(SAMPLES, np.int64))
     assert not groups(values, measures=(labels,))
-    assert not groups(values)  # without labels they count as class scores, too
+    assert lost(values) == ["channel 1 of 3"]  # without labels, unlike ranges are no class scores
     assert [group.where for group in groups(values, 1, 2, 3)] == ["channel 1 of 3"]
     mse = Measure(metric=find_metric("mse"), wanted=values)
     assert [group.where for group in groups(values, measures=(mse,))] == ["channel 1 of 3"]
@@ -157,132 +170,27 @@ def test_class_scores_are_not_compared_by_channel() -> None:
 
 def test_without_a_scale_nothing_is_compared() -> None:
     values = spread(366, 1)
-    layout = layout_of(values, step=0.0)
-    without = OutputLayout(shape=layout.shape, step=None, operator="CONV_2D", layer="y")
+    without = replace(layout_of(values), step=None)
     assert not Evaluator(values).channels(np.zeros_like(values), None, without)
 
 
-BOXES, SCORES = Value((1, 8, 4), "float32"), Value((1, 8, 3), "float32")
-
-
-def joined(
-    *, axis: int = 2, activation: int = 0, reads: bool = False, constant: bool = False
-) -> bytes:
-    """Write a model that joins two activations of its input, or of a constant."""
-    tiny = Tiny()
-    x = tiny.tensor("x", BOXES)
-    boxes = tiny.tensor("model/boxes/Relu", BOXES)
-    scores = tiny.tensor("model/scores/Sigmoid", BOXES)
-    shape = [1, 8, 8] if axis in (2, -1) else [1, 16, 4]
-    y = tiny.tensor("Identity", Value(shape))
-    other = tiny.tensor("anchors", Value((1, 8, 4), values=np.ones((1, 8, 4))))
-    tiny.operator("RELU", [x], [boxes])
-    tiny.operator("LOGISTIC", [x], [scores])
-    options = {"axis": axis, "fusedActivationFunction": activation}
-    parts = [boxes, other if constant else scores]
-    tiny.operator("CONCATENATION", parts, [y], table="ConcatenationOptions", **options)
-    outputs = [y]
-    if reads:
-        outputs.append(tiny.tensor("model/again/Relu", Value(shape)))
-        tiny.operator("RELU", [y], outputs[1:])
-    return tiny.to_bytes([x], outputs)
-
-
-@pytest.mark.parametrize("axis", [2, -1])
-def test_parts_become_outputs(axis: int) -> None:
-    split = split_outputs(joined(axis=axis), ["y"])
-    assert [(each.name, each.region) for each in split.outputs] == [
-        ("y_0", ((0, 8), (0, 4))),
-        ("y_1", ((0, 8), (4, 8))),
-    ]
-    graph = read_tflite(split.tflite).main
-    assert [tensor.name for tensor in graph.output_tensors] == ["y_0", "y_1"]
-    assert [operator.name for operator in graph.operators] == ["RELU", "LOGISTIC"]
-    assert not split.obstacles
-
-
-def test_parts_along_another_axis_become_outputs() -> None:
-    split = split_outputs(joined(axis=1), ["y"])
-    assert [each.shape for each in split.outputs] == [(8, 4), (8, 4)]
-    assert split.outputs[1].region == ((8, 16), (0, 4))
-
-
-def test_names_of_parts_do_not_collide() -> None:
-    tiny = Tiny()
-    x = tiny.tensor("x", BOXES)
-    boxes, scores, other = (tiny.tensor(name, BOXES) for name in ("a/Relu", "y_1", "b/Relu"))
-    y = tiny.tensor("y", Value((1, 8, 8)))
-    tiny.operator("RELU", [x], [boxes])
-    tiny.operator("LOGISTIC", [x], [scores])
-    tiny.operator("RELU6", [x], [other])
-    options: dict[str, Any] = {"table": "ConcatenationOptions", "axis": 2}
-    tiny.operator("CONCATENATION", [boxes, scores], [y], **options)
-    split = split_outputs(tiny.to_bytes([x], [y, other]), ["y", "y_0"])
-    assert [each.name for each in split.outputs] == ["y_0_", "y_1_", "y_0"]
-    names = [tensor.name for tensor in read_tflite(split.tflite).main.output_tensors]
-    assert names == ["y_0_", "y_1_", "b/Relu"]
-
-
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize(
-    ("model", "obstacle"),
+    ("model", "where"),
     [
-        (joined(activation=1), "its CONCATENATION has an activation function"),
-        (joined(reads=True), "its CONCATENATION is read by other operators too"),
-        (joined(constant=True), "a part of it is the constant anchors"),
+        (moved(TO_ROWS), "rows 4 to 6 of 7 along axis 1"),
+        (moved(TO_FLAT), "the part of b (24 of 56 values)"),
+        (moved(REVERSED), "channels 0 to 2 of 7"),
+        (moved(operator="PACK", axis=1), "row 1 of 2 along axis 1"),
+        (moved(operator="PACK", axis=3), "channel 1 of 2"),
     ],
 )
-def test_what_cannot_be_split_stays(model: bytes, obstacle: str) -> None:
-    names = ["y", "again"][: len(read_tflite(model).main.outputs)]
-    split = split_outputs(model, names)
-    assert split.tflite == model
-    assert split.obstacles["y"] == obstacle
-
-
-def test_an_output_behind_a_reshape_is_judged_by_its_parts_but_not_split() -> None:
-    tiny = Tiny()
-    x = tiny.tensor("x", BOXES)
-    boxes, scores = (tiny.tensor(name, BOXES) for name in ("m/a/Relu", "m/b/Sigmoid"))
-    y = tiny.tensor("m/join/concat", Value((1, 8, 8)))
-    shape = tiny.tensor("shape", Value((4,), "int32", values=[1, 2, 4, 8]))
-    z = tiny.tensor("Identity", Value((1, 2, 4, 8)))
-    tiny.operator("RELU", [x], [boxes])
-    tiny.operator("LOGISTIC", [x], [scores])
-    options: dict[str, Any] = {"table": "ConcatenationOptions", "axis": 2}
-    tiny.operator("CONCATENATION", [boxes, scores], [y], **options)
-    tiny.operator("RESHAPE", [y, shape], [z])
-    model = tiny.to_bytes([x], [z])
-    (layout,) = output_layouts(read_tflite(model).main)
-    assert [part.region for part in layout.parts] == [
-        ((0, 2), (0, 4), (0, 4)),
-        ((0, 2), (0, 4), (4, 8)),
-    ]
-    assert [part.layer for part in layout.parts] == ["a", "b"]
-    obstacle = "RESHAPE follows the CONCATENATION that joins it"
-    assert split_outputs(model, ["y"]).obstacles == {"y": obstacle}
-
-
-def test_a_nested_concatenation_is_split_into_all_of_its_parts() -> None:
-    tiny = Tiny()
-    x = tiny.tensor("x", BOXES)
-    options: dict[str, Any] = {"table": "ConcatenationOptions"}
-    levels = []
-    for level in "ab":
-        parts = [tiny.tensor(f"m/{level}{kind}/F", BOXES) for kind in ("box", "score")]
-        tiny.operator("RELU", [x], parts[:1])
-        tiny.operator("LOGISTIC", [x], parts[1:])
-        levels.append(tiny.tensor(f"m/{level}/concat", Value((1, 8, 8))))
-        tiny.operator("CONCATENATION", parts, levels[-1:], axis=2, **options)
-    y = tiny.tensor("Identity", Value((1, 16, 8)))
-    tiny.operator("CONCATENATION", levels, [y], axis=1, **options)
-    split = split_outputs(tiny.to_bytes([x], [y]), ["y"])
-    assert [each.region for each in split.outputs] == [
-        *(((0, 8), (0, 4)), ((0, 8), (4, 8))),
-        *(((8, 16), (0, 4)), ((8, 16), (4, 8))),
-    ]
-    assert {operator.name for operator in read_tflite(split.tflite).main.operators} == {
-        "RELU",
-        "LOGISTIC",
-    }
+def test_scores_are_lost_wherever_they_are_moved(model: bytes, where: str) -> None:
+    layout = layout_in(model)
+    (scores,) = (part for part in layout.parts if part.layer == "b")
+    values = RANDOM.random((SAMPLES, *layout.shape)) * 366
+    values[:, scores.source.holds(layout.origins)] /= 366
+    assert [each.where for each in groups(values.astype(np.float32), layout=layout)] == [where]
 
 
 def found_in(model: bytes, target: str, *found: ChannelGroup) -> list[tuple[str, bool]]:
@@ -301,14 +209,14 @@ def found_in(model: bytes, target: str, *found: ChannelGroup) -> list[tuple[str,
     ]
 
 
-def group(*, is_lost: bool) -> ChannelGroup:
+def group(*, is_lost: bool, steps: float = 0.6, sqnr_db: float = 0.0) -> ChannelGroup:
     return ChannelGroup(
         where="channels 4 to 7 of 8",
         region=((0, 8), (4, 8)),
         low=0.004,
         high=0.92,
-        steps=0.6,
-        sqnr_db=0.0,
+        steps=steps,
+        sqnr_db=sqnr_db,
         is_lost=is_lost,
     )
 
@@ -366,6 +274,20 @@ def test_lost_channels_fail_a_target_and_name_what_joins_them() -> None:
             (f"{START} coarse (boxes, scores); {joins}", True)
         ]
         assert not found_in(model, target)
+
+
+def test_values_of_one_or_two_steps_are_nearly_lost() -> None:
+    near = group(is_lost=True, steps=1.7, sqnr_db=10.5)
+    ((message, is_note),) = found_in(quantized("RELU"), "nano-33-ble-sense", near)
+    assert not is_note
+    assert f"{START} nearly lost, hardly more than two can be told apart" in message
+    assert worst_channels([[near]]) == (
+        "channels 4 to 7 of 8: SQNR 10.5 dB, 1.7 steps of the scale, nearly lost"
+    )
+    ((message, _),) = found_in(quantized("RELU"), "nano-33-ble-sense", near, group(is_lost=True))
+    assert f"{START} lost (all)" in message.replace(
+        "channels 4 to 7 of 8 from 0.004 to 0.92, ", "", 1
+    )
 
 
 def test_lost_channels_of_one_layer_have_other_cures() -> None:

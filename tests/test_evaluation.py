@@ -190,6 +190,9 @@ def test_nan_in_the_float_outputs_is_ranked_worst() -> None:
         (scores(9), True),
         (scores(9)[:, :1], True),
         (scores(9)[:, :1] * 4 - 1, False),
+        (scores(9) * 4 - 2, True),  # logits
+        (scores(9) * [1, 300, 300], False),  # values of several units
+        (scores(9) * [0, 4, 4] - 2, True),  # logits of a class that is never predicted
         (np.ones((9, 2, 2)), False),
         (np.ones(9), False),
     ],

@@ -170,6 +170,11 @@ NOTHING = (
     "dense.keras: --split-outputs: no output can be split: values: FULLY_CONNECTED writes it, not"
     " CONCATENATION; leave the option out"
 )
+MIXED = (
+    "mixed.keras: --split-outputs: no output can be split: mixed: RESHAPE behind its CONCATENATION"
+    " spreads the parts over it (move it before the CONCATENATION in the model); leave the option"
+    " out"
+)
 OTHER_LABELS = (
     "classes.npz: the labels of the output 'values' have shape [] for each sample, and can only be"
     " split with it if they have its shape, [5]; leave out the labels, or --split-outputs"
@@ -177,18 +182,25 @@ OTHER_LABELS = (
 
 
 @pytest.mark.parametrize(
-    ("model", "test", "message"),
+    ("model", "data", "test", "message"),
     [
-        ("dense", "features", NOTHING),
-        ("flat", "classes", OTHER_LABELS),
+        ("dense", "features", "features", NOTHING),
+        ("mixed", "image", "image", MIXED),
+        ("flat", "features", "classes", OTHER_LABELS),
     ],
 )
 def test_what_cannot_be_split_is_refused(
-    edgepack: Edgepack, detectors: Path, tmp_path: Path, model: str, test: str, message: str
+    edgepack: Edgepack,
+    detectors: Path,
+    tmp_path: Path,
+    model: str,
+    data: str,
+    test: str,
+    message: str,
 ) -> None:
     done = edgepack(
         *("quantize", detectors / f"{model}.keras", "--split-outputs"),
-        *("--representative", detectors / "features.npz", "--test", detectors / f"{test}.npz"),
+        *("--representative", detectors / f"{data}.npz", "--test", detectors / f"{test}.npz"),
         *("--output", tmp_path / "out"),
     )
     assert done.returncode == 2
@@ -201,6 +213,8 @@ def test_what_cannot_be_split_is_refused(
     [
         ("apart", "image", ()),  # built with an output for each
         ("nested", "image", ("--split-outputs",)),
+        ("permuted", "image", ("--split-outputs",)),
+        ("unmixed", "image", ("--split-outputs",)),  # what is advised for "mixed"
         ("flat", "classes", ("--split-outputs",)),  # labels that are not measured
         ("dense", "features", ("--scheme", "int16", "--target", "android-arm64")),
     ],

@@ -34,7 +34,7 @@ def channels_are_represented(target: Target, evidence: Evidence) -> Iterator[Fin
                     message=loss_in_words(name, alike, layout.step),
                     cure=cure_of_loss(layout) + _more_bits(target, tensor, layout),
                     operator=layout.operator,
-                    layer=listed(part.layer for part in layout.parts) or layout.layer,
+                    layer=listed(dict.fromkeys(part.layer for part in layout.parts)),
                     is_note=not is_lost,
                 )
 
@@ -46,7 +46,7 @@ def _more_bits(target: Target, tensor: Tensor, layout: OutputLayout) -> str:
     """
     wider = Quantization(scheme=INT16)
     if (
-        layout.obstacle is None
+        layout.pieces.obstacle is None
         or tensor.dtype not in ("int8", "uint8")
         or TFLM.name in target.interpreters
         or any(why_unsupported(wider, interpreter) for interpreter in target.interpreters)

@@ -19,11 +19,13 @@ from edgepack.evaluation.paired_outputs import (
     paired_blocks,
     ratio_in_decibels,
 )
+from edgepack.storage.arrays import blocks
 from edgepack.tflite.graph import Tensor
-from edgepack.tflite.output_parts import OutputLayout, Region, whole
+from edgepack.tflite.output_parts import OutputLayout, OutputPart
+from edgepack.tflite.output_pieces import Region, region_of
 
 MAX_CHANNELS = 1024
-"""A last axis with more values is not one of channels, but of time or space."""
+"""An axis with more values is not one of channels, but of time or space."""
 
 FEW_STEPS = 16.0
 """Steps below which a range is under-resolved: four of the eight bits of int8 are lost."""
@@ -32,6 +34,7 @@ LOST_STEPS = 2.0
 """Steps below which hardly more than two values can be told apart."""
 
 _GAP = 4.0  # two bits
+_INT8_STEPS = 255
 _MIN_VALUES = 16  # fewer do not show a range
 _VARIES = 1e-5  # of the magnitude; rounding in float32 makes a constant vary by less
 
@@ -41,9 +44,10 @@ class ChannelGroup:
     """Values of an output that its scale under-resolves.
 
     ``where`` names them, such as ``channels 4 to 13 of 14``; ``region`` has the first index and the
-    end of each axis of a sample. ``low`` and ``high`` are the float model's extremes, and ``steps``
-    is the number of steps of the output's scale that the values span, in the channel that spans
-    most. ``sqnr_db`` is as in :class:`~edgepack.evaluation.scores.Score`, of these values only.
+    end of each axis of a sample, of the smallest block that has them all. ``low`` and ``high`` are
+    the float model's extremes, and ``steps`` is the number of steps of the output's scale that the
+    values span, in the channel that spans most. ``sqnr_db`` is as in
+    :class:`~edgepack.evaluation.scores.Score`, of these values only.
     ``is_lost``: the quantized values carry hardly any information; otherwise they are coarse.
     """
 
@@ -72,10 +76,11 @@ def compare_channels(
     :func:`~edgepack.evaluation.paired_outputs.paired_blocks`; ``layout`` is that of the output,
     ``bounds`` the minimum and the maximum of the float outputs.
 
-    Each part of the output is judged as a whole, as its values have one meaning: among the scores
+    Each part of the output, wherever the values of it lie, is judged as a whole, as they have one
+    meaning: among the scores
     of a detector's classes, one that never fires is small and still well represented. Values from 0
     to 1 throughout have one meaning, too: they are probabilities. A part or output that is not lost
-    as a whole is judged ``by_channel`` of its last axis, where those of 0 to 1 count as one, and
+    as a whole is judged ``by_channel`` of what computes it, where those of 0 to 1 count as one, and
     only if the ranges of lost channels are separated from all others: by a factor of four, unlike
     those of the pixels of an image, some of which hardly vary.
 
@@ -86,66 +91,96 @@ def compare_channels(
     low, high = bounds
     if layout.step is None or layout.shape != float_outputs.shape[1:] or (low >= 0 and high <= 1):
         return ()
-    regions = [part.region for part in layout.parts] or [whole(layout.shape)]
-    figures = [_RegionFigures(region, layout.shape, by_channel=by_channel) for region in regions]
+    figures = [_PartFigures(layout, part, by_channel=by_channel) for part in layout.parts]
     if len(figures) == 1 and not figures[0].has_channels:
         return ()
     for _, float_block, block in paired_blocks(float_outputs, outputs, tensor, mask):
         for each in figures:
             each.add(float_block, block)
     return tuple(
-        group for each in figures for group in each.groups(layout.step, is_part=len(figures) > 1)
+        group for each in figures for group in each.groups(layout.step, is_part=layout.is_joined)
     )
 
 
-class _RegionFigures:
-    """Figures of the channels of a region of an output, (channels,) each, over all samples.
+def have_unlike_ranges(outputs: Array) -> bool:
+    """Whether the columns of outputs (samples, columns) vary by magnitudes that differ.
 
-    A region with too many channels counts as a single one.
+    So much that a scale for one of them under-resolves another: they are not the scores of classes,
+    but values of several meanings. Columns that are constant count for nothing.
+    """
+    columns = outputs.shape[1]
+    lows, highs = np.full(columns, np.inf), np.full(columns, -np.inf)
+    for _, (block,) in blocks(outputs):
+        lows, highs = np.minimum(lows, block.min(axis=0)), np.maximum(highs, block.max(axis=0))
+    extents = _varying_extents(lows, highs)
+    extents = extents[extents > 0]
+    return bool(extents.size and extents.max() > extents.min() * _INT8_STEPS / FEW_STEPS)
+
+
+def _varying_extents(lows: Array, highs: Array) -> Array:
+    """Return how much values vary; 0 for constants, but for rounding."""
+    with np.errstate(invalid="ignore"):  # infinity - infinity
+        extents = highs - lows
+        varies = extents > _VARIES * np.maximum(np.abs(lows), np.abs(highs))
+    return np.where(varies, extents, 0.0)
+
+
+class _PartFigures:
+    """Figures of the channels of a part of an output, (channels,) each, over all samples.
+
+    A part with too many channels counts as a single one.
     """
 
-    def __init__(self, region: Region, shape: Sequence[int], *, by_channel: bool) -> None:
-        self._region = region
-        self._shape = shape
-        first, end = region[-1]
-        self._count = end - first if by_channel and end - first <= MAX_CHANNELS else 1
-        self._values = 0
-        self._lows, self._others_low = np.full((2, self._count), np.inf)
-        self._highs, self._others_high = np.full((2, self._count), -np.inf)
-        self._power, self._noise = np.zeros((2, self._count))
+    def __init__(self, layout: OutputLayout, part: OutputPart, *, by_channel: bool) -> None:
+        self._layout, self._part = layout, part
+        source = part.source
+        is_one = not by_channel or source.period > MAX_CHANNELS
+        origins = layout.origins.ravel()
+        places = np.flatnonzero(source.holds(origins))
+        channels = (origins[places] - source.first) % (1 if is_one else source.period)
+        self._places = places[np.argsort(channels, kind="stable")]
+        self._numbers, counts = np.unique(channels, return_counts=True)
+        self._ends = np.cumsum(counts)
+        self._starts = self._ends - counts
+        self._most, self._samples = int(counts.max()), 0
+        count = len(counts)
+        self._lows, self._others_low = np.full((2, count), np.inf)
+        self._highs, self._others_high = np.full((2, count), -np.inf)
+        self._power, self._noise = np.zeros((2, count))
 
     @property
     def has_channels(self) -> bool:
         """Whether there are several channels to compare."""
-        return self._count > 1
+        return len(self._numbers) > 1
 
     def add(self, float_block: Array, block: Array) -> None:
-        index = (slice(None), *(slice(first, end) for first, end in self._region))
         signal, other = (
-            each[index].reshape(-1, self._count).astype(np.float64) for each in (float_block, block)
+            each.reshape(len(each), -1)[:, self._places].astype(np.float64)
+            for each in (float_block, block)
         )
-        self._values += len(signal)
-        self._lows = np.minimum(self._lows, signal.min(axis=0))
-        self._highs = np.maximum(self._highs, signal.max(axis=0))
-        self._others_low = np.minimum(self._others_low, other.min(axis=0))
-        self._others_high = np.maximum(self._others_high, other.max(axis=0))
-        self._power += np.square(signal).sum(axis=0)
-        self._noise += np.square(signal - other).sum(axis=0)
+        self._samples += len(signal)
+        for low, high, values in (
+            (self._lows, self._highs, signal),
+            (self._others_low, self._others_high, other),
+        ):
+            np.minimum(low, np.minimum.reduceat(values.min(axis=0), self._starts), out=low)
+            np.maximum(high, np.maximum.reduceat(values.max(axis=0), self._starts), out=high)
+        self._power += np.add.reduceat(np.square(signal).sum(axis=0), self._starts)
+        self._noise += np.add.reduceat(np.square(signal - other).sum(axis=0), self._starts)
 
     def groups(self, step: float, *, is_part: bool) -> Iterator[ChannelGroup]:
         """Yield the groups of under-resolved channels.
 
-        ``is_part`` is whether the region is one of several in the output.
+        ``is_part`` is whether the output has several parts.
         """
-        if self._values < _MIN_VALUES:
+        if self._samples * self._most < _MIN_VALUES:
             return
-        everything = range(self._count)
         if is_part:
-            group = self._group(everything, step)
+            group = self._group(range(len(self._numbers)), step)
             if group and group.steps < FEW_STEPS:
                 yield group
                 return
-        if self._count > 1:
+        if self.has_channels:
             yield from self._lost_channels(step)
 
     def _lost_channels(self, step: float) -> Iterator[ChannelGroup]:
@@ -166,22 +201,20 @@ class _RegionFigures:
         self, channels: Sequence[int], step: float, *, is_lost: bool = False
     ) -> ChannelGroup | None:
         """Return the figures of the channels that vary in float, together; None if none does."""
-        with np.errstate(invalid="ignore"):  # infinity - infinity
-            extents = self._highs - self._lows
-        varies = extents > _VARIES * np.maximum(np.abs(self._lows), np.abs(self._highs))
-        at = [channel for channel in channels if varies[channel]]
+        extents = _varying_extents(self._lows, self._highs)
+        at = [channel for channel in channels if extents[channel] > 0]
         if not at:
             return None
         steps = float(extents[at].max()) / step
         sqnr_db = ratio_in_decibels(float(self._power[at].sum()), float(self._noise[at].sum()))
         is_constant = self._others_low[at].min() == self._others_high[at].max()
         is_noise = sqnr_db is not None and sqnr_db < MIN_SQNR_DB
-        first, end = self._region[-1]
-        if self._count > 1:
-            first, end = first + channels[0], first + channels[-1] + 1
-        region = (*self._region[:-1], (first, end))
+        places = self._places[self._starts[channels[0]] : self._ends[channels[-1]]]
+        region, is_full = region_of(places, self._layout.shape)
         return ChannelGroup(
-            where=region_in_words(region, self._shape),
+            where=region_in_words(region, self._layout.shape)
+            if is_full
+            else self._in_words(channels, len(places)),
             region=region,
             low=float(self._lows[at].min()),
             high=float(self._highs[at].max()),
@@ -191,6 +224,15 @@ class _RegionFigures:
             or steps < LOST_STEPS
             or (steps < FEW_STEPS and bool(is_constant or is_noise)),
         )
+
+    def _in_words(self, channels: Sequence[int], values: int) -> str:
+        """Name channels that are no region of the output by the layer that computes them."""
+        layer, period = self._part.layer, self._part.source.period
+        count = f"({values:,} of {self._layout.origins.size:,} values)"
+        if len(channels) == len(self._numbers):
+            return f"the part of {layer} {count}"
+        span = int(self._numbers[channels[0]]), int(self._numbers[channels[-1]]) + 1
+        return f"{_axis_in_words('channel', span, period)} of {layer} {count}"
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:

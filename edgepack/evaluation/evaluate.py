@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from edgepack.evaluation.bootstrap import resample
-from edgepack.evaluation.channels import ChannelGroup, compare_channels
+from edgepack.evaluation.channels import ChannelGroup, compare_channels, have_unlike_ranges
 from edgepack.evaluation.collapse import MIN_VARIATION, is_at_chance
 from edgepack.evaluation.metric_change import MetricScore, is_accuracy, metric_result
 from edgepack.evaluation.output_distance import DistantSample, output_distance
@@ -131,11 +131,11 @@ class Evaluator:
     ) -> tuple[ChannelGroup, ...]:
         """Return what the scale of another model's output under-resolves; none of class scores.
 
-        An output of one value per class counts as class scores if labels say so, or if no
-        CONCATENATION writes it: scores have one meaning, however rare a class is.
+        An output of one value per class counts as class scores if labels say so, or if it has but
+        one part: scores have one meaning, however rare a class is.
         """
         is_known = bool(self._measures) and self._kind is not OutputKind.VALUES
-        if is_known or (self._kind is OutputKind.CLASSES and not layout.parts):
+        if is_known or (self._kind is OutputKind.CLASSES and not layout.is_joined):
             return ()
         by_channel = self._kind is OutputKind.VALUES
         return compare_channels(
@@ -347,14 +347,17 @@ def is_classification_output(outputs: Array, family: Family, bounds: Array) -> b
     """Whether outputs are class scores.
 
     ``bounds`` holds the minimum and the maximum of the outputs. ``family`` is that of the metric,
-    OWN without a metric: then a single output counts as a class score only if it is a probability,
-    as a logit could as well be a real value.
+    OWN without a metric. Then probabilities count as class scores. So do other values, which may
+    be logits, if there are several and their ranges are alike: the largest of a distance in
+    meters and an angle in degrees means nothing.
     """
     if outputs.ndim != _SAMPLES_AND_CLASSES:
         return False
     if family is not Family.OWN:
         return family is Family.CLASSIFICATION
-    return outputs.shape[1] > 1 or are_probabilities(bounds)
+    if are_probabilities(bounds):
+        return True
+    return outputs.shape[1] > 1 and not have_unlike_ranges(outputs)
 
 
 def _class_names(outputs: Array, classes: Sequence[str]) -> tuple[str, ...]:

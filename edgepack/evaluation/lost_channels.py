@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edgepack.evaluation.channels import ChannelGroup
-from edgepack.tflite.output_parts import CONCATENATION, OutputLayout
+from edgepack.evaluation.paired_outputs import MIN_SQNR_DB
+from edgepack.tflite.output_parts import OutputLayout
 
 OWN_OUTPUTS = "build the model with an output for each kind of value"
 
@@ -29,19 +30,24 @@ def loss_in_words(output: str, groups: Sequence[ChannelGroup], step: float) -> s
     ranges = ", ".join(named) + (f" and {more} more" if more else "")
     return (
         f"output {output}: {ranges} in the float model, but the output's only scale has steps of"
-        f" {step:.3g}: these values are {'lost' if groups[0].is_lost else 'coarse'}"
+        f" {step:.3g}: these values are {_STATES_IN_WORDS[_worst_state(groups)]}"
     )
 
 
 def cure_of_loss(layout: OutputLayout) -> str:
     """Return how to give the values of an output scales of their own."""
-    if layout.operator != CONCATENATION:
+    if not layout.is_joined:
         return OWN_OUTPUTS
-    if layout.obstacle is None:
+    joins = f"{layout.operator} joins them"
+    if layout.pieces.obstacle is None:
+        return f"{joins}: export or quantize with --split-outputs, or {OWN_OUTPUTS}"
+    if mixers := layout.pieces.mixers:
+        moved = " and ".join(mixers)
         return (
-            f"{CONCATENATION} joins them: export or quantize with --split-outputs, or {OWN_OUTPUTS}"
+            f"{joins}: move {moved} before {layout.operator} in the model, and use --split-outputs,"
+            f" or {OWN_OUTPUTS}"
         )
-    return f"{CONCATENATION} joins them: {OWN_OUTPUTS}"
+    return f"{joins}: {OWN_OUTPUTS}"
 
 
 def worst_channels(found: Iterable[Sequence[ChannelGroup]]) -> str | None:
@@ -54,5 +60,24 @@ def worst_channels(found: Iterable[Sequence[ChannelGroup]]) -> str | None:
         return None
     worst = min(groups, key=lambda group: (not group.is_lost, group.steps))
     ratio = "" if worst.sqnr_db is None else f"SQNR {worst.sqnr_db:.1f} dB, "
-    state = "lost" if worst.is_lost else "coarse"
-    return f"{worst.where}: {ratio}{worst.steps:.2g} steps of the scale, {state}"
+    return f"{worst.where}: {ratio}{worst.steps:.2g} steps of the scale, {_worst_state([worst])}"
+
+
+def _worst_state(groups: Sequence[ChannelGroup]) -> str:
+    """Return the state of groups that are all lost, or all coarse."""
+    if not groups[0].is_lost:
+        return "coarse"
+    return "nearly lost" if all(map(_shows_two_values, groups)) else "lost"
+
+
+def _shows_two_values(group: ChannelGroup) -> bool:
+    """Whether a group that is lost is neither constant nor noise."""
+    has_signal = group.sqnr_db is not None and group.sqnr_db >= MIN_SQNR_DB
+    return has_signal and group.steps >= 1
+
+
+_STATES_IN_WORDS = {
+    "coarse": "coarse",
+    "nearly lost": "nearly lost, hardly more than two can be told apart",
+    "lost": "lost",
+}

@@ -1,67 +1,58 @@
-"""The parts of which a model's output consists: the inputs of the CONCATENATION that writes it."""
+"""The parts of which a model's output consists, wherever its operators move them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from edgepack.tflite.graph import Graph, Operator, Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepack.tflite.graph import Graph, Tensor
 from edgepack.tflite.layer_names import layer_names
+from edgepack.tflite.moved_values import CONVERSIONS, MOVES
+from edgepack.tflite.output_pieces import Pieces, find_pieces
+from edgepack.tflite.value_origins import Origins, Tracer, ValueSource
 
-Region = tuple[tuple[int, int], ...]
-"""Part of a sample: for each axis without that of the samples, the first index and the end."""
-
-CONCATENATION = "CONCATENATION"
-_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
-_MOVES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
-"""Operators that keep every value and their order."""
+_ACTIVATIONS = (
+    *("ELU", "EXP", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "LOG_SOFTMAX", "PRELU"),
+    *("RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "SOFTMAX", "TANH"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPart:
-    """A part of an output: its ``region``, the tensor that holds it, and the layer it is from."""
+    """A part of an output: the ``source`` of its values, which the ``layer`` computes."""
 
-    region: Region
-    tensor: int
     layer: str
+    source: ValueSource
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class OutputLayout:
     """How an output is made up.
 
     ``step`` is the real value of one step of its only scale, None if it is not quantized.
-    ``parts`` are the inputs of the CONCATENATION that writes it, those of a nested one included;
-    empty if it is not written by one, or if the parts are not regions of the output. ``joins``
-    are the indices of these CONCATENATIONs among the operators. ``obstacle`` is why
-    :func:`edgepack.tflite.split_outputs.split_outputs` does not split it: None if it does.
+    ``origins`` are those of its values, int32 in the shape of a sample, in the sources of its
+    ``parts``. The ``operator`` joins these; if there is but one, it computes the output.
+    ``pieces`` are what :func:`edgepack.tflite.split_outputs.split_outputs` makes of the output.
     """
 
-    shape: tuple[int, ...]
     step: float | None
     operator: str
-    layer: str
-    parts: tuple[OutputPart, ...] = ()
-    joins: tuple[int, ...] = ()
-    obstacle: str | None = None
+    origins: NDArray[np.int32]
+    parts: tuple[OutputPart, ...]
+    pieces: Pieces
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a sample."""
+        return self.origins.shape
 
-@dataclass(frozen=True, kw_only=True)
-class _Found:
-    """What a walk from an output back to its parts has found."""
-
-    parts: list[OutputPart] = field(default_factory=list)
-    joins: list[int] = field(default_factory=list)
-    obstacles: list[str] = field(default_factory=list)
-
-
-def whole(shape: tuple[int, ...]) -> Region:
-    """Return the region of all values of samples of a shape.
-
-    >>> whole((64, 14))
-    ((0, 64), (0, 14))
-    """
-    return tuple((0, size) for size in shape)
+    @property
+    def is_joined(self) -> bool:
+        """Whether the output has several parts."""
+        return len(self.parts) > 1
 
 
 def output_layouts(graph: Graph) -> tuple[OutputLayout, ...]:
@@ -76,114 +67,69 @@ class _Walk:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._names: Mapping[int, str] = layer_names(graph)
-        self._writers = {
-            index: place
-            for place, operator in enumerate(graph.operators)
-            for index in operator.outputs
-        }
+        self._tracer = Tracer(graph)
 
     def layout(self, output: int) -> OutputLayout:
         tensor = self._graph.tensors[output]
-        source, step, moves = output, _step(tensor), []
-        while (operator := self._writer(source)) and operator.name in (*_CONVERSIONS, *_MOVES):
-            moves += [operator.name] if operator.name in _MOVES else []
-            source = operator.inputs[0]
-            step = step or _step(self._graph.tensors[source])
-        found = _Found()
-        name = operator.name if operator else "input"
-        if operator and name == CONCATENATION:
-            self._collect(source, whole(tensor.sample_shape), found, is_moved=bool(moves))
-        obstacle = next(iter(found.obstacles), None)
-        if name != CONCATENATION:
-            obstacle = f"{name} writes it, not {CONCATENATION}"
-        elif moves:
-            obstacle = f"{moves[-1]} follows the {CONCATENATION} that joins it"
+        computed = self._tracer.computed(output)
+        operator = self._operator(computed)
         return OutputLayout(
-            shape=tensor.sample_shape,
-            step=step,
-            operator=name,
-            layer=self._names.get(source, tensor.name),
-            parts=tuple(found.parts),
-            joins=tuple(found.joins),
-            obstacle=obstacle,
+            step=self._step(output),
+            operator=operator,
+            origins=computed.values.reshape(tensor.sample_shape),
+            parts=tuple(
+                OutputPart(layer=self._layer(source.tensor), source=source)
+                for source in computed.sources
+            ),
+            pieces=find_pieces(self._graph, self._tracer, output, operator),
         )
 
-    def _collect(self, source: int, region: Region, found: _Found, *, is_moved: bool) -> None:
-        """Add the inputs of the CONCATENATION that writes a tensor, by their regions."""
-        place = self._writers[source]
-        operator = self._graph.operators[place]
-        shape = self._graph.tensors[source].shape
-        axis = _axis(operator, len(shape))
-        if axis == 0 or shape[0] != 1:
-            found.obstacles.append(f"its {CONCATENATION} joins samples")
-            return
-        if is_moved and not (axis == len(shape) - 1 and shape[-1] == region[-1][1]):
-            found.obstacles.append(f"its {CONCATENATION} joins other axes than the output's")
-            return
-        if is_moved:
-            axis = len(region)
-        found.joins.append(place)
-        found.obstacles.extend(self._obstacles(operator, source, found))
-        start = region[axis - 1][0]
-        for index in operator.inputs:
-            # Behind a RESHAPE, only the last axis is that of the output.
-            size = self._graph.tensors[index].shape[-1 if is_moved else axis]
-            inner = (*region[: axis - 1], (start, start + size), *region[axis:])
-            joined = self._nested(index)
-            if joined is None or is_moved:
-                part = OutputPart(region=inner, tensor=index, layer=self._layer(index))
-                found.parts.append(part)
-            else:
-                self._collect(joined, inner, found, is_moved=False)
-            start += size
-
-    def _obstacles(self, operator: Operator, source: int, found: _Found) -> Iterator[str]:
-        """Yield reasons why the inputs of a CONCATENATION cannot be outputs in its place."""
-        if operator.options.get("fused_activation_function"):
-            yield f"its {CONCATENATION} has an activation function"
-        if self._reads(source) > 1:
-            yield f"its {CONCATENATION} is read by other operators too"
-        for index in operator.inputs:
-            tensor = self._graph.tensors[index]
-            if tensor.is_constant:
-                yield f"a part of it is the constant {tensor.name}"
-            elif index in self._graph.inputs:
-                yield f"a part of it is the model's input {tensor.name}"
-            elif index in self._graph.outputs:
-                yield f"a part of it, {self._layer(index)}, is an output already"
-            elif operator.inputs.count(index) > 1 or index in (p.tensor for p in found.parts):
-                yield f"a part of it, {self._layer(index)}, occurs twice"
-
-    def _nested(self, index: int) -> int | None:
-        """Return the tensor of a nested CONCATENATION that a part is; None if it is not one."""
-        while (operator := self._writer(index)) and operator.name in _CONVERSIONS:
+    def _step(self, output: int) -> float | None:
+        """Return the real value of one step of the last scale that an output has."""
+        index, step = output, _step(self._graph.tensors[output])
+        while step is None and (operator := self._tracer.writer(index)):
+            if operator.name not in (*CONVERSIONS, *MOVES):
+                break
             index = operator.inputs[0]
-        is_plain = operator and not operator.options.get("fused_activation_function")
-        is_joined = is_plain and operator is not None and operator.name == CONCATENATION
-        if not is_joined or operator is None or self._reads(index) > 1:
-            return None
-        shape = self._graph.tensors[index].shape
-        return index if _axis(operator, len(shape)) and shape[0] == 1 else None
+            step = _step(self._graph.tensors[index])
+        return step
+
+    def _operator(self, origins: Origins) -> str:
+        """Return the operator that joins the parts, the last one, or else computes the values."""
+        joins = [index for index in origins.followed if self._tracer.is_join(index)]
+        (first, *others) = origins.sources
+        writer = self._tracer.writer(joins[-1] if joins and others else first.tensor)
+        return writer.name if writer else "input"
 
     def _layer(self, index: int) -> str:
-        """Return the layer that computes the values of a tensor."""
-        while (operator := self._writer(index)) and operator.name in (*_CONVERSIONS, *_MOVES):
-            index = operator.inputs[0]
+        """Return the layer that computes a tensor, behind constants and activations.
+
+        That of the operator that writes the tensor, if there are none but these.
+        """
+        names = [self._name(index)]
+        while operator := self._tracer.writer(index):
+            before = self._tracer.values_of(index)
+            if operator.name in _ACTIVATIONS:
+                before = self._tracer.computed_inputs(operator)
+            if len(before) != 1:
+                return _layer_of_all(names)
+            (index,) = before
+            names.append(self._name(index))
+        return names[0]
+
+    def _name(self, index: int) -> str:
         return self._names.get(index, self._graph.tensors[index].name)
 
-    def _writer(self, index: int) -> Operator | None:
-        place = self._writers.get(index)
-        return None if place is None else self._graph.operators[place]
 
-    def _reads(self, index: int) -> int:
-        """Count how often a tensor is read, as an input of an operator or an output."""
-        reads = [*self._graph.outputs]
-        reads += [each for operator in self._graph.operators for each in operator.inputs]
-        return reads.count(index)
+def _layer_of_all(names: Sequence[str]) -> str:
+    """Return the last of the names, without its operation if another name is of the same layer.
 
-
-def _axis(operator: Operator, rank: int) -> int:
-    return int(operator.options.get("axis", 0)) % rank
+    >>> _layer_of_all(["dense/Sigmoid", "dense/MatMul"])
+    'dense'
+    """
+    scope = names[-1].rpartition("/")[0]
+    is_shared = scope and any(name.startswith(f"{scope}/") for name in names[:-1])
+    return scope if is_shared else names[-1]
 
 
 def _step(tensor: Tensor) -> float | None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from edgepack.tflite.output_parts import Region, output_layouts, whole
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgepack.tflite.output_parts import output_layouts
+from edgepack.tflite.output_pieces import OutputPiece, Region, whole
 from edgepack.tflite.parser import read_tflite
-from edgepack.tflite.rewrite import Rewrite
+from edgepack.tflite.rewrite import Rewrite, dtype
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +50,13 @@ class SplitOutputs:
 
 
 def split_outputs(data: bytes, names: Sequence[str]) -> SplitOutputs:
-    """Make the inputs of each CONCATENATION that writes an output of a float model its outputs.
+    """Make what a CONCATENATION or PACK joins to an output of a float model outputs of their own.
 
     ``names`` are those of the outputs, in order. The parts of ``name`` are ``name_0``, ``name_1``
-    and so on, in the order of the CONCATENATION, and so are their tensors; underscores follow if
-    the file has such a name already. Outputs that no CONCATENATION writes stay, and so
-    do those that cannot be split (:attr:`~edgepack.tflite.output_parts.OutputLayout.obstacle`).
+    and so on, in the order in which the output begins with them, and so are their tensors;
+    underscores follow if the file has such a name already. What moves the output moves its parts.
+    Outputs that are not joined stay, and so do those that cannot be split
+    (:attr:`~edgepack.tflite.output_pieces.Pieces.obstacle`).
     Raises :class:`~edgepack.core.errors.ModelError` for a damaged file.
     """
     layouts = output_layouts(read_tflite(data).main)
@@ -58,32 +64,56 @@ def split_outputs(data: bytes, names: Sequence[str]) -> SplitOutputs:
     taken = {*names, *(tensor.name.decode() for tensor in rewrite.graph.tensors)}
     tensors: list[int] = []
     outputs: list[OutputSlice] = []
-    joins: set[int] = set()
+    replaced: set[int] = set()
+    added: list[Any] = []
     for source, (name, layout) in enumerate(zip(names, layouts, strict=True)):
-        if layout.obstacle:
+        if layout.pieces.obstacle:
             tensors.append(rewrite.graph.outputs[source])
             outputs.append(OutputSlice(name=name, source=source, region=whole(layout.shape)))
             continue
-        joins.update(layout.joins)
-        for number, part in enumerate(layout.parts):
+        replaced.update(layout.pieces.operators)
+        for number, piece in enumerate(layout.pieces.pieces):
             own = _unused(f"{name}_{number}", taken)
-            rewrite.graph.tensors[part.tensor].name = own.encode()
-            tensors.append(part.tensor)
-            outputs.append(OutputSlice(name=own, source=source, region=part.region))
-    if joins:
+            part = OutputSlice(name=own, source=source, region=piece.region)
+            move = _move(rewrite, piece, part)
+            if move is None:
+                rewrite.graph.tensors[piece.tensor].name = own.encode()
+            else:
+                added.append(move)
+            tensors.append(move.outputs[0] if move else piece.tensor)
+            outputs.append(part)
+    if replaced:
         rewrite.set_outputs(tensors)
         operators = enumerate(rewrite.graph.operators)
-        rewrite.graph.operators = [each for place, each in operators if place not in joins]
+        kept = [each for place, each in operators if place not in replaced]
+        rewrite.graph.operators = kept + added
         rewrite.drop_unused()
     return SplitOutputs(
-        tflite=rewrite.to_bytes() if joins else data,
+        tflite=rewrite.to_bytes() if replaced else data,
         outputs=tuple(outputs),
         obstacles={
-            name: layout.obstacle
+            name: layout.pieces.obstacle
             for name, layout in zip(names, layouts, strict=True)
-            if layout.obstacle
+            if layout.pieces.obstacle
         },
     )
+
+
+def _move(rewrite: Rewrite, piece: OutputPiece, part: OutputSlice) -> Any:
+    """Return the operator that gives a piece the shape of its part; None if it has this shape."""
+    shape = (1, *part.shape)
+    tensor = rewrite.graph.tensors[piece.tensor]
+    if piece.permutation is None and tuple(tensor.shape) == shape:
+        return None
+    output = rewrite.add_tensor(part.name, shape, dtype(tensor))
+    name = "RESHAPE" if piece.permutation is None else "TRANSPOSE"
+    how = np.array(piece.permutation or shape, np.int32)
+    constant = rewrite.add_tensor(f"{part.name}/{name.lower()}", how.shape, "int32", values=how)
+    move = rewrite.operator(name, 1, [piece.tensor, constant], [output])
+    options = f"{name.capitalize()}Options"
+    move.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+    move.builtinOptions = getattr(schema, f"{options}T")()
+    return move
 
 
 def _unused(name: str, taken: set[str]) -> str:

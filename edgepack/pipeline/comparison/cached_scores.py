@@ -66,10 +66,14 @@ class Scoring:
             channels = self._evaluator.channels(outputs, tensor, layout)
             return replace(self._evaluator.result(outputs, tensor), channels=channels)
 
-        return self._cached([run.content, as_json(layout)], compute)
+        return self._cached([run.content, *_layout_key(layout)], compute)
 
     def _cached(self, content: Any, compute: Callable[[], OutputResult]) -> OutputResult:
         return self._cache.get_or_compute([*self._key, content], OutputResult, compute)
+
+
+def _layout_key(layout: OutputLayout) -> list[Any]:
+    return [layout.step, array_digest(layout.origins), as_json(layout.parts)]
 
 
 def _distinct_targets(measures: Sequence[Measure]) -> Iterable[Rows]:
