@@ -106,6 +106,10 @@ def test_arrays_that_do_not_match_the_model_are_refused(
         ({}, "no array 'x'; it holds nothing"),
         ({"x": np.array([{"a": 1}])}, "pickled objects"),
         ({"x": np.array([[1.0], [np.nan], [np.inf]])}, r"'x' is nan at \[1, 0\], one of 2"),
+        (
+            {"x": np.array([[1.0], [np.nan]])},
+            r"\[1, 0\], the only value that is not finite; remove",
+        ),
         ({"x": np.ones((2, 1)), "y": np.array([1.0, np.inf])}, "'y' is inf"),
         ({"x": np.ones((0, 4))}, "'x' is empty"),
         ({"x": np.float32(1)}, "'x' is a single number"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,9 @@ from edgepack.config.export import ModelSource
 from edgepack.config.firmware import ONLY_MODEL, NamedModel
 from edgepack.config.labels import require_class_order
 from edgepack.core.errors import ConfigError
+from edgepack.core.signature import Signature, TensorSpec
 from edgepack.load import load_model
+from edgepack.load.loaded_model import FloatModel, Runner
 from edgepack.pipeline.comparison.compare import compare
 
 RANDOM = np.random.default_rng(0)
@@ -166,6 +170,66 @@ def test_the_linter_finds_labels_in_another_order(tmp_path: Path) -> None:
     assert finding.rule == "label-order"
     assert "predicts label 0 (ape) as 3, 2 (cat) as 0, 3 (dog) as 2" in finding.sentence
     assert lint_training(model, TEST, inputs, {output.name: ORDER[labels]})[0] == []
+
+
+class Blobs(FloatModel):
+    """Tells clusters of points apart if they are as they were in training, not scaled or shuffled.
+
+    Where they are scaled down, it predicts the same class for most; so ``divide by 255`` lifts
+    accuracy from none to that of a guess, if the labels are in another order.
+    """
+
+    runtime = "numpy"
+    batch = None
+
+    def __init__(self) -> None:
+        spec = TensorSpec(name="x", shape=(6,), dtype="float32")
+        scores = TensorSpec(name="y", shape=(4,), dtype="float32")
+        super().__init__(Path("blobs"), Signature(inputs=(spec,), outputs=(scores,)))
+        self.centers = 2 * np.eye(4, 6, dtype=np.float32)
+
+    def runner(self, shapes: Sequence[tuple[int, ...]]) -> Runner:  # noqa: ARG002
+        def run(points: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+            logits = 3 * points @ self.centers.T + np.array([0, 0, 0.1, 0])
+            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+            return [odds / odds.sum(axis=1, keepdims=True)]
+
+        return run
+
+
+BLOBS = Blobs()
+TRUE = labels_of(128, 4)
+POINTS = (BLOBS.centers[TRUE] + RANDOM.normal(0, 0.3, (128, 6))).astype(np.float32)
+
+
+def lint_blobs(points: NDArray[np.float32], labels: Labels) -> list[str]:
+    findings, _ = lint_training(BLOBS, TEST, {"x": points.astype(np.float32)}, {"y": labels})
+    return [f"{each.rule}: {each.cure}" for each in findings]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(4))][1:])
+def test_the_cure_for_labels_in_another_order_is_no_other_scale(order: tuple[int, ...]) -> None:
+    labels = np.array(order)[TRUE]
+    assert lint_blobs(POINTS, TRUE) == []
+    (finding,) = lint_blobs(POINTS, labels)
+    assert finding.startswith("label-order: number the classes in the order of the model's outputs")
+    assert lint_blobs(POINTS, np.argsort(order)[labels]) == []  # as advised
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_cure_that_only_reaches_the_accuracy_of_a_guess_is_none(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    assert lint_blobs(POINTS, random.integers(0, 4, 128)) == []
+    assert lint_blobs(POINTS, np.where(random.random(128) < 0.7, 2, 1)) == []  # mostly one class
+    half = np.where(random.random(128) < 0.5, (TRUE + 1) % 4, random.integers(0, 4, 128))
+    assert lint_blobs(POINTS, half) == []
+    assert lint_blobs(random.permuted(POINTS, axis=1), TRUE) == []
+
+
+def test_a_cure_that_makes_the_model_good_is_found() -> None:
+    (finding,) = lint_blobs(POINTS / 255, TRUE)
+    assert finding == "accuracy: multiply 'x' by 255"
+    assert lint_blobs(POINTS / 255 * 255, TRUE) == []
 
 
 def test_names_in_another_order_than_the_subfolders_are_refused(

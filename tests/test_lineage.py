@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,21 @@ def test_a_file_of_another_model_is_said_with_its_true_source(given: Files) -> N
     copied = given.write("copied.tflite", exported.read_bytes())
     assert notes(copied, source).endswith("compare it with the one that it was made from")
     assert notes(exported, exported.with_name("float.tflite")) == ""
+
+
+def test_files_of_the_same_name_are_told_apart_by_their_content(given: Files) -> None:
+    exported = given.export(
+        "build", given.write("model.tflite", dense(weights(1))), weighing=weights(1)
+    )
+    true_source = (given.folder / "model.tflite").read_bytes()
+    reference = given.write("model.tflite", dense(weights(0)))
+    told = notes(exported, reference)
+    ours, theirs = (sha256(data).hexdigest()[:12] for data in (reference.read_bytes(), true_source))
+    assert f"another model than this model.tflite (SHA-256 {ours}...): the weights" in told
+    assert told.endswith(
+        f"so compare it with the model.tflite of its manifest (SHA-256 {theirs}...)"
+    )
+    assert notes(exported, given.write("model.tflite", true_source)) == ""  # as advised
 
 
 def test_a_file_of_the_model_before_more_training_is_said(given: Files) -> None:

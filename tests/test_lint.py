@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -79,6 +80,20 @@ def test_a_constant_channel_is_reported() -> None:
     columns = RANDOM.normal(size=(50, 64)).astype(np.float32)
     columns[:, 10:] = 0
     assert lint(columns) == ["constant-channels"]
+
+
+def test_a_mask_and_categories_are_no_lost_sensors() -> None:
+    lengths = RANDOM.integers(3, 8, (200, 1))  # of sequences of up to 10 steps
+    mask = (np.arange(10) < lengths).astype(np.float32)
+    one_hot = np.eye(6, dtype=np.float32)[RANDOM.integers(0, 5, (200, 4))]
+    for x in (mask, one_hot):
+        assert "constant-channels" not in lint(x)
+        assert "constant-channels" in lint(x * 0 + 1)
+        (finding,) = (each for each in findings(x * 0.5) if each.rule == "constant-channels")
+        assert finding.cure == "check for a sensor or column that was lost"
+    beside_a_sensor = np.concatenate([one_hot[:, 0], RANDOM.normal(size=(200, 1))], axis=1)
+    (finding,) = findings(beside_a_sensor.astype(np.float32))
+    assert "is constant in channels 5 (always 0), 1 of 7" in finding.sentence
 
 
 def test_class_imbalance_is_reported() -> None:
@@ -203,6 +218,7 @@ def test_lint_shows_each_finding_with_its_cure(
     done = edgepack("lint", *files, "--test", digits / "test.npz")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("saturated-outputs\n  representative dataset: the output")
+    assert re.search(r"at odds of 1e20 to 1 or .*, with the fix below [\d,]+ to 1\n", done.stdout)
     assert "\n  likely cure: divide 'input_1' by 255\n" in done.stdout
     assert "\nother-scale\n" in done.stdout
     assert done.stdout.splitlines()[-1] == "2 findings"

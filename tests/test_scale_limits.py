@@ -10,9 +10,10 @@ import pytest
 from conftest import Edgepack, only
 from tiny import Tiny, Value
 
+from edgepack.calibration.activations.dead_layers import find_dead
 from edgepack.calibration.activations.instrument import activation_names, find_activations
 from edgepack.calibration.activations.ranges import Range
-from edgepack.calibration.activations.scale_limits import find_dead, usable_ranges
+from edgepack.calibration.activations.scale_limits import usable_ranges
 from edgepack.tflite.parser import read_tflite
 
 WIDTH = 8
@@ -111,6 +112,47 @@ def test_healthy_ranges_stay_as_they_are() -> None:
     ranges = ranges_of(data, wide=(-200.0, 900.0), tiny=(-1e-9, 1e-9))
     assert usable_ranges(graph, ranges) == ranges
     assert find_dead(graph, ranges) == []
+
+
+def chain(*, is_output: bool) -> tuple[bytes, list[str]]:
+    """Build a threshold and a limit that nothing exceeds, and what follows them."""
+    model = Dense()
+    x = model.tensor("x", Value((1, WIDTH)))
+    limit = model.tensor("limit", Value((1, WIDTH), values=np.full(WIDTH, 50.0)))
+    is_above = model.tensor("model/above/Op", Value((1, WIDTH), "bool"))
+    model.operator("GREATER", [x, limit], [is_above], table="GreaterOptions")
+    zeros = model.tensor("zeros", Value((1, WIDTH), values=np.zeros(WIDTH)))
+    threshold = model.apply(
+        "SELECT_V2", is_above, x, zeros, name="threshold", table="SelectV2Options"
+    )
+    clipped = model.apply("MAXIMUM", x, limit, name="clipped", table="MaximumMinimumOptions")
+    product = model.apply("MUL", threshold, clipped, name="product", table="MulOptions")
+    hidden = model.apply("MUL", x, threshold, name="hidden", table="MulOptions")
+    total = model.apply("ADD", product, hidden, name="total", table="AddOptions")
+    last = total if is_output else model.apply("ADD", total, x, name="end", table="AddOptions")
+    return model.to_bytes([x], [last]), ["threshold", "clipped", "product", "hidden", "total"]
+
+
+@pytest.mark.parametrize("is_output", [True, False])
+def test_what_first_stays_the_same_is_dead_and_its_followers_are_not(*, is_output: bool) -> None:
+    data, still = chain(is_output=is_output)
+    graph = read_tflite(data).main
+    value = {name: 50.0 * (name == "clipped") for name in still}
+    ranges = ranges_of(data, **{name: (value[name], value[name]) for name in still})
+    dead = [graph.tensors[index].name for index in find_dead(graph, ranges)]
+    assert dead == ["model/threshold/Op", "model/clipped/Op"]
+
+
+@pytest.mark.parametrize("is_output", [True, False])
+def test_whatever_operator_makes_an_output_the_same_is_dead(*, is_output: bool) -> None:
+    """Elsewhere a difference may well be none."""
+    model = Dense()
+    x = model.tensor("x", Value((1, WIDTH)))
+    none = model.apply("SUB", x, x, name="none", table="SubOptions")
+    last = none if is_output else model.apply("ADD", none, x, name="end", table="AddOptions")
+    data = model.to_bytes([x], [last])
+    dead = find_dead(read_tflite(data).main, ranges_of(data, none=(0.0, 0.0)))
+    assert len(dead) == is_output
 
 
 def test_a_range_without_extent_gets_that_of_what_it_is_combined_with() -> None:

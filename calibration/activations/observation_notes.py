@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from edgepack.calibration.activations.activation_statistics import Observed
+from edgepack.calibration.activations.dead_layers import find_dead
 from edgepack.calibration.activations.instrument import activation_names
 from edgepack.calibration.activations.ranges import Range
-from edgepack.calibration.activations.scale_limits import find_dead
 from edgepack.core.wording import WARNING, counted
 from edgepack.storage.dataset import Dataset
 from edgepack.tflite.graph import Graph
@@ -48,20 +48,32 @@ def _outliers(graph: Graph, observed: Observed, dataset: Dataset) -> Iterator[st
 
 
 def _dead(graph: Graph, observed: Observed) -> Iterator[str]:
-    """Yield a note on the layers that are always zero."""
+    """Yield a note on the layers that are always zero, and on those that are another constant."""
     ranges = {
         name: Range(min=each.min, max=each.max) for name, each in observed.activations.items()
     }
+    indices = activation_names(graph, range(len(graph.tensors)))
+    values = {indices[name]: each.min for name, each in ranges.items()}
     names = layer_names(graph)
-    dead = [repr(names[index]) for index in find_dead(graph, ranges)]
-    if not dead:
-        return
-    listed = ", ".join(dead[:_MAX_LISTED])
-    if len(dead) > _MAX_LISTED:
-        listed += f" and {len(dead) - _MAX_LISTED} more"
-    subject, pronoun = ("layer", "it") if len(dead) == 1 else ("layers", "them")
-    yield (
-        f"{WARNING}the output of the {subject} {listed} is zero for all"
-        f" {counted(observed.samples, 'sample')} of the representative dataset: add samples that"
-        f" activate {pronoun}, or remove {pronoun} from the model"
+    zero, constant = [], []
+    for index in find_dead(graph, ranges):
+        if values[index] == 0:
+            zero.append(repr(names[index]))
+        else:
+            constant.append(f"{names[index]!r} (always {values[index]:.5g})")
+    if zero:
+        yield _dead_note(zero, "zero", "activate", observed.samples)
+    if constant:
+        yield _dead_note(constant, "the same", "change", observed.samples)
+
+
+def _dead_note(layers: Sequence[str], state: str, verb: str, samples: int) -> str:
+    listed = ", ".join(layers[:_MAX_LISTED])
+    if len(layers) > _MAX_LISTED:
+        listed += f" and {len(layers) - _MAX_LISTED} more"
+    subject, pronoun = ("layer", "it") if len(layers) == 1 else ("layers", "them")
+    return (
+        f"{WARNING}the output of the {subject} {listed} is {state} for all"
+        f" {counted(samples, 'sample')} of the representative dataset: add samples that"
+        f" {verb} {pronoun}, or remove {pronoun} from the model"
     )

@@ -28,8 +28,6 @@ _DEFAULT_MAGNITUDE = 1.0
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _WEIGHTS = 1  # their index among the inputs of these
 
-_MAY_BE_DEAD = frozenset({*_WEIGHTED, "HARD_SWISH", "RELU", "RELU6"})
-
 _FINEST_OUTPUTS = {
     "ADD": 2.0**12,
     "CONV_2D": 2.0**7,
@@ -81,23 +79,6 @@ def _widened(graph: Graph, ranges: Mapping[str, Range]) -> tuple[dict[str, int],
         if not sum(usable.widen(operator) for operator in graph.operators):
             break
     return names, usable
-
-
-def find_dead(graph: Graph, observed: Mapping[str, Range]) -> list[int]:
-    """Return the computed tensors, by index, that are always zero although their inputs are not.
-
-    ``observed`` are the smallest and largest observed values. Only operators that a layer of its
-    own stands for count: a state of an LSTM, or a mask, may well be zero.
-    """
-    names = activation_names(graph, range(len(graph.tensors)))
-    found = _Ranges(graph, {names[name]: each for name, each in observed.items()})
-    return [
-        operator.outputs[0]
-        for operator in graph.operators
-        if operator.name in _MAY_BE_DEAD
-        and found.magnitude(operator.outputs[0]) == 0
-        and any(found.magnitude(index) for index in operator.inputs if index in found.of)
-    ]
 
 
 class _Ranges:

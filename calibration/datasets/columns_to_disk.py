@@ -65,9 +65,11 @@ class ColumnWriter:
     def end(self) -> None:
         """Raise :class:`DatasetError` for non-finite values, and for an array without samples."""
         if self._non_finite_count:
+            count = self._non_finite_count
+            among = "the only value that is" if count == 1 else f"one of {count:,} values that are"
             raise DatasetError(
-                f"{self.where} is {self._first_non_finite}{self._after}, one of"
-                f" {self._non_finite_count} values that are not finite; remove or repair those"
+                f"{self.where} is {self._first_non_finite}{self._after}, {among} not finite;"
+                " remove or repair those"
                 f" samples{', or configure a smaller scale or offset' if self._after else ''}"
             )
         if not self._spool.rows:

@@ -63,13 +63,16 @@ def constant_channels(data: Profile) -> Iterator[LintFinding]:
     """Every channel (last axis) of a float input varies.
 
     Of more than 32 channels, up to half may be constant: the border of an image is always
-    background.
+    background. Of an input of zeros and ones, all but one may be: positions of a mask that every
+    sample uses, or none, and categories that no sample has. No sensor measures all of those.
     """
     for name, values in data.inputs.items():
         if data.samples == 1 or not values.dtype.startswith("float"):
             continue
         constant = np.flatnonzero(values.minimum == values.maximum)
         total = len(values.minimum)
+        if values.is_binary and len(constant) < total:
+            continue
         if len(constant) <= (0 if total <= _FEW_CHANNELS else total / 2):
             continue
         listed = ", ".join(f"{i} (always {values.minimum[i]:g})" for i in constant[:_MAX_LISTED])

@@ -36,8 +36,9 @@ class InputOutlier:
 class InputProfile:
     """Statistics of one input: ``minimum`` and ``maximum`` by channel, the others over all values.
 
-    The channels are the last axis; samples that are single numbers have one channel. ``outlier`` is
-    a value of a single sample that is far beyond all others.
+    The channels are the last axis; samples that are single numbers have one channel. ``is_binary``
+    is whether all values are 0 or 1. ``outlier`` is a value of a single sample that is far beyond
+    all others.
     """
 
     dtype: str
@@ -45,6 +46,7 @@ class InputProfile:
     maximum: NDArray[np.float64]
     mean: float
     deviation: float
+    is_binary: bool
     outlier: InputOutlier | None = None
 
 
@@ -99,12 +101,14 @@ def _input_profile(array: NDArray[Any]) -> InputProfile:
     shape = array.shape[-1:] if array.ndim > 1 else (1,)
     minimum, maximum = np.full(shape, np.inf), np.full(shape, -np.inf)
     total = squares = 0.0
+    is_binary = True
     for _, (block,) in blocks(array):
         values = block.reshape(-1, *shape).astype(np.float64)
         np.minimum(minimum, values.min(axis=0), out=minimum)
         np.maximum(maximum, values.max(axis=0), out=maximum)
         total += float(values.sum())
         squares += float(np.square(values).sum())
+        is_binary = is_binary and bool(((values == 0) | (values == 1)).all())
     mean = total / array.size
     variance = max(squares / array.size - mean * mean, 0.0)
     return InputProfile(
@@ -113,6 +117,7 @@ def _input_profile(array: NDArray[Any]) -> InputProfile:
         maximum=maximum,
         mean=mean,
         deviation=variance**0.5,
+        is_binary=is_binary,
     )
 
 

@@ -83,11 +83,8 @@ def find_reordering(outputs: NDArray[np.float32], labels: Array) -> Reordering |
     ``outputs`` are class scores (samples, classes), or one score of two classes; ``labels`` are
     class numbers (samples,).
     """
-    classes = class_count(outputs.shape[-1])
-    boundary = decision_boundary(outputs) if outputs.shape[-1] == 1 else 0.0
-    counts = np.zeros((classes, classes), np.int64)
-    for _, (scores, numbers) in blocks(outputs, labels):
-        np.add.at(counts, (numbers, predicted_classes(scores, boundary)), 1)
+    counts = _count_predictions(outputs, labels)
+    classes = len(counts)
     for order, log_orders in _orders(counts):
         moved = np.flatnonzero((order != np.arange(classes)) & counts.any(axis=1))
         hits, sizes = counts[moved, order[moved]], counts[moved].sum(axis=1)
@@ -96,7 +93,7 @@ def find_reordering(outputs: NDArray[np.float32], labels: Array) -> Reordering |
         if len(moved) < _MIN_MOVED or min(after, are_predicted.mean()) < _MIN_SHARE:
             continue
         likeliest = counts.sum(axis=0)[order[moved]].max() / len(labels)
-        chance = _log_chance(hits.sum() / sizes.sum(), likeliest, sizes.sum())
+        chance = log_chance(hits.sum() / sizes.sum(), likeliest, sizes.sum())
         if chance + log_orders(len(moved)) < _MAX_CHANCE:
             return Reordering(
                 samples=len(labels),
@@ -105,6 +102,24 @@ def find_reordering(outputs: NDArray[np.float32], labels: Array) -> Reordering |
                 moved={int(each): int(order[each]) for each in moved},
             )
     return None
+
+
+def best_order(outputs: NDArray[np.float32], labels: Array) -> Array:
+    """Return the number of each class, (classes,), with which most labels agree with predictions.
+
+    Takes what :func:`find_reordering` does. A class keeps its number where both are as good.
+    """
+    return _assign(_count_predictions(outputs, labels))
+
+
+def _count_predictions(outputs: NDArray[np.float32], labels: Array) -> Array:
+    """Count samples by label and predicted class, (classes, classes)."""
+    classes = class_count(outputs.shape[-1])
+    boundary = decision_boundary(outputs) if outputs.shape[-1] == 1 else 0.0
+    counts = np.zeros((classes, classes), np.int64)
+    for _, (scores, numbers) in blocks(outputs, labels):
+        np.add.at(counts, (numbers, predicted_classes(scores, boundary)), 1)
+    return counts
 
 
 def _orders(counts: Array) -> Iterator[tuple[Array, Callable[[int], float]]]:
@@ -118,13 +133,22 @@ def _orders(counts: Array) -> Iterator[tuple[Array, Callable[[int], float]]]:
         return  # too few agree with any order, or most with the given one
     for step in (1, -1):  # labels that count from 1, or leave a class for the background out
         yield np.roll(np.arange(classes), -step), lambda _: log(2)
+    yield _assign(counts), lambda moved: lgamma(classes + 1) - lgamma(classes - moved + 1)
+
+
+def _assign(counts: Array) -> Array:
+    """Return the new number of each class with the most samples, of ``counts`` by label and that.
+
+    Of orders as good as each other, it is the one that moves the fewest classes.
+    """
     from scipy.optimize import linear_sum_assignment
 
+    classes = len(counts)
     _, best = linear_sum_assignment(counts + np.eye(classes) / (2 * classes), maximize=True)
-    yield best, lambda moved: lgamma(classes + 1) - lgamma(classes - moved + 1)
+    return np.asarray(best)
 
 
-def _log_chance(share: float, probability: float, samples: int) -> float:
+def log_chance(share: float, probability: float, samples: int) -> float:
     """Return the natural logarithm of a bound on a binomial tail, that of Chernoff.
 
     The tail is the probability that a ``share`` or more of the samples are hit, each of them with

@@ -32,12 +32,14 @@ _MAX_VALUES = 1 << 19
 RULES: tuple[Callable[[LintEvidence], RuleResult | None], ...] = (
     training_statistics,
     rescaling,
-    accuracy,
     label_order,
+    accuracy,
     blind_outputs,
     saturated_outputs,
 )
-"""The most specific first: several rules find the same mistake, so only the first one counts."""
+"""The most specific first: several rules find the same mistake, so only the first one counts.
+
+Labels in another order come before cures that labels judge, which they would mislead."""
 
 
 def choose_lint_samples(dataset: Dataset) -> tuple[Arrays, NDArray[np.int64]]:

@@ -2,43 +2,61 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepack.calibration.lint.label_rules import best_order, log_chance
 from edgepack.calibration.lint.lint_evidence import LintEvidence, RuleResult, simplest
 from edgepack.metrics import are_probabilities, decision_boundary, predicted_classes
 
 _GOOD_ACCURACY = 0.8
 _MIN_GAIN = 0.1
 _MIN_DEVIATIONS = 4.0
+_MIN_CURED_SKILL = 0.5
+"""The part of the way from guessing to no error that a cure must lead: less is hardly a cure."""
+
+_MAX_LOG_CHANCE = math.log(1e-4)
+"""The natural logarithm of the largest probability that guessing is as good: of ten cures, one is
+found by chance in a thousand datasets."""
 
 _MAX_ROWS = 1 << 14
 _SUM_TOLERANCE = 1e-3
 _BLIND_INFORMATION = 0.02
 _CLEAR_INFORMATION = 0.2
 _SATURATED_MARGIN = 46.0
+_LONGEST_ODDS = 1e6
 _MAX_CURED_MARGIN = 35.0
-"""Information and entropy in nats; margins as natural logarithms of odds: 46 is 1e20 to 1."""
+"""Information and entropy in nats; margins as natural logarithms of odds: 46 is 1e20 to 1.
+
+Longer odds than a million to 1 are shown as a power of 10."""
 
 
 def accuracy(evidence: LintEvidence) -> RuleResult | None:
     """Undoing a mistake does not raise the accuracy by over 10 points and 4 standard deviations.
 
-    The standard deviation is that of McNemar's test, over the samples whose result changes.
+    The standard deviation is that of McNemar's test, over the samples whose result changes. The
+    gain is that over the best order of the classes, as labels in another order than the model's
+    are right less often than by guessing, and any cure would help. With the cure, the model must be
+    good, and clearly better than guessing the most frequent label.
     """
     for name, labels in evidence.labels.items():
-        before = _is_correct(evidence.observation.outputs[name], labels)
+        outputs = evidence.observation.outputs[name]
+        before = _is_correct(outputs, labels)
         if before.mean() >= _GOOD_ACCURACY:
             continue
+        in_best_order = _is_correct(outputs, best_order(outputs, labels)[labels])
         cured = []
         for trial in evidence.trials:
             after = _is_correct(trial.observation.outputs[name], labels)
-            gain = int(after.sum()) - int(before.sum())
-            changed = int((after != before).sum())
-            if gain > max(_MIN_GAIN * len(labels), _MIN_DEVIATIONS * changed**0.5):
+            gain = int(after.sum()) - int(in_best_order.sum())
+            changed = int((after != in_best_order).sum())
+            if gain > max(_MIN_GAIN * len(labels), _MIN_DEVIATIONS * changed**0.5) and _is_good(
+                float(after.mean()), labels
+            ):
                 cured.append((float(after.mean()), trial.cure))
         if cured:
             cured_accuracy, cure = simplest(cured)
@@ -55,6 +73,13 @@ def _is_correct(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDAr
     return correct
 
 
+def _is_good(accuracy: float, labels: NDArray[np.int64]) -> bool:
+    """Whether an accuracy on these labels is good, and clearly above that of guessing."""
+    guess = float(np.bincount(labels).max() / len(labels))
+    is_skilled = accuracy - guess >= _MIN_CURED_SKILL * (1 - guess)
+    return is_skilled and log_chance(accuracy, guess, len(labels)) < _MAX_LOG_CHANCE
+
+
 @dataclass(frozen=True, kw_only=True)
 class Certainty:
     """How a classifier's probabilities depend on the sample.
@@ -68,6 +93,12 @@ class Certainty:
     information: float
     entropy: float
     margin: float
+
+    @property
+    def odds(self) -> str:
+        """The odds of the margin, against 1."""
+        odds = math.exp(self.margin)
+        return f"{odds:,.0f}" if odds < _LONGEST_ODDS else f"1e{math.log10(odds):.0f}"
 
 
 def certainty(outputs: NDArray[np.float32]) -> Certainty | None:
@@ -116,7 +147,7 @@ def saturated_outputs(evidence: LintEvidence) -> RuleResult | None:
         evidence,
         lambda before: before.margin > _SATURATED_MARGIN,
         "the output {0!r} is certain of its class at odds of 1e20 to 1 or more for most samples,"
-        " with the fix below e^{2.margin:.1f} to 1",
+        " with the fix below {2.odds} to 1",
     )
 
 

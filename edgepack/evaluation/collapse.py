@@ -9,6 +9,7 @@ import numpy as np
 from edgepack.evaluation.paired_outputs import Array
 from edgepack.evaluation.results import SIGNIFICANCE
 from edgepack.evaluation.significance import is_above_chance, mcnemar_p_value, wilson_interval
+from edgepack.storage.arrays import blocks, read_slice
 
 MIN_VARIATION = 2 / 255
 """Two steps of an int8 output, as a fraction of its extent: less may be rounded to a constant."""
@@ -24,6 +25,9 @@ _ENOUGH = 20
 
 _DROWNED = 0.99
 """Of the variation of the float outputs: for a constant output the error has all of it."""
+
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)
+"""The largest difference of equal values, as a fraction: a few units in the last place."""
 
 _MAX_KAPPA = 0.5
 """Half-way between the agreement of unrelated models and full agreement (Cohen's kappa of 0.5):
@@ -43,6 +47,18 @@ class CollapseOrigin:
     operator: str | None = None
     sqnr_db: float | None = None
     stage: str | None = None
+
+
+def is_constant(outputs: Array) -> bool:
+    """Whether outputs (samples, ...) are the same for several samples, up to rounding in float32.
+
+    A batch of another size may be rounded otherwise.
+    """
+    first = read_slice(outputs, slice(0, 1))
+    return len(outputs) > 1 and all(
+        (np.abs(block - first) <= _ROUNDING * np.abs(first)).all()
+        for _, (block,) in blocks(outputs)
+    )
 
 
 class Variation:
@@ -175,18 +191,23 @@ class DecisionCounts:
             row[: len(each)] += each
         self._counts = counts
 
-    def agrees_by_chance(self, same: int) -> bool:
-        """Whether agreeing in ``same`` decisions is no more than unrelated models would.
+    @property
+    def agreement_by_chance(self) -> float:
+        """The fraction of decisions in which unrelated models would agree.
 
         Unrelated models that predict the classes as often as these agree with the probability
         ``sum(p * q)``, as in Cohen, "A coefficient of agreement for nominal scales", Educational
         and Psychological Measurement 20 (1960), 37.
         """
+        shares = self._counts / self._counts[0].sum()
+        return float((shares[0] * shares[1]).sum())
+
+    def agrees_by_chance(self, same: int) -> bool:
+        """Whether agreeing in ``same`` decisions is no more than unrelated models would."""
         decisions = int(self._counts[0].sum())
         if not decisions:
             return False
-        shares = self._counts / decisions
-        expected = float((shares[0] * shares[1]).sum())
+        expected = self.agreement_by_chance
         if expected >= 1:  # both predict the same class everywhere
             return False
         highest = wilson_interval(same, decisions).high

@@ -154,8 +154,9 @@ def _cure(source: Model) -> str:
         )
     if any(op.name == "NOT_EQUAL" for op in graph.operators):
         return (
-            "values are compared to find masked steps, as by Masking or mask_zero, which TensorFlow"
-            " Lite cannot do in int8: build the model without masks"
+            "values are compared to find masked steps, as by Masking or mask_zero, which"
+            " TensorFlow's converter leaves in float: build the model without masks, or with the"
+            " mask as an input of zeros and ones to multiply by"
         )
     return "replace their layers with ones that TensorFlow Lite has in int8"
 

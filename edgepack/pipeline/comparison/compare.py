@@ -7,15 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from edgepack.calibration.lint.label_rules import CURE_OF_ORDER, find_reordering
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ConversionError, ModelError
 from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
-from edgepack.core.wording import WARNING
 from edgepack.devices.target import target_file
-from edgepack.metrics import Family
 from edgepack.pipeline.comparison.cached_runs import RunRequest, RuntimeOutputs, run_cached
 from edgepack.pipeline.comparison.collapse_origins import find_collapse_origins
 from edgepack.pipeline.comparison.details import CandidateDetails
@@ -24,6 +21,7 @@ from edgepack.pipeline.comparison.setup import ComparisonSetup, read_setup
 from edgepack.pipeline.comparison.show_samples import show_samples
 from edgepack.pipeline.comparison.stages import score_stages
 from edgepack.pipeline.origin import companion_files
+from edgepack.pipeline.steps.float_notes import float_model_notes
 from edgepack.pipeline.validation.lineage import lineage_notes
 from edgepack.report.data.comparison import (
     FLOAT,
@@ -87,7 +85,7 @@ def compare(
         notes += (
             *setup.float_model.notes,
             *cache.notes,
-            *_label_notes(setup, float_run),
+            *_float_notes(setup, float_run),
             *_lineage_notes(setup),
         )
         report = _report(setup, stages, folds, lint, notes)
@@ -161,16 +159,11 @@ def _report(
     )
 
 
-def _label_notes(setup: ComparisonSetup, float_run: RuntimeOutputs) -> Iterator[str]:
-    """Yield a note for labels that seem to number the classes in another order than the model."""
-    outputs = setup.float_model.signature.outputs
-    for output, values in zip(outputs, float_run.outputs, strict=True):
-        measure = next(iter(setup.measures.get(output.name, ())), None)
-        if measure is None or measure.metric.family is not Family.CLASSIFICATION:
-            continue
-        found = find_reordering(values, measure.wanted[:])
-        if found is not None:
-            yield f"{WARNING}{found.sentence(setup.samples.data.classes)}; {CURE_OF_ORDER}"
+def _float_notes(setup: ComparisonSetup, float_run: RuntimeOutputs) -> Iterator[str]:
+    """Yield what is wrong with the float model itself, or with the data."""
+    names = [output.name for output in setup.float_model.signature.outputs]
+    outputs = dict(zip(names, float_run.outputs, strict=True))
+    return float_model_notes(outputs, setup.data.measures, setup.samples.data.classes)
 
 
 def _lineage_notes(setup: ComparisonSetup) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from edgepack.compression.pruning.settings import Prune
 from edgepack.compression.training.checkpoint import (
@@ -43,6 +44,7 @@ from edgepack.pipeline.steps.collapse_origin import (
     is_collapsed,
 )
 from edgepack.pipeline.steps.compress import compress, require_techniques, stage_names, step_reports
+from edgepack.pipeline.steps.float_notes import LABEL_ORDER, float_model_notes
 from edgepack.pipeline.steps.job import (
     Job,
     JobData,
@@ -68,6 +70,7 @@ from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.run_result import Run
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
+from edgepack.storage.manifest import Manifest
 from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
 from edgepack.tflite.graph import Model
@@ -147,6 +150,14 @@ def produce(
         validation = compare_with_reference_kernels(
             runs, model_steps.named_outputs(data, model), outputs["float"], find_known_defect(model)
         )
+        notes += tuple(
+            float_model_notes(
+                outputs["float"],
+                data.measures,
+                data.evaluation_data.classes,
+                is_order_known=any(finding.rule == LABEL_ORDER for finding in lint),
+            )
+        )
         scorers = make_evaluators(outputs["float"], data.measures, data.evaluation_data.classes)
         compression = step_reports(steps, scorers, outputs)
         pruned = last_step_of(compression, Prune.technique)
@@ -179,14 +190,19 @@ def produce(
             lint=lint,
             notes=(*notes, *partial_run_notes(runs, workload, idle), *validation.notes),
         )
-        text_files.write_json(folder / "report.json", report.to_dict())
         manifest = export_manifest(
             command, recipe, report.artifacts, inputs, versions_of(installed)
         )
-        write_page(folder, export_document(report, manifest))
-        replace(manifest, artifacts=describe_all(folder)).write(folder)
+        _write_report(folder, report, manifest)
     remove_checkpoints(checkpoints)
     return report
+
+
+def _write_report(folder: Path, report: Report, manifest: Manifest) -> None:
+    """Write the report as JSON and as a page, then the manifest, which lists them, too."""
+    text_files.write_json(folder / "report.json", report.to_dict())
+    write_page(folder, export_document(report, manifest))
+    replace(manifest, artifacts=describe_all(folder)).write(folder)
 
 
 def _require_possible(recipe: Recipe, targets: Sequence[Target], *, firmware: bool) -> None:

@@ -15,6 +15,8 @@ from edgepack.report.format.text_table import list_names
 from edgepack.storage.manifest import Manifest, Source, find_source
 from edgepack.tflite.graph import Model
 
+_SHA_DIGITS = 12
+
 _Ancestors = dict[tuple[str, str | None], tuple[str, ...]]
 
 
@@ -57,7 +59,7 @@ def lineage_notes(
     elif worst is not Likeness.SAME:
         alike = [name for name, likeness in layers.items() if likeness is worst]
         where = "all layers" if len(alike) == len(layers) else list_names(alike)
-        yield _of_another(file.path.name, reference.name, source, _FOUND[worst].format(where))
+        yield _of_another(file.path.name, reference, source, _FOUND[worst].format(where))
 
 
 def _ancestors(source: Source | None) -> _Ancestors:
@@ -109,9 +111,18 @@ _FOUND = {
 }
 
 
-def _of_another(name: str, reference: str, source: Source | None, found: str) -> str:
-    given = f"{source.name}, as its manifest says" if source else "the one that it was made from"
+def _of_another(name: str, reference: Source, source: Source | None, found: str) -> str:
+    given, other = "the one that it was made from", reference.name
+    if source:
+        given = f"{source.name}, as its manifest says"
+        if source.name == reference.name:  # only the content tells files of one name apart
+            given = f"the {source.name} of its manifest (SHA-256 {_start(source)})"
+            other = f"this {reference.name} (SHA-256 {_start(reference)})"
     return (
-        f"{WARNING}{name} was made from another model than {reference}: {found}; what it loses is"
+        f"{WARNING}{name} was made from another model than {other}: {found}; what it loses is"
         f" not lost by quantization alone, so compare it with {given}"
     )
+
+
+def _start(source: Source) -> str:
+    return f"{source.sha256[:_SHA_DIGITS]}..."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from edgepack.config.budgets import Budgets
@@ -32,6 +33,7 @@ from edgepack.pipeline.steps.check import (
     require_measurable,
 )
 from edgepack.pipeline.steps.collapse_origin import find_collapsed_layer, is_collapsed
+from edgepack.pipeline.steps.float_notes import float_model_notes
 from edgepack.pipeline.steps.run import (
     Workload,
     find_unneeded_runtimes,
@@ -214,11 +216,36 @@ def examine(
         budgets=loss_budgets(budgets, targets),
         notes=(
             *inputs.notes,
+            *_model_notes(subject, real, validation),
             *_unchecked(targets),
             *partial_run_notes(runs, workload, idle),
             *validation.notes,
         ),
     )
+
+
+def _model_notes(
+    subject: Subject, real: Arrays | None, validation: ReferenceComparison
+) -> Iterator[str]:
+    """Yield what is wrong with the float model, or else with the file, and with the data.
+
+    ``real`` are the float model's outputs, if there is one.
+    """
+    measures = subject.inputs.measures
+    if subject.data == RANDOM:
+        return
+    if real is not None:
+        yield from float_model_notes(real, measures)
+        return
+    complete = (
+        run.outputs
+        for run in validation.runs.values()
+        if run.outputs is not None and run.mask is None
+    )
+    for outputs in islice(complete, 1):
+        tensors = {name: subject.file.tensors[name] for name in measures}
+        of_file = {name: dequantize(outputs[name], tensors[name]) for name in tensors}
+        yield from float_model_notes(of_file, measures, model="the model")
 
 
 def _unchecked(targets: Sequence[Target]) -> list[str]:
