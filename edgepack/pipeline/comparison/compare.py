@@ -7,13 +7,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ConversionError, ModelError
 from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.devices.target import target_file
-from edgepack.pipeline.comparison.cached_runs import RunRequest, RuntimeOutputs, run_cached
+from edgepack.metrics import Family
+from edgepack.pipeline.comparison.cached_runs import (
+    RunRequest,
+    RuntimeOutputs,
+    array_digest,
+    run_cached,
+)
 from edgepack.pipeline.comparison.collapse_origins import find_collapse_origins
 from edgepack.pipeline.comparison.details import CandidateDetails
 from edgepack.pipeline.comparison.folds import cross_validate, plan_folds, split_folds
@@ -159,11 +167,21 @@ def _report(
     )
 
 
-def _float_notes(setup: ComparisonSetup, float_run: RuntimeOutputs) -> Iterator[str]:
-    """Yield what is wrong with the float model itself, or with the data."""
+def _float_notes(setup: ComparisonSetup, float_run: RuntimeOutputs) -> tuple[str, ...]:
+    """Return what is wrong with the float model itself, or with the data; cached, as scores are."""
     names = [output.name for output in setup.float_model.signature.outputs]
     outputs = dict(zip(names, float_run.outputs, strict=True))
-    return float_model_notes(outputs, setup.data.measures, setup.samples.data.classes)
+    measures, classes = setup.data.measures, setup.samples.data.classes
+    targets = {
+        name: array_digest(np.asarray(each.wanted[:]))
+        for name, each in measures.items()
+        if each.metric.family is Family.CLASSIFICATION
+    }
+    return setup.cache.get_or_compute(
+        ["float notes", float_run.content, targets, list(classes)],
+        tuple[str, ...],
+        lambda: tuple(float_model_notes(outputs, measures, classes)),
+    )
 
 
 def _lineage_notes(setup: ComparisonSetup) -> Iterator[str]:
