@@ -267,12 +267,14 @@ def test_an_operator_that_a_target_lacks_fails_only_that_target(
     assert report["passed"] is False
     assert report["targets"]["android-arm64"]["verdict"] == "passed"
     reasons = report["targets"]["nano-33-ble-sense"]["reasons"]
-    assert "tflm fails: Didn't find op for builtin opcode 'GELU'" in reasons[-1]
+    refusal = "tflm fails: GELU of the layer 'gelu': Didn't find op for builtin opcode 'GELU'"
+    assert reasons[-1] == refusal
     assert only(report)["int8"].keys() == {"tflite-runtime", "litert"}
-    assert "FAILED  nano-33-ble-sense: tflm fails: Didn't find op" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith(
-        "FAILED on nano-33-ble-sense: tflm fails: Didn't find op for builtin opcode"
-    )
+    assert "FAILED  nano-33-ble-sense: tflm fails: GELU of the layer 'gelu'" in done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("FAILED on nano-33-ble-sense: ")
+    assert "GELU" in last
+    assert ", runs on 1 of 2; int8 on " in last
 
 
 def test_a_model_with_a_loop_is_refused_with_the_cure(models: Path, edgepack: Edgepack) -> None:

@@ -69,10 +69,12 @@ def test_dynamic_shapes_may_have_any_size(tmp_path: Path) -> None:
 
 
 def test_a_valid_file_is_not_rejected_by_the_kernels_that_decide(tmp_path: Path) -> None:
-    """Every case that a target's interpreter runs; none of them contradicts itself."""
+    """Every case that a target's interpreter runs, and that does not contradict itself."""
     decided = 0
     with interpreters([REFERENCE, *RUNTIMES.values()], jobs=2) as running:
         for name, case in cases().items():
+            if name.endswith("unlike scales"):
+                continue  # against the specification of int8: reference kernels may refuse it
             model = tmp_path / "one.tflite"
             model.write_bytes(case.data)
             runs = running.run(

@@ -32,6 +32,7 @@ class Finding:
         >>> str(Finding(message="it is too large", cure="prune it", layer="dense"))
         'it is too large (dense); prune it'
         """
-        where = f" ({self.layer})" if self.layer else ""
+        is_told = self.layer is None or f"{self.layer!r}" in self.message
+        where = "" if is_told else f" ({self.layer})"
         cure = f"; {self.cure}" if self.cure else ""
         return f"{self.message}{where}{cure}"
