@@ -69,15 +69,21 @@ class Variation:
 
     def __init__(self) -> None:
         self._samples = 0
-        self._signal, self._error = _Spread(), _Spread()
+        self._signal_sum: Array | float = 0.0
+        self._error_sum: Array | float = 0.0
         self._extremes = _Extremes()
         self._repeated: list[_RepeatedOutput] = []
 
-    def add(self, float_values: Array, other_values: Array) -> None:
-        """Add a block of samples (samples, ...) of both models."""
-        exact = float_values.astype(np.float64)
-        self._signal.add(exact)
-        self._error.add(other_values - exact)
+    def add(
+        self, float_values: Array, other_values: Array, signal: Array, difference: Array
+    ) -> None:
+        """Add a block of samples (samples, ...) of both models.
+
+        ``signal`` and ``difference`` are the float model's values and what the other's differ by,
+        in float64.
+        """
+        self._signal_sum = self._signal_sum + signal.sum(axis=0)
+        self._error_sum = self._error_sum + difference.sum(axis=0)
         self._extremes.add(float_values)
         candidates = other_values[: max(0, _CANDIDATES - self._samples)]
         self._repeated += [_RepeatedOutput(output) for output in candidates]
@@ -98,38 +104,21 @@ class Variation:
             self._is_majority(each) and each.extremes.variation > limit for each in self._repeated
         )
 
-    @property
-    def is_drowned(self) -> bool:
+    def is_drowned(self, power: float, noise: float) -> bool:
         """Whether the error varies at least as much as the float outputs do.
 
-        A constant would be as good then, whatever the sample. Outputs that hardly vary are left
-        out: they may be rounded to one.
+        ``power`` and ``noise`` are the sums of the squares of the signal and of the differences. A
+        constant would be as good then, whatever the sample. Outputs that hardly vary are left out:
+        they may be rounded to one.
         """
         if self._extremes.variation <= MIN_VARIATION * self._extremes.extent:
             return False
-        return self._error.power >= _DROWNED * self._signal.power
-
-
-class _Spread:
-    """Accumulates how far values (samples, ...) are from their mean over samples."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._squares = 0.0
-        self._sum: Array | None = None
-
-    def add(self, values: Array) -> None:
-        total = values.sum(axis=0)
-        self._count += len(values)
-        self._squares += float(np.square(values).sum())
-        self._sum = total if self._sum is None else self._sum + total
-
-    @property
-    def power(self) -> float:
-        """The sum of the squared distances from the mean."""
-        if self._sum is None:
-            return 0.0
-        return self._squares - float(np.square(self._sum).sum()) / self._count
+        around_mean = (
+            squares - float(np.square(total).sum()) / self._samples
+            for squares, total in ((noise, self._error_sum), (power, self._signal_sum))
+        )
+        error, signal = around_mean
+        return error >= _DROWNED * signal
 
 
 class _Extremes:

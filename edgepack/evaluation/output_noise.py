@@ -57,7 +57,7 @@ class OutputNoise:
         self._power += float(np.square(signal).sum())
         self._noise += float(squared.sum())
         self._add_error(_absolute_error(float_values, other_values, difference))
-        self._variation.add(float_values, other_values)
+        self._variation.add(float_values, other_values, signal, difference)
         if self._kind is OutputKind.VALUES:
             return BlockNoise(signal, squared, None)
         float_classes, classes = (
@@ -103,7 +103,8 @@ class OutputNoise:
         if self._class_counts.agrees_by_chance(self._same):
             return Collapse.CHANCE
         is_noise = self.sqnr_db is not None and self.sqnr_db < MIN_SQNR_DB
-        return Collapse.NOISE if is_noise or self._variation.is_drowned else None
+        is_drowned = self._variation.is_drowned(self._power, self._noise)
+        return Collapse.NOISE if is_noise or is_drowned else None
 
 
 def _absolute_error(float_values: Array, other_values: Array, difference: Array) -> Array:
