@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from report_differences import DifferenceOf, Write
 
+from edgepack.calibration.activations.calibrator import Calibrator, start_calibrator
 from edgepack.pipeline.diff import diff
 from edgepack.storage.text_files import write_json
 
@@ -134,6 +135,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with digits.h5, train.npz, calibration.npz and test.npz."""
     return script("scripts/digits.py", tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with NAME.tflite, NAME.npy and NAME.recorded.tflite (tests/calibrated.py)."""
+    return script("tests/calibrated.py", tmp_path_factory.mktemp("calibrated"))
+
+
+@pytest.fixture(scope="module")
+def calibrator() -> Iterator[Calibrator]:
+    """A calibrator whose worker processes all tests of a module use."""
+    with start_calibrator() as calibrator:
+        yield calibrator
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from conftest import MLPERF, python, script
+from conftest import MLPERF, python
 
 from edgepack.calibration.activations import calibrator as calibration
 from edgepack.calibration.activations.activation_statistics import Observed
@@ -24,24 +23,11 @@ from edgepack.tflite.rewrite import Rewrite
 KINDS = ["residual", "reshaped", "joined", "transposed", "recurrent"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with NAME.tflite, NAME.npy and NAME.recorded.tflite for each of the kinds."""
-    return script("tests/calibrated.py", tmp_path_factory.mktemp("calibrated"))
-
-
-@pytest.fixture(scope="module")
-def calibrator() -> Iterator[Calibrator]:
-    """A calibrator whose worker processes all tests use."""
-    with start_calibrator() as calibrator:
-        yield calibrator
-
-
-def observe(calibrator: Calibrator, folder: Path, name: str, work: Path) -> Observed:
-    samples = np.load(folder / f"{name}.npy", mmap_mode="r")
+def observe(calibrator: Calibrator, calibrated: Path, name: str, work: Path) -> Observed:
+    samples = np.load(calibrated / f"{name}.npy", mmap_mode="r")
     return calibrator.observe(
-        (folder / f"{name}.tflite").read_bytes(),
-        {"x": str(folder / f"{name}.npy")},
+        (calibrated / f"{name}.tflite").read_bytes(),
+        {"x": str(calibrated / f"{name}.npy")},
         order=np.arange(len(samples)),
         histograms=True,
         work=work,
@@ -76,11 +62,11 @@ def expected_activations(model: bytes, samples: np.ndarray) -> dict[str, np.ndar
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_statistics_are_those_of_the_values_that_the_model_computes(
-    calibrator: Calibrator, folder: Path, tmp_path: Path, name: str
+    calibrator: Calibrator, calibrated: Path, tmp_path: Path, name: str
 ) -> None:
-    observed = observe(calibrator, folder, name, tmp_path)
-    samples = np.load(folder / f"{name}.npy")
-    expected = expected_activations((folder / f"{name}.tflite").read_bytes(), samples)
+    observed = observe(calibrator, calibrated, name, tmp_path)
+    samples = np.load(calibrated / f"{name}.npy")
+    expected = expected_activations((calibrated / f"{name}.tflite").read_bytes(), samples)
     assert observed.activations.keys() == expected.keys()
     for activation, statistics in observed.activations.items():
         values = expected[activation]
@@ -97,11 +83,11 @@ def test_the_statistics_are_those_of_the_values_that_the_model_computes(
 
 @pytest.mark.parametrize("name", KINDS)
 def test_ranges_equal_tensorflows_except_where_it_is_wrong(
-    calibrator: Calibrator, folder: Path, tmp_path: Path, name: str
+    calibrator: Calibrator, calibrated: Path, tmp_path: Path, name: str
 ) -> None:
-    model = (folder / f"{name}.tflite").read_bytes()
-    observed = observe(calibrator, folder, name, tmp_path).activations
-    tensorflow = read_recorded_ranges((folder / f"{name}.recorded.tflite").read_bytes())
+    model = (calibrated / f"{name}.tflite").read_bytes()
+    observed = observe(calibrator, calibrated, name, tmp_path).activations
+    tensorflow = read_recorded_ranges((calibrated / f"{name}.recorded.tflite").read_bytes())
     wrong = {
         activation
         for activation, own in observed.items()
@@ -120,14 +106,14 @@ def test_ranges_equal_tensorflows_except_where_it_is_wrong(
 
 
 def test_the_result_does_not_depend_on_the_number_of_processes(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calibrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = []
     for processes in (1, 3):
         monkeypatch.setattr(calibration.os, "cpu_count", lambda: processes)  # noqa: B023
         with start_calibrator() as calibrator:
-            observed = observe(calibrator, folder, "residual", tmp_path)
-            graph = read_tflite((folder / "residual.tflite").read_bytes()).main
+            observed = observe(calibrator, calibrated, "residual", tmp_path)
+            graph = read_tflite((calibrated / "residual.tflite").read_bytes()).main
             results.append(
                 [
                     choose_ranges(graph, observed, observer)
@@ -138,31 +124,31 @@ def test_the_result_does_not_depend_on_the_number_of_processes(
 
 
 def test_growth_is_the_fraction_of_the_ranges_that_more_samples_added(
-    calibrator: Calibrator, tmp_path: Path, folder: Path
+    calibrator: Calibrator, tmp_path: Path, calibrated: Path
 ) -> None:
     samples = np.full((64, 12), 0.5, np.float32)
     samples[:, 0] = -1
     samples[-1, :2] = -2, 3  # the very last sample widens the input from 1.5 to 5
     np.save(tmp_path / "joined.npy", samples)
-    (tmp_path / "joined.tflite").write_bytes((folder / "joined.tflite").read_bytes())
+    (tmp_path / "joined.tflite").write_bytes((calibrated / "joined.tflite").read_bytes())
     observed = observe(calibrator, tmp_path, "joined", tmp_path)
     half = observed.growth[-1]
     assert half.samples == 32
     assert half.largest >= 0.7 >= half.mean > 0
 
 
-def test_one_sample_is_enough(calibrator: Calibrator, tmp_path: Path, folder: Path) -> None:
-    np.save(tmp_path / "joined.npy", np.load(folder / "joined.npy")[:1])
-    (tmp_path / "joined.tflite").write_bytes((folder / "joined.tflite").read_bytes())
+def test_one_sample_is_enough(calibrator: Calibrator, tmp_path: Path, calibrated: Path) -> None:
+    np.save(tmp_path / "joined.npy", np.load(calibrated / "joined.npy")[:1])
+    (tmp_path / "joined.tflite").write_bytes((calibrated / "joined.tflite").read_bytes())
     observed = observe(calibrator, tmp_path, "joined", tmp_path)
     assert (observed.samples, observed.growth) == (1, ())
 
 
 def test_an_activation_that_is_nan_is_reported(
-    calibrator: Calibrator, tmp_path: Path, folder: Path
+    calibrator: Calibrator, tmp_path: Path, calibrated: Path
 ) -> None:
     np.save(tmp_path / "joined.npy", np.full((4, 12), 3e38, np.float32))
-    (tmp_path / "joined.tflite").write_bytes((folder / "joined.tflite").read_bytes())
+    (tmp_path / "joined.tflite").write_bytes((calibrated / "joined.tflite").read_bytes())
     with pytest.raises(DatasetError, match=r"NaN or infinity in .*; check the scale"):
         observe(calibrator, tmp_path, "joined", tmp_path)
 
@@ -187,11 +173,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def test_memory_does_not_grow_with_the_samples(folder: Path, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_samples(calibrated: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "many.npy", np.zeros((100_000, 8, 8, 3), np.float32))  # 77 MB
     peaks = []
     for samples in (1_000, 100_000):
-        done = python("-c", MEMORY, folder / "residual.tflite", tmp_path / "many.npy", samples)
+        done = python("-c", MEMORY, calibrated / "residual.tflite", tmp_path / "many.npy", samples)
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout))
     assert peaks[1] < 1.05 * peaks[0]

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Edgepack, script
+from conftest import Edgepack
 from tiny import Value, one_operator
 
-from edgepack.calibration.activations.calibrator import Calibrator, start_calibrator
+from edgepack.calibration.activations.calibrator import Calibrator
 from edgepack.calibration.activations.observers import OBSERVERS
 from edgepack.calibration.activations.ranges import choose_ranges
 from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused
@@ -35,24 +35,12 @@ def orders(samples: int) -> Iterator[np.ndarray]:
     yield np.arange(samples)[::-1]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models, and samples for them."""
-    return script("tests/calibrated.py", tmp_path_factory.mktemp("calibrated"))
-
-
-@pytest.fixture(scope="module")
-def calibrator() -> Iterator[Calibrator]:
-    with start_calibrator() as calibrator:
-        yield calibrator
-
-
 @pytest.mark.parametrize("name", ["residual", "recurrent"])
 def test_every_observer_chooses_the_same_ranges_in_any_order(
-    calibrator: Calibrator, folder: Path, tmp_path: Path, name: str
+    calibrator: Calibrator, calibrated: Path, tmp_path: Path, name: str
 ) -> None:
-    model = (folder / f"{name}.tflite").read_bytes()
-    samples = np.load(folder / f"{name}.npy")
+    model = (calibrated / f"{name}.tflite").read_bytes()
+    samples = np.load(calibrated / f"{name}.npy")
     samples[::7] = samples[0]  # duplicates
     samples *= np.linspace(0.1, 3, len(samples)).reshape(-1, *[1] * (samples.ndim - 1))
     results = []
