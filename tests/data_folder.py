@@ -74,3 +74,9 @@ class DataFolder:
 
 
 IMAGE = model(spec("image", 3, 4, 3))
+
+
+WAVE = model(spec("wave", 6))
+RATE = "[preprocessing]\nsample_rate = 8000\n"
+MFCC = "features = 'mfcc'\nframe_length = 4\nframe_step = 2\n"
+"""A model of short recordings, and the project file's preprocessing of sound."""

@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_folder import PAIR, TWO, DataFolder, model, spec
+from data_folder import (
+    PAIR,
+    TWO,
+    DataFolder,
+    model,
+    spec,
+)
 from test_dataset import TWO as TWO_OUTPUTS
 
 from edgepack.calibration.lint.preprocessing_mistakes import MISTAKES, Mistake
@@ -18,9 +24,6 @@ from edgepack.core.errors import DatasetError
 
 X = np.random.default_rng(0).normal(size=(4, 2))
 TOKENS, CHANNELS = model(spec("t", 5, dtype="int32")), model(spec("c", 8, 8, 3))
-WAVE = model(spec("wave", 6))
-RATE = "[preprocessing]\nsample_rate = 8000\n"
-MFCC = "features = 'mfcc'\nframe_length = 4\nframe_step = 2\n"
 
 
 @pytest.fixture

@@ -12,16 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from data_folder import IMAGE, PAIR, DataFolder, model, spec
+from data_folder import (
+    IMAGE,
+    MFCC,
+    PAIR,
+    RATE,
+    WAVE,
+    DataFolder,
+    model,
+    spec,
+)
 from PIL import Image as Picture
 from test_advice_of_data import csv
 
 from edgepack.core.errors import ConfigError, DatasetError
 from edgepack.storage.dataset import Dataset, require_same_classes
-
-WAVE = model(spec("wave", 6))
-RATE = "[preprocessing]\nsample_rate = 8000\n"
-MFCC = "features = 'mfcc'\nframe_length = 4\nframe_step = 2\n"
 
 
 @pytest.fixture
