@@ -43,7 +43,7 @@ def test_a_model_that_tflm_runs_and_the_reference_kernels_reject_fails_everywher
     for name in (BOARD, PHONE):
         reasons = report.targets[name].verdict.reasons
         (reason,) = [each for each in reasons if "reject the model" in each]
-        assert "(deep)" in reason
+        assert "of the layer 'deep'" in reason
     config = FirmwareConfig(
         models=(NamedModel(path=tmp_path / "model.tflite"),), target=BOARD, output=tmp_path / "out"
     )
