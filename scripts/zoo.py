@@ -28,6 +28,24 @@ CLASSES = 10
 IMAGE = (32, 32, 3)
 SEQUENCE = (20, 6)
 LATENT = 8
+# With memory for every model: where a model cannot fit, TFLM would only load it.
+BOARD = """
+description = "A microcontroller with memory for every model"
+kind = "microcontroller"
+processor = "Arm Cortex-M4F"
+clock_mhz = 64.0
+sources = ["none: it does not exist"]
+quantization = "full-integer"
+data_types = ["bool", "float32", "int4", "int8", "int16", "int32", "int64", "resource", "uint8"]
+kernels = "cmsis-nn-dsp"
+flash_bytes = 1073741824
+ram_bytes = 1073741824
+application_flash_share = 0
+application_ram_share = 0
+
+[interpreters]
+tflm = "0.dev20251025125227"
+"""
 APPLICATIONS = {
     "MobileNet": IMAGE,
     "MobileNetV2": IMAGE,
@@ -243,11 +261,14 @@ def row(name: str, kit: str, builder: Worker) -> list[str]:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         model = Path(builder.call("build", name=name, kit=kit, folder=folder))
+        board = Path(folder) / "board.toml"
+        board.write_text(BOARD)
         recipe = Recipe(
             model=model,
             custom_objects=objects(kit, name),
             representative=Path(folder) / "data.npz",
             output=Path(folder) / "out",
+            targets=("android-arm64", str(board)),
             compress=(Prune(sparsity=SPARSITY),),
         )
         try:
