@@ -83,7 +83,7 @@ def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]
     word = "passed" if budgets else "runs"
     if not outcomes:
         return f"{word.upper()} on {counted(len(targets), 'target')}"
-    return ", ".join([*outcomes, *([f"{word} on {good} of {len(targets)}"] if good else [])])
+    return "; ".join([*outcomes, *([f"{word} on {good} of {len(targets)}"] if good else [])])
 
 
 def _why(word: str, target: TargetReport, budgets: Mapping[str, Budgets]) -> str:
