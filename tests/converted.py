@@ -76,7 +76,7 @@ def settings(model: Any) -> list[Any]:
 def convert(loaded: KerasModel, inputs: list[Any]) -> tuple[str, Any]:
     """Convert a model; returns the message of the error, and what was not compared."""
     try:
-        return "", list(to_float_tflite(loaded, inputs).unrepeatable)
+        return "", dict(to_float_tflite(loaded, inputs).not_compared)
     except EdgepackError as error:
         return str(error), None
 
@@ -113,6 +113,16 @@ class Across(keras.layers.Layer):
         return inputs - keras.ops.mean(inputs, axis=0)
 
 
+def rounded() -> KerasModel:
+    """Return a model whose output is rounding alone: two sums of the same products, subtracted."""
+    inputs, weights = tf_keras.Input((64,)), RANDOM.normal(size=(64, 1)).astype(np.float32)
+    one, other = (tf_keras.layers.Dense(1, use_bias=False) for _ in range(2))
+    model = tf_keras.Model(inputs, one(inputs) - other(inputs[:, ::-1]))
+    one.set_weights([weights])
+    other.set_weights([weights[::-1]])
+    return KerasModel(model, tf_keras, Path("rounded"))
+
+
 def other_results() -> Iterator[tuple[str, Any]]:
     """Convert other models whose outputs are hard to compare."""
     x = RANDOM.normal(size=(SAMPLES, 6)).astype(np.float32)
@@ -122,6 +132,7 @@ def other_results() -> Iterator[tuple[str, Any]]:
     noisy = KerasModel(tf_keras.Model(inputs, [sure, random]), tf_keras, Path("noisy"))
     yield "noisy", convert(noisy, [x])
     yield "not finite", convert(noisy, [np.full_like(x, np.inf)])
+    yield "rounded", convert(rounded(), [RANDOM.normal(size=(SAMPLES, 64)).astype(np.float32)])
     hidden = layers.Dense(3)(inputs)
     chosen = tf.argmax(hidden, axis=-1)[:, None]
     integers = tf_keras.Model(inputs, [chosen, tf.cast(hidden > 0, tf.int32), hidden * 0.0])

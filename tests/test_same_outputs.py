@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, Edgepack, export, only, python, script, told_by
 
-from edgepack.pipeline.steps.model_steps import unrepeatable_notes
+from edgepack.pipeline.steps.model_steps import not_compared_notes
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +100,24 @@ def test_whatever_differs_is_told(converted: dict[str, Any], name: str, message:
 def test_integers_random_numbers_and_fixed_batches_are_compared_as_far_as_possible(
     converted: dict[str, Any],
 ) -> None:
-    assert converted["integers"] == ["", []]
-    assert converted["batch of one"] == ["", []]
-    assert converted["noisy"] == ["", ["random"]]
+    assert converted["integers"] == ["", {}]
+    assert converted["batch of one"] == ["", {}]
+    (name, why), *others = converted["noisy"][1].items()
+    assert (name, others) == ("random", [])
+    assert why == "the float model outputs something else each time it runs on the same samples"
+
+
+def test_an_output_that_rounding_decides_is_not_compared(converted: dict[str, Any]) -> None:
+    message, not_compared = converted["rounded"]
+    assert not message
+    (why,) = not_compared.values()
+    assert why.startswith("rounding decides its values, which differ between")
 
 
 def test_outputs_that_are_not_finite_are_left_to_the_calibration(
     converted: dict[str, Any],
 ) -> None:
-    assert converted["not finite"] == ["", []]
+    assert converted["not finite"] == ["", {}]
 
 
 def test_models_that_compute_across_samples_are_refused_with_the_cure(
@@ -119,9 +128,9 @@ def test_models_that_compute_across_samples_are_refused_with_the_cure(
 
 
 def test_outputs_that_are_not_compared_are_noted() -> None:
-    (note,) = unrepeatable_notes({"unrepeatable": ["random", "noise"]})
-    assert note == (
-        "not held against float.tflite: random, noise; the float model outputs something else each"
-        " time it runs on the same samples"
-    )
-    assert not [*unrepeatable_notes({"unrepeatable": []})]
+    notes = not_compared_notes({"not_compared": {"random": "it is drawn", "noise": "it hums"}})
+    assert [*notes] == [
+        "the output 'random' was not held against float.tflite: it is drawn",
+        "the output 'noise' was not held against float.tflite: it hums",
+    ]
+    assert not [*not_compared_notes({"not_compared": {}})]

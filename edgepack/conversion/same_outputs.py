@@ -35,6 +35,9 @@ _MAX_FLIPPED = 1e-3
 decides between scores that are nearly equal.
 """
 
+_VARYING = "the float model outputs something else each time it runs on the same samples"
+_ROUNDED = "rounding decides its values, which differ between LiteRT's two sets of kernels"
+
 _MAX_SAMPLES = 64
 _MAX_MACS = 1 << 30  # some 0.2 s
 _MAX_BYTES = 256 << 20  # of all tensors, which bounds the time of operators without MACs, too
@@ -42,11 +45,12 @@ _MAX_BYTES = 256 << 20  # of all tensors, which bounds the time of operators wit
 
 def require_same_outputs(
     model: FloatModel, tflite: bytes, samples: Sequence[NDArray[Any]]
-) -> tuple[str, ...]:
+) -> dict[str, str]:
     """Run a model and its float .tflite on some of the samples, and compare the outputs.
 
-    At most 64 samples, evenly spaced; fewer of a large model, but at least one. Returns the names
-    of the outputs that could not be compared, because the model's own differ each time.
+    At most 64 samples, evenly spaced; fewer of a large model, but at least one. Returns why an
+    output could not be compared, by its name: the model's own differs each time, or it depends on
+    how the kernels round, such as probabilities computed from scores of a million.
 
     Raises :class:`ConversionError`, naming the first layer that differs, if an output does, if it
     depends on the batch, or if LiteRT cannot run the file. Outputs that are not finite are not
@@ -57,15 +61,17 @@ def require_same_outputs(
     inputs = spread(samples, _sample_count(parsed))
     expected = model.predict(inputs)
     if not all(np.isfinite(outputs).all() for outputs in expected):
-        return ()  # the calibration refuses these samples, and names the layer
+        return {}  # the calibration refuses these samples, and names the layer
     actual = _run(model, tflite, inputs)
     differing = _differing(expected, actual, tolerance)
     if not differing:
-        return ()
-    unrepeatable = _differing(expected, model.predict(inputs), tolerance)
+        return {}
+    xnnpack = _run(model, tflite, inputs, OpResolverType.AUTO)
+    not_compared = dict.fromkeys(_differing(actual, xnnpack, tolerance), _ROUNDED)
+    not_compared |= dict.fromkeys(_differing(expected, model.predict(inputs), tolerance), _VARYING)
     names = [output.name for output in model.signature.outputs]
-    if differing := [index for index in differing if index not in unrepeatable]:
-        index = differing[0]
+    if unexplained := [index for index in differing if index not in not_compared]:
+        index = unexplained[0]
         found, row = _describe(expected[index], actual[index], tolerance)
         sample = [array[row : row + 1] for array in inputs]
         alone = model.predict(sample)
@@ -80,7 +86,7 @@ def require_same_outputs(
             f" {names[index]!r} {found}; {_first_layer(model, tflite, sample, tolerance)}; replace"
             " what differs, or convert the model yourself and give edgepack the float .tflite"
         )
-    return tuple(names[index] for index in unrepeatable)
+    return {names[index]: why for index, why in sorted(not_compared.items())}
 
 
 def _tolerance(model: Model) -> float:
@@ -94,9 +100,13 @@ def _sample_count(model: Model) -> int:
     return min(max(1, affordable), _MAX_SAMPLES)
 
 
-def _run(model: FloatModel, tflite: bytes, inputs: Batch) -> Batch:
+def _run(
+    model: FloatModel,
+    tflite: bytes,
+    inputs: Batch,
+    kernels: OpResolverType = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+) -> Batch:
     """Run a .tflite file sample by sample, with LiteRT's own kernels; returns its outputs."""
-    kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
         interpreter = TfliteInterpreter(
             Interpreter(model_content=tflite, experimental_op_resolver_type=kernels)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -25,12 +25,12 @@ from edgepack.tflite.parser import read_tflite
 class Converted:
     """A float .tflite, and the names of the recurrent layers that were unrolled for it.
 
-    ``unrepeatable`` are the outputs that were not compared, as the model's differ each time.
+    ``not_compared`` says why an output was not held against the model's, by its name.
     """
 
     tflite: bytes
     unrolled: tuple[str, ...] = ()
-    unrepeatable: tuple[str, ...] = ()
+    not_compared: Mapping[str, str] = field(default_factory=dict)
 
 
 def to_float_tflite(model: FloatModel, samples: Sequence[NDArray[Any]]) -> Converted:
@@ -56,8 +56,8 @@ def to_float_tflite(model: FloatModel, samples: Sequence[NDArray[Any]]) -> Conve
     if isinstance(model, KerasModel) and has_loop(read_tflite(tflite)):
         with unrolled(model.model) as names:
             tflite = _convert(model, shapes) if names else tflite
-    unrepeatable = require_same_outputs(model, tflite, samples)
-    return Converted(tflite=tflite, unrolled=names, unrepeatable=unrepeatable)
+    not_compared = require_same_outputs(model, tflite, samples)
+    return Converted(tflite=tflite, unrolled=names, not_compared=not_compared)
 
 
 def has_loop(model: Model) -> bool:

@@ -16,7 +16,7 @@ from edgepack.load.formats import Format, detect_format
 from edgepack.load.tflite_file import TfliteFile, require_float
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs, Samples
 from edgepack.pipeline.steps.model_process import collect_output, model_session, session_folder
-from edgepack.pipeline.steps.model_steps import unrepeatable_notes
+from edgepack.pipeline.steps.model_steps import not_compared_notes
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.storage.arrays import array_paths
 from edgepack.storage.artifact import Artifact, describe
@@ -110,7 +110,7 @@ class ReferenceModel:
             )
             collect_output(written, kept_file)
             entry = self._cache.keep(key, converted, {FLOAT_TFLITE: kept_file})
-        self.notes += tuple(unrepeatable_notes(entry.value))
+        self.notes += tuple(not_compared_notes(entry.value))
         return read_file(entry.folder / FLOAT_TFLITE)
 
     @property

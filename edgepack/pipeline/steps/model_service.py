@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ class ModelSession:
     _copy: Callable[[], FloatModel]
     """Returns a fresh copy of the current model."""
     _unrolled: tuple[str, ...] = ()
-    _unrepeatable: tuple[str, ...] = ()
+    _not_compared: Mapping[str, str] = {}
     """What conversions reported, also those for a step that needed a .tflite file."""
 
     _slices: tuple[OutputSlice, ...] = ()
@@ -147,12 +147,12 @@ class ModelSession:
     ) -> dict[str, Any]:
         """Write the current model as a float .tflite, held against the model on some samples.
 
-        Returns the names of the ``unrolled`` layers, and of the ``unrepeatable`` outputs, as
+        Returns the names of the ``unrolled`` layers, and why outputs were ``not_compared``, as
         :class:`~edgepack.conversion.to_tflite.Converted` has them.
         """
         update(0, 1)
         Path(float_tflite).write_bytes(self._to_tflite(load_arrays(samples)))
-        return {"unrolled": self._unrolled, "unrepeatable": self._unrepeatable}
+        return {"unrolled": self._unrolled, "not_compared": dict(self._not_compared)}
 
     def split_outputs(
         self, *, float_tflite: str, split_tflite: str, update: Update
@@ -253,7 +253,7 @@ class ModelSession:
     def _to_tflite(self, samples: Arrays) -> bytes:
         converted = to_float_tflite(self._current, list(samples.values()))
         self._unrolled += converted.unrolled
-        self._unrepeatable += converted.unrepeatable
+        self._not_compared = {**self._not_compared, **converted.not_compared}
         return converted.tflite
 
     def _training(self, arguments: dict[str, Any]) -> Training:

@@ -50,7 +50,7 @@ def convert(job: Job, data: JobData) -> Conversion:
             float_tflite=str(written),
         )
         collect_output(written, job.float_tflite)
-    notes = (*_unrolled_notes(result), *unrepeatable_notes(result))
+    notes = (*_unrolled_notes(result), *not_compared_notes(result))
     return Conversion(notes, is_unrolled=bool(result["unrolled"]))
 
 
@@ -62,13 +62,10 @@ def _unrolled_notes(converted: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def unrepeatable_notes(converted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a note if outputs of the float model could not be compared with its .tflite."""
-    if converted["unrepeatable"]:
-        yield (
-            f"not held against {FLOAT_TFLITE}: {', '.join(converted['unrepeatable'])}; the float"
-            " model outputs something else each time it runs on the same samples"
-        )
+def not_compared_notes(converted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a note on each output of the float model that was not compared with its .tflite."""
+    for name, why in converted["not_compared"].items():
+        yield f"the output {name!r} was not held against {FLOAT_TFLITE}: {why}"
 
 
 def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
