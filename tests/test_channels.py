@@ -43,7 +43,9 @@ def scale_of(values: Array) -> float:
     return float(max(values.max(), 0) - min(values.min(), 0)) / 255
 
 
-def layout_of(values: Array, *ends: int, step: float | None = None) -> OutputLayout:
+def layout_of(
+    values: Array, *ends: int, step: float | None = None, operator: str = "LOGISTIC"
+) -> OutputLayout:
     """Return the layout of an output whose parts end at these channels; without any, of one."""
     shape, parts = values.shape[1:], []
     origins = np.empty(shape, np.int32)
@@ -52,7 +54,7 @@ def layout_of(values: Array, *ends: int, step: float | None = None) -> OutputLay
         part = origins[..., first:end]
         part[...] = np.arange(start, start + part.size).reshape(part.shape)
         source = ValueSource(tensor=0, first=start, size=part.size, period=end - first)
-        parts.append(OutputPart(layer="part", source=source))
+        parts.append(OutputPart(layer="part", operator=operator, source=source))
         start += part.size
     return OutputLayout(
         step=scale_of(values) if step is None else step,
@@ -87,7 +89,7 @@ def lost(values: Array, *ends: int) -> list[str]:
 def test_scores_beside_boxes_are_lost() -> None:
     values = np.concatenate([spread(366, 366, 366, 366), spread(*[1.0] * 10)], axis=-1)
     (group,) = groups(values, 4, 14)
-    assert group.where == "channels 4 to 13 of 14"
+    assert group.where == "channels 4 to 13 (of 14, from 0)"
     assert group.region == ((0, 8), (4, 14))
     assert group.is_lost
     assert (group.low, group.high) == pytest.approx((0, 1), abs=0.01)
@@ -95,16 +97,20 @@ def test_scores_beside_boxes_are_lost() -> None:
     assert group.sqnr_db is not None
     assert group.sqnr_db < 5
     assert worst_channels([[group], []]) == (
-        f"channels 4 to 13 of 14: SQNR {group.sqnr_db:.1f} dB, 0.7 steps of the scale, lost"
+        f"channels 4 to 13 (of 14, from 0): SQNR {group.sqnr_db:.1f} dB, 0.7 steps of the scale,"
+        " lost"
     )
     assert worst_channels([(), ()]) is None
 
 
 def test_without_parts_channels_are_lost_one_by_one() -> None:
-    assert lost(spread(366, 1, 1, 366, 1)) == ["channels 1 to 2 of 5", "channel 4 of 5"]
-    assert lost(spread(366, 1, low=-0.5)) == ["channel 1 of 2"]
+    assert lost(spread(366, 1, 1, 366, 1)) == [
+        "channels 1 to 2 (of 5, from 0)",
+        "channel 4 (of 5, from 0)",
+    ]
+    assert lost(spread(366, 1, low=-0.5)) == ["channel 1 (of 2, from 0)"]
     beside_an_offset = spread(1000, 0.4, low=20)
-    assert lost(beside_an_offset) == ["channel 1 of 2"]  # 20.0 to 20.4: an SQNR of 40 dB
+    assert lost(beside_an_offset) == ["channel 1 (of 2, from 0)"]  # 20.0 to 20.4: an SQNR of 40 dB
 
 
 def test_channels_of_alike_ranges_are_not_lost() -> None:
@@ -148,9 +154,28 @@ def test_a_channel_that_is_constant_in_float_is_not_lost() -> None:
 def test_a_part_whose_channels_have_offsets_is_lost_too() -> None:
     values = np.concatenate([spread(1000, 1000), spread(0.4, low=20), spread(0.4)], axis=-1)
     (group,) = groups(values, 2, 4)
-    assert (group.where, group.is_lost) == ("channels 2 to 3 of 4", True)
+    assert (group.where, group.is_lost) == ("channels 2 to 3 (of 4, from 0)", True)
     assert group.steps == pytest.approx(0.1, abs=0.02)
     assert (group.low, group.high) == pytest.approx((0, 20.4), abs=0.1)
+
+
+def test_no_ratio_of_neighboring_ranges_hides_a_lost_channel() -> None:
+    (group,) = groups(spread(*(3.0**-k for k in range(7)), low=-0.5))
+    assert (group.where, group.is_lost) == ("channels 5 to 6 (of 7, from 0)", True)
+
+
+def test_channels_that_are_all_lost_are_found() -> None:
+    positions = np.concatenate([spread(0.02, low=52.5), spread(0.02, low=13.4)], axis=-1)
+    assert lost(positions) == ["all values"]
+
+
+def test_a_part_of_0_to_1_that_is_no_probability_is_lost_beside_probabilities() -> None:
+    values = np.concatenate([spread(1, 1, 1, 1), spread(0.002)], axis=-1)
+    assert not groups(values, 4, 5)
+    layout = layout_of(values, 4, 5, operator="RELU")
+    assert [(group.where, group.is_lost) for group in groups(values, layout=layout)] == [
+        ("channel 4 (of 5, from 0)", True)
+    ]
 
 
 def test_few_values_show_no_range() -> None:
@@ -162,10 +187,14 @@ def test_class_scores_are_not_compared_by_channel() -> None:
     accuracy = find_metric("accuracy")
     labels = Measure(metric=accuracy, wanted=np.zeros(SAMPLES, np.int64))
     assert not groups(values, measures=(labels,))
-    assert lost(values) == ["channel 1 of 3"]  # without labels, unlike ranges are no class scores
-    assert [group.where for group in groups(values, 1, 2, 3)] == ["channel 1 of 3"]
+    assert lost(values) == [
+        "channel 1 (of 3, from 0)"
+    ]  # without labels, unlike ranges are no class scores
+    assert [group.where for group in groups(values, 1, 2, 3)] == ["channel 1 (of 3, from 0)"]
     mse = Measure(metric=find_metric("mse"), wanted=values)
-    assert [group.where for group in groups(values, measures=(mse,))] == ["channel 1 of 3"]
+    assert [group.where for group in groups(values, measures=(mse,))] == [
+        "channel 1 (of 3, from 0)"
+    ]
 
 
 def test_without_a_scale_nothing_is_compared() -> None:
@@ -178,11 +207,11 @@ def test_without_a_scale_nothing_is_compared() -> None:
 @pytest.mark.parametrize(
     ("model", "where"),
     [
-        (moved(TO_ROWS), "rows 4 to 6 of 7 along axis 1"),
+        (moved(TO_ROWS), "rows 4 to 6 (of 7, from 0) along axis 1"),
         (moved(TO_FLAT), "the part of b (24 of 56 values)"),
-        (moved(REVERSED), "channels 0 to 2 of 7"),
-        (moved(operator="PACK", axis=1), "row 1 of 2 along axis 1"),
-        (moved(operator="PACK", axis=3), "channel 1 of 2"),
+        (moved(REVERSED), "channels 0 to 2 (of 7, from 0)"),
+        (moved(operator="PACK", axis=1), "row 1 (of 2, from 0) along axis 1"),
+        (moved(operator="PACK", axis=3), "channel 1 (of 2, from 0)"),
     ],
 )
 def test_scores_are_lost_wherever_they_are_moved(model: bytes, where: str) -> None:
@@ -211,7 +240,7 @@ def found_in(model: bytes, target: str, *found: ChannelGroup) -> list[tuple[str,
 
 def group(*, is_lost: bool, steps: float = 0.6, sqnr_db: float = 0.0) -> ChannelGroup:
     return ChannelGroup(
-        where="channels 4 to 7 of 8",
+        where="channels 4 to 7 (of 8, from 0)",
         region=((0, 8), (4, 8)),
         low=0.004,
         high=0.92,
@@ -257,8 +286,8 @@ def test_a_comparison_with_lost_channels_does_not_pass() -> None:
 
 
 START = (
-    "output y: channels 4 to 7 of 8 from 0.004 to 0.92 in the float model, but the output's only"
-    " scale has steps of 1.44: these values are"
+    "output y: channels 4 to 7 (of 8, from 0) from 0.004 to 0.92 in the float model, but the"
+    " output's only scale has steps of 1.44: these values are"
 )
 BUILD = "build the model with an output for each kind of value"
 
@@ -282,11 +311,11 @@ def test_values_of_one_or_two_steps_are_nearly_lost() -> None:
     assert not is_note
     assert f"{START} nearly lost, hardly more than two can be told apart" in message
     assert worst_channels([[near]]) == (
-        "channels 4 to 7 of 8: SQNR 10.5 dB, 1.7 steps of the scale, nearly lost"
+        "channels 4 to 7 (of 8, from 0): SQNR 10.5 dB, 1.7 steps of the scale, nearly lost"
     )
     ((message, _),) = found_in(quantized("RELU"), "nano-33-ble-sense", near, group(is_lost=True))
     assert f"{START} lost (all)" in message.replace(
-        "channels 4 to 7 of 8 from 0.004 to 0.92, ", "", 1
+        "channels 4 to 7 (of 8, from 0) from 0.004 to 0.92, ", "", 1
     )
 
 

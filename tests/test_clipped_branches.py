@@ -152,7 +152,8 @@ def test_a_range_that_the_quantizer_narrows_is_told() -> None:
     asked = {"before": Range(min=-4.0, max=3.0), "after": Range(min=-2.0, max=3.0)}
     (note,) = cut_range_notes(narrowed("ABS", "RELU"), asked)
     assert note == (
-        "warning: abs: TensorFlow's quantizer cuts its values, of -4 to 3, to -2 to 3.1"
+        "warning: TensorFlow's quantizer cuts the values of abs: they range from -4 to 3, and it"
+        " represents -2 to 3.1"
     )
     assert (
         cut_range_notes(narrowed("ABS", "RELU"), asked | {"before": Range(min=-2.01, max=3.0)})

@@ -11,7 +11,7 @@ from evaluated_outputs import ACCURACY, INT8, MSE, R2, metric, scores
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.results import MetricResult, OutputResult
 from edgepack.evaluation.significance import mcnemar_p_value, wilson_interval
-from edgepack.metrics import predicted_classes
+from edgepack.metrics import find_metric, predicted_classes
 from edgepack.metrics.metric import Family, Measure, Metric
 from edgepack.quantization.affine import quantize
 
@@ -211,3 +211,16 @@ def test_class_0_of_a_binary_classifier_has_the_complementary_score() -> None:
     worst = Evaluator(float_outputs, (), ("no", "yes")).result(outputs, None).worst
     assert (worst[0].of_float.label, worst[0].of_float.score) == ("yes", 0.9)
     assert (worst[0].of_other.label, worst[0].of_other.score) == ("no", 0.75)
+
+
+def test_no_loss_on_samples_that_hardly_define_the_metric_shows_nothing() -> None:
+    """In a tenth of the resamples neither positive is drawn; in the others much is lost or won."""
+    labels = np.repeat([0, 1], [18, 2])
+    negatives = np.linspace(0.1, 0.8, 18)
+    one_way, other_way = (
+        np.concatenate([negatives, positives])[:, np.newaxis]
+        for positives in ([0.9, 0.05], [0.05, 0.9])
+    )
+    change = evaluated_metric(one_way, other_way, find_metric("roc-auc"), labels).change
+    assert change is not None
+    assert (change.loss, change.interval) == (0.0, None)

@@ -17,9 +17,11 @@ from edgepack.config.compare import CompareConfig
 from edgepack.config.firmware import NamedModel
 from edgepack.config.validate import ValidateConfig
 from edgepack.layer_errors.match_weights import Likeness, match_weights
+from edgepack.pipeline.comparison.cached_runs import Samples
 from edgepack.pipeline.comparison.compare import compare
+from edgepack.pipeline.comparison.reference import ReferenceModel
 from edgepack.pipeline.validation.lineage import as_source, lineage_notes
-from edgepack.pipeline.validation.read_inputs import read_file
+from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.pipeline.validation.validate import validate
 from edgepack.report.pages.validation import validation_document
 from edgepack.report.sections.verdict import verdict_headline
@@ -317,3 +319,23 @@ def test_compare_warns_beside_a_verdict_that_is_not_quantizations(
     assert warning.startswith("warning: int8.tflite was made from another model than kws")
     assert "FAILED: " in verdict
     assert verdict_headline(report).sentences[-1] == report.notes[-1]
+
+
+def test_notes_of_a_conversion_that_only_the_weights_need_are_reported(
+    given: Files, samples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def converting(model: ReferenceModel, _: Samples) -> ParsedFile:
+        model.notes += ("noted in the conversion",)
+        return read_file(model.path)
+
+    monkeypatch.setattr(ReferenceModel, "tflite", converting)
+    report = compare(
+        CompareConfig(
+            model=given.write("kws.tflite", dense(weights(0))),
+            candidates=(NamedModel(path=given.write("int8.tflite", dense(weights(0), "int8"))),),
+            targets=("linux-arm64",),
+            test=samples,
+            is_cached=False,
+        )
+    )
+    assert "noted in the conversion" in report.notes

@@ -240,7 +240,8 @@ def test_a_metric_that_is_undefined_for_the_float_model_yields_no_drop() -> None
     )
     comparison = Comparison(scheme="int8", data="test", samples=9, outputs={"y": output})
     assert verdict_line({}, comparison, {}) == (
-        "RUNS on 0 targets; int8 on tflm: SQNR 3.0 dB, max error 1 (9 test samples, no labels)"
+        "RUNS on 0 targets; int8: the ROC-AUC is undefined on 3 samples; int8 on tflm: SQNR 3.0 dB,"
+        " max error 1 (9 test samples)"
     )
 
 

@@ -14,7 +14,7 @@ from test_schemas import OF_EXPORT
 
 from edgepack.tflite.parser import read_tflite
 
-LOST = "channels 4 to 6 of 7"
+LOST = "channels 4 to 6 (of 7, from 0)"
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,16 @@ from edgepack.evaluation.collapse import CollapseOrigin
 from edgepack.evaluation.paired_outputs import MIN_SQNR_DB
 from edgepack.evaluation.results import Collapse
 
-_OF_ANY_INPUTS = {Collapse.NOT_FINITE, Collapse.CONSTANT}
+_OF_ANY_INPUTS = {Collapse.NOT_FINITE, Collapse.CONSTANT, Collapse.MOSTLY_CONSTANT}
 """What random inputs show as well as real ones; other outputs may suffer from the inputs alone."""
+
+_PREDICATES = {
+    Collapse.NOT_FINITE: "outputs NaN or infinity",
+    Collapse.CONSTANT: "outputs the same for every sample, unlike the float model",
+    Collapse.MOSTLY_CONSTANT: (
+        "outputs the same for 9 of 10 samples or more, unlike the float model"
+    ),
+}
 
 
 def outputs_are_not_lost(target: Target, evidence: Evidence) -> Iterator[Finding]:
@@ -58,10 +66,8 @@ def describe_collapse(name: str, closeness: Closeness, origin: CollapseOrigin | 
 
 def _how(closeness: Closeness) -> str:
     """Describe a collapse as a predicate."""
-    if closeness.collapse is Collapse.NOT_FINITE:
-        return "outputs NaN or infinity"
-    if closeness.collapse is Collapse.CONSTANT:
-        return "outputs the same for every sample, unlike the float model"
+    if closeness.collapse in _PREDICATES:
+        return _PREDICATES[closeness.collapse]
     if closeness.collapse is Collapse.NOISE:
         if closeness.sqnr_db is None or closeness.sqnr_db >= MIN_SQNR_DB:
             return "has an error that varies as much as the float model's outputs do"

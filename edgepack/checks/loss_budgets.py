@@ -62,8 +62,8 @@ def judge_drop(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Find
         judgement = judge_metric(each.metric, limit, each.max_abs_error)
         needed = samples_to_decide(change, limit, each.samples) if change else None
         clause = loss_clause(name, each.metric)
-        of = f"max_drop {limit:g} of {source}"
-        yield from _judged(judgement, clause, of, each.samples, needed, budgets)
+        budget = f"max_drop {limit:g} of {source}"
+        yield from _judged(judgement, clause, budget, each.samples, needed, budgets)
 
 
 def judge_class_drops(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Finding]:
@@ -89,10 +89,10 @@ def judge_class_drops(outputs: Outputs, source: str, budgets: Budgets) -> Iterat
             clause = class_loss_clause(name, worst)
             if len(classes) > 1:
                 clause += f", the most of {len(classes)} such classes"
-            of = f"max_class_drop {limit:g} of {source}"
+            budget = f"max_class_drop {limit:g} of {source}"
             needed = samples_to_decide(worst, limit, worst.samples)
             yield from _judged(
-                judgement, clause, of, worst.samples, needed, budgets, " of this class"
+                judgement, clause, budget, worst.samples, needed, budgets, " of this class"
             )
 
 
@@ -106,12 +106,13 @@ def judge_agreement(outputs: Outputs, source: str, budgets: Budgets) -> Iterator
             message=f"min_agreement of {source}: no output has class scores to agree on",
             cure="remove the budget, or use min_sqnr",
         )
+    budget = f"min_agreement {limit:g} of {source}"
     for name, each in outputs.items():
         if each.agreement is not None and 100 * each.agreement < limit:
             yield Finding(
-                message=f"{name} agrees with float on {each.agreement:.2%}, less than"
-                f" min_agreement {limit:g} of {source}",
+                message=f"{name} agrees with float on {each.agreement:.2%}, less than {budget}",
                 cure=_DEBUG,
+                budget=budget,
             )
 
 
@@ -122,11 +123,12 @@ def judge_sqnr(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Find
         if limit is None or each.max_abs_error == 0:
             continue
         sqnr = -math.inf if each.sqnr_db is None else each.sqnr_db
+        budget = f"min_sqnr {limit:g} of {source}"
         if sqnr < limit:
             yield Finding(
-                message=f"{name} has an SQNR of {sqnr:.1f} dB, less than min_sqnr {limit:g} of"
-                f" {source}",
+                message=f"{name} has an SQNR of {sqnr:.1f} dB, less than {budget}",
                 cure=_DEBUG,
+                budget=budget,
             )
 
 
@@ -152,7 +154,7 @@ def budgets_for(target: Target, evidence: Evidence) -> Iterator[tuple[str, Budge
 def _judged(
     judgement: Judgement,
     clause: str,
-    limit: str,
+    budget: str,
     samples: int,
     needed: int | None,
     budgets: Budgets,
@@ -164,18 +166,21 @@ def _judged(
     ``which`` says after "samples" which ones count, if not all.
     """
     if judgement is Judgement.BEYOND:
-        yield Finding(message=f"{clause}, more than {limit}", cure=_DEBUG)
+        yield Finding(message=f"{clause}, more than {budget}", cure=_DEBUG, budget=budget)
     if judgement is not Judgement.NOT_SHOWN:
         return
-    shown = f"{counted(samples, 'sample')}{which} cannot tell whether it is within {limit}"
+    shown = f"{counted(samples, 'sample')}{which} cannot tell whether it is within {budget}"
     message = f"{clause}: {shown}"
+    if budgets.not_shown:
+        message += f", which {budgets.not_shown}, as requested"
     if budgets.not_shown == PASSES:
-        yield Finding(message=f"{message}, which passes, as requested", is_note=True)
+        yield Finding(message=message, budget=budget, is_note=True)
         return
     more = f"about {needed:,}" if needed else "more"
     choice = "" if budgets.not_shown else f", or let it pass with --not-shown {PASSES}"
     yield Finding(
         message=message,
         cure=f"test on {more} samples{which}{choice}",
+        budget=budget,
         is_undecided=budgets.not_shown != FAILS,
     )

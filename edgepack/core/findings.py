@@ -10,14 +10,16 @@ class Finding:
     """One finding of a check.
 
     ``message`` names the subject and the rule, ``cure`` the remedy. ``operator``, such as CONV_2D,
-    and ``layer`` locate it in the model. A note does not make a target fail; what is undecided,
-    since the samples do not show it, neither fails nor passes.
+    and ``layer`` locate it in the model. ``budget`` is the limit of a loss that it is about, and
+    whose it is, such as "max_drop 1 of the command". A note does not make a target fail; what is
+    undecided, since the samples do not show it, neither fails nor passes.
     """
 
     message: str
     cure: str | None = None
     operator: str | None = None
     layer: str | None = None
+    budget: str | None = None
     is_note: bool = False
     is_undecided: bool = False
 

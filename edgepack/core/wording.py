@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 WARNING = "warning: "
-"""The start of a note about a likely mistake."""
+"""The start of a note about a likely mistake: a clause that can stand alone, ": " and the rest."""
 
 
 def counted(many: int, thing: str) -> str:
@@ -13,3 +13,12 @@ def counted(many: int, thing: str) -> str:
     ('1 label', '1,000 labels')
     """
     return f"1 {thing}" if many == 1 else f"{many:,} {thing}s"
+
+
+def brief(warning: str) -> str:
+    """Return the clause of a warning that can stand alone.
+
+    >>> brief("warning: the weights differ: those of all layers; compare it with another")
+    'warning: the weights differ'
+    """
+    return WARNING + warning.removeprefix(WARNING).partition(": ")[0]

@@ -17,6 +17,11 @@ from edgepack.evaluation.results import CONFIDENCE, Interval
 RESAMPLES = 1000
 """Number of bootstrap resamples."""
 
+MIN_SAMPLES = 6
+"""Samples from which on resamples show a change: the differences of ``n`` have the same sign by
+chance with a probability of ``2 ** (1 - n)``, which is above 5% for fewer, and no resample of them
+has another."""
+
 TABLES = 10_000
 """Number of contingency tables drawn for the difference of two accuracies, which is cheap."""
 

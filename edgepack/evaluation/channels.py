@@ -33,9 +33,14 @@ FEW_STEPS = 16.0
 LOST_STEPS = 2.0
 """Steps below which hardly more than two values can be told apart."""
 
+_MANY = 16
+"""Channels above which an output is taken for an image, a spectrum or the like."""
+
 _GAP = 4.0  # two bits
 _INT8_STEPS = 255
-_MIN_VALUES = 16  # fewer do not show a range
+_MIN_VALUES = 5
+"""Values that show the range of a channel: fewer may be alike by chance."""
+
 _VARIES = 1e-5  # of the magnitude; rounding in float32 makes a constant vary by less
 
 
@@ -43,11 +48,11 @@ _VARIES = 1e-5  # of the magnitude; rounding in float32 makes a constant vary by
 class ChannelGroup:
     """Values of an output that its scale under-resolves.
 
-    ``where`` names them, such as ``channels 4 to 13 of 14``; ``region`` has the first index and the
-    end of each axis of a sample, of the smallest block that has them all. ``low`` and ``high`` are
-    the float model's extremes, and ``steps`` is the number of steps of the output's scale that the
-    values span, in the channel that spans most. ``sqnr_db`` is as in
-    :class:`~edgepack.evaluation.scores.Score`, of these values only.
+    ``where`` names them, such as ``channels 4 to 13 (of 14, from 0)``; ``region`` has the first
+    index and the end of each axis of a sample, of the smallest block that has them all. ``low`` and
+    ``high`` are the float model's extremes, and ``steps`` is the number of steps of the output's
+    scale that the values span, in the channel that spans most, with what more samples are expected
+    to span. ``sqnr_db`` is as in :class:`~edgepack.evaluation.scores.Score`, of these values only.
     ``is_lost``: the quantized values carry hardly any information; otherwise they are coarse.
     """
 
@@ -79,20 +84,24 @@ def compare_channels(
     Each part of the output, wherever the values of it lie, is judged as a whole, as they have one
     meaning: among the scores
     of a detector's classes, one that never fires is small and still well represented. Values from 0
-    to 1 throughout have one meaning, too: they are probabilities. A part or output that is not lost
-    as a whole is judged ``by_channel`` of what computes it, where those of 0 to 1 count as one, and
-    only if the ranges of lost channels are separated from all others: by a factor of four, unlike
-    those of the pixels of an image, some of which hardly vary.
+    to 1 throughout have one meaning, too: they are probabilities, but for a part of a joined output
+    that no sigmoid or softmax computes. A part or output that is not lost as a whole is
+    judged ``by_channel`` of what computes it, where those of 0 to 1 count as one. If there are more
+    than 16 channels, the ranges of lost ones must be separated from all others by a factor of four:
+    unlike those of the pixels of an image, some of which hardly vary.
 
     Values are lost that vary in the float model, but span fewer than :data:`LOST_STEPS`, or, among
     those that span fewer than :data:`FEW_STEPS`, are constant once quantized or have an SQNR below
     :data:`~edgepack.evaluation.paired_outputs.MIN_SQNR_DB`.
     """
     low, high = bounds
-    if layout.step is None or layout.shape != float_outputs.shape[1:] or (low >= 0 and high <= 1):
+    if layout.step is None or layout.shape != float_outputs.shape[1:]:
         return ()
-    figures = [_PartFigures(layout, part, by_channel=by_channel) for part in layout.parts]
-    if len(figures) == 1 and not figures[0].has_channels:
+    parts = list(layout.parts)
+    if low >= 0 and high <= 1:
+        parts = [part for part in parts if layout.is_joined and not part.is_probability]
+    figures = [_PartFigures(layout, part, by_channel=by_channel) for part in parts]
+    if not figures or (not layout.is_joined and not figures[0].has_channels):
         return ()
     for _, float_block, block in paired_blocks(float_outputs, outputs, tensor, mask):
         for each in figures:
@@ -189,9 +198,9 @@ class _PartFigures:
         units += [np.flatnonzero(are_scores).tolist()] if are_scores.any() else []
         found = [(unit, group) for unit in units if (group := self._group(unit, step))]
         lost = [unit for unit, group in found if group.is_lost]
-        finest = min((group.steps for _, group in found if not group.is_lost), default=0.0)
+        finest = min((group.steps for _, group in found if not group.is_lost), default=np.inf)
         coarsest = max((group.steps for _, group in found if group.is_lost), default=0.0)
-        if not lost or finest < _GAP * coarsest:
+        if not lost or (len(self._numbers) > _MANY and finest < _GAP * coarsest):
             return
         for run in _runs(sorted(channel for unit in lost for channel in unit)):
             if group := self._group(run, step, is_lost=True):
@@ -201,7 +210,7 @@ class _PartFigures:
         self, channels: Sequence[int], step: float, *, is_lost: bool = False
     ) -> ChannelGroup | None:
         """Return the figures of the channels that vary in float, together; None if none does."""
-        extents = _varying_extents(self._lows, self._highs)
+        extents = _varying_extents(self._lows, self._highs) * self._unseen
         at = [channel for channel in channels if extents[channel] > 0]
         if not at:
             return None
@@ -224,6 +233,12 @@ class _PartFigures:
             or steps < LOST_STEPS
             or (steps < FEW_STEPS and bool(is_constant or is_noise)),
         )
+
+    @property
+    def _unseen(self) -> float:
+        """The expected range of a uniform distribution, as a fraction of that of the samples."""
+        values = self._samples * self._most
+        return (values + 1) / (values - 1)
 
     def _in_words(self, channels: Sequence[int], values: int) -> str:
         """Name channels that are no region of the output by the layer that computes them."""
@@ -255,11 +270,11 @@ def region_in_words(region: Region, shape: Sequence[int]) -> str:
     """Name a region of samples of a shape, the last axis of which is that of channels.
 
     >>> region_in_words(((0, 64), (4, 14)), (64, 14))
-    'channels 4 to 13 of 14'
+    'channels 4 to 13 (of 14, from 0)'
     >>> region_in_words(((4, 84), (0, 8400)), (84, 8400))
-    'rows 4 to 83 of 84 along axis 1'
+    'rows 4 to 83 (of 84, from 0) along axis 1'
     >>> region_in_words(((0, 8), (2, 3)), (16, 3))
-    'channel 2 of 3 in rows 0 to 7 of 16 along axis 1'
+    'channel 2 (of 3, from 0) in rows 0 to 7 (of 16, from 0) along axis 1'
     """
     last = len(shape)
     words = [
@@ -273,6 +288,5 @@ def region_in_words(region: Region, shape: Sequence[int]) -> str:
 
 def _axis_in_words(noun: str, span: tuple[int, int], size: int) -> str:
     first, end = span
-    if end - first == 1:
-        return f"{noun} {first} of {size}"
-    return f"{noun}s {first} to {end - 1} of {size}"
+    which = f"{noun} {first}" if end - first == 1 else f"{noun}s {first} to {end - 1}"
+    return f"{which} (of {size}, from 0)"

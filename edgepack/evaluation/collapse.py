@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,20 @@ from edgepack.evaluation.results import SIGNIFICANCE
 from edgepack.evaluation.significance import is_above_chance, mcnemar_p_value, wilson_interval
 from edgepack.storage.arrays import blocks, read_slice
 
-MIN_VARIATION = 2 / 255
+_INT8_STEPS = 255
+
+MIN_VARIATION = 2 / _INT8_STEPS
 """Two steps of an int8 output, as a fraction of its extent: less may be rounded to a constant."""
 
 _MAJORITY = 0.9
 """The fraction of equal outputs from which outputs are constant: few samples may be outliers."""
+
+_ENOUGH_TO_VARY = 16
+"""Samples on which outputs that vary by less than :data:`MIN_VARIATION` are judged, too: by
+chance, a few may be as alike."""
+
+_ROUNDED_TO = 1e-5
+"""What a constant varies by at most, as a fraction of the extent: rounding in float32 adds up."""
 
 _CANDIDATES = 3
 """The first outputs, one of which nearly all others equal if they are constant."""
@@ -98,20 +108,42 @@ class Variation:
 
     @property
     def is_constant(self) -> bool:
-        """Whether nearly all of the other model's outputs are the same, unlike the float's."""
-        limit = MIN_VARIATION * self._extremes.extent
-        return any(
-            self._is_majority(each) and each.extremes.variation > limit for each in self._repeated
+        """Whether all of the other model's outputs are the same, unlike the float's."""
+        return self._can_be_told_apart and any(
+            each.count == self._samples > 1 for each in self._repeated
         )
+
+    @property
+    def is_mostly_constant(self) -> bool:
+        """Whether nearly all outputs are the same, though the float's differ by more than a step.
+
+        Outputs of which most are the same in the float model, too, such as amounts of rain, are
+        not meant: by their standard deviation they differ by less than rounding to int8 would
+        spread them.
+        """
+        rounding = self._extremes.extent / _INT8_STEPS / math.sqrt(12)
+        return self._can_be_told_apart and any(
+            self._is_majority(each) and each.deviation > rounding for each in self._repeated
+        )
+
+    @property
+    def _can_be_told_apart(self) -> bool:
+        """Whether the float model's outputs vary so much that another's must, too.
+
+        Those from 0 to 1 may be probabilities, of which a sure model outputs hardly any others.
+        """
+        low, high = self._extremes.span
+        is_few = self._samples < _ENOUGH_TO_VARY or (low >= 0 and high <= 1)
+        least = MIN_VARIATION if is_few else _ROUNDED_TO
+        return self._extremes.variation > least * self._extremes.extent
 
     def is_drowned(self, power: float, noise: float) -> bool:
         """Whether the error varies at least as much as the float outputs do.
 
         ``power`` and ``noise`` are the sums of the squares of the signal and of the differences. A
-        constant would be as good then, whatever the sample. Outputs that hardly vary are left out:
-        they may be rounded to one.
+        constant would be as good then, whatever the sample.
         """
-        if self._extremes.variation <= MIN_VARIATION * self._extremes.extent:
+        if not self._can_be_told_apart:
             return False
         around_mean = (
             squares - float(np.square(total).sum()) / self._samples
@@ -143,25 +175,39 @@ class _Extremes:
         return float((self._high - self._low).max())
 
     @property
-    def extent(self) -> float:
-        """The extent of all elements, zero included, as that of a scale."""
+    def span(self) -> tuple[float, float]:
+        """The extremes of all elements, zero included, as those of a scale."""
         if self._low is None or self._high is None:
-            return 0.0
-        return float(max(self._high.max(), 0.0) - min(self._low.min(), 0.0))
+            return 0.0, 0.0
+        return min(float(self._low.min()), 0.0), max(float(self._high.max()), 0.0)
+
+    @property
+    def extent(self) -> float:
+        """The difference of the extremes of all elements, zero included."""
+        low, high = self.span
+        return high - low
 
 
 class _RepeatedOutput:
-    """Counts the samples with one output, and the float extremes of these samples."""
+    """Counts the samples with one output, and how the float model's outputs for these vary."""
 
     def __init__(self, output: Array) -> None:
         self._output = output.copy()
+        self._sum, self._squares = np.zeros((2, *output.shape))
         self.count = 0
-        self.extremes = _Extremes()
 
     def add(self, float_values: Array, other_values: Array) -> None:
         same = (other_values == self._output).reshape(len(other_values), -1).all(axis=1)
         self.count += int(np.count_nonzero(same))
-        self.extremes.add(float_values[same])
+        differences = float_values[same].astype(np.float64) - self._output
+        self._sum += differences.sum(axis=0)
+        self._squares += np.square(differences).sum(axis=0)
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the float model's outputs, of the element that varies most."""
+        mean = self._sum / self.count
+        return math.sqrt(max(0.0, float((self._squares / self.count - np.square(mean)).max())))
 
 
 class DecisionCounts:

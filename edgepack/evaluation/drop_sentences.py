@@ -192,7 +192,7 @@ def _p_value(change: Change) -> str:
     return f"= {change.p_value:.2g}" if change.p_value >= MIN_P else f"< {MIN_P}"
 
 
-_MIN_SCIENTIFIC = 1e15
+_MIN_SCIENTIFIC = 1e6
 """Numbers of this size or more are written with an exponent."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgepack.evaluation.bootstrap import (
+    MIN_SAMPLES,
     percentile_interval,
     sample_accuracy_losses,
     standard_error,
@@ -89,7 +90,9 @@ def metric_result(score: MetricScore, float_score: MetricScore | None) -> Metric
 def _interval(score: MetricScore) -> Interval | None:
     if score.is_correct is not None:
         return wilson_interval(int(score.is_correct.sum()), len(score.is_correct))
-    return None if score.resampled is None else percentile_interval(score.resampled)
+    if score.resampled is None or score.samples < MIN_SAMPLES:
+        return None
+    return percentile_interval(score.resampled)
 
 
 def _change(float_score: MetricScore, score: MetricScore) -> Change:
@@ -101,8 +104,9 @@ def _change(float_score: MetricScore, score: MetricScore) -> Change:
     assert float_score.resampled is not None  # noqa: S101 (not an accuracy)
     assert score.resampled is not None  # noqa: S101
     resampled = metric_losses(score.metric, float_score.resampled, score.resampled)
-    interval = percentile_interval(resampled)
-    if interval is None and loss == 0 and score.metric.unit is Unit.FRACTION:
+    interval = percentile_interval(resampled) if score.samples >= MIN_SAMPLES else None
+    is_unchanged = loss == 0 and not resampled[np.isfinite(resampled)].any()
+    if interval is None and is_unchanged and score.metric.unit is Unit.FRACTION:
         # No resample differs, so that they show nothing: an accuracy stands in for the fraction.
         unchanged = np.ones(score.samples, bool)
         accuracy = _accuracy_change(loss, unchanged, unchanged)

@@ -100,6 +100,8 @@ class OutputNoise:
             return Collapse.NOT_FINITE
         if self._variation.is_constant:
             return Collapse.CONSTANT
+        if self._variation.is_mostly_constant:
+            return Collapse.MOSTLY_CONSTANT
         if self._class_counts.agrees_by_chance(self._same):
             return Collapse.CHANCE
         is_noise = self.sqnr_db is not None and self.sqnr_db < MIN_SQNR_DB

@@ -106,6 +106,7 @@ class Collapse(str, Enum):
 
     NOT_FINITE = "not finite"
     CONSTANT = "constant"
+    MOSTLY_CONSTANT = "mostly constant"
     NOISE = "noise"
     CHANCE = "chance"
 

@@ -92,9 +92,9 @@ def cut_ranges(model: Model, ranges: Mapping[str, Range]) -> list[RepresentedRan
 def cut_range_notes(model: Model, ranges: Mapping[str, Range]) -> list[str]:
     """Return a warning about each range of :func:`cut_ranges`."""
     return [
-        f"{WARNING}{each.layer}: TensorFlow's quantizer cuts its values, of"
-        f" {each.asked.min:.4g} to {each.asked.max:.4g}, to {each.represented.min:.4g} to"
-        f" {each.represented.max:.4g}"
+        f"{WARNING}TensorFlow's quantizer cuts the values of {each.layer}: they range from"
+        f" {each.asked.min:.4g} to {each.asked.max:.4g}, and it represents"
+        f" {each.represented.min:.4g} to {each.represented.max:.4g}"
         for each in cut_ranges(model, ranges)
     ]
 

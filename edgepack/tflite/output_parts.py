@@ -18,14 +18,24 @@ _ACTIVATIONS = (
     *("ELU", "EXP", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "LOG_SOFTMAX", "PRELU"),
     *("RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "SOFTMAX", "TANH"),
 )
+_PROBABILITIES = ("LOGISTIC", "SOFTMAX")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPart:
-    """A part of an output: the ``source`` of its values, which the ``layer`` computes."""
+    """A part of an output: the ``source`` of its values.
+
+    The ``operator``, such as LOGISTIC, of the ``layer`` computes them.
+    """
 
     layer: str
+    operator: str
     source: ValueSource
+
+    @property
+    def is_probability(self) -> bool:
+        """Whether the operator computes probabilities."""
+        return self.operator in _PROBABILITIES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +88,11 @@ class _Walk:
             operator=operator,
             origins=computed.values.reshape(tensor.sample_shape),
             parts=tuple(
-                OutputPart(layer=self._layer(source.tensor), source=source)
+                OutputPart(
+                    layer=self._layer(source.tensor),
+                    operator=self._writer_name(source.tensor),
+                    source=source,
+                )
                 for source in computed.sources
             ),
             pieces=find_pieces(self._graph, self._tracer, output, operator),
@@ -98,7 +112,10 @@ class _Walk:
         """Return the operator that joins the parts, the last one, or else computes the values."""
         joins = [index for index in origins.followed if self._tracer.is_join(index)]
         (first, *others) = origins.sources
-        writer = self._tracer.writer(joins[-1] if joins and others else first.tensor)
+        return self._writer_name(joins[-1] if joins and others else first.tensor)
+
+    def _writer_name(self, index: int) -> str:
+        writer = self._tracer.writer(index)
         return writer.name if writer else "input"
 
     def _layer(self, index: int) -> str:

@@ -90,11 +90,14 @@ def compare(
             stages = details.add_to(stages)
             lint, lint_notes = details.lint()
             notes += lint_notes
+        lineage = tuple(
+            _lineage_notes(setup)
+        )  # may convert the float model, which adds notes to it
         notes += (
             *setup.float_model.notes,
             *cache.notes,
             *_float_notes(setup, float_run),
-            *_lineage_notes(setup),
+            *lineage,
         )
         report = _report(setup, stages, folds, lint, notes)
         if folder is not None:

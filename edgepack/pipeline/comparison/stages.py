@@ -10,7 +10,7 @@ from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.setup import ComparisonSetup
-from edgepack.report.data.comparison import FLOAT, Stage, StageRun
+from edgepack.report.data.comparison import FLOAT, PRUNED, Stage, StageRun
 from edgepack.tflite.output_parts import output_layouts
 
 
@@ -86,7 +86,8 @@ def _run(candidate: Candidate, run: RuntimeOutputs, scorings: Mapping[str, Scori
 
 def _result(candidate: Candidate, result: OutputResult) -> OutputResult:
     """Return a result without noise as a collapse if compression may have changed the outputs."""
+    is_compressed = candidate.role == PRUNED or candidate.pruned is not None
     distance = result.distance
-    if candidate.pruned is None or distance is None or distance.collapse is not Collapse.NOISE:
+    if not is_compressed or distance is None or distance.collapse is not Collapse.NOISE:
         return result
     return replace(result, distance=replace(distance, collapse=None))

@@ -5,7 +5,10 @@ None is written as ``NONE``.
 
 from __future__ import annotations
 
-from edgepack.config.budgets import LOSS_BUDGETS, PASSES, Budgets
+from collections.abc import Iterable, Iterator, Mapping
+
+from edgepack.config.budgets import LOSS_BUDGETS, Budgets
+from edgepack.core.findings import Finding
 from edgepack.evaluation.drop_sentences import MIN_P, decimals_of
 from edgepack.evaluation.results import MetricResult
 from edgepack.evaluation.scores import OutputComparison, Score
@@ -13,6 +16,7 @@ from edgepack.metrics.metric import Unit
 from edgepack.report.format.text_table import NONE, list_names
 
 _LARGE = 1000
+_SMALL = 0.001
 _LONG_MS = 100
 _PLACES = 2  # decimals
 UNITS = {Unit.FRACTION: " points", Unit.ERROR: "%", Unit.DECIBELS: " dB", Unit.PLAIN: ""}
@@ -105,8 +109,14 @@ def format_bytes(size: float | None) -> str:
 
 
 def format_four_decimals(figure: float | None) -> str:
-    """Format a number, such as a metric's value, with four decimals."""
-    return NONE if figure is None else f"{figure:.4f}"
+    """Format a number, such as a metric's value, with four decimals, or more if it is small.
+
+    >>> format_four_decimals(0.9), format_four_decimals(0.0), format_four_decimals(0.00071234)
+    ('0.9000', '0.0000', '0.000712')
+    """
+    if figure is None:
+        return NONE
+    return f"{figure:.3g}" if 0 < abs(figure) < _SMALL else f"{figure:.4f}"
 
 
 def format_count(whole: float | None) -> str:
@@ -125,27 +135,25 @@ def format_milliseconds(time: float) -> str:
     return f"{time:#.3g}".rstrip(".") + " ms"
 
 
-def format_kept_budgets(source: str, budgets: Budgets) -> str:
-    """Describe limits of what quantization may lose that are kept, as far as the samples show.
+def format_kept_budgets(
+    budgets: Mapping[str, Budgets], findings: Iterable[Finding]
+) -> Iterator[str]:
+    """Describe limits of a loss, by source, that nothing among the findings breaks.
 
-    >>> format_kept_budgets("the command", Budgets(max_drop=1))
-    'within max_drop 1 of the command'
-    >>> format_kept_budgets("the command", Budgets(max_drop=1, not_shown=PASSES))
-    'not shown to be beyond max_drop 1 of the command'
+    >>> budgets = {"the command": Budgets(max_drop=1, min_sqnr=20)}
+    >>> list(format_kept_budgets(budgets, []))
+    ['within max_drop 1, min_sqnr 20 of the command']
+    >>> not_shown = Finding(message="", budget="max_drop 1 of the command", is_note=True)
+    >>> list(format_kept_budgets(budgets, [not_shown]))
+    ['within min_sqnr 20 of the command', 'max_drop 1 of the command is not shown, which passes']
     """
-    kept = "not shown to be beyond" if budgets.not_shown == PASSES else "within"
-    return f"{kept} {format_loss_limits(source, budgets)}"
-
-
-def format_loss_limits(source: str, budgets: Budgets) -> str:
-    """List the limits of what quantization may lose, and say whose they are.
-
-    >>> format_loss_limits("the command", Budgets(max_drop=1, min_sqnr=20))
-    'max_drop 1, min_sqnr 20 of the command'
-    """
-    limits = {name: getattr(budgets, name) for name in LOSS_BUDGETS}
-    names = list_names([f"{name} {limit:g}" for name, limit in limits.items() if limit is not None])
-    return f"{names} of {source}"
+    not_shown = list(dict.fromkeys(each.budget for each in findings if each.budget))
+    for source, each in budgets.items():
+        limits = {name: getattr(each, name) for name in LOSS_BUDGETS}
+        names = [f"{name} {limit:g}" for name, limit in limits.items() if limit is not None]
+        if kept := [name for name in names if f"{name} of {source}" not in not_shown]:
+            yield f"within {list_names(kept)} of {source}"
+    yield from (f"{budget} is not shown, which passes" for budget in not_shown)
 
 
 def _with_unit(figure: float | None, unit: str) -> str:

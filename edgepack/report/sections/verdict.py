@@ -54,7 +54,7 @@ def loss_sentences(report: ComparisonReport) -> list[str]:
 def kept_budgets(report: ComparisonReport) -> list[str]:
     """Return the budgets that all models keep; none if a model does not."""
     budgets = report.budgets if report.word == PASSED else {}
-    return [format_kept_budgets(source, each) for source, each in budgets.items()]
+    return list(format_kept_budgets(budgets, report.findings))
 
 
 def _word(report: ComparisonReport) -> tuple[str, Tone]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from edgepack.core.findings import Finding
 from edgepack.core.printable import printable
+from edgepack.core.wording import brief
 from edgepack.evaluation.results import ClassResult, Distance, MetricResult
 from edgepack.report.data.comparison import PRUNED, ComparisonReport, Stage
 from edgepack.report.data.stage_runs import (
@@ -30,6 +31,7 @@ from edgepack.report.format.text_table import (
 )
 from edgepack.report.sections.disagreements import class_and_score
 from edgepack.report.sections.folds import folds_sentence
+from edgepack.report.sections.notes import warnings_among
 from edgepack.report.sections.verdict import kept_budgets, loss_sentences
 
 _NAME = 16
@@ -263,6 +265,7 @@ def _verdict(report: ComparisonReport) -> Iterator[str]:
     if not losses and not report.findings:
         yield "nothing was compared"
     yield from (_hanging("", sentence) for sentence in losses)
+    yield from (_hanging("", brief(warning)) for warning in warnings_among(report.notes))
     for finding in sorted(report.findings, key=_gravity):
         yield _hanging(f"{_severity(finding)}: ", str(finding))
     yield from (_hanging("PASSED: ", kept) for kept in kept_budgets(report))

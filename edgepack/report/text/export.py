@@ -32,7 +32,7 @@ def render_export(report: Report) -> str:
         note_paragraphs([*report.notes, *(finding.note for finding in report.lint)]),
         render_targets(report.targets),
         render_findings(report.targets),
-        verdict_line(report.targets, report.comparison, report.budgets, report.lint),
+        verdict_line(report.targets, report.comparison, report.budgets, report.lint, report.notes),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -29,7 +29,7 @@ def render_validation(report: ValidationReport) -> str:
         *_interpreters(report),
         render_findings(report.targets),
         note_paragraphs(report.notes),
-        verdict_line(report.targets, report.comparison, report.budgets),
+        verdict_line(report.targets, report.comparison, report.budgets, notes=report.notes),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from edgepack.calibration.lint import LintFinding
 from edgepack.config.budgets import Budgets
 from edgepack.config.validate import RANDOM
-from edgepack.core.wording import counted
+from edgepack.core.wording import brief, counted
 from edgepack.evaluation.drop_sentences import change_sentence, loss_clause
 from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import Comparison, OutputComparison
@@ -15,11 +15,11 @@ from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetRe
 from edgepack.report.format.amounts import (
     format_four_decimals,
     format_kept_budgets,
-    format_loss_limits,
     format_percent,
     format_three_digits,
 )
 from edgepack.report.format.text_table import list_names
+from edgepack.report.sections.notes import warnings_among
 
 RUNS = "RUNS"
 
@@ -29,9 +29,11 @@ def verdict_line(
     comparison: Comparison | None,
     budgets: Mapping[str, Budgets],
     lint: Sequence[LintFinding] = (),
+    notes: Sequence[str] = (),
 ) -> str:
-    """Return the clauses of the verdict as one line."""
-    return "; ".join(verdict_clauses(targets, comparison, budgets, lint))
+    """Return the clauses of the verdict as one line, with what the warnings among notes say."""
+    clauses = verdict_clauses(targets, comparison, budgets, lint)
+    return "; ".join([*clauses, *map(brief, warnings_among(notes))])
 
 
 def verdict_clauses(
@@ -75,7 +77,7 @@ def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]
         for word in (FAILED, NOT_CHECKED, NOT_SHOWN)
     }
     outcomes = [
-        f"{word.upper()} on {list_names(each)}{_why(word, targets[each[0]], budgets)}"
+        f"{word.upper()} on {list_names(each)}{_why(word, targets[each[0]])}"
         for word, each in names.items()
         if each
     ]
@@ -86,11 +88,11 @@ def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]
     return "; ".join([*outcomes, *([f"{word} on {good} of {len(targets)}"] if good else [])])
 
 
-def _why(word: str, target: TargetReport, budgets: Mapping[str, Budgets]) -> str:
+def _why(word: str, target: TargetReport) -> str:
     """Return why a target has an outcome: the first failure, or the budgets that are not shown."""
     if word == NOT_SHOWN:
-        limits = [format_loss_limits(source, each) for source, each in budgets.items()]
-        return f" to be within {', '.join(limits)}"
+        limits = dict.fromkeys(each.budget for each in target.verdict.undecided if each.budget)
+        return f" to be within {list_names(list(limits))}"
     failures = [each for result in target.verdict.results for each in result.failures]
     if word != FAILED or not failures:
         return ""
@@ -124,7 +126,7 @@ def _loss(output: OutputComparison, comparison: Comparison, *, is_judged: bool) 
         if (change := score.change) is not None and change.loss is not None
     }
     if not losses:
-        return _distance(output, comparison)
+        return _without_change(output, comparison)
     runtime = max(losses, key=lambda name: losses[name])
     metric = output.metric_result(runtime)
     assert metric is not None  # noqa: S101 (it has a change)
@@ -138,20 +140,31 @@ def _loss(output: OutputComparison, comparison: Comparison, *, is_judged: bool) 
     return f"{metric.title} {value} ({runtime}), float {of_float}: {sentence}"
 
 
-def _distance(output: OutputComparison, comparison: Comparison) -> str:
-    """Return how far an output without labels is from float's, on the worst interpreter."""
+def _without_change(output: OutputComparison, comparison: Comparison) -> str:
+    """Return why there is no loss of a metric, and how far the output is from float's."""
+    results = ((name, output.metric_result(name)) for name in output.quantized)
+    for runtime, metric in results:
+        if metric is not None:
+            samples = output.closeness(runtime, comparison.samples).samples
+            sentence = change_sentence(comparison.scheme, samples, metric)
+            return f"{sentence}; {_distance(output, comparison)}"
+    return _distance(output, comparison, "no labels")
+
+
+def _distance(output: OutputComparison, comparison: Comparison, *remarks: str) -> str:
+    """Return how far an output is from float's, on the worst interpreter."""
     runtime, worst = max(output.quantized.items(), key=lambda each: each[1].mean_abs_error)
     figures = [f"max error {format_three_digits(worst.max_abs_error)}"]
     if worst.sqnr_db is not None:
         figures.insert(0, f"SQNR {worst.sqnr_db:.1f} dB")
     if worst.agreement is not None:
         figures.insert(0, f"agrees with float on {format_percent(worst.agreement)}")
-    total = counted(comparison.samples, f"{comparison.data} sample")
-    return f"{comparison.scheme} on {runtime}: {', '.join(figures)} ({total}, no labels)"
+    total = ", ".join([counted(comparison.samples, f"{comparison.data} sample"), *remarks])
+    return f"{comparison.scheme} on {runtime}: {', '.join(figures)} ({total})"
 
 
 def _budgets(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> Iterator[str]:
     """Return which budgets are kept, if all of them are."""
     if _pass(targets):
-        for source, each in budgets.items():
-            yield format_kept_budgets(source, each)
+        findings = [each for target in targets.values() for each in target.verdict.findings]
+        yield from format_kept_budgets(budgets, findings)

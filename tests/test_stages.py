@@ -1,0 +1,62 @@
+"""The stages of a comparison: what compression changed is no noise that quantization made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import tiny
+
+from edgepack.evaluation.results import Collapse
+from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
+from edgepack.pipeline.comparison.candidates import Candidate
+from edgepack.pipeline.comparison.stages import score_stages
+from edgepack.pipeline.validation.read_inputs import read_file
+from edgepack.report.data.comparison import PRUNED, QUANTIZED
+from edgepack.storage.artifact import Artifact
+from edgepack.storage.cache import Cache
+
+VALUES = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+OTHERS = np.random.default_rng(1).normal(scale=0.9, size=VALUES.shape).astype(np.float32)
+
+
+def collapses(tmp_path: Path, outputs: np.ndarray) -> list[Collapse | None]:
+    """Score a pruned model and what was quantized from it, and a model that was only quantized."""
+    path = tmp_path / "model.tflite"
+    ends = [tiny.Value((1, 3)), tiny.Value((1, 3))]
+    path.write_bytes(tiny.one_operator("TANH", ends[:1], ends[1:]))
+    file = read_file(path)
+    roles = {"pruned": (PRUNED, None), "of it": (QUANTIZED, file), "int8": (QUANTIZED, None)}
+    setup: Any = SimpleNamespace(
+        float_model=SimpleNamespace(
+            signature=file.signature,
+            runtime="Keras",
+            path=path,
+            artifact=Artifact(bytes=0, sha256=""),
+        ),
+        measures={},
+        classes={},
+        cache=Cache(None, tmp_path),
+        candidates=[
+            Candidate(name=name, role=role, file=file, origin=None, pruned=pruned)
+            for name, (role, pruned) in roles.items()
+        ],
+    )
+    runs = {name: {"litert": run_of(outputs, name)} for name in roles}
+    _, *stages = score_stages(setup, run_of(VALUES, "float"), runs)
+    results = [each for stage in stages for each in stage.runs["litert"].outputs.values()]
+    return [each.distance.collapse for each in results if each.distance]
+
+
+def run_of(outputs: np.ndarray, content: str) -> RuntimeOutputs:
+    return RuntimeOutputs(version="1", outputs=[outputs], failure=None, content=content)
+
+
+def test_noise_is_a_collapse_only_where_nothing_was_compressed(tmp_path: Path) -> None:
+    assert collapses(tmp_path, 0.3 * VALUES + OTHERS) == [None, None, Collapse.NOISE]
+
+
+def test_constant_outputs_are_a_collapse_in_every_stage(tmp_path: Path) -> None:
+    assert collapses(tmp_path, np.zeros_like(VALUES)) == [Collapse.CONSTANT] * 3
