@@ -55,6 +55,15 @@ def test_labels_in_another_order_are_found_with_the_order() -> None:
     )
 
 
+def test_a_class_that_is_predicted_badly_hides_no_other_order() -> None:
+    labels = labels_of(128, 5)
+    predicted = 4 - labels
+    predicted[np.flatnonzero(labels == 0)[::3]] = 2
+    found = find_reordering(scores(predicted, 5), labels)
+    assert found is not None
+    assert found.moved == {0: 4, 1: 3, 3: 1, 4: 0}
+
+
 def test_two_swapped_classes_of_many_are_found() -> None:
     labels = labels_of(400, 10)
     swapped = np.array([0, 1, 2, 3, 4, 5, 7, 6, 8, 9])

@@ -110,6 +110,16 @@ def test_a_single_output_changes_class_at_one_half() -> None:
     assert output_deviation(outputs, reference, OUTPUT, 0.5).argmax_disagreements == 1
 
 
+def test_rounding_in_float32_raises_no_doubt() -> None:
+    floats = {"out": np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)}
+    real = {"out": Tensor(name="out", shape=(1, 2), dtype="float32", quant=None, data=b"")}
+    rounded = Run(version="", outputs={"out": floats["out"] * np.float32(1 + 3e-7)})
+    runs = {REFERENCE.name: rounded, "litert": Run(version="", outputs=floats)}
+    validation = compare_with_reference_kernels(runs, real, floats)
+    assert validation.notes == ()
+    assert validation.deviations["litert"]["out"].max_lsb < 1
+
+
 def test_without_the_reference_kernels_nothing_is_claimed() -> None:
     floats = {"out": np.zeros((1, 2), np.float32)}
     runs = {"tflm": Run(version="", outputs={"out": np.zeros((1, 2), np.int8)})}

@@ -15,7 +15,7 @@ from edgepack.metrics import class_count, decision_boundary, predicted_classes
 from edgepack.storage.arrays import blocks
 
 _MIN_SHARE = 0.8
-"""The share of each class, and of all samples, that must be predicted as one other class."""
+"""The share of all samples, of those that move, and of the classes, that must agree."""
 
 _MAX_CHANCE = log(1e-6)
 """The natural logarithm of the largest probability to find an order where there is none."""
@@ -66,9 +66,9 @@ def label_order(evidence: LintEvidence) -> RuleResult | None:
     """No other order of the classes makes labels agree with predictions.
 
     An order is found if at least 80% of the samples are predicted as the class that it gives them,
-    if it moves two classes or more with samples, of which 80% are so predicted by 80% or more, and
-    if a model whose predictions do not depend on the labels would reach that with a probability
-    below 1e-6.
+    and as many of those of the classes that it moves, which are two or more; if most samples of 80%
+    of these classes are; and if a model whose predictions do not depend on the labels would reach
+    that with a probability below 1e-6.
     """
     for name, labels in evidence.labels.items():
         outputs = evidence.observation.outputs[name]
@@ -89,11 +89,13 @@ def find_reordering(outputs: NDArray[np.float32], labels: Array) -> Reordering |
         moved = np.flatnonzero((order != np.arange(classes)) & counts.any(axis=1))
         hits, sizes = counts[moved, order[moved]], counts[moved].sum(axis=1)
         after = counts[np.arange(classes), order].sum() / len(labels)
-        are_predicted = hits >= _MIN_SHARE * sizes
-        if len(moved) < _MIN_MOVED or min(after, are_predicted.mean()) < _MIN_SHARE:
+        if len(moved) < _MIN_MOVED:
+            continue
+        of_moved, mostly = hits.sum() / sizes.sum(), (2 * hits > sizes).mean()
+        if min(after, of_moved, mostly) < _MIN_SHARE:
             continue
         likeliest = counts.sum(axis=0)[order[moved]].max() / len(labels)
-        chance = log_chance(hits.sum() / sizes.sum(), likeliest, sizes.sum())
+        chance = log_chance(of_moved, likeliest, sizes.sum())
         if chance + log_orders(len(moved)) < _MAX_CHANCE:
             return Reordering(
                 samples=len(labels),
