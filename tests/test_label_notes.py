@@ -73,3 +73,14 @@ def test_how_labels_of_two_meanings_are_taken_is_said(
     found = list(label_notes(measures, labelled, signature, "test"))
     assert len(found) == (note is not None)
     assert note is None or note in found[0]
+
+
+def test_arrays_that_may_be_meant_as_labels_are_named() -> None:
+    signature = Signature(inputs=(), outputs=(SCORES,))
+    unlabelled = replace(dataset(None, SCORES), labels={}, unused=("cls", "labels"))
+    assert list(label_notes({}, unlabelled, signature, "test")) == [
+        f"the arrays cls, labels of the test data are not used: labels are called {SCORES.name} or y"
+    ]
+    labelled = replace(dataset([0, 1], SCORES), unused=("id",))
+    measures = choose_measures(None, labelled, signature)
+    assert not list(label_notes(measures, labelled, signature, "test"))

@@ -61,6 +61,7 @@ def test_a_pruned_resnet_keeps_its_accuracy(mlperf: Path, tmp_path: Path) -> Non
             MLPERF / "ic" / "pretrainedResnet.h5",
             *("--representative", mlperf / "ic_calibration.npz"),
             *("--test", MLPERF / "ic" / "test.npz", "--target", "android-arm64", *options),
+            *("--observer", "mse"),  # min-max may lose two points more to outliers
             timeout=1500,
         ).report
         assert report["sparsity"]["int8"]["overall"] >= (0.499 if options else 0)

@@ -27,7 +27,7 @@ class StoredDataset:
 
     ``inputs`` and ``labels`` are paths of .npy files by the model's inputs and outputs;
     ``classes`` the names of the classes, if known; ``rows`` and ``names`` those of the samples, as
-    in :class:`Dataset`; ``notes`` sentences for the user.
+    in :class:`Dataset`, as ``unused`` is; ``notes`` sentences for the user.
     """
 
     source: str
@@ -36,6 +36,7 @@ class StoredDataset:
     classes: tuple[str, ...]
     rows: tuple[int, ...]
     names: tuple[str, ...]
+    unused: tuple[str, ...]
     notes: tuple[str, ...]
 
     def dataset(self) -> Dataset:
@@ -48,6 +49,7 @@ class StoredDataset:
             classes=self.classes,
             rows=self.rows,
             names=self.names,
+            unused=self.unused,
         )
 
 
@@ -108,6 +110,7 @@ def read_dataset(
         classes=source.classes,
         rows=() if chosen is None else tuple(chosen.tolist()),
         names=tuple(names),
+        unused=tuple(sorted({*source.names()} - {*fields.inputs.values(), *fields.labels.values()})),
         notes=tuple(_notes(source.name, context.samples, survey)),
     )
 

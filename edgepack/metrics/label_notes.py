@@ -20,8 +20,17 @@ def label_notes(
 ) -> Iterator[str]:
     """Yield a note for labels that are read as class numbers or as values, where both look right.
 
+    Another if nothing is measured of an output, and there are arrays that may be meant as labels.
     ``measures`` are the chosen ones by output; ``role`` names the data, such as "test".
     """
+    missing = [each.name for each in signature.outputs if each.name not in measures]
+    if missing and dataset.unused:
+        names = [*missing, *(["y"] if len(signature.outputs) == 1 else [])]
+        many = len(dataset.unused) > 1
+        yield (
+            f"the array{'s' * many} {', '.join(dataset.unused)} of the {role} data"
+            f" {'are' if many else 'is'} not used: labels are called {' or '.join(names)}"
+        )
     for output in signature.outputs:
         labels = dataset.labels.get(output.name)
         if labels is None or output.name not in measures or labels.ndim <= len(output.shape):

@@ -22,7 +22,8 @@ class Dataset:
     labels or target values. They are read from disk as needed; ``files`` has the paths of the
     inputs, for workers. ``classes`` are the class names, if there are any. ``source`` names the
     data in messages. ``rows`` are the samples' rows in the source, if not all of it was read, and
-    ``names`` those of their files, if each has one.
+    ``names`` those of their files, if each has one. ``unused`` are the names of the source's arrays
+    that are neither inputs nor labels.
     """
 
     source: object
@@ -32,6 +33,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
     def row(self, sample: int) -> int:
         """Return the row of a sample in the source."""

@@ -98,7 +98,11 @@ def require_measurable(
     """
     has_classes = any(each.metric.family is Family.CLASSIFICATION for each in measures)
     why = "the test data has no labels, so " if is_tested else ""
-    cure = "add them as 'y', or choose" if is_tested else "give --test, with labels or with"
+    cure = (
+        "add them, as 'y' or under the outputs' names, or choose"
+        if is_tested
+        else "give --test, with labels or with"
+    )
     handling = budgets[COMMAND].not_shown if COMMAND in budgets else None
     if handling and not any(each.limits_drop for _, each in _all_budgets(budgets, targets)):
         raise ConfigError(
