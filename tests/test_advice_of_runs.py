@@ -84,7 +84,12 @@ RECONSTRUCTED = choose_measures(
 @pytest.mark.parametrize(
     ("budgets", "tested", "advice", "followed"),
     [
-        ({"max_drop": 1}, True, "add them, as 'y' or under the outputs' names, or choose --metric reconst", LABELLED),
+        (
+            {"max_drop": 1},
+            True,
+            "add them, as 'y' or under the outputs' names, or choose --metric reconst",
+            LABELLED,
+        ),
         ({"max_drop": 1}, True, "or choose --metric reconstruction-mse", RECONSTRUCTED),
         ({"max_drop": 1}, False, "give --test, with labels or with --metric rec", LABELLED),
         ({"max_drop": 1}, False, "or with --metric reconstruction-mse", RECONSTRUCTED),

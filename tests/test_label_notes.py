@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,10 @@ def test_arrays_that_may_be_meant_as_labels_are_named() -> None:
     signature = Signature(inputs=(), outputs=(SCORES,))
     unlabelled = replace(dataset(None, SCORES), labels={}, unused=("cls", "labels"))
     assert list(label_notes({}, unlabelled, signature, "test")) == [
-        f"the arrays cls, labels of the test data are not used: labels are called {SCORES.name} or y"
+        (
+            "the arrays cls, labels of the test data are not used: labels are called"
+            f" {SCORES.name} or y"
+        )
     ]
     labelled = replace(dataset([0, 1], SCORES), unused=("id",))
     measures = choose_measures(None, labelled, signature)

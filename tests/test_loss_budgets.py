@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgepack.checks.loss_budgets import (
     judge_agreement,
@@ -17,8 +19,10 @@ from edgepack.core.errors import TableError
 from edgepack.core.findings import Finding
 from edgepack.evaluation.bootstrap import percentile_interval, sample_accuracy_losses
 from edgepack.evaluation.closeness import Closeness
+from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.loss_judgement import Judgement, judge_metric, samples_to_decide
 from edgepack.evaluation.results import Change, ClassLoss, Interval, MetricResult
+from edgepack.metrics import Measure, find_metric
 
 SOURCE = "the command"
 
@@ -114,6 +118,23 @@ def test_an_undefined_metric_shows_nothing() -> None:
     change = Change(loss=None, interval=None, detectable=None)
     assert judge_metric(metric(change), 99.0, 0.1) is Judgement.NOT_SHOWN
     assert judge_metric(metric(None), 99.0, 0.1) is Judgement.NOT_SHOWN
+
+
+def test_an_undefined_metric_is_decided_by_samples_of_every_class() -> None:
+    scores = np.linspace(0.01, 0.9, 400)[:, np.newaxis]
+    int8 = np.round(scores * 256) / 256
+
+    def finding(labels: NDArray[np.int64]) -> Finding | None:
+        measure = Measure(metric=find_metric("roc-auc"), wanted=labels)
+        result = Evaluator(scores, (measure,)).result(int8, None)
+        given = closeness(samples=len(labels), metric=result.metrics["roc-auc"])
+        return next(judge_drop(given, SOURCE, Budgets(max_drop=5)), None)
+
+    one_class = finding(np.zeros(400, np.int64))
+    assert one_class is not None
+    assert one_class.is_undecided
+    assert str(one_class.cure).startswith("test on samples of every class, or with labels that")
+    assert finding((scores[:, 0] > 0.5).astype(np.int64)) is None
 
 
 def test_as_many_samples_as_advised_decide() -> None:

@@ -60,10 +60,13 @@ def judge_drop(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Find
             continue
         change = each.metric.change
         judgement = judge_metric(each.metric, limit, each.max_abs_error)
-        needed = samples_to_decide(change, limit, each.samples) if change else None
+        if change is None or change.loss is None:
+            cure = "test on samples of every class, or with labels that differ"
+        else:
+            cure = _test_on(samples_to_decide(change, limit, each.samples))
         clause = loss_clause(name, each.metric)
         budget = f"max_drop {limit:g} of {source}"
-        yield from _judged(judgement, clause, budget, each.samples, needed, budgets)
+        yield from _judged(judgement, clause, budget, each.samples, cure, budgets)
 
 
 def judge_class_drops(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Finding]:
@@ -87,13 +90,13 @@ def judge_class_drops(outputs: Outputs, source: str, budgets: Budgets) -> Iterat
                 continue
             worst = max(classes, key=lambda loss: loss.loss)
             clause = class_loss_clause(name, worst)
-            if len(classes) > 1:
-                clause += f", the most of {len(classes)} such classes"
+            if others := len(classes) - 1:
+                many = "1 other class" if others == 1 else f"{others:,} other classes"
+                clause += f" (likewise {many})"
             budget = f"max_class_drop {limit:g} of {source}"
-            needed = samples_to_decide(worst, limit, worst.samples)
-            yield from _judged(
-                judgement, clause, budget, worst.samples, needed, budgets, " of this class"
-            )
+            which = " of this class"
+            cure = _test_on(samples_to_decide(worst, limit, worst.samples), which)
+            yield from _judged(judgement, clause, budget, worst.samples, cure, budgets, which)
 
 
 def judge_agreement(outputs: Outputs, source: str, budgets: Budgets) -> Iterator[Finding]:
@@ -151,19 +154,24 @@ def budgets_for(target: Target, evidence: Evidence) -> Iterator[tuple[str, Budge
     yield from share_not_shown({**evidence.budgets, "the target": target.budgets}).items()
 
 
+def _test_on(needed: int | None, which: str = "") -> str:
+    """Advise to test on the number of samples that would decide a loss, if it is known."""
+    return f"test on {f'about {needed:,}' if needed else 'more'} samples{which}"
+
+
 def _judged(
     judgement: Judgement,
     clause: str,
     budget: str,
     samples: int,
-    needed: int | None,
+    cure: str,
     budgets: Budgets,
     which: str = "",
 ) -> Iterator[Finding]:
     """Yield the finding for a loss, which a clause describes; none for one within the limit.
 
-    ``needed`` is the number of samples that would decide a loss that is not shown, if known;
-    ``which`` says after "samples" which ones count, if not all.
+    ``cure`` is how to decide a loss that is not shown; ``which`` says after "samples" which ones
+    count, if not all.
     """
     if judgement is Judgement.BEYOND:
         yield Finding(message=f"{clause}, more than {budget}", cure=_DEBUG, budget=budget)
@@ -176,11 +184,10 @@ def _judged(
     if budgets.not_shown == PASSES:
         yield Finding(message=message, budget=budget, is_note=True)
         return
-    more = f"about {needed:,}" if needed else "more"
     choice = "" if budgets.not_shown else f", or let it pass with --not-shown {PASSES}"
     yield Finding(
         message=message,
-        cure=f"test on {more} samples{which}{choice}",
+        cure=f"{cure}{choice}",
         budget=budget,
         is_undecided=budgets.not_shown != FAILS,
     )
