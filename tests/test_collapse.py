@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from evaluated_outputs import ACCURACY, INT8, scores
 
+from edgepack.compression.pruning.settings import Pruning
 from edgepack.evaluation.collapse import CollapseOrigin, DecisionCounts, is_at_chance
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.results import Collapse
+from edgepack.evaluation.scores import Score
 from edgepack.layer_errors.lost_layer import find_lost_layer
 from edgepack.metrics.metric import Measure
+from edgepack.pipeline.steps.collapse_origin import collapsed_stage
 from edgepack.quantization.affine import quantize
+from edgepack.report.data.compression import StepReport
 
 Array = np.ndarray
 RANDOM = np.random.default_rng(0)
@@ -185,6 +190,24 @@ def test_ordinary_int8_outputs_are_well() -> None:
     outputs = scores(400)
     score = Evaluator(outputs).score(quantize(outputs, INT8), INT8)
     assert score.collapse is None
+
+
+def test_a_step_is_blamed_for_the_outputs_that_it_lost_only() -> None:
+    lost = Score(
+        value=None,
+        agreement=None,
+        sqnr_db=0.0,
+        max_abs_error=1.0,
+        mean_abs_error=1.0,
+        collapse=Collapse.NOISE,
+    )
+    record = Pruning(way="wrappers", runtime="tf-keras", trained=None, left_out={})
+    outputs = {"a": lost, "b": replace(lost, collapse=None)}
+    steps = [StepReport(technique="prune", stage="pruned", record=record, outputs=outputs)]
+    assert collapsed_stage(steps, {"a"}) == CollapseOrigin(stage="pruned")
+    assert collapsed_stage(steps, {"b"}) is None
+    assert collapsed_stage(steps, {"a", "b"}) is None
+    assert collapsed_stage([], set()) is None
 
 
 def test_without_a_layer_below_the_limit_none_is_blamed() -> None:

@@ -72,7 +72,7 @@ def test_random_labels_random_outputs_and_a_constant_class_are_guesses(seed: int
     for outputs in (one_hot(random.permutation(TRUE)), one_hot(0 * TRUE) * varying):
         (note,) = notes_of(outputs, TRUE)
         assert note.startswith(f"warning: the float model {GUESSES}: accuracy ")
-        assert note.endswith(", chance 25.0%, of 200 samples; check the labels and the data")
+        assert note.endswith(", chance 25.0%, on 200 samples; check the labels and the data")
         assert notes_of(one_hot(TRUE), TRUE) == []  # with the labels of the data, as advised
 
 

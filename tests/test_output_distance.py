@@ -123,3 +123,9 @@ def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] <= 1.05 * peaks[0]
+
+
+def test_the_mean_of_errors_whose_sum_exceeds_float32_is_finite() -> None:
+    vast = np.full((20, 3), 1e38, np.float32)
+    distance, _ = output_distance(vast, np.zeros_like(vast), None, OutputKind.VALUES, 0.0)
+    assert distance.mean_abs_error == pytest.approx(1e38)

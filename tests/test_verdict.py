@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import Bundle, Edgepack
+from export_reports import on_nano
 from tiny import Value, one_operator
+
+from edgepack.checks import Result, Verdict
+from edgepack.config.budgets import Budgets
+from edgepack.core.findings import Finding
+from edgepack.report.text.verdict_line import verdict_clauses
 
 TARGET = ("--target", "nano-33-ble-sense")
 
@@ -136,3 +143,23 @@ def test_outputs_that_overflow_fail_and_are_reported(edgepack: Edgepack, tmp_pat
     report = json.loads(done.stdout)
     reasons = report["targets"]["android-arm64"]["reasons"]
     assert any("hardly better than noise" in reason for reason in reasons), reasons
+
+
+def test_each_target_fails_for_its_own_reasons() -> None:
+    budget = "max_drop 1 of the target d"
+    unsure = Finding(message="9 samples", budget=budget, is_undecided=True)
+    targets = {
+        "a": on_nano("the arena does not fit", "the flash does not fit"),
+        "b": on_nano("it crashed"),
+        "c": on_nano("it crashed"),
+        "d": replace(
+            on_nano(), verdict=Verdict(results=(Result(check="drop", findings=(unsure,)),))
+        ),
+        "e": on_nano(),
+    }
+    budgets = {"the target d": Budgets(max_drop=1), "the target e": Budgets(min_sqnr=5)}
+    first, *_ = verdict_clauses(targets, None, budgets)
+    assert first == (
+        "FAILED on a: the arena does not fit (and 1 more); FAILED on b, c: it crashed; NOT SHOWN on"
+        f" d to be within {budget}; passed on 1 of 5"
+    )

@@ -63,9 +63,7 @@ class Budgets:
                 f" {agreement * _ALL_PERCENT if agreement <= 1 else 98:g}"
             )
         if self.not_shown not in (None, PASSES, FAILS):
-            raise TableError(
-                f"not_shown {self.not_shown!r}: what is not shown either {PASSES!r} or {FAILS!r}"
-            )
+            raise TableError(f"not_shown {self.not_shown!r}: must be {PASSES!r} or {FAILS!r}")
 
     @property
     def given(self) -> dict[str, Any]:
@@ -109,7 +107,7 @@ def strictest(budgets: Iterable[Budgets]) -> Budgets:
 
 
 def share_not_shown(budgets: Mapping[str, Budgets]) -> dict[str, Budgets]:
-    """Let what the first of the budgets says of what is not shown count for those that say nothing.
+    """Return the budgets, those without a ``not_shown`` with that of the first that has one.
 
     >>> shared = share_not_shown({"the command": Budgets(not_shown="passes"), "a": Budgets()})
     >>> shared["a"].not_shown

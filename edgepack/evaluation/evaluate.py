@@ -265,7 +265,7 @@ class Evaluator:
     def _compare_classes(
         self, outputs: Array, tensor: Tensor | None, mask: Mask | None = None
     ) -> tuple[tuple[ClassLoss, ...], Collapse | None]:
-        """Return what each class loses, and whether only the float model does better than guess.
+        """Return what each class loses, and whether only the float model does better than guessing.
 
         Nothing unless the task is classification.
         """

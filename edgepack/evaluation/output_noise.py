@@ -73,7 +73,8 @@ class OutputNoise:
         self.max_abs_error = float(np.maximum(self.max_abs_error, error.max()))  # NaN is kept
         self._values += error.size
         growth = error.size / self._values
-        self.mean_abs_error += (float(error.mean()) - self.mean_abs_error) * growth
+        mean = float(error.mean(dtype=np.float64))  # the sum may exceed float32
+        self.mean_abs_error += (mean - self.mean_abs_error) * growth
 
     @property
     def decisions(self) -> int:

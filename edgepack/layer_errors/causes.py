@@ -137,17 +137,12 @@ def fixed_range(case: LayerCase) -> LayerFinding | None:
     )
 
 
-def has_mismatched_weights(figures: LayerFigures) -> bool:
-    """Whether weights differ from the float model's by more than the rounding error."""
-    sqnr_db = figures.sqnr_db["constants"]
-    return figures.weight_dtype is not None and sqnr_db is not None and sqnr_db < _MISMATCH_DB
-
-
 def mismatched_weights(case: LayerCase) -> LayerFinding | None:
     """The weights differ from the float model's by more than the rounding error."""
     figures = case.figures
+    sqnr_db = figures.sqnr_db["constants"]
     is_spread = (figures.weight_spread or 0.0) >= _WIDE_SPREAD
-    if figures.weight_dtype != "int8" or is_spread or not has_mismatched_weights(figures):
+    if figures.weight_dtype != "int8" or is_spread or sqnr_db is None or sqnr_db >= _MISMATCH_DB:
         return None
     return LayerFinding(
         cause="other weights",
@@ -270,24 +265,27 @@ def coarse_steps(case: LayerCase) -> LayerFinding:
 
 
 RULES = (
-    *(
-        always_zero,
-        small_share,
-        mismatched_weights,
-        range_too_narrow,
-        fixed_range,
-        mixed_channel_scales,
-        constant_rounding,
-    ),
-    *(shared_range, widened_range, range_too_wide, outliers, coarse_steps),
+    always_zero,
+    small_share,
+    mismatched_weights,
+    range_too_narrow,
+    fixed_range,
+    mixed_channel_scales,
+    constant_rounding,
+    shared_range,
+    widened_range,
+    range_too_wide,
+    outliers,
+    coarse_steps,
 )
+"""In this order: the first that applies is the cause, and the last one always does."""
 
 
-def _covers(of: Range, figures: LayerFigures) -> bool:
+def _covers(limits: Range, figures: LayerFigures) -> bool:
     """Whether a range covers a layer's values in the float model, to a step."""
     low, high = figures.float_range
     step = figures.scale or 0.0
-    return of[0] <= low + step and high - step <= of[1]
+    return limits[0] <= low + step and high - step <= limits[1]
 
 
 def _power(figures: LayerFigures, noise: str) -> float:

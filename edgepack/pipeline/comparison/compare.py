@@ -90,9 +90,7 @@ def compare(
             stages = details.add_to(stages)
             lint, lint_notes = details.lint()
             notes += lint_notes
-        lineage = tuple(
-            _lineage_notes(setup)
-        )  # may convert the float model, which adds notes to it
+        lineage = tuple(_lineage_notes(setup))  # may convert the model, which adds notes
         notes += (
             *setup.float_model.notes,
             *cache.notes,

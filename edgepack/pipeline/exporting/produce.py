@@ -39,9 +39,9 @@ from edgepack.pipeline.steps.check import (
     unmeasured_budget_notes,
 )
 from edgepack.pipeline.steps.collapse_origin import (
+    collapsed_outputs,
     collapsed_stage,
     find_collapsed_layer,
-    is_collapsed,
 )
 from edgepack.pipeline.steps.compress import compress, require_techniques, stage_names, step_reports
 from edgepack.pipeline.steps.float_notes import LABEL_ORDER, float_model_notes
@@ -219,8 +219,9 @@ def _collapse_origin(
     job: Job, data: JobData, compression: Sequence[StepReport], comparison: Comparison
 ) -> CollapseOrigin | None:
     """Return the compression step or the layer in which the outputs collapse, if they do."""
-    origin = collapsed_stage(compression)
-    if origin is not None or not is_collapsed(comparison):
+    outputs = collapsed_outputs(comparison)
+    origin = collapsed_stage(compression, outputs)
+    if origin is not None or not outputs:
         return origin
     return find_collapsed_layer(
         job.float_tflite,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 from edgepack.core.errors import EdgepackError
@@ -20,16 +20,24 @@ from edgepack.report.data.compression import StepReport
 from edgepack.storage.arrays import Arrays
 
 
-def is_collapsed(comparison: Comparison | None) -> bool:
-    """Whether an output of a model collapsed on an interpreter."""
-    outputs = comparison.outputs.values() if comparison else ()
-    return any(score.collapse for output in outputs for score in output.quantized.values())
+def collapsed_outputs(comparison: Comparison | None) -> set[str]:
+    """Return the outputs of a model that collapsed on an interpreter."""
+    outputs = comparison.outputs.items() if comparison else ()
+    return {
+        name
+        for name, output in outputs
+        if any(score.collapse for score in output.quantized.values())
+    }
 
 
-def collapsed_stage(steps: Iterable[StepReport]) -> CollapseOrigin | None:
-    """Return the first compression step after which an output collapsed; None if there is none."""
+def collapsed_stage(steps: Iterable[StepReport], outputs: Set[str]) -> CollapseOrigin | None:
+    """Return the first compression step after which all these outputs had collapsed, and any had.
+
+    None if there is none.
+    """
     for step in steps:
-        if any(score.collapse for score in step.outputs.values()):
+        collapsed = {name for name, score in step.outputs.items() if score.collapse}
+        if collapsed and outputs <= collapsed:
             return CollapseOrigin(stage=step.stage)
     return None
 

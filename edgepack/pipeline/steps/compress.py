@@ -74,6 +74,7 @@ def step_reports(
             stage=step.stage,
             record=step.record,
             outputs={
+                # What compression changed is no noise, so outputs are held against themselves.
                 name: evaluators[name].score(output, None, compressed=output)
                 for name, output in outputs[step.stage].items()
             },

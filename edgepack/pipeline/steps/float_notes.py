@@ -30,7 +30,7 @@ def float_model_notes(
     another order were already reported.
     """
     for name, values in outputs.items():
-        of = f" of the output {name!r}" if len(outputs) > 1 else ""
+        where = f" on the output {name!r}" if len(outputs) > 1 else ""
         if is_constant(values):
             yield (
                 f"{WARNING}the output {name!r} of {model} is the same for every sample, so nothing"
@@ -46,7 +46,7 @@ def float_model_notes(
                 yield f"{WARNING}{found.sentence(classes)}; {CURE_OF_ORDER}"
         elif guessed := find_guessing(values, labels):
             yield (
-                f"{WARNING}{model} itself is right no more often than by guessing{of}: accuracy"
-                f" {guessed.accuracy:.1%}, chance {guessed.chance:.1%}, of"
+                f"{WARNING}{model} itself is right no more often than by guessing{where}: accuracy"
+                f" {guessed.accuracy:.1%}, chance {guessed.chance:.1%}, on"
                 f" {counted(guessed.samples, 'sample')}; check the labels and the data"
             )

@@ -32,7 +32,7 @@ from edgepack.pipeline.steps.check import (
     require_float_model,
     require_measurable,
 )
-from edgepack.pipeline.steps.collapse_origin import find_collapsed_layer, is_collapsed
+from edgepack.pipeline.steps.collapse_origin import collapsed_outputs, find_collapsed_layer
 from edgepack.pipeline.steps.float_notes import float_model_notes
 from edgepack.pipeline.steps.run import (
     Workload,
@@ -179,7 +179,7 @@ def examine(
                 samples=len(inputs),
             )
     origin = None
-    if float_file is not None and is_collapsed(comparison):
+    if float_file is not None and collapsed_outputs(comparison):
         origin = find_collapsed_layer(
             float_file.path, file.path, inputs.real, work, progress, verbose=verbose
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from edgepack.calibration.lint import LintFinding
 from edgepack.config.budgets import Budgets
 from edgepack.evaluation.scores import Comparison
-from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
+from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, PASSED, TargetReport
 from edgepack.report.document.blocks import Headline, Tone
 from edgepack.report.sections.notes import warnings_among
 from edgepack.report.text.verdict_line import outcome_word, verdict_clauses
@@ -16,7 +16,7 @@ _TONES = {
     FAILED.upper(): Tone.BAD,
     NOT_CHECKED.upper(): Tone.UNSURE,
     NOT_SHOWN.upper(): Tone.UNSURE,
-    "PASSED": Tone.GOOD,
+    PASSED.upper(): Tone.GOOD,
 }
 
 

@@ -11,7 +11,14 @@ from edgepack.core.wording import brief, counted
 from edgepack.evaluation.drop_sentences import change_sentence, loss_clause
 from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import Comparison, OutputComparison
-from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
+from edgepack.report.data.target import (
+    EXIT_STATUS,
+    FAILED,
+    NOT_SHOWN,
+    PASSED,
+    TargetReport,
+    gravest,
+)
 from edgepack.report.format.amounts import (
     format_four_decimals,
     format_kept_budgets,
@@ -54,7 +61,7 @@ def verdict_clauses(
 
 
 def _keeps_max_drop(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> bool:
-    """Whether the model passed, and the samples show that it keeps a limit of its loss."""
+    """Whether the model passed, and the loss was judged by a limit, which the line then repeats."""
     return _pass(targets) and any(each.max_drop is not None for each in budgets.values())
 
 
@@ -64,37 +71,35 @@ def _pass(targets: Mapping[str, TargetReport]) -> bool:
 
 def outcome_word(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
     """Return the outcome on all targets: the gravest, or RUNS if nothing limits the loss."""
-    words = {target.word for target in targets.values()}
-    for word in (FAILED, NOT_CHECKED, NOT_SHOWN):
-        if word in words:
-            return word.upper()
-    return "PASSED" if budgets else RUNS
+    word = gravest([PASSED, *(target.word for target in targets.values())])
+    return RUNS if word == PASSED and not budgets else word.upper()
 
 
 def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
-    names = {
-        word: [name for name, target in targets.items() if target.word == word]
-        for word in (FAILED, NOT_CHECKED, NOT_SHOWN)
-    }
-    outcomes = [
-        f"{word.upper()} on {list_names(each)}{_why(word, targets[each[0]])}"
-        for word, each in names.items()
-        if each
-    ]
-    good = len(targets) - sum(map(len, names.values()))
-    word = "passed" if budgets else "runs"
+    outcomes: dict[str, list[str]] = {}
+    for name, target in sorted(targets.items(), key=_gravity):
+        if target.word != PASSED:
+            outcomes.setdefault(f"{target.word.upper()} on {{}}{_why(target)}", []).append(name)
+    good = len(targets) - sum(map(len, outcomes.values()))
+    word = PASSED if budgets else RUNS.lower()
     if not outcomes:
         return f"{word.upper()} on {counted(len(targets), 'target')}"
-    return "; ".join([*outcomes, *([f"{word} on {good} of {len(targets)}"] if good else [])])
+    clauses = [outcome.format(list_names(names)) for outcome, names in outcomes.items()]
+    return "; ".join([*clauses, *([f"{word} on {good} of {len(targets)}"] if good else [])])
 
 
-def _why(word: str, target: TargetReport) -> str:
+def _gravity(named: tuple[str, TargetReport]) -> int:
+    """Return a key that sorts targets by their outcome, the gravest first."""
+    return list(EXIT_STATUS).index(named[1].word)
+
+
+def _why(target: TargetReport) -> str:
     """Return why a target has an outcome: the first failure, or the budgets that are not shown."""
-    if word == NOT_SHOWN:
+    if target.word == NOT_SHOWN:
         limits = dict.fromkeys(each.budget for each in target.verdict.undecided if each.budget)
         return f" to be within {list_names(list(limits))}"
     failures = [each for result in target.verdict.results for each in result.failures]
-    if word != FAILED or not failures:
+    if target.word != FAILED or not failures:
         return ""
     more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
     return f": {failures[0].message}{more}"
