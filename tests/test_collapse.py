@@ -25,6 +25,12 @@ RANDOM = np.random.default_rng(0)
 VALUES = RANDOM.normal(size=(50, 8, 3)).astype(np.float32)
 
 
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Let each test draw the same numbers, whatever ran before it."""
+    RANDOM.bit_generator.state = np.random.default_rng(1).bit_generator.state
+
+
 def collapse(float_outputs: Array, outputs: Array, labels: Array | None = None) -> Collapse | None:
     measures = [] if labels is None else [Measure(metric=ACCURACY, wanted=labels)]
     evaluator = Evaluator(float_outputs, measures)
@@ -95,6 +101,13 @@ def test_rounding_of_elements_that_do_not_vary_is_no_noise() -> None:
     outputs[:, 7] += RANDOM.uniform(0, 0.1, 60)
     step = 2 / 255
     assert collapse(outputs, np.round(outputs / step) * step) is None
+
+
+def test_scores_that_are_nearly_equal_are_not_lost_without_labels() -> None:
+    """As a spectrum, or the pixels of an image, of which one is the largest by a hair."""
+    levels = np.tile(RANDOM.uniform(1.99, 2, (1, 500)), (60, 1))
+    levels += RANDOM.uniform(0, 0.2, (60, 1))
+    assert collapse(levels, np.round(levels * 127) / 127) is None
 
 
 def test_outputs_with_more_noise_than_signal_are_noise() -> None:

@@ -74,9 +74,6 @@ class Evaluator:
         much as noise does, so only what differs from these is noise.
         """
         noise = self._noise(self._float_outputs, outputs, tensor, mask)
-        lost = noise.collapse
-        if lost is Collapse.NOISE and compressed is not None:
-            lost = self._noise(compressed, outputs, tensor, mask).collapse
         metric = self._requested_metric(outputs, tensor, mask)
         losses, collapse = self._compare_classes(outputs, tensor, mask)
         return Score(
@@ -87,7 +84,10 @@ class Evaluator:
             mean_abs_error=noise.mean_abs_error,
             change=metric.change if metric else None,
             class_losses=losses,
-            collapse=self._real_collapse(lost, noise.max_abs_error, mask) or collapse,
+            collapse=self._real_collapse(
+                noise.collapse, noise.max_abs_error, outputs, tensor, mask, compressed
+            )
+            or collapse,
         )
 
     def _noise(
@@ -99,14 +99,23 @@ class Evaluator:
         return noise
 
     def _real_collapse(
-        self, collapse: Collapse | None, max_abs_error: float, mask: Mask | None = None
+        self,
+        collapse: Collapse | None,
+        max_abs_error: float,
+        outputs: Array,
+        tensor: Tensor | None,
+        mask: Mask | None = None,
+        compressed: Array | None = None,
     ) -> Collapse | None:
-        """Return a collapse of the outputs, unless only the samples make it look like one.
+        """Return a collapse of the outputs, unless compression or samples make it look like one.
 
+        Of the differences from the float model, only those from the ``compressed`` one are noise.
         The only score of a binary classifier is near 0 on samples of the class 0: the steps of its
         scale, which suit probabilities up to 1, cannot show by how much. Nothing that tells
         the classes apart is lost.
         """
+        if collapse is Collapse.NOISE and compressed is not None:
+            collapse = self._noise(compressed, outputs, tensor, mask).collapse
         labels, is_single = self._labels, self._float_outputs.shape[-1] == 1
         if labels is None or not is_single or not self._boundary or max_abs_error > MIN_VARIATION:
             return collapse
@@ -168,8 +177,13 @@ class Evaluator:
         metrics = {each.metric.name: metric_result(each, None) for each in self._float_scores}
         return OutputResult(metrics=metrics, classes=classes, confusion=confusion)
 
-    def result(self, outputs: Array, tensor: Tensor | None) -> OutputResult:
-        """Return all results of another model, from intervals to the worst samples."""
+    def result(
+        self, outputs: Array, tensor: Tensor | None, compressed: Array | None = None
+    ) -> OutputResult:
+        """Return all results of another model, from intervals to the worst samples.
+
+        ``compressed`` is as in :meth:`score`.
+        """
         classes, confusion = self._class_results(outputs, tensor)
         distance, worst = output_distance(
             self._float_outputs, outputs, tensor, self._kind, self._boundary
@@ -189,7 +203,14 @@ class Evaluator:
             confusion=confusion,
             distance=replace(
                 distance,
-                collapse=self._real_collapse(distance.collapse, distance.max_abs_error) or collapse,
+                collapse=self._real_collapse(
+                    distance.collapse,
+                    distance.max_abs_error,
+                    outputs,
+                    tensor,
+                    compressed=compressed,
+                )
+                or collapse,
             ),
             worst=tuple(self._worst_sample(sample, outputs, tensor) for sample in worst),
         )

@@ -13,6 +13,10 @@ from edgepack.evaluation.paired_outputs import MIN_SQNR_DB, Array, ratio_in_deci
 from edgepack.evaluation.results import Collapse
 from edgepack.metrics import predicted_classes
 
+_CLOSE_DB = 20.0
+"""An error of a tenth of the amplitude: if classes differ at less, their scores are nearly equal,
+and only labels tell whether that matters."""
+
 
 class OutputKind(str, Enum):
     """What an output holds: class scores per sample, class scores per pixel, or real values."""
@@ -103,7 +107,8 @@ class OutputNoise:
             return Collapse.CONSTANT
         if self._variation.is_mostly_constant:
             return Collapse.MOSTLY_CONSTANT
-        if self._class_counts.agrees_by_chance(self._same):
+        is_close = self.sqnr_db is not None and self.sqnr_db >= _CLOSE_DB
+        if not is_close and self._class_counts.agrees_by_chance(self._same):
             return Collapse.CHANCE
         is_noise = self.sqnr_db is not None and self.sqnr_db < MIN_SQNR_DB
         is_drowned = self._variation.is_drowned(self._power, self._noise)

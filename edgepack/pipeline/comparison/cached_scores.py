@@ -58,15 +58,27 @@ class Scoring:
         """Score the float model itself."""
         return self._cached(None, lambda: self._evaluator.float_result())  # noqa: PLW0108 (only if it is needed)
 
-    def result(self, run: RuntimeOutputs, tensor: Tensor, layout: OutputLayout) -> OutputResult:
-        """Score the run of an interpreter; ``tensor`` and ``layout`` are of its model's output."""
+    def result(
+        self,
+        run: RuntimeOutputs,
+        tensor: Tensor,
+        layout: OutputLayout,
+        compressed: RuntimeOutputs | None,
+    ) -> OutputResult:
+        """Score the run of an interpreter; ``tensor`` and ``layout`` are of its model's output.
+
+        ``compressed`` is the run of the compressed float model that it was quantized from, or that
+        it is, if there is one.
+        """
 
         def compute() -> OutputResult:
             outputs = run.outputs[self._place]
             channels = self._evaluator.channels(outputs, tensor, layout)
-            return replace(self._evaluator.result(outputs, tensor), channels=channels)
+            before = compressed.outputs[self._place] if compressed else None
+            return replace(self._evaluator.result(outputs, tensor, before), channels=channels)
 
-        return self._cached([run.content, *_layout_key(layout)], compute)
+        before = compressed and compressed.content
+        return self._cached([run.content, before, *_layout_key(layout)], compute)
 
     def _cached(self, content: Any, compute: Callable[[], OutputResult]) -> OutputResult:
         return self._cache.get_or_compute([*self._key, content], OutputResult, compute)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from edgepack.evaluation.results import Collapse, OutputResult
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.pipeline.comparison.candidates import Candidate
@@ -32,7 +30,10 @@ def score_stages(
     }
     return [
         _float_stage(setup, float_run, scorings),
-        *(_stage(each, runs[each.name], scorings) for each in setup.candidates),
+        *(
+            _stage(each, runs[each.name], _compressed_run(each, setup, runs), scorings)
+            for each in setup.candidates
+        ),
     ]
 
 
@@ -55,8 +56,25 @@ def _float_stage(
     )
 
 
+def _compressed_run(
+    candidate: Candidate,
+    setup: ComparisonSetup,
+    runs: Mapping[str, Mapping[str, RuntimeOutputs]],
+) -> RuntimeOutputs | None:
+    """Return a run of the compressed float model that a candidate is, or was quantized from."""
+    compressed = candidate.file if candidate.role == PRUNED else candidate.pruned
+    if compressed is None:
+        return None
+    names = [each.name for each in setup.candidates if each.file.data == compressed.data]
+    found = (run for name in names for run in runs[name].values() if not run.failure)
+    return next(found, None)
+
+
 def _stage(
-    candidate: Candidate, runs: Mapping[str, RuntimeOutputs], scorings: Mapping[str, Scoring]
+    candidate: Candidate,
+    runs: Mapping[str, RuntimeOutputs],
+    compressed: RuntimeOutputs | None,
+    scorings: Mapping[str, Scoring],
 ) -> Stage:
     return Stage(
         name=candidate.name,
@@ -64,12 +82,19 @@ def _stage(
         file=candidate.file.path.name,
         artifact=candidate.file.artifact,
         is_converted=False,
-        runs={runtime: _run(candidate, each, scorings) for runtime, each in runs.items()},
+        runs={
+            runtime: _run(candidate, each, compressed, scorings) for runtime, each in runs.items()
+        },
         origin=candidate.origin,
     )
 
 
-def _run(candidate: Candidate, run: RuntimeOutputs, scorings: Mapping[str, Scoring]) -> StageRun:
+def _run(
+    candidate: Candidate,
+    run: RuntimeOutputs,
+    compressed: RuntimeOutputs | None,
+    scorings: Mapping[str, Scoring],
+) -> StageRun:
     """Score the outputs of one interpreter, in the float model's order."""
     graph = candidate.file.model.main
     outputs = zip(graph.output_tensors, output_layouts(graph), strict=True)
@@ -78,16 +103,6 @@ def _run(candidate: Candidate, run: RuntimeOutputs, scorings: Mapping[str, Scori
         version=run.version,
         failure=run.failure,
         outputs={
-            name: _result(candidate, scoring.result(run, *output))
-            for (name, scoring), output in scored
+            name: scoring.result(run, *output, compressed) for (name, scoring), output in scored
         },
     )
-
-
-def _result(candidate: Candidate, result: OutputResult) -> OutputResult:
-    """Return a result without noise as a collapse if compression may have changed the outputs."""
-    is_compressed = candidate.role == PRUNED or candidate.pruned is not None
-    distance = result.distance
-    if not is_compressed or distance is None or distance.collapse is not Collapse.NOISE:
-        return result
-    return replace(result, distance=replace(distance, collapse=None))
