@@ -175,7 +175,7 @@ def by_scheme(name: str) -> dict[str, str]:
             "can only be excluded, with float",
             [{"layers": (("a", "float"),)}],
         ),
-        ({"scheme": "int9"}, "did you mean int8? ", [{"scheme": "int8"}]),
+        ({"scheme": "int9"}, "did you mean 'int8'? ", [{"scheme": "int8"}]),
         ({"scheme": "int9"}, f"choose one of {', '.join(SCHEMES)}", [*map(by_scheme, SCHEMES)]),
     ],
 )
@@ -241,7 +241,11 @@ def test_configurations_are_accepted_as_advised(
 
 @pytest.mark.parametrize(
     ("name", "advice", "followed"),
-    [("percentile:x", "write percentile:NUMBER", "percentile:99"), ("mse:3", "write mse", "mse")],
+    [
+        ("percentile:x", "write percentile:NUMBER", "percentile:99"),
+        ("mse:3", "write mse", "mse"),
+        ("minmax", "did you mean 'min-max'", "min-max"),
+    ],
 )
 def test_observers_are_accepted_as_advised(name: str, advice: str, followed: str) -> None:
     with pytest.raises(ConfigError, match=advice):

@@ -18,9 +18,13 @@ from data_folder import (
     spec,
 )
 from test_dataset import TWO as TWO_OUTPUTS
+from tiny import Value, one_operator
 
 from edgepack.calibration.lint.preprocessing_mistakes import MISTAKES, Mistake
-from edgepack.core.errors import DatasetError
+from edgepack.core.errors import DatasetError, ModelError
+from edgepack.core.file_contents import EXCHANGED
+from edgepack.load.formats import Format, detect_format
+from edgepack.pipeline.validation.read_inputs import read_file
 
 X = np.random.default_rng(0).normal(size=(4, 2))
 TOKENS, CHANNELS = model(spec("t", 5, dtype="int32")), model(spec("c", 8, 8, 3))
@@ -221,6 +225,18 @@ def test_files_that_are_not_there_or_of_no_known_kind_are_read_as_advised(
     advice = r"save it with np.savez\(file, x=inputs, y=labels\)"
     folder.assert_refused(advice, folder.path / "d.npz", PAIR)
     assert len(folder.read(npz(x=X, y=[0] * 4)(folder), PAIR)) == 4
+
+
+def test_a_model_and_data_that_were_swapped_are_exchanged_as_advised(folder: DataFolder) -> None:
+    data, path = npz(x=X)(folder), folder.path / "m.tflite"
+    path.write_bytes(one_operator("RELU", [Value((1, 4))], [Value((1, 4))]))
+    folder.assert_refused(f"a .tflite model, not data: .*{EXCHANGED}", path, PAIR)
+    for read in (detect_format, read_file):
+        with pytest.raises(ModelError, match=f"holds arrays: it is data, .*{EXCHANGED}"):
+            read(data)
+    assert len(folder.read(data, PAIR)) == 4
+    assert detect_format(path) is Format.TFLITE
+    assert read_file(path).model.main.operators
 
 
 def test_a_column_is_removed_or_converted(folder: DataFolder) -> None:

@@ -39,6 +39,7 @@ from edgepack.pipeline.comparison.compare import compare
 from edgepack.pipeline.diff import diff
 from edgepack.pipeline.steps.check import require_float_model, require_measurable
 from edgepack.quantization.layer_patterns import _no_match
+from edgepack.report.differences.read_report import read_json
 from edgepack.runtimes.random_inputs import random_inputs
 from edgepack.runtimes.run_result import Run
 from edgepack.runtimes.supported_operators import version_key
@@ -51,6 +52,8 @@ from edgepack.storage.text_files import write_json
         (lambda _: None, "no such file; check the path"),
         (lambda path: path.mkdir(), "is a folder; give a file"),
         (lambda path: path.write_bytes(b"\xff"), "save it as UTF-8"),
+        (lambda path: path.write_bytes("caf".encode("utf-16")), "save it as UTF-8"),
+        (lambda path: path.write_bytes(b"PK\0\xff"), "is not a text file; give a file"),
         (
             lambda path: (path.touch(), os.truncate(path, 1 << 27)),
             "is larger than 64 MiB; give a file",
@@ -63,6 +66,14 @@ def test_files_are_read_as_advised(tmp_path: Path, make: Any, advice: str) -> No
         read_user_text(tmp_path / "bad", ConfigError, "file")
     (tmp_path / "good").write_text("caf\N{LATIN SMALL LETTER E WITH ACUTE}", encoding="utf-8")
     assert read_user_text(tmp_path / "good", ConfigError, "file").startswith("caf")
+
+
+def test_a_report_is_given_as_json(tmp_path: Path) -> None:
+    np.savez(tmp_path / "report.npz", x=np.float32(-1.1))
+    with pytest.raises(ReportError, match=r"is not a text file; give a report\.json"):
+        read_json(tmp_path / "report.npz")
+    (tmp_path / "report.json").write_text("{}")
+    read_json(tmp_path / "report.json")
 
 
 def test_a_model_that_is_a_pipe_is_given_as_a_file(tmp_path: Path) -> None:
@@ -208,6 +219,14 @@ def test_two_models_are_named_apart() -> None:
     with pytest.raises(ConfigError, match=r"name them, such as mine=b/int8\.tflite"):
         _names([a, b])
     assert _names([a, replace(b, name="mine")]) == ["int8", "mine"]
+
+
+def test_the_advised_name_is_not_taken_yet() -> None:
+    a = NamedModel(path=Path("a/int8.tflite"), name="mine")
+    b = NamedModel(path=Path("b/int8.tflite"), name="mine")
+    with pytest.raises(ConfigError, match=r"called 'mine': .* such as mine2=b/int8\.tflite"):
+        _names([a, b, NamedModel(path=Path("c/float16.tflite"))])
+    assert _names([a, replace(b, name="mine2")]) == ["mine", "mine2"]
 
 
 @pytest.mark.parametrize("name", ["a", "b"])

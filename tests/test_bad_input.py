@@ -7,12 +7,16 @@ import resource
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import Edgepack
+
+from edgepack.cli import cli
 
 
 def npz(tmp_path: Path, **arrays: Any) -> Path:
@@ -47,12 +51,40 @@ def refused(edgepack: Edgepack, models: Path, tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("exprt",), "No such command 'exprt'. Did you mean 'export'?"),
+        (("--outptu",), "No such option '--outptu'"),
+        (("export",), "Missing argument 'MODEL'"),
+        (("export", "m", "--outptu", "o"), "No such option '--outptu'"),
+        (
+            ("compare", "m", "n", "--not-shown", "pases"),
+            "Invalid value for '--not-shown': 'pases': did you mean 'passes'? choose one of",
+        ),
+        (("validate", "m", "--format", "htm"), "'htm': did you mean 'html'? choose one of text"),
+    ],
+)
+def test_errors_of_the_command_line_begin_like_all_others(
+    arguments: tuple[str, ...], said: str
+) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    usage, hint, _, error = result.stderr.splitlines()
+    assert usage.startswith("Usage: ")
+    assert error.startswith("error: ")
+    assert said in error
+    followed = hint.removeprefix("Try '").partition("'")[0].split()[1:]
+    assert CliRunner().invoke(cli, followed).exit_code == 0
+
+
+@pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("gone.h5", None, "gone.h5: no such model file; check the path"),
         ("notes.h5", b"hello", "notes.h5: not a model: give a .keras file"),
         ("empty.keras", b"", "empty.keras: not a model"),
         ("photo.zip", "zip", "photo.zip: a zip file, but not a .keras model"),
+        ("calib.npz", "npz", "calib.npz: holds arrays: it is data, not a model; exchange the"),
         ("folder", "folder", "folder: not a SavedModel: the folder has no saved_model.pb"),
         ("cut.h5", "cnn.h5", "cut.h5: cannot be loaded: "),
         ("cut.keras", "cnn3.keras", "cut.keras: cannot be loaded: "),
@@ -66,8 +98,10 @@ def test_a_model_that_is_none(
     if content == "folder":
         path.mkdir()
     elif content == "zip":
-        np.savez(path.with_suffix(".npz"), x=1)
-        path.with_suffix(".npz").rename(path)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("photo.png", b"")
+    elif content == "npz":
+        np.savez(path, x=1)
     elif isinstance(content, bytes):
         path.write_bytes(content)
     elif content == "cnn_saved_model":
@@ -135,7 +169,12 @@ def test_a_dataset_that_is_not_there_or_of_another_kind(
     refused: Any, models: Path, tmp_path: Path
 ) -> None:
     refused("gone.npz: no such dataset", representative=tmp_path / "gone.npz")
-    refused("cnn.h5: not an .npz, .npy, .csv or TFRecord file", representative=models / "cnn.h5")
+    for name, kind in (
+        ("cnn.h5", "an HDF5 file, as .h5 models are"),
+        ("cnn3.keras", "a .keras model"),
+        ("cnn_saved_model", "a SavedModel"),
+    ):
+        refused(f"{name}: {kind}, not data: save data with", representative=models / name)
     refused("gone.npz: no such dataset", "--test", tmp_path / "gone.npz")
 
 
@@ -192,7 +231,13 @@ def test_labels_that_the_model_does_not_know(refused: Any, tmp_path: Path) -> No
 def test_options_that_make_no_sense(refused: Any, models: Path) -> None:
     data = models / "cnn.npz"
     refused("unknown target 'rp2400': did you mean 'rp2040'?", "--target", "rp2400")
-    refused("unknown metric 'acuracy': known metrics", "--test", data, "--metric", "acuracy")
+    refused(
+        "unknown metric 'acuracy': did you mean 'accuracy'? known metrics",
+        "--test",
+        data,
+        "--metric",
+        "acuracy",
+    )
     refused("metric 'accuracy' needs samples to measure: give --test", "--metric", "accuracy")
     refused("--epochs needs data to fine-tune on: give --train", "--epochs", 3)
     refused("sparsity 1.5: must lie between 0 and 1", "--train", data, "--sparsity", 1.5)

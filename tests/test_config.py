@@ -238,6 +238,6 @@ def test_help_mentions_manifests_where_they_are_supported() -> None:
 
 def test_every_setting_of_a_recipe_is_an_option() -> None:
     keys = {param.name for param in cli.commands["export"].params}
-    others = {"budgets", "compress", "quantization"}
+    others = {"budgets", "compress", "quantization", "repeats"}
     assert {field.name for field in fields(Recipe)} - others <= keys
     assert {*LOSS_BUDGETS, "not_shown"} <= keys

@@ -15,7 +15,7 @@ from conftest import export, files
 from edgepack import Prune, Recipe
 from edgepack.config.budgets import Budgets
 from edgepack.config.quantization import Quantization
-from edgepack.storage.provenance import describe_inputs, export_manifest
+from edgepack.storage.provenance import describe_inputs, export_manifest, repeat_notes
 
 
 def test_a_manifest_has_the_settings_of_an_export(project: Path, requests: list[Any]) -> None:
@@ -85,6 +85,31 @@ def test_a_toml_file_takes_precedence_over_a_manifest(project: Path, requests: l
     assert requests.pop().compress == (Prune(threshold=0.25),)
     message = refused("quantize", *ARGUMENTS, "--config", path)
     assert "the model was compressed, which only export can do, not quantize" in message
+
+
+def test_another_model_or_other_data_than_the_manifest_lists_are_said(
+    project: Path, requests: list[Any]
+) -> None:
+    for name in ("m.h5", "other.h5"):
+        (project / name).write_text(name)
+    np.savez(project / "d.npz", x=np.zeros(3))
+    first = Recipe(model=project / "m.h5", representative=project / "d.npz", output=project / "o")
+    recorded = describe_inputs(first, {})
+    path = write_manifest(project, **recorded)
+    run("export", *ARGUMENTS, "--config", path)
+    assert [*repeat_notes(requests[-1].repeats, describe_inputs(first, {}))] == []
+    (project / "copy.h5").write_text("m.h5")
+    copied = describe_inputs(replace(first, model=project / "copy.h5"), {})
+    assert [*repeat_notes(requests[-1].repeats, copied)] == []
+    np.savez(project / "d.npz", x=np.ones(3))
+    given = describe_inputs(replace(first, model=project / "other.h5"), {})
+    (note,) = repeat_notes(requests[-1].repeats, given)
+    was, became = (each["model"]["sha256"][:12] for each in (recorded, given))
+    assert note.startswith(
+        "warning: the result does not repeat the export of the manifest in --config: the model was"
+        f" m.h5 (SHA-256 {was}...) and is other.h5 (SHA-256 {became}...); the representative"
+        " dataset was d.npz (SHA-256 "
+    )
 
 
 def test_inputs_whose_paths_a_manifest_does_not_record_are_required(project: Path) -> None:

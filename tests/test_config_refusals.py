@@ -47,7 +47,7 @@ from config_files import ARGUMENTS, MANIFEST, STEPS, refused, run, write_config
         ("[export]\nlayer-sparsity = ['a=b']", "'layer-sparsity': 'a=b': write NAME=VALUE, such"),
         ("[export]\nblock = '4:1'", "[export] 'block': '4:1': write two whole numbers"),
         ("[study]\nbits = '8-2'", "[study] 'bits': '8-2': write a whole number or two"),
-        ("[validate]\nformat = 'xml'", "[validate] 'format': 'xml' is not one of 'text', 'json'"),
+        ("[validate]\nformat = 'xml'", "[validate] 'format': 'xml': choose one of text, json"),
         ("[export]\nmetric = 1979-05-27", "[export] 'metric' must be text, not datetime.date"),
         (f"[export]\nsamples = 0x{'f' * 5000}", "a number has too many digits"),
         (f"[export]\nsamples = {'9' * 5000}", "not valid TOML"),

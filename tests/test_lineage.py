@@ -183,6 +183,14 @@ def test_a_file_of_the_float_model_has_no_note(given: Files) -> None:
             assert notes(path, reference) == ""
 
 
+def test_a_float_file_in_the_place_of_a_quantized_one_is_said(given: Files) -> None:
+    source = given.write("kws.tflite", dense(weights(0)))
+    copied = given.write("copied.tflite", source.read_bytes())
+    assert notes(copied, source) == (
+        "warning: copied.tflite is not quantized: what it loses, it lost before that"
+    )
+
+
 def test_a_file_of_another_model_is_said_with_its_true_source(given: Files) -> None:
     source = given.write("kws.tflite", dense(weights(0)))
     exported = given.export(
@@ -190,9 +198,9 @@ def test_a_file_of_another_model_is_said_with_its_true_source(given: Files) -> N
     )
     told = notes(exported, source)
     assert told == (
-        "warning: int8.tflite was made from another model than kws.tflite: the weights of all"
-        " layers are different ones; what it loses is not lost by quantization alone, so compare it"
-        " with other.tflite, as its manifest says"
+        "warning: int8.tflite was made from another model than kws.tflite: all layers have other"
+        " weights; what it loses is not lost by quantization alone, and its manifest says that it"
+        " was made from other.tflite: compare it with that"
     )
     copied = given.write("copied.tflite", exported.read_bytes())
     assert notes(copied, source).endswith("compare it with the one that it was made from")
@@ -207,9 +215,10 @@ def test_files_of_the_same_name_are_told_apart_by_their_content(given: Files) ->
     reference = given.write("model.tflite", dense(weights(0)))
     told = notes(exported, reference)
     ours, theirs = (sha256(data).hexdigest()[:12] for data in (reference.read_bytes(), true_source))
-    assert f"another model than this model.tflite (SHA-256 {ours}...): the weights" in told
+    assert f"another model than this model.tflite (SHA-256 {ours}...): all layers have" in told
     assert told.endswith(
-        f"so compare it with the model.tflite of its manifest (SHA-256 {theirs}...)"
+        "its manifest says that it was made from a model.tflite with the SHA-256"
+        f" {theirs}...: compare it with that"
     )
     assert notes(exported, given.write("model.tflite", true_source)) == ""  # as advised
 
@@ -217,7 +226,7 @@ def test_files_of_the_same_name_are_told_apart_by_their_content(given: Files) ->
 def test_a_file_of_the_model_before_more_training_is_said(given: Files) -> None:
     source = given.write("kws.tflite", dense(weights(0)))
     path = given.write("int8.tflite", dense(trained_on(weights(0)), "int8"))
-    assert "the weights of all layers are similar, but differ by more than rounding" in notes(
+    assert "all layers have similar weights, which differ by more than rounding" in notes(
         path, source
     )
 
@@ -316,7 +325,7 @@ def test_compare_warns_beside_a_verdict_that_is_not_quantizations(
         )
     )
     *_, warning, verdict = render_comparison(report).split("\n\n")
-    assert warning.startswith("warning: int8.tflite was made from another model than kws")
+    assert warning.startswith("warning: int8 was made from another model than kws")
     assert "FAILED: " in verdict
     assert verdict_headline(report).sentences[-1] == report.notes[-1]
 
@@ -339,3 +348,22 @@ def test_notes_of_a_conversion_that_only_the_weights_need_are_reported(
         )
     )
     assert "noted in the conversion" in report.notes
+
+
+def test_warnings_tell_files_of_the_same_name_apart_by_the_names_of_the_comparison(
+    given: Files, samples: Path
+) -> None:
+    source = given.write("kws.tflite", dense(weights(0)))
+    mine = given.export("a", source)
+    theirs = given.export("b", given.write("other.tflite", dense(weights(1))), weighing=weights(1))
+    report = compare(
+        CompareConfig(
+            model=source,
+            candidates=(NamedModel(path=mine), NamedModel(path=theirs, name="theirs")),
+            targets=("linux-arm64",),
+            test=samples,
+            is_cached=False,
+        )
+    )
+    (warning,) = (note for note in report.notes if "another model" in note)
+    assert warning.startswith("warning: theirs was made from another model than kws.tflite")

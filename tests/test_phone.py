@@ -110,6 +110,7 @@ def test_an_exported_file_has_the_models_name(folder: Path) -> None:
         (b"", "contains no labels; write one per line"),
         (b"\n\n", "contains no labels; write one per line"),
         (b"caf\xe9\n", "is not UTF-8 text"),
+        (b"PK\3\4\0\xea", "is not a text file; give one class name per line"),
         (b"a\nb\n", "2 labels, but no output has that size: 'out0' (samples, 189)"),
     ],
 )

@@ -124,10 +124,16 @@ def test_mel_spectrograms_need_no_more_bins_than_mfccs(tmp_path: Path) -> None:
         ("[preprocessing]\nscale = 0", "scale 0: must not be 0"),
         ("[preprocessing]\nstd = [1, -1]", "std -1: must not be 0"),
         ("[preprocessing]\nmean = [1, nan]", r"mean \[1.0, nan\]: give finite numbers"),
-        ("[preprocessing]\ncolors = 'rbg'", "colors 'rbg': must be one of rgb, bgr, gray"),
+        (
+            "[preprocessing]\ncolors = 'rbg'",
+            "colors 'rbg': did you mean 'rgb'. choose one of rgb, bgr, gray",
+        ),
         ("[preprocessing]\nfeatures = 'mfcc'", "audio needs a 'sample_rate'"),
         ("[preprocessing]\nsample_rate = 9\ncrop = [1, 1]", "a sample is an image or audio"),
-        ("[preprocessing]\nsample_rate = 9\nfeatures = 'mel'", "features 'mel': must be one of"),
+        (
+            "[preprocessing]\nsample_rate = 9\nfeatures = 'mel'",
+            "features 'mel': did you mean 'log-mel'. choose one of",
+        ),
         ("[preprocessing]\nsample_rate = 9\nfeatures = 'mfcc'", "mfcc needs a frame_length and"),
         (f"{MFCC}lower_hz = 5e3", "lower_hz 5000 and upper_hz 4000: must increase"),
         (f"{MFCC}fft_length = 4", "fft_length 4: must be at least the frame_length, 8"),

@@ -251,8 +251,18 @@ def test_an_operator_without_an_int16_kernel_is_named(quantized: Path) -> None:
     rewrite = Rewrite((quantized / "int8.tflite").read_bytes())
     last = rewrite.graph.operators[-1]
     last.opcodeIndex = rewrite.operator_code("LOG_SOFTMAX", 2)
-    with pytest.raises(ConversionError, match=r"LOG_SOFTMAX has no int16 kernel; keep it in int8"):
+    with pytest.raises(ConversionError, match=r"LOG_SOFTMAX has no int16 kernel .1 "):
         to_int16(rewrite.to_bytes(), (quantized / "float.tflite").read_bytes(), lambda _: True)
+
+
+def test_a_layer_that_a_target_cannot_mix_in_is_named_by_its_option() -> None:
+    settings = Quantization(layers=(("conv9", "int16"),))
+    with pytest.raises(TargetError) as error:
+        require_supported(settings, [load_target("android-arm64")])
+    assert str(error.value).startswith(
+        "--layer conv9=int16 with the scheme int8 for the target android-arm64: tflite-runtime"
+        " does not support int16 mixed with int8"
+    )
 
 
 def test_a_target_without_the_scheme_is_rejected_with_the_targets_that_have_it() -> None:

@@ -79,7 +79,7 @@ def test_budgets_decide_the_verdict_and_the_status(
         (("--min-sqnr", 20), "min_sqnr of the command: random inputs do not show how close"),
         (("--max-class-drop", 1), "there are no classes to measure a drop of; give --test with"),
         (("--min-agreement", 0.98), "must be a percentage up to 100, such as 98"),
-        (("--not-shown", "maybe"), "'maybe' is not one of 'passes', 'fails'"),
+        (("--not-shown", "maybe"), "'maybe': choose one of passes, fails"),
         (("--not-shown", "passes"), "there is no max_drop and no max_class_drop that it applies"),
     ],
 )
@@ -92,6 +92,17 @@ def test_budgets_that_cannot_be_judged_are_refused(
     done = edgepack("validate", validated[0], *TARGET, *budgets)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("command", ["export", "quantize"])
+def test_what_not_shown_applies_to_is_asked_before_the_model_is_loaded(
+    edgepack: Edgepack, models: Path, command: str
+) -> None:
+    given = (command, models / "cnn.h5", "--representative", models / "cnn.npz")
+    done = edgepack(*given, "--output", "out", "--not-shown", "passes")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()  # and no step before it
+    assert line.startswith("error: not_shown of the command: there is no max_drop and no max_class")
 
 
 def test_a_model_that_pruning_destroyed_fails_whatever_the_budget(

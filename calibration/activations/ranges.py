@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from edgepack.core.codec import as_json
 from edgepack.core.errors import CalibrationError
 from edgepack.core.schema_version import SCHEMA
 from edgepack.core.user_files import read_user_text
+from edgepack.core.wording import did_you_mean
 from edgepack.storage.text_files import write_json
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.parser import read_tflite
@@ -146,8 +146,7 @@ def load_ranges(path: Path, graph: Graph) -> Ranges:
     known = activation_names(graph, range(len(graph.tensors)))
     for name in entries:
         if name not in known:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "is the file for another model?"
+            hint = did_you_mean(name, names).strip() or "is the file for another model?"
             raise CalibrationError(f"{path}: the model has no activation {name!r}; {hint}")
     if missing := [name for name in names if name not in entries]:
         raise CalibrationError(
@@ -207,7 +206,9 @@ def read_entries(path: Path) -> dict[str, Any]:
 
 
 def _read_content(path: Path) -> dict[str, Any]:
-    text = read_user_text(path, CalibrationError, "file")
+    text = read_user_text(
+        path, CalibrationError, "file", cure="provide a calibration.json written by edgepack"
+    )
     try:
         content = json.loads(text)
     except RecursionError:

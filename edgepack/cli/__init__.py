@@ -7,8 +7,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
@@ -38,12 +40,27 @@ _ignored_until = 0.0
 _REPORTABLE = (EdgepackError, OSError, ImportError, MemoryError, RuntimeError)
 
 
+class _UsageError(click.UsageError):
+    """An error of click's parser, which begins like every other error."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        if self.ctx is not None:
+            hint = f"Try '{self.ctx.command_path} --help' for help."
+            click.echo(f"{self.ctx.get_usage()}\n{hint}\n", file=file, err=True)
+        click.echo(printable(f"error: {self.format_message()}"), file=file, err=True)
+
+
 class _Group(click.Group):
     """Turns every error that a user can cause or fix into one line and an exit status."""
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _own_usage_errors():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with _own_usage_errors():
+                return super().invoke(ctx)
         except _REPORTABLE as error:
             # numpy turns an interruption of its import into an ImportError.
             if isinstance(error, ImportError) and _interrupted.is_set():
@@ -53,6 +70,16 @@ class _Group(click.Group):
             ctx.exit(_report(reportable))
         except KeyboardInterrupt:
             ctx.exit(_report_interruption())
+
+
+@contextmanager
+def _own_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:  # it is the help
+        raise
+    except click.UsageError as error:
+        raise _UsageError(error.format_message(), error.ctx) from error
 
 
 def _reportable(error: Exception) -> EdgepackError | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from edgepack.cli.options import with_options
+from edgepack.cli.value_types import WordChoice
 from edgepack.config.budgets import FAILS, PASSES, Budgets
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -47,7 +48,7 @@ def loss_budget_options(command: _Command) -> _Command:
         ),
         click.option(
             "--not-shown",
-            type=click.Choice((PASSES, FAILS)),
+            type=WordChoice((PASSES, FAILS)),
             help="Whether a drop passes if the samples cannot tell whether it is acceptable."
             "  [default: neither, exit status 4]",
         ),

@@ -49,14 +49,16 @@ class _Recipe:
 class ManifestOptions:
     """The settings of an export: ``options`` by their names on the command line, without dashes.
 
-    ``inputs`` has the names of the inputs by their roles. A manifest may be untrusted, so settings
-    that would run custom code are not used: they must be specified again.
+    ``inputs`` has the names of the inputs by their roles, and ``described`` all that is known of
+    them, and of the model. A manifest may be untrusted, so settings that would run custom code are
+    not used: they must be specified again.
     """
 
     path: Path
     options: dict[str, Any]
     steps: tuple[CompressionStep, ...]
     inputs: dict[str, str]
+    described: dict[str, dict[str, Any]]
     custom_objects: tuple[str, ...]
     is_unsafe: bool
     metric: str | None
@@ -143,6 +145,11 @@ def _manifest_options(path: Path, manifest: dict[str, Any]) -> ManifestOptions:
         options={key: value for key, value in options.items() if value is not None},
         steps=parse_steps(members.get("compress") or []),
         inputs=inputs,
+        described={
+            role: restore(dict[str, Any], members[role])
+            for role in ("model", *_INPUT_OPTIONS)
+            if members.get(role) is not None
+        },
         custom_objects=recipe.custom_objects,
         is_unsafe=recipe.allow_unsafe,
         metric=custom_metric,

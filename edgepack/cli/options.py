@@ -129,6 +129,7 @@ def make_recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) ->
     """
     if manifest := config_from(ctx).manifest:
         manifest.require_again(options | settings)
+        settings["repeats"] = manifest.described
     return Recipe(quantization=make_quantization(options), **options, **settings)
 
 

@@ -18,7 +18,7 @@ from edgepack.cli.options import (
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
-from edgepack.cli.value_types import DATA, PATH
+from edgepack.cli.value_types import DATA, PATH, WordChoice
 from edgepack.config.export import DEFAULT_TARGETS
 from edgepack.config.validate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, ValidateConfig
 
@@ -97,7 +97,7 @@ class _Validate(GroupedCommand):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(_FORMATS),
+    type=WordChoice(_FORMATS),
     default=_FORMATS[0],
     show_default=True,
     help="Format of the result; github: annotations for GitHub Actions; html: a page.",

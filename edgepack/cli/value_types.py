@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edgepack.config.export import is_function_name
+from edgepack.core.wording import did_you_mean
 from edgepack.devices.target import is_target_path
 
 
@@ -52,6 +53,15 @@ class TargetName(click.types.StringParamType):
 
 
 TARGET = TargetName()
+
+
+class WordChoice(click.Choice[str]):
+    """One of a few words; an error asks for the most similar one."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Ask for the most similar word, and list all."""
+        words = [str(each) for each in self.choices]
+        return f"{value!r}: {did_you_mean(str(value), words)}choose one of {', '.join(words)}"
 
 
 class NameValuePair(click.ParamType[Any]):

@@ -7,7 +7,6 @@ record and its description in the report; to add one, add its file and its entry
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from edgepack.compression.pruning.magnitude import PRUNING
@@ -15,6 +14,7 @@ from edgepack.compression.technique import Technique
 from edgepack.config.export import CompressionStep
 from edgepack.config.tables import settings_from_table
 from edgepack.core.errors import ConfigError, TableError
+from edgepack.core.wording import did_you_mean
 
 TECHNIQUES: dict[str, Technique] = {PRUNING.name: PRUNING}
 
@@ -22,9 +22,10 @@ TECHNIQUES: dict[str, Technique] = {PRUNING.name: PRUNING}
 def find_technique(name: str) -> Technique:
     """Return the technique of a name. Raises :class:`ConfigError` for an unknown one."""
     if name not in TECHNIQUES:
-        near = difflib.get_close_matches(name, TECHNIQUES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(f"technique {name!r}: {hint}the techniques are {', '.join(TECHNIQUES)}")
+        raise ConfigError(
+            f"technique {name!r}: {did_you_mean(name, TECHNIQUES)}the techniques are"
+            f" {', '.join(TECHNIQUES)}"
+        )
     return TECHNIQUES[name]
 
 

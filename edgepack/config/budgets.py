@@ -10,6 +10,7 @@ from typing import Any
 
 from edgepack.config.toml import checked_values, require_known, require_table
 from edgepack.core.errors import TableError
+from edgepack.core.wording import did_you_mean
 
 PASSES, FAILS = "passes", "fails"
 LOSS_BUDGETS = ("max_drop", "max_class_drop", "min_agreement", "min_sqnr")
@@ -62,8 +63,9 @@ class Budgets:
                 f"min_agreement {agreement:g}: must be a percentage up to {_ALL_PERCENT}, such as"
                 f" {agreement * _ALL_PERCENT if agreement <= 1 else 98:g}"
             )
-        if self.not_shown not in (None, PASSES, FAILS):
-            raise TableError(f"not_shown {self.not_shown!r}: must be {PASSES!r} or {FAILS!r}")
+        if self.not_shown is not None and self.not_shown not in (PASSES, FAILS):
+            asked = f"not_shown {self.not_shown!r}: {did_you_mean(self.not_shown, (PASSES, FAILS))}"
+            raise TableError(f"{asked}must be {PASSES!r} or {FAILS!r}")
 
     @property
     def given(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from edgepack.config.quantization import Quantization
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
+from edgepack.core.wording import did_you_mean
 
 DEFAULT_TARGETS = ("android-arm64", "nano-33-ble-sense")
 SCHEDULES = ("polynomial", "constant")
@@ -70,7 +72,10 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.kind not in SCHEDULES:
-            raise ConfigError(f"schedule {self.kind!r}: the schedules are {', '.join(SCHEDULES)}")
+            raise ConfigError(
+                f"schedule {self.kind!r}: {did_you_mean(self.kind, SCHEDULES)}the schedules are"
+                f" {', '.join(SCHEDULES)}"
+            )
         if self.begin_step < 0:
             raise ConfigError(f"begin step {self.begin_step}: steps count from 0")
         if self.end_step is not None and self.end_step <= self.begin_step:
@@ -115,9 +120,10 @@ class FineTune:
             raise ConfigError(
                 f"validation split {self.validation_split}: must lie between 0 and 1, such as 0.1"
             )
-        if self.strategy not in (None, *STRATEGIES):
+        if self.strategy is not None and self.strategy not in STRATEGIES:
             raise ConfigError(
-                f"strategy {self.strategy!r}: the strategies are {', '.join(STRATEGIES)}"
+                f"strategy {self.strategy!r}: {did_you_mean(self.strategy, STRATEGIES)}the"
+                f" strategies are {', '.join(STRATEGIES)}"
             )
 
 
@@ -155,6 +161,9 @@ class Recipe:
     to write; an existing one is replaced only with ``force``. ``budgets`` apply in addition to
     those of the project file and of the targets. ``strict`` makes the linter's findings errors.
 
+    ``repeats`` describes the inputs of the export that is repeated, by role, as its manifest does;
+    a note says which of them are others.
+
     ``split_outputs`` makes each part of an output that a concatenation joins an output of its own,
     with a scale of its own.
 
@@ -189,6 +198,7 @@ class Recipe:
     budgets: Budgets = field(default_factory=Budgets)
     force: bool = False
     strict: bool = False
+    repeats: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:

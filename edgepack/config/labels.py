@@ -17,7 +17,11 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
     Raises :class:`ConfigError` for a file that cannot be read, is not UTF-8 text, or is empty.
     """
-    text = read_user_text(path, ConfigError, "file of labels", encoding="utf-8-sig")
+    text = read_user_text(
+        *(path, ConfigError, "file of labels"),
+        encoding="utf-8-sig",
+        cure="give one class name per line",
+    )
     lines = re.split(r"\r?\n", text)  # Windows writes a byte-order mark, and CRLF line ends
     if any("\0" in line for line in lines):
         raise ConfigError(f"{path}: contains a NUL byte, which ends a C string; save it as UTF-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from edgepack.core.errors import ConfigError
+from edgepack.core.wording import did_you_mean
 
 COLORS = ("rgb", "bgr", "gray")
 FEATURES = ("log-mel", "mfcc")
@@ -55,8 +56,11 @@ class Image:
                 raise ConfigError(
                     f"{name} {list(size)}: height and width must be 1 to {_MAX_SIDE} pixels"
                 )
-        if self.colors not in (None, *COLORS):
-            raise ConfigError(f"colors {self.colors!r}: must be one of {', '.join(COLORS)}")
+        if self.colors is not None and self.colors not in COLORS:
+            raise ConfigError(
+                f"colors {self.colors!r}: {did_you_mean(self.colors, COLORS)}choose one of"
+                f" {', '.join(COLORS)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +107,11 @@ class Audio:
         return [name for name in _FEATURE_KEYS[used:] if getattr(self, name) != defaults[name]]
 
     def _check_features(self) -> None:
-        if self.features not in FEATURES:
-            raise ConfigError(f"features {self.features!r}: must be one of {', '.join(FEATURES)}")
+        if self.features is not None and self.features not in FEATURES:
+            raise ConfigError(
+                f"features {self.features!r}: {did_you_mean(self.features, FEATURES)}choose one"
+                f" of {', '.join(FEATURES)}"
+            )
         if self.frame_length is None or self.frame_step is None:
             raise ConfigError(f"{self.features} needs a frame_length and a frame_step, in samples")
         if self.fft_size < self.frame_length:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from edgepack.core.errors import ConfigError
+from edgepack.core.wording import did_you_mean
 
 INT8, INT16, INT4 = "int8", "int16", "int4"
 FLOAT16, DYNAMIC_RANGE = "float16", "dynamic-range"
@@ -48,7 +48,7 @@ class Quantization:
     def __post_init__(self) -> None:
         _require_one_of("scheme", self.scheme, SCHEMES)
         for pattern, scheme in self.layers:
-            _require_one_of(f"scheme of the layers {pattern!r}", scheme, LAYER_SCHEMES)
+            _require_one_of(f"--layer {pattern}={scheme}: unknown scheme", scheme, LAYER_SCHEMES)
             if not self.needs_ranges and scheme != FLOAT:
                 raise ConfigError(
                     f"layers {pattern!r} in {scheme}: the scheme {self.scheme} computes in float;"
@@ -103,9 +103,9 @@ class Quantization:
 
 def _require_one_of(setting: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        near = difflib.get_close_matches(value, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise ConfigError(f"{setting} {value!r}: {hint}choose one of {', '.join(known)}")
+        raise ConfigError(
+            f"{setting} {value!r}: {did_you_mean(value, known)}choose one of {', '.join(known)}"
+        )
 
 
 NEAREST, STOCHASTIC = "nearest", "stochastic"

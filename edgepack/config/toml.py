@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from edgepack.core.errors import TableError
+from edgepack.core.wording import did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -87,9 +87,11 @@ def require_known(table: dict[str, Any], known: Iterable[str], introduction: str
     """Raise :class:`TableError` for a key that is not known; ``introduction`` precedes the list."""
     known = list(known)
     if unknown := sorted(table.keys() - set(known)):
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f": did you mean {near[0]!r}?" if near else ";"
-        raise TableError(f"unknown key {unknown[0]!r}{hint} {introduction} {', '.join(known)}")
+        hint = did_you_mean(unknown[0], known)
+        raise TableError(
+            f"unknown key {unknown[0]!r}{f': {hint}' if hint else '; '}{introduction}"
+            f" {', '.join(known)}"
+        )
 
 
 def respell_keys(table: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:

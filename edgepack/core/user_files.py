@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import stat
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from edgepack.core.errors import UsageError
 _MIB = 1 << 20
 _MAX_TEXT_BYTES = 64 * _MIB
 """The size limit of text files: far more than anyone writes."""
+
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""The start of text in other encodings that contains NUL bytes."""
 
 
 def read_user_file(path: Path, error: type[UsageError], what: str = "file") -> bytes:
@@ -22,16 +26,24 @@ def read_user_file(path: Path, error: type[UsageError], what: str = "file") -> b
 
 
 def read_user_text(
-    path: Path, error: type[UsageError], what: str, *, encoding: str = "utf-8"
+    path: Path,
+    error: type[UsageError],
+    what: str,
+    *,
+    encoding: str = "utf-8",
+    cure: str | None = None,
 ) -> str:
     """Read a UTF-8 text of at most 64 MiB; it may also be a pipe, such as a shell's ``<(...)``.
 
-    Raises ``error`` as :func:`read_user_file` does.
+    ``cure`` is what to give instead of a file that is no text; None means a ``what``. Raises
+    ``error`` as :func:`read_user_file` does.
     """
     data = _read(path, error, what, _MAX_TEXT_BYTES)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as cause:
+        if b"\0" in data and not data.startswith(_MARKS):
+            raise error(f"{path}: is not a text file; {cure or f'give a {what}'}") from None
         raise error(f"{path}: is not UTF-8 text ({cause}); save it as UTF-8") from None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 WARNING = "warning: "
 """The start of a note about a likely mistake: a clause that can stand alone, ": " and the rest."""
 
@@ -22,3 +25,21 @@ def brief(warning: str) -> str:
     'warning: the weights differ'
     """
     return WARNING + warning.removeprefix(WARNING).partition(": ")[0]
+
+
+_SIMILARITY = 0.6
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Ask for the most similar of the known words, before they are listed; empty without one.
+
+    >>> did_you_mean("minmax", ["min-max", "mse"])
+    "did you mean 'min-max'? "
+    >>> did_you_mean("INT8", ["int16", "int8"])
+    "did you mean 'int8'? "
+    >>> did_you_mean("x", ["min-max", "mse"])
+    ''
+    """
+    spelled = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=_SIMILARITY)
+    return f"did you mean {spelled[near[0]]!r}? " if near else ""

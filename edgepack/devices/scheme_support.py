@@ -7,6 +7,7 @@ LiteRT 2.3, tflite-runtime 2.14).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from edgepack.config.quantization import (
     DYNAMIC_RANGE,
@@ -65,8 +66,16 @@ def require_supported(settings: Quantization, targets: Sequence[Target]) -> None
                     f" --target runs it on {', '.join(supporting_runtimes(settings))}"
                 )
                 raise TargetError(
-                    f"scheme {settings.scheme} for the target {target.name}: {why}; {cure}"
+                    f"{_subject(settings, interpreter)} for the target {target.name}: {why}; {cure}"
                 )
+
+
+def _subject(settings: Quantization, interpreter: str) -> str:
+    """Return what an interpreter does not support: the layers' schemes, or that of the rest."""
+    if why_unsupported(replace(settings, layers=()), interpreter):
+        return f"scheme {settings.scheme}"
+    others = [f"{name}={scheme}" for name, scheme in settings.layers if scheme != settings.scheme]
+    return f"{' '.join(f'--layer {each}' for each in others)} with the scheme {settings.scheme}"
 
 
 def supporting_targets(settings: Quantization, names: Iterable[str]) -> list[Target]:

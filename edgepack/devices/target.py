@@ -20,6 +20,7 @@ from edgepack.config.toml import checked_values, parse_toml, require_known
 from edgepack.core.errors import TableError, TargetError
 from edgepack.core.user_files import read_user_text
 from edgepack.core.user_folders import user_folder
+from edgepack.core.wording import did_you_mean
 from edgepack.footprint import KERNELS
 from edgepack.runtimes import RUNTIMES
 from edgepack.runtimes.supported_operators import measured_operators, measured_versions, version_key
@@ -127,11 +128,9 @@ def target_file(name: str) -> Path:
     for folder in _folders():
         if name in _names(folder):
             return Path(str(folder.joinpath(f"{name}{_SUFFIX}")))
-    near = difflib.get_close_matches(name, target_names(), n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
     raise TargetError(
-        f"unknown target {name!r}: {hint}edgepack targets lists all; or pass the path of a"
-        f" {_SUFFIX} file"
+        f"unknown target {name!r}: {did_you_mean(name, target_names())}edgepack targets lists all;"
+        f" or pass the path of a {_SUFFIX} file"
     )
 
 
@@ -217,7 +216,10 @@ def _require_names(target: Target) -> None:
         ("accelerator", (None, *ACCELERATORS)),
     ):
         if (value := getattr(target, key)) not in known:
-            raise TableError(f"{key} {value!r} is not one of {', '.join(filter(None, known))}")
+            words = [each for each in known if each]
+            raise TableError(
+                f"{key} {value!r}: {did_you_mean(value, words)}choose one of {', '.join(words)}"
+            )
     _require_all(target.interpreters, RUNTIMES, "interpreter")
     _require_all(target.delegates, DELEGATES, "delegate")
     _require_all(target.data_types, DATA_TYPES, "data type")
@@ -262,7 +264,10 @@ def _require_kernels(target: Target) -> None:
 def _require_all(names: Any, known: Any, what: str) -> None:
     for name in names:
         if name not in known:
-            raise TableError(f"unknown {what} {name!r}; the {what}s are {', '.join(known)}")
+            raise TableError(
+                f"unknown {what} {name!r}: {did_you_mean(name, known)}the {what}s are"
+                f" {', '.join(known)}"
+            )
 
 
 def _require_measured(interpreter: str, version: str) -> None:

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError, reason
+from edgepack.core.file_contents import (
+    EXCHANGED,
+    HDF5_MAGIC,
+    TFLITE_IDENTIFIER,
+    TFLITE_IDENTIFIER_AT,
+    ZIP_MAGIC,
+    holds_arrays,
+)
 from edgepack.core.user_files import require_not_special
 from edgepack.load.archive import read_archive, require_safe_archived_weights
 from edgepack.load.hdf5 import require_safe_hdf5
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
 from edgepack.load.weights_checkpoint import checkpoint_parts, checkpoint_prefix
-
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_ZIP_MAGIC = b"PK\x03\x04"
-_TFLITE_IDENTIFIER = b"TFL3"  # at byte 4
 
 
 class Format(Enum):
@@ -90,15 +94,19 @@ def detect_format(path: Path) -> Format:
             raise ModelError(f"{path}: not a SavedModel: the folder has no saved_model.pb")
         with path.open("rb") as file:
             start = file.read(64)
+            file.seek(0)
+            is_data = holds_arrays(file)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file; check the path") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    if start.startswith(_HDF5_MAGIC):
+    if start.startswith(HDF5_MAGIC):
         return Format.H5
-    if start.startswith(_ZIP_MAGIC):
+    if is_data:
+        raise ModelError(f"{path}: holds arrays: it is data, not a model; {EXCHANGED}")
+    if start.startswith(ZIP_MAGIC):
         return Format.KERAS
-    if start[4:8] == _TFLITE_IDENTIFIER:
+    if start[TFLITE_IDENTIFIER_AT] == TFLITE_IDENTIFIER:
         return Format.TFLITE
     if start.lstrip().startswith(b"{"):
         return Format.JSON
@@ -173,8 +181,8 @@ def weights_ending(path: Path) -> str:
     try:
         require_not_special(path, ModelError)
         with path.open("rb") as file:
-            start = file.read(len(_HDF5_MAGIC))
-        if start == _HDF5_MAGIC:
+            start = file.read(len(HDF5_MAGIC))
+        if start == HDF5_MAGIC:
             require_safe_weights_file(path)
             with h5py.File(path) as weights:
                 return ".h5" if "layer_names" in weights.attrs else ".weights.h5"

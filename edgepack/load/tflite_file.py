@@ -68,12 +68,21 @@ def name_file_in_errors(path: Path) -> Iterator[None]:
 
 def require_float(path: Path, graph: Graph) -> None:
     """Raise :class:`ModelError` if any tensor of a file is quantized."""
-    for tensor in graph.tensors:
-        if tensor.quant or (tensor.is_constant and tensor.dtype in _QUANTIZED):
-            raise ModelError(
-                f"{path}: is quantized already ({tensor.name} is {tensor.dtype}); provide the"
-                " float model"
-            )
+    if tensor := find_quantized(graph):
+        raise ModelError(
+            f"{path}: is quantized already ({tensor.name} is {tensor.dtype}); provide the float"
+            " model"
+        )
+
+
+def find_quantized(graph: Graph) -> Tensor | None:
+    """Return the first tensor that is quantized, or stored as one is; None in a float model."""
+    found = (
+        tensor
+        for tensor in graph.tensors
+        if tensor.quant or (tensor.is_constant and tensor.dtype in _QUANTIZED)
+    )
+    return next(found, None)
 
 
 def real_signature(path: Path, graph: Graph) -> Signature:

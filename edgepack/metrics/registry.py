@@ -11,6 +11,7 @@ import numpy as np
 from edgepack.config.export import is_function_name
 from edgepack.core.errors import ConfigError, MissingToolError, UsageError
 from edgepack.core.signature import Signature, TensorSpec
+from edgepack.core.wording import did_you_mean
 from edgepack.metrics.anomaly import ANOMALY, RECONSTRUCTION
 from edgepack.metrics.classification import CLASSIFICATION, top_k_accuracy
 from edgepack.metrics.generation import GENERATION
@@ -54,8 +55,8 @@ def find_metric(name: str) -> Metric:
     if is_function_name(name):
         return user_metric(name)
     raise ConfigError(
-        f"unknown metric {name!r}: known metrics: {', '.join(METRICS)}, top-K (such as top-5), and"
-        " your own functions as MODULE:FUNCTION"
+        f"unknown metric {name!r}: {did_you_mean(name, [*METRICS, 'top-5'])}known metrics:"
+        f" {', '.join(METRICS)}, top-K (such as top-5), and your own functions as MODULE:FUNCTION"
     )
 
 

@@ -31,7 +31,12 @@ from edgepack.runtimes.processes import interpreters
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
+from edgepack.storage.provenance import (
+    describe_inputs,
+    describe_model,
+    export_manifest,
+    repeat_notes,
+)
 from edgepack.tflite.parser import read_tflite
 
 _COMMAND = "debug"
@@ -72,6 +77,7 @@ def debug(
         data = load_model_and_data(job)
         notes = (*data.notes, *(finding.note for finding in lint_findings(job, data)))
         inputs = describe_inputs(recipe, read_model)
+        notes += tuple(repeat_notes(recipe.repeats, inputs))
         notes += model_steps.convert(job, data).notes
         data, split_notes = split_outputs(job, data)
         notes += split_notes

@@ -8,14 +8,18 @@ int32, which TFLM silently computes wrongly and the other interpreters reject.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgepack.core.errors import ConversionError
+from edgepack.core.wording import counted
+from edgepack.quantization.masked_steps import comparisons, scope, zero_masks
 from edgepack.quantization.real_constants import BIAS, WEIGHTS, RealValues, is_integer
 from edgepack.tflite.converter_names import split_fused_name
+from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.rewrite import Rewrite, quantization, tensor_type
 
 VERSIONS = {
@@ -92,6 +96,7 @@ def to_int16(
     selected = _select(rewrite, is_selected)
     if not selected:
         return int8_tflite
+    _require_kernels(rewrite, selected, float_tflite)
     widening = _Widening(rewrite, RealValues(float_tflite), selected)
     widening.apply(inputs=inputs)
     if not outputs:
@@ -139,21 +144,62 @@ def _select(rewrite: Rewrite, is_selected: Callable[[str], bool]) -> set[int]:
             producers = {i for i, op in enumerate(graph.operators) if source in op.outputs}
             if producers and producers <= selected:
                 selected.add(position)
-    for position in sorted(selected):
-        _require_kernel(rewrite, graph.operators[position])
     return selected
 
 
-def _require_kernel(rewrite: Rewrite, operator: Any) -> None:
+def _require_kernels(rewrite: Rewrite, selected: Collection[int], float_tflite: bytes) -> None:
+    """Raise :class:`ConversionError`, naming all operators that have no int16 kernel."""
+    lacking = [
+        rewrite.graph.operators[position]
+        for position in sorted(selected)
+        if not _has_kernel(rewrite, rewrite.graph.operators[position])
+    ]
+    if not lacking:
+        return
+    kinds = dict.fromkeys(rewrite.name(operator) for operator in lacking)
+    names = [rewrite.graph.tensors[each.outputs[0]].name.decode() for each in lacking]
+    graph = read_tflite(float_tflite).main
+    masks = zero_masks(graph)
+    layers = dict.fromkeys(scope(name) or split_fused_name(name)[0] for name in names)
+    kind = " and ".join(kinds)
+    lack = (
+        f"{', '.join(layers)}: {kind} {'has' if len(kinds) == 1 else 'have'} no int16 kernel"
+        f" ({counted(len(lacking), 'operator')})"
+    )
+    if comparisons(graph) and not masks:
+        raise ConversionError(
+            f"{lack}, nor int8, as float values are compared to find masked steps: choose the"
+            " scheme float16, or build the model without masks"
+        )
+    kept = {_pattern(name): "int8" for name in names if scope(name) not in masks.values()}
+    kept = dict.fromkeys(masks.values(), "float") | kept
+    unrun = ", which tflite-runtime does not run," if "int8" in kept.values() else ""
+    options = " ".join(f"--layer '{pattern}={scheme}'" for pattern, scheme in kept.items())
+    masked = " ".join(f"--layer '{each}=float'" for each in dict.fromkeys(masks.values()))
+    masked = f" with {masked}" if masked else ""
+    raise ConversionError(
+        f"{lack}; keep {'it' if len(lacking) == 1 else 'them'} in other schemes with"
+        f" {options}{unrun} or choose the scheme int8{masked}"
+        f"{'; microcontrollers run no layer in float' if masks else ''}"
+    )
+
+
+def _pattern(name: str) -> str:
+    """Return a pattern for the operators of this kind of a layer.
+
+    >>> _pattern("model/lstm/SelectV2_12"), _pattern("SelectV2")
+    ('lstm/SelectV2*', 'SelectV2')
+    """
+    path = split_fused_name(name)[0]
+    if not scope(name):
+        return path
+    return f"{scope(name)}/{re.sub(r'(_[0-9]+)?$', '', path.rpartition('/')[2], count=1)}*"
+
+
+def _has_kernel(rewrite: Rewrite, operator: Any) -> bool:
     kind = rewrite.name(operator)
     has_constant_weights = kind not in BIAS or rewrite.values(operator.inputs[WEIGHTS]) is not None
-    if kind in VERSIONS and has_constant_weights:
-        return
-    name = split_fused_name(rewrite.graph.tensors[operator.outputs[0]].name.decode())[0]
-    raise ConversionError(
-        f"{name}: {kind} has no int16 kernel; keep it in int8 with --layer '{name}=int8', which"
-        " tflite-runtime does not run, or choose the scheme int8"
-    )
+    return kind in VERSIONS and has_constant_weights
 
 
 def _is_weight(name: str, position: int) -> bool:

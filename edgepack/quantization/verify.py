@@ -7,6 +7,7 @@ from collections.abc import Collection
 from edgepack.config.quantization import DYNAMIC_RANGE, FLOAT, Quantization
 from edgepack.core.errors import ConversionError
 from edgepack.quantization.layer_patterns import assign_patterns
+from edgepack.quantization.masked_steps import comparisons, masking_layers, zero_masks
 from edgepack.tflite.graph import Graph, Model, Operator
 from edgepack.tflite.sparsity import weight_tensors
 
@@ -63,7 +64,7 @@ def require_full_integer(
         count = "1 tensor is" if len(left) == 1 else f"{len(left)} tensors are"
         raise ConversionError(
             f"not full-integer: {count} left in float: {'; '.join(left[:_MAX_NAMED])}{more};"
-            f" {_cure(source)}"
+            f" {_cure(source, in_float)}"
         )
     for kind, dtype, tensors, originals in (
         ("input", settings.inputs, model.main.input_tensors, source.main.input_tensors),
@@ -143,8 +144,8 @@ def _computes_in_float(graph: Graph, operator: Operator) -> bool:
     )
 
 
-def _cure(source: Model) -> str:
-    """Return what to change in the float model, as the end of an error message."""
+def _cure(source: Model, in_float: Collection[str]) -> str:
+    """Return what to change in the float model or the settings, as the end of an error message."""
     graph = source.main
     consumers = {op.name for op in graph.operators if set(op.inputs) & set(graph.inputs)}
     if "CAST" in consumers:
@@ -152,11 +153,18 @@ def _cure(source: Model) -> str:
             "a float input is used as integers, as by an Embedding: set dtype='int32' in its Input"
             " layer"
         )
-    if any(op.name == "NOT_EQUAL" for op in graph.operators):
+    if comparisons(graph):
+        masks = zero_masks(graph)
+        layers = dict.fromkeys(masks.values()) if not masks.keys() <= set(in_float) else {}
+        named = " and ".join(map(repr, dict.fromkeys(masking_layers(graph).values())))
+        where = f"by {named}" if named else "as by Masking"
+        options = " ".join(f"--layer {layer}=float" for layer in layers)
+        leave = f"give {options}, or " if layers else ""
         return (
-            "values are compared to find masked steps, as by Masking or mask_zero, which"
-            " TensorFlow's converter leaves in float: build the model without masks, or with the"
-            " mask as an input of zeros and ones to multiply by"
+            f"values are compared to find masked steps, {where}, which TensorFlow's converter"
+            f" leaves in float: {leave}choose the scheme float16, for targets that do not require"
+            " integers throughout (microcontrollers do); or build the model without masks, or with"
+            " the mask as an input of zeros and ones to multiply by"
         )
     return "replace their layers with ones that TensorFlow Lite has in int8"
 

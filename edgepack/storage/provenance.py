@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from edgepack.config.export import (
 )
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ModelError
+from edgepack.core.wording import WARNING
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.manifest import MADE_FROM, RECIPE, Manifest, Source, find_source
 
@@ -110,6 +111,48 @@ def describe_inputs(recipe: Recipe, model: Mapping[str, Any]) -> dict[str, Any]:
                 " is complete"
             )
     return inputs
+
+
+_ROLES = {
+    "model": "model",
+    "weights": "file of weights",
+    "representative": "representative dataset",
+    "test": "test data",
+    "train": "training data",
+    "ranges": "file of ranges",
+    "recipe_file": "project file",
+}
+
+
+def repeat_notes(repeats: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a note if inputs are others than those of the export that is repeated.
+
+    ``repeats`` are those by the manifest of the export, ``inputs`` those that were read; both are
+    as :func:`describe_inputs` returns them.
+    """
+    others = [
+        f"the {what} was {_identity(repeats[role])} and is {_identity(inputs[role])}"
+        for role, what in _ROLES.items()
+        if role in repeats and role in inputs and _content(repeats[role]) != _content(inputs[role])
+    ]
+    if others:
+        yield (
+            f"{WARNING}the result does not repeat the export of the manifest in --config:"
+            f" {'; '.join(others)}"
+        )
+
+
+def _content(described: Mapping[str, Any]) -> Any:
+    return described.get("sha256") or _name(described)
+
+
+def _identity(described: Mapping[str, Any]) -> str:
+    digest = described.get("sha256")
+    return f"{_name(described)} (SHA-256 {str(digest)[:12]}...)" if digest else _name(described)
+
+
+def _name(described: Mapping[str, Any]) -> str:
+    return str(described.get("name") or described.get("function") or described.get("object"))
 
 
 def describe_data(data: Any) -> dict[str, Any]:

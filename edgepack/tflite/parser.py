@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Callable
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,14 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgepack.core.errors import ModelError
+from edgepack.core.file_contents import (
+    EXCHANGED,
+    HDF5_MAGIC,
+    TFLITE_IDENTIFIER,
+    TFLITE_IDENTIFIER_AT,
+    ZIP_MAGIC,
+    holds_arrays,
+)
 from edgepack.core.printable import printable
 from edgepack.tflite.damage import require_undamaged
 from edgepack.tflite.flatbuffer_tables import Damage, describe_damage
@@ -26,9 +35,7 @@ from edgepack.tflite.operator_requirements import require_valid_operator
 DAMAGE = (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError, Damage)
 """The exceptions that the schema's accessors raise for a damaged or invalid file."""
 
-_IDENTIFIER = b"TFL3"
-_IDENTIFIER_AT = slice(4, 8)
-_MAGIC_OF_KERAS = (b"PK\x03\x04", b"\x89HDF\r\n\x1a\n")  # .keras and .h5
+_MAGIC_OF_KERAS = (ZIP_MAGIC, HDF5_MAGIC)  # .keras and .h5
 
 
 def read_tflite(data: bytes) -> Model:
@@ -36,7 +43,9 @@ def read_tflite(data: bytes) -> Model:
 
     Raises :class:`ModelError` if they are not a .tflite file, or a damaged one.
     """
-    if data[_IDENTIFIER_AT] != _IDENTIFIER:
+    if data[TFLITE_IDENTIFIER_AT] != TFLITE_IDENTIFIER:
+        if holds_arrays(BytesIO(data)):
+            raise ModelError(f"holds arrays: it is data, not a .tflite file; {EXCHANGED}")
         may_be_keras = data.startswith(_MAGIC_OF_KERAS)
         cure = "; if it is a Keras model, convert it with edgepack export" if may_be_keras else ""
         raise ModelError(f"not a .tflite file: the identifier TFL3 is missing{cure}")

@@ -17,6 +17,7 @@ from edgepack.calibration.activations.observers.minimal_error import MinimalErro
 from edgepack.calibration.activations.observers.moving_average import MovingAverages
 from edgepack.calibration.activations.observers.percentile import Percentile
 from edgepack.core.errors import ConfigError
+from edgepack.core.wording import did_you_mean
 
 
 class Observer(Protocol):
@@ -60,7 +61,10 @@ def make_observer(text: str) -> Observer:
     name, colon, number = text.partition(":")
     kind = OBSERVERS.get(name)
     if kind is None:
-        raise ConfigError(f"unknown observer {name!r}: known observers: {', '.join(OBSERVERS)}")
+        raise ConfigError(
+            f"unknown observer {name!r}: {did_you_mean(name, OBSERVERS)}known observers:"
+            f" {', '.join(OBSERVERS)}"
+        )
     if not colon:
         return kind.make()
     if kind.parameter is None:

@@ -31,6 +31,7 @@ from edgepack.calibration.datasets.sources.tfrecord import TfRecords, is_tfrecor
 from edgepack.calibration.datasets.sources.wav import WavFolder
 from edgepack.config.export import is_function_name
 from edgepack.core.errors import DatasetError, MissingToolError
+from edgepack.core.file_contents import EXCHANGED, kind_of_model
 from edgepack.core.user_files import require_not_special
 
 _HEAD_BYTES = 4096
@@ -66,9 +67,14 @@ def find_source(data: Any) -> DataSource:
         return DataSource(name=name, open=lambda context: open_object(data, name, context))
     path = Path(data)
     with read_errors(str(path)):
+        require_not_special(path, DatasetError)
+        if kind := kind_of_model(path):
+            raise DatasetError(
+                f"{path}: {kind}, not data: save data with np.savez(file, x=inputs, y=labels);"
+                f" {EXCHANGED}"
+            )
         if path.is_dir():
             return _detect_folder(path)
-        require_not_special(path, DatasetError)
         return _detect_file(path)
 
 

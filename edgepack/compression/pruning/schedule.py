@@ -10,6 +10,7 @@ from typing import Any
 from edgepack.compression.pruning.settings import DEFAULT_SPARSITY, Prune
 from edgepack.config.export import Schedule
 from edgepack.core.errors import ModelError
+from edgepack.core.wording import did_you_mean
 
 _UPDATES = 50  # mask updates over the schedule, by default
 _PRUNING_FRACTION = 2 / 3  # of the steps; the last third trains the remaining weights
@@ -122,5 +123,6 @@ class PruningPlan:
         for pattern, _ in self.prune.layers:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise ModelError(
-                    f"no layer is named {pattern!r}; the layers with weights are {', '.join(names)}"
+                    f"no layer is named {pattern!r}: {did_you_mean(pattern.strip('*/'), names)}the"
+                    f" layers with weights are {', '.join(names)}"
                 )

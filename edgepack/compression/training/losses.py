@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgepack.compression.training.task import Training
 from edgepack.config.export import DISTILLATION
 from edgepack.core.errors import ConfigError
+from edgepack.core.wording import did_you_mean
 from edgepack.load.allowlist import AllowedKerasNames, allowed_keras_names
 from edgepack.load.keras_model import KerasModel
 from edgepack.metrics import Loss, are_probabilities
@@ -73,10 +74,15 @@ def _requested_loss(losses: Any, training: Training) -> Any:
     try:
         return losses.get(name)
     except (ValueError, TypeError) as error:
+        hint = did_you_mean(name, [DISTILLATION, *_functions(losses)])
         raise ConfigError(
-            f"loss {name!r}: not one of Keras's; use {DISTILLATION}, or a name such as"
+            f"loss {name!r}: {hint}not one of Keras's; use {DISTILLATION}, or a name such as"
             " mean_squared_error"
         ) from error
+
+
+def _functions(module: Any) -> list[str]:
+    return [name for name, value in vars(module).items() if inspect.isfunction(value)]
 
 
 _BY_OUTPUT = {"categoricalcrossentropy", "sparsecategoricalcrossentropy", "binarycrossentropy"}

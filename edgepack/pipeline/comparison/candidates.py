@@ -95,9 +95,13 @@ def _names(candidates: Sequence[NamedModel]) -> list[str]:
         names = [each.name or name_of(each.path) for each in candidates]
         if len(set(names)) == len(names) and FLOAT not in names:
             return names
+    taken = _first_duplicate([FLOAT, *names])
+    clashing = max(index for index, name in enumerate(names) if name == taken)
+    free = next(
+        name for name in chain(["mine"], (f"mine{n}" for n in count(2))) if name not in names
+    )
     raise ConfigError(
-        f"two models are called {_first_duplicate([FLOAT, *names])!r}: name them, such as"
-        f" mine={candidates[-1].path}"
+        f"two models are called {taken!r}: name them, such as {free}={candidates[clashing].path}"
     )
 
 

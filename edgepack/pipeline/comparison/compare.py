@@ -192,7 +192,10 @@ def _lineage_notes(setup: ComparisonSetup) -> Iterator[str]:
         if reference is not None and each.role == QUANTIZED:
             try:
                 yield from lineage_notes(
-                    each.file, reference, lambda: setup.float_model.tflite(setup.samples).model
+                    each.file,
+                    reference,
+                    lambda: setup.float_model.tflite(setup.samples).model,
+                    each.name,
                 )
             except ConversionError as error:
                 yield (

@@ -31,6 +31,7 @@ from edgepack.pipeline.comparison.reference import ReferenceModel
 from edgepack.pipeline.steps.check import (
     COMMAND,
     project_file_budgets,
+    require_drop_limit,
     require_measurable,
     target_budgets,
 )
@@ -114,6 +115,7 @@ def read_setup(
     project_file = read_project_file(config.project_file)
     labels = read_labels(config.labels) if config.labels else ()
     targets = load_targets(config.targets)
+    require_drop_limit({COMMAND: config.budgets} | project_file_budgets(project_file), targets)
     required = runtimes_named({name for target in targets for name in target.interpreters})
     require_any_installed(required)
     runtimes = installed_runtimes(required)

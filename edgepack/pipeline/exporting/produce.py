@@ -14,6 +14,7 @@ from edgepack.compression.training.checkpoint import (
     require_no_checkpoints,
 )
 from edgepack.config.export import MULTI_WORKER, Recipe
+from edgepack.config.project_file import read_project_file
 from edgepack.core.codec import restore
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder
@@ -35,6 +36,8 @@ from edgepack.pipeline.steps.check import (
     gather_evidence,
     judge_targets,
     loss_budgets,
+    project_file_budgets,
+    require_drop_limit,
     require_measurable,
     unmeasured_budget_notes,
 )
@@ -72,7 +75,12 @@ from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.manifest import Manifest
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
+from edgepack.storage.provenance import (
+    describe_inputs,
+    describe_model,
+    export_manifest,
+    repeat_notes,
+)
 from edgepack.tflite.graph import Model
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.sparsity import Sparsity, weight_sparsity
@@ -128,6 +136,7 @@ def produce(
         notes += (*data.notes, *unmeasured_budget_notes(budgets, targets))
         lint = lint_findings(job, data)
         inputs = describe_inputs(recipe, read_model)
+        notes += tuple(repeat_notes(recipe.repeats, inputs))
         steps = compress(job, data, inputs)
         converted = model_steps.convert(job, data)
         data, split_notes = split_outputs(job, data)
@@ -213,6 +222,8 @@ def _require_possible(recipe: Recipe, targets: Sequence[Target], *, firmware: bo
     require_data(recipe)
     require_techniques(recipe)
     require_supported(recipe.quantization, targets)
+    project_file = read_project_file(recipe.project_file)
+    require_drop_limit({COMMAND: recipe.budgets} | project_file_budgets(project_file), targets)
 
 
 def _collapse_origin(

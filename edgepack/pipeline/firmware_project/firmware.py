@@ -10,6 +10,7 @@ from edgepack.core.errors import ConfigError, MissingToolError, TargetError
 from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder
+from edgepack.core.wording import did_you_mean
 from edgepack.devices.target import Target, load_target, target_file
 from edgepack.emit.c.c_identifiers import MAX_NAME
 from edgepack.emit.tflm.firmware_model import FirmwareModel
@@ -117,7 +118,9 @@ def _require_micro(target: Target) -> None:
 
 def _layout(name: str) -> Layout:
     if name not in LAYOUTS:
-        raise ConfigError(f"layout {name!r}: the layouts are {', '.join(LAYOUTS)}")
+        raise ConfigError(
+            f"layout {name!r}: {did_you_mean(name, LAYOUTS)}the layouts are {', '.join(LAYOUTS)}"
+        )
     return LAYOUTS[name]
 
 

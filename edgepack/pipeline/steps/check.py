@@ -83,6 +83,20 @@ def target_budgets(targets: Iterable[Target]) -> dict[str, Budgets]:
     return {f"the target {target.name}": target.budgets for target in targets}
 
 
+def require_drop_limit(budgets: Mapping[str, Budgets], targets: Iterable[Target]) -> None:
+    """Raise :class:`ConfigError` for a not_shown of the command that applies to no limit.
+
+    ``budgets`` are those of the command and of the project file.
+    """
+    if budgets[COMMAND].not_shown and not any(
+        each.limits_drop for _, each in _all_budgets(budgets, targets)
+    ):
+        raise ConfigError(
+            f"not_shown of {COMMAND}: there is no max_drop and no max_class_drop that it applies"
+            " to; give one, or leave it out"
+        )
+
+
 def require_measurable(
     budgets: Mapping[str, Budgets],
     targets: Iterable[Target],
@@ -103,12 +117,6 @@ def require_measurable(
         if is_tested
         else "give --test, with labels or with"
     )
-    handling = budgets[COMMAND].not_shown if COMMAND in budgets else None
-    if handling and not any(each.limits_drop for _, each in _all_budgets(budgets, targets)):
-        raise ConfigError(
-            f"not_shown of {COMMAND}: there is no max_drop and no max_class_drop that it applies"
-            " to; give one, or leave it out"
-        )
     for source, each in _all_budgets(budgets, targets):
         if each.max_drop is not None and not measures:
             raise ConfigError(

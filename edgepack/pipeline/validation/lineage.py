@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from edgepack.compression import TECHNIQUES
 from edgepack.compression.pruning.settings import Prune
 from edgepack.core.wording import WARNING
 from edgepack.layer_errors.match_weights import Likeness, match_weights
+from edgepack.load.tflite_file import find_quantized
 from edgepack.pipeline.validation.read_inputs import ParsedFile, reporting_damage
 from edgepack.report.format.text_table import list_names
 from edgepack.storage.manifest import Manifest, Source, find_source
@@ -27,16 +28,19 @@ def as_source(file: ParsedFile) -> Source:
 
 
 def lineage_notes(
-    file: ParsedFile, reference: Source, float_model: Callable[[], Model]
+    file: ParsedFile, reference: Source, float_model: Callable[[], Model], name: str | None = None
 ) -> Iterator[str]:
     """Yield a note if the difference of a file from ``reference`` is not that of quantization.
 
     It is not if the file was made from another model, or if either of the two was compressed. The
     manifests beside them tell, or else the weights, for which ``float_model`` returns the reference
-    as a .tflite file.
+    as a .tflite file. Notes call the file ``name``, else by its own name.
     """
+    name = name or file.path.name
     path = file.path.resolve()
     source = find_source(path)
+    if not any(map(find_quantized, file.model.subgraphs)):
+        yield f"{WARNING}{name} is not quantized: what it loses, it lost before that"
     ancestors, of_reference = _ancestors(source), _ancestors(reference)
     if source and _is_listed_beside(path, reference):
         *_, original = source.chain
@@ -46,7 +50,7 @@ def lineage_notes(
     for key, techniques in ancestors.items():
         if of_reference.get(key) == ():
             if techniques:
-                yield _with_compression(file.path.name, reference.name, techniques)
+                yield _with_compression(name, reference.name, techniques)
             return
     with reporting_damage(file.path):
         layers = match_weights(float_model(), file.model)
@@ -55,11 +59,11 @@ def lineage_notes(
     if Likeness.PRUNED in layers.values():
         known = known or (Prune.technique,)
     if worst in (Likeness.PRUNED, Likeness.CHANGED) and known:
-        yield _with_compression(file.path.name, reference.name, known)
+        yield _with_compression(name, reference.name, known)
     elif worst is not Likeness.SAME:
-        alike = [name for name, likeness in layers.items() if likeness is worst]
-        where = "all layers" if len(alike) == len(layers) else list_names(alike)
-        yield _of_another(file.path.name, reference, source, _FOUND[worst].format(where))
+        alike = [layer for layer, likeness in layers.items() if likeness is worst]
+        having = "all layers have" if len(alike) == len(layers) else _having(alike)
+        yield _of_another(name, reference, source, f"{having} {_FOUND[worst]}")
 
 
 def _ancestors(source: Source | None) -> _Ancestors:
@@ -105,22 +109,28 @@ def _words(techniques: tuple[str, ...]) -> str:
 
 
 _FOUND = {
-    Likeness.CHANGED: "the weights of {} are similar, but differ by more than rounding, as after"
-    " more training or another compression",
-    Likeness.OTHER: "the weights of {} are different ones",
+    Likeness.CHANGED: "similar weights, which differ by more than rounding, as after more training"
+    " or another compression",
+    Likeness.OTHER: "other weights",
 }
 
 
+def _having(layers: Sequence[str]) -> str:
+    names = list_names(layers)
+    return f"the layers {names} have" if len(layers) > 1 else f"the layer {names} has"
+
+
 def _of_another(name: str, reference: Source, source: Source | None, found: str) -> str:
-    given, other = "the one that it was made from", reference.name
+    cure, other = "so compare it with the one that it was made from", reference.name
     if source:
-        given = f"{source.name}, as its manifest says"
+        made_from = source.name
         if source.name == reference.name:  # only the content tells files of one name apart
-            given = f"the {source.name} of its manifest (SHA-256 {_start(source)})"
+            made_from = f"a {source.name} with the SHA-256 {_start(source)}"
             other = f"this {reference.name} (SHA-256 {_start(reference)})"
+        cure = f"and its manifest says that it was made from {made_from}: compare it with that"
     return (
         f"{WARNING}{name} was made from another model than {other}: {found}; what it loses is"
-        f" not lost by quantization alone, so compare it with {given}"
+        f" not lost by quantization alone, {cure}"
     )
 
 

@@ -29,6 +29,7 @@ from edgepack.pipeline.steps.check import (
     loss_budgets,
     project_file_budgets,
     require_arena,
+    require_drop_limit,
     require_float_model,
     require_measurable,
 )
@@ -93,6 +94,7 @@ def validate(
     targets = load_targets(config.targets)
     project_file = read_project_file(config.project_file)
     budgets = {COMMAND: config.budgets} | project_file_budgets(project_file)
+    require_drop_limit(budgets, targets)
     file = read_file(config.model)
     float_file = read_float(config, file)
     if float_file is None:

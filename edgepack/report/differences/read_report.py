@@ -92,7 +92,7 @@ def read_json(path: Path) -> Node:
     Raises :class:`ReportError` if it cannot be read or is not valid JSON.
     """
     name = printable(str(path))
-    text = read_user_text(path, ReportError, "file")
+    text = read_user_text(path, ReportError, "file", cure="give a report.json")
     try:
         return Node(name, "", json.loads(text, parse_constant=_refuse_constant))
     except RecursionError:
