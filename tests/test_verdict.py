@@ -15,7 +15,7 @@ from tiny import Value, one_operator
 from edgepack.checks import Result, Verdict
 from edgepack.config.budgets import Budgets
 from edgepack.core.findings import Finding
-from edgepack.report.text.verdict_line import verdict_clauses
+from edgepack.report.text.verdict_line import verdict_clauses, verdict_line
 
 TARGET = ("--target", "nano-33-ble-sense")
 
@@ -173,4 +173,14 @@ def test_each_target_fails_for_its_own_reasons() -> None:
     assert first == (
         "FAILED on a: the arena does not fit (and 1 more); FAILED on b, c: it crashed; NOT SHOWN on"
         f" d to be within {budget}; passed on 1 of 5"
+    )
+
+
+def test_the_last_line_repeats_what_warnings_say_without_the_details() -> None:
+    notes = [
+        "unrolled: lstm",
+        "warning: int8 was made from another model: all layers differ; retry",
+    ]
+    assert verdict_line({}, None, {}, notes=notes).endswith(
+        "no float model to compare with; warning: int8 was made from another model"
     )
