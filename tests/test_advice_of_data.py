@@ -18,6 +18,7 @@ from data_folder import (
     spec,
 )
 from test_dataset import TWO as TWO_OUTPUTS
+from test_dataset import parts
 from tiny import Value, one_operator
 
 from edgepack.calibration.lint.preprocessing_mistakes import MISTAKES, Mistake
@@ -117,6 +118,15 @@ def rows(count: int) -> Iterator[Any]:
             "the model's outputs are scores, value: name the arrays after them",
             npz(left=X, right=X[:, :1], scores=[0] * 4),
             TWO_OUTPUTS,
+        ),
+        *(
+            (
+                npz(x=X, y=[0] * 4),
+                "save labels of the shape of each part (head_0=..., head_1=...), or leave them out",
+                good,
+                parts((1,), (2,)),
+            )
+            for good in (npz(x=X, head_0=X[:, :1], head_1=X), npz(x=X))
         ),
         (
             npz(left=X, right=X[:3, :1]),

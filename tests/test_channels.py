@@ -19,11 +19,12 @@ from edgepack.devices.target import load_target
 from edgepack.evaluation.channels import FEW_STEPS, ChannelGroup
 from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.lost_channels import worst_channels
+from edgepack.layer_errors.output_causes import diagnose_output
 from edgepack.metrics import Measure, find_metric
 from edgepack.quantization.affine import quantize
 from edgepack.report.sections.verdict import verdict_headline
 from edgepack.tflite.graph import QuantParams, Tensor
-from edgepack.tflite.output_parts import OutputLayout, OutputPart
+from edgepack.tflite.output_parts import OutputLayout, OutputPart, output_layouts
 from edgepack.tflite.output_pieces import Pieces
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.value_origins import ValueSource
@@ -303,6 +304,18 @@ def test_lost_channels_fail_a_target_and_name_what_joins_them() -> None:
             (f"{START} coarse (boxes, scores); {joins}", True)
         ]
         assert not found_in(model, target)
+
+
+def test_debug_names_coarse_channels_too() -> None:
+    (layout,) = output_layouts(read_tflite(quantized("CONCATENATION")).main)
+    coarse = diagnose_output("y", [group(is_lost=False)], layout)
+    assert coarse
+    assert coarse.why == f"{START} coarse"
+    assert "--split-outputs" in coarse.cure
+    both = diagnose_output("y", [group(is_lost=True), group(is_lost=False)], layout)
+    assert both
+    assert both.why == f"{START} lost; {START} coarse"
+    assert diagnose_output("y", [], layout) is None
 
 
 def test_values_of_one_or_two_steps_are_nearly_lost() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
+from itertools import product, takewhile
 
 import pytest
 from comparison_reports import (
@@ -17,7 +17,9 @@ from comparison_reports import (
 from detail_reports import SCORES
 from documents import check_text
 
-from edgepack.evaluation.results import Interval
+from edgepack.evaluation.results import Interval, Shown
+from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.document.markdown import render_markdown
 from edgepack.report.format import amounts
 from edgepack.report.pages.comparison import comparison_document
 from edgepack.report.text.comparison import render_comparison
@@ -40,7 +42,7 @@ def test_the_text_has_the_metric_of_the_verdict() -> None:
     assert "98.50%" in text
     assert "size      float 98,888 B, int8 m 47,728 B" in text
     assert "Over 2 folds, accuracy is 0.9050 on average" in text
-    assert "C array   int8 m: the same bytes as the file" in text
+    assert "C array   int8 m" not in text  # it holds the bytes of the file
 
 
 def test_a_metric_without_a_value_is_reported() -> None:
@@ -99,3 +101,62 @@ def test_several_outputs_are_named() -> None:
     text = render_comparison(complete_comparison("m"))
     assert f"output {SCORES}" in text
     assert f"output {PICTURE}" in text
+
+
+def test_a_c_array_of_another_model_is_reported() -> None:
+    report = losing(0.7)
+    stage = report.stages[-1]
+    assert stage.origin
+    altered = replace(stage, origin=replace(stage.origin, is_same_as_c=False))
+    text = render_comparison(replace(report, stages=(report.stages[0], altered)))
+    assert "C array   int8 m: NOT THE SAME BYTES as the file" in text
+
+
+def agreeing(agreement: float | None, *of_other: str | None) -> ComparisonReport:
+    """A comparison of samples, all of the class "a" in float, with another model's classes."""
+    report = losing(0.0)
+    of_float, stage = report.stages
+    output = stage.runs["litert"].outputs[SCORES]
+    assert output.distance
+    worst = tuple(
+        replace(
+            output.worst[0],
+            index=index,
+            wanted=None,
+            of_float=Shown(label=label and "a", score=label and 0.9),
+            of_other=Shown(label=label, score=label and 0.8),
+        )
+        for index, label in enumerate(of_other)
+    )
+    output = replace(output, distance=replace(output.distance, agreement=agreement), worst=worst)
+    runs = {"litert": replace(stage.runs["litert"], outputs={SCORES: output})}
+    return replace(report, stages=(of_float, replace(stage, runs=runs)))
+
+
+def samples_in(text: str) -> list[str]:
+    """The first cell of each row below the heading of the samples."""
+    lines = text.splitlines()
+    heading = next((place for place, line in enumerate(lines) if line.startswith("sample ")), None)
+    if heading is None:
+        return []
+    return [line.split()[0] for line in takewhile(str.strip, lines[heading + 1 :])]
+
+
+@pytest.mark.parametrize(
+    ("report", "samples", "sentence"),
+    [
+        (agreeing(1.0, "a", "a"), [], "int8 m predicts the class of float on every sample."),
+        (agreeing(0.5, "b", "a"), ["0"], "distance  KL divergence of the scores of the sample"),
+        (agreeing(None, None, None), ["0", "1"], "distance  mean squared error of the sample's"),
+    ],
+)
+def test_only_samples_on_which_the_models_disagree_are_listed(
+    report: ComparisonReport, samples: list[str], sentence: str
+) -> None:
+    text = render_comparison(report)
+    assert samples_in(text) == samples
+    assert sentence in text
+    document = render_markdown(comparison_document(report, {}))
+    section = document.partition("## Where the models disagree")[2].partition("\n## ")[0]
+    assert section.count("**Sample ") == len(samples)
+    assert ("predicts the class of float on every sample" in section) == (not samples)

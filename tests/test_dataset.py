@@ -99,6 +99,77 @@ def test_arrays_that_do_not_match_the_model_are_refused(
         load(saved(tmp_path, **arrays), TWO)
 
 
+def parts(*shapes: tuple[int, ...], others: tuple[TensorSpec, ...] = ()) -> Signature:
+    """A model of a vector whose output "head" was split into parts."""
+    named = enumerate(shapes)
+    outputs = (TensorSpec(name=f"head_{n}", shape=shape, dtype="float32") for n, shape in named)
+    vector = TensorSpec(name="vector", shape=(2,), dtype="float32")
+    return signature(vector, outputs=(*outputs, *others))
+
+
+CLASSES = TensorSpec(name="classes", shape=(3,), dtype="float32")
+WHOLE = np.arange(3 * 8 * 5).reshape(3, 8, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "expected"),
+    [
+        ("y", parts((8, 4), (8, 1)), {"head_0": WHOLE[..., :4], "head_1": WHOLE[..., 4:]}),
+        ("head", parts((2, 5), (6, 5)), {"head_0": WHOLE[:, :2], "head_1": WHOLE[:, 2:]}),
+        (
+            "head",
+            parts((8, 4), (8, 1), others=(CLASSES,)),
+            {"head_0": WHOLE[..., :4], "head_1": WHOLE[..., 4:]},
+        ),
+    ],
+)
+def test_labels_of_an_output_that_was_split_are_split_like_it(
+    tmp_path: Path, name: str, of: Signature, expected: dict[str, Any]
+) -> None:
+    path = saved(tmp_path, x=np.ones((3, 2)), **{name: WHOLE})
+    context = Context(signature=of, project_file=ProjectFile())
+    stored = read_dataset(path, context, tmp_path / "spool")
+    labels = stored.dataset().labels
+    assert labels.keys() == expected.keys()
+    for output, values in expected.items():
+        np.testing.assert_array_equal(labels[output], values)
+    (note,) = stored.notes
+    assert f"{name!r} has the shape that the model's outputs join to" in note
+
+
+def test_labels_of_each_part_are_read_as_they_are(tmp_path: Path) -> None:
+    own = np.ones((3, 8, 1))
+    loaded = load(saved(tmp_path, x=np.ones((3, 2)), head_1=own), parts((8, 4), (8, 1)))
+    assert list(loaded.labels) == ["head_1"]
+
+
+@pytest.mark.parametrize(
+    ("of", "message"),
+    [
+        (
+            parts((8, 4), (8, 2)),
+            (
+                r"'y' has shape \[8, 5\] for each sample, but the model's outputs are the parts of"
+                r" one, head_0 of \[8, 4\] and head_1 of \[8, 2\], and do not join to that: save"
+                r" labels of the shape of each part \(head_0=..., head_1=...\), or leave them out"
+            ),
+        ),
+        (
+            parts((8, 4), (8, 1), others=(CLASSES,)),
+            (
+                "the model's outputs are head_0, head_1, classes: name the arrays after them, or"
+                " head for head_0, head_1 joined"
+            ),
+        ),
+    ],
+)
+def test_labels_that_cannot_be_split_for_sure_are_refused(
+    tmp_path: Path, of: Signature, message: str
+) -> None:
+    with pytest.raises(DatasetError, match=message):
+        load(saved(tmp_path, x=np.ones((3, 2)), y=WHOLE), of)
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

@@ -9,11 +9,16 @@ from detail_reports import validation
 from documents import blocks_of, check_document, section_of
 from export_reports import EXPORT, OUTPUT, SCORE, VALIDATION, comparison_of
 
+from edgepack.checks import Result, Verdict, documentation
+from edgepack.core.findings import Finding
 from edgepack.evaluation.results import Change, Interval
 from edgepack.report.data.export import SparsityReport
 from edgepack.report.document.blocks import Table, Tone
+from edgepack.report.document.markdown import render_markdown
 from edgepack.report.pages.export import export_document
 from edgepack.report.pages.validation import validation_document
+from edgepack.report.sections.check_titles import CHECK_TITLES
+from edgepack.report.sections.target_verdicts import target_verdicts_section
 from edgepack.storage.manifest import Manifest
 from edgepack.tflite.sparsity import Sparsity
 
@@ -28,7 +33,18 @@ def test_the_page_of_an_export_has_the_content_of_its_report() -> None:
     manifest = Manifest(
         command="export",
         artifacts={},
-        request={"recipe": {"model": model, "seed": 0, "prune": {}}},
+        request={
+            "recipe": {
+                "model": model,
+                "seed": 0,
+                "allow_unsafe": False,
+                "prune": None,
+                "custom_objects": [],
+                "quantization": {"scheme": "int8", "dense": None, "layers": [["a", "int16"]]},
+                "targets": ["b", "c"],
+                "compress": [{"technique": "prune", "sparsity": 0.5, "block": None}],
+            }
+        },
         versions={"edgepack": "0.8"},
     )
     document = export_document(report, manifest)
@@ -38,6 +54,18 @@ def test_the_page_of_an_export_has_the_content_of_its_report() -> None:
     assert document.headline.word == "RUNS"
     captions = {each.caption for each in blocks_of(document) if isinstance(each, Table)}
     assert {"Files", "Inputs", "Versions", f"Recipe of {EVIL}"} <= captions
+    recipe = next(
+        each
+        for each in blocks_of(document)
+        if isinstance(each, Table) and each.caption == f"Recipe of {EVIL}"
+    )
+    assert [row.cells for row in recipe.rows] == [
+        ("seed", "0"),
+        ("allow unsafe", "no"),
+        ("quantization", "scheme int8, layers a int16"),
+        ("targets", "b, c"),
+        ("compress", "technique prune, sparsity 0.5"),
+    ]
     (scores,) = section_of(document, "ledger").blocks
     assert isinstance(scores, Table)
     assert scores.rows[-1].cells == ("int8", "tflm", "0.9000", "99.00%", "29.0 dB", "0.155")
@@ -85,3 +113,31 @@ def test_the_page_of_a_validation_says_whether_targets_can_run_the_model() -> No
     )
     headline = validation_document(unchecked).headline
     assert (headline.word, headline.tone) == ("NOT CHECKED", Tone.UNSURE)
+
+
+def test_checks_have_titles_and_each_rule_is_stated_once() -> None:
+    assert CHECK_TITLES.keys() == documentation().keys()
+    assert all(3 <= len(title.split()) <= 6 for title in CHECK_TITLES.values())
+    assert len(set(CHECK_TITLES.values())) == len(CHECK_TITLES)
+    note = Finding(message="runs on the CPU", is_note=True)
+    results = (
+        Result(check="gpu_takes_all", findings=(note,)),
+        Result(check="npu_takes_all", findings=(), why_not="the target has no NPU"),
+        Result(check="npu_plan_fits", findings=(), why_not="the target has no NPU"),
+    )
+    (known,) = list(VALIDATION.targets.values())[:1]
+    each = replace(known, verdict=Verdict(results=results))
+    section = target_verdicts_section({"m": {"phone": each, "board": each}})
+    assert section
+    page = render_markdown(replace(validation_document(VALIDATION), sections=(section,)))
+    assert page.count("runs on the CPU") == 1
+    assert "phone, board: runs on the CPU" in page
+    rules = documentation()
+    assert page.count(rules["gpu_takes_all"]) == 1
+    assert rules["npu_takes_all"] not in page
+    assert "gpu takes all" not in page
+    folded = (
+        "Does not apply: NPU runs the whole graph, NPU's plan fits into memory (the target has no"
+        " NPU)."
+    )
+    assert page.count(folded) == 2  # of each target

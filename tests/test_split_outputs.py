@@ -131,6 +131,7 @@ def test_comparisons_show_it(
     assert done.returncode == 1, done.stderr
     text = in_one_line(done.stdout)
     assert f"int8: worst channels of detections: {LOST}: SQNR " in text
+    assert "CONCATENATION joins them: export or quantize with --split-outputs" in text
     done = edgepack("compare", model, split.folder / "int8.tflite", *data)
     assert done.returncode == 2
     float_tflite = split.folder / "float.tflite"
@@ -144,14 +145,59 @@ def test_comparisons_show_it(
         assert [output["channels"] for output in run["outputs"].values()] == [[], []]
 
 
+def test_labels_of_the_whole_output_fit_the_split_model_too(
+    edgepack: Edgepack, detectors: Path, joined: Bundle, split: Bundle, tmp_path: Path
+) -> None:
+    labelled = ("--test", detectors / "labelled.npz")
+    note = "'y' has the shape that the model's outputs join to, and is split like them along its"
+    model = split.folder / "int8.tflite"
+    done = edgepack("validate", model, *labelled, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    outputs = split.report["comparison"]["outputs"]
+    for name, output in report["comparison"]["outputs"].items():
+        assert output["metric"] == "mse"
+        for runtime, score in output["int8"].items():
+            assert score["value"] == outputs[name]["int8"][runtime]["value"]
+    assert any(note in each for each in report["notes"])
+    float_tflite = split.folder / "float.tflite"
+    done = edgepack("compare", float_tflite, model, *labelled, "--no-cache")
+    assert done.returncode == 0, done.stderr
+    assert note in in_one_line(done.stdout)
+    done = edgepack("validate", model, "--float", joined.folder / "float.tflite", *labelled)
+    assert done.returncode == 2
+    assert f"its outputs were split: compare it with {float_tflite}" in done.stderr
+    alone = tmp_path / "alone.tflite"
+    alone.write_bytes(model.read_bytes())
+    done = edgepack("validate", alone, "--float", joined.folder / "float.tflite")
+    assert "compare it with the float.tflite that was written with it" in done.stderr
+    done = edgepack("validate", alone, "--float", float_tflite, *labelled)
+    assert done.returncode == 0, done.stderr
+
+
 def test_debug_names_the_concatenation(edgepack: Edgepack, detectors: Path) -> None:
     arguments = (detectors / "detector.keras", "--representative", detectors / "image.npz")
     text = in_one_line(edgepack("debug", *arguments).stdout)
     assert f"one scale for unlike channels: output detections: {LOST} from 0." in text
     assert "To do: CONCATENATION joins them: export or quantize with --split-outputs" in text
     assert "little is left to gain" not in text
+    assert "of an output its worst part. Add one that helps: " in text
+    assert "--split-outputs: SQNR " in text.partition("Add one that helps: ")[2]
     text = in_one_line(edgepack("debug", *arguments, "--split-outputs").stdout)
     assert "one scale for unlike channels" not in text
+
+
+def test_changes_are_judged_by_the_lost_part(edgepack: Edgepack, detectors: Path) -> None:
+    model, data = detectors / "mixed.keras", detectors / "image.npz"
+    done = edgepack("debug", model, "--representative", data, "--target", "android-arm64")
+    assert done.returncode == 0, done.stderr
+    tried = in_one_line(done.stdout).partition("its worst part. Add one that helps: ")[2]
+    (helpful, others) = tried.split(" No other gains 1 dB: ")
+    assert helpful.startswith("--scheme int16: SQNR ")
+    before = float(helpful.split()[3])
+    assert before < 5  # the scores, although the boxes have more than 50 dB
+    assert "--split-outputs" not in tried
+    assert "--observer mse" in others
 
 
 def test_parts_are_in_firmware_and_apps(edgepack: Edgepack, split: Bundle, tmp_path: Path) -> None:

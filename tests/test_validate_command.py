@@ -220,6 +220,30 @@ def test_without_a_float_model_nothing_can_drop(
     assert "there is no float model to compare with; give --float" in done.stderr
 
 
+def test_a_file_without_a_float_model_has_its_own_accuracy(
+    edgepack: Edgepack, pruned_digits: Bundle, digits: Path, tmp_path: Path
+) -> None:
+    shutil.copy(pruned_digits.folder / "int8.tflite", tmp_path / "alone.tflite")
+    arguments = ("validate", tmp_path / "alone.tflite", "--test", digits / "test.npz")
+    advice = "the metric is the file's own: give --float to see what quantization lost"
+    done = edgepack(*arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    alone = json.loads(done.stdout)
+    assert advice in alone["notes"]
+    ((output, metric),) = alone["metrics"].items()
+    assert metric == "accuracy"
+    (exported,) = pruned_digits.report["comparison"]["outputs"].values()
+    for name, score in exported["int8"].items():
+        assert alone["runtimes"][name]["values"] == {output: score["value"]}
+    text = edgepack(*arguments).stdout
+    assert "accuracy" in text.partition("interpreter ")[2].splitlines()[0]
+    page = edgepack(*arguments, "--format", "markdown").stdout
+    assert "| accuracy |" in page
+    done = edgepack(*arguments, "--float", pruned_digits.folder / "float.tflite")
+    assert done.returncode == 0, done.stderr
+    assert advice not in done.stdout
+
+
 def test_a_file_that_is_not_what_its_manifest_says_does_not_pass(
     edgepack: Edgepack, pruned_digits: Bundle, tmp_path: Path
 ) -> None:

@@ -44,6 +44,11 @@ class ColumnWriter:
         """The source and the array, for messages."""
         return f"{self._source.name}: {self._name!r}"
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of a sample; that of a single number if none was added."""
+        return self._first[1] if self._first else ()
+
     def add(self, rows: Sequence[int], values: Array | list[Array]) -> None:
         """Write samples; after the first non-finite value, only count further ones.
 

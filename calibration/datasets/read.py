@@ -12,6 +12,7 @@ from edgepack.calibration.datasets.fields import find_fields
 from edgepack.calibration.datasets.sampling import choose_samples
 from edgepack.calibration.datasets.sources import find_source
 from edgepack.calibration.datasets.sources.source import Context, SampleSource, Survey
+from edgepack.calibration.datasets.split_labels import LabelPart, split_labels, split_notes
 from edgepack.config.preprocessing import Preprocessing
 from edgepack.config.project_file import ProjectFile
 from edgepack.core.errors import ConfigError
@@ -26,13 +27,15 @@ class StoredDataset:
     """A dataset on disk.
 
     ``inputs`` and ``labels`` are paths of .npy files by the model's inputs and outputs;
-    ``classes`` the names of the classes, if known; ``rows`` and ``names`` those of the samples, as
-    in :class:`Dataset`, as ``unused`` is; ``notes`` sentences for the user.
+    ``parts`` says which part of the file holds the labels of an output, if not all of it.
+    ``classes`` are the names of the classes, if known; ``rows`` and ``names`` those of the samples,
+    as in :class:`Dataset`, as ``unused`` is; ``notes`` sentences for the user.
     """
 
     source: str
     inputs: dict[str, str]
     labels: dict[str, str]
+    parts: dict[str, LabelPart]
     classes: tuple[str, ...]
     rows: tuple[int, ...]
     names: tuple[str, ...]
@@ -41,10 +44,12 @@ class StoredDataset:
 
     def dataset(self) -> Dataset:
         """Return the dataset with its arrays memory-mapped from the files."""
+        labels = load_arrays(self.labels)
+        labels |= {name: labels[name][part.index] for name, part in self.parts.items()}
         return Dataset(
             source=self.source,
             inputs=load_arrays(self.inputs),
-            labels=load_arrays(self.labels),
+            labels=labels,
             files=self.inputs,
             classes=self.classes,
             rows=self.rows,
@@ -84,12 +89,12 @@ def read_dataset(
             for index, (name, field) in enumerate(fields.inputs.items())
         }
         labels = {
-            name: ColumnWriter(source, field, spool("labels-", index))
-            for index, (name, field) in enumerate(fields.labels.items())
+            field: ColumnWriter(source, field, spool("labels-", index))
+            for index, field in enumerate(dict.fromkeys(fields.labels.values()))
         }
         columns = [
             *zip(fields.inputs.values(), inputs.values(), strict=True),
-            *zip(fields.labels.values(), labels.values(), strict=True),
+            *labels.items(),
         ]
         total = len(chosen) if chosen is not None else source.total or context.samples or 0
         done = 0
@@ -103,15 +108,23 @@ def read_dataset(
             update(done, max(done, total))
         for _, column in columns:
             column.end()
+    shapes = {field: column.sample_shape for field, column in labels.items()}
+    parts = split_labels(source.name, fields.labels, shapes, context.signature)
     return StoredDataset(
         source=source.name,
         inputs={name: str(column.path) for name, column in inputs.items()},
-        labels={name: str(column.path) for name, column in labels.items()},
+        labels={name: str(labels[field].path) for name, field in fields.labels.items()},
+        parts=parts,
         classes=source.classes,
         rows=() if chosen is None else tuple(chosen.tolist()),
         names=tuple(names),
-        unused=tuple(sorted({*source.names()} - {*fields.inputs.values(), *fields.labels.values()})),
-        notes=tuple(_notes(source.name, context.samples, survey)),
+        unused=tuple(
+            sorted({*source.names()} - {*fields.inputs.values(), *fields.labels.values()})
+        ),
+        notes=(
+            *_notes(source.name, context.samples, survey),
+            *split_notes(source.name, fields.labels, parts),
+        ),
     )
 
 

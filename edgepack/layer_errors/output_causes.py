@@ -13,12 +13,14 @@ from edgepack.tflite.output_parts import OutputLayout
 def diagnose_output(
     name: str, groups: Sequence[ChannelGroup], layout: OutputLayout
 ) -> LayerFinding | None:
-    """Return the finding on an output whose scale loses channels; None if it loses none."""
-    lost = lost_among(groups)
-    if not lost or layout.step is None:
+    """Return the finding on an output whose scale loses or under-resolves channels, if it does."""
+    if not groups or layout.step is None:
         return None
+    lost = lost_among(groups)
+    coarse = [group for group in groups if not group.is_lost]
+    sentences = [loss_in_words(name, each, layout.step) for each in (lost, coarse) if each]
     return LayerFinding(
         cause="one scale for unlike channels",
-        why=loss_in_words(name, lost, layout.step),
+        why="; ".join(sentences),
         cure=cure_of_loss(layout),
     )

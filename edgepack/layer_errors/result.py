@@ -12,6 +12,9 @@ from edgepack.evaluation.scores import Score
 
 Range = tuple[float, float]
 
+MIN_GAIN_DB = 1.0
+"""What a change of the options has to gain: a fifth of the noise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFigures:
@@ -140,8 +143,8 @@ class Trial:
     ``options`` are what a shell accepts; ``ranges_file`` is the name in them of a file in the
     output folder. ``layers`` names the layers that it is for, none if for the whole model.
     ``after`` is its worst output on the worst interpreter; None if the model could not be made or
-    run, and ``failure`` says why. A change ``helps`` if it gains at least a decibel and loses no
-    agreement.
+    run, and ``failure`` says why. A change ``helps`` if it gains at least :data:`MIN_GAIN_DB` and
+    loses no agreement, as far as the samples show.
     """
 
     options: str
@@ -157,13 +160,15 @@ class Trials:
     """The changes that were tried, those that help first, the best of them first.
 
     ``before`` is the quantized model without them. ``interpreters`` ran every model on the same
-    samples; ``untried`` is the number of changes that were left out to save time.
+    samples; ``untried`` is the number of changes that were left out to save time. ``is_by_part``:
+    the worst counts of the parts, or channels, of outputs instead of whole outputs.
     """
 
     before: WorstScore
     interpreters: tuple[str, ...]
     tried: tuple[Trial, ...]
     untried: int
+    is_by_part: bool = False
 
     @property
     def helpful(self) -> list[Trial]:
@@ -179,7 +184,8 @@ class DebugReport:
     worst first. ``unmatched`` names the layers that only the float file has. ``data`` is the
     dataset used, ``test`` or ``representative``; ``kernels`` are the LiteRT kernels that ran the
     quantized model, ``reference`` or ``optimized``. ``lost_channels`` has, by output, what its
-    scale loses. ``trials`` are the changes of the options that were tried; None if none was.
+    scale loses or under-resolves: ``channels``. ``trials`` are the changes of the options that were
+    tried; None if none was.
     """
 
     model: str
@@ -191,6 +197,7 @@ class DebugReport:
     unmatched: tuple[str, ...]
     notes: tuple[str, ...] = ()
     lost_channels: Mapping[str, LayerFinding] = field(default_factory=dict)
+    channels: Mapping[str, tuple[ChannelGroup, ...]] = field(default_factory=dict)
     trials: Trials | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -207,7 +214,14 @@ class DebugReport:
             "notes": list(self.notes),
             "trials": self.trials and asdict(self.trials),
         } | (
-            {"lost_channels": {name: asdict(each) for name, each in self.lost_channels.items()}}
+            {
+                "lost_channels": {name: asdict(each) for name, each in self.lost_channels.items()},
+                "channels": {
+                    name: [asdict(group) for group in groups]
+                    for name, groups in self.channels.items()
+                    if groups
+                },
+            }
             if self.lost_channels
             else {}
         )

@@ -22,7 +22,8 @@ from edgepack.pipeline.steps.layer_comparer import (
 )
 from edgepack.pipeline.steps.model_process import model_session
 from edgepack.pipeline.steps.split_outputs import split_outputs
-from edgepack.pipeline.trials import Trier, with_tried_cures
+from edgepack.pipeline.trials import Trier
+from edgepack.pipeline.tried_cures import with_tried_cures
 from edgepack.quantization.represented_ranges import cut_range_notes
 from edgepack.report.plots.debug_picture import draw_layer_errors, has_matplotlib
 from edgepack.runtimes import LITERT
@@ -108,12 +109,13 @@ def debug(
             job=job,
             data=data,
             calibration=calibration,
+            calibrator=calibrator,
             samples=spread_samples(data.evaluation_data.inputs),
             targets=targets,
             running=running,
             runtimes=runtimes,
         )
-        report = with_tried_cures(report, trier.trials(model, report.layers))
+        report = with_tried_cures(report, trier.trials(model, report))
         text_files.write_json(folder / "debug.json", report.to_dict())
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw_layer_errors(report))

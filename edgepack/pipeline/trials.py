@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from edgepack.calibration.activations.calibrator import Calibrator
 from edgepack.calibration.activations.instrument import activation_names, find_activations
 from edgepack.calibration.activations.ranges import (
     Calibration,
@@ -22,23 +22,30 @@ from edgepack.calibration.activations.scale_limits import usable_ranges
 from edgepack.calibration.activations.shared_scale import sharing_groups
 from edgepack.checks import rules_out
 from edgepack.checks.evidence import Evidence
+from edgepack.config.export import Recipe
 from edgepack.core.errors import EdgepackError
 from edgepack.core.progress import NoProgress, ignore
 from edgepack.devices.scheme_support import why_refused
 from edgepack.devices.target import Target
-from edgepack.evaluation.evaluate import Evaluator
-from edgepack.layer_errors.causes import SEE_DEBUG
-from edgepack.layer_errors.remedies import Remedy, remedies, worst_layers
+from edgepack.evaluation.channels import ChannelGroup
+from edgepack.evaluation.paired_outputs import Array
+from edgepack.layer_errors.remedies import Remedy, remedies
 from edgepack.layer_errors.result import (
     DebugReport,
-    LayerReport,
     Trial,
     Trials,
-    WorstScore,
 )
 from edgepack.pipeline.steps import model_steps
+from edgepack.pipeline.steps.calibrate import calibrate
 from edgepack.pipeline.steps.job import Job, JobData
 from edgepack.pipeline.steps.run import Workload, run_within_budget
+from edgepack.pipeline.trial_scores import (
+    TrialJudge,
+    TrialOutcome,
+    is_helpful,
+    judged_views,
+    trial_rank,
+)
 from edgepack.quantization.quantize_inputs import quantize_inputs
 from edgepack.runtimes import Runtime
 from edgepack.runtimes.processes import Interpreters
@@ -48,7 +55,9 @@ from edgepack.storage.arrays import Arrays, array_paths, load_arrays
 from edgepack.tflite.graph import Graph, Model
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.macs import model_macs
+from edgepack.tflite.output_parts import OutputLayout, output_layouts
 from edgepack.tflite.parser import read_tflite
+from edgepack.tflite.split_outputs import SplitOutputs, split_outputs
 
 MAX_TRIALS = 16
 
@@ -56,17 +65,13 @@ _MIN_TRIALS = 4
 _MAX_MACS = 1e12
 """The multiply-accumulates of all trials: about a minute on each interpreter of a phone."""
 
-_MIN_GAIN_DB = 1.0  # a fifth of the noise
-_NOTHING_HELPS = "nothing that was tried helps"
-_NOTHING_TO_TRY = "leave it as it is: there is no option to try for it"
-_LATER = "leave it as it is until the worst layers are better"
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trier:
     """Tries remedies for a quantized model on a few ``samples``, arrays (samples, ...).
 
-    ``calibration`` is that of the job; None if its scheme needs none. Only what all ``targets``
+    ``calibration`` is that of the job; None if its scheme needs none. ``calibrator`` calibrates a
+    model with other outputs. Only what all ``targets``
     support is tried. ``running`` are processes of the ``runtimes``; those that would take long only
     load the models.
     """
@@ -74,17 +79,26 @@ class Trier:
     job: Job
     data: JobData
     calibration: Calibration | None
+    calibrator: Calibrator | None
     samples: Arrays
     targets: Sequence[Target]
     running: Interpreters
     runtimes: Sequence[Runtime]
 
-    def trials(self, model: Model, layers: Sequence[LayerReport]) -> Trials | None:
-        """Try what may help the worst layers; ``model`` is the quantized one without changes.
+    def trials(self, model: Model, report: DebugReport) -> Trials | None:
+        """Try what may help the worst layers, and the channels that share a scale with others.
 
-        Returns None if there is nothing to try, or if no interpreter runs the model.
+        ``model`` is the quantized one without changes, ``report`` is on it. If channels are lost or
+        coarse, every change is judged by the part of an output that it is worst for. Returns None
+        if there is nothing to try, or if no interpreter runs the model.
         """
-        possible = [each for each in remedies(layers, self.job.recipe) if self._is_possible(each)]
+        layouts = dict(zip(self._output_names, output_layouts(model.main), strict=True))
+        split = self._split(layouts, report.channels)
+        possible = [
+            *([_split_remedy(self.job.recipe)] if split else []),
+            *remedies(report.layers, self.job.recipe),
+        ]
+        possible = [each for each in possible if self._is_possible(each)]
         if not possible:
             return None
         with self.job.progress.step("try") as update:
@@ -94,18 +108,38 @@ class Trier:
             ran = [each.name for each in able if baseline[each.name].outputs]
             if not ran:
                 return None
-            before = self._score(model, baseline)
+            views = judged_views(layouts, split, report.channels)
+            judge = TrialJudge(views, self._predict())
+            before = judge.outcome(model, baseline)
             chosen = possible[: self._affordable_trials(model)]
             trials = []
             for number, remedy in enumerate(chosen):
                 update(number, len(chosen), remedy.options)
-                trials.append(self._try(remedy, number, able, before))
+                trials.append(self._try(remedy, number, able, judge, before, split))
         return Trials(
-            before=before,
+            before=before.score,
             interpreters=tuple(ran),
-            tried=tuple(sorted(trials, key=_rank)),
+            tried=tuple(sorted(trials, key=trial_rank)),
             untried=len(possible) - len(chosen),
+            is_by_part=judge.is_by_part,
         )
+
+    @property
+    def _output_names(self) -> list[str]:
+        return [output.name for output in self.data.signature.outputs]
+
+    def _split(
+        self, layouts: Mapping[str, OutputLayout], channels: Mapping[str, Sequence[ChannelGroup]]
+    ) -> SplitOutputs | None:
+        """Return the float model with split outputs, if that divides one with such channels."""
+        if self.job.recipe.split_outputs or self.job.recipe.ranges:
+            return None
+        if not any(
+            channels.get(name) and not each.pieces.obstacle for name, each in layouts.items()
+        ):
+            return None
+        split = split_outputs(self.job.float_tflite.read_bytes(), self._output_names)
+        return split if len(split.outputs) > len(self._output_names) else None
 
     def _is_possible(self, remedy: Remedy) -> bool:
         """Whether all targets support a remedy, and what it needs is known."""
@@ -120,10 +154,15 @@ class Trier:
         return max(_MIN_TRIALS, min(MAX_TRIALS, int(_MAX_MACS / max(macs, 1))))
 
     def _try(
-        self, remedy: Remedy, number: int, runtimes: Sequence[Runtime], before: WorstScore
+        self,
+        remedy: Remedy,
+        number: int,
+        runtimes: Sequence[Runtime],
+        judge: TrialJudge,
+        before: TrialOutcome,
+        split: SplitOutputs | None,
     ) -> Trial:
         folder = self._folder(f"trial-{number}")
-        shutil.copyfile(self.job.float_tflite, folder / self.job.float_tflite.name)
         job = replace(
             self.job, recipe=remedy.recipe, folder=folder, work=folder, progress=NoProgress()
         )
@@ -132,22 +171,27 @@ class Trier:
         if ranges:
             options = f"{options} {ranges.name}"
         try:
-            self._write_ranges(remedy, job, ranges)
+            if split and remedy.recipe.split_outputs:
+                job.float_tflite.write_bytes(split.tflite)
+                calibrate(job, self.data, self.calibrator)
+            else:
+                shutil.copyfile(self.job.float_tflite, job.float_tflite)
+                self._write_ranges(remedy, job, ranges)
             model, _ = model_steps.quantize_model(job)
             failure = self._refusal(job.quantized_tflite, model)
             runs = {} if failure else self._run(job.quantized_tflite, model, folder, runtimes)
             failure = failure or next((run.failure for run in runs.values() if run.failure), None)
-            after = None if failure else self._score(model, runs)
+            after = None if failure else judge.outcome(model, runs)
         except EdgepackError as error:
             failure = str(error)
-        helps = after is not None and _helps(before, after)
+        helps = after is not None and is_helpful(before, after)
         if ranges and not helps:
             ranges.unlink(missing_ok=True)
         return Trial(
             options=options,
             ranges_file=ranges.name if ranges else None,
             layers=remedy.layers,
-            after=after,
+            after=after.score if after else None,
             failure=failure,
             helps=helps,
         )
@@ -197,22 +241,12 @@ class Trier:
             path=path,
             model=model,
             inputs=quantize_inputs(self.samples, model.main.input_tensors, folder),
-            outputs=list(model_steps.named_outputs(self.data, model)),
+            outputs=[str(place) for place, _ in enumerate(model.main.outputs)],
         )
         limits = {each: affordable_samples([each], model_macs(model)) for each in on}
         needed = _MIN_TRIALS * len(workload)
         idle = [each for each, limit in limits.items() if limit and limit < needed]
         return run_within_budget(self.running, workload, on, folder, ignore, idle)
-
-    def _score(self, model: Model, runs: Mapping[str, Run]) -> WorstScore:
-        """Score a model against float: its worst output on the worst interpreter."""
-        tensors = model_steps.named_outputs(self.data, model)
-        return WorstScore.of(
-            self._evaluators[name].score(run.outputs[name], tensor)
-            for run in runs.values()
-            if run.outputs
-            for name, tensor in tensors.items()
-        )
 
     def _folder(self, name: str) -> Path:
         folder = self.job.work / name
@@ -223,53 +257,16 @@ class Trier:
     def _graph(self) -> Graph:
         return read_tflite(self.job.float_tflite.read_bytes()).main
 
-    @cached_property
-    def _evaluators(self) -> dict[str, Evaluator]:
-        """The evaluator of each output, with the float model's values of the samples."""
-        names = [output.name for output in self.data.signature.outputs]
+    def _predict(self) -> list[Array]:
+        """Return the float model's outputs of the samples, in their order."""
         stem = self.job.session_folder / "tried"
         inputs = self.job.save("tried", self.samples)
         self.job.session.call("predict", inputs=inputs, outputs=str(stem))
-        return {
-            name: Evaluator(values)
-            for name, values in load_arrays(array_paths(stem, names)).items()
-        }
+        return list(load_arrays(array_paths(stem, self._output_names)).values())
 
 
-def with_tried_cures(report: DebugReport, trials: Trials | None) -> DebugReport:
-    """Return a report with what was tried, and with the best of it as the cures of its layers."""
-    worst = worst_layers(report.layers)
-    without = _NOTHING_TO_TRY if trials is None else _NOTHING_HELPS
-    return replace(
-        report,
-        trials=trials,
-        layers=tuple(
-            _with_cure(layer, _best_options(layer, trials), without)
-            if layer in worst
-            else _with_cure(layer, None, _LATER)
-            for layer in report.layers
-        ),
-    )
-
-
-def _with_cure(layer: LayerReport, options: str | None, without: str) -> LayerReport:
-    """Return a layer with the options in place of the reference to debug.
-
-    Without options, the rest of the cure stands alone, or else it is ``without``.
-    """
-    cure = layer.finding.cure
-    if options is None:
-        cure = cure.removesuffix(f"; {SEE_DEBUG}")
-    finding = replace(layer.finding, cure=cure.replace(SEE_DEBUG, options or without))
-    return replace(layer, finding=finding)
-
-
-def _best_options(layer: LayerReport, trials: Trials | None) -> str | None:
-    """Return the best change for a layer, or else for the whole model; None if none helps."""
-    helpful = trials.helpful if trials else []
-    own = [each.options for each in helpful if layer.figures.name in each.layers]
-    whole = [each.options for each in helpful if not each.layers]
-    return next(iter((*own, *whole)), None)
+def _split_remedy(recipe: Recipe) -> Remedy:
+    return Remedy(options="--split-outputs", recipe=replace(recipe, split_outputs=True))
 
 
 def _names_that_share_a_scale(graph: Graph, layer: str) -> list[str]:
@@ -278,19 +275,3 @@ def _names_that_share_a_scale(graph: Graph, layer: str) -> list[str]:
     group = next((each for each in sharing_groups(graph) if index in each), {index})
     names = activation_names(graph, find_activations(graph))
     return [name for name, index in names.items() if index in group]
-
-
-def _helps(before: WorstScore, after: WorstScore) -> bool:
-    if before.agreement is not None and (after.agreement or 0.0) < before.agreement:
-        return False
-    return _decibels(after) >= _decibels(before) + _MIN_GAIN_DB
-
-
-def _rank(trial: Trial) -> tuple[bool, float]:
-    """Return a key that sorts trials: those that help first, then by their SQNR."""
-    return not trial.helps, -_decibels(trial.after) if trial.after else math.inf
-
-
-def _decibels(score: WorstScore) -> float:
-    """Return the SQNR, infinite without noise."""
-    return math.inf if score.sqnr_db is None else score.sqnr_db

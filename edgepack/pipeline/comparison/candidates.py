@@ -8,14 +8,15 @@ from itertools import chain, count
 from pathlib import Path
 
 from edgepack.config.firmware import NamedModel
-from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.signature import Signature, shape_fits
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import compressed_float, compressed_name, find_origin
-from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
+from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file, split_cure
 from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Origin
 from edgepack.tflite.converter_names import without_converter_affixes
+
+_SAME_MODEL = "give models made from the same one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,15 +110,6 @@ def _first_duplicate(names: Sequence[str]) -> str:
     return next(name for index, name in enumerate(names) if name in names[:index])
 
 
-def _cure(candidate: Candidate, source: Path) -> str:
-    """Return what to compare a model with whose inputs and outputs are not the float model's."""
-    is_split = candidate.origin is not None and candidate.origin.recipe.get("split_outputs") is True
-    float_file = candidate.file.path.with_name(FLOAT_TFLITE)
-    if is_split and float_file.is_file() and not float_file.samefile(source):
-        return f"its outputs were split: compare it with {float_file}"
-    return "give models made from the same one"
-
-
 def _require_same_signature(candidate: Candidate, source: Path, signature: Signature) -> None:
     file = candidate.file
     for specs, float_specs in (
@@ -130,7 +122,7 @@ def _require_same_signature(candidate: Candidate, source: Path, signature: Signa
         ):
             raise ModelError(
                 f"{file.path}: has the inputs and outputs {file.signature}, but {source} has"
-                f" {signature}; {_cure(candidate, source)}"
+                f" {signature}; {split_cure(file, source, signature) or _SAME_MODEL}"
             )
     order, float_order = (
         [without_converter_affixes(each.name) for each in of.inputs]

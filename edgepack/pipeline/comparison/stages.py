@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edgepack.evaluation.lost_channels import cure_of_loss
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.pipeline.comparison.candidates import Candidate
@@ -76,16 +77,24 @@ def _stage(
     compressed: RuntimeOutputs | None,
     scorings: Mapping[str, Scoring],
 ) -> Stage:
+    scored = {
+        runtime: _run(candidate, each, compressed, scorings) for runtime, each in runs.items()
+    }
     return Stage(
         name=candidate.name,
         role=candidate.role,
         file=candidate.file.path.name,
         artifact=candidate.file.artifact,
         is_converted=False,
-        runs={
-            runtime: _run(candidate, each, compressed, scorings) for runtime, each in runs.items()
-        },
+        runs=scored,
         origin=candidate.origin,
+        channel_cures={
+            name: cure_of_loss(layout)
+            for name, layout in zip(
+                scorings, output_layouts(candidate.file.model.main), strict=True
+            )
+            if any(name in run.outputs and run.outputs[name].channels for run in scored.values())
+        },
     )
 
 

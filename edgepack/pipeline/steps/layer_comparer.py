@@ -93,6 +93,7 @@ def compare_layers(
             origins,
         ),
         unmatched=compared.unmatched,
+        channels=dict(zip(outputs, isolated.channels, strict=True)),
         lost_channels={
             name: finding
             for name, groups, layout in zip(

@@ -19,6 +19,7 @@ from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
 from edgepack.core.signature import Signature
+from edgepack.core.split_names import joined_along, outputs_in_parts
 from edgepack.core.user_files import read_user_file
 from edgepack.load.tflite_file import name_file_in_errors, real_signature, require_float
 from edgepack.metrics import Measure, choose_measures, label_notes, require_known_metric
@@ -28,7 +29,7 @@ from edgepack.runtimes.random_inputs import random_inputs
 from edgepack.storage.arrays import Arrays
 from edgepack.storage.artifact import Artifact, describe_bytes
 from edgepack.storage.dataset import first_class_labels
-from edgepack.storage.manifest import require_unaltered
+from edgepack.storage.manifest import Manifest, require_unaltered
 from edgepack.tflite.graph import Model, Tensor
 from edgepack.tflite.parser import DAMAGE, read_tflite
 
@@ -144,9 +145,37 @@ def read_float(config: ValidateConfig, file: ParsedFile) -> ParsedFile | None:
         if [each.shape for each in float_specs] != [each.shape for each in specs]:
             raise ModelError(
                 f"{path}: has the inputs and outputs {float_file.signature}, but {file.path} has"
-                f" {file.signature}; give the float model that it was made from"
+                f" {file.signature}; {_float_cure(file, path, float_file.signature)}"
             )
     return float_file
+
+
+def split_cure(file: ParsedFile, given: Path, signature: Signature) -> str | None:
+    """Return what to compare a file with whose outputs are parts of those of the ``given`` model.
+
+    None if its outputs were not split: the manifest beside it tells, or else their shapes.
+    """
+    manifest = Manifest.beside(file.path)
+    recipe = manifest.recipe if manifest else None
+    joined = (
+        joined_along(parts, output.shape) is not None
+        for parts in outputs_in_parts(file.signature.outputs).values()
+        for output in signature.outputs
+    )
+    if not (recipe and recipe.values.get("split_outputs") is True) and not any(joined):
+        return None
+    beside = file.path.with_name(FLOAT_TFLITE)
+    if not beside.is_file():
+        return (
+            f"its outputs were split: compare it with the {FLOAT_TFLITE} that was written with it"
+        )
+    if given.exists() and beside.samefile(given):
+        return None
+    return f"its outputs were split: compare it with {beside}"
+
+
+def _float_cure(file: ParsedFile, given: Path, signature: Signature) -> str:
+    return split_cure(file, given, signature) or "give the float model that it was made from"
 
 
 RANDOM_SAMPLES = 16

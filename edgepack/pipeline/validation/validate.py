@@ -21,6 +21,7 @@ from edgepack.evaluation.deviation import (
     find_known_defect,
     why_no_outputs,
 )
+from edgepack.evaluation.evaluate import Evaluator
 from edgepack.evaluation.scores import NOT_SCHEMES
 from edgepack.pipeline.steps.check import (
     COMMAND,
@@ -65,6 +66,7 @@ from edgepack.tflite.macs import model_macs
 from edgepack.workers.client import Limits
 
 _FILE, _FLOAT = "file", "float"
+_ALONE = "the metric is the file's own: give --float to see what quantization lost"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -213,11 +215,15 @@ def examine(
         data=subject.data,
         samples=len(inputs),
         comparison=comparison,
-        runtimes=_reports(validation, latencies, ratios),
+        runtimes=_reports(validation, latencies, ratios, _values(subject, real, validation)),
         targets=target_reports,
         budgets=loss_budgets(budgets, targets),
+        metrics={name: each.metric.name for name, each in inputs.measures.items()}
+        if real is None
+        else {},
         notes=(
             *inputs.notes,
+            *([_ALONE] if real is None and inputs.measures else []),
             *_model_notes(subject, real, validation),
             *_unchecked(targets),
             *partial_run_notes(runs, workload, idle),
@@ -248,6 +254,24 @@ def _model_notes(
         tensors = {name: subject.file.tensors[name] for name in measures}
         of_file = {name: dequantize(outputs[name], tensors[name]) for name in tensors}
         yield from float_model_notes(of_file, measures, model="the model")
+
+
+def _values(
+    subject: Subject, real: Arrays | None, validation: ReferenceComparison
+) -> dict[str, dict[str, float | None]]:
+    """Return the metric of each output by interpreter, where there is no float model."""
+    values: dict[str, dict[str, float | None]] = {}
+    if real is not None:
+        return values
+    for output, measure in subject.inputs.measures.items():
+        tensor = subject.file.tensors[output]
+        for name, run in validation.runs.items():
+            if run.outputs is not None:
+                evaluator = Evaluator(dequantize(run.outputs[output], tensor), [measure])
+                values.setdefault(name, {})[output] = evaluator.value(
+                    run.outputs[output], tensor, run.mask
+                )
+    return values
 
 
 def _unchecked(targets: Sequence[Target]) -> list[str]:
@@ -332,6 +356,7 @@ def _reports(
     validation: ReferenceComparison,
     latencies: dict[str, dict[str, Latency]],
     ratios: dict[str, float],
+    values: Mapping[str, dict[str, float | None]],
 ) -> dict[str, RuntimeValidation]:
     return {
         name: RuntimeValidation(
@@ -341,6 +366,7 @@ def _reports(
             latency=latencies.get(name, {}).get(_FILE),
             latency_ratio=ratios.get(name),
             peak_memory_bytes=run.peak_memory_bytes,
+            values=values.get(name, {}),
         )
         for name, run in validation.runs.items()
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgepack.checks.collapsed_outputs import describe_collapse
@@ -16,12 +16,13 @@ from edgepack.core.schema_version import SCHEMA
 from edgepack.evaluation.channels import ChannelGroup
 from edgepack.evaluation.closeness import closeness_of
 from edgepack.evaluation.collapse import CollapseOrigin
-from edgepack.evaluation.lost_channels import OWN_OUTPUTS, lost_among, worst_channels
+from edgepack.evaluation.lost_channels import lost_among, worst_channels
 from edgepack.evaluation.results import OutputResult
 from edgepack.layer_errors.result import DebugReport
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.target import EXIT_STATUS, FAILED, NOT_SHOWN, PASSED
 from edgepack.report.data.validation import ValidationReport
+from edgepack.report.format.channel_words import worst_channels_of
 from edgepack.report.format.finite import finite_or_none
 from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity
@@ -69,7 +70,8 @@ class Stage:
     None if no page was requested; ``layers`` also for a model that is not quantized, and where
     ``why_no_layers`` gives a reason. ``origin`` is None for a file without a manifest.
     ``collapse_origin`` is where the outputs of a model collapse; None if they do not, or if it is
-    unknown.
+    unknown. ``channel_cures`` says how to give the channels of an output scales of their own, for
+    each output whose scale under-resolves some.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Stage:
     why_no_layers: str | None = None
     origin: Origin | None = None
     collapse_origin: CollapseOrigin | None = None
+    channel_cures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +226,7 @@ def _channel_findings(stage: Stage) -> Iterator[Finding]:
     for name, groups in found.items():
         if worst := worst_channels(groups):
             yield Finding(
-                message=f"{stage.name}: worst channels of {name}: {worst}",
-                cure=OWN_OUTPUTS,
+                message=f"{stage.name}: {worst_channels_of(name, worst)}",
+                cure=stage.channel_cures.get(name),
                 is_note=not any(map(lost_among, groups)),
             )

@@ -34,5 +34,5 @@ def samples_to_show(report: ComparisonReport) -> Iterator[tuple[str, str, str, i
     """Return stage, interpreter, output and index of each sample that the page shows."""
     for output in output_names(report):
         for each in worst_runs(report, output):
-            for sample in each.output.worst:
+            for sample in each.differing:
                 yield each.stage.name, each.runtime, output, sample.index

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
-from edgepack.evaluation.results import ClassResult, MetricResult, OutputResult
+from edgepack.evaluation.results import ClassResult, MetricResult, OutputResult, WorstSample
 from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, StageRun
 
 
@@ -27,6 +27,32 @@ class StageOutput:
     def is_float(self) -> bool:
         """Whether it is the float model, with which the others are compared."""
         return self.stage.role == FLOAT
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether it classifies samples, or pixels."""
+        return self.output.distance is not None and self.output.distance.agreement is not None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it predicts the class of float for every sample, or every pixel."""
+        return self.output.distance is not None and self.output.distance.agreement == 1
+
+    @property
+    def differing(self) -> tuple[WorstSample, ...]:
+        """The samples to show: those of another class than float's, or else the farthest ones."""
+        if self.agrees:
+            return ()
+        return tuple(
+            each
+            for each in self.output.worst
+            if each.of_other.label is None or each.of_other.label != each.of_float.label
+        )
+
+    @property
+    def agreement_in_words(self) -> str:
+        """A sentence for an output that agrees."""
+        return f"{self.name} predicts the class of float on every sample."
 
 
 def run_name(stage: Stage, runtime: str) -> str:

@@ -22,6 +22,8 @@ class RuntimeValidation:
     ``failure`` is why it did not run, None if it did. ``deviations`` are from the reference kernels
     of tflite-runtime, by output. ``latency`` and ``latency_ratio`` (to the float model's latency)
     are this machine's, not a device's. ``peak_memory_bytes`` is that of the interpreter's process.
+    ``values`` are those of the metrics of the file itself, by output, where there is no float model
+    to compare with; None if undefined.
     """
 
     version: str
@@ -30,6 +32,7 @@ class RuntimeValidation:
     latency: Latency | None
     latency_ratio: float | None
     peak_memory_bytes: int | None
+    values: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +41,9 @@ class ValidationReport:
 
     ``model`` is the file's name, ``data`` what it ran on: ``test`` or ``random``. ``comparison`` is
     that with the float model, None if there is none. ``runtimes`` are by interpreter, ``targets``
-    by name. ``budgets`` limit what quantization may lose, by source. ``notes`` are remarks, such as
-    on what could not be compared.
+    by name. ``budgets`` limit what quantization may lose, by source. ``metrics`` are the names of
+    those of the file itself, by output, without a float model. ``notes`` are remarks, such as on
+    what could not be compared.
     """
 
     model: str
@@ -51,6 +55,7 @@ class ValidationReport:
     targets: dict[str, TargetReport]
     notes: tuple[str, ...]
     budgets: dict[str, Budgets] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -75,6 +80,7 @@ class ValidationReport:
             "runtimes": {name: asdict(runtime) for name, runtime in self.runtimes.items()},
             "targets": {name: target.to_dict() for name, target in self.targets.items()},
             "budgets": {source: each.given for source, each in self.budgets.items()},
+            "metrics": self.metrics,
             "notes": list(self.notes),
         }
         content: dict[str, Any] = finite_or_none(fields)

@@ -13,7 +13,7 @@ from edgepack.report.document.block_shortcuts import (
     toned_row,
 )
 from edgepack.report.document.blocks import Document, Row, Section, Tone
-from edgepack.report.format.amounts import interpreter_label
+from edgepack.report.format.amounts import format_four_decimals, interpreter_label
 from edgepack.report.format.text_table import NONE
 from edgepack.report.pages.outcome import outcome_headline
 from edgepack.report.sections.models_table import scores_section
@@ -50,6 +50,7 @@ def _runtimes(report: ValidationReport) -> Section | None:
         text_column("interpreter"),
         text_column("version"),
         text_column("off reference", "largest difference from the reference kernels"),
+        *(number_column(title) for title in _own_metrics(report).values()),
         number_column("median", "of one inference, on one thread"),
         number_column("90th pct", "90th percentile: 90% of inferences take no longer"),
         number_column("of float", "time divided by that of the float model"),
@@ -70,9 +71,19 @@ def _rows(report: ValidationReport) -> Iterator[Row]:
             _label(report, name),
             run.version,
             run.failure or off_reference(None, off),
+            *(format_four_decimals(run.values.get(output)) for output in _own_metrics(report)),
             *cost_cells(run),
         ]
         yield toned_row(cells, Tone.BAD if run.failure else Tone.PLAIN)
+
+
+def _own_metrics(report: ValidationReport) -> dict[str, str]:
+    """Return the titles of the metrics of the file itself, by output."""
+    several = len(report.metrics) > 1
+    return {
+        output: f"{name} of {output}" if several else name
+        for output, name in report.metrics.items()
+    }
 
 
 def _label(report: ValidationReport, name: str) -> str:

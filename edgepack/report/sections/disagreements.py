@@ -36,6 +36,8 @@ def disagreements_section(report: ComparisonReport, samples: ShownSamples) -> Se
     blocks: list[Block] = []
     for place, output in enumerate(output_names(report)):
         for index, each in enumerate(worst_runs(report, output)):
+            if each.agrees:
+                blocks.append(Text(text=output_title(report, each.agreement_in_words, output)))
             cards = [
                 _card(
                     each,
@@ -44,7 +46,7 @@ def disagreements_section(report: ComparisonReport, samples: ShownSamples) -> Se
                     report.classes.get(output, ()),
                     f"sample-{place}-{index}-{number}",
                 )
-                for number, sample in enumerate(each.output.worst)
+                for number, sample in enumerate(each.differing)
             ]
             blocks += _blocks(cards, output_title(report, f"Samples of {each.name}", output))
     if not blocks:
@@ -53,8 +55,8 @@ def disagreements_section(report: ComparisonReport, samples: ShownSamples) -> Se
         id="samples",
         title="Where the models disagree",
         lead=(
-            "Samples with a class other than float's first, then those whose outputs are farthest"
-            " from float's. The numbers are indices in the test data, from 0."
+            "Samples with a class other than float's, or of outputs without classes those that are"
+            " farthest from float's. The numbers are indices in the test data, from 0."
         ),
         blocks=tuple(blocks),
     )
@@ -92,7 +94,7 @@ def _card(
             if not is_drawn(values):
                 rows.append(f"{name}: {number_row(values)}")
         both = [("float", shown.of_float), (each.stage.name, shown.of_other)]
-        if sample.of_other.label is None and _has_classes(each):
+        if sample.of_other.label is None and each.has_classes:
             both = [(f"classes by {name}", _class_map(values)) for name, values in both]
         if sample.of_other.label is None:
             drawn += sample_media(f"{id_}-output", both)
@@ -114,15 +116,10 @@ def _lines(each: StageOutput, sample: WorstSample, *, has_outputs: bool) -> Iter
     if not has_outputs and sample.of_other.label is not None:
         yield f"float: {class_and_score(sample.of_float)}"
         yield f"{each.stage.name}: {class_and_score(sample.of_other)}"
-    if _has_classes(each):
+    if each.has_classes:
         yield f"KL divergence: {sample.distance:.3g} nats"
     else:
         yield f"mean squared error: {sample.distance:.3g}"
-
-
-def _has_classes(each: StageOutput) -> bool:
-    """Whether an output classifies samples, or pixels."""
-    return each.output.distance is not None and each.output.distance.agreement is not None
 
 
 def _class_map(values: NDArray[Any]) -> NDArray[Any]:

@@ -25,6 +25,7 @@ from edgepack.report.format.amounts import (
     interpreter_label,
     score_cells,
 )
+from edgepack.report.format.channel_words import worst_channels_of
 from edgepack.report.format.text_table import NONE
 from edgepack.runtimes import LITERT, TFLM
 
@@ -109,7 +110,7 @@ def scores_section(
         for name, output in comparison.outputs.items()
     ]
     blocks += [
-        Text(text=f"Worst channels of {name}: {worst}", tone=Tone.BAD)
+        Text(text=f"W{worst_channels_of(name, worst)[1:]}", tone=Tone.BAD)
         for name, output in comparison.outputs.items()
         if (worst := worst_channels(output.channels.values()))
     ]

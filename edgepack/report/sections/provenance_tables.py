@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -38,7 +37,7 @@ def provenance_section(
         settings = table_block(
             f"Recipe of {name}",
             [text_column("setting"), text_column("value")],
-            [[key, _setting(value)] for key, value in recipe.items()],
+            [[_words(key), text] for key, value in recipe.items() if (text := _setting(value))],
         )
         blocks.append(Details(summary=f"Recipe of {name}", blocks=(settings,)))
     if not blocks:
@@ -63,7 +62,7 @@ def _inputs(inputs: Mapping[str, Any]) -> Iterator[list[str]]:
     """Return rows of inputs: files and folders by content, functions and objects by name."""
     for role, described in inputs.items():
         if not isinstance(described, Mapping):
-            yield [role, _setting(described), NONE, NONE]
+            yield [role, _setting(described) or NONE, NONE, NONE]
             continue
         name = described.get("name", described.get("function", described.get("object", NONE)))
         size = described.get("bytes")
@@ -72,7 +71,39 @@ def _inputs(inputs: Mapping[str, Any]) -> Iterator[list[str]]:
 
 
 def _setting(value: Any) -> str:
-    """Format a setting: text as it is, anything else as JSON."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    """Write a setting in words, without what is not set; empty if nothing is.
+
+    >>> _setting({"scheme": "int8", "input_type": None, "layers": [["conv*", "int16"]]})
+    'scheme int8, layers conv* int16'
+    >>> _setting({"name": "m.h5", "bytes": 1024, "sha256": "c9"}), _setting([]), _setting(False)
+    ('m.h5, 1,024 bytes, SHA-256 c9', '', 'no')
+    """
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        if isinstance(value.get("name"), str) and isinstance(value.get("bytes"), int):
+            return _file(value)
+        members = {_words(str(key)): _setting(each) for key, each in value.items()}
+        return ", ".join(f"{key} {text}" for key, text in members.items() if text)
+    if isinstance(value, (list, tuple)):
+        is_simple = all(isinstance(each, str | int | float) for each in value)
+        texts = [
+            " ".join(map(_setting, each)) if isinstance(each, list | tuple) else _setting(each)
+            for each in value
+        ]
+        return (", " if is_simple else "; ").join(filter(None, texts))
+    return str(value)
+
+
+def _file(described: Mapping[str, Any]) -> str:
+    """Describe a file: name, size and content."""
+    parts = [described["name"], f"{described['bytes']:,} bytes"]
+    if isinstance(described.get("sha256"), str):
+        parts.append(f"SHA-256 {described['sha256']}")
+    return ", ".join(parts)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")

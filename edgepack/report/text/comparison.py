@@ -42,6 +42,8 @@ _CLASSES = 3
 _SAMPLES = 3
 _GAP = 2
 _FAILED = "did not run"
+_KL = "KL divergence of the scores of the sample from float's, in nats"
+_SQUARED = "mean squared error of the sample's outputs against float's"
 
 
 def render_comparison(report: ComparisonReport) -> str:
@@ -210,10 +212,11 @@ def _class_row(each: StageOutput, of_float: ClassResult, other: ClassResult) -> 
 
 
 def _worst_samples(report: ComparisonReport, output: str) -> str:
-    """Return the samples on which models differ most from float."""
+    """Return the samples on which models differ from float, or else that they do not."""
     rows = [["sample", "model", "label", "float output", "model output", "distance"]]
-    for each in worst_runs(report, output):
-        for sample in each.output.worst[:_SAMPLES]:
+    runs = [each for each in worst_runs(report, output) if not each.is_float]
+    for each in runs:
+        for sample in each.differing[:_SAMPLES]:
             outputs = [class_and_score(each) or NONE for each in (sample.of_float, sample.of_other)]
             rows.append(
                 [
@@ -224,10 +227,13 @@ def _worst_samples(report: ComparisonReport, output: str) -> str:
                     amounts.format_three_digits(sample.distance),
                 ]
             )
+    agreeing = [_hanging("", each.agreement_in_words) for each in runs if each.agrees]
     if len(rows) == 1:
-        return ""
+        return "\n".join(agreeing)
     rows = _without_empty_columns(rows)
-    return text_table(rows, left=len(rows[0]) - 1)
+    has_classes = any(each.has_classes for each in runs)
+    legend = _hanging("distance  ", _KL if has_classes else _SQUARED)
+    return "\n".join([text_table(rows, left=len(rows[0]) - 1), *agreeing, "", legend])
 
 
 def _format(stage: Stage) -> str:
@@ -255,9 +261,8 @@ def _facts(report: ComparisonReport) -> Iterator[str]:
 def _stage_facts(stage: Stage) -> Iterator[str]:
     if stage.sparsity and stage.role == PRUNED:
         yield f"zeros     {stage.sparsity.overall:.1%} of the weights of {_name(stage.name, _NAME)}"
-    if stage.origin and stage.origin.is_same_as_c is not None:
-        is_same = "the same bytes" if stage.origin.is_same_as_c else "NOT THE SAME BYTES"
-        yield _hanging("C array   ", f"{stage.name}: {is_same} as the file")
+    if stage.origin and stage.origin.is_same_as_c is False:
+        yield _hanging("C array   ", f"{stage.name}: NOT THE SAME BYTES as the file")
 
 
 def _verdict(report: ComparisonReport) -> Iterator[str]:

@@ -9,20 +9,21 @@ from pathlib import Path
 
 from edgepack.core.wording import counted
 from edgepack.layer_errors.remedies import worst_layers
-from edgepack.layer_errors.result import DebugReport, LayerReport, Trials, WorstScore
+from edgepack.layer_errors.result import MIN_GAIN_DB, DebugReport, LayerReport, Trial, Trials
 from edgepack.report.format.amounts import format_decibels, format_four_decimals, format_percent
 from edgepack.report.format.text_table import list_names, note_paragraphs, text_table
 
 _ROWS = 20
-_HELPFUL = 8
 _WIDTH = 100
 _CLOSE_DB = 40.0  # a hundredth of the amplitude
-_LEGEND = """\
-share      output noise with only this layer quantized, over that of the whole quantized model
-alone      SQNR at the output with only this layer quantized; agreement: samples of the same class
-SQNR       at the layer, quantized against float; cosine: of the angle between the two
-own        SQNR at the layer when its inputs are the float model's: without inherited error
-saturated  values outside the layer's range"""
+_LEGEND = (
+    "share      output noise with only this layer quantized, over that of the quantized model",
+    "alone      SQNR at the output with only this layer quantized",
+    "SQNR       at the layer, quantized against float; cosine: of the angle between the two",
+    "own        SQNR at the layer when its inputs are the float model's: without inherited error",
+    "saturated  values outside the layer's range",
+)
+_AGREEMENT = "; agreement: samples of the same class"
 
 
 def render_debug(report: DebugReport, folder: Path | None = None) -> str:
@@ -33,7 +34,7 @@ def render_debug(report: DebugReport, folder: Path | None = None) -> str:
     parts = [
         "\n".join(_outputs(report)),
         "\n".join(_layers(report)),
-        _LEGEND,
+        "\n".join(_legend(report)),
         _with_paths("\n".join(_sentences(report)), report, folder),
         _with_paths("\n".join(_trials(report.trials)), report, folder) if report.trials else "",
         "\n".join(filter(None, _notes(report, folder))),
@@ -47,18 +48,35 @@ def _outputs(report: DebugReport) -> Iterator[str]:
         scores = [f"SQNR {format_decibels(score.sqnr_db)}{of}"]
         if score.agreement is not None:
             scores.append(f"the same class for {score.agreement:.2%}")
-        yield (
-            f"{report.model}, quantized against float: {', '.join(scores)} of"
-            f" {report.samples} {report.data} samples"
+        yield _wrapped(
+            f"{report.model}, quantized against float: {', '.join(scores)} on"
+            f" {counted(report.samples, f'{report.data} sample')}, with LiteRT's {report.kernels}"
+            " kernels"
         )
 
 
 def _layers(report: DebugReport) -> Iterator[str]:
-    heading = ["layer", "operator", "share", "alone", "agreement", "SQNR", "own", "cosine"]
     shown = report.layers[:_ROWS]
-    yield text_table([[*heading, "saturated"], *(_row(layer) for layer in shown)])
+    rows = [_row(layer) for layer in shown]
+    heading = ["layer", "operator", "share", "alone", "agreement", "SQNR", "own", "cosine"]
+    table = [[*heading, "saturated"], *rows]
+    if not _has_agreement(report):
+        place = heading.index("agreement")
+        table = [row[:place] + row[place + 1 :] for row in table]
+    yield text_table(table)
     if rest := len(report.layers) - len(shown):
         yield f"and {rest} more with smaller shares"
+
+
+def _legend(report: DebugReport) -> Iterator[str]:
+    for line in _LEGEND:
+        is_alone = line.startswith("alone") and _has_agreement(report)
+        yield f"{line}{_AGREEMENT}" if is_alone else line
+
+
+def _has_agreement(report: DebugReport) -> bool:
+    """Whether the outputs have classes."""
+    return any(layer.alone.agreement is not None for layer in report.layers[:_ROWS])
 
 
 def _row(layer: LayerReport) -> list[str]:
@@ -80,10 +98,20 @@ def _sentences(report: DebugReport) -> Iterator[str]:
     for finding in report.lost_channels.values():
         yield _wrapped(f"{finding.cause}: {finding.why}.")
         yield _wrapped(f"   To do: {finding.cure}.")
-    for place, layer in enumerate(worst_layers(report.layers), start=1):
+    worst = dict(enumerate(worst_layers(report.layers), start=1))
+    places: dict[str, list[str]] = {}
+    for place, layer in worst.items():
+        places.setdefault(layer.finding.cure, []).append(str(place))
+    for place, layer in worst.items():
         finding = layer.finding
         yield _wrapped(f"{place}. {layer.figures.name}, {finding.cause}: {finding.why}.")
-        yield _wrapped(f"   To do: {finding.cure}")
+        if len(places[finding.cure]) == 1:
+            yield _wrapped(f"   To do: {finding.cure}")
+    for cure, shared in places.items():
+        if len(shared) > 1:
+            several = f"{', '.join(shared[:-1])} and {shared[-1]}"
+            which = "each" if len(shared) == len(worst) else several
+            yield _wrapped(f"To do for {which}: {cure}")
     has_cure = report.lost_channels or (report.trials and report.trials.helpful)
     if _is_close(report) and not has_cure:
         yield "The quantized model's outputs are nearly those of float: little is left to gain."
@@ -102,35 +130,50 @@ def _is_close(report: DebugReport) -> bool:
 
 
 def _trials(trials: Trials) -> Iterator[str]:
-    """Yield the changes that help and what they gain, or else what was tried in vain."""
-    if helpful := trials.helpful:
-        yield f"{_tried(trials)}. Add one that helps:"
-        for trial in helpful[:_HELPFUL]:
-            assert trial.after  # noqa: S101 (a trial that helps has run)
-            yield f"  {trial.options}: {_gains(trials.before, trial.after)}"
-        if (rest := len(helpful) - _HELPFUL) > 0:
-            yield f"  and {rest} that gain less"
-        if len(helpful) > 1:
-            yield "Gains do not add up: add the best, then run this again."
-    else:
-        yield f"{_tried(trials)}. None gains 1 dB without losing agreement:"
-        yield _wrapped(f"  {', '.join(trial.options for trial in trials.tried)}")
+    """Yield what every change gave: first those that help."""
+    helpful = trials.helpful
+    others = [trial for trial in trials.tried if not trial.helps]
+    yield _wrapped(f"{_tried(trials)}. {_ADD if helpful else ''}".rstrip())
+    for trial in helpful:
+        yield f"  {trial.options}: {_gave(trials, trial)}"
+    if len(helpful) > 1:
+        yield "Gains do not add up: add the best, then run this again."
+    if others:
+        lost = "" if trials.before.agreement is None else " without losing agreement"
+        yield f"{'No other' if helpful else 'None'} gains {MIN_GAIN_DB:g} dB{lost}:"
+        for trial in others:
+            yield f"  {trial.options}: {_gave(trials, trial)}"
 
 
 def _tried(trials: Trials) -> str:
-    """Return how many changes were tried, and on which interpreters."""
+    """Return how many changes were tried, on which interpreters, and what counts."""
     changes = counted(len(trials.tried), "change")
     left_out = f" ({trials.untried} more left out)" if trials.untried else ""
-    return f"Tried {changes} of the options{left_out}, run on {', '.join(trials.interpreters)}"
+    counting = ""
+    if len(trials.interpreters) > 1:
+        counting = "; the worst of these counts"
+    if trials.is_by_part:
+        counting = f"{counting}, and of" if counting else "; of"
+        counting += " an output its worst part"
+    ran = ", ".join(trials.interpreters)
+    return f"Tried {changes} of the options{left_out}, run on {ran}{counting}"
 
 
-def _gains(before: WorstScore, after: WorstScore) -> str:
-    """Return the SQNR and the agreement before and after a change."""
+def _gave(trials: Trials, trial: Trial) -> str:
+    """Return the SQNR and the agreement before and after a change, or why it was not made."""
+    before, after = trials.before, trial.after
+    if after is None:
+        return f"failed: {trial.failure}"
     gains = f"SQNR {format_decibels(before.sqnr_db)} -> {format_decibels(after.sqnr_db)}"
-    if before.agreement is None:
+    if before.agreement is None or after.agreement is None:
         return gains
     agreement = f"{format_percent(before.agreement)} -> {format_percent(after.agreement)}"
-    return f"{gains}, agreement {agreement}"
+    is_chance = trial.helps and after.agreement < before.agreement
+    return f"{gains}, agreement {agreement}{_CHANCE if is_chance else ''}"
+
+
+_ADD = "Add one that helps:"
+_CHANCE = " (no more than chance)"
 
 
 def _wrapped(text: str) -> str:

@@ -9,13 +9,8 @@ from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetRe
 from edgepack.report.format.amounts import format_count
 from edgepack.report.format.text_table import hanging_paragraph, list_names, text_table
 
-_COMPUTED = (
-    "memory    in bytes; arena and RAM computed for the device, the runtime's flash estimated"
-)
-_MEASURED = (
-    "memory    in bytes; on phones and boards flash is the model file, RAM the process's peak on"
-    "\n          this machine"
-)
+_COMPUTED = "arena and RAM computed for the device, the runtime's flash estimated"
+_MEASURED = "on phones and boards flash is the model file, RAM the process's peak on this machine"
 
 
 def render_targets(targets: Mapping[str, TargetReport]) -> str:
@@ -34,11 +29,20 @@ def render_targets(targets: Mapping[str, TargetReport]) -> str:
                 format_count(footprint.arena.least if footprint else None),
             ]
         )
-    lines = [_COMPUTED] if any(report.target.kernels for report in targets.values()) else []
-    if any(report.ram_bytes and not report.target.kernels for report in targets.values()):
-        lines.append(_MEASURED)
+    lines = [*_memory(targets)]
     lines += [_plan(name, report) for name, report in targets.items() if report.compilation]
     return "\n".join([text_table(rows), *([""] if lines else []), *filter(None, lines)])
+
+
+def _memory(targets: Mapping[str, TargetReport]) -> Iterator[str]:
+    """Yield what the figures of memory are."""
+    kinds = []
+    if any(report.target.kernels for report in targets.values()):
+        kinds.append(_COMPUTED)
+    if any(report.ram_bytes and not report.target.kernels for report in targets.values()):
+        kinds.append(_MEASURED)
+    if kinds:
+        yield hanging_paragraph("memory    ", f"in bytes; {'; '.join(kinds)}")
 
 
 def _plan(name: str, report: TargetReport) -> str:

@@ -39,8 +39,9 @@ def _interpreters(report: ValidationReport) -> Iterator[str]:
     if not report.runtimes:
         return
     outputs = report.comparison.outputs if report.comparison else {}
-    for name in outputs or [None]:
-        title = f"output {name}\n" if len(outputs) > 1 else ""
+    names: list[str | None] = [*(outputs or report.metrics)]
+    for name in names or [None]:
+        title = f"output {name}\n" if len(names) > 1 else ""
         compared = outputs.get(name) if name else None
         yield title + text_table(list(_rows(report, name, compared))) + channels_line(compared)
     ran = f"{report.samples:,} {report.data} {'sample' if report.samples == 1 else 'samples'}"
@@ -53,11 +54,16 @@ def _rows(
 ) -> Iterator[list[str]]:
     metric = [compared.metric] if compared and compared.metric else []
     titles = [*metric, "agreement", "SQNR", "max error"] if compared else []
+    own = output if output in report.metrics else None
+    if own is not None:
+        titles = [report.metrics[own]]
     yield ["interpreter", "version", *titles, "off reference"]
     if compared and metric:
         yield ["float", NONE, format_four_decimals(compared.float_value), *[NONE] * len(titles)]
     for name, runtime in report.runtimes.items():
         scores = score_cells(compared.quantized.get(name)) if compared else []
+        if own is not None:
+            scores = [format_four_decimals(runtime.values.get(own))]
         off = off_reference(runtime.failure, _deviation(runtime, output))
         label = interpreter_label(compared, name) if compared else name
         yield [label, runtime.version, *scores[-len(titles) :], off]
