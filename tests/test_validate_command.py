@@ -61,7 +61,8 @@ def test_time_and_memory_are_told_as_this_machines(
     done = edgepack("validate", pruned_digits.folder / "int8.tflite")
     assert "time and memory are this machine's, not a device's" in done.stdout
     assert done.stdout.splitlines()[-1] == (
-        "RUNS on 2 targets; what it loses was not measured: it ran on random inputs"
+        "RUNS on 2 targets; what it loses was not measured: it ran on random inputs; warning:"
+        " float.tflite is the model after it was pruned"
     )
 
 
