@@ -29,6 +29,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 Edgepack = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let each test draw the same numbers from its module's RANDOM, whatever ran before it."""
+    random = getattr(getattr(item, "module", None), "RANDOM", None)
+    if isinstance(random, np.random.Generator):
+        random.bit_generator.state = np.random.default_rng(1).bit_generator.state
+
+
 def missing(tool: str) -> NoReturn:
     """Skip a test because a tool is missing, but fail it in CI, where the tool is required."""
     if os.environ.get("CI"):

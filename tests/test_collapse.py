@@ -25,12 +25,6 @@ RANDOM = np.random.default_rng(0)
 VALUES = RANDOM.normal(size=(50, 8, 3)).astype(np.float32)
 
 
-@pytest.fixture(autouse=True)
-def same_numbers() -> None:
-    """Let each test draw the same numbers, whatever ran before it."""
-    RANDOM.bit_generator.state = np.random.default_rng(1).bit_generator.state
-
-
 def collapse(float_outputs: Array, outputs: Array, labels: Array | None = None) -> Collapse | None:
     measures = [] if labels is None else [Measure(metric=ACCURACY, wanted=labels)]
     evaluator = Evaluator(float_outputs, measures)

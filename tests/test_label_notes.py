@@ -86,5 +86,5 @@ def test_arrays_that_may_be_meant_as_labels_are_named() -> None:
         )
     ]
     labelled = replace(dataset([0, 1], SCORES), unused=("id",))
-    measures = choose_measures(None, labelled, signature)
-    assert not list(label_notes(measures, labelled, signature, "test"))
+    for measures in (choose_measures(None, labelled, signature), {}):
+        assert not list(label_notes(measures, labelled, signature, "test"))

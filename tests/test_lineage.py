@@ -187,7 +187,7 @@ def test_a_float_file_in_the_place_of_a_quantized_one_is_said(given: Files) -> N
     source = given.write("kws.tflite", dense(weights(0)))
     copied = given.write("copied.tflite", source.read_bytes())
     assert notes(copied, source) == (
-        "warning: copied.tflite is not quantized: what it loses, it lost before that"
+        "warning: copied.tflite is not quantized: what it loses is not lost by quantization"
     )
 
 

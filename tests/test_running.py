@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -272,7 +273,7 @@ def test_interpreters_of_targets_that_may_still_pass_are_run(pruned_digits: Bund
 
 
 def test_a_sampled_interpreter_is_compared_with_float_on_its_own_samples(
-    digits: Path, pruned_digits: Bundle, monkeypatch: pytest.MonkeyPatch
+    digits: Path, pruned_digits: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_budget, "BUDGET_S", 0.01)
     config = ValidateConfig(model=pruned_digits.folder / "int8.tflite", test=digits / "test.npz")
@@ -295,6 +296,11 @@ def test_a_sampled_interpreter_is_compared_with_float_on_its_own_samples(
     text = render_validation(report)
     assert f"tflm ({some.samples:,} samples)" in text
     assert f"{some.samples:,} of the 400 samples were run on" in " ".join(text.split())
+    copied = shutil.copy(config.model, tmp_path / "alone.tflite")  # without its float file
+    alone = api.validate(replace(config, model=copied))
+    assert alone.runtimes["tflm"].sampled == some.samples
+    assert [*alone.runtimes["tflm"].values.values()] == [score.value]
+    assert f"tflm ({some.samples:,} samples)" in render_validation(alone)
     (output_json,) = report.comparison.to_dict()["outputs"].values()
     assert output_json["sampled"] == {
         "tflm": {"samples": some.samples, "float_value": some.float_value}

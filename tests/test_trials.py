@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Bundle, python
 from test_debug import BASE
+from tiny import Value, one_operator
 
 from edgepack.config.export import Recipe
 from edgepack.config.quantization import Quantization
@@ -26,9 +29,11 @@ from edgepack.layer_errors.result import (
     Trials,
     WorstScore,
 )
+from edgepack.pipeline.trial_scores import OutputView, TrialJudge, TrialOutcome, is_helpful
 from edgepack.pipeline.tried_cures import with_tried_cures
 from edgepack.quantization.layer_patterns import assign_patterns
 from edgepack.report.text.layer_errors import render_debug
+from edgepack.runtimes.run_result import Run
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.parser import read_tflite
 
@@ -254,6 +259,32 @@ def test_a_sample_that_changes_class_is_no_evidence_against_a_change() -> None:
     assert "  --dense: failed: no kernel" in text
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "helps"),
+    [(20.0, 21.0, True), (20.0, 20.9, False), (20.0, inf, True), (inf, inf, False)],
+)
+def test_a_change_helps_if_it_gains_a_decibel(before: float, after: float, *, helps: bool) -> None:
+    """Without noise there is nothing to gain."""
+    outcomes = (
+        TrialOutcome(score=WorstScore(sqnr_db=each, agreement=None), sqnr_db=each, agreeing={})
+        for each in (before, after)
+    )
+    assert is_helpful(*outcomes) == helps
+
+
+def test_a_change_whose_outputs_are_not_finite_helps_nothing() -> None:
+    floats = np.linspace(1, 9, 30, dtype=np.float32).reshape(10, 3)
+    model = read_tflite(one_operator("RELU", [Value((1, 3))], [Value((1, 3))]))
+    judge = TrialJudge([OutputView(output=0)], [floats])
+    noisy, overflowed, same = (
+        judge.outcome(model, {"litert": Run(version="", outputs={"0": outputs})})
+        for outputs in (floats + 1, floats * np.float32(np.inf), floats)
+    )
+    assert not is_helpful(noisy, overflowed)
+    assert is_helpful(noisy, same)
+    assert is_helpful(overflowed, noisy)
+
+
 def test_a_cure_of_several_layers_is_printed_once() -> None:
     before = report(24.1, 0.9, trial("--observer mse", 20.0, helps=False))
     first, second = before.layers
@@ -263,6 +294,20 @@ def test_a_cure_of_several_layers_is_printed_once() -> None:
     )
     assert text.count("nothing that was tried helps") == 1
     assert "To do for each: nothing that was tried helps" in text
+
+
+@pytest.mark.parametrize(
+    ("others", "cure"),
+    [
+        ((trial("--scheme int16", 29.3, helps=True),), "--scheme int16"),
+        ((), "nothing that was tried helps"),
+    ],
+)
+def test_splitting_an_output_is_no_cure_of_a_layer(others: tuple[Trial, ...], cure: str) -> None:
+    before = report(0.0, 1.0, trial("--split-outputs", 39.6, helps=True), *others)
+    cures = [each.finding.cure for each in with_tried_cures(before, before.trials).layers]
+    assert any(cure in each for each in cures)
+    assert not any("--split-outputs" in each for each in cures)
 
 
 @pytest.mark.parametrize("agreement", [None, 0.5])

@@ -176,6 +176,12 @@ def test_each_target_fails_for_its_own_reasons() -> None:
     )
 
 
+def test_a_name_in_a_reason_may_contain_braces() -> None:
+    assert verdict_line({"a": on_nano("output {0} of y{}: lost")}, None, {}).startswith(
+        "FAILED on a: output {0} of y{}: lost; "
+    )
+
+
 def test_the_last_line_repeats_what_warnings_say_without_the_details() -> None:
     notes = [
         "unrolled: lstm",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgepack.core.errors import DatasetError
 from edgepack.core.signature import Signature, TensorSpec
-from edgepack.core.split_names import joined_along
+from edgepack.core.split_names import joined_along, outputs_in_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +36,11 @@ def split_labels(
     :class:`DatasetError` for an array that is not what the outputs join to.
     """
     parts: dict[str, LabelPart] = {}
-    for field, shape in shapes.items():
-        sharing = [each for each in signature.outputs if fields.get(each.name) == field]
-        if len(sharing) < 2:  # noqa: PLR2004 (a single one has all of it)
+    for sharing in outputs_in_parts(signature.outputs).values():
+        field = fields.get(sharing[0].name)
+        if field is None or any(fields.get(each.name) != field for each in sharing):
             continue
-        sharing.sort(key=_number)
+        shape = shapes[field]
         axis = joined_along(sharing, shape)
         if axis is None:
             raise DatasetError(_refusal(source, field, shape, sharing))
@@ -66,16 +66,12 @@ def split_notes(
         )
 
 
-def _number(part: TensorSpec) -> int:
-    return int(part.name.rstrip("_").rpartition("_")[2])
-
-
 def _span(part: LabelPart) -> str:
     last = part.end - 1
     return str(part.first) if part.first == last else f"{part.first} to {last}"
 
 
-def _refusal(source: str, field: str, shape: tuple[int, ...], parts: list[TensorSpec]) -> str:
+def _refusal(source: str, field: str, shape: tuple[int, ...], parts: Sequence[TensorSpec]) -> str:
     outputs = " and ".join(f"{each.name} of {list(each.shape)}" for each in parts)
     arguments = ", ".join(f"{each.name}=..." for each in parts)
     return (

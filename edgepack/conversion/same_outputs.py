@@ -49,8 +49,8 @@ def require_same_outputs(
     """Run a model and its float .tflite on some of the samples, and compare the outputs.
 
     At most 64 samples, evenly spaced; fewer of a large model, but at least one. Returns why an
-    output could not be compared, by its name: the model's own differs each time, or it depends on
-    how the kernels round, such as probabilities computed from scores of a million.
+    output that differs could not be compared, by its name: the model's own differs each time, or
+    it depends on how the kernels round, such as probabilities computed from scores of a million.
 
     Raises :class:`ConversionError`, naming the first layer that differs, if an output does, if it
     depends on the batch, or if LiteRT cannot run the file. Outputs that are not finite are not
@@ -86,7 +86,7 @@ def require_same_outputs(
             f" {names[index]!r} {found}; {_first_layer(model, tflite, sample, tolerance)}; replace"
             " what differs, or convert the model yourself and give edgepack the float .tflite"
         )
-    return {names[index]: why for index, why in sorted(not_compared.items())}
+    return {names[index]: not_compared[index] for index in differing}
 
 
 def _tolerance(model: Model) -> float:

@@ -27,19 +27,21 @@ def brief(warning: str) -> str:
     return WARNING + warning.removeprefix(WARNING).partition(": ")[0]
 
 
-_SIMILARITY = 0.6
+_SIMILARITY = 0.6  # of difflib: "int9" is asked whether it is "int8", "cnn" not
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Ask for the most similar of the known words, before they are listed; empty without one.
+
+    ``word`` is what was given, which from Python may be no text.
 
     >>> did_you_mean("minmax", ["min-max", "mse"])
     "did you mean 'min-max'? "
     >>> did_you_mean("INT8", ["int16", "int8"])
     "did you mean 'int8'? "
-    >>> did_you_mean("x", ["min-max", "mse"])
-    ''
+    >>> did_you_mean("x", ["min-max", "mse"]), did_you_mean(8, ["min-max", "mse"])
+    ('', '')
     """
     spelled = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=_SIMILARITY)
+    near = difflib.get_close_matches(str(word).lower(), spelled, n=1, cutoff=_SIMILARITY)
     return f"did you mean {spelled[near[0]]!r}? " if near else ""

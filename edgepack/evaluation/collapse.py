@@ -18,7 +18,7 @@ MIN_VARIATION = 2 / _INT8_STEPS
 """Two steps of an int8 output, as a fraction of its extent: less may be rounded to a constant."""
 
 _MAJORITY = 0.9
-"""The fraction of equal outputs from which outputs are constant: few samples may be outliers."""
+"""The fraction of equal outputs from which outputs are mostly constant: the rest are outliers."""
 
 _ENOUGH_TO_VARY = 16
 """Samples on which outputs that vary by less than :data:`MIN_VARIATION` are judged, too: by
@@ -115,11 +115,10 @@ class Variation:
 
     @property
     def is_mostly_constant(self) -> bool:
-        """Whether nearly all outputs are the same, though the float's differ by more than a step.
+        """Whether nearly all outputs are the same, though the float's for these samples vary.
 
-        Outputs of which most are the same in the float model, too, such as amounts of rain, are
-        not meant: by their standard deviation they differ by less than rounding to int8 would
-        spread them.
+        These vary if their standard deviation is above that of rounding to int8. It is not if most
+        outputs are the same in the float model, too, such as amounts of rain.
         """
         rounding = self._extremes.extent / _INT8_STEPS / math.sqrt(12)
         return self._can_be_told_apart and any(
@@ -133,8 +132,8 @@ class Variation:
         Those from 0 to 1 may be probabilities, of which a sure model outputs hardly any others.
         """
         low, high = self._extremes.span
-        is_few = self._samples < _ENOUGH_TO_VARY or (low >= 0 and high <= 1)
-        least = MIN_VARIATION if is_few else _ROUNDED_TO
+        may_be_alike = self._samples < _ENOUGH_TO_VARY or (low >= 0 and high <= 1)
+        least = MIN_VARIATION if may_be_alike else _ROUNDED_TO
         return self._extremes.variation > least * self._extremes.extent
 
     def is_drowned(self, power: float, noise: float) -> bool:

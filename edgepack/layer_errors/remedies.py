@@ -25,6 +25,9 @@ from edgepack.layer_errors.causes import SMALL_SHARE
 from edgepack.layer_errors.match_layers import INPUT
 from edgepack.layer_errors.result import LayerFigures, LayerReport, Range
 
+SPLIT_OUTPUTS = "--split-outputs"
+"""What gives the parts of an output scales of their own: a cure of the output, not of a layer."""
+
 MAX_WORST = 5
 """Layers that are explained, and that remedies are for."""
 

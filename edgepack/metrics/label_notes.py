@@ -20,10 +20,11 @@ def label_notes(
 ) -> Iterator[str]:
     """Yield a note for labels that are read as class numbers or as values, where both look right.
 
-    Another if nothing is measured of an output, and there are arrays that may be meant as labels.
+    Another if an output has no labels, and there are arrays that may be meant as such.
     ``measures`` are the chosen ones by output; ``role`` names the data, such as "test".
     """
-    missing = [each.name for each in signature.outputs if each.name not in measures]
+    labelled = {*measures, *dataset.labels}
+    missing = [each.name for each in signature.outputs if each.name not in labelled]
     if missing and dataset.unused:
         names = [*missing, *(["y"] if len(signature.outputs) == 1 else [])]
         many = len(dataset.unused) > 1

@@ -44,9 +44,14 @@ class OutputView:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrialOutcome:
-    """A model's score, and by interpreter and view which samples have float's class."""
+    """A model's score, and by interpreter and view which samples have float's class.
+
+    ``sqnr_db`` is the lowest of all views: infinite without noise, and minus infinity for outputs
+    that are not finite, or noise where float is zero, of which the score says nothing.
+    """
 
     score: WorstScore
+    sqnr_db: float
     agreeing: Mapping[tuple[str, int], Array]
 
 
@@ -85,7 +90,9 @@ class TrialJudge:
                 scores.append(score)
                 if score.agreement is not None:
                     agreeing[runtime, place] = agreeing_samples(self._expected[place], values)
-        return TrialOutcome(score=WorstScore.of(scores), agreeing=agreeing)
+        return TrialOutcome(
+            score=WorstScore.of(scores), sqnr_db=min(map(_decibels, scores)), agreeing=agreeing
+        )
 
 
 def judged_views(
@@ -117,15 +124,19 @@ def is_helpful(before: TrialOutcome, after: TrialOutcome) -> bool:
         is_agreement_lost(before.agreeing[key], after.agreeing[key])
         for key in before.agreeing.keys() & after.agreeing.keys()
     )
-    gain = _decibels(after.score) >= _decibels(before.score) + MIN_GAIN_DB
-    return gain and not any(lost)
+    gain = after.sqnr_db - before.sqnr_db  # NaN if neither has noise
+    return gain >= MIN_GAIN_DB and not any(lost)
 
 
 def trial_rank(trial: Trial) -> tuple[bool, float]:
     """Return a key that sorts trials: those that help first, then by their SQNR."""
-    return not trial.helps, -_decibels(trial.after) if trial.after else math.inf
+    if trial.after is None:
+        return not trial.helps, math.inf
+    return not trial.helps, -math.inf if trial.after.sqnr_db is None else -trial.after.sqnr_db
 
 
-def _decibels(score: WorstScore) -> float:
-    """Return the SQNR, infinite without noise."""
-    return math.inf if score.sqnr_db is None else score.sqnr_db
+def _decibels(score: Score) -> float:
+    """Return the SQNR; infinite without noise, minus infinity where it is undefined."""
+    if score.sqnr_db is not None:
+        return score.sqnr_db
+    return math.inf if score.max_abs_error == 0 else -math.inf

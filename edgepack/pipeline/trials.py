@@ -29,7 +29,7 @@ from edgepack.devices.scheme_support import why_refused
 from edgepack.devices.target import Target
 from edgepack.evaluation.channels import ChannelGroup
 from edgepack.evaluation.paired_outputs import Array
-from edgepack.layer_errors.remedies import Remedy, remedies
+from edgepack.layer_errors.remedies import SPLIT_OUTPUTS, Remedy, remedies
 from edgepack.layer_errors.result import (
     DebugReport,
     Trial,
@@ -266,7 +266,7 @@ class Trier:
 
 
 def _split_remedy(recipe: Recipe) -> Remedy:
-    return Remedy(options="--split-outputs", recipe=replace(recipe, split_outputs=True))
+    return Remedy(options=SPLIT_OUTPUTS, recipe=replace(recipe, split_outputs=True))
 
 
 def _names_that_share_a_scale(graph: Graph, layer: str) -> list[str]:

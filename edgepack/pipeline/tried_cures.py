@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgepack.layer_errors.causes import SEE_DEBUG
-from edgepack.layer_errors.remedies import worst_layers
+from edgepack.layer_errors.remedies import SPLIT_OUTPUTS, worst_layers
 from edgepack.layer_errors.result import DebugReport, LayerReport, Trials
 
 _NOTHING_HELPS = "nothing that was tried helps"
@@ -46,4 +46,4 @@ def _best_options(layer: LayerReport, trials: Trials | None) -> str | None:
     helpful = trials.helpful if trials else []
     own = [each.options for each in helpful if layer.figures.name in each.layers]
     whole = [each.options for each in helpful if not each.layers]
-    return next(iter((*own, *whole)), None)
+    return next((each for each in (*own, *whole) if each != SPLIT_OUTPUTS), None)

@@ -9,7 +9,7 @@ int32, which TFLM silently computes wrongly and the other interpreters reject.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -158,30 +158,35 @@ def _require_kernels(rewrite: Rewrite, selected: Collection[int], float_tflite: 
         return
     kinds = dict.fromkeys(rewrite.name(operator) for operator in lacking)
     names = [rewrite.graph.tensors[each.outputs[0]].name.decode() for each in lacking]
+    layers = dict.fromkeys(scope(name) or split_fused_name(name)[0] for name in names)
+    raise ConversionError(
+        f"{', '.join(layers)}: {' and '.join(kinds)} {'has' if len(kinds) == 1 else 'have'} no"
+        f" int16 kernel ({counted(len(lacking), 'operator')}){_cure(names, float_tflite)}"
+    )
+
+
+def _cure(names: Sequence[str], float_tflite: bytes) -> str:
+    """Return which other schemes the operators of these outputs have, as the end of a message."""
     graph = read_tflite(float_tflite).main
     masks = zero_masks(graph)
-    layers = dict.fromkeys(scope(name) or split_fused_name(name)[0] for name in names)
-    kind = " and ".join(kinds)
-    lack = (
-        f"{', '.join(layers)}: {kind} {'has' if len(kinds) == 1 else 'have'} no int16 kernel"
-        f" ({counted(len(lacking), 'operator')})"
-    )
     if comparisons(graph) and not masks:
-        raise ConversionError(
-            f"{lack}, nor int8, as float values are compared to find masked steps: choose the"
-            " scheme float16, or build the model without masks"
+        return (
+            ", nor int8, as float values are compared to find masked steps: choose the scheme"
+            " float16, or build the model without masks"
         )
-    kept = {_pattern(name): "int8" for name in names if scope(name) not in masks.values()}
-    kept = dict.fromkeys(masks.values(), "float") | kept
-    unrun = ", which tflite-runtime does not run," if "int8" in kept.values() else ""
-    options = " ".join(f"--layer '{pattern}={scheme}'" for pattern, scheme in kept.items())
-    masked = " ".join(f"--layer '{each}=float'" for each in dict.fromkeys(masks.values()))
-    masked = f" with {masked}" if masked else ""
-    raise ConversionError(
-        f"{lack}; keep {'it' if len(lacking) == 1 else 'them'} in other schemes with"
-        f" {options}{unrun} or choose the scheme int8{masked}"
+    in_float = dict.fromkeys(masks.values(), "float")
+    in_int8 = {_pattern(name): "int8" for name in names if scope(name) not in in_float}
+    unrun = ", which tflite-runtime does not run," if in_int8 else ""
+    masked = f" with {_options(in_float)}" if in_float else ""
+    return (
+        f"; keep {'it' if len(names) == 1 else 'them'} in other schemes with"
+        f" {_options(in_float | in_int8)}{unrun} or choose the scheme int8{masked}"
         f"{'; microcontrollers run no layer in float' if masks else ''}"
     )
+
+
+def _options(schemes: Mapping[str, str]) -> str:
+    return " ".join(f"--layer '{pattern}={scheme}'" for pattern, scheme in schemes.items())
 
 
 def _pattern(name: str) -> str:

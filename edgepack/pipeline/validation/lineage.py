@@ -30,9 +30,10 @@ def as_source(file: ParsedFile) -> Source:
 def lineage_notes(
     file: ParsedFile, reference: Source, float_model: Callable[[], Model], name: str | None = None
 ) -> Iterator[str]:
-    """Yield a note if the difference of a file from ``reference`` is not that of quantization.
+    """Yield notes if the difference of a file from ``reference`` is not that of quantization.
 
-    It is not if the file was made from another model, or if either of the two was compressed. The
+    It is not if the file is not quantized, if it was made from another model, or if either of the
+    two was compressed. The
     manifests beside them tell, or else the weights, for which ``float_model`` returns the reference
     as a .tflite file. Notes call the file ``name``, else by its own name.
     """
@@ -40,7 +41,7 @@ def lineage_notes(
     path = file.path.resolve()
     source = find_source(path)
     if not any(map(find_quantized, file.model.subgraphs)):
-        yield f"{WARNING}{name} is not quantized: what it loses, it lost before that"
+        yield f"{WARNING}{name} is not quantized: what it loses is not lost by quantization"
     ancestors, of_reference = _ancestors(source), _ancestors(reference)
     if source and _is_listed_beside(path, reference):
         *_, original = source.chain

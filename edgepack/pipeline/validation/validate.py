@@ -367,6 +367,7 @@ def _reports(
             latency_ratio=ratios.get(name),
             peak_memory_bytes=run.peak_memory_bytes,
             values=values.get(name, {}),
+            sampled=None if run.outputs is None else run.samples,
         )
         for name, run in validation.runs.items()
     }

@@ -23,7 +23,8 @@ class RuntimeValidation:
     of tflite-runtime, by output. ``latency`` and ``latency_ratio`` (to the float model's latency)
     are this machine's, not a device's. ``peak_memory_bytes`` is that of the interpreter's process.
     ``values`` are those of the metrics of the file itself, by output, where there is no float model
-    to compare with; None if undefined.
+    to compare with; None if undefined. ``sampled`` is the number of samples that were run, None for
+    all.
     """
 
     version: str
@@ -33,6 +34,7 @@ class RuntimeValidation:
     latency_ratio: float | None
     peak_memory_bytes: int | None
     values: dict[str, float | None] = field(default_factory=dict)
+    sampled: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from edgepack.config.budgets import LOSS_BUDGETS, Budgets
 from edgepack.core.findings import Finding
+from edgepack.core.wording import counted
 from edgepack.evaluation.drop_sentences import MIN_P, decimals_of
 from edgepack.evaluation.results import MetricResult
 from edgepack.evaluation.scores import OutputComparison, Score
@@ -69,7 +70,16 @@ def format_p_value(metric: MetricResult) -> str:
 def interpreter_label(output: OutputComparison, name: str) -> str:
     """Return an interpreter's name, with the number of samples if it did not run all."""
     sampled = output.sampled.get(name)
-    return f"{name} ({sampled.samples:,} samples)" if sampled else name
+    return sampled_label(name, sampled.samples if sampled else None)
+
+
+def sampled_label(name: str, samples: int | None) -> str:
+    """Return an interpreter's name, with the number of samples; None if it ran all.
+
+    >>> sampled_label("tflm", 1200), sampled_label("litert", None)
+    ('tflm (1,200 samples)', 'litert')
+    """
+    return name if samples is None else f"{name} ({counted(samples, 'sample')})"
 
 
 def score_cells(score: Score | None) -> list[str]:

@@ -13,7 +13,7 @@ from edgepack.report.document.block_shortcuts import (
     toned_row,
 )
 from edgepack.report.document.blocks import Document, Row, Section, Tone
-from edgepack.report.format.amounts import format_four_decimals, interpreter_label
+from edgepack.report.format.amounts import format_four_decimals, sampled_label
 from edgepack.report.format.text_table import NONE
 from edgepack.report.pages.outcome import outcome_headline
 from edgepack.report.sections.models_table import scores_section
@@ -68,7 +68,7 @@ def _rows(report: ValidationReport) -> Iterator[Row]:
     for name, run in report.runtimes.items():
         off = max(run.deviations.values(), key=lambda each: each.max_lsb, default=None)
         cells = [
-            _label(report, name),
+            sampled_label(name, run.sampled),
             run.version,
             run.failure or off_reference(None, off),
             *(format_four_decimals(run.values.get(output)) for output in _own_metrics(report)),
@@ -84,9 +84,3 @@ def _own_metrics(report: ValidationReport) -> dict[str, str]:
         output: f"{name} of {output}" if several else name
         for output, name in report.metrics.items()
     }
-
-
-def _label(report: ValidationReport, name: str) -> str:
-    """Return an interpreter's name, with the number of samples if it did not run all."""
-    outputs = report.comparison.outputs.values() if report.comparison else ()
-    return next((interpreter_label(output, name) for output in outputs), name)

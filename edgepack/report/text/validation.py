@@ -10,7 +10,7 @@ from edgepack.report.data.validation import RuntimeValidation, ValidationReport
 from edgepack.report.format.amounts import (
     format_four_decimals,
     format_milliseconds,
-    interpreter_label,
+    sampled_label,
     score_cells,
 )
 from edgepack.report.format.text_table import NONE, note_paragraphs, text_table
@@ -65,7 +65,7 @@ def _rows(
         if own is not None:
             scores = [format_four_decimals(runtime.values.get(own))]
         off = off_reference(runtime.failure, _deviation(runtime, output))
-        label = interpreter_label(compared, name) if compared else name
+        label = sampled_label(name, runtime.sampled)
         yield [label, runtime.version, *scores[-len(titles) :], off]
 
 

@@ -76,15 +76,15 @@ def outcome_word(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budg
 
 
 def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
-    outcomes: dict[str, list[str]] = {}
+    outcomes: dict[tuple[str, str], list[str]] = {}
     for name, target in sorted(targets.items(), key=_gravity):
         if target.word != PASSED:
-            outcomes.setdefault(f"{target.word.upper()} on {{}}{_why(target)}", []).append(name)
+            outcomes.setdefault((target.word.upper(), _why(target)), []).append(name)
     good = len(targets) - sum(map(len, outcomes.values()))
     word = PASSED if budgets else RUNS.lower()
     if not outcomes:
         return f"{word.upper()} on {counted(len(targets), 'target')}"
-    clauses = [outcome.format(list_names(names)) for outcome, names in outcomes.items()]
+    clauses = [f"{each} on {list_names(names)}{why}" for (each, why), names in outcomes.items()]
     return "; ".join([*clauses, *([f"{word} on {good} of {len(targets)}"] if good else [])])
 
 
