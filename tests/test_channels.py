@@ -18,7 +18,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.devices.target import load_target
 from edgepack.evaluation.channels import FEW_STEPS, ChannelGroup
 from edgepack.evaluation.evaluate import Evaluator
-from edgepack.evaluation.lost_channels import worst_channels
+from edgepack.evaluation.lost_channels import loss_in_words, worst_channels
 from edgepack.layer_errors.output_causes import diagnose_output
 from edgepack.metrics import Measure, find_metric
 from edgepack.quantization.affine import quantize
@@ -167,7 +167,9 @@ def test_no_ratio_of_neighboring_ranges_hides_a_lost_channel() -> None:
 
 def test_channels_that_are_all_lost_are_found() -> None:
     positions = np.concatenate([spread(0.02, low=52.5), spread(0.02, low=13.4)], axis=-1)
-    assert lost(positions) == ["all values"]
+    (group,) = groups(positions)
+    assert (group.where, group.is_lost) == ("all values", True)
+    assert loss_in_words("out", [group], 0.2).startswith("output out: all values, each within 0.0")
 
 
 def test_a_part_of_0_to_1_that_is_no_probability_is_lost_beside_probabilities() -> None:
@@ -287,7 +289,7 @@ def test_a_comparison_with_lost_channels_does_not_pass() -> None:
 
 
 START = (
-    "output y: channels 4 to 7 (of 8, from 0) from 0.004 to 0.92 in the float model, but the"
+    "output y: channels 4 to 7 (of 8, from 0), 0.004 to 0.92 in the float model, but the"
     " output's only scale has steps of 1.44: these values are"
 )
 BUILD = "build the model with an output for each kind of value"
@@ -328,7 +330,7 @@ def test_values_of_one_or_two_steps_are_nearly_lost() -> None:
     )
     ((message, _),) = found_in(quantized("RELU"), "nano-33-ble-sense", near, group(is_lost=True))
     assert f"{START} lost (all)" in message.replace(
-        "channels 4 to 7 (of 8, from 0) from 0.004 to 0.92, ", "", 1
+        "channels 4 to 7 (of 8, from 0), 0.004 to 0.92; ", "", 1
     )
 
 

@@ -19,6 +19,7 @@ from edgepack.metrics.metric import Measure
 from edgepack.pipeline.steps.collapse_origin import collapsed_stage
 from edgepack.quantization.affine import quantize
 from edgepack.report.data.compression import StepReport
+from edgepack.tflite.graph import QuantParams
 
 Array = np.ndarray
 RANDOM = np.random.default_rng(0)
@@ -53,9 +54,13 @@ def test_outputs_that_vary_little_around_an_offset_are_lost_to_a_scale_from_zero
     assert collapse(pressure, np.round(pressure / 4) * 4) is Collapse.NOISE
     two_steps = RANDOM.uniform(50, 50 + 2 * step, size=(200, 1))
     assert collapse(two_steps, np.round(two_steps / step) * step) is None
-    # A few samples may be alike by chance, and a sure model's probabilities are all near 1.
-    assert collapse(latitude[:8], constant[:8]) is None
+    # A few samples may be alike, and a sure model's probabilities are all near 1.
+    assert collapse(latitude[:63], constant[:63]) is None
     assert collapse(latitude / 53, constant / 53) is None
+    hardly_varying = RANDOM.normal(293.2, 0.4, size=(200, 1))
+    assert collapse(hardly_varying, np.round(hardly_varying / 1.18) * 1.18) is Collapse.NOISE
+    varying = RANDOM.normal(293.2, 3, size=(200, 1))
+    assert collapse(varying, np.round(varying / 1.18) * 1.18) is None
 
 
 def test_outputs_that_are_mostly_zero_in_float_too_are_well() -> None:
@@ -191,6 +196,38 @@ def test_a_binary_classifier_on_the_class_0_only_is_well() -> None:
     assert collapse(low, np.zeros_like(low)) is Collapse.CONSTANT
     # An error of more than two steps is no rounding.
     assert collapse(low, np.full_like(low, 0.4), none) is Collapse.CONSTANT
+
+
+def test_a_test_that_reaches_less_far_than_the_calibration_loses_nothing() -> None:
+    """The scale suits up to 100, and the outputs to 25: what is small is rounded by its step."""
+    levels = np.abs(RANDOM.normal(scale=0.05, size=(300, 1)))
+    levels[::20] = RANDOM.uniform(1, 25, size=(15, 1))
+    tensor = replace(INT8, quant=QuantParams(scale=(100 / 255,), zero_point=(-128,)))
+    score = Evaluator(levels).score(quantize(levels, tensor), tensor)
+    assert score.sqnr_db is not None
+    assert score.sqnr_db > 30
+    assert score.collapse is None
+
+
+@pytest.mark.parametrize("shape", [(200, 1), (200, 3), (40, 8, 8, 1)])
+def test_scores_that_never_fire_on_the_samples_are_well(shape: tuple[int, ...]) -> None:
+    """The steps of a sigmoid are 1/256: what is below two of them shows no loss."""
+    silent = RANDOM.uniform(0, 0.004, shape).astype(np.float32)
+    sigmoid = replace(INT8, quant=QuantParams(scale=(1 / 256,), zero_point=(-128,)))
+    score = Evaluator(silent).score(quantize(silent, sigmoid), sigmoid)
+    assert score.collapse is None
+    # A scale of their own would show them: then a constant is a loss.
+    own = replace(INT8, quant=QuantParams(scale=(0.004 / 255,), zero_point=(-128,)))
+    dead = np.full(shape, -128, np.int8)
+    assert Evaluator(silent).score(dead, own).collapse is Collapse.CONSTANT
+
+
+def test_a_softmax_of_many_classes_is_lost_below_its_steps() -> None:
+    softmax = replace(INT8, quant=QuantParams(scale=(1 / 256,), zero_point=(-128,)))
+    peaks = np.where(np.arange(500) == RANDOM.integers(0, 500, (400, 1)), 0.004, 0.001)
+    peaks /= peaks.sum(axis=1, keepdims=True)
+    dead = np.full(peaks.shape, -128, np.int8)
+    assert Evaluator(peaks).score(dead, softmax).collapse is Collapse.CHANCE
 
 
 def test_ordinary_int8_outputs_are_well() -> None:

@@ -70,7 +70,7 @@ def _how(closeness: Closeness) -> str:
         return _PREDICATES[closeness.collapse]
     if closeness.collapse is Collapse.NOISE:
         if closeness.sqnr_db is None or closeness.sqnr_db >= MIN_SQNR_DB:
-            return "has an error that varies as much as the float model's outputs do"
+            return f"is hardly better than noise around its mean: SQNR below {MIN_SQNR_DB:g} dB"
         return (
             f"is hardly better than noise: SQNR {closeness.sqnr_db:.1f} dB, below {MIN_SQNR_DB:g}"
         )

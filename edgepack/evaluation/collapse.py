@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgepack.evaluation.paired_outputs import Array
+from edgepack.evaluation.paired_outputs import MIN_SQNR_DB, Array
 from edgepack.evaluation.results import SIGNIFICANCE
 from edgepack.evaluation.significance import is_above_chance, mcnemar_p_value, wilson_interval
 from edgepack.storage.arrays import blocks, read_slice
@@ -20,9 +20,9 @@ MIN_VARIATION = 2 / _INT8_STEPS
 _MAJORITY = 0.9
 """The fraction of equal outputs from which outputs are mostly constant: the rest are outliers."""
 
-_ENOUGH_TO_VARY = 16
-"""Samples on which outputs that vary by less than :data:`MIN_VARIATION` are judged, too: by
-chance, a few may be as alike."""
+_ENOUGH_TO_VARY = 64
+"""Samples on which outputs that vary by less than two steps are judged, too: a few may be alike,
+such as those of a quiet hour."""
 
 _ROUNDED_TO = 1e-5
 """What a constant varies by at most, as a fraction of the extent: rounding in float32 adds up."""
@@ -32,9 +32,6 @@ _CANDIDATES = 3
 
 _ENOUGH = 20
 """Samples from which on an output that is not repeated is no longer kept."""
-
-_DROWNED = 0.99
-"""Of the variation of the float outputs: for a constant output the error has all of it."""
 
 _ROUNDING = 8 * float(np.finfo(np.float32).eps)
 """The largest difference of equal values, as a fraction: a few units in the last place."""
@@ -74,10 +71,12 @@ def is_constant(outputs: Array) -> bool:
 class Variation:
     """Accumulates how outputs vary over samples, for the float model and another one.
 
-    Keeps a few arrays of the size of one sample.
+    Keeps a few arrays of the size of one sample. ``step`` is the real value of a step of the other
+    model's outputs, None if they have no single scale.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, step: float | None) -> None:
+        self._given_step = step
         self._samples = 0
         self._signal_sum: Array | float = 0.0
         self._error_sum: Array | float = 0.0
@@ -117,30 +116,48 @@ class Variation:
     def is_mostly_constant(self) -> bool:
         """Whether nearly all outputs are the same, though the float's for these samples vary.
 
-        These vary if their standard deviation is above that of rounding to int8. It is not if most
-        outputs are the same in the float model, too, such as amounts of rain.
+        These vary if their standard deviation is above that of rounding to the step. It is not if
+        most outputs are the same in the float model, too, such as amounts of rain.
         """
-        rounding = self._extremes.extent / _INT8_STEPS / math.sqrt(12)
         return self._can_be_told_apart and any(
-            self._is_majority(each) and each.deviation > rounding for each in self._repeated
+            self._is_majority(each) and each.deviation > self._step / math.sqrt(12)
+            for each in self._repeated
         )
+
+    def are_rounded_scores(self, max_abs_error: float) -> bool:
+        """Whether outputs are from 0 to 1, and as near to the float's as two steps.
+
+        They may be probabilities that are all near 0 or 1 on these samples, as those of a detector
+        that never fires: then their rounding, whatever is left of them, shows no loss.
+        """
+        return self._has_step and self._are_scores and max_abs_error <= 2 * self._step
+
+    @property
+    def _are_scores(self) -> bool:
+        low, high = self._extremes.span
+        return low >= 0 and high <= 1
 
     @property
     def _can_be_told_apart(self) -> bool:
-        """Whether the float model's outputs vary so much that another's must, too.
+        """Whether the float model's outputs vary so much that another's must, too."""
+        if self._are_scores or self._samples < _ENOUGH_TO_VARY:
+            return self._extremes.variation > 2 * self._step
+        return self._extremes.variation > _ROUNDED_TO * self._extremes.extent
 
-        Those from 0 to 1 may be probabilities, of which a sure model outputs hardly any others.
-        """
-        low, high = self._extremes.span
-        may_be_alike = self._samples < _ENOUGH_TO_VARY or (low >= 0 and high <= 1)
-        least = MIN_VARIATION if may_be_alike else _ROUNDED_TO
-        return self._extremes.variation > least * self._extremes.extent
+    @property
+    def _step(self) -> float:
+        """The step of the other model's outputs; without one, that of int8 for the float's."""
+        return self._given_step or self._extremes.extent / _INT8_STEPS
+
+    @property
+    def _has_step(self) -> bool:
+        return self._given_step is not None
 
     def is_drowned(self, power: float, noise: float) -> bool:
-        """Whether the error varies at least as much as the float outputs do.
+        """Whether the variation of the outputs is below :data:`MIN_SQNR_DB`, offsets left out.
 
         ``power`` and ``noise`` are the sums of the squares of the signal and of the differences. A
-        constant would be as good then, whatever the sample.
+        constant would be nearly as good then, whatever the sample.
         """
         if not self._can_be_told_apart:
             return False
@@ -149,7 +166,7 @@ class Variation:
             for squares, total in ((noise, self._error_sum), (power, self._signal_sum))
         )
         error, signal = around_mean
-        return error >= _DROWNED * signal
+        return error > signal * 10 ** (-MIN_SQNR_DB / 10)
 
 
 class _Extremes:

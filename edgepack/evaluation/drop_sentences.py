@@ -13,7 +13,7 @@ from edgepack.metrics.metric import Unit
 MIN_P = 0.0001
 """A smaller p-value is reported as '< 0.0001'."""
 
-_MIN_DECIMALS, _MAX_DECIMALS = 2, 9
+_MIN_DECIMALS, _MAX_DECIMALS, _MAX_DIGITS = 2, 9, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,13 +199,14 @@ _MIN_SCIENTIFIC = 1e6
 def decimals_of(change: Change) -> int:
     """Choose the number of decimals: two significant digits of the interval's width, at least 2.
 
-    One more if the loss would round to 0.
+    At most six digits of the loss, and one more decimal if it would round to 0.
     """
     loss = abs(change.loss or 0.0)
     width = loss if change.interval is None else change.interval.high - change.interval.low
     if not width > 0:
         return _MIN_DECIMALS
-    decimals = max(_MIN_DECIMALS, 1 - math.floor(math.log10(width)))
+    digits = _MAX_DIGITS - 1 - math.floor(math.log10(loss)) if loss else _MAX_DECIMALS
+    decimals = max(_MIN_DECIMALS, min(1 - math.floor(math.log10(width)), digits))
     is_hidden = loss > 0 and float(_number(loss, decimals).replace(",", "")) == 0
     return min(decimals + is_hidden, _MAX_DECIMALS)
 

@@ -93,7 +93,7 @@ class Evaluator:
     def _noise(
         self, float_outputs: Array, outputs: Array, tensor: Tensor | None, mask: Mask | None
     ) -> OutputNoise:
-        noise = OutputNoise(self._kind, self._boundary)
+        noise = OutputNoise(self._kind, self._boundary, tensor)
         for _, float_block, block in paired_blocks(float_outputs, outputs, tensor, mask):
             noise.add(float_block, block)
         return noise

@@ -24,17 +24,22 @@ def loss_in_words(output: str, groups: Sequence[ChannelGroup], step: float) -> s
 
     ``groups`` are all lost, or all coarse.
     """
-    named = [f"{group.where} from {_span(group)}" for group in groups[:_MAX_NAMED]]
+    named = [f"{group.where}, {_span(group, step)}" for group in groups[:_MAX_NAMED]]
     more = len(groups) - len(named)
-    ranges = ", ".join(named) + (f" and {more} more" if more else "")
+    ranges = "; ".join(named) + (f" and {more} more" if more else "")
     return (
         f"output {output}: {ranges} in the float model, but the output's only scale has steps of"
         f" {step:.3g}: these values are {_STATES_IN_WORDS[_worst_state(groups)]}"
     )
 
 
-def _span(group: ChannelGroup) -> str:
-    """Write the extremes with as many digits, at least three, as show that they differ."""
+def _span(group: ChannelGroup, step: float) -> str:
+    """Write the extremes with as many digits, at least three, as show that they differ.
+
+    The span of a channel, if those of the group are apart by more.
+    """
+    if group.high - group.low > 2 * group.steps * step:
+        return f"each within {group.steps * step:.3g}"
     magnitude, extent = max(abs(group.low), abs(group.high)), group.high - group.low
     digits = 3 + max(0, math.ceil(math.log10(magnitude / extent)) - 1)
     return f"{group.low:.{digits}g} to {group.high:.{digits}g}"

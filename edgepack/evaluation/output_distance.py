@@ -56,7 +56,7 @@ def output_distance(
     with 0.5 added to each count so that the divergence is finite.
     """
     low, high = (float(extreme) for extreme in min_and_max(float_outputs))
-    noise = OutputNoise(kind, boundary)
+    noise = OutputNoise(kind, boundary, tensor)
     sums = _Sums(
         noise=noise, float_bins=ValueHistogram(low, high), other_bins=ValueHistogram(low, high)
     )

@@ -12,10 +12,15 @@ from edgepack.evaluation.collapse import DecisionCounts, Variation
 from edgepack.evaluation.paired_outputs import MIN_SQNR_DB, Array, ratio_in_decibels
 from edgepack.evaluation.results import Collapse
 from edgepack.metrics import predicted_classes
+from edgepack.tflite.graph import Tensor
+from edgepack.tflite.output_parts import step_of
 
 _CLOSE_DB = 20.0
 """An error of a tenth of the amplitude: if classes differ at less, their scores are nearly equal,
 and only labels tell whether that matters."""
+
+
+_SUM_TOLERANCE = 1e-2
 
 
 class OutputKind(str, Enum):
@@ -41,16 +46,18 @@ class BlockNoise(NamedTuple):
 class OutputNoise:
     """Accumulates differences over the samples of an output of a ``kind``.
 
-    ``boundary`` is the decision boundary of a single-output binary classifier.
+    ``boundary`` is the decision boundary of a single-output binary classifier, ``tensor`` the other
+    model's output, as in :func:`~edgepack.evaluation.paired_outputs.real_blocks`.
     """
 
-    def __init__(self, kind: OutputKind, boundary: float) -> None:
+    def __init__(self, kind: OutputKind, boundary: float, tensor: Tensor | None) -> None:
         self._kind = kind
         self._boundary = boundary
         self._same = self._decisions = self._values = 0
         self._power = self._noise = 0.0
-        self._variation = Variation()
+        self._variation = Variation(step_of(tensor) if tensor else None)
         self._class_counts = DecisionCounts()
+        self._are_distributions = True  # over the classes, as those of a softmax
         self.max_abs_error = self.mean_abs_error = 0.0
 
     def add(self, float_values: Array, other_values: Array) -> BlockNoise:
@@ -64,6 +71,8 @@ class OutputNoise:
         self._variation.add(float_values, other_values, signal, difference)
         if self._kind is OutputKind.VALUES:
             return BlockNoise(signal, squared, None)
+        sums = float_values.sum(axis=-1, dtype=np.float64)
+        self._are_distributions &= bool((np.abs(sums - 1) <= _SUM_TOLERANCE).all())
         float_classes, classes = (
             predicted_classes(values, self._boundary) for values in (float_values, other_values)
         )
@@ -103,16 +112,23 @@ class OutputNoise:
         """How the outputs lost what the float model's tell; None if they did not."""
         if not math.isfinite(self.max_abs_error):
             return Collapse.NOT_FINITE
+        if self._variation.are_rounded_scores(self.max_abs_error):
+            is_lost = self._are_distributions and self._agrees_by_chance
+            return Collapse.CHANCE if is_lost else None
         if self._variation.is_constant:
             return Collapse.CONSTANT
         if self._variation.is_mostly_constant:
             return Collapse.MOSTLY_CONSTANT
-        is_close = self.sqnr_db is not None and self.sqnr_db >= _CLOSE_DB
-        if not is_close and self._class_counts.agrees_by_chance(self._same):
+        if self._agrees_by_chance:
             return Collapse.CHANCE
         is_noise = self.sqnr_db is not None and self.sqnr_db < MIN_SQNR_DB
         is_drowned = self._variation.is_drowned(self._power, self._noise)
         return Collapse.NOISE if is_noise or is_drowned else None
+
+    @property
+    def _agrees_by_chance(self) -> bool:
+        is_close = self.sqnr_db is not None and self.sqnr_db >= _CLOSE_DB
+        return not is_close and self._class_counts.agrees_by_chance(self._same)
 
 
 def _absolute_error(float_values: Array, other_values: Array, difference: Array) -> Array:

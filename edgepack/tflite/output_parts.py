@@ -100,12 +100,12 @@ class _Walk:
 
     def _step(self, output: int) -> float | None:
         """Return the real value of one step of the last scale that an output has."""
-        index, step = output, _step(self._graph.tensors[output])
+        index, step = output, step_of(self._graph.tensors[output])
         while step is None and (operator := self._tracer.writer(index)):
             if operator.name not in (*CONVERSIONS, *MOVES):
                 break
             index = operator.inputs[0]
-            step = _step(self._graph.tensors[index])
+            step = step_of(self._graph.tensors[index])
         return step
 
     def _operator(self, origins: Origins) -> str:
@@ -149,6 +149,6 @@ def _layer_of_all(names: Sequence[str]) -> str:
     return scope if is_shared else names[-1]
 
 
-def _step(tensor: Tensor) -> float | None:
-    """Return the real value of a step of a tensor with one scale."""
+def step_of(tensor: Tensor) -> float | None:
+    """Return the real value of a step of a tensor with one scale, None of another."""
     return tensor.quant.scale[0] if tensor.quant and tensor.quant.axis is None else None
