@@ -69,10 +69,11 @@ class OutputNoise:
         self._noise += float(squared.sum())
         self._add_error(_absolute_error(float_values, other_values, difference))
         self._variation.add(float_values, other_values, signal, difference)
+        if signal.ndim > 1 and self._are_distributions:
+            sums = signal.sum(axis=-1)
+            self._are_distributions = bool((np.abs(sums - 1) <= _SUM_TOLERANCE).all())
         if self._kind is OutputKind.VALUES:
             return BlockNoise(signal, squared, None)
-        sums = float_values.sum(axis=-1, dtype=np.float64)
-        self._are_distributions &= bool((np.abs(sums - 1) <= _SUM_TOLERANCE).all())
         float_classes, classes = (
             predicted_classes(values, self._boundary) for values in (float_values, other_values)
         )
@@ -112,9 +113,9 @@ class OutputNoise:
         """How the outputs lost what the float model's tell; None if they did not."""
         if not math.isfinite(self.max_abs_error):
             return Collapse.NOT_FINITE
-        if self._variation.are_rounded_scores(self.max_abs_error):
-            is_lost = self._are_distributions and self._agrees_by_chance
-            return Collapse.CHANCE if is_lost else None
+        is_silent = not self._are_distributions  # a distribution has a score that is not near 0
+        if is_silent and self._variation.are_rounded_scores(self.max_abs_error):
+            return None
         if self._variation.is_constant:
             return Collapse.CONSTANT
         if self._variation.is_mostly_constant:
