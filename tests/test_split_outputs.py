@@ -70,7 +70,7 @@ def test_scores_that_come_out_equal_fail_the_export(joined: Bundle) -> None:
     assert only(joined.report)["channels"].keys() == joined.report["runtimes"].keys()
     assert all(score["sqnr_db"] > 40 for score in only(joined.report)["int8"].values())
     assert len(found(joined.report)) == 2
-    assert all(f"output detections: {LOST} from 0." in message for message in found(joined.report))
+    assert all(f"output detections: {LOST}, 0." in message for message in found(joined.report))
     text = in_one_line(joined.stdout)
     assert f"channels worst {LOST}: SQNR " in text
     assert "CONCATENATION joins them: export or quantize with --split-outputs" in text
@@ -116,7 +116,7 @@ def test_validations_find_it_beside_the_float_model(
     data = ("--test", detectors / "image.npz", "--target", "nano-33-ble-sense")
     done = edgepack("validate", joined.folder / "int8.tflite", *data)
     assert done.returncode == 1
-    assert f"{LOST} from 0." in in_one_line(done.stdout)
+    assert f"{LOST}, 0." in in_one_line(done.stdout)
     assert f"channels worst {LOST}: SQNR " in in_one_line(done.stdout)
     done = edgepack("validate", split.folder / "int8.tflite", *data)
     assert done.returncode == 0, done.stdout
@@ -178,7 +178,7 @@ def test_labels_of_the_whole_output_fit_the_split_model_too(
 def test_debug_names_the_concatenation(edgepack: Edgepack, detectors: Path) -> None:
     arguments = (detectors / "detector.keras", "--representative", detectors / "image.npz")
     text = in_one_line(edgepack("debug", *arguments).stdout)
-    assert f"one scale for unlike channels: output detections: {LOST} from 0." in text
+    assert f"one scale for unlike channels: output detections: {LOST}, 0." in text
     assert "To do: CONCATENATION joins them: export or quantize with --split-outputs" in text
     assert "little is left to gain" not in text
     assert "of an output its worst part. Add one that helps: " in text
