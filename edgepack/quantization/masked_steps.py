@@ -61,6 +61,8 @@ def _masks(graph: Graph) -> Iterator[tuple[str, bool]]:
         compared = set(comparison.inputs) - constants
         is_zero = not any(stored_values(graph.tensors[index]).any() for index in constants)
         for operator in graph.operators:
-            name = graph.tensors[operator.outputs[0]].name
-            if operator.name in _MASKING and compared & set(operator.inputs) and scope(name):
+            if operator.name not in _MASKING or not compared & set(operator.inputs):
+                continue
+            name = graph.tensors[operator.outputs[0]].name  # others may have no output
+            if scope(name):
                 yield name, is_zero and constants <= set(operator.inputs)
