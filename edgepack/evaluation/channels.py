@@ -19,6 +19,7 @@ from edgepack.evaluation.paired_outputs import (
     paired_blocks,
     ratio_in_decibels,
 )
+from edgepack.metrics import are_probabilities
 from edgepack.storage.arrays import blocks
 from edgepack.tflite.graph import Tensor
 from edgepack.tflite.output_parts import OutputLayout, OutputPart
@@ -82,23 +83,21 @@ def compare_channels(
     ``bounds`` the minimum and the maximum of the float outputs.
 
     Each part of the output, wherever the values of it lie, is judged as a whole, as they have one
-    meaning: among the scores
-    of a detector's classes, one that never fires is small and still well represented. Values from 0
-    to 1 throughout have one meaning, too: they are probabilities, but for a part of a joined output
-    that no sigmoid or softmax computes. A part or output that is not lost as a whole is
-    judged ``by_channel`` of what computes it, where those of 0 to 1 count as one. If there are more
-    than 16 channels, the ranges of lost ones must be separated from all others by a factor of four:
-    unlike those of the pixels of an image, some of which hardly vary.
+    meaning: among the scores of a detector's classes, one that never fires is small and still well
+    represented. Values from 0 to 1 throughout have one meaning, too: they are probabilities, but
+    for a part of a joined output that no sigmoid or softmax computes. A part or output that is not
+    lost as a whole is judged ``by_channel`` of what computes it, where those of 0 to 1 count as
+    one. If there are more than 16 channels, the ranges of lost ones must be separated from all
+    others by a factor of four: unlike those of the pixels of an image, some of which hardly vary.
 
     Values are lost that vary in the float model, but span fewer than :data:`LOST_STEPS`, or, among
     those that span fewer than :data:`FEW_STEPS`, are constant once quantized or have an SQNR below
     :data:`~edgepack.evaluation.paired_outputs.MIN_SQNR_DB`.
     """
-    low, high = bounds
     if layout.step is None or layout.shape != float_outputs.shape[1:]:
         return ()
     parts = list(layout.parts)
-    if low >= 0 and high <= 1:
+    if are_probabilities(bounds):
         parts = [part for part in parts if layout.is_joined and not part.is_probability]
     figures = [_PartFigures(layout, part, by_channel=by_channel) for part in parts]
     if not figures or (not layout.is_joined and not figures[0].has_channels):

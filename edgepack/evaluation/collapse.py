@@ -10,6 +10,7 @@ import numpy as np
 from edgepack.evaluation.paired_outputs import MIN_SQNR_DB, Array
 from edgepack.evaluation.results import SIGNIFICANCE
 from edgepack.evaluation.significance import is_above_chance, mcnemar_p_value, wilson_interval
+from edgepack.metrics import are_probabilities
 from edgepack.storage.arrays import blocks, read_slice
 
 _INT8_STEPS = 255
@@ -130,12 +131,12 @@ class Variation:
         They may be probabilities that are all near 0 or 1 on these samples, as those of a detector
         that never fires: then their rounding, whatever is left of them, shows no loss.
         """
-        return self._has_step and self._are_scores and max_abs_error <= 2 * self._step
+        has_step = self._given_step is not None
+        return has_step and self._are_scores and max_abs_error <= 2 * self._step
 
     @property
     def _are_scores(self) -> bool:
-        low, high = self._extremes.span
-        return low >= 0 and high <= 1
+        return are_probabilities(np.array(self._extremes.span))
 
     @property
     def _can_be_told_apart(self) -> bool:
@@ -148,10 +149,6 @@ class Variation:
     def _step(self) -> float:
         """The step of the other model's outputs; without one, that of int8 for the float's."""
         return self._given_step or self._extremes.extent / _INT8_STEPS
-
-    @property
-    def _has_step(self) -> bool:
-        return self._given_step is not None
 
     def is_drowned(self, power: float, noise: float) -> bool:
         """Whether the variation of the outputs is below :data:`MIN_SQNR_DB`, offsets left out.

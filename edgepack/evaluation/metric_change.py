@@ -100,7 +100,7 @@ def _change(float_score: MetricScore, score: MetricScore) -> Change:
     if not math.isfinite(loss):
         return Change(loss=None, interval=None, detectable=None)
     if float_score.is_correct is not None and score.is_correct is not None:
-        return _accuracy_change(loss, float_score.is_correct, score.is_correct)
+        return accuracy_change(loss, float_score.is_correct, score.is_correct)
     assert float_score.resampled is not None  # noqa: S101 (not an accuracy)
     assert score.resampled is not None  # noqa: S101
     resampled = metric_losses(score.metric, float_score.resampled, score.resampled)
@@ -109,7 +109,7 @@ def _change(float_score: MetricScore, score: MetricScore) -> Change:
     if interval is None and is_unchanged and score.metric.unit is Unit.FRACTION:
         # No resample differs, so that they show nothing: an accuracy stands in for the fraction.
         unchanged = np.ones(score.samples, bool)
-        accuracy = _accuracy_change(loss, unchanged, unchanged)
+        accuracy = accuracy_change(loss, unchanged, unchanged)
         return Change(loss=loss, interval=accuracy.interval, detectable=accuracy.detectable)
     return Change(
         loss=loss,
@@ -118,7 +118,11 @@ def _change(float_score: MetricScore, score: MetricScore) -> Change:
     )
 
 
-def _accuracy_change(loss: float, is_float_correct: Array, is_correct: Array) -> Change:
+def accuracy_change(loss: float, is_float_correct: Array, is_correct: Array) -> Change:
+    """Return the change of an accuracy, of which the ``loss`` is in points.
+
+    The others say which samples (samples,) are right by the one model and by the other, bool.
+    """
     samples = len(is_correct)
     only_float = int(np.count_nonzero(is_float_correct & ~is_correct))
     only_other = int(np.count_nonzero(is_correct & ~is_float_correct))

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from edgepack.evaluation.bootstrap import percentile_interval, sample_accuracy_losses
+from edgepack.evaluation.metric_change import accuracy_change
 from edgepack.evaluation.paired_outputs import Array
-from edgepack.evaluation.results import Change
-from edgepack.evaluation.significance import mcnemar_p_value
 from edgepack.metrics import decision_boundary, predicted_classes
 from edgepack.storage.arrays import min_and_max
 
@@ -22,6 +18,7 @@ def agreeing_samples(of_float: Array, of_other: Array) -> Array:
 def is_agreement_lost(before: Array, after: Array) -> bool:
     """Whether more samples agreed before than after, and that is more than chance.
 
+    >>> import numpy as np
     >>> before, after = np.ones(64, bool), np.ones(64, bool)
     >>> after[:1] = False
     >>> is_agreement_lost(before, after)
@@ -30,12 +27,5 @@ def is_agreement_lost(before: Array, after: Array) -> bool:
     >>> is_agreement_lost(before, after)
     True
     """
-    only_before = int(np.count_nonzero(before & ~after))
-    only_after = int(np.count_nonzero(after & ~before))
-    lost = Change(
-        loss=(only_before - only_after) / len(before),
-        interval=percentile_interval(sample_accuracy_losses(only_before, only_after, len(before))),
-        detectable=None,
-        p_value=mcnemar_p_value(only_before, only_after),
-    )
-    return only_before > only_after and lost.is_real
+    loss = 100 * float(before.mean() - after.mean())
+    return loss > 0 and accuracy_change(loss, before, after).is_real

@@ -81,9 +81,9 @@ def _with_pruned(quantized: Sequence[Candidate]) -> Iterator[Candidate]:
         listed.add(each.file.data)
 
 
-def _unused_name(used: Collection[str], name: str) -> str:
-    """Return the name, with a number from 2 upwards if it is used already."""
-    numbered = (f"{name} {number}" for number in count(2))
+def _unused_name(used: Collection[str], name: str, space: str = " ") -> str:
+    """Return the name, with a number from 2 upwards behind a ``space`` if it is used already."""
+    numbered = (f"{name}{space}{number}" for number in count(2))
     return next(each for each in chain([name], numbered) if each not in used)
 
 
@@ -98,9 +98,7 @@ def _names(candidates: Sequence[NamedModel]) -> list[str]:
             return names
     taken = _first_duplicate([FLOAT, *names])
     clashing = max(index for index, name in enumerate(names) if name == taken)
-    free = next(
-        name for name in chain(["mine"], (f"mine{n}" for n in count(2))) if name not in names
-    )
+    free = _unused_name(names, "mine", "")
     raise ConfigError(
         f"two models are called {taken!r}: name them, such as {free}={candidates[clashing].path}"
     )
