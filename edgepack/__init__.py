@@ -1,18 +1,19 @@
 """Export trained Keras models to phones and microcontrollers.
 
+Every command is a function of its settings, and returns its report as data:
+
 >>> from pathlib import Path
->>> from edgepack import Recipe
->>> recipe = Recipe(
+>>> import edgepack
+>>> config = edgepack.ExportConfig(
 ...     model=Path("model.h5"), representative=Path("train.npz"), output=Path("build/model")
 ... )
->>> recipe.targets
+>>> config.targets
 ('android-arm64', 'nano-33-ble-sense')
 
-``edgepack.export(recipe)`` then does the same as the ``edgepack export`` command, and returns the
-:class:`~edgepack.report.data.export.Report` that the command prints. The other commands have
-functions of their own: ``edgepack.validate(config)``, ``edgepack.compare(config)``,
-``edgepack.firmware(config)``, ``edgepack.phone(config)``, ``edgepack.inspect(path)`` and
-``edgepack.diff(a, b)``.
+``edgepack.export(config)`` then does what the command ``edgepack export`` does, and returns the
+:class:`~edgepack.report.data.export.ExportReport` that the command prints. The settings and the
+report of any command are named after it, such as ``LintConfig`` and ``LintReport`` for ``lint``;
+``quantize`` returns an ``ExportReport``, too, and ``list_targets()`` the target devices.
 """
 
 from __future__ import annotations
@@ -23,10 +24,17 @@ from typing import TYPE_CHECKING, Any
 from edgepack.compression.pruning.settings import Prune
 from edgepack.config.budgets import Budgets
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import FineTune, Recipe, Schedule
+from edgepack.config.compression_step import FineTune, Schedule
+from edgepack.config.debug import DebugConfig
+from edgepack.config.diff import DiffConfig
+from edgepack.config.export import ExportConfig
 from edgepack.config.firmware import FirmwareConfig, NamedModel
+from edgepack.config.inspect import InspectConfig
+from edgepack.config.lint import LintConfig
 from edgepack.config.phone import PhoneConfig
 from edgepack.config.quantization import Quantization
+from edgepack.config.quantize import QuantizeConfig
+from edgepack.config.study import StudyConfig
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import EdgepackError
 from edgepack.core.former_names import (
@@ -35,50 +43,76 @@ from edgepack.core.former_names import (
     install_former_modules,
     resolve_former_name,
 )
+from edgepack.core.progress import Progress, Update
 
 if TYPE_CHECKING:
+    from edgepack.devices.target import Target, list_targets
+    from edgepack.layer_errors.result import DebugReport
     from edgepack.pipeline.comparison.compare import compare
+    from edgepack.pipeline.debug import debug
     from edgepack.pipeline.diff import diff
     from edgepack.pipeline.exporting.export import export
+    from edgepack.pipeline.exporting.quantize import quantize
     from edgepack.pipeline.firmware_project.firmware import firmware
     from edgepack.pipeline.inspect import inspect
+    from edgepack.pipeline.lint import lint
     from edgepack.pipeline.phone import phone
+    from edgepack.pipeline.study import study
     from edgepack.pipeline.validation.validate import validate
-    from edgepack.report.data.comparison import ComparisonReport
-    from edgepack.report.data.export import Report
+    from edgepack.report.data.comparison import CompareReport
+    from edgepack.report.data.export import ExportReport
     from edgepack.report.data.firmware import FirmwareReport
-    from edgepack.report.data.inspection import Inspection
+    from edgepack.report.data.inspection import InspectReport
+    from edgepack.report.data.lint import LintReport
     from edgepack.report.data.phone import PhoneReport
-    from edgepack.report.data.validation import ValidationReport
-    from edgepack.report.differences.difference import Difference
+    from edgepack.report.data.study import StudyReport
+    from edgepack.report.data.validation import ValidateReport
+    from edgepack.report.differences.difference import DiffReport
 
 __all__ = [
     "Budgets",
     "CompareConfig",
-    "ComparisonReport",
-    "Difference",
+    "CompareReport",
+    "DebugConfig",
+    "DebugReport",
+    "DiffConfig",
+    "DiffReport",
     "EdgepackError",
+    "ExportConfig",
+    "ExportReport",
     "FineTune",
     "FirmwareConfig",
     "FirmwareReport",
-    "Inspection",
+    "InspectConfig",
+    "InspectReport",
+    "LintConfig",
+    "LintReport",
     "NamedModel",
     "PhoneConfig",
     "PhoneReport",
+    "Progress",
     "Prune",
     "Quantization",
-    "Recipe",
-    "Report",
+    "QuantizeConfig",
     "Schedule",
+    "StudyConfig",
+    "StudyReport",
+    "Target",
+    "Update",
     "ValidateConfig",
-    "ValidationReport",
+    "ValidateReport",
     "__version__",
     "compare",
+    "debug",
     "diff",
     "export",
     "firmware",
     "inspect",
+    "lint",
+    "list_targets",
     "phone",
+    "quantize",
+    "study",
     "validate",
 ]
 
@@ -99,18 +133,27 @@ def __getattr__(name: str) -> Any:
 
 
 _LAZY = {
-    "ComparisonReport": "edgepack.report.data.comparison",
-    "Difference": "edgepack.report.differences.difference",
+    "CompareReport": "edgepack.report.data.comparison",
+    "DebugReport": "edgepack.layer_errors.result",
+    "DiffReport": "edgepack.report.differences.difference",
+    "ExportReport": "edgepack.report.data.export",
     "FirmwareReport": "edgepack.report.data.firmware",
-    "Inspection": "edgepack.report.data.inspection",
+    "InspectReport": "edgepack.report.data.inspection",
+    "LintReport": "edgepack.report.data.lint",
     "PhoneReport": "edgepack.report.data.phone",
-    "Report": "edgepack.report.data.export",
-    "ValidationReport": "edgepack.report.data.validation",
+    "StudyReport": "edgepack.report.data.study",
+    "Target": "edgepack.devices.target",
+    "ValidateReport": "edgepack.report.data.validation",
     "compare": "edgepack.pipeline.comparison.compare",
+    "debug": "edgepack.pipeline.debug",
     "diff": "edgepack.pipeline.diff",
     "export": "edgepack.pipeline.exporting.export",
     "firmware": "edgepack.pipeline.firmware_project.firmware",
     "inspect": "edgepack.pipeline.inspect",
+    "lint": "edgepack.pipeline.lint",
+    "list_targets": "edgepack.devices.target",
     "phone": "edgepack.pipeline.phone",
+    "quantize": "edgepack.pipeline.exporting.quantize",
+    "study": "edgepack.pipeline.study",
     "validate": "edgepack.pipeline.validation.validate",
 }

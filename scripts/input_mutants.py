@@ -30,7 +30,7 @@ import h5py
 import numpy as np
 
 from edgepack.calibration.datasets.reader import dataset_reader
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.errors import EdgepackError, UsageError, WorkerCrashError, WorkerLimitError
 from edgepack.core.progress import Update

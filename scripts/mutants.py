@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 from mutations import plainly, raw, structured
 
-from edgepack import FirmwareConfig, ValidateConfig, ValidationReport, inspect
+from edgepack import FirmwareConfig, InspectConfig, ValidateConfig, ValidateReport, inspect
 from edgepack import firmware as run_firmware
 from edgepack import validate as run_validate
 from edgepack.config.firmware import NamedModel
@@ -80,7 +80,7 @@ def validate(path: Path) -> str:
     return outcome(run_validate(config))
 
 
-def outcome(report: ValidationReport) -> str:
+def outcome(report: ValidateReport) -> str:
     """Return the outcome of a validation: the worst failure, or that it passed."""
     failures = [run.failure for run in report.runtimes.values() if run.failure]
     for text, result in (
@@ -113,7 +113,7 @@ def firmware(path: Path) -> str:
 
 def inspected(path: Path) -> str:
     """Inspect a file and return the outcome."""
-    inspect(path)
+    inspect(InspectConfig(model=path))
     return "inspected"
 
 

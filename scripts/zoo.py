@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from edgepack import EdgepackError, Prune, Recipe, Report, export
+from edgepack import EdgepackError, ExportConfig, ExportReport, Prune, export
 from edgepack.workers.client import Worker
 
 SPARSITY = 0.5
@@ -263,7 +263,7 @@ def row(name: str, kit: str, builder: Worker) -> list[str]:
         model = Path(builder.call("build", name=name, kit=kit, folder=folder))
         board = Path(folder) / "board.toml"
         board.write_text(BOARD)
-        recipe = Recipe(
+        config = ExportConfig(
             model=model,
             custom_objects=objects(kit, name),
             representative=Path(folder) / "data.npz",
@@ -272,13 +272,13 @@ def row(name: str, kit: str, builder: Worker) -> list[str]:
             compress=(Prune(sparsity=SPARSITY),),
         )
         try:
-            cells = tell(export(recipe))
+            cells = tell(export(config))
         except EdgepackError as error:
             cells = ["-", "-", str(error).replace(f"{folder}/", ""), "-"]
     return [name, kit, *cells, f"{time.monotonic() - started:.0f} s"]
 
 
-def tell(report: Report) -> list[str]:
+def tell(report: ExportReport) -> list[str]:
     """Say how a model was pruned and how it runs."""
     runs = []
     for name in ("litert", "tflm"):

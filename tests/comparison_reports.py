@@ -25,7 +25,7 @@ from edgepack.report.data.comparison import (
     FLOAT,
     PRUNED,
     QUANTIZED,
-    ComparisonReport,
+    CompareReport,
     Fold,
     FoldsReport,
     Origin,
@@ -50,7 +50,7 @@ def complete_comparison(
     outputs = (SCORES, PICTURE)
     of_float = {each: _output(each, names, None) for each in outputs}
     lost = {each: _output(each, names, 0.7) for each in outputs}
-    return ComparisonReport(
+    return CompareReport(
         model=name,
         float_runtime="Keras",
         data={"name": f"{name}.npz", "bytes": 5, "sha256": "0" * 64},
@@ -102,7 +102,7 @@ def complete_comparison(
     )
 
 
-def empty_comparison() -> ComparisonReport:
+def empty_comparison() -> CompareReport:
     """Make a comparison without optional parts, in which the quantized model did not run."""
     ran = StageRun(version="1", failure=None, outputs={SCORES: OutputResult(metrics={})})
     failed = StageRun(version="1", failure="killed", outputs={})
@@ -114,7 +114,7 @@ def empty_comparison() -> ComparisonReport:
         is_converted=False,
         runs={"Keras": ran},
     )
-    return ComparisonReport(
+    return CompareReport(
         model="m",
         float_runtime="Keras",
         data={"object": "Dataset"},
@@ -131,7 +131,7 @@ def empty_comparison() -> ComparisonReport:
     )
 
 
-def some_samples(report: ComparisonReport) -> ShownSamples:
+def some_samples(report: CompareReport) -> ShownSamples:
     """Make some of the worst samples of the last stage: a wave, a map, a row and pictures."""
     random = np.random.default_rng(0)
     inputs = {
@@ -260,7 +260,7 @@ def _stage(
     )
 
 
-def losing(lost: float, p_value: float = 0.01) -> ComparisonReport:
+def losing(lost: float, p_value: float = 0.01) -> CompareReport:
     """Make a comparison with one output and one quantized model."""
     report = complete_comparison("m", runtimes=("litert",))
     of_float, _, stage = report.stages

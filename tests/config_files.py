@@ -80,7 +80,7 @@ def write_config(folder: Path, text: str, name: str = "edgepack.toml") -> Path:
     return path
 
 
-def write_manifest(folder: Path, **recipe: Any) -> Path:
+def write_manifest(folder: Path, **config: Any) -> Path:
     """Write the manifest of an export, with changes to its recipe."""
-    text = json.dumps(MANIFEST | {"recipe": MANIFEST["recipe"] | recipe})
+    text = json.dumps(MANIFEST | {"recipe": MANIFEST["recipe"] | config})
     return write_config(folder, text, "manifest.json")

@@ -17,6 +17,7 @@ import pytest
 from report_differences import DifferenceOf, Write
 
 from edgepack.calibration.activations.calibrator import Calibrator, start_calibrator
+from edgepack.config.diff import DiffConfig
 from edgepack.pipeline.diff import diff
 from edgepack.storage.text_files import write_json
 
@@ -283,4 +284,4 @@ def write_report(tmp_path: Path) -> Write:
 @pytest.fixture
 def difference_of(write_report: Write) -> DifferenceOf:
     """Return a function that writes two reports and compares them."""
-    return lambda a, b: diff(write_report("a", a), write_report("b", b))
+    return lambda a, b: diff(DiffConfig(a=write_report("a", a), b=write_report("b", b)))

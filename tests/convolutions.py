@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tiny import Tiny, Value
 
-from edgepack import ValidateConfig, ValidationReport, validate
+from edgepack import ValidateConfig, ValidateReport, validate
 from edgepack.tflite.rewrite import Rewrite
 
 BOARD, PHONE = "nano-33-ble-sense", "android-arm64"
@@ -51,7 +51,7 @@ def net(change: Callable[[Any], None] | None = None) -> bytes:
     return rewrite.to_bytes()
 
 
-def validated(data: bytes, folder: Path, **settings: Any) -> ValidationReport:
+def validated(data: bytes, folder: Path, **settings: Any) -> ValidateReport:
     """Validate the bytes of a .tflite file for a board and a phone, or with other settings."""
     (folder / "model.tflite").write_bytes(data)
     return validate(

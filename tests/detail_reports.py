@@ -18,7 +18,7 @@ from edgepack.layer_errors.result import (
     WorstScore,
 )
 from edgepack.report.data.target import TargetReport
-from edgepack.report.data.validation import RuntimeValidation, ValidationReport
+from edgepack.report.data.validation import RuntimeValidation, ValidateReport
 from edgepack.runtimes.latency import Latency
 from edgepack.storage.artifact import Artifact
 
@@ -32,7 +32,7 @@ def file(size: int) -> Artifact:
     return Artifact(bytes=size, sha256=f"{size:064x}")
 
 
-def validation(name: str, runtimes: Sequence[str], size: int) -> ValidationReport:
+def validation(name: str, runtimes: Sequence[str], size: int) -> ValidateReport:
     """Make a validation on a board, which fails, and on a phone, which was not checked."""
     board = TargetReport(
         target=load_target(NANO),
@@ -67,7 +67,7 @@ def validation(name: str, runtimes: Sequence[str], size: int) -> ValidationRepor
         ram_bytes=None,
         footprint=None,
     )
-    return ValidationReport(
+    return ValidateReport(
         model=name,
         artifact=file(size),
         data="random",

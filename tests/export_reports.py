@@ -11,14 +11,14 @@ from edgepack.evaluation.scores import Comparison, OutputComparison, Score
 from edgepack.footprint import Arena, Footprint
 from edgepack.report.data.export import (
     CalibrationReport,
+    ExportReport,
     QuantizationReport,
-    Report,
     RuntimeReport,
     SparsityReport,
 )
 from edgepack.report.data.firmware import FirmwareReport, ModelReport
 from edgepack.report.data.target import TargetReport
-from edgepack.report.data.validation import RuntimeValidation, ValidationReport
+from edgepack.report.data.validation import RuntimeValidation, ValidateReport
 from edgepack.runtimes.latency import Latency
 from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity
@@ -62,7 +62,7 @@ def file(size: int) -> Artifact:
     return Artifact(bytes=size, sha256=f"{size:064x}")
 
 
-EXPORT = Report(
+EXPORT = ExportReport(
     model="kws",
     float_runtime="Keras",
     artifacts={"float.tflite": file(98888), "int8.tflite": file(47728)},
@@ -79,7 +79,7 @@ EXPORT = Report(
     targets={NANO: on_nano()},
     notes=(),
 )
-VALIDATION = ValidationReport(
+VALIDATION = ValidateReport(
     model="int8.tflite",
     artifact=file(47728),
     data="test",

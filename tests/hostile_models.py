@@ -25,7 +25,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tf_keras.protobuf import saved_metadata_pb2
 from tiny import Value, one_operator
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ModelError
 from edgepack.load import load_model
 from edgepack.load.graphs import require_pure_operators

@@ -19,7 +19,7 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 import numpy as np
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ModelError
 from edgepack.load import load_model
 

@@ -21,7 +21,7 @@ import tf_keras
 
 from edgepack.calibration.lint import REPRESENTATIVE
 from edgepack.calibration.lint.model_rules import choose_lint_samples, lint_training
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.core.signature import Signature
 from edgepack.load import load_model
 from edgepack.load.keras_model import KerasModel

@@ -25,7 +25,7 @@ from edgepack.compression.technique import CompressionTask
 from edgepack.compression.training.strategy import create_strategy
 from edgepack.compression.training.task import Training
 from edgepack.compression.weights import layer_weights
-from edgepack.config.export import FineTune, Schedule
+from edgepack.config.compression_step import FineTune, Schedule
 from edgepack.core.errors import EdgepackError
 from edgepack.load.keras_model import KerasModel
 from edgepack.metrics import Loss

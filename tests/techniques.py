@@ -14,7 +14,7 @@ import numpy as np
 
 from edgepack.compression import TECHNIQUES
 from edgepack.compression.technique import Compressed, CompressionTask, ModelForm, Technique
-from edgepack.config.export import CompressionStep, FineTune
+from edgepack.config.compression_step import CompressionStep, FineTune
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.load.tflite_file import TfliteFile
 from edgepack.pipeline.steps.model_service import ModelSession
@@ -34,6 +34,7 @@ class Scale(CompressionStep):
     keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.factor > 0:
             raise ConfigError(f"factor {self.factor}: must be greater than 0")
 

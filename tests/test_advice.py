@@ -23,7 +23,8 @@ from edgepack.checks.type_combinations import combinations_are_run, combinations
 from edgepack.cli import cli
 from edgepack.compression.pruning.settings import Prune
 from edgepack.config.compare import CompareConfig, NamedModel
-from edgepack.config.export import FineTune, Recipe
+from edgepack.config.compression_step import FineTune
+from edgepack.config.export import ExportConfig
 from edgepack.config.quantization import DENSE, SCHEMES, Quantization
 from edgepack.config.validate import ValidateConfig
 from edgepack.conversion.to_tflite import _explain
@@ -109,11 +110,11 @@ def test_a_version_that_is_too_new_has_advice_of_its_own(name: str, version: int
     assert highest_version("litert", measured_versions("litert")[-1], name) >= version - 1
 
 
-RECIPE = Recipe(model=Path("m.h5"), output=Path("m"), representative="x.npz")
+COMPLETE = ExportConfig(model=Path("m.h5"), output=Path("m"), representative="x.npz")
 
 
 @pytest.mark.parametrize(
-    ("recipe", "advice", "followed"),
+    ("config", "advice", "followed"),
     [
         ({"representative": None}, "give --representative", {"representative": "x.npz"}),
         (
@@ -148,10 +149,10 @@ RECIPE = Recipe(model=Path("m.h5"), output=Path("m"), representative="x.npz")
         ),
     ],
 )
-def test_a_recipe_is_accepted_as_advised(
-    recipe: dict[str, Any], advice: str, followed: dict[str, Any]
+def test_an_export_is_accepted_as_advised(
+    config: dict[str, Any], advice: str, followed: dict[str, Any]
 ) -> None:
-    refused = replace(RECIPE, **recipe)
+    refused = replace(COMPLETE, **config)
     with pytest.raises(ConfigError, match=re.escape(advice)):
         require_data(refused)
     require_data(replace(refused, **followed))
@@ -189,7 +190,7 @@ def test_settings_are_accepted_as_advised(
 
 
 TUNED = {"compress": (Prune(sparsity=0.5, fine_tune=FineTune()),), "train": "x.npz"}
-EXPORT = partial(Recipe, model=Path("m.h5"), output=Path("m"))
+EXPORT = partial(ExportConfig, model=Path("m.h5"), output=Path("m"))
 VALIDATE = partial(ValidateConfig, model=Path("m.tflite"))
 QUANTIZED = NamedModel(path=Path("m.tflite"))
 COMPARE = partial(CompareConfig, model=Path("m.h5"), candidates=(QUANTIZED,), test="x.npz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from edgepack.compression.pruning.schedule import PruningPlan
 from edgepack.compression.pruning.settings import Prune
 from edgepack.compression.training.task import Training
 from edgepack.config.budgets import Budgets
-from edgepack.config.export import FineTune, Recipe, Schedule
+from edgepack.config.compression_step import FineTune, Schedule
+from edgepack.config.diff import DiffConfig
+from edgepack.config.export import ExportConfig
 from edgepack.config.firmware import NamedModel
-from edgepack.config.quantization import FixedPoint
+from edgepack.config.study import StudyConfig
 from edgepack.core.errors import ConfigError, ModelError, ReportError, TargetError
 from edgepack.core.signature import Signature
 from edgepack.core.user_files import read_user_text
@@ -160,11 +163,12 @@ def test_an_arena_is_limited_on_a_microcontroller(tmp_path: Path) -> None:
 
 
 def test_bits_are_chosen_as_advised() -> None:
+    study = partial(StudyConfig, model=Path("m.h5"), test="test.npz", output=Path("o"))
     for bits in (1, 99):
         with pytest.raises(ConfigError, match="choose 2 to ") as error:
-            FixedPoint(bits=(bits,))
+            study(bits=(bits,))
     last = int(re.findall(r"\d+", str(error.value))[-1])
-    FixedPoint(bits=(2, last))
+    study(bits=(2, last))
 
 
 def test_a_schedule_ends_in_training_as_advised() -> None:
@@ -193,13 +197,13 @@ def test_samples_remain_to_train_on_as_advised() -> None:
 
 
 def test_one_strategy_is_chosen() -> None:
-    def recipe(*strategies: str | None) -> Recipe:
+    def config(*strategies: str | None) -> ExportConfig:
         steps = tuple(Prune(fine_tune=FineTune(strategy=each)) for each in strategies)
-        return Recipe(model=Path("m"), output=Path("o"), train="t.npz", compress=steps)
+        return ExportConfig(model=Path("m"), output=Path("o"), train="t.npz", compress=steps)
 
     with pytest.raises(ConfigError, match="can have only one: choose one"):
-        recipe("mirrored", "multi-worker")
-    recipe("mirrored", "mirrored")
+        config("mirrored", "multi-worker")
+    config("mirrored", "mirrored")
 
 
 def test_labels_that_fit_two_outputs_are_left_out(tmp_path: Path) -> None:
@@ -264,10 +268,10 @@ def test_reports_are_compared_as_advised(tmp_path: Path, write_report: Write) ->
     ):
         write_json(tmp_path / "bad.json", bad)
         with pytest.raises(ReportError, match=advice):
-            diff(good, tmp_path / "bad.json")
+            diff(DiffConfig(a=good, b=tmp_path / "bad.json"))
     write_json(tmp_path / "json.json", content)
     for other in (good, good / "report.json", tmp_path / "json.json"):
-        assert diff(good, other).rows
+        assert diff(DiffConfig(a=good, b=other)).rows
 
 
 def test_inputs_are_drawn_as_advised() -> None:
@@ -290,13 +294,13 @@ def test_preprocessing_is_removed_where_an_app_has_none(tmp_path: Path) -> None:
         ("a", Value((1, 3), "int64"), "scale = 2", "remove it from the project file"),
         ("b", Value((1, 3)), "resize = [4, 4]", "remove resize, crop and colors"),
     ):
-        model, recipe = tmp_path / f"{name}.tflite", tmp_path / f"{name}.toml"
+        model, config = tmp_path / f"{name}.tflite", tmp_path / f"{name}.toml"
         model.write_bytes(one_operator("RELU", [inputs], [inputs]))
-        recipe.write_text(f"[preprocessing]\n{settings}\n")
-        config = PhoneConfig(model=model, output=tmp_path / name, project_file=recipe)
+        config.write_text(f"[preprocessing]\n{settings}\n")
+        config = PhoneConfig(model=model, output=tmp_path / name, project_file=config)
         with pytest.raises(ConfigError, match=advice):
             phone(config)
-        recipe.write_text("" if name == "a" else "[preprocessing]\nscale = 2\n")
+        config.write_text("" if name == "a" else "[preprocessing]\nscale = 2\n")
         phone(config)
 
 

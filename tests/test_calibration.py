@@ -189,7 +189,8 @@ def test_ranges_of_a_resnet_equal_tensorflows_except_for_three_shortcuts(
     done = python(
         "-c",
         "import sys, numpy as np; from pathlib import Path;"
-        "from edgepack.load import load_model; from edgepack.config.export import ModelSource;"
+        "from edgepack.config.model_source import ModelSource;"
+        "from edgepack.load import load_model;"
         "from edgepack.conversion.to_tflite import to_float_tflite;"
         "from edgepack.calibration.activations.tensorflow_calibrator import calibrate_fused;"
         "folder = Path(sys.argv[2]); samples = np.load(sys.argv[3])['x'];"

@@ -14,8 +14,8 @@ import tiny
 from conftest import python
 
 from edgepack.compression import TECHNIQUES
-from edgepack.config.export import ModelSource as FloatSource
 from edgepack.config.firmware import NamedModel
+from edgepack.config.model_source import ModelSource as FloatSource
 from edgepack.core.errors import ModelError
 from edgepack.metrics import choose_measures
 from edgepack.pipeline.comparison import reference
@@ -44,12 +44,12 @@ def classifier(seed: int) -> bytes:
     )
 
 
-def write_export(folder: Path, *, float_seed: int, seed: int, recipe: Any = RECIPE) -> Path:
+def write_export(folder: Path, *, float_seed: int, seed: int, config: Any = RECIPE) -> Path:
     """Write the output folder of an exported pruned model; returns its quantized file."""
     folder.mkdir()
     (folder / "float.tflite").write_bytes(classifier(float_seed))
     (folder / "int8.tflite").write_bytes(classifier(seed))
-    manifest: dict[str, Any] = {"schema": 1, "recipe": recipe, "versions": {"edgepack": "0.1.0"}}
+    manifest: dict[str, Any] = {"schema": 1, "recipe": config, "versions": {"edgepack": "0.1.0"}}
     manifest["artifacts"] = {name: vars(each) for name, each in describe_all(folder).items()}
     write_json(folder / MANIFEST, manifest)
     return folder / "int8.tflite"
@@ -80,8 +80,8 @@ def test_a_compressed_model_is_named_after_the_last_technique(
     tmp_path: Path, float_file: Path, monkeypatch: pytest.MonkeyPatch, steps: Any, name: str
 ) -> None:
     monkeypatch.setitem(TECHNIQUES, "scale", SimpleNamespace(stage="scaled"))  # type: ignore[arg-type]
-    recipe = {"compress": steps, "quantization": {"scheme": "int8"}}
-    found = read(float_file, int8=write_export(tmp_path / "a", float_seed=1, seed=2, recipe=recipe))
+    config = {"compress": steps, "quantization": {"scheme": "int8"}}
+    found = read(float_file, int8=write_export(tmp_path / "a", float_seed=1, seed=2, config=config))
     assert [each.name for each in found] == [name, "int8"]
     assert [each.role for each in found] == ["pruned", "quantized"]
 

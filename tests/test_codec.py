@@ -43,7 +43,7 @@ from edgepack.layer_errors.result import DebugReport, LayerFigures, LayerReport,
 from edgepack.layer_errors.result import LayerFinding as Cause
 from edgepack.pipeline.steps.model_service import ModelSession
 from edgepack.report.data.lint import LintReport
-from edgepack.report.data.validation import ValidationReport
+from edgepack.report.data.validation import ValidateReport
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.run_service import RunService
 from edgepack.storage.artifact import Artifact
@@ -136,7 +136,7 @@ def test_a_validation_comes_back_as_it_was(tmp_path: Path) -> None:
         ValidateConfig(model=path, targets=("nano-33-ble-sense", "android-arm64"))
     )
     assert {target.word for target in report.targets.values()} == {"passed"}
-    back = restore(ValidationReport, as_read(report))
+    back = restore(ValidateReport, as_read(report))
     assert back == report
     assert back.to_dict() == report.to_dict()
 
@@ -208,7 +208,7 @@ def test_what_does_not_fit_is_refused(kind: type[Any], value: Any, why: str) -> 
 
 
 SERVICES = (ModelSession, ReadService, ObserveService, RunService, DebugService)
-KEPT = (LintReport, ValidationReport, DebugReport, OutputResult)
+KEPT = (LintReport, ValidateReport, DebugReport, OutputResult)
 
 
 def within(hint: Any) -> Iterator[type[Any]]:

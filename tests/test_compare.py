@@ -16,7 +16,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.config.compare import CompareConfig
 from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import EdgepackError
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,11 +36,11 @@ def config(digits: Path, pruned_digits: Bundle) -> CompareConfig:
 
 
 @pytest.fixture(scope="session")
-def report(config: CompareConfig) -> ComparisonReport:
+def report(config: CompareConfig) -> CompareReport:
     return api.compare(config)
 
 
-def test_scores_equal_those_of_the_export(report: ComparisonReport, pruned_digits: Bundle) -> None:
+def test_scores_equal_those_of_the_export(report: CompareReport, pruned_digits: Bundle) -> None:
     exported = only(pruned_digits.report)
     float_stage, pruned, quantized = report.stages
     assert [stage.role for stage in report.stages] == ["float", "pruned", "quantized"]
@@ -62,7 +62,7 @@ def test_scores_equal_those_of_the_export(report: ComparisonReport, pruned_digit
 
 
 def test_repeating_a_comparison_needs_no_worker(
-    config: CompareConfig, report: ComparisonReport, monkeypatch: pytest.MonkeyPatch
+    config: CompareConfig, report: CompareReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a worker was started")
@@ -72,7 +72,7 @@ def test_repeating_a_comparison_needs_no_worker(
 
 
 def test_other_labels_change_the_result(
-    config: CompareConfig, report: ComparisonReport, digits: Path, tmp_path: Path
+    config: CompareConfig, report: CompareReport, digits: Path, tmp_path: Path
 ) -> None:
     arrays = dict(np.load(digits / "test.npz"))
     np.savez(tmp_path / "test.npz", x=arrays["x"], y=(arrays["y"] + 1) % 10)
@@ -118,7 +118,7 @@ def test_a_budget_decides_the_exit_status(
 
 
 def test_a_budget_of_the_project_file_applies_too(
-    config: CompareConfig, report: ComparisonReport, tmp_path: Path
+    config: CompareConfig, report: CompareReport, tmp_path: Path
 ) -> None:
     file = tmp_path / "edgepack.toml"
     file.write_text("[budgets]\nmax_drop = 99.0\n")

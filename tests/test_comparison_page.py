@@ -20,7 +20,7 @@ from detail_reports import SCORES
 from documents import blocks_of, check_document, check_text, section_of, texts
 
 from edgepack.config.budgets import Budgets
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.shown_samples import ShownSample, samples_to_show
 from edgepack.report.document.blocks import Card, Picture, Plot, Table, Tone
 from edgepack.report.document.html import render_html
@@ -75,7 +75,7 @@ def test_a_page_without_optional_parts_still_reports_failures() -> None:
 def test_any_part_may_be_missing() -> None:
     report = complete_comparison("plain")
     stage = report.stages[-1]
-    without: list[ComparisonReport] = [
+    without: list[CompareReport] = [
         replace(report, stages=(*report.stages[:-1], replace(stage, **{part: None})))
         for part in ("artifact", "validation", "sparsity", "layers", "origin")
     ]

@@ -18,7 +18,7 @@ from detail_reports import SCORES
 from documents import check_text
 
 from edgepack.evaluation.results import Interval, Shown
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.document.markdown import render_markdown
 from edgepack.report.format import amounts
 from edgepack.report.pages.comparison import comparison_document
@@ -112,7 +112,7 @@ def test_a_c_array_of_another_model_is_reported() -> None:
     assert "C array   int8 m: NOT THE SAME BYTES as the file" in text
 
 
-def agreeing(agreement: float | None, *of_other: str | None) -> ComparisonReport:
+def agreeing(agreement: float | None, *of_other: str | None) -> CompareReport:
     """A comparison of samples, all of the class "a" in float, with another model's classes."""
     report = losing(0.0)
     of_float, stage = report.stages
@@ -151,7 +151,7 @@ def samples_in(text: str) -> list[str]:
     ],
 )
 def test_only_samples_on_which_the_models_disagree_are_listed(
-    report: ComparisonReport, samples: list[str], sentence: str
+    report: CompareReport, samples: list[str], sentence: str
 ) -> None:
     text = render_comparison(report)
     assert samples_in(text) == samples

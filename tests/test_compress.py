@@ -14,13 +14,14 @@ from conftest import only
 from jsonschema import Draft202012Validator
 from test_schemas import OF_EXPORT
 
-from edgepack import Prune, Recipe, export
+from edgepack import ExportConfig, Prune, export
 from edgepack.compression import TECHNIQUES, find_technique
-from edgepack.config.export import CompressionStep, FineTune
+from edgepack.config.compression_step import CompressionStep, FineTune
+from edgepack.config.diff import DiffConfig
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.pipeline.diff import diff
 from edgepack.pipeline.steps.compress import stage_names
-from edgepack.report.data.export import Report
+from edgepack.report.data.export import ExportReport
 from edgepack.report.document.markdown import render_markdown
 from edgepack.report.pages.export import export_document
 from edgepack.report.text.export import render_export
@@ -44,9 +45,9 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     TECHNIQUES.update(before)
 
 
-def recipe(models: Path, output: Path, *steps: CompressionStep, **settings: Any) -> Recipe:
+def config(models: Path, output: Path, *steps: CompressionStep, **settings: Any) -> ExportConfig:
     data = models / "cnn.npz"
-    return Recipe(
+    return ExportConfig(
         model=settings.pop("model", models / "cnn.h5"),
         output=output,
         representative=data,
@@ -70,19 +71,19 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 def plain(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model without compression."""
     folder = tmp_path_factory.mktemp("plain") / "out"
-    export(recipe(models, folder))
+    export(config(models, folder))
     return folder
 
 
 @pytest.fixture
-def both(models: Path, tmp_path: Path, registered: Any) -> tuple[Path, Report]:
+def both(models: Path, tmp_path: Path, registered: Any) -> tuple[Path, ExportReport]:
     """The model pruned to a sparsity of 0.5, then with its weights doubled."""
     folder = tmp_path / "both"
-    return folder, export(recipe(models, folder, PRUNE, registered.Scale(factor=2.0)))
+    return folder, export(config(models, folder, PRUNE, registered.Scale(factor=2.0)))
 
 
 def test_each_step_works_on_the_result_of_the_previous_one(
-    both: tuple[Path, Report], plain: Path
+    both: tuple[Path, ExportReport], plain: Path
 ) -> None:
     folder, _ = both
     before, after = weights(plain), weights(folder)
@@ -92,7 +93,7 @@ def test_each_step_works_on_the_result_of_the_previous_one(
     assert np.mean([(values == 0).mean() for values in after.values()]) > 0.3
 
 
-def test_every_step_has_a_row_and_a_description(both: tuple[Path, Report]) -> None:
+def test_every_step_has_a_row_and_a_description(both: tuple[Path, ExportReport]) -> None:
     folder, report = both
     text = render_export(report)
     names = [line.split()[0] for line in text.splitlines()[1:5]]
@@ -109,7 +110,9 @@ def test_every_step_has_a_row_and_a_description(both: tuple[Path, Report]) -> No
     assert page == (folder / "report.md").read_text()
 
 
-def test_the_report_and_the_manifest_hold_the_steps_in_order(both: tuple[Path, Report]) -> None:
+def test_the_report_and_the_manifest_hold_the_steps_in_order(
+    both: tuple[Path, ExportReport],
+) -> None:
     folder, _ = both
     report = json.loads((folder / "report.json").read_text())
     OF_EXPORT.validate(report)
@@ -124,21 +127,23 @@ def test_the_report_and_the_manifest_hold_the_steps_in_order(both: tuple[Path, R
     ((name, scored),) = first["outputs"].items()
     assert only(report)["pruned"] == scored
     assert second["outputs"][name]["sqnr_db"] < scored["sqnr_db"]
-    recipe = json.loads((folder / "manifest.json").read_text())["recipe"]
-    assert [step["technique"] for step in recipe["compress"]] == ["prune", "scale"]
-    assert recipe["compress"][1] == {"technique": "scale", "factor": 2.0, "keep": []}
-    assert "prune" not in recipe
+    config = json.loads((folder / "manifest.json").read_text())["recipe"]
+    assert [step["technique"] for step in config["compress"]] == ["prune", "scale"]
+    assert config["compress"][1] == {"technique": "scale", "factor": 2.0, "keep": []}
+    assert "prune" not in config
 
 
-def test_a_diff_compares_every_step(both: tuple[Path, Report], plain: Path) -> None:
+def test_a_diff_compares_every_step(both: tuple[Path, ExportReport], plain: Path) -> None:
     folder, _ = both
-    rows = {row.what: row for row in diff(plain, folder).rows}
+    rows = {row.what: row for row in diff(DiffConfig(a=plain, b=folder)).rows}
     steps = rows["steps of compression"]
     assert (steps.a, steps.b) == ("none", "prune, scale")
     assert rows["scaled: SQNR"].verdict == rows["pruned: SQNR"].verdict == "only in B"
 
 
-def test_a_report_of_an_earlier_version_is_read(both: tuple[Path, Report], tmp_path: Path) -> None:
+def test_a_report_of_an_earlier_version_is_read(
+    both: tuple[Path, ExportReport], tmp_path: Path
+) -> None:
     folder, _ = both
     report = json.loads((folder / "report.json").read_text())
     report["compression"] = report["compression"][:1]
@@ -147,7 +152,7 @@ def test_a_report_of_an_earlier_version_is_read(both: tuple[Path, Report], tmp_p
     del report["compression"]
     before = tmp_path / "before.json"
     before.write_text(json.dumps(report))
-    assert {row.verdict for row in diff(before, after).rows} == {"same"}
+    assert {row.verdict for row in diff(DiffConfig(a=before, b=after)).rows} == {"same"}
 
 
 def test_an_error_names_the_step_if_there_are_several(
@@ -155,9 +160,9 @@ def test_an_error_names_the_step_if_there_are_several(
 ) -> None:
     too_large = registered.Scale(factor=101.0)
     with pytest.raises(ModelError, match=r"^step 2, scale: .*no weight may be scaled by 101"):
-        export(recipe(models, tmp_path / "out", PRUNE, too_large))
+        export(config(models, tmp_path / "out", PRUNE, too_large))
     with pytest.raises(ModelError, match=r"^\S*cnn.h5: no weight may be scaled by 101"):
-        export(recipe(models, tmp_path / "out", too_large))
+        export(config(models, tmp_path / "out", too_large))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,7 +171,7 @@ def test_an_unknown_technique_is_rejected_with_a_list_of_the_known(
 ) -> None:
     del TECHNIQUES["scale"]
     with pytest.raises(ConfigError, match="technique 'scale': the techniques are prune, grow"):
-        export(recipe(models, tmp_path / "out", registered.Scale(factor=2.0)))
+        export(config(models, tmp_path / "out", registered.Scale(factor=2.0)))
     with pytest.raises(ConfigError, match="technique 'prun': did you mean 'prune'"):
         find_technique("prun")
 
@@ -183,7 +188,7 @@ def test_a_technique_that_needs_a_graph_and_training_data_gets_both(
 ) -> None:
     grow = registered.Grow(fine_tune=FineTune(loss="distillation"))
     data = models / "cnn.npz"
-    report = export(recipe(models, tmp_path / "a", PRUNE, grow, train=data))
+    report = export(config(models, tmp_path / "a", PRUNE, grow, train=data))
     assert [step.stage for step in report.compression] == ["pruned", "grown"]
     samples = len(np.load(data)["x"])
     assert report.compression[1].summary == (f"on {samples} samples, for grow",)
@@ -192,7 +197,7 @@ def test_a_technique_that_needs_a_graph_and_training_data_gets_both(
     with pytest.raises(
         ModelError, match=r"step 2, grow: .* needs a Keras model that is a graph of layers, and the"
     ):
-        export(recipe(models, tmp_path / "b", scale, grow, train=data))
+        export(config(models, tmp_path / "b", scale, grow, train=data))
 
 
 @pytest.mark.parametrize("model", ["cnn.h5", "cnn3.keras"])
@@ -200,7 +205,7 @@ def test_a_model_is_pruned_twice(models: Path, tmp_path: Path, model: str) -> No
     steps = (PRUNE, Prune(sparsity=0.75, fine_tune=FineTune(epochs=2, loss="distillation")))
     settings = {"model": models / model, "train": models / "cnn.npz"}
     checkpoints = tmp_path / "checkpoints"
-    report = export(recipe(models, tmp_path / "out", *steps, checkpoints=checkpoints, **settings))
+    report = export(config(models, tmp_path / "out", *steps, checkpoints=checkpoints, **settings))
     assert [step.stage for step in report.compression] == ["pruned", "pruned 2"]
     once, twice = report.compression
     assert once.record.trained is None
@@ -209,13 +214,13 @@ def test_a_model_is_pruned_twice(models: Path, tmp_path: Path, model: str) -> No
     ((name, output),) = report.comparison.outputs.items()
     assert output.pruned == twice.outputs[name] != once.outputs[name]
     assert not checkpoints.exists()
-    alone = export(recipe(models, tmp_path / "alone", PRUNE, model=models / model))
+    alone = export(config(models, tmp_path / "alone", PRUNE, model=models / model))
     assert alone.compression[0] == once  # later steps do not change it
 
 
 def test_stages_have_unique_names(registered: Any) -> None:
     scale = registered.Scale(factor=2.0)
-    some = Recipe(model=Path("m"), output=Path("o"), compress=(PRUNE, scale, PRUNE, PRUNE))
+    some = ExportConfig(model=Path("m"), output=Path("o"), compress=(PRUNE, scale, PRUNE, PRUNE))
     assert stage_names(some) == ["pruned", "scaled", "pruned 2", "pruned 3"]
     assert stage_names(replace(some, compress=())) == []
 

@@ -13,7 +13,7 @@ import pytest
 from config_files import STEPS, refused, run, write_config
 from conftest import Edgepack, Stopped, export, files
 
-from edgepack import CompareConfig, FirmwareConfig, Prune, Recipe, ValidateConfig
+from edgepack import CompareConfig, ExportConfig, FirmwareConfig, Prune, ValidateConfig
 from edgepack.cli import cli
 from edgepack.config.budgets import LOSS_BUDGETS
 from edgepack.config.project_file import COMMANDS, read_project_file
@@ -42,7 +42,7 @@ def test_every_option_of_a_command_can_be_in_the_file(project: Path, requests: l
     path = write_config(project, EXPORT)
     run("export", "--config", path)
     assert requests == [
-        Recipe(
+        ExportConfig(
             model=project / "model.keras",
             output=project / "build/model",
             representative="mine:data",
@@ -64,12 +64,12 @@ def test_the_command_line_takes_precedence_over_the_file(
 ) -> None:
     path = write_config(project, EXPORT)
     run("export", "here.h5", "--recipe", path, "--samples", 5, "--target", "esp32", "--output", "o")
-    (recipe,) = requests
-    assert recipe.model == Path("here.h5")
-    assert recipe.output == Path("o")
-    assert recipe.samples == 5
-    assert recipe.targets == ("esp32",)
-    assert recipe.seed == 3
+    (config,) = requests
+    assert config.model == Path("here.h5")
+    assert config.output == Path("o")
+    assert config.samples == 5
+    assert config.targets == ("esp32",)
+    assert config.seed == 3
 
 
 def test_each_command_uses_its_own_options(project: Path, requests: list[Any]) -> None:
@@ -150,17 +150,17 @@ def test_a_pipe_is_read_once_and_its_paths_are_relative_to_the_working_folder(
     threading.Thread(target=fifo.write_text, args=(text,), daemon=True).start()
     labels = []
 
-    def collect(recipe: Recipe, *_: Any, **__: Any) -> None:
-        labels.append(read_project_file(recipe.project_file).label)
-        requests.append(recipe)
+    def collect(config: ExportConfig, *_: Any, **__: Any) -> None:
+        labels.append(read_project_file(config.project_file).label)
+        requests.append(config)
         raise Stopped("stopped")
 
     monkeypatch.setattr("edgepack.pipeline.exporting.export.export", collect)
     run("export", "--config", fifo)
-    (recipe,) = requests
-    assert recipe.test == Path("t.npz")
+    (config,) = requests
+    assert config.test == Path("t.npz")
     assert labels == ["species"]
-    assert not recipe.project_file.exists()  # it existed while the command was running
+    assert not config.project_file.exists()  # it existed while the command was running
 
 
 def test_two_toml_files_are_refused(project: Path) -> None:
@@ -226,8 +226,8 @@ def test_a_project_file_does_what_the_command_line_does(
     actual, expected = files(by_file), files(by_options.folder)
     same = actual.keys() - {"manifest.json", "report.html", "report.md"}  # these name the TOML file
     assert {name: actual[name] for name in same} == {name: expected[name] for name in same}
-    recipe = json.loads((by_file / "manifest.json").read_text())["recipe"]
-    assert recipe["recipe_file"]["name"] == "edgepack.toml"
+    config = json.loads((by_file / "manifest.json").read_text())["recipe"]
+    assert config["recipe_file"]["name"] == "edgepack.toml"
 
 
 def test_help_mentions_manifests_where_they_are_supported() -> None:
@@ -236,8 +236,8 @@ def test_help_mentions_manifests_where_they_are_supported() -> None:
     assert "manifest.json" not in run("validate", "--help").output
 
 
-def test_every_setting_of_a_recipe_is_an_option() -> None:
+def test_every_setting_of_an_export_is_an_option() -> None:
     keys = {param.name for param in cli.commands["export"].params}
     others = {"budgets", "compress", "quantization", "repeats"}
-    assert {field.name for field in fields(Recipe)} - others <= keys
+    assert {field.name for field in fields(ExportConfig)} - others <= keys
     assert {*LOSS_BUDGETS, "not_shown"} <= keys

@@ -9,7 +9,7 @@ import pytest
 from config_files import STEPS, refused, run, write_config
 
 from edgepack import Prune
-from edgepack.config.export import FineTune, Schedule
+from edgepack.config.compression_step import FineTune, Schedule
 
 TWO_STEPS = (
     Prune(sparsity=0.25, layers=(("conv*", 0.5), ("dense", 0)), block=(4, 1)),
@@ -21,9 +21,9 @@ def test_compression_steps_are_a_list(project: Path, requests: list[Any]) -> Non
     path = write_config(project, STEPS)
     run("export", "--config", path)
     run("export", "--config", path, "--train", "here.npz", "--checkpoints", "kept", "--resume")
-    for recipe in requests:
-        assert recipe.compress == TWO_STEPS
-    assert [recipe.train for recipe in requests] == [project / "t.npz", Path("here.npz")]
+    for config in requests:
+        assert config.compress == TWO_STEPS
+    assert [config.train for config in requests] == [project / "t.npz", Path("here.npz")]
     assert (requests[1].checkpoints, requests[1].resume) == (Path("kept"), True)
     run("export", "--config", path, "--sparsity", 0.75)
     assert requests[-1].compress == (Prune(sparsity=0.75, fine_tune=FineTune()),)

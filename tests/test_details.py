@@ -13,8 +13,8 @@ import pytest
 from test_candidates import classifier
 
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import DEFAULT_TARGETS
 from edgepack.config.firmware import NamedModel
+from edgepack.config.quantizing import DEFAULT_TARGETS
 from edgepack.core.errors import ModelError
 from edgepack.core.progress import NoProgress
 from edgepack.core.signature import Signature

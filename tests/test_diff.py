@@ -23,13 +23,14 @@ from export_reports import (
 )
 from report_differences import DifferenceOf, Write, changed, row
 
+from edgepack.config.diff import DiffConfig
 from edgepack.config.quantization import Quantization
 from edgepack.core.errors import ReportError
 from edgepack.devices.target import load_target
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
 from edgepack.pipeline.diff import diff
-from edgepack.report.data.export import Report
+from edgepack.report.data.export import ExportReport
 from edgepack.report.text.difference import render_difference
 from edgepack.storage.text_files import write_json
 from edgepack.tflite.sparsity import Sparsity
@@ -87,7 +88,7 @@ def test_scores_know_which_way_is_better(
 def test_less_of_an_error_is_better_and_five_digits_are_compared(
     difference_of: DifferenceOf,
 ) -> None:
-    def report(error: float) -> Report:
+    def report(error: float) -> ExportReport:
         score = replace(SCORE, value=error, agreement=None)
         output = replace(OUTPUT, metric="mse", float_value=2e-5, quantized={"tflm": score})
         return replace(EXPORT, comparison=comparison_of(output))
@@ -104,7 +105,7 @@ def test_less_of_an_error_is_better_and_five_digits_are_compared(
 def test_which_way_is_better_depends_on_the_metric_and_no_function_is_run_for_it(
     difference_of: DifferenceOf, metric: str, word: str
 ) -> None:
-    def report(value: float) -> Report:
+    def report(value: float) -> ExportReport:
         output = replace(OUTPUT, metric=metric, quantized={"tflm": replace(SCORE, value=value)})
         return replace(EXPORT, comparison=comparison_of(output))
 
@@ -135,7 +136,7 @@ def test_a_verdict_comes_first_with_the_reasons_that_are_new(difference_of: Diff
     assert (difference.rows[0].a, difference.rows[0].b) == ("passed", "failed")
     text = render_difference(difference)
     assert f"worse      {NANO}: reason in B: the arena takes 300,000 bytes of 183,500" in text
-    back = diff(Path(difference.b.file), Path(difference.a.file))
+    back = diff(DiffConfig(a=Path(difference.b.file), b=Path(difference.a.file)))
     assert f"better     {NANO}: reason in A: the arena takes" in render_difference(back)
     assert back.exit_status == 0
 
@@ -221,7 +222,7 @@ def test_other_data_of_the_same_size_differ_by_the_manifest(write_report: Write)
     for folder in (a, b):
         test = {"name": "test.npz", "bytes": 1, "sha256": f"{folder.name}{'0' * 63}"}
         write_json(folder / "manifest.json", {"schema": 1, "recipe": {"test": test, "seed": 0}})
-    difference = diff(a, b)
+    difference = diff(DiffConfig(a=a, b=b))
     assert changed(difference) == {"test data": "different"}
     assert "note: A and B ran on different samples" in render_difference(difference)
 
@@ -293,7 +294,7 @@ def test_reports_of_older_versions_lack_some_figures(write_report: Write) -> Non
     del report["quantization"], report["float_runtime"]
     report["targets"] = {NANO: {"passed": False, "reasons": ["tflm fails"]}}
     write_json(old / "report.json", report)
-    difference = diff(old, new)
+    difference = diff(DiffConfig(a=old, b=new))
     assert row(difference, f"{NANO}: verdict").verdict == "better"
     assert row(difference, "quantized model").verdict == "same"
     assert row(difference, f"{NANO}: arena").verdict == "only in B"
@@ -319,5 +320,9 @@ def test_a_reason_is_paired_by_its_check_if_another_version_words_it_differently
         }
         write_json(folder / "report.json", report)
         folders.append(folder)
-    rows = [row for row in diff(*folders).rows if row.what == f"{NANO}: reason"]
+    rows = [
+        row
+        for row in diff(DiffConfig(a=folders[0], b=folders[1])).rows
+        if row.what == f"{NANO}: reason"
+    ]
     assert {row.verdict for row in rows} == verdicts

@@ -12,6 +12,7 @@ from export_reports import EXPORT, OUTPUT, SCORE, comparison_of
 from report_differences import DifferenceOf, Write, changed, row
 
 import edgepack as package
+from edgepack.config.diff import DiffConfig
 from edgepack.core.errors import ReportError
 from edgepack.pipeline.diff import diff
 from edgepack.report.text.difference import render_difference
@@ -41,7 +42,7 @@ def test_the_command_prints_and_exits(edgepack: Edgepack, write_report: Write) -
         "percent": None,
         "verdict": "worse",
     }
-    assert package.diff(before, after).to_dict() == data
+    assert package.diff(DiffConfig(a=before, b=after)).to_dict() == data
 
 
 BAD = {
@@ -69,7 +70,7 @@ def test_an_invalid_report_is_an_error_on_one_line(
 ) -> None:
     (tmp_path / "bad.json").write_bytes(data)
     with pytest.raises(ReportError) as error:
-        diff(write_report("good", EXPORT), tmp_path / "bad.json")
+        diff(DiffConfig(a=write_report("good", EXPORT), b=tmp_path / "bad.json"))
     message = str(error.value)
     assert message.startswith(f"{tmp_path / 'bad.json'}: ")
     assert "; " in message
@@ -84,7 +85,7 @@ def test_reports_without_a_figure_in_common_do_not_pass(
         with pytest.raises(
             ReportError, match=r"has no figure in common with .*bare\.json; compare"
         ):
-            diff(other, tmp_path / "bare.json")
+            diff(DiffConfig(a=other, b=tmp_path / "bare.json"))
 
 
 def test_a_wrong_value_is_named_by_its_path(write_report: Write) -> None:
@@ -94,14 +95,14 @@ def test_a_wrong_value_is_named_by_its_path(write_report: Write) -> None:
     write_json(folder / "report.json", report)
     path = "'comparison.outputs.softmax.int8.tflm.value' should be a number below 2\\^63"
     with pytest.raises(ReportError, match=path):
-        diff(folder, folder)
+        diff(DiffConfig(a=folder, b=folder))
 
 
 @pytest.mark.parametrize("name", ["missing", "a" * 300, "empty", "\x00"])
 def test_paths_that_do_not_exist_are_errors(write_report: Write, tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReportError, match="check the path"):
-        diff(write_report("a", EXPORT), tmp_path / name)
+        diff(DiffConfig(a=write_report("a", EXPORT), b=tmp_path / name))
 
 
 def test_the_command_exits_with_2_for_bad_input(edgepack: Edgepack) -> None:
@@ -112,7 +113,7 @@ def test_the_command_exits_with_2_for_bad_input(edgepack: Edgepack) -> None:
 
 def test_a_file_without_end_is_not_read_to_its_end() -> None:
     with pytest.raises(ReportError, match="is larger than 64 MiB"):
-        diff(Path("/dev/zero"), Path("/dev/zero"))
+        diff(DiffConfig(a=Path("/dev/zero"), b=Path("/dev/zero")))
 
 
 def test_names_in_reports_are_escaped_and_shortened(difference_of: DifferenceOf) -> None:
@@ -129,8 +130,8 @@ def test_names_in_reports_are_escaped_and_shortened(difference_of: DifferenceOf)
 
 
 def test_a_real_export_is_read(pruned_digits: Bundle, cnn: Bundle) -> None:
-    assert changed(diff(pruned_digits.folder, pruned_digits.folder)) == {}
-    difference = diff(pruned_digits.folder, cnn.folder)
+    assert changed(diff(DiffConfig(a=pruned_digits.folder, b=pruned_digits.folder))) == {}
+    difference = diff(DiffConfig(a=pruned_digits.folder, b=cnn.folder))
     assert row(difference, "quantized model").change is not None
     assert row(difference, "pruning").verdict == "different"
     assert row(difference, "source model").verdict == "different"

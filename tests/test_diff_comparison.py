@@ -12,6 +12,7 @@ from export_reports import EXPORT, FIRMWARE, NANO, VALIDATION, file, on_nano
 from report_differences import DifferenceOf, changed, row
 
 from edgepack.config.budgets import Budgets
+from edgepack.config.diff import DiffConfig
 from edgepack.core.errors import ReportError
 from edgepack.evaluation.results import Change, Distance, Interval, MetricResult, OutputResult
 from edgepack.pipeline.diff import diff
@@ -19,14 +20,14 @@ from edgepack.report.data.comparison import (
     FLOAT,
     PRUNED,
     QUANTIZED,
-    ComparisonReport,
+    CompareReport,
     Fold,
     FoldsReport,
     Origin,
     Stage,
     StageRun,
 )
-from edgepack.report.differences.difference import Difference
+from edgepack.report.differences.difference import DiffReport
 from edgepack.report.text.difference import render_difference
 from edgepack.storage.text_files import write_json
 from edgepack.tflite.sparsity import Sparsity
@@ -36,13 +37,13 @@ from edgepack.tflite.sparsity import Sparsity
 def difference_of(tmp_path: Path) -> DifferenceOf:
     """Return a function that writes two reports as their commands do, and compares them."""
 
-    def difference_of(*reports: Any) -> Difference:
+    def difference_of(*reports: Any) -> DiffReport:
         folders = []
         for name, report in zip("ab", reports, strict=True):
             folders.append(tmp_path / name)
             folders[-1].mkdir(exist_ok=True)
             write_json(folders[-1] / "report.json", report.to_dict())
-        return diff(*folders)
+        return diff(DiffConfig(a=folders[0], b=folders[1]))
 
     return difference_of
 
@@ -122,7 +123,7 @@ FOLDS = FoldsReport(
     mean_loss=2.0,
     loss_deviation=0.1,
 )
-REPORT = ComparisonReport(
+REPORT = CompareReport(
     model="kws.h5",
     float_runtime="Keras",
     data={"name": "test.npz", "bytes": 1, "sha256": "0" * 64},
@@ -139,12 +140,12 @@ REPORT = ComparisonReport(
 )
 
 
-def with_int8(**changes: Any) -> ComparisonReport:
+def with_int8(**changes: Any) -> CompareReport:
     """Change the quantized stage."""
     return replace(REPORT, stages=(*STAGES[:2], replace(STAGES[2], **changes)))
 
 
-def with_output(result: OutputResult) -> ComparisonReport:
+def with_output(result: OutputResult) -> CompareReport:
     """Change the quantized model's output on TFLM."""
     return with_int8(runs={"litert": INT8, "tflm": ran(result)})
 
@@ -335,10 +336,10 @@ def test_what_is_odd_in_a_comparison_is_named_by_its_path(tmp_path: Path) -> Non
         assert old in good
         report.write_text(good.replace(old, new))
         with pytest.raises(ReportError, match=path):
-            diff(report, tmp_path)
+            diff(DiffConfig(a=report, b=tmp_path))
     write_json(report, {"schema": 1, "kind": "comparison", "stages": []})
     with pytest.raises(ReportError, match="has no figure in common"):
-        diff(report, report)
+        diff(DiffConfig(a=report, b=report))
 
 
 def test_names_are_escaped_and_shortened(difference_of: DifferenceOf) -> None:

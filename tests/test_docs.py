@@ -58,9 +58,9 @@ def test_the_project_file_that_is_shown_is_accepted(
         function = f"edgepack.pipeline.{room}.{name}.{name}"
         monkeypatch.setattr(function, lambda config, *_, **__: configs.append(config))
         CliRunner().invoke(cli, [name, "--config", str(path)])
-    recipe, validate = configs
-    assert [step.training is None for step in recipe.compress] == [True, False]
-    assert recipe.observer == "percentile:99.99"
+    config, validate = configs
+    assert [step.training is None for step in config.compress] == [True, False]
+    assert config.observer == "percentile:99.99"
     assert validate.budgets.max_drop == 1
     path.write_text("[export]\nobservr = 'mse'\n")
     monkeypatch.chdir(tmp_path)
@@ -78,7 +78,7 @@ def test_the_table_has_the_columns_of_today(pruned_digits: Bundle) -> None:
 def test_the_python_example_runs(models: Path, tmp_path: Path) -> None:
     shutil.copy(models / "cnn.h5", tmp_path / "model.h5")
     shutil.copy(models / "cnn.npz", tmp_path / "calibration.npz")
-    done = python("-c", block("python", "edgepack.Recipe"), cwd=tmp_path)
+    done = python("-c", block("python", "edgepack.ExportConfig"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("True ")
     assert (tmp_path / "build" / "model" / "report.json").is_file()

@@ -117,16 +117,16 @@ def test_artifacts_and_manifest_describe_the_files(pruned_digits: Bundle, digits
             assert artifact["bytes"] == len(contents[name])
             assert artifact["sha256"] == sha256(contents[name]).hexdigest()
     assert set(manifest["artifacts"]) == set(contents) - {"manifest.json"}
-    recipe = manifest["recipe"]
-    assert recipe["model"] == {
+    config = manifest["recipe"]
+    assert config["model"] == {
         "name": "digits.h5",
         "bytes": (digits / "digits.h5").stat().st_size,
         "sha256": sha256((digits / "digits.h5").read_bytes()).hexdigest(),
     }
-    (step,) = recipe["compress"]
+    (step,) = config["compress"]
     assert step["sparsity"] == 0.5
     assert step["fine_tune"]["epochs"] == 3
-    assert recipe["targets"] == ["android-arm64", "nano-33-ble-sense"]
+    assert config["targets"] == ["android-arm64", "nano-33-ble-sense"]
     assert {"edgepack", "python", "tensorflow", "tflite-micro"} <= set(manifest["versions"])
     assert manifest["processor"].keys() == {"architecture", "vectors"}
 
@@ -292,10 +292,10 @@ def test_the_python_interface_does_the_same(models: Path, tmp_path: Path, cnn: B
     code = (
         "import sys, edgepack; from pathlib import Path\n"
         "models, output = map(Path, sys.argv[1:])\n"
-        "recipe = edgepack.Recipe(model=models / 'cnn.h5', representative=models / 'cnn.npz',"
+        "config = edgepack.ExportConfig(model=models / 'cnn.h5', representative=models / 'cnn.npz',"
         " output=output)\n"
-        "report = edgepack.export(recipe)\n"
-        "assert isinstance(report, edgepack.Report) and report.passed\n"
+        "report = edgepack.export(config)\n"
+        "assert isinstance(report, edgepack.ExportReport) and report.passed\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     done = python("-c", code, models, tmp_path / "out")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import Bundle, Edgepack
 
-from edgepack.config.quantization import FixedPoint
+from edgepack.config.study import StudyConfig
 from edgepack.core.errors import ConfigError
 from edgepack.quantization.fixed_point import round_weights, simulate
 from edgepack.tflite.parser import read_tflite
@@ -82,7 +83,8 @@ def test_a_study_reports_accuracy_by_bits(models: Path, edgepack: Edgepack, tmp_
 
 
 def test_invalid_settings_of_a_study_are_rejected() -> None:
+    study = partial(StudyConfig, model=Path("m.h5"), test="test.npz", output=Path("o"))
     with pytest.raises(ConfigError, match="bits 9: choose 2 to 8"):
-        FixedPoint(bits=(8, 9))
+        study(bits=(8, 9))
     with pytest.raises(ConfigError, match="rounding 'up': choose one of nearest, stochastic"):
-        FixedPoint(roundings=("up",))
+        study(roundings=("up",))

@@ -15,7 +15,7 @@ from conftest import Bundle
 from numpy.typing import NDArray
 
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
@@ -128,8 +128,8 @@ def test_a_fold_is_quantized_as_the_candidate_was(
     assert steps.updates["folds"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def recorded_origin(**recipe: Any) -> Origin:
-    return Origin(recipe=recipe, versions={}, notes=(), c_array=None, is_same_as_c=None)
+def recorded_origin(**config: Any) -> Origin:
+    return Origin(config=config, versions={}, notes=(), c_array=None, is_same_as_c=None)
 
 
 @pytest.mark.parametrize(
@@ -224,14 +224,14 @@ def test_more_folds_than_samples_are_refused() -> None:
 
 
 def test_as_many_samples_calibrate_as_in_the_export() -> None:
-    recipe = Recipe(model=Path(), output=Path(), samples=4, seed=1)
+    config = ExportConfig(model=Path(), output=Path(), samples=4, seed=1)
     labels = np.repeat([0, 1], 8)
     others = np.arange(16) % 4 != 0
-    chosen = choose_calibration_samples(recipe, others, labels)
+    chosen = choose_calibration_samples(config, others, labels)
     assert not (chosen & ~others).any()
     assert np.bincount(labels[chosen]).tolist() == [2, 2]
-    assert choose_calibration_samples(replace(recipe, samples=None), others, labels) is others
-    assert (choose_calibration_samples(replace(recipe, samples=99), others, labels) == others).all()
+    assert choose_calibration_samples(replace(config, samples=None), others, labels) is others
+    assert (choose_calibration_samples(replace(config, samples=99), others, labels) == others).all()
 
 
 def test_some_samples_are_written_block_by_block(

@@ -8,11 +8,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from export_reports import EXPORT
+from report_differences import Write
+from tiny import Value, one_operator
 
 import edgepack
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import FORMER_MODULES, FORMER_NAMES
 
@@ -97,8 +101,8 @@ def test_names_that_never_existed_are_errors() -> None:
 
 def test_arguments_are_accepted_by_their_former_names() -> None:
     file = Path("edgepack.toml")
-    with pytest.warns(DeprecationWarning, match="recipe_file of Recipe is now project_file"):
-        recipe = edgepack.Recipe(  # type: ignore[call-arg]
+    with pytest.warns(DeprecationWarning, match="recipe_file of ExportConfig is now project_file"):
+        recipe = edgepack.ExportConfig(  # type: ignore[call-arg]
             model=Path("m.h5"), output=Path("o"), recipe_file=file
         )
     assert recipe.project_file == file
@@ -110,7 +114,7 @@ def test_arguments_are_accepted_by_their_former_names() -> None:
             recipe_files={"": file},
         )
     assert firmware.project_files == {"": file}
-    with pytest.warns(DeprecationWarning, match="recipe_file of Recipe is now project_file"):
+    with pytest.warns(DeprecationWarning, match="recipe_file of ExportConfig is now project_file"):
         other = replace(recipe, recipe_file=Path("b.toml"))
     with pytest.warns(DeprecationWarning, match="recipe_file is now project_file"):
         assert other.recipe_file == Path("b.toml")  # type: ignore[attr-defined]
@@ -130,9 +134,23 @@ def test_functions_accept_their_configuration_by_its_former_keyword(
 ) -> None:
     with (
         pytest.warns(DeprecationWarning, match=f"{keyword} of .* is now config"),
-        pytest.raises(AttributeError),  # None is no configuration
+        pytest.raises(ConfigError, match="takes an edgepack"),  # None is no configuration
     ):
         function(**{keyword: None})
+
+
+def test_functions_of_files_accept_paths_as_before(write_report: Write, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(one_operator("RELU", [Value((1, 4))], [Value((1, 4))]))
+    config = edgepack.InspectConfig(model=model)
+    given: Any
+    for given in (lambda: edgepack.inspect(str(model)), lambda: edgepack.inspect(path=model)):
+        with pytest.warns(DeprecationWarning, match=r"\(path\) is now inspect\(InspectConfig"):
+            assert given() == edgepack.inspect(config)
+    a, b = write_report("a", EXPORT), write_report("b", EXPORT)
+    with pytest.warns(DeprecationWarning, match=r"diff\(a, b\) is now diff\(DiffConfig"):
+        difference = edgepack.diff(a, b)  # type: ignore[arg-type]
+    assert difference == edgepack.diff(edgepack.DiffConfig(a=a, b=b))
 
 
 def test_a_former_name_depends_on_its_module() -> None:

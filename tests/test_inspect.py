@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Edgepack, python, reference_model
 from tiny import Tiny, Value, one_operator
 
-from edgepack import Inspection, inspect
+from edgepack import InspectConfig, InspectReport, inspect
 from edgepack.core.errors import ModelError
 from edgepack.report.text.inspection import render_inspection
 from edgepack.tflite.macs import macs
@@ -23,12 +23,12 @@ from edgepack.tflite.parser import read_tflite
 WIDTH = 100
 
 
-def inspected(data: bytes, folder: Path) -> Inspection:
+def inspected(data: bytes, folder: Path) -> InspectReport:
     (folder / "model.tflite").write_bytes(data)
-    return inspect(folder / "model.tflite")
+    return inspect(InspectConfig(model=folder / "model.tflite"))
 
 
-def text(report: Inspection) -> str:
+def text(report: InspectReport) -> str:
     """Render a report, and check that it fits a terminal and can be written as JSON."""
     json.dumps(report.to_dict(), allow_nan=False)
     written = render_inspection(report, tensors=True)
@@ -47,7 +47,7 @@ MEASURED = {
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_counts_of_real_models_equal_measured_values(name: str) -> None:
-    report = inspect(reference_model(name))
+    report = inspect(InspectConfig(model=reference_model(name)))
     (graph,) = report.graphs
     assert (report.macs, report.weights, graph.peak.bytes) == MEASURED[name]
     assert report.artifact.bytes == reference_model(name).stat().st_size
@@ -59,7 +59,7 @@ def test_counts_of_real_models_equal_measured_values(name: str) -> None:
 
 
 def test_a_residual_block_keeps_an_activation_alive() -> None:
-    report = inspect(reference_model("ic"))
+    report = inspect(InspectConfig(model=reference_model("ic")))
     (graph,) = report.graphs
     assert graph.peak.layer is not None
     assert graph.layers[graph.peak.layer].name == "conv2d_2"
@@ -98,7 +98,7 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     done = python(
         "-c",
         "import sys, edgepack\nfrom pathlib import Path\n"
-        f"edgepack.inspect(Path({str(path)!r}))\n"
+        f"edgepack.inspect(edgepack.InspectConfig(model=Path({str(path)!r})))\n"
         "sys.exit(str({'tensorflow', 'keras', 'tf_keras', 'ai_edge_litert.interpreter'}"
         " & set(sys.modules)))",
     )
@@ -355,7 +355,7 @@ def test_bad_files_end_with_one_line(
 @pytest.mark.parametrize("name", ["missing", "a" * 300, "\x00", ""])
 def test_paths_that_do_not_exist_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"; (check the path|give a \.tflite file)"):
-        inspect(f"{tmp_path}/{name}")
+        inspect(InspectConfig(model=f"{tmp_path}/{name}"))
 
 
 def test_damaged_files_are_refused_or_shown(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from edgepack.calibration.lint import TEST
 from edgepack.calibration.lint.label_rules import find_reordering
 from edgepack.calibration.lint.model_rules import lint_training
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import ModelSource
 from edgepack.config.firmware import ONLY_MODEL, NamedModel
 from edgepack.config.labels import require_class_order
+from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ConfigError
 from edgepack.core.signature import Signature, TensorSpec
 from edgepack.load import load_model

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, Bundle, Edgepack, export, lsb, only, python, script
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.load.tensorflow_environment import environment_variables
 from edgepack.tflite.parser import read_tflite
 

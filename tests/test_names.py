@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from compilers import HOSTS, compile_object, symbols
 
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.core.errors import ConfigError
 from edgepack.emit.c.c_identifiers import FIRST_WORDS, c_identifier, c_io_tensors, c_model_names
 from edgepack.emit.tflm.c_array import array_header, array_source
@@ -157,5 +157,5 @@ def test_an_export_refuses_an_unusable_name_before_it_starts(tmp_path: Path) -> 
     model = tmp_path / "日本.h5"
     model.write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(ConfigError, match="a C identifier needs a letter from A to Z or a digit"):
-        export(Recipe(model=model, output=tmp_path / "out"))
+        export(ExportConfig(model=model, output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.core.errors import ModelError
 from edgepack.pipeline.naming import default_name
 from edgepack.storage.artifact import describe, describe_all
@@ -16,14 +16,14 @@ from edgepack.storage.manifest import MANIFEST, RECIPE, Manifest, RecordedRecipe
 from edgepack.storage.provenance import describe_data, describe_inputs, describe_model
 
 
-def export(folder: Path, source: Path, content: bytes, **recipe: Any) -> Path:
+def export(folder: Path, source: Path, content: bytes, **config: Any) -> Path:
     """Write an output folder with a float.tflite made from ``source``; returns that file."""
     folder.mkdir()
     (folder / "float.tflite").write_bytes(content)
     Manifest(
         command="export",
         artifacts=describe_all(folder),
-        request={RECIPE: {"model": describe_data(source)} | recipe},
+        request={RECIPE: {"model": describe_data(source)} | config},
         versions={"edgepack": "0"},
     ).write(folder)
     return folder / "float.tflite"
@@ -65,9 +65,9 @@ def test_an_altered_file_was_made_from_nothing_known(tmp_path: Path, source: Pat
 
 def test_the_manifest_of_an_earlier_version_says_that_it_was_pruned() -> None:
     model = {"name": "kws.h5", "bytes": 1, "sha256": "0"}
-    recipe = RecordedRecipe({"model": model, "prune": {"sparsity": 0.5}})
-    assert recipe.source is not None
-    assert recipe.source.compress == ("prune",)
+    config = RecordedRecipe({"model": model, "prune": {"sparsity": 0.5}})
+    assert config.source is not None
+    assert config.source.compress == ("prune",)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_a_source_that_edgepack_did_not_write_is_none(
 
 
 def test_a_model_that_is_replaced_while_it_is_read_is_refused(source: Path) -> None:
-    recipe = Recipe(model=source, representative=source, output=source.parent / "build")
-    read = describe_model(recipe.source)
-    assert describe_inputs(recipe, read)["model"] == read["model"]
+    config = ExportConfig(model=source, representative=source, output=source.parent / "build")
+    read = describe_model(config.source)
+    assert describe_inputs(config, read)["model"] == read["model"]
     source.write_bytes(b"another")
     with pytest.raises(ModelError, match="changed while it was read; run the command again"):
-        describe_inputs(recipe, read)
+        describe_inputs(config, read)

@@ -15,7 +15,8 @@ import pytest
 from conftest import Bundle, Edgepack, export, only, told_by
 
 from edgepack.compression.pruning.settings import Prune
-from edgepack.config.export import FineTune, Recipe, Schedule
+from edgepack.config.compression_step import FineTune, Schedule
+from edgepack.config.export import ExportConfig
 from edgepack.core.errors import ConfigError
 from edgepack.tflite.parser import read_tflite
 from edgepack.tflite.sparsity import weight_tensors
@@ -272,7 +273,7 @@ def test_training_settings_that_contradict_the_steps_are_rejected(
 ) -> None:
     valid = {"compress": (Prune(fine_tune=FineTune()),), "train": Path("train.npz")}
     with pytest.raises(ConfigError, match=message):
-        Recipe(model=Path("m.h5"), output=Path("out"), **(valid | settings))
+        ExportConfig(model=Path("m.h5"), output=Path("out"), **(valid | settings))
 
 
 def arguments(digits: Path, *options: object) -> tuple[object, ...]:

@@ -39,8 +39,8 @@ def test_a_scheme_with_other_layers_and_output_types(
     assert set(report["targets"]) == {"android-arm64"}  # the other one demands integers
     assert "in float  " in done.stdout
     assert done.stdout.splitlines()[-1].startswith("RUNS on 1 target; accuracy")
-    recipe = json.loads((output / "manifest.json").read_text())["recipe"]
-    assert recipe["quantization"]["scheme"] == "int16"
+    config = json.loads((output / "manifest.json").read_text())["recipe"]
+    assert config["quantization"]["scheme"] == "int16"
 
 
 def test_a_scheme_that_computes_in_float_needs_no_representative_dataset(

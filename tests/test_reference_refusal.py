@@ -10,7 +10,7 @@ from combinations import cases
 from convolutions import BOARD, PHONE, net, validated
 from tiny import Value, one_operator
 
-from edgepack import FirmwareConfig, firmware, inspect
+from edgepack import FirmwareConfig, InspectConfig, firmware, inspect
 from edgepack.checks import documentation
 from edgepack.checks.reference_refusal import contradictions, needs_litert_kernels
 from edgepack.config.firmware import NamedModel
@@ -146,7 +146,7 @@ def test_biases_of_2020_are_read_and_run_by_tflm_only(tmp_path: Path) -> None:
     report = validated(net(of_2020), tmp_path)
     assert report.targets[BOARD].verdict.passed
     assert not report.targets[PHONE].verdict.passed
-    assert inspect(tmp_path / "model.tflite").graphs[0].tensors[4].axis == 3
+    assert inspect(InspectConfig(model=tmp_path / "model.tflite")).graphs[0].tensors[4].axis == 3
 
 
 def test_the_rule_is_documented() -> None:

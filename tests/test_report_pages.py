@@ -54,12 +54,12 @@ def test_the_page_of_an_export_has_the_content_of_its_report() -> None:
     assert document.headline.word == "RUNS"
     captions = {each.caption for each in blocks_of(document) if isinstance(each, Table)}
     assert {"Files", "Inputs", "Versions", f"Recipe of {EVIL}"} <= captions
-    recipe = next(
+    config = next(
         each
         for each in blocks_of(document)
         if isinstance(each, Table) and each.caption == f"Recipe of {EVIL}"
     )
-    assert [row.cells for row in recipe.rows] == [
+    assert [row.cells for row in config.rows] == [
         ("seed", "0"),
         ("allow unsafe", "no"),
         ("quantization", "scheme int8, layers a int16"),

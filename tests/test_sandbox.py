@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import Edgepack, python
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ConversionError, WorkerLimitError
 from edgepack.pipeline.steps.model_process import collect_output, model_session
 from edgepack.workers import sandbox as sandbox_module
@@ -157,7 +157,8 @@ def test_a_verbose_process_reports_whether_it_is_confined(why: str, message: str
 @needs_landlock
 def test_the_process_that_loads_a_model_is_confined(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from edgepack.config.export import ModelSource;"
+        "import sys; from pathlib import Path;"
+        "from edgepack.config.model_source import ModelSource;"
         "from edgepack.pipeline.steps.model_process import model_session;"
         "from edgepack.core.errors import ModelError\n"
         "path, work = map(Path, sys.argv[1:])\n"

@@ -22,9 +22,9 @@ from jsonschema import Draft202012Validator, ValidationError
 from edgepack.compression.pruning.settings import Pruning
 from edgepack.compression.training.task import Trained
 from edgepack.core.schema_version import SCHEMA
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.compression import StepReport
-from edgepack.report.data.export import Report
+from edgepack.report.data.export import ExportReport
 
 WRITTEN_OTHERWISE = {
     # By to_dict: the results for a target without its definition, and settings in effect.
@@ -57,7 +57,7 @@ def validator(name: str) -> Draft202012Validator:
 COMPARISON, OF_EXPORT = validator("comparison.schema.json"), validator("export.schema.json")
 
 
-def as_json(report: ComparisonReport | Report) -> Any:
+def as_json(report: CompareReport | ExportReport) -> Any:
     return json.loads(json.dumps(report.to_dict(), allow_nan=False))
 
 
@@ -66,7 +66,7 @@ def as_json(report: ComparisonReport | Report) -> Any:
     [complete_comparison(), complete_comparison(LONG, 41), empty_comparison()],
     ids=["whole", "long", "bare"],
 )
-def test_a_comparison_fits_its_schema(report: ComparisonReport) -> None:
+def test_a_comparison_fits_its_schema(report: CompareReport) -> None:
     COMPARISON.validate(as_json(report))
 
 
@@ -155,7 +155,7 @@ def classes(hint: Any) -> Iterator[type]:
 
 @pytest.mark.parametrize(
     ("name", "root"),
-    [("comparison.schema.json", ComparisonReport), ("export.schema.json", Report)],
+    [("comparison.schema.json", CompareReport), ("export.schema.json", ExportReport)],
 )
 def test_every_field_of_a_report_is_in_its_schema(name: str, root: type) -> None:
     described = [set(found["properties"]) for found in objects(schema(name))]

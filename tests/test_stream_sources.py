@@ -14,7 +14,8 @@ from data_folder import PAIR, TWO, DataFolder
 
 from edgepack.calibration.datasets.sources import find_source
 from edgepack.compression.pruning.settings import Prune
-from edgepack.config.export import FineTune, Recipe
+from edgepack.config.compression_step import FineTune
+from edgepack.config.export import ExportConfig
 from edgepack.storage.provenance import describe_inputs
 
 
@@ -152,7 +153,7 @@ def test_a_function_is_called(folder: DataFolder, monkeypatch: pytest.MonkeyPatc
 
 
 def test_objects_are_described_by_their_type() -> None:
-    settings = Recipe(
+    settings = ExportConfig(
         model=ROOT / "README.md",
         representative=(x for x in ()),
         test="mine:data",

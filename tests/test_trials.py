@@ -15,7 +15,7 @@ from conftest import Bundle, python
 from test_debug import BASE
 from tiny import Value, one_operator
 
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.config.quantization import Quantization
 from edgepack.devices.scheme_support import why_refused
 from edgepack.devices.target import load_target
@@ -102,7 +102,7 @@ def test_layers_are_accepted_by_the_names_that_reports_print(tried: Bundle) -> N
     assert "softmax" in names.values()  # its tensor is StatefulPartitionedCall:0
 
 
-RECIPE = Recipe(model=Path("m.h5"), output=Path("m"), representative="x.npz")
+RECIPE = ExportConfig(model=Path("m.h5"), output=Path("m"), representative="x.npz")
 EFFECT = WorstScore(sqnr_db=20.0, agreement=None)
 
 
@@ -133,9 +133,9 @@ def layers(**changes: Any) -> list[LayerReport]:
     ],
 )
 def test_what_may_help_is_tried(
-    changes: dict[str, Any], recipe: dict[str, Any], expected: list[str]
+    changes: dict[str, Any], config: dict[str, Any], expected: list[str]
 ) -> None:
-    settings = replace(RECIPE, quantization=Quantization(**recipe))
+    settings = replace(RECIPE, quantization=Quantization(**config))
     options = [each.options for each in remedies(layers(**changes), settings)]
     assert set(expected) <= set(options)
     assert len(set(options)) == len(options)

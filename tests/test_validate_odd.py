@@ -11,11 +11,11 @@ import pytest
 from conftest import Bundle
 from tiny import Tiny, Value, one_operator
 
-from edgepack import Budgets, ValidateConfig, ValidationReport, validate
+from edgepack import Budgets, ValidateConfig, ValidateReport, validate
 from edgepack.core.errors import AlteredError, ConfigError, ModelError
 
 
-def validated(data: bytes, folder: Path, **settings: Any) -> ValidationReport:
+def validated(data: bytes, folder: Path, **settings: Any) -> ValidateReport:
     (folder / "model.tflite").write_bytes(data)
     report = validate(
         ValidateConfig(model=folder / "model.tflite", **{"targets": ("linux-arm64",)} | settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgepack.calibration.datasets.read import StoredDataset, read_dataset
 from edgepack.calibration.datasets.sources.source import Context
-from edgepack.config.export import is_function_name
+from edgepack.config.inputs import is_function_name
 from edgepack.config.project_file import read_project_file
 from edgepack.core.progress import Update
 from edgepack.core.signature import Signature

@@ -24,8 +24,8 @@ from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH, NamedValue
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import DEFAULT_TARGETS
 from edgepack.config.firmware import NamedModel
+from edgepack.config.quantizing import DEFAULT_TARGETS
 
 
 class _Compare(GroupedCommand):

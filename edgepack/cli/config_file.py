@@ -19,7 +19,7 @@ from edgepack.cli.manifest_config import ManifestOptions, read_manifest
 from edgepack.cli.renamed_option import RenamedOption
 from edgepack.cli.value_types import PATH, NumberRange, resolve_paths
 from edgepack.compression import parse_steps
-from edgepack.config.export import CompressionStep
+from edgepack.config.compression_step import CompressionStep
 from edgepack.config.project_file import ALL, COMPRESS, parse_tables
 from edgepack.config.toml import require_known, respell_keys
 from edgepack.core.errors import ConfigError, TableError

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
 from edgepack.cli.options import (
-    RECIPE_GROUPS,
+    QUANTIZING_GROUPS,
     GroupedCommand,
     force_option,
-    make_recipe,
-    recipe_options,
+    make_config,
+    quantizing_options,
     selected_targets,
     target_option,
     verbose_option,
@@ -21,16 +20,16 @@ from edgepack.cli.options import (
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import PATH
-from edgepack.config.export import DEFAULT_TARGETS
-from edgepack.core.temporary_folders import temporary_folder
+from edgepack.config.debug import DebugConfig
+from edgepack.config.quantizing import DEFAULT_TARGETS
 
 
 class _Debug(GroupedCommand):
-    groups = RECIPE_GROUPS
+    groups = QUANTIZING_GROUPS
 
 
 @click.command(cls=_Debug)
-@recipe_options(metric=False)
+@quantizing_options(metric=False)
 @target_option(f"those of {' and '.join(DEFAULT_TARGETS)} that support the scheme")
 @click.option(
     "--output",
@@ -63,10 +62,9 @@ def debug(
     from edgepack.pipeline.debug import debug as run_debug
     from edgepack.report.text.layer_errors import render_debug
 
-    with ExitStack() as stack:
-        folder = output or stack.enter_context(temporary_folder()) / "debug"
-        names = selected_targets(targets, ())
-        config = make_recipe(ctx, options, output=folder, targets=names)
-        report = run_debug(config, ProgressBars(), verbose=verbose)
+    config = make_config(
+        DebugConfig, ctx, options, output=output, targets=selected_targets(targets, ())
+    )
+    report = run_debug(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_debug(report, output))

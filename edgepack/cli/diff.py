@@ -10,6 +10,7 @@ import click
 from edgepack.cli.config_file import bare_config_option
 from edgepack.cli.printing import print_result
 from edgepack.cli.value_types import PATH
+from edgepack.config.diff import DiffConfig
 
 
 @click.command()
@@ -32,7 +33,7 @@ def diff(ctx: click.Context, /, *, a: Path, b: Path, as_json: bool) -> None:
     from edgepack.pipeline.diff import diff as run_diff
     from edgepack.report.text.difference import render_difference
 
-    difference = run_diff(a, b)
+    difference = run_diff(DiffConfig(a=a, b=b))
     if as_json:
         print_result(json.dumps(difference.to_dict(), indent=2))
     else:

@@ -8,25 +8,26 @@ import click
 
 from edgepack.cli.budget_options import BUDGETS_GROUP, loss_budget_options, pop_budgets
 from edgepack.cli.options import (
-    RECIPE_GROUPS,
+    QUANTIZING_GROUPS,
     GroupedCommand,
-    make_recipe,
-    recipe_options,
+    make_config,
+    quantizing_options,
     result_options,
     selected_targets,
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.pruning_options import PRUNING_GROUPS, compression_steps, pruning_options
-from edgepack.config.export import DEFAULT_TARGETS
+from edgepack.config.export import ExportConfig
+from edgepack.config.quantizing import DEFAULT_TARGETS
 
 
 class _Export(GroupedCommand):
-    groups = RECIPE_GROUPS | PRUNING_GROUPS | {"max_drop": BUDGETS_GROUP}
+    groups = QUANTIZING_GROUPS | PRUNING_GROUPS | {"max_drop": BUDGETS_GROUP}
 
 
 @click.command(cls=_Export)
-@recipe_options()
+@quantizing_options()
 @loss_budget_options
 @result_options(" and ".join(DEFAULT_TARGETS))
 @pruning_options
@@ -60,7 +61,9 @@ def export(
     steps = compression_steps(ctx, options)
     names = selected_targets(targets, DEFAULT_TARGETS)
     budgets = pop_budgets(options)
-    config = make_recipe(ctx, options, compress=steps, targets=names, budgets=budgets)
+    config = make_config(
+        *(ExportConfig, ctx, options), compress=steps, targets=names, budgets=budgets
+    )
     report = run_export(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_export(report))

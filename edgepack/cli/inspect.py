@@ -10,6 +10,7 @@ import click
 from edgepack.cli.config_file import bare_config_option
 from edgepack.cli.printing import print_result
 from edgepack.cli.value_types import PATH
+from edgepack.config.inspect import InspectConfig
 
 
 @click.command()
@@ -30,7 +31,7 @@ def inspect(model: Path, *, tensors: bool, as_json: bool) -> None:
     from edgepack.pipeline.inspect import inspect as run_inspect
     from edgepack.report.text.inspection import render_inspection
 
-    report = run_inspect(model)
+    report = run_inspect(InspectConfig(model=model))
     if as_json:
         print_result(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     else:

@@ -12,7 +12,7 @@ from edgepack.cli.options import GroupedCommand, loading_options, sampling_optio
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH
-from edgepack.config.export import Recipe
+from edgepack.config.lint import LintConfig
 
 
 class _Lint(GroupedCommand):
@@ -52,8 +52,8 @@ def lint(
     from edgepack.pipeline.lint import lint as run_lint
     from edgepack.report.text.lint import render_lint
 
-    recipe = Recipe(representative=data, output=Path(), **options)  # nothing is written
-    report = run_lint(recipe, ProgressBars(), verbose=verbose)
+    config = LintConfig(representative=data, **options)
+    report = run_lint(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(json.dumps(report.to_dict(), indent=2) if as_json else render_lint(report))
     ctx.exit(1 if strict and report.findings else 0)

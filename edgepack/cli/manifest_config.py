@@ -10,7 +10,7 @@ from typing import Any
 
 from edgepack.compression import parse_steps
 from edgepack.config.budgets import parse_budgets
-from edgepack.config.export import CompressionStep
+from edgepack.config.compression_step import CompressionStep
 from edgepack.config.quantization import Quantization
 from edgepack.config.toml import respell_keys
 from edgepack.core.codec import restore

@@ -9,12 +9,13 @@ import click
 
 from edgepack.cli.config_file import config_from, config_option
 from edgepack.cli.value_types import DATA, PATH, TARGET, NameValuePair
-from edgepack.config.export import DEFAULT_OBSERVER, DEFAULT_SEED, Recipe
 from edgepack.config.quantization import DENSE, IO_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
+from edgepack.config.quantizing import DEFAULT_OBSERVER, DEFAULT_SEED, QuantizingSettings
 
 _ALL = "all"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Config = TypeVar("_Config", bound=QuantizingSettings)
 
 
 class GroupedCommand(click.Command):
@@ -97,7 +98,7 @@ def loading_options(command: _Command) -> _Command:
     )
 
 
-RECIPE_GROUPS = {
+QUANTIZING_GROUPS = {
     "representative": DATA_GROUP,
     "weights": "Loading",
     "observer": "Calibration",
@@ -105,11 +106,11 @@ RECIPE_GROUPS = {
     "targets": "Result",
     "help": "Other",
 }
-"""The groups of the options that :func:`recipe_options` adds."""
+"""The groups of the options that :func:`quantizing_options` adds."""
 
 
-def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
-    """Add MODEL, and the options for data and quantization; see :func:`make_recipe`."""
+def quantizing_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
+    """Add MODEL, and the options for data and quantization; see :func:`make_config`."""
     return lambda command: with_options(
         command,
         click.argument("model", type=PATH),
@@ -121,8 +122,10 @@ def recipe_options(*, metric: bool = True) -> Callable[[_Command], _Command]:
     )
 
 
-def make_recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) -> Recipe:
-    """Make a recipe from the options of :func:`recipe_options` and other settings.
+def make_config(
+    kind: type[_Config], ctx: click.Context, options: dict[str, Any], **settings: Any
+) -> _Config:
+    """Make settings from the options of :func:`quantizing_options` and other settings.
 
     Raises :class:`~edgepack.core.errors.ConfigError` for options that contradict each other, and
     for inputs of the manifest in --config that are missing.
@@ -130,7 +133,7 @@ def make_recipe(ctx: click.Context, options: dict[str, Any], **settings: Any) ->
     if manifest := config_from(ctx).manifest:
         manifest.require_again(options | settings)
         settings["repeats"] = manifest.described
-    return Recipe(quantization=make_quantization(options), **options, **settings)
+    return kind(quantization=make_quantization(options), **options, **settings)
 
 
 def metric_option(command: _Command) -> _Command:

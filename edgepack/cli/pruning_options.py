@@ -11,7 +11,13 @@ from edgepack.cli.config_file import config_from, is_in_file, is_on_command_line
 from edgepack.cli.options import with_options
 from edgepack.cli.value_types import DATA, PATH, NameValuePair, TwoNumbers
 from edgepack.compression.pruning.settings import DEFAULT_SPARSITY, Prune
-from edgepack.config.export import SCHEDULES, STRATEGIES, CompressionStep, FineTune, Schedule
+from edgepack.config.compression_step import (
+    SCHEDULES,
+    STRATEGIES,
+    CompressionStep,
+    FineTune,
+    Schedule,
+)
 from edgepack.core.errors import ConfigError
 
 PRUNING_GROUPS = {"sparsity": "Pruning", "train": "Fine-tuning while pruning"}

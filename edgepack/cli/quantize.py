@@ -8,24 +8,25 @@ import click
 
 from edgepack.cli.budget_options import BUDGETS_GROUP, loss_budget_options, pop_budgets
 from edgepack.cli.options import (
-    RECIPE_GROUPS,
+    QUANTIZING_GROUPS,
     GroupedCommand,
-    make_recipe,
-    recipe_options,
+    make_config,
+    quantizing_options,
     result_options,
     selected_targets,
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
-from edgepack.config.export import DEFAULT_TARGETS
+from edgepack.config.quantize import QuantizeConfig
+from edgepack.config.quantizing import DEFAULT_TARGETS
 
 
 class _Quantize(GroupedCommand):
-    groups = RECIPE_GROUPS | {"max_drop": BUDGETS_GROUP}
+    groups = QUANTIZING_GROUPS | {"max_drop": BUDGETS_GROUP}
 
 
 @click.command(cls=_Quantize)
-@recipe_options()
+@quantizing_options()
 @loss_budget_options
 @result_options(f"those of {' and '.join(DEFAULT_TARGETS)} that support the scheme")
 @click.pass_context
@@ -52,7 +53,9 @@ def quantize(
     from edgepack.report.text.export import render_export, render_ranges
 
     budgets = pop_budgets(options)
-    config = make_recipe(ctx, options, targets=selected_targets(targets, ()), budgets=budgets)
+    config = make_config(
+        *(QuantizeConfig, ctx, options), targets=selected_targets(targets, ()), budgets=budgets
+    )
     report = run_quantize(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     if report.calibration:

@@ -17,8 +17,8 @@ from edgepack.cli.options import (
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH, NumberRange
-from edgepack.config.export import DEFAULT_SEED, Recipe
-from edgepack.config.quantization import MAX_BITS, MIN_BITS, ROUNDINGS, FixedPoint
+from edgepack.config.quantizing import DEFAULT_SEED
+from edgepack.config.study import MAX_BITS, MIN_BITS, ROUNDINGS, StudyConfig
 
 
 class _Study(GroupedCommand):
@@ -79,7 +79,8 @@ def study(*, verbose: bool, bits: range, rounding: str | None, **options: Any) -
     from edgepack.pipeline.study import study as run_study
     from edgepack.report.text.study import render_study
 
-    settings = FixedPoint(bits=tuple(bits), roundings=(rounding,) if rounding else ROUNDINGS)
-    report = run_study(Recipe(**options), settings, ProgressBars(), verbose=verbose)
+    roundings = (rounding,) if rounding else ROUNDINGS
+    config = StudyConfig(bits=tuple(bits), roundings=roundings, **options)
+    report = run_study(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_study(report))

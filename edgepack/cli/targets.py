@@ -6,8 +6,7 @@ import click
 
 from edgepack.cli.config_file import bare_config_option
 from edgepack.cli.printing import print_result
-from edgepack.core.errors import TargetError
-from edgepack.devices.target import Target, load_target, target_names
+from edgepack.devices.target import Target, combine_errors, read_all_targets
 
 _INDENT = "    "
 
@@ -24,19 +23,11 @@ def targets(*, checks: bool) -> None:
             "\n".join(f"{name}\n{_indented(rule)}" for name, rule in documentation().items())
         )
         return
-    loaded = [_load(name) for name in target_names()]
-    valid = [each for each in loaded if isinstance(each, Target)]
+    valid, errors = read_all_targets()
     width = max(len(target.name) for target in valid)
     print_result("\n".join(f"{target.name:<{width}}  {_description(target)}" for target in valid))
-    if errors := [str(each) for each in loaded if isinstance(each, TargetError)]:
-        raise TargetError("; ".join(errors))
-
-
-def _load(name: str) -> Target | TargetError:
-    try:
-        return load_target(name)
-    except TargetError as error:
-        return error
+    if errors:
+        raise combine_errors(errors)
 
 
 def _indented(rule: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgepack.config.export import is_function_name
+from edgepack.config.inputs import is_function_name
 from edgepack.core.wording import did_you_mean
 from edgepack.devices.target import is_target_path
 

@@ -1,4 +1,4 @@
-"""Techniques that compress a model before conversion; a recipe lists them as steps.
+"""Techniques that compress a model before conversion; an export lists them as steps.
 
 A technique is a :class:`~edgepack.compression.technique.Technique` with its settings, its
 record and its description in the report; to add one, add its file and its entry in
@@ -11,7 +11,7 @@ from typing import Any
 
 from edgepack.compression.pruning.magnitude import PRUNING
 from edgepack.compression.technique import Technique
-from edgepack.config.export import CompressionStep
+from edgepack.config.compression_step import CompressionStep
 from edgepack.config.tables import settings_from_table
 from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.wording import did_you_mean

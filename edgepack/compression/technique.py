@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edgepack.config.export import CompressionStep
+from edgepack.config.compression_step import CompressionStep
 from edgepack.core.progress import Update
 
 if TYPE_CHECKING:

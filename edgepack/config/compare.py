@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgepack.config import export
 from edgepack.config.budgets import Budgets
-from edgepack.config.export import DEFAULT_TARGETS
+from edgepack.config.export import ExportConfig
 from edgepack.config.firmware import NamedModel
+from edgepack.config.inputs import without_none
+from edgepack.config.model_source import ModelSettings
+from edgepack.config.quantizing import DEFAULT_TARGETS
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 
@@ -24,14 +26,14 @@ MIN_FOLDS = 2
     restore=lambda budgets: budgets.max_drop,
 )
 @dataclass(frozen=True, kw_only=True)
-class CompareConfig:
+class CompareConfig(ModelSettings):
     """Settings for comparing a float model with models derived from it.
 
     ``model`` is the float model: any model that can be exported, or a float .tflite file;
     ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in
     :class:`~edgepack.config.export.ModelSource`. ``candidates`` are .tflite files with the names
     that the report uses for them. ``test`` and ``project_file`` are as in
-    :class:`~edgepack.config.export.Recipe`. ``metric`` is the metric of the verdict; None chooses
+    :class:`~edgepack.config.ExportConfig`. ``metric`` is the metric of the verdict; None chooses
     one from the labels. ``labels`` is a text file with the class names, one per line. Candidates
     run on the interpreters of ``targets``.
 
@@ -44,12 +46,8 @@ class CompareConfig:
     Raises :class:`ConfigError` for inconsistent settings.
     """
 
-    model: Path
     candidates: tuple[NamedModel, ...]
     test: Any
-    weights: Path | None = None
-    custom_objects: tuple[str, ...] = ()
-    allow_unsafe: bool = False
     project_file: Path | None = None
     metric: str | None = None
     labels: Path | None = None
@@ -61,6 +59,7 @@ class CompareConfig:
     is_cached: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.candidates:
             raise ConfigError("nothing to compare with: give at least one quantized .tflite file")
         if not self.targets:
@@ -76,25 +75,13 @@ class CompareConfig:
             )
 
     @property
-    def source(self) -> export.ModelSource:
-        """The float model, and everything needed to load it."""
-        return export.ModelSource(
-            path=self.model,
-            weights=self.weights,
-            custom_objects=self.custom_objects,
-            allow_unsafe=self.allow_unsafe,
-        )
-
-    @property
     def inputs(self) -> dict[str, Any]:
         """The input data by role, without the models and the targets."""
-        return export.without_none(
-            test=self.test, recipe_file=self.project_file, labels=self.labels
-        )
+        return without_none(test=self.test, recipe_file=self.project_file, labels=self.labels)
 
-    def as_recipe(self, output: Path, **settings: Any) -> export.Recipe:
-        """Return a recipe for the float model and the test data; ``settings`` are its others."""
-        return export.Recipe(
+    def as_export(self, output: Path, **settings: Any) -> ExportConfig:
+        """Return the settings of an export of the float model, with other ``settings``."""
+        return ExportConfig(
             model=self.model,
             weights=self.weights,
             custom_objects=self.custom_objects,

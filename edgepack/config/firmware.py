@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgepack.config.checked_settings import Settings
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 
@@ -19,7 +20,7 @@ _MAX_MARGIN_PERCENT = 1000.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class NamedModel:
+class NamedModel(Settings):
     """A .tflite file and the prefix of its C symbols; None derives the name from the file."""
 
     path: Path
@@ -28,7 +29,7 @@ class NamedModel:
 
 @former_argument("recipe_files", "project_files")
 @dataclass(frozen=True, kw_only=True)
-class FirmwareConfig:
+class FirmwareConfig(Settings):
     """Settings for the firmware of one target.
 
     ``target`` is a name or a path, as for :func:`edgepack.devices.target.load_target`; ``layout``
@@ -52,6 +53,7 @@ class FirmwareConfig:
     force: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.models:
             raise ConfigError("no model: give at least one .tflite file")
         if not 1 <= self.vectors <= MAX_VECTORS:

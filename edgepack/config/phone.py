@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.config.export import without_none
+from edgepack.config.checked_settings import Settings
+from edgepack.config.inputs import without_none
 from edgepack.core.former_names import former_argument
 
 
 @former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
-class PhoneConfig:
+class PhoneConfig(Settings):
     """Settings for preparing a .tflite file for an app.
 
     ``labels`` is a text file with one label per line. ``project_file`` is as in
-    :class:`~edgepack.config.export.Recipe`. ``name`` is used for the model, its files and the class
-    that runs it; None derives it from the file, or from the model that edgepack exported it from.
-    ``description`` goes into the metadata. ``output`` is the folder to write; an existing one is
-    replaced only with ``force``.
+    :class:`~edgepack.config.export.ExportConfig`. ``name`` is used for the model, its files and the
+    class that runs it; None derives it from the file, or from the model that edgepack exported it
+    from. ``description`` goes into the metadata. ``output`` is the folder to write; an existing one
+    is replaced only with ``force``.
     """
 
     model: Path

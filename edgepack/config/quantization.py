@@ -1,9 +1,10 @@
-"""Settings of quantization: schemes, types of inputs and outputs, and fixed-point studies."""
+"""Settings of quantization: schemes, and types of inputs and outputs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgepack.config.checked_settings import Settings
 from edgepack.core.errors import ConfigError
 from edgepack.core.wording import did_you_mean
 
@@ -26,7 +27,7 @@ FLOAT_TFLITE = tflite_name(FLOAT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantization:
+class Quantization(Settings):
     """How a model is quantized.
 
     ``scheme``: ``int8``; ``int16`` (activations; weights in int8); ``int4`` (weights; activations
@@ -46,9 +47,10 @@ class Quantization:
     dense: str | None = None
 
     def __post_init__(self) -> None:
-        _require_one_of("scheme", self.scheme, SCHEMES)
+        super().__post_init__()
+        require_one_of("scheme", self.scheme, SCHEMES)
         for pattern, scheme in self.layers:
-            _require_one_of(f"--layer {pattern}={scheme}: unknown scheme", scheme, LAYER_SCHEMES)
+            require_one_of(f"--layer {pattern}={scheme}: unknown scheme", scheme, LAYER_SCHEMES)
             if not self.needs_ranges and scheme != FLOAT:
                 raise ConfigError(
                     f"layers {pattern!r} in {scheme}: the scheme {self.scheme} computes in float;"
@@ -58,7 +60,7 @@ class Quantization:
             dtype = getattr(self, f"{end}_type")
             if dtype is None:
                 continue
-            _require_one_of(f"{end} type", dtype, IO_TYPES)
+            require_one_of(f"{end} type", dtype, IO_TYPES)
             if not self.needs_ranges and dtype != "float32":
                 raise ConfigError(
                     f"{end} type {dtype}: the scheme {self.scheme} computes in float, so inputs"
@@ -67,7 +69,7 @@ class Quantization:
             if dtype == "int16" and self.scheme != INT16:
                 raise ConfigError(f"{end} type int16: needs the scheme int16, not {self.scheme}")
         if self.dense is not None:
-            _require_one_of("dense", self.dense, DENSE)
+            require_one_of("dense", self.dense, DENSE)
             if self.scheme == FLOAT16:
                 raise ConfigError(f"dense {self.dense}: the scheme float16 has no scales")
 
@@ -101,31 +103,9 @@ class Quantization:
         return self.dense == "per-tensor"
 
 
-def _require_one_of(setting: str, value: str, known: tuple[str, ...]) -> None:
+def require_one_of(setting: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise :class:`ConfigError` for a value that is not among the known ones."""
     if value not in known:
         raise ConfigError(
             f"{setting} {value!r}: {did_you_mean(value, known)}choose one of {', '.join(known)}"
         )
-
-
-NEAREST, STOCHASTIC = "nearest", "stochastic"
-ROUNDINGS = (NEAREST, STOCHASTIC)
-MIN_BITS, MAX_BITS = 2, 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class FixedPoint:
-    """Settings for a study of fixed-point weights: every bit width with every rounding mode.
-
-    Raises :class:`ConfigError` for a bit width out of range or an unknown rounding mode.
-    """
-
-    bits: tuple[int, ...] = tuple(range(MIN_BITS, MAX_BITS + 1))
-    roundings: tuple[str, ...] = ROUNDINGS
-
-    def __post_init__(self) -> None:
-        for bits in self.bits:
-            if not MIN_BITS <= bits <= MAX_BITS:
-                raise ConfigError(f"bits {bits}: choose {MIN_BITS} to {MAX_BITS}")
-        for rounding in self.roundings:
-            _require_one_of("rounding", rounding, ROUNDINGS)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.config.budgets import Budgets
-from edgepack.config.export import DEFAULT_TARGETS
+from edgepack.config.checked_settings import Settings
+from edgepack.config.quantizing import DEFAULT_TARGETS
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 from edgepack.workers.client import Limits
@@ -21,13 +22,13 @@ DEFAULT_MEMORY_LIMIT_MIB = 4096
 
 @former_argument("recipe_file", "project_file")
 @dataclass(frozen=True, kw_only=True)
-class ValidateConfig:
+class ValidateConfig(Settings):
     """Settings for one validation.
 
     ``targets`` are names or paths, as for :func:`edgepack.devices.target.load_target`.
     ``float_model`` is the float .tflite file to compare with; None uses ``float.tflite`` beside the
     model, if it exists. ``test``, ``project_file`` and ``metric`` are as in
-    :class:`~edgepack.config.export.Recipe`; without test data the interpreters run on random
+    :class:`~edgepack.config.export.ExportConfig`; without test data the interpreters run on random
     inputs. ``budgets`` apply in addition to those of the project file and of the targets.
     ``arm64`` is a folder with an arm64 build of tflite-runtime to run as well. ``jobs`` is the
     number of interpreters that run in parallel, None for one per core. Each may use
@@ -48,6 +49,7 @@ class ValidateConfig:
     memory_limit_mib: int = DEFAULT_MEMORY_LIMIT_MIB
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.targets:
             raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
         if self.jobs is not None and self.jobs < 1:

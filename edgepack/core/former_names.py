@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
+from os import PathLike
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar, cast
 
@@ -18,19 +20,38 @@ FORMER_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "edgepack": {
             "App": "PhoneConfig",
             "Build": "FirmwareConfig",
+            "ComparisonReport": "CompareReport",
+            "Difference": "DiffReport",
             "Gate": "ValidateConfig",
+            "Inspection": "InspectReport",
+            "Recipe": "ExportConfig",
+            "Report": "ExportReport",
             "Source": "NamedModel",
             "Trial": "CompareConfig",
+            "ValidationReport": "ValidateReport",
         },
         "edgepack.app": {"App": "PhoneConfig"},
         "edgepack.build": {"Build": "FirmwareConfig", "Source": "NamedModel"},
         "edgepack.errors": {"RecipeError": "ConfigError"},
         "edgepack.gate": {"Gate": "ValidateConfig"},
-        "edgepack.recipe": {"Source": "ModelSource"},
+        "edgepack.recipe": {
+            "FineTune": "edgepack.config.compression_step.FineTune",
+            "Recipe": "ExportConfig",
+            "Schedule": "edgepack.config.compression_step.Schedule",
+            "Source": "edgepack.config.model_source.ModelSource",
+        },
+        "edgepack.report": {"Report": "ExportReport"},
+        "edgepack.report.comparison": {"ComparisonReport": "CompareReport"},
+        "edgepack.report.difference": {"Difference": "DiffReport"},
+        "edgepack.report.inspection": {"Inspection": "InspectReport"},
+        "edgepack.report.validation": {"ValidationReport": "ValidateReport"},
         "edgepack.trial": {"Trial": "CompareConfig"},
     }
 )
-"""The current names of what had another name, by the module that it was imported from."""
+"""The current names of what had another name, by the module that it was imported from.
+
+A name with a module is of that module, and not of the one that replaces the former module.
+"""
 
 FORMER_MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -94,6 +115,28 @@ def former_argument(
     return decorate
 
 
+def former_arguments(
+    renew: Callable[..., Any], former: str, current: str
+) -> Callable[[_Target], _Target]:
+    """Let a function of settings accept the paths that it took before, with a warning.
+
+    ``renew`` makes the settings of them; ``former`` and ``current`` are calls, for the warning.
+    """
+    names = inspect.signature(renew).parameters.keys()
+
+    def decorate(function: _Target) -> _Target:
+        @functools.wraps(function)
+        def accept(*arguments: Any, **keywords: Any) -> Any:
+            if isinstance(next(iter(arguments), None), str | PathLike) or names & keywords.keys():
+                warnings.warn(f"{former} is now {current}", DeprecationWarning, stacklevel=2)
+                return function(renew(*arguments, **keywords))
+            return function(*arguments, **keywords)
+
+        return cast(_Target, accept)
+
+    return decorate
+
+
 def _accepting(
     function: Callable[..., Any],
     owner: str,
@@ -131,11 +174,17 @@ class _FormerModules(MetaPathFinder, Loader):
         current = import_module(FORMER_MODULES[name])
         names = FORMER_NAMES.get(name, {})
         warnings.warn(f"{name} is now {current.__name__}", DeprecationWarning, stacklevel=2)
-        module.__getattr__ = lambda each: getattr(current, names.get(each, each))  # type: ignore[method-assign]
+        module.__getattr__ = lambda each: _attribute(current, names.get(each, each))  # type: ignore[method-assign]
         module.__dict__["__all__"] = [
             *names,
             *(each for each in dir(current) if not each.startswith("_")),
         ]
+
+
+def _attribute(module: ModuleType, name: str) -> Any:
+    """Return an attribute of a module, or of the module that is part of the name."""
+    other, _, own_name = name.rpartition(".")
+    return getattr(import_module(other) if other else module, own_name)
 
 
 def install_former_modules() -> None:

@@ -107,6 +107,38 @@ def target_names() -> list[str]:
     return sorted({name for folder in _folders() for name in _names(folder)})
 
 
+def list_targets() -> tuple[Target, ...]:
+    """Return all targets that can be found by name, the user's own included, in alphabetical order.
+
+    Raises :class:`TargetError` if files of the user are invalid.
+    """
+    targets, errors = read_all_targets()
+    if errors:
+        raise combine_errors(errors)
+    return targets
+
+
+def read_all_targets() -> tuple[tuple[Target, ...], tuple[TargetError, ...]]:
+    """Return all targets that can be found by name and are valid, and the errors of the others."""
+    read = [_load_or_error(name) for name in target_names()]
+    return (
+        tuple(each for each in read if isinstance(each, Target)),
+        tuple(each for each in read if isinstance(each, TargetError)),
+    )
+
+
+def combine_errors(errors: Iterable[TargetError]) -> TargetError:
+    """Return one error with the messages of several."""
+    return TargetError("; ".join(map(str, errors)))
+
+
+def _load_or_error(name: str) -> Target | TargetError:
+    try:
+        return load_target(name)
+    except TargetError as error:
+        return error
+
+
 def load_target(name: str) -> Target:
     """Read a target by its name or by the path of its file.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edgepack.config.export import DEFAULT_OBSERVER, Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.config.quantization import (
     DYNAMIC_RANGE,
     FLOAT,
@@ -20,6 +20,7 @@ from edgepack.config.quantization import (
     INT8,
     INT16,
 )
+from edgepack.config.quantizing import DEFAULT_OBSERVER
 from edgepack.core.errors import ConfigError
 from edgepack.layer_errors.causes import SMALL_SHARE
 from edgepack.layer_errors.match_layers import INPUT
@@ -41,12 +42,12 @@ _WIDER_LAYERS = {INT4: (INT8, FLOAT), INT8: (FLOAT,), INT16: (FLOAT,)}
 class Remedy:
     """Options to add to a command, for the named ``layers``, or for the whole model without any.
 
-    ``recipe`` is the command with these options. ``own_range`` is the range to give the only layer,
-    in a file of ranges, whose name ``options`` lack.
+    ``config`` has the settings with these options. ``own_range`` is the range to give the only
+    layer, in a file of ranges, whose name ``options`` lack.
     """
 
     options: str
-    recipe: Recipe
+    config: ExportConfig
     layers: tuple[str, ...] = ()
     own_range: Range | None = None
 
@@ -56,53 +57,53 @@ def worst_layers(layers: Sequence[LayerReport]) -> list[LayerReport]:
     return [layer for layer in layers if layer.share >= SMALL_SHARE][:MAX_WORST]
 
 
-def remedies(layers: Sequence[LayerReport], recipe: Recipe) -> list[Remedy]:
+def remedies(layers: Sequence[LayerReport], config: ExportConfig) -> list[Remedy]:
     """List what to try for the worst layers: first for the whole model, then layer by layer.
 
-    ``layers`` are all, in the order of their shares. What the recipe has already is left out.
+    ``layers`` are all, in the order of their shares. What the settings have already is left out.
     """
     worst = worst_layers(layers)
     figures = {layer.figures.name: layer.figures for layer in layers}
     if not worst:
         return []
     listed = [
-        *_schemes(recipe),
-        *_observers(recipe),
-        *_dense(worst, recipe),
-        *(remedy for layer in worst for remedy in _of_layer(layer, figures, recipe)),
+        *_schemes(config),
+        *_observers(config),
+        *_dense(worst, config),
+        *(remedy for layer in worst for remedy in _of_layer(layer, figures, config)),
     ]
     return list({each.options + str(each.own_range): each for each in listed}.values())
 
 
-def _schemes(recipe: Recipe) -> Iterator[Remedy]:
-    for scheme in _WIDER_SCHEMES.get(recipe.quantization.scheme, ()):
-        yield from _quantized(recipe, f"--scheme {scheme}", {"scheme": scheme})
+def _schemes(config: ExportConfig) -> Iterator[Remedy]:
+    for scheme in _WIDER_SCHEMES.get(config.quantization.scheme, ()):
+        yield from _quantized(config, f"--scheme {scheme}", {"scheme": scheme})
 
 
-def _observers(recipe: Recipe) -> Iterator[Remedy]:
-    if not recipe.quantization.needs_ranges or recipe.ranges:
+def _observers(config: ExportConfig) -> Iterator[Remedy]:
+    if not config.quantization.needs_ranges or config.ranges:
         return
     for name in _OBSERVERS:
-        if name != recipe.observer:
-            yield Remedy(options=f"--observer {name}", recipe=replace(recipe, observer=name))
+        if name != config.observer:
+            yield Remedy(options=f"--observer {name}", config=replace(config, observer=name))
 
 
-def _dense(worst: Sequence[LayerReport], recipe: Recipe) -> Iterator[Remedy]:
+def _dense(worst: Sequence[LayerReport], config: ExportConfig) -> Iterator[Remedy]:
     names = tuple(each.figures.name for each in worst if each.figures.weight_spread is not None)
     if names:
-        yield from _quantized(recipe, "--dense per-channel", {"dense": "per-channel"}, names)
+        yield from _quantized(config, "--dense per-channel", {"dense": "per-channel"}, names)
 
 
 def _of_layer(
-    layer: LayerReport, figures: Mapping[str, LayerFigures], recipe: Recipe
+    layer: LayerReport, figures: Mapping[str, LayerFigures], config: ExportConfig
 ) -> Iterator[Remedy]:
-    name, quantization = layer.figures.name, recipe.quantization
+    name, quantization = layer.figures.name, config.quantization
     if quantization.needs_ranges and (own_range := _own_range(layer)):
         # Ranges and another observer exclude each other.
-        observer = "" if recipe.observer == DEFAULT_OBSERVER else f"--observer {DEFAULT_OBSERVER} "
+        observer = "" if config.observer == DEFAULT_OBSERVER else f"--observer {DEFAULT_OBSERVER} "
         yield Remedy(
             options=f"{observer}--ranges",
-            recipe=replace(recipe, observer=DEFAULT_OBSERVER),
+            config=replace(config, observer=DEFAULT_OBSERVER),
             layers=(name,),
             own_range=own_range,
         )
@@ -110,16 +111,18 @@ def _of_layer(
         return
     consumers = [each.name for each in figures.values() if name in each.sources]
     if quantization.scheme in (INT8, INT4) and len(consumers) <= _MAX_CONSUMERS:
-        yield from _layers_in(recipe, (name, *consumers), INT16, name)
+        yield from _layers_in(config, (name, *consumers), INT16, name)
     for wider in _WIDER_LAYERS.get(layer.figures.weight_dtype or layer.figures.dtype, ()):
-        yield from _layers_in(recipe, (name,), wider, name)
+        yield from _layers_in(config, (name,), wider, name)
 
 
-def _layers_in(recipe: Recipe, names: Sequence[str], scheme: str, of: str) -> Iterator[Remedy]:
+def _layers_in(
+    config: ExportConfig, names: Sequence[str], scheme: str, of: str
+) -> Iterator[Remedy]:
     """Yield the remedy that computes layers in a scheme, for the layer ``of``."""
     added = tuple((glob.escape(name), scheme) for name in names)
     options = " ".join(shlex.join(["--layer", "=".join(pair)]) for pair in added)
-    yield from _quantized(recipe, options, {"layers": (*recipe.quantization.layers, *added)}, (of,))
+    yield from _quantized(config, options, {"layers": (*config.quantization.layers, *added)}, (of,))
 
 
 def _own_range(layer: LayerReport) -> Range | None:
@@ -133,14 +136,14 @@ def _own_range(layer: LayerReport) -> Range | None:
 
 
 def _quantized(
-    recipe: Recipe, options: str, changes: dict[str, Any], layers: tuple[str, ...] = ()
+    config: ExportConfig, options: str, changes: dict[str, Any], layers: tuple[str, ...] = ()
 ) -> Iterator[Remedy]:
     """Yield the remedy that changes the quantization, unless its settings contradict each other."""
     try:
-        quantization = replace(recipe.quantization, **changes)
+        quantization = replace(config.quantization, **changes)
     except ConfigError:
         return
-    if quantization != recipe.quantization:
+    if quantization != config.quantization:
         yield Remedy(
-            options=options, recipe=replace(recipe, quantization=quantization), layers=layers
+            options=options, config=replace(config, quantization=quantization), layers=layers
         )

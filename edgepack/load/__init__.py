@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ModelError, reason
 from edgepack.load.allowlist import allowed_keras_names
 from edgepack.load.archive import require_no_assets

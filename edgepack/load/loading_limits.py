@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ModelError, reason
 from edgepack.load.weights_checkpoint import checkpoint_parts
 from edgepack.workers.resources import limited_memory_growth, limited_processor_time

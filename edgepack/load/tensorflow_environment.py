@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.load.formats import Format, detect_format, read_stored_model
 
 # Of TensorFlow's CPU kernels, only oneDNN's support convolutions with channels first. Their results

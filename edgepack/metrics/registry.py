@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.config.export import is_function_name
+from edgepack.config.inputs import is_function_name
 from edgepack.core.errors import ConfigError, MissingToolError, UsageError
 from edgepack.core.signature import Signature, TensorSpec
 from edgepack.core.wording import did_you_mean

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgepack.config.export import DEFAULT_TARGETS, Recipe
+from edgepack.config.checked_settings import require_settings
+from edgepack.config.debug import DebugConfig
+from edgepack.config.export import ExportConfig, as_export
+from edgepack.config.quantizing import DEFAULT_TARGETS
 from edgepack.core.progress import Progress
-from edgepack.core.temporary_folders import TemporaryFolder
+from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.devices.scheme_support import require_supported, supporting_targets
 from edgepack.devices.target import load_targets, target_file
 from edgepack.layer_errors.range_origins import range_origins
@@ -45,40 +48,49 @@ _NO_PLOT = "no debug.svg: matplotlib is not installed; pip install 'edgepack[plo
 
 
 def debug(
-    recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False
+    config: DebugConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> DebugReport:
     """Quantize a model, compare it with its float model layer by layer, and try what may help.
 
-    Only what ``recipe.targets`` support is tried, or without any what the default targets do that
+    Only what ``config.targets`` support is tried, or without any what the default targets do that
     support the scheme. Compares up to
     :data:`~edgepack.pipeline.steps.layer_comparer.MAX_SAMPLES` samples, spread evenly over the test
-    data, or else over the representative dataset. Writes ``recipe.output`` atomically: both models,
-    debug.json, debug.svg where matplotlib is installed, the files of ranges that help, and the
-    manifest. ``verbose`` lets TensorFlow and the interpreters write to standard error.
+    data, or else over the representative dataset. Writes ``config.output`` atomically, if it is
+    set: both models, debug.json, debug.svg where matplotlib is installed, the files of ranges that
+    help, and the manifest. ``verbose`` lets TensorFlow and the interpreters write to standard
+    error.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    require_data(recipe)
-    targets = load_targets(recipe.targets)
-    require_supported(recipe.quantization, targets)
-    targets = targets or supporting_targets(recipe.quantization, DEFAULT_TARGETS)
+    require_settings(config, DebugConfig, "debug")
+    if config.output is not None:
+        return _debug(as_export(config), progress, verbose=verbose)
+    with temporary_folder() as folder:
+        return _debug(as_export(config, output=folder / _COMMAND), progress, verbose=verbose)
+
+
+def _debug(config: ExportConfig, progress: Progress | None, *, verbose: bool) -> DebugReport:
+    require_data(config)
+    targets = load_targets(config.targets)
+    require_supported(config.quantization, targets)
+    targets = targets or supporting_targets(config.quantization, DEFAULT_TARGETS)
     names = {LITERT.name, *(name for target in targets for name in target.interpreters)}
     runtimes = installed_runtimes(runtimes_named(names))
-    paths = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
+    paths = [*config.inputs.values(), *map(target_file, config.targets)]
     with (
-        staged_output(recipe.output, _COMMAND, paths, force=recipe.force) as folder,
+        staged_output(config.output, _COMMAND, paths, force=config.force) as folder,
         TemporaryFolder(folder.parent) as work,
-        model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
-        calibrating(recipe, verbose=verbose) as calibrator,
+        model_session(config.source, work, reads=[folder], verbose=verbose) as session,
+        calibrating(config, verbose=verbose) as calibrator,
         start_layer_comparer(verbose=verbose) as service,
         interpreters(runtimes, verbose=verbose) as running,
     ):
-        job = new_job(recipe, folder, work, session, progress, verbose=verbose)
-        read_model = describe_model(recipe.source)
+        job = new_job(config, folder, work, session, progress, verbose=verbose)
+        read_model = describe_model(config.source)
         data = load_model_and_data(job)
         notes = (*data.notes, *(finding.note for finding in lint_findings(job, data)))
-        inputs = describe_inputs(recipe, read_model)
-        notes += tuple(repeat_notes(recipe.repeats, inputs))
+        inputs = describe_inputs(config, read_model)
+        notes += tuple(repeat_notes(config.repeats, inputs))
         notes += model_steps.convert(job, data).notes
         data, split_notes = split_outputs(job, data)
         notes += split_notes
@@ -101,7 +113,7 @@ def debug(
         )
         report = replace(
             report,
-            model=model_steps.model_name(recipe),
+            model=model_steps.model_name(config),
             data="test" if data.is_tested else "representative",
             notes=notes if has_matplotlib() else (*notes, _NO_PLOT),
         )
@@ -120,7 +132,7 @@ def debug(
         if has_matplotlib():
             (folder / "debug.svg").write_bytes(draw_layer_errors(report))
         manifest = export_manifest(
-            _COMMAND, recipe, describe_all(folder), inputs, versions_of(runtimes)
+            _COMMAND, config, describe_all(folder), inputs, versions_of(runtimes)
         )
         manifest.write(folder)
     return report

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgepack.config.checked_settings import require_settings
+from edgepack.config.diff import DiffConfig
 from edgepack.core.errors import ReportError
+from edgepack.core.former_names import former_arguments
 from edgepack.core.schema_version import SCHEMA
 from edgepack.report.differences.comparison_figures import (
     StageNames,
     comparison_figures,
     names_needed,
 )
-from edgepack.report.differences.difference import ONLY_A, ONLY_B, Difference, Side, compare_figures
+from edgepack.report.differences.difference import ONLY_A, ONLY_B, DiffReport, Side, compare_figures
 from edgepack.report.differences.export_figures import export_figures
 from edgepack.report.differences.figure_kinds import Figure
 from edgepack.report.differences.firmware_figures import firmware_figures
@@ -32,15 +35,15 @@ _KINDS = {
 """The kind of a report by a key that identifies it; the first match wins."""
 
 
-def diff(a: Path | str, b: Path | str) -> Difference:
-    """Report which figures became better or worse from report ``a`` to report ``b``.
+@former_arguments(lambda a, b: DiffConfig(a=a, b=b), "diff(a, b)", "diff(DiffConfig(a=a, b=b))")
+def diff(config: DiffConfig) -> DiffReport:
+    """Report which figures became better or worse from one report to another.
 
-    Each is an output folder of ``export``, ``quantize``, ``compare`` or ``firmware``, the
-    report.json in it, or a file with the output of ``edgepack validate --format json``. Raises
-    :class:`~edgepack.core.errors.ReportError` for anything else, for a firmware or comparison
-    report against one of another kind, and for reports without a figure in common.
+    Raises :class:`~edgepack.core.errors.ReportError` for what is no report, for a firmware or
+    comparison report against one of another kind, and for reports without a figure in common.
     """
-    first, second = [_read(Path(path)) for path in (a, b)]
+    require_settings(config, DiffConfig, "diff")
+    first, second = [_read(path) for path in (config.a, config.b)]
     kinds = [first.kind, second.kind]
     exclusive = [kind for kind in (_FIRMWARE, _COMPARISON) if kind in kinds]
     if exclusive and first.kind != second.kind:
@@ -55,7 +58,7 @@ def diff(a: Path | str, b: Path | str) -> Difference:
             f"{first.report.file}: has no figure in common with {second.report.file}; compare"
             " reports of the same kind"
         )
-    return Difference(a=_side(first), b=_side(second), rows=rows)
+    return DiffReport(a=_side(first), b=_side(second), rows=rows)
 
 
 @dataclass(frozen=True)

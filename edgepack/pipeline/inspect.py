@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
+from edgepack.config.checked_settings import require_settings
+from edgepack.config.inspect import InspectConfig
+from edgepack.core.former_names import former_arguments
 from edgepack.footprint.liveness import GraphMemory, MemoryStep, called_graphs, graph_memories
 from edgepack.pipeline.validation.read_inputs import read_model, reporting_damage
 from edgepack.quantization.affine import real_range
 from edgepack.report.data.inspection import (
     GraphInspection,
-    Inspection,
+    InspectReport,
     LayerInspection,
     Peak,
     TensorInspection,
@@ -72,19 +75,24 @@ class _CountedConstants:
         return self.weights[tensor.buffer]
 
 
-def inspect(path: Path | str) -> Inspection:
+@former_arguments(
+    lambda path: InspectConfig(model=path),
+    "inspect(path)",
+    "inspect(InspectConfig(model=path))",
+)
+def inspect(config: InspectConfig) -> InspectReport:
     """Report the operators, tensors, memory and costs of a .tflite file.
 
     Raises :class:`~edgepack.core.errors.ModelError` if it is not a .tflite file, or damaged, and
     :class:`~edgepack.core.errors.AlteredError` if it does not match the manifest beside it.
     """
-    path = Path(path)
-    data, model = read_model(path)
-    with reporting_damage(path):
-        return _inspection(path, data, model)
+    require_settings(config, InspectConfig, "inspect")
+    data, model = read_model(config.model)
+    with reporting_damage(config.model):
+        return _inspection(config.model, data, model)
 
 
-def _inspection(path: Path, data: bytes, model: Model) -> Inspection:
+def _inspection(path: Path, data: bytes, model: Model) -> InspectReport:
     counted = _CountedConstants()
     graphs = tuple(
         _graph(graph, memory, counted)
@@ -92,7 +100,7 @@ def _inspection(path: Path, data: bytes, model: Model) -> Inspection:
     )
     buffers = {each.buffer: len(each.data) for graph in model.subgraphs for each in graph.tensors}
     weights = _Weights.sum(counted.weights.values())
-    return Inspection(
+    return InspectReport(
         model=path.name,
         artifact=describe_bytes(data),
         constant_bytes=sum(buffers.values()),

@@ -9,7 +9,9 @@ from edgepack.calibration.lint import REPRESENTATIVE, TEST, LintFinding, ModelLi
 from edgepack.calibration.lint.data_rules import lint_data
 from edgepack.calibration.lint.dataset_profile import find_class_labels, profile_dataset
 from edgepack.calibration.lint.model_rules import choose_lint_samples
-from edgepack.config.export import Recipe
+from edgepack.config.checked_settings import require_settings
+from edgepack.config.export import as_export
+from edgepack.config.lint import LintConfig
 from edgepack.core.codec import restore
 from edgepack.core.errors import DatasetError
 from edgepack.core.progress import Progress
@@ -22,27 +24,31 @@ from edgepack.report.data.lint import LintReport
 from edgepack.storage.dataset import Dataset
 
 
-def lint(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> LintReport:
-    """Look for likely mistakes in the datasets of a recipe; writes nothing.
+def lint(
+    config: LintConfig, progress: Progress | None = None, *, verbose: bool = False
+) -> LintReport:
+    """Look for likely mistakes in the datasets of a model; writes nothing.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    detect_format(recipe.model)
+    require_settings(config, LintConfig, "lint")
+    detect_format(config.model)
     with (
         temporary_folder() as work,
-        model_session(recipe.source, work, verbose=verbose) as session,
+        model_session(config.source, work, verbose=verbose) as session,
     ):
-        job = new_job(recipe, work, work, session, progress, verbose=verbose)
+        settings = as_export(config, output=work)
+        job = new_job(settings, work, work, session, progress, verbose=verbose)
         return run_linter(job, load_model_and_data(job))
 
 
 def lint_findings(job: Job, data: JobData) -> tuple[LintFinding, ...]:
     """Return the linter's findings.
 
-    Raises :class:`DatasetError` for a finding if the recipe is strict.
+    Raises :class:`DatasetError` for a finding if the settings are strict.
     """
     findings = run_linter(job, data).findings
-    if findings and job.recipe.strict:
+    if findings and job.config.strict:
         more = f" (and {len(findings) - 1} more: see edgepack lint)" if len(findings) > 1 else ""
         raise DatasetError(f"{findings[0]}{more}")
     return findings
@@ -51,7 +57,7 @@ def lint_findings(job: Job, data: JobData) -> tuple[LintFinding, ...]:
 def run_linter(job: Job, data: JobData) -> LintReport:
     """Apply every rule: data rules in this process, model rules in the TensorFlow process."""
     datasets = {}
-    if job.recipe.representative is not None:
+    if job.config.representative is not None:
         datasets[REPRESENTATIVE] = data.representative
     if data.is_tested:
         datasets[TEST] = data.evaluation_data
@@ -65,7 +71,7 @@ def run_linter(job: Job, data: JobData) -> LintReport:
         results = [restore(ModelLint, future.result()) for future in pending]
     model_findings = [finding for result in results for finding in result.findings]
     return LintReport(
-        model=model_name(job.recipe),
+        model=model_name(job.config),
         samples={role: profiled.samples for role, profiled in profiles.items()},
         witnesses={role: result.witnesses for role, result in zip(datasets, results, strict=True)},
         findings=(*model_findings, *findings),

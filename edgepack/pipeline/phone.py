@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from edgepack.config.checked_settings import require_settings
 from edgepack.config.labels import find_labelled_output, read_labels
 from edgepack.config.phone import PhoneConfig
 from edgepack.config.preprocessing import Preprocessing
@@ -35,6 +36,7 @@ def phone(config: PhoneConfig) -> PhoneReport:
     run, :class:`~edgepack.core.errors.ConfigError` for labels or preprocessing that do not fit the
     model, and :class:`~edgepack.core.errors.OutputError` if the folder cannot be written.
     """
+    require_settings(config, PhoneConfig, "phone")
     model = _phone_model(config, read_file(config.model))
     with reporting_damage(config.model):
         data = with_metadata(model)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgepack.config.export import Recipe
-from edgepack.config.quantization import FixedPoint
-from edgepack.core.errors import ConfigError, ConversionError
+from edgepack.config.checked_settings import require_settings
+from edgepack.config.export import as_export
+from edgepack.config.study import StudyConfig
+from edgepack.core.errors import ConversionError
 from edgepack.core.progress import Progress, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.evaluation.deviation import why_no_outputs
@@ -30,64 +31,62 @@ _COMMAND = "study"
 
 
 def study(
-    recipe: Recipe,
-    settings: FixedPoint,
+    config: StudyConfig,
     progress: Progress | None = None,
     *,
     verbose: bool = False,
 ) -> StudyReport:
     """Round the float model's weights to few bits, and run it on the test data on LiteRT.
 
-    Only the recipe's model, test data, metric, output and seed are used. Writes the float model,
-    study.json and the manifest.
+    Writes the float model, study.json and the manifest.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    detect_format(recipe.model)
-    if recipe.test is None:
-        raise ConfigError("a study needs samples to run the model on: give --test")
+    require_settings(config, StudyConfig, "study")
+    detect_format(config.model)
+    settings = as_export(config)
     with (
         staged_output(
-            recipe.output, _COMMAND, recipe.inputs.values(), force=recipe.force
+            config.output, _COMMAND, settings.inputs.values(), force=config.force
         ) as folder,
         TemporaryFolder(folder.parent) as work,
-        model_session(recipe.source, work, reads=[folder], verbose=verbose) as session,
+        model_session(config.source, work, reads=[folder], verbose=verbose) as session,
         interpreters([LITERT], verbose=verbose) as running,
     ):
-        job = new_job(recipe, folder, work, session, progress)
-        read_model = describe_model(recipe.source)
+        job = new_job(settings, folder, work, session, progress)
+        read_model = describe_model(config.source)
         data = load_model_and_data(job)
-        inputs = describe_inputs(recipe, read_model)
+        inputs = describe_inputs(settings, read_model)
         model_steps.convert(job, data)
-        report = _study(job, data, settings, running)
+        report = _study(job, data, config, running)
         text_files.write_json(folder / "study.json", report.to_dict())
         manifest = export_manifest(
-            _COMMAND, recipe, describe_all(folder), inputs, versions_of([LITERT])
+            _COMMAND, settings, describe_all(folder), inputs, versions_of([LITERT])
         )
         manifest.write(folder)
     return report
 
 
-def _study(job: Job, data: JobData, settings: FixedPoint, running: Interpreters) -> StudyReport:
+def _study(job: Job, data: JobData, config: StudyConfig, running: Interpreters) -> StudyReport:
     names = [output.name for output in data.signature.outputs]
     model = job.float_tflite.read_bytes()
     float_outputs = _run(data, model, running, job.work)
     scorers = make_evaluators(float_outputs, data.measures)
     simulated = []
-    pairs = [(bits, rounding) for bits in settings.bits for rounding in settings.roundings]
+    pairs = [(bits, rounding) for bits in config.bits for rounding in config.roundings]
     with job.progress.step("study") as update:
         for done, (bits, rounding) in enumerate(pairs):
             update(done, len(pairs), f"{bits} bits, {rounding}")
-            rounded = round_weights(model, bits, rounding, job.recipe.seed)
+            rounded = round_weights(model, bits, rounding, config.seed)
             with TemporaryFolder(job.work) as work:  # outputs are files there
                 outputs = _run(data, rounded, running, work)
                 scores = {name: scorers[name].score(outputs[name], None) for name in names}
             simulated.append(Simulated(bits=bits, rounding=rounding, outputs=scores))
     measures = {name: data.measures.get(name) for name in names}
     return StudyReport(
-        model=model_steps.model_name(job.recipe),
+        model=model_steps.model_name(job.config),
         samples=len(data.evaluation_data),
-        seed=job.recipe.seed,
+        seed=config.seed,
         metrics={
             name: measure.metric.name if measure else None for name, measure in measures.items()
         },

@@ -22,7 +22,7 @@ from edgepack.calibration.activations.scale_limits import usable_ranges
 from edgepack.calibration.activations.shared_scale import sharing_groups
 from edgepack.checks import rules_out
 from edgepack.checks.evidence import Evidence
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.core.errors import EdgepackError
 from edgepack.core.progress import NoProgress, ignore
 from edgepack.devices.scheme_support import why_refused
@@ -95,8 +95,8 @@ class Trier:
         layouts = dict(zip(self._output_names, output_layouts(model.main), strict=True))
         split = self._split(layouts, report.channels)
         possible = [
-            *([_split_remedy(self.job.recipe)] if split else []),
-            *remedies(report.layers, self.job.recipe),
+            *([_split_remedy(self.job.config)] if split else []),
+            *remedies(report.layers, self.job.config),
         ]
         possible = [each for each in possible if self._is_possible(each)]
         if not possible:
@@ -132,7 +132,7 @@ class Trier:
         self, layouts: Mapping[str, OutputLayout], channels: Mapping[str, Sequence[ChannelGroup]]
     ) -> SplitOutputs | None:
         """Return the float model with split outputs, if that divides one with such channels."""
-        if self.job.recipe.split_outputs or self.job.recipe.ranges:
+        if self.job.config.split_outputs or self.job.config.ranges:
             return None
         if not any(
             channels.get(name) and not each.pieces.obstacle for name, each in layouts.items()
@@ -143,10 +143,10 @@ class Trier:
 
     def _is_possible(self, remedy: Remedy) -> bool:
         """Whether all targets support a remedy, and what it needs is known."""
-        recipe = remedy.recipe
-        if any(why_refused(recipe.quantization, target) for target in self.targets):
+        config = remedy.config
+        if any(why_refused(config.quantization, target) for target in self.targets):
             return False
-        needs_statistics = recipe.observer != self.job.recipe.observer and not remedy.own_range
+        needs_statistics = config.observer != self.job.config.observer and not remedy.own_range
         return not needs_statistics or bool(self.calibration and self.calibration.observed)
 
     def _affordable_trials(self, model: Model) -> int:
@@ -164,14 +164,14 @@ class Trier:
     ) -> Trial:
         folder = self._folder(f"trial-{number}")
         job = replace(
-            self.job, recipe=remedy.recipe, folder=folder, work=folder, progress=NoProgress()
+            self.job, config=remedy.config, folder=folder, work=folder, progress=NoProgress()
         )
         after, failure, options = None, None, remedy.options
         ranges = self.job.folder / f"ranges-{number}.json" if remedy.own_range else None
         if ranges:
             options = f"{options} {ranges.name}"
         try:
-            if split and remedy.recipe.split_outputs:
+            if split and remedy.config.split_outputs:
                 job.float_tflite.write_bytes(split.tflite)
                 calibrate(job, self.data, self.calibrator)
             else:
@@ -213,7 +213,7 @@ class Trier:
 
     def _write_ranges(self, remedy: Remedy, job: Job, path: Path | None) -> None:
         """Write the ranges of a remedy into the float model, and into a file that it needs."""
-        if self.calibration is None or not job.recipe.quantization.needs_ranges:
+        if self.calibration is None or not job.config.quantization.needs_ranges:
             return
         ranges, observed = self.calibration.ranges, self.calibration.observed
         if path and remedy.own_range:
@@ -222,8 +222,8 @@ class Trier:
             ranges = {**ranges, **dict.fromkeys(names, own)}
             save_ranges(path, ranges, None, None, self.calibration.constants)
             ranges = load_ranges(path, self._graph)
-        elif observed and job.recipe.observer != self.job.recipe.observer:
-            ranges = choose_ranges(self._graph, observed, job.recipe.observer)
+        elif observed and job.config.observer != self.job.config.observer:
+            ranges = choose_ranges(self._graph, observed, job.config.observer)
         calibrated = self.job.calibrated_tflite.read_bytes()  # with clipped constants
         usable = usable_ranges(read_tflite(calibrated).main, ranges)
         job.calibrated_tflite.write_bytes(write_ranges(calibrated, usable))
@@ -265,8 +265,8 @@ class Trier:
         return list(load_arrays(array_paths(stem, self._output_names)).values())
 
 
-def _split_remedy(recipe: Recipe) -> Remedy:
-    return Remedy(options=SPLIT_OUTPUTS, recipe=replace(recipe, split_outputs=True))
+def _split_remedy(config: ExportConfig) -> Remedy:
+    return Remedy(options=SPLIT_OUTPUTS, config=replace(config, split_outputs=True))
 
 
 def _names_that_share_a_scale(graph: Graph, layer: str) -> list[str]:

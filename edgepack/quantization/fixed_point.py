@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepack.config.quantization import STOCHASTIC
+from edgepack.config.study import STOCHASTIC
 from edgepack.tflite.parser import buffer, read_tflite
 from edgepack.tflite.sparsity import weight_tensors
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from edgepack.config.export import is_function_name
+from edgepack.config.inputs import is_function_name
 from edgepack.core.errors import OutputError
 
 _MAX_LINKS = 40

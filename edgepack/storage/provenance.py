@@ -10,12 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgepack.config.export import (
-    ModelSource,
-    Recipe,
-    is_function_name,
-    step_as_json,
-)
+from edgepack.config.compression_step import step_as_json
+from edgepack.config.export import ExportConfig
+from edgepack.config.inputs import is_function_name
+from edgepack.config.model_source import ModelSource
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ModelError
 from edgepack.core.wording import WARNING
@@ -46,32 +44,32 @@ def package_versions(
 
 def export_manifest(
     command: str,
-    recipe: Recipe,
+    config: ExportConfig,
     artifacts: dict[str, Artifact],
     inputs: dict[str, Any],
     interpreters: Mapping[str, str],
 ) -> Manifest:
-    """Return the manifest of a folder that a recipe made.
+    """Return the manifest of a folder that was made with these settings.
 
     ``inputs`` are those that :func:`describe_inputs` returns.
     """
     settings = {
-        "custom_objects": list(recipe.custom_objects),
-        "allow_unsafe": recipe.allow_unsafe,
-        "observer": recipe.observer,
+        "custom_objects": list(config.custom_objects),
+        "allow_unsafe": config.allow_unsafe,
+        "observer": config.observer,
         # Without compression, manifests have always had "prune": null.
         **(
-            {"compress": [*map(step_as_json, recipe.compress)]}
-            if recipe.compress
+            {"compress": [*map(step_as_json, config.compress)]}
+            if config.compress
             else {"prune": None}
         ),
-        "samples": recipe.samples,
-        "seed": recipe.seed,
-        "quantization": as_json(recipe.quantization),
-        **({"split_outputs": True} if recipe.split_outputs else {}),
-        "targets": list(recipe.targets),
-        "metric": recipe.metric,
-        **({"budgets": budgets} if (budgets := recipe.budgets.given) else {}),
+        "samples": config.samples,
+        "seed": config.seed,
+        "quantization": as_json(config.quantization),
+        **({"split_outputs": True} if config.split_outputs else {}),
+        "targets": list(config.targets),
+        "metric": config.metric,
+        **({"budgets": budgets} if (budgets := config.budgets.given) else {}),
     }
     return Manifest(
         command=command,
@@ -97,17 +95,17 @@ def describe_model(source: ModelSource) -> dict[str, Any]:
     return {role: describe_data(path) for role, path in source.inputs.items()}
 
 
-def describe_inputs(recipe: Recipe, model: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe the inputs of a recipe by their roles, as :func:`describe_data` does.
+def describe_inputs(config: ExportConfig, model: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the inputs of an export by their roles, as :func:`describe_data` does.
 
     ``model`` is what :func:`describe_model` returned before the model was loaded. Raises
     :class:`ModelError` if its files have changed since: what was loaded is then unknown.
     """
-    inputs = {role: describe_data(data) for role, data in recipe.inputs.items()}
+    inputs = {role: describe_data(data) for role, data in config.inputs.items()}
     for role, described in model.items():
         if inputs[role] != described:
             raise ModelError(
-                f"{recipe.inputs[role]}: changed while it was read; run the command again when it"
+                f"{config.inputs[role]}: changed while it was read; run the command again when it"
                 " is complete"
             )
     return inputs

@@ -29,7 +29,7 @@ from edgepack.calibration.datasets.sources.source import Context, SampleSource, 
 from edgepack.calibration.datasets.sources.stream import open_object
 from edgepack.calibration.datasets.sources.tfrecord import TfRecords, is_tfrecord
 from edgepack.calibration.datasets.sources.wav import WavFolder
-from edgepack.config.export import is_function_name
+from edgepack.config.inputs import is_function_name
 from edgepack.core.errors import DatasetError, MissingToolError
 from edgepack.core.file_contents import EXCHANGED, kind_of_model
 from edgepack.core.user_files import require_not_special

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from edgepack.compression.pruning.settings import DEFAULT_SPARSITY, Prune
-from edgepack.config.export import Schedule
+from edgepack.config.compression_step import Schedule
 from edgepack.core.errors import ModelError
 from edgepack.core.wording import did_you_mean
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from edgepack.compression.training.task import Trained
-from edgepack.config.export import CompressionStep, FineTune
+from edgepack.config.compression_step import CompressionStep, FineTune
 from edgepack.core.errors import ConfigError
 
 DEFAULT_SPARSITY = 0.5
@@ -34,6 +34,7 @@ class Prune(CompressionStep):
     fine_tune: FineTune | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         criteria = {
             "a sparsity": self.sparsity,
             "a threshold": self.threshold,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.compression.training.task import Training
-from edgepack.config.export import DISTILLATION
+from edgepack.config.compression_step import DISTILLATION
 from edgepack.core.errors import ConfigError
 from edgepack.core.wording import did_you_mean
 from edgepack.load.allowlist import AllowedKerasNames, allowed_keras_names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from edgepack.config.export import MULTI_WORKER
+from edgepack.config.compression_step import MULTI_WORKER
 from edgepack.core.errors import ConfigError, reason
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgepack.config.export import DISTILLATION, FineTune
+from edgepack.config.compression_step import DISTILLATION, FineTune
 from edgepack.core.errors import ConfigError
 
 if TYPE_CHECKING:

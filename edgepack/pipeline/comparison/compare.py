@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgepack.config.checked_settings import require_settings
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ConversionError, ModelError
 from edgepack.core.former_names import former_argument
@@ -34,7 +35,7 @@ from edgepack.pipeline.validation.lineage import lineage_notes
 from edgepack.report.data.comparison import (
     FLOAT,
     QUANTIZED,
-    ComparisonReport,
+    CompareReport,
     FoldsReport,
     Stage,
 )
@@ -57,7 +58,7 @@ _COMMAND = "compare"
 @former_argument("trial", "config")
 def compare(
     config: CompareConfig, progress: Progress | None = None, *, verbose: bool = False
-) -> ComparisonReport:
+) -> CompareReport:
     """Compare a float model with others on the same samples, and report whether a drop is real.
 
     Writes ``config.output`` atomically, if it is set: report.html, report.md, report.json and the
@@ -66,6 +67,7 @@ def compare(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
+    require_settings(config, CompareConfig, "compare")
     progress = progress or NoProgress()
     plan = plan_folds(config)
     with ExitStack() as stack:
@@ -149,9 +151,9 @@ def _report(
     folds: FoldsReport | None,
     lint: LintReport | None,
     notes: Sequence[str],
-) -> ComparisonReport:
+) -> CompareReport:
     inputs = _inputs(setup)
-    return ComparisonReport(
+    return CompareReport(
         model=setup.config.model.resolve().name,
         float_runtime=setup.float_model.runtime,
         data=inputs["test"],
@@ -217,7 +219,7 @@ def _inputs(setup: ComparisonSetup) -> dict[str, dict[str, object]]:
 
 
 def _write(
-    folder: Path, report: ComparisonReport, shown: ShownSamples, runtimes: Sequence[Runtime]
+    folder: Path, report: CompareReport, shown: ShownSamples, runtimes: Sequence[Runtime]
 ) -> None:
     text_files.write_json(folder / "report.json", report.to_dict())
     write_page(folder, comparison_document(report, shown))

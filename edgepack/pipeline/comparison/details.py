@@ -24,7 +24,7 @@ from edgepack.pipeline.validation.read_inputs import ParsedFile, read_inputs, re
 from edgepack.pipeline.validation.validate import Subject, examine, runtimes_for
 from edgepack.report.data.comparison import QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
-from edgepack.report.data.validation import ValidationReport
+from edgepack.report.data.validation import ValidateReport
 from edgepack.runtimes import LITERT, RUNTIMES
 from edgepack.tflite.sparsity import weight_sparsity
 from edgepack.workers.restarting_worker import RestartingWorker
@@ -79,8 +79,8 @@ class CandidateDetails:
 
         The linter loads the model in TensorFlow, which may refuse a file that interpreters run.
         """
-        setup, config = self._setup, self._setup.config
-        recipe = config.as_recipe(setup.work)
+        setup = self._setup
+        config = setup.config.as_export(setup.work)
         data = setup.samples.data
         key = [
             "lint",
@@ -92,13 +92,13 @@ class CandidateDetails:
         ]
         try:
             report = setup.cache.get_or_compute(
-                key, LintReport, lambda: run_linter(setup.job(recipe), setup.data)
+                key, LintReport, lambda: run_linter(setup.job(config), setup.data)
             )
         except EdgepackError as error:
             return None, (f"the data was not linted: {_message(error, config.model)}",)
         return report, ()
 
-    def _validate(self, file: ParsedFile, float_file: ParsedFile | None) -> ValidationReport:
+    def _validate(self, file: ParsedFile, float_file: ParsedFile | None) -> ValidateReport:
         setup = self._setup
         key = [
             "validate",
@@ -108,7 +108,7 @@ class CandidateDetails:
             [runtime.version() for runtime in RUNTIMES.values()],
         ]
 
-        def validation() -> ValidationReport:
+        def validation() -> ValidateReport:
             with TemporaryFolder(setup.work) as work:
                 config = ValidateConfig(model=file.path)
                 inputs = read_inputs(
@@ -124,7 +124,7 @@ class CandidateDetails:
                     budgets={},
                 )
 
-        return setup.cache.get_or_compute(key, ValidationReport, validation)
+        return setup.cache.get_or_compute(key, ValidateReport, validation)
 
     def _layers(self, file: ParsedFile, float_file: ParsedFile) -> DebugReport:
         setup = self._setup

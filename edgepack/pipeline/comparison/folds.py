@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.activations.calibrator import Calibrator
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import ignore
@@ -129,7 +129,7 @@ def cross_validate(
     folds = []
     with (
         setup.progress.step("folds") as update,
-        calibrating(job.recipe, verbose=setup.verbose) as calibrator,
+        calibrating(job.config, verbose=setup.verbose) as calibrator,
     ):
         for number, mask in enumerate(split.masks, 1):
             update(number - 1, plan.count)
@@ -191,8 +191,8 @@ def _settings(candidate: Path, origin: Origin | None) -> CalibrationSettings:
     return settings
 
 
-def _recipe(config: CompareConfig, settings: CalibrationSettings) -> Recipe:
-    return config.as_recipe(
+def _recipe(config: CompareConfig, settings: CalibrationSettings) -> ExportConfig:
+    return config.as_export(
         Path(),  # nothing is written there
         metric=config.metric,
         samples=settings.samples,
@@ -225,7 +225,7 @@ def _run_fold(
 
     Returns the run, and the tensor of the output that is scored.
     """
-    chosen = choose_calibration_samples(job.recipe, ~mask, labels)
+    chosen = choose_calibration_samples(job.config, ~mask, labels)
     others = subset(data.evaluation_data, chosen, job.work / "others")
     calibrate(job, replace(data, representative=others), calibrator)
     model, _ = model_steps.quantize_model(job)

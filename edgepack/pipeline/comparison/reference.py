@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.core.codec import restore
 from edgepack.core.signature import LoadedModelInfo, Signature

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets, share_not_shown
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.config.labels import find_labelled_output, read_labels, require_class_order
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.progress import Progress
@@ -92,10 +92,10 @@ class ComparisonSetup:
             notes=(),
         )
 
-    def job(self, recipe: Recipe) -> Job:
+    def job(self, config: ExportConfig) -> Job:
         """Return a job for export steps on the float model, which TensorFlow loads if necessary."""
         session = self.float_model.session()
-        return new_job(recipe, self.work, self.work, session, verbose=self.verbose)
+        return new_job(config, self.work, self.work, session, verbose=self.verbose)
 
 
 def read_setup(

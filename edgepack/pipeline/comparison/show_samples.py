@@ -9,14 +9,14 @@ import numpy as np
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.quantization.affine import dequantize
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.shown_samples import ShownSample, ShownSamples, samples_to_show
 from edgepack.report.data.stage_runs import output_names
 from edgepack.storage.arrays import Arrays
 
 
 def show_samples(
-    report: ComparisonReport,
+    report: CompareReport,
     candidates: Sequence[Candidate],
     inputs: Arrays,
     float_run: RuntimeOutputs,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.sampling import choose_samples
 from edgepack.calibration.datasets.sources.source import Survey
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.core.errors import ConfigError
 from edgepack.evaluation.paired_outputs import Mask
 from edgepack.storage.array_writer import write_selected_rows
@@ -52,17 +52,19 @@ def _why_unstratified(labels: NDArray[Any] | None, count: int) -> str | None:
     return f"class {classes[rarest]:.0f} has {number}"
 
 
-def choose_calibration_samples(recipe: Recipe, others: Mask, labels: NDArray[Any] | None) -> Mask:
-    """Choose the recipe's number of samples from the ``others``, as the dataset reader does.
+def choose_calibration_samples(
+    config: ExportConfig, others: Mask, labels: NDArray[Any] | None
+) -> Mask:
+    """Choose ``config.samples`` samples from the ``others``, as the dataset reader does.
 
     Masks and ``labels`` are (samples,).
     """
-    if recipe.samples is None:
+    if config.samples is None:
         return others
     rows = np.flatnonzero(others)
     survey = Survey(count=len(rows), labels=None if labels is None else labels[rows])
     return np.isin(
-        np.arange(len(others)), rows[choose_samples(survey, recipe.samples, recipe.seed)]
+        np.arange(len(others)), rows[choose_samples(survey, config.samples, config.seed)]
     )
 
 

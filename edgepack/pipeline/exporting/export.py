@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from edgepack.config.export import DEFAULT_TARGETS, Recipe
+from edgepack.config.checked_settings import require_settings
+from edgepack.config.export import ExportConfig
+from edgepack.config.quantizing import DEFAULT_TARGETS
 from edgepack.core.errors import ConfigError
 from edgepack.core.progress import Progress
 from edgepack.devices.target import load_targets
 from edgepack.pipeline.exporting.produce import produce
-from edgepack.report.data.export import Report
+from edgepack.report.data.export import ExportReport
 
 
-def export(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
+def export(
+    config: ExportConfig, progress: Progress | None = None, *, verbose: bool = False
+) -> ExportReport:
     """Export a model: compress it if requested, quantize, emit C, validate and compare.
 
-    Writes ``recipe.output`` atomically, and returns the report that it contains. A model that fails
+    Writes ``config.output`` atomically, and returns the report that it contains. A model that fails
     on a target is still written; see ``report.passed``. ``verbose`` lets TensorFlow and the
     interpreters write to standard error.
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    if not recipe.targets:
+    require_settings(config, ExportConfig, "export")
+    if not config.targets:
         raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
-    targets = load_targets(recipe.targets)
+    targets = load_targets(config.targets)
     runtimes = [name for target in targets for name in target.interpreters]
-    return produce("export", recipe, targets, runtimes, progress, firmware=True, verbose=verbose)
+    return produce("export", config, targets, runtimes, progress, firmware=True, verbose=verbose)

@@ -1,4 +1,4 @@
-"""The common pipeline of ``export`` and ``quantize``, from a recipe to an output folder."""
+"""The common pipeline of ``export`` and ``quantize``, from settings to an output folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from edgepack.compression.training.checkpoint import (
     remove_checkpoints,
     require_no_checkpoints,
 )
-from edgepack.config.export import MULTI_WORKER, Recipe
+from edgepack.config.compression_step import MULTI_WORKER
+from edgepack.config.export import ExportConfig
 from edgepack.config.project_file import read_project_file
 from edgepack.core.codec import restore
 from edgepack.core.progress import Progress
@@ -64,7 +65,7 @@ from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.quantization.represented_ranges import cut_range_notes
 from edgepack.report.data.compression import StepReport, last_step_of
-from edgepack.report.data.export import Report, RuntimeReport, SparsityReport
+from edgepack.report.data.export import ExportReport, RuntimeReport, SparsityReport
 from edgepack.report.document.write import write_page
 from edgepack.report.pages.export import export_document
 from edgepack.runtimes import REFERENCE
@@ -88,7 +89,7 @@ from edgepack.tflite.sparsity import Sparsity, weight_sparsity
 
 def produce(
     command: str,
-    recipe: Recipe,
+    config: ExportConfig,
     targets: Sequence[Target],
     runtimes: Sequence[str],
     progress: Progress | None,
@@ -96,7 +97,7 @@ def produce(
     firmware: bool,
     notes: Iterable[str] = (),
     verbose: bool,
-) -> Report:
+) -> ExportReport:
     """Compress and split outputs if asked to, quantize, run, compare and judge; write the folder.
 
     ``command`` is the name of the command; ``firmware`` adds the model as C; ``notes`` go
@@ -104,39 +105,39 @@ def produce(
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure, such as a
     ``ConfigError`` without the data that the scheme needs.
     """
-    _require_possible(recipe, targets, firmware=firmware)
-    installed, missing = find_runtimes(runtimes, recipe.quantization)
+    _require_possible(config, targets, firmware=firmware)
+    installed, missing = find_runtimes(runtimes, config.quantization)
     notes = (*notes, *missing)
-    paths = [*recipe.inputs.values(), *map(target_file, recipe.targets)]
-    checkpoints = checkpoint_files(recipe.checkpoints, len(recipe.fine_tunings))
+    paths = [*config.inputs.values(), *map(target_file, config.targets)]
+    checkpoints = checkpoint_files(config.checkpoints, len(config.fine_tunings))
     paths += checkpoints
-    if not recipe.resume:
+    if not config.resume:
         require_no_checkpoints(checkpoints)
     with (
-        staged_output(recipe.output, command, paths, force=recipe.force) as folder,
+        staged_output(config.output, command, paths, force=config.force) as folder,
         # On the same disk as the output, so that a message about a full disk names the right one.
         TemporaryFolder(folder.parent) as work,
-        checkpoint_folder(recipe.checkpoints),
+        checkpoint_folder(config.checkpoints),
         model_session(
-            recipe.source,
+            config.source,
             work,
             reads=[folder],
-            writes=[recipe.checkpoints] if recipe.checkpoints else [],
+            writes=[config.checkpoints] if config.checkpoints else [],
             verbose=verbose,
-            connects=recipe.strategy == MULTI_WORKER,
+            connects=config.strategy == MULTI_WORKER,
         ) as session,
         interpreters(installed, verbose=verbose) as running,
-        calibrating(recipe, verbose=verbose) as calibrator,
+        calibrating(config, verbose=verbose) as calibrator,
     ):
-        job = new_job(recipe, folder, work, session, progress, verbose=verbose)
-        read_model = describe_model(recipe.source)
+        job = new_job(config, folder, work, session, progress, verbose=verbose)
+        read_model = describe_model(config.source)
         data = load_model_and_data(job)
-        budgets = {COMMAND: recipe.budgets} | data.budgets
+        budgets = {COMMAND: config.budgets} | data.budgets
         require_measurable(budgets, targets, data.measures.values(), is_tested=data.is_tested)
         notes += (*data.notes, *unmeasured_budget_notes(budgets, targets))
         lint = lint_findings(job, data)
-        inputs = describe_inputs(recipe, read_model)
-        notes += tuple(repeat_notes(recipe.repeats, inputs))
+        inputs = describe_inputs(config, read_model)
+        notes += tuple(repeat_notes(config.repeats, inputs))
         steps = compress(job, data, inputs)
         converted = model_steps.convert(job, data)
         data, split_notes = split_outputs(job, data)
@@ -148,7 +149,7 @@ def produce(
         notes += (*converted.notes, *size_notes(job, model, is_unrolled=converted.is_unrolled))
         if firmware:
             model_steps.emit_c(job)
-        predictions = model_steps.start_predictions(job, data, stage_names(recipe))
+        predictions = model_steps.start_predictions(job, data, stage_names(config))
         workload = model_steps.quantized_workload(job, data, model)
         size = job.quantized_tflite.stat().st_size
         idle = find_unneeded_runtimes(installed, targets, model, size, budgets)
@@ -184,14 +185,14 @@ def produce(
             contradictions=contradictions,
             origin=_collapse_origin(job, data, compression, comparison),
         )
-        report = Report(
-            model=model_steps.model_name(recipe),
+        report = ExportReport(
+            model=model_steps.model_name(config),
             float_runtime=data.runtime,
             artifacts=describe_all(folder),
             quantization=quantization,
             comparison=comparison,
             compression=compression,
-            calibration=calibration_report(recipe, calibration, model),
+            calibration=calibration_report(config, calibration, model),
             runtimes=_runtime_reports(validation),
             sparsity=_sparsity(job, model),
             targets=judge_targets(targets, evidence),
@@ -200,30 +201,30 @@ def produce(
             notes=(*notes, *partial_run_notes(runs, workload, idle), *validation.notes),
         )
         manifest = export_manifest(
-            command, recipe, report.artifacts, inputs, versions_of(installed)
+            command, config, report.artifacts, inputs, versions_of(installed)
         )
         _write_report(folder, report, manifest)
     remove_checkpoints(checkpoints)
     return report
 
 
-def _write_report(folder: Path, report: Report, manifest: Manifest) -> None:
+def _write_report(folder: Path, report: ExportReport, manifest: Manifest) -> None:
     """Write the report as JSON and as a page, then the manifest, which lists them, too."""
     text_files.write_json(folder / "report.json", report.to_dict())
     write_page(folder, export_document(report, manifest))
     replace(manifest, artifacts=describe_all(folder)).write(folder)
 
 
-def _require_possible(recipe: Recipe, targets: Sequence[Target], *, firmware: bool) -> None:
-    """Raise for what a recipe asks for and cannot have, before the work."""
-    detect_format(recipe.model)
+def _require_possible(config: ExportConfig, targets: Sequence[Target], *, firmware: bool) -> None:
+    """Raise for what the settings ask for and cannot have, before the work."""
+    detect_format(config.model)
     if firmware:
-        model_steps.c_name(recipe)
-    require_data(recipe)
-    require_techniques(recipe)
-    require_supported(recipe.quantization, targets)
-    project_file = read_project_file(recipe.project_file)
-    require_drop_limit({COMMAND: recipe.budgets} | project_file_budgets(project_file), targets)
+        model_steps.c_name(config)
+    require_data(config)
+    require_techniques(config)
+    require_supported(config.quantization, targets)
+    project_file = read_project_file(config.project_file)
+    require_drop_limit({COMMAND: config.budgets} | project_file_budgets(project_file), targets)
 
 
 def _collapse_origin(

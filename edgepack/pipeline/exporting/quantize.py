@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from edgepack.config.export import DEFAULT_TARGETS, Recipe
+from edgepack.config.checked_settings import require_settings
+from edgepack.config.export import as_export
+from edgepack.config.quantize import QuantizeConfig
+from edgepack.config.quantizing import DEFAULT_TARGETS
 from edgepack.core.progress import Progress
 from edgepack.devices.scheme_support import left_out_notes, supporting_runtimes, supporting_targets
 from edgepack.devices.target import load_targets
 from edgepack.pipeline.exporting.produce import produce
-from edgepack.report.data.export import Report
+from edgepack.report.data.export import ExportReport
 
 
-def quantize(recipe: Recipe, progress: Progress | None = None, *, verbose: bool = False) -> Report:
+def quantize(
+    config: QuantizeConfig, progress: Progress | None = None, *, verbose: bool = False
+) -> ExportReport:
     """Quantize a model, run it on the interpreters and compare it with float.
 
-    Like :func:`~edgepack.pipeline.exporting.export.export`, but without C. If the recipe names no
-    target, uses the default targets and all interpreters that support the scheme.
+    Like :func:`~edgepack.pipeline.exporting.export.export`, but without C. Without
+    targets, uses the default targets and all interpreters that support the scheme.
     """
+    require_settings(config, QuantizeConfig, "quantize")
     notes: list[str] = []
-    if recipe.targets:
-        targets = load_targets(recipe.targets)
+    if config.targets:
+        targets = load_targets(config.targets)
         runtimes = [name for target in targets for name in target.interpreters]
     else:
-        targets = supporting_targets(recipe.quantization, DEFAULT_TARGETS)
-        runtimes = supporting_runtimes(recipe.quantization)
-        notes = left_out_notes(recipe.quantization, DEFAULT_TARGETS)
+        targets = supporting_targets(config.quantization, DEFAULT_TARGETS)
+        runtimes = supporting_runtimes(config.quantization)
+        notes = left_out_notes(config.quantization, DEFAULT_TARGETS)
     return produce(
-        *("quantize", recipe, targets, runtimes, progress),
+        *("quantize", as_export(config), targets, runtimes, progress),
         firmware=False,
         notes=notes,
         verbose=verbose,

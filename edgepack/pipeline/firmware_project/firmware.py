@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgepack.config.checked_settings import require_settings
 from edgepack.config.firmware import FirmwareConfig
 from edgepack.core.errors import ConfigError, MissingToolError, TargetError
 from edgepack.core.former_names import former_argument
@@ -48,6 +49,7 @@ def firmware(
     standard error. Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause
     or cure, including a model that TensorFlow Lite Micro does not run.
     """
+    require_settings(config, FirmwareConfig, "firmware")
     progress = progress or NoProgress()
     target = load_target(config.target)
     _require_micro(target)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgepack.config.export import without_none
 from edgepack.config.firmware import ONLY_MODEL, FirmwareConfig
+from edgepack.config.inputs import without_none
 from edgepack.config.labels import read_labels
 from edgepack.config.project_file import ProjectFile, read_project_file
 from edgepack.core.errors import ConfigError

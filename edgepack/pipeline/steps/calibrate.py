@@ -30,7 +30,8 @@ from edgepack.calibration.activations.tensorflow_calibrator import (
     has_fused_operators,
 )
 from edgepack.calibration.datasets.content_order import content_order
-from edgepack.config.export import DEFAULT_OBSERVER, Recipe
+from edgepack.config.export import ExportConfig
+from edgepack.config.quantizing import DEFAULT_OBSERVER
 from edgepack.conversion.to_tflite import has_loop
 from edgepack.core.errors import ConfigError, ConversionError
 from edgepack.core.progress import Update
@@ -45,9 +46,9 @@ from edgepack.tflite.parser import read_tflite
 
 
 @contextmanager
-def calibrating(recipe: Recipe, *, verbose: bool) -> Iterator[Calibrator | None]:
-    """Start the calibrator; yields None if the scheme needs no ranges, or the recipe has them."""
-    if recipe.ranges or not recipe.quantization.needs_ranges:
+def calibrating(config: ExportConfig, *, verbose: bool) -> Iterator[Calibrator | None]:
+    """Start the calibrator; yields None if the scheme needs no ranges, or they are given."""
+    if config.ranges or not config.quantization.needs_ranges:
         yield None
         return
     with start_calibrator(verbose=verbose) as calibrator:
@@ -61,31 +62,31 @@ def calibrate(
 
     Constants that only have to be low or high enough are clipped in the calibrated file. Returns
     None if the scheme needs no ranges. ``calibrator`` comes from :func:`calibrating`;
-    ``histograms`` collects what every observer needs, rather than the recipe's only. Raises
+    ``histograms`` collects what every observer needs, rather than the chosen one only. Raises
     :class:`ConversionError` for a model with a loop, and :class:`ConfigError` for an
     observer that cannot be used with fused recurrent operators.
     """
-    recipe = job.recipe
-    if not recipe.quantization.needs_ranges:
+    config = job.config
+    if not config.quantization.needs_ranges:
         return None
     float_tflite = job.float_tflite.read_bytes()
     model = read_tflite(float_tflite)
     graph = model.main
     assign_patterns(
-        graph, recipe.quantization.scheme, recipe.quantization.layers
+        graph, config.quantization.scheme, config.quantization.layers
     )  # to raise for unmatched patterns before the work
     _require_no_loop(job, data, model)
     with job.progress.step("calibrate") as update:
         limits = _find_limits(job, data, graph, update)
         limited_tflite = limit_constants(float_tflite, limits.constants)
         job.calibrated_tflite.write_bytes(limited_tflite)
-        if recipe.ranges:
-            calibration = Calibration(ranges=load_ranges(recipe.ranges, graph), observed=None)
+        if config.ranges:
+            calibration = Calibration(ranges=load_ranges(config.ranges, graph), observed=None)
         elif has_fused_operators(graph):
             calibration = _calibrate_fused(job, data, update)
         else:
             assert calibrator is not None  # noqa: S101 (calibrating() provides it)
-            histograms |= make_observer(recipe.observer).needs_histogram
+            histograms |= make_observer(config.observer).needs_histogram
             calibration = _observe(
                 job, data, calibrator, graph, histograms=histograms, update=update
             )
@@ -98,7 +99,7 @@ def calibrate(
         notes=(*limits.notes, *calibration.notes),
     )
     job.calibrated_tflite.write_bytes(write_ranges(limited_tflite, calibration.ranges))
-    observer_name = None if recipe.ranges else recipe.observer
+    observer_name = None if config.ranges else config.observer
     save_ranges(
         job.folder / "calibration.json",
         calibration.ranges,
@@ -110,14 +111,14 @@ def calibrate(
 
 
 def calibration_report(
-    recipe: Recipe, calibration: Calibration | None, model: Model
+    config: ExportConfig, calibration: Calibration | None, model: Model
 ) -> CalibrationReport | None:
     """Report where the ranges come from, and the ranges that the quantized file represents."""
     if calibration is None:
         return None
     observed = calibration.observed
     return CalibrationReport(
-        observer=None if recipe.ranges else recipe.observer,
+        observer=None if config.ranges else config.observer,
         samples=observed.samples if observed else None,
         growth=observed.growth if observed else (),
         activations=represented_ranges(model, calibration.ranges),
@@ -125,8 +126,8 @@ def calibration_report(
 
 
 def _find_limits(job: Job, data: JobData, graph: Graph, update: Update) -> FillLimits:
-    if job.recipe.ranges:
-        return recorded_limits(graph, load_constants(job.recipe.ranges, graph))
+    if job.config.ranges:
+        return recorded_limits(graph, load_constants(job.config.ranges, graph))
     return find_limits(
         job.float_tflite.read_bytes(),
         list(data.representative.files.values()),
@@ -149,22 +150,22 @@ def _observe(
     observed = calibrator.observe(
         job.calibrated_tflite.read_bytes(),
         dict(data.representative.files),
-        order=content_order(data.representative.inputs, job.recipe.seed),
+        order=content_order(data.representative.inputs, job.config.seed),
         histograms=histograms,
         work=job.work,
         update=update,
     )
     return Calibration(
-        ranges=choose_ranges(graph, observed, job.recipe.observer),
+        ranges=choose_ranges(graph, observed, job.config.observer),
         observed=observed,
         notes=tuple(observation_notes(graph, observed, data.representative)),
     )
 
 
 def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
-    if job.recipe.observer != DEFAULT_OBSERVER:
+    if job.config.observer != DEFAULT_OBSERVER:
         raise ConfigError(
-            f"{job.recipe.model}: has fused recurrent operators, which only TensorFlow's calibrator"
+            f"{job.config.model}: has fused recurrent operators, which only TensorFlow's calibrator"
             f" can observe; choose its observer, {DEFAULT_OBSERVER!r}, or {WITHOUT_FUSED}"
         )
     written = job.session_folder / job.calibrated_tflite.name
@@ -173,7 +174,7 @@ def _calibrate_fused(job: Job, data: JobData, update: Update) -> Calibration:
         update=update,
         float_tflite=str(job.calibrated_tflite),
         representative=dict(data.representative.files),
-        seed=job.recipe.seed,
+        seed=job.config.seed,
         calibrated_tflite=str(written),
     )
     collect_output(written, job.calibrated_tflite)
@@ -189,5 +190,5 @@ def _require_no_loop(job: Job, data: JobData, model: Model) -> None:
     if data.runtime == KerasModel.runtime:
         cure = "replace the layer, such as a ConvLSTM2D, which cannot be unrolled"
     raise ConversionError(
-        f"{job.recipe.model}: contains a loop, whose activations cannot be quantized: {cure}"
+        f"{job.config.model}: contains a loop, whose activations cannot be quantized: {cure}"
     )

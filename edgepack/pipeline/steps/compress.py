@@ -11,7 +11,8 @@ from typing import Any
 from edgepack.compression import find_technique
 from edgepack.compression.technique import StepRecord
 from edgepack.compression.training.checkpoint import checkpoint_files
-from edgepack.config.export import CompressionStep, Recipe, step_as_json
+from edgepack.config.compression_step import CompressionStep, step_as_json
+from edgepack.config.export import ExportConfig
 from edgepack.core.codec import as_json, restore
 from edgepack.core.errors import EdgepackError
 from edgepack.evaluation.evaluate import Evaluator
@@ -29,27 +30,27 @@ class AppliedStep:
     record: StepRecord
 
 
-def require_techniques(recipe: Recipe) -> None:
+def require_techniques(config: ExportConfig) -> None:
     """Raise :class:`~edgepack.core.errors.ConfigError` for a step with an unknown technique."""
-    for step in recipe.compress:
+    for step in config.compress:
         find_technique(step.technique)
 
 
-def stage_names(recipe: Recipe) -> list[str]:
+def stage_names(config: ExportConfig) -> list[str]:
     """Return the name of the model's stage after each step; repeated names are numbered from 2."""
-    names = [find_technique(step.technique).stage for step in recipe.compress]
+    names = [find_technique(step.technique).stage for step in config.compress]
     times = [names[: index + 1].count(name) for index, name in enumerate(names)]
     return [f"{name} {n}" if n > 1 else name for name, n in zip(names, times, strict=True)]
 
 
 def compress(job: Job, data: JobData, inputs: dict[str, Any]) -> tuple[AppliedStep, ...]:
-    """Apply the recipe's compression steps in order; ``inputs`` are those of the manifest.
+    """Apply the compression steps in order; ``inputs`` are those of the manifest.
 
     If there are several steps, the message of an error names the step that raised it.
     """
-    steps = job.recipe.compress
+    steps = job.config.compress
     applied = []
-    for index, (step, stage) in enumerate(zip(steps, stage_names(job.recipe), strict=True)):
+    for index, (step, stage) in enumerate(zip(steps, stage_names(job.config), strict=True)):
         try:
             record = _apply(job, data, index, _training(job, data, index, inputs))
         except EdgepackError as error:
@@ -84,7 +85,7 @@ def step_reports(
 
 
 def _apply(job: Job, data: JobData, index: int, training: dict[str, Any] | None) -> StepRecord:
-    step = job.recipe.compress[index]
+    step = job.config.compress[index]
     chosen = find_technique(step.technique)
     with job.progress.step(step.technique) as update:
         result = job.session.call(
@@ -101,11 +102,11 @@ def _apply(job: Job, data: JobData, index: int, training: dict[str, Any] | None)
 
 def _training(job: Job, data: JobData, index: int, inputs: dict[str, Any]) -> dict[str, Any] | None:
     """Collect the arguments of a step's training; None if the step does not train."""
-    recipe, fine_tune = job.recipe, job.recipe.compress[index].training
+    config, fine_tune = job.config, job.config.compress[index].training
     if fine_tune is None or data.train is None:
         return None
-    earlier = sum(step.training is not None for step in recipe.compress[:index])
-    checkpoints = checkpoint_files(recipe.checkpoints, earlier + 1)
+    earlier = sum(step.training is not None for step in config.compress[:index])
+    checkpoints = checkpoint_files(config.checkpoints, earlier + 1)
     file = checkpoints[-1] if checkpoints else None
     targets = {name: measure.wanted[:] for name, measure in data.training_targets.items()}
     return {
@@ -114,18 +115,20 @@ def _training(job: Job, data: JobData, index: int, inputs: dict[str, Any]) -> di
         "labels": job.save(f"targets{index}", targets),
         "losses": {name: measure.metric.loss for name, measure in data.training_targets.items()},
         "settings": as_json(fine_tune),
-        "fingerprint": _fingerprint(recipe, recipe.compress[: index + 1], inputs),
+        "fingerprint": _fingerprint(config, config.compress[: index + 1], inputs),
         "checkpoint": file and str(file),
         # An interrupted run may not have reached the later steps.
-        "resume": recipe.resume and (not earlier or bool(file and file.exists())),
+        "resume": config.resume and (not earlier or bool(file and file.exists())),
     }
 
 
-def _fingerprint(recipe: Recipe, steps: tuple[CompressionStep, ...], inputs: dict[str, Any]) -> str:
+def _fingerprint(
+    config: ExportConfig, steps: tuple[CompressionStep, ...], inputs: dict[str, Any]
+) -> str:
     """Hash everything that determines the result of a training, to match its checkpoints."""
     decisive = {
         "inputs": {role: inputs.get(role) for role in ("model", "weights", "train")},
-        "metric": recipe.metric,
+        "metric": config.metric,
         "compress": [step_as_json(step) for step in steps],
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

@@ -10,9 +10,12 @@ from edgepack.calibration.activations.observers import make_observer
 from edgepack.calibration.activations.ranges import read_entries
 from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.budgets import Budgets
-from edgepack.config.export import DEFAULT_OBSERVER, DISTILLATION, Recipe, without_none
+from edgepack.config.compression_step import DISTILLATION
+from edgepack.config.export import ExportConfig
+from edgepack.config.inputs import without_none
 from edgepack.config.project_file import read_project_file
 from edgepack.config.quantization import FLOAT_TFLITE, Quantization, tflite_name
+from edgepack.config.quantizing import DEFAULT_OBSERVER
 from edgepack.core.codec import restore
 from edgepack.core.errors import ConfigError
 from edgepack.core.progress import NoProgress, Progress
@@ -47,7 +50,7 @@ class Job:
     process; it writes to ``session_folder`` and nowhere else.
     """
 
-    recipe: Recipe
+    config: ExportConfig
     folder: Path
     work: Path
     session_folder: Path
@@ -63,7 +66,7 @@ class Job:
     @property
     def quantized_tflite(self) -> Path:
         """The path of the quantized model, which is named after its scheme."""
-        return self.folder / tflite_name(self.recipe.quantization.scheme)
+        return self.folder / tflite_name(self.config.quantization.scheme)
 
     @property
     def calibrated_tflite(self) -> Path:
@@ -76,7 +79,7 @@ class Job:
 
 
 def new_job(
-    recipe: Recipe,
+    config: ExportConfig,
     folder: Path,
     work: Path,
     session: Worker,
@@ -86,7 +89,7 @@ def new_job(
 ) -> Job:
     """Return a job for a ``session`` that was started in ``work`` by ``model_session``."""
     return Job(
-        recipe=recipe,
+        config=config,
         folder=folder,
         work=work,
         session_folder=session_folder(work),
@@ -98,10 +101,10 @@ def new_job(
 
 @dataclass(frozen=True)
 class JobData:
-    """The datasets of a recipe, cast to the model's inputs and checked against its outputs.
+    """The datasets of a job, cast to the model's inputs and checked against its outputs.
 
     ``runtime`` is the name of what runs the float model. ``representative`` is the test data where
-    the recipe has no representative dataset. Interpreters run, and outputs are compared, on
+    there is no representative dataset. Interpreters run, and outputs are compared, on
     ``evaluation_data``: the test data if there is any (``is_tested``), else ``representative``.
     ``measures`` has an entry for each output that can be measured on the test data,
     ``training_targets`` for each output that fine-tuning has targets for in ``train``. ``budgets``
@@ -140,28 +143,28 @@ def find_runtimes(
     return installed_runtimes(runtimes), (*missing_packages(runtimes), note)
 
 
-def require_data(recipe: Recipe) -> None:
-    """Raise :class:`ConfigError` if a recipe lacks data that its scheme needs, or has unused ones.
+def require_data(config: ExportConfig) -> None:
+    """Raise :class:`ConfigError` if data that the scheme needs are lacking, or settings are unused.
 
     Unused settings are an observer or ranges where there are no ranges to choose.
     """
-    scheme, needs_ranges = recipe.quantization.scheme, recipe.quantization.needs_ranges
-    if recipe.representative is None and recipe.ranges is None and needs_ranges:
+    scheme, needs_ranges = config.quantization.scheme, config.quantization.needs_ranges
+    if config.representative is None and config.ranges is None and needs_ranges:
         raise ConfigError(
             f"scheme {scheme} needs activation ranges: give --representative, or --ranges"
         )
-    if recipe.ranges and recipe.observer != DEFAULT_OBSERVER:
+    if config.ranges and config.observer != DEFAULT_OBSERVER:
         raise ConfigError(
-            f"observer {recipe.observer!r}: has no effect, since --ranges are given; leave one of"
+            f"observer {config.observer!r}: has no effect, since --ranges are given; leave one of"
             " the two out"
         )
-    if recipe.observer != DEFAULT_OBSERVER and not needs_ranges:
+    if config.observer != DEFAULT_OBSERVER and not needs_ranges:
         raise ConfigError(
-            f"observer {recipe.observer!r}: scheme {scheme} has no activation ranges; leave it out"
+            f"observer {config.observer!r}: scheme {scheme} has no activation ranges; leave it out"
         )
-    if recipe.ranges and not needs_ranges:
+    if config.ranges and not needs_ranges:
         raise ConfigError(f"scheme {scheme} has no activation ranges: leave --ranges out")
-    if recipe.representative is None and recipe.test is None:
+    if config.representative is None and config.test is None:
         raise ConfigError(
             f"scheme {scheme} needs samples to compare with float: give --test or --representative"
         )
@@ -173,23 +176,23 @@ def load_model_and_data(job: Job) -> JobData:
     Raises :class:`ConfigError` for settings that do not apply, and what loading the model and
     reading the datasets raise.
     """
-    recipe = job.recipe
-    require_known_metric(recipe.metric)
-    make_observer(recipe.observer)
-    if recipe.ranges:
-        read_entries(recipe.ranges)
-    if recipe.metric is not None and recipe.test is None and recipe.train is None:
-        raise ConfigError(f"metric {recipe.metric!r} needs samples to measure: give --test")
-    project_file = read_project_file(recipe.project_file)
+    config = job.config
+    require_known_metric(config.metric)
+    make_observer(config.observer)
+    if config.ranges:
+        read_entries(config.ranges)
+    if config.metric is not None and config.test is None and config.train is None:
+        raise ConfigError(f"metric {config.metric!r} needs samples to measure: give --test")
+    project_file = read_project_file(config.project_file)
     sources = without_none(
-        representative=recipe.representative, test=recipe.test, train=recipe.train
+        representative=config.representative, test=config.test, train=config.train
     )
     with (
         job.progress.step("load") as update,
         dataset_reader(sources.values(), project_file, verbose=job.verbose) as reader,
     ):
         loaded = restore(
-            LoadedModelInfo, job.session.call("load", update=update, strategy=recipe.strategy)
+            LoadedModelInfo, job.session.call("load", update=update, strategy=config.strategy)
         )
         signature = loaded.signature
         stored = {
@@ -197,8 +200,8 @@ def load_model_and_data(job: Job) -> JobData:
                 data,
                 signature,
                 job.work / role,
-                samples=recipe.samples if role == "representative" else None,
-                seed=recipe.seed,
+                samples=config.samples if role == "representative" else None,
+                seed=config.seed,
                 update=update,
             )
             for role, data in sources.items()
@@ -208,8 +211,8 @@ def load_model_and_data(job: Job) -> JobData:
     representative = datasets.get("representative", test)
     assert representative is not None  # noqa: S101 (require_data demands one of them)
     require_same_classes(datasets.values())
-    measures = choose_measures(recipe.metric, test, signature) if test else {}
-    targets = _training_targets(recipe, train, signature) if train else {}
+    measures = choose_measures(config.metric, test, signature) if test else {}
+    targets = _training_targets(config, train, signature) if train else {}
     return JobData(
         signature=signature,
         runtime=loaded.runtime,
@@ -229,14 +232,16 @@ def load_model_and_data(job: Job) -> JobData:
     )
 
 
-def _training_targets(recipe: Recipe, train: Dataset, signature: Signature) -> dict[str, Measure]:
+def _training_targets(
+    config: ExportConfig, train: Dataset, signature: Signature
+) -> dict[str, Measure]:
     """Choose what each output is trained on; none if every step distils its own model.
 
     Raises :class:`ConfigError` if the training data has no targets.
     """
-    if all(each.loss == DISTILLATION for each in recipe.fine_tunings):
+    if all(each.loss == DISTILLATION for each in config.fine_tunings):
         return {}  # training uses the model's own outputs as targets
-    targets = choose_training_measures(recipe.metric, train, signature)
+    targets = choose_training_measures(config.metric, train, signature)
     if not targets:
         raise ConfigError(
             f"{train.source}: fine-tuning needs labels in 'y', or the metric 'reconstruction-mse',"

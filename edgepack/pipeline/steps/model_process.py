@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgepack.config.export import ModelSource
+from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ConversionError
 from edgepack.load.weights_checkpoint import checkpoint_parts
 from edgepack.workers.client import Limits, Worker

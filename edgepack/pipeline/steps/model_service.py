@@ -18,7 +18,8 @@ from edgepack.compression.technique import CompressionTask, ModelForm, StepRecor
 from edgepack.compression.training.strategy import create_strategy as start_strategy
 from edgepack.compression.training.task import Training
 from edgepack.compression.weights import kernel_sparsity
-from edgepack.config.export import FineTune, ModelSource
+from edgepack.config.compression_step import FineTune
+from edgepack.config.model_source import ModelSource
 from edgepack.config.quantization import Quantization
 from edgepack.conversion.to_tflite import to_float_tflite
 from edgepack.core.codec import restore

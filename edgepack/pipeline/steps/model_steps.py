@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from edgepack.config.export import Recipe
+from edgepack.config.export import ExportConfig
 from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.emit.c.c_identifiers import c_identifier
 from edgepack.emit.tflm.model_files import array_files
@@ -70,7 +70,7 @@ def not_compared_notes(converted: Mapping[str, Any]) -> Iterator[str]:
 
 def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
     """Quantize the float model, write the file and verify it; returns it parsed, and a report."""
-    settings = job.recipe.quantization
+    settings = job.config.quantization
     with job.progress.step("quantize") as update:
         source = read_tflite(job.float_tflite.read_bytes())
         written = job.session_folder / job.quantized_tflite.name
@@ -95,22 +95,22 @@ def quantize_model(job: Job) -> tuple[Model, QuantizationReport]:
 
 def emit_c(job: Job) -> None:
     """Write the quantized model as C arrays."""
-    files = array_files(c_name(job.recipe), job.quantized_tflite.read_bytes())
+    files = array_files(c_name(job.config), job.quantized_tflite.read_bytes())
     write_texts(job.folder / "firmware", files)
 
 
-def c_name(recipe: Recipe) -> str:
+def c_name(config: ExportConfig) -> str:
     """Return the model's name as a C identifier.
 
     Raises :class:`~edgepack.core.errors.ConfigError` if its file's name contains no letter or digit
     that an identifier may have.
     """
-    return c_identifier(model_name(recipe))
+    return c_identifier(model_name(config))
 
 
-def model_name(recipe: Recipe) -> str:
+def model_name(config: ExportConfig) -> str:
     """Return the name of the model: that of its file without the suffix, or of its folder."""
-    path = recipe.model.resolve()
+    path = config.model.resolve()
     return path.name if path.is_dir() else path.stem
 
 
@@ -182,7 +182,7 @@ def compare_with_float(
         data.measures,
         pruned=pruned.outputs if pruned else None,
         compressed=compressed,
-        scheme=job.recipe.quantization.scheme,
+        scheme=job.config.quantization.scheme,
         data="test" if data.is_tested else "representative",
         samples=len(data.evaluation_data),
     )

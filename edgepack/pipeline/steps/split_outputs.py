@@ -1,4 +1,4 @@
-"""The outputs of the float model split into their parts, for a recipe that asks for it."""
+"""The outputs of the float model split into their parts, where the settings ask for it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from edgepack.tflite.split_outputs import OutputSlice
 
 
 def split_outputs(job: Job, data: JobData) -> tuple[JobData, tuple[str, ...]]:
-    """Split the outputs of the float .tflite, and the labels with them, if the recipe asks for it.
+    """Split the outputs of the float .tflite, and the labels with them, if the settings ask for it.
 
     Returns the data of the model with the parts as outputs, and notes. The float model's
     predictions are split alike from now on. Raises :class:`ConfigError` if no output can be split,
     and :class:`DatasetError` for labels that have another shape than the output.
     """
-    if not job.recipe.split_outputs:
+    if not job.config.split_outputs:
         return data, ()
     with job.progress.step("split") as update:
         written = job.session_folder / "split.tflite"
@@ -37,7 +37,7 @@ def split_outputs(job: Job, data: JobData) -> tuple[JobData, tuple[str, ...]]:
         obstacles = restore(dict[str, str], result["obstacles"])
         if len(outputs) == len(data.signature.outputs):
             raise ConfigError(
-                f"{job.recipe.model}: --split-outputs: no output can be split:"
+                f"{job.config.model}: --split-outputs: no output can be split:"
                 f" {_reasons(obstacles)}; leave the option out"
             )
         collect_output(written, job.float_tflite)
@@ -52,7 +52,7 @@ def split_outputs(job: Job, data: JobData) -> tuple[JobData, tuple[str, ...]]:
     split = replace(data, signature=signature)
     if data.is_tested:
         tested = _with_split_labels(data.evaluation_data, whole, outputs)
-        measures = choose_measures(job.recipe.metric, tested, signature)
+        measures = choose_measures(job.config.metric, tested, signature)
         split = replace(split, evaluation_data=tested, measures=measures)
     return split, (_note(whole, outputs, obstacles),)
 

@@ -12,9 +12,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgepack.calibration.datasets.reader import dataset_reader
-from edgepack.config.export import DEFAULT_SEED
 from edgepack.config.project_file import ProjectFile
 from edgepack.config.quantization import FLOAT_TFLITE
+from edgepack.config.quantizing import DEFAULT_SEED
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from edgepack.config.budgets import Budgets
+from edgepack.config.checked_settings import require_settings
 from edgepack.config.project_file import read_project_file
 from edgepack.config.validate import RANDOM, ValidateConfig
 from edgepack.core.errors import ModelError
@@ -55,7 +56,7 @@ from edgepack.pipeline.validation.read_inputs import (
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.quantization.affine import dequantize
 from edgepack.quantization.quantize_inputs import quantize_inputs
-from edgepack.report.data.validation import RuntimeValidation, ValidationReport
+from edgepack.report.data.validation import RuntimeValidation, ValidateReport
 from edgepack.runtimes import LITERT, REFERENCE, Runtime
 from edgepack.runtimes.arm64 import arm64_runtime
 from edgepack.runtimes.installed import installed_runtimes, missing_packages, runtimes_named
@@ -85,13 +86,14 @@ class Subject:
 @former_argument("gate", "config")
 def validate(
     config: ValidateConfig, progress: Progress | None = None, *, verbose: bool = False
-) -> ValidationReport:
+) -> ValidateReport:
     """Check a .tflite file against targets, and run it on their interpreters.
 
     ``verbose`` lets the interpreters write to standard error. Raises an
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure; a model's
     failure on a target is a result, not an error.
     """
+    require_settings(config, ValidateConfig, "validate")
     progress = progress or NoProgress()
     targets = load_targets(config.targets)
     project_file = read_project_file(config.project_file)
@@ -147,7 +149,7 @@ def examine(
     budgets: Mapping[str, Budgets],
     limits: Limits = LIMITS,
     verbose: bool = False,
-) -> ValidationReport:
+) -> ValidateReport:
     """Run a file ``on`` interpreters, and judge the results for the targets.
 
     Arrays go to the folder ``work``, which must be empty. ``budgets`` are keyed by their source,
@@ -209,7 +211,7 @@ def examine(
             origin,
         )
         target_reports = judge_targets(targets, evidence)
-    return ValidationReport(
+    return ValidateReport(
         model=file.path.name,
         artifact=file.artifact,
         data=subject.data,

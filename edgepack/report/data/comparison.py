@@ -21,7 +21,7 @@ from edgepack.evaluation.results import OutputResult
 from edgepack.layer_errors.result import DebugReport
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.target import EXIT_STATUS, FAILED, NOT_SHOWN, PASSED
-from edgepack.report.data.validation import ValidationReport
+from edgepack.report.data.validation import ValidateReport
 from edgepack.report.format.channel_words import worst_channels_of
 from edgepack.report.format.finite import finite_or_none
 from edgepack.storage.artifact import Artifact
@@ -80,7 +80,7 @@ class Stage:
     artifact: Artifact | None
     is_converted: bool
     runs: dict[str, StageRun]
-    validation: ValidationReport | None = None
+    validation: ValidateReport | None = None
     sparsity: Sparsity | None = None
     layers: DebugReport | None = None
     why_no_layers: str | None = None
@@ -123,7 +123,7 @@ class FoldsReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparisonReport:
+class CompareReport:
     """The float model and others, compared on the same samples.
 
     ``float_runtime`` is what ran the float model. ``data`` describes the test data as the manifest

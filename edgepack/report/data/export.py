@@ -88,7 +88,7 @@ class QuantizationReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class ExportReport:
     """The files that an export wrote, and how good the model is.
 
     ``float_runtime`` is what ran the float model. ``artifacts`` are by path, ``runtimes`` by

@@ -106,7 +106,7 @@ class GraphInspection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inspection:
+class InspectReport:
     """The content of a .tflite file.
 
     ``constant_bytes`` counts a buffer that tensors share once. ``macs`` is for one run of each

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from edgepack.core.schema_version import SCHEMA
 from edgepack.storage.artifact import Artifact
 
 
@@ -19,3 +21,13 @@ class PhoneReport:
     class_name: str
     artifacts: Mapping[str, Artifact]
     notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "class_name": self.class_name,
+            "artifacts": {path: asdict(artifact) for path, artifact in self.artifacts.items()},
+            "notes": list(self.notes),
+        }

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.stage_runs import output_names, worst_runs
 from edgepack.storage.arrays import Arrays
 
@@ -30,7 +30,7 @@ ShownSamples = Mapping[tuple[str, str, int], ShownSample]
 """Samples by stage name, output name, and index in the test data."""
 
 
-def samples_to_show(report: ComparisonReport) -> Iterator[tuple[str, str, str, int]]:
+def samples_to_show(report: CompareReport) -> Iterator[tuple[str, str, str, int]]:
     """Return stage, interpreter, output and index of each sample that the page shows."""
     for output in output_names(report):
         for each in worst_runs(report, output):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from edgepack.evaluation.results import ClassResult, MetricResult, OutputResult, WorstSample
-from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, StageRun
+from edgepack.report.data.comparison import FLOAT, CompareReport, Stage, StageRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +60,19 @@ def run_name(stage: Stage, runtime: str) -> str:
     return f"{stage.name} on {runtime}" if len(stage.runs) > 1 else stage.name
 
 
-def all_runs(report: ComparisonReport) -> Iterator[tuple[Stage, str, StageRun]]:
+def all_runs(report: CompareReport) -> Iterator[tuple[Stage, str, StageRun]]:
     """Return stage, interpreter and run of every run, the float model first."""
     for stage in report.stages:
         for runtime, run in stage.runs.items():
             yield stage, runtime, run
 
 
-def output_names(report: ComparisonReport) -> list[str]:
+def output_names(report: CompareReport) -> list[str]:
     """Return the names of the outputs of all runs, each once."""
     return list(dict.fromkeys(name for _, _, run in all_runs(report) for name in run.outputs))
 
 
-def stage_outputs(report: ComparisonReport, output: str) -> list[StageOutput]:
+def stage_outputs(report: CompareReport, output: str) -> list[StageOutput]:
     """Return an output of every run that has it, the float model first."""
     return [
         StageOutput(stage=stage, runtime=runtime, output=run.outputs[output])
@@ -81,7 +81,7 @@ def stage_outputs(report: ComparisonReport, output: str) -> list[StageOutput]:
     ]
 
 
-def worst_runs(report: ComparisonReport, output: str) -> list[StageOutput]:
+def worst_runs(report: CompareReport, output: str) -> list[StageOutput]:
     """Return one run of each stage: that of the interpreter on which the model loses most."""
     worst: dict[str, StageOutput] = {}
     for each in stage_outputs(report, output):
@@ -91,16 +91,14 @@ def worst_runs(report: ComparisonReport, output: str) -> list[StageOutput]:
     return list(worst.values())
 
 
-def worst_runs_note(report: ComparisonReport) -> str:
+def worst_runs_note(report: CompareReport) -> str:
     """Return a note on which interpreter is shown; empty if each model ran on one."""
     if all(len(stage.runs) == 1 for stage in report.stages):
         return ""
     return "Each model is shown on the interpreter on which it loses most."
 
 
-def verdict_metric(
-    report: ComparisonReport, output: str, result: OutputResult
-) -> MetricResult | None:
+def verdict_metric(report: CompareReport, output: str, result: OutputResult) -> MetricResult | None:
     """Return the metric of the verdict; None without labels."""
     return result.metrics.get(report.metrics.get(output, ""))
 
@@ -112,12 +110,12 @@ def recall_lost(of_float: ClassResult | None, other: ClassResult) -> float:
     return of_float.recall - other.recall
 
 
-def output_title(report: ComparisonReport, text: str, output: str) -> str:
+def output_title(report: CompareReport, text: str, output: str) -> str:
     """Return a title, with the output's name if there are several outputs."""
     return f"{text}: {output}" if len(output_names(report)) > 1 else text
 
 
-def _loss(report: ComparisonReport, output: str, each: StageOutput) -> float:
+def _loss(report: CompareReport, output: str, each: StageOutput) -> float:
     """Return the loss to rank runs by; without a metric the mean absolute error."""
     metric = verdict_metric(report, output, each.output)
     if metric and metric.change and metric.change.loss is not None:

@@ -38,7 +38,7 @@ class RuntimeValidation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValidationReport:
+class ValidateReport:
     """How a .tflite file runs on interpreters, and whether targets can run it.
 
     ``model`` is the file's name, ``data`` what it ran on: ``test`` or ``random``. ``comparison`` is

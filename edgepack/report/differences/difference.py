@@ -88,7 +88,7 @@ class DifferenceRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class DiffReport:
     """All figures of two reports, including unchanged ones, the most important first."""
 
     a: Side

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.core.wording import counted
-from edgepack.report.data.comparison import QUANTIZED, ComparisonReport
+from edgepack.report.data.comparison import QUANTIZED, CompareReport
 from edgepack.report.data.shown_samples import ShownSamples
 from edgepack.report.document.blocks import Document, Section
 from edgepack.report.sections.confusion import confusion_section
@@ -26,7 +26,7 @@ from edgepack.report.sections.weight_sparsity import weight_sparsity_section
 from edgepack.storage.artifact import Artifact
 
 
-def comparison_document(report: ComparisonReport, samples: ShownSamples) -> Document:
+def comparison_document(report: CompareReport, samples: ShownSamples) -> Document:
     """Return the page of a comparison.
 
     ``samples`` are inputs and outputs of the worst samples, and need not have all of them.
@@ -67,14 +67,14 @@ def comparison_document(report: ComparisonReport, samples: ShownSamples) -> Docu
     )
 
 
-def _subtitle(report: ComparisonReport) -> str:
+def _subtitle(report: CompareReport) -> str:
     """Return on what data the models were compared."""
     name = next((report.data[key] for key in ("name", "function") if key in report.data), None)
     data = counted(report.samples, "sample") + (f" of {name}" if name else "")
     return f"On the same {data}; the float model ran on {report.float_runtime}"
 
 
-def _notes(report: ComparisonReport) -> Iterator[str]:
+def _notes(report: CompareReport) -> Iterator[str]:
     yield from report.notes
     for stage in report.stages:
         if stage.origin:
@@ -83,7 +83,7 @@ def _notes(report: ComparisonReport) -> Iterator[str]:
             yield from (f"{stage.name}: {note}" for note in stage.validation.notes)
 
 
-def _artifacts(report: ComparisonReport) -> Iterator[tuple[str, Artifact]]:
+def _artifacts(report: CompareReport) -> Iterator[tuple[str, Artifact]]:
     for stage in report.stages:
         if stage.artifact:
             converted = ", converted" if stage.is_converted else ""

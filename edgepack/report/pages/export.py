@@ -6,7 +6,7 @@ from typing import Any
 
 from edgepack.core.wording import counted
 from edgepack.report.data.comparison import FLOAT
-from edgepack.report.data.export import Report
+from edgepack.report.data.export import ExportReport
 from edgepack.report.document.blocks import Document, Section
 from edgepack.report.pages.outcome import outcome_headline
 from edgepack.report.sections.models_table import scores_section
@@ -17,7 +17,7 @@ from edgepack.report.sections.weight_sparsity import weight_sparsity_section
 from edgepack.storage.manifest import Manifest
 
 
-def export_document(report: Report, manifest: Manifest) -> Document:
+def export_document(report: ExportReport, manifest: Manifest) -> Document:
     """Return the page of an export, from its report and the manifest of its folder."""
     scheme, data = report.comparison.scheme, report.comparison.data
     recipe = manifest.recipe.values if manifest.recipe else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.core.wording import counted
-from edgepack.report.data.validation import ValidationReport
+from edgepack.report.data.validation import ValidateReport
 from edgepack.report.document.block_shortcuts import (
     number_column,
     table_block,
@@ -24,7 +24,7 @@ from edgepack.report.text.export import off_reference
 from edgepack.report.text.validation import cost_cells
 
 
-def validation_document(report: ValidationReport) -> Document:
+def validation_document(report: ValidateReport) -> Document:
     """Return the page of a validation."""
     sections = (
         target_verdicts_section({report.model: report.targets}),
@@ -43,7 +43,7 @@ def validation_document(report: ValidationReport) -> Document:
     )
 
 
-def _runtimes(report: ValidationReport) -> Section | None:
+def _runtimes(report: ValidateReport) -> Section | None:
     if not report.runtimes:
         return None
     columns = [
@@ -64,7 +64,7 @@ def _runtimes(report: ValidationReport) -> Section | None:
     )
 
 
-def _rows(report: ValidationReport) -> Iterator[Row]:
+def _rows(report: ValidateReport) -> Iterator[Row]:
     for name, run in report.runtimes.items():
         off = max(run.deviations.values(), key=lambda each: each.max_lsb, default=None)
         cells = [
@@ -77,7 +77,7 @@ def _rows(report: ValidationReport) -> Iterator[Row]:
         yield toned_row(cells, Tone.BAD if run.failure else Tone.PLAIN)
 
 
-def _own_metrics(report: ValidationReport) -> dict[str, str]:
+def _own_metrics(report: ValidateReport) -> dict[str, str]:
     """Return the titles of the metrics of the file itself, by output."""
     several = len(report.metrics) > 1
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.stage_runs import (
     StageOutput,
     output_names,
@@ -20,7 +20,7 @@ _MOST = 40
 _PAIRS = 20
 
 
-def confusion_section(report: ComparisonReport) -> Section | None:
+def confusion_section(report: CompareReport) -> Section | None:
     """Return a confusion matrix for each model, or for many classes the most confused pairs."""
     blocks: list[Block] = []
     for place, output in enumerate(output_names(report)):

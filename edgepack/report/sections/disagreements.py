@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.evaluation.results import Shown, WorstSample
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.shown_samples import ShownSample, ShownSamples
 from edgepack.report.data.stage_runs import StageOutput, output_names, output_title, worst_runs
 from edgepack.report.document.blocks import (
@@ -28,7 +28,7 @@ _FIRST = 6
 _TOP = 3
 
 
-def disagreements_section(report: ComparisonReport, samples: ShownSamples) -> Section | None:
+def disagreements_section(report: CompareReport, samples: ShownSamples) -> Section | None:
     """Return the worst samples of each model, as pictures, waveforms or numbers.
 
     ``samples`` are their inputs and outputs, and need not have all of them.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edgepack.core.wording import counted
 from edgepack.layer_errors.result import DebugReport, LayerReport
-from edgepack.report.data.comparison import ComparisonReport, Stage
+from edgepack.report.data.comparison import CompareReport, Stage
 from edgepack.report.document.block_shortcuts import (
     bullet_blocks,
     number_column,
@@ -21,7 +21,7 @@ _WORST = 8
 _EXPLAINED = 3
 
 
-def layer_errors_section(report: ComparisonReport) -> Section | None:
+def layer_errors_section(report: CompareReport) -> Section | None:
     """Return the SQNR by layer, and the worst layers with causes and cures."""
     blocks: list[Block] = []
     for place, stage in enumerate(report.stages):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from edgepack.evaluation.results import Distance
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.stage_runs import StageOutput, output_names, output_title, stage_outputs
 from edgepack.report.document.block_shortcuts import number_column, table_block, text_column
 from edgepack.report.document.blocks import Section, Table
@@ -13,7 +13,7 @@ from edgepack.report.format import amounts
 from edgepack.report.format.text_table import NONE
 
 
-def metrics_section(report: ComparisonReport) -> Section | None:
+def metrics_section(report: CompareReport) -> Section | None:
     """Return a table for each output: its metrics, and its distances from float."""
     blocks: list[Table] = []
     for output in output_names(report):

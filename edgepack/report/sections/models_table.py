@@ -8,7 +8,7 @@ from edgepack.core.wording import counted
 from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
 from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import Comparison
-from edgepack.report.data.comparison import FLOAT, ComparisonReport, Stage, StageRun
+from edgepack.report.data.comparison import FLOAT, CompareReport, Stage, StageRun
 from edgepack.report.data.compression import StepReport
 from edgepack.report.data.stage_runs import all_runs, output_names, stage_outputs, verdict_metric
 from edgepack.report.document.block_shortcuts import (
@@ -40,7 +40,7 @@ _P = (
 )
 
 
-def models_section(report: ComparisonReport) -> Section | None:
+def models_section(report: CompareReport) -> Section | None:
     """Return the table of a comparison, with rows for C arrays."""
     if not report.stages:
         return None
@@ -122,7 +122,7 @@ def scores_section(
     )
 
 
-def _metric_columns(report: ComparisonReport, outputs: Sequence[str]) -> list[Column]:
+def _metric_columns(report: CompareReport, outputs: Sequence[str]) -> list[Column]:
     columns = []
     for output in outputs:
         of = f" of {output}" if len(outputs) > 1 else ""
@@ -151,14 +151,14 @@ def _memory_columns(boards: Sequence[str]) -> list[Column]:
     ]
 
 
-def _metric_hint(report: ComparisonReport, output: str) -> str:
+def _metric_hint(report: CompareReport, output: str) -> str:
     """Return the method of a metric's interval: Wilson's for an accuracy, else bootstrap."""
     if _has_p(report, output):
         return "with its 95% interval (Wilson)"
     return f"with its 95% interval (bootstrap, {RESAMPLES:,} resamples, seeded)"
 
 
-def _loss_hint(report: ComparisonReport, output: str) -> str:
+def _loss_hint(report: CompareReport, output: str) -> str:
     if _has_p(report, output):
         method = f"Bonett and Price, {TABLES:,} draws, seeded"
     else:
@@ -166,7 +166,7 @@ def _loss_hint(report: ComparisonReport, output: str) -> str:
     return f"against float; negative for a gain; with its 95% interval ({method})"
 
 
-def _has_p(report: ComparisonReport, output: str) -> bool:
+def _has_p(report: CompareReport, output: str) -> bool:
     """Whether McNemar's test applies to the metric."""
     metrics = (
         verdict_metric(report, output, each.output) for each in stage_outputs(report, output)
@@ -174,7 +174,7 @@ def _has_p(report: ComparisonReport, output: str) -> bool:
     return any(metric and metric.change and metric.change.p_value is not None for metric in metrics)
 
 
-def _title(report: ComparisonReport, output: str) -> str:
+def _title(report: CompareReport, output: str) -> str:
     name = report.metrics[output]
     results = (run.outputs.get(output) for _, _, run in all_runs(report))
     return next(
@@ -183,7 +183,7 @@ def _title(report: ComparisonReport, output: str) -> str:
     )
 
 
-def _metrics(report: ComparisonReport, outputs: Sequence[str], run: StageRun) -> list[str]:
+def _metrics(report: CompareReport, outputs: Sequence[str], run: StageRun) -> list[str]:
     cells: list[str] = []
     for output in outputs:
         result = run.outputs.get(output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.evaluation.results import ClassResult
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.stage_runs import (
     StageOutput,
     output_names,
@@ -24,7 +24,7 @@ _MOST = 40
 _SHOWN = 20
 
 
-def per_class_section(report: ComparisonReport) -> Section | None:
+def per_class_section(report: CompareReport) -> Section | None:
     """Return a plot of each class's recall, and precision, recall, F1 and ROC AUC."""
     blocks: list[Block] = []
     for place, output in enumerate(output_names(report)):
@@ -50,7 +50,7 @@ def per_class_section(report: ComparisonReport) -> Section | None:
     )
 
 
-def _are_named(report: ComparisonReport) -> bool:
+def _are_named(report: CompareReport) -> bool:
     names = (name for classes in report.classes.values() for name in classes)
     return not all(name.isdecimal() for name in names)
 

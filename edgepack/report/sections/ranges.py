@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.layer_errors.result import LayerFigures
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Block, Details, Plot, Section
 from edgepack.report.format import amounts
@@ -15,7 +15,7 @@ _WORST = 4
 _ROWS = 16
 
 
-def ranges_section(report: ComparisonReport) -> Section | None:
+def ranges_section(report: CompareReport) -> Section | None:
     """Return histograms of the worst layers with their quantized ranges; the others collapsed."""
     blocks: list[Block] = []
     for place, stage in enumerate(report.stages):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgepack.evaluation.results import MetricResult
-from edgepack.report.data.comparison import ComparisonReport, Stage
+from edgepack.report.data.comparison import CompareReport, Stage
 from edgepack.report.data.stage_runs import (
     output_names,
     output_title,
@@ -19,7 +19,7 @@ from edgepack.report.plots.scatter import Point, scatter_plot
 _FEWEST = 2
 
 
-def sizes_section(report: ComparisonReport) -> Section | None:
+def sizes_section(report: CompareReport) -> Section | None:
     """Return a plot of each model's verdict metric over the size of its file, in bytes."""
     plots = [
         plot
@@ -36,7 +36,7 @@ def sizes_section(report: ComparisonReport) -> Section | None:
     )
 
 
-def _plot(report: ComparisonReport, output: str, id: str) -> Plot | None:  # noqa: A002 (the SVG's)
+def _plot(report: CompareReport, output: str, id: str) -> Plot | None:  # noqa: A002 (the SVG's)
     models: list[tuple[Stage, int, MetricResult, float]] = []
     for each in worst_runs(report, output):
         metric = verdict_metric(report, output, each.output)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from edgepack.core.wording import counted
 from edgepack.evaluation.drop_sentences import change_sentence
 from edgepack.evaluation.results import Change
-from edgepack.report.data.comparison import ComparisonReport
+from edgepack.report.data.comparison import CompareReport
 from edgepack.report.data.stage_runs import (
     StageOutput,
     all_runs,
@@ -29,19 +29,19 @@ _OUTCOMES = {
 }
 
 
-def verdict_headline(report: ComparisonReport) -> Headline:
+def verdict_headline(report: CompareReport) -> Headline:
     """Return the verdict of a comparison with its sentences, and the warnings about it."""
     word, tone = _word(report)
     sentences = (*verdict_sentences(report), *warnings_among(report.notes))
     return Headline(word=word, tone=tone, sentences=sentences)
 
 
-def verdict_sentences(report: ComparisonReport) -> tuple[str, ...]:
+def verdict_sentences(report: CompareReport) -> tuple[str, ...]:
     """Return what each model loses, then what fails, or is not shown, or which budgets are kept."""
     return (*loss_sentences(report), *map(str, report.findings), *kept_budgets(report))
 
 
-def loss_sentences(report: ComparisonReport) -> list[str]:
+def loss_sentences(report: CompareReport) -> list[str]:
     """Return what each model loses, on the interpreter where it loses most."""
     outputs = output_names(report)
     return [
@@ -51,13 +51,13 @@ def loss_sentences(report: ComparisonReport) -> list[str]:
     ]
 
 
-def kept_budgets(report: ComparisonReport) -> list[str]:
+def kept_budgets(report: CompareReport) -> list[str]:
     """Return the budgets that all models keep; none if a model does not."""
     budgets = report.budgets if report.word == PASSED else {}
     return list(format_kept_budgets(budgets, report.findings))
 
 
-def _word(report: ComparisonReport) -> tuple[str, Tone]:
+def _word(report: CompareReport) -> tuple[str, Tone]:
     if report.word is not None:
         return _OUTCOMES[report.word]
     if any(run.failure for _, _, run in all_runs(report)):
@@ -81,7 +81,7 @@ def _verdict_on(changes: Sequence[Change]) -> tuple[str, Tone]:
     return ("The gain is real", Tone.GOOD) if real else ("No drop is shown", Tone.PLAIN)
 
 
-def _changes(report: ComparisonReport) -> Iterator[Change]:
+def _changes(report: CompareReport) -> Iterator[Change]:
     for output in output_names(report):
         for each in worst_runs(report, output):
             metric = verdict_metric(report, output, each.output)
@@ -89,7 +89,7 @@ def _changes(report: ComparisonReport) -> Iterator[Change]:
                 yield metric.change
 
 
-def _sentences(report: ComparisonReport, output: str) -> Iterator[str]:
+def _sentences(report: CompareReport, output: str) -> Iterator[str]:
     for each in worst_runs(report, output):
         if each.is_float:
             continue

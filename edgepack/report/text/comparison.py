@@ -9,7 +9,7 @@ from edgepack.core.findings import Finding
 from edgepack.core.printable import printable
 from edgepack.core.wording import brief
 from edgepack.evaluation.results import ClassResult, Distance, MetricResult
-from edgepack.report.data.comparison import PRUNED, ComparisonReport, Stage
+from edgepack.report.data.comparison import PRUNED, CompareReport, Stage
 from edgepack.report.data.stage_runs import (
     StageOutput,
     all_runs,
@@ -46,7 +46,7 @@ _KL = "KL divergence of the scores of the sample from float's, in nats"
 _SQUARED = "mean squared error of the sample's outputs against float's"
 
 
-def render_comparison(report: ComparisonReport) -> str:
+def render_comparison(report: CompareReport) -> str:
     """Return the report as plain text, at most ``WIDTH`` wide; the verdict is the last line."""
     parts = [
         *(_output_text(report, name) for name in output_names(report)),
@@ -57,7 +57,7 @@ def render_comparison(report: ComparisonReport) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _output_text(report: ComparisonReport, output: str) -> str:
+def _output_text(report: CompareReport, output: str) -> str:
     """Return an output's verdict metric, other metrics, and worst classes and samples."""
     title = f"output {_name(output, WIDTH - 7)}" if len(output_names(report)) > 1 else ""
     parts = [
@@ -69,7 +69,7 @@ def _output_text(report: ComparisonReport, output: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _verdict_rows(report: ComparisonReport, output: str) -> Iterator[list[str]]:
+def _verdict_rows(report: CompareReport, output: str) -> Iterator[list[str]]:
     """Return rows of the verdict metric, or of the distances from float where it has no value."""
     runs = stage_outputs(report, output)
     metrics = [verdict_metric(report, output, each.output) for each in runs]
@@ -118,7 +118,7 @@ def _distance_cells(distance: Distance | None) -> list[str]:
     ]
 
 
-def _other_metrics(report: ComparisonReport, output: str) -> Iterator[str]:
+def _other_metrics(report: CompareReport, output: str) -> Iterator[str]:
     """Return tables of the other metrics, one column per model, as many as fit in the width."""
     runs = worst_runs(report, output)
     verdict_name = report.metrics.get(output)
@@ -184,7 +184,7 @@ def _metric_cell(each: StageOutput, name: str) -> str:
     return amounts.format_metric(metric, interval=False) if metric else NONE
 
 
-def _worst_classes(report: ComparisonReport, output: str) -> str:
+def _worst_classes(report: CompareReport, output: str) -> str:
     """Return the classes that lost most recall, on the worst interpreter of each model."""
     runs = [each for each in worst_runs(report, output) if each.output.classes]
     if len(runs) < 2 or not runs[0].is_float:  # noqa: PLR2004 (float and another)
@@ -211,7 +211,7 @@ def _class_row(each: StageOutput, of_float: ClassResult, other: ClassResult) -> 
     ]
 
 
-def _worst_samples(report: ComparisonReport, output: str) -> str:
+def _worst_samples(report: CompareReport, output: str) -> str:
     """Return the samples on which models differ from float, or else that they do not."""
     rows = [["sample", "model", "label", "float output", "model output", "distance"]]
     runs = [each for each in worst_runs(report, output) if not each.is_float]
@@ -243,7 +243,7 @@ def _format(stage: Stage) -> str:
     return "" if stage.file.endswith(".tflite") else f" as {_name(stage.file, _NAME)}"
 
 
-def _facts(report: ComparisonReport) -> Iterator[str]:
+def _facts(report: CompareReport) -> Iterator[str]:
     sizes = [
         f"{_name(stage.name, _LABEL)} {amounts.format_bytes(stage.artifact.bytes)}" + _format(stage)
         for stage in report.stages
@@ -265,7 +265,7 @@ def _stage_facts(stage: Stage) -> Iterator[str]:
         yield _hanging("C array   ", f"{stage.name}: NOT THE SAME BYTES as the file")
 
 
-def _verdict(report: ComparisonReport) -> Iterator[str]:
+def _verdict(report: CompareReport) -> Iterator[str]:
     losses = loss_sentences(report)
     if not losses and not report.findings:
         yield "nothing was compared"

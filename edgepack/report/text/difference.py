@@ -11,8 +11,8 @@ from edgepack.report.differences.difference import (
     ONLY_B,
     SAME,
     WORSE,
-    Difference,
     DifferenceRow,
+    DiffReport,
     Side,
 )
 from edgepack.report.differences.figure_kinds import REASONS
@@ -31,7 +31,7 @@ _LONGEST_TEXT = 300
 _LARGE_PERCENT = 100
 
 
-def render_difference(difference: Difference) -> str:
+def render_difference(difference: DiffReport) -> str:
     """Return a difference as plain text."""
     changed = [row for row in difference.rows if row.verdict in _CHANGED]
     rows = [row for row in changed if row.kind is not REASONS]
@@ -46,7 +46,7 @@ def render_difference(difference: Difference) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _sides(difference: Difference) -> dict[str, Side]:
+def _sides(difference: DiffReport) -> dict[str, Side]:
     return {"A": difference.a, "B": difference.b}
 
 
@@ -107,7 +107,7 @@ def _reason_lines(row: DifferenceRow) -> Iterator[str]:
             yield hanging_paragraph(f"{row.verdict:<9}  ", f"{what} in {side}: {reason}")
 
 
-def _unmatched(difference: Difference) -> Iterator[str]:
+def _unmatched(difference: DiffReport) -> Iterator[str]:
     """Name the figures that only one report has."""
     for verdict in (ONLY_A, ONLY_B):
         rows = [row for row in difference.rows if row.verdict == verdict]
@@ -124,7 +124,7 @@ def _notes(changed: list[DifferenceRow]) -> Iterator[str]:
         yield "A and B ran on different samples, which may by itself change metrics and errors"
 
 
-def _verdict(difference: Difference) -> str:
+def _verdict(difference: DiffReport) -> str:
     counts = {word: difference.count(word) for word in _CHANGED}
     same = difference.count(SAME)
     changes = [f"{number:,} {word}" for word, number in counts.items() if number]

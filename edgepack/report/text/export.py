@@ -9,7 +9,7 @@ from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import OutputComparison
-from edgepack.report.data.export import CalibrationReport, Report
+from edgepack.report.data.export import CalibrationReport, ExportReport
 from edgepack.report.format.amounts import format_four_decimals, interpreter_label, score_cells
 from edgepack.report.format.text_table import (
     NONE,
@@ -23,7 +23,7 @@ from edgepack.report.text.verdict_line import verdict_line
 from edgepack.tflite.converter_names import split_fused_name
 
 
-def render_export(report: Report) -> str:
+def render_export(report: ExportReport) -> str:
     """Return the report of an export as plain text; the verdict is the last line."""
     parts = [
         *_tables(report),
@@ -37,14 +37,14 @@ def render_export(report: Report) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _tables(report: Report) -> Iterator[str]:
+def _tables(report: ExportReport) -> Iterator[str]:
     outputs = report.comparison.outputs
     for name in outputs:
         title = f"output {name}\n" if len(outputs) > 1 else ""
         yield title + text_table(_rows(report, name)) + channels_line(outputs[name])
 
 
-def _rows(report: Report, output: str) -> list[list[str]]:
+def _rows(report: ExportReport, output: str) -> list[list[str]]:
     comparison = report.comparison.outputs[output]
     heading = ["model", "interpreter", comparison.metric or NONE, "agreement", "SQNR"]
     rows = [
@@ -117,7 +117,7 @@ def _ranges(calibration: CalibrationReport) -> str:
     return text
 
 
-def _facts(report: Report) -> str:
+def _facts(report: ExportReport) -> str:
     names = (FLOAT_TFLITE, tflite_name(report.comparison.scheme))
     sizes = [f"{name} {report.artifacts[name].bytes:,} B" for name in names]
     lines = [f"size      {', '.join(sizes)}"]
@@ -131,7 +131,7 @@ def _facts(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _compression(report: Report) -> Iterator[str]:
+def _compression(report: ExportReport) -> Iterator[str]:
     for step in report.compression:
         how, *more = step.summary
         yield _fact(step.stage, how)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from edgepack.core.wording import WARNING
-from edgepack.report.data.validation import ValidationReport
+from edgepack.report.data.validation import ValidateReport
 
 
-def render_github(report: ValidationReport) -> str:
+def render_github(report: ValidateReport) -> str:
     """Return an annotation for each finding and note.
 
     It is an error for a failure, a warning for a likely mistake, and for what could not be checked

@@ -9,7 +9,7 @@ from math import ceil
 from edgepack.core.printable import printable
 from edgepack.report.data.inspection import (
     GraphInspection,
-    Inspection,
+    InspectReport,
     LayerInspection,
     TensorInspection,
 )
@@ -42,7 +42,7 @@ memory  bytes of activations while the layer runs; of several layers, the one th
         of the model alone: an interpreter's arena is larger; edgepack validate reports it"""
 
 
-def render_inspection(report: Inspection, *, tensors: bool) -> str:
+def render_inspection(report: InspectReport, *, tensors: bool) -> str:
     """Return an inspection as plain text, with a table of all tensors if ``tensors``."""
     parts = [_head(report)]
     for number, graph in enumerate(report.graphs):
@@ -61,7 +61,7 @@ def render_inspection(report: Inspection, *, tensors: bool) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _head(report: Inspection) -> str:
+def _head(report: InspectReport) -> str:
     size, constants = report.artifact.bytes, report.constant_bytes
     zeros = "" if report.zeros is None else f", {report.zeros:.1%} of them zero"
     return "\n".join(

@@ -8,10 +8,10 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from edgepack.checks import Result
 from edgepack.core.printable import printable
 from edgepack.report.data.target import TargetReport
-from edgepack.report.data.validation import ValidationReport
+from edgepack.report.data.validation import ValidateReport
 
 
-def render_junit(report: ValidationReport) -> str:
+def render_junit(report: ValidateReport) -> str:
     """Return the report as JUnit XML, which many CI tools read."""
     suites = Element("testsuites", name=f"edgepack validate {report.model}")
     for name, target in report.targets.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import OutputComparison
-from edgepack.report.data.validation import RuntimeValidation, ValidationReport
+from edgepack.report.data.validation import RuntimeValidation, ValidateReport
 from edgepack.report.format.amounts import (
     format_four_decimals,
     format_milliseconds,
@@ -21,7 +21,7 @@ from edgepack.report.text.verdict_line import verdict_line
 _MIB = 1 << 20
 
 
-def render_validation(report: ValidationReport) -> str:
+def render_validation(report: ValidateReport) -> str:
     """Return the report as plain text; the verdict is the last line."""
     parts = [
         f"{report.model}  {report.artifact.bytes:,} B",
@@ -34,7 +34,7 @@ def render_validation(report: ValidationReport) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _interpreters(report: ValidationReport) -> Iterator[str]:
+def _interpreters(report: ValidateReport) -> Iterator[str]:
     """Return how the interpreters ran the model, a table for each compared output."""
     if not report.runtimes:
         return
@@ -50,7 +50,7 @@ def _interpreters(report: ValidationReport) -> Iterator[str]:
 
 
 def _rows(
-    report: ValidationReport, output: str | None, compared: OutputComparison | None
+    report: ValidateReport, output: str | None, compared: OutputComparison | None
 ) -> Iterator[list[str]]:
     metric = [compared.metric] if compared and compared.metric else []
     titles = [*metric, "agreement", "SQNR", "max error"] if compared else []
@@ -82,7 +82,7 @@ def _deviation(runtime: RuntimeValidation, output: str | None) -> Deviation | No
     return max(runtime.deviations.values(), key=lambda each: each.max_lsb, default=None)
 
 
-def _costs(report: ValidationReport) -> Iterator[list[str]]:
+def _costs(report: ValidateReport) -> Iterator[list[str]]:
     """Return time and memory of an inference on this machine, on one thread."""
     yield ["interpreter", "", "median", "90th pct", "of float", "memory"]
     for name, runtime in report.runtimes.items():
