@@ -129,7 +129,7 @@ def _rereadable(ctx: click.Context, path: Path, text: str) -> Path:
     from edgepack.core.temporary_folders import temporary_folder
 
     copy = ctx.with_resource(temporary_folder()) / "edgepack.toml"
-    copy.write_text(text, encoding="utf-8")
+    copy.write_text(text, encoding="utf-8", newline="\n")
     return copy
 
 

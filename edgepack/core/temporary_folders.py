@@ -3,17 +3,18 @@
 A killed process cannot remove its folders. They are recognized by their names, and by their locks,
 which the system releases when the process ends: whoever next makes a folder in the same place
 removes them. A folder in use is locked, and never mistaken for an abandoned one. Where folders
-cannot be locked, each is removed by its own process only.
+cannot be locked, as on Windows, each is removed by its own process only.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
+import platform
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from types import TracebackType
 from edgepack.core.errors import OutputError
 from edgepack.core.signals import ignore_interrupts
 from edgepack.core.system_errors import STAGED, explain_write_errors
+
+with suppress(ImportError):  # Windows has none
+    import fcntl
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAME = f"{STAGED[1:]}scratch-"  # with a leading dot beside an output
@@ -88,7 +92,7 @@ def remove_abandoned_folders(parent: Path) -> None:
         for path in candidates:
             with suppress(OSError):  # it is in use, or was removed meanwhile
                 lock = _lock(path)
-                if os.fstat(lock).st_uid == os.geteuid():
+                if _is_own(lock):
                     _remove(path, lock)
                 else:
                     os.close(lock)
@@ -132,6 +136,8 @@ def _lock(path: Path) -> int:
     Raises BlockingIOError if the folder is locked already, FileNotFoundError if it is gone, and
     :class:`_NoLockError` if it cannot be locked.
     """
+    if sys.platform == "win32":
+        raise _NoLockError
     lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     with ExitStack() as undo:
         undo.callback(os.close, lock)
@@ -145,6 +151,11 @@ def _lock(path: Path) -> int:
             raise FileNotFoundError(path)
         undo.pop_all()
     return lock
+
+
+def _is_own(lock: int) -> bool:
+    """Whether a locked folder is of this user."""
+    return sys.platform != "win32" and os.fstat(lock).st_uid == os.geteuid()
 
 
 def _remove(path: Path, lock: int | None) -> None:
@@ -166,6 +177,8 @@ def _is_of_this_machine(name: str) -> bool:
 
 
 def _machine() -> str:
+    if sys.platform == "win32":
+        return _short_hash(platform.node())
     return _short_hash(os.uname().nodename)
 
 

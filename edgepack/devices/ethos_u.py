@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
-import resource
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from edgepack.devices.delegates import Undelegated
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.parser import read_tflite
-from edgepack.workers.client import Limits
+from edgepack.workers.client import Limits, signal_name
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 
@@ -31,14 +30,13 @@ _REASON = re.compile(r"operator: \w+, ofm: '(.*)'\nReason: (.*?)\.?(?: \(.*\))?\
 _CHOICES = re.compile(r"--accelerator-config: invalid choice: .*\(choose from (.*)\)")
 # It runs in an empty folder, so that it imports installed packages only.
 _BOOT = """
-import resource, sys
-memory = int(sys.argv[1])
-limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: memory}
-for kind, limit in limits.items():
-    hard = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (limit if hard < 0 or 0 <= limit < hard else hard, hard))
+import json, sys
+path, memory, *arguments = sys.argv[1:]
+sys.path[:] = json.loads(path)
+from edgepack.workers.resources import limit_process
+limit_process(memory_bytes=json.loads(memory))
 from ethosu.vela.vela import main
-sys.exit(main(sys.argv[2:]))
+sys.exit(main(arguments))
 """
 
 
@@ -114,11 +112,11 @@ class _FailureError(Exception):
 def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
     """Run Vela in a folder, which it writes to; return its standard output and error."""
     (folder / _MODEL).write_bytes(data)
-    memory = str(limits.memory_bytes or resource.RLIM_INFINITY)
-    arguments = (memory, _MODEL, "--output-dir", ".", f"--accelerator-config={accelerator}")
+    settings = (json.dumps(sys.path), json.dumps(limits.memory_bytes))
+    arguments = (_MODEL, "--output-dir", ".", f"--accelerator-config={accelerator}")
     try:
         done = subprocess.run(  # noqa: S603 (this Python; the name is one argument)
-            [sys.executable, "-c", _BOOT, *arguments],
+            [sys.executable, "-c", _BOOT, *settings, *arguments],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -132,8 +130,8 @@ def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
     if known := _CHOICES.search(done.stderr):
         names = known[1].replace("'", "")
         raise TargetError(f"unknown accelerator {accelerator!r}; Vela knows {names}")
-    if done.returncode < 0:
-        raise _FailureError(f"was killed by {signal.Signals(-done.returncode).name}")
+    if killer := signal_name(done.returncode):
+        raise _FailureError(f"was killed by {killer}")
     if done.returncode > 0:
         (*_, last) = ["", *done.stderr.strip().splitlines()]
         why = last.removeprefix("RuntimeError: ") or f"status {done.returncode}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,7 +145,10 @@ def _with_ending(path: Path, ending: str) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="edgepack-") as folder:
         link = Path(folder) / f"model{ending}"
-        link.symlink_to(path.resolve())
+        try:
+            link.symlink_to(path.resolve())
+        except OSError:  # Windows makes links for administrators only
+            shutil.copyfile(path, link)
         yield link
 
 

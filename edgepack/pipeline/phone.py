@@ -44,7 +44,9 @@ def phone(config: PhoneConfig) -> PhoneReport:
     with staged_output(config.output, _COMMAND, inputs, force=config.force) as folder:
         (folder / model.file).write_bytes(data)
         for suffix, text in ((".kt", kotlin_source(model)), (".swift", swift_source(model))):
-            (folder / f"{model.class_name}{suffix}").write_text(text, encoding="utf-8")
+            (folder / f"{model.class_name}{suffix}").write_text(
+                text, encoding="utf-8", newline="\n"
+            )
         artifacts = describe_all(folder)
         manifest = Manifest(
             command=_COMMAND,

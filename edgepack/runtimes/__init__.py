@@ -7,6 +7,7 @@ TensorFlow. To add a runtime, add its module, and its entry in :data:`RUNTIMES`.
 
 from __future__ import annotations
 
+import platform
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -50,14 +51,19 @@ class Runtime:
             return None
         python = ".".join(str(part) for part in sys.version_info[:2])
         return (
-            f"{self.distribution} is not installed on this Python {python} ({sys.platform});"
-            f" {self.no_wheel}"
+            f"{self.distribution} is not installed on this Python {python}"
+            f" ({sys.platform} {platform.machine()}); {self.no_wheel}"
         )
 
 
 _NO_TFLITE_RUNTIME = (
-    "it has wheels for Linux and Python up to 3.11; without it phones that still run TensorFlow"
-    " Lite are not checked, and nothing is compared with TensorFlow Lite's reference kernels"
+    "it has wheels for Linux on x86-64, and on aarch64 with glibc 2.34 or later, and for Python up"
+    " to 3.11; without it phones that still run TensorFlow Lite are not checked, and nothing is"
+    " compared with TensorFlow Lite's reference kernels"
+)
+
+_LITERT_WHEELS = (
+    "it has wheels for Linux on x86-64 and aarch64, macOS on arm64 and Windows on x86-64"
 )
 
 REFERENCE = Runtime(
@@ -75,7 +81,7 @@ LITERT_KERNELS = Runtime(
     name="litert-kernels",
     distribution="ai-edge-litert",
     module="edgepack.runtimes.litert_kernels",
-    no_wheel="without it models are not checked for contradictions",
+    no_wheel=f"{_LITERT_WHEELS}; without it models are not checked for contradictions",
     is_timed=False,
 )
 """Checks models that the reference kernels, which are older, refuse."""
@@ -90,14 +96,14 @@ LITERT = Runtime(
     name="litert",
     distribution="ai-edge-litert",
     module="edgepack.runtimes.litert",
-    no_wheel="without it phones that run LiteRT are not checked",
+    no_wheel=f"{_LITERT_WHEELS}; without it phones that run LiteRT are not checked",
 )
 TFLM = Runtime(
     name="tflm",
     distribution="tflite-micro",
     module="edgepack.runtimes.tflm",
-    no_wheel="it has wheels for Linux only; without it microcontrollers are not checked, and the"
-    " arena is not measured",
+    no_wheel="it has wheels for Linux on x86-64 only; without it microcontrollers are not checked,"
+    " and the arena is not measured",
     is_single_threaded=True,
     mac_ns=1.5,
 )

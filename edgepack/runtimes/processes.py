@@ -287,7 +287,9 @@ class Interpreters:
             allocations=restore(Allocations, allocations)
             if (allocations := results[0]["allocations"])
             else None,
-            peak_memory_bytes=max(result["peak_memory_bytes"] for result in results),
+            peak_memory_bytes=max(
+                (peak for result in results if (peak := result["peak_memory_bytes"])), default=None
+            ),
             left_by_delegates=results[0]["left_by_delegates"],
             resized=restore(dict[int, int], results[0]["resized"]),
         )

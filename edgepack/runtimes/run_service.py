@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
-import re
-import resource
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,10 +16,9 @@ from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes.latency import Latency, latencies
 from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import read_rows
+from edgepack.workers.resources import read_peak_memory, reset_peak_memory
 
-_PROCESS = Path("/proc/self")
 _BLOCK_BYTES = 1 << 20
-_KIB = 1 << 10
 _TRIAL_S = 0.5
 """How long to run samples to repeat a crash: progress was last reported less than this before."""
 
@@ -80,9 +75,9 @@ class RunService:
         """Run samples and write ``outputs``, paths of .npy files in the model's order.
 
         Returns ``arena_bytes``, ``allocations``, ``left_by_delegates`` and ``resized`` as
-        :class:`Interpreter` does, and ``peak_memory_bytes`` of the process during the run.
-        ``is_even`` is whether the outputs of all samples have the same shapes; otherwise
-        the files have only the first ones.
+        :class:`Interpreter` does, and ``peak_memory_bytes`` of the process during the run, or
+        None where the system does not report it. ``is_even`` is whether the outputs of all samples
+        have the same shapes; otherwise the files have only the first ones.
         """
         reset_peak_memory()
         interpreter = self._build(Path(model).read_bytes())
@@ -150,24 +145,3 @@ def _samples(paths: list[Path], start: int, stop: int) -> Iterator[list[NDArray[
         block = [read_rows(path, begin, begin + count) for path in paths]
         for row in range(count):
             yield [array[row : row + 1] for array in block]
-
-
-def reset_peak_memory() -> None:
-    """Reset the peak memory of this process that the kernel measures.
-
-    First releases the memory of earlier models, which the C library may have kept.
-    """
-    with suppress(OSError, AttributeError):  # other libraries than glibc cannot release it
-        ctypes.CDLL(None).malloc_trim(0)
-    with suppress(OSError):  # on other systems than Linux, the peak is since the process started
-        (_PROCESS / "clear_refs").write_text("5")
-
-
-def read_peak_memory() -> int:
-    """Return the peak memory of this process in bytes, since :func:`reset_peak_memory`."""
-    with suppress(OSError):
-        # Not getrusage: its maximum starts with the memory of the parent process.
-        status = (_PROCESS / "status").read_text()
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * _KIB
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * _KIB

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
-from typing import Any, BinaryIO, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def _ample_arena(model: Model) -> int:
 
 
 @contextmanager
-def _captured_stderr() -> Iterator[BinaryIO]:
+def _captured_stderr() -> Iterator[IO[bytes]]:
     """Capture what native code writes to file descriptor 2, such as TFLM's error messages."""
     saved = os.dup(2)
     with tempfile.TemporaryFile() as file:
@@ -117,7 +117,7 @@ def _captured_stderr() -> Iterator[BinaryIO]:
             os.close(saved)
 
 
-def _reason(stderr: BinaryIO) -> str:
+def _reason(stderr: IO[bytes]) -> str:
     stderr.seek(0)
     lines = stderr.read(_MAX_MESSAGE_BYTES).decode("utf-8", "replace").splitlines()
     return next((line.strip() for line in lines if line.strip()), "")

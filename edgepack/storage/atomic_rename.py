@@ -51,6 +51,8 @@ def _rename(source: Path, target: Path, how: str) -> OSError | None:
 @cache
 def _function() -> Callable[[bytes, bytes, str], int] | None:
     """Return the function of the C library; None if it has none."""
+    if sys.platform == "win32":  # the C library has neither
+        return None
     library: Any = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin" and hasattr(library, "renamex_np"):
         return lambda source, target, how: library.renamex_np(

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -125,7 +126,7 @@ class Cache:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             text = json.dumps(_content(_digests(made), value))
-            (made / _RESULT).write_text(text, encoding="utf-8")
+            (made / _RESULT).write_text(text, encoding="utf-8", newline="\n")
             _move_into_cache(made, folder)
         except OSError:
             return entry
@@ -203,7 +204,9 @@ def _open(path: Path) -> BinaryIO:
     """Open a regular file for reading; symlinks and files that could block are corrupt."""
     if not stat.S_ISREG(path.lstat().st_mode):
         raise _CorruptEntryError
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # it may have changed meanwhile
+    flags = os.O_RDONLY
+    if sys.platform != "win32":  # it has no pipes in folders, and links for administrators only
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK  # the path may have changed meanwhile
     return os.fdopen(os.open(path, flags), "rb")
 
 

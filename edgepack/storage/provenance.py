@@ -85,7 +85,11 @@ def processor() -> dict[str, str | None]:
     TensorFlow and LiteRT choose kernels by them, which sum in different orders. The instructions
     are None if the system does not report them.
     """
-    known = set(_CPUINFO.read_text().split()) if _CPUINFO.is_file() else set()
+    known = (
+        set(_CPUINFO.read_text(encoding="utf-8", errors="replace").split())
+        if _CPUINFO.is_file()
+        else set()
+    )
     vectors = next((name for name in _VECTORS if name in known), None)
     return {"architecture": platform.machine(), "vectors": vectors}
 

@@ -10,7 +10,8 @@ from typing import Any
 
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON; raises ValueError for NaN and infinity."""
-    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:

@@ -27,6 +27,7 @@ from edgepack.core.codec import as_json
 from edgepack.core.printable import printable
 from edgepack.core.progress import Update, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
+from edgepack.workers.resources import LIMITS_MEMORY
 from edgepack.workers.sandbox import Sandbox
 
 # Never import from the working folder: its files cannot be trusted. `-c` puts it first on the
@@ -38,6 +39,8 @@ _BOOT = (
 _MIB = 1 << 20
 _LOG_TAIL_BYTES = 1 << 12
 _JOIN_TIMEOUT_S = 2.0
+_WINDOWS_EXCEPTION = 0xC0000000
+"""The lowest status of a process that Windows ended because of an error in native code."""
 
 # Libraries split a sum among their threads, and where they split it decides its last bits. So
 # the number of threads is the same on every machine, whatever processors it has. TensorFlow gets
@@ -56,7 +59,8 @@ class Limits:
 
     ``time_s`` is how long it may work without reporting progress, in seconds. ``memory_bytes``
     limits its address space, and the size of each file that it writes. ``data_bytes`` limits its
-    writable memory, which excludes files that are mapped for reading.
+    writable memory, which excludes files that are mapped for reading. A system may lack some limits
+    (see :mod:`edgepack.workers.resources`); a verbose worker prints a note then.
     """
 
     time_s: float | None = None
@@ -65,8 +69,8 @@ class Limits:
 
     @property
     def has_memory(self) -> bool:
-        """Whether there is a memory limit."""
-        return self.memory_bytes is not None or self.data_bytes is not None
+        """Whether there is a memory limit, which this system keeps."""
+        return LIMITS_MEMORY and (self.memory_bytes is not None or self.data_bytes is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +128,9 @@ class Worker:
                     # Keras 3 imports Matplotlib, which warns if it cannot reach its cache.
                     **({"MPLCONFIGDIR": str(self._temporary.path)} if sandbox else {}),
                 },
-                start_new_session=True,  # Ctrl-C reaches the parent only, which ends its workers
+                # Ctrl-C reaches the parent only, which ends its workers.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
                 encoding="utf-8",
                 errors="backslashreplace",
             )
@@ -253,9 +259,13 @@ def _environment(verbose: bool) -> dict[str, str]:
 def signal_name(status: int) -> str | None:
     """Return the name of the signal that killed a process, by its exit status; None if none did.
 
-    >>> signal_name(-11)
-    'SIGSEGV'
+    Windows has numbered exceptions instead.
+
+    >>> signal_name(-11), signal_name(0xC0000005)
+    ('SIGSEGV', 'exception 0xC0000005')
     """
+    if status >= _WINDOWS_EXCEPTION:
+        return f"exception 0x{status:X}"
     if status >= 0:
         return None
     try:

@@ -11,8 +11,6 @@ import importlib
 import json
 import os
 import queue
-import resource
-import signal
 import sys
 import threading
 import time
@@ -22,6 +20,7 @@ from typing import Any, TextIO, get_type_hints
 
 from edgepack.core.codec import as_json, restore
 from edgepack.workers.client import Limits
+from edgepack.workers.resources import limit_process, missing_limits, set_timer
 from edgepack.workers.sandbox import Sandbox, enter_sandbox
 
 _PROGRESS_INTERVAL_S = 0.05
@@ -36,12 +35,9 @@ def main(service: str, arguments: str, limits: str, sandbox: str) -> None:
     ``sandbox`` those of :class:`~edgepack.workers.sandbox.Sandbox`, or null.
     """
     restored_limits = restore(Limits, json.loads(limits))
-    _limit(resource.RLIMIT_CORE, 0)
-    if restored_limits.memory_bytes:
-        _limit(resource.RLIMIT_AS, restored_limits.memory_bytes)
-        _limit(resource.RLIMIT_FSIZE, restored_limits.memory_bytes)
-    if restored_limits.data_bytes:
-        _limit(resource.RLIMIT_DATA, restored_limits.data_bytes)
+    limit_process(memory_bytes=restored_limits.memory_bytes, data_bytes=restored_limits.data_bytes)
+    if why := missing_limits():
+        sys.stderr.write(f"{why}\n")
     if fields := json.loads(sandbox):
         why = enter_sandbox(restore(Sandbox, fields))
         sys.stderr.write(f"the process is not confined: {why}\n" if why else _CONFINED)
@@ -81,11 +77,6 @@ def _restore_arguments(function: Callable[..., Any], arguments: dict[str, Any]) 
     return {name: restore(hints.get(name, Any), each) for name, each in arguments.items()}
 
 
-def _limit(kind: int, limit: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
-
-
 def _receive(calls: queue.Queue[dict[str, Any]]) -> None:
     """Queue incoming calls; end the process when the parent is gone, even during a call."""
     for line in sys.stdin:
@@ -116,22 +107,22 @@ def _describe(error: Exception) -> dict[str, Any]:
 class _Reporter:
     """Sends progress updates, but rarely enough that sending them takes no time.
 
-    If no update comes for ``time_s`` seconds, the system ends the process by SIGALRM, whatever
-    native code is running.
+    If no update comes for ``time_s`` seconds, the system ends the process (see
+    :func:`~edgepack.workers.resources.set_timer`).
     """
 
     def __init__(self, replies: TextIO, time_s: float | None) -> None:
         self._replies = replies
         self._next = 0.0
         self._time_s = time_s or 0.0  # a timer of 0 never expires
-        signal.setitimer(signal.ITIMER_REAL, self._time_s)
+        set_timer(self._time_s)
 
     def stop_timer(self) -> None:
         """Stop the timer."""
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        set_timer(0.0)
 
     def __call__(self, done: int, total: int, detail: str = "") -> None:
-        signal.setitimer(signal.ITIMER_REAL, self._time_s)
+        set_timer(self._time_s)
         now = time.monotonic()
         if now >= self._next or done == total:
             self._next = now + _PROGRESS_INTERVAL_S

@@ -65,6 +65,7 @@ from edgepack.runtimes.processes import LIMITS, Interpreters, interpreters
 from edgepack.storage.arrays import Arrays
 from edgepack.tflite.macs import model_macs
 from edgepack.workers.client import Limits
+from edgepack.workers.resources import missing_limits
 
 _FILE, _FLOAT = "file", "float"
 _ALONE = "the metric is the file's own: give --float to see what quantization lost"
@@ -132,10 +133,16 @@ def validate(
             limits=config.limits,
             verbose=verbose,
         )
-    if float_file is None:
-        return report
-    lineage = lineage_notes(file, as_source(float_file), lambda: float_file.model)
-    return replace(report, notes=(*report.notes, *lineage))
+    notes = (*report.notes, *_limit_notes(config.limits))
+    if float_file is not None:
+        notes += tuple(lineage_notes(file, as_source(float_file), lambda: float_file.model))
+    return replace(report, notes=notes)
+
+
+def _limit_notes(limits: Limits) -> Iterator[str]:
+    """Yield a note if limits were set that this system does not have."""
+    if limits != LIMITS and (why := missing_limits()):
+        yield why
 
 
 def examine(
