@@ -43,6 +43,7 @@ from edgepack.core.errors import (
     WorkerLimitError,
 )
 from edgepack.core.progress import Update
+from edgepack.runtimes import RUNTIMES
 from edgepack.storage.artifact import describe
 from edgepack.storage.manifest import Manifest
 from edgepack.workers.client import Limits, Worker
@@ -54,17 +55,24 @@ TIME_S = 10
 """The time limit for a file on all interpreters."""
 
 MEMORY_BYTES = 1 << 30
-TARGETS = ("android-arm64", "stm32l4r5zi")
+HAS_TFLITE_RUNTIME = RUNTIMES["tflite-runtime"].missing() is None
+TARGETS = ("android-arm64" if HAS_TFLITE_RUNTIME else "galaxy-a55", "stm32l4r5zi")
+"""A phone and a board whose interpreters are all installed."""
+
 BOARD = "nano-33-ble-sense"
 DIRECT_RUN_S = 30
 
-REFERENCES = ("tflite-runtime-reference", "litert-kernels")
-"""A file that both of them reject contradicts itself."""
+REFERENCES = (*(["tflite-runtime-reference"] * HAS_TFLITE_RUNTIME), "litert-kernels")
+"""A file that all of them reject contradicts itself."""
 
 AXIS = "quantized_dimension must be in range"
 """The error for biases as TensorFlow wrote them in 2020; TFLM ignores the axis."""
 
-OWN = {"validate": ("tflite-runtime", "litert", "tflm"), "firmware": ("tflm",), "inspect": ()}
+OWN = {
+    "validate": tuple(name for name, each in RUNTIMES.items() if not each.missing()),
+    "firmware": ("tflm",),
+    "inspect": (),
+}
 """By command, the interpreters of its targets."""
 
 DEFECTS = ("KILLED", "HUNG", "TRACEBACK", "MEMORY", "PASSED")

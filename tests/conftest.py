@@ -19,10 +19,39 @@ from report_differences import DifferenceOf, Write
 from edgepack.calibration.activations.calibrator import Calibrator, start_calibrator
 from edgepack.config.diff import DiffConfig
 from edgepack.pipeline.diff import diff
+from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.storage.text_files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 MLPERF = ROOT.parent / "shared" / "data" / "mlperf_tiny"
+
+HAS_TFLITE_RUNTIME = sys.version_info < (3, 12)
+"""Whether tflite-runtime has a wheel for this Python; where it has one, its absence is a fault."""
+
+AVAILABLE = [
+    runtime
+    for runtime in (REFERENCE, *RUNTIMES.values())
+    if HAS_TFLITE_RUNTIME or runtime.distribution != "tflite-runtime"
+]
+"""The runtimes that the tests run with on this Python, the reference kernels first."""
+
+INTERPRETERS = RUNTIMES.keys() & {runtime.name for runtime in AVAILABLE}
+"""The names of those that devices run."""
+
+BIT_EXACT = 0 if HAS_TFLITE_RUNTIME else None
+"""What :func:`lsb` returns for exact outputs: None without the reference kernels."""
+
+PHONE = "android-arm64" if HAS_TFLITE_RUNTIME else "galaxy-a55"
+"""A phone all of whose interpreters are available."""
+
+ON_PHONES = "passed" if HAS_TFLITE_RUNTIME else "not checked"
+"""The verdict of android-arm64, which runs tflite-runtime too, on what passes everywhere else."""
+
+needs_tflite_runtime = pytest.mark.skipif(
+    not HAS_TFLITE_RUNTIME,
+    reason="tflite-runtime, with the reference kernels, has no wheel for Python 3.12 and later",
+)
+"""Marks tests whose subject is tflite-runtime or its kernels; others do without, and adapt."""
 
 # Processes that a shell starts in the background ignore Ctrl-C, and so would their children.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from conftest import PHONE
 from tiny import Tiny, Value
 
 from edgepack import ValidateConfig, ValidateReport, validate
 from edgepack.tflite.rewrite import Rewrite
 
-BOARD, PHONE = "nano-33-ble-sense", "android-arm64"
+BOARD = "nano-33-ble-sense"
 
 
 def net(change: Callable[[Any], None] | None = None) -> bytes:

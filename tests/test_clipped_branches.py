@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Edgepack
+from conftest import INTERPRETERS, Edgepack
 from test_ranges import graph, op
 from test_scale_limits import WIDTH, Dense
 from tiny import Tiny, Value
@@ -110,7 +110,7 @@ def test_what_a_clip_cuts_off_is_kept_for_others(edgepack: Edgepack, tmp_path: P
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     for outputs in report["comparison"]["outputs"].values():
-        assert set(outputs["int8"]) == {"tflite-runtime", "litert", "tflm"}
+        assert set(outputs["int8"]) == INTERPRETERS
         assert min(score["sqnr_db"] for score in outputs["int8"].values()) > 30
     ranges = report["calibration"]["activations"]
     fixed = {name: each["fixed_by"] for name, each in ranges.items() if each["fixed_by"]}

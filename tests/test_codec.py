@@ -17,6 +17,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 import pytest
 import tiny
+from conftest import PHONE
 from export_reports import EXPORT, FIRMWARE, SCORE, VALIDATION
 
 import edgepack
@@ -132,9 +133,7 @@ def test_a_validation_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     end = tiny.Value((1, 4), "int8", 0.5)
     path.write_bytes(tiny.one_operator("RELU", [end], [end]))
-    report = edgepack.validate(
-        ValidateConfig(model=path, targets=("nano-33-ble-sense", "android-arm64"))
-    )
+    report = edgepack.validate(ValidateConfig(model=path, targets=("nano-33-ble-sense", PHONE)))
     assert {target.word for target in report.targets.values()} == {"passed"}
     back = restore(ValidateReport, as_read(report))
     assert back == report
@@ -277,7 +276,7 @@ def any_of(origin: Any, arguments: tuple[Any, ...], random: Random) -> Any:
                 return anything(each, random)
     if origin is tuple and arguments[-1] is not Ellipsis:
         return tuple(anything(each, random) for each in arguments)
-    if issubclass(origin, Mapping):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         pairs = ([anything(each, random) for each in arguments] for _ in many)
         return dict(pairs)
     if origin not in (list, tuple, Sequence):

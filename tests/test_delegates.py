@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MLPERF, Bundle, python
+from conftest import MLPERF, Bundle, needs_tflite_runtime, python
 
 from edgepack.checks.delegation import gpu_takes_all, xnnpack_takes_all
 from edgepack.checks.evidence import Evidence
@@ -173,9 +173,10 @@ def measured(package: str, paths: list[Path]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("package", ["ai_edge_litert", "tflite_runtime"])
+@pytest.mark.parametrize(
+    "package", ["ai_edge_litert", pytest.param("tflite_runtime", marks=needs_tflite_runtime)]
+)
 def test_a_graph_is_partitioned_as_interpreters_partition_it(package: str, cnn: Bundle) -> None:
-    pytest.importorskip(package)
     paths = [cnn.folder / "int8.tflite", cnn.folder / "float.tflite"]
     paths += sorted(MLPERF.glob("*/reference_*.tflite"))
     for path, expected in zip(paths, measured(package, paths), strict=True):

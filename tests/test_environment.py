@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from conftest import PHONE
 
 from edgepack.cli import _interrupt
 
@@ -24,7 +25,7 @@ LIGHT = {
 
 HEAVY = {
     "targets": "targets",
-    "validate": "validate model.tflite --target android-arm64",
+    "validate": f"validate model.tflite --target {PHONE}",
     "firmware": "firmware model.tflite --target nano-33-ble-sense --output out",
     "diff": "diff a b",
     "lint": "lint model.h5 data.npz",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from conftest import Edgepack
+from conftest import PHONE, Edgepack
 from numpy.typing import NDArray
 
 from edgepack.core.signature import Signature, TensorSpec
@@ -115,9 +115,9 @@ def test_every_command_warns_unless_the_labels_are_right(
     json_format = ("--format", "json")
     files = [tmp_path / name for name in ("float.tflite", "int8.tflite")]
     for command in (
-        ("compare", *files, "--target", "linux-arm64", "--json"),
-        ("validate", files[1], "--target", "linux-arm64", "--max-drop", "2", *json_format),
-        ("validate", tmp_path / "alone" / "int8.tflite", "--target", "linux-arm64", *json_format),
+        ("compare", *files, "--target", PHONE, "--json"),
+        ("validate", files[1], "--target", PHONE, "--max-drop", "2", *json_format),
+        ("validate", tmp_path / "alone" / "int8.tflite", "--target", PHONE, *json_format),
     ):
         for given, expected in ((data, 1), ("right", 0)):
             done = edgepack(*command, "--test", tmp_path / f"{given}.npz")
@@ -133,7 +133,7 @@ def test_quantize_warns_once(edgepack: Edgepack, tmp_path: Path, data: str, warn
     done = edgepack(
         *("quantize", tmp_path / "float.tflite", "--representative", tmp_path / "right.npz"),
         *("--test", tmp_path / f"{data}.npz", "--output", tmp_path / "out"),
-        *("--target", "linux-arm64"),
+        *("--target", PHONE),
     )
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()

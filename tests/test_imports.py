@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 import pytest
-from conftest import ROOT, python
+from conftest import ROOT, needs_tflite_runtime, python
 from rooms import imports, modules, room
 
 FLOORS = [
@@ -157,7 +157,12 @@ def test_importing_edgepack_and_asking_for_help_is_light(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["tflite_runtime", "tflite_runtime_reference", "litert", "tflm", "run_service"]
+    "module",
+    [
+        *("litert", "tflm", "run_service"),
+        pytest.param("tflite_runtime", marks=needs_tflite_runtime),
+        pytest.param("tflite_runtime_reference", marks=needs_tflite_runtime),
+    ],
 )
 def test_an_interpreters_process_never_imports_tensorflow(module: str) -> None:
     done = python(

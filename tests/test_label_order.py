@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+from conftest import PHONE
 from firmware_projects import error_of
 from numpy.typing import NDArray
 from PIL import Image
@@ -152,7 +153,7 @@ def config(folder: Path, test: Path, names: list[str] | None = None) -> CompareC
         candidates=(NamedModel(path=folder / "int8.tflite"),),
         test=test,
         labels=folder / "labels.txt" if names else None,
-        targets=("linux-arm64",),
+        targets=(PHONE,),
         is_cached=False,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
+from conftest import INTERPRETERS, PHONE
 from numpy.typing import NDArray
 
 from edgepack.config.budgets import Budgets
@@ -299,14 +300,15 @@ def test_validate_warns_beside_a_verdict_that_is_not_quantizations(
         ValidateConfig(
             model=given.write("int8.tflite", dense(weights(1), "int8")),
             float_model=given.write("kws.tflite", dense(weights(0))),
-            targets=("linux-arm64",),
+            targets=(PHONE,),
             test=samples,
             budgets=Budgets(max_drop=1),
         )
     )
     *_, warning, verdict = render_validation(report).split("\n\n")
     assert warning.startswith("warning: int8.tflite was made from another model than kws")
-    assert verdict.startswith("FAILED on linux-arm64: int8 on litert, tflite-runtime predicts")
+    on_phone = ", ".join(sorted(INTERPRETERS - {"tflm"}))
+    assert verdict.startswith(f"FAILED on {PHONE}: int8 on {on_phone} predicts")
     assert "made from another model than kws" in validation_document(report).headline.sentences[-1]
     assert "::warning title=int8.tflite::int8.tflite was made from another" in render_github(report)
 
@@ -318,7 +320,7 @@ def test_compare_warns_beside_a_verdict_that_is_not_quantizations(
         CompareConfig(
             model=given.write("kws.tflite", dense(weights(0))),
             candidates=(NamedModel(path=given.write("int8.tflite", dense(weights(1), "int8"))),),
-            targets=("linux-arm64",),
+            targets=(PHONE,),
             test=samples,
             budgets=Budgets(max_drop=1),
             is_cached=False,
@@ -342,7 +344,7 @@ def test_notes_of_a_conversion_that_only_the_weights_need_are_reported(
         CompareConfig(
             model=given.write("kws.tflite", dense(weights(0))),
             candidates=(NamedModel(path=given.write("int8.tflite", dense(weights(0), "int8"))),),
-            targets=("linux-arm64",),
+            targets=(PHONE,),
             test=samples,
             is_cached=False,
         )
@@ -360,7 +362,7 @@ def test_warnings_tell_files_of_the_same_name_apart_by_the_names_of_the_comparis
         CompareConfig(
             model=source,
             candidates=(NamedModel(path=mine), NamedModel(path=theirs, name="theirs")),
-            targets=("linux-arm64",),
+            targets=(PHONE,),
             test=samples,
             is_cached=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import MLPERF, export, lsb, only
+from conftest import BIT_EXACT, MLPERF, export, lsb, only
 
 
 def test_kws(mlperf: Path, tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_kws(mlperf: Path, tmp_path: Path) -> None:
     assert only(report)["float"] == 0.9
     for score in only(report)["int8"].values():
         assert score["value"] >= 0.895
-    assert lsb(report, "tflm") == 0
+    assert lsb(report, "tflm") == BIT_EXACT
 
 
 def test_ic_takes_the_benchmarks_own_files(mlperf: Path, tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_ic_takes_the_benchmarks_own_files(mlperf: Path, tmp_path: Path) -> None
     assert round(only(report)["float"], 4) == 0.896
     for score in only(report)["int8"].values():
         assert score["value"] >= 0.88
-    assert lsb(report, "tflm") == 0
+    assert lsb(report, "tflm") == BIT_EXACT
 
 
 def test_ad(mlperf: Path, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_ad(mlperf: Path, tmp_path: Path) -> None:
     assert "channels" not in only(report)
     for score in only(report)["int8"].values():
         assert score["value"] == pytest.approx(only(report)["float"], rel=0.01)
-    assert lsb(report, "tflm") == 0
+    assert lsb(report, "tflm") == BIT_EXACT
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import fills
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from conftest import Edgepack, export, only
+from conftest import INTERPRETERS, Edgepack, export, only
 
 from edgepack.calibration.activations.fill_search import find_limits
 from edgepack.calibration.activations.ranges import load_constants
@@ -187,7 +187,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_every_interpreter_computes_a_model_with_fills_well(exported: Any) -> None:
     kind, _, bundle = exported
     measured = only(bundle.report)["int8"]
-    assert measured.keys() == {"tflite-runtime", "litert", "tflm"}
+    assert measured.keys() == INTERPRETERS
     for name, scores in measured.items():
         assert scores["sqnr_db"] > EXPORTED[kind], name
 

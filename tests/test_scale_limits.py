@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Edgepack, only
+from conftest import INTERPRETERS, Edgepack, only
 from tiny import Tiny, Value
 
 from edgepack.calibration.activations.dead_layers import find_dead
@@ -81,7 +81,7 @@ def test_dead_and_tiny_activations_run_on_every_interpreter(
         *("--scheme", scheme, "--output", tmp_path / "out"),
     )
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert set(only(report)[scheme]) == {"tflite-runtime", "litert", "tflm"}, done.stdout
+    assert set(only(report)[scheme]) == INTERPRETERS, done.stdout
     for score in only(report)[scheme].values():
         assert score["sqnr_db"] > {"int8": 30, "int4": 10, "int16": 40}[scheme]
     (note,) = (note for note in report["notes"] if "is zero for all" in note)

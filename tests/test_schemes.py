@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import interpreter as litert
+from conftest import AVAILABLE, INTERPRETERS, needs_tflite_runtime
 from quantizations import QUANTIZATIONS
 
 from edgepack.config.quantization import Quantization
@@ -22,7 +23,7 @@ from edgepack.quantization.int4 import best_scales
 from edgepack.quantization.int16 import to_int16
 from edgepack.quantization.layer_patterns import assign_patterns
 from edgepack.quantization.verify import require_full_integer, require_quantized_weights
-from edgepack.runtimes import REFERENCE, RUNTIMES
+from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.run_result import Run
 from edgepack.tflite.graph import Model
@@ -41,10 +42,7 @@ def runs(quantized: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Run one of the files on all interpreters, on the images that it was calibrated with."""
     images = np.load(quantized / "images.npy")
     by_name: dict[str, dict[str, Run]] = {}
-    runtimes = [REFERENCE, *RUNTIMES.values()]
-    if missing := [reason for runtime in runtimes if (reason := runtime.missing())]:
-        pytest.skip(missing[0])
-    with interpreters(runtimes) as running:
+    with interpreters(AVAILABLE) as running:
 
         def run(name: str) -> dict[str, Run]:
             if name not in by_name:
@@ -86,6 +84,7 @@ def test_the_interpreters_run_the_schemes_in_the_table(runs: Runs, name: str) ->
         )
 
 
+@needs_tflite_runtime
 @pytest.mark.parametrize(
     "name", ["int8", "uint8-to-float", "int16", "int16-float-ends", "int8-per-tensor"]
 )
@@ -99,6 +98,7 @@ def test_tflm_equals_the_reference_kernels(quantized: Path, runs: Runs, name: st
         np.testing.assert_array_equal(tflm, reference)
 
 
+@needs_tflite_runtime
 def test_int16_layers_before_int8_layers_are_bit_exact(quantized: Path, runs: Runs) -> None:
     """The reference kernels run it, as no int8 tensor becomes int16; the table cannot know that."""
     int16_then_int8 = runs("int16-then-int8")
@@ -148,7 +148,9 @@ def test_int16_is_closer_to_float_than_int8_and_as_close_as_the_converters(
             assert tensor.quant.zero_point == (0,)
 
 
-@pytest.mark.parametrize("runtime", ["tflite-runtime", "tflm"])
+@pytest.mark.parametrize(
+    "runtime", [pytest.param("tflite-runtime", marks=needs_tflite_runtime), "tflm"]
+)
 def test_int4_weights_have_the_same_outputs_as_equal_int8_weights(runs: Runs, runtime: str) -> None:
     packed, in_bytes = (scores(runs(name)[runtime]) for name in ("int4", "int4-in-bytes"))
     np.testing.assert_array_equal(packed, in_bytes)
@@ -191,7 +193,7 @@ def test_weights_without_ranges_are_those_of_the_converter(
 ) -> None:
     ours, plain = (model(quantized, each).main for each in (name, f"plain-{name}"))
     assert sorted(t.data for t in ours.tensors) == sorted(t.data for t in plain.tensors)
-    for runtime in ("tflite-runtime", "litert"):
+    for runtime in INTERPRETERS - {"tflm"}:
         np.testing.assert_array_equal(
             scores(runs(name)[runtime]), scores(runs(f"plain-{name}")[runtime])
         )

@@ -8,24 +8,60 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from packaging.requirements import Requirement
 
-TOOLS = ("sh", "dirname", "basename", "cat", "cksum", "mkdir")
+TOOLS = ("sh", "dirname", "basename", "cat", "cksum", "mkdir", "rm", "chmod")
+
+PYTHON = f"""#!/bin/sh
+case $1 in
+-c) exec {sys.executable} -c "import sys; sys.version_info = (3, VERSION, 0)
+$2" ;;
+--version) echo Python 3.VERSION.0 ;;
+*) exit 1 ;;
+esac
+"""
+"""A Python of another version, which says so and does no more."""
+
+UV = f"""#!/bin/sh
+echo "$@" >>uv.log
+[ "$1" = venv ] || exit 0
+mkdir -p .venv/bin
+printf '#!/bin/sh\\nexec {sys.executable} "$@"\\n' >.venv/bin/python
+chmod +x .venv/bin/python
+"""
+"""A uv that writes down what it is asked for, and makes an environment in which all is there."""
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A copy of the scripts, and a path that holds the shell's own tools only."""
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    for name in ("setup.cfg", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "edgepack").symlink_to(ROOT / "edgepack")
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
     return tmp_path
+
+
+def add(clone: Path, program: str, text: str) -> Path:
+    """Put a program on the path."""
+    path = clone / "bin" / program
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def add_python(clone: Path, minor: int, name: str = "python3") -> Path:
+    return add(clone, name, PYTHON.replace("VERSION", str(minor)))
 
 
 def run(clone: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -38,22 +74,83 @@ def run(clone: Path, script: str, **environment: str) -> subprocess.CompletedPro
     )
 
 
-@pytest.mark.parametrize("script", ["test", "quickstart"])
-def test_without_python_3_10_or_3_11_they_say_so(clone: Path, script: str) -> None:
-    old = clone / "bin" / "python3"
-    old.write_text("#!/bin/sh\nexit 1\n")
-    old.chmod(0o755)
-    done = run(clone, script)
+COMMANDS = pytest.mark.parametrize("script", ["test", "quickstart"])
+
+
+@COMMANDS
+@pytest.mark.parametrize("minor", [9, 14])
+def test_without_python_3_10_to_3_13_they_say_so(clone: Path, script: str, minor: int) -> None:
+    add_python(clone, minor)
+    done = run(clone, script, CC="sh")
     assert done.returncode == 3
-    assert done.stderr.startswith(f"{script}: needs Python 3.10 or 3.11 on the path")
+    assert done.stderr.startswith(f"{script}: needs Python 3.10 to 3.13 on the path")
     assert "PYTHON=/path/to/python3.11" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["test", "quickstart"])
-def test_without_a_c_compiler_they_say_so(clone: Path, script: str) -> None:
-    done = run(clone, script, PYTHON=sys.executable)
+@COMMANDS
+@pytest.mark.parametrize("minor", [10, 11, 12, 13])
+def test_python_3_10_to_3_13_are_taken(clone: Path, script: str, minor: int) -> None:
+    add_python(clone, minor)
+    done = run(clone, script, CC="sh")
+    assert f"making .venv with Python 3.{minor}.0: " in done.stderr
+    assert "apt-get install python3-venv" in done.stderr.splitlines()[-1]
     assert done.returncode == 3
-    assert done.stderr.startswith(f"{script}: needs a C compiler")
+
+
+def test_the_named_python_is_taken_or_else_the_one_that_has_every_interpreter(clone: Path) -> None:
+    named = add_python(clone, 13, "mine")
+    for minor in (13, 12, 10, 11):  # each is preferred to those before it
+        add_python(clone, minor, f"python3.{minor}")
+        assert f"making .venv with Python 3.{minor}.0: " in run(clone, "quickstart").stderr
+    done = run(clone, "quickstart", PYTHON=str(named))
+    assert "making .venv with Python 3.13.0: " in done.stderr
+
+
+def test_the_quickstart_says_first_what_it_does_and_how_long_it_takes(clone: Path) -> None:
+    first, *others = run(clone, "quickstart").stdout.splitlines()
+    assert others == []  # said before anything is looked for
+    assert first.startswith("Trains a small CNN on handwritten digits, prunes it, and exports it")
+    assert "minute" in first
+    assert "GB to download" in first
+
+
+def test_without_a_c_compiler_the_tests_say_so_and_the_quickstart_goes_on(clone: Path) -> None:
+    add_python(clone, 11)
+    done = run(clone, "test")
+    assert done.returncode == 3
+    assert done.stderr.startswith("test: needs a C compiler")
+    assert "making .venv" in run(clone, "quickstart").stderr
+
+
+def test_uv_installs_where_there_is_one_and_the_tests_complete_the_quickstart(clone: Path) -> None:
+    add(clone, "uv", UV)
+    python = add_python(clone, 12)
+    (clone / "scripts" / "digits.py").write_text("raise SystemExit")
+    installs = "pip install --quiet --python .venv/bin/python --constraint scripts/constraints.txt "
+    for _ in range(2):  # the second finds all there
+        run(clone, "quickstart", PYTHON=str(python))
+        asked = (clone / "uv.log").read_text().splitlines()
+        assert asked == [f"venv --quiet --seed --python {python} .venv", f"{installs}--editable ."]
+    run(clone, "test", PYTHON=str(python), CC="sh")
+    added = (clone / "uv.log").read_text().splitlines()[2:]
+    assert added[0] == f"{installs}--editable .[dev]"
+    assert added[1].endswith(" --target .venv/metadata-reader tflite-support")
+    run(clone, "quickstart", PYTHON=str(python))
+    run(clone, "test", PYTHON=str(python), CC="sh")
+    assert (clone / "uv.log").read_text().splitlines()[2:] == added
+
+
+@pytest.mark.parametrize("minor", [10, 11, 12, 13])
+def test_every_package_has_one_version_for_each_python(minor: int) -> None:
+    python = {"python_version": f"3.{minor}"}
+    lines = (ROOT / "scripts" / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    names = Counter(pin.name for pin in pins if not pin.marker or pin.marker.evaluate(python))
+    assert set(names.values()) == {1}
+    assert {pin.name for pin in pins} - names.keys() <= {
+        *("exceptiongroup", "narwhals", "tomli"),
+        *("tflite-runtime", "tflite-support"),
+    }
 
 
 def imported(path: Path) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Bundle, python
+from conftest import AVAILABLE, Bundle, python
 from test_debug import BASE
 from tiny import Value, one_operator
 
@@ -33,6 +33,7 @@ from edgepack.pipeline.trial_scores import OutputView, TrialJudge, TrialOutcome,
 from edgepack.pipeline.tried_cures import with_tried_cures
 from edgepack.quantization.layer_patterns import assign_patterns
 from edgepack.report.text.layer_errors import render_debug
+from edgepack.runtimes import REFERENCE
 from edgepack.runtimes.run_result import Run
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.parser import read_tflite
@@ -77,7 +78,7 @@ def test_options_that_are_printed_give_what_they_promise(
 
 def test_all_that_was_tried_is_printed_and_the_best_is_the_cure(tried: Bundle) -> None:
     trials = tried.report["trials"]
-    assert trials["interpreters"] == ["tflite-runtime", "litert", "tflm"]
+    assert trials["interpreters"] == [each.name for each in AVAILABLE if each is not REFERENCE]
     before = trials["before"]["sqnr_db"]
     helpful = [each for each in trials["tried"] if each["helps"]]
     assert helpful == trials["tried"][: len(helpful)]

@@ -58,12 +58,12 @@ class Histogram:
     @property
     def edges(self) -> NDArray[np.float64]:
         """The edges of the bins, shape (bins + 1,), in the unit of the activation."""
-        return (self.first + np.arange(len(self.counts) + 1)) * self.width
+        return (self.first + np.arange(len(self.counts) + 1, dtype=np.float64)) * self.width
 
     @property
     def centers(self) -> NDArray[np.float64]:
         """The centers of the bins, shape (bins,), in the unit of the activation."""
-        return (self.first + np.arange(len(self.counts)) + 0.5) * self.width
+        return (self.first + np.arange(len(self.counts), dtype=np.float64) + 0.5) * self.width
 
     @property
     def total(self) -> int:

@@ -171,7 +171,7 @@ def _statistics(lows: NDArray[Any], highs: NDArray[Any]) -> Statistics:
 
 
 def _are_close(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    tolerance = _TOLERANCE * np.abs(other).max(initial=0)
+    tolerance = _TOLERANCE * float(np.abs(other).max(initial=0))
     return one.size == other.size and np.allclose(
         one.ravel(), other.ravel(), rtol=0, atol=tolerance
     )

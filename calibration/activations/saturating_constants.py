@@ -166,7 +166,8 @@ def _limit(values: _Values, bounds: Bounds) -> Range | None:
     clipped = np.clip(values, np.float32(bounds.low), np.float32(bounds.high))
     if not np.abs(clipped).max() <= _WORTHWHILE * np.abs(values).max():  # nor if it is NaN
         return None
-    return Range(min=shortest_float32(clipped.min()), max=shortest_float32(clipped.max()))
+    low, high = float(clipped.min()), float(clipped.max())
+    return Range(min=shortest_float32(low), max=shortest_float32(high))
 
 
 def _clipped_note(graph: Graph, index: int, limit: Range, bounds: Bounds) -> str:

@@ -95,7 +95,7 @@ def find_reordering(outputs: NDArray[np.float32], labels: Array) -> Reordering |
         if min(after, of_moved, mostly) < _MIN_SHARE:
             continue
         likeliest = counts.sum(axis=0)[order[moved]].max() / len(labels)
-        chance = log_chance(of_moved, likeliest, sizes.sum())
+        chance = log_chance(of_moved, likeliest, int(sizes.sum()))
         if chance + log_orders(len(moved)) < _MAX_CHANCE:
             return Reordering(
                 samples=len(labels),

@@ -60,11 +60,11 @@ def _is_large(x: Values) -> bool:
 
 
 def _has_a_peak(x: Values) -> bool:
-    return _in_byte(x) and x.max() < _BYTE
+    return _in_byte(x) and bool(x.max() < _BYTE)
 
 
 def _is_rgb(x: Values) -> bool:
-    return x[0].ndim > 1 and x.shape[-1] == len(_RGB_MEAN)
+    return len(x.shape[1:]) > 1 and x.shape[-1] == len(_RGB_MEAN)
 
 
 def _is_rgb_in_byte(x: Values) -> bool:

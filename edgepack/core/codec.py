@@ -86,7 +86,8 @@ _KINDS: dict[Any, tuple[type, ...]] = {
 def _restore_generic(origin: Any, arguments: tuple[Any, ...], value: Any) -> Any:
     if origin in (Union, UnionType):
         return _restore_union(arguments, value)
-    if issubclass(origin, Mapping):
+    is_class = isinstance(origin, type)  # numpy 2's NDArray is an alias, which is none
+    if is_class and issubclass(origin, Mapping):
         keys, values = arguments
         members = _checked(_OBJECT, value).items()
         parse_key = int if keys is int else str  # keys are always strings in JSON

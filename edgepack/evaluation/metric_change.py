@@ -44,8 +44,9 @@ def metric_losses(metric: Metric, float_values: Array, values: Array) -> Array:
         return np.asarray(100 * lost)
     if metric.unit is not Unit.ERROR:
         return np.asarray(lost)
-    from_zero = np.where(lost == 0, 0.0, np.where(np.isnan(lost), np.nan, np.inf))
-    return np.divide(100 * lost, float_values, out=from_zero, where=float_values != 0)
+    from_zero: Array = np.where(lost == 0, 0.0, np.where(np.isnan(lost), np.nan, np.inf))
+    np.divide(100 * lost, float_values, out=from_zero, where=float_values != 0)
+    return from_zero
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -113,8 +113,9 @@ class ClassCounts:
 
 def _fraction(numerator: Array, denominator: Array) -> Array:
     """Divide; 0 where the denominator is 0."""
-    zeros = np.zeros(numerator.shape)
-    return np.divide(numerator, denominator, out=zeros, where=denominator > 0)
+    fraction = np.zeros(numerator.shape)
+    np.divide(numerator, denominator, out=fraction, where=denominator > 0)
+    return fraction
 
 
 def labels_and_predictions(outputs: Array, labels: Array, boundary: float) -> Array:
@@ -190,7 +191,9 @@ def _one_vs_rest_auc(rows: Array, weights: Array) -> Array:
     areas = roc_auc(scores[:, classes], labels == classes, weights)
     is_defined = ~np.isnan(areas)
     sums, counts = areas.sum(axis=1, where=is_defined), is_defined.sum(axis=1)
-    return np.divide(sums, counts, out=np.full(len(weights), np.nan), where=counts > 0)
+    means = np.full(len(weights), np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means
 
 
 ACCURACY = _metric("accuracy", "accuracy", _is_correct, weighted_mean)

@@ -82,7 +82,7 @@ def real_targets(name: str, dataset: Dataset, output: TensorSpec) -> Array:
     if y is None:
         raise DatasetError(f"{where} needs target outputs in 'y', which is missing")
     low, high = _extremes(y)
-    if max(-low, high) > np.finfo(np.float32).max:
+    if max(-low, high) > float(np.finfo(np.float32).max):
         raise DatasetError(
             f"{where}: 'y' contains values beyond the range of float32; rescale them"
         )

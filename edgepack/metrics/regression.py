@@ -50,7 +50,7 @@ def _r2(rows: Array, weights: Array) -> Array:
     residual = weighted_sums(rows[:, 1], weights)
     varies = total > _ROUNDING * squares
     explained = np.where(residual == 0, 1.0, 0.0)
-    np.subtract(1.0, np.divide(residual, total, where=varies), out=explained, where=varies)
+    explained[varies] = 1.0 - residual[varies] / total[varies]
     return np.where(count > 1, explained.mean(axis=1), np.nan)
 
 

@@ -122,4 +122,5 @@ def _cumulative_rates(counts: Array) -> Array:
 def _ratio(numerator: Array, denominator: Array, default: float = np.nan) -> Array:
     """Divide; ``default`` where the denominator is 0."""
     ratio = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), default)
-    return np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    return ratio

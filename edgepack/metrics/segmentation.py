@@ -66,8 +66,9 @@ def _pixel_accuracy(rows: Array, weights: Array) -> Array:
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """Divide; NaN where the denominator is 0."""
-    nan = np.full(numerator.shape, np.nan)
-    return np.divide(numerator, denominator, out=nan, where=denominator > 0)
+    ratio = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    return ratio
 
 
 def _metric(

@@ -16,7 +16,7 @@ from edgepack.tflite.rewrite import Rewrite, quantization
 
 _MIN_WEIGHTS = 1024  # the converter's own limit, below which there is no gain in speed and size
 _LARGEST = 127
-_SMALLEST_MAGNITUDE = _LARGEST * np.finfo(np.float32).tiny
+_SMALLEST_MAGNITUDE = _LARGEST * float(np.finfo(np.float32).tiny)
 _AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}  # of the output channels
 _VERSIONS = {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 12}
 _PER_TENSOR_VERSION = 9  # of FULLY_CONNECTED

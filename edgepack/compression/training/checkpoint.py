@@ -91,7 +91,7 @@ class Checkpoint:
     ) -> None:
         """Replace the checkpoint. Raises :class:`OutputError` if it cannot be written."""
         text = json.dumps(asdict(state) | {"fingerprint": self._fingerprint})
-        arrays = {f"state-{index}": array for index, array in enumerate(values)}
+        arrays: dict[str, Any] = {f"state-{index}": array for index, array in enumerate(values)}
         arrays |= {f"best-{index}": array for index, array in enumerate(best)}
         partial = self._path.with_suffix(".partial")
         try:

@@ -82,7 +82,7 @@ def integer_constants(tensor: Tensor) -> IntegerConstants:
             " the model again"
         )
     farthest = max(-lowest, highest) * scale
-    if not (scale > 0 and farthest <= np.finfo(np.float32).max):
+    if not (scale > 0 and farthest <= float(np.finfo(np.float32).max)):
         raise ModelError(
             f"{tensor.name!r}: with scale {scale:g} its values do not fit into float32; convert the"
             " model again"
