@@ -13,7 +13,8 @@ Every command is a function of its settings, and returns its report as data:
 ``edgepack.export(config)`` then does what the command ``edgepack export`` does, and returns the
 :class:`~edgepack.report.data.export.ExportReport` that the command prints. The settings and the
 report of any command are named after it, such as ``LintConfig`` and ``LintReport`` for ``lint``;
-``quantize`` returns an ``ExportReport``, too, and ``list_targets()`` the target devices.
+``quantize`` returns an ``ExportReport``, too, and ``list_targets()`` the target devices;
+``doctor()`` takes no settings.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from edgepack.pipeline.comparison.compare import compare
     from edgepack.pipeline.debug import debug
     from edgepack.pipeline.diff import diff
+    from edgepack.pipeline.doctor import doctor
     from edgepack.pipeline.exporting.export import export
     from edgepack.pipeline.exporting.quantize import quantize
     from edgepack.pipeline.firmware_project.firmware import firmware
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from edgepack.pipeline.study import study
     from edgepack.pipeline.validation.validate import validate
     from edgepack.report.data.comparison import CompareReport
+    from edgepack.report.data.doctor import DoctorReport
     from edgepack.report.data.export import ExportReport
     from edgepack.report.data.firmware import FirmwareReport
     from edgepack.report.data.inspection import InspectReport
@@ -77,6 +80,7 @@ __all__ = [
     "DebugReport",
     "DiffConfig",
     "DiffReport",
+    "DoctorReport",
     "EdgepackError",
     "ExportConfig",
     "ExportReport",
@@ -105,6 +109,7 @@ __all__ = [
     "compare",
     "debug",
     "diff",
+    "doctor",
     "export",
     "firmware",
     "inspect",
@@ -136,6 +141,7 @@ _LAZY = {
     "CompareReport": "edgepack.report.data.comparison",
     "DebugReport": "edgepack.layer_errors.result",
     "DiffReport": "edgepack.report.differences.difference",
+    "DoctorReport": "edgepack.report.data.doctor",
     "ExportReport": "edgepack.report.data.export",
     "FirmwareReport": "edgepack.report.data.firmware",
     "InspectReport": "edgepack.report.data.inspection",
@@ -147,6 +153,7 @@ _LAZY = {
     "compare": "edgepack.pipeline.comparison.compare",
     "debug": "edgepack.pipeline.debug",
     "diff": "edgepack.pipeline.diff",
+    "doctor": "edgepack.pipeline.doctor",
     "export": "edgepack.pipeline.exporting.export",
     "firmware": "edgepack.pipeline.firmware_project.firmware",
     "inspect": "edgepack.pipeline.inspect",

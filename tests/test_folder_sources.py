@@ -116,10 +116,8 @@ def test_a_decoder_that_is_not_installed_is_named(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.image("data/a.png")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(
-        MissingToolError, match=r"Pillow is needed.*pip install 'edgepack\[images\]"
-    ):
+    monkeypatch.setattr("edgepack.core.packages.find_spec", lambda _: None)
+    with pytest.raises(MissingToolError, match=r"pillow is not installed.*pip install 'pillow>="):
         find_source(folder.path / "data")
 
 

@@ -159,7 +159,7 @@ def test_importing_edgepack_and_asking_for_help_is_light(code: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("litert", "tflm", "run_service"),
+        *("litert", "tflm", "run_service", "attempt_service"),
         pytest.param("tflite_runtime", marks=needs_tflite_runtime),
         pytest.param("tflite_runtime_reference", marks=needs_tflite_runtime),
     ],

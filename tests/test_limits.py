@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from conftest import AVAILABLE, Bundle, needs_tflite_runtime
 
 from edgepack.core.errors import WorkerCrashError, WorkerLimitError
+from edgepack.core.packages import Package
 from edgepack.core.progress import ignore
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime
 from edgepack.runtimes.failing_operator import RunOutcome, find_failing_operator
@@ -26,7 +27,8 @@ from edgepack.tflite.rewrite import Rewrite, quantization
 from edgepack.workers.client import Limits, Worker
 
 TFLITE, LITERT, TFLM = (RUNTIMES[name] for name in ("tflite-runtime", "litert", "tflm"))
-SLEEPER = Runtime(name="sleeper", distribution="numpy", module="sleeper", no_wheel="")
+NUMPY = Package(distribution="numpy", module="numpy", lost="")
+SLEEPER = Runtime(name="sleeper", package=NUMPY, module="sleeper")
 IMAGES = np.random.default_rng(0).integers(-128, 128, (4, 8, 8, 1), np.int8)
 
 
@@ -225,7 +227,7 @@ def outer_sum(size: int) -> bytes:
 
 def test_no_more_processes_run_at_a_time_than_jobs(cnn: Bundle, tmp_path: Path) -> None:
     model = (cnn.folder / "int8.tflite").read_bytes()
-    pair = [SLEEPER, Runtime(name="other", distribution="numpy", module="sleeper", no_wheel="")]
+    pair = [SLEEPER, Runtime(name="other", package=NUMPY, module="sleeper")]
     started = time.monotonic()
     runs = run(model, tmp_path, pair, {"x": np.zeros((3, 1), np.int8)}, jobs=1)
     assert time.monotonic() - started > 6 * 0.15

@@ -283,7 +283,7 @@ def test_the_rest_of_the_family_that_fits_is_reported() -> None:
 def test_without_scikit_image_ssim_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edgepack.metrics.generation.find_spec", lambda _: None)
+    monkeypatch.setattr("edgepack.core.packages.find_spec", lambda _: None)
     samples = data(np.zeros((2, 4, 4, 1)), IMAGE)
     with pytest.raises(MissingToolError, match=r"pip install 'edgepack\[generators\]'"):
         find_metric("ssim").wanted(samples, IMAGE)

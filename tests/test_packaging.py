@@ -38,6 +38,7 @@ def test_the_wheel_holds_edgepack_alone_with_its_targets(tmp_path: Path) -> None
         "edgepack/calibration/datasets/reader.py",
         "edgepack/calibration/lint/data_rules.py",
         "edgepack/footprint/kernel_bytes.json",
+        "edgepack/runtimes/attempt.tflite",
         "edgepack/runtimes/operators.json",
         "edgepack/py.typed",
     } <= set(names)

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from conftest import ROOT, missing, need, python
 from rooms import modules
 
 from edgepack.load import _with_ending
-from edgepack.runtimes import LITERT, TFLITE_RUNTIME, TFLM
 
 SCRIPT = "scripts/platforms"
 OFFLINE = "error sending request"
@@ -84,29 +82,6 @@ def test_what_has_no_wheel_on_a_platform_fails(tmp_path: Path) -> None:
     assert light.split()[3] == "FAILS"
     assert "tflite-micro" in light
     assert "no wheels with a matching platform tag" in light
-
-
-@pytest.mark.parametrize(
-    ("system", "machine", "sentence"),
-    [
-        (
-            "linux",
-            "aarch64",
-            r"Python \S+ \(linux aarch64\); it has wheels for Linux on x86-64 only",
-        ),
-        ("darwin", "arm64", r"Python \S+ \(darwin arm64\); it has wheels for Linux on x86-64 only"),
-        ("win32", "AMD64", r"Python \S+ \(win32 AMD64\); it has wheels for Linux on x86-64 only"),
-    ],
-)
-def test_what_has_no_wheel_is_named_with_the_machine(
-    system: str, machine: str, sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "platform", system)
-    monkeypatch.setattr("edgepack.runtimes.platform.machine", lambda: machine)
-    monkeypatch.setattr("edgepack.runtimes.Runtime.version", lambda _: None)
-    assert re.match(f"tflite-micro is not installed on this {sentence}; ", str(TFLM.missing()))
-    assert "aarch64 with glibc 2.34 or later" in str(TFLITE_RUNTIME.missing())
-    assert "Linux on x86-64 and aarch64, macOS on arm64" in str(LITERT.missing())
 
 
 @pytest.fixture

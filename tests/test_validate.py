@@ -11,6 +11,7 @@ from conftest import AVAILABLE, Bundle
 
 from edgepack.checks import FILE_CHECKS, RUN_CHECKS, Evidence, documentation, judge
 from edgepack.config.budgets import Budgets
+from edgepack.core.packages import Package
 from edgepack.core.progress import ignore
 from edgepack.devices.target import load_target, target_names
 from edgepack.evaluation.deviation import (
@@ -29,7 +30,8 @@ from edgepack.runtimes.processes import interpreters
 from edgepack.runtimes.run_result import Run
 from edgepack.tflite.graph import Graph, Model, QuantParams, Tensor
 
-CRASHER = Runtime(name="crasher", distribution="numpy", module="crasher", no_wheel="")
+NUMPY = Package(distribution="numpy", module="numpy", lost="")
+CRASHER = Runtime(name="crasher", package=NUMPY, module="crasher")
 OUTPUT = Tensor(
     name="out",
     shape=(1, 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_vela_that_fails_is_a_finding(
 def test_without_vela_the_error_names_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(ethos_u, "_PACKAGE", tmp_path.name)
+    monkeypatch.setattr(ethos_u, "VELA", replace(ethos_u.VELA, distribution=tmp_path.name))
     with pytest.raises(MissingToolError, match=r"pip install 'edgepack\[ethos-u\]'"):
         compile_for(ACCELERATOR, b"")
 

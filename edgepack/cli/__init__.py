@@ -18,6 +18,7 @@ from edgepack import __version__
 from edgepack.cli.compare import compare
 from edgepack.cli.debug import debug
 from edgepack.cli.diff import diff
+from edgepack.cli.doctor import doctor
 from edgepack.cli.export import export
 from edgepack.cli.firmware import firmware
 from edgepack.cli.inspect import inspect
@@ -114,6 +115,7 @@ def cli() -> None:
 cli.add_command(compare)
 cli.add_command(debug)
 cli.add_command(diff)
+cli.add_command(doctor)
 cli.add_command(export)
 cli.add_command(firmware)
 cli.add_command(inspect)

@@ -12,9 +12,10 @@ from edgepack.cli.options import GroupedCommand, output_options
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.renamed_option import RenamedOption
-from edgepack.cli.value_types import DATA, PATH, TARGET, NamedValue
+from edgepack.cli.value_types import DATA, PATH, TARGET, Completed, NamedValue
 from edgepack.config.firmware import DEFAULT_VECTORS, ONLY_MODEL, FirmwareConfig, NamedModel
 from edgepack.config.project_file import read_project_file
+from edgepack.devices.target import LAYOUTS
 
 _PER_MODEL = {"labels": "--labels", "project_files": "--preprocessing", "tests": "--test"}
 """The options that can name a model, by the name of their parameter."""
@@ -37,6 +38,7 @@ class _Firmware(GroupedCommand):
 @click.option(
     "--layout",
     metavar="NAME",
+    type=Completed(lambda: LAYOUTS),
     help="Project layout: cmake, arduino, esp-idf, zephyr or platformio.  [default: the target's]",
 )
 @click.option(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from edgepack.cli.config_file import config_from, config_option
-from edgepack.cli.value_types import DATA, PATH, TARGET, NameValuePair
+from edgepack.cli.value_types import DATA, PATH, TARGET, Completed, NameValuePair
 from edgepack.config.quantization import DENSE, IO_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 from edgepack.config.quantizing import DEFAULT_OBSERVER, DEFAULT_SEED, QuantizingSettings
 
@@ -136,11 +136,24 @@ def make_config(
     return kind(quantization=make_quantization(options), **options, **settings)
 
 
+def _metric_names() -> Iterable[str]:
+    from edgepack.metrics.registry import METRICS
+
+    return METRICS
+
+
+def _observer_names() -> Iterable[str]:
+    from edgepack.calibration.activations.observers import OBSERVERS
+
+    return OBSERVERS
+
+
 def metric_option(command: _Command) -> _Command:
     """Add --metric."""
     return click.option(
         "--metric",
         metavar="NAME",
+        type=Completed(_metric_names),
         help="Metric: accuracy, top-5, f1-macro, roc-auc, mse, mae, r2, reconstruction-mse,"
         " anomaly-auc, miou, psnr, ssim and more, or MODULE:FUNCTION for a custom one.  [default:"
         " by the labels: accuracy for class numbers, mse for values]",
@@ -214,6 +227,7 @@ def calibration_options(command: _Command) -> _Command:
         click.option(
             "--observer",
             metavar="NAME",
+            type=Completed(_observer_names),
             default=DEFAULT_OBSERVER,
             show_default=True,
             help="Method for the ranges of activations: min-max, moving-average,"
@@ -239,6 +253,7 @@ def quantization_options(command: _Command) -> _Command:
         click.option(
             "--scheme",
             metavar="NAME",
+            type=Completed(lambda: SCHEMES),
             default=Quantization.scheme,
             show_default=True,
             help=f"{', '.join(SCHEMES)}. int16 activations have int8 weights, int4 weights have"
@@ -256,16 +271,19 @@ def quantization_options(command: _Command) -> _Command:
         click.option(
             "--input-type",
             metavar="TYPE",
+            type=Completed(lambda: IO_TYPES),
             help=f"Data type of the inputs: {', '.join(IO_TYPES)}.  [default: that of the scheme]",
         ),
         click.option(
             "--output-type",
             metavar="TYPE",
+            type=Completed(lambda: IO_TYPES),
             help="Data type of the outputs, likewise.",
         ),
         click.option(
             "--dense",
             metavar="SCALES",
+            type=Completed(lambda: DENSE),
             help=f"{' or '.join(DENSE)} scales for the weights of dense layers.  [default:"
             " per-channel for int8]",
         ),

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from edgepack.config.inputs import is_function_name
 from edgepack.core.wording import did_you_mean
-from edgepack.devices.target import is_target_path
+from edgepack.devices.target import is_target_path, target_names
+
+
+def _files(incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a path."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 class ExistingPath(click.Path):
@@ -44,12 +51,48 @@ class DataArgument(click.ParamType[Any]):
         path: Path = PATH.convert(value, param, ctx)
         return path
 
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's)
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Let the shell complete a path."""
+        return _files(incomplete)
+
 
 DATA = DataArgument()
 
 
-class TargetName(click.types.StringParamType):
+class Completed(click.types.StringParamType):
+    """Any text, for which shells complete some words, those that ``words`` returns."""
+
+    def __init__(self, words: Callable[[], Iterable[str]]) -> None:
+        self._words = words
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's)
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the words that begin like the text; none where a package is missing for them."""
+        with suppress(ImportError):
+            return [CompletionItem(word) for word in self._words() if word.startswith(incomplete)]
+        return []
+
+
+class TargetName(Completed):
     """The name of a target, or the path of its file."""
+
+    def __init__(self) -> None:
+        super().__init__(target_names)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names, or else let the shell complete a path."""
+        return super().shell_complete(ctx, param, incomplete) or _files(incomplete)
 
 
 TARGET = TargetName()
@@ -107,6 +150,12 @@ class NamedValue(click.ParamType[Any]):
         if not (name and text):
             self.fail(f"{value!r}: write NAME=VALUE, such as kws=model.tflite", param, ctx)
         return name, self.of.convert(text, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the value, which shells that split at the equals sign complete after it too."""
+        return self.of.shell_complete(ctx, param, incomplete)
 
 
 class TwoNumbers(click.ParamType[Any]):

@@ -8,10 +8,10 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgepack.core.errors import MissingToolError, ModelError, TargetError
+from edgepack.core.packages import VELA
 from edgepack.core.temporary_folders import temporary_folder
 from edgepack.devices.delegates import Undelegated
 from edgepack.tflite.graph import Graph
@@ -21,7 +21,6 @@ from edgepack.workers.client import Limits, signal_name
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 
-_PACKAGE = "ethos-u-vela"
 _ON_NPU = "ethos-u"
 _KIB = 1024
 _MODEL, _WRITTEN = "model.tflite", "model_vela.tflite"
@@ -73,14 +72,7 @@ class Compilation:
 
 def why_vela_missing() -> str | None:
     """Return a message that Vela is not installed, and how to install it; None if it is."""
-    try:
-        version(_PACKAGE)
-    except PackageNotFoundError:
-        return (
-            f"{_PACKAGE}, which compiles models for Ethos-U, is not installed; install it with"
-            " pip install 'edgepack[ethos-u]'"
-        )
-    return None
+    return None if VELA.version() else VELA.lack
 
 
 def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Compilation:
@@ -101,7 +93,7 @@ def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Co
         except _FailureError as error:
             failure = str(error)
     return Compilation(
-        accelerator=accelerator, version=version(_PACKAGE), plan=plan, failure=failure
+        accelerator=accelerator, version=str(VELA.version()), plan=plan, failure=failure
     )
 
 

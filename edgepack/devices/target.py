@@ -183,10 +183,16 @@ def load_targets(names: Iterable[str]) -> list[Target]:
     return targets
 
 
+def own_targets_folder() -> Path | None:
+    """Return the folder of the user's own targets, which need not exist; None if there is none."""
+    own = user_folder("XDG_CONFIG_HOME", ".config")
+    return own / "targets" if own else None
+
+
 def _folders() -> list[Any]:
     """Return the user's own folder of targets, if there is a home for one, and edgepack's."""
-    own = user_folder("XDG_CONFIG_HOME", ".config")
-    return [*([own / "targets"] if own else []), files("edgepack.targets")]
+    own = own_targets_folder()
+    return [*([own] if own else []), files("edgepack.targets")]
 
 
 def _names(folder: Any) -> list[str]:

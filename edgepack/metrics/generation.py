@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.util import find_spec
 
 import numpy as np
 
 from edgepack.core.errors import ConfigError, MissingToolError
+from edgepack.core.packages import SCIKIT_IMAGE
 from edgepack.core.signature import TensorSpec
 from edgepack.metrics.ground_truth import target_images
 from edgepack.metrics.metric import Array, Family, Loss, Metric, Unit, weighted_mean
@@ -58,10 +58,8 @@ def _ssim_targets(dataset: Dataset, output: TensorSpec) -> RecordArray:
     Raises :class:`MissingToolError` if scikit-image is not installed, and :class:`ConfigError` if
     the images are smaller than the smallest window.
     """
-    if find_spec("skimage") is None:
-        raise MissingToolError(
-            "metric 'ssim' needs scikit-image: pip install 'edgepack[generators]'"
-        )
+    if message := SCIKIT_IMAGE.missing():
+        raise MissingToolError(message)
     targets = target_images("ssim", dataset, output)
     if min(targets[:1]["values"].shape[1:3]) < _MIN_SIDE:
         raise ConfigError(

@@ -8,6 +8,7 @@ from edgepack.config.checked_settings import require_settings
 from edgepack.config.debug import DebugConfig
 from edgepack.config.export import ExportConfig, as_export
 from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.core.packages import MATPLOTLIB
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.devices.scheme_support import require_supported, supporting_targets
@@ -28,7 +29,7 @@ from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.pipeline.trials import Trier
 from edgepack.pipeline.tried_cures import with_tried_cures
 from edgepack.quantization.represented_ranges import cut_range_notes
-from edgepack.report.plots.debug_picture import draw_layer_errors, has_matplotlib
+from edgepack.report.plots.debug_picture import draw_layer_errors
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import installed_runtimes, runtimes_named, versions_of
 from edgepack.runtimes.processes import interpreters
@@ -44,7 +45,6 @@ from edgepack.storage.provenance import (
 from edgepack.tflite.parser import read_tflite
 
 _COMMAND = "debug"
-_NO_PLOT = "no debug.svg: matplotlib is not installed; pip install 'edgepack[plot]'"
 
 
 def debug(
@@ -111,11 +111,12 @@ def _debug(config: ExportConfig, progress: Progress | None, *, verbose: bool) ->
             if calibration
             else {},
         )
+        no_plot = MATPLOTLIB.missing()
         report = replace(
             report,
             model=model_steps.model_name(config),
             data="test" if data.is_tested else "representative",
-            notes=notes if has_matplotlib() else (*notes, _NO_PLOT),
+            notes=(*notes, no_plot) if no_plot else notes,
         )
         trier = Trier(
             job=job,
@@ -129,7 +130,7 @@ def _debug(config: ExportConfig, progress: Progress | None, *, verbose: bool) ->
         )
         report = with_tried_cures(report, trier.trials(model, report))
         text_files.write_json(folder / "debug.json", report.to_dict())
-        if has_matplotlib():
+        if not no_plot:
             (folder / "debug.svg").write_bytes(draw_layer_errors(report))
         manifest = export_manifest(
             _COMMAND, config, describe_all(folder), inputs, versions_of(runtimes)

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from edgepack.core.errors import MissingToolError
+from edgepack.core.packages import TFLITE_RUNTIME
 from edgepack.runtimes import Runtime
 from edgepack.workers.client import Python
 
@@ -31,9 +32,8 @@ def arm64_runtime(folder: Path) -> Runtime:
     ours = Path(__file__).parents[2]
     return Runtime(
         name=ARM64,
-        distribution="tflite-runtime",
+        package=TFLITE_RUNTIME,
         module="edgepack.runtimes.tflite_runtime",
-        no_wheel="make it with scripts/arm64",
         is_timed=False,
         python=Python(
             command=(str(qemu), "-L", str(root), str(root / "usr" / "bin" / "python3.11")),

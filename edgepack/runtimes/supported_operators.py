@@ -8,22 +8,19 @@ highest registered version of the operator was measured to change, and that vers
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgepack.core.errors import TargetError
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 Measured = dict[str, dict[str, dict[str, int]]]
 """By interpreter, its release and the operator: the operator's highest version, 0 for none."""
 
-_VERSION = re.compile(
-    r"(?P<release>\d+(\.\d+)*)((?P<phase>a|b|rc)(?P<number>\d+))?(\.post(?P<post>\d+))?"
-    r"(\.dev(?P<dev>\d+))?"
-)
-_PHASES = ("dev", "a", "b", "rc", "final")
 _UNVERSIONED = ("tflm",)
 _ANY = 1 << 31
 _CUSTOM = "CUSTOM "
@@ -80,29 +77,20 @@ def measured_operators() -> tuple[str, ...]:
     return tuple(operator.removeprefix(_CUSTOM) for operator in _data()["operators"])
 
 
-def version_key(version: str) -> tuple[Any, ...]:
-    """Return a key that sorts releases like PEP 440: ``2.0.dev1 < 2.0rc1 < 2.0 < 2.0.post1 < 2.1``.
+def version_key(version: str) -> Version:
+    """Return a key that sorts releases, by PEP 440.
 
     Raises :class:`TargetError` for text that is not a version.
 
     >>> version_key("0.dev20261023") < version_key("2.9.1") < version_key("2.14.0")
     True
     """
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        raise TargetError(f"version {version!r} of an interpreter: write it like 2.14.0")
-    release = tuple(int(part) for part in match["release"].split("."))
-    while release and not release[-1]:
-        release = release[:-1]
-    is_final = match["post"] or not match["dev"]
-    return (
-        release,
-        _PHASES.index(match["phase"] or ("final" if is_final else "dev")),
-        int(match["number"] or 0),
-        int(match["post"] or -1),
-        not match["dev"],
-        int(match["dev"] or 0),
-    )
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version)
+    except InvalidVersion as error:
+        raise TargetError(f"version {version!r} of an interpreter: write it like 2.14.0") from error
 
 
 def to_json(measured: Measured) -> str:

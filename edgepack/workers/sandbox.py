@@ -50,8 +50,11 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _ACCELERATORS = ("nvidia*", "dri", "kfd")
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (drivers of accelerators share it between processes)
 
-_NETWORK_VERSION, _SCOPE_VERSION = 4, 6
+NETWORK_VERSION = 4
+"""The version of Landlock that can deny TCP connections, which Linux 6.7 has."""
+_SCOPE_VERSION = 6
 _TCP = 0b11  # bind and connect
+_UNSUPPORTED = f"a sandbox is not supported on {sys.platform}"
 _SCOPES = 0b11  # abstract sockets of, and signals to, processes outside the sandbox
 
 
@@ -73,20 +76,20 @@ def enter_sandbox(sandbox: Sandbox) -> str | None:
 
     It applies to the calling thread and those that it starts later, and cannot be undone.
     """
-    if not sys.platform.startswith("linux"):
-        return f"a sandbox is not supported on {sys.platform}"
+    if not _is_linux():
+        return _UNSUPPORTED
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return _unavailable("PR_SET_NO_NEW_PRIVS")
-    version = libc.syscall(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
-    if version < 1:
-        return _unavailable("Landlock")
+    version = landlock_version()
+    if isinstance(version, str):
+        return version
     handled = _VERSION_1_RIGHTS | sum(
         rights for since, rights in _LATER_RIGHTS.items() if version >= since
     )
     # A kernel rejects a structure that is longer than the one it knows.
     fields = [handled]
-    if version >= _NETWORK_VERSION:
+    if version >= NETWORK_VERSION:
         fields.append(0 if sandbox.connects else _TCP)
     if version >= _SCOPE_VERSION:
         fields.append(_SCOPES)
@@ -104,6 +107,23 @@ def enter_sandbox(sandbox: Sandbox) -> str | None:
     finally:
         os.close(ruleset)
     return None
+
+
+def landlock_version() -> int | str:
+    """Return the version of Landlock that this process can use, or why it can use none.
+
+    With versions before :data:`NETWORK_VERSION`, a sandbox does not keep a process from using the
+    network.
+    """
+    if not _is_linux():
+        return _UNSUPPORTED
+    libc = ctypes.CDLL(None, use_errno=True)
+    version = libc.syscall(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
+    return _unavailable("Landlock") if version < 1 else int(version)
+
+
+def _is_linux() -> bool:
+    return sys.platform.startswith("linux")
 
 
 class _PathBeneath(ctypes.Structure):

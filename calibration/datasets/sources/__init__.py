@@ -12,7 +12,6 @@ object           arrays, a dict of them, (x, y), an iterable, a Keras Sequence, 
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from edgepack.calibration.datasets.sources.wav import WavFolder
 from edgepack.config.inputs import is_function_name
 from edgepack.core.errors import DatasetError, MissingToolError
 from edgepack.core.file_contents import EXCHANGED, kind_of_model
+from edgepack.core.packages import PILLOW, SOUNDFILE, Package
 from edgepack.core.user_files import require_not_special
 
 _HEAD_BYTES = 4096
@@ -117,14 +117,14 @@ def _detect_folder(path: Path) -> DataSource:
             f" {min(waves)}; provide a folder of one kind"
         )
     if pictures:
-        _require("PIL", "Pillow", "images", path)
+        _require(PILLOW, path)
         return DataSource(
             name=str(path),
             open=lambda context: ImageFolder(path, pictures, context.project_file.label),
             is_isolated=True,
         )
     if waves:
-        _require("soundfile", "soundfile", "audio", path)
+        _require(SOUNDFILE, path)
         return DataSource(
             name=str(path),
             open=lambda context: _open_wav_folder(path, waves, context),
@@ -164,8 +164,6 @@ def _is_table(path: Path, head: bytes) -> bool:
     )
 
 
-def _require(module: str, package: str, extra: str, path: Path) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise MissingToolError(
-            f"{path}: {package} is needed to read it: pip install 'edgepack[{extra}]'"
-        )
+def _require(package: Package, path: Path) -> None:
+    if message := package.missing():
+        raise MissingToolError(f"{path}: {message}")

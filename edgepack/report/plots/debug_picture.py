@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -26,11 +25,6 @@ _ROW = 2.2
 _LETTER = 0.055  # height of a slanted name, per letter
 
 _SETTINGS: Any = {"svg.hashsalt": "edgepack", "font.size": 8, "axes.titlesize": 9}
-
-
-def has_matplotlib() -> bool:
-    """Whether matplotlib, an optional dependency, is installed."""
-    return find_spec("matplotlib") is not None
 
 
 def draw_layer_errors(report: DebugReport) -> bytes:

@@ -1,0 +1,376 @@
+"""edgepack doctor says what is here, what works, and what is lost without the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from conftest import ROOT, need, python
+from environments import TENSORFLOW, Environment, make_environment
+
+import edgepack
+from edgepack.cli import cli
+from edgepack.core.errors import ConversionError
+from edgepack.core.packages import OPTIONAL, REQUIRED
+from edgepack.core.requirements import wanted
+from edgepack.pipeline.doctor import doctor
+from edgepack.report.text.doctor import render_doctor
+from edgepack.runtimes import REFERENCE, RUNTIMES
+from edgepack.runtimes.attempt_service import MODEL, OUTPUTS, Attempt
+
+TENSORFLOW_ITSELF = next(each for each in REQUIRED if each.distribution == "tensorflow")
+OF_KERAS = "debug, export, lint, quantize, study"
+INTERPRETERS = (REFERENCE, *RUNTIMES.values())
+
+Make = Callable[..., Environment]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Make an environment of Python without some packages."""
+    return lambda *without: make_environment(tmp_path / "environment", without=without)
+
+
+def examine(environment: Environment, status: int, **variables: str) -> dict[str, Any]:
+    """Run the command with --json; returns what was examined, by name, beside the rest."""
+    done = environment.run("doctor", "--json", variables=variables)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == status, done.stdout
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["exit_status"] == status
+    return report | {each["name"]: each for each in report["examined"]}
+
+
+def test_here_everything_works_and_nothing_heavy_is_imported() -> None:
+    done = python(
+        "-c",
+        "import sys, edgepack; report = edgepack.doctor()\n"
+        "from edgepack.report.text.doctor import render_doctor\n"
+        "print(render_doctor(report))\n"
+        "heavy = {'numpy', 'scipy', 'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else report.exit_status)",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"edgepack {edgepack.__version__}, Python 3.")
+    assert lines[-1] == "every command can work"
+    words = [line.split() for line in lines]
+    for runtime in INTERPRETERS:
+        if runtime.missing() is None:
+            assert [
+                *("interpreter", runtime.name, runtime.distribution, runtime.version(), "works")
+            ] in words
+    assert ["package", "tensorflow", TENSORFLOW_ITSELF.version(), "installed"] in words
+
+
+def test_the_text_says_what_the_report_has() -> None:
+    report = doctor()
+    text = render_doctor(report)
+    for each in report.examined:
+        assert each.name in text
+        assert each.state in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_without_tensorflow_it_says_what_that_leaves_out_and_the_rest_works(
+    make: Make, tmp_path: Path
+) -> None:
+    light = make(*TENSORFLOW)
+    done = light.run("doctor")
+    assert done.returncode == 3
+    assert (
+        "missing  tensorflow: models other than .tflite files cannot be loaded, and none can be"
+        f" quantized;\n         {TENSORFLOW_ITSELF.cure}" in done.stdout
+    )
+    assert f"\ncannot work: {OF_KERAS}, because of tensorflow\n" in done.stdout
+    assert done.stdout.endswith(
+        "can work in part only: compare, because of h5py, keras, tensorflow, tf-keras\n"
+    )
+    report = examine(light, 3)
+    assert [*report["unable"]] == OF_KERAS.split(", ")
+    assert all(report[each.name]["state"] == "works" for each in INTERPRETERS)
+    model = tmp_path / "model.tflite"
+    model.write_bytes(trial_model())
+    for command in ("inspect", "validate"):
+        assert light.run(command, model).returncode == 0
+    failed = light.run("export", model, "--representative", model, "--output", tmp_path / "out")
+    assert failed.returncode != 0
+
+
+def test_without_any_interpreter_no_command_that_reads_models_can_work(make: Make) -> None:
+    report = examine(make("ai-edge-litert", "tflite-runtime", "tflite-micro"), 3)
+    assert {report[each.name]["state"] for each in INTERPRETERS} == {"missing"}
+    assert set(report["unable"]) == cli.commands.keys() - {"doctor", "targets"}
+    assert report["unable"]["firmware"] == ["litert", "tflm"]
+
+
+def test_without_tflite_runtime_alone_every_command_can_work(make: Make) -> None:
+    report = examine(make("tflite-runtime"), 0)
+    assert report["tflite-runtime"]["state"] == "missing"
+    assert (
+        "nothing is compared with TensorFlow Lite's reference" in report["tflite-runtime"]["lost"]
+    )
+
+
+def test_where_there_is_no_build_of_a_package_no_command_is_advised(make: Make) -> None:
+    """By edgepack's own metadata, as on Python 3.12."""
+    environment = make("tflite-runtime")
+    environment.edit_metadata("edgepack", '(tflite-runtime.*python_version <) "3.12"', r'\1 "3.10"')
+    report = examine(environment, 0)
+    here = ".".join(map(str, sys.version_info[:2]))
+    cure = f"no wheel for Python {here} on linux {platform.machine()}, only for Linux on x86-64, "
+    assert report["tflite-runtime"]["cure"].startswith(cure)
+
+
+def test_a_package_that_is_installed_and_fails_is_broken(make: Make) -> None:
+    environment = make()
+    environment.break_module("tflite_runtime", "import os; os.abort()")
+    environment.break_module("scipy", "raise ImportError('libopenblas.so.0: cannot open')")
+    environment.break_module("PIL", "import os; os._exit(7)")
+    report = examine(environment, 3)
+    name = "tflite-runtime-reference"
+    assert report[name]["problem"] == f"{name} was killed by SIGABRT in the step 'run'"
+    assert report["scipy"]["problem"] == "ImportError: libopenblas.so.0: cannot open"
+    assert report["images (pillow)"]["problem"] == "Python ended with status 7 in the step 'load'"
+    # Those that import them are not to blame, and others are tried, too.
+    assert report["scikit-learn"]["cure"] == f"first {report['scipy']['cure']}"
+    assert report["plot (matplotlib)"]["cure"] == f"first {report['images (pillow)']['cure']}"
+    assert report["audio (soundfile)"]["state"] == report["litert"]["state"] == "works"
+    assert not report["unable"]
+    assert report["in_part"]["study"] == ["scipy"]
+    assert report["in_part"]["validate"] == ["scipy", name, "tflite-runtime"]
+
+
+def test_what_is_broken_works_once_it_is_installed_again_as_advised(make: Make) -> None:
+    environment = make("ethos-u-vela")
+    link = environment.packages / "soundfile.py"
+    target = link.readlink()
+    link.unlink()
+    report = examine(environment, 0)
+    audio = report["audio (soundfile)"]
+    assert (audio["state"], audio["problem"]) == ("broken", "there is no module soundfile")
+    assert audio["cure"] == "pip install --force-reinstall 'soundfile>=0.14'"
+    link.symlink_to(target)
+    assert examine(environment, 0)["audio (soundfile)"]["state"] == "works"
+
+
+def test_what_is_missing_is_there_once_it_is_installed_as_advised(
+    make: Make, tmp_path: Path
+) -> None:
+    report = examine(make("scipy", "pillow"), 3)
+    assert report["scipy"]["cure"] == f"pip install '{wanted('scipy')}'"
+    assert report["images (pillow)"]["cure"] == "pip install 'pillow>=12.3'"
+    again = examine(make_environment(tmp_path / "again"), 0)
+    assert again["scipy"]["state"] == again["images (pillow)"]["state"] == "works"
+
+
+def test_a_version_that_edgepack_does_not_work_with_is_named(make: Make) -> None:
+    environment = make()
+    environment.set_version("scipy", "1.2.0")
+    environment.set_version("pillow", "12.3rc1")
+    environment.set_version("click", "8.banana")
+    environment.set_version("tensorflow", "3.0.0.dev1+cpu")
+    report = examine(environment, 0)
+    for name, why in {
+        "scipy": "version 1.2.0 is not >=1.15, as required",
+        "images (pillow)": "version 12.3rc1 is not >=12.3, as required",
+        "click": "version 8.banana is not >=8.2, as required",
+    }.items():
+        assert (report[name]["state"], report[name]["problem"]) == ("unfit", why)
+        assert report[name]["cure"].startswith("pip install ")
+    assert report["tensorflow"]["state"] == "installed"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime has no build")
+@pytest.mark.parametrize("numpy", ["unfit", "missing", "broken"])
+def test_what_fails_because_of_numpy_is_cured_by_curing_numpy(make: Make, numpy: str) -> None:
+    environment = make(*(["numpy"] if numpy == "missing" else []))
+    if numpy == "unfit":
+        environment.set_version("numpy", "2.1.0")
+        line = "raise ImportError('numpy.core.multiarray failed to import')"
+        environment.break_module("tflite_runtime", line)
+    if numpy == "broken":
+        environment.break_module("numpy", "raise OSError('no such library')")
+    report = examine(environment, 3)
+    assert report["numpy"]["state"] == numpy
+    assert report["tflite-runtime"]["state"] == "broken"
+    assert report["tflite-runtime"]["cure"] == f"first {report['numpy']['cure']}"
+    blamed = "tflite-runtime" if numpy == "unfit" else "numpy"
+    assert blamed in (report["unable"] or report["in_part"])["validate"]
+
+
+def test_where_edgepack_is_not_installed_it_says_so(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "edgepack").symlink_to(ROOT / "edgepack")
+    report = examine(make("edgepack"), 3, PYTHONPATH=str(tmp_path / "copy"))
+    assert report["edgepack"]["state"] == "missing"
+    assert "export" in report["unable"]
+
+
+def test_a_compiler_is_found_once_it_is_installed_as_advised(make: Make, tmp_path: Path) -> None:
+    environment = make()
+    (tmp_path / "bin").mkdir()
+    report = examine(environment, 0, PATH="")
+    assert (report["cc"]["state"], report["cmake"]["state"]) == ("missing", "missing")
+    (tmp_path / "bin" / "cc").symlink_to(need("cc"))
+    (tmp_path / "bin" / "cmake").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin" / "cmake").chmod(0o755)
+    report = examine(environment, 0, PATH=str(tmp_path / "bin"))
+    assert (report["cc"]["state"], report["cmake"]["state"]) == ("works", "broken")
+
+
+@pytest.mark.parametrize("home", ["/proc", "/dev/null", "relative"])
+def test_folders_that_cannot_be_written_are_set_as_advised(tmp_path: Path, home: str) -> None:
+    here = Environment(Path(sys.prefix))
+    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), home)
+    report = examine(here, 0, **homes)
+    for name, variable in {"cache": "XDG_CACHE_HOME", "own targets": "XDG_CONFIG_HOME"}.items():
+        assert report[name]["state"] in ("broken", "missing")
+        assert report[name]["cure"] == f"set {variable} to a folder that can be written"
+        homes[variable] = str(tmp_path)
+    report = examine(here, 0, **homes)
+    assert report["cache"]["state"] == report["own targets"]["state"] == "works"
+    assert not [*tmp_path.iterdir()]
+
+
+def test_without_a_folder_for_temporary_files_one_is_set_as_advised() -> None:
+    """The folders for temporary files are read-only for this process alone."""
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("nothing can be mounted for the test alone")
+    script = (
+        "for each in /tmp /var/tmp /usr/tmp; do"
+        " ! [ -d $each ] || mount -t tmpfs -o ro none $each || exit 77; done;"
+        f" cd /proc; '{sys.executable}' -m edgepack doctor --json;"
+        f" TMPDIR=/dev/shm '{sys.executable}' -m edgepack doctor"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", script],
+        env=os.environ | {"TMPDIR": "/proc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    report, end = json.JSONDecoder().raw_decode(done.stdout)
+    assert report["exit_status"] == 3
+    assert report["unable"]["validate"] == ["temporary files"]
+    assert {each["state"] for each in report["examined"] if each["kind"] == "interpreter"} == {
+        "installed"
+    }
+    assert done.stdout[end:].rstrip().endswith("every command can work")
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "lost"),
+    [
+        (7, "works", None),
+        (3, "unfit", "a model file that exploits a bug of TensorFlow can use the network"),
+        (
+            "Landlock is not available: Function not implemented",
+            "missing",
+            "a model file that exploits a bug of TensorFlow can read and write your files",
+        ),
+    ],
+)
+def test_what_a_kernel_cannot_confine_is_named(
+    monkeypatch: pytest.MonkeyPatch, version: object, state: str, lost: str | None
+) -> None:
+    monkeypatch.setattr("edgepack.pipeline.doctor.landlock_version", lambda: version)
+    report = doctor()
+    (sandbox,) = (each for each in report.examined if each.kind == "sandbox")
+    assert (sandbox.state, sandbox.lost) == (state, lost)
+    assert report.exit_status == 0
+
+
+def test_odd_surroundings_change_nothing() -> None:
+    here = Environment(Path(sys.prefix))
+    usual = here.run("doctor")
+    variables = {"LANG": "C", "LC_ALL": "C", "TERM": "dumb", "COLUMNS": "40"}
+    odd = here.run("doctor", variables=variables)
+    assert (odd.returncode, odd.stdout) == (usual.returncode, usual.stdout)
+    closed = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m edgepack doctor >&-"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert closed.returncode == 2
+    assert "error: standard output cannot be written" in closed.stderr
+
+
+def trial_model(dtype: str = "int8", scale: float | None = 1.0) -> bytes:
+    """Write the model that interpreters are tried with, or one like it."""
+    weights = [[1, 1, 1, 1], [1, 1, -1, -1]]
+    return tiny.one_operator(
+        "FULLY_CONNECTED",
+        [tiny.Value((1, 4), dtype, scale), tiny.Value((2, 4), dtype, scale, values=weights), None],
+        [tiny.Value((1, 2), dtype, scale)],
+        table="FullyConnectedOptions",
+        version=4 if scale else 1,
+    )
+
+
+def test_the_model_that_interpreters_are_tried_with_is_this_one() -> None:
+    assert (ROOT / "edgepack" / "runtimes" / MODEL).read_bytes() == trial_model()
+
+
+def test_an_interpreter_that_computes_something_else_does_not_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wrong.py").write_text(
+        "import numpy as np\n"
+        "class Interpreter:\n"
+        "    def __init__(self, model):\n        pass\n"
+        "    def invoke(self, sample):\n        return [np.zeros((1, 2), np.int8)]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConversionError, match=r"computes \[0, 0\] where \[10, -4\] is right"):
+        Attempt("wrong").run(update=lambda *_: None)
+    assert OUTPUTS == [10, -4]
+
+
+def test_the_commands_that_need_a_package_exist() -> None:
+    packages = (*REQUIRED, *OPTIONAL, *(each.package for each in INTERPRETERS))
+    for package in packages:
+        assert {*package.commands, *package.in_part} <= cli.commands.keys() - {"doctor"}
+
+
+FILE_COMMANDS = {
+    "inspect": ["inspect", "m.tflite"],
+    "phone": ["phone", "m.tflite", "--output", "out"],
+    "firmware": ["firmware", "m.tflite", "--target", "nano-33-ble-sense", "--output", "out"],
+    "validate": ["validate", "m.tflite", "--float", "f.tflite", "--test", "x.npy"],
+    "compare": ["compare", "f.tflite", "m.tflite", "--test", "x.npy", "--no-cache"],
+    "targets": ["targets"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["numpy", "flatbuffers", "scipy", "scikit-learn"])
+def test_the_commands_that_cannot_work_are_those_that_it_names(
+    make: Make, tmp_path: Path, package: str
+) -> None:
+    environment = make(package)
+    (tmp_path / "m.tflite").write_bytes(trial_model())
+    (tmp_path / "f.tflite").write_bytes(trial_model("float32", None))
+    np.save(tmp_path / "x.npy", np.arange(32, dtype=np.float32).reshape(8, 4))
+    report = examine(environment, 3)
+    for name, arguments in FILE_COMMANDS.items():
+        done = environment.run(*arguments, cwd=tmp_path)
+        if name in report["unable"]:
+            assert "Error" in done.stderr, name
+        elif name not in report["in_part"]:
+            assert done.returncode == 0, (name, done.stderr)
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
