@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sysconfig
 import venv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 
 TENSORFLOW = (
     *("tensorflow", "keras", "tf-keras", "tensorflow-model-optimization", "h5py"),
+    "scikit-learn",
     *("protobuf", "wrapt", "absl-py"),
 )
 """What a light installation, made without the dependencies of edgepack, does not have."""
@@ -81,7 +83,8 @@ def make_environment(folder: Path, *, without: Iterable[str] = ()) -> Environmen
     left_out = {_folder_name(name) for name in without}
     venv.create(folder, symlinks=True)
     made = Environment(folder)
-    for each in distributions():
+    # Not of the clone, in which a build leaves metadata of its own.
+    for each in distributions(path=[sysconfig.get_path("purelib")]):
         if _folder_name(each.metadata["Name"]) not in left_out:
             for path in _entries(each):
                 if not (link := made.packages / path.name).exists():

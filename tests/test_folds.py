@@ -129,7 +129,7 @@ def test_a_fold_is_quantized_as_the_candidate_was(
 
 
 def recorded_origin(**config: Any) -> Origin:
-    return Origin(config=config, versions={}, notes=(), c_array=None, is_same_as_c=None)
+    return Origin(recipe=config, versions={}, notes=(), c_array=None, is_same_as_c=None)
 
 
 @pytest.mark.parametrize(

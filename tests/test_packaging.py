@@ -53,5 +53,6 @@ def test_the_top_level_is_what_it_should_be() -> None:
     assert {name.split("/")[0] for name in listed} == {
         *("setup.cfg", "edgepack", "targets", "calibration", "tests", "scripts", "docs"),
         *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml"),
+        "requirements-light.txt",
         *(".gitignore", ".ci"),
     }

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from edgepack.core.requirements import own_requirements, wanted
 
 _OF_KERAS = ("debug", "export", "lint", "quantize", "study")
-_OF_MODELS = ("compare", *_OF_KERAS)
 _OF_FILES = ("compare", "diff", "firmware", "inspect", "phone", "validate")
 _EVERYTHING = tuple(sorted((*_OF_KERAS, *_OF_FILES)))
 _OF_TARGETS = ("compare", "debug", "export", "firmware", "quantize", "targets", "validate")
@@ -33,7 +32,7 @@ class Package:
     ``commands`` cannot work at all without it, and ``in_part`` not with every model or option.
     ``extra`` is the extra of edgepack that brings it.
     ``builds`` says where it is available, if not everywhere; ``is_slow`` whether its import takes
-    seconds.
+    seconds; ``is_light`` whether a light installation (requirements-light.txt) has it.
     """
 
     distribution: str
@@ -44,6 +43,7 @@ class Package:
     extra: str | None = None
     builds: str | None = None
     is_slow: bool = False
+    is_light: bool = True
 
     def version(self) -> str | None:
         """Return the installed version by its metadata; None without any."""
@@ -68,6 +68,8 @@ class Package:
             python = ".".join(map(str, sys.version_info[:2]))
             here = f"Python {python} on {sys.platform} {platform.machine()}"
             return f"no wheel for {here}, only for {self.builds}"
+        if not self.is_light:  # which brings the others of its kind, too
+            return "pip install edgepack"
         return f"pip install '{wanted(self.distribution)}'"
 
     @property
@@ -160,14 +162,18 @@ REQUIRED = (
         distribution="h5py",
         module="h5py",
         lost="models in .h5 and .keras files cannot be read",
-        in_part=_OF_MODELS,
+        commands=_OF_KERAS,
+        in_part=("compare",),
+        is_light=False,
     ),
     Package(
         distribution="keras",
         module="keras",
         lost="models of Keras 3 cannot be loaded",
-        in_part=_OF_MODELS,
         is_slow=True,
+        commands=_OF_KERAS,
+        in_part=("compare",),
+        is_light=False,
     ),
     Package(
         distribution="numpy",
@@ -184,8 +190,10 @@ REQUIRED = (
     Package(
         distribution="scikit-learn",
         module="sklearn.metrics",
-        lost="there are no figures of classes, nor folds",
-        commands=("compare",),
+        lost="the calibration cannot be tested on folds",
+        commands=_OF_KERAS,
+        in_part=("compare",),
+        is_light=False,
     ),
     Package(
         distribution="scipy",
@@ -197,23 +205,28 @@ REQUIRED = (
         distribution="tensorflow",
         module="tensorflow",
         lost="models other than .tflite files cannot be loaded, and none can be quantized",
+        is_slow=True,
         commands=_OF_KERAS,
         in_part=("compare",),
-        is_slow=True,
+        is_light=False,
     ),
     Package(
         distribution="tensorflow-model-optimization",
         module="tensorflow_model_optimization",
         lost="models cannot be pruned",
-        in_part=("export",),
         is_slow=True,
+        commands=_OF_KERAS,
+        in_part=("compare",),
+        is_light=False,
     ),
     Package(
         distribution="tf-keras",
         module="tf_keras",
         lost="models of Keras 2 cannot be loaded, and none can be pruned",
-        in_part=_OF_MODELS,
         is_slow=True,
+        commands=_OF_KERAS,
+        in_part=("compare",),
+        is_light=False,
     ),
     *(
         ()

@@ -11,18 +11,21 @@ from types import ModuleType
 from typing import Any, cast
 
 from edgepack.core.errors import EdgepackError, UsageError, reason
+from edgepack.core.tensorflow_packages import require_tensorflow_for_import
 
 
 def import_named(name: str, subject: str, error_type: type[UsageError]) -> Any:
     """Import the object ``module:NAME`` from ``sys.path`` or the working folder.
 
     Returns None if the module has no such attribute. Raises ``error_type``, whose message begins
-    with ``subject``, if the module cannot be imported.
+    with ``subject``, if the module cannot be imported, and
+    :class:`~edgepack.core.errors.MissingToolError` if it lacks TensorFlow for that.
     """
     module, _, attribute = name.partition(":")
     try:
         return getattr(_import_module(module), attribute, None)
     except Exception as error:
+        require_tensorflow_for_import(error, f"{subject}:")
         raise error_type(f"{subject}: {module} cannot be imported: {reason(error)}") from error
 
 
@@ -51,7 +54,8 @@ def _import_module(name: str) -> ModuleType:
 def user_code_errors(subject: str, error_type: type[UsageError]) -> Iterator[None]:
     """Turn whatever the user's code raises into a one-line ``error_type`` about ``subject``.
 
-    edgepack's own errors pass through unchanged.
+    edgepack's own errors pass through unchanged. Code that imports TensorFlow raises
+    :class:`~edgepack.core.errors.MissingToolError` where that is not installed.
     """
     try:
         yield
@@ -60,6 +64,7 @@ def user_code_errors(subject: str, error_type: type[UsageError]) -> Iterator[Non
     except SystemExit as error:
         raise error_type(f"{subject}: called sys.exit({error.code!r})") from error
     except Exception as error:
+        require_tensorflow_for_import(error, f"{subject}:")
         kind = type(error).__name__
         description = f"{kind}: {reason(error)}" if str(error) else kind
         raise error_type(f"{subject}: raised {description}") from error

@@ -37,24 +37,22 @@ def class_results(
     names of all classes. The ROC AUC is one-vs-rest, by the probability of the class. Entries of
     the confusion matrix are (label, predicted class, count), in order.
     """
-    from sklearn.metrics import precision_recall_fscore_support
-
-    numbers = np.arange(len(names))
     predicted = predicted_class_numbers(outputs, tensor, boundary)
-    metrics = precision_recall_fscore_support(
-        labels, predicted, labels=numbers, zero_division=np.nan
-    )
+    counts = [
+        np.bincount(numbers, minlength=len(names)).tolist()
+        for numbers in (labels[labels == predicted], labels, predicted)
+    ]
     areas = _areas(outputs, tensor, boundary, labels, len(names))
     results = tuple(
         ClassResult(
             name=name,
-            samples=int(samples),
-            precision=_none_if_nan(precision),
-            recall=_none_if_nan(recall),
-            f1=_none_if_nan(f1),
-            roc_auc=_none_if_nan(area),
+            samples=labelled,
+            precision=_fraction(correct, found),
+            recall=_fraction(correct, labelled),
+            f1=_fraction(2 * correct, labelled + found),
+            roc_auc=None if math.isnan(area) else area,
         )
-        for name, precision, recall, f1, samples, area in zip(names, *metrics, areas, strict=True)
+        for name, correct, labelled, found, area in zip(names, *counts, areas, strict=True)
     )
     pairs, counts = np.unique(np.stack([labels, predicted]), axis=1, return_counts=True)
     return results, tuple(zip(*pairs.tolist(), counts.tolist(), strict=True))
@@ -89,8 +87,8 @@ def class_losses(
     return tuple(losses)
 
 
-def _none_if_nan(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+def _fraction(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _areas(

@@ -24,7 +24,7 @@ from edgepack.pipeline.steps.layer_comparer import (
     spread_samples,
     start_layer_comparer,
 )
-from edgepack.pipeline.steps.model_process import model_session
+from edgepack.pipeline.steps.model_process import model_session, require_loadable
 from edgepack.pipeline.steps.split_outputs import split_outputs
 from edgepack.pipeline.trials import Trier
 from edgepack.pipeline.tried_cures import with_tried_cures
@@ -70,6 +70,7 @@ def debug(
 
 
 def _debug(config: ExportConfig, progress: Progress | None, *, verbose: bool) -> DebugReport:
+    require_loadable(_COMMAND, config.model)
     require_data(config)
     targets = load_targets(config.targets)
     require_supported(config.quantization, targets)

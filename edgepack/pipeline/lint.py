@@ -16,9 +16,8 @@ from edgepack.core.codec import restore
 from edgepack.core.errors import DatasetError
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import temporary_folder
-from edgepack.load.formats import detect_format
 from edgepack.pipeline.steps.job import Job, JobData, load_model_and_data, new_job
-from edgepack.pipeline.steps.model_process import model_session
+from edgepack.pipeline.steps.model_process import model_session, require_loadable
 from edgepack.pipeline.steps.model_steps import model_name
 from edgepack.report.data.lint import LintReport
 from edgepack.storage.dataset import Dataset
@@ -32,7 +31,7 @@ def lint(
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
     require_settings(config, LintConfig, "lint")
-    detect_format(config.model)
+    require_loadable("lint", config.model)
     with (
         temporary_folder() as work,
         model_session(config.source, work, verbose=verbose) as session,

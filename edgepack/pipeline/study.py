@@ -11,10 +11,9 @@ from edgepack.core.errors import ConversionError
 from edgepack.core.progress import Progress, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.evaluation.deviation import why_no_outputs
-from edgepack.load.formats import detect_format
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.job import Job, JobData, load_model_and_data, new_job
-from edgepack.pipeline.steps.model_process import model_session
+from edgepack.pipeline.steps.model_process import model_session, require_loadable
 from edgepack.pipeline.steps.score import make_evaluators
 from edgepack.quantization.fixed_point import round_weights
 from edgepack.report.data.study import Simulated, StudyReport
@@ -43,7 +42,7 @@ def study(
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
     require_settings(config, StudyConfig, "study")
-    detect_format(config.model)
+    require_loadable(_COMMAND, config.model)
     settings = as_export(config)
     with (
         staged_output(

@@ -32,7 +32,6 @@ _DISTRIBUTIONS = (
     "keras",
     "numpy",
     "scikit-image",
-    "scikit-learn",
     "scipy",
     "tensorflow",
     "tf-keras",

@@ -32,6 +32,7 @@ from edgepack.config.inputs import is_function_name
 from edgepack.core.errors import DatasetError, MissingToolError
 from edgepack.core.file_contents import EXCHANGED, kind_of_model
 from edgepack.core.packages import PILLOW, SOUNDFILE, Package
+from edgepack.core.tensorflow_packages import require_tensorflow
 from edgepack.core.user_files import require_not_special
 
 _HEAD_BYTES = 4096
@@ -56,7 +57,7 @@ def find_source(data: Any) -> DataSource:
     """Detect the kind of data: a path, ``module:function``, or an object.
 
     Raises :class:`DatasetError` for data that are missing, cannot be read or are of no known kind,
-    and :class:`MissingToolError` if the package that decodes them is not installed.
+    and :class:`MissingToolError` if a package that decodes them is not installed.
     """
     if isinstance(data, str) and is_function_name(data):
         return DataSource(
@@ -88,6 +89,7 @@ def _detect_file(path: Path) -> DataSource:
     if head.startswith(_NPY) and len(head) > len(_NPY):
         return DataSource(name=name, open=lambda context: open_npy(path, context))
     if is_tfrecord(path):
+        require_tensorflow(f"{path}: a TFRecord file")
         return DataSource(
             name=name, open=lambda context: TfRecords(path, context), is_isolated=True
         )

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from edgepack.calibration.datasets.sources import find_source
 from edgepack.config.checked_settings import require_settings
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ConversionError, ModelError
 from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
+from edgepack.core.tensorflow_packages import require_tensorflow
 from edgepack.devices.target import target_file
+from edgepack.load.formats import Format, detect_format
 from edgepack.metrics import Family
 from edgepack.pipeline.comparison.cached_runs import (
     RunRequest,
@@ -43,7 +46,7 @@ from edgepack.report.data.lint import LintReport
 from edgepack.report.data.shown_samples import ShownSamples
 from edgepack.report.document.write import write_page
 from edgepack.report.pages.comparison import comparison_document
-from edgepack.runtimes import LITERT, Runtime
+from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files
 from edgepack.storage.artifact import describe_all
@@ -70,6 +73,7 @@ def compare(
     require_settings(config, CompareConfig, "compare")
     progress = progress or NoProgress()
     plan = plan_folds(config)
+    _require_possible(config)
     with ExitStack() as stack:
         folder = None
         if config.output is None:
@@ -103,11 +107,17 @@ def compare(
         if folder is not None:
             inputs = setup.samples.data.inputs
             shown = show_samples(report, setup.candidates, inputs, float_run, runs)
-            _write(folder, report, shown, setup.runtimes)
+            _write(folder, report, shown)
     return report
 
 
-_DISTRIBUTIONS = ("numpy", "scikit-learn", "scipy")
+def _require_possible(config: CompareConfig) -> None:
+    """Raise before the work for a model or data of no known kind, or that TensorFlow must read."""
+    if config.folds is not None:
+        require_tensorflow("the calibration of folds")
+    if detect_format(config.model) is not Format.TFLITE:
+        require_tensorflow(f"{config.model}: a model other than a .tflite file")
+    find_source(config.test)
 
 
 def _paths(config: CompareConfig) -> list[Any]:
@@ -165,7 +175,7 @@ def _report(
         lint=lint,
         budgets=setup.budgets,
         inputs=inputs,
-        versions=package_versions(_DISTRIBUTIONS, versions_of(setup.runtimes)),
+        versions=_versions(setup),
         notes=tuple(notes),
     )
 
@@ -218,15 +228,19 @@ def _inputs(setup: ComparisonSetup) -> dict[str, dict[str, object]]:
     }
 
 
-def _write(
-    folder: Path, report: CompareReport, shown: ShownSamples, runtimes: Sequence[Runtime]
-) -> None:
+def _versions(setup: ComparisonSetup) -> dict[str, str]:
+    """Return the versions of what computed the report; scikit-learn splits samples into folds."""
+    splitting = () if setup.config.folds is None else ("scikit-learn",)
+    return package_versions(("numpy", *splitting, "scipy"), versions_of(setup.runtimes))
+
+
+def _write(folder: Path, report: CompareReport, shown: ShownSamples) -> None:
     text_files.write_json(folder / "report.json", report.to_dict())
     write_page(folder, comparison_document(report, shown))
     manifest = Manifest(
         command=_COMMAND,
         artifacts=describe_all(folder),
         request={"comparison": {"inputs": report.inputs}},
-        versions=package_versions(_DISTRIBUTIONS, versions_of(runtimes)),
+        versions=report.versions,
     )
     manifest.write(folder)

@@ -77,7 +77,7 @@ class CandidateDetails:
     def lint(self) -> tuple[LintReport | None, tuple[str, ...]]:
         """Lint the test data with its labels; returns None and a note if that fails.
 
-        The linter loads the model in TensorFlow, which may refuse a file that interpreters run.
+        The linter loads the model, which may refuse a file that interpreters run.
         """
         setup = self._setup
         config = setup.config.as_export(setup.work)

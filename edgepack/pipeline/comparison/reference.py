@@ -133,7 +133,7 @@ class ReferenceModel:
         return loaded.signature, loaded.runtime
 
     def session(self) -> Worker:
-        """Return the process in which TensorFlow has loaded the model; starts it if necessary."""
+        """Return the process that has loaded the model; starts it if necessary."""
         if self._worker is None:
             self._load()
         assert self._worker is not None  # noqa: S101 (_load sets it)
@@ -141,12 +141,15 @@ class ReferenceModel:
 
     def _load(self) -> LoadedModelInfo:
         worker = self._stack.enter_context(
-            model_session(self._source, self._work, verbose=self._verbose)
+            model_session(
+                self._source,
+                self._work,
+                verbose=self._verbose,
+                imports_tensorflow=self.file is None,
+            )
         )
         loading = worker.start("load", strategy=None)
-        import_module(
-            "sklearn.metrics"
-        )  # needed for scores; takes a second, meanwhile the model loads
+        import_module("scipy.special")  # needed for scores; takes a second while the model loads
         loaded = restore(LoadedModelInfo, loading.result())
         self._worker = worker
         return loaded

@@ -93,7 +93,7 @@ class ComparisonSetup:
         )
 
     def job(self, config: ExportConfig) -> Job:
-        """Return a job for export steps on the float model, which TensorFlow loads if necessary."""
+        """Return a job for export steps on the float model, which is loaded if necessary."""
         session = self.float_model.session()
         return new_job(config, self.work, self.work, session, verbose=self.verbose)
 

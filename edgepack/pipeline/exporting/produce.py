@@ -28,7 +28,6 @@ from edgepack.evaluation.deviation import (
     find_known_defect,
 )
 from edgepack.evaluation.scores import Comparison
-from edgepack.load.formats import detect_format
 from edgepack.pipeline.lint import lint_findings
 from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating, calibration_report
@@ -57,7 +56,7 @@ from edgepack.pipeline.steps.job import (
     new_job,
     require_data,
 )
-from edgepack.pipeline.steps.model_process import model_session
+from edgepack.pipeline.steps.model_process import model_session, require_loadable
 from edgepack.pipeline.steps.run import find_unneeded_runtimes, partial_run_notes, run_within_budget
 from edgepack.pipeline.steps.score import make_evaluators
 from edgepack.pipeline.steps.size_notes import size_notes
@@ -105,7 +104,7 @@ def produce(
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure, such as a
     ``ConfigError`` without the data that the scheme needs.
     """
-    _require_possible(config, targets, firmware=firmware)
+    _require_possible(command, config, targets, firmware=firmware)
     installed, missing = find_runtimes(runtimes, config.quantization)
     notes = (*notes, *missing)
     paths = [*config.inputs.values(), *map(target_file, config.targets)]
@@ -215,9 +214,11 @@ def _write_report(folder: Path, report: ExportReport, manifest: Manifest) -> Non
     replace(manifest, artifacts=describe_all(folder)).write(folder)
 
 
-def _require_possible(config: ExportConfig, targets: Sequence[Target], *, firmware: bool) -> None:
+def _require_possible(
+    command: str, config: ExportConfig, targets: Sequence[Target], *, firmware: bool
+) -> None:
     """Raise for what the settings ask for and cannot have, before the work."""
-    detect_format(config.model)
+    require_loadable(command, config.model)
     if firmware:
         model_steps.c_name(config)
     require_data(config)

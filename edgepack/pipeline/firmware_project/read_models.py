@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgepack.calibration.datasets.sources import find_source
 from edgepack.config.firmware import ONLY_MODEL, FirmwareConfig
 from edgepack.config.inputs import without_none
 from edgepack.config.labels import read_labels
@@ -57,7 +58,8 @@ def read_model_inputs(config: FirmwareConfig) -> dict[str, ModelInputs]:
     """Read the inputs of each model; returns them by the prefix of the model's C symbols.
 
     Raises an :class:`~edgepack.core.errors.UsageError` for impossible names, and for files that
-    cannot be read.
+    cannot be read, and :class:`~edgepack.core.errors.MissingToolError` for data that need a package
+    which is not installed.
     """
     files = [read_file(source.path) for source in config.models]
     titles = [source.name or default_name(source.path) for source in config.models]
@@ -65,6 +67,8 @@ def read_model_inputs(config: FirmwareConfig) -> dict[str, ModelInputs]:
     labels = _by_name("labels", config.labels, titles)
     project_files = _by_name("preprocessing", config.project_files, titles)
     tests = _by_name("test", config.tests, titles)
+    for test in tests.values():
+        find_source(test)
     return {
         name: ModelInputs(
             file=file,

@@ -8,12 +8,24 @@ from pathlib import Path
 
 from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ConversionError
+from edgepack.core.tensorflow_packages import require_tensorflow
+from edgepack.load.formats import detect_format
 from edgepack.load.weights_checkpoint import checkpoint_parts
 from edgepack.workers.client import Limits, Worker
 from edgepack.workers.resources import machine_bytes
 from edgepack.workers.sandbox import Sandbox
 
 SERVICE = "edgepack.pipeline.steps.model_service:ModelSession"
+
+
+def require_loadable(command: str, model: Path) -> None:
+    """Raise before the work of ``command`` begins if TensorFlow's process could not load a model.
+
+    Raises :class:`~edgepack.core.errors.MissingToolError` if TensorFlow or one of its packages is
+    not installed, and what :func:`~edgepack.load.formats.detect_format` does.
+    """
+    require_tensorflow(command)
+    detect_format(model)
 
 
 def model_session(
@@ -24,19 +36,20 @@ def model_session(
     writes: Iterable[Path] = (),
     verbose: bool,
     connects: bool = False,
+    imports_tensorflow: bool = True,
 ) -> Worker:
     """Start the process; it serves :class:`~edgepack.pipeline.steps.model_service.ModelSession`.
 
     It may read the model's files, ``work`` and ``reads``, and write to :func:`session_folder` of
     ``work`` and to ``writes``; it may open network connections only if it ``connects``. If the user
     allows custom code, or code of the model file, there is no sandbox: it runs with the user's
-    rights.
+    rights. It imports TensorFlow at once; a .tflite file that is only run does without it.
     """
     writable = session_folder(work)
     writable.mkdir()
     return Worker(
         SERVICE,
-        label="TensorFlow",
+        label="TensorFlow" if imports_tensorflow else "LiteRT",
         verbose=verbose,
         limits=Limits(data_bytes=machine_bytes()),
         sandbox=None
@@ -47,6 +60,7 @@ def model_session(
             connects=connects,
         ),
         source=source,
+        imports_tensorflow=imports_tensorflow,
     )
 
 

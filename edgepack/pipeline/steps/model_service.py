@@ -59,10 +59,11 @@ class ModelSession:
     _slices: tuple[OutputSlice, ...] = ()
     """The outputs that replace the model's own; empty if these were not split."""
 
-    def __init__(self, *, source: ModelSource) -> None:
+    def __init__(self, *, source: ModelSource, imports_tensorflow: bool = True) -> None:
         self._source = source
         os.environ.update(environment_variables(self._source))
-        import tensorflow  # noqa: F401 (at once, while the parent reads the data)
+        if imports_tensorflow:
+            import tensorflow  # noqa: F401 (at once, while the parent reads the data)
 
     @property
     def _loaded(self) -> FloatModel:
