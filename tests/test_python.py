@@ -22,7 +22,7 @@ from edgepack.config.checked_settings import Settings
 from edgepack.core.errors import ConfigError
 
 DOCUMENT = (ROOT / "docs" / "python.md").read_text()
-COMMANDS = sorted(cli.commands.keys() - {"targets"})
+COMMANDS = sorted(cli.commands.keys() - {"targets", "doctor"})
 SILENT = {"inspect", "diff", "phone"}
 """Commands that run no model."""
 
@@ -74,7 +74,7 @@ def documented(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return done.stdout, folder
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "list_targets"])
+@pytest.mark.parametrize("name", [*COMMANDS, "list_targets", "doctor"])
 def test_every_function_is_called_in_the_documentation(name: str) -> None:
     assert f"edgepack.{name}(" in DOCUMENT
     assert f"| `edgepack.{name}` |" in DOCUMENT
