@@ -137,6 +137,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_LAZY[name]), name)
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 _LAZY = {
     "CompareReport": "edgepack.report.data.comparison",
     "DebugReport": "edgepack.layer_errors.result",

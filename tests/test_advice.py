@@ -315,8 +315,11 @@ VALUES: dict[str, Callable[[str], object]] = {
     "--dense": lambda value: Quantization(dense=value),
     "--observer": make_observer,
 }
-ELSEWHERE = {"--accelerator-config", "--system-config", "--memory-mode", "--output-dir"}
-"""Options of Vela, which edgepack runs; what is emitted names those of other tools."""
+ELSEWHERE = {
+    *("--accelerator-config", "--system-config", "--memory-mode", "--output-dir"),
+    *("--force-reinstall", "--version"),
+}
+"""Options of Vela, which edgepack runs, of pip and of compilers; what is emitted names others."""
 
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]+\w)(?: ([\w-]+))?")
 

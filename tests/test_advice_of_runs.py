@@ -294,13 +294,13 @@ def test_preprocessing_is_removed_where_an_app_has_none(tmp_path: Path) -> None:
         ("a", Value((1, 3), "int64"), "scale = 2", "remove it from the project file"),
         ("b", Value((1, 3)), "resize = [4, 4]", "remove resize, crop and colors"),
     ):
-        model, config = tmp_path / f"{name}.tflite", tmp_path / f"{name}.toml"
+        model, project_file = tmp_path / f"{name}.tflite", tmp_path / f"{name}.toml"
         model.write_bytes(one_operator("RELU", [inputs], [inputs]))
-        config.write_text(f"[preprocessing]\n{settings}\n")
-        config = PhoneConfig(model=model, output=tmp_path / name, project_file=config)
+        project_file.write_text(f"[preprocessing]\n{settings}\n")
+        config = PhoneConfig(model=model, output=tmp_path / name, project_file=project_file)
         with pytest.raises(ConfigError, match=advice):
             phone(config)
-        config.write_text("" if name == "a" else "[preprocessing]\nscale = 2\n")
+        project_file.write_text("" if name == "a" else "[preprocessing]\nscale = 2\n")
         phone(config)
 
 

@@ -121,9 +121,9 @@ def test_each_command_uses_its_own_options(project: Path, requests: list[Any]) -
 
 
 def test_every_command_has_a_table_and_the_option() -> None:
-    assert sorted(cli.commands) == sorted(COMMANDS)
-    for command in cli.commands.values():
-        assert any("--config" in param.opts for param in command.params), command.name
+    assert cli.commands.keys() - {"doctor"} == {*COMMANDS}  # which has nothing to set
+    for name in COMMANDS:
+        assert any("--config" in param.opts for param in cli.commands[name].params), name
 
 
 @pytest.mark.parametrize("command", ["inspect", "diff", "targets"])

@@ -72,7 +72,8 @@ def test_the_table_has_the_columns_of_today(pruned_digits: Bundle) -> None:
     shown = block("", "interpreter")
     header, *_ = pruned_digits.stdout.splitlines()
     assert shown.splitlines()[0].split() == header.split()
-    assert shown.splitlines()[-1].startswith("RUNS on 2 targets; accuracy ")
+    assert shown.splitlines()[-2].startswith("RUNS on 2 targets; accuracy ")
+    assert shown.splitlines()[-1] in (ROOT / "scripts" / "quickstart").read_text()
 
 
 def test_the_python_example_runs(models: Path, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_what_is_broken_works_once_it_is_installed_again_as_advised(make: Make) 
     report = examine(environment, 0)
     audio = report["audio (soundfile)"]
     assert (audio["state"], audio["problem"]) == ("broken", "there is no module soundfile")
-    assert audio["cure"] == "pip install --force-reinstall 'soundfile>=0.14'"
+    assert audio["cure"] == f"pip install --force-reinstall 'soundfile>=0.14' '{wanted('numpy')}'"
     link.symlink_to(target)
     assert examine(environment, 0)["audio (soundfile)"]["state"] == "works"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -74,6 +75,21 @@ def documented(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return done.stdout, folder
 
 
+def test_the_examples_of_the_documentation_have_the_right_types(
+    documented: tuple[str, Path],
+) -> None:
+    _, folder = documented
+    cache = ROOT / ".mypy_cache" / "linux"
+    path = os.pathsep.join([str(ROOT), os.environ.get("MYPYPATH", "")])
+    done = python(
+        *("-m", "mypy", "--strict", "--config-file", ROOT / "setup.cfg", "--cache-dir", cache),
+        folder / "examples.py",
+        cwd=ROOT,
+        env=os.environ | {"MYPYPATH": path},
+    )
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("name", [*COMMANDS, "list_targets", "doctor"])
 def test_every_function_is_called_in_the_documentation(name: str) -> None:
     assert f"edgepack.{name}(" in DOCUMENT
@@ -83,7 +99,7 @@ def test_every_function_is_called_in_the_documentation(name: str) -> None:
 def test_the_examples_of_the_documentation_run(documented: tuple[str, Path]) -> None:
     output, folder = documented
     lines = output.splitlines()
-    assert any(re.fullmatch(r"nano-33-ble-sense passed \d+", line) for line in lines)
+    assert any(re.fullmatch(r"nano-33-ble-sense passed \d+ \(\)", line) for line in lines)
     assert any(re.fullmatch(r"True 0 passed", line) for line in lines)
     assert "run: 32 of 32" in output
     assert lines[-1].startswith("2 missing.tflite: no such .tflite file")
@@ -190,6 +206,16 @@ def test_a_value_of_another_type_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         kind(**settings)
+
+
+def test_lint_is_given_data_as_advised() -> None:
+    with pytest.raises(ConfigError, match="no data to check: give the representative dataset"):
+        edgepack.LintConfig(model=Path("m.h5"), test="test.npz")
+    edgepack.LintConfig(model=Path("m.h5"), test="test.npz", representative="calibration.npz")
+
+
+def test_only_what_is_public_is_offered() -> None:
+    assert dir(edgepack) == sorted(edgepack.__all__)
 
 
 def test_reports_are_json(documented: tuple[str, Path]) -> None:

@@ -103,7 +103,7 @@ def test_layers_are_accepted_by_the_names_that_reports_print(tried: Bundle) -> N
     assert "softmax" in names.values()  # its tensor is StatefulPartitionedCall:0
 
 
-RECIPE = ExportConfig(model=Path("m.h5"), output=Path("m"), representative="x.npz")
+CONFIG = ExportConfig(model=Path("m.h5"), output=Path("m"), representative="x.npz")
 EFFECT = WorstScore(sqnr_db=20.0, agreement=None)
 
 
@@ -124,7 +124,7 @@ def layers(**changes: Any) -> list[LayerReport]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "recipe", "expected"),
+    ("changes", "quantization", "expected"),
     [
         ({}, {}, ["--layer b=int16 --layer 'c[[]1]=int16'", "--layer b=float"]),
         ({"best_range": (0, 9), "gain_db": 4.0}, {}, ["--ranges"]),
@@ -134,19 +134,19 @@ def layers(**changes: Any) -> list[LayerReport]:
     ],
 )
 def test_what_may_help_is_tried(
-    changes: dict[str, Any], config: dict[str, Any], expected: list[str]
+    changes: dict[str, Any], quantization: dict[str, Any], expected: list[str]
 ) -> None:
-    settings = replace(RECIPE, quantization=Quantization(**config))
+    settings = replace(CONFIG, quantization=Quantization(**quantization))
     options = [each.options for each in remedies(layers(**changes), settings)]
     assert set(expected) <= set(options)
     assert len(set(options)) == len(options)
 
 
 def test_what_a_recipe_has_is_not_tried_again() -> None:
-    changed = replace(RECIPE, observer="mse", quantization=Quantization(scheme="int16"))
+    changed = replace(CONFIG, observer="mse", quantization=Quantization(scheme="int16"))
     options = {each.options for each in remedies(layers(), changed)}
     assert not options & {"--observer mse", "--scheme int16"}
-    with_ranges = replace(RECIPE, ranges=Path("calibration.json"))
+    with_ranges = replace(CONFIG, ranges=Path("calibration.json"))
     assert not any("observer" in each.options for each in remedies(layers(), with_ranges))
 
 

@@ -6,14 +6,12 @@ import json
 
 import click
 
-from edgepack.cli.config_file import bare_config_option
 from edgepack.cli.options import verbose_option
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 
 
 @click.command()
-@bare_config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @verbose_option
 @click.pass_context

@@ -75,7 +75,9 @@ class Package:
     @property
     def repair(self) -> str:
         """The command that brings it again, for one that is installed and does not work."""
-        return f"pip install --force-reinstall '{wanted(self.distribution)}'"
+        # Which would also bring the newest numpy that it takes, even one that edgepack does not.
+        names = dict.fromkeys((self.distribution, "numpy"))
+        return f"pip install --force-reinstall {' '.join(repr(wanted(name)) for name in names)}"
 
     @property
     def lack(self) -> str:
