@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from classifiers import write_classifiers, write_what_needs_tensorflow
-from conftest import ROOT, python
+from conftest import PHONE, ROOT, python
 from light import MODULES, Light, documented_lines, hide, install, pip
 from test_packaging import setup
 
@@ -63,6 +63,18 @@ def test_the_light_requirements_are_those_of_edgepack_but_for_tensorflow_and_its
     assert sorted(left_out) == sorted(TENSORFLOW_PACKAGES)
 
 
+@pytest.mark.parametrize(
+    ("distribution", "module"),
+    [("numpy", "numpy"), ("ai-edge-litert", "ai_edge_litert"), ("flatbuffers", "flatbuffers")],
+)
+def test_without_a_package_that_it_needs_a_command_says_so(
+    distribution: str, module: str, tmp_path: Path
+) -> None:
+    done = hide(tmp_path, (distribution,), (module,)).edgepack("inspect", "int8.tflite")
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith(f"error: {distribution} is not installed: ")
+
+
 def test_two_lines_install_it() -> None:
     assert documented_lines() == [
         ["pip", "install", "-r", "requirements-light.txt"],
@@ -85,16 +97,17 @@ def test_tensorflow_and_its_packages_cannot_be_imported(light: Light) -> None:
     ("arguments", "status", "result"),
     [
         (("data.npz", "--max-drop", 5), 0, "PASSED on 2 targets"),
-        (("data.npy", "--min-sqnr", 90), 1, "FAILED on android-arm64"),
+        (("data.npy", "--min-sqnr", 90), 1, f"FAILED on {PHONE}"),
         (("data.npz", "--max-arena", 10, "--format", "github"), 1, "::error"),
-        (("data.npz", "--max-drop", 1e-6), 4, "NOT SHOWN on android-arm64"),
+        (("data.npz", "--max-drop", 1e-6), 4, f"NOT SHOWN on {PHONE}"),
     ],
 )
 def test_it_validates_with_budgets(
     light: Light, arguments: tuple[Any, ...], status: int, result: str
 ) -> None:
     models = ("int8.tflite", "--float", "float.tflite")
-    done = light.edgepack("validate", *models, "--test", *arguments)
+    targets = ("--target", PHONE, "--target", "nano-33-ble-sense")
+    done = light.edgepack("validate", *models, *targets, "--test", *arguments)
     assert done.returncode == status, done.stderr
     assert result in done.stdout
     assert "Traceback" not in done.stderr

@@ -175,6 +175,16 @@ def test_strings_and_lists_are_accepted_for_paths_and_tuples() -> None:
         config.seed = 1  # type: ignore[misc]
 
 
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class BytesPath(os.PathLike[bytes]):
+    def __fspath__(self) -> bytes:
+        return b"m"
+
+
 WRONG = [
     (edgepack.ValidateConfig, {"model": 3}, "ValidateConfig: model must be Path, not 3"),
     (
@@ -194,6 +204,13 @@ WRONG = [
         r"ExportConfig: samples must be int \| None, not True",
     ),
     (edgepack.ExportConfig, {"model": "m", "output": "o", "force": 1}, "force must be bool, not 1"),
+    (edgepack.ValidateConfig, {"model": "m", "jobs": Unprintable()}, "not <Unprintable instance"),
+    (
+        edgepack.ValidateConfig,
+        {"model": "m", "metric": 10**5000},
+        "str .* not a int",
+    ),
+    (edgepack.ValidateConfig, {"model": BytesPath()}, "model must be Path"),
     (edgepack.Quantization, {"scheme": 8}, "Quantization: scheme must be str, not 8"),
     (edgepack.Prune, {"n_of_m": (1, 2, 3)}, r"n_of_m must be tuple\[int, int\] \| None"),
     (edgepack.FirmwareConfig, {"models": [], "target": "t", "output": "o", "labels": []}, "labels"),

@@ -29,7 +29,8 @@ from edgepack.cli.streams import require_printed, wrap_streams
 from edgepack.cli.study import study
 from edgepack.cli.targets import targets
 from edgepack.cli.validate import validate
-from edgepack.core.errors import EdgepackError, OutputError
+from edgepack.core.errors import EdgepackError, MissingToolError, OutputError
+from edgepack.core.packages import package_of
 from edgepack.core.printable import printable
 from edgepack.core.signals import INTERRUPTS
 from edgepack.core.system_errors import describe_system_error, exhaustion_error
@@ -87,6 +88,8 @@ def _reportable(error: Exception) -> EdgepackError | None:
     """Return the error to report to the user; None if the error is a bug in edgepack."""
     if isinstance(error, EdgepackError):
         return error
+    if isinstance(error, ModuleNotFoundError) and (package := package_of(str(error.name))):
+        return MissingToolError(package.lack)
     return describe_system_error(error) if isinstance(error, OSError) else exhaustion_error(error)
 
 

@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from edgepack.core.errors import ConfigError
+from edgepack.core.printable import printable
 
 _CONVERTED: Mapping[Any, tuple[type, ...]] = {
     Path: (str, PathLike),
@@ -37,8 +38,7 @@ class Settings:
                 fitting = _fit(hints[field.name], value)
             except ValueError:
                 raise ConfigError(
-                    f"{type(self).__name__}: {field.name} must be {field.type}, not"
-                    f" {short_repr(value)}"
+                    f"{type(self).__name__}: {field.name} must be {field.type}, not {_shown(value)}"
                 ) from None
             object.__setattr__(self, field.name, fitting)  # the class is frozen
 
@@ -47,8 +47,16 @@ def require_settings(config: object, kind: type[Settings], function: str) -> Non
     """Raise :class:`ConfigError` if a ``function`` was not called with settings of its ``kind``."""
     if not isinstance(config, kind):
         raise ConfigError(
-            f"edgepack.{function} takes an edgepack.{kind.__name__}, not {short_repr(config)}"
+            f"edgepack.{function} takes an edgepack.{kind.__name__}, not {_shown(config)}"
         )
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message, in short; its type if it cannot be printed."""
+    try:
+        return printable(short_repr(value))
+    except Exception:  # noqa: BLE001 (whatever the caller's own class raises)
+        return f"a {type(value).__name__}"
 
 
 def _fit(hint: Any, value: Any) -> Any:
@@ -62,7 +70,8 @@ def _fit(hint: Any, value: Any) -> Any:
     if isinstance(value, hint) or (hint is float and isinstance(value, int)):
         return value
     if isinstance(value, _CONVERTED.get(hint, ())):
-        return hint(value)
+        with suppress(TypeError, OverflowError):  # such as a path of bytes
+            return hint(value)
     raise ValueError
 
 

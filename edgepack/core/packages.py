@@ -46,10 +46,10 @@ class Package:
     is_light: bool = True
 
     def version(self) -> str | None:
-        """Return the installed version by its metadata; None without any."""
+        """Return the installed version by its metadata; None without any, or damaged ones."""
         try:
             return version(self.distribution)
-        except PackageNotFoundError:
+        except (PackageNotFoundError, UnicodeDecodeError):
             return None
 
     def is_there(self) -> bool:
@@ -247,3 +247,10 @@ REQUIRED = (
 
 OPTIONAL = (SOUNDFILE, VELA, SCIKIT_IMAGE, PILLOW, MATPLOTLIB)
 """The packages of edgepack's extras."""
+
+
+def package_of(module: str) -> Package | None:
+    """Return the package that has a module; None if edgepack uses none that has it."""
+    top = module.partition(".")[0]
+    known = (*REQUIRED, LITERT, TFLITE_RUNTIME, TFLITE_MICRO, *OPTIONAL)
+    return next((each for each in known if each.module.partition(".")[0] == top), None)
