@@ -124,6 +124,7 @@ def test_arguments_are_accepted_by_their_former_names() -> None:
     ("function", "keyword"),
     [
         (edgepack.compare, "trial"),
+        (edgepack.export, "recipe"),
         (edgepack.validate, "gate"),
         (edgepack.firmware, "build"),
         (edgepack.phone, "app"),

@@ -6,12 +6,14 @@ from edgepack.config.checked_settings import require_settings
 from edgepack.config.export import ExportConfig
 from edgepack.config.quantizing import DEFAULT_TARGETS
 from edgepack.core.errors import ConfigError
+from edgepack.core.former_names import former_argument
 from edgepack.core.progress import Progress
 from edgepack.devices.target import load_targets
 from edgepack.pipeline.exporting.produce import produce
 from edgepack.report.data.export import ExportReport
 
 
+@former_argument("recipe", "config")
 def export(
     config: ExportConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ExportReport:
