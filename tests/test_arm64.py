@@ -14,6 +14,7 @@ from tiny import Value, one_operator
 
 from edgepack import ValidateConfig, validate
 from edgepack.core.errors import MissingToolError
+from edgepack.runtimes.arm64 import arm64_runtime
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +70,16 @@ def test_a_folder_without_it_is_refused_with_the_cure(cnn: Bundle, tmp_path: Pat
     config = ValidateConfig(model=cnn.folder / "int8.tflite", arm64=tmp_path)
     with pytest.raises(MissingToolError, match="make one with scripts/arm64"):
         validate(config)
+
+
+def test_a_folder_without_the_build_is_refused_with_what_makes_one(tmp_path: Path) -> None:
+    for name in ("empty", "unfinished"):
+        folder = tmp_path / name
+        (folder / "site").mkdir(parents=True)
+        if name == "unfinished":
+            (folder / "qemu-aarch64").write_text("")
+            (folder / "qemu-aarch64").chmod(0o755)
+        with pytest.raises(
+            MissingToolError, match=r"no arm64 build .*; make one with scripts/arm64"
+        ):
+            arm64_runtime(folder)

@@ -24,13 +24,9 @@ def arm64_runtime(folder: Path) -> Runtime:
     """
     folder = folder.resolve()
     qemu, root, site = folder / "qemu-aarch64", folder / "root", folder / "site"
-    if not (os.access(qemu, os.X_OK) and site.is_dir()):
-        raise MissingToolError(
-            f"{folder}: contains no arm64 build of tflite-runtime; make one with scripts/arm64"
-        )
     standard_library = root / "usr" / "lib" / "python3.11"
     ours = Path(__file__).parents[2]
-    return Runtime(
+    runtime = Runtime(
         name=ARM64,
         package=TFLITE_RUNTIME,
         module="edgepack.runtimes.tflite_runtime",
@@ -43,3 +39,8 @@ def arm64_runtime(folder: Path) -> Runtime:
             ),
         ),
     )
+    if not os.access(qemu, os.X_OK) or runtime.version() is None:
+        raise MissingToolError(
+            f"{folder}: contains no arm64 build of tflite-runtime; make one with scripts/arm64"
+        )
+    return runtime
