@@ -17,9 +17,10 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
+from edgepack.core.tensorflow_packages import TENSORFLOW_PACKAGES
+
 TENSORFLOW = (
-    *("tensorflow", "keras", "tf-keras", "tensorflow-model-optimization", "h5py"),
-    "scikit-learn",
+    *(each.distribution for each in TENSORFLOW_PACKAGES),
     *("protobuf", "wrapt", "absl-py"),
 )
 """What a light installation, made without the dependencies of edgepack, does not have."""

@@ -15,10 +15,12 @@ from typing import Any
 
 from conftest import ROOT
 
+from edgepack.core.tensorflow_packages import TENSORFLOW_PACKAGES
+
 _PROJECT = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "requirements-light.txt")
 _PACKAGES = ("edgepack", "calibration", "targets")
 
-MODULES = ("h5py", "keras", "sklearn", "tensorflow", "tensorflow_model_optimization", "tf_keras")
+MODULES = tuple(each.module.partition(".")[0] for each in TENSORFLOW_PACKAGES)
 _HIDING = """
 import importlib.metadata
 import sys

@@ -61,9 +61,7 @@ def export(
     steps = compression_steps(ctx, options)
     names = selected_targets(targets, DEFAULT_TARGETS)
     budgets = pop_budgets(options)
-    config = make_config(
-        *(ExportConfig, ctx, options), compress=steps, targets=names, budgets=budgets
-    )
+    config = make_config(ExportConfig, ctx, options, compress=steps, targets=names, budgets=budgets)
     report = run_export(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_export(report))

@@ -54,7 +54,7 @@ def quantize(
 
     budgets = pop_budgets(options)
     config = make_config(
-        *(QuantizeConfig, ctx, options), targets=selected_targets(targets, ()), budgets=budgets
+        QuantizeConfig, ctx, options, targets=selected_targets(targets, ()), budgets=budgets
     )
     report = run_quantize(config, ProgressBars(), verbose=verbose)
     click.echo(err=True)

@@ -31,11 +31,11 @@ class CompareConfig(ModelSettings):
 
     ``model`` is the float model: any model that can be exported, or a float .tflite file;
     ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in
-    :class:`~edgepack.config.export.ModelSource`. ``candidates`` are .tflite files with the names
-    that the report uses for them. ``test`` and ``project_file`` are as in
-    :class:`~edgepack.config.ExportConfig`. ``metric`` is the metric of the verdict; None chooses
-    one from the labels. ``labels`` is a text file with the class names, one per line. Candidates
-    run on the interpreters of ``targets``.
+    :class:`~edgepack.config.model_source.ModelSource`. ``candidates`` are .tflite files with the
+    names that the report uses for them. ``test`` and ``project_file`` are as in
+    :class:`~edgepack.config.export.ExportConfig`. ``metric`` is the metric of the verdict; None
+    chooses one from the labels. ``labels`` is a text file with the class names, one per line.
+    Candidates run on the interpreters of ``targets``.
 
     ``folds`` is the number of folds of the test data for cross-validating the calibration; None
     skips it. ``budgets`` limit what quantization may lose; each that is set here replaces that of

@@ -115,7 +115,7 @@ def former_argument(
     return decorate
 
 
-def former_arguments(
+def former_call(
     renew: Callable[..., Any], former: str, current: str
 ) -> Callable[[_Target], _Target]:
     """Let a function of settings accept the paths that it took before, with a warning.

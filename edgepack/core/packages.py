@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -147,6 +148,8 @@ MATPLOTLIB = Package(
     extra="plot",
 )
 
+_OF_TENSORFLOW = partial(Package, commands=_OF_KERAS, in_part=("compare",), is_light=False)
+
 REQUIRED = (
     Package(
         distribution="click",
@@ -160,22 +163,16 @@ REQUIRED = (
         lost="no .tflite file can be read or written",
         commands=_EVERYTHING,
     ),
-    Package(
+    _OF_TENSORFLOW(
         distribution="h5py",
         module="h5py",
         lost="models in .h5 and .keras files cannot be read",
-        commands=_OF_KERAS,
-        in_part=("compare",),
-        is_light=False,
     ),
-    Package(
+    _OF_TENSORFLOW(
         distribution="keras",
         module="keras",
         lost="models of Keras 3 cannot be loaded",
         is_slow=True,
-        commands=_OF_KERAS,
-        in_part=("compare",),
-        is_light=False,
     ),
     Package(
         distribution="numpy",
@@ -189,13 +186,10 @@ REQUIRED = (
         lost="versions cannot be compared",
         commands=_OF_TARGETS,
     ),
-    Package(
+    _OF_TENSORFLOW(
         distribution="scikit-learn",
         module="sklearn.metrics",
         lost="the calibration cannot be tested on folds",
-        commands=_OF_KERAS,
-        in_part=("compare",),
-        is_light=False,
     ),
     Package(
         distribution="scipy",
@@ -203,32 +197,23 @@ REQUIRED = (
         lost="models cannot be scored by labels or probabilities",
         in_part=_SCORING,
     ),
-    Package(
+    _OF_TENSORFLOW(
         distribution="tensorflow",
         module="tensorflow",
         lost="models other than .tflite files cannot be loaded, and none can be quantized",
         is_slow=True,
-        commands=_OF_KERAS,
-        in_part=("compare",),
-        is_light=False,
     ),
-    Package(
+    _OF_TENSORFLOW(
         distribution="tensorflow-model-optimization",
         module="tensorflow_model_optimization",
         lost="models cannot be pruned",
         is_slow=True,
-        commands=_OF_KERAS,
-        in_part=("compare",),
-        is_light=False,
     ),
-    Package(
+    _OF_TENSORFLOW(
         distribution="tf-keras",
         module="tf_keras",
         lost="models of Keras 2 cannot be loaded, and none can be pruned",
         is_slow=True,
-        commands=_OF_KERAS,
-        in_part=("compare",),
-        is_light=False,
     ),
     *(
         ()

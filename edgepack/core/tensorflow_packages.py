@@ -11,7 +11,8 @@ from edgepack.core.packages import REQUIRED
 TENSORFLOW_PACKAGES = tuple(each for each in REQUIRED if not each.is_light)
 """The requirements in setup.cfg that requirements-light.txt does without."""
 
-_MODULES = {"keras", "tensorflow", "tensorflow_model_optimization", "tf_keras"}
+_MODULES = {each.module for each in TENSORFLOW_PACKAGES if each.is_slow}
+"""What tells that code needs TensorFlow; others use h5py and scikit-learn on their own."""
 
 
 def require_tensorflow(subject: str) -> None:

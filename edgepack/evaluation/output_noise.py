@@ -84,9 +84,8 @@ class OutputNoise:
         return BlockNoise(signal, squared, differs)
 
     def _add_error(self, error: Array) -> None:
-        self.max_abs_error = float(
-            np.maximum(self.max_abs_error, float(error.max()))
-        )  # NaN is kept
+        # NaN is kept, which Python's max may lose.
+        self.max_abs_error = float(np.maximum(self.max_abs_error, float(error.max())))
         self._values += error.size
         growth = error.size / self._values
         mean = float(error.mean(dtype=np.float64))  # the sum may exceed float32

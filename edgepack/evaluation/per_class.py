@@ -38,7 +38,7 @@ def class_results(
     the confusion matrix are (label, predicted class, count), in order.
     """
     predicted = predicted_class_numbers(outputs, tensor, boundary)
-    counts = [
+    of_classes = [
         np.bincount(numbers, minlength=len(names)).tolist()
         for numbers in (labels[labels == predicted], labels, predicted)
     ]
@@ -52,7 +52,7 @@ def class_results(
             f1=_fraction(2 * correct, labelled + found),
             roc_auc=None if math.isnan(area) else area,
         )
-        for name, correct, labelled, found, area in zip(names, *counts, areas, strict=True)
+        for name, correct, labelled, found, area in zip(names, *of_classes, areas, strict=True)
     )
     pairs, counts = np.unique(np.stack([labels, predicted]), axis=1, return_counts=True)
     return results, tuple(zip(*pairs.tolist(), counts.tolist(), strict=True))

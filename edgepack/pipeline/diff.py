@@ -10,7 +10,7 @@ from pathlib import Path
 from edgepack.config.checked_settings import require_settings
 from edgepack.config.diff import DiffConfig
 from edgepack.core.errors import ReportError
-from edgepack.core.former_names import former_arguments
+from edgepack.core.former_names import former_call
 from edgepack.core.schema_version import SCHEMA
 from edgepack.report.differences.comparison_figures import (
     StageNames,
@@ -35,7 +35,7 @@ _KINDS = {
 """The kind of a report by a key that identifies it; the first match wins."""
 
 
-@former_arguments(lambda a, b: DiffConfig(a=a, b=b), "diff(a, b)", "diff(DiffConfig(a=a, b=b))")
+@former_call(lambda a, b: DiffConfig(a=a, b=b), "diff(a, b)", "diff(DiffConfig(a=a, b=b))")
 def diff(config: DiffConfig) -> DiffReport:
     """Report which figures became better or worse from one report to another.
 

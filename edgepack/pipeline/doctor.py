@@ -96,7 +96,21 @@ def doctor(progress: Progress | None = None, *, verbose: bool = False) -> Doctor
             for each in (REFERENCE, *RUNTIMES.values())
         ),
         *(partial(_examine_program, each) for each in _PROGRAMS),
-        *(_examine_sandbox, _examine_cache, _examine_targets),
+        _examine_sandbox,
+        partial(
+            _examine_folder,
+            "cache",
+            default_cache_folder,
+            lost="edgepack compare runs and computes everything again",
+            cure="set XDG_CACHE_HOME to a folder that can be written",
+        ),
+        partial(
+            _examine_folder,
+            "own targets",
+            own_targets_folder,
+            lost="targets of your own can be given by the paths of their files only",
+            cure="set XDG_CONFIG_HOME to a folder that can be written",
+        ),
     ]
     with progress.step("examine") as update, ThreadPoolExecutor(os.cpu_count()) as pool:
         packages = pool.submit(
@@ -282,34 +296,12 @@ def _examine_sandbox() -> Examined:
     return examined
 
 
-def _examine_cache() -> Examined:
-    return _examine_folder(
-        Examined(
-            kind="folder",
-            name="cache",
-            state=WORKS,
-            lost="edgepack compare runs and computes everything again",
-            cure="set XDG_CACHE_HOME to a folder that can be written",
-        ),
-        default_cache_folder(),
-    )
-
-
-def _examine_targets() -> Examined:
-    return _examine_folder(
-        Examined(
-            kind="folder",
-            name="own targets",
-            state=WORKS,
-            lost="targets of your own can be given by the paths of their files only",
-            cure="set XDG_CONFIG_HOME to a folder that can be written",
-        ),
-        own_targets_folder(),
-    )
-
-
-def _examine_folder(lacking: Examined, folder: Path | None) -> Examined:
+def _examine_folder(
+    name: str, locate: Callable[[], Path | None], *, lost: str, cure: str
+) -> Examined:
     """Try whether a folder can be written; one that is not there yet, whether it can be made."""
+    folder = locate()
+    lacking = Examined(kind="folder", name=name, state=WORKS, lost=lost, cure=cure)
     if folder is None:
         return replace(lacking, state=MISSING, problem="no home folder with an absolute path")
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgepack.config.checked_settings import require_settings
 from edgepack.config.inspect import InspectConfig
-from edgepack.core.former_names import former_arguments
+from edgepack.core.former_names import former_call
 from edgepack.footprint.liveness import GraphMemory, MemoryStep, called_graphs, graph_memories
 from edgepack.pipeline.validation.read_inputs import read_model, reporting_damage
 from edgepack.quantization.affine import real_range
@@ -75,7 +75,7 @@ class _CountedConstants:
         return self.weights[tensor.buffer]
 
 
-@former_arguments(
+@former_call(
     lambda path: InspectConfig(model=path),
     "inspect(path)",
     "inspect(InspectConfig(model=path))",

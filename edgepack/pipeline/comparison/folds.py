@@ -123,7 +123,7 @@ def cross_validate(
     output, measure, labels = split.output, split.measure, split.labels
     index = [each.name for each in data.signature.outputs].index(output)
     evaluator = Evaluator(float_run.outputs[index], [measure])
-    job = setup.job(_recipe(setup.config, plan.settings))
+    job = setup.job(_export_config(setup.config, plan.settings))
     candidate = setup.candidates[-1]
     float_file = (candidate.pruned or setup.float_model.tflite(setup.samples)).path
     folds = []
@@ -191,7 +191,7 @@ def _settings(candidate: Path, origin: Origin | None) -> CalibrationSettings:
     return settings
 
 
-def _recipe(config: CompareConfig, settings: CalibrationSettings) -> ExportConfig:
+def _export_config(config: CompareConfig, settings: CalibrationSettings) -> ExportConfig:
     return config.as_export(
         Path(),  # nothing is written there
         metric=config.metric,

@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgepack.core.errors import MissingToolError
 from edgepack.core.schema_version import SCHEMA
 
 KINDS = ("package", "interpreter", "extra", "program", "sandbox", "folder")
 WORKS, INSTALLED, UNFIT, BROKEN, MISSING = "works", "installed", "unfit", "broken", "missing"
 """What became of an examination: it was tried, or only its version was looked at; its version is
 not one that edgepack works with; it is there and fails; it is not there."""
-
-_CANNOT_WORK = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +64,7 @@ class DoctorReport:
     @property
     def exit_status(self) -> int:
         """0: everything that the commands need is here; 3: one cannot work, at least in part."""
-        return _CANNOT_WORK if self.unable or self.in_part else 0
+        return MissingToolError.exit_code if self.unable or self.in_part else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of the JSON that ``edgepack doctor --json`` prints."""
