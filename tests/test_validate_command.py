@@ -298,4 +298,6 @@ def test_an_interpreter_that_is_not_installed_ends_with_status_3(
     done = python("-c", code + "from edgepack.cli import main; main()")
     assert done.returncode == 3
     assert "not checked  android-arm64: tflite-runtime is not installed" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("NOT CHECKED on android-arm64; ")
+    assert done.stdout.splitlines()[-1].startswith(
+        "NOT CHECKED on android-arm64 (tflite-runtime is not installed); "
+    )

@@ -19,7 +19,14 @@ from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
 from edgepack.quantization.represented_ranges import RepresentedRange
 from edgepack.report.data.compression import StepReport, last_step_of
-from edgepack.report.data.target import EXIT_STATUS, FAILED, NOT_SHOWN, PASSED, TargetReport
+from edgepack.report.data.target import (
+    EXIT_STATUS,
+    FAILED,
+    NOT_SHOWN,
+    PASSED,
+    TargetReport,
+    outcome_on,
+)
 from edgepack.report.format.finite import finite_or_none
 from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity
@@ -110,6 +117,11 @@ class ExportReport:
     notes: tuple[str, ...]
     budgets: dict[str, Budgets] = field(default_factory=dict)
     lint: tuple[LintFinding, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The gravest outcome on the targets; ``RUNS`` if nothing limits what may be lost."""
+        return outcome_on(self.targets, self.budgets)
 
     @property
     def passed(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from edgepack.core.schema_version import SCHEMA
 from edgepack.core.signature import TensorSpec
 from edgepack.devices.target import Target
-from edgepack.report.data.target import FAILED, PASSED, TargetReport
+from edgepack.report.data.target import EXIT_STATUS, FAILED, PASSED, TargetReport, gravest
 from edgepack.storage.artifact import Artifact
 
 
@@ -87,15 +87,20 @@ class FirmwareReport:
         )
 
     @property
+    def word(self) -> str:
+        """The gravest outcome of the models; ``FAILED`` if they do not fit together."""
+        words = {model.target.word for model in self.models.values()}
+        return gravest(words if self.fits else {FAILED})
+
+    @property
     def passed(self) -> bool:
         """Whether each model passed on the target, and all fit together."""
-        return self.fits and all(model.target.word == PASSED for model in self.models.values())
+        return self.word == PASSED
 
     @property
     def exit_status(self) -> int:
         """0: passed, 1: failed, 3: could not be checked."""
-        words = {model.target.word for model in self.models.values()}
-        return 0 if self.passed else 1 if FAILED in words or not self.fits else 3
+        return EXIT_STATUS[self.word]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json."""

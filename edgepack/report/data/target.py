@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.checks import Verdict
+from edgepack.config.budgets import Budgets
 from edgepack.devices.ethos_u import Compilation
 from edgepack.devices.target import Target
 from edgepack.footprint import Footprint
@@ -14,6 +15,8 @@ from edgepack.footprint import Footprint
 PASSED, FAILED, NOT_CHECKED, NOT_SHOWN = "passed", "FAILED", "not checked", "not shown"
 EXIT_STATUS = {FAILED: 1, NOT_CHECKED: 3, NOT_SHOWN: 4, PASSED: 0}
 """The exit status for each outcome, the gravest first."""
+RUNS = "runs"
+"""The outcome of a model that did not fail, and whose loss nothing limits."""
 
 
 def gravest(words: Collection[str]) -> str:
@@ -66,3 +69,9 @@ class TargetReport:
             "footprint": asdict(self.footprint) if self.footprint else None,
             "compilation": asdict(self.compilation) if self.compilation else None,
         } | self.verdict.to_dict()
+
+
+def outcome_on(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
+    """Return the gravest outcome on targets; :data:`RUNS` if nothing limits what may be lost."""
+    word = gravest([PASSED, *(target.word for target in targets.values())])
+    return RUNS if word == PASSED and not budgets else word

@@ -9,7 +9,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.core.schema_version import SCHEMA
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
-from edgepack.report.data.target import EXIT_STATUS, PASSED, TargetReport, gravest
+from edgepack.report.data.target import EXIT_STATUS, PASSED, TargetReport, gravest, outcome_on
 from edgepack.report.format.finite import finite_or_none
 from edgepack.runtimes.latency import Latency
 from edgepack.storage.artifact import Artifact
@@ -58,6 +58,11 @@ class ValidateReport:
     notes: tuple[str, ...]
     budgets: dict[str, Budgets] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """The gravest outcome on the targets; ``RUNS`` if nothing limits what may be lost."""
+        return outcome_on(self.targets, self.budgets)
 
     @property
     def passed(self) -> bool:

@@ -21,15 +21,18 @@ def render_junit(report: ValidateReport) -> str:
 
 
 def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
-    """Return the suite of a target; checks that do not apply or are not decided are skipped."""
+    """Return the suite of a target, of which a CI tool makes what the exit status says.
+
+    Checks that do not apply are skipped; those that cannot be decided are errors.
+    """
     results, missing = target.verdict.results, target.verdict.missing
     suite = Element(
         "testsuite",
         name=name,
         tests=str(len(results) + len(missing)),
         failures=str(sum(bool(result.failures) for result in results)),
-        errors="0",
-        skipped=str(len(missing) + sum(map(_is_skipped, results))),
+        errors=str(len(missing) + sum(map(_is_undecided, results))),
+        skipped=str(sum(result.why_not is not None for result in results)),
     )
     for result in results:
         case = SubElement(suite, "testcase", classname=name, name=result.check)
@@ -38,19 +41,19 @@ def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
         if result.failures:
             messages = [printable(str(finding)) for finding in result.failures]
             SubElement(case, "failure", message=messages[0]).text = "\n".join(messages)
-        elif result.undecided:
-            SubElement(case, "skipped", message=printable(str(result.undecided[0])))
+        elif _is_undecided(result):
+            SubElement(case, "error", message=printable(str(result.undecided[0])))
         _note(case, map(str, (*result.undecided, *result.notes)))
     for sentence in missing:
         case = SubElement(suite, "testcase", classname=name, name="tools_are_installed")
-        SubElement(case, "skipped", message=printable(sentence))
+        SubElement(case, "error", message=printable(sentence))
     _note(suite, notes)
     return suite
 
 
-def _is_skipped(result: Result) -> bool:
-    """Whether a check did not apply, or the samples do not show its outcome."""
-    return result.why_not is not None or bool(result.undecided and not result.failures)
+def _is_undecided(result: Result) -> bool:
+    """Whether the samples do not show the outcome of a check."""
+    return bool(result.undecided and not result.failures)
 
 
 def _note(element: Element, notes: Iterable[str]) -> None:

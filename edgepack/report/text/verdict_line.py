@@ -14,10 +14,11 @@ from edgepack.evaluation.scores import Comparison, OutputComparison
 from edgepack.report.data.target import (
     EXIT_STATUS,
     FAILED,
+    NOT_CHECKED,
     NOT_SHOWN,
     PASSED,
+    RUNS,
     TargetReport,
-    gravest,
 )
 from edgepack.report.format.amounts import (
     format_four_decimals,
@@ -27,8 +28,6 @@ from edgepack.report.format.amounts import (
 )
 from edgepack.report.format.text_table import list_names
 from edgepack.report.sections.notes import warnings_among
-
-RUNS = "RUNS"
 
 
 def verdict_line(
@@ -69,19 +68,13 @@ def _pass(targets: Mapping[str, TargetReport]) -> bool:
     return all(target.verdict.passed for target in targets.values())
 
 
-def outcome_word(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
-    """Return the outcome on all targets: the gravest, or RUNS if nothing limits the loss."""
-    word = gravest([PASSED, *(target.word for target in targets.values())])
-    return RUNS if word == PASSED and not budgets else word.upper()
-
-
 def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
     outcomes: dict[tuple[str, str], list[str]] = {}
     for name, target in sorted(targets.items(), key=_gravity):
         if target.word != PASSED:
             outcomes.setdefault((target.word.upper(), _why(target)), []).append(name)
     good = len(targets) - sum(map(len, outcomes.values()))
-    word = PASSED if budgets else RUNS.lower()
+    word = PASSED if budgets else RUNS
     if not outcomes:
         return f"{word.upper()} on {counted(len(targets), 'target')}"
     clauses = [f"{each} on {list_names(names)}{why}" for (each, why), names in outcomes.items()]
@@ -94,7 +87,11 @@ def _gravity(named: tuple[str, TargetReport]) -> int:
 
 
 def _why(target: TargetReport) -> str:
-    """Return why a target has an outcome: the first failure, or the budgets that are not shown."""
+    """Return why a target has an outcome: the first failure, or what is not shown or not there."""
+    if target.word == NOT_CHECKED:
+        # Of what is missing, the sentence begins with the name.
+        lacks = dict.fromkeys(each.partition(": ")[0] for each in target.verdict.missing)
+        return f" ({', '.join(lacks)})"
     if target.word == NOT_SHOWN:
         limits = dict.fromkeys(each.budget for each in target.verdict.undecided if each.budget)
         return f" to be within {list_names(list(limits))}"
