@@ -127,10 +127,11 @@ class CompareReport:
     """The float model and others, compared on the same samples.
 
     ``model`` is the float model's name, ``float_runtime`` what ran it. ``data`` describes the test
-    data as the manifest does, ``samples`` is their number. ``classes`` are the class names of each output that has classes. ``stages`` has the float
-    model first. ``metrics`` is the metric of the verdict for each output. ``lint`` is None if no
-    page was requested, or for a reason in ``notes``. ``budgets`` limit what quantization may lose,
-    by source. ``inputs`` and ``versions`` are the manifest's.
+    data as the manifest does; ``samples`` is their number. ``classes`` are the class names of each
+    output that has classes. ``stages`` has the float model first. ``metrics`` is the metric of the
+    verdict for each output. ``folds`` is None without ``--folds``. ``lint`` is None if no page was
+    requested, or for a reason in ``notes``. ``budgets`` limit what quantization may lose, by
+    source. ``inputs`` and ``versions`` are the manifest's.
     """
 
     model: str
