@@ -7,7 +7,9 @@ import os
 import re
 import resource
 import socket
+import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.core.errors import ModelError
-from edgepack.workers.resources import limited_processor_time
+from edgepack.workers.process_limits import limited_processor_time
 
 
 def _outcome(action: Any) -> str:
@@ -87,6 +89,35 @@ class Service:
     def leave(self, *, update: Any) -> None:
         update(0, 1)
         os._exit(3)
+
+    def exit(self, *, update: Any) -> None:
+        update(0, 1)
+        sys.exit(3)
+
+    def exit_beside_a_thread(self, *, update: Any) -> None:
+        update(0, 1)
+        threading.Thread(target=time.sleep, args=(600,)).start()
+        sys.exit()
+
+    def close_its_pipes(self, *, update: Any) -> None:
+        update(0, 1)
+        os.closerange(0, 1000)
+        time.sleep(600)
+
+    def leave_a_program_that_reads(self, *, update: Any) -> int:
+        update(0, 1)
+        return subprocess.Popen(["sh", "-c", "cat; exec sleep 600"]).pid
+
+    def start_and_sleep(self, *, update: Any) -> None:
+        with subprocess.Popen(["sleep", "600"]) as child:
+            update(child.pid, child.pid)
+
+    def fork_and_crash(self, *, update: Any) -> None:
+        child = os.fork()
+        if not child:
+            time.sleep(600)
+        update(child, child)
+        os.abort()
 
     def sleep(self, *, update: Any) -> None:
         update(0, 1)

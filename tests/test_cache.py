@@ -258,12 +258,13 @@ def test_an_identical_entry_of_another_process_is_not_replaced(kept: Cache, scra
 def test_the_folder_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert default_cache_folder() == Path("/somewhere/edgepack")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", "/home/me")
-    assert default_cache_folder() == Path("/home/me/.cache/edgepack")
+    for unset in ("", "relative", "./relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", unset)
+        assert default_cache_folder() == Path("/home/me/.cache/edgepack")
 
 
-@pytest.mark.parametrize(("cache", "home"), [("relative", "/home/me"), ("", "here")])
+@pytest.mark.parametrize(("cache", "home"), [("relative", "here"), ("", "here")])
 def test_there_is_no_folder_rather_than_one_in_the_working_folder(
     monkeypatch: pytest.MonkeyPatch, cache: str, home: str
 ) -> None:

@@ -136,7 +136,7 @@ def test_a_model_runs_on_windows_and_what_is_not_limited_is_said(model: Path) ->
     )
     assert done.returncode == 0, done.stderr
     assert "RUNS on 1 target" in done.stdout
-    said = "the memory and time of processes cannot be limited: it is not supported on win32"
+    said = "the memory and time of processes cannot be limited: it is not supported on Windows"
     assert said in done.stderr.splitlines()
     assert said not in done.stdout
 
@@ -145,7 +145,9 @@ def test_a_limit_that_was_set_and_cannot_be_kept_is_said(model: Path) -> None:
     arguments = ("validate", model, "--target", "android-arm64", "--memory-limit", "2000")
     done = edgepack_on_windows(*arguments, cwd=model.parent)
     assert done.returncode == 0, done.stderr
-    said = "note: the memory and time of processes cannot be limited: it is not supported on win32"
+    said = (
+        "note: the memory and time of processes cannot be limited: it is not supported on Windows"
+    )
     assert said in " ".join(done.stdout.split())
     assert "cannot be limited" not in python("-m", "edgepack", *arguments, cwd=model.parent).stdout
 
@@ -168,12 +170,12 @@ def test_a_model_without_an_ending_is_copied_where_links_are_not_allowed(
     ("system", "said"),
     [
         ("linux", None),
-        ("darwin", "the memory of processes cannot be limited: it is not supported on darwin"),
+        ("darwin", "the memory of processes cannot be limited: it is not supported on macOS"),
     ],
 )
 def test_limits_that_a_system_lacks_are_named(system: str, said: str | None) -> None:
-    code = f"import sys; sys.platform = {system!r}; from edgepack.workers import resources"
-    done = python("-c", f"{code}; print(resources.missing_limits())")
+    code = f"import sys; sys.platform = {system!r}; from edgepack.workers import process_limits"
+    done = python("-c", f"{code}; print(process_limits.missing_limits())")
     assert done.stdout.strip() == str(said)
 
 

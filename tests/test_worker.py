@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -14,9 +16,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from edgepack.core.codec import as_json
 from edgepack.core.errors import ModelError, WorkerCrashError
-from edgepack.workers.client import Worker
+from edgepack.workers.client import Limits, Worker
 from edgepack.workers.restarting_worker import RestartingWorker
+
+WAIT_S = 20
 
 
 @pytest.fixture
@@ -67,8 +72,11 @@ def test_a_process_that_exits_is_named_with_its_status(worker: Worker) -> None:
 
 
 def test_a_service_that_cannot_be_constructed_fails_at_the_first_call() -> None:
-    with Worker("services:Unbuildable", label="x") as broken, pytest.raises(ModelError):
-        broken.call("anything")
+    with Worker("services:Unbuildable", label="x") as broken:
+        with pytest.raises(ModelError):
+            broken.call("anything")
+        with pytest.raises(WorkerCrashError, match="x ended with status 1 in the step 'anything'"):
+            broken.call("anything")
 
 
 def test_leaving_the_context_ends_a_worker_during_a_call() -> None:
@@ -76,6 +84,47 @@ def test_leaving_the_context_ends_a_worker_during_a_call() -> None:
     with Worker("services:Service", label="x") as sleeper:
         sleeper.start("sleep")
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        ("exit", "ended with status 1"),
+        ("exit_beside_a_thread", "ended with status 1"),
+        ("close_its_pipes", "was killed by SIGKILL"),
+        ("fork_and_crash", "was killed by SIGABRT"),
+    ],
+)
+def test_a_call_ends_however_the_worker_gives_up(worker: Worker, method: str, how: str) -> None:
+    with pytest.raises(WorkerCrashError, match=f"the service {how} in the step '{method}'"):
+        worker.start(method).result(WAIT_S)
+
+
+def test_a_program_that_a_service_left_takes_no_calls(worker: Worker) -> None:
+    worker.call("leave_a_program_that_reads")
+    assert worker.start("greet", name="you").result(WAIT_S) == "good day you"
+
+
+@pytest.mark.parametrize(
+    ("stdin", "why"),
+    [
+        ("<&-", "Bad file descriptor"),
+        ("<services.py", "JSONDecodeError"),
+    ],
+)
+def test_a_worker_that_can_get_no_calls_ends_and_says_why(stdin: str, why: str) -> None:
+    code = "import sys; from edgepack.workers.server import main; main(*sys.argv[1:])"
+    arguments = ("services:Service", "{}", json.dumps(as_json(Limits())), "null")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {stdin}', "sh", sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_S,
+        cwd=ROOT / "tests",
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert why in done.stderr
 
 
 def is_running(process: int) -> bool:
@@ -86,12 +135,29 @@ def is_running(process: int) -> bool:
     return not stat.split(") ")[1].startswith("Z")  # a zombie waits for a parent that is gone
 
 
-def test_a_worker_ends_when_its_parent_is_killed() -> None:
+def await_end(process: int) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while is_running(process):
+        assert time.monotonic() < deadline, f"{process} still runs"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("method", ["start_and_sleep", "fork_and_crash"])
+def test_what_a_service_started_ends_with_its_worker(method: str) -> None:
+    seen: queue.Queue[int] = queue.Queue()
+    with Worker("services:Service", label="x") as worker:
+        worker.start(method, update=lambda child, *_: seen.put(child))
+        child = seen.get(timeout=WAIT_S)
+    await_end(child)
+
+
+def test_a_worker_and_what_it_started_end_when_its_parent_is_killed() -> None:
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
         "from edgepack.workers.client import Worker\n"
         "w = Worker('services:Service', label='x').__enter__()\n"
-        "w.start('sleep'); print(w._process.pid, flush=True); sys.stdin.read()"
+        "show = lambda child, *_: print(w._process.pid, child, flush=True)\n"
+        "w.start('start_and_sleep', update=show); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -101,12 +167,11 @@ def test_a_worker_ends_when_its_parent_is_killed() -> None:
         text=True,
     ) as parent:
         assert parent.stdout is not None
-        child = int(parent.stdout.readline())
+        processes = [int(each) for each in parent.stdout.readline().split()]
+        assert len(processes) == 2
         parent.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while is_running(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_running(child)
+    for each in processes:
+        await_end(each)
 
 
 def test_nothing_is_imported_from_the_working_folder(

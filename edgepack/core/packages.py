@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from edgepack.core.requirements import own_requirements, wanted
+from edgepack.core.system_name import system_name
 
 _OF_KERAS = ("debug", "export", "lint", "quantize", "study")
 _OF_FILES = ("compare", "diff", "firmware", "inspect", "phone", "validate")
@@ -67,7 +68,7 @@ class Package:
         """The command that brings it in a version that edgepack works with, or why none can."""
         if not self.is_built_here:
             python = ".".join(map(str, sys.version_info[:2]))
-            here = f"Python {python} on {sys.platform} {platform.machine()}"
+            here = f"Python {python} on {system_name()} {platform.machine()}"
             return f"no wheel for {here}, only for {self.builds}"
         if not self.is_light:  # which brings the others of its kind, too
             return "pip install edgepack"

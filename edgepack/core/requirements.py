@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, metadata, requires
+from importlib.metadata import metadata, requires
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,13 +18,14 @@ def own_requirements() -> Mapping[str, Requirement | None]:
     """Return what edgepack requires of each package, also of those of its extras, by name.
 
     None stands for a package that it does not require on this Python and system, for which there is
-    no build of it. Without metadata of edgepack itself, nothing is known and the result is empty.
+    no build of it. Without metadata of edgepack itself, or a packaging that works, nothing is known
+    and the result is empty.
     """
     try:
         lines = requires(_EDGEPACK) or []
         extras = metadata(_EDGEPACK).get_all("Provides-Extra", [])
         return parse_requirements(lines, extras, {})
-    except (PackageNotFoundError, ImportError):  # packaging may be missing, too
+    except Exception:  # noqa: BLE001 (no metadata, or packaging is missing or broken)
         return {}
 
 

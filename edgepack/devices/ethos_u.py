@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from edgepack.devices.delegates import Undelegated
 from edgepack.tflite.graph import Graph
 from edgepack.tflite.layer_names import layer_names
 from edgepack.tflite.parser import read_tflite
-from edgepack.workers.client import Limits, signal_name
+from edgepack.workers.client import Limits
+from edgepack.workers.programs import run_program
 
 LIMITS = Limits(time_s=60.0, memory_bytes=4 << 30)
 
@@ -32,7 +32,7 @@ _BOOT = """
 import json, sys
 path, memory, *arguments = sys.argv[1:]
 sys.path[:] = json.loads(path)
-from edgepack.workers.resources import limit_process
+from edgepack.workers.process_limits import limit_process
 limit_process(memory_bytes=json.loads(memory))
 from ethosu.vela.vela import main
 sys.exit(main(arguments))
@@ -106,29 +106,14 @@ def _run(folder: Path, accelerator: str, data: bytes, limits: Limits) -> str:
     (folder / _MODEL).write_bytes(data)
     settings = (json.dumps(sys.path), json.dumps(limits.memory_bytes))
     arguments = (_MODEL, "--output-dir", ".", f"--accelerator-config={accelerator}")
-    try:
-        done = subprocess.run(  # noqa: S603 (this Python; the name is one argument)
-            [sys.executable, "-c", _BOOT, *settings, *arguments],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=limits.time_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _FailureError(f"took longer than {limits.time_s:g} s") from None
-    if known := _CHOICES.search(done.stderr):
+    command = [sys.executable, "-c", _BOOT, *settings, *arguments]
+    done = run_program(command, time_s=limits.time_s, folder=folder)
+    if known := _CHOICES.search(done.errors):
         names = known[1].replace("'", "")
         raise TargetError(f"unknown accelerator {accelerator!r}; Vela knows {names}")
-    if killer := signal_name(done.returncode):
-        raise _FailureError(f"was killed by {killer}")
-    if done.returncode > 0:
-        (*_, last) = ["", *done.stderr.strip().splitlines()]
-        why = last.removeprefix("RuntimeError: ") or f"status {done.returncode}"
-        raise _FailureError(f"fails: {why}")
-    return done.stdout + done.stderr
+    if done.failure:
+        raise _FailureError(done.failure.replace("RuntimeError: ", ""))
+    return done.output + done.errors
 
 
 def _plan(graph: Graph, folder: Path, output: str) -> NpuPlan:

@@ -189,6 +189,12 @@ def own_targets_folder() -> Path | None:
     return own / "targets" if own else None
 
 
+def own_target_names() -> list[str]:
+    """Return the names of the user's own targets, in alphabetical order, valid or not."""
+    own = own_targets_folder()
+    return sorted(_names(own)) if own else []
+
+
 def _folders() -> list[Any]:
     """Return the user's own folder of targets, if there is a home for one, and edgepack's."""
     own = own_targets_folder()

@@ -14,7 +14,7 @@ from pathlib import Path
 from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ModelError, reason
 from edgepack.load.weights_checkpoint import checkpoint_parts
-from edgepack.workers.resources import limited_memory_growth, limited_processor_time
+from edgepack.workers.process_limits import limited_memory_growth, limited_processor_time
 
 _MIB = 1 << 20
 _BYTES_PER_BYTE = 8

@@ -8,28 +8,26 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
-import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import EdgepackError, reason
-from edgepack.core.packages import (
-    EDGEPACK,
-    OPTIONAL,
-    REQUIRED,
-    RUNNING_MODELS,
-    STARTING_PROCESSES,
-    Package,
-)
+from edgepack.core.packages import EDGEPACK, OPTIONAL, REQUIRED, RUNNING_MODELS, Package
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.requirements import refusal
-from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
-from edgepack.devices.target import own_targets_folder
+from edgepack.core.system_name import system_name
+from edgepack.pipeline.surroundings import (
+    PROGRAMS,
+    USER_FOLDERS,
+    examine_folder,
+    examine_own_targets,
+    examine_program,
+    examine_sandbox,
+    examine_temporary,
+)
 from edgepack.report.data.doctor import (
     BROKEN,
     INSTALLED,
@@ -41,43 +39,16 @@ from edgepack.report.data.doctor import (
     Examined,
 )
 from edgepack.runtimes import LITERT, REFERENCE, RUNTIMES, Runtime
-from edgepack.storage.cache import default_cache_folder
 from edgepack.workers.client import Limits, Worker
 from edgepack.workers.restarting_worker import RestartingWorker
-from edgepack.workers.sandbox import NETWORK_VERSION, landlock_version
 
 _LIMITS = Limits(time_s=60.0)
-_VERSION_S = 10.0
-_LANDLOCK = "Landlock"
-_FOUNDATIONS = {
-    "numpy": "numpy",
-    "scipy": "scipy",
-    LITERT.name: "ai_edge_litert",
-    "images (pillow)": "PIL",
-}
-"""The modules that other packages and interpreters import, by name; later ones import earlier."""
-_FAILURES = (EdgepackError, OSError, RuntimeError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Program:
-    name: str
-    lost: str
-    cure: str
-
-
-_PROGRAMS = (
-    _Program(
-        name="cc",
-        lost="the C that edgepack writes cannot be compiled here, nor its tests be run",
-        cure="install gcc or clang (Debian: apt-get install gcc)",
-    ),
-    _Program(
-        name="cmake",
-        lost="firmware of the layout cmake cannot be built here",
-        cure="install CMake (Debian: apt-get install cmake)",
-    ),
+_PACKAGES = {each.distribution: each for each in (*REQUIRED, LITERT.package, *OPTIONAL)}
+_FOUNDATIONS = tuple(
+    _PACKAGES[name] for name in ("numpy", "packaging", "scipy", "ai-edge-litert", "pillow")
 )
+"""The packages that other packages and interpreters import; later ones import earlier."""
+_FAILURES = (EdgepackError, OSError, RuntimeError)
 
 
 def doctor(progress: Progress | None = None, *, verbose: bool = False) -> DoctorReport:
@@ -88,29 +59,16 @@ def doctor(progress: Progress | None = None, *, verbose: bool = False) -> Doctor
     ``verbose`` lets the processes write to standard error.
     """
     progress = progress or NoProgress()
-    temporary = _examine_temporary()
+    temporary = examine_temporary()
     can_try = temporary.state == WORKS  # without a folder for it, no process can be started
     single: list[Callable[[], Examined]] = [
         *(
             partial(_examine_interpreter, each, can_try=can_try, verbose=verbose)
             for each in (REFERENCE, *RUNTIMES.values())
         ),
-        *(partial(_examine_program, each) for each in _PROGRAMS),
-        _examine_sandbox,
-        partial(
-            _examine_folder,
-            "cache",
-            default_cache_folder,
-            lost="edgepack compare runs and computes everything again",
-            cure="set XDG_CACHE_HOME to a folder that can be written",
-        ),
-        partial(
-            _examine_folder,
-            "own targets",
-            own_targets_folder,
-            lost="targets of your own can be given by the paths of their files only",
-            cure="set XDG_CONFIG_HOME to a folder that can be written",
-        ),
+        *(partial(examine_program, each) for each in PROGRAMS),
+        examine_sandbox,
+        *(partial(examine_folder, each) for each in USER_FOLDERS),
     ]
     with progress.step("examine") as update, ThreadPoolExecutor(os.cpu_count()) as pool:
         packages = pool.submit(
@@ -125,28 +83,36 @@ def doctor(progress: Progress | None = None, *, verbose: bool = False) -> Doctor
         temporary,
         *packages.result(),
         *(each.result() for each in others),
+        *examine_own_targets(),
     ]
     return DoctorReport(
         edgepack=EDGEPACK.version(),
         python=platform.python_version(),
-        system=f"{platform.system()} {platform.release()}",
+        system=f"{system_name()} {platform.mac_ver()[0] or platform.release()}",
         machine=platform.machine(),
-        examined=tuple(_causes_first(sorted(examined, key=lambda each: KINDS.index(each.kind)))),
+        examined=tuple(
+            blame_foundations(sorted(examined, key=lambda each: KINDS.index(each.kind)))
+        ),
     )
 
 
 def _examine_edgepack() -> Iterator[Examined]:
     """Yield that edgepack itself is not installed, as where it runs from a copy of its files."""
     if EDGEPACK.version() is None:
-        name = EDGEPACK.distribution
-        yield _without(Examined(kind="package", name=name, state=MISSING), EDGEPACK)
+        yield _without(_of(EDGEPACK, kind="package", name=EDGEPACK.distribution), EDGEPACK)
+
+
+def _of(package: Package, *, kind: str, name: str, found: str | None = None) -> Examined:
+    """Return a package, or what it brings, that is not tried yet."""
+    distribution = package.distribution
+    return Examined(kind=kind, name=name, distribution=distribution, state=INSTALLED, found=found)
 
 
 def _examine_interpreter(runtime: Runtime, *, can_try: bool, verbose: bool) -> Examined:
     """Run the tiny model in the process in which the interpreter always runs."""
     package, version = runtime.package, runtime.version()
     found = None if version is None else f"{package.distribution} {version}"
-    examined = Examined(kind="interpreter", name=runtime.name, state=INSTALLED, found=found)
+    examined = _of(package, kind="interpreter", name=runtime.name, found=found)
     if version is None:
         return _without(examined, package)
     if can_try:
@@ -178,12 +144,11 @@ def _examine_packages(
 
 def _examine_package(package: Package, importer: RestartingWorker | None) -> Examined:
     """Import a package, unless that takes seconds."""
-    found = package.version()
-    examined = Examined(
-        kind="extra" if package.extra else "package",
-        name=f"{package.extra} ({package.distribution})" if package.extra else package.distribution,
-        state=INSTALLED,
-        found=found,
+    found, name = package.version(), package.distribution
+    examined = (
+        _of(package, kind="extra", name=f"{package.extra} ({name})", found=found)
+        if package.extra
+        else _of(package, kind="package", name=name, found=found)
     )
     if not package.is_there():
         # Metadata without the modules are what an interrupted installation leaves.
@@ -222,17 +187,19 @@ def _with_version(examined: Examined, package: Package, version: str | None) -> 
         problem=problem,
         lost="edgepack is not tested with it",
         cure=package.cure,
+        commands=package.commands,
+        in_part=package.in_part,
     )
 
 
-def _causes_first(examined: list[Examined]) -> Iterator[Examined]:
+def blame_foundations(examined: Sequence[Examined]) -> Iterator[Examined]:
     """Yield all; what is broken because of another package is cured by curing that.
 
     tflite-runtime, for one, fails with a numpy that it was not built for.
     """
-    causes = [each for name in _FOUNDATIONS for each in examined if each.name == name and each.cure]
+    lacking = {each.distribution: each for each in examined if each.cure}
     for each in examined:
-        cause = next((cause for cause in causes if _is_due_to(each, cause)), None)
+        cause = _cause(each, lacking) if each.state == BROKEN else None
         if cause is None:
             yield each
         elif cause.state == UNFIT:
@@ -241,89 +208,14 @@ def _causes_first(examined: list[Examined]) -> Iterator[Examined]:
             yield replace(each, cure=f"first {cause.cure}", commands=(), in_part=())
 
 
-def _is_due_to(examined: Examined, cause: Examined) -> bool:
-    problem = examined.problem or ""
-    order = [*_FOUNDATIONS, examined.name]
-    comes_later = order.index(cause.name) < order.index(examined.name)
-    names_it = re.search(rf"\b{_FOUNDATIONS[cause.name]}\b", problem)
-    is_alike = bool(names_it) or problem == cause.problem
-    return examined.state == BROKEN and comes_later and is_alike
-
-
-def _examine_program(program: _Program) -> Examined:
-    examined = Examined(
-        kind="program", name=program.name, state=MISSING, lost=program.lost, cure=program.cure
-    )
-    path = shutil.which(program.name)
-    if path is None:
-        return examined
-    try:
-        done = subprocess.run(  # noqa: S603 (a compiler on the user's path)
-            [path, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_VERSION_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return replace(examined, state=BROKEN, found=path, problem=reason(error))
-    first = next(iter(done.stdout.splitlines()), "")
-    return Examined(kind="program", name=program.name, state=WORKS, found=first or path)
-
-
-def _examine_sandbox() -> Examined:
-    version = landlock_version()
-    if isinstance(version, str):
-        return Examined(
-            kind="sandbox",
-            name=_LANDLOCK,
-            state=MISSING,
-            problem=version,
-            lost="a model file that exploits a bug of TensorFlow can read and write your files",
-            cure="boot Linux 5.13 or later, with Landlock enabled",
-        )
-    examined = Examined(kind="sandbox", name=_LANDLOCK, state=WORKS, found=f"version {version}")
-    if version < NETWORK_VERSION:
-        examined = replace(
-            examined,
-            state=UNFIT,
-            problem=f"version {version} cannot deny connections",
-            lost="a model file that exploits a bug of TensorFlow can use the network",
-            cure="boot Linux 6.7 or later",
-        )
-    return examined
-
-
-def _examine_folder(
-    name: str, locate: Callable[[], Path | None], *, lost: str, cure: str
-) -> Examined:
-    """Try whether a folder can be written; one that is not there yet, whether it can be made."""
-    folder = locate()
-    lacking = Examined(kind="folder", name=name, state=WORKS, lost=lost, cure=cure)
-    if folder is None:
-        return replace(lacking, state=MISSING, problem="no home folder with an absolute path")
-    try:
-        existing = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
-        TemporaryFolder(existing).remove()
-    except OSError as error:
-        why = f"cannot be written: {error.strerror}"
-        return replace(lacking, state=BROKEN, found=str(folder), problem=why)
-    return replace(lacking, found=str(folder), lost=None, cure=None)
-
-
-def _examine_temporary() -> Examined:
-    examined = Examined(kind="folder", name="temporary files", state=WORKS)
-    try:
-        with temporary_folder() as folder:
-            return replace(examined, found=str(folder.parent))
-    except EdgepackError as error:
-        return replace(
-            examined,
-            state=BROKEN,
-            problem=str(error).rpartition("; ")[0],  # without its advice, which is the cure here
-            lost="no process can be started",
-            cure="set TMPDIR to a folder that can be written",
-            commands=STARTING_PROCESSES,
-        )
+def _cause(broken: Examined, lacking: Mapping[str | None, Examined]) -> Examined | None:
+    """Return the foundation that its problem names, or that has the same problem."""
+    problem = broken.problem or ""
+    for package in _FOUNDATIONS:
+        if package.distribution == broken.distribution:
+            return None
+        cause = lacking.get(package.distribution)
+        module = package.module.partition(".")[0]
+        if cause and (problem == cause.problem or re.search(rf"\b{module}\b", problem)):
+            return cause
+    return None

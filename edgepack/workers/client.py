@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,8 @@ from edgepack.core.codec import as_json
 from edgepack.core.printable import printable
 from edgepack.core.progress import Update, ignore
 from edgepack.core.temporary_folders import TemporaryFolder
-from edgepack.workers.resources import LIMITS_MEMORY
+from edgepack.workers.process_end import GROUP, kill_group, signal_name
+from edgepack.workers.process_limits import LIMITS_MEMORY
 from edgepack.workers.sandbox import Sandbox
 
 # Never import from the working folder: its files cannot be trusted. `-c` puts it first on the
@@ -39,8 +39,6 @@ _BOOT = (
 _MIB = 1 << 20
 _LOG_TAIL_BYTES = 1 << 12
 _JOIN_TIMEOUT_S = 2.0
-_WINDOWS_EXCEPTION = 0xC0000000
-"""The lowest status of a process that Windows ended because of an error in native code."""
 
 # Libraries split a sum among their threads, and where they split it decides its last bits. So
 # the number of threads is the same on every machine, whatever processors it has. TensorFlow gets
@@ -60,7 +58,7 @@ class Limits:
     ``time_s`` is how long it may work without reporting progress, in seconds. ``memory_bytes``
     limits its address space, and the size of each file that it writes. ``data_bytes`` limits its
     writable memory, which excludes files that are mapped for reading. A system may lack some limits
-    (see :mod:`edgepack.workers.resources`); a verbose worker prints a note then.
+    (see :mod:`edgepack.workers.process_limits`); a verbose worker prints a note then.
     """
 
     time_s: float | None = None
@@ -89,7 +87,8 @@ class Worker:
     error, and everything that native code prints, is shown only if ``verbose``. It leaves no core
     dump. With a ``sandbox`` it drops all permissions that it does not need before it imports
     anything; if the system does not support that, a ``verbose`` worker prints a note. Leaving the
-    context kills the process, whatever it is doing.
+    context kills the process and those that it has started, whatever they are doing; so does the
+    end of its replies, or of this process.
     """
 
     def __init__(
@@ -128,13 +127,11 @@ class Worker:
                     # Keras 3 imports Matplotlib, which warns if it cannot reach its cache.
                     **({"MPLCONFIGDIR": str(self._temporary.path)} if sandbox else {}),
                 },
-                # Ctrl-C reaches the parent only, which ends its workers.
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
                 encoding="utf-8",
                 errors="backslashreplace",
+                **GROUP,
             )
-            undo.callback(self._process.kill)
+            undo.callback(self._end)
             self._thread = ThreadPoolExecutor(max_workers=1)
             self._log_thread = threading.Thread(target=self._show_log, daemon=True)
             self._log_thread.start()
@@ -149,13 +146,13 @@ class Worker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._process.kill()
+        self._end()
         self._thread.shutdown(cancel_futures=True)
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):  # nobody reads the rest of the buffer
                 pipe.close()  # type: ignore[union-attr]  # both are pipes
-        self._process.wait()
-        self._log_thread.join(_JOIN_TIMEOUT_S)  # its child processes may still hold the pipe
+        # A process that it started and that has left its group may still hold the pipe.
+        self._log_thread.join(_JOIN_TIMEOUT_S)
         self._log.close()
         self._temporary.remove()
 
@@ -199,7 +196,16 @@ class Worker:
             if "error" in message:
                 self._raise(message["error"], method)
             update(*message["progress"])
-        raise self._crash_error(self._process.wait(), method)
+        raise self._crash_error(self._end(), method)
+
+    def _end(self) -> int:
+        """End the process, and those that it has started; returns its status.
+
+        A process that ended itself keeps its status.
+        """
+        if self._process.returncode is None:
+            kill_group(self._process)
+        return self._process.wait()
 
     def _raise(self, error: dict[str, Any], method: str) -> None:
         if error["type"] == "OSError":
@@ -254,21 +260,3 @@ def _environment(verbose: bool) -> dict[str, str]:
         "PYTHONHASHSEED": "0",  # the order of a set must not affect an exported file
         "PYTHONIOENCODING": "utf-8",
     }
-
-
-def signal_name(status: int) -> str | None:
-    """Return the name of the signal that killed a process, by its exit status; None if none did.
-
-    Windows has numbered exceptions instead.
-
-    >>> signal_name(-11), signal_name(0xC0000005)
-    ('SIGSEGV', 'exception 0xC0000005')
-    """
-    if status >= _WINDOWS_EXCEPTION:
-        return f"exception 0x{status:X}"
-    if status >= 0:
-        return None
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"

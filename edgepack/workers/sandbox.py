@@ -3,8 +3,7 @@
 On Linux, a process can irrevocably renounce, for itself and its children, gaining privileges by
 executing programs (``PR_SET_NO_NEW_PRIVS``), and accessing files other than some (Landlock, since
 Linux 5.13). The numbers are those of ``linux/landlock.h`` and ``linux/prctl.h``; the system calls
-of Landlock have the same numbers on all architectures. This module imports nothing beyond the
-standard library.
+of Landlock have the same numbers on all architectures. This module imports no packages.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from edgepack.core.system_name import system_name
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -54,7 +55,7 @@ NETWORK_VERSION = 4
 """The version of Landlock that can deny TCP connections, which Linux 6.7 has."""
 _SCOPE_VERSION = 6
 _TCP = 0b11  # bind and connect
-_UNSUPPORTED = f"a sandbox is not supported on {sys.platform}"
+_UNSUPPORTED = f"a sandbox is not supported on {system_name()}"
 _SCOPES = 0b11  # abstract sockets of, and signals to, processes outside the sandbox
 
 

@@ -16,11 +16,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TextIO, get_type_hints
 
 from edgepack.core.codec import as_json, restore
 from edgepack.workers.client import Limits
-from edgepack.workers.resources import limit_process, missing_limits, set_timer
+from edgepack.workers.process_end import kill_own_group
+from edgepack.workers.process_limits import limit_process, missing_limits, set_timer
 from edgepack.workers.sandbox import Sandbox, enter_sandbox
 
 _PROGRESS_INTERVAL_S = 0.05
@@ -32,8 +34,20 @@ def main(service: str, arguments: str, limits: str, sandbox: str) -> None:
     """Serve ``module:Class``, constructed with JSON arguments, until standard input ends.
 
     ``limits`` are the fields of :class:`~edgepack.workers.client.Limits` as JSON, and
-    ``sandbox`` those of :class:`~edgepack.workers.sandbox.Sandbox`, or null.
+    ``sandbox`` those of :class:`~edgepack.workers.sandbox.Sandbox`, or null. It does not return.
     """
+    try:
+        pipes = _own_pipes()  # open until the end, which their own end tells the parent
+        _serve(*pipes, service, arguments, limits, sandbox)
+    except BaseException:  # noqa: BLE001 (SystemExit, too)
+        traceback.print_exc()
+    finally:
+        os._exit(1)  # Python would wait for the threads of the service, which may never end
+
+
+def _serve(
+    lines: TextIO, replies: TextIO, service: str, arguments: str, limits: str, sandbox: str
+) -> None:
     restored_limits = restore(Limits, json.loads(limits))
     limit_process(memory_bytes=restored_limits.memory_bytes, data_bytes=restored_limits.data_bytes)
     if why := missing_limits():
@@ -41,10 +55,8 @@ def main(service: str, arguments: str, limits: str, sandbox: str) -> None:
     if fields := json.loads(sandbox):
         why = enter_sandbox(restore(Sandbox, fields))
         sys.stderr.write(f"the process is not confined: {why}\n" if why else _CONFINED)
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # the output of native code must not mix with the replies
     calls: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=_receive, args=(calls,), daemon=True).start()
+    threading.Thread(target=_receive, args=(lines, calls), daemon=True).start()
     module, _, name = service.partition(":")
     # Importing TensorFlow creates millions of objects and drops few: garbage collection would
     # take a third of the time and free nothing.
@@ -77,11 +89,32 @@ def _restore_arguments(function: Callable[..., Any], arguments: dict[str, Any]) 
     return {name: restore(hints.get(name, Any), each) for name, each in arguments.items()}
 
 
-def _receive(calls: queue.Queue[dict[str, Any]]) -> None:
+def _own_pipes() -> tuple[TextIO, TextIO]:
+    """Return the pipes of calls and replies, which neither the service nor its children have.
+
+    A child that read the calls would take them away; one that held the pipe of the replies would
+    hide from the parent that this process has ended.
+    """
+    calls = os.fdopen(os.dup(0), encoding="utf-8")
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)  # the output of native code must not mix with the replies
+    if sys.platform != "win32":
+        for pipe in (calls, replies):
+            os.register_at_fork(after_in_child=partial(os.close, pipe.fileno()))
+    return calls, replies
+
+
+def _receive(lines: TextIO, calls: queue.Queue[dict[str, Any]]) -> None:
     """Queue incoming calls; end the process when the parent is gone, even during a call."""
-    for line in sys.stdin:
-        calls.put(json.loads(line))
-    os._exit(0)
+    try:
+        for line in lines:
+            calls.put(json.loads(line))
+        kill_own_group()  # as the parent would have done
+    except Exception:  # noqa: BLE001 (no call, and there may be no end of them)
+        traceback.print_exc()
+    finally:
+        os._exit(1)  # the main thread would wait for ever
 
 
 def _send(replies: TextIO, message: dict[str, Any]) -> None:
@@ -108,7 +141,7 @@ class _Reporter:
     """Sends progress updates, but rarely enough that sending them takes no time.
 
     If no update comes for ``time_s`` seconds, the system ends the process (see
-    :func:`~edgepack.workers.resources.set_timer`).
+    :func:`~edgepack.workers.process_limits.set_timer`).
     """
 
     def __init__(self, replies: TextIO, time_s: float | None) -> None:

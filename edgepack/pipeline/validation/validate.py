@@ -65,7 +65,7 @@ from edgepack.runtimes.processes import LIMITS, Interpreters, interpreters
 from edgepack.storage.arrays import Arrays
 from edgepack.tflite.macs import model_macs
 from edgepack.workers.client import Limits
-from edgepack.workers.resources import missing_limits
+from edgepack.workers.process_limits import missing_limits
 
 _FILE, _FLOAT = "file", "float"
 _ALONE = "the metric is the file's own: give --float to see what quantization lost"

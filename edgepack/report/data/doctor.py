@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgepack.core.errors import MissingToolError
 from edgepack.core.schema_version import SCHEMA
 
-KINDS = ("package", "interpreter", "extra", "program", "sandbox", "folder")
+KINDS = ("package", "interpreter", "extra", "program", "sandbox", "folder", "target")
 WORKS, INSTALLED, UNFIT, BROKEN, MISSING = "works", "installed", "unfit", "broken", "missing"
 """What became of an examination: it was tried, or only its version was looked at; its version is
 not one that edgepack works with; it is there and fails; it is not there."""
@@ -23,15 +23,17 @@ not one that edgepack works with; it is there and fails; it is not there."""
 class Examined:
     """Something that edgepack or its users need.
 
-    ``kind`` is one of :data:`KINDS`, ``found`` its version or path, None without one, and ``state``
-    one of the words above. Where something is wrong, ``problem`` is why, unless it is just missing,
-    ``lost`` what cannot be done or is not checked, and ``cure`` the command that helps, or why none
-    can. ``commands`` cannot work as it is, ``in_part`` not with every model or option.
+    ``kind`` is one of :data:`KINDS`, ``distribution`` the package that brings it, if one does,
+    ``found`` its version or path, None without one, and ``state`` one of the words above. Where
+    something is wrong, ``problem`` is why, unless it is just missing, ``lost`` what cannot be done
+    or is not checked, and ``cure`` the command that helps, or why none can. ``commands`` cannot
+    work as it is, ``in_part`` not with every model or option; if it is unfit, both may not.
     """
 
     kind: str
     name: str
     state: str
+    distribution: str | None = None
     found: str | None = None
     problem: str | None = None
     lost: str | None = None
@@ -53,18 +55,33 @@ class DoctorReport:
     @property
     def unable(self) -> dict[str, tuple[str, ...]]:
         """The commands that cannot work, each with the names of what they lack."""
-        return _by_command((each.name, each.commands) for each in self.examined)
+        return _by_command(
+            (each.name, each.commands) for each in self.examined if each.state != UNFIT
+        )
 
     @property
     def in_part(self) -> dict[str, tuple[str, ...]]:
         """The other commands that cannot work in part, each with the names of what they lack."""
-        found = _by_command((each.name, each.in_part) for each in self.examined)
-        return {command: names for command, names in found.items() if command not in self.unable}
+        found = _by_command(
+            (each.name, each.in_part) for each in self.examined if each.state != UNFIT
+        )
+        return _without(found, self.unable)
+
+    @property
+    def uncertain(self) -> dict[str, tuple[str, ...]]:
+        """The other commands that may not work, each with the names of what is unfit for them."""
+        found = _by_command(
+            (each.name, (*each.commands, *each.in_part))
+            for each in self.examined
+            if each.state == UNFIT
+        )
+        return _without(found, self.unable | self.in_part)
 
     @property
     def exit_status(self) -> int:
-        """0: everything that the commands need is here; 3: one cannot work, at least in part."""
-        return MissingToolError.exit_code if self.unable or self.in_part else 0
+        """0: all that the commands need is here, and fits; 3: one cannot or may not work."""
+        lacking = self.unable or self.in_part or self.uncertain
+        return MissingToolError.exit_code if lacking else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of the JSON that ``edgepack doctor --json`` prints."""
@@ -73,6 +90,7 @@ class DoctorReport:
             **asdict(self),
             "unable": self.unable,
             "in_part": self.in_part,
+            "uncertain": self.uncertain,
             "exit_status": self.exit_status,
         }
 
@@ -83,3 +101,9 @@ def _by_command(lacks: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tuple
         for command in commands:
             found[command].append(name)
     return {command: tuple(found[command]) for command in sorted(found)}
+
+
+def _without(
+    found: Mapping[str, tuple[str, ...]], others: Container[str]
+) -> dict[str, tuple[str, ...]]:
+    return {command: names for command, names in found.items() if command not in others}

@@ -56,6 +56,7 @@ def _verdict(report: DoctorReport) -> Iterator[str]:
     for words, commands in (
         ("cannot work", report.unable),
         ("can work in part only", report.in_part),
+        ("may not work", report.uncertain),
     ):
         if commands:
             yield hanging_paragraph(f"{words}: ", "; ".join(_because(commands)))
